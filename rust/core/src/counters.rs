@@ -1,0 +1,40 @@
+//! Counts of the expensive things a process did, so that "once" can be tested.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    /// Images decoded from encoded bytes.
+    ImageDecodes,
+    /// Model files parsed into a session.
+    ModelLoads,
+    /// Calls of the model runtime.
+    ModelRuns,
+    /// Rows that went through the model runtime.
+    ModelRows,
+    /// Program runs (one per batch and output column).
+    ProgramRuns,
+}
+
+const NAMES: [&str; 5] = ["image_decodes", "model_loads", "model_runs", "model_rows", "program_runs"];
+static VALUES: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
+
+impl Counter {
+    /// Adds `n`.
+    pub fn add(self, n: u64) {
+        VALUES[self as usize].fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+/// Every counter of this process by name.
+pub fn counters() -> Vec<(&'static str, u64)> {
+    NAMES.iter().zip(&VALUES).map(|(name, value)| (*name, value.load(Ordering::Relaxed))).collect()
+}
+
+/// Sets every counter to zero.
+pub fn reset_counters() {
+    for value in &VALUES {
+        value.store(0, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,209 @@
+//! One error type: a kind, a cause, and the place it happened, filled in by whoever knows it.
+
+use std::fmt;
+
+/// The result of everything in mmlrs that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, in one closed list; the Python exceptions are one `match` over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// A parameter has a value outside its range, or a required one is missing.
+    InvalidParam,
+    /// A stage reads a column that the data does not have.
+    ColumnNotFound,
+    /// A column has a type that the stage cannot read, or an output column exists already.
+    SchemaMismatch,
+    /// A cell could not be read: not an image, truncated, null where a value is needed.
+    Decode,
+    /// A model file is missing, damaged, or does not have what was asked of it.
+    ModelLoad,
+    /// A kernel or the model runtime failed.
+    Runtime,
+    /// A size limit was exceeded before anything was allocated.
+    LimitExceeded,
+    /// A file could not be read or written.
+    Io,
+}
+
+/// An error with its cause and the place where it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    place: Box<Place>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Place {
+    stage: Option<String>,
+    param: Option<String>,
+    column: Option<String>,
+    row: Option<usize>,
+    origin: Option<String>,
+}
+
+impl Error {
+    /// An error of `kind` with its cause, not yet placed.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), place: Box::default() }
+    }
+
+    /// A parameter that cannot be used; reads "param `name` <message>".
+    pub fn param(name: &str, message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::InvalidParam, message);
+        error.place.param = Some(name.to_owned());
+        error
+    }
+
+    /// A column that the data does not have.
+    pub fn column_not_found(column: &str, available: &[String]) -> Self {
+        let mut error =
+            Self::new(ErrorKind::ColumnNotFound, format!("not found; the columns are {}", quoted(available)));
+        error.place.column = Some(column.to_owned());
+        error
+    }
+
+    /// A column of a type the stage cannot read or write.
+    pub fn schema(column: &str, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::SchemaMismatch, message).at_column(column)
+    }
+
+    /// A cell that could not be read.
+    pub fn decode(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Decode, message)
+    }
+
+    /// A model that could not be loaded.
+    pub fn model(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::ModelLoad, message)
+    }
+
+    /// A kernel or runtime failure.
+    pub fn runtime(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Runtime, message)
+    }
+
+    /// A size limit exceeded.
+    pub fn limit(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::LimitExceeded, message)
+    }
+
+    /// A file that could not be read or written.
+    pub fn io(path: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Io, format!("{path}: {cause}"))
+    }
+
+    /// Names the stage, unless one is named already.
+    #[must_use]
+    pub fn at_stage(mut self, stage: &str) -> Self {
+        self.place.stage.get_or_insert_with(|| stage.to_owned());
+        self
+    }
+
+    /// Names the column, unless one is named already.
+    #[must_use]
+    pub fn at_column(mut self, column: &str) -> Self {
+        self.place.column.get_or_insert_with(|| column.to_owned());
+        self
+    }
+
+    /// Names the row of the batch (0-based), unless one is named already.
+    #[must_use]
+    pub fn at_row(mut self, row: usize) -> Self {
+        self.place.row.get_or_insert(row);
+        self
+    }
+
+    /// Names where the row came from, a path usually; empty means unknown.
+    #[must_use]
+    pub fn from_origin(mut self, origin: Option<&str>) -> Self {
+        if let Some(origin) = origin.filter(|o| !o.is_empty()) {
+            self.place.origin.get_or_insert_with(|| origin.to_owned());
+        }
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The cause alone, without the place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The cause and the row's origin, without stage, column and row: what an error column shows.
+    pub fn reason(&self) -> String {
+        match &self.place.origin {
+            Some(origin) => format!("{} ({origin})", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = &self.place;
+        if let Some(stage) = &place.stage {
+            write!(f, "{stage}: ")?;
+        }
+        if let Some(param) = &place.param {
+            return write!(f, "param `{param}` {}", self.message);
+        }
+        let mut located = false;
+        if let Some(column) = &place.column {
+            write!(f, "column `{column}`")?;
+            located = true;
+        }
+        if let Some(row) = place.row {
+            write!(f, "{}row {row} of the batch", if located { ", " } else { "" })?;
+            located = true;
+        }
+        if let Some(origin) = &place.origin {
+            write!(f, "{}({origin})", if located { " " } else { "" })?;
+            located = true;
+        }
+        write!(f, "{}{}", if located { ": " } else { "" }, self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<arrow_schema::ArrowError> for Error {
+    fn from(error: arrow_schema::ArrowError) -> Self {
+        Self::runtime(format!("Arrow: {error}"))
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let shown: Vec<String> = names.iter().take(12).map(|n| format!("`{n}`")).collect();
+    let more = names.len().saturating_sub(12);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_param_error_names_stage_and_param() {
+        let error = Error::param("miniBatchSize", "must be at least 1, got 0").at_stage("ImageFeaturizer");
+        assert_eq!(error.to_string(), "ImageFeaturizer: param `miniBatchSize` must be at least 1, got 0");
+    }
+
+    #[test]
+    fn a_row_error_names_stage_column_row_and_origin() {
+        let error = Error::decode("not an image")
+            .at_row(3)
+            .at_column("image")
+            .at_stage("UnrollImage")
+            .from_origin(Some("a.jpg"));
+        assert_eq!(error.to_string(), "UnrollImage: column `image`, row 3 of the batch (a.jpg): not an image");
+        assert_eq!(error.reason(), "not an image (a.jpg)");
+    }
+}

@@ -1,0 +1,33 @@
+//! The vocabulary every mmlrs crate shares: errors, stage descriptors, columns, the row policy and the two traits a
+//! stage implements. Nothing here knows of ONNX Runtime, OpenCV or Python.
+
+mod blob;
+mod block;
+mod column;
+mod counters;
+mod error;
+mod param;
+mod policy;
+mod sample;
+mod spec;
+mod stage;
+mod threads;
+pub mod types;
+
+pub use blob::{blob, put_blob, sha256_hex};
+pub use block::Block;
+pub use column::{Column, Materialized, NativeColumn};
+pub use counters::{Counter, counters, reset_counters};
+pub use error::{Error, ErrorKind, Result};
+pub use param::{ColumnNames, ModelSource, Operation, ParamField, ParamGroup, ParamMap, StrMap};
+pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy};
+pub use sample::Sample;
+pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Role, Rows, StageSpec};
+pub use stage::{Context, HasSample, Output, Stage, Transform};
+pub use threads::{ThreadBudget, parallel_map};
+
+/// What `#[derive(Stage)]` expands to needs these; not part of the public interface.
+#[doc(hidden)]
+pub mod macro_support {
+    pub use serde_json::json;
+}

@@ -1,0 +1,271 @@
+//! Param values: from JSON to typed fields, with every check in one place.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::spec::{Default, ParamSpec, ParamType};
+use crate::{Error, Result, blob};
+
+/// The params a user set, by camelCase name, and the uid of the stage they belong to.
+#[derive(Debug, Clone, std::default::Default)]
+pub struct ParamMap {
+    /// The stage's uid; default output columns carry it.
+    pub uid: String,
+    /// The values; a null is an unset param.
+    pub values: Map<String, Value>,
+}
+
+impl ParamMap {
+    /// Params of a stage.
+    pub fn new(uid: impl Into<String>, values: Map<String, Value>) -> Self {
+        Self { uid: uid.into(), values }
+    }
+
+    /// Fails on a name that none of `specs` has.
+    pub fn check_names(&self, specs: &[ParamSpec]) -> Result<()> {
+        match self.values.keys().find(|name| specs.iter().all(|s| s.name != name.as_str())) {
+            None => Ok(()),
+            Some(name) => Err(Error::param(
+                name,
+                format!(
+                    "does not exist; the params are {}",
+                    specs.iter().map(|s| s.name).collect::<Vec<_>>().join(", ")
+                ),
+            )),
+        }
+    }
+
+    /// The value of a required param, or its default.
+    pub fn get<T: ParamField>(&self, spec: &ParamSpec) -> Result<T> {
+        T::read(self, spec)
+    }
+
+    fn value(&self, spec: &ParamSpec) -> Option<Value> {
+        match self.values.get(spec.name) {
+            None | Some(Value::Null) => match &spec.default {
+                Default::None => None,
+                Default::Value(value) => Some(value.clone()),
+                Default::Uid(suffix) => Some(Value::from(format!("{}{suffix}", self.uid))),
+            },
+            Some(value) => Some(value.clone()),
+        }
+    }
+}
+
+/// A Rust type that a param can have.
+pub trait ParamField: Sized {
+    /// The row of the type table.
+    const TYPE: ParamType;
+    /// May the param be unset?
+    const OPTIONAL: bool = false;
+
+    /// Converts a JSON value; the error completes the sentence "param `x` ...".
+    fn from_value(value: &Value) -> Result<Self, String>;
+
+    /// Reads the param from the map: default, type, constraint.
+    fn read(params: &ParamMap, spec: &ParamSpec) -> Result<Self> {
+        let value = params.value(spec).ok_or_else(|| Error::param(spec.name, "must be set"))?;
+        checked(&value, spec)
+    }
+}
+
+fn checked<T: ParamField>(value: &Value, spec: &ParamSpec) -> Result<T> {
+    let field = T::from_value(value).map_err(|m| Error::param(spec.name, m))?;
+    if spec.constraint.holds(value) {
+        return Ok(field);
+    }
+    let sentence = spec.constraint.sentence().unwrap_or_default();
+    Err(Error::param(spec.name, format!("{sentence}, got {value}")))
+}
+
+/// A set of params that several stages share: a field with `#[param(group)]`.
+pub trait ParamGroup: Sized {
+    /// The descriptors.
+    fn specs() -> Vec<ParamSpec>;
+    /// Reads the params.
+    fn from_params(params: &ParamMap) -> Result<Self>;
+}
+
+impl<T: ParamField> ParamField for Option<T> {
+    const TYPE: ParamType = T::TYPE;
+    const OPTIONAL: bool = true;
+
+    fn from_value(value: &Value) -> Result<Self, String> {
+        if value.is_null() { Ok(None) } else { T::from_value(value).map(Some) }
+    }
+
+    fn read(params: &ParamMap, spec: &ParamSpec) -> Result<Self> {
+        params.value(spec).map(|value| checked(&value, spec)).transpose()
+    }
+}
+
+fn expected<T>(what: &str, value: &Value) -> Result<T, String> {
+    Err(format!("must be {what}, got {value}"))
+}
+
+impl ParamField for bool {
+    const TYPE: ParamType = ParamType::Bool;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        value.as_bool().map_or_else(|| expected("true or false", value), Ok)
+    }
+}
+
+impl ParamField for i64 {
+    const TYPE: ParamType = ParamType::Int;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        if let Some(v) = value.as_i64() {
+            return Ok(v);
+        }
+        match value.as_f64() {
+            Some(v) if v.fract() == 0.0 && v.abs() < 9e15 => Ok(v as i64),
+            _ => expected("an integer", value),
+        }
+    }
+}
+
+impl ParamField for usize {
+    const TYPE: ParamType = ParamType::Int;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        let v = i64::from_value(value)?;
+        Self::try_from(v).or_else(|_| expected("at least 0", value))
+    }
+}
+
+impl ParamField for f64 {
+    const TYPE: ParamType = ParamType::Float;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        value.as_f64().map_or_else(|| expected("a number", value), Ok)
+    }
+}
+
+impl ParamField for String {
+    const TYPE: ParamType = ParamType::Str;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        value.as_str().map_or_else(|| expected("a string", value), |s| Ok(s.to_owned()))
+    }
+}
+
+fn list<T: ParamField>(value: &Value, what: &str) -> Result<Vec<T>, String> {
+    let Some(items) = value.as_array() else { return expected(what, value) };
+    items.iter().map(|item| T::from_value(item).or_else(|_| expected(what, value))).collect()
+}
+
+impl ParamField for Vec<String> {
+    const TYPE: ParamType = ParamType::StrList;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        list(value, "a list of strings")
+    }
+}
+
+impl ParamField for Vec<f64> {
+    const TYPE: ParamType = ParamType::FloatList;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        list(value, "a list of numbers")
+    }
+}
+
+/// An ordered map from text to text.
+#[derive(Debug, Clone, PartialEq, Eq, std::default::Default)]
+pub struct StrMap(pub Vec<(String, String)>);
+
+impl ParamField for StrMap {
+    const TYPE: ParamType = ParamType::StrMap;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        let what = "a map from string to string";
+        let Some(map) = value.as_object() else { return expected(what, value) };
+        map.iter()
+            .map(|(k, v)| v.as_str().map_or_else(|| expected(what, value), |v| Ok((k.clone(), v.to_owned()))))
+            .collect::<Result<Vec<_>, String>>()
+            .map(Self)
+    }
+}
+
+/// One operation of a list of operations: its name and its arguments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    /// The value of the key `action`.
+    pub action: String,
+    /// The other keys.
+    pub args: Map<String, Value>,
+}
+
+impl ParamField for Vec<Operation> {
+    const TYPE: ParamType = ParamType::Operations;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        let what = "a list of maps, each with the key `action`";
+        let Some(items) = value.as_array() else { return expected(what, value) };
+        items
+            .iter()
+            .map(|item| {
+                let mut args = item.as_object().cloned().ok_or(())?;
+                let action = args.remove("action").and_then(|a| a.as_str().map(str::to_owned)).ok_or(())?;
+                Ok(Operation { action, args })
+            })
+            .collect::<Result<Vec<_>, ()>>()
+            .or_else(|()| expected(what, value))
+    }
+}
+
+/// Where a model's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ModelSource {
+    /// A file on this machine.
+    Path(PathBuf),
+    /// Bytes stored under their SHA-256 with [`crate::put_blob`].
+    Blob(String),
+}
+
+impl ModelSource {
+    /// The bytes of a blob, if this is one that is stored here.
+    pub fn stored(&self) -> Option<Arc<[u8]>> {
+        match self {
+            Self::Blob(sha256) => blob(sha256),
+            Self::Path(_) => None,
+        }
+    }
+}
+
+impl ParamField for ModelSource {
+    const TYPE: ParamType = ParamType::Model;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        if let Some(path) = value.get("path").and_then(Value::as_str) {
+            return Ok(Self::Path(PathBuf::from(path)));
+        }
+        if let Some(sha256) = value.get("sha256").and_then(Value::as_str) {
+            return Ok(Self::Blob(sha256.to_owned()));
+        }
+        expected("a path, bytes or a model handle", value)
+    }
+}
+
+/// The columns a param names, for the derive macro.
+pub trait ColumnNames {
+    /// Column names read by an input param.
+    fn column_names(&self) -> Vec<String>;
+}
+
+impl ColumnNames for String {
+    fn column_names(&self) -> Vec<String> {
+        vec![self.clone()]
+    }
+}
+
+impl ColumnNames for Vec<String> {
+    fn column_names(&self) -> Vec<String> {
+        self.clone()
+    }
+}
+
+impl ColumnNames for StrMap {
+    fn column_names(&self) -> Vec<String> {
+        self.0.iter().map(|(_, column)| column.clone()).collect()
+    }
+}
+
+impl<T: ColumnNames> ColumnNames for Option<T> {
+    fn column_names(&self) -> Vec<String> {
+        self.as_ref().map(ColumnNames::column_names).unwrap_or_default()
+    }
+}

@@ -1,0 +1,24 @@
+//! A small valid use of a stage: what the contract suite runs it with.
+
+use arrow_array::RecordBatch;
+use serde_json::{Map, Value};
+
+/// Params and data with which a stage runs.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Values by param name; models as `{"sha256": ...}` of a stored blob.
+    pub params: Map<String, Value>,
+    /// Rows that the stage processes without error; at least four.
+    pub data: RecordBatch,
+}
+
+impl Sample {
+    /// A sample from a JSON object of params.
+    pub fn new(params: Value, data: RecordBatch) -> Self {
+        let params = match params {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        };
+        Self { params, data }
+    }
+}

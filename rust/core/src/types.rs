@@ -1,0 +1,79 @@
+//! Arrow types with a meaning: Spark's image struct, vectors, and the metadata keys that mark them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Fields};
+use serde_json::json;
+
+/// Field metadata key that says what a column means beyond its Arrow type.
+pub const KIND_KEY: &str = "mmlrs.kind";
+/// Value of [`KIND_KEY`]: a Spark ML vector.
+pub const KIND_VECTOR: &str = "vector";
+/// Value of [`KIND_KEY`]: a tensor, `struct<dtype: string, shape: list<int64>, data: binary>`.
+pub const KIND_TENSOR: &str = "tensor";
+/// Field metadata key of Spark ML attributes, JSON text.
+pub const ML_ATTR_KEY: &str = "ml_attr";
+
+/// Spark's image struct: `origin, height, width, nChannels, mode, data`, rows of BGR pixels.
+pub fn image_type() -> DataType {
+    DataType::Struct(image_fields())
+}
+
+/// The fields of [`image_type`].
+pub fn image_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("origin", DataType::Utf8, true),
+        Field::new("height", DataType::Int32, true),
+        Field::new("width", DataType::Int32, true),
+        Field::new("nChannels", DataType::Int32, true),
+        Field::new("mode", DataType::Int32, true),
+        Field::new("data", DataType::Binary, true),
+    ])
+}
+
+/// Is this Spark's image struct, whatever the nullability and the width of the binary type?
+pub fn is_image(data_type: &DataType) -> bool {
+    let DataType::Struct(fields) = data_type else { return false };
+    fields.len() == 6
+        && image_fields().iter().all(|want| {
+            fields.iter().any(|have| {
+                have.name() == want.name()
+                    && match want.data_type() {
+                        DataType::Binary => is_binary(have.data_type()),
+                        DataType::Utf8 => is_text(have.data_type()),
+                        other => have.data_type() == other,
+                    }
+            })
+        })
+}
+
+/// Bytes of any Arrow width.
+pub fn is_binary(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+}
+
+/// Text of any Arrow width.
+pub fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+/// `struct(path, bytes)` of a binary file: one text and one binary field; the second may be called `content`.
+pub fn is_binary_file(data_type: &DataType) -> bool {
+    let DataType::Struct(fields) = data_type else { return false };
+    fields.len() == 2 && is_text(fields[0].data_type()) && is_binary(fields[1].data_type())
+}
+
+/// A field of dense float vectors of `size`, with its `ml_attr` metadata.
+pub fn vector_field(name: &str, size: usize) -> Field {
+    let item = Arc::new(Field::new("item", DataType::Float32, true));
+    Field::new(name, DataType::FixedSizeList(item, size as i32), true).with_metadata(vector_metadata(size))
+}
+
+/// The field metadata of a vector column of `size`.
+pub fn vector_metadata(size: usize) -> HashMap<String, String> {
+    HashMap::from([
+        (KIND_KEY.to_owned(), KIND_VECTOR.to_owned()),
+        (ML_ATTR_KEY.to_owned(), json!({"num_attrs": size}).to_string()),
+    ])
+}

@@ -1,0 +1,154 @@
+//! Writes the `Stage` implementation.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Expr, Ident, Result};
+
+use crate::parse::{Constraint, Default, FieldInput, FieldKind, ParamInput, StageInput};
+
+pub fn expand(stage: &StageInput) -> Result<TokenStream> {
+    let ident = &stage.ident;
+    let name = ident.to_string();
+    let StageInput { doc, module, kind, body, rows, example, .. } = stage;
+    let specs: Vec<TokenStream> = stage.fields.iter().map(spec_of).collect();
+    let reads: Vec<TokenStream> = stage.fields.iter().map(read_of).collect();
+    let inputs: Vec<TokenStream> = stage.fields.iter().filter_map(input_of).collect();
+    let policy = stage.fields.iter().find(|f| matches!(f.kind, FieldKind::Group) && is_row_policy(f)).map_or_else(
+        || quote!(::mmlrs_core::RowPolicy::default()),
+        |f| {
+            let field = &f.ident;
+            quote!(self.#field.clone())
+        },
+    );
+    Ok(quote! {
+        impl ::mmlrs_core::Stage for #ident {
+            fn spec() -> &'static ::mmlrs_core::StageSpec {
+                static SPEC: ::std::sync::LazyLock<::mmlrs_core::StageSpec> = ::std::sync::LazyLock::new(|| {
+                    let mut params: ::std::vec::Vec<::mmlrs_core::ParamSpec> = ::std::vec::Vec::new();
+                    #(#specs)*
+                    ::mmlrs_core::StageSpec {
+                        name: #name,
+                        module: #module,
+                        doc: #doc,
+                        kind: ::mmlrs_core::Kind::#kind,
+                        body: ::mmlrs_core::Body::#body,
+                        rows: ::mmlrs_core::Rows::#rows,
+                        params,
+                        example: #example,
+                    }
+                });
+                &SPEC
+            }
+
+            fn from_params(params: &::mmlrs_core::ParamMap) -> ::mmlrs_core::Result<Self> {
+                let spec = <Self as ::mmlrs_core::Stage>::spec();
+                let parsed: ::mmlrs_core::Result<Self> = (|| {
+                    params.check_names(&spec.params)?;
+                    Ok(Self { #(#reads),* })
+                })();
+                parsed.map_err(|error| error.at_stage(spec.name))
+            }
+
+            fn input_columns(&self) -> ::std::vec::Vec<::std::string::String> {
+                let mut columns: ::std::vec::Vec<::std::string::String> = ::std::vec::Vec::new();
+                #(#inputs)*
+                columns
+            }
+
+            fn row_policy(&self) -> ::mmlrs_core::RowPolicy {
+                #policy
+            }
+        }
+    })
+}
+
+fn is_row_policy(field: &FieldInput) -> bool {
+    matches!(&field.ty, syn::Type::Path(p) if p.path.segments.last().is_some_and(|s| s.ident == "RowPolicy"))
+}
+
+fn spec_of(field: &FieldInput) -> TokenStream {
+    let ty = &field.ty;
+    let param = match &field.kind {
+        FieldKind::Group => return quote!(params.extend(<#ty as ::mmlrs_core::ParamGroup>::specs());),
+        FieldKind::Param(param) => param,
+    };
+    let name = camel_case(&field.ident);
+    let ParamInput { doc, accepts, .. } = param.as_ref();
+    let doc = doc.replace('\n', " ");
+    let default = match &param.default {
+        Default::None => quote!(::mmlrs_core::Default::None),
+        Default::Value(expr) => {
+            let value = json_value(expr);
+            quote!(::mmlrs_core::Default::Value(#value))
+        }
+        Default::Uid(suffix) => quote!(::mmlrs_core::Default::Uid(#suffix)),
+    };
+    let constraint = match &param.constraint {
+        Constraint::None => quote!(::mmlrs_core::Constraint::None),
+        Constraint::Range(min, max) => {
+            quote!(::mmlrs_core::Constraint::Range(Some(#min as f64), Some(#max as f64)))
+        }
+        Constraint::Min(min) => quote!(::mmlrs_core::Constraint::Range(Some(#min as f64), None)),
+        Constraint::Above(min) => quote!(::mmlrs_core::Constraint::Above(#min as f64)),
+        Constraint::OneOf(values) => quote!(::mmlrs_core::Constraint::OneOf(&[#(#values),*])),
+        Constraint::NonEmpty => quote!(::mmlrs_core::Constraint::NonEmpty),
+    };
+    let role = param.role.clone().unwrap_or_else(|| Ident::new("Plain", field.ident.span()));
+    quote! {
+        params.push(::mmlrs_core::ParamSpec {
+            name: #name,
+            doc: #doc,
+            ty: <#ty as ::mmlrs_core::ParamField>::TYPE,
+            default: #default,
+            optional: <#ty as ::mmlrs_core::ParamField>::OPTIONAL,
+            constraint: #constraint,
+            role: ::mmlrs_core::Role::#role,
+            accepts: &[#(::mmlrs_core::Accept::#accepts),*],
+        });
+    }
+}
+
+/// `[a, b]`, numbers and strings through `json!`; anything else is an expression that makes a JSON value.
+fn json_value(expr: &Expr) -> TokenStream {
+    quote!(::mmlrs_core::macro_support::json!(#expr))
+}
+
+fn read_of(field: &FieldInput) -> TokenStream {
+    let (ident, ty) = (&field.ident, &field.ty);
+    match &field.kind {
+        FieldKind::Group => quote!(#ident: <#ty as ::mmlrs_core::ParamGroup>::from_params(params)?),
+        FieldKind::Param(_) => {
+            let name = camel_case(ident);
+            quote! {
+                #ident: match spec.param(#name) {
+                    Some(param) => <#ty as ::mmlrs_core::ParamField>::read(params, param)?,
+                    None => return Err(::mmlrs_core::Error::param(#name, "has no descriptor")),
+                }
+            }
+        }
+    }
+}
+
+fn input_of(field: &FieldInput) -> Option<TokenStream> {
+    let FieldKind::Param(param) = &field.kind else { return None };
+    let ident = &field.ident;
+    (param.role.as_ref()? == "Input")
+        .then(|| quote!(columns.extend(::mmlrs_core::ColumnNames::column_names(&self.#ident));))
+}
+
+/// `input_col` -> `inputCol`.
+fn camel_case(ident: &Ident) -> String {
+    let mut out = String::new();
+    let mut upper = false;
+    for c in ident.to_string().chars() {
+        if c == '_' {
+            upper = true;
+        } else if upper {
+            out.extend(c.to_uppercase());
+            upper = false;
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}

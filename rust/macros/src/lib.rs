@@ -1,0 +1,24 @@
+//! `#[derive(Stage)]`: a Rust struct becomes a stage descriptor and a typed params parser.
+//!
+//! The macro makes data and never writes files. Everything it needs stands on the struct:
+//!
+//! * the struct's doc comment: what the stage does; `#[stage(module = "...", kind = transformer|estimator,
+//!   body = native|python, rows = kept|changed, example = "...")]`;
+//! * each field: its doc comment, its type, and `#[param(default = ..., range(min, max), above(x), one_of("a", "b"),
+//!   non_empty, role = input|output, accepts(image, binary))]`. `default = uid("_output")` is the stage's uid followed
+//!   by that text. An `Option<T>` field is an optional param. `#[param(group)]` takes the params of a `ParamGroup`.
+
+mod expand;
+mod parse;
+
+use proc_macro::TokenStream;
+
+/// Derives `mmlrs_core::Stage`; see the crate's documentation for the attributes.
+#[proc_macro_derive(Stage, attributes(stage, param))]
+pub fn derive_stage(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    parse::StageInput::parse(&input)
+        .and_then(|stage| expand::expand(&stage))
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
+}

@@ -1,0 +1,241 @@
+//! Reads the attributes of the struct and its fields.
+
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Data, DeriveInput, Error, Expr, Fields, Ident, Lit, LitStr, Meta, Result, Token, Type, parenthesized,
+};
+
+/// The struct as the macro understands it.
+pub struct StageInput {
+    pub ident: Ident,
+    pub doc: String,
+    pub module: LitStr,
+    pub kind: Ident,
+    pub body: Ident,
+    pub rows: Ident,
+    pub example: LitStr,
+    pub fields: Vec<FieldInput>,
+}
+
+/// One field: a param or a group of params.
+pub struct FieldInput {
+    pub ident: Ident,
+    pub ty: Type,
+    pub kind: FieldKind,
+}
+
+pub enum FieldKind {
+    Group,
+    Param(Box<ParamInput>),
+}
+
+/// The facts of one param.
+pub struct ParamInput {
+    pub doc: String,
+    pub default: Default,
+    pub constraint: Constraint,
+    pub role: Option<Ident>,
+    pub accepts: Vec<Ident>,
+}
+
+pub enum Default {
+    None,
+    Value(Expr),
+    Uid(LitStr),
+}
+
+pub enum Constraint {
+    None,
+    Range(Expr, Expr),
+    Min(Expr),
+    Above(Expr),
+    OneOf(Vec<LitStr>),
+    NonEmpty,
+}
+
+impl StageInput {
+    pub fn parse(input: &DeriveInput) -> Result<Self> {
+        let Data::Struct(data) = &input.data else {
+            return Err(Error::new(input.span(), "a stage is a struct"));
+        };
+        let fields = match &data.fields {
+            Fields::Named(named) => named.named.iter().map(FieldInput::parse).collect::<Result<Vec<_>>>()?,
+            _ => return Err(Error::new(input.span(), "a stage has named fields")),
+        };
+        let doc = doc_of(&input.attrs).ok_or_else(|| {
+            Error::new(input.ident.span(), "a stage needs a doc comment: it becomes the documentation")
+        })?;
+        let attr = input
+            .attrs
+            .iter()
+            .find(|a| a.path().is_ident("stage"))
+            .ok_or_else(|| Error::new(input.ident.span(), "missing #[stage(module = \"...\", ...)]"))?;
+        let mut stage = Self {
+            ident: input.ident.clone(),
+            doc,
+            module: LitStr::new("", attr.span()),
+            kind: Ident::new("Transformer", attr.span()),
+            body: Ident::new("Native", attr.span()),
+            rows: Ident::new("Kept", attr.span()),
+            example: LitStr::new("", attr.span()),
+            fields,
+        };
+        attr.parse_nested_meta(|meta| {
+            if meta.path.is_ident("module") {
+                stage.module = meta.value()?.parse()?;
+            } else if meta.path.is_ident("example") {
+                stage.example = meta.value()?.parse()?;
+            } else if meta.path.is_ident("kind") {
+                stage.kind = choice(&meta.value()?.parse()?, &["transformer", "estimator"])?;
+            } else if meta.path.is_ident("body") {
+                stage.body = choice(&meta.value()?.parse()?, &["native", "python"])?;
+            } else if meta.path.is_ident("rows") {
+                stage.rows = choice(&meta.value()?.parse()?, &["kept", "changed"])?;
+            } else {
+                return Err(meta.error("unknown key; expected module, kind, body, rows or example"));
+            }
+            Ok(())
+        })?;
+        if stage.module.value().is_empty() {
+            return Err(Error::new(attr.span(), "missing module = \"...\""));
+        }
+        if stage.example.value().is_empty() {
+            return Err(Error::new(attr.span(), "missing example = \"...\": every stage shows a runnable example"));
+        }
+        Ok(stage)
+    }
+}
+
+impl FieldInput {
+    fn parse(field: &syn::Field) -> Result<Self> {
+        let ident = field.ident.clone().ok_or_else(|| Error::new(field.span(), "a param needs a name"))?;
+        let attr = field
+            .attrs
+            .iter()
+            .find(|a| a.path().is_ident("param"))
+            .ok_or_else(|| Error::new(ident.span(), "missing #[param(...)]"))?;
+        if let Meta::List(list) = &attr.meta
+            && list.tokens.to_string() == "group"
+        {
+            return Ok(Self { ident, ty: field.ty.clone(), kind: FieldKind::Group });
+        }
+        let doc = doc_of(&field.attrs)
+            .ok_or_else(|| Error::new(ident.span(), "a param needs a doc comment: it becomes the documentation"))?;
+        let mut param =
+            ParamInput { doc, default: Default::None, constraint: Constraint::None, role: None, accepts: Vec::new() };
+        let mut required = false;
+        if !matches!(attr.meta, Meta::Path(_)) {
+            attr.parse_nested_meta(|meta| param.parse_key(&meta, &mut required))?;
+        }
+        let optional = is_option(&field.ty);
+        if matches!(param.default, Default::None) && !optional && !required {
+            return Err(Error::new(ident.span(), "a param needs `default = ...`, `required`, or an Option type"));
+        }
+        if param.role.as_ref().is_some_and(|r| r == "Input") && param.accepts.is_empty() {
+            return Err(Error::new(ident.span(), "an input column needs accepts(...)"));
+        }
+        Ok(Self { ident, ty: field.ty.clone(), kind: FieldKind::Param(Box::new(param)) })
+    }
+}
+
+impl ParamInput {
+    fn parse_key(&mut self, meta: &syn::meta::ParseNestedMeta<'_>, required: &mut bool) -> Result<()> {
+        if meta.path.is_ident("default") {
+            self.default = parse_default(meta.value()?.parse()?);
+        } else if meta.path.is_ident("required") {
+            *required = true;
+        } else if meta.path.is_ident("role") {
+            self.role = Some(choice(&meta.value()?.parse()?, &["plain", "input", "output"])?);
+        } else if meta.path.is_ident("non_empty") {
+            self.constraint = Constraint::NonEmpty;
+        } else if meta.path.is_ident("accepts") {
+            let content;
+            parenthesized!(content in meta.input);
+            let kinds = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
+            self.accepts = kinds.iter().map(camel).collect();
+        } else {
+            let content;
+            parenthesized!(content in meta.input);
+            self.constraint = if meta.path.is_ident("one_of") {
+                let values = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
+                Constraint::OneOf(values.into_iter().collect())
+            } else {
+                let bounds: Vec<Expr> =
+                    Punctuated::<Expr, Token![,]>::parse_terminated(&content)?.into_iter().collect();
+                match (meta.path.get_ident().map(ToString::to_string).as_deref(), bounds.as_slice()) {
+                    (Some("range"), [min, max]) => Constraint::Range(min.clone(), max.clone()),
+                    (Some("min"), [min]) => Constraint::Min(min.clone()),
+                    (Some("above"), [min]) => Constraint::Above(min.clone()),
+                    _ => {
+                        return Err(meta.error(
+                            "expected default, required, role, accepts(..), one_of(..), range(a, b), min(a), above(a) \
+                             or non_empty",
+                        ));
+                    }
+                }
+            };
+        }
+        Ok(())
+    }
+}
+
+fn parse_default(expr: Expr) -> Default {
+    if let Expr::Call(call) = &expr
+        && let Expr::Path(path) = call.func.as_ref()
+        && path.path.is_ident("uid")
+        && let Some(Expr::Lit(lit)) = call.args.first()
+        && let Lit::Str(suffix) = &lit.lit
+    {
+        return Default::Uid(suffix.clone());
+    }
+    Default::Value(expr)
+}
+
+fn is_option(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|s| s.ident == "Option"))
+}
+
+fn choice(ident: &Ident, allowed: &[&str]) -> Result<Ident> {
+    if allowed.iter().any(|a| ident == a) {
+        return Ok(camel(ident));
+    }
+    Err(Error::new(ident.span(), format!("expected one of {}", allowed.join(", "))))
+}
+
+/// `binary_file` -> `BinaryFile`.
+fn camel(ident: &Ident) -> Ident {
+    let text: String = ident
+        .to_string()
+        .split('_')
+        .map(|part| {
+            let mut chars = part.chars();
+            chars.next().map(|c| c.to_ascii_uppercase().to_string() + chars.as_str()).unwrap_or_default()
+        })
+        .collect();
+    Ident::new(&text, ident.span())
+}
+
+fn doc_of(attrs: &[Attribute]) -> Option<String> {
+    let lines: Vec<String> = attrs
+        .iter()
+        .filter(|a| a.path().is_ident("doc"))
+        .filter_map(|a| match &a.meta {
+            Meta::NameValue(pair) => match &pair.value {
+                Expr::Lit(lit) => match &lit.lit {
+                    Lit::Str(text) => Some(
+                        text.value()
+                            .trim_end()
+                            .strip_prefix(' ')
+                            .map_or_else(|| text.value().trim_end().to_owned(), str::to_owned),
+                    ),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    let text = lines.join("\n").trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
