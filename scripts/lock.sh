@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Rewrites requirements-dev.lock: the versions that pip picks today for requirements-dev.in, on Python 3.11.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"${PYTHON:-python3.11}" -m venv "$work/venv"
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.in
+{
+  echo '# The development environment in exact versions. Written by `make lock` from requirements-dev.in; do not edit.'
+  "$work/venv/bin/python" -m pip freeze
+} >"$work/lock"
+mv "$work/lock" requirements-dev.lock

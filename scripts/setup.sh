@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# Makes this checkout ready: system packages, Python environment, the compiled extension. Every step is skipped when it
+# has nothing to do, so a second call takes a moment. Needs no terminal.
+#
+#   scripts/setup.sh          everything
+#   scripts/setup.sh system   system packages only
+#   scripts/setup.sh python   system packages and the Python environment
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+upto="${1:-all}"
+venv=.venv
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# ---- What must be there ---------------------------------------------------------------------------------------------
+
+# The first Python of at least 3.11, our dependencies' oldest.
+find_python() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3.11 python3 python3.12 python3.13; do
+    [ -n "$candidate" ] && have "$candidate" || continue
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
+java_major() { # of the given java: "17.0.15" -> 17, "1.8.0" -> 1
+  "$1" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1
+}
+
+# A java of at least 17: JAVA_HOME's, PATH's, or one that Debian installed beside an older default.
+find_java() {
+  local candidate major
+  for candidate in ${JAVA_HOME:+"$JAVA_HOME/bin/java"} "$(command -v java || true)" /usr/lib/jvm/*/bin/java; do
+    [ -x "$candidate" ] || continue
+    major=$(java_major "$candidate")
+    if [ "${major:-0}" -ge 17 ]; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
+has_libclang() {
+  [ -n "${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
+    compgen -G '/usr/lib*/libclang*.so*' >/dev/null
+}
+
+# Debian's names of the packages whose contents are not here. What is looked at is the content, so that it does not matter
+# how it came.
+missing_packages() {
+  local python
+  have make || echo make
+  have gcc || echo gcc
+  have g++ || echo g++
+  have clang || echo clang
+  has_libclang || echo libclang-dev
+  have cmake || echo cmake
+  have nasm || echo nasm
+  have pkg-config || echo pkg-config
+  [ -e /usr/include/opencv4/opencv2/core.hpp ] || echo libopencv-core-dev
+  [ -e /usr/include/opencv4/opencv2/imgproc.hpp ] || echo libopencv-imgproc-dev
+  [ -n "$(find_java)" ] || echo openjdk-17-jre-headless
+  python=$(find_python)
+  if [ -z "$python" ]; then
+    echo python3 python3-venv
+  elif ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
+    echo python3-venv
+  fi
+}
+
+install_packages() {
+  local missing as_root=()
+  mapfile -t missing < <(missing_packages)
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  local command="apt-get install -y --no-install-recommends ${missing[*]}"
+  have apt-get || die "these Debian packages, or what carries them on this system, are missing: ${missing[*]}"
+  if [ "$(id -u)" -ne 0 ]; then
+    have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; } ||
+      die "missing system packages, and no right to install them. Run as root: $command"
+    as_root=(sudo)
+  fi
+  say "Installing system packages: ${missing[*]}"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  # shellcheck disable=SC2086  # the command is a list of words
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive $command -qq </dev/null >/dev/null ||
+    die "could not install: ${missing[*]}"
+  hash -r
+  mapfile -t missing < <(missing_packages)
+  [ "${#missing[@]}" -eq 0 ] || die "still missing after the installation: ${missing[*]}"
+}
+
+# ---- The steps ------------------------------------------------------------------------------------------------------
+
+# True when the file holds this text already: what it stands for is up to date.
+stamped() { [ -e "$1" ] && [ "$(cat "$1")" = "$2" ]; }
+
+make_venv() {
+  local python key
+  python=$(find_python)
+  key="$("$python" -V) $(sha256sum requirements-dev.lock)"
+  if stamped $venv/stamp-python "$key"; then return; fi
+  say "Python environment in $venv ($("$python" -V))"
+  [ -x $venv/bin/python ] && [ "$($venv/bin/python -V 2>&1)" = "$("$python" -V)" ] || "$python" -m venv --clear $venv
+  $venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+  rm -f $venv/stamp-extension
+  echo "$key" >$venv/stamp-python
+}
+
+# What `make` and the tests need in their environment.
+write_environment() {
+  local java ort
+  java=$(readlink -f "$(find_java)")
+  ort=$(echo "$PWD"/$venv/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*)
+  cat >$venv/environment <<TXT
+export PATH="$PWD/$venv/bin:\$PATH"
+export VIRTUAL_ENV="$PWD/$venv"
+export JAVA_HOME="${java%/bin/java}"
+export ORT_DYLIB_PATH="$ort"
+export PYSPARK_PYTHON="$PWD/$venv/bin/python"
+TXT
+}
+
+extension_key() {
+  {
+    find Cargo.toml Cargo.lock .cargo pyproject.toml rust -type f \
+      -not -path '*/target/*' -not -path 'rust/fuzz/*' -print0 | sort -z | xargs -0 sha256sum
+    rustc --version
+  } | sha256sum
+}
+
+build_extension() {
+  local key
+  have cargo || die "cargo is missing: install Rust 1.92 or newer (https://rustup.rs), then run this again"
+  key=$(extension_key)
+  if [ -e mmlrs/_native.abi3.so ] && stamped $venv/stamp-extension "$key"; then return; fi
+  say "Building the extension (the first time takes several minutes)"
+  # shellcheck disable=SC1091
+  (. $venv/environment && maturin develop --release --locked --quiet)
+  echo "$key" >$venv/stamp-extension
+}
+
+install_packages
+[ "$upto" = system ] && exit 0
+make_venv
+write_environment
+[ "$upto" = python ] && exit 0
+build_extension
