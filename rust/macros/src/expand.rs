@@ -49,8 +49,8 @@ pub fn expand(stage: &StageInput) -> Result<TokenStream> {
                 parsed.map_err(|error| error.at_stage(spec.name))
             }
 
-            fn input_columns(&self) -> ::std::vec::Vec<::std::string::String> {
-                let mut columns: ::std::vec::Vec<::std::string::String> = ::std::vec::Vec::new();
+            fn inputs(&self) -> ::std::vec::Vec<(&'static str, ::std::string::String)> {
+                let mut columns: ::std::vec::Vec<(&'static str, ::std::string::String)> = ::std::vec::Vec::new();
                 #(#inputs)*
                 columns
             }
@@ -133,7 +133,12 @@ fn input_of(field: &FieldInput) -> Option<TokenStream> {
     let FieldKind::Param(param) = &field.kind else { return None };
     let ident = &field.ident;
     (param.role.as_ref()? == "Input")
-        .then(|| quote!(columns.extend(::mmlrs_core::ColumnNames::column_names(&self.#ident));))
+        .then(|| let name = camel_case(ident);
+        quote! {
+            columns.extend(
+                ::mmlrs_core::ColumnNames::column_names(&self.#ident).into_iter().map(|column| (#name, column)),
+            );
+        })
 }
 
 /// `input_col` -> `inputCol`.

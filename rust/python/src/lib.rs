@@ -1,1 +1,30 @@
-//! x
+//! The extension module `mmlrs._native`: programs, descriptors, models and counters. Nothing here knows any stage.
+
+mod codec;
+mod errors;
+mod models;
+mod program;
+mod registry;
+
+use pyo3::prelude::*;
+
+/// Native core of mmlrs. Private: use the classes of the `mmlrs` package.
+#[pymodule(name = "_native")]
+mod native {
+    #[pymodule_export]
+    use crate::codec::{decode_to_tensor, encode_images, sample_image};
+    #[pymodule_export]
+    use crate::models::{get_blob, has_blob, model_info, portable_models, put_blob, sample_model};
+    #[pymodule_export]
+    use crate::program::{Program, clear_memo};
+    #[pymodule_export]
+    use crate::registry::{check_params, counters, reset_counters, sample, stage_inputs, stage_specs, versions};
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::models::register_locator();
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! Sentences shared by docstrings and reference pages.
+
+use mmlrs_core::{Default, ParamSpec, Role, StageSpec};
+use serde_json::Value;
+
+/// A JSON value as Python source.
+pub fn python_literal(value: &Value) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Array(items) => format!("[{}]", items.iter().map(python_literal).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let items: Vec<String> = map.iter().map(|(k, v)| format!("{k:?}: {}", python_literal(v))).collect();
+            format!("{{{}}}", items.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `str, default "image"`.
+pub fn type_and_default(param: &ParamSpec) -> String {
+    let ty = param.ty.annotation();
+    match &param.default {
+        Default::Value(value) => format!("{ty}, default {}", python_literal(value)),
+        Default::Uid(suffix) => format!("{ty}, default <uid>{suffix}"),
+        Default::None if param.optional => format!("{ty}, optional"),
+        Default::None => ty.to_owned(),
+    }
+}
+
+/// The doc with what values are allowed and what columns are read.
+pub fn description(param: &ParamSpec) -> String {
+    let mut text = param.doc.trim().to_owned();
+    if !text.ends_with('.') {
+        text.push('.');
+    }
+    if param.role == Role::Input && param.accepts.iter().all(|a| a.word() != "any type") {
+        let words: Vec<&str> = param.accepts.iter().map(|a| a.word()).collect();
+        text.push_str(&format!(" Reads: {}.", words.join(", ")));
+    }
+    if let Some(sentence) = param.constraint.sentence() {
+        let mut chars = sentence.chars();
+        let first = chars.next().map(|c| c.to_ascii_uppercase().to_string()).unwrap_or_default();
+        text.push_str(&format!(" {first}{}.", chars.as_str()));
+    }
+    text
+}
+
+/// First line of the stage's doc and the rest.
+pub fn summary_and_rest(spec: &StageSpec) -> (String, String) {
+    let (summary, rest) = spec.doc.split_once("\n\n").unwrap_or((spec.doc, ""));
+    (summary.replace('\n', " "), rest.trim().to_owned())
+}
+
+/// The example without surrounding blank lines.
+pub fn example(spec: &StageSpec) -> &str {
+    spec.example.trim_matches('\n')
+}
+
+/// Text wrapped to `width` with every line indented.
+pub fn wrap(text: &str, indent: &str, width: usize) -> String {
+    let mut out = String::new();
+    for (n, paragraph) in text.split("\n\n").enumerate() {
+        if n > 0 {
+            out.push('\n');
+        }
+        if paragraph.trim_start().starts_with(['*', '-', '|']) {
+            for line in paragraph.lines() {
+                out.push_str(&format!("{indent}{}\n", line.trim_end()));
+            }
+            continue;
+        }
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            if !line.is_empty() && indent.len() + line.len() + 1 + word.len() > width {
+                out.push_str(&format!("{indent}{line}\n"));
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        out.push_str(&format!("{indent}{line}\n"));
+    }
+    out
+}

@@ -1,0 +1,81 @@
+//! The committed files are the generated ones, and the registry is complete.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+#[test]
+fn the_committed_files_are_fresh() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    if let Err(error) = mmlrs_codegen::run(&root, true) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn stage_names_are_unique_and_every_param_is_documented() {
+    let mut names = HashSet::new();
+    for entry in mmlrs_registry::stages() {
+        let spec = entry.spec();
+        assert!(names.insert(spec.name), "{} is listed twice", spec.name);
+        assert!(!spec.doc.is_empty() && !spec.example.trim().is_empty(), "{} lacks docs", spec.name);
+        let mut params = HashSet::new();
+        for param in &spec.params {
+            assert!(params.insert(param.name), "{}: param {} is listed twice", spec.name, param.name);
+            assert!(param.doc.len() > 10, "{}: param {} lacks docs", spec.name, param.name);
+            if let mmlrs_core::Default::Value(value) = &param.default {
+                assert!(param.constraint.holds(value), "{}: default of {} is not allowed", spec.name, param.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_sample_is_valid() {
+    for entry in mmlrs_registry::stages() {
+        let sample = entry.sample();
+        let params = mmlrs_core::ParamMap::new("sample", sample.params.clone());
+        assert!(sample.data.num_rows() >= 4, "{}: a sample has at least four rows", entry.spec().name);
+        if let Err(error) = entry.check(&params) {
+            panic!("{}: {error}", entry.spec().name);
+        }
+    }
+}
+
+/// Which crate may depend on which; kernels know no Python, and the core knows no kernel.
+#[test]
+fn crates_depend_only_along_the_allowed_arrows() {
+    let allowed: &[(&str, &[&str])] = &[
+        ("core", &[]),
+        ("macros", &[]),
+        ("image", &["core", "macros"]),
+        ("model", &["core", "macros", "image"]),
+        ("frame", &["core", "macros"]),
+        ("registry", &["core", "frame", "image", "model"]),
+        ("codegen", &["core", "registry"]),
+        ("python", &["core", "registry", "image", "model"]),
+    ];
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output();
+    let Ok(output) = output else { panic!("cargo metadata does not run") };
+    let Ok(metadata) = serde_json::from_slice::<serde_json::Value>(&output.stdout) else {
+        panic!("cargo metadata printed no JSON: {}", String::from_utf8_lossy(&output.stderr))
+    };
+    let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    assert_eq!(packages.len(), allowed.len(), "a crate without a row in the table of arrows");
+    for package in packages {
+        let name = package["name"].as_str().unwrap_or_default().trim_start_matches("mmlrs-");
+        let arrows = allowed.iter().find(|(n, _)| *n == name).map_or(&[][..], |(_, arrows)| arrows);
+        for dependency in package["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            let on = dependency["name"].as_str().unwrap_or_default();
+            if let Some(on) = on.strip_prefix("mmlrs-") {
+                assert!(arrows.contains(&on), "{name} must not depend on {on}");
+            }
+            let foreign = ["pyo3", "pyo3-arrow"].contains(&on) && name != "python"
+                || on == "ort" && name != "model"
+                || on == "opencv" && name != "image";
+            assert!(!foreign, "{name} must not depend on {on}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Rows for the samples of this crate's stages.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BinaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
+use arrow_schema::Schema;
+use mmlrs_core::types::image_fields;
+
+/// Four rows of a number, a text and a float.
+pub fn plain_rows() -> RecordBatch {
+    batch(vec![
+        ("id", Arc::new(Int64Array::from(vec![1, 2, 3, 4]))),
+        ("name", Arc::new(StringArray::from(vec![Some("a"), Some("b"), None, Some("d")]))),
+        ("score", Arc::new(Float64Array::from(vec![0.5, 1.5, 2.5, 3.5]))),
+    ])
+}
+
+/// Four small images in Spark's image struct, and an id.
+pub fn image_rows() -> RecordBatch {
+    let (height, width, channels) = (2_usize, 3_usize, 3_usize);
+    let pixels: Vec<Vec<u8>> = (0..4_u8)
+        .map(|row| (0..height * width * channels).map(|i| row.wrapping_mul(40).wrapping_add(i as u8 * 5)).collect())
+        .collect();
+    let ints = |v: usize| Arc::new(Int32Array::from(vec![v as i32; 4])) as ArrayRef;
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from(vec!["0.png", "1.png", "2.png", "3.png"])),
+        ints(height),
+        ints(width),
+        ints(channels),
+        ints(16),
+        Arc::new(BinaryArray::from_iter_values(&pixels)),
+    ];
+    batch(vec![
+        ("id", Arc::new(Int64Array::from(vec![1, 2, 3, 4]))),
+        ("image", Arc::new(StructArray::new(image_fields(), columns, None))),
+    ])
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    let columns: Vec<(String, ArrayRef)> = columns.into_iter().map(|(n, c)| (n.to_owned(), c)).collect();
+    RecordBatch::try_from_iter(columns).unwrap_or_else(|_| RecordBatch::new_empty(Arc::new(Schema::empty())))
+}

@@ -1,0 +1,73 @@
+//! The one class that runs native stages.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Field, Schema};
+use mmlrs_core::{Context, ThreadBudget};
+use pyo3::prelude::*;
+use pyo3_arrow::{PyRecordBatch, PySchema};
+
+use crate::errors::detached;
+
+/// A DAG of native stages over source columns.
+#[pyclass(frozen, module = "mmlrs._native")]
+pub struct Program {
+    inner: mmlrs_registry::Program,
+}
+
+#[pymethods]
+impl Program {
+    #[new]
+    fn new(py: Python<'_>, spec: &str) -> PyResult<Self> {
+        let inner = detached(py, || mmlrs_registry::Program::parse(spec))?;
+        Ok(Self { inner })
+    }
+
+    /// The schema of the outputs for a schema of the source columns.
+    fn output_schema<'py>(&self, py: Python<'py>, sources: PySchema) -> PyResult<Bound<'py, PyAny>> {
+        let schema = sources.into_inner();
+        let fields: Vec<Field> = schema.fields().iter().map(|f| f.as_ref().clone()).collect();
+        let outputs = detached(py, || self.inner.output_fields(&fields))?;
+        PySchema::new(Arc::new(Schema::new(outputs))).into_pyarrow(py)
+    }
+
+    /// The outputs of one batch of source columns.
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        sources: PyRecordBatch,
+        threads: usize,
+        share: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let batch = sources.into_inner();
+        let rows = batch.num_rows();
+        let columns: Vec<(Field, ArrayRef)> = batch
+            .schema()
+            .fields()
+            .iter()
+            .zip(batch.columns())
+            .map(|(field, array)| (field.as_ref().clone(), array.clone()))
+            .collect();
+        let cx = Context { threads: ThreadBudget::new(threads) };
+        let made = detached(py, || {
+            let outputs = self.inner.run(&columns, &cx, share)?;
+            let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) =
+                outputs.into_iter().map(|o| (o.field, o.array)).unzip();
+            let options = RecordBatchOptions::new().with_row_count(Some(rows));
+            Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
+        })?;
+        PyRecordBatch::new(made).into_pyarrow(py)
+    }
+
+    /// Things to tell the user once.
+    fn notes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        detached(py, || self.inner.notes())
+    }
+}
+
+/// Forgets the results kept of the last batch.
+#[pyfunction]
+pub fn clear_memo() {
+    mmlrs_registry::clear_memo();
+}

@@ -1,0 +1,78 @@
+//! Descriptors, param checks, samples and counters.
+
+use std::collections::BTreeMap;
+
+use mmlrs_core::{Error, ParamMap, Result};
+use pyo3::prelude::*;
+use pyo3_arrow::PyRecordBatch;
+use serde_json::Value;
+
+use crate::errors::{detached, to_py};
+
+/// A stage's params from JSON text.
+pub fn params(uid: &str, text: &str) -> Result<ParamMap> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(values)) => Ok(ParamMap::new(uid, values)),
+        _ => Err(Error::param("params", "must be a JSON object")),
+    }
+}
+
+/// Every stage's descriptor, as a JSON list.
+#[pyfunction]
+pub fn stage_specs() -> String {
+    Value::from(mmlrs_registry::stages().iter().map(|e| e.spec().to_json()).collect::<Vec<_>>()).to_string()
+}
+
+/// Raises when the params (a JSON object) are not valid for the stage.
+#[pyfunction]
+#[pyo3(name = "check_params")]
+pub fn check_params(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<()> {
+    detached(py, || mmlrs_registry::find(stage)?.check(&params(uid, values)?))
+}
+
+/// The columns a native stage reads.
+#[pyfunction]
+pub fn stage_inputs(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<Vec<String>> {
+    detached(py, || mmlrs_registry::find(stage)?.build(&params(uid, values)?)?.input_columns())
+}
+
+/// A small valid use of a stage: its params as JSON and a batch of rows.
+#[pyfunction]
+pub fn sample<'py>(py: Python<'py>, stage: &str) -> PyResult<(String, Bound<'py, PyAny>)> {
+    let sample = detached(py, || Ok(mmlrs_registry::find(stage)?.sample()))?;
+    let batch = PyRecordBatch::new(sample.data).into_pyarrow(py)?;
+    Ok((Value::Object(sample.params).to_string(), batch))
+}
+
+/// What this process has done so far, by name.
+#[pyfunction]
+pub fn counters() -> BTreeMap<&'static str, u64> {
+    mmlrs_core::counters().into_iter().collect()
+}
+
+/// Sets every counter to zero.
+#[pyfunction]
+pub fn reset_counters() {
+    mmlrs_core::reset_counters();
+}
+
+/// Versions of the native parts.
+#[pyfunction]
+pub fn versions(py: Python<'_>) -> PyResult<BTreeMap<&'static str, String>> {
+    let mut versions = BTreeMap::from([
+        ("mmlrs", env!("CARGO_PKG_VERSION").to_owned()),
+        ("profile", if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned()),
+        ("opencv", mmlrs_image::opencv_version()),
+    ]);
+    match py.detach(mmlrs_model::runtime_version) {
+        Ok(version) => {
+            versions.insert("onnxruntime", version);
+            let providers = detached(py, mmlrs_model::available_providers)?;
+            versions.insert("providers", providers.join(", "));
+        }
+        Err(error) => {
+            versions.insert("onnxruntime", to_py(py, &error).to_string());
+        }
+    }
+    Ok(versions)
+}

@@ -1,0 +1,136 @@
+//! One stage in the list, with its type erased.
+
+use mmlrs_core::{
+    Accept, Body, Error, HasSample, ParamMap, Result, RowPolicy, Sample, Stage, StageSpec, Transform, types,
+};
+
+use arrow_schema::{DataType, Schema};
+
+/// A stage of the registry.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    spec: fn() -> &'static StageSpec,
+    check: fn(&ParamMap) -> Result<()>,
+    build: Option<fn(&ParamMap) -> Result<Built>>,
+    sample: fn() -> Sample,
+}
+
+/// A native stage with its params, ready to run.
+pub struct Built {
+    /// The stage's descriptor.
+    pub spec: &'static StageSpec,
+    /// Columns named by its params, with the param.
+    pub inputs: Vec<(&'static str, String)>,
+    /// What to do with bad rows.
+    pub policy: RowPolicy,
+    /// Its work.
+    pub transform: Box<dyn Transform>,
+}
+
+impl Entry {
+    /// A stage whose work is a Rust kernel.
+    pub fn native<T: Stage + Transform + HasSample>() -> Self {
+        Self { spec: T::spec, check: check::<T>, build: Some(build::<T>), sample: T::sample }
+    }
+
+    /// A stage whose work is written in Python.
+    pub fn python<T: Stage + HasSample>() -> Self {
+        Self { spec: T::spec, check: check::<T>, build: None, sample: T::sample }
+    }
+
+    /// The descriptor.
+    pub fn spec(&self) -> &'static StageSpec {
+        (self.spec)()
+    }
+
+    /// Checks params without running anything.
+    pub fn check(&self, params: &ParamMap) -> Result<()> {
+        (self.check)(params)
+    }
+
+    /// Builds the native stage; an error for one whose body is Python.
+    pub fn build(&self, params: &ParamMap) -> Result<Built> {
+        let spec = self.spec();
+        let build = self.build.ok_or_else(|| {
+            Error::runtime("is a DataFrame operation and cannot run as a column function").at_stage(spec.name)
+        })?;
+        debug_assert_eq!(spec.body, Body::Native);
+        build(params).map_err(|e| e.at_stage(spec.name))
+    }
+
+    /// A small valid use.
+    pub fn sample(&self) -> Sample {
+        (self.sample)()
+    }
+}
+
+fn check<T: Stage>(params: &ParamMap) -> Result<()> {
+    T::from_params(params).map(drop)
+}
+
+fn build<T: Stage + Transform>(params: &ParamMap) -> Result<Built> {
+    let stage = T::from_params(params)?;
+    Ok(Built {
+        spec: T::spec(),
+        inputs: stage.inputs(),
+        policy: stage.row_policy(),
+        transform: Box::new(stage),
+    })
+}
+
+impl Built {
+    /// The columns the stage reads, in order, each once.
+    pub fn input_columns(&self) -> Result<Vec<String>> {
+        let named = match self.transform.resolved_inputs().map_err(|e| e.at_stage(self.spec.name))? {
+            Some(columns) => columns,
+            None => self.inputs.iter().map(|(_, column)| column.clone()).collect(),
+        };
+        let mut columns: Vec<String> = Vec::with_capacity(named.len());
+        for column in named {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        Ok(columns)
+    }
+
+    /// Fails on an input column of a kind the stage does not read.
+    pub fn check_types(&self, schema: &Schema) -> Result<()> {
+        for (param, column) in &self.inputs {
+            let (Some(spec), Ok(field)) = (self.spec.param(param), schema.field_with_name(column)) else { continue };
+            if !spec.accepts.is_empty() && !spec.accepts.iter().any(|a| accepts(*a, field.data_type())) {
+                let words: Vec<&str> = spec.accepts.iter().map(|a| a.word()).collect();
+                let message =
+                    format!("has type {}; {} reads {}", type_word(field.data_type()), self.spec.name, words.join(", "));
+                return Err(Error::schema(column, message).at_stage(self.spec.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn accepts(kind: Accept, data_type: &DataType) -> bool {
+    let list = matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _));
+    match kind {
+        Accept::Image => types::is_image(data_type),
+        Accept::Binary => types::is_binary(data_type),
+        Accept::BinaryFile => types::is_binary_file(data_type),
+        Accept::Text => types::is_text(data_type),
+        Accept::Numeric => data_type.is_numeric() || matches!(data_type, DataType::Boolean),
+        Accept::Vector | Accept::Array => list,
+        Accept::Any => true,
+    }
+}
+
+/// The type in words a Spark or pandas user knows.
+fn type_word(data_type: &DataType) -> String {
+    match data_type {
+        t if types::is_image(t) => "image struct".to_owned(),
+        t if types::is_text(t) => "string".to_owned(),
+        t if types::is_binary(t) => "binary".to_owned(),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            format!("array<{}>", type_word(item.data_type()))
+        }
+        other => format!("{other}").to_lowercase(),
+    }
+}

@@ -1,0 +1,34 @@
+//! The list of stages.
+
+use std::sync::LazyLock;
+
+use mmlrs_core::{Error, Result};
+
+use crate::Entry;
+
+static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    vec![
+        Entry::native::<mmlrs_image::ImageTransformer>(),
+        Entry::native::<mmlrs_image::UnrollImage>(),
+        Entry::native::<mmlrs_image::UnrollBinaryImage>(),
+        Entry::python::<mmlrs_frame::ImageSetAugmenter>(),
+        Entry::native::<mmlrs_model::ImageFeaturizer>(),
+        Entry::native::<mmlrs_model::ONNXModel>(),
+        Entry::python::<mmlrs_frame::SelectColumns>(),
+        Entry::python::<mmlrs_frame::DropColumns>(),
+        Entry::python::<mmlrs_frame::RenameColumn>(),
+    ]
+});
+
+/// Every stage.
+pub fn stages() -> &'static [Entry] {
+    &STAGES
+}
+
+/// The stage of that class name.
+pub fn find(name: &str) -> Result<&'static Entry> {
+    STAGES
+        .iter()
+        .find(|entry| entry.spec().name == name)
+        .ok_or_else(|| Error::param("stage", format!("there is no stage named {name}")))
+}
