@@ -1,0 +1,61 @@
+"""Runs the measures: ``python -m bench [--quick] [name ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from bench import report
+from bench.decode import decode, quality
+from bench.measure import Figure, Measure, Setting
+from bench.model import model
+from bench.plan import plan
+from bench.spark_job import spark_job
+from bench.startup import startup
+
+MEASURES: dict[str, Measure] = {
+    "decode": decode,
+    "quality": quality,
+    "model": model,
+    "spark": spark_job,
+    "plan": plan,
+    "startup": startup,
+}
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"any of {', '.join(MEASURES)}; all when none is given"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer pairs and rows, docs/benchmarks.md left alone"
+    )
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(MEASURES):
+        parser.error(f"no measure named {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
+    return arguments
+
+
+def main() -> None:
+    arguments = parse()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    setting = Setting(quick=arguments.quick)
+    figures: list[Figure] = []
+    print("   figure     target", flush=True)
+    for name in arguments.names or MEASURES:
+        for figure in MEASURES[name](setting):
+            figures.append(figure)
+            print(report.line(figure), flush=True)
+    missed = sum(figure.met is False for figure in figures)
+    print(f"{len(figures)} figures, {missed} below target")
+    if arguments.names or arguments.quick:
+        print("docs/benchmarks.md stays as it is: it is written by a full run")
+    else:
+        report.write(figures)
+        print(f"written to {report.PAGE.relative_to(report.PAGE.parents[1])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""What a measure is, and how two ways of doing the same are timed fairly."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How thoroughly to measure."""
+
+    quick: bool = False
+
+    def pairs(self, full: int) -> int:
+        """Number of A B pairs: all of them, or three."""
+        return min(3, full) if self.quick else full
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number, and what it must reach."""
+
+    what: str
+    value: float
+    unit: Literal["x", "s", "dB", ""] = "x"
+    target: float | None = None
+    #: Whether the target is a floor (a ratio) or a ceiling (a time, a count).
+    at_least: bool = True
+    detail: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is reached; None where there is none."""
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.at_least else self.value <= self.target
+
+    @property
+    def value_text(self) -> str:
+        return self._text(self.value)
+
+    @property
+    def target_text(self) -> str:
+        if self.target is None:
+            return ""
+        return ("≥ " if self.at_least else "≤ ") + self._text(self.target)
+
+    def _text(self, number: float) -> str:
+        digits = {"x": 2, "s": 3, "dB": 1, "": 0 if float(number).is_integer() else 2}[self.unit]
+        return f"{number:.{digits}f}" + ("x" if self.unit == "x" else f" {self.unit}" if self.unit else "")
+
+
+Measure = Callable[[Setting], Iterator[Figure]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The times of two ways, taken in turn."""
+
+    ours: list[float]
+    theirs: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster ours is: the median over the pairs, each measured back to back."""
+        return statistics.median(b / a for a, b in zip(self.ours, self.theirs, strict=True))
+
+    def detail(self, rows: int, peer: str) -> str:
+        """Medians per row, for the report."""
+        ours, theirs = (1e3 * statistics.median(times) / rows for times in (self.ours, self.theirs))
+        pairs = [b / a for a, b in zip(self.ours, self.theirs, strict=True)]
+        return (
+            f"{ours:.2f} ms against {theirs:.2f} ms an image with {peer}; "
+            f"{len(pairs)} pairs, {min(pairs):.2f} to {max(pairs):.2f}"
+        )
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def side_by_side(ours: Callable[[], object], theirs: Callable[[], object], pairs: int) -> Comparison:
+    """Time both in turn, after one unmeasured call of each; every other pair runs in the opposite order."""
+    ours()
+    theirs()
+    times: tuple[list[float], list[float]] = ([], [])
+    for pair in range(pairs):
+        for which in (0, 1) if pair % 2 == 0 else (1, 0):
+            times[which].append(seconds((ours, theirs)[which]))
+    return Comparison(*times)

@@ -1,0 +1,72 @@
+"""The same work with the libraries that users reach for, written as someone would who knows them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from PIL import Image
+
+from bench.networks import Network
+
+Tensor = NDArray[np.float32]
+
+SIDE = 224
+MEANS = (0.485, 0.456, 0.406)
+STDS = (0.229, 0.224, 0.225)
+#: (pixel / 255 - mean) / std as one multiplication and one addition.
+FACTOR = (1.0 / (255.0 * np.array(STDS))).astype(np.float32)
+OFFSET = (-np.array(MEANS) / np.array(STDS)).astype(np.float32)
+
+
+def normalise_into(out: Tensor, pixels: NDArray[np.uint8]) -> None:
+    """RGB rows to normalised planes."""
+    scaled = np.multiply(pixels, FACTOR, dtype=np.float32)
+    scaled += OFFSET
+    out[:] = scaled.transpose(2, 0, 1)
+
+
+def tensor_with_cv2(files: Sequence[bytes]) -> Tensor:
+    """JPEG files -> [n, 3, 224, 224] with OpenCV."""
+    cv2.setNumThreads(1)
+    out = np.empty((len(files), 3, SIDE, SIDE), dtype=np.float32)
+    for i, file in enumerate(files):
+        decoded: Any = cv2.imdecode(np.frombuffer(file, dtype=np.uint8), cv2.IMREAD_COLOR)
+        small = cv2.resize(decoded, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        rgb: Any = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+        normalise_into(out[i], rgb)
+    return out
+
+
+def tensor_with_pillow(files: Sequence[bytes]) -> Tensor:
+    """JPEG files -> [n, 3, 224, 224] with Pillow, which decodes at a reduced scale too when told the wanted size."""
+    out = np.empty((len(files), 3, SIDE, SIDE), dtype=np.float32)
+    for i, file in enumerate(files):
+        with Image.open(io.BytesIO(file)) as picture:
+            picture.draft("RGB", (SIDE, SIDE))
+            small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+        normalise_into(out[i], np.asarray(small))
+    return out
+
+
+def session(network: Network, threads: int = 1) -> Any:
+    """An ONNX Runtime session on the CPU with this many threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(network.batched(), options, providers=["CPUExecutionProvider"])
+
+
+def infer(running: Any, network: Network, tensors: Tensor, batch: int) -> NDArray[np.float32]:
+    """The network over ready tensors, a batch at a time."""
+    parts = [
+        running.run([network.output], {network.input: tensors[start : start + batch]})[0]
+        for start in range(0, len(tensors), batch)
+    ]
+    return np.concatenate(parts).reshape(len(tensors), -1)

@@ -1,0 +1,60 @@
+"""The photographs of scikit-image and scikit-learn, and JPEG files made from them."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import skimage.data
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+Pixels = NDArray[np.uint8]
+
+#: What scikit-image carries in its wheel and a camera, telescope or microscope took.
+NAMES = (
+    "astronaut", "brick", "camera", "cat", "coffee", "coins", "grass", "gravel", "hubble_deep_field",
+    "immunohistochemistry", "moon", "retina", "rocket",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def photographs() -> dict[str, Pixels]:
+    """Every photograph by name, RGB."""
+    found: dict[str, Any] = {name: getattr(skimage.data, name)() for name in NAMES}
+    found["motorcycle"] = skimage.data.stereo_motorcycle()[0]
+    sample = load_sample_images()
+    found.update(zip(("china", "flower"), sample.images, strict=True))
+    return {
+        name: pixels if pixels.ndim == 3 else np.stack([pixels] * 3, axis=-1)
+        for name, pixels in found.items()
+    }
+
+
+def colour_photographs() -> dict[str, Pixels]:
+    """Those in colour: what the timings run on, as gray ones decode faster."""
+    return {n: p for n, p in photographs().items() if not np.array_equal(p[..., 0], p[..., 2])}
+
+
+def jpeg(pixels: Pixels, width: int | None = None, height: int | None = None) -> bytes:
+    """A JPEG file of quality 90 with 4:2:0 colour, as cameras write, resized when a size is given."""
+    picture = Image.fromarray(pixels)
+    if width is not None and height is not None:
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=90, subsampling="4:2:0")
+    return file.getvalue()
+
+
+@lru_cache(maxsize=8)
+def jpegs(width: int, height: int) -> tuple[bytes, ...]:
+    """One JPEG file of this size for each photograph in colour."""
+    return tuple(jpeg(p, width, height) for p in colour_photographs().values())
+
+
+def repeated(files: tuple[bytes, ...], count: int) -> list[bytes]:
+    """The first `count` files of these in rotation."""
+    return [files[i % len(files)] for i in range(count)]

@@ -1,0 +1,185 @@
+"""The main job on Spark: JPEG files in parquet -> features in a vector, beside predict_batch_udf and beside the limit."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench import peers, pictures
+from bench.limit import Limit
+from bench.measure import Figure, Setting, side_by_side
+from bench.networks import RESNET50, SQUEEZENET, Network
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+CORES = 2
+#: Rows per call of the network, on every side.
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture size and network, with what must be reached."""
+
+    network: Network
+    width: int
+    height: int
+    rows: int
+    target: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.network.name}, {self.width}x{self.height}"
+
+
+JOBS = (
+    Job(SQUEEZENET, 1280, 960, 512, 1.5),
+    Job(SQUEEZENET, 2048, 1536, 320, 2.3),
+    Job(RESNET50, 1280, 960, 64, 1.07),
+)
+LIMIT_TARGET = 0.92
+
+
+@contextmanager
+def spark_session() -> Iterator[SparkSession]:
+    """A session as the documentation advises, quiet, on two cores."""
+    from pyspark.sql import SparkSession
+
+    import mmlrs
+
+    spark = (
+        SparkSession.builder.master(f"local[{CORES}]")
+        .appName("mmlrs-bench")
+        .config(map={**mmlrs.recommended_conf()})
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.memory", "2g")
+        .getOrCreate()
+    )
+    spark.sparkContext.setLogLevel("ERROR")
+    try:
+        yield spark
+    finally:
+        spark.stop()
+
+
+def write_parquet(folder: Path, files: list[bytes]) -> None:
+    """One parquet file for each core, so that every core gets the same share."""
+    for part in range(CORES):
+        table = pa.table({"content": pa.array(files[part::CORES], type=pa.binary())})
+        pq.write_table(table, folder / f"part-{part}.parquet", compression="none", row_group_size=BATCH)
+
+
+def run_to_nowhere(frame: DataFrame) -> None:
+    """Compute every row and keep none."""
+    frame.write.format("noop").mode("overwrite").save()
+
+
+def with_mmlrs(source: DataFrame, network: Network) -> DataFrame:
+    """The job with ImageFeaturizer."""
+    from mmlrs.image import ImageFeaturizer
+
+    featurizer = ImageFeaturizer(
+        inputCol="content",
+        outputCol="features",
+        model=str(network.path),
+        headless=False,
+        channelNormalizationMeans=list(peers.MEANS),
+        channelNormalizationStds=list(peers.STDS),
+        colorScaleFactor=1.0 / 255.0,
+        miniBatchSize=BATCH,
+    )
+    return featurizer.transform(source).select("features")
+
+
+def make_predict(network: Network) -> Callable[[], Callable[[np.ndarray], np.ndarray]]:
+    """What predict_batch_udf wants: a function that makes, once in a worker, the function that predicts."""
+
+    def make() -> Callable[[np.ndarray], np.ndarray]:
+        running = peers.session(network)
+
+        def predict(files: np.ndarray) -> np.ndarray:
+            tensors = peers.tensor_with_pillow(list(files))
+            return peers.infer(running, network, tensors, len(tensors))
+
+        return predict
+
+    return make
+
+
+def with_predict_batch_udf(source: DataFrame, network: Network) -> DataFrame:
+    """The job with pyspark's own tool for inference, Pillow and onnxruntime."""
+    from pyspark.ml.functions import array_to_vector, predict_batch_udf
+    from pyspark.sql.types import ArrayType, FloatType
+
+    classify = predict_batch_udf(make_predict(network), return_type=ArrayType(FloatType()), batch_size=BATCH)
+    return source.select(array_to_vector(classify("content")).alias("features"))
+
+
+def check_same(ours: DataFrame, theirs: DataFrame) -> None:
+    """Both jobs must give the same scores, up to what different JPEG scaling does to the pixels."""
+    a, b = (
+        [np.asarray(row.features.toArray()) for row in frame.limit(4).collect()] for frame in (ours, theirs)
+    )
+    np.testing.assert_allclose(a, b, rtol=0.2, atol=1e-3)
+
+
+def measure_job(spark: SparkSession, job: Job, setting: Setting) -> Iterator[Figure]:
+    """One job beside the peer, then beside the limit."""
+    rows = job.rows // 4 if setting.quick else job.rows
+    files = pictures.repeated(pictures.jpegs(job.width, job.height), rows)
+    with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
+        write_parquet(Path(folder), files)
+        source = spark.read.parquet(folder)
+        if (partitions := source.rdd.getNumPartitions()) != CORES:
+            raise RuntimeError(f"expected {CORES} partitions, got {partitions}")
+        ours, theirs = with_mmlrs(source, job.network), with_predict_batch_udf(source, job.network)
+        check_same(ours, theirs)
+
+        timed = side_by_side(lambda: run_to_nowhere(ours), lambda: run_to_nowhere(theirs), setting.pairs(7))
+        what = f"Spark local[{CORES}], {job.name}, against predict_batch_udf"
+        yield Figure(
+            what, timed.ratio, target=job.target, detail=timed.detail(rows, "Pillow and onnxruntime")
+        )
+
+        with Limit(job.network, files, CORES, BATCH) as limit:
+            for what, decode, target in (
+                (
+                    "against the limit (tensors made by mmlrs alone + bare inference)",
+                    limit.tensors,
+                    LIMIT_TARGET,
+                ),
+                (
+                    "against the limit without resize and normalisation (JPEG decode alone + bare inference)",
+                    limit.pixels,
+                    None,
+                ),
+            ):
+
+                def bare(decode: Callable[[], None] = decode) -> None:
+                    decode()
+                    limit.infer()
+
+                timed = side_by_side(lambda: run_to_nowhere(ours), bare, setting.pairs(5))
+                yield Figure(
+                    f"Spark local[{CORES}], {job.name}, {what}",
+                    timed.ratio,
+                    target=target,
+                    detail=timed.detail(rows, f"{CORES} processes of one thread"),
+                )
+
+
+def spark_job(setting: Setting) -> Iterator[Figure]:
+    """The main job: JPEG files in parquet -> ImageFeaturizer -> vector."""
+    with spark_session() as spark:
+        for job in JOBS:
+            yield from measure_job(spark, job, setting)
