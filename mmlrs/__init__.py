@@ -1,0 +1,49 @@
+"""Deep-learning inference, images and featurization as Spark ML pipeline stages with a Rust core.
+
+Importing this package is cheap and starts no JVM; namespaces load when first used:
+`mmlrs.image`, `mmlrs.onnx`, `mmlrs.stages`, `mmlrs.models`, `mmlrs.testing`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
+    from mmlrs.functions import pandas_udf, register, udf
+
+__version__ = "0.1.0"
+
+_FUNCTIONS = {
+    "counters": "mmlrs._info",
+    "recommended_conf": "mmlrs._info",
+    "reset_counters": "mmlrs._info",
+    "show_versions": "mmlrs._info",
+    "pandas_udf": "mmlrs.functions",
+    "register": "mmlrs.functions",
+    "udf": "mmlrs.functions",
+}
+_NAMESPACES = ("errors", "image", "models", "onnx", "stages", "testing")
+
+__all__ = [
+    "counters",
+    "pandas_udf",
+    "recommended_conf",
+    "register",
+    "reset_counters",
+    "show_versions",
+    "udf",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
+    if name in _NAMESPACES:
+        return importlib.import_module(f"mmlrs.{name}")
+    raise AttributeError(f"module 'mmlrs' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_FUNCTIONS, *_NAMESPACES])

@@ -1,0 +1,124 @@
+"""Params: pyspark's own where it is installed, else the small part of it that stages need."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+try:
+    from pyspark.ml.param import Param, Params
+
+    HAS_PYSPARK = True
+except ImportError:
+    from mmlrs._noparams import Param, Params  # type: ignore[assignment]
+
+    HAS_PYSPARK = False
+
+if TYPE_CHECKING:
+    from mmlrs.models import ModelHandle
+
+__all__ = ["HAS_PYSPARK", "Convert", "Param", "Params", "undefined"]
+
+
+def undefined() -> Any:
+    """Return the parent of a param that belongs to a class, not yet to a stage."""
+    return Params._dummy()
+
+
+def _fail(what: str, value: Any) -> TypeError:
+    shown = repr(value)
+    return TypeError(f"must be {what}, got {shown if len(shown) <= 80 else shown[:77] + '...'}")
+
+
+class Convert:
+    """Type converters, one per param type of the descriptors; ranges are checked by the native core."""
+
+    @staticmethod
+    def bool(value: Any) -> bool:
+        """Accept Python and NumPy booleans."""
+        if isinstance(value, bool | np.bool_):
+            return bool(value)
+        raise _fail("True or False", value)
+
+    @staticmethod
+    def int(value: Any) -> int:
+        """Accept integers of any kind and floats without a fraction."""
+        if isinstance(value, bool | np.bool_):
+            raise _fail("an integer", value)
+        if isinstance(value, Integral):
+            return int(value)
+        if isinstance(value, Real) and float(value).is_integer():
+            return int(value)
+        raise _fail("an integer", value)
+
+    @staticmethod
+    def float(value: Any) -> float:
+        """Accept real numbers of any kind."""
+        if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
+            return float(value)
+        raise _fail("a number", value)
+
+    @staticmethod
+    def str(value: Any) -> str:
+        """Accept strings."""
+        if isinstance(value, str):
+            return str(value)
+        raise _fail("a string", value)
+
+    @staticmethod
+    def str_list(value: Any) -> list[str]:
+        """Accept sequences of strings; a single string is not one."""
+        if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
+            items = list(value)
+            if all(isinstance(item, str) for item in items):
+                return [str(item) for item in items]
+        raise _fail("a list of strings", value)
+
+    @staticmethod
+    def float_list(value: Any) -> list[float]:
+        """Accept sequences of real numbers."""
+        if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
+            items = list(value)
+            if all(isinstance(item, Real) and not isinstance(item, bool | np.bool_) for item in items):
+                return [float(item) for item in items]
+        raise _fail("a list of numbers", value)
+
+    @staticmethod
+    def str_map(value: Any) -> dict[str, str]:
+        """Accept mappings from string to string."""
+        if isinstance(value, Mapping) and all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
+            return {str(k): str(v) for k, v in value.items()}
+        raise _fail("a map from string to string", value)
+
+    @staticmethod
+    def operations(value: Any) -> list[dict[str, Any]]:
+        """Accept sequences of mappings with the key `action`, or the same as JSON text."""
+        import json
+
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                raise _fail("a list of operations, each a map with the key `action`", value) from None
+        if isinstance(value, Sequence) and all(isinstance(v, Mapping) and "action" in v for v in value):
+            return [dict(operation) for operation in value]
+        raise _fail("a list of operations, each a map with the key `action`", value)
+
+    @staticmethod
+    def model(value: Any) -> ModelHandle:
+        """Accept a path, a URI, bytes, an ONNX ModelProto or a model handle."""
+        from mmlrs.models import ModelHandle
+
+        if isinstance(value, ModelHandle):
+            return value
+        if isinstance(value, str | os.PathLike):
+            return ModelHandle.from_uri(os.fspath(value))
+        if isinstance(value, bytes | bytearray | memoryview):
+            return ModelHandle.from_bytes(bytes(value))
+        if hasattr(value, "SerializeToString"):
+            return ModelHandle.from_bytes(value.SerializeToString())
+        raise _fail("a path, a URI, bytes or a model handle", value)

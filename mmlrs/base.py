@@ -1,0 +1,233 @@
+"""Base classes of the stages: params, dispatch on the kind of dataset, persistence."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, ClassVar, Self
+
+import pyarrow as pa
+
+from mmlrs import _native
+from mmlrs._params import HAS_PYSPARK, Param, Params
+from mmlrs.engine import table as tables
+from mmlrs.engine.expr import Expr, Node, Value, compile_program
+from mmlrs.errors import InvalidParamError, SchemaMismatchError
+
+if HAS_PYSPARK:
+    from pyspark.ml import Transformer as _Transformer
+else:
+    _Transformer = Params  # type: ignore[assignment, misc]
+
+__all__ = ["NativeTransformer", "PythonTransformer", "Stage", "stage_spec", "stage_specs"]
+
+
+@lru_cache(maxsize=1)
+def stage_specs() -> dict[str, dict[str, Any]]:
+    """Return the descriptor of every stage by class name."""
+    return {spec["name"]: spec for spec in json.loads(_native.stage_specs())}
+
+
+def stage_spec(name: str) -> dict[str, Any]:
+    """Return the descriptor of one stage."""
+    return stage_specs()[name]
+
+
+def is_spark(dataset: Any) -> bool:
+    """Is this a Spark DataFrame, classic or Connect?"""
+    return type(dataset).__module__.startswith("pyspark.sql.")
+
+
+_warned: set[str] = set()
+
+
+class Stage(_Transformer):  # type: ignore[misc]
+    """A transformer on Spark DataFrames, Arrow tables and pandas DataFrames."""
+
+    _stage: ClassVar[str]
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        super().__init__()
+        for param in stage_spec(self._stage)["params"]:
+            if param["default_uid_suffix"] is not None:
+                self._setDefault(**{param["name"]: self.uid + param["default_uid_suffix"]})
+            elif param["default"] is not None:
+                self._setDefault(**{param["name"]: param["default"]})
+        self._set(**{name: value for name, value in given.items() if value is not None})
+
+    def _set(self, **kwargs: Any) -> Self:
+        for name, value in kwargs.items():
+            if value is None:
+                continue
+            if not self.hasParam(name):
+                raise InvalidParamError(f"{self._stage}: there is no param `{name}`")
+            param = self.getParam(name)
+            try:
+                self._paramMap[param] = param.typeConverter(value)
+            except TypeError as error:
+                raise InvalidParamError(f"{self._stage}: param `{name}` {error}") from None
+        return self
+
+    def set(self, param: Param, value: Any) -> None:
+        """Set a param.
+
+        Raises
+        ------
+        InvalidParamError
+            The value is of the wrong type.
+        """
+        self._set(**{param.name: value})
+
+    def _value(self, name: str) -> Any:
+        param = self.getParam(name)
+        return self.getOrDefault(param) if self.isDefined(param) else None
+
+    def _params_json(self) -> str:
+        """Return every param that has a value, as the native core reads it."""
+        from mmlrs.models import ModelHandle
+
+        values = {p.name: self._value(p.name) for p in self.params if self.isDefined(p)}
+        return json.dumps({k: v.to_json() if isinstance(v, ModelHandle) else v for k, v in values.items()})
+
+    def _check_params(self) -> None:
+        _native.check_params(self._stage, self.uid, self._params_json())
+
+    def _columns(self, role: str) -> list[str]:
+        """Return the columns that params of a role name."""
+        names: list[str] = []
+        for param in stage_spec(self._stage)["params"]:
+            if param["role"] != role:
+                continue
+            value = self._value(param["name"])
+            if isinstance(value, dict):
+                names += value.values() if role == "input" else value.keys()
+            elif isinstance(value, list):
+                names += value
+            elif value is not None:
+                names.append(value)
+        return list(dict.fromkeys(names))
+
+    def transform(self, dataset: Any, params: Any = None) -> Any:
+        """Return the dataset with the stage's columns.
+
+        Parameters
+        ----------
+        dataset : pyspark.sql.DataFrame, pyarrow.Table, pyarrow.RecordBatch, pandas.DataFrame or Arrow PyCapsule object
+            The rows. Spark DataFrames stay lazy; the others are processed now.
+        params : dict, optional
+            Params for this call only.
+
+        Returns
+        -------
+        object
+            The same kind of object; a `pyarrow.Table` for an Arrow object of unknown kind.
+
+        Raises
+        ------
+        MmlrsError
+            A param, a column or a row cannot be used; the message names it.
+        """
+        stage = self.copy(params) if params else self
+        return stage._transform(dataset)
+
+    def _transform(self, dataset: Any) -> Any:
+        self._check_params()
+        if is_spark(dataset):
+            return self._transform_spark(dataset)
+        if tables.is_table(dataset):
+            return tables.on_table(dataset, self._transform_table)
+        raise SchemaMismatchError(
+            f"{self._stage}: cannot transform a {type(dataset).__module__}.{type(dataset).__qualname__}; expected a "
+            "Spark DataFrame, a pandas DataFrame, or an object with the Arrow PyCapsule interface"
+        )
+
+    def _transform_spark(self, df: Any) -> Any:
+        raise NotImplementedError
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        raise NotImplementedError
+
+    def _warn(self, notes: Iterable[str]) -> None:
+        """Tell the user something, once per process."""
+        for note in notes:
+            if note not in _warned:
+                _warned.add(note)
+                warnings.warn(note, UserWarning, stacklevel=4)
+
+    def write(self) -> Any:
+        """Return the writer, for `stage.write().overwrite().save(path)`."""
+        from mmlrs.persistence import StageWriter
+
+        return StageWriter(self)
+
+    def save(self, path: str) -> None:
+        """Save the stage to a folder that does not exist; the model is saved along with its SHA-256."""
+        self.write().save(path)
+
+    @classmethod
+    def read(cls) -> Any:
+        """Return the reader."""
+        from mmlrs.persistence import StageReader
+
+        return StageReader(cls)
+
+    @classmethod
+    def load(cls, path: str) -> Self:
+        """Load a stage that was saved; nothing is unpickled or evaluated."""
+        stage: Self = cls.read().load(path)
+        return stage
+
+
+class NativeTransformer(Stage):
+    """A stage whose work is a kernel of the native core; it keeps the row count."""
+
+    def _node(self, bind: Callable[[list[str]], tuple[tuple[str, Expr], ...]], *, portable: bool) -> Node:
+        """Return this stage as a node of a program; `portable` puts models in a form that other processes can use."""
+        values = self._params_json()
+        inputs = bind(_native.stage_inputs(self._stage, self.uid, values))
+        blobs: tuple[str, ...] = ()
+        if portable:
+            models = _native.portable_models(self._stage, self.uid, values)
+            if models:
+                values = json.dumps({**json.loads(values), **{k: {"sha256": v} for k, v in models.items()}})
+                blobs = tuple(models.values())
+        return Node(self._stage, self.uid, values, inputs, blobs)
+
+    def _announce(self, node: Node, field_of: Callable[[str], pa.Field]) -> list[pa.Field]:
+        """Return the fields the stage adds, the error column included; `field_of` gives those of source columns."""
+        compiled = compile_program([Value(node, None, "valid")])
+        sources = pa.schema([field_of(name) for name in compiled.sources])
+        program = _native.Program(compiled.text)
+        fields = list(program.announce(sources))
+        self._warn(program.notes())
+        error_col = self._value("errorCol") if self.hasParam("errorCol") else None
+        if error_col is not None:
+            fields.append(pa.field(error_col, pa.string()))
+        seen: set[str] = set()
+        for field in fields:
+            if field.name in seen:
+                raise SchemaMismatchError(f"{self._stage}: column `{field.name}`: would be written twice")
+            seen.add(field.name)
+        return fields
+
+    def _output_value(self, node: Node, name: str) -> Value:
+        """Return the value behind one of the announced columns."""
+        if self.hasParam("errorCol") and name == self._value("errorCol"):
+            return Value(node, None, "reasons")
+        return Value(node, name)
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        return tables.transform(self, table)
+
+    def _transform_spark(self, df: Any) -> Any:
+        from mmlrs.engine import spark
+
+        return spark.transform(self, df)
+
+
+class PythonTransformer(Stage):
+    """A stage whose work is a DataFrame operation; subclasses write `_transform_spark` and `_transform_table`."""
+
+

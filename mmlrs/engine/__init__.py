@@ -1,0 +1,1 @@
+"""How stages run: on Arrow tables (`table`) and on Spark DataFrames (`spark`)."""

@@ -1,0 +1,45 @@
+"""How models reach the workers: small ones inside the function, larger ones once per node as a file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from mmlrs import _native
+from mmlrs.engine.worker import artifact_name
+from mmlrs.errors import IoError
+
+__all__ = ["INLINE_BYTES", "payload"]
+
+INLINE_BYTES = 4 * 1024 * 1024
+
+_sent: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+_folder: tempfile.TemporaryDirectory[str] | None = None
+
+
+def payload(sha256: str, session: Any) -> bytes | None:
+    """Return the bytes to put into the function, or None after sending them to the nodes as a file."""
+    data = _native.get_blob(sha256)
+    if data is None:
+        raise IoError(f"the model with SHA-256 {sha256} is not in this process")
+    if len(data) <= INLINE_BYTES:
+        return bytes(data)
+    sent = _sent.setdefault(session, set())
+    if sha256 not in sent:
+        session.addArtifacts(_file(sha256, data), file=True)
+        sent.add(sha256)
+    return None
+
+
+def _file(sha256: str, data: bytes) -> str:
+    global _folder
+    if _folder is None:
+        _folder = tempfile.TemporaryDirectory(prefix="mmlrs-")
+    path = os.path.join(_folder.name, artifact_name(sha256))
+    if not os.path.exists(path):
+        with open(path + ".part", "wb") as file:
+            file.write(data)
+        os.replace(path + ".part", path)
+    return path

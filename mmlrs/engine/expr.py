@@ -1,0 +1,105 @@
+"""What a column is computed from: native stages over source columns, and the program that computes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mmlrs.errors import ColumnNotFoundError
+
+__all__ = ["Compiled", "Expr", "Node", "Source", "Value", "compile_program", "resolve"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A plain column of the dataset."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One native stage with its inputs bound."""
+
+    stage: str
+    uid: str
+    params: str
+    inputs: tuple[tuple[str, Expr], ...]
+    blobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Value:
+    """A column that a node makes; without a name, its `reasons` or its `valid` mask."""
+
+    node: Node
+    column: str | None
+    what: str | None = None
+
+
+Expr = Source | Value
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A program as the native core reads it, with the columns it reads and the blobs it needs."""
+
+    text: str
+    sources: tuple[str, ...]
+    blobs: tuple[str, ...]
+
+
+def compile_program(outputs: Iterable[Expr]) -> Compiled:
+    """Lay out the nodes behind `outputs`, each once, in an order in which every node follows its inputs."""
+    sources: dict[str, int] = {}
+    nodes: dict[Node, int] = {}
+    laid_out: list[dict[str, object]] = []
+
+    def reference(expr: Expr) -> dict[str, object]:
+        if isinstance(expr, Source):
+            return {"source": sources.setdefault(expr.column, len(sources))}
+        index = place(expr.node)
+        if expr.column is not None:
+            return {"node": index, "column": expr.column}
+        return {"node": index, "what": expr.what}
+
+    def place(node: Node) -> int:
+        if node not in nodes:
+            inputs = {name: reference(expr) for name, expr in node.inputs}
+            laid_out.append(
+                {"stage": node.stage, "uid": node.uid, "params": json.loads(node.params), "inputs": inputs}
+            )
+            nodes[node] = len(laid_out) - 1
+        return nodes[node]
+
+    references = [reference(expr) for expr in outputs]
+    text = json.dumps({"sources": len(sources), "nodes": laid_out, "outputs": references})
+    blobs = tuple(dict.fromkeys(blob for node in nodes for blob in node.blobs))
+    return Compiled(text, tuple(sources), blobs)
+
+
+def resolve(name: str, columns: Iterable[str], stage: str, *, ignore_case: bool = False) -> str:
+    """Return the column called `name`, or raise an error that names the stage and what there is."""
+    names = list(columns)
+    if name in names:
+        return name
+    if ignore_case:
+        matches = [n for n in names if n.lower() == name.lower()]
+        if len(matches) == 1:
+            return matches[0]
+    shown = ", ".join(f"`{n}`" for n in names[:12]) or "none"
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    raise ColumnNotFoundError(f"{stage}: column `{name}`: not found; the columns are {shown}{more}")
+
+
+def bind(
+    stage: str, inputs: Iterable[str], lineage: Mapping[str, Expr], columns: Iterable[str], *, ignore_case: bool
+) -> tuple[tuple[str, Expr], ...]:
+    """Bind a stage's input columns: to what the lineage knows of them, else to the plain column."""
+    names = list(columns)
+    bound = []
+    for name in inputs:
+        column = resolve(name, names, stage, ignore_case=ignore_case)
+        bound.append((name, lineage.get(column, Source(column))))
+    return tuple(bound)

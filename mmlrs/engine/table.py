@@ -1,0 +1,119 @@
+"""Stages on Arrow tables and on what converts to them; no JVM, no pyspark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from mmlrs import _native
+from mmlrs.engine.expr import Value, bind, compile_program
+from mmlrs.errors import SchemaMismatchError
+
+if TYPE_CHECKING:
+    from mmlrs.base import NativeTransformer
+
+__all__ = ["from_table", "is_table", "to_table", "transform"]
+
+BATCH_ROWS = 4096
+
+
+def is_table(dataset: Any) -> bool:
+    """Is this a pandas DataFrame or an object with the Arrow PyCapsule interface?"""
+    return hasattr(dataset, "__arrow_c_stream__") or hasattr(dataset, "__arrow_c_array__") or _is_pandas(dataset)
+
+
+def _is_pandas(dataset: Any) -> bool:
+    kind = type(dataset)
+    return kind.__module__.startswith("pandas.") and kind.__name__ == "DataFrame"
+
+
+def to_table(dataset: Any) -> pa.Table:
+    """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied."""
+    if isinstance(dataset, pa.Table):
+        return dataset
+    if isinstance(dataset, pa.RecordBatch):
+        return pa.Table.from_batches([dataset])
+    if _is_pandas(dataset):
+        return pa.Table.from_pandas(dataset)
+    if hasattr(dataset, "__arrow_c_stream__"):
+        return pa.RecordBatchReader.from_stream(dataset).read_all()
+    return pa.Table.from_batches([pa.record_batch(dataset)])
+
+
+def from_table(table: pa.Table, like: Any) -> Any:
+    """Convert a table back to the kind of object the user came with."""
+    if isinstance(like, pa.RecordBatch):
+        return _one_batch(table)
+    if _is_pandas(like):
+        frame = table.to_pandas()
+        if len(frame) == len(like):
+            frame.index = like.index
+        return frame
+    if type(like).__module__.startswith("polars"):
+        import polars
+
+        return polars.from_arrow(table)
+    return table
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+
+
+def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
+    """Run a native stage on a table."""
+    node = stage._node(
+        lambda inputs: bind(stage._stage, inputs, {}, table.column_names, ignore_case=False), portable=False
+    )
+    outputs = stage._announce(node, table.schema.field)
+    for field in outputs:
+        if field.name in table.column_names:
+            raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
+    skipping = stage._value("handleInvalid") == "skip" if stage.hasParam("handleInvalid") else False
+    values = [stage._output_value(node, field.name) for field in outputs]
+    if skipping:
+        values.append(Value(node, None, "valid"))
+    compiled = compile_program(values)
+    program = _native.Program(compiled.text)
+    schema = pa.schema([*table.schema, *outputs], metadata=table.schema.metadata)
+    read = pa.schema([table.schema.field(name) for name in compiled.sources])
+
+    def run(batch: pa.RecordBatch) -> pa.RecordBatch:
+        arrays = [batch.column(table.column_names.index(name)) for name in compiled.sources]
+        made = program.run(pa.RecordBatch.from_arrays(arrays, schema=read), 0, False)
+        columns = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
+        whole = pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
+        return whole.filter(made.column(len(outputs))) if skipping else whole
+
+    return pa.Table.from_batches([run(batch) for batch in batches_of(table)], schema=schema)
+
+
+def _as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    return array if array.type == kind else array.cast(kind)
+
+
+def batches_of(table: pa.Table, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    """Return the table in batches of at most `rows` rows; the data is not copied."""
+    for batch in table.to_batches(max_chunksize=rows):
+        if batch.num_rows:
+            yield batch
+
+
+def concat(tables: list[pa.Table]) -> pa.Table:
+    """Stack tables of the same columns."""
+    return pa.concat_tables(tables)
+
+
+def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table]) -> Any:
+    """Run `work` on a tabular object and return the same kind of object."""
+    return from_table(work(to_table(dataset)), dataset)
+
+
+def attributes(field: pa.Field) -> dict[str, Any]:
+    """Return the Spark ML attributes of an Arrow field, empty where it has none."""
+    text = (field.metadata or {}).get(b"ml_attr")
+    return {"ml_attr": json.loads(text)} if text else {}

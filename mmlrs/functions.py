@@ -1,0 +1,230 @@
+"""Stages as column functions: in Python and in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from mmlrs.base import NativeTransformer
+from mmlrs.engine.expr import Expr, Source, Value, bind, compile_program
+from mmlrs.errors import InvalidParamError
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+__all__ = ["pandas_udf", "register", "udf"]
+
+
+class _Function:
+    """A stage, or a pipeline of native stages, as one function of its source columns."""
+
+    def __init__(self, stage: Any) -> None:
+        self.stages = _native_stages(stage)
+        self.name = self.stages[-1]._stage
+        first = {name for s in self.stages for name in s._columns("input")}
+        made = {name for s in self.stages for name in s._columns("output")}
+        self.inputs = [n for s in self.stages for n in _inputs(s) if n not in made]
+        self.inputs = list(dict.fromkeys(self.inputs))
+        assert first is not None
+
+    def output(self, fields: Callable[[str], pa.Field], *, portable: bool = True) -> tuple[Value, pa.Field]:
+        """Return the value of the last stage's only output column, and its field."""
+        lineage: dict[str, Expr] = {}
+        announced: list[pa.Field] = []
+        for stage in self.stages:
+            columns = [*self.inputs, *lineage]
+            node = stage._node(
+                lambda inputs, s=stage, c=columns: bind(s._stage, inputs, lineage, c, ignore_case=True),  # type: ignore[misc]
+                portable=portable,
+            )
+            announced = stage._announce(node, fields)
+            lineage |= {field.name: stage._output_value(node, field.name) for field in announced}
+        error_col = self.stages[-1]._value("errorCol") if self.stages[-1].hasParam("errorCol") else None
+        results = [field for field in announced if field.name != error_col]
+        if len(results) != 1:
+            names = ", ".join(f"`{f.name}`" for f in results)
+            raise InvalidParamError(f"{self.name}: a function returns one column; this stage makes {names}")
+        value = lineage[results[0].name]
+        assert isinstance(value, Value)
+        return value, results[0]
+
+
+def _inputs(stage: NativeTransformer) -> Sequence[str]:
+    from mmlrs import _native
+
+    inputs: list[str] = _native.stage_inputs(stage._stage, stage.uid, stage._params_json())
+    return inputs
+
+
+def _native_stages(stage: Any) -> list[NativeTransformer]:
+    stages = list(stage.stages) if type(stage).__name__ == "PipelineModel" else [stage]
+    flat: list[NativeTransformer] = []
+    for item in stages:
+        if type(item).__name__ == "PipelineModel":
+            flat += _native_stages(item)
+        elif isinstance(item, NativeTransformer):
+            if item.hasParam("handleInvalid") and item._value("handleInvalid") == "skip":
+                raise InvalidParamError(
+                    f"{item._stage}: param `handleInvalid` must be \"error\" or \"keep\" in a function: a function "
+                    "returns a value for every row"
+                )
+            flat.append(item)
+        else:
+            raise InvalidParamError(
+                f"{type(item).__name__}: is not a native stage of mmlrs and cannot be part of a function; transform the "
+                "DataFrame instead"
+            )
+    if not flat:
+        raise InvalidParamError("PipelineModel: has no stage")
+    return flat
+
+
+def _check_arity(function: _Function, given: int) -> None:
+    if given != len(function.inputs):
+        names = ", ".join(function.inputs)
+        raise InvalidParamError(f"{function.name}: the function takes {len(function.inputs)} columns ({names}), got {given}")
+
+
+def udf(stage: Any) -> Callable[..., Column]:
+    """Return a stage as a function of columns, one scalar Arrow UDF.
+
+    Parameters
+    ----------
+    stage : Transformer or PipelineModel
+        A native stage with one output column, or a pipeline of native stages. Its input column params give the order
+        of the arguments; its output column's name does not matter.
+
+    Returns
+    -------
+    callable
+        Takes columns or column names, returns a column. Vectors are Spark ML vectors. A null row gives null under
+        `handleInvalid="keep"` and an error under `"error"`.
+
+    Raises
+    ------
+    InvalidParamError
+        The stage makes several columns, drops rows, or is not native.
+
+    Examples
+    --------
+    >>> import mmlrs
+    >>> from mmlrs.image import UnrollImage
+    >>> unroll = mmlrs.udf(UnrollImage())  # then: df.withColumn("pixels", unroll("image"))
+    """
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql import SparkSession
+    from pyspark.sql import functions as F
+
+    from mmlrs.engine import spark as engine
+
+    function = _Function(stage)
+
+    def call(*columns: Any) -> Column:
+        _check_arity(function, len(columns))
+        given = [F.col(c) if isinstance(c, str) else c for c in columns]
+        field = _guess(function)
+        value, output = function.output(field)
+        compiled = compile_program([value])
+        kernel = engine.kernel_of(compiled, field, SparkSession.active())
+        made = engine.column_function(kernel, output.type)
+        by_name = dict(zip(function.inputs, given, strict=True))
+        column = made(*[by_name[name] for name in compiled.sources])
+        return array_to_vector(column) if engine.is_vector(output) else column
+
+    return call
+
+
+def _guess(function: _Function) -> Callable[[str], pa.Field]:
+    """Return fields for columns whose types are not known yet: what the stages accept first."""
+    from mmlrs.base import stage_spec
+
+    kinds = {"image": pa.binary(), "binary": pa.binary(), "text": pa.string(), "numeric": pa.float64()}
+
+    def field_of(name: str) -> pa.Field:
+        for stage in function.stages:
+            for param in stage_spec(stage._stage)["params"]:
+                if param["role"] == "input" and name in _named(stage._value(param["name"])):
+                    kind = next((kinds[a] for a in param["accepts"] if a in kinds), pa.list_(pa.float32()))
+                    return pa.field(name, kind)
+        return pa.field(name, pa.binary())
+
+    return field_of
+
+
+def _named(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list) else [value]
+
+
+def pandas_udf(stage: Any) -> Any:
+    """Return a stage as a pandas UDF, to mix with one's own pandas UDFs in one Python pass.
+
+    Parameters
+    ----------
+    stage : Transformer or PipelineModel
+        As for `udf`.
+
+    Returns
+    -------
+    pandas user-defined function
+        Takes one pandas Series per input column; vectors come back as `array<float>`.
+    """
+    from pyspark.sql import SparkSession
+    from pyspark.sql.pandas.functions import PandasUDFType
+    from pyspark.sql.pandas.functions import pandas_udf as spark_pandas_udf
+
+    from mmlrs.engine import spark as engine
+
+    function = _Function(stage)
+    field = _guess(function)
+    value, output = function.output(field)
+    compiled = compile_program([value])
+    kernel = engine.kernel_of(compiled, field, SparkSession.active())
+    order = [function.inputs.index(name) for name in compiled.sources]
+
+    def run(*series):  # type: ignore[no-untyped-def]
+        import pandas as pd
+
+        arrays = tuple(_arrow(series[i], field(function.inputs[i]).type) for i in order)
+        return pd.Series(kernel.run_as_given(arrays).column(0).to_pandas().values)
+
+    return spark_pandas_udf(run, returnType=engine.spark_type(output.type), functionType=PandasUDFType.SCALAR)
+
+
+def _arrow(series: Any, guessed: pa.DataType) -> pa.Array:
+    """Convert a Series, or the DataFrame that Spark makes of a struct column, to Arrow."""
+    import pandas as pd
+
+    if isinstance(series, pd.DataFrame):
+        return pa.StructArray.from_arrays([pa.array(series[c]) for c in series.columns], names=list(series.columns))
+    array = pa.array(series)
+    return array if isinstance(array, pa.Array) else array.combine_chunks()
+
+
+def register(spark: Any, name: str, stage: Any) -> None:
+    """Register a stage as a SQL function.
+
+    Parameters
+    ----------
+    spark : pyspark.sql.SparkSession
+        Classic or Connect.
+    name : str
+        The function's name: `SELECT name(image) FROM photos`.
+    stage : Transformer or PipelineModel
+        As for `udf`. Vectors are Spark ML vectors.
+    """
+    from mmlrs.engine import spark as engine
+
+    function = _Function(stage)
+    field = _guess(function)
+    value, output = function.output(field)
+    compiled = compile_program([value])
+    if list(compiled.sources) != function.inputs:
+        order = [function.inputs.index(n) for n in compiled.sources]
+    else:
+        order = list(range(len(function.inputs)))
+    kernel = engine.kernel_of(compiled, field, spark)
+    spark.udf.register(name, engine.sql_function(kernel, output, order))

@@ -1,0 +1,148 @@
+"""Models: where their bytes are and what they are, and the network that ships with the package."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import unquote, urlparse
+
+from mmlrs import _native
+from mmlrs.errors import IoError
+
+__all__ = ["ModelHandle", "ModelLike", "default_model", "model_info"]
+
+
+class _Serializable(Protocol):
+    def SerializeToString(self) -> bytes: ...  # noqa: N802 - the name protobuf gives it
+
+
+@dataclass(frozen=True)
+class ModelHandle:
+    """An ONNX model by its place or its content.
+
+    A handle is small: bytes are kept once per process under their SHA-256. Handles compare by content reference.
+
+    Parameters
+    ----------
+    path : str, optional
+        File on this machine.
+    sha256 : str, optional
+        SHA-256, in hex, of bytes that this process holds.
+    """
+
+    path: str | None = None
+    sha256: str | None = None
+    _content: bytes | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> ModelHandle:
+        """Make a handle of ONNX bytes; cost: one SHA-256 of them."""
+        return cls(sha256=_native.put_blob(data))
+
+    @classmethod
+    def from_uri(cls, uri: str) -> ModelHandle:
+        """Make a handle of a path or URI.
+
+        Local paths and `file:` URIs are read when the model is used. Other schemes are fetched now, through
+        `pyarrow.fs` (s3, gs, hdfs, abfs) or fsspec where that is installed.
+        """
+        parsed = urlparse(uri)
+        if parsed.scheme == "file":
+            return cls(path=os.path.abspath(unquote(parsed.path)))
+        if len(parsed.scheme) <= 1:
+            return cls(path=os.path.abspath(uri))
+        return cls.from_bytes(_fetch(uri))
+
+    def to_json(self) -> dict[str, str]:
+        """Return the reference as the native core reads it."""
+        return {"path": self.path} if self.path is not None else {"sha256": self.sha256 or ""}
+
+    def read(self) -> bytes:
+        """Return the ONNX bytes; weights in side files are not among them."""
+        if self.path is not None:
+            try:
+                return Path(self.path).read_bytes()
+            except OSError as error:
+                raise IoError(f"{self.path}: {error.strerror or error}") from None
+        data = _native.get_blob(self.sha256 or "")
+        if data is None:
+            raise IoError(f"the model with SHA-256 {self.sha256} is not in this process")
+        return data
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the bytes along, so that another process can use the handle."""
+        return {"path": self.path, "data": None if self.path is not None else self.read()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Keep the bytes in this process."""
+        object.__setattr__(self, "path", state["path"])
+        sha256 = None if state["data"] is None else _native.put_blob(state["data"])
+        object.__setattr__(self, "sha256", sha256)
+        object.__setattr__(self, "_content", None)
+
+
+ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | ModelHandle | _Serializable"
+
+
+def _fetch(uri: str) -> bytes:
+    from pyarrow import fs
+
+    try:
+        filesystem, path = fs.FileSystem.from_uri(uri)
+        with filesystem.open_input_stream(path) as stream:
+            return bytes(stream.read())
+    except (OSError, ValueError) as arrow_error:
+        try:
+            import fsspec
+        except ImportError:
+            raise IoError(f"{uri}: {arrow_error}; fsspec, which knows more schemes, is not installed") from None
+        try:
+            with fsspec.open(uri, "rb") as stream:
+                return bytes(stream.read())
+        except (OSError, ValueError, ImportError) as error:
+            raise IoError(f"{uri}: {error}") from None
+
+
+@lru_cache(maxsize=1)
+def default_model() -> ModelHandle:
+    """Return the small convolutional network that ships with the package.
+
+    Its filters are fixed, not trained: good enough for a first pipeline and for tests, no match for a trained network.
+    """
+    return ModelHandle(path=str(Path(__file__).with_name("default.onnx")))
+
+
+def model_info(model: ModelLike) -> dict[str, Any]:
+    """Return what a model reads and writes.
+
+    Parameters
+    ----------
+    model : path, URI, bytes or ModelHandle
+        The ONNX model. No runtime is started.
+
+    Returns
+    -------
+    dict
+        `inputs` and `outputs`: lists of `{"name", "type", "shape"}`; a dimension is an int, or the name of a dynamic
+        one, or None.
+
+    Raises
+    ------
+    ModelLoadError, IoError
+        The model is missing, truncated or not ONNX.
+
+    Examples
+    --------
+    >>> from mmlrs.models import model_info
+    >>> from mmlrs.testing import sample_model
+    >>> [i["name"] for i in model_info(sample_model())["inputs"]]
+    ['x']
+    """
+    from mmlrs._params import Convert
+
+    info: dict[str, Any] = json.loads(_native.model_info(json.dumps(Convert.model(model).to_json())))
+    return info

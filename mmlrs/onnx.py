@@ -1,0 +1,46 @@
+"""ONNX models as pipeline stages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmlrs._generated import onnx as _generated
+from mmlrs.models import model_info
+
+__all__ = ["ONNXModel"]
+
+
+class ONNXModel(_generated.ONNXModel):
+    __doc__ = _generated.ONNXModel.__doc__
+    __module__ = "mmlrs.onnx"
+
+    def model_inputs(self) -> list[dict[str, Any]]:
+        """Return name, type and shape of what the model reads; no runtime is started."""
+        inputs: list[dict[str, Any]] = self._info()["inputs"]
+        return inputs
+
+    def model_outputs(self) -> list[dict[str, Any]]:
+        """Return name, type and shape of what the model writes; no runtime is started."""
+        outputs: list[dict[str, Any]] = self._info()["outputs"]
+        return outputs
+
+    def cut_at(self, name: str, outputCol: str | None = None) -> ONNXModel:
+        """Return a copy of the stage that ends at an internal tensor.
+
+        Parameters
+        ----------
+        name : str
+            Name of the tensor; everything behind it is dropped from the graph.
+        outputCol : str, optional
+            The new column; the tensor's name by default.
+        """
+        stage: ONNXModel = self.copy()
+        for param in ("outputCol", "softMaxDict", "argMaxDict"):
+            stage.clear(stage.getParam(param))
+        return stage.setFetchDict({outputCol or name: name})
+
+    def _info(self) -> dict[str, Any]:
+        self._check_params()
+        model = self.getModel()
+        assert model is not None
+        return model_info(model)

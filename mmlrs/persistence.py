@@ -1,0 +1,215 @@
+"""Saving and loading stages in Spark's layout, with Spark or without.
+
+`<path>/metadata` holds one line of JSON as Spark ML writes it. Model bytes lie beside it in `<path>/models` as parquet
+files of chunks, named in the metadata with their SHA-256, which is checked on loading. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import mmlrs
+from mmlrs._params import HAS_PYSPARK
+from mmlrs.errors import InvalidParamError, IoError
+from mmlrs.models import ModelHandle
+
+if HAS_PYSPARK:
+    from pyspark.ml.util import MLReader, MLWriter
+else:
+    MLReader = MLWriter = object  # type: ignore[assignment, misc]
+
+__all__ = ["StageReader", "StageWriter"]
+
+_CHUNK = 64 * 1024 * 1024
+_MODELS = pa.schema([("sha256", pa.string()), ("part", pa.int32()), ("data", pa.binary())])
+
+
+def _session() -> Any:
+    """Return the active Spark session, or None."""
+    if not HAS_PYSPARK:
+        return None
+    from pyspark.sql import SparkSession
+
+    try:
+        return SparkSession.getActiveSession()
+    except Exception:  # a Connect session that has ended, say
+        return None
+
+
+def _portable(handle: ModelHandle) -> tuple[str, bytes]:
+    from mmlrs import _native
+
+    sha256 = _native.self_contained(json.dumps(handle.to_json()))
+    data = _native.get_blob(sha256)
+    if data is None:
+        raise IoError(f"the model with SHA-256 {sha256} is not in this process")
+    return sha256, bytes(data)
+
+
+class StageWriter(MLWriter):  # type: ignore[misc]
+    """Writes one stage."""
+
+    def __init__(self, stage: Any) -> None:
+        super().__init__()
+        self.stage = stage
+        self.shouldOverwrite = False
+
+    def overwrite(self) -> StageWriter:
+        """Replace what lies at the path."""
+        self.shouldOverwrite = True
+        return self
+
+    def session(self, sparkSession: Any) -> StageWriter:
+        """Accept a session, as Spark's writers do."""
+        return self
+
+    def save(self, path: str) -> None:
+        """Write the stage to a folder."""
+        spark = _session()
+        metadata, models = self._content(spark)
+        if spark is None:
+            _write_local(path, metadata, models, overwrite=self.shouldOverwrite)
+        else:
+            _write_spark(spark, path, metadata, models, overwrite=self.shouldOverwrite)
+
+    def saveImpl(self, path: str) -> None:
+        """Write the stage to a folder; the name Spark's pipelines call."""
+        self.save(path)
+
+    def _content(self, spark: Any) -> tuple[str, dict[str, bytes]]:
+        stage, models = self.stage, {}
+
+        def plain(value: Any) -> Any:
+            if not isinstance(value, ModelHandle):
+                return value
+            sha256, data = _portable(value)
+            models[sha256] = data
+            return {"sha256": sha256}
+
+        metadata = {
+            "class": f"{type(stage).__module__}.{type(stage).__name__}",
+            "timestamp": int(time.time() * 1000),
+            "sparkVersion": spark.version if spark is not None else "",
+            "uid": stage.uid,
+            "paramMap": {p.name: plain(v) for p, v in stage._paramMap.items()},
+            "defaultParamMap": {p.name: plain(v) for p, v in stage._defaultParamMap.items()},
+            "mmlrsVersion": mmlrs.__version__,
+            "language": "Python",
+        }
+        return json.dumps(metadata), models
+
+
+def _chunks(models: dict[str, bytes]) -> Iterable[tuple[str, int, bytes]]:
+    for sha256, data in models.items():
+        for part in range(0, max(len(data), 1), _CHUNK):
+            yield sha256, part // _CHUNK, data[part : part + _CHUNK]
+
+
+def _write_spark(spark: Any, path: str, metadata: str, models: dict[str, bytes], *, overwrite: bool) -> None:
+    mode = "overwrite" if overwrite else "error"
+    spark.createDataFrame([(metadata,)], "value string").coalesce(1).write.mode(mode).text(f"{path}/metadata")
+    if models:
+        rows = list(_chunks(models))
+        frame = spark.createDataFrame(rows, "sha256 string, part int, data binary").coalesce(1)
+        frame.write.mode(mode).parquet(f"{path}/models")
+
+
+def _write_local(path: str, metadata: str, models: dict[str, bytes], *, overwrite: bool) -> None:
+    path = path.removeprefix("file://")
+    if os.path.exists(path):
+        if not overwrite:
+            raise IoError(f"{path}: exists already; use write().overwrite()")
+        shutil.rmtree(path)
+    os.makedirs(f"{path}/metadata")
+    with open(f"{path}/metadata/part-00000", "w", encoding="utf-8") as file:
+        file.write(metadata + "\n")
+    with open(f"{path}/metadata/_SUCCESS", "w", encoding="utf-8"):
+        pass
+    if models:
+        os.makedirs(f"{path}/models")
+        columns = [list(column) for column in zip(*_chunks(models), strict=True)]
+        arrays = [pa.array(c, f.type) for c, f in zip(columns, _MODELS, strict=True)]
+        pq.write_table(pa.Table.from_arrays(arrays, schema=_MODELS), f"{path}/models/part-00000.parquet")
+
+
+class StageReader(MLReader):  # type: ignore[misc]
+    """Reads one stage."""
+
+    def __init__(self, cls: type) -> None:
+        super().__init__()
+        self.cls = cls
+
+    def session(self, sparkSession: Any) -> StageReader:
+        """Accept a session, as Spark's readers do."""
+        return self
+
+    def load(self, path: str) -> Any:
+        """Read the stage from a folder."""
+        spark = _session()
+        metadata = _read_metadata(spark, path)
+        cls = _class_of(metadata, self.cls, path)
+        hashes = {v["sha256"] for kind in ("paramMap", "defaultParamMap") for v in metadata[kind].values() if _is_model(v)}
+        models = _read_models(spark, path, hashes) if hashes else {}
+        stage = cls()
+        stage._resetUid(metadata["uid"])
+        for kind, target in (("defaultParamMap", stage._defaultParamMap), ("paramMap", stage._paramMap)):
+            for name, value in metadata[kind].items():
+                if not stage.hasParam(name):
+                    raise InvalidParamError(f"{cls.__name__}: {path}: saved with a param `{name}` that does not exist")
+                param = stage.getParam(name)
+                target[param] = param.typeConverter(models[value["sha256"]] if _is_model(value) else value)
+        return stage
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"sha256"} and len(value["sha256"]) == 64
+
+
+def _class_of(metadata: dict[str, Any], expected: type, path: str) -> Any:
+    """Return the class that was saved, which must be the expected one or derive from it."""
+    module, _, name = metadata["class"].rpartition(".")
+    if metadata["class"] == f"{expected.__module__}.{expected.__name__}":
+        return expected
+    if module.split(".")[0] == "mmlrs":
+        found = getattr(importlib.import_module(module), name, None)
+        if isinstance(found, type) and issubclass(found, expected):
+            return found
+    raise IoError(f"{path}: holds a {metadata['class']}, not a {expected.__module__}.{expected.__name__}")
+
+
+def _read_metadata(spark: Any, path: str) -> dict[str, Any]:
+    if spark is not None:
+        text = spark.read.text(f"{path}/metadata").first()[0]
+    else:
+        folder = f"{path.removeprefix('file://')}/metadata"
+        if not os.path.isdir(folder):
+            raise IoError(f"{folder}: no such folder")
+        parts = sorted(name for name in os.listdir(folder) if name.startswith("part-"))
+        text = "".join(open(os.path.join(folder, p), encoding="utf-8").read() for p in parts)
+    metadata: dict[str, Any] = json.loads(text)
+    return metadata
+
+
+def _read_models(spark: Any, path: str, hashes: set[str]) -> dict[str, bytes]:
+    if spark is not None:
+        rows = [tuple(row) for row in spark.read.parquet(f"{path}/models").collect()]
+    else:
+        folder = f"{path.removeprefix('file://')}/models"
+        rows = [tuple(r.values()) for r in pq.read_table(folder, schema=_MODELS).to_pylist()]
+    models = {}
+    for sha256 in hashes:
+        data = b"".join(bytes(chunk) for _, _, chunk in sorted(r for r in rows if r[0] == sha256))
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise IoError(f"{path}/models: the model with SHA-256 {sha256} is missing or damaged")
+        models[sha256] = data
+    return models
