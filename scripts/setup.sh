@@ -46,8 +46,13 @@ find_java() {
 }
 
 has_libclang() {
-  [ -n "${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
-    compgen -G '/usr/lib*/libclang*.so*' >/dev/null
+  local pattern
+  [ -n "${LIBCLANG_PATH:-}" ] && return
+  for pattern in '/usr/lib/llvm-*/lib' '/usr/lib/*-linux-gnu' '/usr/lib' '/usr/lib64'; do
+    compgen -G "$pattern/libclang.so*" >/dev/null && return
+    compgen -G "$pattern/libclang-[0-9]*.so*" >/dev/null && return
+  done
+  return 1
 }
 
 # Debian's names of the packages whose contents are not here. What is looked at is the content, so that it does not matter
@@ -106,7 +111,7 @@ make_venv() {
   if stamped $venv/stamp-python "$key"; then return; fi
   say "Python environment in $venv ($("$python" -V))"
   [ -x $venv/bin/python ] && [ "$($venv/bin/python -V 2>&1)" = "$("$python" -V)" ] || "$python" -m venv --clear $venv
-  $venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+  $venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517 -r requirements-dev.lock
   rm -f $venv/stamp-extension
   echo "$key" >$venv/stamp-python
 }
