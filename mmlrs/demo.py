@@ -14,8 +14,9 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,12 +85,11 @@ def photograph_pictures(rng: np.random.Generator) -> Iterator[Picture]:
         yield Picture("face", f"astronaut-{crop}", astronaut[top : top + side, left : left + side])
 
 
-def write_pictures(folder: Path) -> dict[str, int]:
-    """Write ``label=face/...`` and ``label=other/...``, JPEG and PNG in turn; return the number of each label."""
+def write_pictures(folder: Path, pictures: Iterable[Picture]) -> dict[str, int]:
+    """Write pictures as ``label=face/...`` and ``label=other/...``, JPEG and PNG in turn; return the number of each label."""
     from PIL import Image
 
     counts: dict[str, int] = {}
-    pictures = [*small_pictures(), *photograph_pictures(np.random.default_rng(SEED))]
     for index, picture in enumerate(pictures):
         target = folder / f"label={picture.label}"
         target.mkdir(parents=True, exist_ok=True)
@@ -312,7 +312,8 @@ def run(output: Path) -> Scores:
     output.mkdir(parents=True, exist_ok=True)
 
     print("Does a picture show a face? Photographs in, trained classifier out.")
-    counts = write_pictures(photos)
+    pictures = chain(small_pictures(), photograph_pictures(np.random.default_rng(SEED)))
+    counts = write_pictures(photos, pictures)
     total = sum(counts.values())
     tell("pictures", f"{counts['face']} faces and {counts['other']} others in {photos}, JPEG and PNG")
 
