@@ -1,1 +1,22 @@
-//! x
+//! Images for mmlrs: decoding, lazy image columns, `OpenCV` operations, tensors and the image stages.
+//!
+//! An image is 8-bit BGR (or gray, or BGRA) rows: [`Image`]. An [`ImageColumn`] holds cells that may still be encoded and
+//! the steps to apply to them; nothing is decoded until a row is needed. Networks read rows through
+//! [`ImageColumn::tensor_row`], which decodes, resizes and normalises in one go.
+
+mod codec;
+mod column;
+mod image;
+mod ops;
+mod options;
+mod stages;
+mod tensor;
+pub mod testing;
+
+pub use codec::{Decoded, decode, decode_for, encode};
+pub use column::{ImageColumn, Step, accepted_input, check_image_input};
+pub use image::{Image, ImageView};
+pub use ops::{Interpolation, Op, Resize, apply_ops, parse_ops};
+pub use options::{Alpha, DecodeOptions};
+pub use stages::{ImageTransformer, UnrollBinaryImage, UnrollImage};
+pub use tensor::{ChannelOrder, Layout, TensorPrep};

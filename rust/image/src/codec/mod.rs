@@ -1,0 +1,108 @@
+//! Encoded bytes to images and back.
+
+mod alpha;
+mod encode;
+pub(crate) mod jpeg;
+mod markers;
+mod orient;
+mod other;
+#[cfg(test)]
+mod tests;
+
+use image::ImageFormat;
+use image::metadata::Orientation;
+use mmlrs_core::{Counter, Error, Result};
+
+use crate::image::Image;
+use crate::options::DecodeOptions;
+
+pub use encode::encode;
+pub(crate) use orient::swaps_axes;
+
+/// A decoded image, possibly at a reduced scale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// The pixels, orientation applied.
+    pub image: Image,
+    /// Height that the image has at full scale.
+    pub full_height: usize,
+    /// Width that the image has at full scale.
+    pub full_width: usize,
+}
+
+/// The size an image of some height and width is going to be resized to.
+pub type TargetSize<'a> = dyn Fn(usize, usize) -> (usize, usize) + 'a;
+
+/// Decodes encoded bytes at full scale: gray stays 1 channel, colour becomes BGR, alpha as the options say.
+pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Image> {
+    Ok(decode_any(bytes, options, None)?.image)
+}
+
+/// Decodes for a resize that follows: a JPEG may come at 1/2, 1/4 or 1/8 of its size, whichever is the smallest that
+/// leaves at least 1.7 times the target size in both dimensions.
+pub fn decode_for(bytes: &[u8], options: &DecodeOptions, target: &TargetSize<'_>) -> Result<Decoded> {
+    decode_any(bytes, options, options.scaled_decode.then_some(target))
+}
+
+fn decode_any(bytes: &[u8], options: &DecodeOptions, target: Option<&TargetSize<'_>>) -> Result<Decoded> {
+    let decoded = match sniff(bytes, options)? {
+        ImageFormat::Jpeg => jpeg::decode(bytes, options, target)?,
+        format => other::decode(bytes, format, options)?,
+    };
+    Counter::ImageDecodes.add(1);
+    Ok(decoded)
+}
+
+/// The format by magic bytes, after the check that there are not too many of them.
+pub(crate) fn sniff(bytes: &[u8], options: &DecodeOptions) -> Result<ImageFormat> {
+    if bytes.is_empty() {
+        return Err(Error::decode("not an image: 0 bytes"));
+    }
+    if bytes.len() as u64 > options.max_bytes {
+        return Err(Error::limit(format!(
+            "encoded image of {} bytes exceeds maxBytes of {}",
+            bytes.len(),
+            options.max_bytes
+        )));
+    }
+    if bytes.starts_with(&[0xff, 0xd8]) {
+        return Ok(ImageFormat::Jpeg);
+    }
+    match image::guess_format(bytes) {
+        Ok(format) if format.reading_enabled() => Ok(format),
+        Ok(format) => Err(Error::decode(format!("image format {format:?} is not supported"))),
+        Err(_) => {
+            let head: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
+            Err(Error::decode(format!(
+                "not an image: {} bytes that start with {} are in no known format",
+                bytes.len(),
+                head.join(" ")
+            )))
+        }
+    }
+}
+
+/// The limits, from the sizes in the header.
+pub(crate) fn check_limits(width: u64, height: u64, channels: u64, options: &DecodeOptions) -> Result<()> {
+    let pixels = width.saturating_mul(height);
+    if pixels > options.max_pixels {
+        return Err(Error::limit(format!(
+            "image of {width} x {height} pixels exceeds maxPixels of {}",
+            options.max_pixels
+        )));
+    }
+    let bytes = pixels.saturating_mul(channels);
+    if bytes > options.max_bytes {
+        return Err(Error::limit(format!(
+            "decoded image of {width} x {height} pixels needs {bytes} bytes, more than maxBytes of {}",
+            options.max_bytes
+        )));
+    }
+    Ok(())
+}
+
+/// Applies the orientation to image and full size.
+fn oriented(image: Image, full: (usize, usize), orientation: Orientation) -> Result<Decoded> {
+    let (full_height, full_width) = if swaps_axes(orientation) { (full.1, full.0) } else { full };
+    Ok(Decoded { image: orient::apply(image, orientation)?, full_height, full_width })
+}

@@ -1,0 +1,79 @@
+//! Every format but JPEG, through the `image` crate.
+
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use mmlrs_core::{Error, Result};
+
+use super::markers::has_end;
+use super::{Decoded, alpha, check_limits, oriented};
+use crate::image::Image;
+use crate::options::{Alpha, DecodeOptions};
+
+/// Decodes to gray, BGR or BGRA.
+pub fn decode(bytes: &[u8], format: ImageFormat, options: &DecodeOptions) -> Result<Decoded> {
+    if format == ImageFormat::Jpeg && !has_end(bytes) {
+        return Err(Error::decode("truncated JPEG: no end of image"));
+    }
+    let failed = |error: ImageError| failure(format, &error);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits(options));
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    let channels = u64::from(decoder.color_type().channel_count());
+    check_limits(u64::from(width), u64::from(height), channels, options)?;
+    let orientation = if options.apply_exif_orientation {
+        // A damaged EXIF block says nothing about the pixels.
+        decoder.orientation().unwrap_or(Orientation::NoTransforms)
+    } else {
+        Orientation::NoTransforms
+    };
+    let pixels = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let size = (height as usize, width as usize);
+    oriented(to_image(pixels, size, options.alpha)?, size, orientation)
+}
+
+/// The decoders' own limits; 16-bit pixels and work buffers need more than the 8-bit result.
+fn limits(options: &DecodeOptions) -> Limits {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(options.max_bytes.saturating_mul(4).max(64 << 20));
+    limits
+}
+
+fn to_image(pixels: DynamicImage, (height, width): (usize, usize), alpha: Alpha) -> Result<Image> {
+    let (channels, data) = match pixels.color() {
+        ColorType::L8 => (1, pixels.into_bytes()),
+        ColorType::L16 => (1, high_bytes(pixels.to_luma16().as_raw())),
+        ColorType::La8 => alpha::from_gray_alpha(pixels.as_bytes(), alpha),
+        ColorType::La16 => alpha::from_gray_alpha(&high_bytes(pixels.to_luma_alpha16().as_raw()), alpha),
+        ColorType::Rgba8 => alpha::from_rgba(pixels.as_bytes(), alpha),
+        ColorType::Rgba16 => alpha::from_rgba(&high_bytes(pixels.to_rgba16().as_raw()), alpha),
+        ColorType::Rgba32F => alpha::from_rgba(pixels.to_rgba8().as_raw(), alpha),
+        color => {
+            let mut data = match color {
+                ColorType::Rgb16 => high_bytes(pixels.to_rgb16().as_raw()),
+                _ => pixels.into_rgb8().into_raw(),
+            };
+            alpha::swap_red_and_blue(&mut data);
+            (3, data)
+        }
+    };
+    Image::new(height, width, channels, data)
+}
+
+/// 16-bit values to 8 bits as `OpenCV` and libpng do it: the low byte is dropped.
+fn high_bytes(values: &[u16]) -> Vec<u8> {
+    values.iter().map(|v| (v >> 8) as u8).collect()
+}
+
+fn failure(format: ImageFormat, error: &ImageError) -> Error {
+    let name = format.extensions_str().first().copied().unwrap_or("image").to_uppercase();
+    match error {
+        ImageError::Limits(limit) => Error::limit(format!("{name}: {limit}")),
+        ImageError::IoError(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Error::decode(format!("truncated {name}: {cause}"))
+        }
+        _ => Error::decode(format!("damaged or unsupported {name}: {error}")),
+    }
+}

@@ -1,0 +1,131 @@
+//! One row of an image column: decode, then the operations of each step.
+
+use std::borrow::Cow;
+
+use mmlrs_core::{Error, HandleInvalid, Result};
+
+use super::source::Cell;
+use super::{ImageColumn, Step};
+use crate::codec;
+use crate::image::{Image, ImageView};
+use crate::ops::{Interpolation, Op, apply_ops};
+use crate::options::DecodeOptions;
+
+/// A decoded image that may still lie in the column's buffer.
+#[derive(Debug, Clone)]
+pub enum Pixels<'a> {
+    Borrowed(ImageView<'a>),
+    Owned(Image),
+}
+
+impl Pixels<'_> {
+    pub fn view(&self) -> ImageView<'_> {
+        match self {
+            Self::Borrowed(view) => *view,
+            Self::Owned(image) => image.view(),
+        }
+    }
+}
+
+/// Why a row is null: the error of the last step that saw it, not placed.
+#[derive(Debug, Clone)]
+pub struct Rejection(pub Error);
+
+/// A row: pixels, or the reason why there are none.
+pub type Evaluated<'a> = Result<Pixels<'a>, Rejection>;
+
+impl ImageColumn {
+    /// Computes one row. An error is final (a step whose policy is to fail); a rejection is a null.
+    ///
+    /// A row that a step with `skip` rejected is going to be dropped, so later steps do not fail on it. A row that a
+    /// step with `keep` made null is a null to the next step, which its own policy decides on.
+    pub(crate) fn evaluate(&self, row: usize, fallback: &DecodeOptions) -> Result<Evaluated<'_>> {
+        let Some((first, rest)) = self.steps.split_first() else {
+            return Ok(self.load(row, fallback).map_err(|e| Rejection(e.from_origin(self.origin(row)))));
+        };
+        let started = self.load_and_apply(row, first);
+        let mut skipped = false;
+        let mut current = self.settle(row, first, started, &mut skipped)?;
+        for step in rest {
+            if skipped {
+                break;
+            }
+            let next = match &current {
+                Ok(_) if step.ops.is_empty() => continue,
+                Ok(pixels) => apply_ops(pixels.view(), &step.ops, &step.decode).map(Pixels::Owned),
+                Err(_) => Err(null_error()),
+            };
+            current = self.settle(row, step, next, &mut skipped)?;
+        }
+        Ok(current)
+    }
+
+    /// Applies a step's policy to its outcome.
+    fn settle<'a>(
+        &self,
+        row: usize,
+        step: &Step,
+        outcome: Result<Pixels<'a>>,
+        skipped: &mut bool,
+    ) -> Result<Evaluated<'a>> {
+        outcome.map(Ok).or_else(|error| {
+            let error = error.from_origin(self.origin(row));
+            *skipped = step.handle_invalid == HandleInvalid::Skip;
+            if step.handle_invalid == HandleInvalid::Error {
+                return Err(error.at_stage(&step.stage).at_column(&step.column).at_row(row));
+            }
+            Ok(Err(Rejection(error)))
+        })
+    }
+
+    /// The image of a cell at full scale.
+    fn load(&self, row: usize, options: &DecodeOptions) -> Result<Pixels<'_>> {
+        match self.source.cell(row)? {
+            Cell::Null => Err(null_error()),
+            Cell::Encoded(bytes) => codec::decode(bytes, options).map(Pixels::Owned),
+            Cell::Decoded(view) => Ok(Pixels::Borrowed(view)),
+        }
+    }
+
+    /// The first step: when it begins with a resize, the decode may come at a reduced scale.
+    fn load_and_apply(&self, row: usize, step: &Step) -> Result<Pixels<'_>> {
+        let ops: Cow<'_, [Op]>;
+        let pixels = match (self.source.cell(row)?, step.ops.first()) {
+            (Cell::Encoded(bytes), Some(Op::Resize(resize))) if resize.interpolation != Interpolation::Nearest => {
+                let decoded = codec::decode_for(bytes, &step.decode, &|height, width| resize.target(height, width))?;
+                let (height, width) = resize.target(decoded.full_height, decoded.full_width);
+                let mut exact = step.ops.clone();
+                exact[0] = Op::Resize(crate::ops::Resize {
+                    to: crate::ops::ResizeTo::Exact { height, width },
+                    interpolation: resize.interpolation,
+                });
+                ops = Cow::Owned(exact);
+                Pixels::Owned(decoded.image)
+            }
+            _ => {
+                ops = Cow::Borrowed(&step.ops);
+                self.load(row, &step.decode)?
+            }
+        };
+        if ops.is_empty() {
+            return Ok(pixels);
+        }
+        apply_ops(pixels.view(), &ops, &step.decode).map(Pixels::Owned)
+    }
+
+    /// The encoded bytes of a row that no step has changed yet, for decoders that go straight to a tensor.
+    pub(crate) fn encoded(&self, row: usize) -> Option<&[u8]> {
+        if self.steps.iter().any(|step| !step.ops.is_empty()) {
+            return None;
+        }
+        match self.source.cell(row) {
+            Ok(Cell::Encoded(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+/// What a null cell is called.
+pub fn null_error() -> Error {
+    Error::decode("value is null")
+}

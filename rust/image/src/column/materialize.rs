@@ -1,0 +1,133 @@
+//! Image columns to Arrow: rows in parallel, a few at a time.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{Int32Builder, StringBuilder};
+use arrow_array::{ArrayRef, BinaryArray, StructArray};
+use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use mmlrs_core::{Context, Error, Materialized, Result, RowError, parallel_map, types};
+
+use super::{Evaluated, ImageColumn};
+use crate::image::{ImageView, mode_of};
+use crate::options::DecodeOptions;
+
+/// Rows in flight per thread: enough to keep threads busy, few enough to hold only some images in memory.
+const ROWS_PER_THREAD: usize = 4;
+
+/// Calls `each` with the result of every row in order; rows are computed in parallel within the budget, and only a few
+/// results exist at a time.
+pub fn chunked<T: Send>(
+    cx: &Context,
+    rows: usize,
+    compute: impl Fn(usize) -> Result<T> + Sync + Send,
+    mut each: impl FnMut(usize, T) -> Result<()>,
+) -> Result<()> {
+    let threads = cx.threads.get();
+    let size = if threads == 1 { 1 } else { threads * ROWS_PER_THREAD };
+    let mut start = 0;
+    while start < rows {
+        let count = size.min(rows - start);
+        for (i, result) in parallel_map(cx.threads, count, |i| compute(start + i))?.into_iter().enumerate() {
+            each(start + i, result?)?;
+        }
+        start += count;
+    }
+    Ok(())
+}
+
+/// Builds the array of image structs.
+struct Builder {
+    origin: StringBuilder,
+    height: Int32Builder,
+    width: Int32Builder,
+    channels: Int32Builder,
+    mode: Int32Builder,
+    data: Vec<u8>,
+    offsets: Vec<i32>,
+    valid: NullBufferBuilder,
+}
+
+impl Builder {
+    fn new(rows: usize) -> Self {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
+        Self {
+            origin: StringBuilder::new(),
+            height: Int32Builder::with_capacity(rows),
+            width: Int32Builder::with_capacity(rows),
+            channels: Int32Builder::with_capacity(rows),
+            mode: Int32Builder::with_capacity(rows),
+            data: Vec::new(),
+            offsets,
+            valid: NullBufferBuilder::new(rows),
+        }
+    }
+
+    fn push(&mut self, origin: Option<&str>, image: ImageView<'_>) -> Result<()> {
+        let end = self.data.len() + image.data().len();
+        let offset = i32::try_from(end).map_err(|_| {
+            Error::limit(
+                "the images of one batch exceed 2 GiB when decoded; use smaller batches \
+                 (spark.sql.execution.arrow.maxRecordsPerBatch) or resize first",
+            )
+        })?;
+        self.data.extend_from_slice(image.data());
+        self.offsets.push(offset);
+        self.origin.append_value(origin.unwrap_or_default());
+        self.height.append_value(image.height() as i32);
+        self.width.append_value(image.width() as i32);
+        self.channels.append_value(image.channels() as i32);
+        self.mode.append_value(mode_of(image.channels()));
+        self.valid.append_non_null();
+        Ok(())
+    }
+
+    fn push_null(&mut self) {
+        self.offsets.push(self.data.len() as i32);
+        self.origin.append_null();
+        self.height.append_null();
+        self.width.append_null();
+        self.channels.append_null();
+        self.mode.append_null();
+        self.valid.append_null();
+    }
+
+    fn finish(mut self) -> Result<ArrayRef> {
+        let nulls = self.valid.finish();
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
+        let data = BinaryArray::try_new(offsets, Buffer::from_vec(self.data), nulls.clone())?;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(self.origin.finish()),
+            Arc::new(self.height.finish()),
+            Arc::new(self.width.finish()),
+            Arc::new(self.channels.finish()),
+            Arc::new(self.mode.finish()),
+            Arc::new(data),
+        ];
+        Ok(Arc::new(StructArray::try_new(types::image_fields(), columns, nulls)?))
+    }
+}
+
+/// Spark's image structs.
+pub fn to_structs(images: &ImageColumn, cx: &Context) -> Result<Materialized> {
+    let rows = images.rows();
+    let fallback = DecodeOptions::default();
+    let mut builder = Builder::new(rows);
+    let mut invalid = Vec::new();
+    chunked(
+        cx,
+        rows,
+        |row| images.evaluate(row, &fallback),
+        |row, image: Evaluated<'_>| {
+            match image {
+                Ok(pixels) => builder.push(images.origin(row), pixels.view())?,
+                Err(rejection) => {
+                    builder.push_null();
+                    invalid.push(RowError { row, reason: rejection.0.reason() });
+                }
+            }
+            Ok(())
+        },
+    )?;
+    Ok(Materialized { array: builder.finish()?, invalid })
+}

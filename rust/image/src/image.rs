@@ -1,0 +1,170 @@
+//! The decoded image: 8-bit rows of gray, BGR or BGRA pixels, owned or borrowed.
+
+use std::sync::Once;
+
+use mmlrs_core::{Error, Result};
+use opencv::boxed_ref::BoxedRef;
+use opencv::core::{Mat, MatTraitConst, MatTraitConstManual, Vec3b, Vec4b};
+
+/// A `Mat` that owns its pixels or shares those of an image.
+pub(crate) type Pixmap<'a> = BoxedRef<'a, Mat>;
+
+/// A decoded image that owns its pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    height: usize,
+    width: usize,
+    channels: usize,
+    data: Vec<u8>,
+}
+
+/// A decoded image that borrows its pixels, from an Arrow buffer for example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageView<'a> {
+    height: usize,
+    width: usize,
+    channels: usize,
+    data: &'a [u8],
+}
+
+impl Image {
+    /// An image of `height` rows of `width` pixels of `channels` (1 gray, 3 BGR, 4 BGRA) bytes.
+    pub fn new(height: usize, width: usize, channels: usize, data: Vec<u8>) -> Result<Self> {
+        check_shape(height, width, channels, data.len())?;
+        Ok(Self { height, width, channels, data })
+    }
+
+    /// Rows of pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Pixels in a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Bytes in a pixel: 1 (gray), 3 (BGR) or 4 (BGRA).
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// The pixels, row by row.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The pixels, row by row.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
+    /// The same image, borrowed.
+    pub fn view(&self) -> ImageView<'_> {
+        ImageView { height: self.height, width: self.width, channels: self.channels, data: &self.data }
+    }
+
+    /// Copies an 8-bit `Mat`.
+    pub(crate) fn from_mat(mat: &Pixmap<'_>) -> Result<Self> {
+        let (height, width, channels) = (mat.rows() as usize, mat.cols() as usize, mat.channels() as usize);
+        let data = if mat.is_continuous() {
+            mat.data_bytes().map_err(|e| cv_error(&e))?.to_vec()
+        } else {
+            let whole = mat.try_clone().map_err(|e| cv_error(&e))?;
+            whole.data_bytes().map_err(|e| cv_error(&e))?.to_vec()
+        };
+        Self::new(height, width, channels, data)
+    }
+}
+
+impl<'a> ImageView<'a> {
+    /// A view of `height` rows of `width` pixels of `channels` (1 gray, 3 BGR, 4 BGRA) bytes.
+    pub fn new(height: usize, width: usize, channels: usize, data: &'a [u8]) -> Result<Self> {
+        check_shape(height, width, channels, data.len())?;
+        Ok(Self { height, width, channels, data })
+    }
+
+    /// Rows of pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Pixels in a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Bytes in a pixel: 1 (gray), 3 (BGR) or 4 (BGRA).
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// The pixels, row by row.
+    pub fn data(&self) -> &'a [u8] {
+        self.data
+    }
+
+    /// Spark's code for the pixel format: 0 gray, 16 BGR, 24 BGRA.
+    pub fn mode(&self) -> i32 {
+        mode_of(self.channels)
+    }
+
+    /// An image that owns a copy of the pixels.
+    pub fn to_image(&self) -> Image {
+        Image { height: self.height, width: self.width, channels: self.channels, data: self.data.to_vec() }
+    }
+
+    /// Runs `f` on the image as a `Mat` that shares its pixels.
+    pub(crate) fn with_mat<T>(&self, f: impl FnOnce(&Pixmap<'_>) -> Result<T>) -> Result<T> {
+        single_threaded();
+        let (rows, cols) = (self.height as i32, self.width as i32);
+        let mat = match self.channels {
+            1 => Mat::new_rows_cols_with_bytes::<u8>(rows, cols, self.data),
+            3 => Mat::new_rows_cols_with_bytes::<Vec3b>(rows, cols, self.data),
+            _ => Mat::new_rows_cols_with_bytes::<Vec4b>(rows, cols, self.data),
+        };
+        f(&mat.map_err(|e| cv_error(&e))?)
+    }
+}
+
+/// Spark's code for 8-bit pixels of so many channels.
+pub(crate) fn mode_of(channels: usize) -> i32 {
+    match channels {
+        1 => 0,
+        3 => 16,
+        _ => 24,
+    }
+}
+
+/// An exception of `OpenCV` as an error, without the library's file and line.
+pub(crate) fn cv_error(error: &opencv::Error) -> Error {
+    Error::runtime(format!("OpenCV: {}", error.message.trim()))
+}
+
+/// `OpenCV`'s own threads stay off: the run's thread budget is spent on rows.
+fn single_threaded() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // A failure leaves the default, which is only slower.
+        let _ = opencv::core::set_num_threads(1);
+    });
+}
+
+fn check_shape(height: usize, width: usize, channels: usize, bytes: usize) -> Result<()> {
+    if ![1, 3, 4].contains(&channels) {
+        return Err(Error::decode(format!("an image has 1, 3 or 4 channels, got {channels}")));
+    }
+    if height == 0 || width == 0 {
+        return Err(Error::decode(format!("an image of {width} x {height} pixels has no pixels")));
+    }
+    let dimension = i32::MAX as usize;
+    if height > dimension || width > dimension {
+        return Err(Error::limit(format!("an image of {width} x {height} pixels is too large")));
+    }
+    match height.checked_mul(width).and_then(|n| n.checked_mul(channels)) {
+        Some(expected) if expected == bytes => Ok(()),
+        _ => Err(Error::decode(format!(
+            "an image of {width} x {height} pixels and {channels} channels cannot have {bytes} bytes of data"
+        ))),
+    }
+}

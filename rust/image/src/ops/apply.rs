@@ -1,0 +1,204 @@
+//! Operations on pixels, as `OpenCV` does them.
+
+use mmlrs_core::{Error, Result};
+use opencv::core::{self as cvc, Mat, MatTraitConst, Point2f, Rect, Scalar, Size};
+use opencv::imgproc as cv;
+
+use super::{Border, ColorCode, Interpolation, Op};
+use crate::codec;
+use crate::image::{Image, ImageView, Pixmap, cv_error};
+use crate::options::DecodeOptions;
+
+/// Applies operations in order. `limits` bounds the size an operation may produce.
+pub fn apply_ops(image: ImageView<'_>, ops: &[Op], limits: &DecodeOptions) -> Result<Image> {
+    let Some((first, rest)) = ops.split_first() else { return Ok(image.to_image()) };
+    let named = |op: &Op, error: Error| Error::new(error.kind(), format!("{}: {}", op.name(), error.message()));
+    image.with_mat(|mat| {
+        let mut current = apply(mat, first, limits).map_err(|e| named(first, e))?;
+        for op in rest {
+            current = apply(&current, op, limits).map_err(|e| named(op, e))?;
+        }
+        Image::from_mat(&current)
+    })
+}
+
+/// Runs an `OpenCV` function that writes into a new `Mat`.
+fn run(f: impl FnOnce(&mut Mat) -> opencv::Result<()>) -> Result<Pixmap<'static>> {
+    let mut out = Mat::default();
+    f(&mut out).map_err(|e| cv_error(&e))?;
+    Ok(Pixmap::from(out))
+}
+
+fn copy(src: &Pixmap<'_>) -> Result<Pixmap<'static>> {
+    src.try_clone().map(Pixmap::from).map_err(|e| cv_error(&e))
+}
+
+fn apply(src: &Pixmap<'_>, op: &Op, limits: &DecodeOptions) -> Result<Pixmap<'static>> {
+    let border = cvc::BORDER_DEFAULT;
+    match op {
+        Op::Resize(to) => {
+            let (height, width) = to.target(src.rows() as usize, src.cols() as usize);
+            resize(src, height, width, to.interpolation, limits)
+        }
+        Op::Crop { x, y, height, width } => crop(src, *x, *y, *height, *width),
+        Op::CenterCrop { height, width } => center_crop(src, *height, *width),
+        Op::ColorFormat(code) => color_format(src, *code),
+        Op::Blur { height, width } => run(|out| cv::blur_def(src, out, Size::new(*width, *height))),
+        Op::Threshold { threshold, max_value, kind } => {
+            run(|out| cv::threshold(src, out, *threshold, *max_value, *kind).map(drop))
+        }
+        Op::GaussianKernel { aperture, sigma } => {
+            run(|out| cv::gaussian_blur(src, out, Size::new(*aperture, *aperture), *sigma, 0.0, border))
+        }
+        Op::Flip { code } => run(|out| cvc::flip(src, out, *code)),
+        Op::Rotate { degrees, interpolation } => rotate(src, *degrees, *interpolation),
+        Op::MedianBlur { aperture } => run(|out| cv::median_blur(src, out, *aperture)),
+        Op::BilateralFilter { diameter, sigma_color, sigma_space } => {
+            run(|out| cv::bilateral_filter(src, out, *diameter, *sigma_color, *sigma_space, border))
+        }
+        Op::Canny { threshold1, threshold2, aperture } => {
+            run(|out| cv::canny(src, out, *threshold1, *threshold2, *aperture, false))
+        }
+        Op::EqualizeHist => equalize_hist(src),
+        Op::WarpAffine { matrix, size, interpolation } => {
+            let (height, width) = size.unwrap_or((src.rows() as usize, src.cols() as usize));
+            check_size(src, height, width, limits)?;
+            let matrix = Mat::new_rows_cols_with_data(2, 3, matrix).map_err(|e| cv_error(&e))?;
+            warp(src, &matrix, Size::new(width as i32, height as i32), *interpolation)
+        }
+        Op::Pad { top, bottom, left, right, border } => pad(src, [*top, *bottom, *left, *right], *border, limits),
+        Op::Channels(channels) => to_channels(src, *channels),
+        Op::AutoColor if src.channels() == 1 => to_bgr(src),
+        Op::AutoColor => copy(src),
+    }
+}
+
+fn check_size(src: &Pixmap<'_>, height: usize, width: usize, limits: &DecodeOptions) -> Result<()> {
+    codec::check_limits(width as u64, height as u64, src.channels() as u64, limits)
+}
+
+/// Resizes as `cv2.resize` does.
+pub(crate) fn resize(
+    src: &Pixmap<'_>,
+    height: usize,
+    width: usize,
+    interpolation: Interpolation,
+    limits: &DecodeOptions,
+) -> Result<Pixmap<'static>> {
+    check_size(src, height, width, limits)?;
+    let size = Size::new(width as i32, height as i32);
+    run(|out| cv::resize(src, out, size, 0.0, 0.0, interpolation.code()))
+}
+
+fn crop(src: &Pixmap<'_>, x: usize, y: usize, height: usize, width: usize) -> Result<Pixmap<'static>> {
+    let (rows, cols) = (src.rows() as usize, src.cols() as usize);
+    if x + width > cols || y + height > rows {
+        return Err(Error::runtime(format!(
+            "the rectangle of {width} x {height} pixels at x {x}, y {y} is not inside the image of {cols} x {rows} pixels"
+        )));
+    }
+    let area = Rect::new(x as i32, y as i32, width as i32, height as i32);
+    copy(&src.roi(area).map_err(|e| cv_error(&e))?)
+}
+
+/// The rectangle in the middle, no larger than the image.
+fn center_crop(src: &Pixmap<'_>, height: usize, width: usize) -> Result<Pixmap<'static>> {
+    let (rows, cols) = (src.rows() as usize, src.cols() as usize);
+    let (height, width) = (height.min(rows), width.min(cols));
+    crop(src, cols / 2 - width / 2, rows / 2 - height / 2, height, width)
+}
+
+fn convert(src: &Pixmap<'_>, code: i32) -> Result<Pixmap<'static>> {
+    run(|out| cv::cvt_color_def(src, out, code))
+}
+
+fn color_format(src: &Pixmap<'_>, code: ColorCode) -> Result<Pixmap<'static>> {
+    match code {
+        ColorCode::Code(code) => convert(src, code),
+        ColorCode::Gray => to_channels(src, 1),
+        ColorCode::Bgr => to_channels(src, 3),
+        ColorCode::Bgra => to_channels(src, 4),
+        ColorCode::FromBgr(code) => convert(&to_bgr(src)?, code),
+    }
+}
+
+/// Any image as BGR; alpha is dropped.
+pub(crate) fn to_bgr(src: &Pixmap<'_>) -> Result<Pixmap<'static>> {
+    to_channels(src, 3)
+}
+
+/// Any image as gray (1), BGR (3) or BGRA (4, opaque where it had no alpha).
+pub(crate) fn to_channels(src: &Pixmap<'_>, channels: usize) -> Result<Pixmap<'static>> {
+    let code = match (src.channels(), channels) {
+        (1, 3) => cv::COLOR_GRAY2BGR,
+        (1, 4) => cv::COLOR_GRAY2BGRA,
+        (3, 1) => cv::COLOR_BGR2GRAY,
+        (3, 4) => cv::COLOR_BGR2BGRA,
+        (4, 1) => cv::COLOR_BGRA2GRAY,
+        (4, 3) => cv::COLOR_BGRA2BGR,
+        _ => return copy(src),
+    };
+    convert(src, code)
+}
+
+/// Counter-clockwise about the centre: multiples of 90 degrees exactly, other angles within the image's size.
+fn rotate(src: &Pixmap<'_>, degrees: f64, interpolation: Interpolation) -> Result<Pixmap<'static>> {
+    let turn = degrees.rem_euclid(360.0);
+    let quarter = [0.0, 90.0, 180.0, 270.0].iter().position(|q| (turn - q).abs() < f64::EPSILON);
+    match quarter {
+        Some(0) => copy(src),
+        Some(1) => run(|out| cvc::rotate(src, out, cvc::ROTATE_90_COUNTERCLOCKWISE)),
+        Some(2) => run(|out| cvc::rotate(src, out, cvc::ROTATE_180)),
+        Some(_) => run(|out| cvc::rotate(src, out, cvc::ROTATE_90_CLOCKWISE)),
+        None => {
+            let center = Point2f::new((src.cols() - 1) as f32 / 2.0, (src.rows() - 1) as f32 / 2.0);
+            let matrix = cv::get_rotation_matrix_2d(center, degrees, 1.0).map_err(|e| cv_error(&e))?;
+            warp(src, &Pixmap::from(matrix), Size::new(src.cols(), src.rows()), interpolation)
+        }
+    }
+}
+
+fn warp(src: &Pixmap<'_>, matrix: &Pixmap<'_>, size: Size, interpolation: Interpolation) -> Result<Pixmap<'static>> {
+    let flags = interpolation.code();
+    run(|out| cv::warp_affine(src, out, matrix, size, flags, cvc::BORDER_CONSTANT, Scalar::default()))
+}
+
+/// Gray directly; colour on its luma, so that hues stay.
+fn equalize_hist(src: &Pixmap<'_>) -> Result<Pixmap<'static>> {
+    if src.channels() == 1 {
+        return run(|out| cv::equalize_hist(src, out));
+    }
+    let ycc = convert(&to_bgr(src)?, cv::COLOR_BGR2YCrCb)?;
+    let luma = run(|out| cvc::extract_channel(&ycc, out, 0))?;
+    let equalized = run(|out| cv::equalize_hist(&luma, out))?;
+    let bgr = convert(&with_channel(&ycc, &equalized, 0)?, cv::COLOR_YCrCb2BGR)?;
+    if src.channels() == 3 {
+        return Ok(bgr);
+    }
+    let alpha = run(|out| cvc::extract_channel(src, out, 3))?;
+    with_channel(&to_channels(&bgr, 4)?, &alpha, 3)
+}
+
+/// A copy of an image with one channel replaced.
+fn with_channel(src: &Pixmap<'_>, channel: &Pixmap<'_>, index: i32) -> Result<Pixmap<'static>> {
+    let mut out = src.try_clone().map_err(|e| cv_error(&e))?;
+    cvc::insert_channel(channel, &mut out, index).map_err(|e| cv_error(&e))?;
+    Ok(Pixmap::from(out))
+}
+
+fn pad(
+    src: &Pixmap<'_>,
+    [top, bottom, left, right]: [usize; 4],
+    border: Border,
+    limits: &DecodeOptions,
+) -> Result<Pixmap<'static>> {
+    check_size(src, src.rows() as usize + top + bottom, src.cols() as usize + left + right, limits)?;
+    let (kind, value) = match border {
+        Border::Constant([a, b, c, d]) => (cvc::BORDER_CONSTANT, Scalar::new(a, b, c, d)),
+        Border::Reflect => (cvc::BORDER_REFLECT, Scalar::default()),
+        Border::Reflect101 => (cvc::BORDER_REFLECT_101, Scalar::default()),
+        Border::Replicate => (cvc::BORDER_REPLICATE, Scalar::default()),
+    };
+    let [top, bottom, left, right] = [top, bottom, left, right].map(|v| v as i32);
+    run(|out| cvc::copy_make_border(src, out, top, bottom, left, right, kind, value))
+}

@@ -1,0 +1,199 @@
+//! The operations of `ImageTransformer`: parsed once into [`Op`], applied with `OpenCV`.
+
+mod apply;
+mod args;
+mod color;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+pub use apply::apply_ops;
+pub(crate) use apply::resize;
+pub use color::ColorCode;
+pub use parse::parse_ops;
+
+/// How pixels between pixels are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Interpolation {
+    /// Bilinear: `cv2.INTER_LINEAR`.
+    Linear,
+    /// Mean over the area each pixel covers, linear when growing: `cv2.INTER_AREA`.
+    #[default]
+    Area,
+    /// Bicubic: `cv2.INTER_CUBIC`.
+    Cubic,
+    /// The nearest pixel: `cv2.INTER_NEAREST`.
+    Nearest,
+    /// Lanczos over 8 x 8 pixels: `cv2.INTER_LANCZOS4`.
+    Lanczos,
+}
+
+impl Interpolation {
+    /// The names a param can have.
+    pub const NAMES: [&'static str; 5] = ["linear", "area", "cubic", "nearest", "lanczos"];
+
+    /// The interpolation of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "linear" => Some(Self::Linear),
+            "area" => Some(Self::Area),
+            "cubic" => Some(Self::Cubic),
+            "nearest" => Some(Self::Nearest),
+            "lanczos" => Some(Self::Lanczos),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn code(self) -> i32 {
+        match self {
+            Self::Linear => opencv::imgproc::INTER_LINEAR,
+            Self::Area => opencv::imgproc::INTER_AREA,
+            Self::Cubic => opencv::imgproc::INTER_CUBIC,
+            Self::Nearest => opencv::imgproc::INTER_NEAREST,
+            Self::Lanczos => opencv::imgproc::INTER_LANCZOS4,
+        }
+    }
+}
+
+/// The size a resize aims at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResizeTo {
+    /// This height and width.
+    Exact {
+        /// Rows.
+        height: usize,
+        /// Pixels in a row.
+        width: usize,
+    },
+    /// The shorter side becomes this long, the other keeps the aspect ratio.
+    ShorterSide(usize),
+}
+
+/// A resize.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resize {
+    /// The size it aims at.
+    pub to: ResizeTo,
+    /// How pixels are computed.
+    pub interpolation: Interpolation,
+}
+
+impl Resize {
+    /// Height and width of the result for an image of `height` and `width`.
+    pub fn target(&self, height: usize, width: usize) -> (usize, usize) {
+        let longer = |long: usize, short: usize, size: usize| {
+            ((long as f64 * size as f64 / short.max(1) as f64).round() as usize).max(1)
+        };
+        match self.to {
+            ResizeTo::Exact { height, width } => (height, width),
+            ResizeTo::ShorterSide(size) if height < width => (size, longer(width, height, size)),
+            ResizeTo::ShorterSide(size) => (longer(height, width, size), size),
+        }
+    }
+}
+
+/// How `pad` fills the border.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Border {
+    /// One value per channel.
+    Constant([f64; 4]),
+    /// Mirrored, the edge pixel repeated: `cv2.BORDER_REFLECT`.
+    Reflect,
+    /// Mirrored, the edge pixel not repeated: `cv2.BORDER_REFLECT_101`.
+    Reflect101,
+    /// The edge pixel: `cv2.BORDER_REPLICATE`.
+    Replicate,
+}
+
+/// One operation on an image.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // The fields are the arguments, described with the params of ImageTransformer.
+pub enum Op {
+    Resize(Resize),
+    Crop {
+        x: usize,
+        y: usize,
+        height: usize,
+        width: usize,
+    },
+    CenterCrop {
+        height: usize,
+        width: usize,
+    },
+    ColorFormat(ColorCode),
+    Blur {
+        height: i32,
+        width: i32,
+    },
+    Threshold {
+        threshold: f64,
+        max_value: f64,
+        kind: i32,
+    },
+    GaussianKernel {
+        aperture: i32,
+        sigma: f64,
+    },
+    Flip {
+        code: i32,
+    },
+    Rotate {
+        degrees: f64,
+        interpolation: Interpolation,
+    },
+    MedianBlur {
+        aperture: i32,
+    },
+    BilateralFilter {
+        diameter: i32,
+        sigma_color: f64,
+        sigma_space: f64,
+    },
+    Canny {
+        threshold1: f64,
+        threshold2: f64,
+        aperture: i32,
+    },
+    EqualizeHist,
+    WarpAffine {
+        matrix: [f64; 6],
+        size: Option<(usize, usize)>,
+        interpolation: Interpolation,
+    },
+    Pad {
+        top: usize,
+        bottom: usize,
+        left: usize,
+        right: usize,
+        border: Border,
+    },
+    /// Exactly so many channels: 1 gray, 3 BGR, 4 BGRA. Not a user's action; stages add it.
+    Channels(usize),
+    /// Gray becomes BGR, colour stays. Not a user's action; stages add it.
+    AutoColor,
+}
+
+impl Op {
+    /// The action's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Resize(_) => "resize",
+            Self::Crop { .. } => "crop",
+            Self::CenterCrop { .. } => "centerCrop",
+            Self::ColorFormat(_) => "colorFormat",
+            Self::Blur { .. } => "blur",
+            Self::Threshold { .. } => "threshold",
+            Self::GaussianKernel { .. } => "gaussianKernel",
+            Self::Flip { .. } => "flip",
+            Self::Rotate { .. } => "rotate",
+            Self::MedianBlur { .. } => "medianBlur",
+            Self::BilateralFilter { .. } => "bilateralFilter",
+            Self::Canny { .. } => "canny",
+            Self::EqualizeHist => "equalizeHist",
+            Self::WarpAffine { .. } => "warpAffine",
+            Self::Pad { .. } => "pad",
+            Self::Channels(_) => "channels",
+            Self::AutoColor => "autoConvertToColor",
+        }
+    }
+}

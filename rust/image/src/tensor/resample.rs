@@ -1,0 +1,211 @@
+//! Separable resizing of 8-bit planes: the mean over the covered area when shrinking, linear when growing.
+//!
+//! For each output row the source rows it covers are summed with their weights, a loop over contiguous bytes that
+//! vectorises; then the columns of that one row of floats are summed. The hot function is compiled for several
+//! instruction sets, chosen at run time.
+
+use multiversion::multiversion;
+
+use super::paint::{Paint, Source};
+
+/// For every output position, the source positions it reads and their weights; the same number for all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taps {
+    start: Vec<u32>,
+    weights: Vec<f32>,
+    len: usize,
+}
+
+impl Taps {
+    /// From `size` samples, of which `extent` are picture (less than `size` where the last one is only partly so), to
+    /// `target` samples. The coverage and the half-pixel rule are those of `cv2.INTER_AREA` and `cv2.INTER_LINEAR`.
+    pub fn new(size: usize, extent: f64, target: usize) -> Self {
+        let scale = extent / target as f64;
+        let len = if scale > 1.0 { (scale.ceil() as usize + 1).min(size) } else { 2.min(size) };
+        let mut taps = Self { start: Vec::with_capacity(target), weights: Vec::with_capacity(target * len), len };
+        for i in 0..target {
+            if scale > 1.0 {
+                taps.push_area(i, scale, size);
+            } else {
+                taps.push_linear(i, scale, size);
+            }
+        }
+        taps
+    }
+
+    fn push_area(&mut self, i: usize, scale: f64, size: usize) {
+        let from = i as f64 * scale;
+        let to = (from + scale).min(size as f64);
+        let first = (from + 1e-9).floor() as usize;
+        let start = first.min(size - self.len);
+        self.start.push(start as u32);
+        for k in start..start + self.len {
+            let covered = (to.min((k + 1) as f64) - from.max(k as f64)).max(0.0);
+            self.weights.push((covered / (to - from)) as f32);
+        }
+    }
+
+    fn push_linear(&mut self, i: usize, scale: f64, size: usize) {
+        let position = ((i as f64 + 0.5) * scale - 0.5).clamp(0.0, (size - 1) as f64);
+        let start = (position.floor() as usize).min(size - self.len);
+        self.start.push(start as u32);
+        for k in start..start + self.len {
+            self.weights.push((1.0 - (position - k as f64).abs()).max(0.0) as f32);
+        }
+    }
+
+    #[inline(always)]
+    fn at(&self, i: usize) -> (usize, &[f32]) {
+        (self.start[i] as usize, &self.weights[i * self.len..(i + 1) * self.len])
+    }
+}
+
+/// A plane of samples, possibly of interleaved channels, and how it is resized.
+#[derive(Debug)]
+pub struct Plane<'a> {
+    pub data: &'a [u8],
+    /// Bytes from one row to the next.
+    pub stride: usize,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Interleaved channels.
+    pub channels: usize,
+    pub vertical: Taps,
+    pub horizontal: Taps,
+}
+
+/// One image's way into a tensor.
+#[derive(Debug)]
+pub struct Sweep<'a> {
+    pub planes: Vec<Plane<'a>>,
+    pub source: Source,
+    /// Rows and columns written, in the orientation the image is stored in.
+    pub height: usize,
+    pub width: usize,
+    pub paint: Paint,
+}
+
+/// The two rows in flight.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    sums: Vec<f32>,
+    rows: Vec<f32>,
+}
+
+/// Resizes, converts and normalises, row by row, into planes.
+#[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma", "aarch64+neon"))]
+pub fn sweep(job: &Sweep<'_>, buffers: &mut Buffers, out: &mut [f32]) {
+    let widest = job.planes.iter().map(|p| p.width * p.channels).max().unwrap_or(0);
+    let outputs: usize = job.planes.iter().map(|p| p.channels).sum();
+    buffers.sums.resize(widest, 0.0);
+    buffers.rows.resize(outputs * job.width, 0.0);
+    for y in 0..job.height {
+        let mut rest = buffers.rows.as_mut_slice();
+        for plane in &job.planes {
+            let sums = &mut buffers.sums[..plane.width * plane.channels];
+            sum_rows(plane, y, sums);
+            let (rows, tail) = rest.split_at_mut(plane.channels * job.width);
+            sum_columns(plane, sums, rows);
+            rest = tail;
+        }
+        job.paint.row(job.source, &buffers.rows, job.width, y, job.height * job.width, out);
+    }
+}
+
+#[inline(always)]
+fn sum_rows(plane: &Plane<'_>, y: usize, sums: &mut [f32]) {
+    let (start, weights) = plane.vertical.at(y);
+    let width = sums.len();
+    let row = |k: usize| &plane.data[(start + k) * plane.stride..][..width];
+    let mut k = 0;
+    let mut fresh = true;
+    while k < weights.len() {
+        match weights[k..] {
+            [a, b, c, d, ..] => {
+                add_rows(sums, [row(k), row(k + 1), row(k + 2), row(k + 3)], [a, b, c, d], fresh);
+                k += 4;
+            }
+            [a, b, ..] => {
+                add_rows(sums, [row(k), row(k + 1)], [a, b], fresh);
+                k += 2;
+            }
+            [a, ..] => {
+                if a != 0.0 || fresh {
+                    add_rows(sums, [row(k)], [a], fresh);
+                }
+                k += 1;
+            }
+            [] => break,
+        }
+        fresh = false;
+    }
+}
+
+#[inline(always)]
+fn add_rows<const N: usize>(sums: &mut [f32], rows: [&[u8]; N], weights: [f32; N], fresh: bool) {
+    let rows = rows.map(|row| &row[..sums.len()]);
+    if fresh {
+        for (x, sum) in sums.iter_mut().enumerate() {
+            let mut value = 0.0;
+            for n in 0..N {
+                value += f32::from(rows[n][x]) * weights[n];
+            }
+            *sum = value;
+        }
+    } else {
+        for (x, sum) in sums.iter_mut().enumerate() {
+            let mut value = *sum;
+            for n in 0..N {
+                value += f32::from(rows[n][x]) * weights[n];
+            }
+            *sum = value;
+        }
+    }
+}
+
+#[inline(always)]
+fn sum_columns(plane: &Plane<'_>, sums: &[f32], rows: &mut [f32]) {
+    match (plane.channels, plane.horizontal.len) {
+        (1, 1) => columns::<1, 1>(&plane.horizontal, sums, rows),
+        (1, 2) => columns::<1, 2>(&plane.horizontal, sums, rows),
+        (1, 3) => columns::<1, 3>(&plane.horizontal, sums, rows),
+        (1, 4) => columns::<1, 4>(&plane.horizontal, sums, rows),
+        (1, 5) => columns::<1, 5>(&plane.horizontal, sums, rows),
+        (3, 1) => columns::<3, 1>(&plane.horizontal, sums, rows),
+        (3, 2) => columns::<3, 2>(&plane.horizontal, sums, rows),
+        (3, 3) => columns::<3, 3>(&plane.horizontal, sums, rows),
+        (3, 4) => columns::<3, 4>(&plane.horizontal, sums, rows),
+        (3, 5) => columns::<3, 5>(&plane.horizontal, sums, rows),
+        (channels, _) => any_columns(channels, &plane.horizontal, sums, rows),
+    }
+}
+
+/// `C` interleaved channels, `N` taps.
+#[inline(always)]
+fn columns<const C: usize, const N: usize>(taps: &Taps, sums: &[f32], rows: &mut [f32]) {
+    let width = taps.start.len();
+    let (weights, _) = taps.weights.as_chunks::<N>();
+    for (x, (start, weights)) in taps.start.iter().zip(weights).enumerate() {
+        let window = &sums[*start as usize * C..][..N * C];
+        for channel in 0..C {
+            let mut value = 0.0;
+            for n in 0..N {
+                value += window[n * C + channel] * weights[n];
+            }
+            rows[channel * width + x] = value;
+        }
+    }
+}
+
+#[inline(always)]
+fn any_columns(channels: usize, taps: &Taps, sums: &[f32], rows: &mut [f32]) {
+    let width = taps.start.len();
+    for x in 0..width {
+        let (start, weights) = taps.at(x);
+        let window = &sums[start * channels..];
+        for channel in 0..channels {
+            let values = window[channel..].iter().step_by(channels);
+            rows[channel * width + x] = values.zip(weights).map(|(v, w)| v * w).sum();
+        }
+    }
+}

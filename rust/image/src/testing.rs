@@ -1,0 +1,59 @@
+//! Small images for samples, examples and tests.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BinaryArray, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use mmlrs_core::{Column, Context, Error, Result, ThreadBudget, types};
+
+use crate::codec::encode;
+use crate::column::ImageColumn;
+use crate::image::Image;
+
+/// A colour picture of soft shapes, texture and an edge, the same for the same `seed`.
+pub fn sample_image(height: usize, width: usize, seed: u32) -> Result<Image> {
+    let phase = f64::from(seed % 97) * 0.37;
+    let mut noise = seed.wrapping_mul(2_654_435_761) | 1;
+    let mut data = Vec::with_capacity(height * width * 3);
+    for y in 0..height {
+        for x in 0..width {
+            let (u, v) = (x as f64 / width as f64, y as f64 / height as f64);
+            noise ^= noise << 13;
+            noise ^= noise >> 17;
+            noise ^= noise << 5;
+            let grain = f64::from(noise % 9) - 4.0;
+            let inside = (u - 0.5).hypot(v - 0.45) < 0.3;
+            let wave = ((u * 7.0 + phase).sin() + (v * 5.0 - phase).cos()) * 28.0;
+            let base = if inside { 150.0 } else { 90.0 };
+            for tint in [-25.0 + 60.0 * v, 10.0 * u, 25.0 + 40.0 * u * v] {
+                data.push((base + wave + tint + grain).clamp(0.0, 255.0) as u8);
+            }
+        }
+    }
+    Image::new(height, width, 3, data)
+}
+
+/// [`sample_image`] encoded as `"jpeg"` or `"png"`.
+pub fn sample_bytes(format: &str, height: usize, width: usize, seed: u32) -> Result<Vec<u8>> {
+    encode(sample_image(height, width, seed)?.view(), format, 90)
+}
+
+/// A table of one column of encoded images, JPEG and PNG in turn, of about `height` x `width` pixels.
+pub fn binary_batch(column: &str, rows: u32, height: usize, width: usize) -> Result<RecordBatch> {
+    let cells: Vec<Vec<u8>> = (0..rows)
+        .map(|i| sample_bytes(if i % 2 == 0 { "jpeg" } else { "png" }, height, width, i))
+        .collect::<Result<_>>()?;
+    let array: ArrayRef = Arc::new(BinaryArray::from_iter_values(cells));
+    let schema = Schema::new(vec![Field::new(column, DataType::Binary, true)]);
+    Ok(RecordBatch::try_new(Arc::new(schema), vec![array])?)
+}
+
+/// The same pictures as Spark image structs.
+pub fn image_batch(column: &str, rows: u32, height: usize, width: usize) -> Result<RecordBatch> {
+    let encoded = binary_batch(column, rows, height, width)?;
+    let images = ImageColumn::from_array(column, encoded.column(0), None)?;
+    let cx = Context { threads: ThreadBudget::new(1) };
+    let array = Column::Native(Arc::new(images)).to_arrow(&cx)?;
+    let schema = Schema::new(vec![Field::new(column, types::image_type(), true)]);
+    RecordBatch::try_new(Arc::new(schema), vec![array]).map_err(Error::from)
+}
