@@ -1,0 +1,55 @@
+"""The benchmarks' own arithmetic, and that the peers do the work they claim."""
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from bench import peers, pictures, report
+from bench.measure import Comparison, Figure, side_by_side
+from bench.networks import RESNET50, SQUEEZENET
+
+
+def test_the_ratio_is_the_median_over_pairs():
+    assert Comparison(ours=[1.0, 2.0, 1.0], theirs=[2.0, 6.0, 4.0]).ratio == 3.0
+
+
+def test_pairs_alternate_and_the_first_call_of_each_is_not_measured():
+    calls = []
+    timed = side_by_side(lambda: calls.append("a"), lambda: calls.append("b"), pairs=2)
+    assert "".join(calls) == "ab" + "ab" + "ba"
+    assert len(timed.ours) == len(timed.theirs) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "at_least", "met"),
+    [(3.0, 3.0, True, True), (2.99, 3.0, True, False), (0.2, 0.3, False, True), (1.0, None, True, None)],
+)
+def test_a_target_is_a_floor_or_a_ceiling(value, target, at_least, met):
+    assert Figure("x", value, target=target, at_least=at_least).met is met
+
+
+def test_the_page_shows_every_figure_beside_its_target():
+    page = report.page(
+        [Figure("decode", 2.5, target=3.0, detail="how"), Figure("start", 0.1234, "s", 0.3, at_least=False)]
+    )
+    assert "| decode | 2.50x | ≥ 3.00x | MISSED | how |" in page
+    assert "| start | 0.123 s | ≤ 0.300 s | met |" in page
+
+
+def test_peers_agree_on_a_picture_that_needs_no_resize():
+    file = [pictures.jpeg(pictures.photographs()["cat"], 224, 224)]
+    with_cv2, with_pillow = peers.tensor_with_cv2(file), peers.tensor_with_pillow(file)
+    assert with_cv2.shape == (1, 3, 224, 224)
+    # Both decode with libjpeg-turbo; the steps of 8-bit rounding are 1/255/std apart.
+    assert np.abs(with_cv2 - with_pillow).max() < 3 / 255 / min(peers.STDS)
+
+
+@pytest.mark.parametrize("network", [SQUEEZENET, RESNET50], ids=lambda network: network.name)
+def test_the_batched_graph_computes_what_the_original_does(network):
+    tensors = peers.tensor_with_pillow(pictures.jpegs(600, 400)[:2])
+    original = onnxruntime.InferenceSession(network.path, providers=["CPUExecutionProvider"])
+    expected = [
+        original.run([network.output], {network.input: tensors[i : i + 1]})[0].ravel() for i in range(2)
+    ]
+    got = peers.infer(peers.session(network), network, tensors, batch=2)
+    np.testing.assert_allclose(got, np.stack(expected), rtol=1e-4, atol=1e-7)
