@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs.base import NativeTransformer
-from mmlrs.engine.expr import Expr, Source, Value, bind, compile_program
+from mmlrs.engine.expr import Compiled, Expr, bind, compile_program
 from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
@@ -23,21 +23,20 @@ class _Function:
     def __init__(self, stage: Any) -> None:
         self.stages = _native_stages(stage)
         self.name = self.stages[-1]._stage
-        first = {name for s in self.stages for name in s._columns("input")}
         made = {name for s in self.stages for name in s._columns("output")}
         self.inputs = [n for s in self.stages for n in _inputs(s) if n not in made]
         self.inputs = list(dict.fromkeys(self.inputs))
-        assert first is not None
 
-    def output(self, fields: Callable[[str], pa.Field], *, portable: bool = True) -> tuple[Value, pa.Field]:
-        """Return the value of the last stage's only output column, and its field."""
+    def compile(self) -> tuple[Compiled, pa.Field]:
+        """Return the program of the last stage's only output column, and its field."""
+        fields = _guess(self)
         lineage: dict[str, Expr] = {}
         announced: list[pa.Field] = []
         for stage in self.stages:
             columns = [*self.inputs, *lineage]
             node = stage._node(
                 lambda inputs, s=stage, c=columns: bind(s._stage, inputs, lineage, c, ignore_case=True),  # type: ignore[misc]
-                portable=portable,
+                portable=True,
             )
             announced = stage._announce(node, fields)
             lineage |= {field.name: stage._output_value(node, field.name) for field in announced}
@@ -46,9 +45,7 @@ class _Function:
         if len(results) != 1:
             names = ", ".join(f"`{f.name}`" for f in results)
             raise InvalidParamError(f"{self.name}: a function returns one column; this stage makes {names}")
-        value = lineage[results[0].name]
-        assert isinstance(value, Value)
-        return value, results[0]
+        return compile_program([lineage[results[0].name]]), results[0]
 
 
 def _inputs(stage: NativeTransformer) -> Sequence[str]:
@@ -124,11 +121,8 @@ def udf(stage: Any) -> Callable[..., Column]:
     def call(*columns: Any) -> Column:
         _check_arity(function, len(columns))
         given = [F.col(c) if isinstance(c, str) else c for c in columns]
-        field = _guess(function)
-        value, output = function.output(field)
-        compiled = compile_program([value])
-        kernel = engine.kernel_of(compiled, field, SparkSession.active())
-        made = engine.column_function(kernel, output.type)
+        compiled, output = function.compile()
+        made = engine.first_output(engine.kernel_of(compiled, SparkSession.active()), output.type)
         by_name = dict(zip(function.inputs, given, strict=True))
         column = made(*[by_name[name] for name in compiled.sources])
         return array_to_vector(column) if engine.is_vector(output) else column
@@ -179,22 +173,20 @@ def pandas_udf(stage: Any) -> Any:
     from mmlrs.engine import spark as engine
 
     function = _Function(stage)
-    field = _guess(function)
-    value, output = function.output(field)
-    compiled = compile_program([value])
-    kernel = engine.kernel_of(compiled, field, SparkSession.active())
+    compiled, output = function.compile()
+    kernel = engine.kernel_of(compiled, SparkSession.active())
     order = [function.inputs.index(name) for name in compiled.sources]
 
     def run(*series):  # type: ignore[no-untyped-def]
         import pandas as pd
 
-        arrays = tuple(_arrow(series[i], field(function.inputs[i]).type) for i in order)
-        return pd.Series(kernel.run_as_given(arrays).column(0).to_pandas().values)
+        made = kernel.run([_arrow(series[i]) for i in order]).column(0)
+        return pd.Series(made.to_pandas().to_numpy())
 
     return spark_pandas_udf(run, returnType=engine.spark_type(output.type), functionType=PandasUDFType.SCALAR)
 
 
-def _arrow(series: Any, guessed: pa.DataType) -> pa.Array:
+def _arrow(series: Any) -> pa.Array:
     """Convert a Series, or the DataFrame that Spark makes of a struct column, to Arrow."""
     import pandas as pd
 
@@ -219,12 +211,6 @@ def register(spark: Any, name: str, stage: Any) -> None:
     from mmlrs.engine import spark as engine
 
     function = _Function(stage)
-    field = _guess(function)
-    value, output = function.output(field)
-    compiled = compile_program([value])
-    if list(compiled.sources) != function.inputs:
-        order = [function.inputs.index(n) for n in compiled.sources]
-    else:
-        order = list(range(len(function.inputs)))
-    kernel = engine.kernel_of(compiled, field, spark)
-    spark.udf.register(name, engine.sql_function(kernel, output, order))
+    compiled, output = function.compile()
+    order = [function.inputs.index(name) for name in compiled.sources]
+    spark.udf.register(name, engine.sql_function(engine.kernel_of(compiled, spark), output, order))

@@ -21,7 +21,7 @@ from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
 from pyspark.sql.types import DataType
 
 from mmlrs.engine import artifacts
-from mmlrs.engine.expr import Compiled, Expr, Value, bind, compile_program
+from mmlrs.engine.expr import Compiled, Expr, Node, Value, bind, compile_program
 from mmlrs.engine.table import attributes
 from mmlrs.engine.worker import Kernel
 from mmlrs.errors import SchemaMismatchError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from mmlrs.base import NativeTransformer
 
-__all__ = ["column_function", "is_vector", "lineage_of", "spark_type", "transform", "with_lineage"]
+__all__ = ["first_output", "is_vector", "kernel_of", "lineage_of", "spark_type", "sql_function", "transform", "with_lineage"]
 
 _LINEAGE = "_mmlrs_lineage"
 _MASK = "__mmlrs_row__"
@@ -63,20 +63,15 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
             raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
     _warn_about_images(stage, df, outputs)
     if stage.hasParam("handleInvalid") and stage._value("handleInvalid") == "skip":
-        return _skip(stage, df, node, outputs, fields)
+        return _skip(stage, df, node, outputs)
     values = {field.name: stage._output_value(node, field.name) for field in outputs}
     added = [
-        _column(df, compile_program([values[field.name]]), field, fields).alias(
-            field.name, metadata=attributes(field)
-        )
-        for field in outputs
+        _column(df, values[field.name], field).alias(field.name, metadata=attributes(field)) for field in outputs
     ]
     return with_lineage(df.select("*", *added), {**lineage, **values})
 
 
-def _skip(
-    stage: NativeTransformer, df: DataFrame, node: Any, outputs: list[pa.Field], fields: Callable[[str], pa.Field]
-) -> DataFrame:
+def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
     """Add the columns and drop the rows that could not be processed; every row is processed once.
 
     A filter on a UDF's result would make Spark evaluate the UDF before and after the filter. So one non-deterministic
@@ -85,8 +80,9 @@ def _skip(
     values: list[Expr] = [stage._output_value(node, field.name) for field in outputs]
     compiled = compile_program([*values, Value(node, None, "valid")])
     members = [pa.field(f"c{i}", field.type) for i, field in enumerate(outputs)] + [pa.field("valid", pa.bool_())]
-    packed = pa.field(_MASK, pa.struct(members))
-    made = df.select("*", _column(df, compiled, packed, fields, whole=True).alias(_MASK)).where(F.col(f"{_MASK}.valid"))
+    function = all_outputs(kernel_of(compiled, df.sparkSession), pa.struct(members))
+    packed = function(*_source_columns(df, compiled)).alias(_MASK)
+    made = df.select("*", packed).where(F.col(f"{_MASK}.valid"))
     kept = [F.col(_quoted(name)) for name in df.columns]
     added = []
     for i, field in enumerate(outputs):
@@ -113,9 +109,14 @@ def source_fields(df: DataFrame) -> Callable[[str], pa.Field]:
     return field_of
 
 
-def _source_column(df: DataFrame, name: str) -> Column:
-    column = F.col(_quoted(name))
-    return vector_to_array(column, "float32") if isinstance(df.schema[name].dataType, VectorUDT) else column
+def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
+    schema = df.schema
+
+    def column(name: str) -> Column:
+        plain = F.col(_quoted(name))
+        return vector_to_array(plain, "float32") if isinstance(schema[name].dataType, VectorUDT) else plain
+
+    return [column(name) for name in compiled.sources]
 
 
 def _quoted(name: str) -> str:
@@ -140,42 +141,56 @@ def _spark_arrow(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def kernel_of(compiled: Compiled, fields: Callable[[str], pa.Field], session: Any) -> Kernel:
+def kernel_of(compiled: Compiled, session: Any) -> Kernel:
     """Return the kernel of a program, with small models inside and large ones sent to the nodes."""
-    return Kernel(
-        compiled.text,
-        tuple(fields(name) for name in compiled.sources),
-        tuple((sha256, artifacts.payload(sha256, session)) for sha256 in compiled.blobs),
-    )
+    blobs = tuple((sha256, artifacts.payload(sha256, session)) for sha256 in compiled.blobs)
+    return Kernel(compiled.text, compiled.sources, blobs)
 
 
-def column_function(kernel: Kernel, output: pa.DataType, *, whole: bool = False, deterministic: bool = True) -> Any:
-    """Return a scalar Arrow UDF that runs a kernel: its first output, or with `whole` all of them as a struct."""
+def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    return array if array.type == kind else array.cast(kind)
+
+
+def first_output(kernel: Kernel, output: pa.DataType) -> Any:
+    """Return a scalar Arrow UDF that computes a kernel's only output."""
+    target = _spark_arrow(output)
+
+    def run(*columns: pa.Array) -> pa.Array:
+        return _cast(kernel.run(columns).column(0), target)
+
+    return arrow_udf(run, returnType=spark_type(output), functionType=ArrowUDFType.SCALAR)
+
+
+def all_outputs(kernel: Kernel, output: pa.StructType) -> Any:
+    """Return a scalar Arrow UDF that computes all outputs of a kernel as one struct, once per row."""
     target = _spark_arrow(output)
 
     def run(*columns: pa.Array) -> pa.Array:
         batch = kernel.run(columns)
-        if whole:
-            names = [field.name for field in target]
-            made = [
-                batch.column(i).cast(field.type) if batch.column(i).type != field.type else batch.column(i)
-                for i, field in enumerate(target)
-            ]
-            return pa.StructArray.from_arrays(made, names=names)
-        column = batch.column(0)
-        return column if column.type == target else column.cast(target)
+        made = [_cast(batch.column(i), field.type) for i, field in enumerate(target)]
+        return pa.StructArray.from_arrays(made, names=[field.name for field in target])
 
     function = arrow_udf(run, returnType=spark_type(output), functionType=ArrowUDFType.SCALAR)
-    return function if deterministic else function.asNondeterministic()
+    return function.asNondeterministic()
 
 
-def _column(
-    df: DataFrame, compiled: Compiled, field: pa.Field, fields: Callable[[str], pa.Field], *, whole: bool = False
-) -> Column:
-    """Return the column that a program computes; vectors become Spark ML vectors."""
-    kernel = kernel_of(compiled, fields, df.sparkSession)
-    function = column_function(kernel, field.type, whole=whole, deterministic=not whole)
-    column = function(*[_source_column(df, name) for name in compiled.sources])
+def sql_function(kernel: Kernel, output: pa.Field, order: list[int]) -> Any:
+    """Return a UDF for SQL, with the arguments in the user's order and vectors as Spark ML vectors."""
+    target, vector = _spark_arrow(output.type), is_vector(output)
+
+    def run(*columns: pa.Array) -> pa.Array:
+        made = kernel.run([columns[i] for i in order]).column(0)
+        return vector_struct(made) if vector else _cast(made, target)
+
+    kind = VectorUDT() if vector else spark_type(output.type)
+    return arrow_udf(run, returnType=kind, functionType=ArrowUDFType.SCALAR)
+
+
+def _column(df: DataFrame, expr: Expr, field: pa.Field) -> Column:
+    """Return the column of one value; vectors become Spark ML vectors."""
+    compiled = compile_program([expr])
+    function = first_output(kernel_of(compiled, df.sparkSession), field.type)
+    column = function(*_source_columns(df, compiled))
     return array_to_vector(column) if is_vector(field) else column
 
 

@@ -14,7 +14,7 @@ mod native {
     #[pymodule_export]
     use crate::codec::{decode_to_tensor, encode_images, sample_image};
     #[pymodule_export]
-    use crate::models::{get_blob, has_blob, model_info, portable_models, put_blob, sample_model};
+    use crate::models::{get_blob, has_blob, model_info, portable_models, put_blob, sample_model, self_contained};
     #[pymodule_export]
     use crate::program::{Program, clear_memo};
     #[pymodule_export]

@@ -26,10 +26,14 @@ impl Program {
 
     /// The schema of the outputs for a schema of the source columns.
     fn output_schema<'py>(&self, py: Python<'py>, sources: PySchema) -> PyResult<Bound<'py, PyAny>> {
-        let schema = sources.into_inner();
-        let fields: Vec<Field> = schema.fields().iter().map(|f| f.as_ref().clone()).collect();
-        let outputs = detached(py, || self.inner.output_fields(&fields))?;
-        PySchema::new(Arc::new(Schema::new(outputs))).into_pyarrow(py)
+        let fields = fields_of(sources);
+        schema(py, detached(py, || self.inner.output_fields(&fields))?)
+    }
+
+    /// The schema of what the last stage adds for a schema of the source columns.
+    fn announce<'py>(&self, py: Python<'py>, sources: PySchema) -> PyResult<Bound<'py, PyAny>> {
+        let fields = fields_of(sources);
+        schema(py, detached(py, || self.inner.announce(&fields))?)
     }
 
     /// The outputs of one batch of source columns.
@@ -64,6 +68,14 @@ impl Program {
     fn notes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         detached(py, || self.inner.notes())
     }
+}
+
+fn fields_of(schema: PySchema) -> Vec<Field> {
+    schema.into_inner().fields().iter().map(|f| f.as_ref().clone()).collect()
+}
+
+fn schema(py: Python<'_>, fields: Vec<Field>) -> PyResult<Bound<'_, PyAny>> {
+    PySchema::new(Arc::new(Schema::new(fields))).into_pyarrow(py)
 }
 
 /// Forgets the results kept of the last batch.

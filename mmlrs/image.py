@@ -1,0 +1,197 @@
+"""Images: reading, transforming, unrolling, augmenting and featurizing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mmlrs import _native
+from mmlrs._generated import image as _generated
+from mmlrs._generated.image import UnrollBinaryImage, UnrollImage
+from mmlrs.engine import table as tables
+from mmlrs.models import default_model
+from mmlrs.readers import read_binary_files, read_image_stream, read_images, write_images
+
+__all__ = [
+    "ImageFeaturizer",
+    "ImageSetAugmenter",
+    "ImageTransformer",
+    "UnrollBinaryImage",
+    "UnrollImage",
+    "decode_to_tensor",
+    "read_binary_files",
+    "read_image_stream",
+    "read_images",
+    "write_images",
+]
+
+
+class ImageTransformer(_generated.ImageTransformer):
+    __doc__ = _generated.ImageTransformer.__doc__
+    __module__ = "mmlrs.image"
+
+    def _add(self, action: str, **args: Any) -> Self:
+        operation = {"action": action, **{k: v for k, v in args.items() if v is not None}}
+        return self._set(stages=[*(self._value("stages") or []), operation])
+
+    def resize(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        *,
+        size: int | None = None,
+        keepAspectRatio: bool | None = None,
+    ) -> Self:
+        """Add a resize to `height` x `width` pixels, or to `size`: the shorter side when the ratio is kept."""
+        return self._add("resize", height=height, width=width, size=size, keepAspectRatio=keepAspectRatio)
+
+    def crop(self, x: int, y: int, height: int, width: int) -> Self:
+        """Add a crop of `height` x `width` pixels with its left upper corner at column `x`, row `y`."""
+        return self._add("crop", x=x, y=y, height=height, width=width)
+
+    def centerCrop(self, height: int, width: int) -> Self:
+        """Add a crop of at most `height` x `width` pixels around the centre."""
+        return self._add("centerCrop", height=height, width=width)
+
+    def colorFormat(self, code: int | str) -> Self:
+        """Add a colour conversion: an OpenCV code or a name such as "gray", "rgb", "hsv", "BGR2LAB"."""
+        return self._add("colorFormat", code=code)
+
+    def blur(self, height: float, width: float) -> Self:
+        """Add a box filter of `height` x `width` pixels."""
+        return self._add("blur", height=height, width=width)
+
+    def threshold(self, threshold: float, maxVal: float, type: int | str = 0) -> Self:
+        """Add a threshold; `type` is OpenCV's threshold type."""
+        return self._add("threshold", threshold=threshold, maxVal=maxVal, type=type)
+
+    def gaussianKernel(self, apertureSize: int, sigma: float) -> Self:
+        """Add a Gaussian blur in both directions."""
+        return self._add("gaussianKernel", apertureSize=apertureSize, sigma=sigma)
+
+    def flip(self, code: int = 1) -> Self:
+        """Add a flip: 1 left to right, 0 top to bottom, -1 both."""
+        return self._add("flip", code=code)
+
+    def rotate(self, degrees: float) -> Self:
+        """Add a clockwise rotation; multiples of 90 are exact, others keep the size and fill with black."""
+        return self._add("rotate", degrees=degrees)
+
+    def medianBlur(self, apertureSize: int) -> Self:
+        """Add a median filter with an odd aperture."""
+        return self._add("medianBlur", apertureSize=apertureSize)
+
+    def bilateralFilter(self, diameter: int, sigmaColor: float, sigmaSpace: float) -> Self:
+        """Add an edge-preserving bilateral filter."""
+        return self._add("bilateralFilter", diameter=diameter, sigmaColor=sigmaColor, sigmaSpace=sigmaSpace)
+
+    def canny(self, threshold1: float, threshold2: float, apertureSize: int | None = None) -> Self:
+        """Add Canny's edge detector."""
+        return self._add("canny", threshold1=threshold1, threshold2=threshold2, apertureSize=apertureSize)
+
+    def equalizeHist(self) -> Self:
+        """Add a histogram equalisation; of the luma for colour images."""
+        return self._add("equalizeHist")
+
+    def warpAffine(self, matrix: Sequence[float], height: int, width: int) -> Self:
+        """Add an affine warp by the 2 x 3 matrix, given as six numbers row by row."""
+        return self._add("warpAffine", matrix=[float(v) for v in np.ravel(matrix)], height=height, width=width)
+
+    def pad(
+        self, top: int = 0, bottom: int = 0, left: int = 0, right: int = 0, *, value: float = 0, mode: str = "constant"
+    ) -> Self:
+        """Add a border of pixels; `mode` is "constant", "reflect" or "replicate"."""
+        return self._add("pad", top=top, bottom=bottom, left=left, right=right, value=value, mode=mode)
+
+    def normalize(self, mean: Sequence[float], std: Sequence[float], scale: float = 1.0) -> Self:
+        """Make the output a float tensor of (pixel * scale - mean) / std per channel; applied after all operations."""
+        return self._set(toTensor=True, normalizeMean=mean, normalizeStd=std, colorScaleFactor=scale)
+
+
+class ImageFeaturizer(_generated.ImageFeaturizer):
+    __doc__ = _generated.ImageFeaturizer.__doc__
+    __module__ = "mmlrs.image"
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._setDefault(model=default_model())
+
+
+class ImageSetAugmenter(_generated.ImageSetAugmenter):
+    __doc__ = _generated.ImageSetAugmenter.__doc__
+    __module__ = "mmlrs.image"
+
+    def _copies(self) -> list[ImageTransformer]:
+        """Return the stages that make the copies: as it is, then one per flip."""
+        codes = [1] * self.getFlipLeftRight() + [0] * self.getFlipUpDown()
+        shared = {"inputCol": self.getInputCol(), "outputCol": self.getOutputCol()}
+        policy = {"handleInvalid": self.getHandleInvalid(), "errorCol": self.getErrorCol()}
+        plain = [ImageTransformer(**shared, **policy)]
+        return plain + [ImageTransformer(**shared, **policy).flip(code) for code in codes]
+
+    def _transform_spark(self, df: Any) -> Any:
+        copies = [stage.transform(df) for stage in self._copies()]
+        union = copies[0]
+        for copy in copies[1:]:
+            union = union.union(copy)
+        return union
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        return tables.concat([stage._transform_table(table) for stage in self._copies()])
+
+
+def decode_to_tensor(
+    images: Any,
+    *,
+    height: int,
+    width: int,
+    means: Sequence[float] = (0.485, 0.456, 0.406),
+    stds: Sequence[float] = (0.229, 0.224, 0.225),
+    scale: float = 1 / 255,
+    threads: int = 0,
+    scaled_decode: bool = True,
+) -> npt.NDArray[np.float32]:
+    """Decode, resize and normalise encoded images into one tensor for a network, in one native pass.
+
+    Parameters
+    ----------
+    images : sequence of bytes or pyarrow.Array
+        Encoded images (JPEG, PNG and others).
+    height, width : int
+        Size in pixels to which every image is resized; its aspect ratio is not kept.
+    means, stds : sequence of float
+        Per channel in R, G, B order: the result is (pixel * `scale` - mean) / std.
+    scale : float
+        Applied to pixels of 0 to 255.
+    threads : int
+        Threads to use; 0 means all cores.
+    scaled_decode : bool
+        Decode JPEGs at a reduced scale that keeps a margin of 1.7 over the target size.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 of shape (n, 3, height, width), R, G, B planes.
+
+    Raises
+    ------
+    DecodeError, LimitExceededError
+        An image is null, damaged or too large; the message names its row.
+
+    Examples
+    --------
+    >>> from mmlrs.image import decode_to_tensor
+    >>> from mmlrs.testing import sample_image
+    >>> decode_to_tensor([sample_image("jpeg")], height=32, width=32).shape
+    (1, 3, 32, 32)
+    """
+    array = images if isinstance(images, pa.Array) else pa.array(list(images), pa.binary())
+    flat = _native.decode_to_tensor(
+        array, height, width, list(means), list(stds), float(scale), threads, scaled_decode
+    )
+    values = flat.to_numpy(zero_copy_only=True)
+    return values.reshape(len(array), 3, height, width)

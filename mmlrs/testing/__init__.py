@@ -1,0 +1,59 @@
+"""What a stage must do, as checks anyone can run, and small data to try things with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmlrs import _native
+from mmlrs.testing.checks import check_stage, checks_of, sample_stage
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["check_stage", "checks_of", "sample_image", "sample_model", "sample_stage", "worker_counters"]
+
+
+def sample_image(format: str = "jpeg") -> bytes:
+    """Return a small natural-looking picture, 48 x 64 pixels, encoded as "jpeg" or "png"."""
+    return bytes(_native.sample_image(format))
+
+
+def sample_model() -> bytes:
+    """Return a tiny ONNX model: input `x` of shape [N, 4], internal tensor `features`, output `scores`."""
+    return bytes(_native.sample_model())
+
+
+def worker_counters(spark: SparkSession, *, reset: bool = False) -> list[dict[str, Any]]:
+    """Return the counters of the Python workers that are alive, one dict per process with its `pid`.
+
+    Parameters
+    ----------
+    spark : pyspark.sql.SparkSession
+        With worker reuse (the default), so that the processes that did a job still live.
+    reset : bool
+        Set the counters to zero after reading them.
+    """
+    import os
+
+    import pyarrow as pa
+    from pyspark.sql import functions as F
+    from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+
+    def ask(column: pa.Array) -> pa.Array:
+        import json
+        import time
+
+        import mmlrs
+
+        text = json.dumps({"pid": os.getpid(), **mmlrs.counters()})
+        if reset:
+            mmlrs.reset_counters()
+        time.sleep(0.3)  # keeps this worker busy, so that the other tasks go to the others
+        return pa.array([text] * len(column))
+
+    function = arrow_udf(ask, returnType="string", functionType=ArrowUDFType.SCALAR)
+    tasks = int(spark.conf.get("spark.sql.leafNodeDefaultParallelism", "0") or 0) or 2
+    rows = spark.range(0, tasks, 1, tasks).select(function(F.col("id")).alias("text")).collect()
+    import json
+
+    return list({(found := json.loads(row[0]))["pid"]: found for row in rows}.values())

@@ -1,0 +1,362 @@
+"""The contract of a stage, one function per promise."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+import mmlrs.engine.table as tables
+from mmlrs import _native
+from mmlrs.base import NativeTransformer, Stage, stage_spec
+from mmlrs.errors import ColumnNotFoundError, InvalidParamError, SchemaMismatchError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["check_stage", "checks_of", "sample_stage"]
+
+Check = Callable[[Stage, pa.Table, Any], None]
+
+
+def sample_stage(cls: type[Stage]) -> tuple[Stage, pa.Table]:
+    """Return a stage of that class with params and data it runs on, from its descriptor."""
+    from mmlrs.models import ModelHandle
+
+    text, batch = _native.sample(cls._stage)
+    values = {k: ModelHandle(sha256=v["sha256"]) if _is_model(v) else v for k, v in json.loads(text).items()}
+    return cls(**values), pa.Table.from_batches([batch])  # type: ignore[arg-type]
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"sha256"}
+
+
+def check_stage(stage: Stage, data: Any, spark: SparkSession | None = None) -> None:
+    """Run every check of the contract on a stage.
+
+    Parameters
+    ----------
+    stage : Stage
+        With params such that it runs on `data` without error.
+    data : pyarrow.Table, pandas.DataFrame or Arrow PyCapsule object
+        At least four rows.
+    spark : SparkSession, optional
+        Also check that Spark gives the same result, fused and unfused.
+
+    Raises
+    ------
+    AssertionError
+        Naming the promise that is not kept.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import SelectColumns
+    >>> from mmlrs.testing import check_stage
+    >>> check_stage(SelectColumns(cols=["a"]), pa.table({"a": [1, 2, 3, 4], "b": [5, 6, 7, 8]}))
+    """
+    table = tables.to_table(data)
+    for name, check in checks_of(stage, spark is not None):
+        try:
+            check(stage, table, spark)
+        except AssertionError as error:
+            raise AssertionError(f"{stage._stage}: {name}: {error}") from error
+
+
+def checks_of(stage: Stage, with_spark: bool = False) -> Iterator[tuple[str, Check]]:
+    """Return the checks that apply to a stage, by name."""
+    for check in _CHECKS:
+        if check in _SPARK_CHECKS and not with_spark:
+            continue
+        if check in _NATIVE_CHECKS and not isinstance(stage, NativeTransformer):
+            continue
+        yield check.__name__.removeprefix("check_"), check
+
+
+def check_default_construction(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """A stage can be made without arguments, with the defaults of its descriptor."""
+    made: Stage = type(stage)()  # type: ignore[call-arg]
+    for param in stage_spec(stage._stage)["params"]:
+        if param["default"] is not None:
+            assert made._value(param["name"]) == param["default"], f"default of {param['name']}"
+
+
+def check_set_and_get(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """Every param has a setter that returns the stage and a getter that returns the value."""
+    copy = stage.copy()
+    for param in stage_spec(stage._stage)["params"]:
+        name = param["name"]
+        capital = name[0].upper() + name[1:]
+        value = copy._value(name)
+        assert getattr(copy, f"get{capital}")() == value, f"get{capital}"
+        if value is not None:
+            assert getattr(copy, f"set{capital}")(value) is copy, f"set{capital} returns the stage"
+            assert copy.isSet(copy.getParam(name)), f"set{capital} sets"
+        assert copy.getParam(name).doc, f"{name} is documented"
+
+
+def check_bad_types(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """A value of another type is refused at once, naming the stage and the param."""
+    for param in stage_spec(stage._stage)["params"]:
+        for bad in param["invalid"]:
+            _expect(
+                InvalidParamError, lambda p=param, b=bad: stage.copy()._set(**{p["name"]: b}), stage, param["name"]
+            )
+
+
+def check_bad_values(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """A value outside the range is refused when the stage is used, naming the stage and the param."""
+    for param in stage_spec(stage._stage)["params"]:
+        bad = param["violation"]
+        if bad is None or (param["type"] not in ("int", "float", "str") and bad == ""):
+            continue
+        if param["type"] == "float_list":
+            bad = [bad]
+        _expect(
+            InvalidParamError,
+            lambda p=param, b=bad: stage.copy()._set(**{p["name"]: b}).transform(data),
+            stage,
+            param["name"],
+        )
+
+
+def check_copy(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """A copy has the same uid and values, and changing it leaves the original alone."""
+    copy = stage.copy()
+    assert copy.uid == stage.uid and type(copy) is type(stage)
+    before = stage._params_json()
+    assert copy._params_json() == before
+    for param in copy.params:
+        copy.clear(param)
+    assert stage._params_json() == before, "clearing the copy changed the original"
+
+
+def check_save_and_load(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """A saved stage loads with the same uid and gives the same output; what exists is replaced only when asked."""
+    expected = stage.transform(data)
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/stage"
+        stage.save(path)
+        loaded = type(stage).load(path)
+        assert loaded.uid == stage.uid and type(loaded) is type(stage)
+        assert_same(loaded.transform(data), expected)
+        try:
+            stage.save(path)
+        except Exception:
+            stage.write().overwrite().save(path)
+        else:
+            raise AssertionError("saving over a saved stage must fail without overwrite()")
+        assert_same(type(stage).load(path).transform(data), expected)
+
+
+def check_pickle(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """A pickled stage gives the same output."""
+    assert_same(pickle.loads(pickle.dumps(stage)).transform(data), stage.transform(data))
+
+
+def check_schema(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """The schema is known before any data is seen, and is the schema of the result."""
+    empty = stage.transform(data.slice(0, 0))
+    full = stage.transform(data)
+    assert empty.num_rows == 0
+    assert empty.schema.equals(full.schema, check_metadata=True), f"{empty.schema} is not {full.schema}"
+
+
+def check_chunks(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """Slices and chunks of the data give slices and chunks of the result."""
+    if stage_spec(stage._stage)["rows"] != "kept":
+        return
+    expected = stage.transform(data)
+    chunked = pa.concat_tables([data.slice(0, 1), data.slice(1, 0), data.slice(1)])
+    assert_same(stage.transform(chunked), expected)
+    assert_same(stage.transform(data.slice(2)), expected.slice(2))
+
+
+def check_order(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """The result of a row does not depend on its place."""
+    if stage_spec(stage._stage)["rows"] != "kept":
+        return
+    order = list(reversed(range(data.num_rows)))
+    assert_same(stage.transform(data.take(order)), stage.transform(data).take(order))
+
+
+def check_kinds_of_table(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """A record batch and any object with the Arrow PyCapsule interface work as a table does."""
+    expected = stage.transform(data)
+    batch = data.combine_chunks().to_batches()[0]
+    made = stage.transform(batch)
+    assert isinstance(made, pa.RecordBatch) and made.num_rows == expected.num_rows
+
+    class Capsule:
+        def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+            return data.__arrow_c_stream__(requested_schema)
+
+    assert_same(stage.transform(Capsule()), expected)
+
+
+def check_other_columns(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """Columns that the stage does not name stay as they are."""
+    from mmlrs.stages import SelectColumns
+
+    if isinstance(stage, SelectColumns):
+        return
+    extra = data.append_column("__other__", pa.array(range(data.num_rows)))
+    made = stage.transform(extra)
+    assert "__other__" in made.column_names
+    if stage_spec(stage._stage)["rows"] == "kept":
+        assert made["__other__"].to_pylist() == list(range(data.num_rows))
+
+
+def check_missing_column(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """A missing input column is named, with what there is."""
+    for name in stage._columns("input"):
+        if name in data.column_names:
+            _expect(ColumnNotFoundError, lambda n=name: stage.transform(data.drop_columns([n])), stage, name)
+
+
+def check_existing_output(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """An output column that exists already is named."""
+    for name in stage._columns("output"):
+        if name not in data.column_names:
+            taken = data.append_column(name, pa.nulls(data.num_rows))
+            _expect(SchemaMismatchError, lambda t=taken: stage.transform(t), stage, name)
+
+
+def check_nulls(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """A null row is null under "keep" with its reason, dropped under "skip", and one clear error under "error"."""
+    if not stage.hasParam("handleInvalid"):
+        return
+    column = next(n for n in stage._columns("input") if n in data.column_names)
+    index = data.column_names.index(column)
+    values = data.column(index).combine_chunks().to_pylist()
+    nulled = data.set_column(index, data.schema.field(index), [[None, *values[1:]]])
+    outputs = set(stage.transform(data).column_names) - set(data.column_names)
+    kept = stage.copy()._set(handleInvalid="keep", errorCol="__why__").transform(nulled)
+    assert all(kept[n][0].as_py() is None for n in outputs), "null in, null out"
+    assert kept["__why__"][0].as_py(), "the reason is told"
+    assert kept["__why__"][1].as_py() is None, "a good row has no reason"
+    skipped = stage.copy()._set(handleInvalid="skip").transform(nulled)
+    copies = kept.num_rows // data.num_rows
+    assert skipped.num_rows == (data.num_rows - 1) * copies, "the row is dropped"
+    message = _expect(
+        Exception, lambda: stage.copy()._set(handleInvalid="error").transform(nulled), stage, column
+    )
+    assert "row 0" in message, message
+
+
+def check_spark_equals_table(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """Spark gives the result of the table, batch by batch and in one."""
+    expected = stage.transform(data)
+    df = spark.createDataFrame(data)
+    assert_same(collect(stage.transform(df)), expected, sort=True)
+    assert_same(collect(stage.transform(df.repartition(3))), expected, sort=True)
+
+
+def check_fused_equals_unfused(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """The result is the same whether the stage is composed with the stage before it or reads that stage's column."""
+    from mmlrs.engine import spark as engine
+    from mmlrs.image import ImageTransformer
+
+    column = stage._columns("input")[0]
+    if not _is_image(data.schema.field(column).type):
+        return
+    rename = {p["name"]: "__first__" for p in stage_spec(stage._stage)["params"] if stage._value(p["name"]) == column}
+    after = stage.copy()._set(**rename)
+    first = ImageTransformer(inputCol=column, outputCol="__first__").transform(spark.createDataFrame(data))
+    fused = after.transform(first)
+    unfused = after.transform(engine.with_lineage(first.select("*"), {}))
+    assert_same(collect(fused), collect(unfused), sort=True)
+
+
+def _is_image(kind: pa.DataType) -> bool:
+    return pa.types.is_struct(kind) and {"nChannels", "data"} <= {f.name for f in kind}
+
+
+def check_spark_schema(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """On Spark, an empty DataFrame works and has the same schema."""
+    df = spark.createDataFrame(data)
+    made = stage.transform(df.limit(0))
+    assert made.count() == 0
+    assert made.schema == stage.transform(df).schema
+
+
+_CHECKS: list[Check] = [
+    check_default_construction,
+    check_set_and_get,
+    check_bad_types,
+    check_bad_values,
+    check_copy,
+    check_save_and_load,
+    check_pickle,
+    check_schema,
+    check_chunks,
+    check_order,
+    check_kinds_of_table,
+    check_other_columns,
+    check_missing_column,
+    check_existing_output,
+    check_nulls,
+    check_spark_equals_table,
+    check_fused_equals_unfused,
+    check_spark_schema,
+]
+_SPARK_CHECKS = {check_spark_equals_table, check_fused_equals_unfused, check_spark_schema}
+_NATIVE_CHECKS: set[Check] = {check_fused_equals_unfused}
+
+
+def _expect(kind: type[Exception], work: Callable[[], Any], stage: Stage, *named: str) -> str:
+    """Run `work`, which must fail with one error that names the stage and the other names."""
+    try:
+        work()
+    except kind as error:
+        message = str(error)
+        for name in (stage._stage, *named):
+            assert name in message, f"the message does not name {name}: {message}"
+        return message
+    raise AssertionError(f"no {kind.__name__} for {', '.join(named)}")
+
+
+def collect(df: Any) -> pa.Table:
+    """Return a DataFrame's rows as a table, vectors as lists."""
+    from pyspark.ml.functions import vector_to_array
+    from pyspark.ml.linalg import VectorUDT
+    from pyspark.sql import functions as F
+
+    columns = [
+        vector_to_array(F.col(f.name), "float32").alias(f.name) if isinstance(f.dataType, VectorUDT) else F.col(f.name)
+        for f in df.schema
+    ]
+    return df.select(*columns).toArrow()
+
+
+def assert_same(got: pa.Table, expected: pa.Table, *, sort: bool = False) -> None:
+    """Compare two tables value by value: floats to 1e-5, all else exactly; types may differ in width."""
+    assert got.column_names == expected.column_names, f"{got.column_names} is not {expected.column_names}"
+    assert got.num_rows == expected.num_rows, f"{got.num_rows} rows, expected {expected.num_rows}"
+    left, right = got.to_pylist(), expected.to_pylist()
+    if sort:
+        left, right = sorted(left, key=repr), sorted(right, key=repr)
+    for row, (a, b) in enumerate(zip(left, right, strict=True)):
+        for name in expected.column_names:
+            assert _same(a[name], b[name]), f"row {row}, column {name}: {_short(a[name])} is not {_short(b[name])}"
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-6) or (math.isnan(a) and math.isnan(b))
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
+    return bool(a == b)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."

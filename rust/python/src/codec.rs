@@ -1,0 +1,97 @@
+//! Encoded images to tensors and back, for callers without a stage.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, BinaryArray, Float32Array};
+use mmlrs_core::{Error, Result, ThreadBudget, types};
+use mmlrs_image::{ImageColumn, ImageView, TensorPrep};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use pyo3_arrow::PyArray;
+use rayon::prelude::*;
+
+use crate::errors::{detached, to_py};
+
+/// Decodes, resizes and normalises images into one flat float32 array, n x 3 x height x width.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "the arguments of one Python function")]
+pub fn decode_to_tensor<'py>(
+    py: Python<'py>,
+    images: PyArray,
+    height: usize,
+    width: usize,
+    means: Vec<f32>,
+    stds: Vec<f32>,
+    scale: f32,
+    threads: usize,
+    scaled_decode: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (array, _) = images.into_inner();
+    let mut prep = TensorPrep::new(height, width);
+    prep.mean = means;
+    prep.std = stds;
+    prep.scale = scale;
+    prep.decode.scaled_decode = scaled_decode;
+    let values = detached(py, || {
+        tensor_of(&array, &prep, ThreadBudget::new(threads)).map_err(|e| e.at_stage("decode_to_tensor"))
+    })?;
+    PyArray::from_array_ref(Arc::new(Float32Array::from(values))).to_pyarrow(py)
+}
+
+fn tensor_of(array: &ArrayRef, prep: &TensorPrep, budget: ThreadBudget) -> Result<Vec<f32>> {
+    prep.check()?;
+    let column = ImageColumn::from_array("images", array, None)?;
+    let mut out = vec![0.0_f32; prep.len() * column.rows()];
+    let fill = |(row, chunk): (usize, &mut [f32])| column.tensor_row(row, prep, chunk)?.map_err(|e| e.at_row(row));
+    match budget.pool()? {
+        None => out.chunks_mut(prep.len()).enumerate().try_for_each(fill)?,
+        Some(pool) => pool.install(|| out.par_chunks_mut(prep.len()).enumerate().try_for_each(fill))?,
+    }
+    Ok(out)
+}
+
+/// Encodes Spark image structs as "png" or "jpeg" files; null stays null.
+#[pyfunction]
+pub fn encode_images<'py>(
+    py: Python<'py>,
+    images: PyArray,
+    format: &str,
+    quality: u8,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (array, _) = images.into_inner();
+    let encoded = detached(py, || encode_all(&array, format, quality).map_err(|e| e.at_stage("write_images")))?;
+    PyArray::from_array_ref(Arc::new(encoded)).to_pyarrow(py)
+}
+
+fn encode_all(array: &ArrayRef, format: &str, quality: u8) -> Result<BinaryArray> {
+    if !types::is_image(array.data_type()) {
+        return Err(Error::schema("image", format!("has type {}; expected an image struct", array.data_type())));
+    }
+    let rows = array.as_struct();
+    let missing = || Error::schema("image", "lacks a field of the image struct");
+    let field = |name: &str| rows.column_by_name(name).ok_or_else(missing);
+    let number = |name: &str| Ok::<_, Error>(field(name)?.as_primitive::<Int32Type>().clone());
+    let (height, width, channels) = (number("height")?, number("width")?, number("nChannels")?);
+    let data = arrow_cast::cast(field("data")?, &arrow_schema::DataType::Binary)?;
+    let data = data.as_binary::<i32>();
+    let encode = |row: usize| {
+        if rows.is_null(row) {
+            return Ok(None);
+        }
+        let size = |column: &arrow_array::Int32Array| usize::try_from(column.value(row)).unwrap_or(0);
+        let view = ImageView::new(size(&height), size(&width), size(&channels), data.value(row))?;
+        mmlrs_image::encode(view, format, quality).map(Some)
+    };
+    let files: Vec<Option<Vec<u8>>> =
+        (0..rows.len()).map(|row| encode(row).map_err(|e| e.at_row(row).at_column("image"))).collect::<Result<_>>()?;
+    Ok(BinaryArray::from_iter(files))
+}
+
+/// A small natural-looking picture, 48 x 64, encoded as "jpeg" or "png".
+#[pyfunction]
+pub fn sample_image<'py>(py: Python<'py>, format: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let bytes = mmlrs_image::testing::sample_bytes(format, 48, 64, 7).map_err(|e| to_py(py, &e))?;
+    Ok(PyBytes::new(py, &bytes))
+}
