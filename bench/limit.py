@@ -11,6 +11,7 @@ from typing import Self
 
 import cv2
 import numpy as np
+import pyarrow as pa
 from PIL import Image
 
 from bench import decode, peers
@@ -45,11 +46,12 @@ def work(pipe: Connection, network: Network, files: list[bytes], batch: int) -> 
     """Body of one process: do what the pipe says, say when it is done."""
     running = peers.session(network)
     batches = [files[start : start + batch] for start in range(0, len(files), batch)]
+    columns = [pa.array(part, pa.binary()) for part in batches]
     ready = decode.tensor_with_mmlrs(files[:batch])
     while (command := pipe.recv()) is not None:
-        for part in batches:
+        for part, column in zip(batches, columns, strict=True):
             if command == "tensors":
-                decode.tensor_with_mmlrs(part)
+                decode.tensor_with_mmlrs(column)
             elif command == "pixels":
                 decode_pixels(part)
             else:
