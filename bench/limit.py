@@ -72,6 +72,7 @@ class Limit:
                 target=work, args=(there, network, files[core::cores], batch), daemon=True
             )
             process.start()
+            there.close()
             self._pipes.append(here)
             self._processes.append(process)
 
