@@ -57,6 +57,16 @@ impl Program {
 
     /// The fields of the outputs for source columns of these types.
     pub fn output_fields(&self, sources: &[Field]) -> Result<Vec<Field>> {
+        let made = self.node_fields(sources)?;
+        self.outputs.iter().map(|reference| field_of(reference, sources, &made)).collect()
+    }
+
+    /// The fields that the last stage adds for source columns of these types.
+    pub fn announce(&self, sources: &[Field]) -> Result<Vec<Field>> {
+        Ok(self.node_fields(sources)?.pop().unwrap_or_default())
+    }
+
+    fn node_fields(&self, sources: &[Field]) -> Result<Vec<Vec<Field>>> {
         self.check_sources(sources.len())?;
         let mut made: Vec<Vec<Field>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
@@ -67,7 +77,7 @@ impl Program {
                 .collect::<Result<_>>()?;
             made.push(node.output_fields(&Schema::new(fields))?);
         }
-        self.outputs.iter().map(|reference| field_of(reference, sources, &made)).collect()
+        Ok(made)
     }
 
     /// The stages' notes to the user.
