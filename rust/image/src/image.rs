@@ -127,6 +127,11 @@ impl<'a> ImageView<'a> {
     }
 }
 
+/// The version of the `OpenCV` library in use.
+pub fn opencv_version() -> String {
+    opencv::core::get_version_string().unwrap_or_else(|_| opencv::core::CV_VERSION.to_owned())
+}
+
 /// Spark's code for 8-bit pixels of so many channels.
 pub(crate) fn mode_of(channels: usize) -> i32 {
     match channels {

@@ -15,7 +15,7 @@ pub mod testing;
 
 pub use codec::{Decoded, decode, decode_for, encode};
 pub use column::{ImageColumn, Step, accepted_input, check_image_input};
-pub use image::{Image, ImageView};
+pub use image::{Image, ImageView, opencv_version};
 pub use ops::{Interpolation, Op, Resize, apply_ops, parse_ops};
 pub use options::{Alpha, DecodeOptions};
 pub use stages::{ImageTransformer, UnrollBinaryImage, UnrollImage};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
-use mmlrs_core::{Column, Context, Error, Result, ThreadBudget, types};
+use mmlrs_core::{Column, Context, Result, ThreadBudget, types};
 
 use crate::codec::encode;
 use crate::column::ImageColumn;
@@ -38,22 +38,27 @@ pub fn sample_bytes(format: &str, height: usize, width: usize, seed: u32) -> Res
     encode(sample_image(height, width, seed)?.view(), format, 90)
 }
 
-/// A table of one column of encoded images, JPEG and PNG in turn, of about `height` x `width` pixels.
-pub fn binary_batch(column: &str, rows: u32, height: usize, width: usize) -> Result<RecordBatch> {
-    let cells: Vec<Vec<u8>> = (0..rows)
-        .map(|i| sample_bytes(if i % 2 == 0 { "jpeg" } else { "png" }, height, width, i))
-        .collect::<Result<_>>()?;
-    let array: ArrayRef = Arc::new(BinaryArray::from_iter_values(cells));
-    let schema = Schema::new(vec![Field::new(column, DataType::Binary, true)]);
-    Ok(RecordBatch::try_new(Arc::new(schema), vec![array])?)
+/// A table of one column of encoded images, JPEG and PNG in turn, of `height` x `width` pixels.
+pub fn binary_batch(column: &str, rows: u32, height: usize, width: usize) -> RecordBatch {
+    let schema = Arc::new(Schema::new(vec![Field::new(column, DataType::Binary, true)]));
+    let made = binary_array(rows, height, width).and_then(|a| Ok(RecordBatch::try_new(schema.clone(), vec![a])?));
+    made.unwrap_or_else(|_| RecordBatch::new_empty(schema))
 }
 
 /// The same pictures as Spark image structs.
-pub fn image_batch(column: &str, rows: u32, height: usize, width: usize) -> Result<RecordBatch> {
-    let encoded = binary_batch(column, rows, height, width)?;
-    let images = ImageColumn::from_array(column, encoded.column(0), None)?;
-    let cx = Context { threads: ThreadBudget::new(1) };
-    let array = Column::Native(Arc::new(images)).to_arrow(&cx)?;
-    let schema = Schema::new(vec![Field::new(column, types::image_type(), true)]);
-    RecordBatch::try_new(Arc::new(schema), vec![array]).map_err(Error::from)
+pub fn image_batch(column: &str, rows: u32, height: usize, width: usize) -> RecordBatch {
+    let schema = Arc::new(Schema::new(vec![Field::new(column, types::image_type(), true)]));
+    let made = binary_array(rows, height, width).and_then(|encoded| {
+        let images = ImageColumn::from_array(column, &encoded, None)?;
+        let array = Column::Native(Arc::new(images)).to_arrow(&Context { threads: ThreadBudget::new(1) })?;
+        Ok(RecordBatch::try_new(schema.clone(), vec![array])?)
+    });
+    made.unwrap_or_else(|_| RecordBatch::new_empty(schema))
+}
+
+fn binary_array(rows: u32, height: usize, width: usize) -> Result<ArrayRef> {
+    let cells: Vec<Vec<u8>> = (0..rows)
+        .map(|i| sample_bytes(if i % 2 == 0 { "jpeg" } else { "png" }, height, width, i))
+        .collect::<Result<_>>()?;
+    Ok(Arc::new(BinaryArray::from_iter_values(cells)))
 }

@@ -14,7 +14,7 @@ use mmlrs_core::{Column, Context, Error, HandleInvalid, Materialized, NativeColu
 
 use crate::ops::Op;
 use crate::options::DecodeOptions;
-pub(crate) use evaluate::{Evaluated, Pixels, Rejection};
+pub(crate) use evaluate::Evaluated;
 pub(crate) use materialize::chunked;
 use source::Source;
 

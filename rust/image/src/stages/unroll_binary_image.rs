@@ -1,3 +1,102 @@
-//! stub
-/// stub
-pub struct UnrollBinaryImage;
+//! `UnrollBinaryImage`.
+
+use arrow_schema::{Field, Schema};
+use mmlrs_core::{Block, Context, Error, HasSample, Output, Result, RowPolicy, Sample, Transform};
+use mmlrs_macros::Stage;
+use serde_json::json;
+
+use super::input_images;
+use super::vector_array::{unroll, vector_field};
+use crate::column::{Step, check_image_input};
+use crate::ops::{Interpolation, Op, Resize, ResizeTo};
+use crate::options::DecodeOptions;
+
+/// Decodes images and unrolls every one into a vector of its pixel values, resized first if a size is given.
+///
+/// The vector holds the planes one after the other, blue, green, red (and alpha) or gray alone, each row by row, with
+/// values 0 to 255. With `height`, `width` and `nChannels` given, all vectors have one size and the column says so.
+#[derive(Debug, Clone, Stage)]
+#[stage(module = "image", kind = transformer, example = r#"import pyarrow as pa
+from mmlrs.image import UnrollBinaryImage
+from mmlrs.testing import sample_image
+
+table = pa.table({"image": pa.array([sample_image("jpeg"), sample_image("png")], pa.binary())})
+stage = UnrollBinaryImage(inputCol="image", outputCol="pixels", height=8, width=8, nChannels=3)
+vectors = stage.transform(table).column("pixels").to_pylist()
+assert [len(v) for v in vectors] == [192, 192]
+"#)]
+pub struct UnrollBinaryImage {
+    /// Name of the column that holds encoded image bytes, `struct(path, bytes)`, or images.
+    #[param(default = "image", role = input, accepts(image, binary, binary_file))]
+    input_col: String,
+    /// Name of the vector column to add.
+    #[param(default = uid("_output"), role = output, non_empty)]
+    output_col: String,
+    /// Height in pixels to resize to; goes with `width`.
+    #[param(range(1, 65500))]
+    height: Option<i64>,
+    /// Width in pixels to resize to; goes with `height`.
+    #[param(range(1, 65500))]
+    width: Option<i64>,
+    /// Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha).
+    #[param(range(1, 4))]
+    n_channels: Option<i64>,
+    /// How pixels between pixels are computed by the resize.
+    #[param(default = "linear", one_of("linear", "area", "cubic", "nearest", "lanczos"))]
+    interpolation: String,
+    #[param(group)]
+    decode: DecodeOptions,
+    #[param(group)]
+    policy: RowPolicy,
+}
+
+impl UnrollBinaryImage {
+    /// The operations, and the size of the vectors if all have the same.
+    fn plan(&self) -> Result<(Step, Option<usize>)> {
+        let mut ops = Vec::new();
+        let size = match (self.height, self.width) {
+            (Some(height), Some(width)) => Some((height as usize, width as usize)),
+            (None, None) => None,
+            (Some(_), None) => return Err(Error::param("width", "must be set where `height` is")),
+            (None, Some(_)) => return Err(Error::param("height", "must be set where `width` is")),
+        };
+        if let Some((height, width)) = size {
+            let interpolation = Interpolation::from_name(&self.interpolation).unwrap_or(Interpolation::Linear);
+            ops.push(Op::Resize(Resize { to: ResizeTo::Exact { height, width }, interpolation }));
+        }
+        if let Some(channels) = self.n_channels {
+            if channels == 2 {
+                return Err(Error::param("nChannels", "must be 1, 3 or 4, got 2"));
+            }
+            ops.push(Op::Channels(channels as usize));
+        }
+        let step = Step {
+            stage: "UnrollBinaryImage".to_owned(),
+            column: self.input_col.clone(),
+            handle_invalid: self.policy.handle_invalid,
+            decode: self.decode,
+            ops,
+        };
+        Ok((step, size.zip(self.n_channels).map(|((height, width), channels)| height * width * channels as usize)))
+    }
+}
+
+impl Transform for UnrollBinaryImage {
+    fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
+        check_image_input(input, &self.input_col)?;
+        Ok(vec![vector_field(&self.output_col, self.plan()?.1)])
+    }
+
+    fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
+        let (step, size) = self.plan()?;
+        let images = input_images(block, &self.input_col, None, cx)?.then(step.clone());
+        unroll(&images, &step, size, cx)
+    }
+}
+
+impl HasSample for UnrollBinaryImage {
+    fn sample() -> Sample {
+        let params = json!({"inputCol": "image", "outputCol": "out", "height": 12, "width": 10, "nChannels": 3});
+        Sample::new(params, crate::testing::binary_batch("image", 6, 24, 32))
+    }
+}

@@ -1,0 +1,104 @@
+//! Dense vectors of pixels, filled image by image: plane after plane, values 0 to 255.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, ListArray};
+use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{DataType, Field};
+use mmlrs_core::{Column, Context, Error, Output, Rejects, Result, types};
+
+use crate::column::{ImageColumn, Step, chunked};
+use crate::image::ImageView;
+
+/// The field of a vector column, of one `size` or of the images' sizes.
+pub fn vector_field(name: &str, size: Option<usize>) -> Field {
+    match size {
+        Some(size) => types::vector_field(name, size),
+        None => Field::new(name, DataType::List(item()), true)
+            .with_metadata(HashMap::from([(types::KIND_KEY.to_owned(), types::KIND_VECTOR.to_owned())])),
+    }
+}
+
+fn item() -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Float32, true))
+}
+
+/// Unrolls every image of a column; a bad row is null or the error, as `step`'s policy says.
+pub fn unroll(images: &ImageColumn, step: &Step, size: Option<usize>, cx: &Context) -> Result<Output> {
+    let mut rejects = Rejects::new(step.handle_invalid);
+    let mut out = VectorArray::new(size);
+    chunked(
+        cx,
+        images.rows(),
+        |row| images.evaluate(row, &step.decode),
+        |row, image| {
+            let written = match image {
+                Ok(pixels) => out.push(pixels.view()),
+                Err(rejection) => Err(rejection.0),
+            };
+            written.or_else(|error| {
+                out.push_null();
+                let error = error.at_stage(&step.stage).at_column(&step.column);
+                rejects.reject(row, error.from_origin(images.origin(row)))
+            })
+        },
+    )?;
+    Ok(Output { columns: vec![out.finish()?], invalid: rejects.into_rows() })
+}
+
+/// Builds the column.
+struct VectorArray {
+    size: Option<usize>,
+    values: Vec<f32>,
+    ends: Vec<i32>,
+    valid: NullBufferBuilder,
+}
+
+impl VectorArray {
+    /// Vectors that all have `size` elements, if it is given.
+    fn new(size: Option<usize>) -> Self {
+        Self { size, values: Vec::new(), ends: vec![0], valid: NullBufferBuilder::new(0) }
+    }
+
+    /// Appends the planes of an image: gray, or blue, green, red, alpha. After an error nothing was appended.
+    fn push(&mut self, image: ImageView<'_>) -> Result<()> {
+        let count = image.data().len();
+        if let Some(size) = self.size.filter(|size| *size != count) {
+            return Err(Error::runtime(format!("the image has {count} values, expected {size}")));
+        }
+        let end = i32::try_from(self.values.len() + count)
+            .map_err(|_| Error::limit("the vectors of one batch exceed 2^31 numbers; use smaller batches"))?;
+        let channels = image.channels();
+        for channel in 0..channels {
+            let plane = image.data().iter().skip(channel).step_by(channels);
+            self.values.extend(plane.map(|x| f32::from(*x)));
+        }
+        self.ends.push(end);
+        self.valid.append_non_null();
+        Ok(())
+    }
+
+    fn push_null(&mut self) {
+        // A list of fixed size has its room even where it is null.
+        self.values.resize(self.values.len() + self.size.unwrap_or(0), 0.0);
+        self.ends.push(self.values.len() as i32);
+        self.valid.append_null();
+    }
+
+    fn finish(mut self) -> Result<Column> {
+        let nulls = self.valid.finish();
+        let rows = self.ends.len() - 1;
+        let field = vector_field("", self.size);
+        let values: ArrayRef = Arc::new(Float32Array::from(self.values));
+        let array: ArrayRef = match self.size {
+            Some(size) => Arc::new(FixedSizeListArray::try_new_with_length(item(), size as i32, values, nulls, rows)?),
+            None => {
+                let offsets = OffsetBuffer::new(ScalarBuffer::from(self.ends));
+                Arc::new(ListArray::try_new(item(), offsets, values, nulls)?)
+            }
+        };
+        debug_assert_eq!(array.data_type(), field.data_type());
+        Ok(Column::Arrow(array, field.metadata().clone()))
+    }
+}
