@@ -1,0 +1,279 @@
+//! `ImageFeaturizer`: decode, resize, normalise, infer, in one pass over the batch.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, Field, Schema};
+use mmlrs_core::{
+    Block, Column, Context, Error, HasSample, ModelSource, Output, Result, RowPolicy, Sample, Transform, put_blob,
+    types,
+};
+use mmlrs_image::{
+    ChannelOrder, DecodeOptions, ImageColumn, Interpolation, TensorPrep, check_image_input, testing::binary_batch,
+};
+use mmlrs_macros::Stage;
+use serde_json::json;
+
+use crate::image_batches::Network;
+use crate::image_model::{ImageInput, ImageMeta, Pooling, Wanted, image_input, image_meta, wanted_tensor};
+use crate::info::ValueInfo;
+use crate::prepared::{Prepared, prepare};
+use crate::probe;
+use crate::runner::Runner;
+use crate::sample::sample_image_model;
+use crate::session::{Device, OptLevel, SessionOptions, open, session};
+
+/// Means of the `ImageNet` photographs, red first.
+const MEANS: [f64; 3] = [0.485, 0.456, 0.406];
+/// Standard deviations of the `ImageNet` photographs.
+const STDS: [f64; 3] = [0.229, 0.224, 0.225];
+/// Brings pixel values to 0..1.
+const SCALE: f64 = 1.0 / 255.0;
+
+/// Turns pictures into feature vectors, or class scores, with a neural network.
+///
+/// Each picture is decoded, resized to the network's input, normalised and run, all in one pass; the next mini-batch is
+/// decoded while the network runs the current one. With `headless` the last layers are cut off and what they would have
+/// read is the vector: the layers are those that the model's metadata names, else the last fully connected layer or
+/// convolution that the graph shows. A spatial feature tensor (channels x rows x columns) is pooled.
+#[derive(Debug, Clone, Stage)]
+#[stage(
+    module = "image",
+    kind = transformer,
+    example = "
+import pyarrow as pa
+from mmlrs.image import ImageFeaturizer
+from mmlrs.testing import sample_image
+
+table = pa.table({\"image\": [sample_image(\"jpeg\"), sample_image(\"png\")]})
+out = ImageFeaturizer(inputCol=\"image\", outputCol=\"features\").transform(table)
+print(out.column_names, len(out))
+"
+)]
+pub struct ImageFeaturizer {
+    /// Column with the pictures: image structs, encoded bytes, or structs of path and bytes.
+    #[param(default = "image", role = input, accepts(image, binary, binary_file))]
+    input_col: String,
+    /// Column for the vectors.
+    #[param(default = uid("_output"), role = output)]
+    output_col: String,
+    /// Text column that says where each picture came from, for error messages.
+    #[param(role = input, accepts(text))]
+    origin_col: Option<String>,
+    /// The ONNX network: a path, bytes, or a handle from `mmlrs.models`. Unset, the one that ships with the package.
+    #[param(required)]
+    model: ModelSource,
+    /// Cut the last layers off and return features (true), or return the scores (false).
+    #[param(default = true)]
+    headless: bool,
+    /// How many layers to cut from the output; 0 leaves the network whole.
+    #[param(default = 1, min(0))]
+    cut_output_layers: usize,
+    /// The tensor of the graph that holds the features, where neither metadata nor graph tell the right one.
+    #[param(non_empty)]
+    feature_tensor_name: Option<String>,
+    /// The output that holds the scores; by default the first one.
+    #[param(non_empty)]
+    output_tensor_name: Option<String>,
+    /// Rows of the network's input, for networks that take any size.
+    #[param(min(1))]
+    image_height: Option<usize>,
+    /// Columns of the network's input, for networks that take any size.
+    #[param(min(1))]
+    image_width: Option<usize>,
+    /// Mean of each channel, taken off after scaling; the default gives way to the model's metadata.
+    #[param(default = MEANS)]
+    channel_normalization_means: Vec<f64>,
+    /// Standard deviation of each channel, divided by after the mean; the default gives way to the model's metadata.
+    #[param(default = STDS)]
+    channel_normalization_stds: Vec<f64>,
+    /// Factor on the pixel values 0 to 255; the default gives way to the model's metadata.
+    #[param(default = SCALE)]
+    color_scale_factor: f64,
+    /// Order of the network's channels; the default gives way to the model's metadata.
+    #[param(default = "rgb", one_of("rgb", "bgr"))]
+    channel_order: String,
+    /// What to do with features of rows and columns: "avg" takes the mean of each channel, "max" its largest value,
+    /// "none" every value; "auto" means "avg".
+    #[param(default = "auto", one_of("auto", "avg", "max", "none"))]
+    pooling: String,
+    /// Turn gray pictures into colour where the network wants three channels; otherwise they are bad rows.
+    #[param(default = true)]
+    auto_convert_to_color: bool,
+    /// How pictures are resized.
+    #[param(default = "area", one_of("linear", "area", "cubic", "nearest", "lanczos"))]
+    interpolation: String,
+    #[param(group)]
+    decode: DecodeOptions,
+    /// Pictures per run of the network; the last run of a batch may have fewer.
+    #[param(default = 64, min(1))]
+    mini_batch_size: usize,
+    /// Where the network runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
+    #[param(default = "auto")]
+    device: String,
+    /// How far ONNX Runtime may optimise the graph.
+    #[param(default = "all", one_of("none", "basic", "extended", "all"))]
+    optimization_level: String,
+    /// Threads within one operation; 0 means the cores of the task.
+    #[param(default = 0, min(0))]
+    intra_op_threads: usize,
+    #[param(group)]
+    row_policy: RowPolicy,
+}
+
+/// What the params and the model together say.
+struct Plan {
+    prepared: Arc<Prepared>,
+    input: ImageInput,
+    prep: TensorPrep,
+    output: String,
+    pooling: Pooling,
+    size: usize,
+}
+
+impl ImageFeaturizer {
+    fn plan(&self) -> Result<Plan> {
+        let (_, meta) = image_meta(&self.model)?;
+        let wanted = Wanted {
+            headless: self.headless,
+            cut_output_layers: self.cut_output_layers,
+            feature: self.feature_tensor_name.as_deref(),
+            output: self.output_tensor_name.as_deref(),
+        };
+        let output = wanted_tensor(&self.model, wanted)?;
+        let prepared = prepare(&self.model, std::slice::from_ref(&output))?;
+        Device::parse(&self.device)?;
+        let input = image_input(&prepared.info)?;
+        let prep = self.prep(&input, &meta)?;
+        // Scores are a vector as they are.
+        let pooling = if self.headless { Pooling::parse(&self.pooling) } else { Pooling::None };
+        let info = prepared.info.output(&output).ok_or_else(|| Error::model(format!("no output `{output}`")))?;
+        let size = match pooling.known_size(info) {
+            Some(size) => size,
+            None => learned_size(&prepared, info, &prep, pooling)?,
+        };
+        Ok(Plan { prepared, input, prep, output, pooling, size })
+    }
+
+    fn prep(&self, input: &ImageInput, meta: &ImageMeta) -> Result<TensorPrep> {
+        let side = |name: &str, fixed: Option<usize>, param: Option<usize>, meta: Option<usize>| match (fixed, param) {
+            (Some(fixed), Some(param)) if fixed != param => {
+                Err(Error::param(name, format!("is {param}, but the network takes pictures of {fixed} only")))
+            }
+            (Some(fixed), _) => Ok(fixed),
+            (None, Some(param)) => Ok(param),
+            (None, None) => meta.ok_or_else(|| {
+                Error::param(name, "must be set: the network takes pictures of any size and its metadata names none")
+            }),
+        };
+        let floats = |param: &[f64], default: &[f64], meta: Option<&Vec<f64>>| -> Vec<f32> {
+            let chosen = if param == default { meta.map_or(param, Vec::as_slice) } else { param };
+            // The default is for colour; a gray network takes its mean.
+            if input.channels == 1 && chosen.len() > 1 {
+                return vec![(chosen.iter().sum::<f64>() / chosen.len() as f64) as f32];
+            }
+            chosen.iter().map(|v| *v as f32).collect()
+        };
+        let order = match (self.channel_order.as_str(), meta.channel_order.as_deref()) {
+            ("bgr", _) | (_, Some("bgr")) => ChannelOrder::Bgr,
+            _ => ChannelOrder::Rgb,
+        };
+        let is_default = (self.color_scale_factor - SCALE).abs() < f64::EPSILON;
+        let prep = TensorPrep {
+            height: side("imageHeight", input.height, self.image_height, meta.height)?,
+            width: side("imageWidth", input.width, self.image_width, meta.width)?,
+            mean: floats(&self.channel_normalization_means, &MEANS, meta.means.as_ref()),
+            std: floats(&self.channel_normalization_stds, &STDS, meta.stds.as_ref()),
+            scale: if is_default { meta.scale.unwrap_or(SCALE) } else { self.color_scale_factor } as f32,
+            channel_order: order,
+            channels: input.channels,
+            layout: input.layout,
+            interpolation: Interpolation::from_name(&self.interpolation).unwrap_or(Interpolation::Area),
+            auto_convert_to_color: self.auto_convert_to_color,
+            decode: self.decode,
+        };
+        prep.check()?;
+        Ok(prep)
+    }
+
+    fn options(&self, cx: &Context) -> Result<SessionOptions> {
+        Ok(SessionOptions {
+            device: Device::parse(&self.device)?,
+            level: OptLevel::parse(&self.optimization_level),
+            threads: if self.intra_op_threads == 0 { cx.threads.get() } else { self.intra_op_threads },
+            // The cores decode the next pictures meanwhile.
+            spin: false,
+        })
+    }
+}
+
+/// Runs one made-up picture to see how long its vector is, where the graph does not tell; once per process.
+fn learned_size(prepared: &Prepared, output: &ValueInfo, prep: &TensorPrep, pooling: Pooling) -> Result<usize> {
+    type Key = (String, usize, usize);
+    static SHAPES: Mutex<Option<HashMap<Key, Vec<usize>>>> = Mutex::new(None);
+    let key: Key = (prepared.sha256().to_owned(), prep.height, prep.width);
+    let mut shapes = SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
+    let shapes = shapes.get_or_insert_default();
+    if let Some(shape) = shapes.get(&key) {
+        return Ok(pooling.size(shape));
+    }
+    let mut session = open(prepared.content(), prepared.folder(), SessionOptions::plain())?;
+    let shape = probe::picture_shape(&mut session, &prepared.info, &output.name, prep)?;
+    let size = pooling.size(&shape);
+    shapes.insert(key, shape);
+    Ok(size)
+}
+
+impl Transform for ImageFeaturizer {
+    fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
+        check_image_input(input, &self.input_col)?;
+        if let Some(origin) = &self.origin_col {
+            input.field_with_name(origin).map_err(|_| {
+                let available: Vec<String> = input.fields().iter().map(|f| f.name().clone()).collect();
+                Error::column_not_found(origin, &available)
+            })?;
+        }
+        Ok(vec![types::vector_field(&self.output_col, self.plan()?.size)])
+    }
+
+    fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
+        let plan = self.plan()?;
+        let origins: Option<ArrayRef> =
+            self.origin_col.as_ref().map(|name| block.column(name)?.to_arrow(cx)).transpose()?;
+        let images = ImageColumn::from_column(&self.input_col, block.column(&self.input_col)?, origins.as_ref())?;
+        let network = Network {
+            runner: Runner {
+                prepared: &plan.prepared,
+                model: session(&plan.prepared, self.options(cx)?)?,
+                mini_batch: self.mini_batch_size,
+            },
+            prep: plan.prep,
+            input: plan.input,
+            output: plan.output,
+            pooling: plan.pooling,
+            size: plan.size,
+        };
+        let (vectors, rejects) =
+            network.vectors(&images, cx, self.row_policy.handle_invalid).map_err(|e| e.at_column(&self.input_col))?;
+        let nulls = NullBuffer::from(vectors.valid);
+        let nulls = (nulls.null_count() > 0).then_some(nulls);
+        let item = Arc::new(Field::new("item", DataType::Float32, true));
+        let values = Arc::new(Float32Array::from(vectors.values));
+        let array = FixedSizeListArray::try_new_with_length(item, plan.size as i32, values, nulls, block.rows())?;
+        let column = Column::Arrow(Arc::new(array), types::vector_metadata(plan.size));
+        Ok(Output { columns: vec![column], invalid: rejects.into_rows() })
+    }
+}
+
+impl HasSample for ImageFeaturizer {
+    fn sample() -> Sample {
+        let data = binary_batch("image", 5, 48, 64);
+        let model = put_blob(&sample_image_model());
+        Sample::new(json!({"inputCol": "image", "outputCol": "features", "model": {"sha256": model}}), data)
+    }
+}
+
+#[cfg(test)]
+mod tests;

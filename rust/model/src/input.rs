@@ -1,0 +1,388 @@
+//! Arrow columns as model inputs: one flat buffer of the tensor's element type, and where in it each row lies.
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, types};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_cast::{CastOptions, cast, cast_with_options};
+use arrow_schema::DataType;
+use half::{bf16, f16};
+use mmlrs_core::{Error, Result, types as kinds};
+use ort::session::SessionInputValue;
+use ort::value::{Tensor, TensorRef};
+
+use crate::element::Element;
+use crate::info::{Dim, ValueInfo};
+use crate::shapes::Shapes;
+use crate::tensor_struct;
+
+/// A column ready to be fed.
+#[derive(Debug)]
+pub struct InputColumn {
+    leaf: Leaf,
+    rows: Vec<Result<Span>>,
+    /// Row shapes as the model wants them, by the number in a [`Span`].
+    shapes: Vec<Vec<usize>>,
+    scalar: bool,
+}
+
+/// Where a row lies in the flat buffer.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// First value.
+    pub start: usize,
+    /// Number of the row's shape.
+    pub shape: u32,
+}
+
+/// The values of all rows.
+#[derive(Debug)]
+pub enum Leaf {
+    /// See [`Element`]; likewise below.
+    F16(ScalarBuffer<f16>),
+    Bf16(Vec<bf16>),
+    F32(ScalarBuffer<f32>),
+    F64(ScalarBuffer<f64>),
+    I8(ScalarBuffer<i8>),
+    I16(ScalarBuffer<i16>),
+    I32(ScalarBuffer<i32>),
+    I64(ScalarBuffer<i64>),
+    U8(ScalarBuffer<u8>),
+    U16(ScalarBuffer<u16>),
+    U32(ScalarBuffer<u32>),
+    U64(ScalarBuffer<u64>),
+    Bool(Vec<bool>),
+    Str(Vec<String>),
+}
+
+/// Can a column of this type feed an input of this kind? The error says what is expected.
+pub fn check_input(column: &str, data_type: &DataType, info: &ValueInfo) -> Result<()> {
+    let Some(element) = info.element() else {
+        return Err(Error::schema(column, format!("cannot feed input `{}`, a {}", info.name, info.kind.words())));
+    };
+    if kinds::is_image(data_type) {
+        return Err(Error::schema(
+            column,
+            "holds images; use ImageFeaturizer, or ImageTransformer with toTensor, first",
+        ));
+    }
+    if tensor_struct::is_tensor(data_type) || leaf_fits(leaf_type(data_type), element) {
+        return Ok(());
+    }
+    Err(Error::schema(
+        column,
+        format!("is a {data_type}, which cannot feed input `{}`, a {}", info.name, info.kind.words()),
+    ))
+}
+
+fn leaf_type(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::List(f)
+        | DataType::LargeList(f)
+        | DataType::FixedSizeList(f, _)
+        | DataType::ListView(f)
+        | DataType::LargeListView(f) => leaf_type(f.data_type()),
+        DataType::Dictionary(_, values) => leaf_type(values),
+        other => other,
+    }
+}
+
+fn leaf_fits(leaf: &DataType, element: Element) -> bool {
+    match element {
+        Element::Str => kinds::is_text(leaf),
+        _ => leaf.is_numeric() || *leaf == DataType::Boolean || *leaf == DataType::Null,
+    }
+}
+
+impl InputColumn {
+    /// Reads a column for an input. A row that cannot be fed holds its error.
+    pub fn read(column: &str, array: &ArrayRef, info: &ValueInfo) -> Result<Self> {
+        check_input(column, array.data_type(), info)?;
+        let element = info.element().unwrap_or(Element::F32);
+        let nested = if tensor_struct::is_tensor(array.data_type()) {
+            tensor_struct::read(array, element)?
+        } else {
+            Nested::of(array)?
+        };
+        nested.into_input(element, info)
+    }
+
+    /// Where a row lies, or why it cannot be fed.
+    pub fn row(&self, row: usize) -> Result<Span, &Error> {
+        self.rows[row].as_ref().copied()
+    }
+
+    /// The tensor of these rows, which have one shape: a view of the column where they lie side by side, else a copy.
+    pub fn tensor(&self, rows: &[usize]) -> Result<SessionInputValue<'_>> {
+        let spans: Vec<Span> = rows.iter().filter_map(|r| self.row(*r).ok()).collect();
+        let dims = spans.first().map_or(&[][..], |s| &self.shapes[s.shape as usize]);
+        let size: usize = dims.iter().product();
+        let mut shape: Vec<i64> = if self.scalar { Vec::new() } else { vec![spans.len() as i64] };
+        shape.extend(dims.iter().map(|d| *d as i64));
+        self.leaf.tensor(shape, &spans, size).map_err(|e| Error::runtime(format!("ONNX Runtime: {e}")))
+    }
+}
+
+/// Rows as nested data: the leaf values, and where in them each row lies.
+pub struct Nested {
+    /// The values, in the type they come in.
+    pub leaf: ArrayRef,
+    /// Start in the leaf and shape, row by row.
+    pub rows: Vec<Result<Span>>,
+    /// Shapes by number.
+    pub shapes: Shapes,
+}
+
+impl Nested {
+    fn of(array: &ArrayRef) -> Result<Self> {
+        let mut leaf = plain(array)?;
+        let mut shapes = Shapes::new();
+        let top = leaf.nulls().cloned();
+        let mut rows: Vec<Result<Span>> = (0..leaf.len())
+            .map(|i| match &top {
+                Some(nulls) if nulls.is_null(i) => Err(Error::decode("is null")),
+                _ => Ok(Span { start: i, shape: 0 }),
+            })
+            .collect();
+        while let Some(level) = Level::of(&leaf) {
+            let nulls = leaf.nulls().filter(|n| n.null_count() > 0).cloned();
+            for row in &mut rows {
+                if let Ok(span) = row {
+                    *row = level.descend(*span, nulls.as_ref(), &mut shapes);
+                }
+            }
+            leaf = plain(&level.values)?;
+        }
+        Ok(Self { leaf, rows, shapes })
+    }
+
+    fn into_input(mut self, element: Element, info: &ValueInfo) -> Result<InputColumn> {
+        self.narrow();
+        let had_nulls = self.leaf.null_count() > 0;
+        let options = CastOptions { safe: true, ..CastOptions::default() };
+        let leaf = cast_with_options(&self.leaf, &element.input_type(), &options)?;
+        if let Some(nulls) = leaf.nulls().filter(|n| n.null_count() > 0) {
+            self.reject_nulls(nulls, had_nulls, element);
+        }
+        let fitted: Vec<Result<Vec<usize>, String>> =
+            self.shapes.all().iter().map(|shape| fit(shape, info.row_shape())).collect();
+        for row in &mut self.rows {
+            if let Ok(span) = row
+                && let Err(cause) = &fitted[span.shape as usize]
+            {
+                *row = Err(Error::decode(format!("{cause} of input `{}`", info.name)));
+            }
+        }
+        Ok(InputColumn {
+            leaf: Leaf::of(&leaf, element),
+            rows: self.rows,
+            shapes: fitted.into_iter().map(Result::unwrap_or_default).collect(),
+            scalar: info.shape().is_some_and(<[Dim]>::is_empty),
+        })
+    }
+
+    /// Leaves of the leaf only what rows refer to: a slice of a column must not pay for the whole.
+    fn narrow(&mut self) {
+        let size = |span: &Span| self.shapes.get(span.shape).iter().product::<usize>();
+        let spans = || self.rows.iter().filter_map(|r| r.as_ref().ok());
+        let Some(start) = spans().map(|s| s.start).min() else {
+            self.leaf = self.leaf.slice(0, 0);
+            return;
+        };
+        let end = spans().map(|s| s.start + size(s)).max().unwrap_or(start).min(self.leaf.len());
+        let start = start.min(end);
+        self.leaf = self.leaf.slice(start, end - start);
+        for span in self.rows.iter_mut().flatten() {
+            span.start = span.start.saturating_sub(start);
+        }
+    }
+
+    fn reject_nulls(&mut self, nulls: &NullBuffer, had_nulls: bool, element: Element) {
+        for row in &mut self.rows {
+            let Ok(span) = row else { continue };
+            let size: usize = self.shapes.get(span.shape).iter().product();
+            if nulls.slice(span.start, size).null_count() == 0 {
+                continue;
+            }
+            *row = Err(Error::decode(if had_nulls && self.leaf.slice(span.start, size).null_count() > 0 {
+                "holds a null".to_owned()
+            } else {
+                format!("holds a value that is outside the range of {}", element.name())
+            }));
+        }
+    }
+}
+
+/// One level of lists.
+struct Level {
+    lengths: Lengths,
+    values: ArrayRef,
+}
+
+enum Lengths {
+    Fixed(usize),
+    Offsets(ScalarBuffer<i32>),
+    LargeOffsets(ScalarBuffer<i64>),
+}
+
+impl Level {
+    fn of(array: &ArrayRef) -> Option<Self> {
+        Some(match array.data_type() {
+            DataType::List(_) => {
+                let list = array.as_list::<i32>();
+                Self { lengths: Lengths::Offsets(list.offsets().inner().clone()), values: list.values().clone() }
+            }
+            DataType::LargeList(_) => {
+                let list = array.as_list::<i64>();
+                Self { lengths: Lengths::LargeOffsets(list.offsets().inner().clone()), values: list.values().clone() }
+            }
+            DataType::FixedSizeList(_, n) => {
+                let list = array.as_fixed_size_list();
+                Self { lengths: Lengths::Fixed(*n as usize), values: list.values().clone() }
+            }
+            _ => return None,
+        })
+    }
+
+    fn range(&self, cell: usize) -> (usize, usize) {
+        match &self.lengths {
+            Lengths::Fixed(n) => (cell * n, *n),
+            Lengths::Offsets(o) => (o[cell] as usize, (o[cell + 1] - o[cell]) as usize),
+            Lengths::LargeOffsets(o) => (o[cell] as usize, (o[cell + 1] - o[cell]) as usize),
+        }
+    }
+
+    /// From the cells of a row at this level to those one level down: all of one length, so that they lie side by side.
+    fn descend(&self, span: Span, nulls: Option<&NullBuffer>, shapes: &mut Shapes) -> Result<Span> {
+        let cells: usize = shapes.get(span.shape).iter().product();
+        if cells == 0 {
+            return Ok(Span { start: 0, shape: shapes.extended(span.shape, 0) });
+        }
+        if nulls.is_some_and(|n| n.slice(span.start, cells).null_count() > 0) {
+            return Err(Error::decode("holds a null"));
+        }
+        let (start, length) = self.range(span.start);
+        if !matches!(self.lengths, Lengths::Fixed(_)) {
+            for cell in span.start + 1..span.start + cells {
+                let (_, other) = self.range(cell);
+                if other != length {
+                    return Err(Error::decode(format!(
+                        "is ragged: arrays of length {length} and {other} side by side"
+                    )));
+                }
+            }
+        }
+        Ok(Span { start, shape: shapes.extended(span.shape, length) })
+    }
+}
+
+/// Types that only encode others, as those others.
+fn plain(array: &ArrayRef) -> Result<ArrayRef> {
+    let target = match array.data_type() {
+        DataType::Dictionary(_, values) => values.as_ref().clone(),
+        DataType::ListView(field) => DataType::List(field.clone()),
+        DataType::LargeListView(field) => DataType::LargeList(field.clone()),
+        _ => return Ok(array.clone()),
+    };
+    Ok(cast(array, &target)?)
+}
+
+/// The row shape that the model gets for data of shape `have`: the declared one where the data fits it.
+fn fit(have: &[usize], declared: Option<&[Dim]>) -> Result<Vec<usize>, String> {
+    let Some(want) = declared else { return Ok(have.to_vec()) };
+    if have.len() == want.len() && want.iter().zip(have).all(|(w, h)| w.size().is_none_or(|w| w == *h)) {
+        return Ok(have.to_vec());
+    }
+    let mismatch = || {
+        let dims: Vec<String> = want.iter().map(ToString::to_string).collect();
+        format!("has shape {have:?}, which does not fit the row shape [{}]", dims.join(", "))
+    };
+    let open = want.iter().filter(|d| d.size().is_none()).count();
+    let known: usize = want.iter().filter_map(Dim::size).product();
+    let count: usize = have.iter().product();
+    // Data of the declared rank means what it says; other data is a flattened form of it.
+    if have.len() == want.len()
+        || open > 1
+        || (open == 1 && (known == 0 || count % known != 0))
+        || (open == 0 && count != known)
+    {
+        return Err(mismatch());
+    }
+    Ok(want.iter().map(|d| d.size().unwrap_or(count / known.max(1))).collect())
+}
+
+impl Leaf {
+    fn of(array: &ArrayRef, element: Element) -> Self {
+        macro_rules! values {
+            ($t:ty) => {
+                array.as_primitive::<$t>().values().clone()
+            };
+        }
+        match element {
+            Element::F16 => Self::F16(values!(types::Float16Type)),
+            Element::Bf16 => Self::Bf16(values!(types::Float32Type).iter().map(|v| bf16::from_f32(*v)).collect()),
+            Element::F32 => Self::F32(values!(types::Float32Type)),
+            Element::F64 => Self::F64(values!(types::Float64Type)),
+            Element::I8 => Self::I8(values!(types::Int8Type)),
+            Element::I16 => Self::I16(values!(types::Int16Type)),
+            Element::I32 => Self::I32(values!(types::Int32Type)),
+            Element::I64 => Self::I64(values!(types::Int64Type)),
+            Element::U8 => Self::U8(values!(types::UInt8Type)),
+            Element::U16 => Self::U16(values!(types::UInt16Type)),
+            Element::U32 => Self::U32(values!(types::UInt32Type)),
+            Element::U64 => Self::U64(values!(types::UInt64Type)),
+            Element::Bool => Self::Bool(array.as_boolean().values().iter().collect()),
+            Element::Str => {
+                let texts = array.as_string::<i32>();
+                Self::Str((0..texts.len()).map(|i| texts.value(i).to_owned()).collect())
+            }
+        }
+    }
+
+    fn tensor(&self, shape: Vec<i64>, spans: &[Span], size: usize) -> ort::Result<SessionInputValue<'_>> {
+        macro_rules! numeric {
+            ($values:expr) => {{
+                let values = &$values[..];
+                match contiguous(spans, size) {
+                    Some(start) => {
+                        let view = &values[start..start + spans.len() * size];
+                        Ok(TensorRef::from_array_view((shape, view))?.into())
+                    }
+                    None => Ok(Tensor::from_array((shape, gathered(values, spans, size)))?.into()),
+                }
+            }};
+        }
+        match self {
+            Self::F16(v) => numeric!(v),
+            Self::Bf16(v) => numeric!(v),
+            Self::F32(v) => numeric!(v),
+            Self::F64(v) => numeric!(v),
+            Self::I8(v) => numeric!(v),
+            Self::I16(v) => numeric!(v),
+            Self::I32(v) => numeric!(v),
+            Self::I64(v) => numeric!(v),
+            Self::U8(v) => numeric!(v),
+            Self::U16(v) => numeric!(v),
+            Self::U32(v) => numeric!(v),
+            Self::U64(v) => numeric!(v),
+            Self::Bool(v) => numeric!(v),
+            Self::Str(v) => Ok(Tensor::from_string_array((shape, gathered(v, spans, size).as_slice()))?.into()),
+        }
+    }
+}
+
+/// The start of the first row, if the others follow it without a gap.
+fn contiguous(spans: &[Span], size: usize) -> Option<usize> {
+    let start = spans.first()?.start;
+    spans.iter().enumerate().all(|(i, s)| s.start == start + i * size).then_some(start)
+}
+
+fn gathered<T: Clone>(values: &[T], spans: &[Span], size: usize) -> Vec<T> {
+    let mut out = Vec::with_capacity(spans.len() * size);
+    for span in spans {
+        out.extend_from_slice(&values[span.start..span.start + size]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

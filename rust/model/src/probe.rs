@@ -1,0 +1,220 @@
+//! Runs a model on made-up rows: to verify that its batch dimension is really free, and to learn shapes that the graph
+//! does not tell.
+
+use std::borrow::Cow;
+
+use half::{bf16, f16};
+use mmlrs_core::{Error, Result};
+use mmlrs_image::{Layout, TensorPrep};
+use ort::session::{Session, SessionInputValue};
+use ort::value::{DynValue, Tensor, TensorElementType, ValueType};
+
+use crate::element::Element;
+use crate::info::{Dim, ModelInfo, ValueInfo, ValueKind};
+use crate::session::Feed;
+
+/// Size given to a dimension that the model leaves open.
+const OPEN_DIM: usize = 8;
+
+/// An output of a run, as numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probed {
+    /// The shape, batch included.
+    pub shape: Vec<i64>,
+    values: Vec<f64>,
+    loose: bool,
+}
+
+/// Runs the model on made-up rows `rows`; the same row number always has the same values.
+pub fn run(session: &mut Session, info: &ModelInfo, rows: std::ops::Range<usize>) -> Result<Vec<Probed>> {
+    let feeds: Vec<Feed<'_>> = info
+        .inputs
+        .iter()
+        .map(|input| Ok((Cow::Borrowed(input.name.as_str()), made_up(input, rows.clone())?)))
+        .collect::<Result<_>>()?;
+    let names: Vec<String> = session.outputs().iter().map(|o| o.name().to_owned()).collect();
+    let outputs = session.run(feeds).map_err(failed)?;
+    names.iter().filter_map(|name| outputs.get(name)).map(numbers).collect()
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::runtime(format!("ONNX Runtime: {error}"))
+}
+
+/// Does `dynamic` give for several rows at once what `original` gives for `batch` rows at a time?
+pub fn agrees(original: &mut Session, before: &ModelInfo, dynamic: &mut Session, batch: usize) -> bool {
+    let chunks = if batch == 1 { 3 } else { 2 };
+    let Ok(together) = run(dynamic, before, 0..chunks * batch) else { return false };
+    let mut apart: Option<Vec<Probed>> = None;
+    for chunk in 0..chunks {
+        let Ok(part) = run(original, before, chunk * batch..(chunk + 1) * batch) else { return false };
+        match &mut apart {
+            None => apart = Some(part),
+            Some(all) => all.iter_mut().zip(part).for_each(|(a, p)| a.append(p)),
+        }
+    }
+    apart.is_some_and(|apart| apart.len() == together.len() && apart.iter().zip(&together).all(|(a, b)| a.close_to(b)))
+}
+
+impl Probed {
+    fn append(&mut self, other: Self) {
+        if let (Some(first), Some(more)) = (self.shape.first_mut(), other.shape.first()) {
+            *first += more;
+        }
+        self.values.extend(other.values);
+    }
+
+    fn close_to(&self, other: &Self) -> bool {
+        let (absolute, relative) = if self.loose { (1e-2, 2e-2) } else { (1e-5, 1e-3) };
+        self.shape == other.shape
+            && self.values.iter().zip(&other.values).all(|(a, b)| {
+                (a.is_nan() && b.is_nan()) || a == b || (a - b).abs() <= absolute + relative * a.abs().max(b.abs())
+            })
+    }
+}
+
+/// What the session says an output is; `None` where it does not know the rank.
+pub fn inferred(session: &Session, name: &str) -> Option<ValueInfo> {
+    let outlet = session.outputs().iter().find(|o| o.name() == name)?;
+    let kind = match outlet.dtype() {
+        ValueType::Tensor { ty, shape, dimension_symbols } if !shape.is_empty() => {
+            let dims = shape.iter().enumerate().map(|(i, d)| match *d {
+                d if d > 0 => Dim::Fixed(d as usize),
+                _ if dimension_symbols[i].is_empty() => Dim::Any,
+                _ => Dim::Symbol(dimension_symbols[i].clone()),
+            });
+            ValueKind::Tensor(element_of(*ty)?, Some(dims.collect()))
+        }
+        ValueType::Tensor { ty, .. } => ValueKind::Tensor(element_of(*ty)?, None),
+        ValueType::Sequence(inner) => match inner.as_ref() {
+            ValueType::Map { key, value } => {
+                ValueKind::Sequence(Box::new(ValueKind::Map(element_of(*key)?, element_of(*value)?)))
+            }
+            other => ValueKind::Sequence(Box::new(ValueKind::Other(other.to_string()))),
+        },
+        other => ValueKind::Other(other.to_string()),
+    };
+    Some(ValueInfo { name: name.to_owned(), kind })
+}
+
+/// The element type of a tensor of the runtime.
+pub fn element_of(ty: TensorElementType) -> Option<Element> {
+    Some(match ty {
+        TensorElementType::Float32 => Element::F32,
+        TensorElementType::Float64 => Element::F64,
+        TensorElementType::Float16 => Element::F16,
+        TensorElementType::Bfloat16 => Element::Bf16,
+        TensorElementType::Int8 => Element::I8,
+        TensorElementType::Int16 => Element::I16,
+        TensorElementType::Int32 => Element::I32,
+        TensorElementType::Int64 => Element::I64,
+        TensorElementType::Uint8 => Element::U8,
+        TensorElementType::Uint16 => Element::U16,
+        TensorElementType::Uint32 => Element::U32,
+        TensorElementType::Uint64 => Element::U64,
+        TensorElementType::Bool => Element::Bool,
+        TensorElementType::String => Element::Str,
+        _ => return None,
+    })
+}
+
+fn made_up(input: &ValueInfo, rows: std::ops::Range<usize>) -> Result<SessionInputValue<'static>> {
+    let unusable = || Error::model(format!("input `{}` is a {}", input.name, input.kind.words()));
+    let element = input.element().ok_or_else(unusable)?;
+    let inner: Vec<i64> =
+        input.row_shape().unwrap_or(&[]).iter().map(|d| d.size().unwrap_or(OPEN_DIM) as i64).collect();
+    let size: usize = inner.iter().map(|d| *d as usize).product();
+    let mut shape = vec![rows.len() as i64];
+    shape.extend(inner);
+    if input.shape().is_some_and(<[Dim]>::is_empty) {
+        shape.clear();
+    }
+    let seeds: Vec<u64> = rows.flat_map(|row| (0..size).map(move |i| scramble((row * size + i) as u64))).collect();
+    filled(element, shape, &seeds).map_err(failed)
+}
+
+/// splitmix64: values that look random and are always the same.
+fn scramble(i: u64) -> u64 {
+    let mut z = i.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+fn filled(element: Element, shape: Vec<i64>, seeds: &[u64]) -> ort::Result<SessionInputValue<'static>> {
+    let float = |s: &u64| (s >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
+    // Whole numbers are often indices: 0 and 1 are valid ones nearly everywhere.
+    let bit = |s: &u64| (s & 1) as u8;
+    macro_rules! tensor {
+        ($f:expr) => {
+            Tensor::from_array((shape, seeds.iter().map($f).collect::<Vec<_>>()))?.into()
+        };
+    }
+    Ok(match element {
+        Element::F32 => tensor!(float),
+        Element::F64 => tensor!(|s| f64::from(float(s))),
+        Element::F16 => tensor!(|s| f16::from_f32(float(s))),
+        Element::Bf16 => tensor!(|s| bf16::from_f32(float(s))),
+        Element::I8 => tensor!(|s| bit(s) as i8),
+        Element::I16 => tensor!(|s| i16::from(bit(s))),
+        Element::I32 => tensor!(|s| i32::from(bit(s))),
+        Element::I64 => tensor!(|s| i64::from(bit(s))),
+        Element::U8 => tensor!(bit),
+        Element::U16 => tensor!(|s| u16::from(bit(s))),
+        Element::U32 => tensor!(|s| u32::from(bit(s))),
+        Element::U64 => tensor!(|s| u64::from(bit(s))),
+        Element::Bool => tensor!(|s| bit(s) == 1),
+        Element::Str => {
+            let texts: Vec<String> = seeds.iter().map(|s| if bit(s) == 1 { "a" } else { "b" }.to_owned()).collect();
+            Tensor::from_string_array((shape, texts.as_slice()))?.into()
+        }
+    })
+}
+
+fn numbers(value: &DynValue) -> Result<Probed> {
+    let ValueType::Tensor { ty, shape, .. } = value.dtype() else {
+        return Err(Error::runtime(format!("an output is a {}, not a tensor", value.dtype())));
+    };
+    macro_rules! read {
+        ($t:ty, $f:expr) => {
+            value.try_extract_tensor::<$t>().map_err(failed)?.1.iter().map($f).collect()
+        };
+    }
+    let values: Vec<f64> = match ty {
+        TensorElementType::Float32 => read!(f32, |v| f64::from(*v)),
+        TensorElementType::Float64 => read!(f64, |v| *v),
+        TensorElementType::Float16 => read!(f16, |v| v.to_f64()),
+        TensorElementType::Bfloat16 => read!(bf16, |v| v.to_f64()),
+        TensorElementType::Int8 => read!(i8, |v| f64::from(*v)),
+        TensorElementType::Int16 => read!(i16, |v| f64::from(*v)),
+        TensorElementType::Int32 => read!(i32, |v| f64::from(*v)),
+        TensorElementType::Int64 => read!(i64, |v| *v as f64),
+        TensorElementType::Uint8 => read!(u8, |v| f64::from(*v)),
+        TensorElementType::Uint16 => read!(u16, |v| f64::from(*v)),
+        TensorElementType::Uint32 => read!(u32, |v| f64::from(*v)),
+        TensorElementType::Uint64 => read!(u64, |v| *v as f64),
+        TensorElementType::Bool => read!(bool, |v| f64::from(u8::from(*v))),
+        other => return Err(Error::runtime(format!("an output holds {other}, which cannot be compared"))),
+    };
+    let loose = matches!(ty, TensorElementType::Float16 | TensorElementType::Bfloat16);
+    Ok(Probed { shape: shape.iter().copied().collect(), values, loose })
+}
+
+/// The row shape of an output for one black picture.
+pub fn picture_shape(session: &mut Session, info: &ModelInfo, output: &str, prep: &TensorPrep) -> Result<Vec<usize>> {
+    let sides = match prep.layout {
+        Layout::Nchw => [prep.channels, prep.height, prep.width],
+        Layout::Nhwc => [prep.height, prep.width, prep.channels],
+    };
+    let mut dims = vec![Dim::Any];
+    dims.extend(sides.map(Dim::Fixed));
+    let sized = |input: &ValueInfo| {
+        let kind = input.element().map(|element| ValueKind::Tensor(element, Some(dims.clone())));
+        ValueInfo { name: input.name.clone(), kind: kind.unwrap_or_else(|| input.kind.clone()) }
+    };
+    let info = ModelInfo { inputs: info.inputs.iter().map(sized).collect(), ..info.clone() };
+    let at = session.outputs().iter().position(|o| o.name() == output).unwrap_or(0);
+    let results = run(session, &info, 0..1)?;
+    let shape = results.get(at).map(|r| &r.shape[..]).unwrap_or_default();
+    Ok(shape.iter().skip(1).map(|d| *d as usize).collect())
+}

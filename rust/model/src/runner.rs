@@ -1,0 +1,125 @@
+//! Runs mini-batches: rows of one shape together, each result back at its row.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mmlrs_core::{HandleInvalid, Rejects, Result};
+use ort::session::SessionInputValue;
+
+use crate::info::ValueInfo;
+use crate::input::InputColumn;
+use crate::output::Collected;
+use crate::prepared::{Batch, Prepared};
+use crate::session::{Feed, LoadedModel};
+
+/// A prepared model with its session and the limits of a run.
+pub struct Runner<'a> {
+    /// The model.
+    pub prepared: &'a Prepared,
+    /// Its session.
+    pub model: Arc<LoadedModel>,
+    /// Most rows of a run.
+    pub mini_batch: usize,
+}
+
+impl Runner<'_> {
+    /// Rows of a run: the mini-batch, or what the graph is fixed to.
+    pub fn batch_rows(&self) -> usize {
+        match self.prepared.batch {
+            Batch::Dynamic => self.mini_batch.max(1),
+            Batch::Fixed(n) => n.max(1),
+        }
+    }
+
+    /// The rows of a run, filled up with copies of the last one when the graph takes a fixed number.
+    pub fn padded(&self, rows: &[usize]) -> Vec<usize> {
+        let mut padded = rows.to_vec();
+        if let (Batch::Fixed(n), Some(last)) = (self.prepared.batch, rows.last()) {
+            padded.resize(n.max(rows.len()), *last);
+        }
+        padded
+    }
+
+    /// Runs the model over the rows of `inputs` that can be fed. The others are rejected.
+    pub fn run(
+        &self,
+        inputs: &[(String, String, InputColumn)],
+        rows: usize,
+        policy: HandleInvalid,
+    ) -> Result<(Vec<Collected>, Rejects)> {
+        let mut rejects = Rejects::new(policy);
+        let outputs = &self.prepared.info.outputs;
+        let mut collected: Vec<Collected> = outputs.iter().map(|o| Collected::new(o, rows)).collect::<Result<_>>()?;
+        for group in groups(inputs, rows, &mut rejects)? {
+            for chunk in group.chunks(self.batch_rows()) {
+                let Err(error) = self.run_chunk(inputs, chunk, outputs, &mut collected) else { continue };
+                if policy == HandleInvalid::Error {
+                    return Err(error);
+                }
+                // One row may spoil a whole run: find it.
+                for row in chunk {
+                    if let Err(error) = self.run_chunk(inputs, &[*row], outputs, &mut collected) {
+                        rejects.reject(*row, error)?;
+                        collected.iter_mut().for_each(|c| c.spans[*row] = None);
+                    }
+                }
+            }
+        }
+        Ok((collected, rejects))
+    }
+
+    fn run_chunk(
+        &self,
+        inputs: &[(String, String, InputColumn)],
+        rows: &[usize],
+        outputs: &[ValueInfo],
+        collected: &mut [Collected],
+    ) -> Result<()> {
+        let padded = self.padded(rows);
+        let feeds: Vec<Feed<'_>> = inputs
+            .iter()
+            .map(|(name, _, input)| {
+                let tensor: SessionInputValue<'_> = input.tensor(&padded)?;
+                Ok((Cow::Borrowed(name.as_str()), tensor))
+            })
+            .collect::<Result<_>>()?;
+        self.model.run(feeds, rows.len(), |values| {
+            for (info, column) in outputs.iter().zip(collected) {
+                if let Some(value) = values.get(&info.name) {
+                    column.append(value, rows, padded.len())?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Rows that can be fed, by the shapes of their inputs, in the order of their first row.
+fn groups(inputs: &[(String, String, InputColumn)], rows: usize, rejects: &mut Rejects) -> Result<Vec<Vec<usize>>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut known: HashMap<Vec<u32>, usize> = HashMap::new();
+    let mut last: (Vec<u32>, usize) = (Vec::new(), usize::MAX);
+    let mut shapes: Vec<u32> = Vec::with_capacity(inputs.len());
+    'rows: for row in 0..rows {
+        shapes.clear();
+        for (_, column, input) in inputs {
+            match input.row(row) {
+                Ok(span) => shapes.push(span.shape),
+                Err(error) => {
+                    rejects.reject(row, error.clone().at_column(column))?;
+                    continue 'rows;
+                }
+            }
+        }
+        if last.1 == usize::MAX || last.0 != shapes {
+            let at = *known.entry(shapes.clone()).or_insert(groups.len());
+            if at == groups.len() {
+                groups.push(Vec::new());
+            }
+            last = (shapes.clone(), at);
+        }
+        groups[last.1].push(row);
+    }
+    Ok(groups)
+}

@@ -1,0 +1,136 @@
+//! ONNX Runtime: found and loaded at the first use, never at import.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use mmlrs_core::{Error, Result};
+use ort::environment::Environment;
+use ort::ep::ExecutionProvider;
+use ort::logging::LogLevel;
+
+type Locator = Box<dyn Fn() -> Result<PathBuf> + Send + Sync>;
+
+static LOCATOR: OnceLock<Locator> = OnceLock::new();
+static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// The loaded ONNX Runtime.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    /// What sessions are created in.
+    pub(crate) environment: Environment,
+    /// The library it was loaded from.
+    pub library: PathBuf,
+}
+
+/// Says how the library `libonnxruntime` is found: it lies in the installed `onnxruntime` package. Only the first call
+/// has an effect. The locator runs when a model is loaded for the first time.
+pub fn set_library_locator(locator: Box<dyn Fn() -> Result<PathBuf> + Send + Sync>) {
+    let _ = LOCATOR.set(locator);
+}
+
+/// The runtime, loaded now if it is not yet. A failure is not remembered: installing the package cures it.
+pub fn runtime() -> Result<Runtime> {
+    let mut slot = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(runtime) = &*slot {
+        return Ok(runtime.clone());
+    }
+    let library = match LOCATOR.get() {
+        Some(locator) => locator()?,
+        None => std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from).ok_or_else(|| missing("no library was named"))?,
+    };
+    if !library.is_file() {
+        return Err(missing(&format!("`{}` does not exist", library.display())));
+    }
+    let builder = ort::init_from(&library).map_err(|error| refused(&error))?;
+    let environment = builder
+        .with_name("mmlrs")
+        .with_telemetry(false)
+        .build()
+        .map_err(|e| Error::model(format!("ONNX Runtime does not start: {e}")))?;
+    // Every failure comes back as a status, so what the runtime would print besides only floods the executor's log.
+    environment.set_log_level(LogLevel::Fatal);
+    Ok(slot.insert(Runtime { environment, library }).clone())
+}
+
+fn missing(cause: &str) -> Error {
+    Error::model(format!(
+        "ONNX Runtime is not installed ({cause}); `pip install onnxruntime` version 1.{} or later (`onnxruntime-gpu` \
+         for GPUs)",
+        ort::MINOR_VERSION
+    ))
+}
+
+fn refused(error: &ort::LoadDynamicError) -> Error {
+    match error {
+        ort::LoadDynamicError::BadVersion { version_str, path } => Error::model(format!(
+            "ONNX Runtime {version_str} at `{}` is too old; `pip install -U onnxruntime` to version 1.{} or later",
+            path.display(),
+            ort::MINOR_VERSION
+        )),
+        other => missing(&other.to_string()),
+    }
+}
+
+/// The version of the loaded runtime.
+pub fn runtime_version() -> Result<String> {
+    let runtime = runtime()?;
+    Ok(version_in_name(&runtime.library)
+        .or_else(|| version_in_build_info(ort::info()))
+        .unwrap_or_else(|| "unknown".into()))
+}
+
+/// `libonnxruntime.so.1.31.1` names its version, and so does `libonnxruntime.1.31.1.dylib`.
+fn version_in_name(library: &Path) -> Option<String> {
+    let name = library.file_name()?.to_str()?.trim_end_matches(".dylib");
+    let version = name.find(|c: char| c.is_ascii_digit()).map(|at| &name[at..])?;
+    version.chars().all(|c| c.is_ascii_digit() || c == '.').then(|| version.to_owned())
+}
+
+fn version_in_build_info(info: &str) -> Option<String> {
+    let at = info.find("git-branch=")? + "git-branch=".len();
+    let branch = info[at..].split([',', ' ']).next()?.trim_start_matches("rel-");
+    (!branch.is_empty()).then(|| branch.to_owned())
+}
+
+/// The execution providers that the loaded runtime was built with, the preferred ones first.
+pub fn available_providers() -> Result<Vec<String>> {
+    runtime()?;
+    let mut names = Vec::new();
+    add_if_available::<ort::ep::TensorRT>(&mut names);
+    add_if_available::<ort::ep::CUDA>(&mut names);
+    add_if_available::<ort::ep::OpenVINO>(&mut names);
+    add_if_available::<ort::ep::CPU>(&mut names);
+    Ok(names)
+}
+
+fn add_if_available<E: ExecutionProvider>(names: &mut Vec<String>) {
+    if E::is_available().unwrap_or(false) {
+        names.push(E::NAME.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_names_its_version() {
+        assert_eq!(version_in_name(Path::new("/a/libonnxruntime.so.1.31.1")).as_deref(), Some("1.31.1"));
+        assert_eq!(version_in_name(Path::new("/a/libonnxruntime.1.31.1.dylib")).as_deref(), Some("1.31.1"));
+        assert_eq!(version_in_name(Path::new("/a/libonnxruntime.so")), None);
+        assert_eq!(version_in_build_info("ORT Build Info: git-branch=rel-1.31.1, x").as_deref(), Some("1.31.1"));
+    }
+
+    #[test]
+    fn a_missing_library_names_the_package() {
+        let message = missing("x").to_string();
+        assert!(message.contains("pip install onnxruntime"), "{message}");
+    }
+
+    #[test]
+    fn the_loaded_runtime_has_a_version_and_a_cpu() {
+        crate::testing::use_runtime();
+        assert!(runtime_version().is_ok_and(|v| v.starts_with("1.")));
+        assert!(available_providers().is_ok_and(|p| p.contains(&"CPUExecutionProvider".to_owned())));
+    }
+}

@@ -1,0 +1,285 @@
+//! The session cache of the process: a model is loaded once, whatever batches, partitions and jobs use it.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mmlrs_core::{Counter, Error, Result};
+use ort::ep::ExecutionProvider;
+use ort::logging::LogLevel;
+use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
+use ort::session::{Session, SessionInputValue, SessionOutputs};
+
+use crate::prepared::{Content, Prepared};
+use crate::runtime::runtime;
+
+/// Sessions kept; the least recently used one goes first.
+const CAPACITY: usize = 8;
+
+/// Tells the runtime where the side files of a model given as bytes lie.
+const EXTERNAL_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Device {
+    /// On the GPU if the runtime can use one, else on the CPU.
+    Auto,
+    /// On the CPU.
+    Cpu,
+    /// On the GPU of that number, or not at all.
+    Cuda(i32),
+}
+
+impl Device {
+    /// From the param: `auto`, `cpu`, `cuda` or `cuda:N`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let number = text.strip_prefix("cuda:").map(str::parse::<u16>);
+        match (text, number) {
+            ("auto", _) => Ok(Self::Auto),
+            ("cpu", _) => Ok(Self::Cpu),
+            ("cuda", _) => Ok(Self::Cuda(0)),
+            (_, Some(Ok(n))) => Ok(Self::Cuda(i32::from(n))),
+            _ => Err(Error::param(
+                "device",
+                format!("must be \"auto\", \"cpu\", \"cuda\" or \"cuda:N\", got \"{text}\""),
+            )),
+        }
+    }
+}
+
+/// How much the runtime may rewrite the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OptLevel {
+    /// Not at all.
+    None,
+    /// Constant folding and redundant nodes.
+    Basic,
+    /// Fusions too.
+    Extended,
+    /// Memory layouts too.
+    All,
+}
+
+impl OptLevel {
+    /// From the param, whose values are checked already.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "none" => Self::None,
+            "basic" => Self::Basic,
+            "extended" => Self::Extended,
+            _ => Self::All,
+        }
+    }
+
+    fn ort(self) -> GraphOptimizationLevel {
+        match self {
+            Self::None => GraphOptimizationLevel::Disable,
+            Self::Basic => GraphOptimizationLevel::Level1,
+            Self::Extended => GraphOptimizationLevel::Level2,
+            Self::All => GraphOptimizationLevel::All,
+        }
+    }
+}
+
+/// How a session is made: part of its identity in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionOptions {
+    /// Where it runs.
+    pub device: Device,
+    /// How far the graph is optimised.
+    pub level: OptLevel,
+    /// Threads within one operation.
+    pub threads: usize,
+    /// May idle threads spin? Faster between operations, but it takes the cores from whoever prepares the next batch.
+    pub spin: bool,
+}
+
+impl SessionOptions {
+    /// One thread on the CPU with few optimisations: for looking at a model.
+    pub(crate) fn plain() -> Self {
+        Self { device: Device::Cpu, level: OptLevel::Basic, threads: 1, spin: false }
+    }
+}
+
+/// A model in the runtime.
+#[derive(Debug)]
+pub struct LoadedModel {
+    // `Run` of one session is not safe from several threads at once, and with the threads of one budget it would gain
+    // nothing.
+    session: Mutex<Session>,
+}
+
+/// A named input of a run.
+pub type Feed<'a> = (Cow<'a, str>, SessionInputValue<'a>);
+
+impl LoadedModel {
+    /// Runs the model on `rows` rows and hands the outputs to `read`.
+    pub fn run<T>(
+        &self,
+        feeds: Vec<Feed<'_>>,
+        rows: usize,
+        read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let outputs = session.run(feeds).map_err(|e| Error::runtime(format!("ONNX Runtime: {}", one_line(&e))))?;
+        Counter::ModelRuns.add(1);
+        Counter::ModelRows.add(rows as u64);
+        read(&outputs)
+    }
+}
+
+/// Identity of a session. The process is part of it: threads do not survive a fork.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    process: u32,
+    sha256: String,
+    folder: Option<PathBuf>,
+    options: SessionOptions,
+}
+
+static CACHE: Mutex<Vec<(Key, Arc<LoadedModel>)>> = Mutex::new(Vec::new());
+
+/// The session of a prepared model, loaded now if the process does not have it. Loading happens under the lock, so two
+/// threads that want the same model load it once.
+pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<LoadedModel>> {
+    let key = Key {
+        process: std::process::id(),
+        sha256: prepared.sha256().to_owned(),
+        folder: prepared.folder().map(PathBuf::from),
+        options,
+    };
+    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(at) = cache.iter().position(|(k, _)| *k == key) {
+        let entry = cache.remove(at);
+        let model = entry.1.clone();
+        cache.push(entry);
+        return Ok(model);
+    }
+    let session = open(prepared.content(), prepared.folder(), options)?;
+    Counter::ModelLoads.add(1);
+    let model = Arc::new(LoadedModel { session: Mutex::new(session) });
+    if cache.len() >= CAPACITY {
+        let old = cache.remove(0);
+        if old.0.process != key.process {
+            // Its threads live in the parent process: closing it here would wait for them for ever.
+            std::mem::forget(old);
+        }
+    }
+    cache.push((key, model.clone()));
+    Ok(model)
+}
+
+/// Loads a model, not cached and not counted.
+pub fn open(content: &Content, folder: Option<&std::path::Path>, options: SessionOptions) -> Result<Session> {
+    match options.device {
+        Device::Cpu => open_on(content, folder, options, None),
+        Device::Cuda(id) => {
+            runtime()?;
+            if !cuda_available() {
+                return Err(Error::model(
+                    "device \"cuda\" is not available: the installed ONNX Runtime has no CUDA support; \
+                     `pip install onnxruntime-gpu`, or use device \"auto\" or \"cpu\"",
+                ));
+            }
+            open_on(content, folder, options, Some(id))
+        }
+        Device::Auto => {
+            runtime()?;
+            if cuda_available()
+                && let Ok(session) = open_on(content, folder, options, Some(0))
+            {
+                return Ok(session);
+            }
+            open_on(content, folder, options, None)
+        }
+    }
+}
+
+fn cuda_available() -> bool {
+    ort::ep::CUDA::is_available().unwrap_or(false)
+}
+
+fn open_on(
+    content: &Content,
+    folder: Option<&std::path::Path>,
+    options: SessionOptions,
+    cuda: Option<i32>,
+) -> Result<Session> {
+    let failed = |e: ort::Error| Error::model(format!("ONNX Runtime cannot load the model: {}", one_line(&e)));
+    let mut builder = configured(folder, options, cuda).map_err(failed)?;
+    match content {
+        Content::Bytes(bytes) => builder.commit_from_memory(bytes),
+        Content::File(path) => builder.commit_from_file(path),
+    }
+    .map_err(failed)
+}
+
+fn configured(
+    folder: Option<&std::path::Path>,
+    options: SessionOptions,
+    cuda: Option<i32>,
+) -> ort::Result<SessionBuilder> {
+    let runtime = runtime().map_err(|e| ort::Error::new(e.to_string()))?;
+    let mut builder = Session::builder(&runtime.environment)?
+        .with_log_level(LogLevel::Fatal)?
+        .with_optimization_level(options.level.ort())?
+        .with_intra_threads(options.threads.max(1))?
+        .with_inter_threads(1)?
+        .with_intra_op_spinning(options.spin && options.threads > 1)?
+        .with_auto_device(AutoDevicePolicy::PreferCPU)?;
+    if let Some(folder) = folder {
+        builder = builder.with_config_entry(EXTERNAL_FOLDER, folder.to_string_lossy())?;
+    }
+    if let Some(id) = cuda {
+        let provider = ort::ep::CUDA::default().with_device_id(id).build().error_on_failure();
+        builder = builder.with_execution_providers([provider])?;
+    }
+    Ok(builder)
+}
+
+/// The runtime's messages are long and have line breaks: the first lines say what is wrong.
+fn one_line(error: &ort::Error) -> String {
+    let text = error.to_string();
+    let joined: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(4).collect();
+    joined.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use mmlrs_core::{ModelSource, put_blob};
+
+    use super::*;
+
+    #[test]
+    fn a_device_is_one_of_four_forms() {
+        assert_eq!(Device::parse("cuda:3"), Ok(Device::Cuda(3)));
+        assert_eq!(Device::parse("auto"), Ok(Device::Auto));
+        assert!(Device::parse("gpu").is_err_and(|e| e.to_string().contains("\"cuda:N\"")));
+    }
+
+    #[test]
+    fn a_model_is_loaded_once_for_the_same_options() {
+        crate::testing::use_runtime();
+        let source = ModelSource::Blob(put_blob(&crate::sample_model()));
+        let prepared = crate::prepare(&source, &[]).expect("prepared");
+        let options = SessionOptions { device: Device::Cpu, level: OptLevel::All, threads: 1, spin: false };
+        let first = session(&prepared, options).expect("a session");
+        let second = session(&prepared, options).expect("a session");
+        assert!(Arc::ptr_eq(&first, &second));
+        let other = session(&prepared, SessionOptions { threads: 2, ..options }).expect("a session");
+        assert!(!Arc::ptr_eq(&first, &other));
+    }
+
+    #[test]
+    fn cuda_without_cuda_is_a_clear_error() {
+        crate::testing::use_runtime();
+        if runtime().is_ok() && cuda_available() {
+            return;
+        }
+        let source = ModelSource::Blob(put_blob(&crate::sample_model()));
+        let prepared = crate::prepare(&source, &[]).expect("prepared");
+        let options = SessionOptions { device: Device::Cuda(0), level: OptLevel::All, threads: 1, spin: false };
+        let message = session(&prepared, options).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(message.contains("onnxruntime-gpu"), "{message}");
+    }
+}

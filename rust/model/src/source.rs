@@ -1,0 +1,116 @@
+//! Reads a model's bytes, hashes and parses them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use mmlrs_core::{Error, ModelSource, Result, sha256_hex};
+use onnx_protobuf::{Message, ModelProto};
+
+/// A parsed model with what it was parsed from.
+pub struct Loaded {
+    /// The graph.
+    pub model: ModelProto,
+    /// Its bytes.
+    pub bytes: Arc<[u8]>,
+    /// SHA-256 of the bytes.
+    pub sha256: String,
+    /// The file, for a model that is one.
+    pub path: Option<PathBuf>,
+}
+
+/// What a file's content is known by without reading it.
+type FileKey = (PathBuf, Option<SystemTime>, u64);
+
+static FILE_HASHES: LazyLock<Mutex<HashMap<FileKey, String>>> = LazyLock::new(Mutex::default);
+
+/// SHA-256 of a model, without reading a file that was hashed before and has not changed since.
+pub fn sha256_of(source: &ModelSource) -> Result<String> {
+    match source {
+        ModelSource::Blob(sha256) => Ok(sha256.clone()),
+        ModelSource::Path(path) => {
+            let key = file_key(path)?;
+            if let Some(hash) = FILE_HASHES.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+                return Ok(hash.clone());
+            }
+            Ok(remember(key, &read_file(path)?))
+        }
+    }
+}
+
+/// Reads and parses a model.
+pub fn load(source: &ModelSource) -> Result<Loaded> {
+    match source {
+        ModelSource::Blob(sha256) => {
+            let bytes = source
+                .stored()
+                .ok_or_else(|| Error::model(format!("the model with SHA-256 {sha256} is not in this process")))?;
+            let model = parse(&bytes, &format!("the model with SHA-256 {}", &sha256[..sha256.len().min(12)]))?;
+            Ok(Loaded { model, bytes, sha256: sha256.clone(), path: None })
+        }
+        ModelSource::Path(path) => {
+            let key = file_key(path)?;
+            let bytes = read_file(path)?;
+            let sha256 = remember(key, &bytes);
+            let model = parse(&bytes, &format!("`{}`", path.display()))?;
+            Ok(Loaded { model, bytes: Arc::from(bytes), sha256, path: Some(path.clone()) })
+        }
+    }
+}
+
+fn remember(key: FileKey, bytes: &[u8]) -> String {
+    let hash = sha256_hex(bytes);
+    FILE_HASHES.lock().unwrap_or_else(PoisonError::into_inner).insert(key, hash.clone());
+    hash
+}
+
+fn file_key(path: &Path) -> Result<FileKey> {
+    let meta = std::fs::metadata(path).map_err(|e| Error::io(path.display(), e))?;
+    if meta.is_dir() {
+        return Err(Error::model(format!("`{}` is a folder; a model is an ONNX file", path.display())));
+    }
+    Ok((path.to_path_buf(), meta.modified().ok(), meta.len()))
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| Error::io(path.display(), e))
+}
+
+/// Parses `bytes`; `name` says in errors which model it is.
+pub fn parse(bytes: &[u8], name: &str) -> Result<ModelProto> {
+    if bytes.is_empty() {
+        return Err(Error::model(format!("{name} is empty; expected an ONNX model")));
+    }
+    let model = ModelProto::parse_from_bytes(bytes)
+        .map_err(|e| Error::model(format!("{name} is not an ONNX model, or is truncated or damaged ({e})")))?;
+    // Any bytes that happen to be a protobuf message parse: what follows tells a model from them.
+    if model.graph.is_none() || model.ir_version <= 0 || model.graph.output.is_empty() {
+        return Err(Error::model(format!(
+            "{name} is not an ONNX model, or is truncated: it has no graph with outputs"
+        )));
+    }
+    Ok(model)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn truncated_empty_and_foreign_bytes_are_one_clear_error() {
+        let model = crate::sample_model();
+        for bytes in [&model[..model.len() / 2], &[][..], b"not an ONNX model at all", &model[..6]] {
+            let error = parse(bytes, "`m.onnx`").err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(error.contains("`m.onnx`") && error.contains("ONNX model"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_and_a_folder_name_the_path() {
+        let missing = load(&ModelSource::Path("/no/such/model.onnx".into())).err().map(|e| e.to_string());
+        assert!(missing.is_some_and(|m| m.contains("/no/such/model.onnx")));
+        let folder = load(&ModelSource::Path(std::env::temp_dir())).err().map(|e| e.to_string());
+        assert!(folder.is_some_and(|m| m.contains("is a folder")));
+    }
+}
