@@ -62,3 +62,12 @@ fn binary_array(rows: u32, height: usize, width: usize) -> Result<ArrayRef> {
         .collect::<Result<_>>()?;
     Ok(Arc::new(BinaryArray::from_iter_values(cells)))
 }
+
+/// A JPEG with an EXIF block that says it is stored in this orientation (1 to 8).
+pub fn jpeg_with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let exif = [b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0], &[0; 4]]
+        .concat();
+    let length = (exif.len() as u16 + 2).to_be_bytes();
+    let (start, rest) = jpeg.split_at(jpeg.len().min(2));
+    [start, &[0xff, 0xe1], &length, &exif, rest].concat()
+}
