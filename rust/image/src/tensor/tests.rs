@@ -1,1 +1,164 @@
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, BinaryArray};
+use opencv::core::{Mat, MatTraitConstManual, Size, Vec3b};
+use opencv::imgproc;
+use turbojpeg::Subsamp;
+
+use super::*;
+use crate::codec::decode;
+use crate::testing::{jpeg_with_orientation, sample_bytes, sample_image};
+
+type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
+
+fn tensor(bytes: &[u8], prep: &TensorPrep) -> Result<Vec<f32>> {
+    let array: ArrayRef = Arc::new(BinaryArray::from_vec(vec![bytes]));
+    let images = ImageColumn::from_array("image", &array, None)?;
+    let mut out = vec![f32::NAN; prep.len()];
+    images.tensor_row(0, prep, &mut out)??;
+    Ok(out)
+}
+
+/// Decibels between two tensors of values 0..255.
+fn psnr(a: &[f32], b: &[f32]) -> f64 {
+    let squares: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    10.0 * (255.0 * 255.0 / (squares / a.len() as f64).max(1e-9)).log10()
+}
+
+/// The full path: decode to BGR, then `cv2.INTER_AREA`, then planes of red, green, blue.
+fn full_path(bytes: &[u8], height: usize, width: usize) -> Outcome2 {
+    let image = decode(bytes, &DecodeOptions::default())?;
+    let mat = Mat::new_rows_cols_with_bytes::<Vec3b>(image.height() as i32, image.width() as i32, image.data())?;
+    let mut small = Mat::default();
+    imgproc::resize(&mat, &mut small, Size::new(width as i32, height as i32), 0.0, 0.0, imgproc::INTER_AREA)?;
+    let pixels = small.data_bytes()?;
+    Ok((0..3).rev().flat_map(|c| pixels.iter().skip(c).step_by(3).map(|v| f32::from(*v))).collect())
+}
+
+type Outcome2 = std::result::Result<Vec<f32>, Box<dyn std::error::Error>>;
+
+#[test]
+fn the_area_kernel_equals_opencv() -> Outcome {
+    for (height, width) in [(48, 64), (97, 131), (224, 300), (23, 64), (300, 20)] {
+        let image = sample_image(height, width, 5)?;
+        for (to_height, to_width) in [(16, 16), (23, 20), (7, 19)] {
+            let prep = TensorPrep::new(to_height, to_width);
+            let mut ours = vec![0.0; prep.len()];
+            tensor_from_view(image.view(), &prep, &mut ours)?;
+            let png = crate::codec::encode(image.view(), "png", 90)?;
+            let theirs = full_path(&png, to_height, to_width)?;
+            let most = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(most <= 1.0, "{height}x{width} to {to_height}x{to_width}: {most}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn growing_is_linear_as_in_opencv() -> Outcome {
+    let image = sample_image(20, 30, 5)?;
+    let mut prep = TensorPrep::new(47, 64);
+    let mut area = vec![0.0; prep.len()];
+    tensor_from_view(image.view(), &prep, &mut area)?;
+    prep.interpolation = Interpolation::Linear;
+    let mut linear = vec![0.0; prep.len()];
+    tensor_from_view(image.view(), &prep, &mut linear)?;
+    let most = area.iter().zip(&linear).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(most <= 1.0, "{most}");
+    Ok(())
+}
+
+#[test]
+fn the_planar_way_is_close_to_the_full_path() -> Outcome {
+    let sample = sample_image(402, 603, 7)?;
+    for subsamp in [Subsamp::None, Subsamp::Sub2x1, Subsamp::Sub2x2, Subsamp::Sub1x2, Subsamp::Sub4x1] {
+        let source = turbojpeg::Image {
+            pixels: sample.data(),
+            width: 603,
+            pitch: 603 * 3,
+            height: 402,
+            format: turbojpeg::PixelFormat::BGR,
+        };
+        let jpeg = turbojpeg::compress(source, 90, subsamp)?;
+        for size in [224, 96, 40, 500] {
+            let decibels = psnr(&tensor(&jpeg, &TensorPrep::new(size, size))?, &full_path(&jpeg, size, size)?);
+            assert!(decibels >= 40.0, "{subsamp:?} to {size}: {decibels}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn orientation_is_applied_on_the_way() -> Outcome {
+    let base = sample_bytes("jpeg", 90, 130, 3)?;
+    for tag in 1..=8 {
+        let jpeg = jpeg_with_orientation(&base, tag);
+        for layout in [Layout::Nchw, Layout::Nhwc] {
+            let prep = TensorPrep { layout, ..TensorPrep::new(40, 64) };
+            let mut expected = vec![0.0; prep.len()];
+            tensor_from_view(decode(&jpeg, &DecodeOptions::default())?.view(), &prep, &mut expected)?;
+            let decibels = psnr(&tensor(&jpeg, &prep)?, &expected);
+            assert!(decibels >= 40.0, "orientation {tag}, {layout:?}: {decibels}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn values_are_scaled_and_normalised_in_channel_order() -> Outcome {
+    let image = Image::new(1, 2, 3, vec![10, 20, 30, 40, 50, 60])?;
+    let mut prep =
+        TensorPrep { mean: vec![1.0, 2.0, 3.0], std: vec![2.0, 4.0, 5.0], scale: 0.5, ..TensorPrep::new(1, 2) };
+    let mut out = [0.0; 6];
+    let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    tensor_from_view(image.view(), &prep, &mut out)?;
+    assert!(close(&out, &[7.0, 14.5, 2.0, 5.75, 0.4, 3.4]), "{out:?}");
+    prep.channel_order = ChannelOrder::Bgr;
+    prep.layout = Layout::Nhwc;
+    tensor_from_view(image.view(), &prep, &mut out)?;
+    assert!(close(&out, &[2.0, 2.0, 2.4, 9.5, 5.75, 5.4]), "{out:?}");
+    let gray = TensorPrep { channels: 1, ..TensorPrep::new(1, 2) };
+    let mut out = [0.0; 2];
+    tensor_from_view(image.view(), &gray, &mut out)?;
+    assert!(close(&out, &[21.85, 51.85]), "{out:?}");
+    Ok(())
+}
+
+#[test]
+fn gray_images_expand_only_on_request() -> Outcome {
+    let gray = Image::new(2, 2, 1, vec![7; 4])?;
+    let jpeg = crate::codec::encode(gray.view(), "jpeg", 95)?;
+    let prep = TensorPrep::new(2, 2);
+    assert_eq!(tensor(&jpeg, &prep)?, vec![7.0; 12]);
+    let strict = TensorPrep { auto_convert_to_color: false, ..prep };
+    let message = tensor(&jpeg, &strict).err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(message.contains("autoConvertToColor"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn the_same_row_twice_gives_the_same_values_after_a_larger_image() -> Outcome {
+    let (small, large) = (sample_bytes("jpeg", 64, 64, 1)?, sample_bytes("jpeg", 800, 900, 2)?);
+    let prep = TensorPrep::new(32, 32);
+    let first = tensor(&small, &prep)?;
+    tensor(&large, &prep)?;
+    assert_eq!(tensor(&small, &prep)?, first);
+    Ok(())
+}
+
+#[test]
+fn bad_rows_are_the_callers_and_bad_sizes_are_final() -> Outcome {
+    let array: ArrayRef = Arc::new(BinaryArray::from_opt_vec(vec![None, Some(b"no picture")]));
+    let paths: ArrayRef = Arc::new(arrow_array::StringArray::from(vec!["a", "b"]));
+    let images = ImageColumn::from_array("image", &array, Some(&paths))?;
+    let prep = TensorPrep::new(4, 4);
+    let mut out = vec![0.0; prep.len()];
+    let reason = |row, out: &mut [f32]| images.tensor_row(row, &prep, out).map(|r| r.err().map(|e| e.reason()));
+    assert_eq!(reason(0, &mut out)?.as_deref(), Some("value is null (a)"));
+    assert!(reason(1, &mut out)?.is_some_and(|r| r.ends_with("(b)")));
+    assert!(images.tensor_row(0, &prep, &mut out[1..]).is_err());
+    assert!(TensorPrep { std: vec![0.0], ..TensorPrep::new(4, 4) }.check().is_err());
+    assert!(TensorPrep { mean: vec![0.0; 2], ..TensorPrep::new(4, 4) }.check().is_err());
+    assert!(TensorPrep::new(0, 4).check().is_err());
+    Ok(())
+}
