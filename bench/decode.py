@@ -56,13 +56,13 @@ def psnr(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 
 def quality(setting: Setting) -> Iterator[Figure]:
-    """Reduced-scale decode against the full path, over every photograph at the sizes that are timed."""
+    """Reduced-scale decode against the full path, over every photograph at the sizes that are timed and at its own."""
     from mmlrs.image import decode_to_tensor
 
     found: list[tuple[float, str]] = []
-    for width, height in ((2048, 1536), (1280, 960), (600, 400)):
+    for size in ((2048, 1536), (1280, 960), (600, 400), None):
         for name, pixels in pictures.photographs().items():
-            file = [pictures.jpeg(pixels, width, height)]
+            file = [pictures.jpeg(pixels, *(size or ()))]
             reduced, full = (
                 decode_to_tensor(
                     file,
@@ -77,6 +77,7 @@ def quality(setting: Setting) -> Iterator[Figure]:
                 for scaled in (True, False)
             )
             if not np.array_equal(reduced, full):
+                width, height = size or pixels.shape[1::-1]
                 found.append((psnr(reduced, full), f"{name} {width}x{height}"))
     if not found:
         found.append((99.0, "every picture: no reduced scale was used"))
