@@ -13,7 +13,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs._params import HAS_PYSPARK, Param, Params
 from mmlrs.engine import table as tables
-from mmlrs.engine.expr import Expr, Node, Value, compile_program
+from mmlrs.engine.expr import Expr, Node, Value, compile_program, resolve
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 if HAS_PYSPARK:
@@ -229,5 +229,14 @@ class NativeTransformer(Stage):
 
 class PythonTransformer(Stage):
     """A stage whose work is a DataFrame operation; subclasses write `_transform_spark` and `_transform_table`."""
+
+    def _inputs(self, columns: list[str], *, ignore_case: bool) -> list[str]:
+        """Return the input columns as the dataset spells them; fails on a missing one and on an existing output."""
+        inputs = [resolve(name, columns, self._stage, ignore_case=ignore_case) for name in self._columns("input")]
+        taken = {name.lower() if ignore_case else name for name in columns}
+        for name in self._columns("output"):
+            if (name.lower() if ignore_case else name) in taken:
+                raise SchemaMismatchError(f"{self._stage}: column `{name}`: exists already")
+        return inputs
 
 

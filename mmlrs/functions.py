@@ -122,7 +122,7 @@ def udf(stage: Any) -> Callable[..., Column]:
         _check_arity(function, len(columns))
         given = [F.col(c) if isinstance(c, str) else c for c in columns]
         compiled, output = function.compile()
-        made = engine.first_output(engine.kernel_of(compiled, SparkSession.active()), output.type)
+        made = engine.first_output(engine.kernel_of(compiled, SparkSession.active()), output.type, function.name)
         by_name = dict(zip(function.inputs, given, strict=True))
         column = made(*[by_name[name] for name in compiled.sources])
         return array_to_vector(column) if engine.is_vector(output) else column
@@ -166,8 +166,8 @@ def pandas_udf(stage: Any) -> Any:
     pandas user-defined function
         Takes one pandas Series per input column; vectors come back as `array<float>`.
     """
+    import pandas as pd
     from pyspark.sql import SparkSession
-    from pyspark.sql.pandas.functions import PandasUDFType
     from pyspark.sql.pandas.functions import pandas_udf as spark_pandas_udf
 
     from mmlrs.engine import spark as engine
@@ -177,13 +177,12 @@ def pandas_udf(stage: Any) -> Any:
     kernel = engine.kernel_of(compiled, SparkSession.active())
     order = [function.inputs.index(name) for name in compiled.sources]
 
-    def run(*series):  # type: ignore[no-untyped-def]
-        import pandas as pd
-
+    def run(*series: pd.Series) -> pd.Series:
         made = kernel.run([_arrow(series[i]) for i in order]).column(0)
         return pd.Series(made.to_pandas().to_numpy())
 
-    return spark_pandas_udf(run, returnType=engine.spark_type(output.type), functionType=PandasUDFType.SCALAR)
+    run.__annotations__ = {"series": pd.Series, "return": pd.Series}
+    return spark_pandas_udf(run, returnType=engine.spark_type(output.type))
 
 
 def _arrow(series: Any) -> pa.Array:

@@ -134,6 +134,7 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
         return plain + [ImageTransformer(**shared, **policy).flip(code) for code in codes]
 
     def _transform_spark(self, df: Any) -> Any:
+        self._inputs(df.columns, ignore_case=True)
         copies = [stage.transform(df) for stage in self._copies()]
         union = copies[0]
         for copy in copies[1:]:
@@ -141,6 +142,7 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
         return union
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
+        self._inputs(table.column_names, ignore_case=False)
         return tables.concat([stage._transform_table(table) for stage in self._copies()])
 
 

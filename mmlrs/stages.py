@@ -7,8 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
-from mmlrs.engine.expr import Expr, Source, Value, resolve
-from mmlrs.errors import SchemaMismatchError
+from mmlrs.engine.expr import Expr, Source, Value
 
 __all__ = ["DropColumns", "RenameColumn", "SelectColumns"]
 
@@ -33,54 +32,38 @@ class SelectColumns(_generated.SelectColumns):
     __doc__ = _generated.SelectColumns.__doc__
     __module__ = "mmlrs.stages"
 
-    def _names(self, columns: list[str], *, ignore_case: bool) -> list[str]:
-        return [resolve(n, columns, self._stage, ignore_case=ignore_case) for n in self._columns("input")]
-
     def _transform_spark(self, df: Any) -> Any:
-        return _keep(df, self._names(df.columns, ignore_case=True))
+        return _keep(df, self._inputs(df.columns, ignore_case=True))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        return table.select(self._names(table.column_names, ignore_case=False))
+        return table.select(self._inputs(table.column_names, ignore_case=False))
 
 
 class DropColumns(_generated.DropColumns):
     __doc__ = _generated.DropColumns.__doc__
     __module__ = "mmlrs.stages"
 
-    def _names(self, columns: list[str], *, ignore_case: bool) -> list[str]:
-        drop = {resolve(n, columns, self._stage, ignore_case=ignore_case) for n in self._columns("input")}
-        return [n for n in columns if n not in drop]
-
     def _transform_spark(self, df: Any) -> Any:
-        return _keep(df, self._names(df.columns, ignore_case=True))
+        dropped = self._inputs(df.columns, ignore_case=True)
+        return _keep(df, [name for name in df.columns if name not in dropped])
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        return table.select(self._names(table.column_names, ignore_case=False))
+        return table.drop_columns(self._inputs(table.column_names, ignore_case=False))
 
 
 class RenameColumn(_generated.RenameColumn):
     __doc__ = _generated.RenameColumn.__doc__
     __module__ = "mmlrs.stages"
 
-    def _names(self, columns: list[str], *, ignore_case: bool) -> tuple[str, str]:
-        old = resolve(self.getInputCol(), columns, self._stage, ignore_case=ignore_case)
-        new = self.getOutputCol()
-        others = [n.lower() if ignore_case else n for n in columns if n != old]
-        if (new.lower() if ignore_case else new) in others:
-            raise SchemaMismatchError(f"{self._stage}: column `{new}`: exists already")
-        return old, new
-
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
-        old, new = self._names(df.columns, ignore_case=True)
-        lineage = {
-            new if name == old else name: _renamed(expr, old, new) for name, expr in spark.lineage_of(df).items()
-        }
+        (old,), new = self._inputs(df.columns, ignore_case=True), self.getOutputCol()
+        lineage = {new if n == old else n: _renamed(e, old, new) for n, e in spark.lineage_of(df).items()}
         return spark.with_lineage(df.withColumnsRenamed({old: new}), lineage)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        old, new = self._names(table.column_names, ignore_case=False)
+        (old,), new = self._inputs(table.column_names, ignore_case=False), self.getOutputCol()
         return table.rename_columns([new if n == old else n for n in table.column_names])
 
 

@@ -16,14 +16,14 @@ import pyarrow as pa
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
 from pyspark.sql.types import DataType
 
 from mmlrs.engine import artifacts
 from mmlrs.engine.expr import Compiled, Expr, Node, Value, bind, compile_program
 from mmlrs.engine.table import attributes
-from mmlrs.engine.worker import Kernel
+from mmlrs.engine.worker import Kernel, vector_struct
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.
     values: list[Expr] = [stage._output_value(node, field.name) for field in outputs]
     compiled = compile_program([*values, Value(node, None, "valid")])
     members = [pa.field(f"c{i}", field.type) for i, field in enumerate(outputs)] + [pa.field("valid", pa.bool_())]
-    function = all_outputs(kernel_of(compiled, df.sparkSession), pa.struct(members))
+    function = all_outputs(kernel_of(compiled, df.sparkSession), pa.struct(members), stage._stage)
     packed = function(*_source_columns(df, compiled)).alias(_MASK)
     made = df.select("*", packed).where(F.col(f"{_MASK}.valid"))
     kept = [F.col(_quoted(name)) for name in df.columns]
@@ -151,17 +151,18 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
     return array if array.type == kind else array.cast(kind)
 
 
-def first_output(kernel: Kernel, output: pa.DataType) -> Any:
-    """Return a scalar Arrow UDF that computes a kernel's only output."""
+def first_output(kernel: Kernel, output: pa.DataType, name: str) -> Any:
+    """Return a scalar Arrow UDF that computes a kernel's only output; plans show it by `name`."""
     target = _spark_arrow(output)
 
     def run(*columns: pa.Array) -> pa.Array:
         return _cast(kernel.run(columns).column(0), target)
 
-    return arrow_udf(run, returnType=spark_type(output), functionType=ArrowUDFType.SCALAR)
+    run.__name__ = name
+    return arrow_udf(run, returnType=spark_type(output))
 
 
-def all_outputs(kernel: Kernel, output: pa.StructType) -> Any:
+def all_outputs(kernel: Kernel, output: pa.StructType, name: str) -> Any:
     """Return a scalar Arrow UDF that computes all outputs of a kernel as one struct, once per row."""
     target = _spark_arrow(output)
 
@@ -170,7 +171,8 @@ def all_outputs(kernel: Kernel, output: pa.StructType) -> Any:
         made = [_cast(batch.column(i), field.type) for i, field in enumerate(target)]
         return pa.StructArray.from_arrays(made, names=[field.name for field in target])
 
-    function = arrow_udf(run, returnType=spark_type(output), functionType=ArrowUDFType.SCALAR)
+    run.__name__ = name
+    function = arrow_udf(run, returnType=spark_type(output))
     return function.asNondeterministic()
 
 
@@ -183,13 +185,13 @@ def sql_function(kernel: Kernel, output: pa.Field, order: list[int]) -> Any:
         return vector_struct(made) if vector else _cast(made, target)
 
     kind = VectorUDT() if vector else spark_type(output.type)
-    return arrow_udf(run, returnType=kind, functionType=ArrowUDFType.SCALAR)
+    return arrow_udf(run, returnType=kind)
 
 
-def _column(df: DataFrame, expr: Expr, field: pa.Field) -> Column:
+def _column(df: DataFrame, expr: Value, field: pa.Field) -> Column:
     """Return the column of one value; vectors become Spark ML vectors."""
     compiled = compile_program([expr])
-    function = first_output(kernel_of(compiled, df.sparkSession), field.type)
+    function = first_output(kernel_of(compiled, df.sparkSession), field.type, expr.node.stage)
     column = function(*_source_columns(df, compiled))
     return array_to_vector(column) if is_vector(field) else column
 

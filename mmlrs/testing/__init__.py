@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs.testing.checks import check_stage, checks_of, sample_stage
@@ -23,37 +28,28 @@ def sample_model() -> bytes:
     return bytes(_native.sample_model())
 
 
-def worker_counters(spark: SparkSession, *, reset: bool = False) -> list[dict[str, Any]]:
+def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False) -> list[dict[str, Any]]:
     """Return the counters of the Python workers that are alive, one dict per process with its `pid`.
 
     Parameters
     ----------
     spark : pyspark.sql.SparkSession
         With worker reuse (the default), so that the processes that did a job still live.
+    tasks : int
+        How many tasks ask at the same time: the number of cores.
     reset : bool
         Set the counters to zero after reading them.
     """
-    import os
-
-    import pyarrow as pa
     from pyspark.sql import functions as F
-    from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+    from pyspark.sql.pandas.functions import arrow_udf
 
     def ask(column: pa.Array) -> pa.Array:
-        import json
-        import time
-
-        import mmlrs
-
-        text = json.dumps({"pid": os.getpid(), **mmlrs.counters()})
+        text = json.dumps({"pid": os.getpid(), **_native.counters()})
         if reset:
-            mmlrs.reset_counters()
+            _native.reset_counters()
         time.sleep(0.3)  # keeps this worker busy, so that the other tasks go to the others
         return pa.array([text] * len(column))
 
-    function = arrow_udf(ask, returnType="string", functionType=ArrowUDFType.SCALAR)
-    tasks = int(spark.conf.get("spark.sql.leafNodeDefaultParallelism", "0") or 0) or 2
+    function = arrow_udf(ask, returnType="string")
     rows = spark.range(0, tasks, 1, tasks).select(function(F.col("id")).alias("text")).collect()
-    import json
-
     return list({(found := json.loads(row[0]))["pid"]: found for row in rows}.values())

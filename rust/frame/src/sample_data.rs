@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
-use arrow_schema::Schema;
+use arrow_schema::{Field, Schema};
 use mmlrs_core::types::image_fields;
 
 /// Four rows of a number, a text and a float.
@@ -37,6 +37,8 @@ pub fn image_rows() -> RecordBatch {
 }
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
-    let columns: Vec<(String, ArrayRef)> = columns.into_iter().map(|(n, c)| (n.to_owned(), c)).collect();
-    RecordBatch::try_from_iter(columns).unwrap_or_else(|_| RecordBatch::new_empty(Arc::new(Schema::empty())))
+    let fields: Vec<Field> = columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();
+    let arrays = columns.into_iter().map(|(_, array)| array).collect();
+    let schema = Arc::new(Schema::new(fields));
+    RecordBatch::try_new(schema.clone(), arrays).unwrap_or_else(|_| RecordBatch::new_empty(schema))
 }

@@ -132,13 +132,14 @@ fn read_of(field: &FieldInput) -> TokenStream {
 fn input_of(field: &FieldInput) -> Option<TokenStream> {
     let FieldKind::Param(param) = &field.kind else { return None };
     let ident = &field.ident;
-    (param.role.as_ref()? == "Input")
-        .then(|| let name = camel_case(ident);
+    let name = camel_case(ident);
+    (param.role.as_ref()? == "Input").then(|| {
         quote! {
             columns.extend(
                 ::mmlrs_core::ColumnNames::column_names(&self.#ident).into_iter().map(|column| (#name, column)),
             );
-        })
+        }
+    })
 }
 
 /// `input_col` -> `inputCol`.

@@ -102,7 +102,7 @@ fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> 
             (if contained { 0 } else { edit_distance(&wanted, &lower) }, n)
         })
         .collect();
-    scored.sort();
+    scored.sort_unstable();
     scored.into_iter().take(8).map(|(_, n)| n.to_owned()).collect()
 }
 

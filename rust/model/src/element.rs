@@ -35,7 +35,7 @@ pub enum Element {
     Str,
 }
 
-/// `(element, ONNX TensorProto.DataType, name)`; the names are NumPy's.
+/// `(element, ONNX TensorProto.DataType, name)`; the names are those of `NumPy`.
 const TABLE: [(Element, i32, &str); 14] = [
     (Element::F32, 1, "float32"),
     (Element::U8, 2, "uint8"),
@@ -64,12 +64,12 @@ impl Element {
         TABLE.iter().find(|(element, ..)| *element == self).map_or(0, |(_, code, _)| *code)
     }
 
-    /// NumPy's name.
+    /// The name that `NumPy` has for it.
     pub fn name(self) -> &'static str {
         TABLE.iter().find(|(element, ..)| *element == self).map_or("", |(.., name)| name)
     }
 
-    /// From NumPy's name.
+    /// From the name that `NumPy` has for it.
     pub fn from_name(name: &str) -> Option<Self> {
         TABLE.iter().find(|(.., n)| *n == name).map(|(element, ..)| *element)
     }

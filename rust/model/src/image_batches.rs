@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use half::f16;
-use mmlrs_core::{Context, Error, HandleInvalid, Rejects, Result, ThreadBudget};
+use mmlrs_core::{Error, HandleInvalid, Rejects, Result, ThreadBudget};
 use mmlrs_image::{ImageColumn, Layout, TensorPrep};
 use ort::session::SessionInputValue;
 use ort::value::{DynValue, Tensor, TensorElementType, TensorRef, ValueType};
@@ -47,7 +47,12 @@ struct Decoded {
 
 impl Network<'_> {
     /// Computes the vectors of all pictures of a column.
-    pub fn vectors(&self, images: &ImageColumn, cx: &Context, policy: HandleInvalid) -> Result<(Vectors, Rejects)> {
+    pub fn vectors(
+        &self,
+        images: &ImageColumn,
+        threads: ThreadBudget,
+        policy: HandleInvalid,
+    ) -> Result<(Vectors, Rejects)> {
         let rows = images.rows();
         let mut sink = Sink {
             vectors: Vectors { values: vec![0.0; rows * self.size], valid: vec![false; rows] },
@@ -56,12 +61,12 @@ impl Network<'_> {
         };
         let step = self.runner.batch_rows();
         let batches: Vec<Range<usize>> = (0..rows).step_by(step).map(|start| start..(start + step).min(rows)).collect();
-        if cx.threads.get() > 1 {
-            self.overlapped(images, &batches, cx.threads, &mut sink)?;
+        if threads.get() > 1 {
+            self.overlapped(images, &batches, threads, &mut sink)?;
         } else {
             let mut spare = Vec::new();
             for batch in &batches {
-                let decoded = self.decode(images, batch.clone(), spare, cx.threads)?;
+                let decoded = self.decode(images, batch.clone(), spare, threads)?;
                 spare = self.run(decoded, &mut sink)?;
             }
         }

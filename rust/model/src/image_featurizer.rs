@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::image_batches::Network;
 use crate::image_model::{ImageInput, ImageMeta, Pooling, Wanted, image_input, image_meta, wanted_tensor};
 use crate::info::ValueInfo;
+use crate::portable::portable;
 use crate::prepared::{Prepared, prepare};
 use crate::probe;
 use crate::runner::Runner;
@@ -198,7 +199,7 @@ impl ImageFeaturizer {
         Ok(prep)
     }
 
-    fn options(&self, cx: &Context) -> Result<SessionOptions> {
+    fn options(&self, cx: Context) -> Result<SessionOptions> {
         Ok(SessionOptions {
             device: Device::parse(&self.device)?,
             level: OptLevel::parse(&self.optimization_level),
@@ -246,7 +247,7 @@ impl Transform for ImageFeaturizer {
         let network = Network {
             runner: Runner {
                 prepared: &plan.prepared,
-                model: session(&plan.prepared, self.options(cx)?)?,
+                model: session(&plan.prepared, self.options(*cx)?)?,
                 mini_batch: self.mini_batch_size,
             },
             prep: plan.prep,
@@ -255,8 +256,9 @@ impl Transform for ImageFeaturizer {
             pooling: plan.pooling,
             size: plan.size,
         };
-        let (vectors, rejects) =
-            network.vectors(&images, cx, self.row_policy.handle_invalid).map_err(|e| e.at_column(&self.input_col))?;
+        let (vectors, rejects) = network
+            .vectors(&images, cx.threads, self.row_policy.handle_invalid)
+            .map_err(|e| e.at_column(&self.input_col))?;
         let nulls = NullBuffer::from(vectors.valid);
         let nulls = (nulls.null_count() > 0).then_some(nulls);
         let item = Arc::new(Field::new("item", DataType::Float32, true));
@@ -264,6 +266,14 @@ impl Transform for ImageFeaturizer {
         let array = FixedSizeListArray::try_new_with_length(item, plan.size as i32, values, nulls, block.rows())?;
         let column = Column::Arrow(Arc::new(array), types::vector_metadata(plan.size));
         Ok(Output { columns: vec![column], invalid: rejects.into_rows() })
+    }
+
+    fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {
+        Ok(vec![("model", portable(&self.plan()?.prepared, &self.model)?)])
+    }
+
+    fn notes(&self) -> Result<Vec<String>> {
+        Ok(self.plan()?.prepared.notes.clone())
     }
 }
 

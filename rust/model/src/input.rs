@@ -302,7 +302,7 @@ fn fit(have: &[usize], declared: Option<&[Dim]>) -> Result<Vec<usize>, String> {
     // Data of the declared rank means what it says; other data is a flattened form of it.
     if have.len() == want.len()
         || open > 1
-        || (open == 1 && (known == 0 || count % known != 0))
+        || (open == 1 && (known == 0 || !count.is_multiple_of(known)))
         || (open == 0 && count != known)
     {
         return Err(mismatch());

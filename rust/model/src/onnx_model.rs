@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::feed::{feeds, fetches};
 use crate::info::ValueInfo;
 use crate::input::{InputColumn, check_input};
+use crate::portable::portable;
 use crate::prepared::{Prepared, computes, model_info, prepare, prepared_for};
 use crate::results::{OutputType, output_field, vector_field};
 use crate::runner::Runner;
@@ -134,7 +135,7 @@ impl ONNXModel {
         Ok(())
     }
 
-    fn options(&self, cx: &Context) -> Result<SessionOptions> {
+    fn options(&self, cx: Context) -> Result<SessionOptions> {
         Ok(SessionOptions {
             device: Device::parse(&self.device)?,
             level: OptLevel::parse(&self.optimization_level),
@@ -143,11 +144,11 @@ impl ONNXModel {
         })
     }
 
-    fn read_inputs(plan: &Plan, block: &Block, cx: &Context) -> Result<Vec<(String, String, InputColumn)>> {
+    fn read_inputs(plan: &Plan, block: &Block, cx: Context) -> Result<Vec<(String, String, InputColumn)>> {
         plan.feeds
             .iter()
             .map(|(input, column)| {
-                let array = block.column(column)?.to_arrow(cx)?;
+                let array = block.column(column)?.to_arrow(&cx)?;
                 let data = InputColumn::read(column, &array, plan.input(input)?)?;
                 Ok((input.clone(), column.clone(), data))
             })
@@ -197,10 +198,10 @@ impl Transform for ONNXModel {
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let fields = self.output_fields(&block.schema())?;
         let plan = self.plan()?;
-        let inputs = Self::read_inputs(&plan, block, cx)?;
+        let inputs = Self::read_inputs(&plan, block, *cx)?;
         let runner = Runner {
             prepared: &plan.prepared,
-            model: session(&plan.prepared, self.options(cx)?)?,
+            model: session(&plan.prepared, self.options(*cx)?)?,
             mini_batch: self.mini_batch_size,
         };
         let (collected, rejects) = runner.run(&inputs, block.rows(), self.row_policy.handle_invalid)?;
@@ -228,6 +229,14 @@ impl Transform for ONNXModel {
         arrays.extend(derived);
         let columns = arrays.into_iter().zip(fields).map(|(a, f)| Column::Arrow(a, f.metadata().clone())).collect();
         Ok(Output { columns, invalid: rejects.into_rows() })
+    }
+
+    fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {
+        Ok(vec![("model", portable(&self.plan()?.prepared, &self.model)?)])
+    }
+
+    fn notes(&self) -> Result<Vec<String>> {
+        Ok(self.plan()?.prepared.notes.clone())
     }
 
     fn resolved_inputs(&self) -> Result<Option<Vec<String>>> {

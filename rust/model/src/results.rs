@@ -76,13 +76,11 @@ pub fn output_field(name: &str, info: &ValueInfo, form: OutputType) -> Result<Fi
 
 /// The field of a vector column, with its size where that is known.
 pub fn vector_field(name: &str, size: Option<usize>) -> Field {
-    match size {
-        Some(size) => types::vector_field(name, size),
-        None => {
-            let metadata = HashMap::from([(types::KIND_KEY.to_owned(), types::KIND_VECTOR.to_owned())]);
-            Field::new(name, nested_type(DataType::Float32, 1), true).with_metadata(metadata)
-        }
+    if let Some(size) = size {
+        return types::vector_field(name, size);
     }
+    let metadata = HashMap::from([(types::KIND_KEY.to_owned(), types::KIND_VECTOR.to_owned())]);
+    Field::new(name, nested_type(DataType::Float32, 1), true).with_metadata(metadata)
 }
 
 fn nested_type(element: DataType, rank: usize) -> DataType {
@@ -301,21 +299,6 @@ fn ordered(values: Values, spans: &[Option<(usize, u32)>], shapes: &crate::shape
     if in_order && next == values.len() {
         return values;
     }
-    fn pick<T: Clone + Default>(
-        values: &[T],
-        spans: &[Option<(usize, u32)>],
-        size: &dyn Fn(u32) -> usize,
-        fill: usize,
-    ) -> Vec<T> {
-        let mut out = Vec::with_capacity(values.len() + fill);
-        for span in spans {
-            match span {
-                Some((start, id)) => out.extend_from_slice(&values[*start..*start + size(*id)]),
-                None => out.extend(std::iter::repeat_n(T::default(), fill)),
-            }
-        }
-        out
-    }
     match &values {
         Values::F32(v) => Values::F32(pick(v, spans, &size, fill)),
         Values::F64(v) => Values::F64(pick(v, spans, &size, fill)),
@@ -326,6 +309,22 @@ fn ordered(values: Values, spans: &[Option<(usize, u32)>], shapes: &crate::shape
         Values::Bool(v) => Values::Bool(pick(v, spans, &size, fill)),
         Values::Str(v) => Values::Str(pick(v, spans, &size, fill)),
     }
+}
+
+fn pick<T: Clone + Default>(
+    values: &[T],
+    spans: &[Option<(usize, u32)>],
+    size: &dyn Fn(u32) -> usize,
+    fill: usize,
+) -> Vec<T> {
+    let mut out = Vec::with_capacity(values.len() + fill);
+    for span in spans {
+        match span {
+            Some((start, id)) => out.extend_from_slice(&values[*start..*start + size(*id)]),
+            None => out.extend(std::iter::repeat_n(T::default(), fill)),
+        }
+    }
+    out
 }
 
 fn array_of(values: Values, nulls: Option<NullBuffer>) -> ArrayRef {

@@ -61,7 +61,9 @@ impl Runner<'_> {
                 for row in chunk {
                     if let Err(error) = self.run_chunk(inputs, &[*row], outputs, &mut collected) {
                         rejects.reject(*row, error)?;
-                        collected.iter_mut().for_each(|c| c.spans[*row] = None);
+                        for column in &mut collected {
+                            column.spans[*row] = None;
+                        }
                     }
                 }
             }

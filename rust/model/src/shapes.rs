@@ -5,7 +5,7 @@ use std::collections::HashMap;
 /// Distinct row shapes by number.
 #[derive(Debug, Clone)]
 pub struct Shapes {
-    shapes: Vec<Vec<usize>>,
+    distinct: Vec<Vec<usize>>,
     ids: HashMap<Vec<usize>, u32>,
     longer: HashMap<(u32, usize), u32>,
     last: ((u32, usize), u32),
@@ -15,17 +15,17 @@ impl Shapes {
     /// Only the shape without dimensions, number 0.
     pub fn new() -> Self {
         let ids = HashMap::from([(Vec::new(), 0)]);
-        Self { shapes: vec![Vec::new()], ids, longer: HashMap::new(), last: ((u32::MAX, 0), 0) }
+        Self { distinct: vec![Vec::new()], ids, longer: HashMap::new(), last: ((u32::MAX, 0), 0) }
     }
 
     /// The shape of that number.
     pub fn get(&self, id: u32) -> &[usize] {
-        &self.shapes[id as usize]
+        &self.distinct[id as usize]
     }
 
     /// Every shape, by number.
     pub fn all(&self) -> &[Vec<usize>] {
-        &self.shapes
+        &self.distinct
     }
 
     /// The number of a shape.
@@ -33,8 +33,8 @@ impl Shapes {
         if let Some(id) = self.ids.get(shape) {
             return *id;
         }
-        let id = self.shapes.len() as u32;
-        self.shapes.push(shape.to_vec());
+        let id = self.distinct.len() as u32;
+        self.distinct.push(shape.to_vec());
         self.ids.insert(shape.to_vec(), id);
         id
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, BinaryArray, Float32Array};
+use arrow_array::{Array, ArrayRef, BinaryArray, Float32Array, RecordBatch};
 use mmlrs_core::{Error, Result, ThreadBudget, types};
 use mmlrs_image::{ImageColumn, ImageView, TensorPrep};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use pyo3_arrow::PyArray;
+use pyo3_arrow::{PyArray, PyRecordBatch};
 use rayon::prelude::*;
 
 use crate::errors::{detached, to_py};
@@ -37,7 +37,7 @@ pub fn decode_to_tensor<'py>(
     let values = detached(py, || {
         tensor_of(&array, &prep, ThreadBudget::new(threads)).map_err(|e| e.at_stage("decode_to_tensor"))
     })?;
-    PyArray::from_array_ref(Arc::new(Float32Array::from(values))).to_pyarrow(py)
+    to_pyarrow(py, Arc::new(Float32Array::from(values)))
 }
 
 fn tensor_of(array: &ArrayRef, prep: &TensorPrep, budget: ThreadBudget) -> Result<Vec<f32>> {
@@ -62,7 +62,7 @@ pub fn encode_images<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let (array, _) = images.into_inner();
     let encoded = detached(py, || encode_all(&array, format, quality).map_err(|e| e.at_stage("write_images")))?;
-    PyArray::from_array_ref(Arc::new(encoded)).to_pyarrow(py)
+    to_pyarrow(py, Arc::new(encoded))
 }
 
 fn encode_all(array: &ArrayRef, format: &str, quality: u8) -> Result<BinaryArray> {
@@ -87,6 +87,12 @@ fn encode_all(array: &ArrayRef, format: &str, quality: u8) -> Result<BinaryArray
     let files: Vec<Option<Vec<u8>>> =
         (0..rows.len()).map(|row| encode(row).map_err(|e| e.at_row(row).at_column("image"))).collect::<Result<_>>()?;
     Ok(BinaryArray::from_iter(files))
+}
+
+/// An Arrow array as a `pyarrow.Array`.
+fn to_pyarrow(py: Python<'_>, array: ArrayRef) -> PyResult<Bound<'_, PyAny>> {
+    let batch = detached(py, || Ok(RecordBatch::try_from_iter([("values", array)])?))?;
+    PyRecordBatch::new(batch).into_pyarrow(py)?.call_method1("column", (0,))
 }
 
 /// A small natural-looking picture, 48 x 64, encoded as "jpeg" or "png".

@@ -48,7 +48,8 @@ impl Header {
     }
 }
 
-/// Runs `f` with this thread's decompressor.
+/// Runs `f` with this thread's decompressor. After an error a new one is made: the library leaves the old one in the
+/// middle of the bad file, and the next image would be read as its continuation.
 pub(crate) fn with_decompressor<T>(f: impl FnOnce(&mut Decompressor) -> Result<T>) -> Result<T> {
     DECOMPRESSOR.with_borrow_mut(|slot| {
         if slot.is_none() {
@@ -56,7 +57,11 @@ pub(crate) fn with_decompressor<T>(f: impl FnOnce(&mut Decompressor) -> Result<T
             fresh.set_scan_limit(MAX_SCANS).map_err(|e| Error::runtime(format!("libjpeg-turbo: {e}")))?;
             *slot = Some(fresh);
         }
-        slot.as_mut().map_or_else(|| Err(Error::runtime("libjpeg-turbo: no decompressor")), f)
+        let result = slot.as_mut().map_or_else(|| Err(Error::runtime("libjpeg-turbo: no decompressor")), f);
+        if result.is_err() {
+            *slot = None;
+        }
+        result
     })
 }
 
@@ -66,6 +71,10 @@ pub(crate) fn read_header(
     bytes: &[u8],
     options: &DecodeOptions,
 ) -> Result<Option<Header>> {
+    let Markers { orientation, adobe, whole } = scan(bytes);
+    if !whole {
+        return Err(Error::decode("truncated JPEG: it ends before the image begins"));
+    }
     let jpeg = match decompressor.read_header(bytes) {
         Ok(header) => header,
         Err(error) if is_harmless(&error, bytes) => return Ok(None),
@@ -73,7 +82,6 @@ pub(crate) fn read_header(
     };
     let channels = if jpeg.colorspace == Colorspace::Gray { 1 } else { 3 };
     check_limits(jpeg.width as u64, jpeg.height as u64, channels, options)?;
-    let Markers { orientation, adobe } = scan(bytes);
     let orientation = if options.apply_exif_orientation { orientation } else { Orientation::NoTransforms };
     Ok(Some(Header { jpeg, adobe, orientation }))
 }

@@ -9,19 +9,24 @@ pub struct Markers {
     pub orientation: Orientation,
     /// Adobe's APP14 marker: CMYK values are stored inverted.
     pub adobe: bool,
+    /// There is a frame and a first scan: the header is whole. The library reports the size of the image before for a
+    /// header that is not.
+    pub whole: bool,
 }
 
-/// Reads the markers of a JPEG; damage ends the search without an error, the decoder will find it.
+/// Reads the markers of a JPEG. Bytes between segments are passed over, as the decoder does.
 pub fn scan(bytes: &[u8]) -> Markers {
-    let mut found = Markers { orientation: Orientation::NoTransforms, adobe: false };
+    let mut found = Markers { orientation: Orientation::NoTransforms, adobe: false, whole: false };
+    let mut frame = false;
     let mut rest = bytes.get(2..).unwrap_or_default();
-    while let [0xff, marker, tail @ ..] = rest {
-        match *marker {
-            0xff => {
-                rest = &rest[1..];
-                continue;
+    while let Some(at) = rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff)) {
+        let (marker, tail) = (rest[at + 1], &rest[at + 2..]);
+        match marker {
+            0xda => {
+                found.whole = frame;
+                break;
             }
-            0xda | 0xd9 => break,
+            0xd9 => break,
             0x01 | 0xd0..=0xd8 => {
                 rest = tail;
                 continue;
@@ -31,12 +36,15 @@ pub fn scan(bytes: &[u8]) -> Markers {
         let [high, low, ..] = tail else { break };
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let Some(segment) = tail.get(2..length) else { break };
-        if *marker == 0xe1
-            && let Some(exif) = segment.strip_prefix(b"Exif\0\0")
-        {
-            found.orientation = Orientation::from_exif_chunk(exif).unwrap_or(found.orientation);
-        } else if *marker == 0xee && segment.starts_with(b"Adobe") {
-            found.adobe = true;
+        match marker {
+            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => frame = true,
+            0xee if segment.starts_with(b"Adobe") => found.adobe = true,
+            0xe1 => {
+                if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
+                    found.orientation = Orientation::from_exif_chunk(exif).unwrap_or(found.orientation);
+                }
+            }
+            _ => {}
         }
         rest = &tail[length..];
     }

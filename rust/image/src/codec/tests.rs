@@ -188,6 +188,24 @@ fn a_scaled_decode_does_not_hide_a_truncated_file() -> Outcome {
 }
 
 #[test]
+fn a_bad_jpeg_leaves_nothing_behind_for_the_next() -> Outcome {
+    let good = sample_bytes("jpeg", 48, 64, 1)?;
+    let expected = decode(&good, &all())?;
+    for cut in 2..good.len() {
+        assert!(decode(&good[..cut], &all()).is_err(), "cut at {cut}");
+        assert_eq!(decode(&good, &all())?, expected, "after a cut at {cut}");
+    }
+    let mut bytes = good.clone();
+    for at in 2..good.len() {
+        bytes[at] ^= 0x5a;
+        let _ = decode(&bytes, &all());
+        assert_eq!(decode(&good, &all())?, expected, "after damage at {at}");
+        bytes[at] = good[at];
+    }
+    Ok(())
+}
+
+#[test]
 fn odd_but_complete_jpegs_decode() -> Outcome {
     let jpeg = sample_bytes("jpeg", 64, 64, 1)?;
     let plain = decode(&jpeg, &all())?;

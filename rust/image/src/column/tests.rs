@@ -3,7 +3,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, BinaryArray, Int32Array, LargeBinaryArray, StringArray, StructArray};
-use mmlrs_core::{ErrorKind, ThreadBudget, counters};
+use mmlrs_core::{ErrorKind, ThreadBudget};
 
 use super::*;
 use crate::ops::{Interpolation, Resize, ResizeTo};
@@ -118,7 +118,7 @@ fn a_skipped_row_does_not_fail_a_later_stage() -> Result<()> {
 }
 
 #[test]
-fn steps_run_in_order_and_the_decode_happens_once() -> Result<()> {
+fn steps_run_in_order() -> Result<()> {
     let jpeg = sample_bytes("jpeg", 400, 300, 1)?;
     let array = binary(vec![Some(&jpeg)]);
     let crop = Op::Crop { x: 0, y: 0, height: 10, width: 20 };
@@ -127,11 +127,7 @@ fn steps_run_in_order_and_the_decode_happens_once() -> Result<()> {
         HandleInvalid::Error,
         vec![crop],
     ));
-    let decodes = || counters().iter().find(|(name, _)| *name == "image_decodes").map_or(0, |(_, n)| *n);
-    let before = decodes();
-    let out = images.materialize(&cx(1))?;
-    assert_eq!(heights(&out.array), [Some(10)]);
-    assert!(decodes() > before);
+    assert_eq!(heights(&images.materialize(&cx(1))?.array), [Some(10)]);
     Ok(())
 }
 

@@ -194,3 +194,101 @@ impl HasSample for ImageTransformer {
         Sample::new(params, crate::testing::binary_batch("image", 6, 48, 64))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float32Type, Float64Type, Int32Type};
+    use arrow_array::{Array, ArrayRef};
+    use mmlrs_core::{ErrorKind, Stage};
+
+    use super::super::tools::{build, cells, run, run_sample};
+    use super::*;
+    use crate::testing::{sample_bytes, sample_image};
+
+    /// The numbers of one row, flat.
+    fn numbers(array: &ArrayRef, row: usize) -> ArrayRef {
+        let planes = array.as_list::<i32>().value(row);
+        let rows = planes.as_list::<i32>().values().clone();
+        rows.as_list::<i32>().values().clone()
+    }
+
+    #[test]
+    fn the_sample_is_resized() -> Result<()> {
+        let out = run_sample::<ImageTransformer>()?;
+        let heights = out.array.as_struct().column(1).as_primitive::<Int32Type>().clone();
+        assert!(out.invalid.is_empty() && heights.values().iter().all(|h| *h == 24));
+        Ok(())
+    }
+
+    #[test]
+    fn a_tensor_holds_normalised_planes() -> Result<()> {
+        let png = sample_bytes("png", 2, 3, 1)?;
+        let data = cells(vec![Some(&png)])?;
+        let pixels = sample_image(2, 3, 1)?;
+        let red = |i: usize| (f64::from(pixels.data()[i * 3 + 2]) / 255.0 - 0.5) / 0.25;
+        let params = json!({
+            "toTensor": true, "colorScaleFactor": 1.0 / 255.0, "normalizeMean": [0.5, 0.4, 0.3],
+            "normalizeStd": [0.25], "tensorElementType": "double",
+        });
+        let out = run(&build::<ImageTransformer>(&params)?, &data)?.array;
+        let values = numbers(&out, 0);
+        let values = values.as_primitive::<Float64Type>();
+        assert_eq!((values.len(), out.as_list::<i32>().value(0).len()), (18, 3));
+        assert!((0..6).all(|i| (values.value(i) - red(i)).abs() < 1e-12));
+        let operation = json!({"stages": [{"action": "normalize", "mean": [0.5, 0.4, 0.3], "std": [0.25],
+            "scale": 1.0 / 255.0}], "tensorChannelOrder": "bgr"});
+        let out = run(&build::<ImageTransformer>(&operation)?, &data)?.array;
+        let values = numbers(&out, 0);
+        let blue = (f64::from(pixels.data()[0]) / 255.0 - 0.5) / 0.25;
+        assert!((f64::from(values.as_primitive::<Float32Type>().value(0)) - blue).abs() < 1e-6);
+        Ok(())
+    }
+
+    #[test]
+    fn bad_rows_of_a_tensor_follow_the_policy() -> Result<()> {
+        let (png, gray) =
+            (sample_bytes("png", 4, 4, 1)?, crate::encode(crate::ImageView::new(1, 1, 1, &[5])?, "png", 90)?);
+        let data = cells(vec![Some(&png), None, Some(b"no picture"), Some(&gray)])?;
+        let mut params = json!({"toTensor": true, "normalizeMean": [1, 2, 3], "handleInvalid": "keep"});
+        let out = run(&build::<ImageTransformer>(&params)?, &data)?;
+        let nulls: Vec<bool> = (0..4).map(|i| out.array.is_null(i)).collect();
+        assert_eq!(nulls, [false, true, true, true]);
+        assert!(out.invalid[2].reason.contains("autoConvertToColor"), "{:?}", out.invalid);
+        params["autoConvertToColor"] = json!(true);
+        assert_eq!(run(&build::<ImageTransformer>(&params)?, &data)?.invalid.len(), 2);
+        params["handleInvalid"] = json!("error");
+        let error = run(&build::<ImageTransformer>(&params)?, &data).err().map(|e| e.to_string());
+        let expected = "ImageTransformer: column `image`, row 1 of the batch: value is null";
+        assert_eq!(error.as_deref(), Some(expected));
+        Ok(())
+    }
+
+    #[test]
+    fn wrong_params_are_named() -> Result<()> {
+        let data = cells(vec![])?;
+        for (params, name) in [
+            (json!({"stages": [{"action": "spin"}]}), "stages"),
+            (json!({"stages": [{"action": "normalize", "means": [1]}]}), "stages"),
+            (json!({"normalizeStd": [0]}), "normalizeStd"),
+            (json!({"normalizeMean": [1, 2]}), "normalizeMean"),
+            (json!({"interpolation": "best"}), "interpolation"),
+            (json!({"colorScaleFactor": 0}), "colorScaleFactor"),
+            (json!({"maxPixels": 0}), "maxPixels"),
+        ] {
+            let error = build::<ImageTransformer>(&params).and_then(|stage| stage.output_fields(&data.schema())).err();
+            let text = error.as_ref().map(ToString::to_string).unwrap_or_default();
+            assert_eq!(error.map(|e| e.kind()), Some(ErrorKind::InvalidParam));
+            assert!(text.contains(&format!("param `{name}`")), "{text}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_origin_column_is_an_input() -> Result<()> {
+        let stage = build::<ImageTransformer>(&json!({"originCol": "path"}))?;
+        let names: Vec<String> = stage.inputs().into_iter().map(|(_, column)| column).collect();
+        assert_eq!(names, ["image", "path"]);
+        Ok(())
+    }
+}

@@ -100,3 +100,57 @@ impl HasSample for UnrollBinaryImage {
         Sample::new(params, crate::testing::binary_batch("image", 6, 24, 32))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Array;
+    use arrow_array::cast::AsArray;
+
+    use super::super::tools::{build, cells, run, run_sample};
+    use super::*;
+    use crate::testing::sample_bytes;
+
+    #[test]
+    fn one_size_is_announced_when_it_is_known() -> Result<()> {
+        let out = run_sample::<UnrollBinaryImage>()?;
+        assert_eq!(out.array.as_fixed_size_list().value_length(), 12 * 10 * 3);
+        Ok(())
+    }
+
+    #[test]
+    fn channels_convert_and_sizes_may_differ() -> Result<()> {
+        let (a, b) = (sample_bytes("png", 3, 5, 1)?, sample_bytes("jpeg", 4, 2, 1)?);
+        let data = cells(vec![Some(&a), Some(&b)])?;
+        for (channels, lengths) in [(1, [15, 8]), (3, [45, 24]), (4, [60, 32])] {
+            let out = run(&build::<UnrollBinaryImage>(&json!({"nChannels": channels}))?, &data)?;
+            let lists = out.array.as_list::<i32>();
+            assert_eq!([lists.value_length(0), lists.value_length(1)], lengths);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_null_keeps_its_room_in_a_list_of_fixed_size() -> Result<()> {
+        let png = sample_bytes("png", 3, 5, 1)?;
+        let params = json!({"height": 2, "width": 2, "nChannels": 1, "handleInvalid": "keep"});
+        let out = run(&build::<UnrollBinaryImage>(&params)?, &cells(vec![None, Some(&png), None])?)?;
+        assert_eq!((out.array.len(), out.array.null_count(), out.invalid.len()), (3, 2, 2));
+        Ok(())
+    }
+
+    #[test]
+    fn height_and_width_go_together() -> Result<()> {
+        for (params, name) in [
+            (json!({"height": 3}), "width"),
+            (json!({"width": 3}), "height"),
+            (json!({"nChannels": 2}), "nChannels"),
+            (json!({"height": 0, "width": 3}), "height"),
+        ] {
+            let stage = build::<UnrollBinaryImage>(&params);
+            let error = stage.and_then(|stage| stage.output_fields(&cells(vec![])?.schema())).err();
+            let text = error.map(|e| e.to_string()).unwrap_or_default();
+            assert!(text.contains(&format!("param `{name}`")), "{text}");
+        }
+        Ok(())
+    }
+}

@@ -69,3 +69,43 @@ impl HasSample for UnrollImage {
         Sample::new(params, crate::testing::image_batch("image", 6, 16, 24))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Float32Type;
+
+    use super::super::tools::{build, cells, run, run_sample};
+    use super::*;
+    use crate::{ImageView, encode};
+
+    #[test]
+    fn planes_follow_one_another_and_black_is_zero() -> Result<()> {
+        let png = encode(ImageView::new(1, 2, 3, &[0, 1, 2, 255, 128, 3])?, "png", 90)?;
+        let out = run(&build::<UnrollImage>(&json!({}))?, &cells(vec![Some(&png)])?)?;
+        let values = out.array.as_list::<i32>().value(0);
+        assert_eq!(values.as_primitive::<Float32Type>().values().as_ref(), [0.0, 255.0, 1.0, 128.0, 2.0, 3.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn images_of_different_sizes_and_bad_rows_stand_side_by_side() -> Result<()> {
+        let (one, two) = (ImageView::new(1, 1, 1, &[9])?, ImageView::new(1, 2, 1, &[8, 7])?);
+        let (one, two) = (encode(one, "png", 90)?, encode(two, "png", 90)?);
+        let data = cells(vec![Some(&one), Some(b"?"), Some(&two)])?;
+        let out = run(&build::<UnrollImage>(&json!({"handleInvalid": "keep"}))?, &data)?;
+        let lists = out.array.as_list::<i32>();
+        assert_eq!((lists.value_length(0), lists.value_length(1), lists.value_length(2)), (1, 0, 2));
+        assert_eq!(out.invalid.len(), 1);
+        let error = run(&build::<UnrollImage>(&json!({}))?, &data).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(error.starts_with("UnrollImage: column `image`, row 1 of the batch: not an image"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_sample_unrolls() -> Result<()> {
+        let out = run_sample::<UnrollImage>()?;
+        assert_eq!(out.array.as_list::<i32>().value_length(0), 16 * 24 * 3);
+        Ok(())
+    }
+}

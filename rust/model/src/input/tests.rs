@@ -40,9 +40,9 @@ fn numbers_are_cast_to_the_element_type() {
     let input = read(Float64Array::from(vec![0.0, 2.0]), &info(Element::Bool, &[0]));
     assert!(matches!(&input.leaf, Leaf::Bool(v) if v == &[false, true]));
     let input = read(Float64Array::from(vec![1.5]), &info(Element::F16, &[0]));
-    assert!(matches!(&input.leaf, Leaf::F16(v) if v[0].to_f32() == 1.5));
+    assert!(matches!(&input.leaf, Leaf::F16(v) if v[0] == f16::from_f32(1.5)));
     let input = read(Float64Array::from(vec![1.5]), &info(Element::Bf16, &[0]));
-    assert!(matches!(&input.leaf, Leaf::Bf16(v) if v[0].to_f32() == 1.5));
+    assert!(matches!(&input.leaf, Leaf::Bf16(v) if v[0] == bf16::from_f32(1.5)));
 }
 
 #[test]

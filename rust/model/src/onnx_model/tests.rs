@@ -117,7 +117,7 @@ fn softmax_of_the_scores_is_a_vector_of_known_size() {
     }
 }
 
-/// `x[N, L]` -> ReduceSum over L -> `y[N]`.
+/// `x[N, L]` -> `ReduceSum` over L -> `y[N]`.
 fn sum_model() -> Vec<u8> {
     let graph = GraphProto {
         name: "sum".into(),
@@ -259,7 +259,7 @@ fn whole_numbers_and_booleans_keep_types_that_spark_knows() {
             let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 1]));
             let item = Arc::new(Field::new("item", DataType::Int64, true));
             let column: ArrayRef = Arc::new(FixedSizeListArray::new(item, 2, column, None));
-            let (out, _) = run(&stage, &block(vec![("x", column)])).expect(element.name());
+            let (out, _) = run(&stage, &block(vec![("x", column)])).expect("a run");
             if form == "array" {
                 let DataType::List(item) = out[0].data_type() else { continue };
                 assert_eq!(*item.data_type(), element.output_type());
@@ -285,4 +285,78 @@ fn a_wrong_column_or_a_second_name_is_a_clear_error() {
     assert!(swapped.contains("write {\"p\": \"q\"}"), "{swapped}");
     let device = message(json!({"model": model, "inputCol": "x", "device": "tpu"}));
     assert!(device.contains("param `device`"), "{device}");
+}
+
+#[test]
+fn a_sequence_of_maps_becomes_a_map_column() {
+    let mut ints = onnx_protobuf::AttributeProto { name: "classlabels_int64s".into(), ..Default::default() };
+    ints.type_ = onnx_protobuf::attribute_proto::AttributeType::INTS.into();
+    ints.ints = vec![30, 10, 20];
+    let mut zip = node("ZipMap", &["x"], &["maps"], vec![ints]);
+    zip.domain = "ai.onnx.ml".into();
+    let mut value = onnx_protobuf::type_proto::Map { key_type: Element::I64.onnx(), ..Default::default() };
+    value.value_type = Some(crate::proto::tensor_type(Element::F32, Some(&[]))).into();
+    let mut map = onnx_protobuf::TypeProto::default();
+    map.set_map_type(value);
+    let mut sequence = onnx_protobuf::TypeProto::default();
+    sequence
+        .set_sequence_type(onnx_protobuf::type_proto::Sequence { elem_type: Some(map).into(), ..Default::default() });
+    let output =
+        onnx_protobuf::ValueInfoProto { name: "maps".into(), type_: Some(sequence).into(), ..Default::default() };
+    let graph = GraphProto {
+        name: "zip".into(),
+        node: vec![zip],
+        input: vec![tensor("x", &[0, 3])],
+        output: vec![output],
+        ..GraphProto::default()
+    };
+    let bytes = model_bytes(graph, &[]);
+    let mut model = <onnx_protobuf::ModelProto as onnx_protobuf::Message>::parse_from_bytes(&bytes).expect("a model");
+    model.opset_import.push(onnx_protobuf::OperatorSetIdProto {
+        domain: "ai.onnx.ml".into(),
+        version: 1,
+        ..Default::default()
+    });
+    let bytes = onnx_protobuf::Message::write_to_bytes(&model).expect("bytes");
+    let mut builder = ListBuilder::new(Float32Builder::new());
+    builder.append_value([Some(0.5), Some(0.2), Some(0.3)]);
+    builder.append_null();
+    builder.append_value([Some(0.1), Some(0.2), Some(0.7)]);
+    let stage = stage(&json!({"model": blob(&bytes), "inputCol": "x", "outputCol": "m", "handleInvalid": "keep",
+                              "argMaxDict": {"m": "best"}, "softMaxDict": {"m": "soft"}}));
+    let (out, _) = run(&stage, &block(vec![("x", Arc::new(builder.finish()) as ArrayRef)])).expect("a run");
+    let maps = out[0].as_map();
+    assert_eq!((maps.value_length(0), maps.value_length(1), maps.value_length(2)), (3, 0, 3));
+    assert!(out[0].is_null(1) && out[1].is_null(1) && out[2].is_null(1));
+    let best = out[2].as_primitive::<Float64Type>();
+    assert_eq!((best.value(0), best.value(2)), (30.0, 20.0));
+    // The values of the softmax go in the order of the keys: 10, 20, 30.
+    let soft = rows(&out[1], 0);
+    assert!(soft[2] > soft[1] && soft[1] > soft[0]);
+}
+
+#[test]
+fn texts_go_through_a_model_of_texts() {
+    let dims = [Dim::Any];
+    let graph = GraphProto {
+        name: "text".into(),
+        node: vec![node("Identity", &["t"], &["y"], vec![])],
+        input: vec![tensor_info("t", Element::Str, Some(&dims))],
+        output: vec![tensor_info("y", Element::Str, Some(&dims))],
+        ..GraphProto::default()
+    };
+    let texts: ArrayRef = Arc::new(arrow_array::StringArray::from(vec!["ä", "", "c"]));
+    let stage = stage(&json!({"model": blob(&model_bytes(graph, &[])), "inputCol": "t"}));
+    let (out, _) = run(&stage, &block(vec![("t", texts.clone())])).expect("a run");
+    assert_eq!(&out[0], &texts);
+}
+
+#[test]
+fn an_empty_batch_gives_empty_columns() {
+    for form in ["array", "vector", "tensor"] {
+        let params = json!({"model": blob(&sample_model()), "inputCol": "x", "outputCol": "p", "outputType": form,
+                            "softMaxDict": {"p": "s"}, "argMaxDict": {"p": "a"}});
+        let (out, _) = run(&stage(&params), &block(vec![("x", vectors(&[]))])).expect("a run");
+        assert!(out.iter().all(Array::is_empty));
+    }
 }
