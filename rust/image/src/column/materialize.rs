@@ -17,7 +17,7 @@ const ROWS_PER_THREAD: usize = 4;
 /// Calls `each` with the result of every row in order; rows are computed in parallel within the budget, and only a few
 /// results exist at a time.
 pub fn chunked<T: Send>(
-    cx: &Context,
+    cx: Context,
     rows: usize,
     compute: impl Fn(usize) -> Result<T> + Sync + Send,
     mut each: impl FnMut(usize, T) -> Result<()>,
@@ -109,7 +109,7 @@ impl Builder {
 }
 
 /// Spark's image structs.
-pub fn to_structs(images: &ImageColumn, cx: &Context) -> Result<Materialized> {
+pub fn to_structs(images: &ImageColumn, cx: Context) -> Result<Materialized> {
     let rows = images.rows();
     let fallback = DecodeOptions::default();
     let mut builder = Builder::new(rows);

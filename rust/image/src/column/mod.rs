@@ -97,7 +97,7 @@ impl NativeColumn for ImageColumn {
     }
 
     fn materialize(&self, cx: &Context) -> Result<Materialized> {
-        materialize::to_structs(self, cx)
+        materialize::to_structs(self, *cx)
     }
 
     fn as_any(&self) -> &dyn std::any::Any {

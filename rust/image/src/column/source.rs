@@ -31,7 +31,17 @@ enum Text {
 #[derive(Debug, Clone)]
 enum Cells {
     Encoded { bytes: Bytes },
-    Decoded { height: Int32Array, width: Int32Array, channels: Int32Array, mode: Int32Array, data: Bytes },
+    Decoded(Box<Structs>),
+}
+
+/// The fields of image structs.
+#[derive(Debug, Clone)]
+struct Structs {
+    height: Int32Array,
+    width: Int32Array,
+    channels: Int32Array,
+    mode: Int32Array,
+    data: Bytes,
 }
 
 /// Cells and origins.
@@ -136,7 +146,8 @@ impl Source {
         }
         match &self.cells {
             Cells::Encoded { bytes } => Ok(bytes.get(row).map_or(Cell::Null, Cell::Encoded)),
-            Cells::Decoded { height, width, channels, mode, data } => {
+            Cells::Decoded(structs) => {
+                let Structs { height, width, channels, mode, data } = structs.as_ref();
                 let value = |array: &Int32Array| if array.is_valid(row) { array.value(row) } else { -1 };
                 let (height, width, channels, mode) = (value(height), value(width), value(channels), value(mode));
                 let data = data.get(row).unwrap_or_default();
@@ -148,13 +159,13 @@ impl Source {
 
 fn decoded(image: &StructArray) -> Option<Cells> {
     let int = |name| image.column_by_name(name)?.as_primitive_opt::<Int32Type>().cloned();
-    Some(Cells::Decoded {
+    Some(Cells::Decoded(Box::new(Structs {
         height: int("height")?,
         width: int("width")?,
         channels: int("nChannels")?,
         mode: int("mode")?,
         data: Bytes::new(image.column_by_name("data")?)?,
-    })
+    })))
 }
 
 /// Spark's own reader marks a file that is no image with -1 everywhere and no data.

@@ -31,7 +31,7 @@ fn column(array: &ArrayRef) -> Result<ImageColumn> {
 
 fn heights(array: &ArrayRef) -> Vec<Option<i32>> {
     let rows = array.as_struct();
-    let heights: Option<&Int32Array> = rows.column_by_name("height").map(|c| c.as_primitive::<Int32Type>());
+    let heights: Option<&Int32Array> = rows.column_by_name("height").map(AsArray::as_primitive::<Int32Type>);
     (0..rows.len()).map(|i| heights.filter(|_| rows.is_valid(i)).map(|h| h.value(i))).collect()
 }
 
@@ -64,7 +64,7 @@ fn encoded_cells_of_every_type_become_image_structs() -> Result<()> {
 #[test]
 fn other_types_are_refused_by_name() {
     let numbers: ArrayRef = Arc::new(Int32Array::from(vec![1]));
-    let error = column(&numbers).err().map(|e| (e.kind(), e.to_string())).unwrap_or((ErrorKind::Io, String::new()));
+    let error = column(&numbers).err().map_or((ErrorKind::Io, String::new()), |e| (e.kind(), e.to_string()));
     assert_eq!(error.0, ErrorKind::SchemaMismatch);
     assert!(error.1.contains("column `image`") && error.1.contains("encoded bytes"), "{}", error.1);
 }

@@ -97,13 +97,11 @@ impl<'a> Args<'a> {
     pub fn opt_choice(&mut self, name: &'static str, allowed: &[&'static str]) -> Result<Option<&'static str>> {
         let Some(value) = self.value(name) else { return Ok(None) };
         let found = value.as_str().and_then(|v| allowed.iter().find(|a| a.eq_ignore_ascii_case(v)));
-        match found {
-            Some(choice) => Ok(Some(choice)),
-            None => {
-                let quoted: Vec<String> = allowed.iter().map(|a| format!("\"{a}\"")).collect();
-                Err(self.invalid(name, format!("one of {}", quoted.join(", ")), value))
-            }
-        }
+        let Some(choice) = found else {
+            let quoted: Vec<String> = allowed.iter().map(|a| format!("\"{a}\"")).collect();
+            return Err(self.invalid(name, format!("one of {}", quoted.join(", ")), value));
+        };
+        Ok(Some(choice))
     }
 
     /// A list of finite numbers.

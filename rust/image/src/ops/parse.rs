@@ -122,7 +122,7 @@ fn color_format(args: &mut Args<'_>) -> Result<Op> {
 fn threshold(args: &mut Args<'_>) -> Result<Op> {
     let (threshold, max_value) = (args.number("threshold")?, args.number("maxVal")?);
     let kind = args.opt_int("type", 0, 31)?.unwrap_or(0) as i32;
-    if kind & 7 > 4 || kind & 24 == 24 {
+    if kind % 8 > 4 || kind / 8 > 2 {
         return Err(args.error(format!(
             "argument `type` must be 0 to 4, plus 8 (Otsu) or 16 (triangle) for a computed threshold, got {kind}"
         )));

@@ -23,7 +23,7 @@ use crate::tensor::ChannelOrder;
 /// width)`, `threshold(threshold, maxVal, type)`, `gaussianKernel(apertureSize, sigma)`, `flip(code)`,
 /// `rotate(degrees)`, `medianBlur(apertureSize)`, `bilateralFilter(diameter, sigmaColor, sigmaSpace)`,
 /// `canny(threshold1, threshold2, apertureSize)`, `equalizeHist`, `warpAffine(matrix, height, width)`, `pad(top, bottom,
-/// left, right, value, mode)`, and last `normalize(mean, std, scale)`, which asks for a tensor. Each does what OpenCV's
+/// left, right, value, mode)`, and last `normalize(mean, std, scale)`, which asks for a tensor. Each does what `OpenCV`'s
 /// function of that name does. `rotate` turns counter-clockwise.
 ///
 /// The input may be images, encoded bytes or `struct(path, bytes)`; encoded images are decoded here and only here. The
@@ -144,12 +144,12 @@ impl Transform for ImageTransformer {
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let plan = self.plan()?;
-        let images = input_images(block, &self.input_col, self.origin_col.as_deref(), cx)?.then(plan.step);
+        let images = input_images(block, &self.input_col, self.origin_col.as_deref(), *cx)?.then(plan.step);
         let Some((element, order, factors)) = plan.tensor else {
             return Ok(Output { columns: vec![Column::Native(Arc::new(images))], invalid: Vec::new() });
         };
         let mut rejects = Rejects::new(self.policy.handle_invalid);
-        let array = self.tensors(&images, cx, TensorArray::new(element, order, factors), &mut rejects)?;
+        let array = self.tensors(&images, *cx, TensorArray::new(element, order, factors), &mut rejects)?;
         Ok(Output { columns: vec![array], invalid: rejects.into_rows() })
     }
 }
@@ -158,7 +158,7 @@ impl ImageTransformer {
     fn tensors(
         &self,
         images: &ImageColumn,
-        cx: &Context,
+        cx: Context,
         mut out: TensorArray,
         rejects: &mut Rejects,
     ) -> Result<Column> {

@@ -15,8 +15,8 @@ use mmlrs_core::{Block, Context, Result};
 use crate::column::ImageColumn;
 
 /// The image column a stage reads, with origins from another column if one is named.
-fn input_images(block: &Block, name: &str, origins: Option<&str>, cx: &Context) -> Result<ImageColumn> {
-    let origins = origins.map(|column| block.column(column)?.to_arrow(cx)).transpose()?;
+fn input_images(block: &Block, name: &str, origins: Option<&str>, cx: Context) -> Result<ImageColumn> {
+    let origins = origins.map(|column| block.column(column)?.to_arrow(&cx)).transpose()?;
     ImageColumn::from_column(name, block.column(name)?, origins.as_ref())
 }
 

@@ -89,8 +89,8 @@ impl Transform for UnrollBinaryImage {
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let (step, size) = self.plan()?;
-        let images = input_images(block, &self.input_col, None, cx)?.then(step.clone());
-        unroll(&images, &step, size, cx)
+        let images = input_images(block, &self.input_col, None, *cx)?.then(step.clone());
+        unroll(&images, &step, size, *cx)
     }
 }
 
@@ -140,6 +140,7 @@ mod tests {
 
     #[test]
     fn height_and_width_go_together() -> Result<()> {
+        let schema = cells(vec![])?.schema();
         for (params, name) in [
             (json!({"height": 3}), "width"),
             (json!({"width": 3}), "height"),
@@ -147,7 +148,7 @@ mod tests {
             (json!({"height": 0, "width": 3}), "height"),
         ] {
             let stage = build::<UnrollBinaryImage>(&params);
-            let error = stage.and_then(|stage| stage.output_fields(&cells(vec![])?.schema())).err();
+            let error = stage.and_then(|stage| stage.output_fields(&schema)).err();
             let text = error.map(|e| e.to_string()).unwrap_or_default();
             assert!(text.contains(&format!("param `{name}`")), "{text}");
         }

@@ -58,8 +58,8 @@ impl Transform for UnrollImage {
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
-        let images = input_images(block, &self.input_col, None, cx)?.then(self.step());
-        unroll(&images, &self.step(), None, cx)
+        let images = input_images(block, &self.input_col, None, *cx)?.then(self.step());
+        unroll(&images, &self.step(), None, *cx)
     }
 }
 

@@ -25,7 +25,7 @@ fn item() -> Arc<Field> {
 }
 
 /// Unrolls every image of a column; a bad row is null or the error, as `step`'s policy says.
-pub fn unroll(images: &ImageColumn, step: &Step, size: Option<usize>, cx: &Context) -> Result<Output> {
+pub fn unroll(images: &ImageColumn, step: &Step, size: Option<usize>, cx: Context) -> Result<Output> {
     let mut rejects = Rejects::new(step.handle_invalid);
     let mut out = VectorArray::new(size);
     chunked(
@@ -91,12 +91,11 @@ impl VectorArray {
         let rows = self.ends.len() - 1;
         let field = vector_field("", self.size);
         let values: ArrayRef = Arc::new(Float32Array::from(self.values));
-        let array: ArrayRef = match self.size {
-            Some(size) => Arc::new(FixedSizeListArray::try_new_with_length(item(), size as i32, values, nulls, rows)?),
-            None => {
-                let offsets = OffsetBuffer::new(ScalarBuffer::from(self.ends));
-                Arc::new(ListArray::try_new(item(), offsets, values, nulls)?)
-            }
+        let array: ArrayRef = if let Some(size) = self.size {
+            Arc::new(FixedSizeListArray::try_new_with_length(item(), size as i32, values, nulls, rows)?)
+        } else {
+            let offsets = OffsetBuffer::new(ScalarBuffer::from(self.ends));
+            Arc::new(ListArray::try_new(item(), offsets, values, nulls)?)
         };
         debug_assert_eq!(array.data_type(), field.data_type());
         Ok(Column::Arrow(array, field.metadata().clone()))

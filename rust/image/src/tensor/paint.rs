@@ -1,5 +1,7 @@
 //! Resized rows to normalised tensor rows, and the order in which they are written.
 
+#![expect(clippy::inline_always, reason = "only what is inlined into the multiversioned loop gets its instruction set")]
+
 use image::metadata::Orientation;
 use mmlrs_core::{Error, Result};
 
@@ -60,24 +62,24 @@ impl Paint {
         let (first, rest) = out.split_at_mut(plane);
         let (second, third) = rest.split_at_mut(plane);
         let span = y * width..(y + 1) * width;
-        let [a, b, c] = [&mut first[span.clone()], &mut second[span.clone()], &mut third[span]];
+        let targets = [&mut first[span.clone()], &mut second[span.clone()], &mut third[span]];
         match source {
             Source::Gray => {
-                self.straight(0, &rows[..width], a);
-                self.straight(1, &rows[..width], b);
-                self.straight(2, &rows[..width], c);
+                for (channel, target) in targets.into_iter().enumerate() {
+                    self.straight(channel, &rows[..width], target);
+                }
             }
             Source::Bgr => {
                 let (blue, green, red) = (&rows[..width], &rows[width..2 * width], &rows[2 * width..3 * width]);
-                let (x, z) = match self.order {
-                    ChannelOrder::Rgb => (red, blue),
-                    ChannelOrder::Bgr => (blue, red),
+                let sources = match self.order {
+                    ChannelOrder::Rgb => [red, green, blue],
+                    ChannelOrder::Bgr => [blue, green, red],
                 };
-                self.straight(0, x, a);
-                self.straight(1, green, b);
-                self.straight(2, z, c);
+                for (channel, (source, target)) in sources.into_iter().zip(targets).enumerate() {
+                    self.straight(channel, source, target);
+                }
             }
-            Source::YCbCr => self.ycbcr(rows, width, [a, b, c]),
+            Source::YCbCr => self.ycbcr(rows, width, targets),
         }
     }
 
@@ -107,7 +109,7 @@ impl Paint {
         let [red_offset, green_offset, blue_offset] = self.offset;
         let rgb = |x: usize| {
             let (y, cb, cr) = (luma[x], cb[x] - 128.0, cr[x] - 128.0);
-            [y + 1.402 * cr, y - 0.344_136_29 * cb - 0.714_136_29 * cr, y + 1.772 * cb]
+            [y + 1.402 * cr, y - 0.344_136_3 * cb - 0.714_136_3 * cr, y + 1.772 * cb]
         };
         let in_range = |value: f32| value.clamp(0.0, 255.0);
         match self.order {

@@ -4,6 +4,8 @@
 //! vectorises; then the columns of that one row of floats are summed. The hot function is compiled for several
 //! instruction sets, chosen at run time.
 
+#![expect(clippy::inline_always, reason = "only what is inlined into the multiversioned loop gets its instruction set")]
+
 use multiversion::multiversion;
 
 use super::paint::{Paint, Source};
@@ -121,17 +123,17 @@ fn sum_rows(plane: &Plane<'_>, y: usize, sums: &mut [f32]) {
     let mut fresh = true;
     while k < weights.len() {
         match weights[k..] {
-            [a, b, c, d, ..] => {
-                add_rows(sums, [row(k), row(k + 1), row(k + 2), row(k + 3)], [a, b, c, d], fresh);
+            [w0, w1, w2, w3, ..] => {
+                add_rows(sums, [row(k), row(k + 1), row(k + 2), row(k + 3)], [w0, w1, w2, w3], fresh);
                 k += 4;
             }
-            [a, b, ..] => {
-                add_rows(sums, [row(k), row(k + 1)], [a, b], fresh);
+            [w0, w1, ..] => {
+                add_rows(sums, [row(k), row(k + 1)], [w0, w1], fresh);
                 k += 2;
             }
-            [a, ..] => {
-                if a != 0.0 || fresh {
-                    add_rows(sums, [row(k)], [a], fresh);
+            [w0, ..] => {
+                if w0 != 0.0 || fresh {
+                    add_rows(sums, [row(k)], [w0], fresh);
                 }
                 k += 1;
             }
