@@ -173,6 +173,7 @@ def check_chunks(stage: Stage, data: pa.Table, spark: Any) -> None:
     if stage_spec(stage._stage)["rows"] != "kept":
         return
     expected = stage.transform(data)
+    assert expected.num_rows == data.num_rows, f"{data.num_rows} rows became {expected.num_rows}"
     chunked = pa.concat_tables([data.slice(0, 1), data.slice(1, 0), data.slice(1)])
     assert_same(stage.transform(chunked), expected)
     assert_same(stage.transform(data.slice(2)), expected.slice(2))

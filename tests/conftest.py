@@ -1,0 +1,64 @@
+"""What the tests share: one Spark session, and small data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def spark_conf() -> dict[str, str]:
+    """Settings of every Spark session of the tests: quiet, small, and telling when a worker crashes."""
+    import mmlrs
+
+    return {
+        **mmlrs.recommended_conf(),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "OFF",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.python.worker.faulthandler.enabled": "true",
+        "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+    }
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from pyspark.sql import SparkSession
+
+    warehouse = tmp_path_factory.mktemp("warehouse")
+    session = (
+        SparkSession.builder.master("local[2]")
+        .appName("mmlrs-tests")
+        .config(map=spark_conf())
+        .config("spark.sql.warehouse.dir", str(warehouse))
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def jpeg() -> bytes:
+    from mmlrs.testing import sample_image
+
+    return sample_image("jpeg")
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder of 12 small pictures: label=cat/0.jpg ... label=dog/5.png."""
+    from PIL import Image
+    from skimage import data
+
+    folder: Path = tmp_path_factory.mktemp("photos")
+    for label, picture in (("cat", data.chelsea()), ("dog", data.coffee())):
+        (folder / f"label={label}").mkdir()
+        for i in range(6):
+            part = Image.fromarray(picture[10 * i : 160 + 10 * i, 20 * i : 200 + 20 * i])
+            part.save(folder / f"label={label}" / (f"{i}.jpg" if i % 3 else f"{i}.png"))
+    return str(folder)
