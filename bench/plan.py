@@ -77,4 +77,4 @@ def counts(spark: SparkSession) -> dict[int, dict[str, int]]:
     """The counters of each worker process."""
     from mmlrs.testing import worker_counters
 
-    return worker_counters(spark)
+    return {one["pid"]: one for one in worker_counters(spark)}
