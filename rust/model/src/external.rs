@@ -197,6 +197,18 @@ mod tests {
     }
 
     #[test]
+    fn the_runtime_reads_weights_that_stay_outside() {
+        crate::testing::use_runtime();
+        let folder = folder("run");
+        let mut model = external_model("weights.bin");
+        let root = resolve_up_to(&mut model, Some(&folder.join("m.onnx")), 100).expect("a folder");
+        let content = crate::prepared::Content::Bytes(model.write_to_bytes().expect("bytes").into());
+        let options = crate::SessionOptions::plain();
+        assert!(crate::session::open(&content, root.as_deref(), options).is_ok());
+        assert!(crate::session::open(&content, None, options).is_err());
+    }
+
+    #[test]
     fn a_side_file_outside_the_folder_is_refused() {
         let folder = folder("refuse");
         let link = folder.join("link.bin");

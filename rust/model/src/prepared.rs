@@ -14,7 +14,7 @@ use crate::cut::cut_graph;
 use crate::info::{Dim, ModelInfo, ValueInfo, ValueKind};
 use crate::proto::{entry, tensor_info};
 use crate::session::{SessionOptions, open};
-use crate::source::{load, sha256_of};
+use crate::source::{load, parse, sha256_of};
 use crate::{external, probe};
 
 /// Metadata key of the note that a model is prepared, JSON text.
@@ -226,15 +226,17 @@ impl Ready {
         if before.inputs.iter().any(|i| i.shape().is_some_and(<[Dim]>::is_empty)) {
             return Ok(());
         }
-        let mut dynamic = self.model.clone();
-        make_dynamic(&mut dynamic, size);
-        let mut original = self.open(&self.model)?;
-        let agrees = self.open(&dynamic).is_ok_and(|mut d| probe::agrees(&mut original, &before, &mut d, size));
+        let bytes = serialise(&self.model)?;
+        let mut original = self.open(bytes.clone())?;
+        make_dynamic(&mut self.model, size);
+        let dynamic = serialise(&self.model)?;
+        let agrees = self.open(dynamic).is_ok_and(|mut d| probe::agrees(&mut original, &before, &mut d, size));
         if agrees {
-            self.model = dynamic;
             self.batch = Batch::Dynamic;
             self.changed = true;
         } else {
+            // Weights may be large: the original is parsed again rather than kept twice.
+            self.model = parse(&bytes, "the model")?;
             self.notes.push(format!(
                 "the model has a fixed batch of {size} that cannot be made dynamic, so it runs {}",
                 if size == 1 { "row by row".to_owned() } else { format!("{size} rows at a time") }
@@ -256,7 +258,7 @@ impl Ready {
         if !info.outputs.iter().any(open_type) {
             return Ok(());
         }
-        let mut session = self.open(&self.model)?;
+        let mut session = self.open(serialise(&self.model)?)?;
         let mut probed: Option<Vec<probe::Probed>> = None;
         for (at, output) in info.outputs.iter().enumerate().filter(|(_, o)| open_type(o)) {
             let Some(mut found) = probe::inferred(&session, &output.name) else { continue };
@@ -276,8 +278,8 @@ impl Ready {
         Ok(())
     }
 
-    fn open(&self, model: &ModelProto) -> Result<ort::session::Session> {
-        open(&Content::Bytes(serialise(model)?), self.folder.as_deref(), SessionOptions::plain())
+    fn open(&self, model: Arc<[u8]>) -> Result<ort::session::Session> {
+        open(&Content::Bytes(model), self.folder.as_deref(), SessionOptions::plain())
     }
 
     fn finish(mut self, fetches: &[String]) -> Result<Prepared> {

@@ -11,7 +11,7 @@ use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBui
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 
 use crate::prepared::{Content, Prepared};
-use crate::runtime::runtime;
+use crate::runtime::{Runtime, runtime};
 
 /// Sessions kept; the least recently used one goes first.
 const CAPACITY: usize = 8;
@@ -206,7 +206,9 @@ fn open_on(
     cuda: Option<i32>,
 ) -> Result<Session> {
     let failed = |e: ort::Error| Error::model(format!("ONNX Runtime cannot load the model: {}", one_line(&e)));
-    let mut builder = configured(folder, options, cuda).map_err(failed)?;
+    // Even an `ort::Error` needs the library: nothing of `ort` may be touched before this.
+    let runtime = runtime()?;
+    let mut builder = configured(&runtime, folder, options, cuda).map_err(failed)?;
     match content {
         Content::Bytes(bytes) => builder.commit_from_memory(bytes),
         Content::File(path) => builder.commit_from_file(path),
@@ -215,11 +217,11 @@ fn open_on(
 }
 
 fn configured(
+    runtime: &Runtime,
     folder: Option<&std::path::Path>,
     options: SessionOptions,
     cuda: Option<i32>,
 ) -> ort::Result<SessionBuilder> {
-    let runtime = runtime().map_err(|e| ort::Error::new(e.to_string()))?;
     let mut builder = Session::builder(&runtime.environment)?
         .with_log_level(LogLevel::Fatal)?
         .with_optimization_level(options.level.ort())?
