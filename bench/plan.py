@@ -29,11 +29,11 @@ def explained(frame: DataFrame) -> str:
 
 def four_stages(source: DataFrame) -> DataFrame:
     """Resize, blur, mirror, featurize: four native stages in a row."""
-    from pyspark.ml import PipelineModel
+    from pyspark.ml import PipelineModel, Transformer
 
     from mmlrs.image import ImageFeaturizer, ImageTransformer
 
-    stages = [
+    stages: list[Transformer] = [
         ImageTransformer(inputCol="content", outputCol="small").resize(height=128, width=128),
         ImageTransformer(inputCol="small", outputCol="soft").blur(height=3, width=3),
         ImageTransformer(inputCol="soft", outputCol="mirrored").flip(1),

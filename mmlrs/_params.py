@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
+import json
 import os
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,10 @@ def _fail(what: str, value: Any) -> TypeError:
     return TypeError(f"must be {what}, got {shown if len(shown) <= 80 else shown[:77] + '...'}")
 
 
+def _is_real(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
 class Convert:
     """Type converters, one per param type of the descriptors; ranges are checked by the native core."""
 
@@ -49,16 +54,16 @@ class Convert:
         """Accept integers of any kind and floats without a fraction."""
         if isinstance(value, bool | np.bool_):
             raise _fail("an integer", value)
-        if isinstance(value, Integral):
-            return int(value)
-        if isinstance(value, Real) and float(value).is_integer():
+        if isinstance(value, int | np.integer) or (
+            isinstance(value, float | np.floating) and float(value).is_integer()
+        ):
             return int(value)
         raise _fail("an integer", value)
 
     @staticmethod
     def float(value: Any) -> float:
         """Accept real numbers of any kind."""
-        if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
+        if _is_real(value):
             return float(value)
         raise _fail("a number", value)
 
@@ -70,7 +75,7 @@ class Convert:
         raise _fail("a string", value)
 
     @staticmethod
-    def str_list(value: Any) -> list[str]:
+    def str_list(value: Any) -> list[builtins.str]:
         """Accept sequences of strings; a single string is not one."""
         if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
             items = list(value)
@@ -79,26 +84,26 @@ class Convert:
         raise _fail("a list of strings", value)
 
     @staticmethod
-    def float_list(value: Any) -> list[float]:
+    def float_list(value: Any) -> list[builtins.float]:
         """Accept sequences of real numbers."""
         if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
             items = list(value)
-            if all(isinstance(item, Real) and not isinstance(item, bool | np.bool_) for item in items):
+            if all(_is_real(item) for item in items):
                 return [float(item) for item in items]
         raise _fail("a list of numbers", value)
 
     @staticmethod
-    def str_map(value: Any) -> dict[str, str]:
+    def str_map(value: Any) -> dict[builtins.str, builtins.str]:
         """Accept mappings from string to string."""
-        if isinstance(value, Mapping) and all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
+        if isinstance(value, Mapping) and all(
+            isinstance(k, str) and isinstance(v, str) for k, v in value.items()
+        ):
             return {str(k): str(v) for k, v in value.items()}
         raise _fail("a map from string to string", value)
 
     @staticmethod
-    def operations(value: Any) -> list[dict[str, Any]]:
+    def operations(value: Any) -> list[dict[builtins.str, Any]]:
         """Accept sequences of mappings with the key `action`, or the same as JSON text."""
-        import json
-
         if isinstance(value, str):
             try:
                 value = json.loads(value)

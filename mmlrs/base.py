@@ -43,7 +43,7 @@ def is_spark(dataset: Any) -> bool:
 _warned: set[str] = set()
 
 
-class Stage(_Transformer):  # type: ignore[misc]
+class Stage(_Transformer):
     """A transformer on Spark DataFrames, Arrow tables and pandas DataFrames."""
 
     _stage: ClassVar[str]
@@ -70,7 +70,7 @@ class Stage(_Transformer):  # type: ignore[misc]
                 raise InvalidParamError(f"{self._stage}: param `{name}` {error}") from None
         return self
 
-    def set(self, param: Param, value: Any) -> None:
+    def set(self, param: Param[Any], value: Any) -> None:
         """Set a param.
 
         Raises
@@ -232,11 +232,11 @@ class PythonTransformer(Stage):
 
     def _inputs(self, columns: list[str], *, ignore_case: bool) -> list[str]:
         """Return the input columns as the dataset spells them; fails on a missing one and on an existing output."""
-        inputs = [resolve(name, columns, self._stage, ignore_case=ignore_case) for name in self._columns("input")]
+        inputs = [
+            resolve(name, columns, self._stage, ignore_case=ignore_case) for name in self._columns("input")
+        ]
         taken = {name.lower() if ignore_case else name for name in columns}
         for name in self._columns("output"):
             if (name.lower() if ignore_case else name) in taken:
                 raise SchemaMismatchError(f"{self._stage}: column `{name}`: exists already")
         return inputs
-
-

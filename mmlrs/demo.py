@@ -161,7 +161,7 @@ def fit(train: DataFrame) -> PipelineModel:
 
     from mmlrs.image import ImageFeaturizer
 
-    stages = [
+    stages: list[Any] = [
         ImageFeaturizer(inputCol="image", outputCol="features"),
         # In falling order "other" is 0 and "face", the class we look for, is 1.
         StringIndexer(inputCol="label", outputCol="target", stringOrderType="alphabetDesc"),

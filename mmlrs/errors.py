@@ -13,7 +13,7 @@ __all__ = [
     "LimitExceededError",
     "MmlrsError",
     "ModelLoadError",
-    "RuntimeFailure",
+    "ExecutionError",
     "SchemaMismatchError",
 ]
 
@@ -46,7 +46,7 @@ class ModelLoadError(MmlrsError, ValueError):
     """A model is damaged, of an unknown kind, or has no input, output or tensor of a given name."""
 
 
-class RuntimeFailure(MmlrsError, RuntimeError):
+class ExecutionError(MmlrsError, RuntimeError):
     """A kernel or the model runtime failed."""
 
 

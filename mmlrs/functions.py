@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -34,12 +35,10 @@ class _Function:
         announced: list[pa.Field] = []
         for stage in self.stages:
             columns = [*self.inputs, *lineage]
-            node = stage._node(
-                lambda inputs, s=stage, c=columns: bind(s._stage, inputs, lineage, c, ignore_case=True),  # type: ignore[misc]
-                portable=True,
-            )
+            binding = partial(bind, stage._stage, lineage=lineage, columns=columns, ignore_case=True)
+            node = stage._node(binding, portable=True)
             announced = stage._announce(node, fields)
-            lineage |= {field.name: stage._output_value(node, field.name) for field in announced}
+            lineage = lineage | {field.name: stage._output_value(node, field.name) for field in announced}
         error_col = self.stages[-1]._value("errorCol") if self.stages[-1].hasParam("errorCol") else None
         results = [field for field in announced if field.name != error_col]
         if len(results) != 1:
@@ -64,7 +63,7 @@ def _native_stages(stage: Any) -> list[NativeTransformer]:
         elif isinstance(item, NativeTransformer):
             if item.hasParam("handleInvalid") and item._value("handleInvalid") == "skip":
                 raise InvalidParamError(
-                    f"{item._stage}: param `handleInvalid` must be \"error\" or \"keep\" in a function: a function "
+                    f'{item._stage}: param `handleInvalid` must be "error" or "keep" in a function: a function '
                     "returns a value for every row"
                 )
             flat.append(item)
@@ -81,7 +80,9 @@ def _native_stages(stage: Any) -> list[NativeTransformer]:
 def _check_arity(function: _Function, given: int) -> None:
     if given != len(function.inputs):
         names = ", ".join(function.inputs)
-        raise InvalidParamError(f"{function.name}: the function takes {len(function.inputs)} columns ({names}), got {given}")
+        raise InvalidParamError(
+            f"{function.name}: the function takes {len(function.inputs)} columns ({names}), got {given}"
+        )
 
 
 def udf(stage: Any) -> Callable[..., Column]:
@@ -122,7 +123,9 @@ def udf(stage: Any) -> Callable[..., Column]:
         _check_arity(function, len(columns))
         given = [F.col(c) if isinstance(c, str) else c for c in columns]
         compiled, output = function.compile()
-        made = engine.first_output(engine.kernel_of(compiled, SparkSession.active()), output.type, function.name)
+        made = engine.first_output(
+            engine.kernel_of(compiled, SparkSession.active()), output.type, function.name
+        )
         by_name = dict(zip(function.inputs, given, strict=True))
         column = made(*[by_name[name] for name in compiled.sources])
         return array_to_vector(column) if engine.is_vector(output) else column
@@ -182,7 +185,7 @@ def pandas_udf(stage: Any) -> Any:
         return pd.Series(made.to_pandas().to_numpy())
 
     run.__annotations__ = {"series": pd.Series, "return": pd.Series}
-    return spark_pandas_udf(run, returnType=engine.spark_type(output.type))
+    return spark_pandas_udf(run, returnType=engine.spark_type(output.type))  # type: ignore[call-overload]
 
 
 def _arrow(series: Any) -> pa.Array:
@@ -190,7 +193,9 @@ def _arrow(series: Any) -> pa.Array:
     import pandas as pd
 
     if isinstance(series, pd.DataFrame):
-        return pa.StructArray.from_arrays([pa.array(series[c]) for c in series.columns], names=list(series.columns))
+        return pa.StructArray.from_arrays(
+            [pa.array(series[c]) for c in series.columns], names=list(series.columns)
+        )
     array = pa.array(series)
     return array if isinstance(array, pa.Array) else array.combine_chunks()
 

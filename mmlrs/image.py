@@ -99,10 +99,19 @@ class ImageTransformer(_generated.ImageTransformer):
 
     def warpAffine(self, matrix: Sequence[float], height: int, width: int) -> Self:
         """Add an affine warp by the 2 x 3 matrix, given as six numbers row by row."""
-        return self._add("warpAffine", matrix=[float(v) for v in np.ravel(matrix)], height=height, width=width)
+        return self._add(
+            "warpAffine", matrix=[float(v) for v in np.ravel(matrix)], height=height, width=width
+        )
 
     def pad(
-        self, top: int = 0, bottom: int = 0, left: int = 0, right: int = 0, *, value: float = 0, mode: str = "constant"
+        self,
+        top: int = 0,
+        bottom: int = 0,
+        left: int = 0,
+        right: int = 0,
+        *,
+        value: float = 0,
+        mode: str = "constant",
     ) -> Self:
         """Add a border of pixels; `mode` is "constant", "reflect" or "replicate"."""
         return self._add("pad", top=top, bottom=bottom, left=left, right=right, value=value, mode=mode)
@@ -128,10 +137,13 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
     def _copies(self) -> list[ImageTransformer]:
         """Return the stages that make the copies: as it is, then one per flip."""
         codes = [1] * self.getFlipLeftRight() + [0] * self.getFlipUpDown()
-        shared = {"inputCol": self.getInputCol(), "outputCol": self.getOutputCol()}
-        policy = {"handleInvalid": self.getHandleInvalid(), "errorCol": self.getErrorCol()}
-        plain = [ImageTransformer(**shared, **policy)]
-        return plain + [ImageTransformer(**shared, **policy).flip(code) for code in codes]
+        plain = ImageTransformer(
+            inputCol=self.getInputCol(),
+            outputCol=self.getOutputCol(),
+            handleInvalid=self.getHandleInvalid(),
+            errorCol=self.getErrorCol(),
+        )
+        return [plain, *(plain.copy().flip(code) for code in codes)]
 
     def _transform_spark(self, df: Any) -> Any:
         self._inputs(df.columns, ignore_case=True)

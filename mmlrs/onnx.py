@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from mmlrs._generated import onnx as _generated
 from mmlrs.models import model_info
@@ -24,7 +24,7 @@ class ONNXModel(_generated.ONNXModel):
         outputs: list[dict[str, Any]] = self._info()["outputs"]
         return outputs
 
-    def cut_at(self, name: str, outputCol: str | None = None) -> ONNXModel:
+    def cut_at(self, name: str, outputCol: str | None = None) -> Self:
         """Return a copy of the stage that ends at an internal tensor.
 
         Parameters
@@ -34,10 +34,11 @@ class ONNXModel(_generated.ONNXModel):
         outputCol : str, optional
             The new column; the tensor's name by default.
         """
-        stage: ONNXModel = self.copy()
+        stage = self.copy()
         for param in ("outputCol", "softMaxDict", "argMaxDict"):
             stage.clear(stage.getParam(param))
-        return stage.setFetchDict({outputCol or name: name})
+        stage._set(fetchDict={outputCol or name: name})
+        return stage
 
     def _info(self) -> dict[str, Any]:
         self._check_params()

@@ -13,6 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +27,16 @@ from mmlrs.models import ModelHandle
 if HAS_PYSPARK:
     from pyspark.ml.util import MLReader, MLWriter
 else:
-    MLReader = MLWriter = object  # type: ignore[assignment, misc]
+    from typing import Generic, TypeVar
+
+    _T = TypeVar("_T")
+
+    class MLWriter:  # type: ignore[no-redef]
+        """What Spark's writers derive from, without Spark."""
+
+    class MLReader(Generic[_T]):  # type: ignore[no-redef]
+        """What Spark's readers derive from, without Spark."""
+
 
 __all__ = ["StageReader", "StageWriter"]
 
@@ -42,7 +52,7 @@ def _session() -> Any:
 
     try:
         return SparkSession.getActiveSession()
-    except Exception:  # a Connect session that has ended, say
+    except Exception:  # noqa: BLE001 - a Connect session that has ended, say
         return None
 
 
@@ -56,7 +66,7 @@ def _portable(handle: ModelHandle) -> tuple[str, bytes]:
     return sha256, bytes(data)
 
 
-class StageWriter(MLWriter):  # type: ignore[misc]
+class StageWriter(MLWriter):
     """Writes one stage."""
 
     def __init__(self, stage: Any) -> None:
@@ -142,7 +152,7 @@ def _write_local(path: str, metadata: str, models: dict[str, bytes], *, overwrit
         pq.write_table(pa.Table.from_arrays(arrays, schema=_MODELS), f"{path}/models/part-00000.parquet")
 
 
-class StageReader(MLReader):  # type: ignore[misc]
+class StageReader(MLReader[Any]):
     """Reads one stage."""
 
     def __init__(self, cls: type) -> None:
@@ -158,14 +168,21 @@ class StageReader(MLReader):  # type: ignore[misc]
         spark = _session()
         metadata = _read_metadata(spark, path)
         cls = _class_of(metadata, self.cls, path)
-        hashes = {v["sha256"] for kind in ("paramMap", "defaultParamMap") for v in metadata[kind].values() if _is_model(v)}
+        hashes = {
+            v["sha256"]
+            for kind in ("paramMap", "defaultParamMap")
+            for v in metadata[kind].values()
+            if _is_model(v)
+        }
         models = _read_models(spark, path, hashes) if hashes else {}
         stage = cls()
         stage._resetUid(metadata["uid"])
         for kind, target in (("defaultParamMap", stage._defaultParamMap), ("paramMap", stage._paramMap)):
             for name, value in metadata[kind].items():
                 if not stage.hasParam(name):
-                    raise InvalidParamError(f"{cls.__name__}: {path}: saved with a param `{name}` that does not exist")
+                    raise InvalidParamError(
+                        f"{cls.__name__}: {path}: saved with a param `{name}` that does not exist"
+                    )
                 param = stage.getParam(name)
                 target[param] = param.typeConverter(models[value["sha256"]] if _is_model(value) else value)
         return stage
@@ -195,7 +212,7 @@ def _read_metadata(spark: Any, path: str) -> dict[str, Any]:
         if not os.path.isdir(folder):
             raise IoError(f"{folder}: no such folder")
         parts = sorted(name for name in os.listdir(folder) if name.startswith("part-"))
-        text = "".join(open(os.path.join(folder, p), encoding="utf-8").read() for p in parts)
+        text = "".join(Path(folder, part).read_text(encoding="utf-8") for part in parts)
     metadata: dict[str, Any] = json.loads(text)
     return metadata
 

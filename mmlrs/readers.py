@@ -157,7 +157,9 @@ def read_image_stream(
 
 def _check(sample_ratio: float, max_bytes: int) -> None:
     if not 0 <= sample_ratio <= 1:
-        raise InvalidParamError(f"read_images: param `sample_ratio` must be between 0 and 1, got {sample_ratio}")
+        raise InvalidParamError(
+            f"read_images: param `sample_ratio` must be between 0 and 1, got {sample_ratio}"
+        )
     if max_bytes < 1:
         raise InvalidParamError(f"read_images: param `max_bytes` must be at least 1, got {max_bytes}")
 
@@ -247,7 +249,9 @@ def _entry_batches(
         if entry.is_dir():
             continue
         data = _read_entry(archive, entry, max_bytes)
-        rows.append({"path": f"{path}/{entry.filename}", "length": entry.file_size, "content": data, **shared})
+        rows.append(
+            {"path": f"{path}/{entry.filename}", "length": entry.file_size, "content": data, **shared}
+        )
         size += len(data or b"")
         if size >= _BATCH_BYTES:
             yield flush()

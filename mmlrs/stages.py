@@ -58,12 +58,12 @@ class RenameColumn(_generated.RenameColumn):
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
-        (old,), new = self._inputs(df.columns, ignore_case=True), self.getOutputCol()
+        (old,), (new,) = self._inputs(df.columns, ignore_case=True), self._columns("output")
         lineage = {new if n == old else n: _renamed(e, old, new) for n, e in spark.lineage_of(df).items()}
         return spark.with_lineage(df.withColumnsRenamed({old: new}), lineage)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        (old,), new = self._inputs(table.column_names, ignore_case=False), self.getOutputCol()
+        (old,), (new,) = self._inputs(table.column_names, ignore_case=False), self._columns("output")
         return table.rename_columns([new if n == old else n for n in table.column_names])
 
 

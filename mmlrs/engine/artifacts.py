@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,7 +17,6 @@ __all__ = ["INLINE_BYTES", "payload"]
 INLINE_BYTES = 4 * 1024 * 1024
 
 _sent: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-_folder: tempfile.TemporaryDirectory[str] | None = None
 
 
 def payload(sha256: str, session: Any) -> bytes | None:
@@ -33,11 +33,14 @@ def payload(sha256: str, session: Any) -> bytes | None:
     return None
 
 
+@lru_cache(maxsize=1)
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Return the folder of the files that were sent; it goes with the process."""
+    return tempfile.TemporaryDirectory(prefix="mmlrs-")
+
+
 def _file(sha256: str, data: bytes) -> str:
-    global _folder
-    if _folder is None:
-        _folder = tempfile.TemporaryDirectory(prefix="mmlrs-")
-    path = os.path.join(_folder.name, artifact_name(sha256))
+    path = os.path.join(_folder().name, artifact_name(sha256))
     if not os.path.exists(path):
         with open(path + ".part", "wb") as file:
             file.write(data)

@@ -94,7 +94,12 @@ def resolve(name: str, columns: Iterable[str], stage: str, *, ignore_case: bool 
 
 
 def bind(
-    stage: str, inputs: Iterable[str], lineage: Mapping[str, Expr], columns: Iterable[str], *, ignore_case: bool
+    stage: str,
+    inputs: Iterable[str],
+    lineage: Mapping[str, Expr],
+    columns: Iterable[str],
+    *,
+    ignore_case: bool,
 ) -> tuple[tuple[str, Expr], ...]:
     """Bind a stage's input columns: to what the lineage knows of them, else to the plain column."""
     names = list(columns)

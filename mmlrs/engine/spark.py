@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
 
     from mmlrs.base import NativeTransformer
 
-__all__ = ["first_output", "is_vector", "kernel_of", "lineage_of", "spark_type", "sql_function", "transform", "with_lineage"]
+__all__ = [
+    "first_output",
+    "is_vector",
+    "kernel_of",
+    "lineage_of",
+    "spark_type",
+    "sql_function",
+    "transform",
+    "with_lineage",
+]
 
 _LINEAGE = "_mmlrs_lineage"
 _MASK = "__mmlrs_row__"
@@ -52,9 +62,8 @@ def with_lineage(df: DataFrame, lineage: dict[str, Expr]) -> DataFrame:
 def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     """Add a native stage's columns to a DataFrame."""
     columns, lineage = df.columns, lineage_of(df)
-    node = stage._node(
-        lambda inputs: bind(stage._stage, inputs, lineage, columns, ignore_case=True), portable=True
-    )
+    binding = partial(bind, stage._stage, lineage=lineage, columns=columns, ignore_case=True)
+    node = stage._node(binding, portable=True)
     fields = source_fields(df)
     outputs = stage._announce(node, fields)
     taken = {name.lower() for name in columns}
@@ -66,7 +75,8 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
         return _skip(stage, df, node, outputs)
     values = {field.name: stage._output_value(node, field.name) for field in outputs}
     added = [
-        _column(df, values[field.name], field).alias(field.name, metadata=attributes(field)) for field in outputs
+        _column(df, values[field.name], field).alias(field.name, metadata=attributes(field))
+        for field in outputs
     ]
     return with_lineage(df.select("*", *added), {**lineage, **values})
 
@@ -79,7 +89,9 @@ def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.
     """
     values: list[Expr] = [stage._output_value(node, field.name) for field in outputs]
     compiled = compile_program([*values, Value(node, None, "valid")])
-    members = [pa.field(f"c{i}", field.type) for i, field in enumerate(outputs)] + [pa.field("valid", pa.bool_())]
+    members = [pa.field(f"c{i}", field.type) for i, field in enumerate(outputs)] + [
+        pa.field("valid", pa.bool_())
+    ]
     function = all_outputs(kernel_of(compiled, df.sparkSession), pa.struct(members), stage._stage)
     packed = function(*_source_columns(df, compiled)).alias(_MASK)
     made = df.select("*", packed).where(F.col(f"{_MASK}.valid"))
@@ -88,7 +100,9 @@ def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.
     for i, field in enumerate(outputs):
         column = F.col(f"{_MASK}.c{i}")
         added.append(
-            (array_to_vector(column) if is_vector(field) else column).alias(field.name, metadata=attributes(field))
+            (array_to_vector(column) if is_vector(field) else column).alias(
+                field.name, metadata=attributes(field)
+            )
         )
     return made.select(*kept, *added)
 
@@ -103,7 +117,7 @@ def source_fields(df: DataFrame) -> Callable[[str], pa.Field]:
             return pa.field(name, pa.list_(pa.float32()))
         try:
             return pa.field(name, to_arrow_type(kind))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
             raise SchemaMismatchError(f"column `{name}`: has type {kind.simpleString()}: {error}") from None
 
     return field_of
@@ -159,7 +173,7 @@ def first_output(kernel: Kernel, output: pa.DataType, name: str) -> Any:
         return _cast(kernel.run(columns).column(0), target)
 
     run.__name__ = name
-    return arrow_udf(run, returnType=spark_type(output))
+    return arrow_udf(run, returnType=spark_type(output))  # type: ignore[call-overload]
 
 
 def all_outputs(kernel: Kernel, output: pa.StructType, name: str) -> Any:
@@ -172,7 +186,7 @@ def all_outputs(kernel: Kernel, output: pa.StructType, name: str) -> Any:
         return pa.StructArray.from_arrays(made, names=[field.name for field in target])
 
     run.__name__ = name
-    function = arrow_udf(run, returnType=spark_type(output))
+    function = arrow_udf(run, returnType=spark_type(output))  # type: ignore[call-overload]
     return function.asNondeterministic()
 
 
@@ -185,7 +199,7 @@ def sql_function(kernel: Kernel, output: pa.Field, order: list[int]) -> Any:
         return vector_struct(made) if vector else _cast(made, target)
 
     kind = VectorUDT() if vector else spark_type(output.type)
-    return arrow_udf(run, returnType=kind)
+    return arrow_udf(run, returnType=kind)  # type: ignore[call-overload]
 
 
 def _column(df: DataFrame, expr: Value, field: pa.Field) -> Column:
@@ -196,12 +210,18 @@ def _column(df: DataFrame, expr: Value, field: pa.Field) -> Column:
     return array_to_vector(column) if is_vector(field) else column
 
 
+_IMAGE_WARNING = (
+    "image columns over a columnar source (parquet, orc, a cached table) collect thousands of images on the JVM heap when "
+    "they are read; start the session with SparkSession.builder.config(map=mmlrs.recommended_conf())"
+)
 _COLUMNAR = ("FileScan parquet", "FileScan orc", "InMemoryTableScan")
 
 
 def _warn_about_images(stage: NativeTransformer, df: DataFrame, outputs: list[pa.Field]) -> None:
     """Warn once when image columns are made over a columnar source with settings that would exhaust the driver."""
-    image = any(pa.types.is_struct(f.type) and {"data", "nChannels"} <= {x.name for x in f.type} for f in outputs)
+    image = any(
+        pa.types.is_struct(f.type) and {"data", "nChannels"} <= {x.name for x in f.type} for f in outputs
+    )
     if not image or df.isStreaming:
         return
     conf = df.sparkSession.conf
@@ -211,10 +231,4 @@ def _warn_about_images(stage: NativeTransformer, df: DataFrame, outputs: list[pa
     with contextlib.redirect_stdout(plan):
         df.explain()
     if any(scan in plan.getvalue() for scan in _COLUMNAR):
-        stage._warn(
-            [
-                "image columns over a columnar source (parquet, orc, a cached table) collect thousands of images on the "
-                "JVM heap when they are read; start the session with "
-                "SparkSession.builder.config(map=mmlrs.recommended_conf())"
-            ]
-        )
+        stage._warn([_IMAGE_WARNING])

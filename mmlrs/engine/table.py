@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -22,7 +23,9 @@ BATCH_ROWS = 4096
 
 def is_table(dataset: Any) -> bool:
     """Is this a pandas DataFrame or an object with the Arrow PyCapsule interface?"""
-    return hasattr(dataset, "__arrow_c_stream__") or hasattr(dataset, "__arrow_c_array__") or _is_pandas(dataset)
+    return (
+        hasattr(dataset, "__arrow_c_stream__") or hasattr(dataset, "__arrow_c_array__") or _is_pandas(dataset)
+    )
 
 
 def _is_pandas(dataset: Any) -> bool:
@@ -53,9 +56,9 @@ def from_table(table: pa.Table, like: Any) -> Any:
             frame.index = like.index
         return frame
     if type(like).__module__.startswith("polars"):
-        import polars
+        import polars as pl
 
-        return polars.from_arrow(table)
+        return pl.from_arrow(table)
     return table
 
 
@@ -66,9 +69,8 @@ def _one_batch(table: pa.Table) -> pa.RecordBatch:
 
 def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
     """Run a native stage on a table."""
-    node = stage._node(
-        lambda inputs: bind(stage._stage, inputs, {}, table.column_names, ignore_case=False), portable=False
-    )
+    binding = partial(bind, stage._stage, lineage={}, columns=table.column_names, ignore_case=False)
+    node = stage._node(binding, portable=False)
     outputs = stage._announce(node, table.schema.field)
     for field in outputs:
         if field.name in table.column_names:

@@ -45,7 +45,9 @@ class Kernel:
         Model bytes by SHA-256; None for those that lie on the node as files.
     """
 
-    def __init__(self, text: str, names: tuple[str, ...], blobs: tuple[tuple[str, bytes | None], ...]) -> None:
+    def __init__(
+        self, text: str, names: tuple[str, ...], blobs: tuple[tuple[str, bytes | None], ...]
+    ) -> None:
         self.text = text
         self.names = names
         self.blobs = blobs
@@ -88,7 +90,12 @@ def vector_struct(array: pa.Array) -> pa.StructArray:
     """Return lists of numbers as the struct of dense Spark ML vectors."""
     n = len(array)
     values = array.cast(pa.list_(pa.float64()))
-    members = [pa.array([1] * n, pa.int8()), pa.nulls(n, pa.int32()), pa.nulls(n, pa.list_(pa.int32())), values]
+    members = [
+        pa.array([1] * n, pa.int8()),
+        pa.nulls(n, pa.int32()),
+        pa.nulls(n, pa.list_(pa.int32())),
+        values,
+    ]
     fields = [
         pa.field("type", pa.int8(), nullable=False),
         pa.field("size", pa.int32()),

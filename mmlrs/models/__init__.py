@@ -17,7 +17,7 @@ __all__ = ["ModelHandle", "ModelLike", "default_model", "model_info"]
 
 
 class _Serializable(Protocol):
-    def SerializeToString(self) -> bytes: ...  # noqa: N802 - the name protobuf gives it
+    def SerializeToString(self) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,11 @@ def _fetch(uri: str) -> bytes:
             return bytes(stream.read())
     except (OSError, ValueError) as arrow_error:
         try:
-            import fsspec
+            import fsspec  # type: ignore[import-not-found, unused-ignore]
         except ImportError:
-            raise IoError(f"{uri}: {arrow_error}; fsspec, which knows more schemes, is not installed") from None
+            raise IoError(
+                f"{uri}: {arrow_error}; fsspec, which knows more schemes, is not installed"
+            ) from None
         try:
             with fsspec.open(uri, "rb") as stream:
                 return bytes(stream.read())

@@ -50,6 +50,6 @@ def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False)
         time.sleep(0.3)  # keeps this worker busy, so that the other tasks go to the others
         return pa.array([text] * len(column))
 
-    function = arrow_udf(ask, returnType="string")
+    function = arrow_udf(ask, returnType="string")  # type: ignore[call-overload]
     rows = spark.range(0, tasks, 1, tasks).select(function(F.col("id")).alias("text")).collect()
     return list({(found := json.loads(row[0]))["pid"]: found for row in rows}.values())

@@ -7,6 +7,7 @@ import math
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -105,9 +106,8 @@ def check_bad_types(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A value of another type is refused at once, naming the stage and the param."""
     for param in stage_spec(stage._stage)["params"]:
         for bad in param["invalid"]:
-            _expect(
-                InvalidParamError, lambda p=param, b=bad: stage.copy()._set(**{p["name"]: b}), stage, param["name"]
-            )
+            work = partial(stage.copy()._set, **{param["name"]: bad})
+            _expect(InvalidParamError, work, stage, param["name"])
 
 
 def check_bad_values(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -118,12 +118,8 @@ def check_bad_values(stage: Stage, data: pa.Table, spark: Any) -> None:
             continue
         if param["type"] == "float_list":
             bad = [bad]
-        _expect(
-            InvalidParamError,
-            lambda p=param, b=bad: stage.copy()._set(**{p["name"]: b}).transform(data),
-            stage,
-            param["name"],
-        )
+        work = partial(stage.copy()._set(**{param["name"]: bad}).transform, data)
+        _expect(InvalidParamError, work, stage, param["name"])
 
 
 def check_copy(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -148,7 +144,7 @@ def check_save_and_load(stage: Stage, data: pa.Table, spark: Any) -> None:
         assert_same(loaded.transform(data), expected)
         try:
             stage.save(path)
-        except Exception:
+        except Exception:  # noqa: BLE001 - pyspark and mmlrs have no common class
             stage.write().overwrite().save(path)
         else:
             raise AssertionError("saving over a saved stage must fail without overwrite()")
@@ -218,7 +214,7 @@ def check_missing_column(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A missing input column is named, with what there is."""
     for name in stage._columns("input"):
         if name in data.column_names:
-            _expect(ColumnNotFoundError, lambda n=name: stage.transform(data.drop_columns([n])), stage, name)
+            _expect(ColumnNotFoundError, partial(stage.transform, data.drop_columns([name])), stage, name)
 
 
 def check_existing_output(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -226,7 +222,7 @@ def check_existing_output(stage: Stage, data: pa.Table, spark: Any) -> None:
     for name in stage._columns("output"):
         if name not in data.column_names:
             taken = data.append_column(name, pa.nulls(data.num_rows))
-            _expect(SchemaMismatchError, lambda t=taken: stage.transform(t), stage, name)
+            _expect(SchemaMismatchError, partial(stage.transform, taken), stage, name)
 
 
 def check_nulls(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -248,7 +244,7 @@ def check_nulls(stage: Stage, data: pa.Table, spark: Any) -> None:
     assert skipped.num_rows == (data.num_rows - 1) * copies, "the row is dropped"
     try:
         stage.copy()._set(handleInvalid="error").transform(nulled)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - pyspark and mmlrs have no common class
         message = str(error)
         # A stage made of others is told by the name of the one that met the row.
         names = [stage._stage] if isinstance(stage, NativeTransformer) else list(stage_specs())
@@ -273,7 +269,11 @@ def check_fused_equals_unfused(stage: Stage, data: pa.Table, spark: Any) -> None
     column = stage._columns("input")[0]
     if not _is_image(data.schema.field(column).type):
         return
-    rename = {p["name"]: "__first__" for p in stage_spec(stage._stage)["params"] if stage._value(p["name"]) == column}
+    rename = {
+        p["name"]: "__first__"
+        for p in stage_spec(stage._stage)["params"]
+        if stage._value(p["name"]) == column
+    }
     after = stage.copy()._set(**rename)
     first = ImageTransformer(inputCol=column, outputCol="__first__").transform(spark.createDataFrame(data))
     fused = after.transform(first)
@@ -336,7 +336,9 @@ def collect(df: Any) -> pa.Table:
     from pyspark.sql import functions as F
 
     columns = [
-        vector_to_array(F.col(f.name), "float32").alias(f.name) if isinstance(f.dataType, VectorUDT) else F.col(f.name)
+        vector_to_array(F.col(f.name), "float32").alias(f.name)
+        if isinstance(f.dataType, VectorUDT)
+        else F.col(f.name)
         for f in df.schema
     ]
     return df.select(*columns).toArrow()
@@ -351,7 +353,9 @@ def assert_same(got: pa.Table, expected: pa.Table, *, sort: bool = False) -> Non
         left, right = sorted(left, key=repr), sorted(right, key=repr)
     for row, (a, b) in enumerate(zip(left, right, strict=True)):
         for name in expected.column_names:
-            assert _same(a[name], b[name]), f"row {row}, column {name}: {_short(a[name])} is not {_short(b[name])}"
+            assert _same(a[name], b[name]), (
+                f"row {row}, column {name}: {_short(a[name])} is not {_short(b[name])}"
+            )
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -12,10 +12,7 @@ const WIDTH: usize = 110;
 /// The module's text.
 pub fn module(name: &str, stages: &[&StageSpec]) -> String {
     let types: Vec<ParamType> = stages.iter().flat_map(|s| s.params.iter().map(|p| p.ty)).collect();
-    let mut typing: Vec<&str> = vec!["ClassVar"];
-    if types.contains(&ParamType::Operations) {
-        typing.insert(0, "Any");
-    }
+    let typing = ["Any", "ClassVar", "Self"];
     let mut abc: Vec<&str> = Vec::new();
     if types.iter().any(|t| t.annotation().contains("Mapping")) {
         abc.push("Mapping");
@@ -60,7 +57,7 @@ fn class(spec: &StageSpec) -> String {
     for param in &spec.params {
         let _ = writeln!(
             out,
-            "    {name}: Param = Param(undefined(), {name:?}, {doc:?}, Convert.{convert})",
+            "    {name}: Param[Any] = Param(undefined(), {name:?}, {doc:?}, Convert.{convert})",
             name = param.name,
             doc = description(param),
             convert = param.ty.name(),
@@ -76,7 +73,7 @@ fn class(spec: &StageSpec) -> String {
     }
     out.push_str("            }\n        )\n");
     for param in &spec.params {
-        out.push_str(&accessors(spec, param));
+        out.push_str(&accessors(param));
     }
     out
 }
@@ -101,7 +98,7 @@ fn class_doc(spec: &StageSpec) -> String {
     out.replace('\\', "\\\\")
 }
 
-fn accessors(spec: &StageSpec, param: &ParamSpec) -> String {
+fn accessors(param: &ParamSpec) -> String {
     let name = param.name;
     let mut chars = name.chars();
     let capital = chars.next().map(|c| c.to_ascii_uppercase().to_string()).unwrap_or_default() + chars.as_str();
@@ -113,10 +110,9 @@ fn accessors(spec: &StageSpec, param: &ParamSpec) -> String {
         (ty.to_owned(), format!("self._value({name:?})"))
     };
     format!(
-        "\n    def set{capital}(self, value: {ty}) -> {class}:\n        \"\"\"Set `{name}`; returns the stage.\"\"\"\n        \
+        "\n    def set{capital}(self, value: {ty}) -> Self:\n        \"\"\"Set `{name}`; returns the stage.\"\"\"\n        \
          self._set({name}=value)\n        return self\n\n    def get{capital}(self) -> {returns}:\n        \
          \"\"\"Return the value of `{name}`{unset}.\"\"\"\n        value: {returns} = {value}\n        return value\n",
-        class = spec.name,
         unset = if optional { ", or None when it is not set" } else { "" },
     )
 }
