@@ -1,5 +1,7 @@
 //! Sentences shared by docstrings and reference pages.
 
+use std::fmt::Write as _;
+
 use mmlrs_core::{Default, ParamSpec, Role, StageSpec};
 use serde_json::Value;
 
@@ -37,12 +39,12 @@ pub fn description(param: &ParamSpec) -> String {
     }
     if param.role == Role::Input && param.accepts.iter().all(|a| a.word() != "any type") {
         let words: Vec<&str> = param.accepts.iter().map(|a| a.word()).collect();
-        text.push_str(&format!(" Reads: {}.", words.join(", ")));
+        let _ = write!(text, " Reads: {}.", words.join(", "));
     }
     if let Some(sentence) = param.constraint.sentence() {
         let mut chars = sentence.chars();
         let first = chars.next().map(|c| c.to_ascii_uppercase().to_string()).unwrap_or_default();
-        text.push_str(&format!(" {first}{}.", chars.as_str()));
+        let _ = write!(text, " {first}{}.", chars.as_str());
     }
     text
 }
@@ -67,14 +69,14 @@ pub fn wrap(text: &str, indent: &str, width: usize) -> String {
         }
         if paragraph.trim_start().starts_with(['*', '-', '|']) {
             for line in paragraph.lines() {
-                out.push_str(&format!("{indent}{}\n", line.trim_end()));
+                let _ = writeln!(out, "{indent}{}", line.trim_end());
             }
             continue;
         }
         let mut line = String::new();
         for word in paragraph.split_whitespace() {
             if !line.is_empty() && indent.len() + line.len() + 1 + word.len() > width {
-                out.push_str(&format!("{indent}{line}\n"));
+                let _ = writeln!(out, "{indent}{line}");
                 line.clear();
             }
             if !line.is_empty() {
@@ -82,7 +84,7 @@ pub fn wrap(text: &str, indent: &str, width: usize) -> String {
             }
             line.push_str(word);
         }
-        out.push_str(&format!("{indent}{line}\n"));
+        let _ = writeln!(out, "{indent}{line}");
     }
     out
 }

@@ -23,7 +23,8 @@ pub fn module(name: &str, stages: &[&StageSpec]) -> String {
     let mut bases: Vec<&str> = stages.iter().map(|s| base_class(s)).collect();
     bases.sort_unstable();
     bases.dedup();
-    let mut out = format!("\"\"\"Stages of `mmlrs.{name}`.\n\n{MARK}\n\"\"\"\n\nfrom __future__ import annotations\n\n");
+    let mut out =
+        format!("\"\"\"Stages of `mmlrs.{name}`.\n\n{MARK}\n\"\"\"\n\nfrom __future__ import annotations\n\n");
     if !abc.is_empty() {
         let _ = writeln!(out, "from collections.abc import {}", abc.join(", "));
     }

@@ -35,10 +35,15 @@ pub fn page(module: &str, stages: &[&StageSpec]) -> String {
 /// The table of contents.
 pub fn index(modules: &BTreeMap<&str, Vec<&StageSpec>>) -> String {
     let mut out = format!("<!-- {MARK} -->\n\n# Reference\n\n");
-    out.push_str("Every stage runs on Spark DataFrames (classic and Connect, batch and streaming), on pyarrow and pandas\n");
+    out.push_str(
+        "Every stage runs on Spark DataFrames (classic and Connect, batch and streaming), on pyarrow and pandas\n",
+    );
     out.push_str("tables and on any object with the Arrow PyCapsule interface, and saves and loads.\n");
     for (module, stages) in modules {
-        let _ = write!(out, "\n## [mmlrs.{module}]({module}.md)\n\n| stage | what it does | runs as | rows |\n|---|---|---|---|\n");
+        let _ = write!(
+            out,
+            "\n## [mmlrs.{module}]({module}.md)\n\n| stage | what it does | runs as | rows |\n|---|---|---|---|\n"
+        );
         for stage in stages {
             let runs = match stage.body {
                 Body::Native => "native kernel",

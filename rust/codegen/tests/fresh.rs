@@ -6,9 +6,7 @@ use std::path::Path;
 #[test]
 fn the_committed_files_are_fresh() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    if let Err(error) = mmlrs_codegen::run(&root, true) {
-        panic!("{error}");
-    }
+    assert_eq!(mmlrs_codegen::run(&root, true).err(), None);
 }
 
 #[test]
@@ -35,9 +33,7 @@ fn every_sample_is_valid() {
         let sample = entry.sample();
         let params = mmlrs_core::ParamMap::new("sample", sample.params.clone());
         assert!(sample.data.num_rows() >= 4, "{}: a sample has at least four rows", entry.spec().name);
-        if let Err(error) = entry.check(&params) {
-            panic!("{}: {error}", entry.spec().name);
-        }
+        assert_eq!(entry.check(&params).err(), None, "{}", entry.spec().name);
     }
 }
 
@@ -57,11 +53,9 @@ fn crates_depend_only_along_the_allowed_arrows() {
     let output = std::process::Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output();
-    let Ok(output) = output else { panic!("cargo metadata does not run") };
-    let Ok(metadata) = serde_json::from_slice::<serde_json::Value>(&output.stdout) else {
-        panic!("cargo metadata printed no JSON: {}", String::from_utf8_lossy(&output.stderr))
-    };
+        .output()
+        .expect("cargo metadata runs");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
     let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
     assert_eq!(packages.len(), allowed.len(), "a crate without a row in the table of arrows");
     for package in packages {

@@ -1,5 +1,5 @@
 //! The vocabulary every mmlrs crate shares: errors, stage descriptors, columns, the row policy and the two traits a
-//! stage implements. Nothing here knows of ONNX Runtime, OpenCV or Python.
+//! stage implements. Nothing here knows of ONNX Runtime, `OpenCV` or Python.
 
 mod blob;
 mod block;

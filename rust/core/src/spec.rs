@@ -158,9 +158,8 @@ impl ParamType {
             Self::Str => vec![json!([1]), json!({"a": 1})],
             Self::StrList => vec![json!(1), json!([[1]])],
             Self::FloatList => vec![json!("a"), json!(["a"])],
-            Self::StrMap => vec![json!(1), json!([1])],
             Self::Operations => vec![json!(1), json!(["resize"])],
-            Self::Model => vec![json!(1), json!([1])],
+            Self::StrMap | Self::Model => vec![json!(1), json!([1])],
         }
     }
 }
@@ -184,11 +183,10 @@ impl Constraint {
     /// The sentence in docs and errors: "must be ...". `None` when anything goes.
     pub fn sentence(&self) -> Option<String> {
         match self {
-            Self::None => None,
+            Self::None | Self::Range(None, None) => None,
             Self::Range(Some(min), Some(max)) => Some(format!("must be between {min} and {max}")),
             Self::Range(Some(min), None) => Some(format!("must be at least {min}")),
             Self::Range(None, Some(max)) => Some(format!("must be at most {max}")),
-            Self::Range(None, None) => None,
             Self::Above(min) => Some(format!("must be greater than {min}")),
             Self::OneOf(values) => {
                 let quoted: Vec<String> = values.iter().map(|v| format!("\"{v}\"")).collect();

@@ -2,11 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Expr, Ident, Result};
+use syn::{Expr, Ident};
 
 use crate::parse::{Constraint, Default, FieldInput, FieldKind, ParamInput, StageInput};
 
-pub fn expand(stage: &StageInput) -> Result<TokenStream> {
+pub fn expand(stage: &StageInput) -> TokenStream {
     let ident = &stage.ident;
     let name = ident.to_string();
     let StageInput { doc, module, kind, body, rows, example, .. } = stage;
@@ -20,7 +20,7 @@ pub fn expand(stage: &StageInput) -> Result<TokenStream> {
             quote!(self.#field.clone())
         },
     );
-    Ok(quote! {
+    quote! {
         impl ::mmlrs_core::Stage for #ident {
             fn spec() -> &'static ::mmlrs_core::StageSpec {
                 static SPEC: ::std::sync::LazyLock<::mmlrs_core::StageSpec> = ::std::sync::LazyLock::new(|| {
@@ -59,7 +59,7 @@ pub fn expand(stage: &StageInput) -> Result<TokenStream> {
                 #policy
             }
         }
-    })
+    }
 }
 
 fn is_row_policy(field: &FieldInput) -> bool {

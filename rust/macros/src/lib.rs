@@ -18,7 +18,6 @@ use proc_macro::TokenStream;
 pub fn derive_stage(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     parse::StageInput::parse(&input)
-        .and_then(|stage| expand::expand(&stage))
-        .unwrap_or_else(|error| error.to_compile_error())
+        .map_or_else(|error| error.to_compile_error(), |stage| expand::expand(&stage))
         .into()
 }

@@ -17,8 +17,8 @@ use crate::errors::{detached, to_py};
 /// Decodes, resizes and normalises images into one flat float32 array, n x 3 x height x width.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "the arguments of one Python function")]
-pub fn decode_to_tensor<'py>(
-    py: Python<'py>,
+pub fn decode_to_tensor(
+    py: Python<'_>,
     images: PyArray,
     height: usize,
     width: usize,
@@ -27,7 +27,7 @@ pub fn decode_to_tensor<'py>(
     scale: f32,
     threads: usize,
     scaled_decode: bool,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Bound<'_, PyAny>> {
     let (array, _) = images.into_inner();
     let mut prep = TensorPrep::new(height, width);
     prep.mean = means;
@@ -54,12 +54,7 @@ fn tensor_of(array: &ArrayRef, prep: &TensorPrep, budget: ThreadBudget) -> Resul
 
 /// Encodes Spark image structs as "png" or "jpeg" files; null stays null.
 #[pyfunction]
-pub fn encode_images<'py>(
-    py: Python<'py>,
-    images: PyArray,
-    format: &str,
-    quality: u8,
-) -> PyResult<Bound<'py, PyAny>> {
+pub fn encode_images<'py>(py: Python<'py>, images: PyArray, format: &str, quality: u8) -> PyResult<Bound<'py, PyAny>> {
     let (array, _) = images.into_inner();
     let encoded = detached(py, || encode_all(&array, format, quality).map_err(|e| e.at_stage("write_images")))?;
     to_pyarrow(py, Arc::new(encoded))

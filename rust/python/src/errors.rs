@@ -16,7 +16,7 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::SchemaMismatch => "SchemaMismatchError",
         ErrorKind::Decode => "DecodeError",
         ErrorKind::ModelLoad => "ModelLoadError",
-        ErrorKind::Runtime => "RuntimeFailure",
+        ErrorKind::Runtime => "ExecutionError",
         ErrorKind::LimitExceeded => "LimitExceededError",
         ErrorKind::Io => "IoError",
     }

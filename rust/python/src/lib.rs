@@ -23,6 +23,7 @@ mod native {
     use pyo3::prelude::*;
 
     #[pymodule_init]
+    #[expect(clippy::unnecessary_wraps, reason = "the signature pyo3 asks for")]
     fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::models::register_locator();
         Ok(())

@@ -55,9 +55,8 @@ impl Program {
             .collect();
         let cx = Context { threads: ThreadBudget::new(threads) };
         let made = detached(py, || {
-            let outputs = self.inner.run(&columns, &cx, share)?;
-            let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) =
-                outputs.into_iter().map(|o| (o.field, o.array)).unzip();
+            let outputs = self.inner.run(&columns, cx, share)?;
+            let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = outputs.into_iter().map(|o| (o.field, o.array)).unzip();
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
             Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
         })?;

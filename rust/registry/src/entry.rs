@@ -70,12 +70,7 @@ fn check<T: Stage>(params: &ParamMap) -> Result<()> {
 
 fn build<T: Stage + Transform>(params: &ParamMap) -> Result<Built> {
     let stage = T::from_params(params)?;
-    Ok(Built {
-        spec: T::spec(),
-        inputs: stage.inputs(),
-        policy: stage.row_policy(),
-        transform: Box::new(stage),
-    })
+    Ok(Built { spec: T::spec(), inputs: stage.inputs(), policy: stage.row_policy(), transform: Box::new(stage) })
 }
 
 impl Built {

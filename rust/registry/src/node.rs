@@ -66,12 +66,12 @@ impl Node {
         let inputs = built
             .input_columns()?
             .into_iter()
-            .map(|name| match bound.get(&name) {
-                Some(reference) => Ok((name, reference.clone())),
-                None => {
+            .map(|name| {
+                let reference = bound.get(&name).cloned().ok_or_else(|| {
                     let available: Vec<String> = bound.keys().cloned().collect();
-                    Err(Error::column_not_found(&name, &available).at_stage(built.spec.name))
-                }
+                    Error::column_not_found(&name, &available).at_stage(built.spec.name)
+                })?;
+                Ok((name, reference))
             })
             .collect::<Result<_>>()?;
         Ok((built, inputs))
@@ -83,11 +83,11 @@ impl Node {
         self.built.transform.output_fields(input).map_err(|e| e.at_stage(name))
     }
 
-    pub fn run(&self, block: &Block, cx: &Context) -> Result<NodeResult> {
+    pub fn run(&self, block: &Block, cx: Context) -> Result<NodeResult> {
         let name = self.built.spec.name;
         let fail = |e: Error| e.at_stage(name);
         let fields = self.output_fields(&block.schema())?;
-        let output = self.built.transform.transform(block, cx).map_err(fail)?;
+        let output = self.built.transform.transform(block, &cx).map_err(fail)?;
         if output.columns.len() != fields.len() {
             return Err(fail(Error::runtime(format!(
                 "announced {} columns and produced {}",
@@ -110,13 +110,13 @@ impl Node {
     }
 
     /// Turns native columns into Arrow and takes the reasons of their null rows along.
-    pub fn materialize(&self, result: &NodeResult, cx: &Context) -> Result<NodeResult> {
+    pub fn materialize(&self, result: &NodeResult, cx: Context) -> Result<NodeResult> {
         let mut invalid = result.invalid.clone();
         let mut columns = Vec::with_capacity(result.columns.len());
         for column in &result.columns {
             columns.push(match column {
                 Column::Native(native) => {
-                    let done = native.materialize(cx).map_err(|e| e.at_stage(self.built.spec.name))?;
+                    let done = native.materialize(&cx).map_err(|e| e.at_stage(self.built.spec.name))?;
                     invalid.extend(done.invalid);
                     Column::arrow(done.array)
                 }

@@ -93,7 +93,7 @@ impl Program {
 
     /// Computes the outputs of one batch. With `share`, results stay for the next program that begins alike and sees
     /// the same buffers.
-    pub fn run(&self, sources: &[(Field, ArrayRef)], cx: &Context, share: bool) -> Result<Vec<ProgramOutput>> {
+    pub fn run(&self, sources: &[(Field, ArrayRef)], cx: Context, share: bool) -> Result<Vec<ProgramOutput>> {
         self.check_sources(sources.len())?;
         Counter::ProgramRuns.add(1);
         let rows = sources.first().map_or(0, |(_, array)| array.len());
@@ -121,7 +121,7 @@ struct Run<'a> {
     sources: &'a [(Field, ArrayRef)],
     keys: &'a [(SourceKey, ArrayRef)],
     rows: usize,
-    cx: &'a Context,
+    cx: Context,
     share: bool,
 }
 
@@ -145,7 +145,7 @@ impl Run<'_> {
         match reference {
             Ref::Column(_, name) => {
                 let column = column_of(&result, name)?;
-                Ok(ProgramOutput { field: column.field(name), array: column.to_arrow(self.cx)? })
+                Ok(ProgramOutput { field: column.field(name), array: column.to_arrow(&self.cx)? })
             }
             Ref::Valid(_) => Ok(special(node.valid(&result.invalid, self.rows))),
             Ref::Reasons(_) | Ref::Source(_) => Ok(special(reasons(&result.invalid, self.rows))),
@@ -210,10 +210,7 @@ impl Run<'_> {
     }
 
     fn key(&self, node: &Node) -> NodeKey {
-        NodeKey {
-            prefix: node.prefix.clone(),
-            sources: node.sources.iter().map(|i| self.keys[*i].0.clone()).collect(),
-        }
+        NodeKey { prefix: node.prefix.clone(), sources: node.sources.iter().map(|i| self.keys[*i].0.clone()).collect() }
     }
 }
 
@@ -260,8 +257,7 @@ fn prefix_of(item: &Value, inputs: &[(String, Ref)], nodes: &[Node]) -> (String,
         let text = match reference {
             Ref::Source(i) => format!("source {}", number(*i, &mut sources)),
             Ref::Column(i, _) | Ref::Reasons(i) | Ref::Valid(i) => {
-                let renumbered: Vec<usize> =
-                    nodes[*i].sources.iter().map(|s| number(*s, &mut sources)).collect();
+                let renumbered: Vec<usize> = nodes[*i].sources.iter().map(|s| number(*s, &mut sources)).collect();
                 let what = match reference {
                     Ref::Column(_, column) => column.as_str(),
                     Ref::Reasons(_) => "\u{0}reasons",
