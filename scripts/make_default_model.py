@@ -2,8 +2,8 @@
 
 A small convolutional network with fixed filters, nothing trained. Its first layer is a bank of Gabor filters (edges of
 several orientations and widths, in luminance and in two opponent colours, in both phases) and of random filters; the next
-two layers are random with orthogonal rows. A spatial pyramid over their responses gives 480 features: where in the picture which kind of
-structure stands. A linear classifier on such features does well on simple tasks, and every run of this script
+two layers are random with orthogonal rows. A spatial pyramid over their responses, each level divided by its length, gives 480
+features: which kind of structure stands where in the picture. A linear classifier on such features does well on simple tasks, and every run of this script
 gives the same network.
 
 The class scores come from a random head. They exist so that ``headless=False`` has something to return, and mean nothing.
@@ -83,8 +83,22 @@ def weights() -> dict[str, Array]:
         "conv3.weight": orthogonal(rng, WIDTHS[2], WIDTHS[1], 3, 3),
         "grid.weight": orthogonal(rng, GRID_CHANNELS, WIDTHS[1], 1, 1),
         "head.weight": orthogonal(rng, CLASSES, FEATURES),
+        "epsilon": np.array([1e-3], dtype=np.float32),
         "head.bias": np.zeros(CLASSES, dtype=np.float32),
     }
+
+
+def rooted(tensor: str) -> list[onnx.NodeProto]:
+    """Flatten, divide by the length, take the square root: what is where counts, not how strong the contrast is."""
+    node = helper.make_node
+    flat, length, safe, unit = (f"{tensor}_{step}" for step in ("flat", "length", "safe_length", "unit"))
+    return [
+        node("Flatten", [tensor], [flat], axis=1),
+        node("ReduceL2", [flat], [length], axes=[1], keepdims=1),
+        node("Add", [length, "epsilon"], [safe]),
+        node("Div", [flat, safe], [unit]),
+        node("Sqrt", [unit], [f"{tensor}_rooted"]),
+    ]
 
 
 def nodes() -> list[onnx.NodeProto]:
@@ -111,10 +125,10 @@ def nodes() -> list[onnx.NodeProto]:
         node("AveragePool", ["grid_relu"], ["grid_pool"], kernel_shape=[4, 4], strides=[4, 4]),
         node("GlobalAveragePool", ["relu3"], ["average"]),
         node("GlobalMaxPool", ["relu3"], ["maximum"]),
-        node("Flatten", ["grid_pool"], ["grid_flat"], axis=1),
-        node("Flatten", ["average"], ["average_flat"], axis=1),
-        node("Flatten", ["maximum"], ["maximum_flat"], axis=1),
-        node("Concat", ["grid_flat", "average_flat", "maximum_flat"], ["features"], axis=1),
+        *rooted("grid_pool"),
+        *rooted("average"),
+        *rooted("maximum"),
+        node("Concat", ["grid_pool_rooted", "average_rooted", "maximum_rooted"], ["features"], axis=1),
         node("Gemm", ["features", "head.weight", "head.bias"], ["logits"], transB=1),
         node("Softmax", ["logits"], ["scores"], axis=1),
     ]
