@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,14 +102,14 @@ def with_mmlrs(source: DataFrame, network: Network) -> DataFrame:
     return featurizer.transform(source).select("features")
 
 
-def make_predict(network: Network) -> Callable[[], Callable[[np.ndarray], np.ndarray]]:
+def make_predict(network: Network, draft: bool) -> Callable[[], Callable[[np.ndarray], np.ndarray]]:
     """What predict_batch_udf wants: a function that makes, once in a worker, the function that predicts."""
 
     def make() -> Callable[[np.ndarray], np.ndarray]:
         running = peers.session(network)
 
         def predict(files: np.ndarray) -> np.ndarray:
-            tensors = peers.tensor_with_pillow(list(files))
+            tensors = peers.tensor_with_pillow(list(files), draft)
             return peers.infer(running, network, tensors, len(tensors))
 
         return predict
@@ -116,12 +117,14 @@ def make_predict(network: Network) -> Callable[[], Callable[[np.ndarray], np.nda
     return make
 
 
-def with_predict_batch_udf(source: DataFrame, network: Network) -> DataFrame:
+def with_predict_batch_udf(source: DataFrame, network: Network, draft: bool = False) -> DataFrame:
     """The job with pyspark's own tool for inference, Pillow and onnxruntime."""
     from pyspark.ml.functions import array_to_vector, predict_batch_udf
     from pyspark.sql.types import ArrayType, FloatType
 
-    classify = predict_batch_udf(make_predict(network), return_type=ArrayType(FloatType()), batch_size=BATCH)
+    classify = predict_batch_udf(
+        make_predict(network, draft), return_type=ArrayType(FloatType()), batch_size=BATCH
+    )
     return source.select(array_to_vector(classify("content")).alias("features"))
 
 
@@ -142,14 +145,18 @@ def measure_job(spark: SparkSession, job: Job, setting: Setting) -> Iterator[Fig
         source = spark.read.parquet(folder)
         if (partitions := source.rdd.getNumPartitions()) != CORES:
             raise RuntimeError(f"expected {CORES} partitions, got {partitions}")
-        ours, theirs = with_mmlrs(source, job.network), with_predict_batch_udf(source, job.network)
-        check_same(ours, theirs)
-
-        timed = side_by_side(lambda: run_to_nowhere(ours), lambda: run_to_nowhere(theirs), setting.pairs(7))
-        what = f"Spark local[{CORES}], {job.name}, against predict_batch_udf"
-        yield Figure(
-            what, timed.ratio, target=job.target, detail=timed.detail(rows, "Pillow and onnxruntime")
-        )
+        ours = with_mmlrs(source, job.network)
+        for draft, peer, target in (
+            (False, "Pillow", job.target),
+            (True, "Pillow told the size by draft", None),
+        ):
+            theirs = with_predict_batch_udf(source, job.network, draft)
+            check_same(ours, theirs)
+            timed = side_by_side(
+                partial(run_to_nowhere, ours), partial(run_to_nowhere, theirs), setting.pairs(7)
+            )
+            what = f"Spark local[{CORES}], {job.name}, against predict_batch_udf with {peer} and onnxruntime"
+            yield Figure(what, timed.ratio, target=target, detail=timed.detail(rows, "the peer"))
 
         with Limit(job.network, files, CORES, BATCH) as limit:
             for what, decode, target in (
