@@ -260,6 +260,8 @@ pub enum Accept {
     Vector,
     /// Arrays, of any nesting.
     Array,
+    /// Tensors: `struct<dtype, shape, data>`.
+    Tensor,
     /// Anything.
     Any,
 }
@@ -275,6 +277,7 @@ impl Accept {
             Self::Numeric => "number",
             Self::Vector => "vector",
             Self::Array => "array",
+            Self::Tensor => "tensor",
             Self::Any => "any type",
         }
     }

@@ -64,6 +64,17 @@ pub fn is_binary_file(data_type: &DataType) -> bool {
     fields.len() == 2 && is_text(fields[0].data_type()) && is_binary(fields[1].data_type())
 }
 
+/// Is this the tensor type `struct<dtype, shape, data>`, whatever the widths of its texts, lists and bytes?
+pub fn is_tensor(data_type: &DataType) -> bool {
+    let DataType::Struct(fields) = data_type else { return false };
+    let has =
+        |name: &str, fits: &dyn Fn(&DataType) -> bool| fields.iter().any(|f| f.name() == name && fits(f.data_type()));
+    fields.len() == 3
+        && has("dtype", &is_text)
+        && has("shape", &|t| matches!(t, DataType::List(_) | DataType::LargeList(_)))
+        && has("data", &is_binary)
+}
+
 /// A field of dense float vectors of `size`, with its `ml_attr` metadata.
 pub fn vector_field(name: &str, size: usize) -> Field {
     let item = Arc::new(Field::new("item", DataType::Float32, true));

@@ -65,7 +65,7 @@ pub fn check_input(column: &str, data_type: &DataType, info: &ValueInfo) -> Resu
             "holds images; use ImageFeaturizer, or ImageTransformer with toTensor, first",
         ));
     }
-    if tensor_struct::is_tensor(data_type) || leaf_fits(leaf_type(data_type), element) {
+    if kinds::is_tensor(data_type) || leaf_fits(leaf_type(data_type), element) {
         return Ok(());
     }
     Err(Error::schema(
@@ -98,11 +98,8 @@ impl InputColumn {
     pub fn read(column: &str, array: &ArrayRef, info: &ValueInfo) -> Result<Self> {
         check_input(column, array.data_type(), info)?;
         let element = info.element().unwrap_or(Element::F32);
-        let nested = if tensor_struct::is_tensor(array.data_type()) {
-            tensor_struct::read(array, element)?
-        } else {
-            Nested::of(array)?
-        };
+        let nested =
+            if kinds::is_tensor(array.data_type()) { tensor_struct::read(array, element)? } else { Nested::of(array)? };
         nested.into_input(element, info)
     }
 

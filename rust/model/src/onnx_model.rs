@@ -51,13 +51,13 @@ pub struct ONNXModel {
     model: ModelSource,
     /// Column that feeds the model's only input; for several inputs use feedDict. With neither set, each input is fed
     /// from the column of its name.
-    #[param(role = input, accepts(numeric, text, vector, array))]
+    #[param(role = input, accepts(numeric, text, vector, array, tensor))]
     input_col: Option<String>,
     /// Column for the model's only output; for several outputs use fetchDict.
     #[param(role = output)]
     output_col: Option<String>,
     /// Map from model input to the column that feeds it.
-    #[param(role = input, accepts(numeric, text, vector, array, any))]
+    #[param(role = input, accepts(numeric, text, vector, array, tensor, any))]
     feed_dict: Option<StrMap>,
     /// Map from new column to the model output, or any internal tensor, that it holds. Unset: every output, under its own
     /// name.

@@ -7,7 +7,7 @@ use arrow_array::{Array, ArrayRef, make_array, types::Int64Type};
 use arrow_buffer::Buffer;
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Fields};
-use mmlrs_core::{Error, Result, types};
+use mmlrs_core::{Error, Result};
 
 use crate::element::Element;
 use crate::input::{Nested, Span};
@@ -21,17 +21,6 @@ pub fn tensor_type() -> DataType {
         Field::new("shape", shape, true),
         Field::new("data", DataType::Binary, true),
     ]))
-}
-
-/// Is this the tensor type, whatever the widths of its texts, lists and bytes?
-pub fn is_tensor(data_type: &DataType) -> bool {
-    let DataType::Struct(fields) = data_type else { return false };
-    let has =
-        |name: &str, fits: &dyn Fn(&DataType) -> bool| fields.iter().any(|f| f.name() == name && fits(f.data_type()));
-    fields.len() == 3
-        && has("dtype", &types::is_text)
-        && has("shape", &|t| matches!(t, DataType::List(_) | DataType::LargeList(_)))
-        && has("data", &types::is_binary)
 }
 
 /// Reads tensors; the leaf has the Arrow type of `element`.

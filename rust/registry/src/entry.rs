@@ -113,6 +113,7 @@ fn accepts(kind: Accept, data_type: &DataType) -> bool {
         Accept::Text => types::is_text(data_type),
         Accept::Numeric => data_type.is_numeric() || matches!(data_type, DataType::Boolean),
         Accept::Vector | Accept::Array => list,
+        Accept::Tensor => types::is_tensor(data_type),
         Accept::Any => true,
     }
 }
