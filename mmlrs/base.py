@@ -17,9 +17,13 @@ from mmlrs.engine.expr import Expr, Node, Value, compile_program, resolve
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 if HAS_PYSPARK:
-    from pyspark.ml import Transformer as _Transformer
+    from pyspark.ml import Transformer
+    from pyspark.ml.util import MLReadable, MLWritable
+
+    class _Base(Transformer, MLReadable[Any], MLWritable):
+        """What Spark's pipelines expect of a transformer."""
 else:
-    _Transformer = Params  # type: ignore[assignment, misc]
+    _Base = Params  # type: ignore[assignment, misc]
 
 __all__ = ["NativeTransformer", "PythonTransformer", "Stage", "stage_spec", "stage_specs"]
 
@@ -43,7 +47,7 @@ def is_spark(dataset: Any) -> bool:
 _warned: set[str] = set()
 
 
-class Stage(_Transformer):
+class Stage(_Base):
     """A transformer on Spark DataFrames, Arrow tables and pandas DataFrames."""
 
     _stage: ClassVar[str]
