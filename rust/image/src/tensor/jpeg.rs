@@ -83,10 +83,11 @@ fn job<'a>(yuv: &YuvImage<&'a [u8]>, header: &Header, prep: &TensorPrep, paint: 
     if header.jpeg.colorspace == Colorspace::Gray || paint.channels == 1 {
         return Sweep { planes: vec![luma], source: Source::Gray, height, width, paint };
     }
-    let (uv_width, uv_height) = (yuv.uv_width(), yuv.uv_height());
-    let uv_stride = uv_width.next_multiple_of(ALIGN);
+    // The library's width of a chroma plane is its stride: what lies behind the last sample is no picture.
+    let (uv_stride, uv_height) = (yuv.uv_width(), yuv.uv_height());
     let (u_data, v_data) = chroma.split_at((uv_stride * uv_height).min(chroma.len()));
     let (sub_width, sub_height) = yuv.subsamp.size();
+    let uv_width = yuv.width.div_ceil(sub_width);
     let extent = (tall / sub_height as f64, wide / sub_width as f64);
     let chroma = |data| plane(data, uv_stride, (uv_height, uv_width), extent);
     Sweep { planes: vec![luma, chroma(u_data), chroma(v_data)], source: Source::YCbCr, height, width, paint }

@@ -54,6 +54,27 @@ fn the_area_kernel_equals_opencv() -> Outcome {
     Ok(())
 }
 
+/// Widths whose chroma rows end in the middle of a row of the buffer, at the image's size and larger: the last columns
+/// are those of the picture, not of what an image before left behind.
+#[test]
+fn the_right_edge_of_a_jpeg_is_picture() -> Outcome {
+    tensor(&sample_bytes("jpeg", 64, 256, 9)?, &TensorPrep::new(64, 256))?;
+    let pixels = [40, 60, 180].repeat(16 * 200);
+    for width in [16, 50, 90, 144, 160, 162, 199] {
+        let image = crate::image::ImageView::new(16, width, 3, &pixels[..16 * width * 3])?;
+        let jpeg = crate::codec::encode(image, "jpeg", 95)?;
+        for (to_height, to_width) in [(16, width), (16, width - 1), (32, 2 * width), (8, width / 2)] {
+            let values = tensor(&jpeg, &TensorPrep::new(to_height, to_width))?;
+            let plane = to_height * to_width;
+            for (i, value) in values.iter().enumerate() {
+                let expected = [180.0, 60.0, 40.0][i / plane];
+                assert!((value - expected).abs() <= 3.0, "width {width} to {to_width}, column {}", i % to_width);
+            }
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn growing_is_linear_as_in_opencv() -> Outcome {
     let image = sample_image(20, 30, 5)?;
