@@ -65,8 +65,8 @@ class ImageTransformer(_generated.ImageTransformer):
         """Add a box filter of `height` x `width` pixels."""
         return self._add("blur", height=height, width=width)
 
-    def threshold(self, threshold: float, maxVal: float, type: int | str = 0) -> Self:
-        """Add a threshold; `type` is OpenCV's threshold type."""
+    def threshold(self, threshold: float, maxVal: float, type: int = 0) -> Self:
+        """Add a threshold; `type` is OpenCV's threshold type as a number."""
         return self._add("threshold", threshold=threshold, maxVal=maxVal, type=type)
 
     def gaussianKernel(self, apertureSize: int, sigma: float) -> Self:
@@ -78,7 +78,7 @@ class ImageTransformer(_generated.ImageTransformer):
         return self._add("flip", code=code)
 
     def rotate(self, degrees: float) -> Self:
-        """Add a clockwise rotation; multiples of 90 are exact, others keep the size and fill with black."""
+        """Add a counter-clockwise rotation; multiples of 90 are exact, others keep the size and fill with black."""
         return self._add("rotate", degrees=degrees)
 
     def medianBlur(self, apertureSize: int) -> Self:
@@ -110,10 +110,13 @@ class ImageTransformer(_generated.ImageTransformer):
         left: int = 0,
         right: int = 0,
         *,
-        value: float = 0,
+        value: float | Sequence[float] = 0,
         mode: str = "constant",
     ) -> Self:
-        """Add a border of pixels; `mode` is "constant", "reflect" or "replicate"."""
+        """Add a border of pixels; `mode` is "constant", "reflect", "reflect101" or "replicate".
+
+        `value` is for all channels, or one for each, and holds where the mode is "constant".
+        """
         return self._add("pad", top=top, bottom=bottom, left=left, right=right, value=value, mode=mode)
 
     def normalize(self, mean: Sequence[float], std: Sequence[float], scale: float = 1.0) -> Self:
