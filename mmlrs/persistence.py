@@ -106,13 +106,20 @@ class StageWriter(MLWriter):
             models[sha256] = data
             return {"sha256": sha256}
 
+        def hidden(param: Any, value: Any) -> bool:
+            return (
+                isinstance(value, ModelHandle) and param in stage._paramMap
+            )  # its bytes would be for nothing
+
         metadata = {
             "class": f"{type(stage).__module__}.{type(stage).__name__}",
             "timestamp": int(time.time() * 1000),
             "sparkVersion": spark.version if spark is not None else "",
             "uid": stage.uid,
             "paramMap": {p.name: plain(v) for p, v in stage._paramMap.items()},
-            "defaultParamMap": {p.name: plain(v) for p, v in stage._defaultParamMap.items()},
+            "defaultParamMap": {
+                p.name: plain(v) for p, v in stage._defaultParamMap.items() if not hidden(p, v)
+            },
             "mmlrsVersion": mmlrs.__version__,
             "language": "Python",
         }
