@@ -1,4 +1,4 @@
-"""The examples that a reader finds run as they stand: each page's Python blocks, in order, as one program."""
+"""The README's examples run as they stand: its Python blocks, in order, as one program."""
 
 import re
 import subprocess
@@ -10,11 +10,7 @@ import pytest
 from mmlrs import demo
 
 ROOT = Path(__file__).parents[1]
-PAGES = [
-    page
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    if "```python" in page.read_text() and "reference" not in page.parts
-]
+PAGES = [ROOT / "README.md"]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
