@@ -111,7 +111,6 @@ def udf(stage: Any) -> Callable[..., Column]:
     >>> from mmlrs.image import UnrollImage
     >>> unroll = mmlrs.udf(UnrollImage())  # then: df.withColumn("pixels", unroll("image"))
     """
-    from pyspark.ml.functions import array_to_vector
     from pyspark.sql import SparkSession
     from pyspark.sql import functions as F
 
@@ -127,8 +126,7 @@ def udf(stage: Any) -> Callable[..., Column]:
             engine.kernel_of(compiled, SparkSession.active()), output.type, function.name
         )
         by_name = dict(zip(function.inputs, given, strict=True))
-        column = made(*[by_name[name] for name in compiled.sources])
-        return array_to_vector(column) if engine.is_vector(output) else column
+        return engine.finished(made(*[by_name[name] for name in compiled.sources]), output)
 
     return call
 

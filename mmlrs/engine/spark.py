@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mmlrs.base import NativeTransformer
 
 __all__ = [
+    "finished",
     "first_output",
     "is_vector",
     "kernel_of",
@@ -98,12 +99,8 @@ def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.
     kept = [F.col(_quoted(name)) for name in df.columns]
     added = []
     for i, field in enumerate(outputs):
-        column = F.col(f"{_MASK}.c{i}")
-        added.append(
-            (array_to_vector(column) if is_vector(field) else column).alias(
-                field.name, metadata=attributes(field)
-            )
-        )
+        column = finished(F.col(f"{_MASK}.c{i}"), field)
+        added.append(column.alias(field.name, metadata=attributes(field)))
     return made.select(*kept, *added)
 
 
@@ -128,7 +125,9 @@ def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
 
     def column(name: str) -> Column:
         plain = F.col(_quoted(name))
-        return vector_to_array(plain, "float32") if isinstance(schema[name].dataType, VectorUDT) else plain
+        if not isinstance(schema[name].dataType, VectorUDT):
+            return plain
+        return F.when(plain.isNotNull(), vector_to_array(plain, "float32"))  # which fails on a null
 
     return [column(name) for name in compiled.sources]
 
@@ -206,8 +205,14 @@ def _column(df: DataFrame, expr: Value, field: pa.Field) -> Column:
     """Return the column of one value; vectors become Spark ML vectors."""
     compiled = compile_program([expr])
     function = first_output(kernel_of(compiled, df.sparkSession), field.type, expr.node.stage)
-    column = function(*_source_columns(df, compiled))
-    return array_to_vector(column) if is_vector(field) else column
+    return finished(function(*_source_columns(df, compiled)), field)
+
+
+def finished(column: Column, field: pa.Field) -> Column:
+    """Return what a kernel made as the user gets it: arrays of floats that are vectors as Spark ML vectors."""
+    if not is_vector(field):
+        return column
+    return F.when(column.isNotNull(), array_to_vector(column))  # which fails on a null
 
 
 _IMAGE_WARNING = (
