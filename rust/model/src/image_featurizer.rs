@@ -136,7 +136,11 @@ struct Plan {
 
 impl ImageFeaturizer {
     fn plan(&self) -> Result<Plan> {
-        let (_, meta) = image_meta(&self.model)?;
+        let (whole, meta) = image_meta(&self.model)?;
+        if whole.inputs.len() == 1 {
+            // Not a network for pictures: told before any of its layers is looked for.
+            image_input(&whole)?;
+        }
         let wanted = Wanted {
             headless: self.headless,
             cut_output_layers: self.cut_output_layers,

@@ -59,7 +59,7 @@ impl ImageMeta {
             means: floats("means"),
             stds: floats("stds"),
             scale: meta.get("scale").and_then(Value::as_f64),
-            channel_order: text("channelOrder"),
+            channel_order: text("channelOrder").map(|order| order.to_lowercase()),
             layer_names: texts("layerNames"),
             feature_tensor: text("featureTensor"),
             labels: texts("labels"),
