@@ -30,10 +30,10 @@ def png(pixels: np.ndarray) -> bytes:
     return cv2.imencode(".png", pixels)[1].tobytes()
 
 
-def file(picture: Image.Image, format: str, **options: Any) -> bytes:
+def file(picture: Image.Image, kind: str, **options: Any) -> bytes:
     """A file as Pillow writes it."""
     out = io.BytesIO()
-    picture.save(out, format, **options)
+    picture.save(out, kind, **options)
     return out.getvalue()
 
 
