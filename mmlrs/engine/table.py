@@ -40,10 +40,31 @@ def to_table(dataset: Any) -> pa.Table:
     if isinstance(dataset, pa.RecordBatch):
         return pa.Table.from_batches([dataset])
     if _is_pandas(dataset):
-        return pa.Table.from_pandas(dataset)
+        return _with_images(pa.Table.from_pandas(dataset))
     if hasattr(dataset, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(dataset).read_all()
     return pa.Table.from_batches([pa.record_batch(dataset)])
+
+
+_IMAGE = pa.struct(
+    [
+        ("origin", pa.string()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("nChannels", pa.int32()),
+        ("mode", pa.int32()),
+        ("data", pa.binary()),
+    ]
+)
+
+
+def _with_images(table: pa.Table) -> pa.Table:
+    """Give image structs their types back: in pandas they are dicts, whose numbers have no width."""
+    names = {field.name for field in _IMAGE}
+    for i, field in enumerate(table.schema):
+        if pa.types.is_struct(field.type) and {member.name for member in field.type} == names:
+            table = table.set_column(i, field.with_type(_IMAGE), table.column(i).cast(_IMAGE))
+    return table
 
 
 def from_table(table: pa.Table, like: Any) -> Any:
