@@ -949,16 +949,18 @@ class ImageFeaturizer(NativeTransformer):
         Rows of the network's input, for networks that take any size. Must be at least 1.
     imageWidth : int, optional
         Columns of the network's input, for networks that take any size. Must be at least 1.
-    channelNormalizationMeans : Sequence[float], default [0.485, 0.456, 0.406]
-        Mean of each channel, taken off after scaling; the default gives way to the model's metadata.
-    channelNormalizationStds : Sequence[float], default [0.229, 0.224, 0.225]
-        Standard deviation of each channel, divided by after the mean; the default gives way to the model's
-        metadata.
-    colorScaleFactor : float, default 0.00392156862745098
-        Factor on the pixel values 0 to 255; the default gives way to the model's metadata.
-    channelOrder : str, default "rgb"
-        Order of the network's channels; the default gives way to the model's metadata. Must be one of "rgb",
-        "bgr".
+    channelNormalizationMeans : Sequence[float], optional
+        Mean of each channel, taken off after scaling; when not set, that of the model's metadata, else
+        `ImageNet`'s 0.485, 0.456, 0.406.
+    channelNormalizationStds : Sequence[float], optional
+        Standard deviation of each channel, divided by after the mean; when not set, that of the model's
+        metadata, else `ImageNet`'s 0.229, 0.224, 0.225.
+    colorScaleFactor : float, optional
+        Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255. Must be
+        greater than 0.
+    channelOrder : str, optional
+        Order of the network's channels; when not set, that of the model's metadata, else "rgb". Must be one
+        of "rgb", "bgr".
     pooling : str, default "auto"
         What to do with features of rows and columns: "avg" takes the mean of each channel, "max" its largest
         value, "none" every value; "auto" means "avg". Must be one of "auto", "avg", "max", "none".
@@ -982,7 +984,8 @@ class ImageFeaturizer(NativeTransformer):
         Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least
         1.
     miniBatchSize : int, default 64
-        Pictures per run of the network; the last run of a batch may have fewer. Must be at least 1.
+        Most pictures per run of the network; on the CPU a run takes at most 8 per thread, which keeps what
+        its layers pass on in the cache. Must be at least 1.
     device : str, default "auto"
         Where the network runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
     optimizationLevel : str, default "all"
@@ -1021,10 +1024,10 @@ class ImageFeaturizer(NativeTransformer):
     outputTensorName: Param[Any] = Param(undefined(), "outputTensorName", "The output that holds the scores; by default the first one. Must not be empty.", Convert.str)
     imageHeight: Param[Any] = Param(undefined(), "imageHeight", "Rows of the network's input, for networks that take any size. Must be at least 1.", Convert.int)
     imageWidth: Param[Any] = Param(undefined(), "imageWidth", "Columns of the network's input, for networks that take any size. Must be at least 1.", Convert.int)
-    channelNormalizationMeans: Param[Any] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, taken off after scaling; the default gives way to the model's metadata.", Convert.float_list)
-    channelNormalizationStds: Param[Any] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, divided by after the mean; the default gives way to the model's metadata.", Convert.float_list)
-    colorScaleFactor: Param[Any] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255; the default gives way to the model's metadata.", Convert.float)
-    channelOrder: Param[Any] = Param(undefined(), "channelOrder", "Order of the network's channels; the default gives way to the model's metadata. Must be one of \"rgb\", \"bgr\".", Convert.str)
+    channelNormalizationMeans: Param[Any] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, taken off after scaling; when not set, that of the model's metadata, else `ImageNet`'s 0.485, 0.456, 0.406.", Convert.float_list)
+    channelNormalizationStds: Param[Any] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, divided by after the mean; when not set, that of the model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225.", Convert.float_list)
+    colorScaleFactor: Param[Any] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255. Must be greater than 0.", Convert.float)
+    channelOrder: Param[Any] = Param(undefined(), "channelOrder", "Order of the network's channels; when not set, that of the model's metadata, else \"rgb\". Must be one of \"rgb\", \"bgr\".", Convert.str)
     pooling: Param[Any] = Param(undefined(), "pooling", "What to do with features of rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"none\" every value; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"none\".", Convert.str)
     autoConvertToColor: Param[Any] = Param(undefined(), "autoConvertToColor", "Turn gray pictures into colour where the network wants three channels; otherwise they are bad rows.", Convert.bool)
     interpolation: Param[Any] = Param(undefined(), "interpolation", "How pictures are resized. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", Convert.str)
@@ -1033,7 +1036,7 @@ class ImageFeaturizer(NativeTransformer):
     scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs, with small differences in pixel values.", Convert.bool)
     maxPixels: Param[Any] = Param(undefined(), "maxPixels", "Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.", Convert.int)
     maxBytes: Param[Any] = Param(undefined(), "maxBytes", "Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.", Convert.int)
-    miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Pictures per run of the network; the last run of a batch may have fewer. Must be at least 1.", Convert.int)
+    miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most pictures per run of the network; on the CPU a run takes at most 8 per thread, which keeps what its layers pass on in the cache. Must be at least 1.", Convert.int)
     device: Param[Any] = Param(undefined(), "device", "Where the network runs: \"auto\" (GPU if there is one), \"cpu\", \"cuda\" or \"cuda:N\".", Convert.str)
     optimizationLevel: Param[Any] = Param(undefined(), "optimizationLevel", "How far ONNX Runtime may optimise the graph. Must be one of \"none\", \"basic\", \"extended\", \"all\".", Convert.str)
     intraOpThreads: Param[Any] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be at least 0.", Convert.int)
@@ -1210,9 +1213,9 @@ class ImageFeaturizer(NativeTransformer):
         self._set(channelNormalizationMeans=value)
         return self
 
-    def getChannelNormalizationMeans(self) -> Sequence[float]:
-        """Return the value of `channelNormalizationMeans`."""
-        value: Sequence[float] = self._value("channelNormalizationMeans")
+    def getChannelNormalizationMeans(self) -> Sequence[float] | None:
+        """Return the value of `channelNormalizationMeans`, or None when it is not set."""
+        value: Sequence[float] | None = self._value("channelNormalizationMeans")
         return value
 
     def setChannelNormalizationStds(self, value: Sequence[float]) -> Self:
@@ -1220,9 +1223,9 @@ class ImageFeaturizer(NativeTransformer):
         self._set(channelNormalizationStds=value)
         return self
 
-    def getChannelNormalizationStds(self) -> Sequence[float]:
-        """Return the value of `channelNormalizationStds`."""
-        value: Sequence[float] = self._value("channelNormalizationStds")
+    def getChannelNormalizationStds(self) -> Sequence[float] | None:
+        """Return the value of `channelNormalizationStds`, or None when it is not set."""
+        value: Sequence[float] | None = self._value("channelNormalizationStds")
         return value
 
     def setColorScaleFactor(self, value: float) -> Self:
@@ -1230,9 +1233,9 @@ class ImageFeaturizer(NativeTransformer):
         self._set(colorScaleFactor=value)
         return self
 
-    def getColorScaleFactor(self) -> float:
-        """Return the value of `colorScaleFactor`."""
-        value: float = self._value("colorScaleFactor")
+    def getColorScaleFactor(self) -> float | None:
+        """Return the value of `colorScaleFactor`, or None when it is not set."""
+        value: float | None = self._value("colorScaleFactor")
         return value
 
     def setChannelOrder(self, value: str) -> Self:
@@ -1240,9 +1243,9 @@ class ImageFeaturizer(NativeTransformer):
         self._set(channelOrder=value)
         return self
 
-    def getChannelOrder(self) -> str:
-        """Return the value of `channelOrder`."""
-        value: str = self._value("channelOrder")
+    def getChannelOrder(self) -> str | None:
+        """Return the value of `channelOrder`, or None when it is not set."""
+        value: str | None = self._value("channelOrder")
         return value
 
     def setPooling(self, value: str) -> Self:

@@ -107,12 +107,18 @@ pub struct LoadedModel {
     // `Run` of one session is not safe from several threads at once, and with the threads of one budget it would gain
     // nothing.
     session: Mutex<Session>,
+    on_cpu: bool,
 }
 
 /// A named input of a run.
 pub type Feed<'a> = (Cow<'a, str>, SessionInputValue<'a>);
 
 impl LoadedModel {
+    /// Does it run on the CPU?
+    pub fn on_cpu(&self) -> bool {
+        self.on_cpu
+    }
+
     /// Runs the model on `rows` rows and hands the outputs to `read`.
     pub fn run<T>(
         &self,
@@ -157,7 +163,12 @@ pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<Loade
     }
     let session = open(prepared.content(), prepared.folder(), options)?;
     Counter::ModelLoads.add(1);
-    let model = Arc::new(LoadedModel { session: Mutex::new(session) });
+    let on_cpu = match options.device {
+        Device::Cpu => true,
+        Device::Cuda(_) => false,
+        Device::Auto => !cuda_available(),
+    };
+    let model = Arc::new(LoadedModel { session: Mutex::new(session), on_cpu });
     if cache.len() >= CAPACITY {
         let old = cache.remove(0);
         if old.0.process != key.process {
