@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 
+@pytest.fixture(scope="session")
 def spark_conf() -> dict[str, str]:
     """Settings of every Spark session of the tests: quiet, small, and telling when a worker crashes."""
     import mmlrs
@@ -27,14 +28,14 @@ def spark_conf() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def spark(spark_conf: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from pyspark.sql import SparkSession
 
     warehouse = tmp_path_factory.mktemp("warehouse")
     session = (
         SparkSession.builder.master("local[2]")
         .appName("mmlrs-tests")
-        .config(map=spark_conf())
+        .config(map=spark_conf)
         .config("spark.sql.warehouse.dir", str(warehouse))
         .getOrCreate()
     )
