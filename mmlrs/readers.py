@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs.errors import InvalidParamError
+from mmlrs.engine.expr import resolve
+from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 __all__ = ["read_binary_files", "read_image_stream", "read_images", "write_images"]
 
 MAX_BYTES = 268_435_456
 _SAMPLE_STEPS = 1_000_000
 _BATCH_BYTES = 32 * 1024 * 1024
+_IMAGE_FIELDS = {"origin", "height", "width", "nChannels", "data"}
 
 
 def read_binary_files(
@@ -42,7 +44,7 @@ def read_binary_files(
     spark : pyspark.sql.SparkSession
         Classic or Connect.
     path : str or list of str
-        Folder, file or glob; folders named `label=cat` give a column `label`.
+        Folder, file or glob; folders named `label=cat` give a column `label`, where all folders are named so.
     recursive : bool
         Read sub-folders too.
     sample_ratio : float
@@ -60,8 +62,12 @@ def read_binary_files(
     -------
     DataFrame
         `path`, `length` in bytes, `content`, and the partition columns.
+
+    Notes
+    -----
+    Spark's file sources leave out files of 0 bytes.
     """
-    _check(sample_ratio, max_bytes)
+    _check("read_binary_files", sample_ratio, max_bytes)
     lookup = recursive and not _partition_columns(spark, path)
     files = _files(_reader(spark.read, lookup).load(path), max_bytes, zips=not inspect_zip)
     files = _sampled(files, sample_ratio, seed)
@@ -107,6 +113,7 @@ def read_images(
         `path`, `length`, `content` (the encoded bytes), the partition columns, `image` (Spark's image struct: origin,
         height, width, nChannels, mode, data) and the error column.
     """
+    _check("read_images", sample_ratio, max_bytes)
     files = read_binary_files(
         spark,
         path,
@@ -146,7 +153,7 @@ def read_image_stream(
     DataFrame
         A streaming DataFrame with the columns of `read_images`; partition columns are not discovered.
     """
-    _check(sample_ratio, max_bytes)
+    _check("read_image_stream", sample_ratio, max_bytes)
     schema = "path string, modificationTime timestamp, length long, content binary"
     reader = _reader(spark.readStream, recursive).schema(schema)
     if max_files_per_trigger is not None:
@@ -155,13 +162,11 @@ def read_image_stream(
     return _decoded(files, drop_invalid, error_col)
 
 
-def _check(sample_ratio: float, max_bytes: int) -> None:
+def _check(reader: str, sample_ratio: float, max_bytes: int) -> None:
     if not 0 <= sample_ratio <= 1:
-        raise InvalidParamError(
-            f"read_images: param `sample_ratio` must be between 0 and 1, got {sample_ratio}"
-        )
+        raise InvalidParamError(f"{reader}: param `sample_ratio` must be between 0 and 1, got {sample_ratio}")
     if max_bytes < 1:
-        raise InvalidParamError(f"read_images: param `max_bytes` must be at least 1, got {max_bytes}")
+        raise InvalidParamError(f"{reader}: param `max_bytes` must be at least 1, got {max_bytes}")
 
 
 _FILE_COLUMNS = ("path", "modificationTime", "length", "content")
@@ -313,16 +318,38 @@ def write_images(
         raise InvalidParamError(f'write_images: param `format` must be one of "png", "jpeg", got "{format}"')
     if not 1 <= quality <= 100:
         raise InvalidParamError(f"write_images: param `quality` must be between 1 and 100, got {quality}")
-    name = F.col(name_col).cast("string") if name_col is not None else F.lit(None).cast("string")
+    image = _image_column(df, image_col)
+    name = (
+        F.lit(None)
+        if name_col is None
+        else _column(resolve(name_col, df.columns, "write_images", ignore_case=True))
+    )
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             count = _write_batch(batch, path, format, quality)
             yield pa.RecordBatch.from_pydict({"n": [count]})
 
-    rows = df.where(F.col(image_col).isNotNull()).select(name.alias("name"), F.col(image_col).alias("image"))
+    rows = df.where(image.isNotNull()).select(name.cast("string").alias("name"), image.alias("image"))
     written = rows.mapInArrow(write, "n long").agg(F.sum("n")).first()
     return int(written[0] or 0) if written is not None else 0
+
+
+def _column(name: str) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.col("`" + name.replace("`", "``") + "`")
+
+
+def _image_column(df: DataFrame, name: str) -> Column:
+    """Return the column, which must hold image structs."""
+    found = resolve(name, df.columns, "write_images", ignore_case=True)
+    kind = df.schema[found].dataType
+    if _IMAGE_FIELDS.difference(getattr(kind, "names", ())):
+        raise SchemaMismatchError(
+            f"write_images: column `{name}`: has type {kind.simpleString()}; expected an image struct"
+        )
+    return _column(found)
 
 
 def _write_batch(batch: pa.RecordBatch, path: str, format: str, quality: int) -> int:
