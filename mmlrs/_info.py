@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from typing import Any
 
 from mmlrs import _native
 
 __all__ = ["counters", "recommended_conf", "reset_counters", "show_versions"]
 
 
-def recommended_conf() -> dict[str, str]:
+def recommended_conf() -> dict[str, Any]:
     """Return Spark settings under which image columns neither exhaust the driver nor the workers.
 
     Spark's vectorised parquet reader takes 4,096 rows at a time, and the columnar path to Python collects the *output*
@@ -19,7 +20,7 @@ def recommended_conf() -> dict[str, str]:
 
     Returns
     -------
-    dict of str to str
+    dict
         For `SparkSession.builder.config(map=mmlrs.recommended_conf())`; every setting can also be changed at run time
         with `spark.conf.set`.
 
@@ -34,6 +35,7 @@ def recommended_conf() -> dict[str, str]:
         "spark.sql.parquet.columnarReaderBatchSize": "32",
         "spark.sql.orc.columnarReaderBatchSize": "32",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "1024",
+        "spark.sql.execution.arrow.maxBytesPerBatch": "16777216",
     }
 
 
