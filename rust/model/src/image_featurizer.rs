@@ -50,7 +50,7 @@ from mmlrs.testing import sample_image
 
 table = pa.table({\"image\": [sample_image(\"jpeg\"), sample_image(\"png\")]})
 out = ImageFeaturizer(inputCol=\"image\", outputCol=\"features\").transform(table)
-print(out.column_names, len(out))
+assert out.column_names == [\"image\", \"features\"]
 "
 )]
 pub struct ImageFeaturizer {
