@@ -47,9 +47,17 @@ def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False)
         text = json.dumps({"pid": os.getpid(), **_native.counters()})
         if reset:
             _native.reset_counters()
-        time.sleep(0.3)  # keeps this worker busy, so that the other tasks go to the others
+        time.sleep(0.1)  # keeps this worker busy, so that the other tasks go to the others
         return pa.array([text] * len(column))
 
     function = arrow_udf(ask, returnType="string")  # type: ignore[call-overload]
-    rows = spark.range(0, tasks, 1, tasks).select(function(F.col("id")).alias("text")).collect()
-    return list({(found := json.loads(row[0]))["pid"]: found for row in rows}.values())
+    query = spark.range(0, tasks, 1, tasks).select(function(F.col("id")).alias("text"))
+    found: dict[int, dict[str, Any]] = {}
+    # More workers than tasks may be alive, and Spark hands them out in turn: ask until none is new.
+    while True:
+        known = len(found)
+        for row in query.collect():
+            answer = json.loads(row[0])
+            found.setdefault(answer["pid"], answer)
+        if len(found) == known:
+            return list(found.values())
