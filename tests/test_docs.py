@@ -91,6 +91,7 @@ def test_the_examples_of_a_page_run_in_order(page, run, spark, folder, photos, j
     assert spark.range(1).count() == 1, "the page stopped the session"
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 @pytest.mark.parametrize(("page", "run"), [p for p in programs() if starts_spark(p[1])], ids=name_of)
 def test_a_page_that_starts_spark_is_a_program_of_its_own(page, run, tmp_path, photos):
