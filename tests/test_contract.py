@@ -46,7 +46,9 @@ def test_every_stage_class_is_in_the_registry():
     found = set()
     for namespace in ("image", "onnx", "stages"):
         module = importlib.import_module(f"mmlrs.{namespace}")
-        found |= {n for n in module.__all__ if inspect.isclass(o := getattr(module, n)) and issubclass(o, Stage)}
+        found |= {
+            n for n in module.__all__ if inspect.isclass(o := getattr(module, n)) and issubclass(o, Stage)
+        }
     assert found == set(stage_specs())
 
 

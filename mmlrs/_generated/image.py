@@ -68,8 +68,10 @@ class ImageTransformer(NativeTransformer):
         white, "keep" gives a BGRA image of 4 channels. Must be one of "drop", "composite", "keep".
     scaledDecode : bool, default True
         Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least
-        1.7 times the target size is left. About 3 times faster on photographs, with small differences in
-        pixel values.
+        1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the
+        result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they
+        shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a
+        full decode.
     maxPixels : int, default 100000000
         Most pixels (height times width) an image may have; checked before memory is allocated. Must be at
         least 1.
@@ -120,7 +122,7 @@ class ImageTransformer(NativeTransformer):
     autoConvertToColor: Param[Any] = Param(undefined(), "autoConvertToColor", "Make gray images colour, after the operations.", Convert.bool)
     applyExifOrientation: Param[Any] = Param(undefined(), "applyExifOrientation", "Turn and flip the decoded image as its EXIF orientation tag says.", Convert.bool)
     alpha: Param[Any] = Param(undefined(), "alpha", "What to do with an alpha channel on decoding: \"drop\" forgets it, \"composite\" blends the image over white, \"keep\" gives a BGRA image of 4 channels. Must be one of \"drop\", \"composite\", \"keep\".", Convert.str)
-    scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs, with small differences in pixel values.", Convert.bool)
+    scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a full decode.", Convert.bool)
     maxPixels: Param[Any] = Param(undefined(), "maxPixels", "Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.", Convert.int)
     maxBytes: Param[Any] = Param(undefined(), "maxBytes", "Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.", Convert.int)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
@@ -385,8 +387,10 @@ class UnrollImage(NativeTransformer):
         white, "keep" gives a BGRA image of 4 channels. Must be one of "drop", "composite", "keep".
     scaledDecode : bool, default True
         Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least
-        1.7 times the target size is left. About 3 times faster on photographs, with small differences in
-        pixel values.
+        1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the
+        result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they
+        shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a
+        full decode.
     maxPixels : int, default 100000000
         Most pixels (height times width) an image may have; checked before memory is allocated. Must be at
         least 1.
@@ -421,7 +425,7 @@ class UnrollImage(NativeTransformer):
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
     applyExifOrientation: Param[Any] = Param(undefined(), "applyExifOrientation", "Turn and flip the decoded image as its EXIF orientation tag says.", Convert.bool)
     alpha: Param[Any] = Param(undefined(), "alpha", "What to do with an alpha channel on decoding: \"drop\" forgets it, \"composite\" blends the image over white, \"keep\" gives a BGRA image of 4 channels. Must be one of \"drop\", \"composite\", \"keep\".", Convert.str)
-    scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs, with small differences in pixel values.", Convert.bool)
+    scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a full decode.", Convert.bool)
     maxPixels: Param[Any] = Param(undefined(), "maxPixels", "Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.", Convert.int)
     maxBytes: Param[Any] = Param(undefined(), "maxBytes", "Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.", Convert.int)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
@@ -576,8 +580,10 @@ class UnrollBinaryImage(NativeTransformer):
         white, "keep" gives a BGRA image of 4 channels. Must be one of "drop", "composite", "keep".
     scaledDecode : bool, default True
         Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least
-        1.7 times the target size is left. About 3 times faster on photographs, with small differences in
-        pixel values.
+        1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the
+        result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they
+        shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a
+        full decode.
     maxPixels : int, default 100000000
         Most pixels (height times width) an image may have; checked before memory is allocated. Must be at
         least 1.
@@ -615,7 +621,7 @@ class UnrollBinaryImage(NativeTransformer):
     interpolation: Param[Any] = Param(undefined(), "interpolation", "How pixels between pixels are computed by the resize. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", Convert.str)
     applyExifOrientation: Param[Any] = Param(undefined(), "applyExifOrientation", "Turn and flip the decoded image as its EXIF orientation tag says.", Convert.bool)
     alpha: Param[Any] = Param(undefined(), "alpha", "What to do with an alpha channel on decoding: \"drop\" forgets it, \"composite\" blends the image over white, \"keep\" gives a BGRA image of 4 channels. Must be one of \"drop\", \"composite\", \"keep\".", Convert.str)
-    scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs, with small differences in pixel values.", Convert.bool)
+    scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a full decode.", Convert.bool)
     maxPixels: Param[Any] = Param(undefined(), "maxPixels", "Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.", Convert.int)
     maxBytes: Param[Any] = Param(undefined(), "maxBytes", "Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.", Convert.int)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
@@ -975,8 +981,10 @@ class ImageFeaturizer(NativeTransformer):
         white, "keep" gives a BGRA image of 4 channels. Must be one of "drop", "composite", "keep".
     scaledDecode : bool, default True
         Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least
-        1.7 times the target size is left. About 3 times faster on photographs, with small differences in
-        pixel values.
+        1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the
+        result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they
+        shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a
+        full decode.
     maxPixels : int, default 100000000
         Most pixels (height times width) an image may have; checked before memory is allocated. Must be at
         least 1.
@@ -1033,7 +1041,7 @@ class ImageFeaturizer(NativeTransformer):
     interpolation: Param[Any] = Param(undefined(), "interpolation", "How pictures are resized. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", Convert.str)
     applyExifOrientation: Param[Any] = Param(undefined(), "applyExifOrientation", "Turn and flip the decoded image as its EXIF orientation tag says.", Convert.bool)
     alpha: Param[Any] = Param(undefined(), "alpha", "What to do with an alpha channel on decoding: \"drop\" forgets it, \"composite\" blends the image over white, \"keep\" gives a BGRA image of 4 channels. Must be one of \"drop\", \"composite\", \"keep\".", Convert.str)
-    scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs, with small differences in pixel values.", Convert.bool)
+    scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a full decode.", Convert.bool)
     maxPixels: Param[Any] = Param(undefined(), "maxPixels", "Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.", Convert.int)
     maxBytes: Param[Any] = Param(undefined(), "maxBytes", "Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.", Convert.int)
     miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most pictures per run of the network; on the CPU a run takes at most 8 per thread, which keeps what its layers pass on in the cache. Must be at least 1.", Convert.int)
