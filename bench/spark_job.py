@@ -44,7 +44,7 @@ class Job:
 
 JOBS = (
     Job(SQUEEZENET, 1280, 960, 512, 1.5),
-    Job(SQUEEZENET, 2048, 1536, 320, 2.3),
+    Job(SQUEEZENET, 2048, 1536, 768, 2.3),
     Job(RESNET50, 1280, 960, 64, 1.07),
 )
 LIMIT_TARGET = 0.92

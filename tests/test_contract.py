@@ -37,7 +37,8 @@ def test_the_stage_is_public_documented_and_typed(name):
     module = importlib.import_module(f"mmlrs.{stage_specs()[name]['module']}")
     assert name in module.__all__
     assert cls.__module__ == module.__name__
-    assert "Parameters\n" in cls.__doc__ and "Examples\n" in cls.__doc__
+    assert "Parameters\n" in cls.__doc__
+    assert "Examples\n" in cls.__doc__
     for param in stage_specs()[name]["params"]:
         assert f"{param['name']} : " in cls.__doc__
 
