@@ -12,7 +12,6 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs._generated import image as _generated
 from mmlrs._generated.image import UnrollBinaryImage, UnrollImage
-from mmlrs.engine import table as tables
 from mmlrs.models import default_model
 from mmlrs.readers import read_binary_files, read_image_stream, read_images, write_images
 
@@ -158,7 +157,7 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         self._inputs(table.column_names, ignore_case=False)
-        return tables.concat([stage._transform_table(table) for stage in self._copies()])
+        return pa.concat_tables([stage._transform_table(table) for stage in self._copies()])
 
 
 def decode_to_tensor(

@@ -126,11 +126,6 @@ def batches_of(table: pa.Table, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBat
             yield batch
 
 
-def concat(tables: list[pa.Table]) -> pa.Table:
-    """Stack tables of the same columns."""
-    return pa.concat_tables(tables)
-
-
 def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table]) -> Any:
     """Run `work` on a tabular object and return the same kind of object."""
     return from_table(work(to_table(dataset)), dataset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -36,7 +36,6 @@ class ModelHandle:
 
     path: str | None = None
     sha256: str | None = None
-    _content: bytes | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ModelHandle:
@@ -82,7 +81,6 @@ class ModelHandle:
         object.__setattr__(self, "path", state["path"])
         sha256 = None if state["data"] is None else _native.put_blob(state["data"])
         object.__setattr__(self, "sha256", sha256)
-        object.__setattr__(self, "_content", None)
 
 
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | ModelHandle | _Serializable"
