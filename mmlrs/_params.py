@@ -93,6 +93,24 @@ class Convert:
         raise _fail("a list of numbers", value)
 
     @staticmethod
+    def int_list(value: Any) -> list[builtins.int]:
+        """Accept sequences of integers."""
+        if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
+            items = list(value)
+            if all(_is_real(item) and builtins.float(item).is_integer() for item in items):
+                return [builtins.int(item) for item in items]
+        raise _fail("a list of integers", value)
+
+    @staticmethod
+    def value_list(value: Any) -> list[builtins.str | builtins.float | builtins.bool]:
+        """Accept sequences of strings, numbers and booleans."""
+        if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
+            items = [item.item() if isinstance(item, np.generic) else item for item in value]
+            if all(isinstance(item, str | builtins.int | builtins.float | builtins.bool) for item in items):
+                return items
+        raise _fail("a list of strings, numbers or booleans", value)
+
+    @staticmethod
     def str_map(value: Any) -> dict[builtins.str, builtins.str]:
         """Accept mappings from string to string."""
         if isinstance(value, Mapping) and all(
@@ -127,3 +145,8 @@ class Convert:
         if hasattr(value, "SerializeToString"):
             return ModelHandle.from_bytes(value.SerializeToString())
         raise _fail("a path, a URI, bytes or a model handle", value)
+
+    @staticmethod
+    def file(value: Any) -> ModelHandle:
+        """Accept a path, a URI, bytes or a handle."""
+        return Convert.model(value)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 
@@ -13,19 +15,41 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs._params import HAS_PYSPARK, Param, Params
 from mmlrs.engine import table as tables
-from mmlrs.engine.expr import Expr, Node, Value, compile_program, resolve
+from mmlrs.engine.expr import Expr, Node, Source, Value, compile_program, resolve
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 if HAS_PYSPARK:
-    from pyspark.ml import Transformer
+    from pyspark.ml import Estimator as _Estimator
+    from pyspark.ml import Model as _Model
+    from pyspark.ml import Transformer as _Transformer
     from pyspark.ml.util import MLReadable, MLWritable
 
-    class _Base(Transformer, MLReadable[Any], MLWritable):
-        """What Spark's pipelines expect of a transformer."""
+    class _Base(Params, MLReadable[Any], MLWritable):
+        """What Spark's pipelines expect of every stage."""
 else:
     _Base = Params  # type: ignore[assignment, misc]
 
-__all__ = ["NativeTransformer", "PythonTransformer", "Stage", "stage_spec", "stage_specs"]
+    class _Transformer:  # type: ignore[no-redef]
+        """What Spark's transformers derive from, without Spark."""
+
+    class _Estimator:  # type: ignore[no-redef]
+        """What Spark's estimators derive from, without Spark."""
+
+    class _Model:  # type: ignore[no-redef]
+        """What Spark's models derive from, without Spark."""
+
+
+__all__ = [
+    "Estimator",
+    "NativeEstimator",
+    "NativeModel",
+    "NativeTransformer",
+    "PythonTransformer",
+    "Stage",
+    "Transformer",
+    "stage_spec",
+    "stage_specs",
+]
 
 
 @lru_cache(maxsize=1)
@@ -48,7 +72,7 @@ _warned: set[str] = set()
 
 
 class Stage(_Base):
-    """A transformer on Spark DataFrames, Arrow tables and pandas DataFrames."""
+    """A transformer or an estimator: params, columns, persistence."""
 
     _stage: ClassVar[str]
 
@@ -113,6 +137,64 @@ class Stage(_Base):
                 names.append(value)
         return list(dict.fromkeys(names))
 
+    def _portable(self) -> tuple[str, tuple[str, ...]]:
+        """Return the params with models and files in a form that other processes can use, and the blobs they need."""
+        values = self._params_json()
+        blobs: dict[str, str] = _native.portable_blobs(self._stage, self.uid, values)
+        if blobs:
+            values = json.dumps({**json.loads(values), **{k: {"sha256": v} for k, v in blobs.items()}})
+        return values, tuple(blobs.values())
+
+    def _vector_inputs(self) -> set[str]:
+        """Return the input columns whose Spark ML vectors the stage reads as they are, sparse ones too."""
+        names: set[str] = set()
+        for param in stage_spec(self._stage)["params"]:
+            if "sparsevector" in param["accepts"]:
+                value = self._value(param["name"])
+                names |= {value} if isinstance(value, str) else set(value or ())
+        return names
+
+    def _warn(self, notes: Iterable[str]) -> None:
+        """Tell the user something, once per process."""
+        for note in notes:
+            if note not in _warned:
+                _warned.add(note)
+                warnings.warn(note, UserWarning, stacklevel=4)
+
+    def write(self) -> Any:
+        """Return the writer, for `stage.write().overwrite().save(path)`."""
+        from mmlrs.persistence import StageWriter
+
+        return StageWriter(self)
+
+    def save(self, path: str) -> None:
+        """Save the stage to a folder that does not exist; models and files are saved along with their SHA-256."""
+        self.write().save(path)
+
+    @classmethod
+    def read(cls) -> Any:
+        """Return the reader."""
+        from mmlrs.persistence import StageReader
+
+        return StageReader(cls)
+
+    @classmethod
+    def load(cls, path: str) -> Self:
+        """Load a stage that was saved; nothing is unpickled or evaluated."""
+        stage: Self = cls.read().load(path)
+        return stage
+
+
+def _unknown_dataset(stage: Stage, work: str, dataset: Any) -> SchemaMismatchError:
+    return SchemaMismatchError(
+        f"{stage._stage}: cannot {work} a {type(dataset).__module__}.{type(dataset).__qualname__}; expected a "
+        "Spark DataFrame, a pandas DataFrame, or an object with the Arrow PyCapsule interface"
+    )
+
+
+class Transformer(Stage, _Transformer):
+    """A transformer on Spark DataFrames, Arrow tables and pandas DataFrames."""
+
     def transform(self, dataset: Any, params: Any = None) -> Any:
         """Return the dataset with the stage's columns.
 
@@ -142,10 +224,7 @@ class Stage(_Base):
             return self._transform_spark(dataset)
         if tables.is_table(dataset):
             return tables.on_table(dataset, self._transform_table)
-        raise SchemaMismatchError(
-            f"{self._stage}: cannot transform a {type(dataset).__module__}.{type(dataset).__qualname__}; expected a "
-            "Spark DataFrame, a pandas DataFrame, or an object with the Arrow PyCapsule interface"
-        )
+        raise _unknown_dataset(self, "transform", dataset)
 
     def _transform_spark(self, df: Any) -> Any:
         raise NotImplementedError
@@ -153,56 +232,29 @@ class Stage(_Base):
     def _transform_table(self, table: pa.Table) -> pa.Table:
         raise NotImplementedError
 
-    def _warn(self, notes: Iterable[str]) -> None:
-        """Tell the user something, once per process."""
-        for note in notes:
-            if note not in _warned:
-                _warned.add(note)
-                warnings.warn(note, UserWarning, stacklevel=4)
 
-    def write(self) -> Any:
-        """Return the writer, for `stage.write().overwrite().save(path)`."""
-        from mmlrs.persistence import StageWriter
-
-        return StageWriter(self)
-
-    def save(self, path: str) -> None:
-        """Save the stage to a folder that does not exist; the model is saved along with its SHA-256."""
-        self.write().save(path)
-
-    @classmethod
-    def read(cls) -> Any:
-        """Return the reader."""
-        from mmlrs.persistence import StageReader
-
-        return StageReader(cls)
-
-    @classmethod
-    def load(cls, path: str) -> Self:
-        """Load a stage that was saved; nothing is unpickled or evaluated."""
-        stage: Self = cls.read().load(path)
-        return stage
-
-
-class NativeTransformer(Stage):
+class NativeTransformer(Transformer):
     """A stage whose work is a kernel of the native core; it keeps the row count."""
 
     def _node(self, bind: Callable[[list[str]], tuple[tuple[str, Expr], ...]], *, portable: bool) -> Node:
         """Return this stage as a node of a program; `portable` puts models in a form that other processes can use."""
-        values = self._params_json()
-        inputs = bind(_native.stage_inputs(self._stage, self.uid, values))
-        blobs: tuple[str, ...] = ()
-        if portable:
-            models = _native.portable_models(self._stage, self.uid, values)
-            if models:
-                values = json.dumps({**json.loads(values), **{k: {"sha256": v} for k, v in models.items()}})
-                blobs = tuple(models.values())
+        inputs = bind(_native.stage_inputs(self._stage, self.uid, self._params_json()))
+        values, blobs = self._portable() if portable else (self._params_json(), ())
         return Node(self._stage, self.uid, values, inputs, blobs)
 
-    def _announce(self, node: Node, field_of: Callable[[str], pa.Field]) -> list[pa.Field]:
+    def _bound(self, node: Node, field_of: Callable[[Source], pa.Field]) -> Node:
+        """Return the node with the params that follow from its input columns, such as the levels in their metadata."""
+        compiled = compile_program([Value(node, None, "valid")])
+        sources = pa.schema([field_of(source) for source in compiled.sources])
+        found = json.loads(_native.Program(compiled.text).bound_params(sources))
+        if not found:
+            return node
+        return replace(node, params=json.dumps({**json.loads(node.params), **found}))
+
+    def _announce(self, node: Node, field_of: Callable[[Source], pa.Field]) -> list[pa.Field]:
         """Return the fields the stage adds, the error column included; `field_of` gives those of source columns."""
         compiled = compile_program([Value(node, None, "valid")])
-        sources = pa.schema([field_of(name) for name in compiled.sources])
+        sources = pa.schema([field_of(source) for source in compiled.sources])
         program = _native.Program(compiled.text)
         fields = list(program.announce(sources))
         self._warn(program.notes())
@@ -231,7 +283,7 @@ class NativeTransformer(Stage):
         return spark.transform(self, df)
 
 
-class PythonTransformer(Stage):
+class PythonTransformer(Transformer):
     """A stage whose work is a DataFrame operation; subclasses write `_transform_spark` and `_transform_table`."""
 
     def _inputs(self, columns: list[str], *, ignore_case: bool) -> list[str]:
@@ -244,3 +296,80 @@ class PythonTransformer(Stage):
             if (name.lower() if ignore_case else name) in taken:
                 raise SchemaMismatchError(f"{self._stage}: column `{name}`: exists already")
         return inputs
+
+
+class NativeModel(NativeTransformer, _Model):
+    """A native transformer that an estimator made."""
+
+
+class Estimator(Stage, _Estimator):
+    """An estimator on Spark DataFrames, Arrow tables and pandas DataFrames."""
+
+    def fit(self, dataset: Any, params: Any = None) -> Any:
+        """Fit a model.
+
+        Parameters
+        ----------
+        dataset : pyspark.sql.DataFrame, pyarrow.Table, pyarrow.RecordBatch, pandas.DataFrame or Arrow PyCapsule object
+            The rows.
+        params : dict or list of dict, optional
+            Params for this call only; a list gives one model for each.
+
+        Returns
+        -------
+        Model or list of Model
+            The model has the estimator's uid and its params.
+
+        Raises
+        ------
+        MmlrsError
+            A param or a column cannot be used; the message names it.
+        """
+        if isinstance(params, list | tuple):
+            return [self.fit(dataset, one) for one in params]
+        stage = self.copy(params) if params else self
+        return stage._fit(dataset)
+
+    def _fit(self, dataset: Any) -> Any:
+        self._check_params()
+        if is_spark(dataset):
+            return self._fit_spark(dataset)
+        if tables.is_table(dataset):
+            return self._fit_table(tables.to_table(dataset))
+        raise _unknown_dataset(self, "fit on", dataset)
+
+    def _fit_spark(self, df: Any) -> Any:
+        raise NotImplementedError
+
+    def _fit_table(self, table: pa.Table) -> Any:
+        raise NotImplementedError
+
+
+class NativeEstimator(Estimator):
+    """An estimator whose work is a mergeable summary made by the native core: one job on Spark."""
+
+    def _inputs(self) -> list[str]:
+        inputs: list[str] = _native.stage_inputs(self._stage, self.uid, self._params_json())
+        return inputs
+
+    def _fit_table(self, table: pa.Table) -> Any:
+        return self._model(*tables.fit(self, table))
+
+    def _fit_spark(self, df: Any) -> Any:
+        from mmlrs.engine import spark
+
+        return self._model(*spark.fit(self, df))
+
+    def _model(self, name: str, values: str) -> Any:
+        """Return the model of that class with those params."""
+        from mmlrs.models import ModelHandle
+
+        given = {k: ModelHandle.from_json(v) if isinstance(v, dict) and set(v) <= {"sha256", "path"} else v
+                 for k, v in json.loads(values).items()}
+        model = stage_class(name)(**given)
+        return model._resetUid(self.uid)
+
+
+def stage_class(name: str) -> Any:
+    """Return the public class of a stage."""
+    return getattr(importlib.import_module(f"mmlrs.{stage_spec(name)['module']}"), name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs.base import NativeTransformer
-from mmlrs.engine.expr import Compiled, Expr, bind, compile_program
+from mmlrs.engine.expr import Compiled, Expr, Source, bind, compile_program
 from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
@@ -35,8 +35,15 @@ class _Function:
         announced: list[pa.Field] = []
         for stage in self.stages:
             columns = [*self.inputs, *lineage]
-            binding = partial(bind, stage._stage, lineage=lineage, columns=columns, ignore_case=True)
-            node = stage._node(binding, portable=True)
+            binding = partial(
+                bind,
+                stage._stage,
+                lineage=lineage,
+                columns=columns,
+                ignore_case=True,
+                vectors=stage._vector_inputs(),
+            )
+            node = stage._bound(stage._node(binding, portable=True), fields)
             announced = stage._announce(node, fields)
             lineage = lineage | {field.name: stage._output_value(node, field.name) for field in announced}
         error_col = self.stages[-1]._value("errorCol") if self.stages[-1].hasParam("errorCol") else None
@@ -126,18 +133,19 @@ def udf(stage: Any) -> Callable[..., Column]:
             engine.kernel_of(compiled, SparkSession.active()), output.type, function.name
         )
         by_name = dict(zip(function.inputs, given, strict=True))
-        return engine.finished(made(*[by_name[name] for name in compiled.sources]), output)
+        return engine.finished(made(*[by_name[name] for name in compiled.columns]), output)
 
     return call
 
 
-def _guess(function: _Function) -> Callable[[str], pa.Field]:
+def _guess(function: _Function) -> Callable[[Source], pa.Field]:
     """Return fields for columns whose types are not known yet: what the stages accept first."""
     from mmlrs.base import stage_spec
 
     kinds = {"image": pa.binary(), "binary": pa.binary(), "text": pa.string(), "numeric": pa.float64()}
 
-    def field_of(name: str) -> pa.Field:
+    def field_of(source: Source) -> pa.Field:
+        name = source.column
         for stage in function.stages:
             for param in stage_spec(stage._stage)["params"]:
                 if param["role"] == "input" and name in _named(stage._value(param["name"])):
@@ -176,7 +184,7 @@ def pandas_udf(stage: Any) -> Any:
     function = _Function(stage)
     compiled, output = function.compile()
     kernel = engine.kernel_of(compiled, SparkSession.active())
-    order = [function.inputs.index(name) for name in compiled.sources]
+    order = [function.inputs.index(name) for name in compiled.columns]
 
     def run(*series: pd.Series) -> pd.Series:
         made = kernel.run([_arrow(series[i]) for i in order]).column(0)
@@ -214,5 +222,5 @@ def register(spark: Any, name: str, stage: Any) -> None:
 
     function = _Function(stage)
     compiled, output = function.compile()
-    order = [function.inputs.index(name) for name in compiled.sources]
+    order = [function.inputs.index(name) for name in compiled.columns]
     spark.udf.register(name, engine.sql_function(engine.kernel_of(compiled, spark), output, order))

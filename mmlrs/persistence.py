@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 import mmlrs
 from mmlrs._params import HAS_PYSPARK
+from mmlrs.base import stage_spec
 from mmlrs.errors import InvalidParamError, IoError
 from mmlrs.models import ModelHandle
 
@@ -56,9 +57,13 @@ def _session() -> Any:
         return None
 
 
-def _portable(handle: ModelHandle) -> tuple[str, bytes]:
+def _portable(handle: ModelHandle, kind: str) -> tuple[str, bytes]:
+    """Return the content of a model with its side files, or of any other file, and its SHA-256."""
     from mmlrs import _native
 
+    if kind == "file":
+        content = handle.read()
+        return _native.put_blob(content), content
     sha256 = _native.self_contained(json.dumps(handle.to_json()))
     data = _native.get_blob(sha256)
     if data is None:
@@ -98,11 +103,12 @@ class StageWriter(MLWriter):
 
     def _content(self, spark: Any) -> tuple[str, dict[str, bytes]]:
         stage, models = self.stage, {}
+        kinds = {param["name"]: param["type"] for param in stage_spec(stage._stage)["params"]}
 
-        def plain(value: Any) -> Any:
+        def plain(param: Any, value: Any) -> Any:
             if not isinstance(value, ModelHandle):
                 return value
-            sha256, data = _portable(value)
+            sha256, data = _portable(value, kinds[param.name])
             models[sha256] = data
             return {"sha256": sha256}
 
@@ -116,9 +122,9 @@ class StageWriter(MLWriter):
             "timestamp": int(time.time() * 1000),
             "sparkVersion": spark.version if spark is not None else "",
             "uid": stage.uid,
-            "paramMap": {p.name: plain(v) for p, v in stage._paramMap.items()},
+            "paramMap": {p.name: plain(p, v) for p, v in stage._paramMap.items()},
             "defaultParamMap": {
-                p.name: plain(v) for p, v in stage._defaultParamMap.items() if not hidden(p, v)
+                p.name: plain(p, v) for p, v in stage._defaultParamMap.items() if not hidden(p, v)
             },
             "mmlrsVersion": mmlrs.__version__,
             "language": "Python",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
-from mmlrs.engine.expr import Expr, Source, Value
+from mmlrs.engine.expr import Expr, Source
 
 __all__ = ["DropColumns", "RenameColumn", "SelectColumns"]
 
@@ -70,7 +71,7 @@ class RenameColumn(_generated.RenameColumn):
 def _renamed(expr: Expr, old: str, new: str) -> Expr:
     """Return the expression over data in which a plain column has another name."""
     if isinstance(expr, Source):
-        return Source(new) if expr.column == old else expr
+        return replace(expr, column=new) if expr.column == old else expr
     node = expr.node
     inputs = tuple((name, _renamed(e, old, new)) for name, e in node.inputs)
-    return Value(type(node)(node.stage, node.uid, node.params, inputs, node.blobs), expr.column, expr.what)
+    return replace(expr, node=replace(node, inputs=inputs))

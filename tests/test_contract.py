@@ -45,7 +45,7 @@ def test_the_stage_is_public_documented_and_typed(name):
 
 def test_every_stage_class_is_in_the_registry():
     found = set()
-    for namespace in ("image", "onnx", "stages"):
+    for namespace in {spec["module"] for spec in stage_specs().values()}:
         module = importlib.import_module(f"mmlrs.{namespace}")
         found |= {
             n for n in module.__all__ if inspect.isclass(o := getattr(module, n)) and issubclass(o, Stage)
@@ -54,7 +54,7 @@ def test_every_stage_class_is_in_the_registry():
 
 
 def test_every_public_name_is_documented():
-    for namespace in ("image", "onnx", "stages", "models", "errors", "testing"):
+    for namespace in mmlrs._NAMESPACES:
         module = importlib.import_module(f"mmlrs.{namespace}")
         for name in module.__all__:
             member = getattr(module, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from mmlrs.errors import ColumnNotFoundError
@@ -13,9 +13,11 @@ __all__ = ["Compiled", "Expr", "Node", "Source", "Value", "compile_program", "re
 
 @dataclass(frozen=True)
 class Source:
-    """A plain column of the dataset."""
+    """A plain column of the dataset; `vector` says that it holds Spark ML vectors that must stay as they are, sparse
+    ones and doubles, rather than become lists of floats."""
 
     column: str
+    vector: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,24 @@ class Compiled:
     """A program as the native core reads it, with the columns it reads and the blobs it needs."""
 
     text: str
-    sources: tuple[str, ...]
+    sources: tuple[Source, ...]
     blobs: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the source columns."""
+        return tuple(source.column for source in self.sources)
 
 
 def compile_program(outputs: Iterable[Expr]) -> Compiled:
     """Lay out the nodes behind `outputs`, each once, in an order in which every node follows its inputs."""
-    sources: dict[str, int] = {}
+    sources: dict[Source, int] = {}
     nodes: dict[Node, int] = {}
     laid_out: list[dict[str, object]] = []
 
     def reference(expr: Expr) -> dict[str, object]:
         if isinstance(expr, Source):
-            return {"source": sources.setdefault(expr.column, len(sources))}
+            return {"source": sources.setdefault(expr, len(sources))}
         index = place(expr.node)
         if expr.column is not None:
             return {"node": index, "column": expr.column}
@@ -100,11 +107,15 @@ def bind(
     columns: Iterable[str],
     *,
     ignore_case: bool,
+    vectors: Collection[str] = (),
 ) -> tuple[tuple[str, Expr], ...]:
-    """Bind a stage's input columns: to what the lineage knows of them, else to the plain column."""
+    """Bind a stage's input columns: to what the lineage knows of them, else to the plain column.
+
+    `vectors` are the columns whose Spark ML vectors stay as they are.
+    """
     names = list(columns)
     bound = []
     for name in inputs:
         column = resolve(name, names, stage, ignore_case=ignore_case)
-        bound.append((name, lineage.get(column, Source(column))))
+        bound.append((name, lineage.get(column, Source(column, column in vectors))))
     return tuple(bound)

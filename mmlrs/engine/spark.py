@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,18 +20,19 @@ from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
-from pyspark.sql.types import DataType
+from pyspark.sql.types import DataType, StructField, StructType
 
+from mmlrs import _native
 from mmlrs.engine import artifacts
-from mmlrs.engine.expr import Compiled, Expr, Node, Value, bind, compile_program
+from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, compile_program
 from mmlrs.engine.table import attributes
-from mmlrs.engine.worker import Kernel, vector_struct
+from mmlrs.engine.worker import VECTOR_MEMBERS, Kernel, PartitionFit, vector_struct
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from mmlrs.base import NativeTransformer
+    from mmlrs.base import NativeEstimator, NativeTransformer, Stage
 
 __all__ = [
     "finished",
@@ -63,9 +65,9 @@ def with_lineage(df: DataFrame, lineage: dict[str, Expr]) -> DataFrame:
 def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     """Add a native stage's columns to a DataFrame."""
     columns, lineage = df.columns, lineage_of(df)
-    binding = partial(bind, stage._stage, lineage=lineage, columns=columns, ignore_case=True)
-    node = stage._node(binding, portable=True)
+    binding = _binding(stage, df, lineage)
     fields = source_fields(df)
+    node = stage._bound(stage._node(binding, portable=True), fields)
     outputs = stage._announce(node, fields)
     taken = {name.lower() for name in columns}
     for field in outputs:
@@ -93,7 +95,7 @@ def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.
     members = [pa.field(f"c{i}", field.type) for i, field in enumerate(outputs)] + [
         pa.field("valid", pa.bool_())
     ]
-    function = all_outputs(kernel_of(compiled, df.sparkSession), pa.struct(members), stage._stage)
+    function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), pa.struct(members), stage._stage)
     packed = function(*_source_columns(df, compiled)).alias(_MASK)
     made = df.select("*", packed).where(F.col(f"{_MASK}.valid"))
     kept = [F.col(_quoted(name)) for name in df.columns]
@@ -104,32 +106,61 @@ def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.
     return made.select(*kept, *added)
 
 
-def source_fields(df: DataFrame) -> Callable[[str], pa.Field]:
-    """Return a function from a column's name to its Arrow field as the worker sees it."""
-    schema = df.schema
+def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
+    wanted = stage._vector_inputs()
+    vectors = {f.name for f in df.schema if f.name in wanted and isinstance(f.dataType, VectorUDT)}
+    return partial(
+        bind, stage._stage, lineage=lineage, columns=df.columns, ignore_case=True, vectors=vectors
+    )
 
-    def field_of(name: str) -> pa.Field:
-        kind = schema[name].dataType
+
+def source_fields(df: DataFrame) -> Callable[[Source], pa.Field]:
+    """Return a function from a source column to its Arrow field as the worker sees it, with its Spark ML attributes."""
+    schema = df.schema
+    zone = df.sparkSession.conf.get("spark.sql.session.timeZone")
+
+    def field_of(source: Source) -> pa.Field:
+        name = source.column
+        field = schema[name]
+        kind = field.dataType
+        metadata = (
+            {b"ml_attr": json.dumps(field.metadata["ml_attr"]).encode()} if "ml_attr" in field.metadata else None
+        )
         if isinstance(kind, VectorUDT):
-            return pa.field(name, pa.list_(pa.float32()))
+            arrow = VECTOR if source.vector else pa.list_(pa.float32())
+            return pa.field(name, arrow, metadata={b"mmlrs.kind": b"vector", **(metadata or {})})
         try:
-            return pa.field(name, to_arrow_type(kind))
+            return pa.field(name, to_arrow_type(kind, timezone=zone), metadata=metadata)
         except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
             raise SchemaMismatchError(f"column `{name}`: has type {kind.simpleString()}: {error}") from None
 
     return field_of
 
 
+#: Spark ML vectors in Arrow.
+VECTOR = pa.struct(
+    [
+        pa.field("type", pa.int8(), nullable=False),
+        pa.field("size", pa.int32()),
+        pa.field("indices", pa.list_(pa.field("element", pa.int32(), nullable=False))),
+        pa.field("values", pa.list_(pa.field("element", pa.float64(), nullable=False))),
+    ]
+)
+
+
 def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
+    """Return what the kernel reads; a Spark ML vector that stays one travels as its members, which is far cheaper."""
     schema = df.schema
-
-    def column(name: str) -> Column:
-        plain = F.col(_quoted(name))
-        if not isinstance(schema[name].dataType, VectorUDT):
-            return plain
-        return F.when(plain.isNotNull(), vector_to_array(plain, "float32"))  # which fails on a null
-
-    return [column(name) for name in compiled.sources]
+    columns: list[Column] = []
+    for source in compiled.sources:
+        plain = F.col(_quoted(source.column))
+        if source.vector:
+            columns += [F.unwrap_udt(plain)[member] for member in VECTOR_MEMBERS]
+        elif isinstance(schema[source.column].dataType, VectorUDT):
+            columns.append(F.when(plain.isNotNull(), vector_to_array(plain, "float32")))  # which fails on a null
+        else:
+            columns.append(plain)
+    return columns
 
 
 def _quoted(name: str) -> str:
@@ -143,10 +174,21 @@ def is_vector(field: pa.Field) -> bool:
 
 def spark_type(kind: pa.DataType) -> DataType:
     """Return the Spark type of an Arrow type; fixed-size lists are arrays."""
+    if is_vector_struct(kind):
+        return VectorUDT()
+    if pa.types.is_struct(kind):
+        return StructType([StructField(f.name, spark_type(f.type), f.nullable) for f in kind])
     return from_arrow_type(_spark_arrow(kind))
 
 
+def is_vector_struct(kind: pa.DataType) -> bool:
+    """Is this the struct of Spark ML vectors?"""
+    return pa.types.is_struct(kind) and [field.name for field in kind] == list(VECTOR_MEMBERS)
+
+
 def _spark_arrow(kind: pa.DataType) -> pa.DataType:
+    if is_vector_struct(kind):
+        return VECTOR
     if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return pa.list_(_spark_arrow(kind.value_type))
     if pa.types.is_struct(kind):
@@ -154,10 +196,15 @@ def _spark_arrow(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def kernel_of(compiled: Compiled, session: Any) -> Kernel:
-    """Return the kernel of a program, with small models inside and large ones sent to the nodes."""
+def kernel_of(compiled: Compiled, session: Any, *, split: bool = False) -> Kernel:
+    """Return the kernel of a program, with small models inside and large ones sent to the nodes.
+
+    `split` says that vectors come as `_source_columns` gives them.
+    """
     blobs = tuple((sha256, artifacts.payload(sha256, session)) for sha256 in compiled.blobs)
-    return Kernel(compiled.text, compiled.sources, blobs)
+    vector = "split" if split else "vector"
+    forms = tuple(vector if source.vector else "plain" for source in compiled.sources)
+    return Kernel(compiled.text, compiled.columns, forms, blobs)
 
 
 def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -195,7 +242,7 @@ def sql_function(kernel: Kernel, output: pa.Field, order: list[int]) -> Any:
 
     def run(*columns: pa.Array) -> pa.Array:
         made = kernel.run([columns[i] for i in order]).column(0)
-        return vector_struct(made) if vector else _cast(made, target)
+        return vector_struct(made) if vector and not is_vector_struct(made.type) else _cast(made, target)
 
     kind = VectorUDT() if vector else spark_type(output.type)
     return arrow_udf(run, returnType=kind)  # type: ignore[call-overload]
@@ -204,15 +251,42 @@ def sql_function(kernel: Kernel, output: pa.Field, order: list[int]) -> Any:
 def _column(df: DataFrame, expr: Value, field: pa.Field) -> Column:
     """Return the column of one value; vectors become Spark ML vectors."""
     compiled = compile_program([expr])
-    function = first_output(kernel_of(compiled, df.sparkSession), field.type, expr.node.stage)
+    function = first_output(kernel_of(compiled, df.sparkSession, split=True), field.type, expr.node.stage)
     return finished(function(*_source_columns(df, compiled)), field)
 
 
 def finished(column: Column, field: pa.Field) -> Column:
     """Return what a kernel made as the user gets it: arrays of floats that are vectors as Spark ML vectors."""
-    if not is_vector(field):
+    if not is_vector(field) or is_vector_struct(field.type):
         return column
     return F.when(column.isNotNull(), array_to_vector(column))  # which fails on a null
+
+
+def fit(stage: NativeEstimator, df: DataFrame) -> tuple[str, str]:
+    """Fit a native estimator in one job; returns the model's class and its params.
+
+    Every partition becomes one state in the executors; the driver merges the states.
+    """
+    inputs = stage._inputs()
+    bound = _binding(stage, df, lineage_of(df))(inputs)
+    compiled = compile_program([expr for _, expr in bound])
+    fields = source_fields(df)
+    made = _native.Program(compiled.text).output_schema(pa.schema([fields(s) for s in compiled.sources]))
+    schema = pa.schema([field.with_name(name) for field, name in zip(made, inputs, strict=True)])
+    values, blobs = stage._portable()
+    compiled = Compiled(compiled.text, compiled.sources, (*compiled.blobs, *blobs))
+    work = PartitionFit(
+        kernel_of(compiled, df.sparkSession, split=True),
+        stage._stage,
+        stage.uid,
+        values,
+        schema.serialize().to_pybytes(),
+    )
+    whole = _native.Fit(stage._stage, stage.uid, values, schema)
+    columns = [c.alias(f"c{i}") for i, c in enumerate(_source_columns(df, compiled))]
+    for (state,) in df.select(*columns).mapInArrow(work, "state binary").collect():
+        whole.merge(bytes(state))
+    return whole.finish()
 
 
 _IMAGE_WARNING = (

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs.engine.expr import Value, bind, compile_program
+from mmlrs.engine.expr import Source, Value, bind, compile_program, resolve
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
-    from mmlrs.base import NativeTransformer
+    from mmlrs.base import NativeEstimator, NativeTransformer
 
 __all__ = ["from_table", "is_table", "to_table", "transform"]
 
 BATCH_ROWS = 4096
+FIT_ROWS = 65_536
 
 
 def is_table(dataset: Any) -> bool:
@@ -92,7 +93,12 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
     """Run a native stage on a table."""
     binding = partial(bind, stage._stage, lineage={}, columns=table.column_names, ignore_case=False)
     node = stage._node(binding, portable=False)
-    outputs = stage._announce(node, table.schema.field)
+
+    def field_of(source: Source) -> pa.Field:
+        return table.schema.field(source.column)
+
+    node = stage._bound(node, field_of)
+    outputs = stage._announce(node, field_of)
     for field in outputs:
         if field.name in table.column_names:
             raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
@@ -103,16 +109,27 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
     compiled = compile_program(values)
     program = _native.Program(compiled.text)
     schema = pa.schema([*table.schema, *outputs], metadata=table.schema.metadata)
-    read = pa.schema([table.schema.field(name) for name in compiled.sources])
+    read = pa.schema([table.schema.field(name) for name in compiled.columns])
 
     def run(batch: pa.RecordBatch) -> pa.RecordBatch:
-        arrays = [batch.column(table.column_names.index(name)) for name in compiled.sources]
+        arrays = [batch.column(table.column_names.index(name)) for name in compiled.columns]
         made = program.run(pa.RecordBatch.from_arrays(arrays, schema=read), 0, False)
         columns = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
         whole = pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
         return whole.filter(made.column(len(outputs))) if skipping else whole
 
     return pa.Table.from_batches([run(batch) for batch in batches_of(table)], schema=schema)
+
+
+def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
+    """Fit a native estimator on a table; returns the model's class and its params."""
+    inputs = stage._inputs()
+    columns = [resolve(name, table.column_names, stage._stage) for name in inputs]
+    schema = pa.schema([table.schema.field(c).with_name(n) for c, n in zip(columns, inputs, strict=True)])
+    fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), schema)
+    for batch in batches_of(table.select(columns), FIT_ROWS):
+        fit.update(batch, 0)
+    return fit.finish()
 
 
 def _as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs.errors import IoError
 
-__all__ = ["Kernel", "artifact_name", "vector_struct"]
+__all__ = ["VECTOR_MEMBERS", "Kernel", "PartitionFit", "artifact_name", "vector_struct"]
 
 
 def artifact_name(sha256: str) -> str:
@@ -25,7 +25,8 @@ def _program(text: str) -> Any:
     return _native.Program(text)
 
 
-def _threads() -> int:
+def threads() -> int:
+    """Return how many threads this task may use."""
     from pyspark import TaskContext
 
     context = TaskContext.get()
@@ -41,36 +42,74 @@ class Kernel:
         The program.
     names : tuple of str
         The source columns, in the order in which `run` takes their arrays.
+    forms : tuple of {"plain", "vector", "split"}
+        How each source comes: as one array in which Spark ML vectors become lists of floats, as one array of vector
+        structs, or as the four members of such structs.
     blobs : tuple of (str, bytes or None)
         Model bytes by SHA-256; None for those that lie on the node as files.
     """
 
     def __init__(
-        self, text: str, names: tuple[str, ...], blobs: tuple[tuple[str, bytes | None], ...]
+        self,
+        text: str,
+        names: tuple[str, ...],
+        forms: tuple[str, ...],
+        blobs: tuple[tuple[str, bytes | None], ...],
     ) -> None:
         self.text = text
         self.names = names
+        self.forms = forms
         self.blobs = blobs
 
-    def run(self, arrays: Sequence[pa.Array]) -> pa.RecordBatch:
-        """Return the outputs as columns of a batch."""
+    def run(self, arrays: Sequence[pa.Array], *, share: bool = True) -> pa.RecordBatch:
+        """Return the outputs as columns of a batch.
+
+        With `share`, results are kept for the next kernel that sees the same arrays.
+        """
+        self.load_blobs()
+        batch = pa.RecordBatch.from_arrays(self._sources(arrays), names=list(self.names))
+        return _program(self.text).run(batch, threads(), share)
+
+    def _sources(self, arrays: Sequence[pa.Array]) -> list[pa.Array]:
+        """Return one array for each source."""
+        rest = iter(arrays)
+        sources = []
+        for form in self.forms:
+            if form == "split":
+                sources.append(_joined([_whole(next(rest)) for _ in VECTOR_MEMBERS]))
+            else:
+                array = _whole(next(rest))
+                sources.append(array if form == "vector" else _plain(array))
+        return sources
+
+    def load_blobs(self) -> None:
+        """Put the models and files that the program needs into this process."""
         for sha256, data in self.blobs:
             if not _native.has_blob(sha256):
                 _native.put_blob(data if data is not None else _artifact(sha256))
-        batch = pa.RecordBatch.from_arrays([_plain(a) for a in arrays], names=list(self.names))
-        return _program(self.text).run(batch, _threads(), True)
 
 
-_VECTOR_FIELDS = {"type", "size", "indices", "values"}
+#: Members of the struct of a Spark ML vector, in Spark's order.
+VECTOR_MEMBERS = ("type", "size", "indices", "values")
+
+
+def _whole(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _plain(array: pa.Array) -> pa.Array:
-    """Return one Arrow array; the struct of a Spark ML vector becomes a list of its values."""
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    if pa.types.is_struct(array.type) and {f.name for f in array.type} == _VECTOR_FIELDS:
+    """Return the array; the struct of a Spark ML vector becomes a list of its values."""
+    if pa.types.is_struct(array.type) and {f.name for f in array.type} == set(VECTOR_MEMBERS):
         return _dense(array)
     return array
+
+
+def _joined(members: list[pa.Array]) -> pa.StructArray:
+    """Return the struct of Spark ML vectors from its members; a vector without a type is null."""
+    kinds, _, _, _ = members
+    return pa.StructArray.from_arrays(
+        [kinds.fill_null(0), *members[1:]], names=list(VECTOR_MEMBERS), mask=kinds.is_null()
+    )
 
 
 def _dense(array: pa.StructArray) -> pa.Array:
@@ -103,6 +142,41 @@ def vector_struct(array: pa.Array) -> pa.StructArray:
         pa.field("values", pa.list_(pa.float64())),
     ]
     return pa.StructArray.from_arrays(members, fields=fields, mask=values.is_null())
+
+
+class PartitionFit:
+    """Makes one state of an estimator of the batches of a partition: what `mapInArrow` calls.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Computes the columns that the estimator reads.
+    stage, uid, values : str
+        The estimator and its params as JSON.
+    schema : bytes
+        The Arrow schema of those columns.
+    """
+
+    def __init__(self, kernel: Kernel, stage: str, uid: str, values: str, schema: bytes) -> None:
+        self.kernel = kernel
+        self.stage = stage
+        self.uid = uid
+        self.values = values
+        self.schema = schema
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield the state, or nothing where there are no rows."""
+        self.kernel.load_blobs()
+        fit = None
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            if fit is None:
+                schema = pa.ipc.read_schema(pa.py_buffer(self.schema))
+                fit = _native.Fit(self.stage, self.uid, self.values, schema)
+            fit.update(self.kernel.run(batch.columns, share=False), threads())
+        if fit is not None:
+            yield pa.RecordBatch.from_arrays([pa.array([fit.state()], pa.binary())], names=["state"])
 
 
 def _artifact(sha256: str) -> bytes:

@@ -56,6 +56,11 @@ class ModelHandle:
             return cls(path=os.path.abspath(uri))
         return cls.from_bytes(_fetch(uri))
 
+    @classmethod
+    def from_json(cls, value: dict[str, str]) -> ModelHandle:
+        """Make a handle of the form that `to_json` gives."""
+        return cls(path=value.get("path"), sha256=value.get("sha256"))
+
     def to_json(self) -> dict[str, str]:
         """Return the reference as the native core reads it."""
         return {"path": self.path} if self.path is not None else {"sha256": self.sha256 or ""}

@@ -14,7 +14,16 @@ import pyarrow as pa
 
 import mmlrs.engine.table as tables
 from mmlrs import _native
-from mmlrs.base import NativeTransformer, Stage, stage_spec, stage_specs
+from mmlrs.base import (
+    Estimator,
+    NativeEstimator,
+    NativeTransformer,
+    PythonTransformer,
+    Stage,
+    Transformer,
+    stage_spec,
+    stage_specs,
+)
 from mmlrs.errors import ColumnNotFoundError, InvalidParamError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -77,7 +86,16 @@ def checks_of(stage: Stage, with_spark: bool = False) -> Iterator[tuple[str, Che
             continue
         if check in _NATIVE_CHECKS and not isinstance(stage, NativeTransformer):
             continue
+        if check in _FIT_CHECKS and not isinstance(stage, NativeEstimator):
+            continue
         yield check.__name__.removeprefix("check_"), check
+
+
+def _run(stage: Stage, data: Any, on: Any = None) -> Any:
+    """Transform `data`, or with an estimator fit a model on `data` and transform with it: `data`, or `on` if given."""
+    ready = stage.fit(data) if isinstance(stage, Estimator) else stage
+    assert isinstance(ready, Transformer), f"{type(ready).__name__} is not a transformer"
+    return ready.transform(data if on is None else on)
 
 
 def check_default_construction(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -118,7 +136,7 @@ def check_bad_values(stage: Stage, data: pa.Table, spark: Any) -> None:
             continue
         if param["type"] == "float_list":
             bad = [bad]
-        work = partial(stage.copy()._set(**{param["name"]: bad}).transform, data)
+        work = partial(_run, stage.copy()._set(**{param["name"]: bad}), data)
         _expect(InvalidParamError, work, stage, param["name"])
 
 
@@ -135,31 +153,31 @@ def check_copy(stage: Stage, data: pa.Table, spark: Any) -> None:
 
 def check_save_and_load(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A saved stage loads with the same uid and gives the same output; what exists is replaced only when asked."""
-    expected = stage.transform(data)
+    expected = _run(stage, data)
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/stage"
         stage.save(path)
         loaded = type(stage).load(path)
         assert loaded.uid == stage.uid and type(loaded) is type(stage)
-        assert_same(loaded.transform(data), expected)
+        assert_same(_run(loaded, data), expected)
         try:
             stage.save(path)
         except Exception:  # noqa: BLE001 - pyspark and mmlrs have no common class
             stage.write().overwrite().save(path)
         else:
             raise AssertionError("saving over a saved stage must fail without overwrite()")
-        assert_same(type(stage).load(path).transform(data), expected)
+        assert_same(_run(type(stage).load(path), data), expected)
 
 
 def check_pickle(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A pickled stage gives the same output."""
-    assert_same(pickle.loads(pickle.dumps(stage)).transform(data), stage.transform(data))
+    assert_same(_run(pickle.loads(pickle.dumps(stage)), data), _run(stage, data))
 
 
 def check_schema(stage: Stage, data: pa.Table, spark: Any) -> None:
     """The schema is known before any data is seen, and is the schema of the result."""
-    empty = stage.transform(data.slice(0, 0))
-    full = stage.transform(data)
+    empty = _run(stage, data, data.slice(0, 0))
+    full = _run(stage, data)
     assert empty.num_rows == 0
     assert empty.schema.equals(full.schema, check_metadata=True), f"{empty.schema} is not {full.schema}"
 
@@ -168,11 +186,11 @@ def check_chunks(stage: Stage, data: pa.Table, spark: Any) -> None:
     """Slices and chunks of the data give slices and chunks of the result."""
     if stage_spec(stage._stage)["rows"] != "kept":
         return
-    expected = stage.transform(data)
+    expected = _run(stage, data)
     assert expected.num_rows == data.num_rows, f"{data.num_rows} rows became {expected.num_rows}"
     chunked = pa.concat_tables([data.slice(0, 1), data.slice(1, 0), data.slice(1)])
-    assert_same(stage.transform(chunked), expected)
-    assert_same(stage.transform(data.slice(2)), expected.slice(2))
+    assert_same(_run(stage, chunked), expected)
+    assert_same(_run(stage, data, data.slice(2)), expected.slice(2))
 
 
 def check_order(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -180,21 +198,21 @@ def check_order(stage: Stage, data: pa.Table, spark: Any) -> None:
     if stage_spec(stage._stage)["rows"] != "kept":
         return
     order = list(reversed(range(data.num_rows)))
-    assert_same(stage.transform(data.take(order)), stage.transform(data).take(order))
+    assert_same(_run(stage, data.take(order)), _run(stage, data).take(order))
 
 
 def check_kinds_of_table(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A record batch and any object with the Arrow PyCapsule interface work as a table does."""
-    expected = stage.transform(data)
+    expected = _run(stage, data)
     batch = data.combine_chunks().to_batches()[0]
-    made = stage.transform(batch)
+    made = _run(stage, batch)
     assert isinstance(made, pa.RecordBatch) and made.num_rows == expected.num_rows
 
     class Capsule:
         def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
             return data.__arrow_c_stream__(requested_schema)
 
-    assert_same(stage.transform(Capsule()), expected)
+    assert_same(_run(stage, Capsule()), expected)
 
 
 def check_other_columns(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -204,7 +222,7 @@ def check_other_columns(stage: Stage, data: pa.Table, spark: Any) -> None:
     if isinstance(stage, SelectColumns):
         return
     extra = data.append_column("__other__", pa.array(range(data.num_rows)))
-    made = stage.transform(extra)
+    made = _run(stage, extra)
     assert "__other__" in made.column_names
     if stage_spec(stage._stage)["rows"] == "kept":
         assert made["__other__"].to_pylist() == list(range(data.num_rows))
@@ -214,7 +232,7 @@ def check_missing_column(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A missing input column is named, with what there is."""
     for name in stage._columns("input"):
         if name in data.column_names:
-            _expect(ColumnNotFoundError, partial(stage.transform, data.drop_columns([name])), stage, name)
+            _expect(ColumnNotFoundError, partial(_run, stage, data.drop_columns([name])), stage, name)
 
 
 def check_existing_output(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -222,7 +240,7 @@ def check_existing_output(stage: Stage, data: pa.Table, spark: Any) -> None:
     for name in stage._columns("output"):
         if name not in data.column_names:
             taken = data.append_column(name, pa.nulls(data.num_rows))
-            _expect(SchemaMismatchError, partial(stage.transform, taken), stage, name)
+            _expect(SchemaMismatchError, partial(_run, stage, taken), stage, name)
 
 
 def check_nulls(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -234,31 +252,56 @@ def check_nulls(stage: Stage, data: pa.Table, spark: Any) -> None:
     field = data.schema.field(index)
     values = pa.array([None, *data.column(index).to_pylist()[1:]], field.type)
     nulled = data.set_column(index, field, values)
-    outputs = set(stage.transform(data).column_names) - set(data.column_names)
-    kept = stage.copy()._set(handleInvalid="keep", errorCol="__why__").transform(nulled)
+    outputs = set(_run(stage, data).column_names) - set(data.column_names)
+    kept = _run(stage.copy()._set(handleInvalid="keep", errorCol="__why__"), data, nulled)
     assert all(kept[n][0].as_py() is None for n in outputs), "null in, null out"
     assert kept["__why__"][0].as_py(), "the reason is told"
     assert kept["__why__"][1].as_py() is None, "a good row has no reason"
-    skipped = stage.copy()._set(handleInvalid="skip").transform(nulled)
+    skipped = _run(stage.copy()._set(handleInvalid="skip"), data, nulled)
     copies = kept.num_rows // data.num_rows
     assert skipped.num_rows == (data.num_rows - 1) * copies, "the row is dropped"
     try:
-        stage.copy()._set(handleInvalid="error").transform(nulled)
+        _run(stage.copy()._set(handleInvalid="error"), data, nulled)
     except Exception as error:  # noqa: BLE001 - pyspark and mmlrs have no common class
         message = str(error)
         # A stage made of others is told by the name of the one that met the row.
-        names = [stage._stage] if isinstance(stage, NativeTransformer) else list(stage_specs())
+        names = list(stage_specs()) if isinstance(stage, PythonTransformer) else [stage._stage]
         assert any(n in message for n in names) and column in message and "row 0" in message, message
     else:
         raise AssertionError("a null row must be an error")
 
 
+def check_partitions(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """The model does not depend on how the rows are split, nor on the order in which the parts are merged."""
+    assert isinstance(stage, NativeEstimator)
+    inputs, values = stage._inputs(), stage._params_json()
+    columns = data.select(inputs)
+
+    def state(part: pa.Table) -> Any:
+        fit = _native.Fit(stage._stage, stage.uid, values, columns.schema)
+        for batch in part.to_batches():
+            fit.update(batch, 1)
+        return fit
+
+    def model(merged: Any) -> Any:
+        return _run(stage._model(*merged.finish()), data)
+
+    expected = model(state(columns))
+    middle = data.num_rows // 2
+    parts = [columns.slice(0, 1), columns.slice(1, middle), columns.slice(1 + middle), columns.slice(0, 0)]
+    for order in (parts, list(reversed(parts))):
+        merged = state(columns.slice(0, 0))
+        for part in order:
+            merged.merge(state(part).state())
+        assert_same(model(merged), expected)
+
+
 def check_spark_equals_table(stage: Stage, data: pa.Table, spark: Any) -> None:
     """Spark gives the result of the table, batch by batch and in one."""
-    expected = stage.transform(data)
-    df = spark.createDataFrame(data)
-    assert_same(collect(stage.transform(df)), expected, sort=True)
-    assert_same(collect(stage.transform(df.repartition(3))), expected, sort=True)
+    expected = _run(stage, data)
+    df = to_spark(spark, data)
+    assert_same(collect(_run(stage, df)), expected, sort=True)
+    assert_same(collect(_run(stage, df.repartition(3))), expected, sort=True)
 
 
 def check_fused_equals_unfused(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -275,7 +318,7 @@ def check_fused_equals_unfused(stage: Stage, data: pa.Table, spark: Any) -> None
         if stage._value(p["name"]) == column
     }
     after = stage.copy()._set(**rename)
-    first = ImageTransformer(inputCol=column, outputCol="__first__").transform(spark.createDataFrame(data))
+    first = ImageTransformer(inputCol=column, outputCol="__first__").transform(to_spark(spark, data))
     fused = after.transform(first)
     unfused = after.transform(engine.with_lineage(first.select("*"), {}))
     assert_same(collect(fused), collect(unfused), sort=True)
@@ -287,10 +330,10 @@ def _is_image(kind: pa.DataType) -> bool:
 
 def check_spark_schema(stage: Stage, data: pa.Table, spark: Any) -> None:
     """On Spark, an empty DataFrame works and has the same schema."""
-    df = spark.createDataFrame(data)
-    made = stage.transform(df.limit(0))
+    df = to_spark(spark, data)
+    made = _run(stage, df, df.limit(0))
     assert made.count() == 0
-    assert made.schema == stage.transform(df).schema
+    assert made.schema == _run(stage, df).schema
 
 
 _CHECKS: list[Check] = [
@@ -309,12 +352,14 @@ _CHECKS: list[Check] = [
     check_missing_column,
     check_existing_output,
     check_nulls,
+    check_partitions,
     check_spark_equals_table,
     check_fused_equals_unfused,
     check_spark_schema,
 ]
 _SPARK_CHECKS = {check_spark_equals_table, check_fused_equals_unfused, check_spark_schema}
 _NATIVE_CHECKS: set[Check] = {check_fused_equals_unfused}
+_FIT_CHECKS: set[Check] = {check_partitions}
 
 
 def _expect(kind: type[Exception], work: Callable[[], Any], stage: Stage, *named: str) -> str:
@@ -329,14 +374,36 @@ def _expect(kind: type[Exception], work: Callable[[], Any], stage: Stage, *named
     raise AssertionError(f"no {kind.__name__} for {', '.join(named)}")
 
 
+def to_spark(spark: SparkSession, data: pa.Table) -> Any:
+    """Return a table as a DataFrame, vectors as Spark ML vectors, with the attributes of its columns."""
+    from pyspark.ml.linalg import VectorUDT
+    from pyspark.sql import functions as F
+    from pyspark.sql.pandas.functions import arrow_udf
+
+    def same(array: pa.Array) -> pa.Array:
+        return array
+
+    to_vector = arrow_udf(same, returnType=VectorUDT())  # type: ignore[call-overload]
+    columns = [
+        (to_vector(F.col(f.name)) if _is_vector_field(f) else F.col(f.name)).alias(
+            f.name, metadata=tables.attributes(f)
+        )
+        for f in data.schema
+    ]
+    return spark.createDataFrame(data).select(*columns)
+
+
+def _is_vector_field(field: pa.Field) -> bool:
+    return pa.types.is_struct(field.type) and [m.name for m in field.type] == ["type", "size", "indices", "values"]
+
+
 def collect(df: Any) -> pa.Table:
-    """Return a DataFrame's rows as a table, vectors as lists."""
-    from pyspark.ml.functions import vector_to_array
+    """Return a DataFrame's rows as a table, vectors as their structs."""
     from pyspark.ml.linalg import VectorUDT
     from pyspark.sql import functions as F
 
     columns = [
-        vector_to_array(F.col(f.name), "float32").alias(f.name)
+        F.unwrap_udt(F.col(f.name)).alias(f.name)
         if isinstance(f.dataType, VectorUDT)
         else F.col(f.name)
         for f in df.schema
@@ -358,7 +425,25 @@ def assert_same(got: pa.Table, expected: pa.Table, *, sort: bool = False) -> Non
             )
 
 
+def _is_vector(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"type", "size", "indices", "values"}
+
+
+def _sparse(value: Any) -> tuple[int, dict[int, float]]:
+    """Return the size and the values other than zero of a vector, given as a struct or as a list."""
+    if isinstance(value, list):
+        size, pairs = len(value), list(enumerate(value))
+    elif value["type"] == 1:
+        size, pairs = len(value["values"]), list(enumerate(value["values"]))
+    else:
+        size, pairs = value["size"], list(zip(value["indices"], value["values"], strict=True))
+    return size, {i: v for i, v in pairs if v != 0}
+
+
 def _same(a: Any, b: Any) -> bool:
+    if _is_vector(a) and isinstance(b, dict | list) or _is_vector(b) and isinstance(a, list):
+        (n, left), (m, right) = _sparse(a), _sparse(b)
+        return n == m and left.keys() == right.keys() and all(_same(left[i], right[i]) for i in left)
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-6) or (math.isnan(a) and math.isnan(b))
     if isinstance(a, list) and isinstance(b, list):

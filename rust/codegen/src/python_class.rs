@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use mmlrs_core::{Body, Default, ParamSpec, ParamType, StageSpec};
+use mmlrs_core::{Body, Default, Kind, ParamSpec, ParamType, StageSpec};
 
 use crate::MARK;
 use crate::docstring::{description, example, summary_and_rest, type_and_default, wrap};
@@ -29,7 +29,7 @@ pub fn module(name: &str, stages: &[&StageSpec]) -> String {
         let _ = writeln!(out, "from collections.abc import {}", abc.join(", "));
     }
     let _ = writeln!(out, "from typing import {}\n", typing.join(", "));
-    let model = types.contains(&ParamType::Model);
+    let model = types.iter().any(|t| t.annotation() == "ModelLike");
     let _ = writeln!(out, "from mmlrs._params import Convert, Param, undefined");
     let _ = writeln!(out, "from mmlrs.base import {}", bases.join(", "));
     if model {
@@ -44,9 +44,12 @@ pub fn module(name: &str, stages: &[&StageSpec]) -> String {
 }
 
 fn base_class(spec: &StageSpec) -> &'static str {
-    match spec.body {
-        Body::Native => "NativeTransformer",
-        Body::Python => "PythonTransformer",
+    match (spec.body, spec.kind) {
+        (Body::Native, Kind::Transformer) => "NativeTransformer",
+        (Body::Native, Kind::Model) => "NativeModel",
+        (Body::Native, Kind::Estimator) => "NativeEstimator",
+        (Body::Python, Kind::Estimator) => "Estimator",
+        (Body::Python, Kind::Transformer | Kind::Model) => "PythonTransformer",
     }
 }
 

@@ -6,6 +6,7 @@ mod block;
 mod column;
 mod counters;
 mod error;
+mod fit;
 mod param;
 mod policy;
 mod sample;
@@ -13,13 +14,17 @@ mod spec;
 mod stage;
 mod threads;
 pub mod types;
+pub mod vector;
 
 pub use blob::{blob, put_blob, sha256_hex};
 pub use block::Block;
 pub use column::{Column, Materialized, NativeColumn};
 pub use counters::{Counter, counters, reset_counters};
 pub use error::{Error, ErrorKind, Result};
-pub use param::{ColumnNames, ModelSource, Operation, ParamField, ParamGroup, ParamMap, StrMap};
+pub use fit::{DynFit, Fit, FitState, Fitted};
+pub use param::{
+    ColumnNames, FileSource, ModelSource, Operation, ParamField, ParamGroup, ParamMap, StrMap, ValueList,
+};
 pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy};
 pub use sample::Sample;
 pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Role, Rows, StageSpec};

@@ -86,6 +86,14 @@ pub trait ParamGroup: Sized {
     fn specs() -> Vec<ParamSpec>;
     /// Reads the params.
     fn from_params(params: &ParamMap) -> Result<Self>;
+    /// The columns the params name as inputs, each with the name of its param.
+    fn inputs(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+    /// The row policy, if that is what the group is.
+    fn row_policy(&self) -> Option<crate::RowPolicy> {
+        None
+    }
 }
 
 impl<T: ParamField> ParamField for Option<T> {
@@ -166,6 +174,29 @@ impl ParamField for Vec<f64> {
     }
 }
 
+impl ParamField for Vec<i64> {
+    const TYPE: ParamType = ParamType::IntList;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        list(value, "a list of integers")
+    }
+}
+
+/// A list of texts, numbers and booleans, such as the levels of a category.
+#[derive(Debug, Clone, PartialEq, std::default::Default)]
+pub struct ValueList(pub Vec<Value>);
+
+impl ParamField for ValueList {
+    const TYPE: ParamType = ParamType::ValueList;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        let what = "a list of strings, numbers or booleans";
+        let Some(items) = value.as_array() else { return expected(what, value) };
+        if items.iter().any(|item| item.is_array() || item.is_object() || item.is_null()) {
+            return expected(what, value);
+        }
+        Ok(Self(items.clone()))
+    }
+}
+
 /// An ordered map from text to text.
 #[derive(Debug, Clone, PartialEq, Eq, std::default::Default)]
 pub struct StrMap(pub Vec<(String, String)>);
@@ -237,6 +268,42 @@ impl ParamField for ModelSource {
             return Ok(Self::Blob(sha256.to_owned()));
         }
         expected("a path, bytes or a model handle", value)
+    }
+}
+
+/// The content of a file that is not a model: a tokenizer's vocabulary, what an estimator has learnt.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FileSource(pub ModelSource);
+
+impl FileSource {
+    /// Stores bytes and refers to them; the JSON value of the param is [`Self::to_value`].
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(ModelSource::Blob(crate::put_blob(bytes)))
+    }
+
+    /// The value of the param.
+    pub fn to_value(&self) -> Value {
+        match &self.0 {
+            ModelSource::Path(path) => serde_json::json!({"path": path}),
+            ModelSource::Blob(sha256) => serde_json::json!({"sha256": sha256}),
+        }
+    }
+
+    /// The bytes.
+    pub fn read(&self) -> Result<Arc<[u8]>> {
+        match &self.0 {
+            ModelSource::Path(path) => std::fs::read(path).map(Arc::from).map_err(|e| Error::io(path.display(), e)),
+            ModelSource::Blob(sha256) => {
+                blob(sha256).ok_or_else(|| Error::io(format!("content {sha256}"), "is not in this process"))
+            }
+        }
+    }
+}
+
+impl ParamField for FileSource {
+    const TYPE: ParamType = ParamType::File;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        ModelSource::from_value(value).map(Self).or_else(|_| expected("a path, bytes or a handle", value))
     }
 }
 

@@ -65,6 +65,10 @@ impl ParamGroup for RowPolicy {
         };
         Ok(Self { handle_invalid, error_col: <Option<String> as ParamField>::read(params, &specs[1])? })
     }
+
+    fn row_policy(&self) -> Option<RowPolicy> {
+        Some(self.clone())
+    }
 }
 
 /// A row that became null, and why.

@@ -17,6 +17,8 @@ pub struct StageSpec {
     pub body: Body,
     /// What it does to the number of rows.
     pub rows: Rows,
+    /// For an estimator: the class of the model it fits.
+    pub model: Option<&'static str>,
     /// Its params in the order users see them.
     pub params: Vec<ParamSpec>,
     /// A runnable example for the docs, as the lines after `>>>`-free Python.
@@ -30,6 +32,8 @@ pub enum Kind {
     Transformer,
     /// Fits a model on a dataset.
     Estimator,
+    /// A transformer that an estimator made.
+    Model,
 }
 
 /// Where a stage's work is written.
@@ -97,26 +101,35 @@ pub enum ParamType {
     StrList,
     /// list of floats
     FloatList,
+    /// list of 64-bit integers
+    IntList,
+    /// list of texts, numbers and booleans
+    ValueList,
     /// ordered map from text to text
     StrMap,
     /// list of operations, each a map with the key `action`
     Operations,
     /// an ONNX model: path, bytes or handle
     Model,
+    /// the content of any other file: path, bytes or handle
+    File,
 }
 
 impl ParamType {
     /// Every type, for tests that loop over the table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Bool,
         Self::Int,
         Self::Float,
         Self::Str,
         Self::StrList,
         Self::FloatList,
+        Self::IntList,
+        Self::ValueList,
         Self::StrMap,
         Self::Operations,
         Self::Model,
+        Self::File,
     ];
 
     /// The name used in descriptors.
@@ -128,9 +141,12 @@ impl ParamType {
             Self::Str => "str",
             Self::StrList => "str_list",
             Self::FloatList => "float_list",
+            Self::IntList => "int_list",
+            Self::ValueList => "value_list",
             Self::StrMap => "str_map",
             Self::Operations => "operations",
             Self::Model => "model",
+            Self::File => "file",
         }
     }
 
@@ -143,9 +159,11 @@ impl ParamType {
             Self::Str => "str",
             Self::StrList => "Sequence[str]",
             Self::FloatList => "Sequence[float]",
+            Self::IntList => "Sequence[int]",
+            Self::ValueList => "Sequence[str] | Sequence[float] | Sequence[bool]",
             Self::StrMap => "Mapping[str, str]",
             Self::Operations => "Sequence[Mapping[str, Any]]",
-            Self::Model => "ModelLike",
+            Self::Model | Self::File => "ModelLike",
         }
     }
 
@@ -158,8 +176,10 @@ impl ParamType {
             Self::Str => vec![json!([1]), json!({"a": 1})],
             Self::StrList => vec![json!(1), json!([[1]])],
             Self::FloatList => vec![json!("a"), json!(["a"])],
+            Self::IntList => vec![json!("a"), json!([1.5])],
+            Self::ValueList => vec![json!("a"), json!([[1]])],
             Self::Operations => vec![json!(1), json!(["resize"])],
-            Self::StrMap | Self::Model => vec![json!(1), json!([1])],
+            Self::StrMap | Self::Model | Self::File => vec![json!(1), json!([1])],
         }
     }
 }
@@ -256,8 +276,10 @@ pub enum Accept {
     Text,
     /// Numbers and booleans.
     Numeric,
-    /// Spark ML vectors.
+    /// Spark ML vectors, read as lists of 32-bit floats.
     Vector,
+    /// Spark ML vectors as they are: dense or sparse, of doubles. See [`crate::vector::Vectors`].
+    SparseVector,
     /// Arrays, of any nesting.
     Array,
     /// Tensors: `struct<dtype, shape, data>`.
@@ -275,7 +297,7 @@ impl Accept {
             Self::BinaryFile => "struct(path, bytes)",
             Self::Text => "string",
             Self::Numeric => "number",
-            Self::Vector => "vector",
+            Self::Vector | Self::SparseVector => "vector",
             Self::Array => "array",
             Self::Tensor => "tensor",
             Self::Any => "any type",
@@ -296,7 +318,12 @@ impl StageSpec {
             "name": self.name,
             "module": self.module,
             "doc": self.doc,
-            "kind": match self.kind { Kind::Transformer => "transformer", Kind::Estimator => "estimator" },
+            "kind": match self.kind {
+                Kind::Transformer => "transformer",
+                Kind::Estimator => "estimator",
+                Kind::Model => "model",
+            },
+            "model": self.model,
             "body": match self.body { Body::Native => "native", Body::Python => "python" },
             "rows": match self.rows { Rows::Kept => "kept", Rows::Changed => "changed" },
             "params": params,

@@ -1,6 +1,7 @@
 //! The two faces of a stage: its params (derived) and its work (written).
 
 use arrow_schema::{Field, Schema};
+use serde_json::{Map, Value};
 
 use crate::{Block, Column, ModelSource, ParamMap, Result, RowError, RowPolicy, Sample, StageSpec, ThreadBudget};
 
@@ -33,6 +34,12 @@ pub trait Transform: Send + Sync {
     /// The columns it reads; `None` means those its params name.
     fn resolved_inputs(&self) -> Result<Option<Vec<String>>> {
         Ok(None)
+    }
+
+    /// Params that follow from the input columns' types and metadata, set before anything runs: the levels of a nominal
+    /// column, for example. Workers see no metadata.
+    fn bound_params(&self, _input: &Schema) -> Result<Map<String, Value>> {
+        Ok(Map::new())
     }
 
     /// Model params in the form that travels to other processes: made ready once, here, and stored as blobs.

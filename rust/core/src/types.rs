@@ -8,7 +8,7 @@ use serde_json::json;
 
 /// Field metadata key that says what a column means beyond its Arrow type.
 pub const KIND_KEY: &str = "mmlrs.kind";
-/// Value of [`KIND_KEY`]: a Spark ML vector.
+/// Value of [`KIND_KEY`]: a Spark ML vector, as a list of numbers or as the struct of [`crate::vector::vector_type`].
 pub const KIND_VECTOR: &str = "vector";
 /// Value of [`KIND_KEY`]: a tensor, `struct<dtype: string, shape: list<int64>, data: binary>`.
 pub const KIND_TENSOR: &str = "tensor";

@@ -10,16 +10,18 @@ pub fn expand(stage: &StageInput) -> TokenStream {
     let ident = &stage.ident;
     let name = ident.to_string();
     let StageInput { doc, module, kind, body, rows, example, .. } = stage;
+    let model = stage.model.as_ref().map_or_else(
+        || quote!(None),
+        |model| {
+            let model = model.to_string();
+            quote!(Some(#model))
+        },
+    );
     let specs: Vec<TokenStream> = stage.fields.iter().map(spec_of).collect();
     let reads: Vec<TokenStream> = stage.fields.iter().map(read_of).collect();
     let inputs: Vec<TokenStream> = stage.fields.iter().filter_map(input_of).collect();
-    let policy = stage.fields.iter().find(|f| matches!(f.kind, FieldKind::Group) && is_row_policy(f)).map_or_else(
-        || quote!(::mmlrs_core::RowPolicy::default()),
-        |f| {
-            let field = &f.ident;
-            quote!(self.#field.clone())
-        },
-    );
+    let groups: Vec<&Ident> =
+        stage.fields.iter().filter(|f| matches!(f.kind, FieldKind::Group)).map(|f| &f.ident).collect();
     quote! {
         impl ::mmlrs_core::Stage for #ident {
             fn spec() -> &'static ::mmlrs_core::StageSpec {
@@ -33,6 +35,7 @@ pub fn expand(stage: &StageInput) -> TokenStream {
                         kind: ::mmlrs_core::Kind::#kind,
                         body: ::mmlrs_core::Body::#body,
                         rows: ::mmlrs_core::Rows::#rows,
+                        model: #model,
                         params,
                         example: #example,
                     }
@@ -42,8 +45,9 @@ pub fn expand(stage: &StageInput) -> TokenStream {
 
             fn from_params(params: &::mmlrs_core::ParamMap) -> ::mmlrs_core::Result<Self> {
                 let spec = <Self as ::mmlrs_core::Stage>::spec();
+                let specs = &spec.params;
                 let parsed: ::mmlrs_core::Result<Self> = (|| {
-                    params.check_names(&spec.params)?;
+                    params.check_names(specs)?;
                     Ok(Self { #(#reads),* })
                 })();
                 parsed.map_err(|error| error.at_stage(spec.name))
@@ -56,14 +60,39 @@ pub fn expand(stage: &StageInput) -> TokenStream {
             }
 
             fn row_policy(&self) -> ::mmlrs_core::RowPolicy {
-                #policy
+                let found = None;
+                #(let found = found.or_else(|| ::mmlrs_core::ParamGroup::row_policy(&self.#groups));)*
+                found.unwrap_or_default()
             }
         }
     }
 }
 
-fn is_row_policy(field: &FieldInput) -> bool {
-    matches!(&field.ty, syn::Type::Path(p) if p.path.segments.last().is_some_and(|s| s.ident == "RowPolicy"))
+/// The `ParamGroup` implementation of a struct whose fields are params.
+pub fn expand_group(ident: &Ident, fields: &[FieldInput]) -> TokenStream {
+    let specs: Vec<TokenStream> = fields.iter().map(spec_of).collect();
+    let reads: Vec<TokenStream> = fields.iter().map(read_of).collect();
+    let inputs: Vec<TokenStream> = fields.iter().filter_map(input_of).collect();
+    quote! {
+        impl ::mmlrs_core::ParamGroup for #ident {
+            fn specs() -> ::std::vec::Vec<::mmlrs_core::ParamSpec> {
+                let mut params: ::std::vec::Vec<::mmlrs_core::ParamSpec> = ::std::vec::Vec::new();
+                #(#specs)*
+                params
+            }
+
+            fn from_params(params: &::mmlrs_core::ParamMap) -> ::mmlrs_core::Result<Self> {
+                let specs = &<Self as ::mmlrs_core::ParamGroup>::specs();
+                Ok(Self { #(#reads),* })
+            }
+
+            fn inputs(&self) -> ::std::vec::Vec<(&'static str, ::std::string::String)> {
+                let mut columns: ::std::vec::Vec<(&'static str, ::std::string::String)> = ::std::vec::Vec::new();
+                #(#inputs)*
+                columns
+            }
+        }
+    }
 }
 
 fn spec_of(field: &FieldInput) -> TokenStream {
@@ -120,7 +149,7 @@ fn read_of(field: &FieldInput) -> TokenStream {
         FieldKind::Param(_) => {
             let name = camel_case(ident);
             quote! {
-                #ident: match spec.param(#name) {
+                #ident: match specs.iter().find(|spec| spec.name == #name) {
                     Some(param) => <#ty as ::mmlrs_core::ParamField>::read(params, param)?,
                     None => return Err(::mmlrs_core::Error::param(#name, "has no descriptor")),
                 }
@@ -130,8 +159,10 @@ fn read_of(field: &FieldInput) -> TokenStream {
 }
 
 fn input_of(field: &FieldInput) -> Option<TokenStream> {
-    let FieldKind::Param(param) = &field.kind else { return None };
     let ident = &field.ident;
+    let FieldKind::Param(param) = &field.kind else {
+        return Some(quote!(columns.extend(::mmlrs_core::ParamGroup::inputs(&self.#ident));));
+    };
     let name = camel_case(ident);
     (param.role.as_ref()? == "Input").then(|| {
         quote! {

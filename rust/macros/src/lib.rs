@@ -2,11 +2,13 @@
 //!
 //! The macro makes data and never writes files. Everything it needs stands on the struct:
 //!
-//! * the struct's doc comment: what the stage does; `#[stage(module = "...", kind = transformer|estimator,
-//!   body = native|python, rows = kept|changed, example = "...")]`;
+//! * the struct's doc comment: what the stage does; `#[stage(module = "...", kind = transformer|estimator|model,
+//!   model = TheModel, body = native|python, rows = kept|changed, example = "...")]`, where `model` names the class that
+//!   an estimator fits;
 //! * each field: its doc comment, its type, and `#[param(default = ..., range(min, max), above(x), one_of("a", "b"),
 //!   non_empty, role = input|output, accepts(image, binary))]`. `default = uid("_output")` is the stage's uid followed
-//!   by that text. An `Option<T>` field is an optional param. `#[param(group)]` takes the params of a `ParamGroup`.
+//!   by that text. An `Option<T>` field is an optional param. `#[param(group)]` takes the params of a `ParamGroup`,
+//!   which `#[derive(ParamGroup)]` makes of a struct with such fields.
 
 mod expand;
 mod parse;
@@ -19,5 +21,14 @@ pub fn derive_stage(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     parse::StageInput::parse(&input)
         .map_or_else(|error| error.to_compile_error(), |stage| expand::expand(&stage))
+        .into()
+}
+
+/// Derives `mmlrs_core::ParamGroup`: params that several stages share, each declared as a stage's are.
+#[proc_macro_derive(ParamGroup, attributes(param))]
+pub fn derive_param_group(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    parse::fields_of(&input)
+        .map_or_else(|error| error.to_compile_error(), |fields| expand::expand_group(&input.ident, &fields))
         .into()
 }

@@ -14,6 +14,7 @@ pub struct StageInput {
     pub kind: Ident,
     pub body: Ident,
     pub rows: Ident,
+    pub model: Option<Ident>,
     pub example: LitStr,
     pub fields: Vec<FieldInput>,
 }
@@ -56,13 +57,7 @@ pub enum Constraint {
 
 impl StageInput {
     pub fn parse(input: &DeriveInput) -> Result<Self> {
-        let Data::Struct(data) = &input.data else {
-            return Err(Error::new(input.span(), "a stage is a struct"));
-        };
-        let fields = match &data.fields {
-            Fields::Named(named) => named.named.iter().map(FieldInput::parse).collect::<Result<Vec<_>>>()?,
-            _ => return Err(Error::new(input.span(), "a stage has named fields")),
-        };
+        let fields = fields_of(input)?;
         let doc = doc_of(&input.attrs).ok_or_else(|| {
             Error::new(input.ident.span(), "a stage needs a doc comment: it becomes the documentation")
         })?;
@@ -78,6 +73,7 @@ impl StageInput {
             kind: Ident::new("Transformer", attr.span()),
             body: Ident::new("Native", attr.span()),
             rows: Ident::new("Kept", attr.span()),
+            model: None,
             example: LitStr::new("", attr.span()),
             fields,
         };
@@ -87,23 +83,39 @@ impl StageInput {
             } else if meta.path.is_ident("example") {
                 stage.example = meta.value()?.parse()?;
             } else if meta.path.is_ident("kind") {
-                stage.kind = choice(&meta.value()?.parse()?, &["transformer", "estimator"])?;
+                stage.kind = choice(&meta.value()?.parse()?, &["transformer", "estimator", "model"])?;
             } else if meta.path.is_ident("body") {
                 stage.body = choice(&meta.value()?.parse()?, &["native", "python"])?;
             } else if meta.path.is_ident("rows") {
                 stage.rows = choice(&meta.value()?.parse()?, &["kept", "changed"])?;
+            } else if meta.path.is_ident("model") {
+                stage.model = Some(meta.value()?.parse()?);
             } else {
-                return Err(meta.error("unknown key; expected module, kind, body, rows or example"));
+                return Err(meta.error("unknown key; expected module, kind, body, rows, model or example"));
             }
             Ok(())
         })?;
         if stage.module.value().is_empty() {
             return Err(Error::new(attr.span(), "missing module = \"...\""));
         }
+        if (stage.kind == "Estimator") != stage.model.is_some() {
+            return Err(Error::new(attr.span(), "an estimator, and nothing else, names its model: model = ..."));
+        }
         if stage.example.value().is_empty() {
             return Err(Error::new(attr.span(), "missing example = \"...\": every stage shows a runnable example"));
         }
         Ok(stage)
+    }
+}
+
+/// The params of a struct that is a stage or a group.
+pub fn fields_of(input: &DeriveInput) -> Result<Vec<FieldInput>> {
+    let Data::Struct(data) = &input.data else {
+        return Err(Error::new(input.span(), "params are the fields of a struct"));
+    };
+    match &data.fields {
+        Fields::Named(named) => named.named.iter().map(FieldInput::parse).collect(),
+        _ => Err(Error::new(input.span(), "params are named fields")),
     }
 }
 

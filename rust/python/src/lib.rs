@@ -2,6 +2,7 @@
 
 mod codec;
 mod errors;
+mod fit;
 mod models;
 mod program;
 mod registry;
@@ -14,7 +15,9 @@ mod native {
     #[pymodule_export]
     use crate::codec::{decode_to_tensor, encode_images, sample_image};
     #[pymodule_export]
-    use crate::models::{get_blob, has_blob, model_info, portable_models, put_blob, sample_model, self_contained};
+    use crate::fit::Fit;
+    #[pymodule_export]
+    use crate::models::{get_blob, has_blob, model_info, portable_blobs, put_blob, sample_model, self_contained};
     #[pymodule_export]
     use crate::program::{Program, clear_memo};
     #[pymodule_export]

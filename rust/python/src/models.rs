@@ -57,24 +57,23 @@ pub fn self_contained(py: Python<'_>, model: &str) -> PyResult<String> {
     detached(py, || mmlrs_model::self_contained(&source(model)?))
 }
 
-/// The models of a stage in the form that other processes can use: param -> SHA-256 of stored bytes.
+/// The models and files of a stage in the form that other processes can use: param -> SHA-256 of stored bytes.
 #[pyfunction]
-pub fn portable_models(
+pub fn portable_blobs(
     py: Python<'_>,
     stage: &str,
     uid: &str,
     values: &str,
 ) -> PyResult<std::collections::BTreeMap<&'static str, String>> {
     detached(py, || {
-        let built = mmlrs_registry::find(stage)?.build(&params(uid, values)?)?;
+        let (entry, values) = (mmlrs_registry::find(stage)?, params(uid, values)?);
+        let built = entry.build(&values)?;
         let models = built.transform.portable_models().map_err(|e| e.at_stage(built.spec.name))?;
-        Ok(models
-            .into_iter()
-            .filter_map(|(param, source)| match source {
-                ModelSource::Blob(sha256) => Some((param, sha256)),
-                ModelSource::Path(_) => None,
-            })
-            .collect())
+        let models = models.into_iter().filter_map(|(param, source)| match source {
+            ModelSource::Blob(sha256) => Some((param, sha256)),
+            ModelSource::Path(_) => None,
+        });
+        Ok(models.chain(entry.files(&values)?).collect())
     })
 }
 

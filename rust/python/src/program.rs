@@ -36,6 +36,12 @@ impl Program {
         schema(py, detached(py, || self.inner.announce(&fields))?)
     }
 
+    /// Params of the last stage that follow from the schema of the source columns, as a JSON object.
+    fn bound_params(&self, py: Python<'_>, sources: PySchema) -> PyResult<String> {
+        let fields = fields_of(sources);
+        detached(py, || Ok(serde_json::Value::Object(self.inner.bound_params(&fields)?).to_string()))
+    }
+
     /// The outputs of one batch of source columns.
     fn run<'py>(
         &self,

@@ -1,7 +1,8 @@
 //! One stage in the list, with its type erased.
 
 use mmlrs_core::{
-    Accept, Body, Error, HasSample, ParamMap, Result, RowPolicy, Sample, Stage, StageSpec, Transform, types,
+    Accept, DynFit, Error, FileSource, Fit, HasSample, ParamField, ParamMap, ParamType, Result, RowPolicy, Sample, Stage,
+    StageSpec, Transform, put_blob, types, vector,
 };
 
 use arrow_schema::{DataType, Schema};
@@ -12,6 +13,7 @@ pub struct Entry {
     spec: fn() -> &'static StageSpec,
     check: fn(&ParamMap) -> Result<()>,
     build: Option<fn(&ParamMap) -> Result<Built>>,
+    build_fit: Option<fn(&ParamMap) -> Result<BuiltFit>>,
     sample: fn() -> Sample,
 }
 
@@ -27,15 +29,30 @@ pub struct Built {
     pub transform: Box<dyn Transform>,
 }
 
+/// A native estimator with its params, ready to run.
+pub struct BuiltFit {
+    /// The estimator's descriptor.
+    pub spec: &'static StageSpec,
+    /// Columns named by its params, with the param.
+    pub inputs: Vec<(&'static str, String)>,
+    /// Its work.
+    pub fit: Box<dyn DynFit>,
+}
+
 impl Entry {
     /// A stage whose work is a Rust kernel.
     pub fn native<T: Stage + Transform + HasSample>() -> Self {
-        Self { spec: T::spec, check: check::<T>, build: Some(build::<T>), sample: T::sample }
+        Self { spec: T::spec, check: check::<T>, build: Some(build::<T>), build_fit: None, sample: T::sample }
+    }
+
+    /// An estimator whose work is a Rust kernel.
+    pub fn estimator<T: Fit + HasSample>() -> Self {
+        Self { spec: T::spec, check: check::<T>, build: None, build_fit: Some(build_fit::<T>), sample: T::sample }
     }
 
     /// A stage whose work is written in Python.
     pub fn python<T: Stage + HasSample>() -> Self {
-        Self { spec: T::spec, check: check::<T>, build: None, sample: T::sample }
+        Self { spec: T::spec, check: check::<T>, build: None, build_fit: None, sample: T::sample }
     }
 
     /// The descriptor.
@@ -54,8 +71,26 @@ impl Entry {
         let build = self.build.ok_or_else(|| {
             Error::runtime("is a DataFrame operation and cannot run as a column function").at_stage(spec.name)
         })?;
-        debug_assert_eq!(spec.body, Body::Native);
         build(params).map_err(|e| e.at_stage(spec.name))
+    }
+
+    /// Builds the native estimator; an error for anything else.
+    pub fn build_fit(&self, params: &ParamMap) -> Result<BuiltFit> {
+        let spec = self.spec();
+        let build = self.build_fit.ok_or_else(|| Error::runtime("is not a native estimator").at_stage(spec.name))?;
+        build(params).map_err(|e| e.at_stage(spec.name))
+    }
+
+    /// The params that are files, with the SHA-256 of their content, which is stored.
+    pub fn files(&self, params: &ParamMap) -> Result<Vec<(&'static str, String)>> {
+        let spec = self.spec();
+        let mut files = Vec::new();
+        for param in spec.params.iter().filter(|p| p.ty == ParamType::File) {
+            if let Some(file) = Option::<FileSource>::read(params, param).map_err(|e| e.at_stage(spec.name))? {
+                files.push((param.name, put_blob(&file.read().map_err(|e| e.at_stage(spec.name))?)));
+            }
+        }
+        Ok(files)
     }
 
     /// A small valid use.
@@ -73,6 +108,23 @@ fn build<T: Stage + Transform>(params: &ParamMap) -> Result<Built> {
     Ok(Built { spec: T::spec(), inputs: stage.inputs(), policy: stage.row_policy(), transform: Box::new(stage) })
 }
 
+fn build_fit<T: Fit>(params: &ParamMap) -> Result<BuiltFit> {
+    let stage = T::from_params(params)?;
+    Ok(BuiltFit { spec: T::spec(), inputs: stage.inputs(), fit: Box::new(stage) })
+}
+
+impl BuiltFit {
+    /// The columns the estimator reads, in order, each once.
+    pub fn input_columns(&self) -> Vec<String> {
+        distinct(self.inputs.iter().map(|(_, column)| column.clone()))
+    }
+
+    /// Fails on an input column of a kind the estimator does not read.
+    pub fn check_types(&self, schema: &Schema) -> Result<()> {
+        check_types(self.spec, &self.inputs, schema)
+    }
+}
+
 impl Built {
     /// The columns the stage reads, in order, each once.
     pub fn input_columns(&self) -> Result<Vec<String>> {
@@ -80,28 +132,31 @@ impl Built {
             Some(columns) => columns,
             None => self.inputs.iter().map(|(_, column)| column.clone()).collect(),
         };
-        let mut columns: Vec<String> = Vec::with_capacity(named.len());
-        for column in named {
-            if !columns.contains(&column) {
-                columns.push(column);
-            }
-        }
-        Ok(columns)
+        Ok(distinct(named.into_iter()))
     }
 
     /// Fails on an input column of a kind the stage does not read.
     pub fn check_types(&self, schema: &Schema) -> Result<()> {
-        for (param, column) in &self.inputs {
-            let (Some(spec), Ok(field)) = (self.spec.param(param), schema.field_with_name(column)) else { continue };
-            if !spec.accepts.is_empty() && !spec.accepts.iter().any(|a| accepts(*a, field.data_type())) {
-                let words: Vec<&str> = spec.accepts.iter().map(|a| a.word()).collect();
-                let message =
-                    format!("has type {}; {} reads {}", type_word(field.data_type()), self.spec.name, words.join(", "));
-                return Err(Error::schema(column, message).at_stage(self.spec.name));
-            }
-        }
-        Ok(())
+        check_types(self.spec, &self.inputs, schema)
     }
+}
+
+fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    names.filter(|name| seen.insert(name.clone())).collect()
+}
+
+fn check_types(spec: &StageSpec, inputs: &[(&'static str, String)], schema: &Schema) -> Result<()> {
+    for (param, column) in inputs {
+        let (Some(param), Ok(field)) = (spec.param(param), schema.field_with_name(column)) else { continue };
+        if !param.accepts.is_empty() && !param.accepts.iter().any(|a| accepts(*a, field.data_type())) {
+            let words: Vec<&str> = param.accepts.iter().map(|a| a.word()).collect();
+            let message =
+                format!("has type {}; {} reads {}", type_word(field.data_type()), spec.name, words.join(", "));
+            return Err(Error::schema(column, message).at_stage(spec.name));
+        }
+    }
+    Ok(())
 }
 
 fn accepts(kind: Accept, data_type: &DataType) -> bool {
@@ -113,6 +168,7 @@ fn accepts(kind: Accept, data_type: &DataType) -> bool {
         Accept::Text => types::is_text(data_type),
         Accept::Numeric => data_type.is_numeric() || matches!(data_type, DataType::Boolean),
         Accept::Vector | Accept::Array => list,
+        Accept::SparseVector => list || vector::is_vector_struct(data_type),
         Accept::Tensor => types::is_tensor(data_type),
         Accept::Any => true,
     }
@@ -124,6 +180,7 @@ fn type_word(data_type: &DataType) -> String {
         t if types::is_image(t) => "image struct".to_owned(),
         t if types::is_text(t) => "string".to_owned(),
         t if types::is_binary(t) => "binary".to_owned(),
+        t if vector::is_vector_struct(t) => "vector".to_owned(),
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
             format!("array<{}>", type_word(item.data_type()))
         }

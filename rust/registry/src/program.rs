@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{Block, Column, Context, Counter, Error, Result};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::memo::{self, NodeKey, NodeResult, SourceKey};
 use crate::node::{Node, Ref, reasons, special_field};
@@ -66,18 +66,18 @@ impl Program {
         Ok(self.node_fields(sources)?.pop().unwrap_or_default())
     }
 
+    /// Params of the last stage that follow from source columns of these types.
+    pub fn bound_params(&self, sources: &[Field]) -> Result<Map<String, Value>> {
+        let Some((last, before)) = self.nodes.split_last() else { return Ok(Map::new()) };
+        let made = fields_of(before, sources)?;
+        let input = input_of(last, sources, &made)?;
+        last.built.check_types(&input)?;
+        last.built.transform.bound_params(&input).map_err(|e| e.at_stage(last.built.spec.name))
+    }
+
     fn node_fields(&self, sources: &[Field]) -> Result<Vec<Vec<Field>>> {
         self.check_sources(sources.len())?;
-        let mut made: Vec<Vec<Field>> = Vec::with_capacity(self.nodes.len());
-        for node in &self.nodes {
-            let fields: Vec<Field> = node
-                .inputs
-                .iter()
-                .map(|(name, reference)| Ok(field_of(reference, sources, &made)?.with_name(name)))
-                .collect::<Result<_>>()?;
-            made.push(node.output_fields(&Schema::new(fields))?);
-        }
-        Ok(made)
+        fields_of(&self.nodes, sources)
     }
 
     /// The stages' notes to the user.
@@ -212,6 +212,26 @@ impl Run<'_> {
     fn key(&self, node: &Node) -> NodeKey {
         NodeKey { prefix: node.prefix.clone(), sources: node.sources.iter().map(|i| self.keys[*i].0.clone()).collect() }
     }
+}
+
+/// What each node adds.
+fn fields_of(nodes: &[Node], sources: &[Field]) -> Result<Vec<Vec<Field>>> {
+    let mut made: Vec<Vec<Field>> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let fields = node.output_fields(&input_of(node, sources, &made)?)?;
+        made.push(fields);
+    }
+    Ok(made)
+}
+
+/// What a node reads, by the names it uses.
+fn input_of(node: &Node, sources: &[Field], made: &[Vec<Field>]) -> Result<Schema> {
+    let fields: Vec<Field> = node
+        .inputs
+        .iter()
+        .map(|(name, reference)| Ok(field_of(reference, sources, made)?.with_name(name)))
+        .collect::<Result<_>>()?;
+    Ok(Schema::new(fields))
 }
 
 fn column_of<'a>(result: &'a NodeResult, name: &str) -> Result<&'a Column> {

@@ -1,0 +1,326 @@
+//! Spark ML vectors, dense or sparse, as the Arrow struct that Spark itself uses for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::builder::{Int32Builder, NullBufferBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int8Type, Int32Type};
+use arrow_array::{Array, ArrayRef, Float64Array, Int8Array, Int32Array, ListArray, StructArray};
+use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{DataType, Field, Fields};
+use serde_json::Value;
+
+use crate::types::{KIND_KEY, KIND_VECTOR, ML_ATTR_KEY};
+use crate::{Error, Result};
+
+const SPARSE: i8 = 0;
+const DENSE: i8 = 1;
+
+/// The struct: `type` (0 sparse, 1 dense), `size` and `indices` of sparse ones, `values`.
+pub fn vector_type() -> DataType {
+    DataType::Struct(vector_fields())
+}
+
+fn item(data_type: DataType) -> Arc<Field> {
+    Arc::new(Field::new("element", data_type, false))
+}
+
+fn vector_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("type", DataType::Int8, false),
+        Field::new("size", DataType::Int32, true),
+        Field::new("indices", DataType::List(item(DataType::Int32)), true),
+        Field::new("values", DataType::List(item(DataType::Float64)), true),
+    ])
+}
+
+/// Is this the struct of a vector?
+pub fn is_vector_struct(data_type: &DataType) -> bool {
+    let DataType::Struct(fields) = data_type else { return false };
+    fields.len() == 4 && ["type", "size", "indices", "values"].iter().zip(fields).all(|(name, f)| f.name() == name)
+}
+
+/// A field of vectors as structs. `attributes` is the value of `ml_attr`, at least `{"num_attrs": n}` where the size is
+/// known.
+pub fn vector_struct_field(name: &str, attributes: Option<&Value>) -> Field {
+    let mut metadata = HashMap::from([(KIND_KEY.to_owned(), KIND_VECTOR.to_owned())]);
+    if let Some(attributes) = attributes {
+        metadata.insert(ML_ATTR_KEY.to_owned(), attributes.to_string());
+    }
+    Field::new(name, vector_type(), true).with_metadata(metadata)
+}
+
+/// One vector.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum VectorRow<'a> {
+    /// Every value.
+    Dense(&'a [f64]),
+    /// The values that are not zero, by ascending index.
+    Sparse {
+        /// Number of slots.
+        size: usize,
+        /// Slots that have a value.
+        indices: &'a [i32],
+        /// Their values.
+        values: &'a [f64],
+    },
+}
+
+impl VectorRow<'_> {
+    /// Number of slots.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Dense(values) => values.len(),
+            Self::Sparse { size, .. } => *size,
+        }
+    }
+}
+
+/// Reads a column of vectors: the struct, or a list of numbers.
+#[derive(Debug, Clone)]
+pub struct Vectors {
+    nulls: Option<NullBuffer>,
+    len: usize,
+    form: Form,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    Struct { kind: Int8Array, size: Int32Array, indices: ListArray, values: ListArray },
+    List { offsets: Vec<usize>, values: Float64Array },
+}
+
+impl Vectors {
+    /// A view of a struct column, or of a list column whose numbers become doubles. A null inside a list is NaN.
+    pub fn from_array(column: &str, array: &ArrayRef) -> Result<Self> {
+        let form = if is_vector_struct(array.data_type()) {
+            let array = cast(column, array, &vector_type())?;
+            let members = array.as_struct();
+            Form::Struct {
+                kind: members.column(0).as_primitive::<Int8Type>().clone(),
+                size: members.column(1).as_primitive::<Int32Type>().clone(),
+                indices: members.column(2).as_list::<i32>().clone(),
+                values: members.column(3).as_list::<i32>().clone(),
+            }
+        } else {
+            let (offsets, values) = list_of(column, array)?;
+            let values = cast(column, &values, &DataType::Float64)?;
+            Form::List { offsets, values: without_nulls(values.as_primitive::<Float64Type>()) }
+        };
+        Ok(Self { nulls: array.logical_nulls(), len: array.len(), form })
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True when there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The vector of a row; None for null.
+    pub fn row(&self, row: usize) -> Option<VectorRow<'_>> {
+        if self.nulls.as_ref().is_some_and(|n| n.is_null(row)) {
+            return None;
+        }
+        Some(match &self.form {
+            Form::List { offsets, values } => VectorRow::Dense(&values.values()[offsets[row]..offsets[row + 1]]),
+            Form::Struct { kind, size, indices, values } => {
+                let of = |list: &ListArray| {
+                    let offsets = list.value_offsets();
+                    offsets[row] as usize..offsets[row + 1] as usize
+                };
+                let found = &values.values().as_primitive::<Float64Type>().values()[of(values)];
+                if kind.value(row) == DENSE {
+                    VectorRow::Dense(found)
+                } else {
+                    VectorRow::Sparse {
+                        size: usize::try_from(size.value(row)).unwrap_or(0),
+                        indices: &indices.values().as_primitive::<Int32Type>().values()[of(indices)],
+                        values: found,
+                    }
+                }
+            }
+        })
+    }
+}
+
+fn cast(column: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    if array.data_type() == to {
+        return Ok(array.clone());
+    }
+    arrow_cast::cast(array, to).map_err(|e| Error::schema(column, format!("has type {}: {e}", array.data_type())))
+}
+
+fn list_of(column: &str, array: &ArrayRef) -> Result<(Vec<usize>, ArrayRef)> {
+    Ok(match array.data_type() {
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            (list.value_offsets().iter().map(|o| *o as usize).collect(), list.values().clone())
+        }
+        DataType::LargeList(_) => {
+            let list = array.as_list::<i64>();
+            (list.value_offsets().iter().map(|o| *o as usize).collect(), list.values().clone())
+        }
+        DataType::FixedSizeList(_, size) => {
+            let size = *size as usize;
+            ((0..=array.len()).map(|i| i * size).collect(), array.as_fixed_size_list().values().clone())
+        }
+        other => return Err(Error::schema(column, format!("has type {other}; expected a vector or a list of numbers"))),
+    })
+}
+
+fn without_nulls(values: &Float64Array) -> Float64Array {
+    if values.null_count() == 0 {
+        return values.clone();
+    }
+    values.iter().map(|v| v.unwrap_or(f64::NAN)).collect::<Vec<f64>>().into()
+}
+
+/// Writes a column of vectors.
+#[derive(Debug)]
+pub struct VectorBuilder {
+    kinds: Vec<i8>,
+    sizes: Int32Builder,
+    index_ends: Vec<i32>,
+    index_nulls: NullBufferBuilder,
+    indices: Vec<i32>,
+    value_ends: Vec<i32>,
+    values: Vec<f64>,
+    nulls: NullBufferBuilder,
+}
+
+impl VectorBuilder {
+    /// An empty column with room for `rows`.
+    pub fn with_capacity(rows: usize) -> Self {
+        let ends = || {
+            let mut ends = Vec::with_capacity(rows + 1);
+            ends.push(0);
+            ends
+        };
+        Self {
+            kinds: Vec::with_capacity(rows),
+            sizes: Int32Builder::with_capacity(rows),
+            index_ends: ends(),
+            index_nulls: NullBufferBuilder::new(rows),
+            indices: Vec::new(),
+            value_ends: ends(),
+            values: Vec::new(),
+            nulls: NullBufferBuilder::new(rows),
+        }
+    }
+
+    /// A null row.
+    pub fn push_null(&mut self) {
+        self.kinds.push(SPARSE);
+        self.sizes.append_null();
+        self.index_nulls.append_null();
+        self.nulls.append_null();
+        self.end_row();
+    }
+
+    /// A dense vector.
+    pub fn push_dense(&mut self, values: &[f64]) {
+        self.kinds.push(DENSE);
+        self.sizes.append_null();
+        self.index_nulls.append_null();
+        self.nulls.append_non_null();
+        self.values.extend_from_slice(values);
+        self.end_row();
+    }
+
+    /// A sparse vector; indices ascend.
+    pub fn push_sparse(&mut self, size: usize, indices: &[i32], values: &[f64]) {
+        self.kinds.push(SPARSE);
+        self.sizes.append_value(size as i32);
+        self.index_nulls.append_non_null();
+        self.nulls.append_non_null();
+        self.indices.extend_from_slice(indices);
+        self.values.extend_from_slice(values);
+        self.end_row();
+    }
+
+    /// The vector whose values other than zero are given, in the form that Spark's `compressed` chooses: sparse where
+    /// `1.5 * (nonzeros + 1) < size`.
+    pub fn push_compressed(&mut self, size: usize, indices: &[i32], values: &[f64]) {
+        if 1.5 * (indices.len() as f64 + 1.0) < size as f64 {
+            self.push_sparse(size, indices, values);
+            return;
+        }
+        let mut dense = vec![0.0; size];
+        for (index, value) in indices.iter().zip(values) {
+            dense[*index as usize] = *value;
+        }
+        self.push_dense(&dense);
+    }
+
+    fn end_row(&mut self) {
+        self.index_ends.push(self.indices.len() as i32);
+        self.value_ends.push(self.values.len() as i32);
+    }
+
+    /// The column. Fails when it holds more values than Arrow's 32-bit offsets can tell.
+    pub fn finish(mut self) -> Result<StructArray> {
+        if i32::try_from(self.values.len()).is_err() {
+            return Err(Error::limit("one batch of vectors has more than 2^31 values; use smaller batches"));
+        }
+        let nulls = self.nulls.finish();
+        let list = |of: DataType, ends: Vec<i32>, values: ArrayRef, nulls: Option<NullBuffer>| {
+            ListArray::try_new(item(of), OffsetBuffer::new(ScalarBuffer::from(ends)), values, nulls)
+        };
+        let indices = list(
+            DataType::Int32,
+            self.index_ends,
+            Arc::new(Int32Array::from(self.indices)),
+            self.index_nulls.finish(),
+        )?;
+        let values =
+            list(DataType::Float64, self.value_ends, Arc::new(Float64Array::from(self.values)), nulls.clone())?;
+        let members: Vec<ArrayRef> = vec![
+            Arc::new(Int8Array::from(self.kinds)),
+            Arc::new(self.sizes.finish()),
+            Arc::new(indices),
+            Arc::new(values),
+        ];
+        Ok(StructArray::try_new(vector_fields(), members, nulls)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_as_they_were_pushed() -> Result<()> {
+        let mut builder = VectorBuilder::with_capacity(4);
+        builder.push_dense(&[1.0, 2.0]);
+        builder.push_null();
+        builder.push_sparse(9, &[1, 7], &[0.5, -1.0]);
+        builder.push_compressed(2, &[1], &[3.0]);
+        let array: ArrayRef = Arc::new(builder.finish()?);
+        let vectors = Vectors::from_array("v", &array)?;
+        assert_eq!(vectors.row(0), Some(VectorRow::Dense(&[1.0, 2.0])));
+        assert_eq!(vectors.row(1), None);
+        assert_eq!(vectors.row(2), Some(VectorRow::Sparse { size: 9, indices: &[1, 7], values: &[0.5, -1.0] }));
+        assert_eq!(vectors.row(3), Some(VectorRow::Dense(&[0.0, 3.0])));
+        Ok(())
+    }
+
+    #[test]
+    fn lists_and_slices_are_vectors_too() -> Result<()> {
+        let list = ListArray::from_iter_primitive::<arrow_array::types::Float32Type, _, _>([
+            Some(vec![Some(1.0)]),
+            None,
+            Some(vec![Some(2.0), None]),
+        ]);
+        let array: ArrayRef = Arc::new(list.slice(1, 2));
+        let vectors = Vectors::from_array("v", &array)?;
+        assert_eq!(vectors.row(0), None);
+        let Some(VectorRow::Dense(values)) = vectors.row(1) else { unreachable!("dense") };
+        assert!(values[0] == 2.0 && values[1].is_nan());
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! The one class that runs native estimators.
+
+use std::sync::{Mutex, PoisonError};
+
+use arrow_schema::Schema;
+use mmlrs_core::{Block, Column, Context, Error, FitState, Result, ThreadBudget};
+use mmlrs_registry::BuiltFit;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use pyo3_arrow::{PyRecordBatch, PySchema};
+use serde_json::{Map, Value};
+
+use crate::errors::detached;
+use crate::registry::params;
+
+/// The state of an estimator over the rows it has seen.
+#[pyclass(frozen, module = "mmlrs._native")]
+pub struct Fit {
+    built: BuiltFit,
+    values: Map<String, Value>,
+    schema: Schema,
+    state: Mutex<Option<FitState>>,
+}
+
+impl Fit {
+    fn with_state<T>(&self, work: impl FnOnce(&mut FitState) -> Result<T>) -> Result<T> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = state.as_mut().ok_or_else(|| Error::runtime("the fit is finished"))?;
+        work(state).map_err(|e| e.at_stage(self.built.spec.name))
+    }
+}
+
+#[pymethods]
+impl Fit {
+    /// An estimator that has seen no rows; the schema is that of the columns it reads, under the names its params give.
+    #[new]
+    fn new(py: Python<'_>, stage: &str, uid: &str, values: &str, schema: PySchema) -> PyResult<Self> {
+        let schema = schema.into_inner();
+        detached(py, || {
+            let values = params(uid, values)?;
+            let built = mmlrs_registry::find(stage)?.build_fit(&values)?;
+            built.check_types(&schema)?;
+            let state = built.fit.new_state(&schema).map_err(|e| e.at_stage(built.spec.name))?;
+            let schema = schema.as_ref().clone();
+            Ok(Self { built, values: values.values, schema, state: Mutex::new(Some(state)) })
+        })
+    }
+
+    /// Takes a batch in; its columns are those of the schema, in that order.
+    fn update(&self, py: Python<'_>, batch: PyRecordBatch, threads: usize) -> PyResult<()> {
+        let batch = batch.into_inner();
+        let cx = Context { threads: ThreadBudget::new(threads) };
+        detached(py, || {
+            let columns = self
+                .schema
+                .fields()
+                .iter()
+                .zip(batch.columns())
+                .map(|(field, array)| (field.name().clone(), Column::Arrow(array.clone(), field.metadata().clone())))
+                .collect();
+            let block = Block::new(batch.num_rows(), columns)?;
+            self.with_state(|state| self.built.fit.update(state, &block, &cx))
+        })
+    }
+
+    /// Takes in the state of another process.
+    fn merge(&self, py: Python<'_>, state: &[u8]) -> PyResult<()> {
+        detached(py, || self.with_state(|own| self.built.fit.merge(own, state)))
+    }
+
+    /// The state as bytes, for another process.
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = detached(py, || self.with_state(|state| self.built.fit.encode(state)))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// Ends the fit: the model's class and its params as JSON.
+    fn finish(&self, py: Python<'_>) -> PyResult<(&'static str, String)> {
+        detached(py, || {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let state = state.ok_or_else(|| Error::runtime("the fit is finished"))?;
+            let fail = |e: Error| e.at_stage(self.built.spec.name);
+            let fitted = self.built.fit.finish(state, &self.schema).map_err(fail)?;
+            let model = self.built.spec.model.ok_or_else(|| fail(Error::runtime("names no model")))?;
+            let mut values = Map::new();
+            for param in &mmlrs_registry::find(model)?.spec().params {
+                if let Some(value) = fitted.params.get(param.name).or_else(|| self.values.get(param.name)) {
+                    values.insert(param.name.to_owned(), value.clone());
+                }
+            }
+            Ok((model, Value::Object(values).to_string()))
+        })
+    }
+}

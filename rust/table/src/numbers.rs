@@ -1,0 +1,92 @@
+//! Columns of numbers and vectors as slots of a row.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{Array, ArrayRef, Float64Array};
+use arrow_schema::DataType;
+use mmlrs_core::vector::{VectorRow, Vectors, is_vector_struct};
+use mmlrs_core::{Error, Result};
+
+use crate::assembler::SparseRow;
+
+/// Numbers or booleans of any width as doubles; null stays null.
+pub fn doubles(column: &str, array: &ArrayRef) -> Result<Float64Array> {
+    let cast = arrow_cast::cast(array, &DataType::Float64)
+        .map_err(|e| Error::schema(column, format!("has type {}: {e}", array.data_type())))?;
+    Ok(cast.as_primitive::<Float64Type>().clone())
+}
+
+/// Does the column hold vectors or lists, rather than one number a row?
+pub fn is_vector(data_type: &DataType) -> bool {
+    is_vector_struct(data_type)
+        || matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _))
+}
+
+/// One column of the assembly.
+#[derive(Debug)]
+pub struct Part {
+    column: String,
+    values: Values,
+}
+
+#[derive(Debug)]
+enum Values {
+    Numbers(Float64Array),
+    /// With the size of the first vector, which a missing one takes.
+    Vectors(Vectors, Option<usize>),
+}
+
+impl Part {
+    /// A view of a column.
+    pub fn new(column: &str, array: &ArrayRef) -> Result<Self> {
+        let values = if is_vector(array.data_type()) {
+            let vectors = Vectors::from_array(column, array)?;
+            let size = (0..vectors.len()).find_map(|row| vectors.row(row)).map(|vector| vector.size());
+            Values::Vectors(vectors, size)
+        } else {
+            Values::Numbers(doubles(column, array)?)
+        };
+        Ok(Self { column: column.to_owned(), values })
+    }
+
+    /// The column's name.
+    pub fn column(&self) -> &str {
+        &self.column
+    }
+
+    /// Appends the slots of a row; false where something is missing, for which NaN is put.
+    #[inline]
+    pub fn append(&self, row: usize, out: &mut SparseRow) -> Result<bool> {
+        match &self.values {
+            Values::Numbers(numbers) => {
+                let value = if numbers.is_null(row) { f64::NAN } else { numbers.value(row) };
+                out.push(value);
+                Ok(!value.is_nan())
+            }
+            Values::Vectors(vectors, size) => match vectors.row(row) {
+                Some(VectorRow::Dense(values)) => {
+                    values.iter().for_each(|value| out.push(*value));
+                    Ok(true)
+                }
+                Some(VectorRow::Sparse { size, indices, values }) => {
+                    let start = out.size as i32;
+                    for (index, value) in indices.iter().zip(values).filter(|(_, value)| **value != 0.0) {
+                        out.indices.push(start + index);
+                        out.values.push(*value);
+                    }
+                    out.size += size;
+                    Ok(true)
+                }
+                None => {
+                    let size = size.ok_or_else(|| {
+                        Error::decode("is null in the whole batch, so the size of its vectors is unknown")
+                            .at_column(&self.column)
+                            .at_row(row)
+                    })?;
+                    (0..size).for_each(|_| out.push(f64::NAN));
+                    Ok(false)
+                }
+            },
+        }
+    }
+}

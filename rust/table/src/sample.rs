@@ -1,0 +1,40 @@
+//! Small data for samples and tests.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
+use serde_json::json;
+
+fn counts() -> Option<ArrayRef> {
+    let mut rows = VectorBuilder::with_capacity(4);
+    rows.push_dense(&[0.0, 1.0, 0.0, 0.0, 2.5, 0.0]);
+    rows.push_sparse(6, &[1], &[-3.0]);
+    rows.push_sparse(6, &[], &[]);
+    rows.push_sparse(6, &[1, 4], &[0.5, 7.0]);
+    Some(Arc::new(rows.finish().ok()?))
+}
+
+fn batch(fields: Vec<Field>, columns: Option<Vec<ArrayRef>>) -> RecordBatch {
+    columns
+        .and_then(|columns| RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).ok())
+        .unwrap_or_else(|| RecordBatch::new_empty(Arc::new(Schema::empty())))
+}
+
+/// Vectors of six slots of which two are used, dense and sparse.
+pub fn vector_batch() -> RecordBatch {
+    batch(vec![vector_struct_field("counts", None)], counts().map(|counts| vec![counts]))
+}
+
+/// A number, a flag and the vectors of [`vector_batch`].
+pub fn mixed_batch() -> RecordBatch {
+    let fields = vec![
+        Field::new("number", DataType::Float64, true),
+        Field::new("flag", DataType::Boolean, true),
+        vector_struct_field("counts", Some(&json!({"num_attrs": 6}))),
+    ];
+    let number: ArrayRef = Arc::new(Float64Array::from(vec![1.5, 0.0, -2.0, 1e9]));
+    let flag: ArrayRef = Arc::new(BooleanArray::from(vec![true, false, false, true]));
+    batch(fields, counts().map(|counts| vec![number, flag, counts]))
+}

@@ -1,0 +1,1 @@
+//! Text: from a column of strings to tokens, pages and hashed features.
