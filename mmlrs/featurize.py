@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mmlrs._generated.featurize import CountSelector, CountSelectorModel
+from mmlrs._generated.featurize import CountSelector, CountSelectorModel, FastVectorAssembler
 
-__all__ = ["CountSelector", "CountSelectorModel"]
+__all__ = ["CountSelector", "CountSelectorModel", "FastVectorAssembler"]

@@ -20,8 +20,7 @@ pub fn expand(stage: &StageInput) -> TokenStream {
     let specs: Vec<TokenStream> = stage.fields.iter().map(spec_of).collect();
     let reads: Vec<TokenStream> = stage.fields.iter().map(read_of).collect();
     let inputs: Vec<TokenStream> = stage.fields.iter().filter_map(input_of).collect();
-    let groups: Vec<&Ident> =
-        stage.fields.iter().filter(|f| matches!(f.kind, FieldKind::Group)).map(|f| &f.ident).collect();
+    let policy = policy_of(&stage.fields);
     quote! {
         impl ::mmlrs_core::Stage for #ident {
             fn spec() -> &'static ::mmlrs_core::StageSpec {
@@ -60,9 +59,7 @@ pub fn expand(stage: &StageInput) -> TokenStream {
             }
 
             fn row_policy(&self) -> ::mmlrs_core::RowPolicy {
-                let found = None;
-                #(let found = found.or_else(|| ::mmlrs_core::ParamGroup::row_policy(&self.#groups));)*
-                found.unwrap_or_default()
+                #policy.unwrap_or_default()
             }
         }
     }
@@ -73,6 +70,7 @@ pub fn expand_group(ident: &Ident, fields: &[FieldInput]) -> TokenStream {
     let specs: Vec<TokenStream> = fields.iter().map(spec_of).collect();
     let reads: Vec<TokenStream> = fields.iter().map(read_of).collect();
     let inputs: Vec<TokenStream> = fields.iter().filter_map(input_of).collect();
+    let policy = policy_of(fields);
     quote! {
         impl ::mmlrs_core::ParamGroup for #ident {
             fn specs() -> ::std::vec::Vec<::mmlrs_core::ParamSpec> {
@@ -91,7 +89,20 @@ pub fn expand_group(ident: &Ident, fields: &[FieldInput]) -> TokenStream {
                 #(#inputs)*
                 columns
             }
+
+            fn row_policy(&self) -> ::std::option::Option<::mmlrs_core::RowPolicy> {
+                #policy
+            }
         }
+    }
+}
+
+/// The row policy of the first group that has one.
+fn policy_of(fields: &[FieldInput]) -> TokenStream {
+    let groups = fields.iter().filter(|f| matches!(f.kind, FieldKind::Group)).map(|f| &f.ident);
+    quote! {
+        ::std::option::Option::<::mmlrs_core::RowPolicy>::None
+            #(.or_else(|| ::mmlrs_core::ParamGroup::row_policy(&self.#groups)))*
     }
 }
 

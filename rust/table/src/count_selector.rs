@@ -3,7 +3,7 @@
 use arrow_schema::Schema;
 use mmlrs_core::vector::{VectorRow, Vectors};
 use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, RowPolicy, Sample};
-use mmlrs_macros::Stage;
+use mmlrs_macros::{ParamGroup, Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -26,14 +26,21 @@ assert model.getIndices() == [1, 2]
 "#
 )]
 pub struct CountSelector {
+    #[param(group)]
+    shared: CountSelectorParams,
+}
+
+/// What the estimator and its model have in common.
+#[derive(Debug, Clone, ParamGroup)]
+pub struct CountSelectorParams {
     /// Name of the vector column.
     #[param(required, non_empty, role = input, accepts(sparse_vector))]
-    input_col: String,
+    pub input_col: String,
     /// Name of the vector column to add.
     #[param(default = uid("_output"), role = output, non_empty)]
-    output_col: String,
+    pub output_col: String,
     #[param(group)]
-    policy: RowPolicy,
+    pub policy: RowPolicy,
 }
 
 /// Size of the vectors and which slots were seen with a value other than zero, 64 to a word.
@@ -73,10 +80,10 @@ impl Fit for CountSelector {
     }
 
     fn update(&self, state: &mut Seen, block: &Block, cx: &Context) -> Result<()> {
-        let vectors = Vectors::from_array(&self.input_col, &block.column(&self.input_col)?.to_arrow(cx)?)?;
+        let vectors = Vectors::from_array(&self.shared.input_col, &block.column(&self.shared.input_col)?.to_arrow(cx)?)?;
         for row in 0..vectors.len() {
             let Some(vector) = vectors.row(row) else { continue };
-            state.set_size(&self.input_col, vector.size()).map_err(|e| e.at_row(row))?;
+            state.set_size(&self.shared.input_col, vector.size()).map_err(|e| e.at_row(row))?;
             match vector {
                 VectorRow::Dense(values) => {
                     for (slot, _) in values.iter().enumerate().filter(|(_, value)| **value != 0.0) {
@@ -95,7 +102,7 @@ impl Fit for CountSelector {
 
     fn merge(&self, state: &mut Seen, other: Seen) -> Result<()> {
         let Some(size) = other.size else { return Ok(()) };
-        state.set_size(&self.input_col, size)?;
+        state.set_size(&self.shared.input_col, size)?;
         for (word, seen) in state.words.iter_mut().zip(other.words) {
             *word |= seen;
         }
@@ -104,7 +111,7 @@ impl Fit for CountSelector {
 
     fn finish(&self, state: Seen, _input: &Schema) -> Result<Fitted> {
         let Some(size) = state.size else {
-            return Err(Error::decode("holds no vector: no rows, or all null").at_column(&self.input_col));
+            return Err(Error::decode("holds no vector: no rows, or all null").at_column(&self.shared.input_col));
         };
         let mut params = Map::new();
         params.insert("indices".to_owned(), Value::from(state.slots()));

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema};
 use mmlrs_core::vector::{VectorBuilder, VectorRow, Vectors, vector_struct_field};
 use mmlrs_core::{
-    Block, Column, Context, Error, HasSample, Output, Rejects, Result, RowPolicy, Sample, Transform,
+    Block, Column, Context, Error, HasSample, Output, Rejects, Result, Sample, Transform,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
+
+use crate::count_selector::CountSelectorParams;
 
 /// Keeps some slots of a vector column: what `CountSelector` fits.
 ///
@@ -27,20 +29,14 @@ assert table["used"][1].as_py()["values"] == [1.0, 3.0]
 "#
 )]
 pub struct CountSelectorModel {
-    /// Name of the vector column.
-    #[param(required, non_empty, role = input, accepts(sparse_vector))]
-    input_col: String,
-    /// Name of the vector column to add.
-    #[param(default = uid("_output"), role = output, non_empty)]
-    output_col: String,
+    #[param(group)]
+    shared: CountSelectorParams,
     /// The slots to keep, ascending.
     #[param(required, min(0))]
     indices: Vec<i64>,
     /// Number of slots of the vectors in the input column.
     #[param(required, min(0))]
     size: usize,
-    #[param(group)]
-    policy: RowPolicy,
 }
 
 impl CountSelectorModel {
@@ -56,16 +52,16 @@ impl CountSelectorModel {
 impl Transform for CountSelectorModel {
     fn output_fields(&self, _input: &Schema) -> Result<Vec<Field>> {
         self.check()?;
-        Ok(vec![vector_struct_field(&self.output_col, Some(&json!({"num_attrs": self.indices.len()})))])
+        Ok(vec![vector_struct_field(&self.shared.output_col, Some(&json!({"num_attrs": self.indices.len()})))])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
-        let vectors = Vectors::from_array(&self.input_col, &block.column(&self.input_col)?.to_arrow(cx)?)?;
+        let vectors = Vectors::from_array(&self.shared.input_col, &block.column(&self.shared.input_col)?.to_arrow(cx)?)?;
         let mut places = vec![-1_i32; self.size];
         for (place, slot) in self.indices.iter().enumerate() {
             places[*slot as usize] = place as i32;
         }
-        let mut rejects = Rejects::new(self.policy.handle_invalid);
+        let mut rejects = Rejects::new(self.shared.policy.handle_invalid);
         let mut out = VectorBuilder::with_capacity(vectors.len());
         let (mut indices, mut values) = (Vec::new(), Vec::new());
         for row in 0..vectors.len() {
@@ -87,7 +83,7 @@ impl Transform for CountSelectorModel {
                     continue;
                 }
             };
-            rejects.reject(row, error.at_column(&self.input_col))?;
+            rejects.reject(row, error.at_column(&self.shared.input_col))?;
             out.push_null();
         }
         Ok(Output { columns: vec![Column::arrow(Arc::new(out.finish()?))], invalid: rejects.into_rows() })
