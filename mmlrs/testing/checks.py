@@ -134,7 +134,7 @@ def check_bad_values(stage: Stage, data: pa.Table, spark: Any) -> None:
         bad = param["violation"]
         if bad is None or (param["type"] not in ("int", "float", "str") and bad == ""):
             continue
-        if param["type"] == "float_list":
+        if param["type"] in ("float_list", "int_list"):
             bad = [bad]
         work = partial(_run, stage.copy()._set(**{param["name"]: bad}), data)
         _expect(InvalidParamError, work, stage, param["name"])

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mmlrs_core::{Error, ModelSource, ParamField, Result};
+use mmlrs_core::{Error, Kind, ModelSource, ParamField, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value;
@@ -67,8 +67,12 @@ pub fn portable_blobs(
 ) -> PyResult<std::collections::BTreeMap<&'static str, String>> {
     detached(py, || {
         let (entry, values) = (mmlrs_registry::find(stage)?, params(uid, values)?);
-        let built = entry.build(&values)?;
-        let models = built.transform.portable_models().map_err(|e| e.at_stage(built.spec.name))?;
+        let models = if entry.spec().kind == Kind::Estimator {
+            Vec::new()
+        } else {
+            let built = entry.build(&values)?;
+            built.transform.portable_models().map_err(|e| e.at_stage(built.spec.name))?
+        };
         let models = models.into_iter().filter_map(|(param, source)| match source {
             ModelSource::Blob(sha256) => Some((param, sha256)),
             ModelSource::Path(_) => None,
