@@ -114,8 +114,9 @@ def bind(
     `vectors` are the columns whose Spark ML vectors stay as they are.
     """
     names = list(columns)
+    known = set(names)
     bound = []
     for name in inputs:
-        column = resolve(name, names, stage, ignore_case=ignore_case)
+        column = name if name in known else resolve(name, names, stage, ignore_case=ignore_case)
         bound.append((name, lineage.get(column, Source(column, column in vectors))))
     return tuple(bound)

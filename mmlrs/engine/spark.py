@@ -40,6 +40,7 @@ __all__ = [
     "is_vector",
     "kernel_of",
     "lineage_of",
+    "quoted",
     "spark_type",
     "sql_function",
     "transform",
@@ -98,7 +99,7 @@ def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.
     function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), pa.struct(members), stage._stage)
     packed = function(*_source_columns(df, compiled)).alias(_MASK)
     made = df.select("*", packed).where(F.col(f"{_MASK}.valid"))
-    kept = [F.col(_quoted(name)) for name in df.columns]
+    kept = [F.col(quoted(name)) for name in df.columns]
     added = []
     for i, field in enumerate(outputs):
         column = finished(F.col(f"{_MASK}.c{i}"), field)
@@ -116,7 +117,7 @@ def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
 
 def source_fields(df: DataFrame) -> Callable[[Source], pa.Field]:
     """Return a function from a source column to its Arrow field as the worker sees it, with its Spark ML attributes."""
-    schema = df.schema
+    schema = {field.name: field for field in df.schema}
     zone = df.sparkSession.conf.get("spark.sql.session.timeZone")
 
     def field_of(source: Source) -> pa.Field:
@@ -150,10 +151,10 @@ VECTOR = pa.struct(
 
 def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
     """Return what the kernel reads; a Spark ML vector that stays one travels as its members, which is far cheaper."""
-    schema = df.schema
+    schema = {field.name: field for field in df.schema}
     columns: list[Column] = []
     for source in compiled.sources:
-        plain = F.col(_quoted(source.column))
+        plain = F.col(quoted(source.column))
         if source.vector:
             columns += [F.unwrap_udt(plain)[member] for member in VECTOR_MEMBERS]
         elif isinstance(schema[source.column].dataType, VectorUDT):
@@ -163,7 +164,8 @@ def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
     return columns
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a column's name as SQL spells it."""
     return "`" + name.replace("`", "``") + "`"
 
 
