@@ -15,6 +15,8 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::native::<mmlrs_model::ImageFeaturizer>(),
         Entry::native::<mmlrs_model::ONNXModel>(),
         Entry::native::<mmlrs_table::FastVectorAssembler>(),
+        Entry::estimator::<mmlrs_table::Featurize>(),
+        Entry::native::<mmlrs_table::FeaturizeModel>(),
         Entry::estimator::<mmlrs_table::CountSelector>(),
         Entry::native::<mmlrs_table::CountSelectorModel>(),
         Entry::python::<mmlrs_frame::SelectColumns>(),

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::attributes::assembled;
 use crate::numbers::Part;
+use crate::row::SparseRow;
 
 /// Puts numbers, booleans, arrays and vectors side by side into one vector.
 ///
@@ -104,36 +105,6 @@ impl Transform for FastVectorAssembler {
             out.push_compressed(row_values.size, &row_values.indices, &row_values.values);
         }
         Ok(Output { columns: vec![Column::arrow(Arc::new(out.finish()?))], invalid: rejects.into_rows() })
-    }
-}
-
-/// The values other than zero of one row, as it grows.
-#[derive(Debug, Default)]
-pub struct SparseRow {
-    /// Slots so far.
-    pub size: usize,
-    /// Slots that have a value.
-    pub indices: Vec<i32>,
-    /// Their values.
-    pub values: Vec<f64>,
-}
-
-impl SparseRow {
-    /// Forgets the row.
-    pub fn clear(&mut self) {
-        self.size = 0;
-        self.indices.clear();
-        self.values.clear();
-    }
-
-    /// Appends one slot.
-    #[inline]
-    pub fn push(&mut self, value: f64) {
-        if value != 0.0 {
-            self.indices.push(self.size as i32);
-            self.values.push(value);
-        }
-        self.size += 1;
     }
 }
 

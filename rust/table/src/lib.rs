@@ -4,9 +4,12 @@ mod assembler;
 mod attributes;
 mod count_selector;
 mod count_selector_model;
+mod featurize;
 mod numbers;
+mod row;
 mod sample;
 
 pub use assembler::FastVectorAssembler;
 pub use count_selector::CountSelector;
 pub use count_selector_model::CountSelectorModel;
+pub use featurize::{Featurize, FeaturizeModel};
