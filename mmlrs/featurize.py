@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mmlrs._generated import featurize as _generated
-from mmlrs._generated.featurize import CountSelector, CountSelectorModel
+from mmlrs._generated.featurize import CountSelector, CountSelectorModel, Featurize, FeaturizeModel
 
-__all__ = ["CountSelector", "CountSelectorModel", "FastVectorAssembler"]
+__all__ = ["CountSelector", "CountSelectorModel", "FastVectorAssembler", "Featurize", "FeaturizeModel"]
 
 
 class FastVectorAssembler(_generated.FastVectorAssembler):

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema};
 use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
 use mmlrs_core::{
-    Block, Column, Context, Error, HandleInvalid, HasSample, Output, ParamGroup, ParamMap, ParamSpec, Rejects, Result,
+    Block, Column, Context, HandleInvalid, HasSample, Output, ParamGroup, ParamMap, ParamSpec, Rejects, Result,
     RowPolicy, Sample, Transform,
 };
 use mmlrs_macros::Stage;
@@ -96,7 +96,7 @@ impl Transform for FastVectorAssembler {
                 }
             }
             if let Some(column) = missing {
-                rejects.reject(row, Error::decode("is null or NaN").at_column(column))?;
+                rejects.reject_cell(row, column, "is null or NaN")?;
                 if !keep {
                     out.push_null();
                     continue;

@@ -28,16 +28,15 @@ pub fn moments(column: &str, array: &ArrayRef) -> Result<(TimestampMicrosecondAr
     let micros = cast(column, array, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
     let zone = match zone {
         None => Zone::Local,
-        Some(name) => Zone::Named(
-            name.parse().map_err(|_| Error::schema(column, format!("has an unknown time zone {name}")))?,
-        ),
+        Some(name) => {
+            Zone::Named(name.parse().map_err(|_| Error::schema(column, format!("has an unknown time zone {name}")))?)
+        }
     };
     Ok((micros.as_primitive::<TimestampMicrosecondType>().clone(), zone))
 }
 
 fn cast(column: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
-    arrow_cast::cast(array, to)
-        .map_err(|e| Error::schema(column, format!("has type {}: {e}", array.data_type())))
+    arrow_cast::cast(array, to).map_err(|e| Error::schema(column, format!("has type {}: {e}", array.data_type())))
 }
 
 /// How a timestamp is read.

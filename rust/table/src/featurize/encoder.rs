@@ -75,7 +75,11 @@ impl Encoder {
             Encoding::Date { .. } => DATE_SLOTS.len(),
             Encoding::Timestamp { .. } => DATE_SLOTS.len() + TIME_SLOTS.len(),
             Encoding::Levels { levels, one_hot, .. } | Encoding::Codes { levels, one_hot, .. } => {
-                if *one_hot { levels.len() } else { 1 }
+                if *one_hot {
+                    levels.len()
+                } else {
+                    1
+                }
             }
             Encoding::Words { slots, .. } => slots.len(),
             Encoding::Vector { size } => *size,

@@ -100,7 +100,8 @@ impl Featurize {
     fn encoder(&self, summary: Summary, field: &Field) -> Result<Encoder> {
         let column = field.name();
         let impute = self.impute_missing;
-        let no_value = || Error::decode("has no value to replace the missing ones with: all are missing").at_column(column);
+        let no_value =
+            || Error::decode("has no value to replace the missing ones with: all are missing").at_column(column);
         let one_hot = self.one_hot_encode_categoricals;
         let encoding = match summary {
             Summary::Number(_) if nominal_levels(field).is_some() => {
@@ -137,9 +138,10 @@ fn is_category(rows: u64, levels: &BTreeMap<String, u64>) -> bool {
 
 /// Weights of the slots that occur: ln((rows + 1) / (rows with it + 1)), as in Spark ML's IDF.
 fn word_encoding(num_features: usize, words: &DocumentFrequencies) -> Encoding {
-    let idf = words.idf(0);
-    let slots: Vec<i32> = words.seen().collect();
-    let weights = slots.iter().map(|slot| idf[*slot as usize]).collect();
+    let documents = words.documents() as f64;
+    let seen = words.counts().iter().enumerate().filter(|(_, count)| **count > 0);
+    let (slots, weights) =
+        seen.map(|(slot, count)| (slot as i32, ((documents + 1.0) / (*count as f64 + 1.0)).ln())).unzip();
     Encoding::Words { num_features, slots, weights }
 }
 

@@ -10,9 +10,9 @@ use mmlrs_core::{
 use mmlrs_macros::Stage;
 use serde_json::json;
 
+use super::FeaturizeParams;
 use super::encoder::{Attributes, Encoder, Encoding};
 use super::reader::{Prepared, Reader};
-use super::FeaturizeParams;
 use crate::row::SparseRow;
 
 /// Turns columns into one vector of features: what `Featurize` fits.
@@ -89,7 +89,7 @@ impl Transform for FeaturizeModel {
                 }
             }
             if let Some((column, cause)) = flaw {
-                rejects.reject(row, Error::decode(cause).at_column(column))?;
+                rejects.reject_cell(row, column, &cause)?;
                 if policy != HandleInvalid::Keep {
                     out.push_null();
                     continue;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use mmlrs_core::vector::Vectors;
 use mmlrs_core::{Error, Result, types};
@@ -74,11 +74,9 @@ impl Summary {
             t if t.is_numeric() => Self::Number(Mean::default()),
             DataType::Date32 | DataType::Date64 => Self::Date(Mean::default()),
             DataType::Timestamp(_, _) => Self::Timestamp(Mean::default()),
-            t if types::is_text(t) => Self::Text {
-                rows: 0,
-                levels: Some(BTreeMap::new()),
-                words: DocumentFrequencies::new(num_features),
-            },
+            t if types::is_text(t) => {
+                Self::Text { rows: 0, levels: Some(BTreeMap::new()), words: DocumentFrequencies::new(num_features)? }
+            }
             t if is_vector(t) => Self::Vector { size: None },
             other => {
                 return Err(Error::schema(
@@ -126,7 +124,7 @@ impl Summary {
             | (Self::Timestamp(mean), Self::Timestamp(other)) => mean.merge(other),
             (Self::Text { rows, levels, words }, Self::Text { rows: more, levels: others, words: seen }) => {
                 *rows += more;
-                words.merge(&seen);
+                words.merge(&seen)?;
                 match others {
                     None => *levels = None,
                     Some(others) => {

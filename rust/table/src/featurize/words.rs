@@ -31,6 +31,6 @@ impl Words {
     /// Counts a text into the document frequencies.
     pub fn count(&mut self, text: &str, seen: &mut DocumentFrequencies) {
         self.hasher.hash_row(text, &mut self.row);
-        seen.add(&self.row.indices);
+        seen.add(&self.row);
     }
 }
