@@ -245,7 +245,7 @@ def check_existing_output(stage: Stage, data: pa.Table, spark: Any) -> None:
 
 def check_nulls(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A null row is null under "keep" with its reason, dropped under "skip", and one clear error under "error"."""
-    if not stage.hasParam("handleInvalid"):
+    if not stage.hasParam("handleInvalid") or stage._stage in _READS_NULLS:
         return
     column = next(n for n in stage._columns("input") if n in data.column_names)
     index = data.column_names.index(column)
@@ -361,7 +361,12 @@ _CHECKS: list[Check] = [
 _SPARK_CHECKS = {check_spark_equals_table, check_fused_equals_unfused, check_spark_schema}
 _NATIVE_CHECKS: set[Check] = {check_fused_equals_unfused}
 #: Stages whose result for a row with a null is not null under "keep", and why.
-_KEEPS_PARTIAL_ROWS = {"FastVectorAssembler": "NaN stands for what is missing, as in Spark's VectorAssembler"}
+_KEEPS_PARTIAL_ROWS = {
+    "FastVectorAssembler": "NaN stands for what is missing, as in Spark's VectorAssembler",
+    "FeaturizeModel": "NaN stands for what is missing",
+}
+#: Stages for which a null is a value like others, and why.
+_READS_NULLS = {"Featurize": "replaces what is missing"}
 _FIT_CHECKS: set[Check] = {check_partitions}
 
 
