@@ -221,3 +221,19 @@ def test_a_nominal_column_of_string_indexer_is_taken_as_levels(people):
     assert names == ["code=clerk", "code=nurse"]
     first = made.select("job", "features").first()
     assert first.features.toArray().tolist() == [float(first.job == "clerk"), float(first.job == "nurse")]
+
+
+def test_sparse_vectors_come_out_of_a_columnar_source_too(people, spark, tmp_path):
+    model = Featurize(inputCols=INPUTS, outputCol="features").fit(people)
+    expected = model.transform(people).collect()
+    model.transform(people).write.parquet(str(tmp_path / "people"))
+    conf = "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled"
+    before = spark.conf.get(conf)
+    spark.conf.set(conf, "true")  # Spark's default
+    try:
+        source = spark.read.parquet(str(tmp_path / "people"))
+        again = model.copy()._set(outputCol="again").transform(source)
+        assert {r.again for r in again.collect()} == {r.features for r in expected}
+        assert {r.features for r in again.collect()} == {r.features for r in expected}
+    finally:
+        spark.conf.set(conf, before)

@@ -20,7 +20,7 @@ from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
-from pyspark.sql.types import DataType, StructField, StructType
+from pyspark.sql.types import DataType, StructField, StructType, UserDefinedType
 
 from mmlrs import _native
 from mmlrs.engine import artifacts
@@ -75,6 +75,7 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
         if field.name.lower() in taken:
             raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
     _warn_about_images(stage, df, outputs)
+    df = _row_based(df, node, outputs)
     if stage.hasParam("handleInvalid") and stage._value("handleInvalid") == "skip":
         return _skip(stage, df, node, outputs)
     values = {field.name: stage._output_value(node, field.name) for field in outputs}
@@ -105,6 +106,19 @@ def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.
         column = finished(F.col(f"{_MASK}.c{i}"), field)
         added.append(column.alias(field.name, metadata=attributes(field)))
     return made.select(*kept, *added)
+
+
+def _row_based(df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
+    """Return the DataFrame such that Spark does not run the functions column-wise, where it cannot.
+
+    Over a columnar source (parquet, a cached table) Spark collects what functions return in column batches, which know no
+    user-defined types and so no vectors. A filter is row-based; this one keeps every row, which the optimizer cannot see.
+    """
+    made = any(is_vector(f) and is_vector_struct(f.type) for f in outputs)
+    if not made and not any(isinstance(field.dataType, UserDefinedType) for field in df.schema):
+        return df
+    sources = compile_program([Value(node, None, "valid")]).sources
+    return df.where(F.isnull(F.col(quoted(sources[0].column))) >= F.lit(False))
 
 
 def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
