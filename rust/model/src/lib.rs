@@ -21,6 +21,7 @@ mod prepared;
 mod probe;
 mod proto;
 mod results;
+mod run_params;
 mod runner;
 mod runtime;
 mod sample;
@@ -28,6 +29,7 @@ mod session;
 mod shapes;
 mod source;
 mod tensor_struct;
+mod vectors;
 
 #[cfg(test)]
 mod testing;
