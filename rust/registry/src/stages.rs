@@ -14,6 +14,8 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::python::<mmlrs_frame::ImageSetAugmenter>(),
         Entry::native::<mmlrs_model::ImageFeaturizer>(),
         Entry::native::<mmlrs_model::ONNXModel>(),
+        Entry::native::<mmlrs_text::HuggingFaceTokenizer>(),
+        Entry::native::<mmlrs_model::TextEmbedder>(),
         Entry::native::<mmlrs_table::FastVectorAssembler>(),
         Entry::estimator::<mmlrs_table::CountSelector>(),
         Entry::native::<mmlrs_table::CountSelectorModel>(),
