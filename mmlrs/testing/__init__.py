@@ -15,7 +15,16 @@ from mmlrs.testing.checks import check_stage, checks_of, sample_stage
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["check_stage", "checks_of", "sample_image", "sample_model", "sample_stage", "worker_counters"]
+__all__ = [
+    "check_stage",
+    "checks_of",
+    "sample_image",
+    "sample_model",
+    "sample_stage",
+    "sample_text_model",
+    "sample_tokenizer",
+    "worker_counters",
+]
 
 
 def sample_image(format: str = "jpeg") -> bytes:
@@ -26,6 +35,24 @@ def sample_image(format: str = "jpeg") -> bytes:
 def sample_model() -> bytes:
     """Return a tiny ONNX model: input `x` of shape [N, 4], internal tensor `features`, output `scores`."""
     return bytes(_native.sample_model())
+
+
+def sample_text_model() -> bytes:
+    """Return a tiny ONNX model of texts of up to 32 tokens of `sample_tokenizer`, with vectors of 8 numbers."""
+    return _content_of_sample("TextEmbedder", "model")
+
+
+def sample_tokenizer() -> bytes:
+    """Return a tokenizer.json with a vocabulary of a few words and the letters from a to z."""
+    return _content_of_sample("HuggingFaceTokenizer", "tokenizer")
+
+
+def _content_of_sample(stage: str, param: str) -> bytes:
+    """Return the bytes that a param of a stage's sample refers to."""
+    params, _ = _native.sample(stage)
+    content = _native.get_blob(json.loads(params)[param]["sha256"])
+    assert content is not None, f"the sample of {stage} stores its {param}"
+    return content
 
 
 def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False) -> list[dict[str, Any]]:

@@ -3,12 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array};
-use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, Field, Schema};
+use arrow_array::ArrayRef;
+use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Column, Context, Error, HasSample, ModelSource, Output, Result, RowPolicy, Sample, Transform, put_blob,
-    types,
+    Block, Context, Error, HasSample, ModelSource, Output, Result, RowPolicy, Sample, Transform, put_blob, types,
 };
 use mmlrs_image::{
     ChannelOrder, DecodeOptions, ImageColumn, Interpolation, TensorPrep, check_image_input, testing::binary_batch,
@@ -22,9 +20,10 @@ use crate::info::ValueInfo;
 use crate::portable::portable;
 use crate::prepared::{Prepared, prepare};
 use crate::probe;
+use crate::run_params::RunParams;
 use crate::runner::Runner;
 use crate::sample::sample_image_model;
-use crate::session::{Device, OptLevel, SessionOptions, open, session};
+use crate::session::{SessionOptions, open, session};
 
 /// Means of the `ImageNet` photographs, red first.
 const MEANS: [f64; 3] = [0.485, 0.456, 0.406];
@@ -110,19 +109,8 @@ pub struct ImageFeaturizer {
     interpolation: String,
     #[param(group)]
     decode: DecodeOptions,
-    /// Most pictures per run of the network; on the CPU a run takes at most 8 per thread, which keeps what its layers
-    /// pass on in the cache.
-    #[param(default = 64, min(1))]
-    mini_batch_size: usize,
-    /// Where the network runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
-    #[param(default = "auto")]
-    device: String,
-    /// How far ONNX Runtime may optimise the graph.
-    #[param(default = "all", one_of("none", "basic", "extended", "all"))]
-    optimization_level: String,
-    /// Threads within one operation; 0 means the cores of the task.
-    #[param(default = 0, min(0))]
-    intra_op_threads: usize,
+    #[param(group)]
+    run: RunParams,
     #[param(group)]
     row_policy: RowPolicy,
 }
@@ -152,7 +140,7 @@ impl ImageFeaturizer {
         };
         let output = wanted_tensor(&self.model, wanted)?;
         let prepared = prepare(&self.model, std::slice::from_ref(&output))?;
-        Device::parse(&self.device)?;
+        self.run.check()?;
         let input = image_input(&prepared.info)?;
         let prep = self.prep(&input, &meta)?;
         // Scores are a vector as they are.
@@ -204,16 +192,6 @@ impl ImageFeaturizer {
         prep.check()?;
         Ok(prep)
     }
-
-    fn options(&self, cx: Context) -> Result<SessionOptions> {
-        Ok(SessionOptions {
-            device: Device::parse(&self.device)?,
-            level: OptLevel::parse(&self.optimization_level),
-            threads: if self.intra_op_threads == 0 { cx.threads.get() } else { self.intra_op_threads },
-            // The cores decode the next pictures meanwhile.
-            spin: false,
-        })
-    }
 }
 
 /// Runs one made-up picture to see how long its vector is, where the graph does not tell; once per process.
@@ -253,8 +231,9 @@ impl Transform for ImageFeaturizer {
         let network = Network {
             runner: Runner {
                 prepared: &plan.prepared,
-                model: session(&plan.prepared, self.options(*cx)?)?,
-                mini_batch: self.mini_batch_size,
+                // No spinning: the cores decode the next pictures meanwhile.
+                model: session(&plan.prepared, self.run.options(*cx, false)?)?,
+                mini_batch: self.run.mini_batch_size,
             },
             prep: plan.prep,
             input: plan.input,
@@ -265,13 +244,7 @@ impl Transform for ImageFeaturizer {
         let (vectors, rejects) = network
             .vectors(&images, cx.threads, self.row_policy.handle_invalid)
             .map_err(|e| e.at_column(&self.input_col))?;
-        let nulls = NullBuffer::from(vectors.valid);
-        let nulls = (nulls.null_count() > 0).then_some(nulls);
-        let item = Arc::new(Field::new("item", DataType::Float32, true));
-        let values = Arc::new(Float32Array::from(vectors.values));
-        let array = FixedSizeListArray::try_new_with_length(item, plan.size as i32, values, nulls, block.rows())?;
-        let column = Column::Arrow(Arc::new(array), types::vector_metadata(plan.size));
-        Ok(Output { columns: vec![column], invalid: rejects.into_rows() })
+        Ok(Output { columns: vec![vectors.into_column()?], invalid: rejects.into_rows() })
     }
 
     fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {

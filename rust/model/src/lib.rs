@@ -21,6 +21,7 @@ mod prepared;
 mod probe;
 mod proto;
 mod results;
+mod run_params;
 mod runner;
 mod runtime;
 mod sample;
@@ -28,6 +29,12 @@ mod session;
 mod shapes;
 mod source;
 mod tensor_struct;
+mod text_embedder;
+mod text_embedder_model;
+mod text_embedder_pooling;
+mod text_embedder_runs;
+mod text_embedder_sample;
+mod vectors;
 
 #[cfg(test)]
 mod testing;
@@ -43,3 +50,5 @@ pub use prepared::{Batch, Prepared, model_info, prepare};
 pub use runtime::{Runtime, available_providers, runtime_version, set_library_locator};
 pub use sample::{sample_image_model, sample_model};
 pub use session::{Device, OptLevel, SessionOptions};
+pub use text_embedder::TextEmbedder;
+pub use text_embedder_sample::sample_text_model;

@@ -18,9 +18,10 @@ use crate::input::{InputColumn, check_input};
 use crate::portable::portable;
 use crate::prepared::{Prepared, computes, model_info, prepare, prepared_for};
 use crate::results::{OutputType, output_field, vector_field};
+use crate::run_params::RunParams;
 use crate::runner::Runner;
 use crate::sample::sample_model;
-use crate::session::{Device, OptLevel, SessionOptions, session};
+use crate::session::session;
 
 /// Runs an ONNX model over columns.
 ///
@@ -69,18 +70,8 @@ pub struct ONNXModel {
     /// Map from a column of fetchDict to a new column with the position of its largest value (for a map, its key).
     #[param(default = {})]
     arg_max_dict: StrMap,
-    /// Rows per run of the model; the last run of a batch may have fewer.
-    #[param(default = 64, min(1))]
-    mini_batch_size: usize,
-    /// Where the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
-    #[param(default = "auto")]
-    device: String,
-    /// How far ONNX Runtime may optimise the graph.
-    #[param(default = "all", one_of("none", "basic", "extended", "all"))]
-    optimization_level: String,
-    /// Threads within one operation; 0 means the cores of the task.
-    #[param(default = 0, min(0))]
-    intra_op_threads: usize,
+    #[param(group)]
+    run: RunParams,
     /// Form of the new columns: "array" (nested as the shape says), "vector" (all values of a row as one vector) or
     /// "tensor" (dtype, shape and bytes).
     #[param(default = "array", one_of("array", "vector", "tensor"))]
@@ -109,7 +100,7 @@ impl ONNXModel {
         // A model that the driver cut has lost the inputs that the cut does not need.
         let whole = if prepared_for(&self.model)?.is_some() { None } else { Some(whole.as_ref()) };
         let feeds = feeds(whole, &prepared.info, self.feed_dict.as_ref(), self.input_col.as_deref())?;
-        Device::parse(&self.device)?;
+        self.run.check()?;
         self.check_names(&fetches)?;
         Ok(Plan { prepared, feeds, fetches })
     }
@@ -133,15 +124,6 @@ impl ONNXModel {
             }
         }
         Ok(())
-    }
-
-    fn options(&self, cx: Context) -> Result<SessionOptions> {
-        Ok(SessionOptions {
-            device: Device::parse(&self.device)?,
-            level: OptLevel::parse(&self.optimization_level),
-            threads: if self.intra_op_threads == 0 { cx.threads.get() } else { self.intra_op_threads },
-            spin: true,
-        })
     }
 
     fn read_inputs(plan: &Plan, block: &Block, cx: Context) -> Result<Vec<(String, String, InputColumn)>> {
@@ -201,8 +183,8 @@ impl Transform for ONNXModel {
         let inputs = Self::read_inputs(&plan, block, *cx)?;
         let runner = Runner {
             prepared: &plan.prepared,
-            model: session(&plan.prepared, self.options(*cx)?)?,
-            mini_batch: self.mini_batch_size,
+            model: session(&plan.prepared, self.run.options(*cx, true)?)?,
+            mini_batch: self.run.mini_batch_size,
         };
         let (collected, rejects) = runner.run(&inputs, block.rows(), self.row_policy.handle_invalid)?;
         let mut by_tensor: HashMap<String, _> =

@@ -1,5 +1,7 @@
 //! Collects what runs return, row by row, in the types that columns have.
 
+use std::borrow::Cow;
+
 use half::{bf16, f16};
 use mmlrs_core::{Error, Result};
 use ort::value::{DynMapValueType, DynValue, Shape, TensorElementType, ValueType};
@@ -57,6 +59,25 @@ macro_rules! with_values {
 
 fn failed(error: impl std::fmt::Display) -> Error {
     Error::runtime(format!("ONNX Runtime: {error}"))
+}
+
+/// The values of an output that holds floats of any width, as 32-bit floats.
+pub fn floats_of<'v>(value: &'v DynValue, output: &str) -> Result<Cow<'v, [f32]>> {
+    let ValueType::Tensor { ty, .. } = value.dtype() else {
+        return Err(failed(format!("output `{output}` is a {}, not a tensor", value.dtype())));
+    };
+    macro_rules! narrowed {
+        ($t:ty, $f:expr) => {
+            Cow::Owned(value.try_extract_tensor::<$t>().map_err(failed)?.1.iter().map($f).collect())
+        };
+    }
+    Ok(match ty {
+        TensorElementType::Float32 => Cow::Borrowed(value.try_extract_tensor::<f32>().map_err(failed)?.1),
+        TensorElementType::Float16 => narrowed!(f16, |v| v.to_f32()),
+        TensorElementType::Bfloat16 => narrowed!(bf16, |v| v.to_f32()),
+        TensorElementType::Float64 => narrowed!(f64, |v| *v as f32),
+        other => return Err(failed(format!("output `{output}` holds {other}, not floats"))),
+    })
 }
 
 impl Values {

@@ -95,7 +95,7 @@ pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
 }
 
 /// Weights between -0.5 and 0.5 that depend on the name only.
-fn weights(name: &str, dims: &[i64]) -> TensorProto {
+pub fn weights(name: &str, dims: &[i64]) -> TensorProto {
     let seed: u64 = name.bytes().map(u64::from).sum();
     let count = dims.iter().product::<i64>() as u64;
     let value = |i: u64| ((i * 37 + seed * 11) % 101) as f32 / 100.0 - 0.5;

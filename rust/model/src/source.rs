@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::SystemTime;
 
-use mmlrs_core::{Error, ModelSource, Result, sha256_hex};
+use mmlrs_core::{Error, FileKey, ModelSource, Result, sha256_hex};
 use onnx_protobuf::{Message, ModelProto};
 
 /// A parsed model with what it was parsed from.
@@ -19,9 +18,6 @@ pub struct Loaded {
     /// The file, for a model that is one.
     pub path: Option<PathBuf>,
 }
-
-/// What a file's content is known by without reading it.
-type FileKey = (PathBuf, Option<SystemTime>, u64);
 
 static FILE_HASHES: LazyLock<Mutex<HashMap<FileKey, String>>> = LazyLock::new(Mutex::default);
 
@@ -66,11 +62,7 @@ fn remember(key: FileKey, bytes: &[u8]) -> String {
 }
 
 fn file_key(path: &Path) -> Result<FileKey> {
-    let meta = std::fs::metadata(path).map_err(|e| Error::io(path.display(), e))?;
-    if meta.is_dir() {
-        return Err(Error::model(format!("`{}` is a folder; a model is an ONNX file", path.display())));
-    }
-    Ok((path.to_path_buf(), meta.modified().ok(), meta.len()))
+    FileKey::of(path, "a model is an ONNX file")
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>> {

@@ -20,6 +20,8 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::native::<mmlrs_text::PageSplitter>(),
         Entry::native::<mmlrs_text::TextPreprocessor>(),
         Entry::native::<mmlrs_text::UnicodeNormalize>(),
+        Entry::native::<mmlrs_text::HuggingFaceTokenizer>(),
+        Entry::native::<mmlrs_model::TextEmbedder>(),
         Entry::native::<mmlrs_table::FastVectorAssembler>(),
         Entry::estimator::<mmlrs_table::Featurize>(),
         Entry::native::<mmlrs_table::FeaturizeModel>(),

@@ -18,6 +18,9 @@ mod text_featurizer;
 mod text_featurizer_model;
 mod text_params;
 mod text_preprocessor;
+mod tokenizer;
+mod tokenizer_file;
+mod tokenizer_sample;
 mod tokens;
 mod unicode_normalize;
 
@@ -31,5 +34,8 @@ pub use stop_words::{StopWords, default_stop_words};
 pub use text_featurizer::TextFeaturizer;
 pub use text_featurizer_model::TextFeaturizerModel;
 pub use text_preprocessor::TextPreprocessor;
+pub use tokenizer::HuggingFaceTokenizer;
+pub use tokenizer_file::{MaxLength, TextTokenizer, TokenizerOptions, Tokens};
+pub use tokenizer_sample::{SAMPLE_VOCABULARY, sample_texts, sample_tokenizer};
 pub use tokens::Tokenizer;
 pub use unicode_normalize::UnicodeNormalize;

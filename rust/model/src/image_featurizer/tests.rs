@@ -1,7 +1,7 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
 use arrow_array::{Array, BinaryArray};
-use mmlrs_core::{ParamMap, Stage, ThreadBudget};
+use mmlrs_core::{Column, ParamMap, Stage, ThreadBudget};
 use mmlrs_image::testing::{image_batch, sample_bytes};
 use serde_json::Value;
 

@@ -1,0 +1,25 @@
+//! What a file's content is known by without reading it again.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::{Error, Result};
+
+/// A file as it was at one time: caches of what was read from files have it as their key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FileKey {
+    path: PathBuf,
+    modified: Option<SystemTime>,
+    bytes: u64,
+}
+
+impl FileKey {
+    /// The key of a file as it is now. A folder is an error, which says what a file would be: "a model is an ONNX file".
+    pub fn of(path: &Path, a_file_is: &str) -> Result<Self> {
+        let meta = std::fs::metadata(path).map_err(|e| Error::io(path.display(), e))?;
+        if meta.is_dir() {
+            return Err(Error::model(format!("`{}` is a folder; {a_file_is}", path.display())));
+        }
+        Ok(Self { path: path.to_path_buf(), modified: meta.modified().ok(), bytes: meta.len() })
+    }
+}

@@ -1,0 +1,41 @@
+//! The params of every stage that runs a model: how many rows at a time, where, and with what.
+
+use mmlrs_core::{Context, Result};
+use mmlrs_macros::ParamGroup;
+
+use crate::session::{Device, OptLevel, SessionOptions};
+
+/// How a model is run.
+#[derive(Debug, Clone, ParamGroup)]
+pub struct RunParams {
+    /// Most rows per run of the model. `ImageFeaturizer` and `TextEmbedder` take fewer on the CPU, where larger runs are
+    /// slower: 8 pictures per thread, 4,096 tokens.
+    #[param(default = 64, min(1))]
+    pub mini_batch_size: usize,
+    /// Where the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
+    #[param(default = "auto")]
+    pub device: String,
+    /// How far ONNX Runtime may optimise the graph.
+    #[param(default = "all", one_of("none", "basic", "extended", "all"))]
+    pub optimization_level: String,
+    /// Threads within one operation; 0 means the cores of the task.
+    #[param(default = 0, min(0))]
+    pub intra_op_threads: usize,
+}
+
+impl RunParams {
+    /// Fails on a device that does not exist.
+    pub fn check(&self) -> Result<()> {
+        Device::parse(&self.device).map(drop)
+    }
+
+    /// How the session is made. `spin`: may idle threads spin? Not where others need the cores meanwhile.
+    pub fn options(&self, cx: Context, spin: bool) -> Result<SessionOptions> {
+        Ok(SessionOptions {
+            device: Device::parse(&self.device)?,
+            level: OptLevel::parse(&self.optimization_level),
+            threads: if self.intra_op_threads == 0 { cx.threads.get() } else { self.intra_op_threads },
+            spin,
+        })
+    }
+}

@@ -1,0 +1,39 @@
+//! The float vectors that a stage makes of a batch, and their column.
+
+use std::sync::Arc;
+
+use arrow_array::{FixedSizeListArray, Float32Array};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, Field};
+use mmlrs_core::{Column, Result, types};
+
+/// The vectors of a batch, `size` floats per row; rows without one hold zeros.
+pub struct Vectors {
+    values: Vec<f32>,
+    valid: Vec<bool>,
+    size: usize,
+}
+
+impl Vectors {
+    /// No vector yet, for a batch of `rows` rows.
+    pub fn new(rows: usize, size: usize) -> Self {
+        Self { values: vec![0.0; rows * size], valid: vec![false; rows], size }
+    }
+
+    /// Gives the row a vector and returns the place to write it to.
+    pub fn fill(&mut self, row: usize) -> &mut [f32] {
+        self.valid[row] = true;
+        &mut self.values[row * self.size..(row + 1) * self.size]
+    }
+
+    /// The column announced by [`types::vector_field`]; rows without a vector are null.
+    pub fn into_column(self) -> Result<Column> {
+        let (rows, size) = (self.valid.len(), self.size);
+        let nulls = NullBuffer::from(self.valid);
+        let nulls = (nulls.null_count() > 0).then_some(nulls);
+        let item = Arc::new(Field::new("item", DataType::Float32, true));
+        let values = Arc::new(Float32Array::from(self.values));
+        let array = FixedSizeListArray::try_new_with_length(item, size as i32, values, nulls, rows)?;
+        Ok(Column::Arrow(Arc::new(array), types::vector_metadata(size)))
+    }
+}
