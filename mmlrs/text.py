@@ -36,13 +36,14 @@ class TextFeaturizerModel(_generated.TextFeaturizerModel):
     __module__ = "mmlrs.text"
 
     def _learnt(self) -> tuple[int, npt.NDArray[np.int64]] | None:
-        """Return the number of texts and, for each slot, of those that have it."""
+        """Return the number of texts and, for each slot, of those that have it where these are enough to count."""
         file = self._value("documentFrequencies")
         if file is None:
             return None
         table = pa.ipc.open_file(io.BytesIO(file.read())).read_all()
         counts = np.zeros(int(table.schema.metadata[b"numFeatures"]), np.int64)
         counts[table["slot"].to_numpy()] = table["documents"].to_numpy()
+        counts[counts < self._value("minDocFreq")] = 0
         return int(table.schema.metadata[b"documents"]), counts
 
     @property
@@ -53,7 +54,7 @@ class TextFeaturizerModel(_generated.TextFeaturizerModel):
 
     @property
     def docFreq(self) -> npt.NDArray[np.int64] | None:
-        """For each slot the number of texts that have it; None where nothing was learnt."""
+        """For each slot the number of texts that have it, 0 below `minDocFreq`; None where nothing was learnt."""
         learnt = self._learnt()
         return None if learnt is None else learnt[1]
 
