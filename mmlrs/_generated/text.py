@@ -45,7 +45,7 @@ class TextFeaturizer(NativeEstimator):
         at least 0.
     tokenizerPattern : str, default "\\\\s+"
         Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. Takes time linear in the text;
-        what needs backtracking, such as look-around and back-references, is an error. Must not be empty.
+        what needs backtracking, such as look-around and back-references, is an error.
     toLowercase : bool, default True
         Lower-case the text before it is split.
     useStopWordsRemover : bool, default False
@@ -101,7 +101,7 @@ class TextFeaturizer(NativeEstimator):
     useTokenizer: Param[Any] = Param(undefined(), "useTokenizer", "Split texts into tokens, as Spark's `RegexTokenizer` does; otherwise the column holds lists of tokens.", Convert.bool)
     tokenizerGaps: Param[Any] = Param(undefined(), "tokenizerGaps", "Does the pattern match what stands between the tokens? Otherwise it matches the tokens.", Convert.bool)
     minTokenLength: Param[Any] = Param(undefined(), "minTokenLength", "Tokens of fewer characters are dropped; a character outside the basic plane counts as two, as in Java. With 0 an empty text has one token, which is empty, and so has a text that begins with a gap. Must be at least 0.", Convert.int)
-    tokenizerPattern: Param[Any] = Param(undefined(), "tokenizerPattern", "Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. Takes time linear in the text; what needs backtracking, such as look-around and back-references, is an error. Must not be empty.", Convert.str)
+    tokenizerPattern: Param[Any] = Param(undefined(), "tokenizerPattern", "Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. Takes time linear in the text; what needs backtracking, such as look-around and back-references, is an error.", Convert.str)
     toLowercase: Param[Any] = Param(undefined(), "toLowercase", "Lower-case the text before it is split.", Convert.bool)
     useStopWordsRemover: Param[Any] = Param(undefined(), "useStopWordsRemover", "Leave stop words out.", Convert.bool)
     caseSensitiveStopWords: Param[Any] = Param(undefined(), "caseSensitiveStopWords", "Does the case of a stop word matter?.", Convert.bool)
@@ -377,7 +377,7 @@ class TextFeaturizerModel(NativeModel):
         at least 0.
     tokenizerPattern : str, default "\\\\s+"
         Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. Takes time linear in the text;
-        what needs backtracking, such as look-around and back-references, is an error. Must not be empty.
+        what needs backtracking, such as look-around and back-references, is an error.
     toLowercase : bool, default True
         Lower-case the text before it is split.
     useStopWordsRemover : bool, default False
@@ -432,7 +432,7 @@ class TextFeaturizerModel(NativeModel):
     useTokenizer: Param[Any] = Param(undefined(), "useTokenizer", "Split texts into tokens, as Spark's `RegexTokenizer` does; otherwise the column holds lists of tokens.", Convert.bool)
     tokenizerGaps: Param[Any] = Param(undefined(), "tokenizerGaps", "Does the pattern match what stands between the tokens? Otherwise it matches the tokens.", Convert.bool)
     minTokenLength: Param[Any] = Param(undefined(), "minTokenLength", "Tokens of fewer characters are dropped; a character outside the basic plane counts as two, as in Java. With 0 an empty text has one token, which is empty, and so has a text that begins with a gap. Must be at least 0.", Convert.int)
-    tokenizerPattern: Param[Any] = Param(undefined(), "tokenizerPattern", "Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. Takes time linear in the text; what needs backtracking, such as look-around and back-references, is an error. Must not be empty.", Convert.str)
+    tokenizerPattern: Param[Any] = Param(undefined(), "tokenizerPattern", "Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. Takes time linear in the text; what needs backtracking, such as look-around and back-references, is an error.", Convert.str)
     toLowercase: Param[Any] = Param(undefined(), "toLowercase", "Lower-case the text before it is split.", Convert.bool)
     useStopWordsRemover: Param[Any] = Param(undefined(), "useStopWordsRemover", "Leave stop words out.", Convert.bool)
     caseSensitiveStopWords: Param[Any] = Param(undefined(), "caseSensitiveStopWords", "Does the case of a stop word matter?.", Convert.bool)
@@ -822,7 +822,6 @@ class PageSplitter(NativeTransformer):
         least 0.
     boundaryRegex : str, default "\\\\s"
         Regular expression, with Java's meaning, of what stands between words. Matches may be of any length.
-        Must not be empty.
     handleInvalid : str, default "error"
         What to do with a row that cannot be processed, a null one included: "error" fails with one error that
         names stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output. Must be
@@ -848,7 +847,7 @@ class PageSplitter(NativeTransformer):
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the column of lists of pages to add. Must not be empty.", Convert.str)
     maximumPageLength: Param[Any] = Param(undefined(), "maximumPageLength", "Most characters of a page. Must be at least 1.", Convert.int)
     minimumPageLength: Param[Any] = Param(undefined(), "minimumPageLength", "Fewest characters of a page, but for the last one of a text. At most `maximumPageLength`. Must be at least 0.", Convert.int)
-    boundaryRegex: Param[Any] = Param(undefined(), "boundaryRegex", "Regular expression, with Java's meaning, of what stands between words. Matches may be of any length. Must not be empty.", Convert.str)
+    boundaryRegex: Param[Any] = Param(undefined(), "boundaryRegex", "Regular expression, with Java's meaning, of what stands between words. Matches may be of any length.", Convert.str)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 

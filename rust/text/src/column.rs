@@ -62,7 +62,34 @@ impl Texts {
     /// The text of a row; None for null.
     #[inline]
     pub fn row(&self, row: usize) -> Option<Cow<'_, str>> {
-        self.bytes(row).map(String::from_utf8_lossy)
+        self.bytes(row).map(|bytes| match str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => Cow::Owned(repaired(bytes)),
+        })
+    }
+}
+
+/// The text with U+FFFD for each malformed sequence. Unlike `String::from_utf8_lossy` and like Java, an encoded surrogate is
+/// one such sequence.
+fn repaired(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes;
+    loop {
+        let error = match str::from_utf8(rest) {
+            Ok(valid) => {
+                text.push_str(valid);
+                return text;
+            }
+            Err(error) => error,
+        };
+        let (valid, malformed) = rest.split_at(error.valid_up_to());
+        text.push_str(str::from_utf8(valid).unwrap_or_default());
+        text.push(char::REPLACEMENT_CHARACTER);
+        let length = match malformed {
+            [0xed, 0xa0..=0xbf, 0x80..=0xbf, ..] => 3,
+            _ => error.error_len().unwrap_or(malformed.len()),
+        };
+        rest = &malformed[length..];
     }
 }
 
@@ -257,6 +284,14 @@ mod tests {
         }
         assert!(Texts::new("t", &(Arc::new(BinaryArray::from_vec(vec![b"a"])) as ArrayRef)).is_err());
         Ok(())
+    }
+
+    /// What Java 17 gives.
+    #[test]
+    fn what_is_not_utf8_reads_as_in_java() {
+        assert_eq!(repaired(b"a\xffb\xc3 \xe2\x82 c"), "a\u{fffd}b\u{fffd} \u{fffd} c");
+        assert_eq!(repaired(b"\xed\xa0\x80\xed\xb0\x80x\xe2\x82"), "\u{fffd}\u{fffd}x\u{fffd}");
+        assert_eq!(repaired(b"\xf0\x80\x80"), "\u{fffd}\u{fffd}\u{fffd}");
     }
 
     #[test]

@@ -59,7 +59,9 @@ fn is_cased(c: char) -> bool {
 /// What a character is to the JDK's word breaks.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
-    /// Goes with what stands before it.
+    /// As if it were not there.
+    Ignored,
+    /// Belongs to the letter or digit that stands before it.
     Mark,
     Letter,
     Digit,
@@ -76,7 +78,7 @@ fn kind(c: char) -> Kind {
     match c {
         '"' | '\'' | '.' => return Kind::Joiner { letters: true, digits: true },
         ',' | '\u{66b}' => return Kind::Joiner { letters: false, digits: true },
-        '\u{2027}' => return Kind::Joiner { letters: true, digits: false },
+        '\u{ad}' | '\u{2027}' => return Kind::Joiner { letters: true, digits: false },
         // Scripts whose characters make words of their own.
         '\u{3005}'
         | '\u{4e00}'..='\u{9fff}'
@@ -87,7 +89,8 @@ fn kind(c: char) -> Kind {
         _ => {}
     }
     match (c.general_category(), c.general_category_group()) {
-        (NonspacingMark | EnclosingMark | Format, _) => Kind::Mark,
+        (Format, _) => Kind::Ignored,
+        (NonspacingMark | EnclosingMark, _) => Kind::Mark,
         (DashPunctuation | ConnectorPunctuation, _) => Kind::Joiner { letters: true, digits: false },
         (_, GeneralCategoryGroup::Letter) => Kind::Letter,
         (_, GeneralCategoryGroup::Number) => Kind::Digit,
@@ -97,18 +100,22 @@ fn kind(c: char) -> Kind {
 
 /// Does a word end or begin at `at`?
 fn is_boundary(text: &str, at: usize) -> bool {
-    use Kind::{Digit, Joiner, Letter, Mark};
+    use Kind::{Digit, Ignored, Joiner, Letter, Mark, Other};
     let kinds_after = || text[at..].chars().map(kind);
-    let kinds_before = || text[..at].chars().rev().map(kind).filter(|k| *k != Mark);
-    let (Some(after), Some(before)) = (kinds_after().next(), kinds_before().next()) else { return true };
-    let beyond_after = || kinds_after().skip(1).find(|k| *k != Mark);
-    let beyond_before = || kinds_before().nth(1);
+    let kinds_before = || text[..at].chars().rev().map(kind).filter(|k| *k != Ignored);
+    let (Some(after), Some(nearest)) = (kinds_after().next(), kinds_before().next()) else { return true };
+    let mut bases_before = kinds_before().filter(|k| *k != Mark);
+    let before = match bases_before.next() {
+        Some(base @ (Letter | Digit)) => base,
+        Some(base) if base == nearest => base,
+        _ => Other,
+    };
     match (before, after) {
-        (_, Mark) | (Letter | Digit, Letter | Digit) => false,
-        (Letter, Joiner { letters: true, .. }) => beyond_after() != Some(Letter),
-        (Joiner { letters: true, .. }, Letter) => beyond_before() != Some(Letter),
-        (Digit, Joiner { digits: true, .. }) => beyond_after() != Some(Digit),
-        (Joiner { digits: true, .. }, Digit) => beyond_before() != Some(Digit),
+        (_, Ignored) | (Letter | Digit, Letter | Digit | Mark) => false,
+        (Letter, Joiner { letters: true, .. }) => kinds_after().skip(1).find(|k| *k != Ignored) != Some(Letter),
+        (Digit, Joiner { digits: true, .. }) => kinds_after().skip(1).find(|k| *k != Ignored) != Some(Digit),
+        (Joiner { letters: true, .. }, Letter) => bases_before.next() != Some(Letter),
+        (Joiner { digits: true, .. }, Digit) => bases_before.next() != Some(Digit),
         _ => true,
     }
 }
@@ -133,12 +140,38 @@ mod tests {
     fn a_sigma_is_final_where_it_ends_a_word_of_the_jdk() {
         let ends =
             ["ΑΣ", "ΑΣ Α", "ΑΣ:Α", "ΑΣ\u{301}", "Α\u{301}Σ", "Α.Σ", "Α-Σ", "ΑΣ--Α", "Α1Σ", "Α1,1Σ", "ΑΣ,Α", "aΣ"];
-        let others = ["ΑΣ\u{2019}Α", "ΑΣ·Α", "ΑΣ中Α", "ΑΣ1%Α", "ΑΣ1.Α", "ΑΣ.1Α", "ΑΣ-1Α", "ΑΣカΑ", "ʰΣ", "ΑΣⓐ"];
+        let others = [
+            "ΑΣ.\u{301}Α",
+            "Α\u{301}.Σ",
+            "ΑΣ\u{ad}\u{ad}Α",
+            "ΑΣ\u{2019}Α",
+            "ΑΣ·Α",
+            "ΑΣ中Α",
+            "ΑΣ1%Α",
+            "ΑΣ1.Α",
+            "ΑΣ.1Α",
+            "ΑΣ-1Α",
+            "ΑΣカΑ",
+            "ʰΣ",
+            "ΑΣⓐ",
+        ];
         for text in ends.iter().chain(&others) {
             assert!(lower(text).contains('ς'), "{text}");
         }
         let inside = ["Σ", "ΑΣ-Α", "ΑΣ.Α", "ΑΣ'Α", "ΑΣ1Α", "ΑΣ_Α", "ΑΣ\u{301}Α", "Α--Σ", "1Σ", "Α,Σ", "ΑΣ1,1Α"];
-        let others = ["ΑΣ\u{ad}Α", "ΑΣ\u{200d}Α", "Α\u{2019}Σ", "中Σ", "ⓐΣ", "ΑΣ\u{1d400}", "ΑΣעΑ", "ΑΣʰ", "ΑΣⅠ"];
+        let others = [
+            "ΑΣ\u{ad}Α",
+            "ΑΣ-\u{200d}Α",
+            "Α.\u{301}Σ",
+            "ΑΣ\u{301}.Α",
+            "Α\u{2019}Σ",
+            "中Σ",
+            "ⓐΣ",
+            "ΑΣ\u{1d400}",
+            "ΑΣעΑ",
+            "ΑΣʰ",
+            "ΑΣⅠ",
+        ];
         for text in inside.iter().chain(&others) {
             assert!(lower(text).contains('σ'), "{text}");
         }

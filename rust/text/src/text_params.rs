@@ -34,7 +34,7 @@ pub struct TextFeaturizerParams {
     pub min_token_length: usize,
     /// Regular expression with Java's meaning; `\s`, `\d` and `\w` are ASCII. Takes time linear in the text; what needs
     /// backtracking, such as look-around and back-references, is an error.
-    #[param(default = r"\s+", non_empty)]
+    #[param(default = r"\s+")]
     pub tokenizer_pattern: JavaRegex,
     /// Lower-case the text before it is split.
     #[param(default = true)]
