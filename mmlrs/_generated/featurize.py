@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from mmlrs._params import Convert, Param, undefined
 from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer
 
-__all__ = ["FastVectorAssembler", "CountSelector", "CountSelectorModel"]
+__all__ = ["FastVectorAssembler", "CountSelector", "CountSelectorModel", "CleanMissingData", "CleanMissingDataModel"]
 
 
 class FastVectorAssembler(NativeTransformer):
@@ -334,4 +334,186 @@ class CountSelectorModel(NativeModel):
     def getSize(self) -> int | None:
         """Return the value of `size`, or None when it is not set."""
         value: int | None = self._value("size")
+        return value
+
+
+class CleanMissingData(NativeEstimator):
+    """Fills missing values with the mean, the median or a given value of their column.
+
+    Null and NaN are missing, in the fit too; infinities are values. Columns keep their type, as in Spark's
+    `Imputer`: the mean of whole numbers loses its fraction, that of decimals is rounded to their scale. The
+    median is a value of the column, the lower of the two middle ones; it is exact for columns of up to 2,800
+    values, beyond that its rank is off by at most 0.1% of the count with 99% confidence (a KLL sketch, which
+    draws random numbers: it may differ in the next fit). Whole numbers beyond 2^53 and decimals are averaged
+    as doubles. A column without any value is an error for mean and median, and so is a mean of infinities of
+    both signs. One pass over the data whatever the number of columns; the summary is a few numbers per column
+    for the mean, at most 70 KB per column for the median.
+
+    Parameters
+    ----------
+    inputCols : Sequence[str]
+        Names of the columns to clean. Reads: number, string. Must not be empty.
+    outputCols : Sequence[str], optional
+        Names of the cleaned columns, one for each input column. Where a name is that of its input column, or
+        where none are given, the column is replaced. Must not be empty.
+    cleaningMode : str, default "Mean"
+        What to fill with: "Mean", "Median" or "Custom", the value of `customValue`. Mean and median are for
+        columns of numbers; "Custom" is for booleans and strings too. Must be one of "Mean", "Median",
+        "Custom".
+    customValue : str, optional
+        The value for "Custom", as text; it must be a value of each column's type.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.featurize import CleanMissingData
+    >>>
+    >>> table = pa.table({"age": [31.0, None, 45.0], "visits": [2, 4, None]})
+    >>> model = CleanMissingData(inputCols=["age", "visits"]).fit(table)
+    >>> assert model.getFillValues() == [38.0, 3]
+    >>> assert model.transform(table)["visits"].to_pylist() == [2, 4, 3]
+    """
+
+    __module__ = "mmlrs.featurize"
+    _stage: ClassVar[str] = "CleanMissingData"
+
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to clean. Reads: number, string. Must not be empty.", Convert.str_list)
+    outputCols: Param[Any] = Param(undefined(), "outputCols", "Names of the cleaned columns, one for each input column. Where a name is that of its input column, or where none are given, the column is replaced. Must not be empty.", Convert.str_list)
+    cleaningMode: Param[Any] = Param(undefined(), "cleaningMode", "What to fill with: \"Mean\", \"Median\" or \"Custom\", the value of `customValue`. Mean and median are for columns of numbers; \"Custom\" is for booleans and strings too. Must be one of \"Mean\", \"Median\", \"Custom\".", Convert.str)
+    customValue: Param[Any] = Param(undefined(), "customValue", "The value for \"Custom\", as text; it must be a value of each column's type.", Convert.str)
+
+    def __init__(
+        self,
+        *,
+        inputCols: Sequence[str] | None = None,
+        outputCols: Sequence[str] | None = None,
+        cleaningMode: str | None = None,
+        customValue: str | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCols": inputCols,
+                "outputCols": outputCols,
+                "cleaningMode": cleaningMode,
+                "customValue": customValue,
+            }
+        )
+
+    def setInputCols(self, value: Sequence[str]) -> Self:
+        """Set `inputCols`; returns the stage."""
+        self._set(inputCols=value)
+        return self
+
+    def getInputCols(self) -> Sequence[str] | None:
+        """Return the value of `inputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("inputCols")
+        return value
+
+    def setOutputCols(self, value: Sequence[str]) -> Self:
+        """Set `outputCols`; returns the stage."""
+        self._set(outputCols=value)
+        return self
+
+    def getOutputCols(self) -> Sequence[str] | None:
+        """Return the value of `outputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("outputCols")
+        return value
+
+    def setCleaningMode(self, value: str) -> Self:
+        """Set `cleaningMode`; returns the stage."""
+        self._set(cleaningMode=value)
+        return self
+
+    def getCleaningMode(self) -> str:
+        """Return the value of `cleaningMode`."""
+        value: str = self._value("cleaningMode")
+        return value
+
+    def setCustomValue(self, value: str) -> Self:
+        """Set `customValue`; returns the stage."""
+        self._set(customValue=value)
+        return self
+
+    def getCustomValue(self) -> str | None:
+        """Return the value of `customValue`, or None when it is not set."""
+        value: str | None = self._value("customValue")
+        return value
+
+
+class CleanMissingDataModel(NativeModel):
+    """Fills missing values, null or NaN: what `CleanMissingData` fits.
+
+    Columns keep their type. On Spark, plain columns are cleaned by an expression of the JVM, without a Python
+    pass; columns of native stages are cleaned in their pass, unless they are replaced, which ends it.
+
+    Parameters
+    ----------
+    inputCols : Sequence[str]
+        Names of the columns to clean. Reads: number, string. Must not be empty.
+    outputCols : Sequence[str], optional
+        Names of the cleaned columns, one for each input column. Where a name is that of its input column, or
+        where none are given, the column is replaced. Must not be empty.
+    fillValues : Sequence[str] | Sequence[float] | Sequence[bool]
+        The value for each column; those of decimal columns are text. Must not be empty.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.featurize import CleanMissingDataModel
+    >>>
+    >>> table = pa.table({"age": [31.0, None, float("nan")]})
+    >>> model = CleanMissingDataModel(inputCols=["age"], outputCols=["known_age"], fillValues=[40.0])
+    >>> assert model.transform(table)["known_age"].to_pylist() == [31.0, 40.0, 40.0]
+    """
+
+    __module__ = "mmlrs.featurize"
+    _stage: ClassVar[str] = "CleanMissingDataModel"
+
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to clean. Reads: number, string. Must not be empty.", Convert.str_list)
+    outputCols: Param[Any] = Param(undefined(), "outputCols", "Names of the cleaned columns, one for each input column. Where a name is that of its input column, or where none are given, the column is replaced. Must not be empty.", Convert.str_list)
+    fillValues: Param[Any] = Param(undefined(), "fillValues", "The value for each column; those of decimal columns are text. Must not be empty.", Convert.value_list)
+
+    def __init__(
+        self,
+        *,
+        inputCols: Sequence[str] | None = None,
+        outputCols: Sequence[str] | None = None,
+        fillValues: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCols": inputCols,
+                "outputCols": outputCols,
+                "fillValues": fillValues,
+            }
+        )
+
+    def setInputCols(self, value: Sequence[str]) -> Self:
+        """Set `inputCols`; returns the stage."""
+        self._set(inputCols=value)
+        return self
+
+    def getInputCols(self) -> Sequence[str] | None:
+        """Return the value of `inputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("inputCols")
+        return value
+
+    def setOutputCols(self, value: Sequence[str]) -> Self:
+        """Set `outputCols`; returns the stage."""
+        self._set(outputCols=value)
+        return self
+
+    def getOutputCols(self) -> Sequence[str] | None:
+        """Return the value of `outputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("outputCols")
+        return value
+
+    def setFillValues(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
+        """Set `fillValues`; returns the stage."""
+        self._set(fillValues=value)
+        return self
+
+    def getFillValues(self) -> Sequence[str] | Sequence[float] | Sequence[bool] | None:
+        """Return the value of `fillValues`, or None when it is not set."""
+        value: Sequence[str] | Sequence[float] | Sequence[bool] | None = self._value("fillValues")
         return value

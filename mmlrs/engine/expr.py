@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mmlrs.errors import ColumnNotFoundError
 
-__all__ = ["Compiled", "Expr", "Node", "Source", "Value", "compile_program", "resolve"]
+__all__ = ["Compiled", "Expr", "Node", "Source", "Value", "compile_program", "resolve", "resolve_all"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Node:
     params: str
     inputs: tuple[tuple[str, Expr], ...]
     blobs: tuple[str, ...] = ()
+
+    def __hash__(self) -> int:
+        """Leave the inputs out: they can be thousands, and the hash is asked for once per output column."""
+        return hash((self.stage, self.uid, self.params))
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,15 @@ def resolve(name: str, columns: Iterable[str], stage: str, *, ignore_case: bool 
     raise ColumnNotFoundError(f"{stage}: column `{name}`: not found; the columns are {shown}{more}")
 
 
+def resolve_all(
+    names: Iterable[str], columns: Iterable[str], stage: str, *, ignore_case: bool = False
+) -> list[str]:
+    """Return the columns called `names`, as `resolve` does each."""
+    listed = list(columns)
+    known = set(listed)
+    return [n if n in known else resolve(n, listed, stage, ignore_case=ignore_case) for n in names]
+
+
 def bind(
     stage: str,
     inputs: Iterable[str],
@@ -113,9 +126,9 @@ def bind(
 
     `vectors` are the columns whose Spark ML vectors stay as they are.
     """
-    names = list(columns)
-    bound = []
-    for name in inputs:
-        column = resolve(name, names, stage, ignore_case=ignore_case)
-        bound.append((name, lineage.get(column, Source(column, column in vectors))))
-    return tuple(bound)
+    names = list(inputs)
+    found = resolve_all(names, columns, stage, ignore_case=ignore_case)
+    return tuple(
+        (name, lineage.get(column, Source(column, column in vectors)))
+        for name, column in zip(names, found, strict=True)
+    )

@@ -17,6 +17,8 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::native::<mmlrs_table::FastVectorAssembler>(),
         Entry::estimator::<mmlrs_table::CountSelector>(),
         Entry::native::<mmlrs_table::CountSelectorModel>(),
+        Entry::estimator::<mmlrs_table::CleanMissingData>(),
+        Entry::native::<mmlrs_table::CleanMissingDataModel>(),
         Entry::python::<mmlrs_frame::SelectColumns>(),
         Entry::python::<mmlrs_frame::DropColumns>(),
         Entry::python::<mmlrs_frame::RenameColumn>(),

@@ -2,11 +2,21 @@
 
 mod assembler;
 mod attributes;
+mod clean_missing_data;
+mod clean_missing_data_model;
 mod count_selector;
 mod count_selector_model;
+mod fill;
+mod java_text;
+mod json_number;
+mod moments;
 mod numbers;
+mod order;
+mod quantiles;
 mod sample;
 
 pub use assembler::FastVectorAssembler;
+pub use clean_missing_data::CleanMissingData;
+pub use clean_missing_data_model::CleanMissingDataModel;
 pub use count_selector::CountSelector;
 pub use count_selector_model::CountSelectorModel;

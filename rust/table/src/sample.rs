@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int32Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
 use serde_json::json;
@@ -37,4 +37,12 @@ pub fn mixed_batch() -> RecordBatch {
     let number: ArrayRef = Arc::new(Float64Array::from(vec![1.5, 0.0, -2.0, 1e9]));
     let flag: ArrayRef = Arc::new(BooleanArray::from(vec![true, false, false, true]));
     batch(fields, counts().map(|counts| vec![number, flag, counts]))
+}
+
+/// Numbers, whole and not, with nulls and NaN.
+pub fn incomplete_batch() -> RecordBatch {
+    let fields = vec![Field::new("age", DataType::Float64, true), Field::new("visits", DataType::Int32, true)];
+    let age: ArrayRef = Arc::new(Float64Array::from(vec![Some(31.0), None, Some(f64::NAN), Some(45.0), Some(-0.5)]));
+    let visits: ArrayRef = Arc::new(Int32Array::from(vec![Some(2), Some(4), None, Some(9), Some(7)]));
+    batch(fields, Some(vec![age, visits]))
 }
