@@ -12,6 +12,9 @@ from mmlrs._generated.featurize import (
     CountSelector,
     CountSelectorModel,
     FastVectorAssembler,
+    IndexToValue,
+    ValueIndexer,
+    ValueIndexerModel,
 )
 from mmlrs.base import NativeTransformer
 from mmlrs.engine.expr import Expr, Source, resolve_all
@@ -23,6 +26,9 @@ __all__ = [
     "CountSelector",
     "CountSelectorModel",
     "FastVectorAssembler",
+    "IndexToValue",
+    "ValueIndexer",
+    "ValueIndexerModel",
 ]
 
 

@@ -72,20 +72,20 @@ impl CleanMissingDataParams {
         }
         let mut names: Vec<&str> = self.input_cols.iter().map(String::as_str).collect();
         names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::param("inputCols", format!("names `{}` twice", pair[0])));
+        if let Some((name, _)) = names.iter().zip(names.iter().skip(1)).find(|(name, next)| name == next) {
+            return Err(Error::param("inputCols", format!("names `{name}` twice")));
         }
         Ok(self.input_cols.iter().map(String::as_str).zip(outputs.iter().map(String::as_str)).collect())
     }
+}
 
-    /// The field of an input column, if its missing values can be filled.
-    pub fn field<'a>(&self, input: &'a Schema, name: &str) -> Result<&'a Field> {
-        let field = input.field_with_name(name)?;
-        if can_fill(field.data_type()) {
-            return Ok(field);
-        }
-        Err(Error::schema(name, format!("has type {}, whose missing values cannot be filled", field.data_type())))
+/// The field of an input column, if its missing values can be filled.
+pub fn fillable<'a>(input: &'a Schema, name: &str) -> Result<&'a Field> {
+    let field = input.field_with_name(name)?;
+    if can_fill(field.data_type()) {
+        return Ok(field);
     }
+    Err(Error::schema(name, format!("has type {}, whose missing values cannot be filled", field.data_type())))
 }
 
 /// What is known of a column.
@@ -150,7 +150,7 @@ impl Fit for CleanMissingData {
 
     fn new_state(&self, input: &Schema) -> Result<Vec<Centre>> {
         let pairs = self.shared.pairs()?;
-        pairs.iter().map(|(name, _)| self.centre(self.shared.field(input, name)?)).collect()
+        pairs.iter().map(|(name, _)| self.centre(fillable(input, name)?)).collect()
     }
 
     fn update(&self, state: &mut Vec<Centre>, block: &Block, cx: &Context) -> Result<()> {
@@ -182,7 +182,7 @@ impl Fit for CleanMissingData {
     fn finish(&self, state: Vec<Centre>, input: &Schema) -> Result<Fitted> {
         let mut fills = Vec::with_capacity(state.len());
         for (name, centre) in self.shared.input_cols.iter().zip(state) {
-            let field = self.shared.field(input, name)?;
+            let field = fillable(input, name)?;
             fills.push(self.fill(centre, field).map_err(|e| e.at_column(name))?);
         }
         let mut params = Map::new();

@@ -6,7 +6,7 @@ use mmlrs_core::{Block, Column, Context, Error, HasSample, Output, Result, Sampl
 use mmlrs_macros::Stage;
 use serde_json::{Value, json};
 
-use crate::clean_missing_data::CleanMissingDataParams;
+use crate::clean_missing_data::{CleanMissingDataParams, fillable};
 use crate::fill::filled;
 
 /// Fills missing values, null or NaN: what `CleanMissingData` fits.
@@ -45,7 +45,7 @@ impl Transform for CleanMissingDataModel {
         }
         let mut fields = Vec::with_capacity(fills);
         for ((from, to), fill) in pairs.iter().zip(&self.fill_values.0) {
-            let data_type = self.shared.field(input, from)?.data_type();
+            let data_type = fillable(input, from)?.data_type();
             fill_column(&new_empty_array(data_type), from, fill)?;
             fields.push(Field::new(*to, data_type.clone(), true));
         }

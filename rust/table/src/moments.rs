@@ -1,6 +1,6 @@
 //! Mean and central moments that merge.
 //!
-//! Formulas: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979),
+//! Formulas: Chan, Golub and `LeVeque`, "Updating formulae and a pairwise algorithm for computing sample variances" (1979),
 //! and for the third and fourth moment Pebay, "Formulas for robust, one-pass parallel computation of covariances and
 //! arbitrary-order statistical moments", SAND2008-6212 (2008).
 
@@ -107,13 +107,13 @@ impl Moments {
         self.finite(self.count() > 1, self.m2 / (self.n as f64 - 1.0))
     }
 
-    /// The skewness, third moment over the second to the power of 3/2, as in Spark and SciPy. `None` where all values
+    /// The skewness, third moment over the second to the power of 3/2, as in Spark and `SciPy`. `None` where all values
     /// are equal.
     pub fn skewness(&self) -> Option<f64> {
         self.finite(self.m2 > 0.0, (self.n as f64).sqrt() * self.m3 / self.m2.powf(1.5))
     }
 
-    /// The excess kurtosis, fourth moment over the square of the second, minus 3, as in Spark and SciPy. `None` where
+    /// The excess kurtosis, fourth moment over the square of the second, minus 3, as in Spark and `SciPy`. `None` where
     /// all values are equal.
     pub fn kurtosis(&self) -> Option<f64> {
         self.finite(self.m2 > 0.0, self.n as f64 * self.m4 / (self.m2 * self.m2) - 3.0)

@@ -46,6 +46,7 @@ impl Quantiles {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "map_err takes it so")]
 fn failed(error: datasketches::error::Error) -> Error {
     Error::runtime(format!("quantiles: {error}"))
 }
