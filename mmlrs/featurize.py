@@ -4,10 +4,111 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmlrs._generated import featurize as _generated
-from mmlrs._generated.featurize import CountSelector, CountSelectorModel, Featurize, FeaturizeModel
+import pyarrow as pa
 
-__all__ = ["CountSelector", "CountSelectorModel", "FastVectorAssembler", "Featurize", "FeaturizeModel"]
+from mmlrs._generated import featurize as _generated
+from mmlrs._generated.featurize import (
+    CleanMissingData,
+    CountSelector,
+    CountSelectorModel,
+    Featurize,
+    FeaturizeModel,
+    IndexToValue,
+    ValueIndexer,
+    ValueIndexerModel,
+)
+from mmlrs.base import NativeTransformer
+from mmlrs.engine.expr import Expr, resolve_all, sources_of
+from mmlrs.errors import SchemaMismatchError
+
+__all__ = [
+    "CleanMissingData",
+    "CleanMissingDataModel",
+    "CountSelector",
+    "CountSelectorModel",
+    "FastVectorAssembler",
+    "Featurize",
+    "FeaturizeModel",
+    "IndexToValue",
+    "ValueIndexer",
+    "ValueIndexerModel",
+]
+
+
+def _pairs(stage: NativeTransformer, columns: list[str], *, ignore_case: bool) -> dict[str, str]:
+    """Return the output column of each input column.
+
+    Fails on a missing input, and on an output that exists already and is not its own input.
+    """
+    inputs = resolve_all(stage._columns("input"), columns, stage._stage, ignore_case=ignore_case)
+    outputs = stage._value("outputCols") or inputs
+    if len(outputs) != len(inputs):
+        return dict.fromkeys(inputs, "")  # the native core says what is wrong
+
+    def plain(name: str) -> str:
+        return name.lower() if ignore_case else name
+
+    taken = {plain(name) for name in columns}
+    pairs = {}
+    for old, new in zip(inputs, outputs, strict=True):
+        same = plain(new) == plain(old)
+        if not same and plain(new) in taken:
+            raise SchemaMismatchError(f"{stage._stage}: column `{new}`: exists already")
+        pairs[old] = old if same else new
+    return pairs
+
+
+def _aside(stage: NativeTransformer, pairs: dict[str, str]) -> tuple[NativeTransformer, dict[str, str]]:
+    """Return the stage with the columns that replace their inputs written aside, and where these are, by name."""
+    aside = {old: f"{stage.uid}_{i}_{old}" for i, (old, new) in enumerate(pairs.items()) if new == old}
+    outputs = [aside.get(old, new) for old, new in pairs.items()]
+    return stage.copy()._set(inputCols=list(pairs), outputCols=outputs), aside
+
+
+class _Replacing(NativeTransformer):
+    """A native stage whose columns may take the place of their inputs: `outputCols` unset, or equal to the inputs."""
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        pairs = _pairs(self, table.column_names, ignore_case=False)
+        stage, aside = _aside(self, pairs)
+        made = NativeTransformer._transform_table(stage, table)
+        places = {name: i for i, name in enumerate(made.column_names)}
+        fields, columns = list(made.schema), list(made.columns)
+        for name, other in aside.items():
+            fields[places[name]] = fields[places[other]].with_name(name)
+            columns[places[name]] = columns[places[other]]
+        temporary = set(aside.values())
+        kept = [i for name, i in places.items() if name not in temporary]
+        schema = pa.schema([fields[i] for i in kept], metadata=made.schema.metadata)
+        return pa.table([columns[i] for i in kept], schema=schema)
+
+    def _transform_spark(self, df: Any) -> Any:
+        from pyspark.sql import functions as F
+
+        from mmlrs.engine import spark
+
+        pairs = _pairs(self, df.columns, ignore_case=True)
+        stage, aside = _aside(self, pairs)
+        made = spark.transform(stage, df)
+        if not aside:
+            return made
+        temporary = set(aside.values())
+        columns = [
+            F.col(spark.quoted(aside[n])).alias(n, metadata=made.schema[aside[n]].metadata)
+            if n in aside
+            else F.col(spark.quoted(n))
+            for n in made.columns
+            if n not in temporary
+        ]
+        return spark.with_lineage(made.select(*columns), _lineage_without(made, set(aside) | temporary))
+
+
+def _lineage_without(df: Any, changed: set[str]) -> dict[str, Expr]:
+    """Return what is known of the columns of a DataFrame that no changed column has a part in."""
+    from mmlrs.engine import spark
+
+    lineage = spark.lineage_of(df)
+    return {n: e for n, e in lineage.items() if n not in changed and not sources_of(e) & changed}
 
 
 class FastVectorAssembler(_generated.FastVectorAssembler):
@@ -19,3 +120,38 @@ class FastVectorAssembler(_generated.FastVectorAssembler):
 
         made = assemble_in_jvm(self, df)
         return super()._transform_spark(df) if made is None else made
+
+
+class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
+    __doc__ = _generated.CleanMissingDataModel.__doc__
+    __module__ = "mmlrs.featurize"
+
+    def _transform_spark(self, df: Any) -> Any:
+        from mmlrs.engine import spark
+
+        pairs = _pairs(self, df.columns, ignore_case=True)
+        lineage = spark.lineage_of(df)
+        if all(old not in lineage for old in pairs):
+            return self._in_the_jvm(df, pairs)
+        return super()._transform_spark(df)
+
+    def _in_the_jvm(self, df: Any, pairs: dict[str, str]) -> Any:
+        """Clean plain columns by expressions, which Spark compiles and fuses with what is around them."""
+        from pyspark.sql import functions as F
+
+        from mmlrs.engine import spark
+
+        stage, _ = _aside(self, pairs)
+        fields = spark.source_fields(df)
+        stage._announce(stage._node(spark._binding(stage, df, {}), portable=True), fields)
+        cleaned = {}
+        for (old, new), fill in zip(pairs.items(), self._value("fillValues"), strict=True):
+            field = df.schema[old]
+            value = F.col(spark.quoted(old))
+            if field.dataType.typeName() in ("double", "float"):
+                value = F.when(~F.isnan(value), value)
+            metadata = field.metadata if new == old else {}
+            cleaned[new] = F.coalesce(value, F.lit(fill).cast(field.dataType)).alias(new, metadata=metadata)
+        columns = [cleaned.pop(n) if n in cleaned else F.col(spark.quoted(n)) for n in df.columns]
+        made = df.select(*columns, *cleaned.values())
+        return spark.with_lineage(made, _lineage_without(df, set(pairs) & set(pairs.values())))

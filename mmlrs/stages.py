@@ -8,16 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
-from mmlrs.engine.expr import Expr, Source
+from mmlrs.engine.expr import Expr, Source, sources_of
 
 __all__ = ["DropColumns", "RenameColumn", "SelectColumns"]
-
-
-def _sources(expr: Expr) -> set[str]:
-    """Return the plain columns behind an expression."""
-    if isinstance(expr, Source):
-        return {expr.column}
-    return set().union(*(_sources(e) for _, e in expr.node.inputs))
 
 
 def _keep(df: Any, names: list[str]) -> Any:
@@ -25,7 +18,7 @@ def _keep(df: Any, names: list[str]) -> Any:
     from mmlrs.engine import spark
 
     kept = set(names)
-    lineage = {n: e for n, e in spark.lineage_of(df).items() if n in kept and _sources(e) <= kept}
+    lineage = {n: e for n, e in spark.lineage_of(df).items() if n in kept and sources_of(e) <= kept}
     return spark.with_lineage(df.select(*[spark.quoted(n) for n in names]), lineage)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mmlrs.errors import ColumnNotFoundError
 
-__all__ = ["Compiled", "Expr", "Node", "Source", "Value", "compile_program", "resolve"]
+__all__ = ["Compiled", "Expr", "Node", "Source", "Value", "compile_program", "resolve", "resolve_all", "sources_of"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Node:
     params: str
     inputs: tuple[tuple[str, Expr], ...]
     blobs: tuple[str, ...] = ()
+
+    def __hash__(self) -> int:
+        """Leave the inputs out: they can be thousands, and the hash is asked for once per output column."""
+        return hash((self.stage, self.uid, self.params))
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,13 @@ def compile_program(outputs: Iterable[Expr]) -> Compiled:
     return Compiled(text, tuple(sources), blobs)
 
 
+def sources_of(expr: Expr) -> set[str]:
+    """Return the plain columns behind an expression."""
+    if isinstance(expr, Source):
+        return {expr.column}
+    return set().union(*(sources_of(e) for _, e in expr.node.inputs))
+
+
 def resolve(name: str, columns: Iterable[str], stage: str, *, ignore_case: bool = False) -> str:
     """Return the column called `name`, or raise an error that names the stage and what there is."""
     names = list(columns)
@@ -98,6 +109,15 @@ def resolve(name: str, columns: Iterable[str], stage: str, *, ignore_case: bool 
     shown = ", ".join(f"`{n}`" for n in names[:12]) or "none"
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
     raise ColumnNotFoundError(f"{stage}: column `{name}`: not found; the columns are {shown}{more}")
+
+
+def resolve_all(
+    names: Iterable[str], columns: Iterable[str], stage: str, *, ignore_case: bool = False
+) -> list[str]:
+    """Return the columns called `names`, as `resolve` does each."""
+    listed = list(columns)
+    known = set(listed)
+    return [n if n in known else resolve(n, listed, stage, ignore_case=ignore_case) for n in names]
 
 
 def bind(
@@ -113,10 +133,9 @@ def bind(
 
     `vectors` are the columns whose Spark ML vectors stay as they are.
     """
-    names = list(columns)
-    known = set(names)
-    bound = []
-    for name in inputs:
-        column = name if name in known else resolve(name, names, stage, ignore_case=ignore_case)
-        bound.append((name, lineage.get(column, Source(column, column in vectors))))
-    return tuple(bound)
+    names = list(inputs)
+    found = resolve_all(names, columns, stage, ignore_case=ignore_case)
+    return tuple(
+        (name, lineage.get(column, Source(column, column in vectors)))
+        for name, column in zip(names, found, strict=True)
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs.engine.expr import Source, Value, bind, compile_program, resolve
+from mmlrs.engine.expr import Source, Value, bind, compile_program, resolve_all
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -99,8 +99,9 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
 
     node = stage._bound(node, field_of)
     outputs = stage._announce(node, field_of)
+    places = {name: i for i, name in enumerate(table.column_names)}
     for field in outputs:
-        if field.name in table.column_names:
+        if field.name in places:
             raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
     skipping = stage._value("handleInvalid") == "skip" if stage.hasParam("handleInvalid") else False
     values = [stage._output_value(node, field.name) for field in outputs]
@@ -112,7 +113,7 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
     read = pa.schema([table.schema.field(name) for name in compiled.columns])
 
     def run(batch: pa.RecordBatch) -> pa.RecordBatch:
-        arrays = [batch.column(table.column_names.index(name)) for name in compiled.columns]
+        arrays = [batch.column(places[name]) for name in compiled.columns]
         made = program.run(pa.RecordBatch.from_arrays(arrays, schema=read), 0, False)
         columns = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
         whole = pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
@@ -124,7 +125,7 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
 def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
     """Fit a native estimator on a table; returns the model's class and its params."""
     inputs = stage._inputs()
-    columns = [resolve(name, table.column_names, stage._stage) for name in inputs]
+    columns = resolve_all(inputs, table.column_names, stage._stage)
     schema = pa.schema([table.schema.field(c).with_name(n) for c, n in zip(columns, inputs, strict=True)])
     fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), schema)
     for batch in batches_of(table.select(columns), FIT_ROWS):

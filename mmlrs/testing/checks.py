@@ -254,6 +254,11 @@ def check_nulls(stage: Stage, data: pa.Table, spark: Any) -> None:
     nulled = data.set_column(index, field, values)
     outputs = set(run_stage(stage, data).column_names) - set(data.column_names)
     kept = run_stage(stage.copy()._set(handleInvalid="keep", errorCol="__why__"), data, nulled)
+    if stage._stage in _NULLS_ARE_FINE:
+        made = run_stage(stage.copy()._set(handleInvalid="error"), data, nulled)
+        assert all(made[n][0].as_py() is None for n in outputs), "null in, null out"
+        assert kept["__why__"][0].as_py() is None, "a null needs no reason"
+        return
     if stage._stage not in _KEEPS_PARTIAL_ROWS:
         assert all(kept[n][0].as_py() is None for n in outputs), "null in, null out"
     assert kept["__why__"][0].as_py(), "the reason is told"
@@ -364,9 +369,13 @@ _NATIVE_CHECKS: set[Check] = {check_fused_equals_unfused}
 _KEEPS_PARTIAL_ROWS = {
     "FastVectorAssembler": "NaN stands for what is missing, as in Spark's VectorAssembler",
     "FeaturizeModel": "NaN stands for what is missing",
+    "ValueIndexer": "a missing value has an index of its own",
+    "ValueIndexerModel": "a missing value has an index of its own",
 }
-#: Stages for which a null is a value like others, and why.
+#: Stages that replace nulls, so that there is nothing to keep or to drop, and why.
 _READS_NULLS = {"Featurize": "replaces what is missing"}
+#: Stages to which a null is a value like any other: null in, null out, whatever the policy, and why.
+_NULLS_ARE_FINE = {"IndexToValue": "no index stands for no value, as in Spark's IndexToString"}
 _FIT_CHECKS: set[Check] = {check_partitions}
 
 

@@ -2,14 +2,31 @@
 
 mod assembler;
 mod attributes;
+mod clean_missing_data;
+mod clean_missing_data_model;
 mod count_selector;
 mod count_selector_model;
 mod featurize;
+mod fill;
+mod index_to_value;
+mod java_text;
+mod json_number;
+mod levels;
+mod moments;
 mod numbers;
+mod order;
+mod quantiles;
 mod row;
 mod sample;
+mod value_indexer;
+mod value_indexer_model;
 
 pub use assembler::FastVectorAssembler;
+pub use clean_missing_data::CleanMissingData;
+pub use clean_missing_data_model::CleanMissingDataModel;
 pub use count_selector::CountSelector;
 pub use count_selector_model::CountSelectorModel;
 pub use featurize::{Featurize, FeaturizeModel};
+pub use index_to_value::IndexToValue;
+pub use value_indexer::ValueIndexer;
+pub use value_indexer_model::ValueIndexerModel;

@@ -1,9 +1,11 @@
 //! Small data for samples and tests.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Date32Array, Float64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+use mmlrs_core::types::ML_ATTR_KEY;
 use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
 use serde_json::json;
 
@@ -54,4 +56,27 @@ pub fn raw_batch() -> RecordBatch {
     let mut columns = mixed.columns().to_vec();
     columns.extend([word, note, day]);
     batch(fields, Some(columns))
+}
+
+/// Numbers, whole and not, with nulls and NaN.
+pub fn incomplete_batch() -> RecordBatch {
+    let fields = vec![Field::new("age", DataType::Float64, true), Field::new("visits", DataType::Int32, true)];
+    let age: ArrayRef = Arc::new(Float64Array::from(vec![Some(31.0), None, Some(f64::NAN), Some(45.0), Some(-0.5)]));
+    let visits: ArrayRef = Arc::new(Int32Array::from(vec![Some(2), Some(4), None, Some(9), Some(7)]));
+    batch(fields, Some(vec![age, visits]))
+}
+
+/// A column of three categories.
+pub fn category_batch() -> RecordBatch {
+    let city: ArrayRef = Arc::new(StringArray::from(vec!["Rome", "Bern", "Oslo", "Rome", "Bern"]));
+    batch(vec![Field::new("city", DataType::Utf8, true)], Some(vec![city]))
+}
+
+/// Indices with nominal attributes.
+pub fn index_batch() -> RecordBatch {
+    let attributes = json!({"type": "nominal", "vals": ["Bern", "Oslo", "Rome"], "name": "index"}).to_string();
+    let field = Field::new("index", DataType::Float64, true)
+        .with_metadata(HashMap::from([(ML_ATTR_KEY.to_owned(), attributes)]));
+    let index: ArrayRef = Arc::new(Float64Array::from(vec![2.0, 0.0, 1.0, 2.0, 0.0]));
+    batch(vec![field], Some(vec![index]))
 }

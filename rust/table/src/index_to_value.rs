@@ -1,0 +1,167 @@
+//! `IndexToValue`.
+
+use arrow_array::UInt32Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_cast::cast::cast;
+use arrow_schema::{DataType, Field, Schema};
+use arrow_select::take::take;
+use mmlrs_core::{
+    Block, Column, Context, Error, HasSample, Output, ParamGroup, ParamMap, ParamSpec, Rejects, Result, RowPolicy,
+    Sample, Transform,
+};
+use mmlrs_macros::Stage;
+use serde_json::{Map, Value, json};
+
+use crate::attributes::attributes_of;
+use crate::java_text::double_text;
+use crate::levels::{LevelType, Levels};
+
+/// Member of a nominal attribute that tells the type of the values and how many of them are levels of the data.
+pub const ORIGIN: &str = "mmlrs";
+
+/// Replaces indices by the values they stand for: the inverse of `ValueIndexer` and of Spark's `StringIndexer`.
+///
+/// The values come from the nominal attributes of the column, in their own type where `ValueIndexer` wrote them, as
+/// strings where others did; or from `levels`. A null index becomes null, without a reason, and so do the indices that
+/// `ValueIndexer` gives to unseen and missing values.
+#[derive(Debug, Clone, Stage)]
+#[stage(
+    module = "featurize",
+    example = r#"import pyarrow as pa
+from mmlrs.featurize import IndexToValue, ValueIndexer
+
+table = pa.table({"year": [2021, 2019, 2021]})
+table = ValueIndexer(inputCol="year", outputCol="index").fit(table).transform(table)
+table = IndexToValue(inputCol="index", outputCol="again").transform(table)
+assert table["again"].to_pylist() == [2021, 2019, 2021]
+"#
+)]
+pub struct IndexToValue {
+    /// Name of the column of indices.
+    #[param(required, non_empty, role = input, accepts(numeric))]
+    input_col: String,
+    /// Name of the column of values to add.
+    #[param(default = uid("_output"), role = output, non_empty)]
+    output_col: String,
+    /// The values in the order of their indices; when not set, those of the column's nominal attributes.
+    #[param]
+    levels: Option<Levels>,
+    /// The type of the values; when not set, that of the attributes, or what `levels` are by themselves: boolean, long,
+    /// double or string.
+    #[param(one_of("boolean", "byte", "short", "integer", "long", "float", "double", "string"))]
+    data_type: Option<String>,
+    /// Indices that stand for no value and become null; when not set, those of the column's nominal attributes.
+    #[param(min(0))]
+    null_indices: Option<Vec<i64>>,
+    #[param(group)]
+    policy: IndexPolicy,
+}
+
+/// The row policy for indices: null is none to complain of.
+#[derive(Debug, Clone)]
+struct IndexPolicy(RowPolicy);
+
+impl ParamGroup for IndexPolicy {
+    fn specs() -> Vec<ParamSpec> {
+        let mut specs = RowPolicy::specs();
+        specs[0].doc = "What to do with a number that is not the index of a level: \"error\" fails with one error that \
+                        names stage, column, row and number; \"skip\" drops the row; \"keep\" leaves a null in the output.";
+        specs
+    }
+
+    fn from_params(params: &ParamMap) -> Result<Self> {
+        RowPolicy::from_params(params).map(Self)
+    }
+
+    fn row_policy(&self) -> Option<RowPolicy> {
+        Some(self.0.clone())
+    }
+}
+
+impl IndexToValue {
+    fn levels(&self) -> Result<(&Levels, LevelType)> {
+        let levels = self.levels.as_ref().ok_or_else(|| {
+            Error::schema(&self.input_col, "has no nominal attributes, which would tell the values; set levels")
+        })?;
+        Ok((levels, levels.kind(self.data_type.as_ref())))
+    }
+}
+
+/// What the attributes of a nominal column tell.
+fn bound(field: &Field) -> Option<Map<String, Value>> {
+    let attributes = attributes_of(field)?;
+    if attributes.get("type")? != "nominal" {
+        return None;
+    }
+    let texts: Vec<&str> = attributes.get("vals")?.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?;
+    let told = attributes.get(ORIGIN).and_then(|origin| {
+        let kind = LevelType::parse(origin.get("type")?.as_str()?)?;
+        let count = origin.get("levels")?.as_u64()? as usize;
+        let values = texts.get(..count)?.iter().map(|text| kind.value_of_text(text)).collect::<Option<Vec<Value>>>()?;
+        Some((kind, values))
+    });
+    let (kind, values) =
+        told.unwrap_or_else(|| (LevelType::String, texts.iter().map(|text| Value::from(*text)).collect()));
+    let mut params = Map::new();
+    params.insert("nullIndices".to_owned(), (values.len()..texts.len()).collect());
+    params.insert("levels".to_owned(), Value::from(values));
+    params.insert("dataType".to_owned(), Value::from(kind.name()));
+    Some(params)
+}
+
+impl Transform for IndexToValue {
+    fn output_fields(&self, _input: &Schema) -> Result<Vec<Field>> {
+        let (levels, kind) = self.levels()?;
+        levels.array(kind)?;
+        Ok(vec![Field::new(&self.output_col, kind.arrow(), true)])
+    }
+
+    fn bound_params(&self, input: &Schema) -> Result<Map<String, Value>> {
+        let mut params = match &self.levels {
+            Some(_) => Map::new(),
+            None => bound(input.field_with_name(&self.input_col)?).unwrap_or_default(),
+        };
+        if self.data_type.is_some() {
+            params.remove("dataType");
+        }
+        if self.null_indices.is_some() {
+            params.remove("nullIndices");
+        }
+        Ok(params)
+    }
+
+    fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
+        let (levels, kind) = self.levels()?;
+        let numbers = cast(&block.column(&self.input_col)?.to_arrow(cx)?, &DataType::Float64)?;
+        let numbers = numbers.as_primitive::<Float64Type>();
+        let nulls = self.null_indices.as_deref().unwrap_or_default();
+        let count = levels.values().len();
+        let mut rejects = Rejects::new(self.policy.0.handle_invalid);
+        let mut places: Vec<Option<u32>> = Vec::with_capacity(numbers.len());
+        for (row, number) in numbers.iter().enumerate() {
+            let whole = number.filter(|v| v.fract() == 0.0 && *v >= 0.0 && *v < 4e9).map(|v| v as usize);
+            places.push(whole.filter(|index| *index < count).map(|index| index as u32));
+            let fine = match (number, whole) {
+                (None, _) => true,
+                (_, Some(index)) => index < count || nulls.contains(&(index as i64)),
+                _ => false,
+            };
+            if !fine {
+                let shown = double_text(number.unwrap_or(f64::NAN));
+                let error =
+                    Error::decode(format!("has the value {shown}, which is not the index of one of {count} levels"));
+                rejects.reject(row, error.at_column(&self.input_col))?;
+            }
+        }
+        let values = take(levels.array(kind)?, &UInt32Array::from(places), None)?;
+        Ok(Output { columns: vec![Column::arrow(values)], invalid: rejects.into_rows() })
+    }
+}
+
+impl HasSample for IndexToValue {
+    fn sample() -> Sample {
+        let params = json!({"inputCol": "index", "outputCol": "city"});
+        Sample::new(params, crate::sample::index_batch())
+    }
+}
