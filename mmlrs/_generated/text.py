@@ -267,8 +267,9 @@ class TextEmbedder(NativeTransformer):
     outputTensorName : str, optional
         The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.
     miniBatchSize : int, default 64
-        Most rows per run of the model. `ImageFeaturizer` and `TextEmbedder` take fewer on the CPU, where
-        larger runs are slower: 8 pictures per thread, 4,096 tokens. Must be at least 1.
+        Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer`
+        runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain
+        nothing. Must be at least 1.
     device : str, default "auto"
         Where the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
     optimizationLevel : str, default "all"
@@ -307,7 +308,7 @@ class TextEmbedder(NativeTransformer):
     normalize: Param[Any] = Param(undefined(), "normalize", "Scale each vector to Euclidean length 1, so that dot products are cosines.", Convert.bool)
     maxLength: Param[Any] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens than the model has positions for is an error, told before anything runs for up to 1,024 tokens. Must be at least 1.", Convert.int)
     outputTensorName: Param[Any] = Param(undefined(), "outputTensorName", "The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.", Convert.str)
-    miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most rows per run of the model. `ImageFeaturizer` and `TextEmbedder` take fewer on the CPU, where larger runs are slower: 8 pictures per thread, 4,096 tokens. Must be at least 1.", Convert.int)
+    miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be at least 1.", Convert.int)
     device: Param[Any] = Param(undefined(), "device", "Where the model runs: \"auto\" (GPU if there is one), \"cpu\", \"cuda\" or \"cuda:N\".", Convert.str)
     optimizationLevel: Param[Any] = Param(undefined(), "optimizationLevel", "How far ONNX Runtime may optimise the graph. Must be one of \"none\", \"basic\", \"extended\", \"all\".", Convert.str)
     intraOpThreads: Param[Any] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be at least 0.", Convert.int)
