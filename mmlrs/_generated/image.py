@@ -992,8 +992,9 @@ class ImageFeaturizer(NativeTransformer):
         Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least
         1.
     miniBatchSize : int, default 64
-        Most rows per run of the model. `ImageFeaturizer` and `TextEmbedder` take fewer on the CPU, where
-        larger runs are slower: 8 pictures per thread, 4,096 tokens. Must be at least 1.
+        Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer`
+        runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain
+        nothing. Must be at least 1.
     device : str, default "auto"
         Where the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
     optimizationLevel : str, default "all"
@@ -1044,7 +1045,7 @@ class ImageFeaturizer(NativeTransformer):
     scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a full decode.", Convert.bool)
     maxPixels: Param[Any] = Param(undefined(), "maxPixels", "Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.", Convert.int)
     maxBytes: Param[Any] = Param(undefined(), "maxBytes", "Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.", Convert.int)
-    miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most rows per run of the model. `ImageFeaturizer` and `TextEmbedder` take fewer on the CPU, where larger runs are slower: 8 pictures per thread, 4,096 tokens. Must be at least 1.", Convert.int)
+    miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be at least 1.", Convert.int)
     device: Param[Any] = Param(undefined(), "device", "Where the model runs: \"auto\" (GPU if there is one), \"cpu\", \"cuda\" or \"cuda:N\".", Convert.str)
     optimizationLevel: Param[Any] = Param(undefined(), "optimizationLevel", "How far ONNX Runtime may optimise the graph. Must be one of \"none\", \"basic\", \"extended\", \"all\".", Convert.str)
     intraOpThreads: Param[Any] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be at least 0.", Convert.int)

@@ -44,8 +44,9 @@ class ONNXModel(NativeTransformer):
         Map from a column of fetchDict to a new column with the position of its largest value (for a map, its
         key).
     miniBatchSize : int, default 64
-        Most rows per run of the model. `ImageFeaturizer` and `TextEmbedder` take fewer on the CPU, where
-        larger runs are slower: 8 pictures per thread, 4,096 tokens. Must be at least 1.
+        Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer`
+        runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain
+        nothing. Must be at least 1.
     device : str, default "auto"
         Where the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
     optimizationLevel : str, default "all"
@@ -86,7 +87,7 @@ class ONNXModel(NativeTransformer):
     fetchDict: Param[Any] = Param(undefined(), "fetchDict", "Map from new column to the model output, or any internal tensor, that it holds. Unset: every output, under its own name.", Convert.str_map)
     softMaxDict: Param[Any] = Param(undefined(), "softMaxDict", "Map from a column of fetchDict to a new column with its softmax as a vector.", Convert.str_map)
     argMaxDict: Param[Any] = Param(undefined(), "argMaxDict", "Map from a column of fetchDict to a new column with the position of its largest value (for a map, its key).", Convert.str_map)
-    miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most rows per run of the model. `ImageFeaturizer` and `TextEmbedder` take fewer on the CPU, where larger runs are slower: 8 pictures per thread, 4,096 tokens. Must be at least 1.", Convert.int)
+    miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be at least 1.", Convert.int)
     device: Param[Any] = Param(undefined(), "device", "Where the model runs: \"auto\" (GPU if there is one), \"cpu\", \"cuda\" or \"cuda:N\".", Convert.str)
     optimizationLevel: Param[Any] = Param(undefined(), "optimizationLevel", "How far ONNX Runtime may optimise the graph. Must be one of \"none\", \"basic\", \"extended\", \"all\".", Convert.str)
     intraOpThreads: Param[Any] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be at least 0.", Convert.int)

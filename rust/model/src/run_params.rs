@@ -8,8 +8,8 @@ use crate::session::{Device, OptLevel, SessionOptions};
 /// How a model is run.
 #[derive(Debug, Clone, ParamGroup)]
 pub struct RunParams {
-    /// Most rows per run of the model. `ImageFeaturizer` and `TextEmbedder` take fewer on the CPU, where larger runs are
-    /// slower: 8 pictures per thread, 4,096 tokens.
+    /// Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at most 8
+    /// pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing.
     #[param(default = 64, min(1))]
     pub mini_batch_size: usize,
     /// Where the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
