@@ -135,6 +135,7 @@ MODULES = (
     "image",
     "onnx",
     "stages",
+    "text",
     "models",
     "testing",
     "testing.checks",
