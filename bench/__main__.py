@@ -8,13 +8,13 @@ import sys
 
 from bench import report
 from bench.decode import decode, quality
+from bench.features import features
 from bench.measure import Figure, Measure, Setting
 from bench.model import model
 from bench.plan import plan
 from bench.spark_job import spark_job
-from bench.features import features
-from bench.text import text
 from bench.startup import startup
+from bench.text import text
 
 MEASURES: dict[str, Measure] = {
     "decode": decode,

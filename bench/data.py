@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ def mixed(rows: int) -> pa.Table:
         levels = np.array([f"level {j}" for j in range(4 + 8 * i)])
         columns[f"k{i}"] = pa.array(random.choice(levels, size=rows))
     for i in range(2):
-        day = datetime.date(2000, 1, 1)
+        day = dt.date(2000, 1, 1)
         columns[f"d{i}"] = pa.array(np.datetime64(day) + random.integers(0, 9000, size=rows))
     columns["text"] = documents(rows, words=8, size=5_000)
     return pa.table(columns)
@@ -61,5 +61,3 @@ def write(folder: Path, table: pa.Table) -> str:
         part = table.take(np.arange(core, table.num_rows, CORES))
         pq.write_table(part, folder / f"part-{core}.parquet", compression="zstd", row_group_size=65_536)
     return str(folder)
-
-

@@ -1,4 +1,4 @@
-"""Vector assembly, automatic featurization and summaries, beside Spark ML's own stages."""
+"""Vector assembly and automatic featurization, beside Spark ML's own stages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from bench import data
 from bench.measure import Figure, Setting, side_by_side
-from bench.session import CORES, run_to_nowhere, spark_session
+from bench.session import run_to_nowhere, spark_session
 from bench.text import FEATURES, spark_stages
 
 if TYPE_CHECKING:
@@ -79,11 +79,17 @@ def native_run(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
         random = np.random.default_rng(2)
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(random.normal(size=rows * 64)), 64)
-        columns = {"text": data.documents(rows), **data.numbers(rows, 50), "array": vectors.cast(pa.list_(pa.float64()))}
+        columns = {
+            "text": data.documents(rows),
+            **data.numbers(rows, 50),
+            "array": vectors.cast(pa.list_(pa.float64())),
+        }
         plain = spark.read.parquet(data.write(Path(folder), pa.table(columns)))
         source = plain.withColumn("vector", array_to_vector(F.col("array"))).drop("array")
         doubles = [f"c{i}" for i in range(50)]
-        featurizer = TextFeaturizer(inputCol="text", outputCol="words", numFeatures=FEATURES, useIDF=False).fit(source)
+        featurizer = TextFeaturizer(
+            inputCol="text", outputCol="words", numFeatures=FEATURES, useIDF=False
+        ).fit(source)
         assembler = FastVectorAssembler(inputCols=["words", *doubles, "vector"], outputCol="features")
         theirs = Pipeline(
             stages=[
@@ -123,7 +129,13 @@ def by_hand(table: pa.Table) -> Any:
         f"CAST({sql} AS DOUBLE) AS {d}_{i}"
         for d in dates
         for i, sql in enumerate(
-            (f"year({d})", f"weekday({d}) + 1", f"month({d})", f"day({d})", f"datediff({d}, DATE'1970-01-01')")
+            (
+                f"year({d})",
+                f"weekday({d}) + 1",
+                f"month({d})",
+                f"day({d})",
+                f"datediff({d}, DATE'1970-01-01')",
+            )
         )
     ]
     slots = [f"{d}_{i}" for d in dates for i in range(5)]
@@ -163,32 +175,8 @@ def featurize(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
         )
 
 
-def summaries(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
-    """SummarizeData."""
-    from mmlrs.featurize import SummarizeData
-
-    columns, rows = 100, 100_000 if setting.quick else 1_000_000
-    with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
-        source = spark.read.parquet(data.write(Path(folder), pa.table(data.numbers(rows, columns))))
-        quantiles = [0.005, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.995]
-
-        def theirs() -> None:
-            source.summary().collect()
-            source.approxQuantile(source.columns, quantiles, 0.01)
-
-        timed = side_by_side(
-            lambda: SummarizeData().transform(source).collect(), theirs, setting.pairs(3)
-        )
-        yield Figure(
-            f"SummarizeData of {columns} columns x {rows:,} rows",
-            timed.ratio,
-            target=3.0,
-            detail=timed.seconds("Spark's summary plus approxQuantile"),
-        )
-
-
 def features(setting: Setting) -> Iterator[Figure]:
-    """Assembly, featurization and summaries on Spark."""
+    """Assembly and featurization on Spark."""
     with spark_session(memory="6g") as spark:
-        for measure in (assembly, native_run, featurize, summaries):
+        for measure in (assembly, native_run, featurize):
             yield from measure(spark, setting)

@@ -45,7 +45,10 @@ def four_stages(source: DataFrame) -> DataFrame:
 
 def plan(setting: Setting) -> Iterator[Figure]:
     """Counts that must be one."""
-    with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder, spark_session(images=True, memory="2g") as spark:
+    with (
+        tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder,
+        spark_session(images=True, memory="2g") as spark,
+    ):
         write_parquet(Path(folder), pictures.repeated(pictures.jpegs(600, 400), ROWS))
         frame = four_stages(spark.read.parquet(folder))
 

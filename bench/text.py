@@ -22,15 +22,15 @@ def spark_stages(inputCol: str, outputCol: str, *, bigrams: bool = True, idf: bo
     from pyspark.ml import Pipeline
     from pyspark.ml.feature import IDF, HashingTF, NGram, RegexTokenizer, StopWordsRemover
 
-    stages: list[Any] = [RegexTokenizer(inputCol=inputCol, outputCol="tokens", pattern=r"\s+", minTokenLength=0)]
+    stages: list[Any] = [
+        RegexTokenizer(inputCol=inputCol, outputCol="tokens", pattern=r"\s+", minTokenLength=0)
+    ]
     last = "tokens"
     if bigrams:
         stages.append(StopWordsRemover(inputCol=last, outputCol="words"))
         stages.append(NGram(inputCol="words", outputCol="bigrams", n=2))
         last = "bigrams"
-    stages.append(
-        HashingTF(inputCol=last, outputCol="counts" if idf else outputCol, numFeatures=FEATURES)
-    )
+    stages.append(HashingTF(inputCol=last, outputCol="counts" if idf else outputCol, numFeatures=FEATURES))
     if idf:
         stages.append(IDF(inputCol="counts", outputCol=outputCol, minDocFreq=1))
     return Pipeline(stages=stages)
@@ -55,9 +55,7 @@ def beside_spark(setting: Setting) -> Iterator[Figure]:
     """Fit and transform on Spark."""
     rows = 20_000 if setting.quick else 100_000
     with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder, spark_session() as spark:
-        source = spark.read.parquet(
-            data.write(Path(folder), pa.table({"text": data.documents(rows)}))
-        )
+        source = spark.read.parquet(data.write(Path(folder), pa.table({"text": data.documents(rows)})))
         ours, theirs = text_featurizer(), spark_stages("text", "features")
         same_vectors(
             ours.fit(source).transform(source).select("features"),

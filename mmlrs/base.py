@@ -145,14 +145,14 @@ class Stage(_Base):
             values = json.dumps({**json.loads(values), **{k: {"sha256": v} for k, v in blobs.items()}})
         return values, tuple(blobs.values())
 
-    def _vector_inputs(self) -> set[str]:
+    def _vector_inputs(self) -> frozenset[str]:
         """Return the input columns whose Spark ML vectors the stage reads as they are, sparse ones too."""
-        names: set[str] = set()
+        names: list[str] = []
         for param in stage_spec(self._stage)["params"]:
             if "sparsevector" in param["accepts"]:
                 value = self._value(param["name"])
-                names |= {value} if isinstance(value, str) else set(value or ())
-        return names
+                names += [value] if isinstance(value, str) else (value or [])
+        return frozenset(names)
 
     def _warn(self, notes: Iterable[str]) -> None:
         """Tell the user something, once per process."""
@@ -302,7 +302,7 @@ class NativeModel(NativeTransformer, _Model):
     """A native transformer that an estimator made."""
 
 
-class Estimator(Stage, _Estimator):
+class Estimator(Stage, _Estimator):  # type: ignore[type-arg, unused-ignore]
     """An estimator on Spark DataFrames, Arrow tables and pandas DataFrames."""
 
     def fit(self, dataset: Any, params: Any = None) -> Any:
@@ -364,8 +364,10 @@ class NativeEstimator(Estimator):
         """Return the model of that class with those params."""
         from mmlrs.models import ModelHandle
 
-        given = {k: ModelHandle.from_json(v) if isinstance(v, dict) and set(v) <= {"sha256", "path"} else v
-                 for k, v in json.loads(values).items()}
+        given = {
+            k: ModelHandle.from_json(v) if isinstance(v, dict) and set(v) <= {"sha256", "path"} else v
+            for k, v in json.loads(values).items()
+        }
         model = stage_class(name)(**given)
         return model._resetUid(self.uid)
 

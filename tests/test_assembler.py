@@ -76,8 +76,13 @@ def test_the_kernel_tells_what_was_missing(gaps):
         inputCols=["x", "a.b"], outputCol="features", handleInvalid="keep", errorCol="why"
     )
     why = [row[0] for row in stage.transform(gaps).select("why").collect()]
-    assert why[0] is None and "`x`" in why[1] and "`x`" in why[2] and why[3] is None
-    with pytest.raises(DecodeError, match="FastVectorAssembler: column `x`, row 1 of the batch: is null or NaN"):
+    assert why[0] is None
+    assert "`x`" in why[1]
+    assert "`x`" in why[2]
+    assert why[3] is None
+    with pytest.raises(
+        DecodeError, match="FastVectorAssembler: column `x`, row 1 of the batch: is null or NaN"
+    ):
         FastVectorAssembler(inputCols=["x"], outputCol="o").transform(pa.table({"x": [1.0, None]}))
 
 
@@ -89,9 +94,9 @@ def test_nominal_attributes_stay_at_their_slots_and_others_go(spark, gaps):
         "attrs": {"nominal": [{"name": "k", "vals": ["b", "a"], "idx": 1}]},
     }
     plain = FastVectorAssembler(inputCols=["x", "k"], outputCol="features").transform(indexed)
-    kernel = FastVectorAssembler(
-        inputCols=["x", "k"], outputCol="features", errorCol="why"
-    ).transform(indexed)
+    kernel = FastVectorAssembler(inputCols=["x", "k"], outputCol="features", errorCol="why").transform(
+        indexed
+    )
     assert plain.schema["features"].metadata["ml_attr"] == expected
     assert kernel.schema["features"].metadata["ml_attr"] == expected
     # A tree learner reads them.
@@ -130,5 +135,5 @@ def test_a_text_column_is_refused_by_name():
 
 def test_a_vector_column_without_any_vector_is_refused_under_keep():
     table = pa.table({"v": pa.array([None], pa.list_(pa.float64()))})
-    with pytest.raises(DecodeError, match="column `v`.*size of its vectors is unknown"):
+    with pytest.raises(DecodeError, match=r"column `v`.*size of its vectors is unknown"):
         FastVectorAssembler(inputCols=["v"], outputCol="o", handleInvalid="keep").transform(table)

@@ -132,6 +132,7 @@ def test_the_pages_have_examples():
 # -- docstrings -------------------------------------------------------------------------------------------------------
 
 MODULES = (
+    "featurize",
     "image",
     "onnx",
     "stages",

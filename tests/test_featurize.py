@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import json
 
@@ -48,7 +48,9 @@ def test_numbers_of_every_type_are_filled_with_their_mean():
             "short": pa.array([1, 2, 3, None], pa.int16()),
             "byte": pa.array([1, 1, None, 1], pa.int8()),
             "flag": [True, None, False, False],
-            "price": pa.array([decimal.Decimal("1.50"), None, decimal.Decimal("2.50"), None], pa.decimal128(9, 2)),
+            "price": pa.array(
+                [decimal.Decimal("1.50"), None, decimal.Decimal("2.50"), None], pa.decimal128(9, 2)
+            ),
         }
     )
     made = np.array(rows(featurized(table)))
@@ -57,7 +59,7 @@ def test_numbers_of_every_type_are_filled_with_their_mean():
 
 
 def test_slots_follow_the_columns_and_carry_their_names():
-    table = pa.table({"z": [1.0, 2.0], "a": [True, False], "day": [datetime.date(2024, 2, 29)] * 2})
+    table = pa.table({"z": [1.0, 2.0], "a": [True, False], "day": [dt.date(2024, 2, 29)] * 2})
     made = featurized(table)
     names = {a["idx"]: a["name"] for a in attributes(made)["attrs"]["numeric"]}
     assert [names[i] for i in range(7)] == [
@@ -84,7 +86,9 @@ def test_words_weigh_what_sparks_stages_give_them(spark):
         HashingTF(inputCol="t", outputCol="c", numFeatures=1 << 18),
         IDF(inputCol="c", outputCol="f"),
     ]
-    theirs = [r[0].toArray() for r in Pipeline(stages=stages).fit(source).transform(source).select("f").collect()]
+    theirs = [
+        r[0].toArray() for r in Pipeline(stages=stages).fit(source).transform(source).select("f").collect()
+    ]
     used = np.flatnonzero(np.sum(np.abs(theirs), axis=0))
     assert len(used) == len(ours[0])
     np.testing.assert_allclose(ours, np.array(theirs)[:, used], rtol=1e-12)
@@ -97,7 +101,7 @@ def test_without_one_hot_a_category_is_the_index_of_its_level():
 
 
 def test_timestamps_are_read_in_the_sessions_time_zone(spark):
-    moment = datetime.datetime(2024, 1, 1, 23, 30, 15, tzinfo=datetime.UTC)
+    moment = dt.datetime(2024, 1, 1, 23, 30, 15, tzinfo=dt.UTC)
     table = pa.table({"at": pa.array([moment, moment], pa.timestamp("us", tz="Asia/Tokyo"))})
     expected = [2024.0, 2.0, 1.0, 2.0, 19724.0, 8.0, 30.0, 15.0, moment.timestamp() * 1000]
     assert rows(featurized(table))[0] == expected
@@ -112,10 +116,10 @@ def test_timestamps_are_read_in_the_sessions_time_zone(spark):
 
 
 def test_dates_before_1970_and_after_2262_have_their_slots():
-    days = [datetime.date(1583, 1, 1), datetime.date(9999, 12, 31)]
+    days = [dt.date(1583, 1, 1), dt.date(9999, 12, 31)]
     made = rows(featurized(pa.table({"day": days})))
     assert [row[0] for row in made] == [1583.0, 9999.0]
-    assert made[0][4] == (days[0] - datetime.date(1970, 1, 1)).days
+    assert made[0][4] == (days[0] - dt.date(1970, 1, 1)).days
 
 
 def test_vectors_and_arrays_pass_and_must_keep_their_size():
@@ -132,7 +136,9 @@ def test_infinities_are_values_but_do_not_make_the_mean():
 
 @pytest.mark.parametrize("kind", [pa.float64(), pa.date32(), pa.timestamp("us")])
 def test_a_column_of_nothing_but_nulls_is_one_clear_error(kind):
-    with pytest.raises(DecodeError, match="Featurize: column `x`: has no value to replace the missing ones with"):
+    with pytest.raises(
+        DecodeError, match="Featurize: column `x`: has no value to replace the missing ones with"
+    ):
         featurized(pa.table({"x": pa.nulls(3, kind)}))
 
 
@@ -148,12 +154,15 @@ def test_an_unseen_level_follows_handle_invalid():
         pa.table({"job": ["a", "b", "a", "b"], "x": [1, 2, 3, 4]})
     )
     new = pa.table({"job": ["a", "c"], "x": [7, 8]})
-    with pytest.raises(DecodeError, match='FeaturizeModel: column `job`, row 1 of the batch: has the value "c"'):
+    with pytest.raises(
+        DecodeError, match='FeaturizeModel: column `job`, row 1 of the batch: has the value "c"'
+    ):
         model.transform(new)
     assert model.copy()._set(handleInvalid="skip").transform(new).num_rows == 1
     kept = model.copy()._set(handleInvalid="keep", errorCol="why").transform(new)
     assert rows(kept) == [[1.0, 0.0, 7.0], [0.0, 0.0, 8.0]]
-    assert kept["why"].to_pylist()[0] is None and "not there" in kept["why"].to_pylist()[1]
+    assert kept["why"].to_pylist()[0] is None
+    assert "not there" in kept["why"].to_pylist()[1]
 
 
 def test_without_imputation_a_missing_value_is_a_bad_row():
@@ -162,7 +171,8 @@ def test_without_imputation_a_missing_value_is_a_bad_row():
     with pytest.raises(DecodeError, match="column `x`, row 1 of the batch: is missing"):
         model.transform(table)
     kept = rows(model.copy()._set(handleInvalid="keep").transform(table))
-    assert np.isnan(kept[1][0]) and kept[1][1] == 2.0
+    assert np.isnan(kept[1][0])
+    assert kept[1][1] == 2.0
 
 
 def test_a_column_that_cannot_be_a_feature_is_named():
@@ -184,7 +194,7 @@ def people(spark):
         {
             "age": [31.0, None, 45.0, 28.0, 60.0, 33.0],
             "job": ["nurse", "clerk", "nurse", "clerk", "nurse", "clerk"],
-            "since": [datetime.date(2020, 1, d) for d in range(1, 7)],
+            "since": [dt.date(2020, 1, d) for d in range(1, 7)],
             "note": ["likes tea", "likes coffee", "", "no sugar please", "tea", "coffee now"],
             "more": ["a b c", "b c", "c", "d e", "e f g", "g h"],
             "label": [1.0, 0.0, 1.0, 0.0, 1.0, 0.0],

@@ -8,13 +8,26 @@ from dataclasses import dataclass
 
 from mmlrs.errors import ColumnNotFoundError
 
-__all__ = ["Compiled", "Expr", "Node", "Source", "Value", "compile_program", "resolve", "resolve_all", "sources_of"]
+__all__ = [
+    "Compiled",
+    "Expr",
+    "Node",
+    "Source",
+    "Value",
+    "compile_program",
+    "resolve",
+    "resolve_all",
+    "sources_of",
+]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A plain column of the dataset; `vector` says that it holds Spark ML vectors that must stay as they are, sparse
-    ones and doubles, rather than become lists of floats."""
+    """A plain column of the dataset.
+
+    `vector` says that it holds Spark ML vectors that stay as they are, sparse ones and doubles, rather than become lists
+    of floats.
+    """
 
     column: str
     vector: bool = False

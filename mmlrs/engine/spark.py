@@ -124,9 +124,7 @@ def _row_based(df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
 def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
     wanted = stage._vector_inputs()
     vectors = {f.name for f in df.schema if f.name in wanted and isinstance(f.dataType, VectorUDT)}
-    return partial(
-        bind, stage._stage, lineage=lineage, columns=df.columns, ignore_case=True, vectors=vectors
-    )
+    return partial(bind, stage._stage, lineage=lineage, columns=df.columns, ignore_case=True, vectors=vectors)
 
 
 def source_fields(df: DataFrame) -> Callable[[Source], pa.Field]:
@@ -139,7 +137,9 @@ def source_fields(df: DataFrame) -> Callable[[Source], pa.Field]:
         field = schema[name]
         kind = field.dataType
         metadata = (
-            {b"ml_attr": json.dumps(field.metadata["ml_attr"]).encode()} if "ml_attr" in field.metadata else None
+            {b"ml_attr": json.dumps(field.metadata["ml_attr"]).encode()}
+            if "ml_attr" in field.metadata
+            else None
         )
         if isinstance(kind, VectorUDT):
             arrow = VECTOR if source.vector else pa.list_(pa.float32())
@@ -172,7 +172,9 @@ def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
         if source.vector:
             columns += [F.unwrap_udt(plain)[member] for member in VECTOR_MEMBERS]
         elif isinstance(schema[source.column].dataType, VectorUDT):
-            columns.append(F.when(plain.isNotNull(), vector_to_array(plain, "float32")))  # which fails on a null
+            columns.append(
+                F.when(plain.isNotNull(), vector_to_array(plain, "float32"))
+            )  # which fails on a null
         else:
             columns.append(plain)
     return columns

@@ -325,8 +325,8 @@ def check_fused_equals_unfused(stage: Stage, data: pa.Table, spark: Any) -> None
     }
     after = stage.copy()._set(**rename)
     first = ImageTransformer(inputCol=column, outputCol="__first__").transform(to_spark(spark, data))
-    fused = after.transform(first)
-    unfused = after.transform(engine.with_lineage(first.select("*"), {}))
+    fused = run_stage(after, first)
+    unfused = run_stage(after, engine.with_lineage(first.select("*"), {}))
     assert_same(collect(fused), collect(unfused), sort=True)
 
 
@@ -411,7 +411,12 @@ def to_spark(spark: SparkSession, data: pa.Table) -> Any:
 
 
 def _is_vector_field(field: pa.Field) -> bool:
-    return pa.types.is_struct(field.type) and [m.name for m in field.type] == ["type", "size", "indices", "values"]
+    return pa.types.is_struct(field.type) and [m.name for m in field.type] == [
+        "type",
+        "size",
+        "indices",
+        "values",
+    ]
 
 
 def collect(df: Any) -> pa.Table:
@@ -420,9 +425,7 @@ def collect(df: Any) -> pa.Table:
     from pyspark.sql import functions as F
 
     columns = [
-        F.unwrap_udt(F.col(f.name)).alias(f.name)
-        if isinstance(f.dataType, VectorUDT)
-        else F.col(f.name)
+        F.unwrap_udt(F.col(f.name)).alias(f.name) if isinstance(f.dataType, VectorUDT) else F.col(f.name)
         for f in df.schema
     ]
     return df.select(*columns).toArrow()
@@ -458,7 +461,7 @@ def _sparse(value: Any) -> tuple[int, dict[int, float]]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    if _is_vector(a) and isinstance(b, dict | list) or _is_vector(b) and isinstance(a, list):
+    if (_is_vector(a) and isinstance(b, dict | list)) or (_is_vector(b) and isinstance(a, list)):
         (n, left), (m, right) = _sparse(a), _sparse(b)
         return n == m and left.keys() == right.keys() and all(_same(left[i], right[i]) for i in left)
     if isinstance(a, float) and isinstance(b, float):

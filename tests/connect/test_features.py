@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 import pyarrow as pa
 import pytest
@@ -16,7 +16,7 @@ TABLE = pa.table(
     {
         "age": [31.0, None, 45.0, 28.0],
         "job": ["nurse", "clerk", "nurse", "clerk"],
-        "since": [datetime.date(2020, 1, d) for d in range(1, 5)],
+        "since": [dt.date(2020, 1, d) for d in range(1, 5)],
         "note": ["likes tea", "likes coffee", "", "no sugar please"],
         "label": [1.0, 0.0, 1.0, 0.0],
     }

@@ -86,6 +86,7 @@ pub struct Vectors {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one a column, never in a list")]
 enum Form {
     Struct { kind: Int8Array, size: Int32Array, indices: ListArray, values: ListArray },
     List { offsets: Vec<usize>, values: Float64Array },
