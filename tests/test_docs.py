@@ -134,6 +134,7 @@ def test_the_pages_have_examples():
 MODULES = (
     "image",
     "onnx",
+    "text",
     "stages",
     "models",
     "testing",
