@@ -135,6 +135,7 @@ MODULES = (
     "featurize",
     "image",
     "onnx",
+    "text",
     "stages",
     "text",
     "models",
