@@ -135,7 +135,6 @@ MODULES = (
     "featurize",
     "image",
     "onnx",
-    "text",
     "stages",
     "text",
     "models",

@@ -12,7 +12,7 @@ from mmlrs._params import Convert, Param, undefined
 from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer
 from mmlrs.models import ModelLike
 
-__all__ = ["TextFeaturizer", "TextFeaturizerModel", "MultiNGram", "PageSplitter", "TextPreprocessor", "UnicodeNormalize"]
+__all__ = ["TextFeaturizer", "TextFeaturizerModel", "MultiNGram", "PageSplitter", "TextPreprocessor", "UnicodeNormalize", "HuggingFaceTokenizer", "TextEmbedder"]
 
 
 class TextFeaturizer(NativeEstimator):
@@ -1183,6 +1183,485 @@ class UnicodeNormalize(NativeTransformer):
     def getLower(self) -> bool:
         """Return the value of `lower`."""
         value: bool = self._value("lower")
+        return value
+
+    def setHandleInvalid(self, value: str) -> Self:
+        """Set `handleInvalid`; returns the stage."""
+        self._set(handleInvalid=value)
+        return self
+
+    def getHandleInvalid(self) -> str:
+        """Return the value of `handleInvalid`."""
+        value: str = self._value("handleInvalid")
+        return value
+
+    def setErrorCol(self, value: str) -> Self:
+        """Set `errorCol`; returns the stage."""
+        self._set(errorCol=value)
+        return self
+
+    def getErrorCol(self) -> str | None:
+        """Return the value of `errorCol`, or None when it is not set."""
+        value: str | None = self._value("errorCol")
+        return value
+
+
+class HuggingFaceTokenizer(NativeTransformer):
+    """Turns texts into the token numbers that a transformer model reads, with the vocabulary of a tokenizer.json.
+
+    The new columns hold arrays of 64-bit integers, one array per text and as long as the text has tokens, and
+    have the names that models have for their inputs: `ONNXModel` without a feedDict finds them. All of the
+    file's steps are applied: normalisation, splitting, the vocabulary (word pieces, BPE, unigrams or whole
+    words) and special tokens. The file's own padding is not: a text's tokens depend on nothing but the text.
+    For the same reason there is no padding to the longest text of a batch, which on Spark would depend on how
+    the rows are split; `ONNXModel` runs arrays of one length together, and `TextEmbedder` pads as little as
+    it can. The file is parsed once per process.
+
+    A null text is a row that cannot be processed; an empty one has only special tokens.
+
+    Parameters
+    ----------
+    inputCol : str
+        Name of the text column. Reads: string. Must not be empty.
+    tokenizer : ModelLike
+        The tokenizer.json, as the `tokenizers` library saves it and the Hugging Face hub has it beside a
+        model: a path, bytes or a handle.
+    inputIdsCol : str, default "input_ids"
+        Column for the numbers of the tokens in the vocabulary. Must not be empty.
+    attentionMaskCol : str, default "attention_mask"
+        Column for the attention mask: 1 for a token, 0 for padding. Must not be empty.
+    tokenTypeIdsCol : str, optional
+        Column for the number of the sentence that each token belongs to, which BERT and its like read: 0 for
+        all tokens of a single text. Models have the name `token_type_ids` for it. Unset: no such column. Must
+        not be empty.
+    maxLength : int, optional
+        Most tokens of a text, special ones included. Unset: what the file says, if it says anything. Must be
+        at least 1.
+    padding : str, default "none"
+        "none" leaves arrays as long as their texts; `"max_length"` fills each up to maxLength with the
+        padding token. Must be one of "none", "max_length".
+    truncation : bool, default True
+        Cut texts of more than maxLength tokens, on the side that the file says, else at the end; otherwise
+        they stay longer.
+    addSpecialTokens : bool, default True
+        Add the special tokens that the file names, such as `[CLS]` and `[SEP]`.
+    handleInvalid : str, default "error"
+        What to do with a row that cannot be processed, a null one included: "error" fails with one error that
+        names stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output. Must be
+        one of "error", "skip", "keep".
+    errorCol : str, optional
+        Name of a string column to add that holds why a row could not be processed; null for good rows. Must
+        not be empty.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.testing import sample_tokenizer
+    >>> from mmlrs.text import HuggingFaceTokenizer
+    >>>
+    >>> table = pa.table({"text": ["The cat sat.", "A dog"]})
+    >>> tokenizer = HuggingFaceTokenizer(inputCol="text", tokenizer=sample_tokenizer(), maxLength=8)
+    >>> out = tokenizer.transform(table)
+    >>> assert out.column_names == ["text", "input_ids", "attention_mask"]
+    >>> assert out["attention_mask"].to_pylist() == [[1] * 6, [1] * 4]
+    """
+
+    __module__ = "mmlrs.text"
+    _stage: ClassVar[str] = "HuggingFaceTokenizer"
+
+    inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the text column. Reads: string. Must not be empty.", Convert.str)
+    tokenizer: Param[Any] = Param(undefined(), "tokenizer", "The tokenizer.json, as the `tokenizers` library saves it and the Hugging Face hub has it beside a model: a path, bytes or a handle.", Convert.file)
+    inputIdsCol: Param[Any] = Param(undefined(), "inputIdsCol", "Column for the numbers of the tokens in the vocabulary. Must not be empty.", Convert.str)
+    attentionMaskCol: Param[Any] = Param(undefined(), "attentionMaskCol", "Column for the attention mask: 1 for a token, 0 for padding. Must not be empty.", Convert.str)
+    tokenTypeIdsCol: Param[Any] = Param(undefined(), "tokenTypeIdsCol", "Column for the number of the sentence that each token belongs to, which BERT and its like read: 0 for all tokens of a single text. Models have the name `token_type_ids` for it. Unset: no such column. Must not be empty.", Convert.str)
+    maxLength: Param[Any] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included. Unset: what the file says, if it says anything. Must be at least 1.", Convert.int)
+    padding: Param[Any] = Param(undefined(), "padding", "\"none\" leaves arrays as long as their texts; `\"max_length\"` fills each up to maxLength with the padding token. Must be one of \"none\", \"max_length\".", Convert.str)
+    truncation: Param[Any] = Param(undefined(), "truncation", "Cut texts of more than maxLength tokens, on the side that the file says, else at the end; otherwise they stay longer.", Convert.bool)
+    addSpecialTokens: Param[Any] = Param(undefined(), "addSpecialTokens", "Add the special tokens that the file names, such as `[CLS]` and `[SEP]`.", Convert.bool)
+    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
+    errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
+
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        tokenizer: ModelLike | None = None,
+        inputIdsCol: str | None = None,
+        attentionMaskCol: str | None = None,
+        tokenTypeIdsCol: str | None = None,
+        maxLength: int | None = None,
+        padding: str | None = None,
+        truncation: bool | None = None,
+        addSpecialTokens: bool | None = None,
+        handleInvalid: str | None = None,
+        errorCol: str | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCol": inputCol,
+                "tokenizer": tokenizer,
+                "inputIdsCol": inputIdsCol,
+                "attentionMaskCol": attentionMaskCol,
+                "tokenTypeIdsCol": tokenTypeIdsCol,
+                "maxLength": maxLength,
+                "padding": padding,
+                "truncation": truncation,
+                "addSpecialTokens": addSpecialTokens,
+                "handleInvalid": handleInvalid,
+                "errorCol": errorCol,
+            }
+        )
+
+    def setInputCol(self, value: str) -> Self:
+        """Set `inputCol`; returns the stage."""
+        self._set(inputCol=value)
+        return self
+
+    def getInputCol(self) -> str | None:
+        """Return the value of `inputCol`, or None when it is not set."""
+        value: str | None = self._value("inputCol")
+        return value
+
+    def setTokenizer(self, value: ModelLike) -> Self:
+        """Set `tokenizer`; returns the stage."""
+        self._set(tokenizer=value)
+        return self
+
+    def getTokenizer(self) -> ModelLike | None:
+        """Return the value of `tokenizer`, or None when it is not set."""
+        value: ModelLike | None = self._value("tokenizer")
+        return value
+
+    def setInputIdsCol(self, value: str) -> Self:
+        """Set `inputIdsCol`; returns the stage."""
+        self._set(inputIdsCol=value)
+        return self
+
+    def getInputIdsCol(self) -> str:
+        """Return the value of `inputIdsCol`."""
+        value: str = self._value("inputIdsCol")
+        return value
+
+    def setAttentionMaskCol(self, value: str) -> Self:
+        """Set `attentionMaskCol`; returns the stage."""
+        self._set(attentionMaskCol=value)
+        return self
+
+    def getAttentionMaskCol(self) -> str:
+        """Return the value of `attentionMaskCol`."""
+        value: str = self._value("attentionMaskCol")
+        return value
+
+    def setTokenTypeIdsCol(self, value: str) -> Self:
+        """Set `tokenTypeIdsCol`; returns the stage."""
+        self._set(tokenTypeIdsCol=value)
+        return self
+
+    def getTokenTypeIdsCol(self) -> str | None:
+        """Return the value of `tokenTypeIdsCol`, or None when it is not set."""
+        value: str | None = self._value("tokenTypeIdsCol")
+        return value
+
+    def setMaxLength(self, value: int) -> Self:
+        """Set `maxLength`; returns the stage."""
+        self._set(maxLength=value)
+        return self
+
+    def getMaxLength(self) -> int | None:
+        """Return the value of `maxLength`, or None when it is not set."""
+        value: int | None = self._value("maxLength")
+        return value
+
+    def setPadding(self, value: str) -> Self:
+        """Set `padding`; returns the stage."""
+        self._set(padding=value)
+        return self
+
+    def getPadding(self) -> str:
+        """Return the value of `padding`."""
+        value: str = self._value("padding")
+        return value
+
+    def setTruncation(self, value: bool) -> Self:
+        """Set `truncation`; returns the stage."""
+        self._set(truncation=value)
+        return self
+
+    def getTruncation(self) -> bool:
+        """Return the value of `truncation`."""
+        value: bool = self._value("truncation")
+        return value
+
+    def setAddSpecialTokens(self, value: bool) -> Self:
+        """Set `addSpecialTokens`; returns the stage."""
+        self._set(addSpecialTokens=value)
+        return self
+
+    def getAddSpecialTokens(self) -> bool:
+        """Return the value of `addSpecialTokens`."""
+        value: bool = self._value("addSpecialTokens")
+        return value
+
+    def setHandleInvalid(self, value: str) -> Self:
+        """Set `handleInvalid`; returns the stage."""
+        self._set(handleInvalid=value)
+        return self
+
+    def getHandleInvalid(self) -> str:
+        """Return the value of `handleInvalid`."""
+        value: str = self._value("handleInvalid")
+        return value
+
+    def setErrorCol(self, value: str) -> Self:
+        """Set `errorCol`; returns the stage."""
+        self._set(errorCol=value)
+        return self
+
+    def getErrorCol(self) -> str | None:
+        """Return the value of `errorCol`, or None when it is not set."""
+        value: str | None = self._value("errorCol")
+        return value
+
+
+class TextEmbedder(NativeTransformer):
+    """Turns texts into vectors with a transformer model, such as those of sentence-transformers.
+
+    Each text is tokenized, run, pooled and scaled to length 1, all in one pass. Texts of a batch are ordered
+    by length, so that little is padded; the attention mask keeps the padding out of the result, which depends
+    neither on the other texts of the batch nor on their order, to float rounding. The model's inputs are
+    found by name: `input_ids`, and `attention_mask`, `token_type_ids`, `position_ids` where it has them. Of
+    its outputs, `sentence_embedding`, `last_hidden_state` or `token_embeddings` is read, else the first of
+    three dimensions, else the first of two. A hidden state of shape [batch, tokens, size] is pooled; an
+    embedding of shape [batch, size] is taken as it is. A null text is a row that cannot be processed; an
+    empty one has the vector of its special tokens.
+
+    Parameters
+    ----------
+    inputCol : str
+        Name of the text column. Reads: string. Must not be empty.
+    outputCol : str, default <uid>_output
+        Name of the vector column to add. Must not be empty.
+    model : ModelLike
+        The ONNX model: a path, bytes, or a handle from `mmlrs.models`.
+    tokenizer : ModelLike
+        The model's tokenizer.json: a path, bytes or a handle.
+    pooling : str, default "mean"
+        How the hidden states of a text's tokens become one vector: "mean" of all tokens, "cls" for the first
+        one, "max" for the largest value of each slot. Has no part where the model's output is an embedding
+        already. Must be one of "mean", "cls", "max".
+    normalize : bool, default True
+        Scale each vector to Euclidean length 1, so that dot products are cosines.
+    maxLength : int, optional
+        Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json
+        says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it
+        is often another. More tokens than the model has positions for is an error, told before anything runs
+        for up to 1,024 tokens. Must be at least 1.
+    outputTensorName : str, optional
+        The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.
+    miniBatchSize : int, default 64
+        Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer`
+        runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain
+        nothing. Must be at least 1.
+    device : str, default "auto"
+        Where the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
+    optimizationLevel : str, default "all"
+        How far ONNX Runtime may optimise the graph. Must be one of "none", "basic", "extended", "all".
+    intraOpThreads : int, default 0
+        Threads within one operation; 0 means the cores of the task. Must be at least 0.
+    handleInvalid : str, default "error"
+        What to do with a row that cannot be processed, a null one included: "error" fails with one error that
+        names stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output. Must be
+        one of "error", "skip", "keep".
+    errorCol : str, optional
+        Name of a string column to add that holds why a row could not be processed; null for good rows. Must
+        not be empty.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.testing import sample_text_model, sample_tokenizer
+    >>> from mmlrs.text import TextEmbedder
+    >>>
+    >>> table = pa.table({"text": ["The cat sat on the mat.", "A dog"]})
+    >>> embedder = TextEmbedder(inputCol="text", outputCol="vector", model=sample_text_model(), tokenizer=sample_tokenizer(),
+    ...                         maxLength=32)
+    >>> out = embedder.transform(table)
+    >>> assert len(out["vector"][0].as_py()) == 8
+    """
+
+    __module__ = "mmlrs.text"
+    _stage: ClassVar[str] = "TextEmbedder"
+
+    inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the text column. Reads: string. Must not be empty.", Convert.str)
+    outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
+    model: Param[Any] = Param(undefined(), "model", "The ONNX model: a path, bytes, or a handle from `mmlrs.models`.", Convert.model)
+    tokenizer: Param[Any] = Param(undefined(), "tokenizer", "The model's tokenizer.json: a path, bytes or a handle.", Convert.file)
+    pooling: Param[Any] = Param(undefined(), "pooling", "How the hidden states of a text's tokens become one vector: \"mean\" of all tokens, \"cls\" for the first one, \"max\" for the largest value of each slot. Has no part where the model's output is an embedding already. Must be one of \"mean\", \"cls\", \"max\".", Convert.str)
+    normalize: Param[Any] = Param(undefined(), "normalize", "Scale each vector to Euclidean length 1, so that dot products are cosines.", Convert.bool)
+    maxLength: Param[Any] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens than the model has positions for is an error, told before anything runs for up to 1,024 tokens. Must be at least 1.", Convert.int)
+    outputTensorName: Param[Any] = Param(undefined(), "outputTensorName", "The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.", Convert.str)
+    miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be at least 1.", Convert.int)
+    device: Param[Any] = Param(undefined(), "device", "Where the model runs: \"auto\" (GPU if there is one), \"cpu\", \"cuda\" or \"cuda:N\".", Convert.str)
+    optimizationLevel: Param[Any] = Param(undefined(), "optimizationLevel", "How far ONNX Runtime may optimise the graph. Must be one of \"none\", \"basic\", \"extended\", \"all\".", Convert.str)
+    intraOpThreads: Param[Any] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be at least 0.", Convert.int)
+    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
+    errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
+
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        model: ModelLike | None = None,
+        tokenizer: ModelLike | None = None,
+        pooling: str | None = None,
+        normalize: bool | None = None,
+        maxLength: int | None = None,
+        outputTensorName: str | None = None,
+        miniBatchSize: int | None = None,
+        device: str | None = None,
+        optimizationLevel: str | None = None,
+        intraOpThreads: int | None = None,
+        handleInvalid: str | None = None,
+        errorCol: str | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCol": inputCol,
+                "outputCol": outputCol,
+                "model": model,
+                "tokenizer": tokenizer,
+                "pooling": pooling,
+                "normalize": normalize,
+                "maxLength": maxLength,
+                "outputTensorName": outputTensorName,
+                "miniBatchSize": miniBatchSize,
+                "device": device,
+                "optimizationLevel": optimizationLevel,
+                "intraOpThreads": intraOpThreads,
+                "handleInvalid": handleInvalid,
+                "errorCol": errorCol,
+            }
+        )
+
+    def setInputCol(self, value: str) -> Self:
+        """Set `inputCol`; returns the stage."""
+        self._set(inputCol=value)
+        return self
+
+    def getInputCol(self) -> str | None:
+        """Return the value of `inputCol`, or None when it is not set."""
+        value: str | None = self._value("inputCol")
+        return value
+
+    def setOutputCol(self, value: str) -> Self:
+        """Set `outputCol`; returns the stage."""
+        self._set(outputCol=value)
+        return self
+
+    def getOutputCol(self) -> str:
+        """Return the value of `outputCol`."""
+        value: str = self._value("outputCol")
+        return value
+
+    def setModel(self, value: ModelLike) -> Self:
+        """Set `model`; returns the stage."""
+        self._set(model=value)
+        return self
+
+    def getModel(self) -> ModelLike | None:
+        """Return the value of `model`, or None when it is not set."""
+        value: ModelLike | None = self._value("model")
+        return value
+
+    def setTokenizer(self, value: ModelLike) -> Self:
+        """Set `tokenizer`; returns the stage."""
+        self._set(tokenizer=value)
+        return self
+
+    def getTokenizer(self) -> ModelLike | None:
+        """Return the value of `tokenizer`, or None when it is not set."""
+        value: ModelLike | None = self._value("tokenizer")
+        return value
+
+    def setPooling(self, value: str) -> Self:
+        """Set `pooling`; returns the stage."""
+        self._set(pooling=value)
+        return self
+
+    def getPooling(self) -> str:
+        """Return the value of `pooling`."""
+        value: str = self._value("pooling")
+        return value
+
+    def setNormalize(self, value: bool) -> Self:
+        """Set `normalize`; returns the stage."""
+        self._set(normalize=value)
+        return self
+
+    def getNormalize(self) -> bool:
+        """Return the value of `normalize`."""
+        value: bool = self._value("normalize")
+        return value
+
+    def setMaxLength(self, value: int) -> Self:
+        """Set `maxLength`; returns the stage."""
+        self._set(maxLength=value)
+        return self
+
+    def getMaxLength(self) -> int | None:
+        """Return the value of `maxLength`, or None when it is not set."""
+        value: int | None = self._value("maxLength")
+        return value
+
+    def setOutputTensorName(self, value: str) -> Self:
+        """Set `outputTensorName`; returns the stage."""
+        self._set(outputTensorName=value)
+        return self
+
+    def getOutputTensorName(self) -> str | None:
+        """Return the value of `outputTensorName`, or None when it is not set."""
+        value: str | None = self._value("outputTensorName")
+        return value
+
+    def setMiniBatchSize(self, value: int) -> Self:
+        """Set `miniBatchSize`; returns the stage."""
+        self._set(miniBatchSize=value)
+        return self
+
+    def getMiniBatchSize(self) -> int:
+        """Return the value of `miniBatchSize`."""
+        value: int = self._value("miniBatchSize")
+        return value
+
+    def setDevice(self, value: str) -> Self:
+        """Set `device`; returns the stage."""
+        self._set(device=value)
+        return self
+
+    def getDevice(self) -> str:
+        """Return the value of `device`."""
+        value: str = self._value("device")
+        return value
+
+    def setOptimizationLevel(self, value: str) -> Self:
+        """Set `optimizationLevel`; returns the stage."""
+        self._set(optimizationLevel=value)
+        return self
+
+    def getOptimizationLevel(self) -> str:
+        """Return the value of `optimizationLevel`."""
+        value: str = self._value("optimizationLevel")
+        return value
+
+    def setIntraOpThreads(self, value: int) -> Self:
+        """Set `intraOpThreads`; returns the stage."""
+        self._set(intraOpThreads=value)
+        return self
+
+    def getIntraOpThreads(self) -> int:
+        """Return the value of `intraOpThreads`."""
+        value: int = self._value("intraOpThreads")
         return value
 
     def setHandleInvalid(self, value: str) -> Self:
