@@ -40,9 +40,9 @@ impl Fit {
             let values = params(uid, values)?;
             let built = mmlrs_registry::find(stage)?.build_fit(&values)?;
             built.check_types(&schema)?;
-            let state = built.fit.new_state(&schema).map_err(|e| e.at_stage(built.spec.name))?;
+            let empty = built.fit.new_state(&schema).map_err(|e| e.at_stage(built.spec.name))?;
             let schema = schema.as_ref().clone();
-            Ok(Self { built, values: values.values, schema, state: Mutex::new(Some(state)) })
+            Ok(Self { built, values: values.values, schema, state: Mutex::new(Some(empty)) })
         })
     }
 

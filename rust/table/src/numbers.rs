@@ -30,6 +30,7 @@ pub struct Part {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a column and batch")]
 enum Values {
     Numbers(Float64Array),
     /// With the size of the first vector, which a missing one takes.
@@ -63,21 +64,19 @@ impl Part {
                 out.push(value);
                 Ok(!value.is_nan())
             }
-            Values::Vectors(vectors, size) => match vectors.row(row) {
-                Some(vector) => {
+            Values::Vectors(vectors, size) => {
+                if let Some(vector) = vectors.row(row) {
                     out.push_vector(vector);
-                    Ok(true)
+                    return Ok(true);
                 }
-                None => {
-                    let size = size.ok_or_else(|| {
-                        Error::decode("is null in the whole batch, so the size of its vectors is unknown")
-                            .at_column(&self.column)
-                            .at_row(row)
-                    })?;
-                    (0..size).for_each(|_| out.push(f64::NAN));
-                    Ok(false)
-                }
-            },
+                let size = size.ok_or_else(|| {
+                    Error::decode("is null in the whole batch, so the size of its vectors is unknown")
+                        .at_column(&self.column)
+                        .at_row(row)
+                })?;
+                (0..size).for_each(|_| out.push(f64::NAN));
+                Ok(false)
+            }
         }
     }
 }

@@ -51,6 +51,7 @@ pub struct Reader<'a> {
     cells: Cells<'a>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one a column and batch")]
 enum Cells<'a> {
     Numbers(Float64Array, Option<f64>),
     Dates(Date32Array, Option<i32>),
@@ -110,11 +111,11 @@ impl<'a> Reader<'a> {
             }
             Cells::Dates(dates, fill) => {
                 let day = if dates.is_null(row) { *fill } else { Some(dates.value(row)) };
-                append_all(day.map(date_slots), out)
+                append_moment(day, date_slots, out)
             }
             Cells::Timestamps(micros, zone, fill) => {
                 let moment = if micros.is_null(row) { *fill } else { Some(micros.value(row)) };
-                append_all(moment.map(|moment| time_slots(moment, *zone)), out)
+                append_moment(moment, |moment| time_slots(moment, *zone), out)
             }
             Cells::Levels { texts, places, size, one_hot, fill } => {
                 if texts.is_null(row) {
@@ -161,14 +162,18 @@ fn unseen(value: &dyn std::fmt::Display) -> String {
     format!("has the value {value}, which was not there when the model was fitted")
 }
 
-/// Appends slots; None stands for a missing cell, Some(None) for one beyond the calendar.
-fn append_all<const N: usize>(slots: Option<Option<[f64; N]>>, out: &mut SparseRow) -> Flaw {
-    let flaw = match slots {
-        None => Some(missing()),
-        Some(None) => Some("is beyond the years that can be told".to_owned()),
-        Some(Some(_)) => None,
+/// Appends the slots of a moment; it is None for a missing cell, its slots are for one beyond the calendar.
+fn append_moment<T, const N: usize>(
+    moment: Option<T>,
+    slots_of: impl FnOnce(T) -> Option<[f64; N]>,
+    out: &mut SparseRow,
+) -> Flaw {
+    let (slots, flaw) = match moment.map(slots_of) {
+        None => (None, Some(missing())),
+        Some(None) => (None, Some("is beyond the years that can be told".to_owned())),
+        Some(slots) => (slots, None),
     };
-    slots.flatten().unwrap_or([f64::NAN; N]).into_iter().for_each(|slot| out.push(slot));
+    slots.unwrap_or([f64::NAN; N]).into_iter().for_each(|slot| out.push(slot));
     flaw
 }
 
