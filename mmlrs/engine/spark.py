@@ -75,7 +75,7 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
         if field.name.lower() in taken:
             raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
     _warn_about_images(stage, df, outputs)
-    df = _row_based(df, node, outputs)
+    df = with_lineage(_row_based(df, node, outputs), lineage)
     if stage.hasParam("handleInvalid") and stage._value("handleInvalid") == "skip":
         return _skip(stage, df, node, outputs)
     values = {field.name: stage._output_value(node, field.name) for field in outputs}
@@ -115,7 +115,9 @@ def _row_based(df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
     user-defined types and so no vectors. A filter is row-based; this one keeps every row, which the optimizer cannot see.
     """
     made = any(is_vector(f) and is_vector_struct(f.type) for f in outputs)
-    if not made and not any(isinstance(field.dataType, UserDefinedType) for field in df.schema):
+    computed = lineage_of(df)  # above the functions, so not among what Spark collects
+    kept = [field for field in df.schema if field.name not in computed]
+    if not made and not any(isinstance(field.dataType, UserDefinedType) for field in kept):
         return df
     sources = compile_program([Value(node, None, "valid")]).sources
     return df.where(F.isnull(F.col(quoted(sources[0].column))) >= F.lit(False))

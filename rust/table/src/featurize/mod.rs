@@ -57,7 +57,7 @@ table = pa.table(
 )
 model = Featurize(inputCols=["age", "job", "since", "note"], outputCol="features").fit(table)
 features = model.transform(table)["features"]
-assert features[0].as_py()["values"][:7] == [31.0, 1.0, 2020.0, 1.0, 1.0, 6.0, 18267.0]
+assert features[0].as_py()["values"][:8] == [31.0, 0.0, 1.0, 2020.0, 1.0, 1.0, 6.0, 18267.0]
 "#
 )]
 pub struct Featurize {
