@@ -12,6 +12,8 @@ from bench.measure import Figure, Measure, Setting
 from bench.model import model
 from bench.plan import plan
 from bench.spark_job import spark_job
+from bench.features import features
+from bench.text import text
 from bench.startup import startup
 
 MEASURES: dict[str, Measure] = {
@@ -20,6 +22,8 @@ MEASURES: dict[str, Measure] = {
     "model": model,
     "spark": spark_job,
     "plan": plan,
+    "text": text,
+    "features": features,
     "startup": startup,
 }
 

@@ -69,14 +69,19 @@ class Comparison:
         """How many times faster ours is: the median over the pairs, each measured back to back."""
         return statistics.median(b / a for a, b in zip(self.ours, self.theirs, strict=True))
 
+    def seconds(self, peer: str) -> str:
+        """Medians of whole runs, for the report."""
+        ours, theirs = statistics.median(self.ours), statistics.median(self.theirs)
+        return f"{ours:.2f} s against {theirs:.2f} s with {peer}; {self._pairs()}"
+
+    def _pairs(self) -> str:
+        pairs = [b / a for a, b in zip(self.ours, self.theirs, strict=True)]
+        return f"{len(pairs)} pairs, {min(pairs):.2f} to {max(pairs):.2f}"
+
     def detail(self, rows: int, peer: str) -> str:
         """Medians per row, for the report."""
         ours, theirs = (1e3 * statistics.median(times) / rows for times in (self.ours, self.theirs))
-        pairs = [b / a for a, b in zip(self.ours, self.theirs, strict=True)]
-        return (
-            f"{ours:.2f} ms against {theirs:.2f} ms an image with {peer}; "
-            f"{len(pairs)} pairs, {min(pairs):.2f} to {max(pairs):.2f}"
-        )
+        return f"{ours:.2f} ms against {theirs:.2f} ms an image with {peer}; {self._pairs()}"
 
 
 def seconds(work: Callable[[], object]) -> float:

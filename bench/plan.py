@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from bench import pictures
 from bench.measure import Figure, Setting
-from bench.spark_job import run_to_nowhere, spark_session, write_parquet
+from bench.session import run_to_nowhere, spark_session
+from bench.spark_job import write_parquet
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -44,7 +45,7 @@ def four_stages(source: DataFrame) -> DataFrame:
 
 def plan(setting: Setting) -> Iterator[Figure]:
     """Counts that must be one."""
-    with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder, spark_session() as spark:
+    with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder, spark_session(images=True, memory="2g") as spark:
         write_parquet(Path(folder), pictures.repeated(pictures.jpegs(600, 400), ROWS))
         frame = four_stages(spark.read.parquet(folder))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,11 +17,11 @@ from bench import peers, pictures
 from bench.limit import Limit
 from bench.measure import Figure, Setting, side_by_side
 from bench.networks import RESNET50, SQUEEZENET, Network
+from bench.session import CORES, run_to_nowhere, spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-CORES = 2
 #: Rows per call of the network, on every side.
 BATCH = 32
 
@@ -43,36 +42,11 @@ class Job:
 
 
 JOBS = (
-    Job(SQUEEZENET, 1280, 960, 512, 1.5),
+    Job(SQUEEZENET, 1280, 960, 768, 1.5),
     Job(SQUEEZENET, 2048, 1536, 768, 2.3),
     Job(RESNET50, 1280, 960, 64, 1.07),
 )
 LIMIT_TARGET = 0.92
-
-
-@contextmanager
-def spark_session() -> Iterator[SparkSession]:
-    """A session as the documentation advises, quiet, on two cores."""
-    from pyspark.sql import SparkSession
-
-    import mmlrs
-
-    spark = (
-        SparkSession.builder.master(f"local[{CORES}]")
-        .appName("mmlrs-bench")
-        .config(map={**mmlrs.recommended_conf()})
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.driver.memory", "2g")
-        # The driver is the executor here; the guide advises this collector for jobs on large files.
-        .config("spark.driver.extraJavaOptions", "-XX:+UseParallelGC")
-        .getOrCreate()
-    )
-    spark.sparkContext.setLogLevel("ERROR")
-    try:
-        yield spark
-    finally:
-        spark.stop()
 
 
 def write_parquet(folder: Path, files: list[bytes]) -> None:
@@ -80,11 +54,6 @@ def write_parquet(folder: Path, files: list[bytes]) -> None:
     for part in range(CORES):
         table = pa.table({"content": pa.array(files[part::CORES], type=pa.binary())})
         pq.write_table(table, folder / f"part-{part}.parquet", compression="none", row_group_size=BATCH)
-
-
-def run_to_nowhere(frame: DataFrame) -> None:
-    """Compute every row and keep none."""
-    frame.write.format("noop").mode("overwrite").save()
 
 
 def with_mmlrs(source: DataFrame, network: Network) -> DataFrame:
@@ -189,6 +158,6 @@ def measure_job(spark: SparkSession, job: Job, setting: Setting) -> Iterator[Fig
 
 def spark_job(setting: Setting) -> Iterator[Figure]:
     """The main job: JPEG files in parquet -> ImageFeaturizer -> vector."""
-    with spark_session() as spark:
+    with spark_session(images=True, memory="2g") as spark:
         for job in JOBS:
             yield from measure_job(spark, job, setting)

@@ -24,7 +24,7 @@ _FUNCTIONS = {
     "register": "mmlrs.functions",
     "udf": "mmlrs.functions",
 }
-_NAMESPACES = ("errors", "featurize", "image", "models", "onnx", "stages", "testing")
+_NAMESPACES = ("errors", "featurize", "image", "models", "onnx", "stages", "testing", "text")
 
 __all__ = [
     "counters",

@@ -11,7 +11,8 @@ from mmlrs._generated.featurize import (
     CleanMissingData,
     CountSelector,
     CountSelectorModel,
-    FastVectorAssembler,
+    Featurize,
+    FeaturizeModel,
     IndexToValue,
     ValueIndexer,
     ValueIndexerModel,
@@ -26,10 +27,23 @@ __all__ = [
     "CountSelector",
     "CountSelectorModel",
     "FastVectorAssembler",
+    "Featurize",
+    "FeaturizeModel",
     "IndexToValue",
     "ValueIndexer",
     "ValueIndexerModel",
 ]
+
+
+class FastVectorAssembler(_generated.FastVectorAssembler):
+    __doc__ = _generated.FastVectorAssembler.__doc__
+    __module__ = "mmlrs.featurize"
+
+    def _transform_spark(self, df: Any) -> Any:
+        from mmlrs.engine.assemble import assemble_in_jvm
+
+        made = assemble_in_jvm(self, df)
+        return super()._transform_spark(df) if made is None else made
 
 
 def _pairs(stage: NativeTransformer, columns: list[str], *, ignore_case: bool) -> dict[str, str]:
@@ -91,9 +105,9 @@ class _Replacing(NativeTransformer):
             return made
         temporary = set(aside.values())
         columns = [
-            F.col(spark._quoted(aside[n])).alias(n, metadata=made.schema[aside[n]].metadata)
+            F.col(spark.quoted(aside[n])).alias(n, metadata=made.schema[aside[n]].metadata)
             if n in aside
-            else F.col(spark._quoted(n))
+            else F.col(spark.quoted(n))
             for n in made.columns
             if n not in temporary
         ]
@@ -140,11 +154,11 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
         cleaned = {}
         for (old, new), fill in zip(pairs.items(), self._value("fillValues"), strict=True):
             field = df.schema[old]
-            value = F.col(spark._quoted(old))
+            value = F.col(spark.quoted(old))
             if field.dataType.typeName() in ("double", "float"):
                 value = F.when(~F.isnan(value), value)
             metadata = field.metadata if new == old else {}
             cleaned[new] = F.coalesce(value, F.lit(fill).cast(field.dataType)).alias(new, metadata=metadata)
-        columns = [cleaned.pop(n) if n in cleaned else F.col(spark._quoted(n)) for n in df.columns]
+        columns = [cleaned.pop(n) if n in cleaned else F.col(spark.quoted(n)) for n in df.columns]
         made = df.select(*columns, *cleaned.values())
         return spark.with_lineage(made, _lineage_without(df, set(pairs) & set(pairs.values())))

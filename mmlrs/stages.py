@@ -26,7 +26,7 @@ def _keep(df: Any, names: list[str]) -> Any:
 
     kept = set(names)
     lineage = {n: e for n, e in spark.lineage_of(df).items() if n in kept and _sources(e) <= kept}
-    return spark.with_lineage(df.select(*[spark._quoted(n) for n in names]), lineage)
+    return spark.with_lineage(df.select(*[spark.quoted(n) for n in names]), lineage)
 
 
 class SelectColumns(_generated.SelectColumns):

@@ -145,7 +145,7 @@ build_extension() {
   if [ -e mmlrs/_native.abi3.so ] && stamped $venv/stamp-extension "$key"; then return; fi
   say "Building the extension (the first time takes several minutes)"
   # shellcheck disable=SC1091
-  (. $venv/environment && maturin develop --release --locked --quiet)
+  (. $venv/environment && PIP_QUIET=2 maturin develop --release --locked --quiet)
   echo "$key" >$venv/stamp-extension
 }
 

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Self
 
 from mmlrs._params import Convert, Param, undefined
 from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer
+from mmlrs.models import ModelLike
 
-__all__ = ["FastVectorAssembler", "CountSelector", "CountSelectorModel", "CleanMissingData", "CleanMissingDataModel", "ValueIndexer", "ValueIndexerModel", "IndexToValue"]
+__all__ = ["FastVectorAssembler", "Featurize", "FeaturizeModel", "CountSelector", "CountSelectorModel", "CleanMissingData", "CleanMissingDataModel", "ValueIndexer", "ValueIndexerModel", "IndexToValue"]
 
 
 class FastVectorAssembler(NativeTransformer):
@@ -111,6 +112,297 @@ class FastVectorAssembler(NativeTransformer):
     def getErrorCol(self) -> str | None:
         """Return the value of `errorCol`, or None when it is not set."""
         value: str | None = self._value("errorCol")
+        return value
+
+
+class Featurize(NativeEstimator):
+    """Turns columns of any kind into one vector of features, each by its type.
+
+    * Numbers, booleans and decimals: the value as a double; missing ones become the mean of the finite values.
+    * Nominal columns, which an indexer has marked as such, and strings with few levels (at most `maxCategories`, each
+      seen twice on average): one slot for each level, or one slot that holds the level's index.
+    * Other strings: their words in lower case, hashed as `TextFeaturizer` does, times the inverse document frequency; of
+      the hash's slots those that occur in the fit are kept.
+    * Dates: year, weekday (Monday is 1), month, day, days since 1970. Timestamps: those, then hour, minute, second and
+      milliseconds since 1970, in the time zone of the Spark session or of the Arrow type. Missing ones become the mean.
+    * Vectors and arrays of numbers: as they are; all rows of a column must have the same size.
+
+    The slots follow the order of `inputCols`. Those of numbers, dates and levels have their names in the
+    attributes of the vector: `age`, `day_month`, `job=nurse`. The fit is one pass over the data, whatever the
+    number of columns; the result is dense or sparse, whichever is smaller.
+
+    Parameters
+    ----------
+    inputCols : Sequence[str]
+        Names of the columns, in the order of the slots. Must not be empty.
+    outputCol : str, default <uid>_output
+        Name of the vector column to add. Must not be empty.
+    handleInvalid : str, default "error"
+        What to do with a row that has a missing value where missing ones are not replaced, a vector of
+        another size, or a level that was not there in the fit: "error" fails with one error that names stage,
+        column and row; "skip" drops the row; "keep" puts NaN into the slots of what is missing and no level,
+        or the index behind the last one, for what is unknown. Must be one of "error", "skip", "keep".
+    errorCol : str, optional
+        Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be
+        empty.
+    oneHotEncodeCategoricals : bool, default True
+        One slot for each level of a category; otherwise one slot that holds the index of the level, marked as
+        nominal, which is what tree learners want.
+    numFeatures : int, default 262144
+        Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners.
+        Must be between 1 and 2147483647.
+    imputeMissing : bool, default True
+        Replace missing values: numbers, dates and timestamps by their mean, missing categories by none,
+        missing text by the empty one. Otherwise a missing value is a bad row, except in text.
+    maxCategories : int, default 100
+        Up to how many distinct values a string column is a category rather than text. Must be at least 0.
+
+    Examples
+    --------
+    >>> import datetime
+    >>> import pyarrow as pa
+    >>> from mmlrs.featurize import Featurize
+    >>>
+    >>> table = pa.table(
+    ...     {
+    ...         "age": [31, None, 45, 52],
+    ...         "job": ["nurse", "clerk", "clerk", "nurse"],
+    ...         "since": [datetime.date(2020, 1, day) for day in (6, 7, 8, 9)],
+    ...         "note": ["likes tea", "likes coffee", "no sugar", "tea with sugar"],
+    ...     }
+    ... )
+    >>> model = Featurize(inputCols=["age", "job", "since", "note"], outputCol="features").fit(table)
+    >>> features = model.transform(table)["features"]
+    >>> assert features[0].as_py()["values"][:7] == [31.0, 1.0, 2020.0, 1.0, 1.0, 6.0, 18267.0]
+    """
+
+    __module__ = "mmlrs.featurize"
+    _stage: ClassVar[str] = "Featurize"
+
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Must not be empty.", Convert.str_list)
+    outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
+    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
+    errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", Convert.str)
+    oneHotEncodeCategoricals: Param[Any] = Param(undefined(), "oneHotEncodeCategoricals", "One slot for each level of a category; otherwise one slot that holds the index of the level, marked as nominal, which is what tree learners want.", Convert.bool)
+    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners. Must be between 1 and 2147483647.", Convert.int)
+    imputeMissing: Param[Any] = Param(undefined(), "imputeMissing", "Replace missing values: numbers, dates and timestamps by their mean, missing categories by none, missing text by the empty one. Otherwise a missing value is a bad row, except in text.", Convert.bool)
+    maxCategories: Param[Any] = Param(undefined(), "maxCategories", "Up to how many distinct values a string column is a category rather than text. Must be at least 0.", Convert.int)
+
+    def __init__(
+        self,
+        *,
+        inputCols: Sequence[str] | None = None,
+        outputCol: str | None = None,
+        handleInvalid: str | None = None,
+        errorCol: str | None = None,
+        oneHotEncodeCategoricals: bool | None = None,
+        numFeatures: int | None = None,
+        imputeMissing: bool | None = None,
+        maxCategories: int | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCols": inputCols,
+                "outputCol": outputCol,
+                "handleInvalid": handleInvalid,
+                "errorCol": errorCol,
+                "oneHotEncodeCategoricals": oneHotEncodeCategoricals,
+                "numFeatures": numFeatures,
+                "imputeMissing": imputeMissing,
+                "maxCategories": maxCategories,
+            }
+        )
+
+    def setInputCols(self, value: Sequence[str]) -> Self:
+        """Set `inputCols`; returns the stage."""
+        self._set(inputCols=value)
+        return self
+
+    def getInputCols(self) -> Sequence[str] | None:
+        """Return the value of `inputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("inputCols")
+        return value
+
+    def setOutputCol(self, value: str) -> Self:
+        """Set `outputCol`; returns the stage."""
+        self._set(outputCol=value)
+        return self
+
+    def getOutputCol(self) -> str:
+        """Return the value of `outputCol`."""
+        value: str = self._value("outputCol")
+        return value
+
+    def setHandleInvalid(self, value: str) -> Self:
+        """Set `handleInvalid`; returns the stage."""
+        self._set(handleInvalid=value)
+        return self
+
+    def getHandleInvalid(self) -> str:
+        """Return the value of `handleInvalid`."""
+        value: str = self._value("handleInvalid")
+        return value
+
+    def setErrorCol(self, value: str) -> Self:
+        """Set `errorCol`; returns the stage."""
+        self._set(errorCol=value)
+        return self
+
+    def getErrorCol(self) -> str | None:
+        """Return the value of `errorCol`, or None when it is not set."""
+        value: str | None = self._value("errorCol")
+        return value
+
+    def setOneHotEncodeCategoricals(self, value: bool) -> Self:
+        """Set `oneHotEncodeCategoricals`; returns the stage."""
+        self._set(oneHotEncodeCategoricals=value)
+        return self
+
+    def getOneHotEncodeCategoricals(self) -> bool:
+        """Return the value of `oneHotEncodeCategoricals`."""
+        value: bool = self._value("oneHotEncodeCategoricals")
+        return value
+
+    def setNumFeatures(self, value: int) -> Self:
+        """Set `numFeatures`; returns the stage."""
+        self._set(numFeatures=value)
+        return self
+
+    def getNumFeatures(self) -> int:
+        """Return the value of `numFeatures`."""
+        value: int = self._value("numFeatures")
+        return value
+
+    def setImputeMissing(self, value: bool) -> Self:
+        """Set `imputeMissing`; returns the stage."""
+        self._set(imputeMissing=value)
+        return self
+
+    def getImputeMissing(self) -> bool:
+        """Return the value of `imputeMissing`."""
+        value: bool = self._value("imputeMissing")
+        return value
+
+    def setMaxCategories(self, value: int) -> Self:
+        """Set `maxCategories`; returns the stage."""
+        self._set(maxCategories=value)
+        return self
+
+    def getMaxCategories(self) -> int:
+        """Return the value of `maxCategories`."""
+        value: int = self._value("maxCategories")
+        return value
+
+
+class FeaturizeModel(NativeModel):
+    """Turns columns into one vector of features: what `Featurize` fits.
+
+    One pass over the columns of a batch, whatever their kinds. The result is dense or sparse, whichever is
+    smaller.
+
+    Parameters
+    ----------
+    inputCols : Sequence[str]
+        Names of the columns, in the order of the slots. Must not be empty.
+    outputCol : str, default <uid>_output
+        Name of the vector column to add. Must not be empty.
+    handleInvalid : str, default "error"
+        What to do with a row that has a missing value where missing ones are not replaced, a vector of
+        another size, or a level that was not there in the fit: "error" fails with one error that names stage,
+        column and row; "skip" drops the row; "keep" puts NaN into the slots of what is missing and no level,
+        or the index behind the last one, for what is unknown. Must be one of "error", "skip", "keep".
+    errorCol : str, optional
+        Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be
+        empty.
+    encoders : ModelLike
+        How each column becomes slots: a JSON list with the levels, means and weights that the fit has found.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.featurize import Featurize
+    >>>
+    >>> table = pa.table({"age": [31.0, None, 45.0], "member": [True, False, True]})
+    >>> model = Featurize(inputCols=["age", "member"], outputCol="features").fit(table)
+    >>> assert model.transform(table)["features"][1].as_py()["values"] == [38.0, 0.0]
+    """
+
+    __module__ = "mmlrs.featurize"
+    _stage: ClassVar[str] = "FeaturizeModel"
+
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Must not be empty.", Convert.str_list)
+    outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
+    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
+    errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", Convert.str)
+    encoders: Param[Any] = Param(undefined(), "encoders", "How each column becomes slots: a JSON list with the levels, means and weights that the fit has found.", Convert.file)
+
+    def __init__(
+        self,
+        *,
+        inputCols: Sequence[str] | None = None,
+        outputCol: str | None = None,
+        handleInvalid: str | None = None,
+        errorCol: str | None = None,
+        encoders: ModelLike | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCols": inputCols,
+                "outputCol": outputCol,
+                "handleInvalid": handleInvalid,
+                "errorCol": errorCol,
+                "encoders": encoders,
+            }
+        )
+
+    def setInputCols(self, value: Sequence[str]) -> Self:
+        """Set `inputCols`; returns the stage."""
+        self._set(inputCols=value)
+        return self
+
+    def getInputCols(self) -> Sequence[str] | None:
+        """Return the value of `inputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("inputCols")
+        return value
+
+    def setOutputCol(self, value: str) -> Self:
+        """Set `outputCol`; returns the stage."""
+        self._set(outputCol=value)
+        return self
+
+    def getOutputCol(self) -> str:
+        """Return the value of `outputCol`."""
+        value: str = self._value("outputCol")
+        return value
+
+    def setHandleInvalid(self, value: str) -> Self:
+        """Set `handleInvalid`; returns the stage."""
+        self._set(handleInvalid=value)
+        return self
+
+    def getHandleInvalid(self) -> str:
+        """Return the value of `handleInvalid`."""
+        value: str = self._value("handleInvalid")
+        return value
+
+    def setErrorCol(self, value: str) -> Self:
+        """Set `errorCol`; returns the stage."""
+        self._set(errorCol=value)
+        return self
+
+    def getErrorCol(self) -> str | None:
+        """Return the value of `errorCol`, or None when it is not set."""
+        value: str | None = self._value("errorCol")
+        return value
+
+    def setEncoders(self, value: ModelLike) -> Self:
+        """Set `encoders`; returns the stage."""
+        self._set(encoders=value)
+        return self
+
+    def getEncoders(self) -> ModelLike | None:
+        """Return the value of `encoders`, or None when it is not set."""
+        value: ModelLike | None = self._value("encoders")
         return value
 
 

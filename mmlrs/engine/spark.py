@@ -20,7 +20,7 @@ from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
-from pyspark.sql.types import DataType, StructField, StructType
+from pyspark.sql.types import DataType, StructField, StructType, UserDefinedType
 
 from mmlrs import _native
 from mmlrs.engine import artifacts
@@ -40,6 +40,7 @@ __all__ = [
     "is_vector",
     "kernel_of",
     "lineage_of",
+    "quoted",
     "spark_type",
     "sql_function",
     "transform",
@@ -74,6 +75,7 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
         if field.name.lower() in taken:
             raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
     _warn_about_images(stage, df, outputs)
+    df = _row_based(df, node, outputs)
     if stage.hasParam("handleInvalid") and stage._value("handleInvalid") == "skip":
         return _skip(stage, df, node, outputs)
     values = {field.name: stage._output_value(node, field.name) for field in outputs}
@@ -98,12 +100,25 @@ def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.
     function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), pa.struct(members), stage._stage)
     packed = function(*_source_columns(df, compiled)).alias(_MASK)
     made = df.select("*", packed).where(F.col(f"{_MASK}.valid"))
-    kept = [F.col(_quoted(name)) for name in df.columns]
+    kept = [F.col(quoted(name)) for name in df.columns]
     added = []
     for i, field in enumerate(outputs):
         column = finished(F.col(f"{_MASK}.c{i}"), field)
         added.append(column.alias(field.name, metadata=attributes(field)))
     return made.select(*kept, *added)
+
+
+def _row_based(df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
+    """Return the DataFrame such that Spark does not run the functions column-wise, where it cannot.
+
+    Over a columnar source (parquet, a cached table) Spark collects what functions return in column batches, which know no
+    user-defined types and so no vectors. A filter is row-based; this one keeps every row, which the optimizer cannot see.
+    """
+    made = any(is_vector(f) and is_vector_struct(f.type) for f in outputs)
+    if not made and not any(isinstance(field.dataType, UserDefinedType) for field in df.schema):
+        return df
+    sources = compile_program([Value(node, None, "valid")]).sources
+    return df.where(F.isnull(F.col(quoted(sources[0].column))) >= F.lit(False))
 
 
 def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
@@ -116,7 +131,7 @@ def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
 
 def source_fields(df: DataFrame) -> Callable[[Source], pa.Field]:
     """Return a function from a source column to its Arrow field as the worker sees it, with its Spark ML attributes."""
-    schema = df.schema
+    schema = {field.name: field for field in df.schema}
     zone = df.sparkSession.conf.get("spark.sql.session.timeZone")
 
     def field_of(source: Source) -> pa.Field:
@@ -150,10 +165,10 @@ VECTOR = pa.struct(
 
 def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
     """Return what the kernel reads; a Spark ML vector that stays one travels as its members, which is far cheaper."""
-    schema = df.schema
+    schema = {field.name: field for field in df.schema}
     columns: list[Column] = []
     for source in compiled.sources:
-        plain = F.col(_quoted(source.column))
+        plain = F.col(quoted(source.column))
         if source.vector:
             columns += [F.unwrap_udt(plain)[member] for member in VECTOR_MEMBERS]
         elif isinstance(schema[source.column].dataType, VectorUDT):
@@ -163,7 +178,8 @@ def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
     return columns
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a column's name as SQL spells it."""
     return "`" + name.replace("`", "``") + "`"
 
 

@@ -91,7 +91,7 @@ def checks_of(stage: Stage, with_spark: bool = False) -> Iterator[tuple[str, Che
         yield check.__name__.removeprefix("check_"), check
 
 
-def _run(stage: Stage, data: Any, on: Any = None) -> Any:
+def run_stage(stage: Stage, data: Any, on: Any = None) -> Any:
     """Transform `data`, or with an estimator fit a model on `data` and transform with it: `data`, or `on` if given."""
     ready = stage.fit(data) if isinstance(stage, Estimator) else stage
     assert isinstance(ready, Transformer), f"{type(ready).__name__} is not a transformer"
@@ -136,7 +136,7 @@ def check_bad_values(stage: Stage, data: pa.Table, spark: Any) -> None:
             continue
         if param["type"] in ("float_list", "int_list"):
             bad = [bad]
-        work = partial(_run, stage.copy()._set(**{param["name"]: bad}), data)
+        work = partial(run_stage, stage.copy()._set(**{param["name"]: bad}), data)
         _expect(InvalidParamError, work, stage, param["name"])
 
 
@@ -153,31 +153,31 @@ def check_copy(stage: Stage, data: pa.Table, spark: Any) -> None:
 
 def check_save_and_load(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A saved stage loads with the same uid and gives the same output; what exists is replaced only when asked."""
-    expected = _run(stage, data)
+    expected = run_stage(stage, data)
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/stage"
         stage.save(path)
         loaded = type(stage).load(path)
         assert loaded.uid == stage.uid and type(loaded) is type(stage)
-        assert_same(_run(loaded, data), expected)
+        assert_same(run_stage(loaded, data), expected)
         try:
             stage.save(path)
         except Exception:  # noqa: BLE001 - pyspark and mmlrs have no common class
             stage.write().overwrite().save(path)
         else:
             raise AssertionError("saving over a saved stage must fail without overwrite()")
-        assert_same(_run(type(stage).load(path), data), expected)
+        assert_same(run_stage(type(stage).load(path), data), expected)
 
 
 def check_pickle(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A pickled stage gives the same output."""
-    assert_same(_run(pickle.loads(pickle.dumps(stage)), data), _run(stage, data))
+    assert_same(run_stage(pickle.loads(pickle.dumps(stage)), data), run_stage(stage, data))
 
 
 def check_schema(stage: Stage, data: pa.Table, spark: Any) -> None:
     """The schema is known before any data is seen, and is the schema of the result."""
-    empty = _run(stage, data, data.slice(0, 0))
-    full = _run(stage, data)
+    empty = run_stage(stage, data, data.slice(0, 0))
+    full = run_stage(stage, data)
     assert empty.num_rows == 0
     assert empty.schema.equals(full.schema, check_metadata=True), f"{empty.schema} is not {full.schema}"
 
@@ -186,11 +186,11 @@ def check_chunks(stage: Stage, data: pa.Table, spark: Any) -> None:
     """Slices and chunks of the data give slices and chunks of the result."""
     if stage_spec(stage._stage)["rows"] != "kept":
         return
-    expected = _run(stage, data)
+    expected = run_stage(stage, data)
     assert expected.num_rows == data.num_rows, f"{data.num_rows} rows became {expected.num_rows}"
     chunked = pa.concat_tables([data.slice(0, 1), data.slice(1, 0), data.slice(1)])
-    assert_same(_run(stage, chunked), expected)
-    assert_same(_run(stage, data, data.slice(2)), expected.slice(2))
+    assert_same(run_stage(stage, chunked), expected)
+    assert_same(run_stage(stage, data, data.slice(2)), expected.slice(2))
 
 
 def check_order(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -198,21 +198,21 @@ def check_order(stage: Stage, data: pa.Table, spark: Any) -> None:
     if stage_spec(stage._stage)["rows"] != "kept":
         return
     order = list(reversed(range(data.num_rows)))
-    assert_same(_run(stage, data.take(order)), _run(stage, data).take(order))
+    assert_same(run_stage(stage, data.take(order)), run_stage(stage, data).take(order))
 
 
 def check_kinds_of_table(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A record batch and any object with the Arrow PyCapsule interface work as a table does."""
-    expected = _run(stage, data)
+    expected = run_stage(stage, data)
     batch = data.combine_chunks().to_batches()[0]
-    made = _run(stage, batch)
+    made = run_stage(stage, batch)
     assert isinstance(made, pa.RecordBatch) and made.num_rows == expected.num_rows
 
     class Capsule:
         def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
             return data.__arrow_c_stream__(requested_schema)
 
-    assert_same(_run(stage, Capsule()), expected)
+    assert_same(run_stage(stage, Capsule()), expected)
 
 
 def check_other_columns(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -222,7 +222,7 @@ def check_other_columns(stage: Stage, data: pa.Table, spark: Any) -> None:
     if isinstance(stage, SelectColumns):
         return
     extra = data.append_column("__other__", pa.array(range(data.num_rows)))
-    made = _run(stage, extra)
+    made = run_stage(stage, extra)
     assert "__other__" in made.column_names
     if stage_spec(stage._stage)["rows"] == "kept":
         assert made["__other__"].to_pylist() == list(range(data.num_rows))
@@ -232,7 +232,7 @@ def check_missing_column(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A missing input column is named, with what there is."""
     for name in stage._columns("input"):
         if name in data.column_names:
-            _expect(ColumnNotFoundError, partial(_run, stage, data.drop_columns([name])), stage, name)
+            _expect(ColumnNotFoundError, partial(run_stage, stage, data.drop_columns([name])), stage, name)
 
 
 def check_existing_output(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -240,34 +240,29 @@ def check_existing_output(stage: Stage, data: pa.Table, spark: Any) -> None:
     for name in stage._columns("output"):
         if name not in data.column_names:
             taken = data.append_column(name, pa.nulls(data.num_rows))
-            _expect(SchemaMismatchError, partial(_run, stage, taken), stage, name)
+            _expect(SchemaMismatchError, partial(run_stage, stage, taken), stage, name)
 
 
 def check_nulls(stage: Stage, data: pa.Table, spark: Any) -> None:
     """A null row is null under "keep" with its reason, dropped under "skip", and one clear error under "error"."""
-    if not stage.hasParam("handleInvalid"):
+    if not stage.hasParam("handleInvalid") or stage._stage in _READS_NULLS:
         return
     column = next(n for n in stage._columns("input") if n in data.column_names)
     index = data.column_names.index(column)
     field = data.schema.field(index)
     values = pa.array([None, *data.column(index).to_pylist()[1:]], field.type)
     nulled = data.set_column(index, field, values)
-    outputs = set(_run(stage, data).column_names) - set(data.column_names)
-    kept = _run(stage.copy()._set(handleInvalid="keep", errorCol="__why__"), data, nulled)
-    if stage._stage in _NULLS_ARE_FINE:
-        made = _run(stage.copy()._set(handleInvalid="error"), data, nulled)
-        assert all(made[n][0].as_py() is None for n in outputs), "null in, null out"
-        assert kept["__why__"][0].as_py() is None, "a null needs no reason"
-        return
+    outputs = set(run_stage(stage, data).column_names) - set(data.column_names)
+    kept = run_stage(stage.copy()._set(handleInvalid="keep", errorCol="__why__"), data, nulled)
     if stage._stage not in _KEEPS_PARTIAL_ROWS:
         assert all(kept[n][0].as_py() is None for n in outputs), "null in, null out"
     assert kept["__why__"][0].as_py(), "the reason is told"
     assert kept["__why__"][1].as_py() is None, "a good row has no reason"
-    skipped = _run(stage.copy()._set(handleInvalid="skip"), data, nulled)
+    skipped = run_stage(stage.copy()._set(handleInvalid="skip"), data, nulled)
     copies = kept.num_rows // data.num_rows
     assert skipped.num_rows == (data.num_rows - 1) * copies, "the row is dropped"
     try:
-        _run(stage.copy()._set(handleInvalid="error"), data, nulled)
+        run_stage(stage.copy()._set(handleInvalid="error"), data, nulled)
     except Exception as error:  # noqa: BLE001 - pyspark and mmlrs have no common class
         message = str(error)
         # A stage made of others is told by the name of the one that met the row.
@@ -290,7 +285,7 @@ def check_partitions(stage: Stage, data: pa.Table, spark: Any) -> None:
         return fit
 
     def model(merged: Any) -> Any:
-        return _run(stage._model(*merged.finish()), data)
+        return run_stage(stage._model(*merged.finish()), data)
 
     expected = model(state(columns))
     middle = data.num_rows // 2
@@ -304,10 +299,10 @@ def check_partitions(stage: Stage, data: pa.Table, spark: Any) -> None:
 
 def check_spark_equals_table(stage: Stage, data: pa.Table, spark: Any) -> None:
     """Spark gives the result of the table, batch by batch and in one."""
-    expected = _run(stage, data)
+    expected = run_stage(stage, data)
     df = to_spark(spark, data)
-    assert_same(collect(_run(stage, df)), expected, sort=True)
-    assert_same(collect(_run(stage, df.repartition(3))), expected, sort=True)
+    assert_same(collect(run_stage(stage, df)), expected, sort=True)
+    assert_same(collect(run_stage(stage, df.repartition(3))), expected, sort=True)
 
 
 def check_fused_equals_unfused(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -337,9 +332,9 @@ def _is_image(kind: pa.DataType) -> bool:
 def check_spark_schema(stage: Stage, data: pa.Table, spark: Any) -> None:
     """On Spark, an empty DataFrame works and has the same schema."""
     df = to_spark(spark, data)
-    made = _run(stage, df, df.limit(0))
+    made = run_stage(stage, df, df.limit(0))
     assert made.count() == 0
-    assert made.schema == _run(stage, df).schema
+    assert made.schema == run_stage(stage, df).schema
 
 
 _CHECKS: list[Check] = [
@@ -370,9 +365,13 @@ _KEEPS_PARTIAL_ROWS = {
     "FastVectorAssembler": "NaN stands for what is missing, as in Spark's VectorAssembler",
     "ValueIndexer": "a missing value has an index of its own",
     "ValueIndexerModel": "a missing value has an index of its own",
+    "FeaturizeModel": "NaN stands for what is missing",
 }
-#: Stages to which a null is a value like any other: null in, null out, whatever the policy, and why.
-_NULLS_ARE_FINE = {"IndexToValue": "no index stands for no value, as in Spark's IndexToString"}
+#: Stages for which a null is a value like others, and why.
+_READS_NULLS = {
+    "Featurize": "replaces what is missing",
+    "IndexToValue": "no index stands for no value, as in Spark's IndexToString",
+}
 _FIT_CHECKS: set[Check] = {check_partitions}
 
 

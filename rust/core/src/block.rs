@@ -11,6 +11,7 @@ use crate::{Column, Error, Result};
 pub struct Block {
     rows: usize,
     columns: Vec<(String, Column)>,
+    places: HashMap<String, usize>,
 }
 
 impl Block {
@@ -21,7 +22,8 @@ impl Block {
                 return Err(Error::schema(name, format!("has {} rows, expected {rows}", column.len())));
             }
         }
-        Ok(Self { rows, columns })
+        let places = columns.iter().enumerate().rev().map(|(place, (name, _))| (name.clone(), place)).collect();
+        Ok(Self { rows, columns, places })
     }
 
     /// Number of rows.
@@ -31,7 +33,7 @@ impl Block {
 
     /// The column of that name.
     pub fn column(&self, name: &str) -> Result<&Column> {
-        self.columns.iter().find(|(n, _)| n == name).map(|(_, c)| c).ok_or_else(|| {
+        self.places.get(name).map(|place| &self.columns[*place].1).ok_or_else(|| {
             let available: Vec<String> = self.columns.iter().map(|(n, _)| n.clone()).collect();
             Error::column_not_found(name, &available)
         })

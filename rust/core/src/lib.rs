@@ -22,9 +22,7 @@ pub use column::{Column, Materialized, NativeColumn};
 pub use counters::{Counter, counters, reset_counters};
 pub use error::{Error, ErrorKind, Result};
 pub use fit::{DynFit, Fit, FitState, Fitted};
-pub use param::{
-    ColumnNames, FileSource, ModelSource, Operation, ParamField, ParamGroup, ParamMap, StrMap, ValueList,
-};
+pub use param::{ColumnNames, FileSource, ModelSource, Operation, ParamField, ParamGroup, ParamMap, StrMap, ValueList};
 pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy};
 pub use sample::Sample;
 pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Role, Rows, StageSpec};

@@ -102,6 +102,16 @@ impl Rejects {
         Ok(())
     }
 
+    /// As [`Self::reject`], for a stage that reads several columns: the reason names the column.
+    pub fn reject_cell(&mut self, row: usize, column: &str, cause: &str) -> Result<()> {
+        match self.policy {
+            HandleInvalid::Error => self.reject(row, Error::decode(cause).at_column(column)),
+            HandleInvalid::Skip | HandleInvalid::Keep => {
+                self.reject(row, Error::decode(format!("column `{column}`: {cause}")))
+            }
+        }
+    }
+
     /// The rows in row order.
     pub fn into_rows(mut self) -> Vec<RowError> {
         self.rows.sort_by_key(|r| r.row);

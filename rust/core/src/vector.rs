@@ -169,7 +169,9 @@ fn list_of(column: &str, array: &ArrayRef) -> Result<(Vec<usize>, ArrayRef)> {
             let size = *size as usize;
             ((0..=array.len()).map(|i| i * size).collect(), array.as_fixed_size_list().values().clone())
         }
-        other => return Err(Error::schema(column, format!("has type {other}; expected a vector or a list of numbers"))),
+        other => {
+            return Err(Error::schema(column, format!("has type {other}; expected a vector or a list of numbers")));
+        }
     })
 }
 

@@ -110,6 +110,7 @@ fn spec_of(field: &FieldInput) -> TokenStream {
     let ty = &field.ty;
     let param = match &field.kind {
         FieldKind::Group => return quote!(params.extend(<#ty as ::mmlrs_core::ParamGroup>::specs());),
+        FieldKind::Cache => return TokenStream::new(),
         FieldKind::Param(param) => param,
     };
     let name = camel_case(&field.ident);
@@ -156,6 +157,7 @@ fn json_value(expr: &Expr) -> TokenStream {
 fn read_of(field: &FieldInput) -> TokenStream {
     let (ident, ty) = (&field.ident, &field.ty);
     match &field.kind {
+        FieldKind::Cache => quote!(#ident: ::std::default::Default::default()),
         FieldKind::Group => quote!(#ident: <#ty as ::mmlrs_core::ParamGroup>::from_params(params)?),
         FieldKind::Param(_) => {
             let name = camel_case(ident);
@@ -171,8 +173,10 @@ fn read_of(field: &FieldInput) -> TokenStream {
 
 fn input_of(field: &FieldInput) -> Option<TokenStream> {
     let ident = &field.ident;
-    let FieldKind::Param(param) = &field.kind else {
-        return Some(quote!(columns.extend(::mmlrs_core::ParamGroup::inputs(&self.#ident));));
+    let param = match &field.kind {
+        FieldKind::Cache => return None,
+        FieldKind::Group => return Some(quote!(columns.extend(::mmlrs_core::ParamGroup::inputs(&self.#ident));)),
+        FieldKind::Param(param) => param,
     };
     let name = camel_case(ident);
     (param.role.as_ref()? == "Input").then(|| {

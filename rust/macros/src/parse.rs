@@ -28,6 +28,8 @@ pub struct FieldInput {
 
 pub enum FieldKind {
     Group,
+    /// Not a param: what the stage works out once, empty at first.
+    Cache,
     Param(Box<ParamInput>),
 }
 
@@ -127,10 +129,12 @@ impl FieldInput {
             .iter()
             .find(|a| a.path().is_ident("param"))
             .ok_or_else(|| Error::new(ident.span(), "missing #[param(...)]"))?;
-        if let Meta::List(list) = &attr.meta
-            && list.tokens.to_string() == "group"
-        {
-            return Ok(Self { ident, ty: field.ty.clone(), kind: FieldKind::Group });
+        if let Meta::List(list) = &attr.meta {
+            match list.tokens.to_string().as_str() {
+                "group" => return Ok(Self { ident, ty: field.ty.clone(), kind: FieldKind::Group }),
+                "cache" => return Ok(Self { ident, ty: field.ty.clone(), kind: FieldKind::Cache }),
+                _ => {}
+            }
         }
         let doc = doc_of(&field.attrs)
             .ok_or_else(|| Error::new(ident.span(), "a param needs a doc comment: it becomes the documentation"))?;

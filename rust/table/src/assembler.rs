@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema};
 use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
 use mmlrs_core::{
-    Block, Column, Context, Error, HandleInvalid, HasSample, Output, ParamGroup, ParamMap, ParamSpec, Rejects, Result,
+    Block, Column, Context, HandleInvalid, HasSample, Output, ParamGroup, ParamMap, ParamSpec, Rejects, Result,
     RowPolicy, Sample, Transform,
 };
 use mmlrs_macros::Stage;
@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::attributes::assembled;
 use crate::numbers::Part;
+use crate::row::SparseRow;
 
 /// Puts numbers, booleans, arrays and vectors side by side into one vector.
 ///
@@ -95,7 +96,7 @@ impl Transform for FastVectorAssembler {
                 }
             }
             if let Some(column) = missing {
-                rejects.reject(row, Error::decode("is null or NaN").at_column(column))?;
+                rejects.reject_cell(row, column, "is null or NaN")?;
                 if !keep {
                     out.push_null();
                     continue;
@@ -104,36 +105,6 @@ impl Transform for FastVectorAssembler {
             out.push_compressed(row_values.size, &row_values.indices, &row_values.values);
         }
         Ok(Output { columns: vec![Column::arrow(Arc::new(out.finish()?))], invalid: rejects.into_rows() })
-    }
-}
-
-/// The values other than zero of one row, as it grows.
-#[derive(Debug, Default)]
-pub struct SparseRow {
-    /// Slots so far.
-    pub size: usize,
-    /// Slots that have a value.
-    pub indices: Vec<i32>,
-    /// Their values.
-    pub values: Vec<f64>,
-}
-
-impl SparseRow {
-    /// Forgets the row.
-    pub fn clear(&mut self) {
-        self.size = 0;
-        self.indices.clear();
-        self.values.clear();
-    }
-
-    /// Appends one slot.
-    #[inline]
-    pub fn push(&mut self, value: f64) {
-        if value != 0.0 {
-            self.indices.push(self.size as i32);
-            self.values.push(value);
-        }
-        self.size += 1;
     }
 }
 

@@ -80,7 +80,8 @@ impl Fit for CountSelector {
     }
 
     fn update(&self, state: &mut Seen, block: &Block, cx: &Context) -> Result<()> {
-        let vectors = Vectors::from_array(&self.shared.input_col, &block.column(&self.shared.input_col)?.to_arrow(cx)?)?;
+        let vectors =
+            Vectors::from_array(&self.shared.input_col, &block.column(&self.shared.input_col)?.to_arrow(cx)?)?;
         for row in 0..vectors.len() {
             let Some(vector) = vectors.row(row) else { continue };
             state.set_size(&self.shared.input_col, vector.size()).map_err(|e| e.at_row(row))?;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::vector::{VectorBuilder, VectorRow, Vectors, vector_struct_field};
-use mmlrs_core::{
-    Block, Column, Context, Error, HasSample, Output, Rejects, Result, Sample, Transform,
-};
+use mmlrs_core::{Block, Column, Context, Error, HasSample, Output, Rejects, Result, Sample, Transform};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
@@ -56,7 +54,8 @@ impl Transform for CountSelectorModel {
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
-        let vectors = Vectors::from_array(&self.shared.input_col, &block.column(&self.shared.input_col)?.to_arrow(cx)?)?;
+        let vectors =
+            Vectors::from_array(&self.shared.input_col, &block.column(&self.shared.input_col)?.to_arrow(cx)?)?;
         let mut places = vec![-1_i32; self.size];
         for (place, slot) in self.indices.iter().enumerate() {
             places[*slot as usize] = place as i32;

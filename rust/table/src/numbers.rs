@@ -4,10 +4,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::DataType;
-use mmlrs_core::vector::{VectorRow, Vectors, is_vector_struct};
+use mmlrs_core::vector::{Vectors, is_vector_struct};
 use mmlrs_core::{Error, Result};
 
-use crate::assembler::SparseRow;
+use crate::row::SparseRow;
 
 /// Numbers or booleans of any width as doubles; null stays null.
 pub fn doubles(column: &str, array: &ArrayRef) -> Result<Float64Array> {
@@ -64,17 +64,8 @@ impl Part {
                 Ok(!value.is_nan())
             }
             Values::Vectors(vectors, size) => match vectors.row(row) {
-                Some(VectorRow::Dense(values)) => {
-                    values.iter().for_each(|value| out.push(*value));
-                    Ok(true)
-                }
-                Some(VectorRow::Sparse { size, indices, values }) => {
-                    let start = out.size as i32;
-                    for (index, value) in indices.iter().zip(values).filter(|(_, value)| **value != 0.0) {
-                        out.indices.push(start + index);
-                        out.values.push(*value);
-                    }
-                    out.size += size;
+                Some(vector) => {
+                    out.push_vector(vector);
                     Ok(true)
                 }
                 None => {

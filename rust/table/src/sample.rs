@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int32Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::types::ML_ATTR_KEY;
 use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
@@ -39,6 +39,23 @@ pub fn mixed_batch() -> RecordBatch {
     let number: ArrayRef = Arc::new(Float64Array::from(vec![1.5, 0.0, -2.0, 1e9]));
     let flag: ArrayRef = Arc::new(BooleanArray::from(vec![true, false, false, true]));
     batch(fields, counts().map(|counts| vec![number, flag, counts]))
+}
+
+/// The columns of [`mixed_batch`], a category, a text and a date.
+pub fn raw_batch() -> RecordBatch {
+    let mixed = mixed_batch();
+    let mut fields: Vec<Field> = mixed.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+    fields.extend([
+        Field::new("word", DataType::Utf8, true),
+        Field::new("note", DataType::Utf8, true),
+        Field::new("day", DataType::Date32, true),
+    ]);
+    let word: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "b", "a"]));
+    let note: ArrayRef = Arc::new(StringArray::from(vec!["red apple", "green pear", "", "red red pear"]));
+    let day: ArrayRef = Arc::new(Date32Array::from(vec![0, 18_000, -400, 20_000]));
+    let mut columns = mixed.columns().to_vec();
+    columns.extend([word, note, day]);
+    batch(fields, Some(columns))
 }
 
 /// Numbers, whole and not, with nulls and NaN.

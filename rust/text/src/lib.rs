@@ -1,1 +1,35 @@
 //! Text: from a column of strings to tokens, pages and hashed features.
+//!
+//! [`TextHasher`] is the kernel of `TextFeaturizer` for use by other stages: one for each thread, with
+//! [`DocumentFrequencies`] to learn from its rows and [`Idf`] to weigh them.
+
+mod column;
+mod frequencies;
+mod hasher;
+mod java_regex;
+mod lower;
+mod multi_n_gram;
+mod once;
+mod page_splitter;
+mod sample;
+mod slot;
+mod stop_words;
+mod text_featurizer;
+mod text_featurizer_model;
+mod text_params;
+mod text_preprocessor;
+mod tokens;
+mod unicode_normalize;
+
+pub use column::{TextLists, Texts};
+pub use frequencies::{DocumentFrequencies, Idf};
+pub use hasher::{SparseRow, TextHasher, TextOptions};
+pub use java_regex::JavaRegex;
+pub use multi_n_gram::MultiNGram;
+pub use page_splitter::PageSplitter;
+pub use stop_words::{StopWords, default_stop_words};
+pub use text_featurizer::TextFeaturizer;
+pub use text_featurizer_model::TextFeaturizerModel;
+pub use text_preprocessor::TextPreprocessor;
+pub use tokens::Tokenizer;
+pub use unicode_normalize::UnicodeNormalize;

@@ -1,0 +1,65 @@
+"""Tables for the measures, made with a fixed seed and written as parquet files, one for each core."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.session import CORES
+
+#: How often the words of the vocabulary come, as in natural text: rank to the power of minus this.
+ZIPF = 1.1
+STOP_WORDS = ("the", "of", "and", "a", "to", "in", "is", "was", "it", "for", "on", "with", "as", "at", "by")
+
+
+def vocabulary(words: int) -> np.ndarray:
+    """Return words by falling frequency; the first are stop words of English."""
+    random = np.random.default_rng(3)
+    letters = np.array(list("etaoinshrdlucmfwypvbgk"))
+    made = ["".join(random.choice(letters, size=n)) for n in random.integers(3, 11, size=words)]
+    return np.array([*STOP_WORDS, *made[len(STOP_WORDS) :]])
+
+
+def documents(rows: int, words: int = 60, size: int = 50_000, seed: int = 0) -> pa.Array:
+    """Return documents of so many words, some with capitals and commas."""
+    random = np.random.default_rng(seed)
+    weights = 1.0 / np.arange(1, size + 1) ** ZIPF
+    drawn = random.choice(vocabulary(size), size=(rows, words), p=weights / weights.sum())
+    return pa.array([" ".join(row).capitalize() for row in drawn])
+
+
+def numbers(rows: int, columns: int, seed: int = 0, missing: float = 0.0) -> dict[str, pa.Array]:
+    """Return columns `c0`, `c1`, ... of normal doubles, a share of them null."""
+    random = np.random.default_rng(seed)
+    return {
+        f"c{i}": pa.array(random.normal(size=rows), mask=random.random(rows) < missing if missing else None)
+        for i in range(columns)
+    }
+
+
+def mixed(rows: int) -> pa.Table:
+    """Return a table of 10 numbers, 5 categories, 2 dates and 1 text."""
+    random = np.random.default_rng(1)
+    columns: dict[str, pa.Array] = numbers(rows, 10, missing=0.02)
+    for i in range(5):
+        levels = np.array([f"level {j}" for j in range(4 + 8 * i)])
+        columns[f"k{i}"] = pa.array(random.choice(levels, size=rows))
+    for i in range(2):
+        day = datetime.date(2000, 1, 1)
+        columns[f"d{i}"] = pa.array(np.datetime64(day) + random.integers(0, 9000, size=rows))
+    columns["text"] = documents(rows, words=8, size=5_000)
+    return pa.table(columns)
+
+
+def write(folder: Path, table: pa.Table) -> str:
+    """Write a table as one parquet file for each core and return the folder."""
+    for core in range(CORES):
+        part = table.take(np.arange(core, table.num_rows, CORES))
+        pq.write_table(part, folder / f"part-{core}.parquet", compression="zstd", row_group_size=65_536)
+    return str(folder)
+
+

@@ -1,0 +1,194 @@
+"""Vector assembly, automatic featurization and summaries, beside Spark ML's own stages."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from bench import data
+from bench.measure import Figure, Setting, side_by_side
+from bench.session import CORES, run_to_nowhere, spark_session
+from bench.text import FEATURES, spark_stages
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+#: Columns and rows of the assembly of doubles.
+WIDTHS = ((10, 1_000_000), (100, 200_000), (1_000, 20_000))
+NOMINAL_COLUMNS, LEVELS = 100, 10_000
+
+
+def assembly(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
+    """FastVectorAssembler alone: between plain columns."""
+    for columns, rows in WIDTHS:
+        with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
+            table = pa.table(data.numbers(rows // 4 if setting.quick else rows, columns))
+            source = spark.read.parquet(data.write(Path(folder), table))
+            yield assembler_figure(source, f"{columns:,} columns of doubles", setting)
+    with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
+        source = spark.read.parquet(data.write(Path(folder), pa.table(data.numbers(1_000, NOMINAL_COLUMNS))))
+        levels = [f"level {i}" for i in range(LEVELS)]
+        marked = [
+            source[name].alias(name, metadata={"ml_attr": {"type": "nominal", "vals": levels, "name": name}})
+            for name in source.columns
+        ]
+        what = f"{NOMINAL_COLUMNS} nominal columns of {LEVELS:,} levels, plan included"
+        yield assembler_figure(source.select(*marked), what, setting)
+
+
+def assembler_figure(source: DataFrame, what: str, setting: Setting) -> Figure:
+    """Both assemblers on the same columns; each run plans anew."""
+    from pyspark.ml.feature import VectorAssembler
+
+    from mmlrs.featurize import FastVectorAssembler
+
+    ours = FastVectorAssembler(inputCols=source.columns, outputCol="features")
+    theirs = VectorAssembler(inputCols=source.columns, outputCol="features")
+
+    def fresh() -> DataFrame:
+        return source.select("*")
+
+    for a, b in zip(*(s.transform(source).select("features").take(3) for s in (ours, theirs)), strict=True):
+        np.testing.assert_array_equal(a[0].toArray(), b[0].toArray())
+    timed = side_by_side(
+        lambda: run_to_nowhere(ours.transform(fresh()).select("features")),
+        lambda: run_to_nowhere(theirs.transform(fresh()).select("features")),
+        setting.pairs(7),
+    )
+    return Figure(
+        f"FastVectorAssembler alone, {what}", timed.ratio, target=1.0, detail=timed.seconds("VectorAssembler")
+    )
+
+
+def native_run(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
+    """A text column, doubles and a vector column into one sparse vector, in one native run."""
+    from pyspark.ml import Pipeline
+    from pyspark.ml.feature import VectorAssembler
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql import functions as F
+
+    from mmlrs.featurize import FastVectorAssembler
+    from mmlrs.text import TextFeaturizer
+
+    rows = 10_000 if setting.quick else 50_000
+    with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
+        random = np.random.default_rng(2)
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(random.normal(size=rows * 64)), 64)
+        columns = {"text": data.documents(rows), **data.numbers(rows, 50), "array": vectors.cast(pa.list_(pa.float64()))}
+        plain = spark.read.parquet(data.write(Path(folder), pa.table(columns)))
+        source = plain.withColumn("vector", array_to_vector(F.col("array"))).drop("array")
+        doubles = [f"c{i}" for i in range(50)]
+        featurizer = TextFeaturizer(inputCol="text", outputCol="words", numFeatures=FEATURES, useIDF=False).fit(source)
+        assembler = FastVectorAssembler(inputCols=["words", *doubles, "vector"], outputCol="features")
+        theirs = Pipeline(
+            stages=[
+                *spark_stages("text", "words", bigrams=False, idf=False).getStages(),
+                VectorAssembler(inputCols=["words", *doubles, "vector"], outputCol="features"),
+            ]
+        ).fit(source)
+
+        def ours() -> DataFrame:
+            return assembler.transform(featurizer.transform(source)).select("features")
+
+        for a, b in zip(ours().take(20), theirs.transform(source).select("features").take(20), strict=True):
+            np.testing.assert_array_equal(a[0].indices, b[0].indices)
+            np.testing.assert_allclose(a[0].values, b[0].values, rtol=1e-12)
+        timed = side_by_side(
+            lambda: run_to_nowhere(ours()),
+            lambda: run_to_nowhere(theirs.transform(source).select("features")),
+            setting.pairs(5),
+        )
+        yield Figure(
+            "in a native run: one text column to 2^18, 50 doubles and one 64-vector, assembled sparse",
+            timed.ratio,
+            target=4.0,
+            detail=timed.seconds("Spark ML's stages"),
+        )
+
+
+def by_hand(table: pa.Table) -> Any:
+    """The pipeline that a user of Spark ML writes for the table of `data.mixed`."""
+    from pyspark.ml import Pipeline
+    from pyspark.ml.feature import Imputer, OneHotEncoder, SQLTransformer, StringIndexer, VectorAssembler
+
+    numbers = [n for n in table.column_names if n.startswith("c")]
+    categories = [n for n in table.column_names if n.startswith("k")]
+    dates = [n for n in table.column_names if n.startswith("d")]
+    parts = [
+        f"CAST({sql} AS DOUBLE) AS {d}_{i}"
+        for d in dates
+        for i, sql in enumerate(
+            (f"year({d})", f"weekday({d}) + 1", f"month({d})", f"day({d})", f"datediff({d}, DATE'1970-01-01')")
+        )
+    ]
+    slots = [f"{d}_{i}" for d in dates for i in range(5)]
+    indexed, encoded = [f"{k}_index" for k in categories], [f"{k}_hot" for k in categories]
+    filled = [f"{n}_filled" for n in numbers]
+    return Pipeline(
+        stages=[
+            Imputer(inputCols=numbers, outputCols=filled),
+            StringIndexer(inputCols=categories, outputCols=indexed),
+            OneHotEncoder(inputCols=indexed, outputCols=encoded, dropLast=False),
+            SQLTransformer(statement=f"SELECT *, {', '.join(parts)} FROM __THIS__"),
+            *spark_stages("text", "words", bigrams=False).getStages(),
+            VectorAssembler(inputCols=[*filled, *encoded, *slots, "words"], outputCol="features"),
+        ]
+    )
+
+
+def featurize(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
+    """Featurize, fit and transform."""
+    from mmlrs.featurize import Featurize
+
+    rows = 100_000 if setting.quick else 1_000_000
+    table = data.mixed(rows)
+    with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
+        source = spark.read.parquet(data.write(Path(folder), table))
+        ours, theirs = Featurize(inputCols=table.column_names, outputCol="features"), by_hand(table)
+
+        def run(stage: Any) -> None:
+            run_to_nowhere(stage.fit(source).transform(source).select("features"))
+
+        timed = side_by_side(lambda: run(ours), lambda: run(theirs), setting.pairs(3))
+        yield Figure(
+            f"Featurize, fit + transform of {rows:,} rows: 10 numbers, 5 categories, 2 dates, 1 text",
+            timed.ratio,
+            target=2.0,
+            detail=timed.seconds("a pipeline of Spark ML's stages written by hand"),
+        )
+
+
+def summaries(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
+    """SummarizeData."""
+    from mmlrs.featurize import SummarizeData
+
+    columns, rows = 100, 100_000 if setting.quick else 1_000_000
+    with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
+        source = spark.read.parquet(data.write(Path(folder), pa.table(data.numbers(rows, columns))))
+        quantiles = [0.005, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.995]
+
+        def theirs() -> None:
+            source.summary().collect()
+            source.approxQuantile(source.columns, quantiles, 0.01)
+
+        timed = side_by_side(
+            lambda: SummarizeData().transform(source).collect(), theirs, setting.pairs(3)
+        )
+        yield Figure(
+            f"SummarizeData of {columns} columns x {rows:,} rows",
+            timed.ratio,
+            target=3.0,
+            detail=timed.seconds("Spark's summary plus approxQuantile"),
+        )
+
+
+def features(setting: Setting) -> Iterator[Figure]:
+    """Assembly, featurization and summaries on Spark."""
+    with spark_session(memory="6g") as spark:
+        for measure in (assembly, native_run, featurize, summaries):
+            yield from measure(spark, setting)

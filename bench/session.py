@@ -1,0 +1,45 @@
+"""The Spark session of the measures, and what runs a query without keeping its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["CORES", "run_to_nowhere", "spark_session"]
+
+CORES = 2
+
+
+@contextmanager
+def spark_session(*, images: bool = False, memory: str = "4g") -> Iterator[SparkSession]:
+    """A quiet session on two cores; for images with the settings that the documentation advises for them."""
+    from pyspark.sql import SparkSession
+
+    import mmlrs
+
+    spark = (
+        SparkSession.builder.master(f"local[{CORES}]")
+        .appName("mmlrs-bench")
+        .config(map={**mmlrs.recommended_conf()} if images else {})
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.memory", memory)
+        # The driver is the executor here; the guide advises this collector for jobs on large files.
+        .config("spark.driver.extraJavaOptions", "-XX:+UseParallelGC")
+        .config("spark.sql.shuffle.partitions", str(CORES))
+        .getOrCreate()
+    )
+    spark.sparkContext.setLogLevel("ERROR")
+    try:
+        yield spark
+    finally:
+        spark.stop()
+
+
+def run_to_nowhere(frame: DataFrame) -> None:
+    """Compute every row and keep none."""
+    frame.write.format("noop").mode("overwrite").save()

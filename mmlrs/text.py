@@ -1,0 +1,69 @@
+"""Text: hashed features, n-grams, pages, replacement and normal forms."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mmlrs._generated import text as _generated
+from mmlrs._generated.text import MultiNGram, PageSplitter, TextPreprocessor, UnicodeNormalize
+
+__all__ = [
+    "MultiNGram",
+    "PageSplitter",
+    "TextFeaturizer",
+    "TextFeaturizerModel",
+    "TextPreprocessor",
+    "UnicodeNormalize",
+]
+
+
+class TextFeaturizer(_generated.TextFeaturizer):
+    __doc__ = _generated.TextFeaturizer.__doc__
+    __module__ = "mmlrs.text"
+
+    def _fit_spark(self, df: Any) -> Any:
+        """Fit in one job; where nothing is learnt, over no rows."""
+        return super()._fit_spark(df if self._value("useIDF") else df.limit(0))
+
+
+class TextFeaturizerModel(_generated.TextFeaturizerModel):
+    __doc__ = _generated.TextFeaturizerModel.__doc__
+    __module__ = "mmlrs.text"
+
+    def _learnt(self) -> tuple[int, npt.NDArray[np.int64]] | None:
+        """Return the number of texts and, for each slot, of those that have it."""
+        file = self._value("documentFrequencies")
+        if file is None:
+            return None
+        table = pa.ipc.open_file(io.BytesIO(file.read())).read_all()
+        counts = np.zeros(int(table.schema.metadata[b"numFeatures"]), np.int64)
+        counts[table["slot"].to_numpy()] = table["documents"].to_numpy()
+        return int(table.schema.metadata[b"documents"]), counts
+
+    @property
+    def numDocs(self) -> int | None:
+        """Number of texts of the fit; None where nothing was learnt."""
+        learnt = self._learnt()
+        return None if learnt is None else learnt[0]
+
+    @property
+    def docFreq(self) -> npt.NDArray[np.int64] | None:
+        """For each slot the number of texts that have it; None where nothing was learnt."""
+        learnt = self._learnt()
+        return None if learnt is None else learnt[1]
+
+    @property
+    def idf(self) -> npt.NDArray[np.float64] | None:
+        """The weight of each slot; None where nothing was learnt."""
+        learnt = self._learnt()
+        if learnt is None:
+            return None
+        documents, counts = learnt
+        weights: npt.NDArray[np.float64] = np.log((documents + 1.0) / (counts + 1.0))
+        weights[counts < self._value("minDocFreq")] = 0.0
+        return weights

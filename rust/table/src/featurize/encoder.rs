@@ -1,0 +1,143 @@
+//! How one column becomes slots: what the model knows of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::calendar::{DATE_SLOTS, TIME_SLOTS};
+
+/// The encoding of one column. It is saved as JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Encoder {
+    /// Name of the column.
+    pub column: String,
+    /// How its values become slots.
+    pub encoding: Encoding,
+}
+
+/// How the values of a column become slots.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Encoding {
+    /// The number itself.
+    Number {
+        /// In place of null and NaN.
+        fill: Option<f64>,
+    },
+    /// Year, weekday (Monday is 1), month, day, days since 1970.
+    Date {
+        /// Days since 1970 in place of null.
+        fill: Option<i32>,
+    },
+    /// The slots of its date, then hour, minute, second, milliseconds since 1970.
+    Timestamp {
+        /// Microseconds since 1970 in place of null.
+        fill: Option<i64>,
+    },
+    /// A string with few levels.
+    Levels {
+        /// The levels, ascending.
+        levels: Vec<String>,
+        /// One slot for each level, or one slot that holds the level's index.
+        one_hot: bool,
+        /// Is null a row without a level, rather than a bad row?
+        fill: bool,
+    },
+    /// A number that is the index of a level: a nominal column.
+    Codes {
+        /// The levels, as they are named in the column's attributes.
+        levels: Vec<String>,
+        /// One slot for each level, or one slot that holds the level's index.
+        one_hot: bool,
+        /// Is null a row without a level, rather than a bad row?
+        fill: bool,
+    },
+    /// Words, hashed, in the slots that the fit has seen.
+    Words {
+        /// Number of slots of the hash.
+        num_features: usize,
+        /// The slots that are kept, ascending.
+        slots: Vec<i32>,
+        /// Inverse document frequency of each kept slot.
+        weights: Vec<f64>,
+    },
+    /// The vector's own slots.
+    Vector {
+        /// Number of slots.
+        size: usize,
+    },
+}
+
+impl Encoder {
+    /// Number of slots.
+    pub fn size(&self) -> usize {
+        match &self.encoding {
+            Encoding::Number { .. } => 1,
+            Encoding::Date { .. } => DATE_SLOTS.len(),
+            Encoding::Timestamp { .. } => DATE_SLOTS.len() + TIME_SLOTS.len(),
+            Encoding::Levels { levels, one_hot, .. } | Encoding::Codes { levels, one_hot, .. } => {
+                if *one_hot {
+                    levels.len()
+                } else {
+                    1
+                }
+            }
+            Encoding::Words { slots, .. } => slots.len(),
+            Encoding::Vector { size } => *size,
+        }
+    }
+
+    /// Adds the Spark ML attributes of its slots, which begin at `start`. Hashed words and the slots of vectors have none.
+    pub fn describe(&self, start: usize, attributes: &mut Attributes) {
+        let column = &self.column;
+        match &self.encoding {
+            Encoding::Number { .. } => attributes.numeric.push(json!({"name": column, "idx": start})),
+            Encoding::Date { .. } => attributes.name_slots(column, DATE_SLOTS.iter(), start),
+            Encoding::Timestamp { .. } => attributes.name_slots(column, DATE_SLOTS.iter().chain(&TIME_SLOTS), start),
+            Encoding::Levels { levels, one_hot, .. } | Encoding::Codes { levels, one_hot, .. } => {
+                if !one_hot {
+                    attributes.nominal.push(json!({"vals": levels, "name": column, "idx": start}));
+                    return;
+                }
+                for (i, level) in levels.iter().enumerate() {
+                    attributes.binary.push(json!({"name": format!("{column}={level}"), "idx": start + i}));
+                }
+            }
+            Encoding::Words { .. } | Encoding::Vector { .. } => {}
+        }
+    }
+}
+
+/// Attributes of slots by kind, as Spark ML groups them.
+#[derive(Debug, Default)]
+pub struct Attributes {
+    numeric: Vec<Value>,
+    binary: Vec<Value>,
+    nominal: Vec<Value>,
+}
+
+impl Attributes {
+    fn name_slots<'a>(&mut self, column: &str, names: impl Iterator<Item = &'a &'a str>, start: usize) {
+        for (i, name) in names.enumerate() {
+            self.numeric.push(json!({"name": format!("{column}_{name}"), "idx": start + i}));
+        }
+    }
+
+    /// The attributes of all encoders, one behind the other.
+    pub fn of(encoders: &[Encoder]) -> Value {
+        let mut attributes = Self::default();
+        let mut start = 0;
+        for encoder in encoders {
+            encoder.describe(start, &mut attributes);
+            start += encoder.size();
+        }
+        let mut groups = serde_json::Map::new();
+        for (kind, list) in
+            [("numeric", attributes.numeric), ("binary", attributes.binary), ("nominal", attributes.nominal)]
+        {
+            if !list.is_empty() {
+                groups.insert(kind.to_owned(), Value::Array(list));
+            }
+        }
+        if groups.is_empty() { json!({"num_attrs": start}) } else { json!({"attrs": groups, "num_attrs": start}) }
+    }
+}

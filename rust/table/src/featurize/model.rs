@@ -1,0 +1,121 @@
+//! `FeaturizeModel`.
+
+use std::sync::{Arc, OnceLock};
+
+use arrow_schema::{Field, Schema};
+use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
+use mmlrs_core::{
+    Block, Column, Context, Error, FileSource, HandleInvalid, HasSample, Output, Rejects, Result, Sample, Transform,
+};
+use mmlrs_macros::Stage;
+use serde_json::json;
+
+use super::FeaturizeParams;
+use super::encoder::{Attributes, Encoder, Encoding};
+use super::reader::{Prepared, Reader};
+use crate::row::SparseRow;
+
+/// Turns columns into one vector of features: what `Featurize` fits.
+///
+/// One pass over the columns of a batch, whatever their kinds. The result is dense or sparse, whichever is smaller.
+#[derive(Debug, Clone, Stage)]
+#[stage(
+    module = "featurize",
+    kind = model,
+    example = r#"import pyarrow as pa
+from mmlrs.featurize import Featurize
+
+table = pa.table({"age": [31.0, None, 45.0], "member": [True, False, True]})
+model = Featurize(inputCols=["age", "member"], outputCol="features").fit(table)
+assert model.transform(table)["features"][1].as_py()["values"] == [38.0, 0.0]
+"#
+)]
+pub struct FeaturizeModel {
+    #[param(group)]
+    shared: FeaturizeParams,
+    /// How each column becomes slots: a JSON list with the levels, means and weights that the fit has found.
+    #[param(required)]
+    encoders: FileSource,
+    #[param(cache)]
+    prepared: OnceLock<Arc<Plan>>,
+}
+
+/// The encoders of a model, ready to run.
+#[derive(Debug)]
+struct Plan {
+    encoders: Vec<Encoder>,
+    prepared: Vec<Prepared>,
+}
+
+impl FeaturizeModel {
+    fn plan(&self) -> Result<Arc<Plan>> {
+        if let Some(plan) = self.prepared.get() {
+            return Ok(plan.clone());
+        }
+        let encoders: Vec<Encoder> = serde_json::from_slice(&self.encoders.read()?)
+            .map_err(|e| Error::param("encoders", format!("is damaged: {e}")))?;
+        if encoders.iter().map(|e| &e.column).ne(&self.shared.input_cols) {
+            return Err(Error::param("inputCols", "must be the columns of the fit, in the same order"));
+        }
+        let prepared = encoders.iter().cloned().map(Prepared::new).collect::<Result<_>>()?;
+        Ok(self.prepared.get_or_init(|| Arc::new(Plan { encoders, prepared })).clone())
+    }
+}
+
+impl Transform for FeaturizeModel {
+    fn output_fields(&self, _input: &Schema) -> Result<Vec<Field>> {
+        let plan = self.plan()?;
+        Ok(vec![vector_struct_field(&self.shared.output_col, Some(&Attributes::of(&plan.encoders)))])
+    }
+
+    fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
+        let plan = self.plan()?;
+        let mut readers: Vec<Reader> = plan
+            .prepared
+            .iter()
+            .zip(&self.shared.input_cols)
+            .map(|(prepared, column)| Reader::new(prepared, &block.column(column)?.to_arrow(cx)?))
+            .collect::<Result<_>>()?;
+        let policy = self.shared.policy.0.handle_invalid;
+        let mut rejects = Rejects::new(policy);
+        let mut out = VectorBuilder::with_capacity(block.rows());
+        let mut slots = SparseRow::default();
+        for row in 0..block.rows() {
+            slots.clear();
+            let mut flaw = None;
+            for reader in &mut readers {
+                if let Some(cause) = reader.append(row, &mut slots) {
+                    flaw.get_or_insert((reader.column(), cause));
+                }
+            }
+            if let Some((column, cause)) = flaw {
+                rejects.reject_cell(row, column, &cause)?;
+                if policy != HandleInvalid::Keep {
+                    out.push_null();
+                    continue;
+                }
+            }
+            out.push_compressed(slots.size, &slots.indices, &slots.values);
+        }
+        Ok(Output { columns: vec![Column::arrow(Arc::new(out.finish()?))], invalid: rejects.into_rows() })
+    }
+}
+
+impl HasSample for FeaturizeModel {
+    fn sample() -> Sample {
+        let encoder = |column: &str, encoding| Encoder { column: column.to_owned(), encoding };
+        let levels = ["a", "b"].map(str::to_owned).to_vec();
+        let encoders = [
+            encoder("number", Encoding::Number { fill: None }),
+            encoder("word", Encoding::Levels { levels, one_hot: true, fill: false }),
+            encoder("counts", Encoding::Vector { size: 6 }),
+        ];
+        let text = serde_json::to_vec(&encoders).unwrap_or_default();
+        let params = json!({
+            "inputCols": ["number", "word", "counts"],
+            "outputCol": "features",
+            "encoders": FileSource::of(&text).to_value(),
+        });
+        Sample::new(params, crate::sample::raw_batch())
+    }
+}

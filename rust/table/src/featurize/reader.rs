@@ -1,0 +1,196 @@
+//! One column of a batch, read row by row into slots.
+
+use std::collections::HashMap;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, LargeStringArray, TimestampMicrosecondArray};
+use arrow_schema::DataType;
+use mmlrs_core::vector::Vectors;
+use mmlrs_core::{Error, Result};
+
+use super::calendar::{Zone, date_slots, days, moments, time_slots};
+use super::encoder::{Encoder, Encoding};
+use super::words::Words;
+use crate::numbers::doubles;
+use crate::row::SparseRow;
+
+/// What is wrong with a cell; the slots are filled all the same.
+pub type Flaw = Option<String>;
+
+/// An encoder with what it needs to be fast, worked out once for a model.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    encoder: Encoder,
+    /// For words: the place of every slot of the hash, or -1.
+    places: Vec<i32>,
+    words: Option<Words>,
+}
+
+impl Prepared {
+    /// Works it out.
+    pub fn new(encoder: Encoder) -> Result<Self> {
+        let Encoding::Words { num_features, slots, weights } = &encoder.encoding else {
+            return Ok(Self { encoder, places: Vec::new(), words: None });
+        };
+        let words = Words::new(*num_features)?;
+        let mut places = vec![-1; *num_features];
+        let fits = slots.len() == weights.len() && slots.iter().all(|slot| (*slot as usize) < *num_features);
+        if !fits {
+            return Err(Error::decode("the encoding of its words is damaged").at_column(&encoder.column));
+        }
+        for (place, slot) in slots.iter().enumerate() {
+            places[*slot as usize] = place as i32;
+        }
+        Ok(Self { words: Some(words), places, encoder })
+    }
+}
+
+/// A column of a batch with its encoder.
+pub struct Reader<'a> {
+    encoder: &'a Encoder,
+    cells: Cells<'a>,
+}
+
+enum Cells<'a> {
+    Numbers(Float64Array, Option<f64>),
+    Dates(Date32Array, Option<i32>),
+    Timestamps(TimestampMicrosecondArray, Zone, Option<i64>),
+    Levels { texts: LargeStringArray, places: HashMap<&'a str, usize>, size: usize, one_hot: bool, fill: bool },
+    Codes { codes: Float64Array, size: usize, one_hot: bool, fill: bool },
+    Words { texts: LargeStringArray, words: Box<Words>, places: &'a [i32], weights: &'a [f64] },
+    Vectors(Vectors, usize),
+}
+
+impl<'a> Reader<'a> {
+    /// Fails where the column has a type that its encoder does not read.
+    pub fn new(prepared: &'a Prepared, array: &ArrayRef) -> Result<Self> {
+        let encoder = &prepared.encoder;
+        let column = encoder.column.as_str();
+        let texts = || -> Result<LargeStringArray> {
+            let cast = arrow_cast::cast(array, &DataType::LargeUtf8)
+                .map_err(|e| Error::schema(column, format!("has type {}: {e}", array.data_type())))?;
+            Ok(cast.as_string::<i64>().clone())
+        };
+        let cells = match &encoder.encoding {
+            Encoding::Number { fill } => Cells::Numbers(doubles(column, array)?, *fill),
+            Encoding::Date { fill } => Cells::Dates(days(column, array)?, *fill),
+            Encoding::Timestamp { fill } => {
+                let (micros, zone) = moments(column, array)?;
+                Cells::Timestamps(micros, zone, *fill)
+            }
+            Encoding::Levels { levels, one_hot, fill } => {
+                let places = levels.iter().enumerate().map(|(place, level)| (level.as_str(), place)).collect();
+                Cells::Levels { texts: texts()?, places, size: levels.len(), one_hot: *one_hot, fill: *fill }
+            }
+            Encoding::Codes { levels, one_hot, fill } => {
+                Cells::Codes { codes: doubles(column, array)?, size: levels.len(), one_hot: *one_hot, fill: *fill }
+            }
+            Encoding::Words { weights, .. } => {
+                let words = prepared.words.clone().ok_or_else(|| Error::runtime("words without a hasher"))?;
+                Cells::Words { texts: texts()?, words: Box::new(words), places: &prepared.places, weights }
+            }
+            Encoding::Vector { size } => Cells::Vectors(Vectors::from_array(column, array)?, *size),
+        };
+        Ok(Self { encoder, cells })
+    }
+
+    /// The column's name.
+    pub fn column(&self) -> &'a str {
+        &self.encoder.column
+    }
+
+    /// Appends the slots of a row. What is missing becomes NaN, what is unknown has no level; both are flaws.
+    pub fn append(&mut self, row: usize, out: &mut SparseRow) -> Flaw {
+        match &mut self.cells {
+            Cells::Numbers(numbers, fill) => {
+                let value = if numbers.is_null(row) { f64::NAN } else { numbers.value(row) };
+                let value = if value.is_nan() { fill.unwrap_or(f64::NAN) } else { value };
+                out.push(value);
+                value.is_nan().then(missing)
+            }
+            Cells::Dates(dates, fill) => {
+                let day = if dates.is_null(row) { *fill } else { Some(dates.value(row)) };
+                append_all(day.map(date_slots), out)
+            }
+            Cells::Timestamps(micros, zone, fill) => {
+                let moment = if micros.is_null(row) { *fill } else { Some(micros.value(row)) };
+                append_all(moment.map(|moment| time_slots(moment, *zone)), out)
+            }
+            Cells::Levels { texts, places, size, one_hot, fill } => {
+                if texts.is_null(row) {
+                    return append_level(None, *size, *one_hot, out, (!*fill).then(missing));
+                }
+                let text = texts.value(row);
+                let place = places.get(text).copied();
+                append_level(place, *size, *one_hot, out, place.is_none().then(|| unseen(&format!("{text:?}"))))
+            }
+            Cells::Codes { codes, size, one_hot, fill } => {
+                if codes.is_null(row) || codes.value(row).is_nan() {
+                    return append_level(None, *size, *one_hot, out, (!*fill).then(missing));
+                }
+                let code = codes.value(row);
+                let known = code >= 0.0 && code < *size as f64 && code.fract() == 0.0;
+                append_level(known.then_some(code as usize), *size, *one_hot, out, (!known).then(|| unseen(&code)))
+            }
+            Cells::Words { texts, words, places, weights } => {
+                if !texts.is_null(row) {
+                    append_words(words.of(texts.value(row)), places, weights, out);
+                }
+                out.size += weights.len();
+                None
+            }
+            Cells::Vectors(vectors, size) => match vectors.row(row) {
+                Some(vector) if vector.size() == *size => {
+                    out.push_vector(vector);
+                    None
+                }
+                other => {
+                    (0..*size).for_each(|_| out.push(f64::NAN));
+                    Some(other.map_or_else(missing, |v| format!("has {} slots, expected {size}", v.size())))
+                }
+            },
+        }
+    }
+}
+
+fn missing() -> String {
+    "is missing".to_owned()
+}
+
+fn unseen(value: &dyn std::fmt::Display) -> String {
+    format!("has the value {value}, which was not there when the model was fitted")
+}
+
+/// Appends slots; None stands for a missing cell, Some(None) for one beyond the calendar.
+fn append_all<const N: usize>(slots: Option<Option<[f64; N]>>, out: &mut SparseRow) -> Flaw {
+    let flaw = match slots {
+        None => Some(missing()),
+        Some(None) => Some("is beyond the years that can be told".to_owned()),
+        Some(Some(_)) => None,
+    };
+    slots.flatten().unwrap_or([f64::NAN; N]).into_iter().for_each(|slot| out.push(slot));
+    flaw
+}
+
+fn append_level(place: Option<usize>, size: usize, one_hot: bool, out: &mut SparseRow, flaw: Flaw) -> Flaw {
+    if one_hot {
+        if let Some(place) = place {
+            out.indices.push((out.size + place) as i32);
+            out.values.push(1.0);
+        }
+        out.size += size;
+    } else {
+        out.push(place.unwrap_or(size) as f64);
+    }
+    flaw
+}
+
+fn append_words(words: &mmlrs_text::SparseRow, places: &[i32], weights: &[f64], out: &mut SparseRow) {
+    for (slot, count) in words.indices.iter().zip(&words.values) {
+        let place = places[*slot as usize];
+        if place >= 0 && weights[place as usize] != 0.0 {
+            out.indices.push(out.size as i32 + place);
+            out.values.push(count * weights[place as usize]);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Text as hashed words, with the defaults of `TextFeaturizer`: lower case, split at white space.
+
+use mmlrs_core::{Error, Result};
+use mmlrs_text::{DocumentFrequencies, JavaRegex, SparseRow, TextHasher, TextOptions, Tokenizer};
+
+/// Counts the words of texts.
+#[derive(Debug, Clone)]
+pub struct Words {
+    hasher: TextHasher,
+    row: SparseRow,
+}
+
+impl Words {
+    /// Words hashed into this many slots.
+    pub fn new(num_features: usize) -> Result<Self> {
+        let pattern = JavaRegex::new(r"\s+").map_err(Error::runtime)?;
+        let tokenizer = Tokenizer { pattern, gaps: true, min_length: 0, lowercase: true };
+        let num_features = i32::try_from(num_features)
+            .map_err(|_| Error::param("numFeatures", format!("must be below 2^31, got {num_features}")))?;
+        let options =
+            TextOptions { tokenizer: Some(tokenizer), stop_words: None, n_gram: None, binary: false, num_features };
+        Ok(Self { hasher: TextHasher::new(options), row: SparseRow::default() })
+    }
+
+    /// The slots of the words of a text, ascending, and their counts.
+    pub fn of(&mut self, text: &str) -> &SparseRow {
+        self.hasher.hash_row(text, &mut self.row);
+        &self.row
+    }
+
+    /// Counts a text into the document frequencies.
+    pub fn count(&mut self, text: &str, seen: &mut DocumentFrequencies) {
+        self.hasher.hash_row(text, &mut self.row);
+        seen.add(&self.row);
+    }
+}

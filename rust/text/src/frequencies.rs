@@ -1,0 +1,238 @@
+//! In how many documents each slot occurs, and the weights that follow from it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch};
+use arrow_ipc::reader::FileReader;
+use arrow_ipc::writer::FileWriter;
+use arrow_schema::{DataType, Field, Schema};
+use mmlrs_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::hasher::SparseRow;
+
+/// Most slots for which frequencies are kept: 1 GiB of counts.
+pub const MAX_COUNTED_SLOTS: usize = 1 << 27;
+
+/// Number of documents, and for each slot the number of those that have it. Written as the slots that occur alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Written", try_from = "Written")]
+pub struct DocumentFrequencies {
+    documents: u64,
+    counts: Vec<u64>,
+}
+
+impl DocumentFrequencies {
+    /// No documents yet, of so many slots.
+    pub fn new(num_features: usize) -> Result<Self> {
+        if num_features > MAX_COUNTED_SLOTS {
+            let message = format!("must be at most {MAX_COUNTED_SLOTS} with useIDF, got {num_features}");
+            return Err(Error::param("numFeatures", message));
+        }
+        Ok(Self { documents: 0, counts: vec![0; num_features] })
+    }
+
+    /// Takes a document in.
+    #[inline]
+    pub fn add(&mut self, row: &SparseRow) {
+        self.documents += 1;
+        for slot in &row.indices {
+            self.counts[*slot as usize] += 1;
+        }
+    }
+
+    /// Takes the documents that another summary has seen in.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        if self.counts.len() != other.counts.len() {
+            return Err(Error::runtime("document frequencies of different numbers of slots cannot be merged"));
+        }
+        self.documents += other.documents;
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        Ok(())
+    }
+
+    /// Number of documents.
+    pub fn documents(&self) -> u64 {
+        self.documents
+    }
+
+    /// For each slot the number of documents that have it.
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    fn occurring(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0)
+    }
+
+    /// As an Arrow IPC file: the columns `slot` (int32, ascending) and `documents` (int64) for the slots that occur, and
+    /// in the schema's metadata `documents` and `numFeatures`.
+    pub fn to_ipc(&self) -> Result<Vec<u8>> {
+        let slots: Int32Array = self.occurring().map(|(slot, _)| slot as i32).collect::<Vec<_>>().into();
+        let counts: Int64Array = self.occurring().map(|(_, count)| count as i64).collect::<Vec<_>>().into();
+        let fields = vec![Field::new("slot", DataType::Int32, false), Field::new("documents", DataType::Int64, false)];
+        let metadata = HashMap::from([
+            (DOCUMENTS.to_owned(), self.documents.to_string()),
+            (NUM_FEATURES.to_owned(), self.counts.len().to_string()),
+        ]);
+        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
+        let columns: Vec<ArrayRef> = vec![Arc::new(slots), Arc::new(counts)];
+        let mut writer = FileWriter::try_new(Vec::new(), &schema)?;
+        writer.write(&RecordBatch::try_new(schema, columns)?)?;
+        Ok(writer.into_inner()?)
+    }
+
+    /// Reads what [`Self::to_ipc`] wrote.
+    pub fn from_ipc(bytes: &[u8]) -> Result<Self> {
+        let damaged = |what: &str| Error::model(format!("the document frequencies cannot be read: {what}"));
+        let reader = FileReader::try_new(std::io::Cursor::new(bytes), None).map_err(|e| damaged(&e.to_string()))?;
+        let schema = reader.schema();
+        let number = |key: &str| {
+            let text = schema.metadata().get(key).and_then(|text| text.parse::<u64>().ok());
+            text.ok_or_else(|| damaged(&format!("the schema's metadata has no number `{key}`")))
+        };
+        let mut read = Self::new(number(NUM_FEATURES)? as usize)?;
+        read.documents = number(DOCUMENTS)?;
+        for batch in reader {
+            let batch = batch.map_err(|e| damaged(&e.to_string()))?;
+            let slots = batch.column_by_name("slot").and_then(|c| c.as_primitive_opt::<Int32Type>());
+            let counts = batch.column_by_name("documents").and_then(|c| c.as_primitive_opt::<Int64Type>());
+            let (Some(slots), Some(counts)) = (slots, counts) else {
+                return Err(damaged("the columns are `slot` (int32) and `documents` (int64)"));
+            };
+            if slots.null_count() + counts.null_count() > 0 {
+                return Err(damaged("a null"));
+            }
+            for (slot, count) in slots.values().iter().zip(counts.values()) {
+                let place = usize::try_from(*slot).ok().and_then(|slot| read.counts.get_mut(slot));
+                let count = u64::try_from(*count).ok().filter(|count| *count <= read.documents);
+                let (Some(place), Some(count)) = (place, count) else {
+                    return Err(damaged(&format!("slot {slot} or its count is out of range")));
+                };
+                *place = count;
+            }
+        }
+        Ok(read)
+    }
+}
+
+const DOCUMENTS: &str = "documents";
+const NUM_FEATURES: &str = "numFeatures";
+
+/// The slots that occur, each as its distance from the one before it, and their counts.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    documents: u64,
+    slots: u32,
+    occurring: Vec<(u32, u64)>,
+}
+
+impl From<DocumentFrequencies> for Written {
+    fn from(frequencies: DocumentFrequencies) -> Self {
+        let mut last = 0;
+        let occurring = frequencies
+            .occurring()
+            .map(|(slot, count)| ((slot - std::mem::replace(&mut last, slot)) as u32, count))
+            .collect();
+        Self { documents: frequencies.documents, slots: frequencies.counts.len() as u32, occurring }
+    }
+}
+
+impl TryFrom<Written> for DocumentFrequencies {
+    type Error = Error;
+
+    fn try_from(written: Written) -> Result<Self> {
+        let mut frequencies = Self::new(written.slots as usize)?;
+        frequencies.documents = written.documents;
+        let mut slot = 0;
+        for (distance, count) in written.occurring {
+            slot += distance as usize;
+            let place = frequencies.counts.get_mut(slot);
+            *place.ok_or_else(|| Error::runtime("document frequencies name a slot that is not there"))? = count;
+        }
+        Ok(frequencies)
+    }
+}
+
+/// Inverse document frequencies: `ln((m + 1) / (d + 1))` for a slot in d of m documents, as in Spark's `IDF`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Idf(Vec<f64>);
+
+impl Idf {
+    /// The weights; 0 for slots in fewer than `min_documents` documents.
+    pub fn new(frequencies: &DocumentFrequencies, min_documents: u64) -> Self {
+        let documents = frequencies.documents as f64 + 1.0;
+        let weight = |count: &u64| if *count >= min_documents { (documents / (*count as f64 + 1.0)).ln() } else { 0.0 };
+        Self(frequencies.counts.iter().map(weight).collect())
+    }
+
+    /// Number of slots.
+    pub fn num_features(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Multiplies the values of a row; those that become zero stay, as they do in Spark.
+    #[inline]
+    pub fn scale(&self, row: &mut SparseRow) {
+        for (value, slot) in row.values.iter_mut().zip(&row.indices) {
+            *value *= self.0[*slot as usize];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(slots: &[i32]) -> SparseRow {
+        SparseRow { indices: slots.to_vec(), values: vec![2.0; slots.len()] }
+    }
+
+    fn some() -> Result<DocumentFrequencies> {
+        let mut frequencies = DocumentFrequencies::new(10)?;
+        for slots in [&[0, 3][..], &[3, 9], &[]] {
+            frequencies.add(&row(slots));
+        }
+        Ok(frequencies)
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() -> Result<()> {
+        let frequencies = some()?;
+        assert_eq!(DocumentFrequencies::from_ipc(&frequencies.to_ipc()?)?, frequencies);
+        assert_eq!(DocumentFrequencies::try_from(Written::from(frequencies.clone()))?, frequencies);
+        Ok(())
+    }
+
+    #[test]
+    fn merging_adds_up() -> Result<()> {
+        let mut frequencies = some()?;
+        frequencies.merge(&some()?)?;
+        assert_eq!((frequencies.documents(), frequencies.counts()[3]), (6, 4));
+        assert!(frequencies.merge(&DocumentFrequencies::new(9)?).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn rare_slots_weigh_nothing_and_stay() -> Result<()> {
+        let mut scaled = row(&[0, 3, 5]);
+        Idf::new(&some()?, 2).scale(&mut scaled);
+        assert_eq!((scaled.indices, scaled.values), (vec![0, 3, 5], vec![0.0, 2.0 * (4.0_f64 / 3.0).ln(), 0.0]));
+        Ok(())
+    }
+
+    #[test]
+    fn damaged_files_are_told() -> Result<()> {
+        let bytes = some()?.to_ipc()?;
+        for cut in [0, 5, bytes.len() / 2, bytes.len() - 1] {
+            let error = DocumentFrequencies::from_ipc(&bytes[..cut]).err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(error.starts_with("the document frequencies cannot be read"), "{error}");
+        }
+        Ok(())
+    }
+}

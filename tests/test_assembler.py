@@ -1,0 +1,134 @@
+"""FastVectorAssembler gives what Spark's VectorAssembler gives, wherever it runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.ml.feature import StringIndexer, VectorAssembler
+from pyspark.ml.linalg import Vectors, VectorUDT
+from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType, DoubleType, FloatType, IntegerType, StructType
+
+from mmlrs.errors import DecodeError, SchemaMismatchError
+from mmlrs.featurize import CountSelectorModel, FastVectorAssembler
+
+COLUMNS = ["d", "f", "i", "b", "m", "v"]
+
+
+@pytest.fixture(scope="module")
+def frame(spark):
+    rows = [
+        (1.5, 2.5, 3, True, Vectors.dense(1.0, 0.0, 2.0)),
+        (0.0, 0.0, 0, False, Vectors.sparse(3, [1], [4.0])),
+        (-1e300, float("inf"), -7, True, Vectors.sparse(3, [], [])),
+        (7.0, -0.5, 2, False, Vectors.dense(0.0, 0.0, 0.0)),
+    ]
+    schema = (
+        StructType()
+        .add("d", DoubleType())
+        .add("f", FloatType())
+        .add("i", IntegerType())
+        .add("b", BooleanType())
+        .add("v", VectorUDT())
+    )
+    return spark.createDataFrame(rows, schema).withColumn("m", F.expr("CAST(d / 1e290 AS DECIMAL(20, 2))"))
+
+
+def vectors(df, column="features"):
+    return [row[0] for row in df.select(column).collect()]
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, COLUMNS[:5], ["d"], ["v"], ["v", "d", "v"]])
+def test_the_values_are_those_of_sparks_assembler(frame, columns):
+    ours = FastVectorAssembler(inputCols=columns, outputCol="features").transform(frame)
+    theirs = VectorAssembler(inputCols=columns, outputCol="features").transform(frame)
+    for a, b in zip(vectors(ours), vectors(theirs), strict=True):
+        np.testing.assert_array_equal(a.toArray(), b.toArray())
+
+
+def test_a_vector_is_sparse_where_that_is_smaller(frame):
+    ours = vectors(FastVectorAssembler(inputCols=["v", "v", "v"], outputCol="features").transform(frame))
+    theirs = vectors(VectorAssembler(inputCols=["v", "v", "v"], outputCol="features").transform(frame))
+    assert [type(v) for v in ours] == [type(v) for v in theirs]
+
+
+@pytest.fixture(scope="module")
+def gaps(spark):
+    return spark.createDataFrame([(1.0, 1), (None, 2), (float("nan"), None), (4.0, 4)], "x double, `a.b` int")
+
+
+@pytest.mark.parametrize("columns", [["x", "`a.b`"]])
+def test_missing_values_follow_handle_invalid_as_in_spark(gaps, columns):
+    names = ["x", "a.b"]
+    keep = FastVectorAssembler(inputCols=names, outputCol="features", handleInvalid="keep").transform(gaps)
+    theirs = VectorAssembler(inputCols=columns, outputCol="features", handleInvalid="keep").transform(gaps)
+    for a, b in zip(vectors(keep), vectors(theirs), strict=True):
+        np.testing.assert_array_equal(a.toArray(), b.toArray())
+    skip = FastVectorAssembler(inputCols=names, outputCol="features", handleInvalid="skip").transform(gaps)
+    assert [v.toArray().tolist() for v in vectors(skip)] == [[1.0, 1.0], [4.0, 4.0]]
+    with pytest.raises(Exception, match="FastVectorAssembler: column `x`: is null or NaN"):
+        FastVectorAssembler(inputCols=names, outputCol="features").transform(gaps).collect()
+
+
+def test_the_kernel_tells_what_was_missing(gaps):
+    stage = FastVectorAssembler(
+        inputCols=["x", "a.b"], outputCol="features", handleInvalid="keep", errorCol="why"
+    )
+    why = [row[0] for row in stage.transform(gaps).select("why").collect()]
+    assert why[0] is None and "`x`" in why[1] and "`x`" in why[2] and why[3] is None
+    with pytest.raises(DecodeError, match="FastVectorAssembler: column `x`, row 1 of the batch: is null or NaN"):
+        FastVectorAssembler(inputCols=["x"], outputCol="o").transform(pa.table({"x": [1.0, None]}))
+
+
+def test_nominal_attributes_stay_at_their_slots_and_others_go(spark, gaps):
+    source = spark.createDataFrame([("b", 1.0), ("a", 2.0), ("b", 3.0)], "s string, x double")
+    indexed = StringIndexer(inputCol="s", outputCol="k").fit(source).transform(source)
+    expected = {
+        "num_attrs": 2,
+        "attrs": {"nominal": [{"name": "k", "vals": ["b", "a"], "idx": 1}]},
+    }
+    plain = FastVectorAssembler(inputCols=["x", "k"], outputCol="features").transform(indexed)
+    kernel = FastVectorAssembler(
+        inputCols=["x", "k"], outputCol="features", errorCol="why"
+    ).transform(indexed)
+    assert plain.schema["features"].metadata["ml_attr"] == expected
+    assert kernel.schema["features"].metadata["ml_attr"] == expected
+    # A tree learner reads them.
+    from pyspark.ml.classification import DecisionTreeClassifier
+
+    tree = DecisionTreeClassifier(featuresCol="features", labelCol="x").fit(plain)
+    assert tree.numFeatures == 2
+
+
+def test_between_plain_columns_there_is_no_python_pass(gaps, capsys):
+    FastVectorAssembler(inputCols=["x"], outputCol="features").transform(gaps).explain()
+    assert "ArrowEvalPython" not in capsys.readouterr().out
+
+
+def test_behind_a_native_stage_there_is_one_python_pass(frame, capsys):
+    kept = CountSelectorModel(inputCol="v", outputCol="w", indices=[1], size=3).transform(frame)
+    made = FastVectorAssembler(inputCols=["w", "d"], outputCol="features").transform(kept).select("features")
+    made.explain()
+    assert capsys.readouterr().out.count("ArrowEvalPython") == 1
+    assert [v.toArray().tolist() for v in vectors(made)][:2] == [[0.0, 1.5], [4.0, 0.0]]
+
+
+def test_ten_thousand_columns_and_no_rows():
+    table = pa.table({f"c{i}": pa.array([float(i), 0.0]) for i in range(10_000)})
+    stage = FastVectorAssembler(inputCols=table.column_names, outputCol="features")
+    made = stage.transform(table)["features"]
+    assert made[0].as_py()["values"][9_999] == 9_999.0
+    assert made[1].as_py()["size"] == 10_000
+    assert stage.transform(table.slice(0, 0)).num_rows == 0
+
+
+def test_a_text_column_is_refused_by_name():
+    with pytest.raises(SchemaMismatchError, match="FastVectorAssembler: column `s`: has type string"):
+        FastVectorAssembler(inputCols=["s"], outputCol="o").transform(pa.table({"s": ["a"]}))
+
+
+def test_a_vector_column_without_any_vector_is_refused_under_keep():
+    table = pa.table({"v": pa.array([None], pa.list_(pa.float64()))})
+    with pytest.raises(DecodeError, match="column `v`.*size of its vectors is unknown"):
+        FastVectorAssembler(inputCols=["v"], outputCol="o", handleInvalid="keep").transform(table)

@@ -1,0 +1,239 @@
+"""Featurize: every kind of column, in the order given, with nothing dropped in silence."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.classification import LogisticRegression
+from pyspark.ml.feature import IDF, HashingTF, StringIndexer, Tokenizer
+
+from mmlrs.errors import DecodeError, SchemaMismatchError
+from mmlrs.featurize import Featurize, FeaturizeModel
+
+
+def rows(table, column="features"):
+    """The vectors of a table, dense."""
+    made = []
+    for value in table[column].to_pylist():
+        if value is None or value["type"] == 1:
+            made.append(None if value is None else value["values"])
+        else:
+            row = [0.0] * value["size"]
+            for i, v in zip(value["indices"], value["values"], strict=True):
+                row[i] = v
+            made.append(row)
+    return made
+
+
+def attributes(table, column="features"):
+    return json.loads(table.schema.field(column).metadata[b"ml_attr"])
+
+
+def featurized(table, **given):
+    return Featurize(inputCols=table.column_names, outputCol="features", **given).fit(table).transform(table)
+
+
+def test_numbers_of_every_type_are_filled_with_their_mean():
+    table = pa.table(
+        {
+            "double": [1.0, None, 3.0, float("nan")],
+            "float": pa.array([1.0, 2.0, None, 6.0], pa.float32()),
+            "long": [10, None, 20, 30],
+            "short": pa.array([1, 2, 3, None], pa.int16()),
+            "byte": pa.array([1, 1, None, 1], pa.int8()),
+            "flag": [True, None, False, False],
+            "price": pa.array([decimal.Decimal("1.50"), None, decimal.Decimal("2.50"), None], pa.decimal128(9, 2)),
+        }
+    )
+    made = np.array(rows(featurized(table)))
+    np.testing.assert_allclose(made[1], [2.0, 2.0, 20.0, 2.0, 1.0, 1 / 3, 2.0])
+    np.testing.assert_allclose(made[3], [2.0, 6.0, 30.0, 2.0, 1.0, 0.0, 2.0])
+
+
+def test_slots_follow_the_columns_and_carry_their_names():
+    table = pa.table({"z": [1.0, 2.0], "a": [True, False], "day": [datetime.date(2024, 2, 29)] * 2})
+    made = featurized(table)
+    names = {a["idx"]: a["name"] for a in attributes(made)["attrs"]["numeric"]}
+    assert [names[i] for i in range(7)] == [
+        "z", "a", "day_year", "day_weekday", "day_month", "day_day", "day_epoch_days",
+    ]  # fmt: skip
+    assert rows(made)[0] == [1.0, 1.0, 2024.0, 4.0, 2.0, 29.0, 19782.0]
+
+
+def test_strings_with_few_levels_are_categories_and_others_are_words():
+    table = pa.table({"job": ["a", "b", "a", "b"], "note": ["x y", "y z", "z", "y"]})
+    made = featurized(table)
+    assert [a["name"] for a in attributes(made)["attrs"]["binary"]] == ["job=a", "job=b"]
+    assert np.array(rows(made))[:, :2].tolist() == [[1, 0], [0, 1], [1, 0], [0, 1]]
+    assert attributes(made)["num_attrs"] == 2 + 3
+
+
+def test_words_weigh_what_sparks_stages_give_them(spark):
+    texts = ["the cat sat", "the dog ran far", "a cat", "", "dog dog"]
+    table = pa.table({"note": texts})
+    ours = rows(featurized(table, maxCategories=0))
+    source = spark.createDataFrame([(t,) for t in texts], "note string")
+    stages = [
+        Tokenizer(inputCol="note", outputCol="t"),
+        HashingTF(inputCol="t", outputCol="c", numFeatures=1 << 18),
+        IDF(inputCol="c", outputCol="f"),
+    ]
+    theirs = [r[0].toArray() for r in Pipeline(stages=stages).fit(source).transform(source).select("f").collect()]
+    used = np.flatnonzero(np.sum(np.abs(theirs), axis=0))
+    assert len(used) == len(ours[0])
+    np.testing.assert_allclose(ours, np.array(theirs)[:, used], rtol=1e-12)
+
+
+def test_without_one_hot_a_category_is_the_index_of_its_level():
+    made = featurized(pa.table({"job": ["b", "a", "b", "a"]}), oneHotEncodeCategoricals=False)
+    assert rows(made) == [[1.0], [0.0], [1.0], [0.0]]
+    assert attributes(made)["attrs"]["nominal"] == [{"vals": ["a", "b"], "name": "job", "idx": 0}]
+
+
+def test_timestamps_are_read_in_the_sessions_time_zone(spark):
+    moment = datetime.datetime(2024, 1, 1, 23, 30, 15, tzinfo=datetime.UTC)
+    table = pa.table({"at": pa.array([moment, moment], pa.timestamp("us", tz="Asia/Tokyo"))})
+    expected = [2024.0, 2.0, 1.0, 2.0, 19724.0, 8.0, 30.0, 15.0, moment.timestamp() * 1000]
+    assert rows(featurized(table))[0] == expected
+    before = spark.conf.get("spark.sql.session.timeZone")
+    spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
+    try:
+        source = spark.createDataFrame(table)
+        made = Featurize(inputCols=["at"], outputCol="features").fit(source).transform(source)
+        assert made.first().features.toArray().tolist() == expected
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", before)
+
+
+def test_dates_before_1970_and_after_2262_have_their_slots():
+    days = [datetime.date(1583, 1, 1), datetime.date(9999, 12, 31)]
+    made = rows(featurized(pa.table({"day": days})))
+    assert [row[0] for row in made] == [1583.0, 9999.0]
+    assert made[0][4] == (days[0] - datetime.date(1970, 1, 1)).days
+
+
+def test_vectors_and_arrays_pass_and_must_keep_their_size():
+    table = pa.table({"v": [[1.0, 2.0], [0.0, 3.0]], "x": [1, 2]})
+    assert rows(featurized(table)) == [[1.0, 2.0, 1.0], [0.0, 3.0, 2.0]]
+    with pytest.raises(DecodeError, match="Featurize: column `v`: has vectors of different sizes: 2 and 1"):
+        featurized(pa.table({"v": [[1.0, 2.0], [3.0]]}))
+
+
+def test_infinities_are_values_but_do_not_make_the_mean():
+    made = rows(featurized(pa.table({"x": [1.0, float("inf"), None, 3.0]})))
+    assert made == [[1.0], [float("inf")], [2.0], [3.0]]
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.date32(), pa.timestamp("us")])
+def test_a_column_of_nothing_but_nulls_is_one_clear_error(kind):
+    with pytest.raises(DecodeError, match="Featurize: column `x`: has no value to replace the missing ones with"):
+        featurized(pa.table({"x": pa.nulls(3, kind)}))
+
+
+def test_null_text_is_empty_text():
+    made = featurized(pa.table({"note": ["one two", None, "two"]}), maxCategories=0)
+    assert rows(made)[1] == [0.0, 0.0]
+    only_nulls = featurized(pa.table({"note": pa.nulls(2, pa.string()), "x": [1, 2]}))
+    assert rows(only_nulls) == [[1.0], [2.0]]
+
+
+def test_an_unseen_level_follows_handle_invalid():
+    model = Featurize(inputCols=["job", "x"], outputCol="features").fit(
+        pa.table({"job": ["a", "b", "a", "b"], "x": [1, 2, 3, 4]})
+    )
+    new = pa.table({"job": ["a", "c"], "x": [7, 8]})
+    with pytest.raises(DecodeError, match='FeaturizeModel: column `job`, row 1 of the batch: has the value "c"'):
+        model.transform(new)
+    assert model.copy()._set(handleInvalid="skip").transform(new).num_rows == 1
+    kept = model.copy()._set(handleInvalid="keep", errorCol="why").transform(new)
+    assert rows(kept) == [[1.0, 0.0, 7.0], [0.0, 0.0, 8.0]]
+    assert kept["why"].to_pylist()[0] is None and "not there" in kept["why"].to_pylist()[1]
+
+
+def test_without_imputation_a_missing_value_is_a_bad_row():
+    table = pa.table({"x": [1.0, None], "y": [1, 2]})
+    model = Featurize(inputCols=["x", "y"], outputCol="features", imputeMissing=False).fit(table)
+    with pytest.raises(DecodeError, match="column `x`, row 1 of the batch: is missing"):
+        model.transform(table)
+    kept = rows(model.copy()._set(handleInvalid="keep").transform(table))
+    assert np.isnan(kept[1][0]) and kept[1][1] == 2.0
+
+
+def test_a_column_that_cannot_be_a_feature_is_named():
+    with pytest.raises(SchemaMismatchError, match="Featurize: column `b`: has type Binary"):
+        featurized(pa.table({"b": [b"x"]}))
+
+
+def test_no_rows_at_transform_and_none_at_fit():
+    table = pa.table({"x": [1.0, 2.0]})
+    model = Featurize(inputCols=["x"], outputCol="features").fit(table)
+    assert model.transform(table.slice(0, 0)).num_rows == 0
+    with pytest.raises(DecodeError, match="column `x`: has no value"):
+        Featurize(inputCols=["x"], outputCol="features").fit(table.slice(0, 0))
+
+
+@pytest.fixture(scope="module")
+def people(spark):
+    table = pa.table(
+        {
+            "age": [31.0, None, 45.0, 28.0, 60.0, 33.0],
+            "job": ["nurse", "clerk", "nurse", "clerk", "nurse", "clerk"],
+            "since": [datetime.date(2020, 1, d) for d in range(1, 7)],
+            "note": ["likes tea", "likes coffee", "", "no sugar please", "tea", "coffee now"],
+            "more": ["a b c", "b c", "c", "d e", "e f g", "g h"],
+            "label": [1.0, 0.0, 1.0, 0.0, 1.0, 0.0],
+        }
+    )
+    return spark.createDataFrame(table)
+
+
+INPUTS = ["age", "job", "since", "note", "more"]
+
+
+def test_numbers_categories_dates_and_two_texts_are_one_python_pass(people, capsys):
+    model = Featurize(inputCols=INPUTS, outputCol="features").fit(people)
+    model.transform(people).select("features").explain()
+    assert capsys.readouterr().out.count("ArrowEvalPython") == 1
+
+
+def test_a_pipeline_with_a_learner_saves_loads_and_scores(people, tmp_path):
+    stages = [Featurize(inputCols=INPUTS, outputCol="features"), LogisticRegression(maxIter=5)]
+    model = Pipeline(stages=stages).fit(people)
+    expected = [r.probability.toArray() for r in model.transform(people).select("probability").collect()]
+    model.write().overwrite().save(str(tmp_path / "model"))
+    loaded = PipelineModel.load(str(tmp_path / "model"))
+    assert isinstance(loaded.stages[0], FeaturizeModel)
+    again = [r.probability.toArray() for r in loaded.transform(people).select("probability").collect()]
+    np.testing.assert_allclose(again, expected)
+
+
+def test_a_nominal_column_of_string_indexer_is_taken_as_levels(people):
+    indexed = StringIndexer(inputCol="job", outputCol="code").fit(people).transform(people)
+    model = Featurize(inputCols=["code"], outputCol="features").fit(indexed)
+    made = model.transform(indexed)
+    names = [a["name"] for a in made.schema["features"].metadata["ml_attr"]["attrs"]["binary"]]
+    assert names == ["code=clerk", "code=nurse"]
+    first = made.select("job", "features").first()
+    assert first.features.toArray().tolist() == [float(first.job == "clerk"), float(first.job == "nurse")]
+
+
+def test_sparse_vectors_come_out_of_a_columnar_source_too(people, spark, tmp_path):
+    model = Featurize(inputCols=INPUTS, outputCol="features").fit(people)
+    expected = model.transform(people).collect()
+    model.transform(people).write.parquet(str(tmp_path / "people"))
+    conf = "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled"
+    before = spark.conf.get(conf)
+    spark.conf.set(conf, "true")  # Spark's default
+    try:
+        source = spark.read.parquet(str(tmp_path / "people"))
+        again = model.copy()._set(outputCol="again").transform(source)
+        assert {r.again for r in again.collect()} == {r.features for r in expected}
+        assert {r.features for r in again.collect()} == {r.features for r in expected}
+    finally:
+        spark.conf.set(conf, before)
