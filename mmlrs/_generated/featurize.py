@@ -12,7 +12,7 @@ from mmlrs._params import Convert, Param, undefined
 from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer
 from mmlrs.models import ModelLike
 
-__all__ = ["FastVectorAssembler", "Featurize", "FeaturizeModel", "CountSelector", "CountSelectorModel", "CleanMissingData", "CleanMissingDataModel", "ValueIndexer", "ValueIndexerModel", "IndexToValue"]
+__all__ = ["FastVectorAssembler", "Featurize", "FeaturizeModel", "CountSelector", "CountSelectorModel", "CleanMissingData", "CleanMissingDataModel", "ValueIndexer", "ValueIndexerModel", "IndexToValue", "DataConversion"]
 
 
 class FastVectorAssembler(NativeTransformer):
@@ -1179,6 +1179,167 @@ class IndexToValue(NativeTransformer):
     def getNullIndices(self) -> Sequence[int] | None:
         """Return the value of `nullIndices`, or None when it is not set."""
         value: Sequence[int] | None = self._value("nullIndices")
+        return value
+
+    def setHandleInvalid(self, value: str) -> Self:
+        """Set `handleInvalid`; returns the stage."""
+        self._set(handleInvalid=value)
+        return self
+
+    def getHandleInvalid(self) -> str:
+        """Return the value of `handleInvalid`."""
+        value: str = self._value("handleInvalid")
+        return value
+
+    def setErrorCol(self, value: str) -> Self:
+        """Set `errorCol`; returns the stage."""
+        self._set(errorCol=value)
+        return self
+
+    def getErrorCol(self) -> str | None:
+        """Return the value of `errorCol`, or None when it is not set."""
+        value: str | None = self._value("errorCol")
+        return value
+
+
+class DataConversion(NativeTransformer):
+    """Converts columns to another type.
+
+    * boolean, of booleans, numbers and strings: numbers other than zero are true; t, true, y, yes, 1, f, false, n, no, 0.
+    * byte, short, integer, long, of booleans, numbers and strings: the fraction of a number is cut; a string must be whole.
+    * long, of dates and timestamps: milliseconds since 1970.
+    * float, double, of booleans, numbers and strings.
+    * string, of all of these: floats as Spark writes them; dates and timestamps by `dateTimeFormat`.
+    * date, timestamp, of dates, timestamps, strings (by `dateTimeFormat`) and whole numbers (milliseconds since 1970).
+    * toCategorical, of what `ValueIndexer` reads: indices with nominal attributes. It fits, one pass over the data for each
+      column, and takes unseen and missing values as `ValueIndexer` does.
+    * clearCategorical, of what `IndexToValue` reads: the values back from the indices.
+
+    A null stays null. A value that cannot be converted, because it does not fit, cannot be read or is a time
+    outside the years 1 to 9999, goes by `handleInvalid`. Local times are those of `timeZone`; one that a
+    clock change repeats is the earlier, one that it skips is as much later as it skips, as in Java. Spark and
+    tables give the same values. On Spark the conversions are part of the Python pass of native stages, unless
+    they replace their columns, which ends it.
+
+    Parameters
+    ----------
+    cols : Sequence[str]
+        Names of the columns to convert. Must not be empty.
+    outputCols : Sequence[str], optional
+        Names of the converted columns, one for each column. Where a name is that of its column, or where none
+        are given, the column is replaced. Must not be empty.
+    convertTo : str
+        The type to convert to. Must be one of "boolean", "byte", "short", "integer", "long", "float",
+        "double", "string", "date", "timestamp", "toCategorical", "clearCategorical".
+    dateTimeFormat : str, default "yyyy-MM-dd HH:mm:ss"
+        How dates and times are written, the part of Java's patterns that needs no locale: y, yy, yyyy, M, MM,
+        MMM (English), d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes. Must not be
+        empty.
+    timeZone : str, optional
+        The zone of local times, such as "Europe/Paris" or "+02:00"; when not set, that of the Spark session,
+        and on tables the column's own, else UTC. Must not be empty.
+    handleInvalid : str, default "error"
+        What to do with a value that cannot be converted: "error" fails with one error that names stage,
+        column, row and value; "skip" drops the row; "keep" leaves a null in the output. Must be one of
+        "error", "skip", "keep".
+    errorCol : str, optional
+        Name of a string column to add that holds why a row could not be processed; null for good rows. Must
+        not be empty.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.featurize import DataConversion
+    >>>
+    >>> table = pa.table({"age": ["31", " 45"], "born": ["2001-02-03", "1950-12-24"]})
+    >>> table = DataConversion(cols=["age"], convertTo="integer").transform(table)
+    >>> table = DataConversion(cols=["born"], convertTo="date", dateTimeFormat="yyyy-MM-dd").transform(table)
+    >>> assert table["age"].to_pylist() == [31, 45]
+    >>> assert table["born"][1].as_py().year == 1950
+    """
+
+    __module__ = "mmlrs.featurize"
+    _stage: ClassVar[str] = "DataConversion"
+
+    cols: Param[Any] = Param(undefined(), "cols", "Names of the columns to convert. Must not be empty.", Convert.str_list)
+    outputCols: Param[Any] = Param(undefined(), "outputCols", "Names of the converted columns, one for each column. Where a name is that of its column, or where none are given, the column is replaced. Must not be empty.", Convert.str_list)
+    convertTo: Param[Any] = Param(undefined(), "convertTo", "The type to convert to. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\", \"date\", \"timestamp\", \"toCategorical\", \"clearCategorical\".", Convert.str)
+    dateTimeFormat: Param[Any] = Param(undefined(), "dateTimeFormat", "How dates and times are written, the part of Java's patterns that needs no locale: y, yy, yyyy, M, MM, MMM (English), d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes. Must not be empty.", Convert.str)
+    timeZone: Param[Any] = Param(undefined(), "timeZone", "The zone of local times, such as \"Europe/Paris\" or \"+02:00\"; when not set, that of the Spark session, and on tables the column's own, else UTC. Must not be empty.", Convert.str)
+    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a value that cannot be converted: \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
+    errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
+
+    def __init__(
+        self,
+        *,
+        cols: Sequence[str] | None = None,
+        outputCols: Sequence[str] | None = None,
+        convertTo: str | None = None,
+        dateTimeFormat: str | None = None,
+        timeZone: str | None = None,
+        handleInvalid: str | None = None,
+        errorCol: str | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "cols": cols,
+                "outputCols": outputCols,
+                "convertTo": convertTo,
+                "dateTimeFormat": dateTimeFormat,
+                "timeZone": timeZone,
+                "handleInvalid": handleInvalid,
+                "errorCol": errorCol,
+            }
+        )
+
+    def setCols(self, value: Sequence[str]) -> Self:
+        """Set `cols`; returns the stage."""
+        self._set(cols=value)
+        return self
+
+    def getCols(self) -> Sequence[str] | None:
+        """Return the value of `cols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("cols")
+        return value
+
+    def setOutputCols(self, value: Sequence[str]) -> Self:
+        """Set `outputCols`; returns the stage."""
+        self._set(outputCols=value)
+        return self
+
+    def getOutputCols(self) -> Sequence[str] | None:
+        """Return the value of `outputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("outputCols")
+        return value
+
+    def setConvertTo(self, value: str) -> Self:
+        """Set `convertTo`; returns the stage."""
+        self._set(convertTo=value)
+        return self
+
+    def getConvertTo(self) -> str | None:
+        """Return the value of `convertTo`, or None when it is not set."""
+        value: str | None = self._value("convertTo")
+        return value
+
+    def setDateTimeFormat(self, value: str) -> Self:
+        """Set `dateTimeFormat`; returns the stage."""
+        self._set(dateTimeFormat=value)
+        return self
+
+    def getDateTimeFormat(self) -> str:
+        """Return the value of `dateTimeFormat`."""
+        value: str = self._value("dateTimeFormat")
+        return value
+
+    def setTimeZone(self, value: str) -> Self:
+        """Set `timeZone`; returns the stage."""
+        self._set(timeZone=value)
+        return self
+
+    def getTimeZone(self) -> str | None:
+        """Return the value of `timeZone`, or None when it is not set."""
+        value: str | None = self._value("timeZone")
         return value
 
     def setHandleInvalid(self, value: str) -> Self:

@@ -369,6 +369,7 @@ _KEEPS_PARTIAL_ROWS = {
 }
 #: Stages for which a null is a value like others, and why.
 _READS_NULLS = {
+    "DataConversion": "null stays null, as in a cast of Spark's",
     "Featurize": "replaces what is missing",
     "IndexToValue": "no index stands for no value, as in Spark's IndexToString",
 }

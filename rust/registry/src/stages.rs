@@ -30,6 +30,7 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::estimator::<mmlrs_table::ValueIndexer>(),
         Entry::native::<mmlrs_table::ValueIndexerModel>(),
         Entry::native::<mmlrs_table::IndexToValue>(),
+        Entry::native::<mmlrs_table::DataConversion>(),
         Entry::python::<mmlrs_frame::SelectColumns>(),
         Entry::python::<mmlrs_frame::DropColumns>(),
         Entry::python::<mmlrs_frame::RenameColumn>(),
