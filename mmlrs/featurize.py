@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mmlrs._generated import featurize as _generated
 from mmlrs._generated.featurize import (
@@ -17,7 +20,8 @@ from mmlrs._generated.featurize import (
     ValueIndexer,
     ValueIndexerModel,
 )
-from mmlrs.base import NativeTransformer, is_spark, stage_spec
+from mmlrs.base import NativeEstimator, NativeTransformer, is_spark, stage_spec
+from mmlrs.engine import table as tables
 from mmlrs.engine.expr import Expr, Source, resolve_all
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
@@ -31,6 +35,7 @@ __all__ = [
     "Featurize",
     "FeaturizeModel",
     "IndexToValue",
+    "SummarizeData",
     "ValueIndexer",
     "ValueIndexerModel",
 ]
@@ -228,3 +233,91 @@ class DataConversion(_generated.DataConversion, _Replacing):
 
 
 _CATEGORICAL = ("toCategorical", "clearCategorical")
+
+
+class SummarizeData(_generated.SummarizeData):
+    __doc__ = _generated.SummarizeData.__doc__
+    __module__ = "mmlrs.featurize"
+
+    def _inputs(self, columns: list[str] | None = None, *, ignore_case: bool = False) -> list[str]:
+        """Return the columns to describe, spelt as the dataset does where its columns are given."""
+        names = self._value("inputCols")
+        if columns is None:
+            return list(names)
+        return columns if names is None else resolve_all(names, columns, self._stage, ignore_case=ignore_case)
+
+    def _portable(self) -> tuple[str, tuple[str, ...]]:
+        """Return the params, which hold no files."""
+        return self._params_json(), ()
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        names = self._inputs(table.column_names)
+        nested = {name for name in names if pa.types.is_nested(table.schema.field(name).type)}
+        columns = {name: _describable(table[name]) for name in names}
+        return self._summary(names, nested, lambda stage: tables.fit(stage, pa.table(columns)))
+
+    def _transform_spark(self, df: Any) -> Any:
+        from pyspark.sql import functions as F
+        from pyspark.sql.types import AtomicType, CharType, VarcharType
+
+        from mmlrs.engine import spark
+
+        names = self._inputs(df.columns, ignore_case=True)
+        kinds = {field.name: field.dataType for field in df.schema}
+        atoms = (AtomicType, CharType, VarcharType)
+        nested = {name for name in names if not isinstance(kinds[name], atoms)}
+        plain = df
+        if nested:
+            column = {name: F.col(spark.quoted(name)) for name in df.columns}
+            there = [F.when(c.isNotNull(), True).alias(n) if n in nested else c for n, c in column.items()]
+            plain = spark.with_lineage(df.select(*there), _lineage_without(df, nested))
+        made = self._summary(names, nested, lambda stage: spark.fit(stage, plain))
+        return df.sparkSession.createDataFrame(made)
+
+    def _summary(self, names: list[str], nested: set[str], fit: Callable[[Any], tuple[str, str]]) -> pa.Table:
+        """Return one row per column; of nested ones only it is known where they are null."""
+        rows = []
+        if names:
+            stage = cast("NativeEstimator", self.copy()._set(inputCols=names))
+            rows = json.loads(fit(stage)[1])["rows"]
+        for row in rows:
+            if row["Feature"] in nested:
+                row["Unique_Value_Count"] = None
+        chosen = [group for switch, group in _STATISTICS if switch is None or self._value(switch)]
+        schema = pa.schema([field for group in chosen for field in group])
+        return pa.table(
+            {f.name: [_number(row[f.name], f.type) for row in rows] for f in schema}, schema=schema
+        )
+
+
+def _describable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of a type that the native core describes; of a nested one, where it is there."""
+    if pa.types.is_dictionary(column.type):
+        return column.cast(column.type.value_type)
+    if pa.types.is_nested(column.type):
+        return pc.if_else(pc.is_valid(column), True, None)
+    return column
+
+
+def _number(value: Any, kind: pa.DataType) -> Any:
+    """Return a number of the native core, whose infinities and NaN are texts."""
+    return float(value) if value is not None and pa.types.is_floating(kind) else value
+
+
+def _statistics(kind: pa.DataType, *names: str) -> list[pa.Field]:
+    return [pa.field(name, kind) for name in names]
+
+
+#: The columns of a summary, by the switch they hang on.
+_STATISTICS = [
+    (None, _statistics(pa.string(), "Feature")),
+    ("counts", _statistics(pa.int64(), "Count", "Unique_Value_Count", "Missing_Value_Count")),
+    ("basic", _statistics(pa.float64(), "Min", "1st_Quartile", "Median", "3rd_Quartile", "Max", "Mean")),
+    (
+        "sample",
+        _statistics(
+            pa.float64(), "Sample_Variance", "Sample_Standard_Deviation", "Sample_Skewness", "Sample_Kurtosis"
+        ),
+    ),
+    ("percentiles", _statistics(pa.float64(), "P0_5", "P1", "P5", "P95", "P99", "P99_5")),
+]

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from mmlrs._params import Convert, Param, undefined
-from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer
+from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer, PythonTransformer
 from mmlrs.models import ModelLike
 
-__all__ = ["FastVectorAssembler", "Featurize", "FeaturizeModel", "CountSelector", "CountSelectorModel", "CleanMissingData", "CleanMissingDataModel", "ValueIndexer", "ValueIndexerModel", "IndexToValue", "DataConversion"]
+__all__ = ["FastVectorAssembler", "Featurize", "FeaturizeModel", "CountSelector", "CountSelectorModel", "CleanMissingData", "CleanMissingDataModel", "ValueIndexer", "ValueIndexerModel", "IndexToValue", "DataConversion", "SummarizeData"]
 
 
 class FastVectorAssembler(NativeTransformer):
@@ -1209,7 +1209,7 @@ class DataConversion(NativeTransformer):
     * byte, short, integer, long, of booleans, numbers and strings: the fraction of a number is cut; a string must be whole.
     * long, of dates and timestamps: milliseconds since 1970.
     * float, double, of booleans, numbers and strings.
-    * string, of all of these: floats as Spark writes them; dates and timestamps by `dateTimeFormat`.
+    * string, of all of these: floats as Java 19 and later write them, with the fewest digits; dates and timestamps by `dateTimeFormat`.
     * date, timestamp, of dates, timestamps, strings (by `dateTimeFormat`) and whole numbers (milliseconds since 1970).
     * toCategorical, of what `ValueIndexer` reads: indices with nominal attributes. It fits, one pass over the data for each
       column, and takes unseen and missing values as `ValueIndexer` does.
@@ -1360,4 +1360,144 @@ class DataConversion(NativeTransformer):
     def getErrorCol(self) -> str | None:
         """Return the value of `errorCol`, or None when it is not set."""
         value: str | None = self._value("errorCol")
+        return value
+
+
+class SummarizeData(PythonTransformer):
+    """Describes every column by one row of numbers.
+
+    The result has the column `Feature`, the name, and by the switches:
+
+    * counts: `Count` of rows; `Unique_Value_Count`, the number of distinct values; `Missing_Value_Count` of null and NaN.
+    * basic: `Min`, `1st_Quartile`, `Median`, `3rd_Quartile`, `Max` and `Mean`.
+    * sample: `Sample_Variance`, `Sample_Standard_Deviation` (both with n - 1), `Sample_Skewness` and `Sample_Kurtosis` (the
+      excess), the last two as in Spark's `skewness` and `kurtosis`.
+    * percentiles: `P0_5`, `P1`, `P5`, `P95`, `P99`, `P99_5`.
+
+    Columns of numbers have all; booleans, strings, bytes, dates and times have counts; others have the counts
+    of rows and of missing values. What is not defined is null; what an infinity makes undefined is NaN.
+    Quartiles and percentiles are values of the column, the smallest that a fraction of at least the rank is
+    not above, and exact for columns of fewer than about 2.2 / `errorThreshold` values; distinct values are
+    estimated with a standard error of 1.6%, small numbers of them exactly. Whole numbers beyond 2^53 and
+    decimals are read as doubles. One pass over the data whatever the number of columns; on Spark one job, run
+    when `transform` is called. The summary takes about 70 KB per column of numbers. Percentiles are a KLL
+    sketch, which draws random numbers: beyond the exact size they may differ between runs, within the error.
+
+    Parameters
+    ----------
+    inputCols : Sequence[str], optional
+        Names of the columns to describe; all when not set. Must not be empty.
+    counts : bool, default True
+        Tell the counts of rows, distinct and missing values.
+    basic : bool, default True
+        Tell the least value, the quartiles, the greatest value and the mean.
+    sample : bool, default True
+        Tell variance, standard deviation, skewness and kurtosis.
+    percentiles : bool, default True
+        Tell the percentiles.
+    errorThreshold : float, default 0.001
+        By how much the rank of a quartile or percentile may be off, as a fraction of the count, at 99%
+        confidence. Must be between 0.0001 and 0.5.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.featurize import SummarizeData
+    >>>
+    >>> table = pa.table({"age": [31.0, None, 45.0, 20.0], "city": ["Rome", "Oslo", "Rome", None]})
+    >>> summary = SummarizeData(percentiles=False, sample=False).transform(table)
+    >>> assert summary["Feature"].to_pylist() == ["age", "city"]
+    >>> assert summary["Missing_Value_Count"].to_pylist() == [1, 1]
+    >>> assert summary["Mean"].to_pylist() == [32.0, None]
+    """
+
+    __module__ = "mmlrs.featurize"
+    _stage: ClassVar[str] = "SummarizeData"
+
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to describe; all when not set. Must not be empty.", Convert.str_list)
+    counts: Param[Any] = Param(undefined(), "counts", "Tell the counts of rows, distinct and missing values.", Convert.bool)
+    basic: Param[Any] = Param(undefined(), "basic", "Tell the least value, the quartiles, the greatest value and the mean.", Convert.bool)
+    sample: Param[Any] = Param(undefined(), "sample", "Tell variance, standard deviation, skewness and kurtosis.", Convert.bool)
+    percentiles: Param[Any] = Param(undefined(), "percentiles", "Tell the percentiles.", Convert.bool)
+    errorThreshold: Param[Any] = Param(undefined(), "errorThreshold", "By how much the rank of a quartile or percentile may be off, as a fraction of the count, at 99% confidence. Must be between 0.0001 and 0.5.", Convert.float)
+
+    def __init__(
+        self,
+        *,
+        inputCols: Sequence[str] | None = None,
+        counts: bool | None = None,
+        basic: bool | None = None,
+        sample: bool | None = None,
+        percentiles: bool | None = None,
+        errorThreshold: float | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCols": inputCols,
+                "counts": counts,
+                "basic": basic,
+                "sample": sample,
+                "percentiles": percentiles,
+                "errorThreshold": errorThreshold,
+            }
+        )
+
+    def setInputCols(self, value: Sequence[str]) -> Self:
+        """Set `inputCols`; returns the stage."""
+        self._set(inputCols=value)
+        return self
+
+    def getInputCols(self) -> Sequence[str] | None:
+        """Return the value of `inputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("inputCols")
+        return value
+
+    def setCounts(self, value: bool) -> Self:
+        """Set `counts`; returns the stage."""
+        self._set(counts=value)
+        return self
+
+    def getCounts(self) -> bool:
+        """Return the value of `counts`."""
+        value: bool = self._value("counts")
+        return value
+
+    def setBasic(self, value: bool) -> Self:
+        """Set `basic`; returns the stage."""
+        self._set(basic=value)
+        return self
+
+    def getBasic(self) -> bool:
+        """Return the value of `basic`."""
+        value: bool = self._value("basic")
+        return value
+
+    def setSample(self, value: bool) -> Self:
+        """Set `sample`; returns the stage."""
+        self._set(sample=value)
+        return self
+
+    def getSample(self) -> bool:
+        """Return the value of `sample`."""
+        value: bool = self._value("sample")
+        return value
+
+    def setPercentiles(self, value: bool) -> Self:
+        """Set `percentiles`; returns the stage."""
+        self._set(percentiles=value)
+        return self
+
+    def getPercentiles(self) -> bool:
+        """Return the value of `percentiles`."""
+        value: bool = self._value("percentiles")
+        return value
+
+    def setErrorThreshold(self, value: float) -> Self:
+        """Set `errorThreshold`; returns the stage."""
+        self._set(errorThreshold=value)
+        return self
+
+    def getErrorThreshold(self) -> float:
+        """Return the value of `errorThreshold`."""
+        value: float = self._value("errorThreshold")
         return value

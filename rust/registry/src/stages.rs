@@ -31,6 +31,7 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::native::<mmlrs_table::ValueIndexerModel>(),
         Entry::native::<mmlrs_table::IndexToValue>(),
         Entry::native::<mmlrs_table::DataConversion>(),
+        Entry::estimator::<mmlrs_table::SummarizeData>(),
         Entry::python::<mmlrs_frame::SelectColumns>(),
         Entry::python::<mmlrs_frame::DropColumns>(),
         Entry::python::<mmlrs_frame::RenameColumn>(),
