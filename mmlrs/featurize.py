@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mmlrs._generated import featurize as _generated
 from mmlrs._generated.featurize import (
@@ -17,22 +20,36 @@ from mmlrs._generated.featurize import (
     ValueIndexer,
     ValueIndexerModel,
 )
-from mmlrs.base import NativeTransformer
+from mmlrs.base import NativeEstimator, NativeTransformer, is_spark, stage_spec
+from mmlrs.engine import table as tables
 from mmlrs.engine.expr import Expr, resolve_all, sources_of
-from mmlrs.errors import SchemaMismatchError
+from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 __all__ = [
     "CleanMissingData",
     "CleanMissingDataModel",
     "CountSelector",
     "CountSelectorModel",
+    "DataConversion",
     "FastVectorAssembler",
     "Featurize",
     "FeaturizeModel",
     "IndexToValue",
+    "SummarizeData",
     "ValueIndexer",
     "ValueIndexerModel",
 ]
+
+
+class FastVectorAssembler(_generated.FastVectorAssembler):
+    __doc__ = _generated.FastVectorAssembler.__doc__
+    __module__ = "mmlrs.featurize"
+
+    def _transform_spark(self, df: Any) -> Any:
+        from mmlrs.engine.assemble import assemble_in_jvm
+
+        made = assemble_in_jvm(self, df)
+        return super()._transform_spark(df) if made is None else made
 
 
 def _pairs(stage: NativeTransformer, columns: list[str], *, ignore_case: bool) -> dict[str, str]:
@@ -43,7 +60,10 @@ def _pairs(stage: NativeTransformer, columns: list[str], *, ignore_case: bool) -
     inputs = resolve_all(stage._columns("input"), columns, stage._stage, ignore_case=ignore_case)
     outputs = stage._value("outputCols") or inputs
     if len(outputs) != len(inputs):
-        return dict.fromkeys(inputs, "")  # the native core says what is wrong
+        raise InvalidParamError(
+            f"{stage._stage}: param `outputCols` must name {len(inputs)} columns, as {_input_param(stage)} does, "
+            f"got {len(outputs)}"
+        )
 
     def plain(name: str) -> str:
         return name.lower() if ignore_case else name
@@ -58,11 +78,57 @@ def _pairs(stage: NativeTransformer, columns: list[str], *, ignore_case: bool) -
     return pairs
 
 
-def _aside(stage: NativeTransformer, pairs: dict[str, str]) -> tuple[NativeTransformer, dict[str, str]]:
-    """Return the stage with the columns that replace their inputs written aside, and where these are, by name."""
-    aside = {old: f"{stage.uid}_{i}_{old}" for i, (old, new) in enumerate(pairs.items()) if new == old}
+def _aside(stage: NativeTransformer, pairs: dict[str, str]) -> dict[str, str]:
+    """Return where the columns that replace their inputs are written until they do, by name."""
+    return {old: f"{stage.uid}_{i}_{old}" for i, (old, new) in enumerate(pairs.items()) if new == old}
+
+
+def _written(stage: NativeTransformer, pairs: dict[str, str], aside: dict[str, str]) -> NativeTransformer:
+    """Return the stage with the columns that replace their inputs written aside."""
     outputs = [aside.get(old, new) for old, new in pairs.items()]
-    return stage.copy()._set(inputCols=list(pairs), outputCols=outputs), aside
+    return stage.copy()._set(**{_input_param(stage): list(pairs), "outputCols": outputs})
+
+
+def _input_param(stage: NativeTransformer) -> str:
+    """Return the name of the param that names the input columns."""
+    [name] = [p["name"] for p in stage_spec(stage._stage)["params"] if p["role"] == "input"]
+    return str(name)
+
+
+def _put_back(made: Any, aside: dict[str, str]) -> Any:
+    """Return the dataset with the columns that were written aside in the places of those they replace."""
+    if not aside:
+        return made
+    return _put_back_on_spark(made, aside) if is_spark(made) else _put_back_in_table(made, aside)
+
+
+def _put_back_in_table(made: pa.Table, aside: dict[str, str]) -> pa.Table:
+    places = {name: i for i, name in enumerate(made.column_names)}
+    fields, columns = list(made.schema), list(made.columns)
+    for name, other in aside.items():
+        fields[places[name]] = fields[places[other]].with_name(name)
+        columns[places[name]] = columns[places[other]]
+    temporary = set(aside.values())
+    kept = [i for name, i in places.items() if name not in temporary]
+    schema = pa.schema([fields[i] for i in kept], metadata=made.schema.metadata)
+    return pa.table([columns[i] for i in kept], schema=schema)
+
+
+def _put_back_on_spark(made: Any, aside: dict[str, str]) -> Any:
+    from pyspark.sql import functions as F
+
+    from mmlrs.engine import spark
+
+    temporary = set(aside.values())
+    metadata = {field.name: field.metadata for field in made.schema}
+    columns = [
+        F.col(spark.quoted(aside[n])).alias(n, metadata=metadata[aside[n]])
+        if n in aside
+        else F.col(spark.quoted(n))
+        for n in made.columns
+        if n not in temporary
+    ]
+    return spark.with_lineage(made.select(*columns), _lineage_without(made, set(aside) | temporary))
 
 
 class _Replacing(NativeTransformer):
@@ -70,37 +136,16 @@ class _Replacing(NativeTransformer):
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         pairs = _pairs(self, table.column_names, ignore_case=False)
-        stage, aside = _aside(self, pairs)
-        made = NativeTransformer._transform_table(stage, table)
-        places = {name: i for i, name in enumerate(made.column_names)}
-        fields, columns = list(made.schema), list(made.columns)
-        for name, other in aside.items():
-            fields[places[name]] = fields[places[other]].with_name(name)
-            columns[places[name]] = columns[places[other]]
-        temporary = set(aside.values())
-        kept = [i for name, i in places.items() if name not in temporary]
-        schema = pa.schema([fields[i] for i in kept], metadata=made.schema.metadata)
-        return pa.table([columns[i] for i in kept], schema=schema)
+        aside = _aside(self, pairs)
+        made = NativeTransformer._transform_table(_written(self, pairs, aside), table)
+        return _put_back(made, aside)
 
     def _transform_spark(self, df: Any) -> Any:
-        from pyspark.sql import functions as F
-
         from mmlrs.engine import spark
 
         pairs = _pairs(self, df.columns, ignore_case=True)
-        stage, aside = _aside(self, pairs)
-        made = spark.transform(stage, df)
-        if not aside:
-            return made
-        temporary = set(aside.values())
-        columns = [
-            F.col(spark.quoted(aside[n])).alias(n, metadata=made.schema[aside[n]].metadata)
-            if n in aside
-            else F.col(spark.quoted(n))
-            for n in made.columns
-            if n not in temporary
-        ]
-        return spark.with_lineage(made.select(*columns), _lineage_without(made, set(aside) | temporary))
+        aside = _aside(self, pairs)
+        return _put_back(spark.transform(_written(self, pairs, aside), df), aside)
 
 
 def _lineage_without(df: Any, changed: set[str]) -> dict[str, Expr]:
@@ -109,17 +154,6 @@ def _lineage_without(df: Any, changed: set[str]) -> dict[str, Expr]:
 
     lineage = spark.lineage_of(df)
     return {n: e for n, e in lineage.items() if n not in changed and not sources_of(e) & changed}
-
-
-class FastVectorAssembler(_generated.FastVectorAssembler):
-    __doc__ = _generated.FastVectorAssembler.__doc__
-    __module__ = "mmlrs.featurize"
-
-    def _transform_spark(self, df: Any) -> Any:
-        from mmlrs.engine.assemble import assemble_in_jvm
-
-        made = assemble_in_jvm(self, df)
-        return super()._transform_spark(df) if made is None else made
 
 
 class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
@@ -141,7 +175,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
 
         from mmlrs.engine import spark
 
-        stage, _ = _aside(self, pairs)
+        stage = _written(self, pairs, _aside(self, pairs))
         fields = spark.source_fields(df)
         stage._announce(stage._node(spark._binding(stage, df, {}), portable=True), fields)
         cleaned = {}
@@ -155,3 +189,128 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
         columns = [cleaned.pop(n) if n in cleaned else F.col(spark.quoted(n)) for n in df.columns]
         made = df.select(*columns, *cleaned.values())
         return spark.with_lineage(made, _lineage_without(df, set(pairs) & set(pairs.values())))
+
+
+class DataConversion(_generated.DataConversion, _Replacing):
+    __doc__ = _generated.DataConversion.__doc__
+    __module__ = "mmlrs.featurize"
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        if self._value("convertTo") in _CATEGORICAL:
+            return self._categorical(table, _pairs(self, table.column_names, ignore_case=False))
+        return super()._transform_table(table)
+
+    def _transform_spark(self, df: Any) -> Any:
+        if self._value("convertTo") in _CATEGORICAL:
+            return self._categorical(df, _pairs(self, df.columns, ignore_case=True))
+        stage = self
+        if self._value("timeZone") is None:
+            stage = self.copy()._set(timeZone=df.sparkSession.conf.get("spark.sql.session.timeZone"))
+        return _Replacing._transform_spark(stage, df)
+
+    def _categorical(self, dataset: Any, pairs: dict[str, str]) -> Any:
+        """Index the columns, or put the values of their indices in their place."""
+        aside = _aside(self, pairs)
+        given = {name: self._value(name) for name in ("handleInvalid", "errorCol")}
+        if given["errorCol"] is not None and len(pairs) > 1:
+            raise InvalidParamError(
+                f"{self._stage}: param `errorCol` is for one column where convertTo is {self._value('convertTo')}"
+            )
+        for old, new in pairs.items():
+            columns = {"inputCol": old, "outputCol": aside.get(old, new), **given}
+            stage: Any = IndexToValue(**columns)
+            if self._value("convertTo") == "toCategorical":
+                stage = ValueIndexer(**columns).fit(dataset)
+            dataset = stage.transform(dataset)
+        return _put_back(dataset, aside)
+
+
+_CATEGORICAL = ("toCategorical", "clearCategorical")
+
+
+class SummarizeData(_generated.SummarizeData):
+    __doc__ = _generated.SummarizeData.__doc__
+    __module__ = "mmlrs.featurize"
+
+    def _inputs(self, columns: list[str] | None = None, *, ignore_case: bool = False) -> list[str]:
+        """Return the columns to describe, spelt as the dataset does where its columns are given."""
+        names = self._value("inputCols")
+        if columns is None:
+            return list(names)
+        return columns if names is None else resolve_all(names, columns, self._stage, ignore_case=ignore_case)
+
+    def _portable(self) -> tuple[str, tuple[str, ...]]:
+        """Return the params, which hold no files."""
+        return self._params_json(), ()
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        names = self._inputs(table.column_names)
+        nested = {name for name in names if pa.types.is_nested(table.schema.field(name).type)}
+        columns = {name: _describable(table[name]) for name in names}
+        return self._summary(names, nested, lambda stage: tables.fit(stage, pa.table(columns)))
+
+    def _transform_spark(self, df: Any) -> Any:
+        from pyspark.sql import functions as F
+        from pyspark.sql.types import AtomicType, CharType, VarcharType
+
+        from mmlrs.engine import spark
+
+        names = self._inputs(df.columns, ignore_case=True)
+        kinds = {field.name: field.dataType for field in df.schema}
+        atoms = (AtomicType, CharType, VarcharType)
+        nested = {name for name in names if not isinstance(kinds[name], atoms)}
+        plain = df
+        if nested:
+            column = {name: F.col(spark.quoted(name)) for name in df.columns}
+            there = [F.when(c.isNotNull(), True).alias(n) if n in nested else c for n, c in column.items()]
+            plain = spark.with_lineage(df.select(*there), _lineage_without(df, nested))
+        made = self._summary(names, nested, lambda stage: spark.fit(stage, plain))
+        return df.sparkSession.createDataFrame(made)
+
+    def _summary(self, names: list[str], nested: set[str], fit: Callable[[Any], tuple[str, str]]) -> pa.Table:
+        """Return one row per column; of nested ones only it is known where they are null."""
+        rows = []
+        if names:
+            stage = cast("NativeEstimator", self.copy()._set(inputCols=names))
+            rows = json.loads(fit(stage)[1])["rows"]
+        for row in rows:
+            if row["Feature"] in nested:
+                row["Unique_Value_Count"] = None
+        chosen = [group for switch, group in _STATISTICS if switch is None or self._value(switch)]
+        schema = pa.schema([field for group in chosen for field in group])
+        return pa.table(
+            {f.name: [_number(row[f.name], f.type) for row in rows] for f in schema}, schema=schema
+        )
+
+
+def _describable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of a type that the native core describes; of a nested one, where it is there."""
+    if pa.types.is_dictionary(column.type):
+        return column.cast(column.type.value_type)
+    if pa.types.is_nested(column.type):
+        return pc.if_else(pc.is_valid(column), True, None)
+    return column
+
+
+def _number(value: Any, kind: pa.DataType) -> Any:
+    """Return a number of the native core, whose infinities and NaN are texts."""
+    return float(value) if value is not None and pa.types.is_floating(kind) else value
+
+
+def _statistics(kind: pa.DataType, *names: str) -> list[pa.Field]:
+    return [pa.field(name, kind) for name in names]
+
+
+#: The columns of a summary, by the switch they hang on.
+_STATISTICS = [
+    (None, _statistics(pa.string(), "Feature")),
+    ("counts", _statistics(pa.int64(), "Count", "Unique_Value_Count", "Missing_Value_Count")),
+    ("basic", _statistics(pa.float64(), "Min", "1st_Quartile", "Median", "3rd_Quartile", "Max", "Mean")),
+    (
+        "sample",
+        _statistics(
+            pa.float64(), "Sample_Variance", "Sample_Standard_Deviation", "Sample_Skewness", "Sample_Kurtosis"
+        ),
+    ),
+    ("percentiles", _statistics(pa.float64(), "P0_5", "P1", "P5", "P95", "P99", "P99_5")),
+]

@@ -305,7 +305,7 @@ import pyarrow.parquet as pq
 import importlib
 from mmlrs.base import stage_specs
 from mmlrs.testing import check_stage, sample_stage
-from mmlrs.testing.checks import run_stage
+from mmlrs.testing.checks import assert_same, run_stage
 
 folder = sys.argv[1]
 for name, spec in stage_specs().items():
@@ -316,8 +316,8 @@ for name, spec in stage_specs().items():
     stage.save(f"{folder}/{name}")
     again = cls.load(f"{folder}/{name}")
     assert again.uid == stage.uid
-    assert run_stage(again, data).equals(made)
-    assert run_stage(pickle.loads(pickle.dumps(stage)), data).equals(made)
+    assert_same(run_stage(again, data), made)
+    assert_same(run_stage(pickle.loads(pickle.dumps(stage)), data), made)
     with pa.OSFile(f"{folder}/{name}.arrow", "wb") as file, pa.ipc.new_file(file, made.schema) as writer:
         writer.write_table(made)
 assert not {"pyspark", "py4j"} & set(sys.modules)

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from mmlrs._params import Convert, Param, undefined
-from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer
+from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer, PythonTransformer
 from mmlrs.models import ModelLike
 
-__all__ = ["FastVectorAssembler", "Featurize", "FeaturizeModel", "CountSelector", "CountSelectorModel", "CleanMissingData", "CleanMissingDataModel", "ValueIndexer", "ValueIndexerModel", "IndexToValue"]
+__all__ = ["FastVectorAssembler", "Featurize", "FeaturizeModel", "CountSelector", "CountSelectorModel", "CleanMissingData", "CleanMissingDataModel", "ValueIndexer", "ValueIndexerModel", "IndexToValue", "DataConversion", "SummarizeData"]
 
 
 class FastVectorAssembler(NativeTransformer):
@@ -1199,4 +1199,305 @@ class IndexToValue(NativeTransformer):
     def getErrorCol(self) -> str | None:
         """Return the value of `errorCol`, or None when it is not set."""
         value: str | None = self._value("errorCol")
+        return value
+
+
+class DataConversion(NativeTransformer):
+    """Converts columns to another type.
+
+    * boolean, of booleans, numbers and strings: numbers other than zero are true; t, true, y, yes, 1, f, false, n, no, 0.
+    * byte, short, integer, long, of booleans, numbers and strings: the fraction of a number is cut; a string must be whole.
+    * long, of dates and timestamps: milliseconds since 1970.
+    * float, double, of booleans, numbers and strings.
+    * string, of all of these: floats as Java 19 and later write them, with the fewest digits; dates and timestamps by `dateTimeFormat`.
+    * date, timestamp, of dates, timestamps, strings (by `dateTimeFormat`) and whole numbers (milliseconds since 1970).
+    * toCategorical, of what `ValueIndexer` reads: indices with nominal attributes. It fits, one pass over the data for each
+      column, and takes unseen and missing values as `ValueIndexer` does.
+    * clearCategorical, of what `IndexToValue` reads: the values back from the indices.
+
+    A null stays null. A value that cannot be converted, because it does not fit, cannot be read or is a time
+    outside the years 1 to 9999, goes by `handleInvalid`. Local times are those of `timeZone`; one that a
+    clock change repeats is the earlier, one that it skips is as much later as it skips, as in Java. Spark and
+    tables give the same values. On Spark the conversions are part of the Python pass of native stages, unless
+    they replace their columns, which ends it.
+
+    Parameters
+    ----------
+    cols : Sequence[str]
+        Names of the columns to convert. Must not be empty.
+    outputCols : Sequence[str], optional
+        Names of the converted columns, one for each column. Where a name is that of its column, or where none
+        are given, the column is replaced. Must not be empty.
+    convertTo : str
+        The type to convert to. Must be one of "boolean", "byte", "short", "integer", "long", "float",
+        "double", "string", "date", "timestamp", "toCategorical", "clearCategorical".
+    dateTimeFormat : str, default "yyyy-MM-dd HH:mm:ss"
+        How dates and times are written, the part of Java's patterns that needs no locale: y, yy, yyyy, M, MM,
+        MMM (English), d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes. Must not be
+        empty.
+    timeZone : str, optional
+        The zone of local times, such as "Europe/Paris" or "+02:00"; when not set, that of the Spark session,
+        and on tables the column's own, else UTC. Must not be empty.
+    handleInvalid : str, default "error"
+        What to do with a value that cannot be converted: "error" fails with one error that names stage,
+        column, row and value; "skip" drops the row; "keep" leaves a null in the output. Must be one of
+        "error", "skip", "keep".
+    errorCol : str, optional
+        Name of a string column to add that holds why a row could not be processed; null for good rows. Must
+        not be empty.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.featurize import DataConversion
+    >>>
+    >>> table = pa.table({"age": ["31", " 45"], "born": ["2001-02-03", "1950-12-24"]})
+    >>> table = DataConversion(cols=["age"], convertTo="integer").transform(table)
+    >>> table = DataConversion(cols=["born"], convertTo="date", dateTimeFormat="yyyy-MM-dd").transform(table)
+    >>> assert table["age"].to_pylist() == [31, 45]
+    >>> assert table["born"][1].as_py().year == 1950
+    """
+
+    __module__ = "mmlrs.featurize"
+    _stage: ClassVar[str] = "DataConversion"
+
+    cols: Param[Any] = Param(undefined(), "cols", "Names of the columns to convert. Must not be empty.", Convert.str_list)
+    outputCols: Param[Any] = Param(undefined(), "outputCols", "Names of the converted columns, one for each column. Where a name is that of its column, or where none are given, the column is replaced. Must not be empty.", Convert.str_list)
+    convertTo: Param[Any] = Param(undefined(), "convertTo", "The type to convert to. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\", \"date\", \"timestamp\", \"toCategorical\", \"clearCategorical\".", Convert.str)
+    dateTimeFormat: Param[Any] = Param(undefined(), "dateTimeFormat", "How dates and times are written, the part of Java's patterns that needs no locale: y, yy, yyyy, M, MM, MMM (English), d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes. Must not be empty.", Convert.str)
+    timeZone: Param[Any] = Param(undefined(), "timeZone", "The zone of local times, such as \"Europe/Paris\" or \"+02:00\"; when not set, that of the Spark session, and on tables the column's own, else UTC. Must not be empty.", Convert.str)
+    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a value that cannot be converted: \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
+    errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
+
+    def __init__(
+        self,
+        *,
+        cols: Sequence[str] | None = None,
+        outputCols: Sequence[str] | None = None,
+        convertTo: str | None = None,
+        dateTimeFormat: str | None = None,
+        timeZone: str | None = None,
+        handleInvalid: str | None = None,
+        errorCol: str | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "cols": cols,
+                "outputCols": outputCols,
+                "convertTo": convertTo,
+                "dateTimeFormat": dateTimeFormat,
+                "timeZone": timeZone,
+                "handleInvalid": handleInvalid,
+                "errorCol": errorCol,
+            }
+        )
+
+    def setCols(self, value: Sequence[str]) -> Self:
+        """Set `cols`; returns the stage."""
+        self._set(cols=value)
+        return self
+
+    def getCols(self) -> Sequence[str] | None:
+        """Return the value of `cols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("cols")
+        return value
+
+    def setOutputCols(self, value: Sequence[str]) -> Self:
+        """Set `outputCols`; returns the stage."""
+        self._set(outputCols=value)
+        return self
+
+    def getOutputCols(self) -> Sequence[str] | None:
+        """Return the value of `outputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("outputCols")
+        return value
+
+    def setConvertTo(self, value: str) -> Self:
+        """Set `convertTo`; returns the stage."""
+        self._set(convertTo=value)
+        return self
+
+    def getConvertTo(self) -> str | None:
+        """Return the value of `convertTo`, or None when it is not set."""
+        value: str | None = self._value("convertTo")
+        return value
+
+    def setDateTimeFormat(self, value: str) -> Self:
+        """Set `dateTimeFormat`; returns the stage."""
+        self._set(dateTimeFormat=value)
+        return self
+
+    def getDateTimeFormat(self) -> str:
+        """Return the value of `dateTimeFormat`."""
+        value: str = self._value("dateTimeFormat")
+        return value
+
+    def setTimeZone(self, value: str) -> Self:
+        """Set `timeZone`; returns the stage."""
+        self._set(timeZone=value)
+        return self
+
+    def getTimeZone(self) -> str | None:
+        """Return the value of `timeZone`, or None when it is not set."""
+        value: str | None = self._value("timeZone")
+        return value
+
+    def setHandleInvalid(self, value: str) -> Self:
+        """Set `handleInvalid`; returns the stage."""
+        self._set(handleInvalid=value)
+        return self
+
+    def getHandleInvalid(self) -> str:
+        """Return the value of `handleInvalid`."""
+        value: str = self._value("handleInvalid")
+        return value
+
+    def setErrorCol(self, value: str) -> Self:
+        """Set `errorCol`; returns the stage."""
+        self._set(errorCol=value)
+        return self
+
+    def getErrorCol(self) -> str | None:
+        """Return the value of `errorCol`, or None when it is not set."""
+        value: str | None = self._value("errorCol")
+        return value
+
+
+class SummarizeData(PythonTransformer):
+    """Describes every column by one row of numbers.
+
+    The result has the column `Feature`, the name, and by the switches:
+
+    * counts: `Count` of rows; `Unique_Value_Count`, the number of distinct values; `Missing_Value_Count` of null and NaN.
+    * basic: `Min`, `1st_Quartile`, `Median`, `3rd_Quartile`, `Max` and `Mean`.
+    * sample: `Sample_Variance`, `Sample_Standard_Deviation` (both with n - 1), `Sample_Skewness` and `Sample_Kurtosis` (the
+      excess), the last two as in Spark's `skewness` and `kurtosis`.
+    * percentiles: `P0_5`, `P1`, `P5`, `P95`, `P99`, `P99_5`.
+
+    Columns of numbers have all; booleans, strings, bytes, dates and times have counts; others have the counts
+    of rows and of missing values. What is not defined is null; what an infinity makes undefined is NaN.
+    Quartiles and percentiles are values of the column, the smallest that a fraction of at least the rank is
+    not above, and exact for columns of fewer than about 2.2 / `errorThreshold` values; distinct values are
+    estimated with a standard error of 1.6%, small numbers of them exactly. Whole numbers beyond 2^53 and
+    decimals are read as doubles. One pass over the data whatever the number of columns; on Spark one job, run
+    when `transform` is called. The summary takes about 70 KB per column of numbers. Percentiles are a KLL
+    sketch, which draws random numbers: beyond the exact size they may differ between runs, within the error.
+
+    Parameters
+    ----------
+    inputCols : Sequence[str], optional
+        Names of the columns to describe; all when not set. Must not be empty.
+    counts : bool, default True
+        Tell the counts of rows, distinct and missing values.
+    basic : bool, default True
+        Tell the least value, the quartiles, the greatest value and the mean.
+    sample : bool, default True
+        Tell variance, standard deviation, skewness and kurtosis.
+    percentiles : bool, default True
+        Tell the percentiles.
+    errorThreshold : float, default 0.001
+        By how much the rank of a quartile or percentile may be off, as a fraction of the count, at 99%
+        confidence. Must be between 0.0001 and 0.5.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.featurize import SummarizeData
+    >>>
+    >>> table = pa.table({"age": [31.0, None, 45.0, 20.0], "city": ["Rome", "Oslo", "Rome", None]})
+    >>> summary = SummarizeData(percentiles=False, sample=False).transform(table)
+    >>> assert summary["Feature"].to_pylist() == ["age", "city"]
+    >>> assert summary["Missing_Value_Count"].to_pylist() == [1, 1]
+    >>> assert summary["Mean"].to_pylist() == [32.0, None]
+    """
+
+    __module__ = "mmlrs.featurize"
+    _stage: ClassVar[str] = "SummarizeData"
+
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to describe; all when not set. Must not be empty.", Convert.str_list)
+    counts: Param[Any] = Param(undefined(), "counts", "Tell the counts of rows, distinct and missing values.", Convert.bool)
+    basic: Param[Any] = Param(undefined(), "basic", "Tell the least value, the quartiles, the greatest value and the mean.", Convert.bool)
+    sample: Param[Any] = Param(undefined(), "sample", "Tell variance, standard deviation, skewness and kurtosis.", Convert.bool)
+    percentiles: Param[Any] = Param(undefined(), "percentiles", "Tell the percentiles.", Convert.bool)
+    errorThreshold: Param[Any] = Param(undefined(), "errorThreshold", "By how much the rank of a quartile or percentile may be off, as a fraction of the count, at 99% confidence. Must be between 0.0001 and 0.5.", Convert.float)
+
+    def __init__(
+        self,
+        *,
+        inputCols: Sequence[str] | None = None,
+        counts: bool | None = None,
+        basic: bool | None = None,
+        sample: bool | None = None,
+        percentiles: bool | None = None,
+        errorThreshold: float | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCols": inputCols,
+                "counts": counts,
+                "basic": basic,
+                "sample": sample,
+                "percentiles": percentiles,
+                "errorThreshold": errorThreshold,
+            }
+        )
+
+    def setInputCols(self, value: Sequence[str]) -> Self:
+        """Set `inputCols`; returns the stage."""
+        self._set(inputCols=value)
+        return self
+
+    def getInputCols(self) -> Sequence[str] | None:
+        """Return the value of `inputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("inputCols")
+        return value
+
+    def setCounts(self, value: bool) -> Self:
+        """Set `counts`; returns the stage."""
+        self._set(counts=value)
+        return self
+
+    def getCounts(self) -> bool:
+        """Return the value of `counts`."""
+        value: bool = self._value("counts")
+        return value
+
+    def setBasic(self, value: bool) -> Self:
+        """Set `basic`; returns the stage."""
+        self._set(basic=value)
+        return self
+
+    def getBasic(self) -> bool:
+        """Return the value of `basic`."""
+        value: bool = self._value("basic")
+        return value
+
+    def setSample(self, value: bool) -> Self:
+        """Set `sample`; returns the stage."""
+        self._set(sample=value)
+        return self
+
+    def getSample(self) -> bool:
+        """Return the value of `sample`."""
+        value: bool = self._value("sample")
+        return value
+
+    def setPercentiles(self, value: bool) -> Self:
+        """Set `percentiles`; returns the stage."""
+        self._set(percentiles=value)
+        return self
+
+    def getPercentiles(self) -> bool:
+        """Return the value of `percentiles`."""
+        value: bool = self._value("percentiles")
+        return value
+
+    def setErrorThreshold(self, value: float) -> Self:
+        """Set `errorThreshold`; returns the stage."""
+        self._set(errorThreshold=value)
+        return self
+
+    def getErrorThreshold(self) -> float:
+        """Return the value of `errorThreshold`."""
+        value: float = self._value("errorThreshold")
         return value

@@ -74,14 +74,16 @@ impl Fit {
         Ok(PyBytes::new(py, &bytes))
     }
 
-    /// Ends the fit: the model's class and its params as JSON.
+    /// Ends the fit: the model's class and its params as JSON; of a stage without a model its own name and what it found.
     fn finish(&self, py: Python<'_>) -> PyResult<(&'static str, String)> {
         detached(py, || {
             let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).take();
             let state = state.ok_or_else(|| Error::runtime("the fit is finished"))?;
             let fail = |e: Error| e.at_stage(self.built.spec.name);
             let fitted = self.built.fit.finish(state, &self.schema).map_err(fail)?;
-            let model = self.built.spec.model.ok_or_else(|| fail(Error::runtime("names no model")))?;
+            let Some(model) = self.built.spec.model else {
+                return Ok((self.built.spec.name, Value::Object(fitted.params).to_string()));
+            };
             let mut values = Map::new();
             for param in &mmlrs_registry::find(model)?.spec().params {
                 if let Some(value) = fitted.params.get(param.name).or_else(|| self.values.get(param.name)) {

@@ -32,6 +32,8 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::estimator::<mmlrs_table::ValueIndexer>(),
         Entry::native::<mmlrs_table::ValueIndexerModel>(),
         Entry::native::<mmlrs_table::IndexToValue>(),
+        Entry::native::<mmlrs_table::DataConversion>(),
+        Entry::estimator::<mmlrs_table::SummarizeData>(),
         Entry::python::<mmlrs_frame::SelectColumns>(),
         Entry::python::<mmlrs_frame::DropColumns>(),
         Entry::python::<mmlrs_frame::RenameColumn>(),
