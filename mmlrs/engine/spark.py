@@ -75,7 +75,7 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
         if field.name.lower() in taken:
             raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
     _warn_about_images(stage, df, outputs)
-    df = with_lineage(_row_based(df, node, outputs), lineage)
+    df = _row_based(df, node, outputs)
     if stage.hasParam("handleInvalid") and stage._value("handleInvalid") == "skip":
         return _skip(stage, df, node, outputs)
     values = {field.name: stage._output_value(node, field.name) for field in outputs}
@@ -120,7 +120,8 @@ def _row_based(df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
     if not made and not any(isinstance(field.dataType, UserDefinedType) for field in kept):
         return df
     sources = compile_program([Value(node, None, "valid")]).sources
-    return df.where(F.isnull(F.col(quoted(sources[0].column))) >= F.lit(False))
+    every_row = F.isnull(F.col(quoted(sources[0].column))) >= F.lit(False)
+    return with_lineage(df.where(every_row), computed)
 
 
 def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
