@@ -175,8 +175,33 @@ def featurize(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
         )
 
 
+def summary(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
+    """SummarizeData beside the two calls that tell nearly as much: Spark's counts no distinct values."""
+    from mmlrs.featurize import SummarizeData
+
+    columns, rows = 100, 100_000 if setting.quick else 1_000_000
+    with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
+        source = spark.read.parquet(
+            data.write(Path(folder), pa.table(data.numbers(rows, columns, missing=0.01)))
+        )
+        stage = SummarizeData()
+        ranks = [0.005, 0.01, 0.05, 0.95, 0.99, 0.995]  # beside the quartiles, which `summary` tells
+
+        def theirs() -> None:
+            source.summary().collect()
+            source.approxQuantile(source.columns, ranks, stage.getErrorThreshold())
+
+        timed = side_by_side(lambda: stage.transform(source).collect(), theirs, setting.pairs(3))
+        yield Figure(
+            f"SummarizeData of {columns} columns x {rows:,} rows",
+            timed.ratio,
+            target=3.0,
+            detail=timed.seconds("Spark's `summary` plus `approxQuantile`"),
+        )
+
+
 def features(setting: Setting) -> Iterator[Figure]:
     """Assembly and featurization on Spark."""
     with spark_session(memory="6g") as spark:
-        for measure in (assembly, native_run, featurize):
+        for measure in (assembly, native_run, featurize, summary):
             yield from measure(spark, setting)
