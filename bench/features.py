@@ -58,7 +58,7 @@ def assembler_figure(source: DataFrame, what: str, setting: Setting) -> Figure:
     timed = side_by_side(
         lambda: run_to_nowhere(ours.transform(fresh()).select("features")),
         lambda: run_to_nowhere(theirs.transform(fresh()).select("features")),
-        setting.pairs(7),
+        setting.pairs(21),  # short runs, so many
     )
     return Figure(
         f"FastVectorAssembler alone, {what}", timed.ratio, target=1.0, detail=timed.seconds("VectorAssembler")

@@ -106,6 +106,31 @@ def test_nominal_attributes_stay_at_their_slots_and_others_go(spark, gaps):
     assert tree.numFeatures == 2
 
 
+def test_nominal_attributes_are_named_as_vector_assembler_names_them(spark):
+    source = spark.createDataFrame([("b", 1.0), ("a", 2.0), ("b", 3.0)], "s string, x double")
+    indexed = StringIndexer(inputCol="s", outputCol="k").fit(source).transform(source)
+    renamed = indexed.withColumn("l", F.col("k"))
+    both = VectorAssembler(inputCols=["x", "k"], outputCol="v").transform(renamed)
+
+    def nominal(assembler, columns):
+        stage = assembler(inputCols=columns, outputCol="features")
+        return stage.transform(both).schema["features"].metadata["ml_attr"]["attrs"]["nominal"]
+
+    for columns in (["l", "x"], ["x", "v", "k"]):
+        ours, theirs = nominal(FastVectorAssembler, columns), nominal(VectorAssembler, columns)
+        assert {(a["name"], a["idx"]) for a in ours} == {(a["name"], a["idx"]) for a in theirs}
+        assert [a["vals"] for a in ours] == [a["vals"] for a in theirs]
+
+
+def test_the_first_missing_column_is_named(spark):
+    rows = [(1.0, 2, True), (None, None, False), (1.0, 3, None), (float("nan"), 1, None)]
+    stage = FastVectorAssembler(inputCols=["x", "i j", "b"], outputCol="features")
+    for row, column in zip(rows[1:], ("x", "b", "x"), strict=True):
+        source = spark.createDataFrame([row], "x double, `i j` int, b boolean")
+        with pytest.raises(Exception, match=f"FastVectorAssembler: column `{column}`: is null or NaN"):
+            stage.transform(source).collect()
+
+
 def test_between_plain_columns_there_is_no_python_pass(gaps, capsys):
     FastVectorAssembler(inputCols=["x"], outputCol="features").transform(gaps).explain()
     assert "ArrowEvalPython" not in capsys.readouterr().out

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, NumericType, StructField
+from pyspark.sql.types import BooleanType, NumericType, StructType
 
 from mmlrs.engine.expr import resolve
 from mmlrs.engine.spark import lineage_of, quoted, with_lineage
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from mmlrs.base import NativeTransformer
 
@@ -29,64 +30,113 @@ def assemble_in_jvm(stage: NativeTransformer, df: DataFrame) -> DataFrame | None
     The kernel is, where an input is made by a native stage, which would have to travel to the JVM and back; where an
     input is a vector or an array, which may be sparse; and where reasons are wanted.
     """
-    fields = {field.name: field for field in df.schema}
     lineage = lineage_of(df)
+    if stage._value("errorCol") is not None or not lineage.keys().isdisjoint(stage._value("inputCols")):
+        return None
+    columns = _Classic(df) if hasattr(df, "_jdf") else _Connect(df)
+    types = columns.types
     names = [
-        n if n in fields else resolve(n, fields, stage._stage, ignore_case=True)
+        n if n in types else resolve(n, types, stage._stage, ignore_case=True)
         for n in stage._value("inputCols")
     ]
-    inputs = [fields[name] for name in names]
-    plain = all(isinstance(field.dataType, NumericType | BooleanType) for field in inputs)
-    if not plain or stage._value("errorCol") is not None or not lineage.keys().isdisjoint(names):
+    plain = all(isinstance(types[name], NumericType | BooleanType) for name in names)
+    if not plain or not lineage.keys().isdisjoint(names):
         return None
     output = stage._value("outputCol")
-    if output.lower() in {name.lower() for name in fields}:
+    if output.lower() in {name.lower() for name in types}:
         raise SchemaMismatchError(f"{stage._stage}: column `{output}`: exists already")
-    array = F.expr(f"array({', '.join(map(_double, inputs))})")
-    policy = stage._value("handleInvalid")
-    if policy == "keep" or not any(_may_miss(field) for field in inputs):
-        return with_lineage(
-            df.select("*", array_to_vector(array).alias(output, metadata=_attributes(inputs))), lineage
-        )
-    # NaN is the greatest of doubles, so the greatest value tells whether anything is missing. The array is a column of
-    # its own, so that it is made once.
-    row = df.select("*", array.alias(_ROW))
-    missing = f"isnan(array_max({_ROW}))"
-    if policy == "skip":
-        row = row.where(f"NOT {missing}")
+    keep = stage._value("handleInvalid") == "keep"
+    values = [_double(name, types[name].typeName()) for name in names]
+    row = F.expr(f"array({', '.join(f'coalesce({v}, {_NAN})' if keep else v for v in values)})")
+    if keep:
+        return with_lineage(df.select("*", columns.named(array_to_vector(row), output, names)), lineage)
+    # The array is a column of its own, so that it is made once. Its check is one loop over the array, whose code stays
+    # small: what is generated for a check of each column is more than the JVM compiles.
+    made = df.select("*", row.alias(_ROW))
+    array, valid = _ROW, f"array_contains({_ROW}, {_NAN}) <=> false"
+    if stage._value("handleInvalid") == "skip":
+        made, lineage = made.where(valid), {}
     else:
-        names_list = ", ".join(_literal(name) for name in names)
-        first = f"element_at(array({names_list}), CAST(array_position({_ROW}, {_NAN}) AS INT))"
-        message = f"concat({_literal(stage._stage + ': column `')}, {first}, '`: is null or NaN')"
-        row = row.withColumn(_ROW, F.expr(f"IF({missing}, raise_error({message}), {_ROW})"))
-    kept = [F.col(quoted(name)) for name in df.columns]
-    made = row.select(*kept, array_to_vector(F.col(_ROW)).alias(output, metadata=_attributes(inputs)))
-    return with_lineage(made, lineage if policy != "skip" else {})
+        array = f"IF({valid}, {_ROW}, raise_error({_message(stage, names, _ROW)}))"
+    vector = columns.named(array_to_vector(F.expr(array)), output, names)
+    return with_lineage(made.select(F.expr(f"* EXCEPT ({_ROW})"), vector), lineage)
 
 
-def _may_miss(field: StructField) -> bool:
-    return field.nullable or field.dataType.typeName() in ("float", "double")
+def _double(name: str, type_name: str) -> str:
+    return quoted(name) if type_name == "double" else f"CAST({quoted(name)} AS DOUBLE)"
 
 
-def _double(field: StructField) -> str:
-    column = quoted(field.name)
-    value = column if field.dataType.typeName() == "double" else f"CAST({column} AS DOUBLE)"
-    return f"coalesce({value}, {_NAN})" if field.nullable else value
+def _message(stage: NativeTransformer, names: list[str], row: str) -> str:
+    """Return the expression of the error for a row with a null or NaN, which names the first such column.
+
+    Without a lambda function: Spark generates no code for those, nor for what stands beside them.
+    """
+    texts = f"split(array_join(CAST({row} AS ARRAY<STRING>), ',', 'NaN'), ',')"
+    column = (
+        f"element_at(array({', '.join(map(_literal, names))}), CAST(array_position({texts}, 'NaN') AS INT))"
+    )
+    return f"concat({_literal(stage._stage + ': column `')}, {column}, '`: is null or NaN')"
 
 
 def _literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _attributes(inputs: list[StructField]) -> dict[str, Any]:
-    """Return the nominal attributes of the columns at their places; the same fact as `attributes.rs` for the kernel."""
-    nominal = []
-    for slot, field in enumerate(inputs):
-        attribute = field.metadata.get("ml_attr", {})
-        if attribute.get("type") == "nominal":
-            members = {k: v for k, v in attribute.items() if k != "type"}
-            nominal.append({"name": field.name, **members, "idx": slot})
-    group: dict[str, Any] = {"num_attrs": len(inputs)}
-    if nominal:
-        group["attrs"] = {"nominal": nominal}
-    return {"ml_attr": group}
+# -- schema and attributes: on classic Spark they stay in the JVM, since nominal columns may have millions of levels -----
+
+
+class _Classic:
+    """The columns of a classic DataFrame."""
+
+    def __init__(self, df: Any) -> None:
+        self._jvm, self._gateway = df.sparkSession._jvm, df.sparkSession.sparkContext._gateway
+        self._schema = df._jdf.schema()
+        #: Names and types without metadata; user-defined types are structs there.
+        self._bare = self._jvm.org.apache.spark.sql.types.StructType.fromDDL(self._schema.toDDL())
+        self.types = {f.name: f.dataType for f in StructType.fromJson(json.loads(self._bare.json())).fields}
+
+    def named(self, vector: Column, output: str, inputs: list[str]) -> Column:
+        """Name a column of assembled vectors and give it its attributes."""
+        kinds = self._jvm.org.apache.spark.ml.attribute
+        if self._schema.equals(self._bare):
+            return self._alias(vector, output, kinds.AttributeGroup(output, len(inputs)).toMetadata())
+        # Each call costs a tenth of a millisecond, so what is not nominal is taken away from the group, not from the list.
+        of, plain = kinds.Attribute.fromStructField, kinds.NumericAttribute.defaultAttr()
+        put = self._jvm.java.lang.reflect.Array.set  # one call, where assigning an element is two
+        attributes = self._gateway.new_array(kinds.Attribute, len(inputs))
+        for slot, name in enumerate(inputs):
+            number = isinstance(self.types[name], NumericType)
+            put(attributes, slot, of(self._schema.apply(name)) if number else plain)
+        group = kinds.AttributeGroup(output, attributes).toMetadata().getMetadata("ml_attr")
+        builder = self._jvm.org.apache.spark.sql.types.MetadataBuilder
+        kept = builder().putLong("num_attrs", len(inputs))
+        if group.contains("attrs") and group.getMetadata("attrs").contains("nominal"):
+            nominal = group.getMetadata("attrs").getMetadataArray("nominal")
+            kept = kept.putMetadata("attrs", builder().putMetadataArray("nominal", nominal).build())
+        return self._alias(vector, output, builder().putMetadata("ml_attr", kept.build()).build())
+
+    @staticmethod
+    def _alias(vector: Column, output: str, metadata: Any) -> Column:
+        made: Column = type(vector)(getattr(vector._jc, "as")(output, metadata))
+        return made
+
+
+class _Connect:
+    """The columns of a DataFrame of Spark Connect."""
+
+    def __init__(self, df: DataFrame) -> None:
+        self._fields = {field.name: field for field in df.schema.fields}
+        self.types = {name: field.dataType for name, field in self._fields.items()}
+
+    def named(self, vector: Column, output: str, inputs: list[str]) -> Column:
+        """Name a column of assembled vectors and give it its attributes; the same fact as `attributes.rs` tells the kernel."""
+        nominal = []
+        for slot, name in enumerate(inputs):
+            attribute = self._fields[name].metadata.get("ml_attr", {})
+            if attribute.get("type") == "nominal":
+                members = {k: v for k, v in attribute.items() if k != "type"}
+                nominal.append({**members, "name": name, "idx": slot})
+        group: dict[str, Any] = {"num_attrs": len(inputs)}
+        if nominal:
+            group["attrs"] = {"nominal": nominal}
+        return vector.alias(output, metadata={"ml_attr": group})

@@ -12,7 +12,8 @@ pub fn attributes_of(field: &Field) -> Option<Value> {
 }
 
 /// The attributes of an assembled vector: its size where that is known, and the nominal attributes of the columns at
-/// their places. Behind a vector of unknown size no place is known.
+/// their places, named as `VectorAssembler` names them: by the column, and within a vector by `column_slot` with the slot's
+/// name or index. Behind a vector of unknown size no place is known.
 pub fn assembled(fields: &[&Field]) -> Option<Value> {
     let mut nominal: Vec<Value> = Vec::new();
     let mut slot = 0;
@@ -29,7 +30,8 @@ pub fn assembled(fields: &[&Field]) -> Option<Value> {
         }
         for attribute in attributes.iter().flat_map(nominal_of) {
             let index = attribute.get("idx").and_then(Value::as_u64).unwrap_or_default();
-            nominal.push(placed(attribute, field.name(), slot + index));
+            let own = attribute.get("name").and_then(Value::as_str).map_or_else(|| index.to_string(), str::to_owned);
+            nominal.push(placed(attribute, &format!("{}_{own}", field.name()), slot + index));
         }
         slot += size_of(field, attributes.as_ref())?;
     }
@@ -53,9 +55,9 @@ fn nominal_of(attributes: &Value) -> Vec<Map<String, Value>> {
     list.into_iter().flatten().filter_map(|a| a.as_object().cloned()).collect()
 }
 
-fn placed(mut attribute: Map<String, Value>, column: &str, slot: u64) -> Value {
+fn placed(mut attribute: Map<String, Value>, name: &str, slot: u64) -> Value {
     attribute.remove("type");
-    attribute.entry("name").or_insert_with(|| Value::from(column));
+    attribute.insert("name".to_owned(), Value::from(name));
     attribute.insert("idx".to_owned(), Value::from(slot));
     Value::Object(attribute)
 }
