@@ -91,10 +91,13 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def side_by_side(ours: Callable[[], object], theirs: Callable[[], object], pairs: int) -> Comparison:
+def side_by_side(
+    ours: Callable[[], object], theirs: Callable[[], object], pairs: int, *, warm_up: bool = True
+) -> Comparison:
     """Time both in turn, after one unmeasured call of each; every other pair runs in the opposite order."""
-    ours()
-    theirs()
+    if warm_up:
+        ours()
+        theirs()
     times: tuple[list[float], list[float]] = ([], [])
     for pair in range(pairs):
         for which in (0, 1) if pair % 2 == 0 else (1, 0):

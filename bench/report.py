@@ -49,7 +49,8 @@ def machine() -> list[str]:
 
 def line(figure: Figure) -> str:
     """One figure for the console."""
-    return f"{figure.value_text:>9}  {figure.target_text:>9}  {MET[figure.met]:<7} {figure.what}"
+    how = f"\n{'':30}{figure.detail}" if figure.detail else ""
+    return f"{figure.value_text:>9}  {figure.target_text:>9}  {MET[figure.met]:<7} {figure.what}{how}"
 
 
 def page(figures: Sequence[Figure]) -> str:

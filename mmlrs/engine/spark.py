@@ -173,7 +173,7 @@ def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
     for source in compiled.sources:
         plain = F.col(quoted(source.column))
         if source.vector:
-            columns += [F.unwrap_udt(plain)[member] for member in VECTOR_MEMBERS]
+            columns += _members(F.unwrap_udt(plain))
         elif isinstance(schema[source.column].dataType, VectorUDT):
             columns.append(
                 F.when(plain.isNotNull(), vector_to_array(plain, "float32"))
@@ -181,6 +181,20 @@ def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
         else:
             columns.append(plain)
     return columns
+
+
+def _members(vector: Column) -> list[Column]:
+    """Return the members of the struct of a Spark ML vector, the lists never null.
+
+    Before every row Spark asks how large the batch is, and for a list column that takes as long as the run of nulls at
+    its end: with the absent indices of dense vectors as nulls it would be quadratic in the rows of a batch.
+    """
+    empty = {"indices": "array<int>", "values": "array<double>"}
+    members = {name: vector[name] for name in VECTOR_MEMBERS}
+    return [
+        F.coalesce(member, F.array().cast(empty[name])) if name in empty else member
+        for name, member in members.items()
+    ]
 
 
 def quoted(name: str) -> str:
