@@ -22,9 +22,9 @@ MEASURES: dict[str, Measure] = {
     "model": model,
     "spark": spark_job,
     "plan": plan,
+    "startup": startup,
     "text": text,
     "features": features,
-    "startup": startup,
 }
 
 
@@ -46,19 +46,21 @@ def main() -> None:
     arguments = parse()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     setting = Setting(quick=arguments.quick)
+    whole = not (arguments.names or arguments.quick)
     figures: list[Figure] = []
     print("   figure     target", flush=True)
     for name in arguments.names or MEASURES:
         for figure in MEASURES[name](setting):
             figures.append(figure)
             print(report.line(figure), flush=True)
+            if whole:
+                report.write(figures)  # after each, so that a run cut short leaves what it measured
     missed = sum(figure.met is False for figure in figures)
     print(f"{len(figures)} figures, {missed} below target")
-    if arguments.names or arguments.quick:
-        print("docs/benchmarks.md stays as it is: it is written by a full run")
-    else:
-        report.write(figures)
+    if whole:
         print(f"written to {report.PAGE.relative_to(report.PAGE.parents[1])}")
+    else:
+        print("docs/benchmarks.md stays as it is: it is written by a full run")
 
 
 if __name__ == "__main__":
