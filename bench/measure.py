@@ -94,7 +94,7 @@ def seconds(work: Callable[[], object]) -> float:
 def side_by_side(
     ours: Callable[[], object], theirs: Callable[[], object], pairs: int, *, warm_up: bool = True
 ) -> Comparison:
-    """Time both in turn, after one unmeasured call of each; every other pair runs in the opposite order."""
+    """Time both in turn, after one unmeasured call of each to warm up; every other pair runs in the opposite order."""
     if warm_up:
         ours()
         theirs()

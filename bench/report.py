@@ -23,7 +23,7 @@ of runs gives a ratio, and the figure is the median over the pairs. Above 1.00x 
 * JPEG files are made from the colour photographs of scikit-image and scikit-learn, resized, quality 90, 4:2:0.
 * Networks are the `onnx` package's architecture files. They have a fixed batch of 1; the peers get them with a
   free batch dimension, mmlrs gets the file as it is.
-* Both ways run in one Spark session, with the settings that the [guide](guide/07-spark-settings.md) advises.
+* On Spark both ways run in one session, with the settings that the [guide](guide/07-spark-settings.md) advises.
 * The limit is the time for decode alone plus the time for the network alone on ready tensors, both in as many processes of
   one thread as Spark has cores, without Spark.
 """

@@ -10,7 +10,7 @@ from pyspark.ml.linalg import Vectors, VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, DoubleType, FloatType, IntegerType, StructType
 
-from mmlrs.errors import DecodeError, SchemaMismatchError
+from mmlrs.errors import ColumnNotFoundError, DecodeError, SchemaMismatchError
 from mmlrs.featurize import CountSelectorModel, FastVectorAssembler
 
 COLUMNS = ["d", "f", "i", "b", "m", "v"]
@@ -120,6 +120,20 @@ def test_nominal_attributes_are_named_as_vector_assembler_names_them(spark):
         ours, theirs = nominal(FastVectorAssembler, columns), nominal(VectorAssembler, columns)
         assert {(a["name"], a["idx"]) for a in ours} == {(a["name"], a["idx"]) for a in theirs}
         assert [a["vals"] for a in ours] == [a["vals"] for a in theirs]
+
+
+@pytest.mark.parametrize("attribute", [5, {"type": "weird"}, {"type": "nominal", "name": ""}])
+def test_attributes_that_spark_cannot_read_do_no_harm(spark, attribute):
+    source = spark.createDataFrame([(1.0,)], "x double")
+    marked = source.select(F.col("x").alias("x", metadata={"ml_attr": attribute}))
+    made = FastVectorAssembler(inputCols=["x"], outputCol="features").transform(marked)
+    assert made.first().features.toArray().tolist() == [1.0]
+    assert made.schema["features"].metadata["ml_attr"]["num_attrs"] == 1
+
+
+def test_a_frame_without_columns_lacks_the_column(spark):
+    with pytest.raises(ColumnNotFoundError, match="FastVectorAssembler: column `x`"):
+        FastVectorAssembler(inputCols=["x"], outputCol="features").transform(spark.range(1).select())
 
 
 def test_the_first_missing_column_is_named(spark):

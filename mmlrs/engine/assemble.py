@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pyspark.errors import PySparkException
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, NumericType, StructType
@@ -33,7 +34,7 @@ def assemble_in_jvm(stage: NativeTransformer, df: DataFrame) -> DataFrame | None
     lineage = lineage_of(df)
     if stage._value("errorCol") is not None or not lineage.keys().isdisjoint(stage._value("inputCols")):
         return None
-    columns = _Classic(df) if hasattr(df, "_jdf") else _Connect(df)
+    columns = _InJvm(df) if hasattr(df, "_jdf") else _InPython(df)
     types = columns.types
     names = [
         n if n in types else resolve(n, types, stage._stage, ignore_case=True)
@@ -85,21 +86,34 @@ def _literal(text: str) -> str:
 # -- schema and attributes: on classic Spark they stay in the JVM, since nominal columns may have millions of levels -----
 
 
-class _Classic:
+class _InJvm:
     """The columns of a classic DataFrame."""
 
     def __init__(self, df: Any) -> None:
+        self._df = df
         self._jvm, self._gateway = df.sparkSession._jvm, df.sparkSession.sparkContext._gateway
         self._schema = df._jdf.schema()
         #: Names and types without metadata; user-defined types are structs there.
-        self._bare = self._jvm.org.apache.spark.sql.types.StructType.fromDDL(self._schema.toDDL())
+        self._bare = self._schema
+        if self._schema.length():
+            self._bare = self._jvm.org.apache.spark.sql.types.StructType.fromDDL(self._schema.toDDL())
         self.types = {f.name: f.dataType for f in StructType.fromJson(json.loads(self._bare.json())).fields}
 
     def named(self, vector: Column, output: str, inputs: list[str]) -> Column:
         """Name a column of assembled vectors and give it its attributes."""
+        from py4j.protocol import Py4JJavaError  # which a client of Spark Connect alone does not have
+
+        try:
+            metadata = self._attributes(output, inputs)
+        except (Py4JJavaError, PySparkException):  # attributes that Spark ML cannot read
+            return _InPython(self._df).named(vector, output, inputs)
+        made: Column = type(vector)(getattr(vector._jc, "as")(output, metadata))
+        return made
+
+    def _attributes(self, output: str, inputs: list[str]) -> Any:
         kinds = self._jvm.org.apache.spark.ml.attribute
         if self._schema.equals(self._bare):
-            return self._alias(vector, output, kinds.AttributeGroup(output, len(inputs)).toMetadata())
+            return kinds.AttributeGroup(output, len(inputs)).toMetadata()
         # Each call costs a tenth of a millisecond, so what is not nominal is taken away from the group, not from the list.
         of, plain = kinds.Attribute.fromStructField, kinds.NumericAttribute.defaultAttr()
         put = self._jvm.java.lang.reflect.Array.set  # one call, where assigning an element is two
@@ -113,16 +127,11 @@ class _Classic:
         if group.contains("attrs") and group.getMetadata("attrs").contains("nominal"):
             nominal = group.getMetadata("attrs").getMetadataArray("nominal")
             kept = kept.putMetadata("attrs", builder().putMetadataArray("nominal", nominal).build())
-        return self._alias(vector, output, builder().putMetadata("ml_attr", kept.build()).build())
-
-    @staticmethod
-    def _alias(vector: Column, output: str, metadata: Any) -> Column:
-        made: Column = type(vector)(getattr(vector._jc, "as")(output, metadata))
-        return made
+        return builder().putMetadata("ml_attr", kept.build()).build()
 
 
-class _Connect:
-    """The columns of a DataFrame of Spark Connect."""
+class _InPython:
+    """The columns of any DataFrame; those of Spark Connect have no JVM at hand."""
 
     def __init__(self, df: DataFrame) -> None:
         self._fields = {field.name: field for field in df.schema.fields}
@@ -132,8 +141,8 @@ class _Connect:
         """Name a column of assembled vectors and give it its attributes; the same fact as `attributes.rs` tells the kernel."""
         nominal = []
         for slot, name in enumerate(inputs):
-            attribute = self._fields[name].metadata.get("ml_attr", {})
-            if attribute.get("type") == "nominal":
+            attribute = self._fields[name].metadata.get("ml_attr")
+            if isinstance(attribute, dict) and attribute.get("type") == "nominal":
                 members = {k: v for k, v in attribute.items() if k != "type"}
                 nominal.append({**members, "name": name, "idx": slot})
         group: dict[str, Any] = {"num_attrs": len(inputs)}
