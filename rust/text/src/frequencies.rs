@@ -38,9 +38,15 @@ impl DocumentFrequencies {
     /// Takes a document in.
     #[inline]
     pub fn add(&mut self, row: &SparseRow) {
-        self.documents += 1;
+        self.add_times(row, 1);
+    }
+
+    /// Takes a document in that is there so many times.
+    #[inline]
+    pub fn add_times(&mut self, row: &SparseRow, times: u64) {
+        self.documents += times;
         for slot in &row.indices {
-            self.counts[*slot as usize] += 1;
+            self.counts[*slot as usize] += times;
         }
     }
 

@@ -6,9 +6,8 @@ mod model;
 mod policy;
 mod reader;
 mod summary;
+mod texts;
 mod words;
-
-use std::collections::BTreeMap;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{Block, Context, Error, FileSource, Fit, Fitted, HasSample, Result, Sample};
@@ -117,10 +116,10 @@ impl Featurize {
                 Encoding::Timestamp { fill: Some(mean.value().ok_or_else(no_value)?.round() as i64) }
             }
             Summary::Timestamp(_) => Encoding::Timestamp { fill: None },
-            Summary::Text { rows, levels: Some(levels), .. } if is_category(rows, &levels) => {
-                Encoding::Levels { levels: levels.into_keys().collect(), one_hot, fill: impute }
-            }
-            Summary::Text { words, .. } => word_encoding(self.num_features, &words),
+            Summary::Text(mut texts) => match texts.category() {
+                Some(levels) => Encoding::Levels { levels, one_hot, fill: impute },
+                None => word_encoding(texts.as_words(&mut Words::new(self.num_features)?)?),
+            },
             Summary::Vector { size } => Encoding::Vector {
                 size: size.ok_or_else(|| {
                     Error::decode("holds no vector, so the number of its slots is unknown").at_column(column)
@@ -131,18 +130,13 @@ impl Featurize {
     }
 }
 
-/// Few levels, each seen twice on average. A column of nothing but nulls is text without words.
-fn is_category(rows: u64, levels: &BTreeMap<String, u64>) -> bool {
-    !levels.is_empty() && 2 * levels.len() as u64 <= rows
-}
-
 /// Weights of the slots that occur: ln((rows + 1) / (rows with it + 1)), as in Spark ML's IDF.
-fn word_encoding(num_features: usize, words: &DocumentFrequencies) -> Encoding {
+fn word_encoding(words: &DocumentFrequencies) -> Encoding {
     let documents = words.documents() as f64;
     let seen = words.counts().iter().enumerate().filter(|(_, count)| **count > 0);
     let (slots, weights) =
         seen.map(|(slot, count)| (slot as i32, ((documents + 1.0) / (*count as f64 + 1.0)).ln())).unzip();
-    Encoding::Words { num_features, slots, weights }
+    Encoding::Words { num_features: words.counts().len(), slots, weights }
 }
 
 /// The levels of a column that is marked as nominal.
@@ -166,7 +160,7 @@ impl Fit for Featurize {
         self.columns()
             .map(|column| {
                 let field = input.field_with_name(column)?;
-                Summary::new(column, field.data_type(), self.num_features)
+                Summary::new(column, field.data_type())
             })
             .collect()
     }
@@ -181,8 +175,9 @@ impl Fit for Featurize {
     }
 
     fn merge(&self, state: &mut Vec<Summary>, other: Vec<Summary>) -> Result<()> {
+        let mut words = Words::new(self.num_features)?;
         for ((column, summary), other) in self.columns().zip(state).zip(other) {
-            summary.merge(column, other, self.max_categories)?;
+            summary.merge(column, other, self.max_categories, &mut words)?;
         }
         Ok(())
     }

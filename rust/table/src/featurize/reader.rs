@@ -24,13 +24,21 @@ pub struct Prepared {
     /// For words: the place of every slot of the hash, or -1.
     places: Vec<i32>,
     words: Option<Words>,
+    /// For levels: the place of each.
+    levels: Levels,
 }
+
+type Levels = HashMap<String, usize, foldhash::fast::RandomState>;
 
 impl Prepared {
     /// Works it out.
     pub fn new(encoder: Encoder) -> Result<Self> {
         let Encoding::Words { num_features, slots, weights } = &encoder.encoding else {
-            return Ok(Self { encoder, places: Vec::new(), words: None });
+            let mut levels = Levels::default();
+            if let Encoding::Levels { levels: texts, .. } = &encoder.encoding {
+                levels.extend(texts.iter().cloned().zip(0..));
+            }
+            return Ok(Self { encoder, places: Vec::new(), words: None, levels });
         };
         let words = Words::new(*num_features)?;
         let mut places = vec![-1; *num_features];
@@ -41,7 +49,7 @@ impl Prepared {
         for (place, slot) in slots.iter().enumerate() {
             places[*slot as usize] = place as i32;
         }
-        Ok(Self { words: Some(words), places, encoder })
+        Ok(Self { words: Some(words), places, levels: Levels::default(), encoder })
     }
 }
 
@@ -56,7 +64,7 @@ enum Cells<'a> {
     Numbers(Float64Array, Option<f64>),
     Dates(Date32Array, Option<i32>),
     Timestamps(TimestampMicrosecondArray, Zone, Option<i64>),
-    Levels { texts: LargeStringArray, places: HashMap<&'a str, usize>, size: usize, one_hot: bool, fill: bool },
+    Levels { texts: LargeStringArray, places: &'a Levels, size: usize, one_hot: bool, fill: bool },
     Codes { codes: Float64Array, size: usize, one_hot: bool, fill: bool },
     Words { texts: LargeStringArray, words: Box<Words>, places: &'a [i32], weights: &'a [f64] },
     Vectors(Vectors, usize),
@@ -80,8 +88,8 @@ impl<'a> Reader<'a> {
                 Cells::Timestamps(micros, zone, *fill)
             }
             Encoding::Levels { levels, one_hot, fill } => {
-                let places = levels.iter().enumerate().map(|(place, level)| (level.as_str(), place)).collect();
-                Cells::Levels { texts: texts()?, places, size: levels.len(), one_hot: *one_hot, fill: *fill }
+                let (places, size) = (&prepared.levels, levels.len());
+                Cells::Levels { texts: texts()?, places, size, one_hot: *one_hot, fill: *fill }
             }
             Encoding::Codes { levels, one_hot, fill } => {
                 Cells::Codes { codes: doubles(column, array)?, size: levels.len(), one_hot: *one_hot, fill: *fill }

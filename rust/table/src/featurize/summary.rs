@@ -1,16 +1,14 @@
 //! What the fit learns of each column.
 
-use std::collections::BTreeMap;
-
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_schema::DataType;
 use mmlrs_core::vector::Vectors;
 use mmlrs_core::{Error, Result, types};
-use mmlrs_text::DocumentFrequencies;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::{days, moments};
+use super::texts::Texts;
 use super::words::Words;
 use crate::numbers::{doubles, is_vector};
 
@@ -23,15 +21,8 @@ pub enum Summary {
     Date(Mean),
     /// Microseconds since 1970.
     Timestamp(Mean),
-    /// Strings: their levels while they are few, and their words.
-    Text {
-        /// Rows that are not null.
-        rows: u64,
-        /// Every level with its count; None when there are too many.
-        levels: Option<BTreeMap<String, u64>>,
-        /// In how many rows each slot of the hashed words occurs.
-        words: DocumentFrequencies,
-    },
+    /// Strings.
+    Text(Texts),
     /// Vectors.
     Vector {
         /// Their size.
@@ -68,15 +59,13 @@ impl Mean {
 
 impl Summary {
     /// The empty summary for a column of this type.
-    pub fn new(column: &str, data_type: &DataType, num_features: usize) -> Result<Self> {
+    pub fn new(column: &str, data_type: &DataType) -> Result<Self> {
         Ok(match data_type {
             DataType::Boolean => Self::Number(Mean::default()),
             t if t.is_numeric() => Self::Number(Mean::default()),
             DataType::Date32 | DataType::Date64 => Self::Date(Mean::default()),
             DataType::Timestamp(_, _) => Self::Timestamp(Mean::default()),
-            t if types::is_text(t) => {
-                Self::Text { rows: 0, levels: Some(BTreeMap::new()), words: DocumentFrequencies::new(num_features)? }
-            }
+            t if types::is_text(t) => Self::Text(Texts::default()),
             t if is_vector(t) => Self::Vector { size: None },
             other => {
                 return Err(Error::schema(
@@ -98,12 +87,10 @@ impl Summary {
             }
             Self::Date(mean) => days(column, array)?.iter().flatten().for_each(|v| mean.push(v.into())),
             Self::Timestamp(mean) => moments(column, array)?.0.iter().flatten().for_each(|v| mean.push(v as f64)),
-            Self::Text { rows, levels, words } => {
+            Self::Text(seen) => {
                 let texts = arrow_cast::cast(array, &DataType::LargeUtf8)?;
                 for text in texts.as_string::<i64>().iter().flatten() {
-                    *rows += 1;
-                    count_level(levels, text, 1, max_levels);
-                    hasher.count(text, words);
+                    seen.add(text, 1, max_levels, hasher)?;
                 }
             }
             Self::Vector { size } => {
@@ -117,23 +104,12 @@ impl Summary {
     }
 
     /// Takes in what another summary of the column has seen.
-    pub fn merge(&mut self, column: &str, other: Self, max_levels: usize) -> Result<()> {
+    pub fn merge(&mut self, column: &str, other: Self, max_levels: usize, hasher: &mut Words) -> Result<()> {
         match (self, other) {
             (Self::Number(mean), Self::Number(other))
             | (Self::Date(mean), Self::Date(other))
             | (Self::Timestamp(mean), Self::Timestamp(other)) => mean.merge(other),
-            (Self::Text { rows, levels, words }, Self::Text { rows: more, levels: others, words: seen }) => {
-                *rows += more;
-                words.merge(&seen)?;
-                match others {
-                    None => *levels = None,
-                    Some(others) => {
-                        for (level, count) in others {
-                            count_level(levels, &level, count, max_levels);
-                        }
-                    }
-                }
-            }
+            (Self::Text(texts), Self::Text(other)) => texts.merge(other, max_levels, hasher)?,
             (Self::Vector { size }, Self::Vector { size: other }) => {
                 if let Some(other) = other {
                     same_size(column, size, other)?;
@@ -142,17 +118,6 @@ impl Summary {
             _ => return Err(Error::runtime("summaries of different types").at_column(column)),
         }
         Ok(())
-    }
-}
-
-fn count_level(levels: &mut Option<BTreeMap<String, u64>>, level: &str, count: u64, max_levels: usize) {
-    let Some(known) = levels else { return };
-    if let Some(seen) = known.get_mut(level) {
-        *seen += count;
-    } else if known.len() < max_levels {
-        known.insert(level.to_owned(), count);
-    } else {
-        *levels = None;
     }
 }
 

@@ -28,9 +28,15 @@ impl Words {
         &self.row
     }
 
-    /// Counts a text into the document frequencies.
-    pub fn count(&mut self, text: &str, seen: &mut DocumentFrequencies) {
+    /// Number of slots.
+    pub fn num_features(&self) -> usize {
+        self.hasher.num_features()
+    }
+
+    /// Counts a text that so many rows have into the document frequencies.
+    #[inline]
+    pub fn count(&mut self, text: &str, rows: u64, seen: &mut DocumentFrequencies) {
         self.hasher.hash_row(text, &mut self.row);
-        seen.add(&self.row);
+        seen.add_times(&self.row, rows);
     }
 }
