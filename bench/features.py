@@ -165,7 +165,7 @@ def featurize(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
         def run(stage: Any) -> None:
             run_to_nowhere(stage.fit(source).transform(source).select("features"))
 
-        timed = side_by_side(lambda: run(ours), lambda: run(theirs), setting.pairs(3))
+        timed = side_by_side(lambda: run(ours), lambda: run(theirs), setting.pairs(5))
         yield Figure(
             f"Featurize, fit + transform of {rows:,} rows: 10 numbers, 5 categories, 2 dates, 1 text",
             timed.ratio,
