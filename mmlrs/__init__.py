@@ -1,7 +1,8 @@
 """Deep-learning inference, images and featurization as Spark ML pipeline stages with a Rust core.
 
 Importing this package is cheap and starts no JVM; namespaces load when first used:
-`mmlrs.image`, `mmlrs.onnx`, `mmlrs.stages`, `mmlrs.models`, `mmlrs.testing`.
+`mmlrs.image`, `mmlrs.onnx`, `mmlrs.text`, `mmlrs.featurize`, `mmlrs.train`, `mmlrs.stages`, `mmlrs.models`,
+`mmlrs.testing`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _FUNCTIONS = {
     "register": "mmlrs.functions",
     "udf": "mmlrs.functions",
 }
-_NAMESPACES = ("errors", "featurize", "image", "models", "onnx", "stages", "testing", "text")
+_NAMESPACES = ("errors", "featurize", "image", "models", "onnx", "stages", "testing", "text", "train")
 
 __all__ = [
     "counters",

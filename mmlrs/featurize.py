@@ -239,10 +239,6 @@ class SummarizeData(_generated.SummarizeData):
             return list(names)
         return columns if names is None else resolve_all(names, columns, self._stage, ignore_case=ignore_case)
 
-    def _portable(self) -> tuple[str, tuple[str, ...]]:
-        """Return the params, which hold no files."""
-        return self._params_json(), ()
-
     def _transform_table(self, table: pa.Table) -> pa.Table:
         names = self._inputs(table.column_names)
         nested = {name for name in names if pa.types.is_nested(table.schema.field(name).type)}

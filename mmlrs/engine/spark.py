@@ -26,7 +26,7 @@ from mmlrs import _native
 from mmlrs.engine import artifacts
 from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, compile_program
 from mmlrs.engine.table import attributes
-from mmlrs.engine.worker import VECTOR_MEMBERS, Kernel, PartitionFit, vector_struct
+from mmlrs.engine.worker import VECTOR_MEMBERS, Kernel, MergedFit, PartitionFit, vector_struct
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -297,10 +297,11 @@ def finished(column: Column, field: pa.Field) -> Column:
     return F.when(column.isNotNull(), array_to_vector(column))  # which fails on a null
 
 
-def fit(stage: NativeEstimator, df: DataFrame) -> tuple[str, str]:
+def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = False) -> tuple[str, str]:
     """Fit a native estimator in one job; returns the model's class and its params.
 
-    Every partition becomes one state in the executors; the driver merges the states.
+    Every partition becomes one state in the executors. The driver merges the states, or with `merge_on_executor` one
+    more task: for states that grow with the rows.
     """
     inputs = stage._inputs()
     bound = _binding(stage, df, lineage_of(df))(inputs)
@@ -317,9 +318,14 @@ def fit(stage: NativeEstimator, df: DataFrame) -> tuple[str, str]:
         values,
         schema.serialize().to_pybytes(),
     )
-    whole = _native.Fit(stage._stage, stage.uid, values, schema)
     columns = [c.alias(f"c{i}") for i, c in enumerate(_source_columns(df, compiled))]
-    for (state,) in df.select(*columns).mapInArrow(work, "state binary").collect():
+    states = df.select(*columns).mapInArrow(work, "state binary")
+    if merge_on_executor:
+        merging = MergedFit(stage._stage, stage.uid, values, work.schema)
+        [(model, params)] = states.repartition(1).mapInArrow(merging, "model string, params string").collect()
+        return model, params
+    whole = _native.Fit(stage._stage, stage.uid, values, schema)
+    for (state,) in states.collect():
         whole.merge(bytes(state))
     return whole.finish()
 

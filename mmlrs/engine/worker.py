@@ -12,7 +12,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs.errors import IoError
 
-__all__ = ["VECTOR_MEMBERS", "Kernel", "PartitionFit", "artifact_name", "vector_struct"]
+__all__ = ["VECTOR_MEMBERS", "Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_struct"]
 
 
 def artifact_name(sha256: str) -> str:
@@ -177,6 +177,33 @@ class PartitionFit:
             fit.update(self.kernel.run(batch.columns, share=False), threads())
         if fit is not None:
             yield pa.RecordBatch.from_arrays([pa.array([fit.state()], pa.binary())], names=["state"])
+
+
+class MergedFit:
+    """Merges the states of all partitions and ends the fit: what `mapInArrow` calls in one last task.
+
+    Parameters
+    ----------
+    stage, uid, values : str
+        The estimator and its params as JSON.
+    schema : bytes
+        The Arrow schema of the columns that it reads.
+    """
+
+    def __init__(self, stage: str, uid: str, values: str, schema: bytes) -> None:
+        self.stage = stage
+        self.uid = uid
+        self.values = values
+        self.schema = schema
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield the model's class and its params, also where there is no state."""
+        fit = _native.Fit(self.stage, self.uid, self.values, pa.ipc.read_schema(pa.py_buffer(self.schema)))
+        for batch in batches:
+            for state in batch.column(0):
+                fit.merge(state.as_buffer().to_pybytes())
+        model, params = fit.finish()
+        yield pa.RecordBatch.from_arrays([pa.array([model]), pa.array([params])], names=["model", "params"])
 
 
 def _artifact(sha256: str) -> bytes:

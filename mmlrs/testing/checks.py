@@ -369,12 +369,16 @@ _KEEPS_PARTIAL_ROWS = {
 }
 #: Stages for which a null is a value like others, and why.
 _READS_NULLS = {
+    "ComputeModelStatistics": "a row counts or it does not; there is no row to keep",
     "DataConversion": "null stays null, as in a cast of Spark's",
     "Featurize": "replaces what is missing",
     "IndexToValue": "no index stands for no value, as in Spark's IndexToString",
 }
 #: Stages whose result does not hold the columns of their input, and why.
-_MAKES_ANOTHER_TABLE = {"SummarizeData": "a row of the result describes a column of the input"}
+_MAKES_ANOTHER_TABLE = {
+    "ComputeModelStatistics": "the result is one row of metrics",
+    "SummarizeData": "a row of the result describes a column of the input",
+}
 _FIT_CHECKS: set[Check] = {check_partitions}
 
 

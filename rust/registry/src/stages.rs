@@ -34,6 +34,8 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::native::<mmlrs_table::IndexToValue>(),
         Entry::native::<mmlrs_table::DataConversion>(),
         Entry::estimator::<mmlrs_table::SummarizeData>(),
+        Entry::estimator::<mmlrs_table::ComputeModelStatistics>(),
+        Entry::native::<mmlrs_table::ComputePerInstanceStatistics>(),
         Entry::python::<mmlrs_frame::SelectColumns>(),
         Entry::python::<mmlrs_frame::DropColumns>(),
         Entry::python::<mmlrs_frame::RenameColumn>(),

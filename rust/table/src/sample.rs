@@ -80,3 +80,20 @@ pub fn index_batch() -> RecordBatch {
     let index: ArrayRef = Arc::new(Float64Array::from(vec![2.0, 0.0, 1.0, 2.0, 0.0]));
     batch(vec![field], Some(vec![index]))
 }
+
+/// What a classifier of two classes made: labels, predictions and probabilities.
+pub fn scored_batch() -> RecordBatch {
+    let mut rows = VectorBuilder::with_capacity(5);
+    for p in [0.875, 0.25, 0.5, 0.0, 0.25] {
+        rows.push_dense(&[1.0 - p, p]);
+    }
+    let fields = vec![
+        Field::new("label", DataType::Int32, true),
+        Field::new("prediction", DataType::Float64, true),
+        vector_struct_field("probability", Some(&json!({"num_attrs": 2}))),
+    ];
+    let label: ArrayRef = Arc::new(Int32Array::from(vec![1, 0, 0, 0, 1]));
+    let prediction: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 0.0, 1.0, 0.0, 0.0]));
+    let probability: Option<ArrayRef> = rows.finish().ok().map(|made| Arc::new(made) as ArrayRef);
+    batch(fields, probability.map(|probability| vec![label, prediction, probability]))
+}

@@ -1,0 +1,14 @@
+"""Training on raw tables, and how good the models are."""
+
+from __future__ import annotations
+
+from mmlrs.train.plots import plot_confusion_matrix, plot_precision_recall, plot_roc
+from mmlrs.train.statistics import ComputeModelStatistics, ComputePerInstanceStatistics
+
+__all__ = [
+    "ComputeModelStatistics",
+    "ComputePerInstanceStatistics",
+    "plot_confusion_matrix",
+    "plot_precision_recall",
+    "plot_roc",
+]

@@ -1,0 +1,182 @@
+"""Plots of the statistics of a classifier, with matplotlib (the extra `plot`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmlrs.base import is_spark
+from mmlrs.engine import table as tables
+from mmlrs.errors import SchemaMismatchError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_confusion_matrix", "plot_precision_recall", "plot_roc"]
+
+
+def _row(statistics: Any, *columns: str) -> dict[str, Any]:
+    """Return the first row of statistics; it must have these columns."""
+    table = statistics.toArrow() if is_spark(statistics) else tables.to_table(statistics)
+    if table.num_rows == 0:
+        raise SchemaMismatchError("the statistics have no row")
+    row: dict[str, Any] = table.slice(0, 1).to_pylist()[0]
+    for name in columns:
+        if name not in row:
+            raise SchemaMismatchError(
+                f"column `{name}`: not found; the plot wants a row that ComputeModelStatistics made of a classifier"
+            )
+        if row[name] is None:
+            raise SchemaMismatchError(
+                f"column `{name}`: is null; it takes two classes, and scores for curves, predictions for the matrix"
+            )
+    return row
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots()[1]
+
+
+def _rates(row: dict[str, Any], *names: str) -> list[np.ndarray]:
+    return [np.array([point[name] for point in row["curve"]], dtype=float) for name in names]
+
+
+def plot_roc(statistics: Any, ax: Axes | None = None) -> Axes:
+    """Plot the ROC curve of a classifier of two classes.
+
+    Parameters
+    ----------
+    statistics : DataFrame, pyarrow.Table or pandas.DataFrame
+        The row that `ComputeModelStatistics` made.
+    ax : matplotlib.axes.Axes, optional
+        Where to plot; a new figure when not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    SchemaMismatchError
+        The statistics have no curve.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.train import ComputeModelStatistics, plot_roc
+    >>> scored = pa.table({"label": [0, 1, 1, 0], "score": [0.1, 0.9, 0.4, 0.5]})
+    >>> statistics = ComputeModelStatistics(labelCol="label", scoresCol="score").transform(scored)
+    >>> plot_roc(statistics).get_title()
+    'ROC curve, AUC = 0.750'
+    """
+    row = _row(statistics, "curve", "AUC")
+    alarms, hits = _rates(row, "false_positive_rate", "true_positive_rate")
+    ax = _axes(ax)
+    ax.plot(alarms, hits)
+    ax.plot([0, 1], [0, 1], linestyle="--", linewidth=1, color="grey")
+    ax.set(
+        xlabel="false positive rate",
+        ylabel="true positive rate",
+        title=f"ROC curve, AUC = {row['AUC']:.3f}",
+        xlim=(-0.02, 1.02),
+        ylim=(-0.02, 1.02),
+        aspect="equal",
+    )
+    return ax
+
+
+def plot_precision_recall(statistics: Any, ax: Axes | None = None) -> Axes:
+    """Plot precision over recall of a classifier of two classes, as steps: no value between two points is claimed.
+
+    Parameters
+    ----------
+    statistics : DataFrame, pyarrow.Table or pandas.DataFrame
+        The row that `ComputeModelStatistics` made.
+    ax : matplotlib.axes.Axes, optional
+        Where to plot; a new figure when not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    SchemaMismatchError
+        The statistics have no curve.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.train import ComputeModelStatistics, plot_precision_recall
+    >>> scored = pa.table({"label": [0, 1, 1, 0], "score": [0.1, 0.9, 0.4, 0.2]})
+    >>> statistics = ComputeModelStatistics(labelCol="label", scoresCol="score").transform(scored)
+    >>> plot_precision_recall(statistics).get_title()
+    'precision and recall, average precision = 1.000'
+    """
+    row = _row(statistics, "curve", "areaUnderPR")
+    recall, precision = _rates(row, "true_positive_rate", "precision")
+    ax = _axes(ax)
+    ax.step(recall, precision, where="pre")
+    ax.set(
+        xlabel="recall",
+        ylabel="precision",
+        title=f"precision and recall, average precision = {row['areaUnderPR']:.3f}",
+        xlim=(-0.02, 1.02),
+        ylim=(-0.02, 1.02),
+        aspect="equal",
+    )
+    return ax
+
+
+def plot_confusion_matrix(statistics: Any, ax: Axes | None = None, *, normalize: bool = False) -> Axes:
+    """Plot the confusion matrix of a classifier: true labels down, predicted labels across.
+
+    Parameters
+    ----------
+    statistics : DataFrame, pyarrow.Table or pandas.DataFrame
+        The row that `ComputeModelStatistics` made.
+    ax : matplotlib.axes.Axes, optional
+        Where to plot; a new figure when not given.
+    normalize : bool, default False
+        Show the share of each true label instead of the count.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    SchemaMismatchError
+        The statistics have no confusion matrix.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.train import ComputeModelStatistics, plot_confusion_matrix
+    >>> scored = pa.table({"label": ["cat", "dog", "dog"], "prediction": ["cat", "dog", "cat"]})
+    >>> stage = ComputeModelStatistics(evaluationMetric="classification", labelCol="label", scoredLabelsCol="prediction")
+    >>> ax = plot_confusion_matrix(stage.transform(scored))
+    >>> [text.get_text() for text in ax.texts]
+    ['1', '0', '1', '1']
+    """
+    row = _row(statistics, "confusion_matrix", "labels")
+    matrix = np.array(row["confusion_matrix"], dtype=float)
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    shown = share if normalize else matrix
+    ax = _axes(ax)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    places = range(len(matrix))
+    ax.set(xlabel="predicted label", ylabel="true label", xticks=places, yticks=places)
+    ax.set_xticklabels(row["labels"], rotation=45 if len(matrix) > 3 else 0)
+    ax.set_yticklabels(row["labels"])
+    if len(matrix) <= 20:
+        for i, j in np.ndindex(*matrix.shape):
+            text = f"{shown[i, j]:.2f}" if normalize else f"{shown[i, j]:.10g}"
+            ax.text(j, i, text, ha="center", va="center", color="white" if share[i, j] > 0.5 else "black")
+    ax.set_title("confusion matrix" + (", shares of each true label" if normalize else ""))
+    return ax

@@ -1,0 +1,196 @@
+"""How good predictions are."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from mmlrs._generated import train as _generated
+from mmlrs.base import NativeTransformer
+from mmlrs.engine import table as tables
+from mmlrs.errors import InvalidParamError
+from mmlrs.train.scored import Scored, scored_columns
+
+__all__ = ["METRICS", "ComputeModelStatistics", "ComputePerInstanceStatistics", "Metric", "metric_column"]
+
+
+class Metric:
+    """One metric: what it belongs to, its column, and which of two values is the better one."""
+
+    def __init__(self, kind: str, column: str, *, larger_is_better: bool = True) -> None:
+        self.kind = kind
+        self.column = column
+        self.larger_is_better = larger_is_better
+
+
+#: The metrics that users can ask for by name.
+METRICS = {
+    "accuracy": Metric("classification", "accuracy"),
+    "precision": Metric("classification", "precision"),
+    "recall": Metric("classification", "recall"),
+    "f1": Metric("classification", "f1_score"),
+    "AUC": Metric("classification", "AUC"),
+    "areaUnderPR": Metric("classification", "areaUnderPR"),
+    "log_loss": Metric("classification", "log_loss", larger_is_better=False),
+    "mse": Metric("regression", "mean_squared_error", larger_is_better=False),
+    "rmse": Metric("regression", "root_mean_squared_error", larger_is_better=False),
+    "r2": Metric("regression", "R^2"),
+    "mae": Metric("regression", "mean_absolute_error", larger_is_better=False),
+}
+
+
+def metric_column(name: str) -> str:
+    """Return the column that holds a metric in a row of statistics."""
+    return METRICS[name].column
+
+
+def _kind(metric: str) -> str | None:
+    """Return what a value of `evaluationMetric` is about; None for "all"."""
+    if metric in METRICS:
+        return METRICS[metric].kind
+    return None if metric == "all" else metric
+
+
+def _fields(kind: pa.DataType, *names: str) -> list[pa.Field]:
+    return [pa.field(name, kind) for name in names]
+
+
+_POINT = pa.struct(
+    _fields(pa.float64(), "threshold", "false_positive_rate", "true_positive_rate", "precision")
+)
+_COMMON = [pa.field("evaluation_type", pa.string()), pa.field("rows", pa.int64())]
+_COLUMNS = {
+    "regression": [
+        *_COMMON,
+        *_fields(
+            pa.float64(),
+            "mean_squared_error",
+            "root_mean_squared_error",
+            "R^2",
+            "mean_absolute_error",
+        ),
+    ],
+    "classification": [
+        *_COMMON,
+        pa.field("labels", pa.list_(pa.string())),
+        pa.field("confusion_matrix", pa.list_(pa.list_(pa.float64()))),
+        *_fields(
+            pa.float64(), "accuracy", "precision", "recall", "f1_score", "AUC", "areaUnderPR", "log_loss"
+        ),
+        *_fields(
+            pa.float64(),
+            *(f"macro_averaged_{name}" for name in ("precision", "recall", "f1_score")),
+            *(f"weighted_{name}" for name in ("precision", "recall", "f1_score")),
+        ),
+        pa.field("curve", pa.list_(_POINT)),
+    ],
+}
+
+
+class ComputeModelStatistics(_generated.ComputeModelStatistics):
+    __doc__ = _generated.ComputeModelStatistics.__doc__
+    __module__ = "mmlrs.train"
+
+    def _inputs(self, columns: list[str] | None = None, *, ignore_case: bool = False) -> list[str]:
+        """Return the columns that are read."""
+        return self._columns("input")
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        stage, scored = self._resolved(table)
+        return self._row(scored, tables.fit(stage, table)[1])
+
+    def _transform_spark(self, df: Any) -> Any:
+        from mmlrs.engine import spark
+
+        stage, scored = self._resolved(df)
+        made = self._row(scored, spark.fit(stage, df, merge_on_executor=True)[1])
+        return df.sparkSession.createDataFrame(made)
+
+    def _resolved(self, dataset: Any) -> tuple[Any, Scored]:
+        """Return the stage with every column named, and what is known of the columns."""
+        scored = scored_columns(self, dataset, _kind(self._value("evaluationMetric")))
+        return _with_columns(self, scored), scored
+
+    def _row(self, scored: Scored, found: str) -> pa.Table:
+        """Return the row of metrics that the native core found."""
+        assert scored.kind is not None
+        values = json.loads(found)
+        if scored.names is not None:
+            values["labels"] = [_name(text, scored.names) for text in values["labels"]]
+        if "curve" in values:
+            values["curve"] = _curve(values["curve"])
+        metric = self._value("evaluationMetric")
+        schema = pa.schema(_COLUMNS[scored.kind])
+        if metric in METRICS:
+            schema = pa.schema([_COMMON[0], schema.field(metric_column(metric))])
+        return pa.table({f.name: pa.array([_number(values.get(f.name), f.type)], f.type) for f in schema})
+
+
+def _with_columns(stage: Any, scored: Scored) -> Any:
+    """Return a copy of the stage that names its columns, and only those that it reads."""
+    made = stage.copy()
+    for param in ("labelCol", "scoresCol", "scoredLabelsCol", "labels"):
+        made.clear(made.getParam(param))
+    regression = scored.kind == "regression"
+    return made._set(
+        evaluationMetric=scored.kind,
+        labelCol=scored.label,
+        scoredLabelsCol=scored.prediction,
+        scoresCol=None if regression else scored.scores,
+        labels=None if regression else scored.labels,
+    )
+
+
+def _name(text: str, names: list[str]) -> str:
+    """Return the name of the class of that number."""
+    place = int(float(text)) if text.replace(".", "", 1).isdigit() else len(names)
+    return names[place] if place < len(names) else text
+
+
+def _number(value: Any, kind: pa.DataType) -> Any:
+    """Return a number of the native core, whose infinities and NaN are texts."""
+    return float(value) if value is not None and pa.types.is_floating(kind) else value
+
+
+def _curve(points: list[list[Any]]) -> list[dict[str, float | None]]:
+    """Return the points of the curve as rates."""
+    *_, (_, positive, negative) = points
+    made: list[dict[str, float | None]] = []
+    for threshold, hits, alarms in points:
+        made.append(
+            {
+                "threshold": float(threshold),
+                "false_positive_rate": alarms / negative if negative else None,
+                "true_positive_rate": hits / positive if positive else None,
+                "precision": hits / (hits + alarms) if hits + alarms else 1.0,
+            }
+        )
+    return made
+
+
+class ComputePerInstanceStatistics(_generated.ComputePerInstanceStatistics):
+    __doc__ = _generated.ComputePerInstanceStatistics.__doc__
+    __module__ = "mmlrs.train"
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        return NativeTransformer._transform_table(self._resolved(table), table)
+
+    def _transform_spark(self, df: Any) -> Any:
+        return NativeTransformer._transform_spark(self._resolved(df), df)
+
+    def _resolved(self, dataset: Any) -> Any:
+        kind = self._value("evaluationMetric")
+        scored = scored_columns(self, dataset, None if kind == "all" else kind)
+        missing = scored.prediction if scored.kind == "regression" else scored.scores
+        if missing is None:
+            param = "scoredLabelsCol" if scored.kind == "regression" else "scoresCol"
+            raise InvalidParamError(
+                f"{self._stage}: param `{param}` must be set: no column's metadata tell it"
+            )
+        if scored.kind == "regression":
+            scored.scores = None
+        else:
+            scored.prediction = None
+        return _with_columns(self, scored)

@@ -1,0 +1,200 @@
+//! What is counted of predicted classes and their scores.
+
+use std::collections::{BTreeMap, HashMap};
+
+use mmlrs_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::classes::{Class, Classes};
+use super::ranking::{Ranking, Tie, area_under_roc, average_precision, curve};
+use super::scores::{Score, negative_log, probability_of};
+use crate::json_number::json_of;
+use crate::order::key_of;
+
+/// The counts of the rows seen so far.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Counts {
+    classes: Classes,
+    rows: u64,
+    /// Weight of the rows with a class and a predicted class.
+    confusion: HashMap<(u32, u32), f64, foldhash::fast::RandomState>,
+    /// None where a class is neither 0 nor 1, or where there are no scores.
+    ranking: Option<Ranking>,
+    /// Sum of weights times minus the logarithm of the probability of the true class; None where scores are no probabilities.
+    log_loss: Option<f64>,
+}
+
+/// The rows of a batch that have scores, on their way into the ranking.
+#[derive(Debug, Default)]
+pub struct Batch(Vec<Tie>);
+
+impl Counts {
+    /// No rows yet.
+    pub fn new(scores: bool) -> Self {
+        Self {
+            classes: Classes::default(),
+            rows: 0,
+            confusion: HashMap::default(),
+            ranking: scores.then(Ranking::default),
+            log_loss: scores.then_some(0.0),
+        }
+    }
+
+    /// The classes.
+    pub fn classes_mut(&mut self) -> &mut Classes {
+        &mut self.classes
+    }
+
+    /// Takes a row of known classes in.
+    pub fn add(&mut self, label: u32, prediction: Option<u32>, weight: f64) {
+        self.rows += 1;
+        // Without predictions the labels alone are counted.
+        *self.confusion.entry((label, prediction.unwrap_or(label))).or_default() += weight;
+    }
+
+    /// Takes the score of a row in; the error is the row's.
+    pub fn add_score(&mut self, label: u32, score: Score<'_>, weight: f64, batch: &mut Batch) -> Result<(), String> {
+        let class = self.classes.class(label);
+        let probability = probability_of(class, score)?;
+        match (&mut self.log_loss, probability) {
+            (Some(sum), Some(probability)) => *sum += weight * negative_log(probability),
+            (sum, _) => *sum = None,
+        }
+        match (score.positive(), class.is_positive()) {
+            (Some(score), Some(positive)) if self.ranking.is_some() => {
+                let (positive, negative) = if positive { (weight, 0.0) } else { (0.0, weight) };
+                batch.0.push(Tie { score: score + 0.0, positive, negative });
+            }
+            _ => self.ranking = None,
+        }
+        Ok(())
+    }
+
+    /// Ends a batch.
+    pub fn finish_batch(&mut self, batch: Batch) {
+        if let Some(ranking) = &mut self.ranking {
+            ranking.add(batch.0);
+        }
+    }
+
+    /// Takes in what another has seen.
+    pub fn merge(&mut self, other: Self) -> Result<()> {
+        let ids: Vec<u32> =
+            other.classes.all().iter().map(|class| self.classes.number_of(class.clone())).collect::<Result<_>>()?;
+        for ((label, prediction), weight) in other.confusion {
+            *self.confusion.entry((ids[label as usize], ids[prediction as usize])).or_default() += weight;
+        }
+        // A part without rows knows nothing against the others.
+        if other.rows > 0 {
+            self.log_loss = self.log_loss.zip(other.log_loss).map(|(own, other)| own + other);
+            self.ranking = self.ranking.take().zip(other.ranking).map(|(mut own, other)| {
+                own.merge(other);
+                own
+            });
+        }
+        self.rows += other.rows;
+        Ok(())
+    }
+
+    /// The metrics by name; null where not defined. `labels` are the texts of classes that are places.
+    pub fn metrics(self, labels: Option<&[String]>, predicted: bool, curve_points: usize) -> Result<Value> {
+        let classes = self.ordered(labels.map(<[String]>::len))?;
+        let place: BTreeMap<&Class, usize> = classes.iter().enumerate().map(|(i, c)| (c, i)).collect();
+        let mut matrix = vec![vec![0.0; classes.len()]; classes.len()];
+        for ((label, prediction), weight) in &self.confusion {
+            matrix[place[self.classes.class(*label)]][place[self.classes.class(*prediction)]] += weight;
+        }
+        let name = |(i, class): (usize, &Class)| match (labels, class) {
+            (Some(labels), Class::Number(_)) => labels[i].clone(),
+            (_, Class::Text(text)) => text.clone(),
+            (None, Class::Number(_)) => class.number().unwrap_or_default().to_string(),
+        };
+        let names: Vec<String> = classes.iter().enumerate().map(name).collect();
+        let weight: f64 = self.confusion.values().sum();
+        let number = |value: Option<f64>| value.map(json_of).unwrap_or_default();
+        let mut made = json!({
+            "evaluation_type": "classification",
+            "rows": self.rows,
+            "labels": names,
+            "log_loss": number(self.log_loss.filter(|_| weight > 0.0).map(|sum| sum / weight)),
+        });
+        if predicted {
+            made["confusion_matrix"] = json!(matrix);
+            let binary = classes.len() <= 2;
+            for (name, value) in Averages::of(&matrix, binary.then_some(classes.len().saturating_sub(1))) {
+                made[name] = number(value);
+            }
+        }
+        if let Some(ranking) = self.ranking {
+            let ties = ranking.ties();
+            made["AUC"] = number(area_under_roc(&ties));
+            made["areaUnderPR"] = number(average_precision(&ties));
+            made["curve"] = curve(&ties, curve_points)
+                .iter()
+                .map(|point| json!([json_of(point.threshold), point.true_positives, point.false_positives]))
+                .collect();
+        }
+        Ok(made)
+    }
+
+    /// The classes in order; with so many labels these are the first ones, whether they occur or not.
+    fn ordered(&self, labels: Option<usize>) -> Result<Vec<Class>> {
+        let mut classes: Vec<Class> = self.classes.all().to_vec();
+        if let Some(labels) = labels {
+            let outside = classes.iter().find(|class| class.index().is_none_or(|place| place >= labels));
+            if let Some(class) = outside {
+                let shown = class.number().map_or_else(String::new, |n| n.to_string());
+                return Err(Error::decode(format!("the class {shown} is beyond the {labels} labels")));
+            }
+            classes.extend((0..labels).map(|place| Class::Number(key_of(place as f64))));
+        } else if classes.iter().all(|class| class.is_positive().is_some()) && !classes.is_empty() {
+            // With rows of one kind only there are two classes all the same.
+            classes.extend([0.0, 1.0].map(|n| Class::Number(key_of(n))));
+        }
+        classes.sort_unstable();
+        classes.dedup();
+        Ok(classes)
+    }
+}
+
+/// Metrics that follow from a confusion matrix.
+struct Averages;
+
+impl Averages {
+    /// Their names and values. `positive` is the class of interest of two; of more the plain metrics are micro-averaged.
+    /// Precision, recall and F1 of a class without predictions or labels are 0, as in scikit-learn; classes without
+    /// either are left out of the averages.
+    fn of(matrix: &[Vec<f64>], positive: Option<usize>) -> Vec<(&'static str, Option<f64>)> {
+        let n = matrix.len();
+        let hits: Vec<f64> = (0..n).map(|i| matrix[i][i]).collect();
+        let labelled: Vec<f64> = matrix.iter().map(|row| row.iter().sum()).collect();
+        let predicted: Vec<f64> = (0..n).map(|j| matrix.iter().map(|row| row[j]).sum()).collect();
+        let total: f64 = labelled.iter().sum();
+        let some = total > 0.0;
+        let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
+        let precision: Vec<f64> = (0..n).map(|i| ratio(hits[i], predicted[i])).collect();
+        let recall: Vec<f64> = (0..n).map(|i| ratio(hits[i], labelled[i])).collect();
+        let f1: Vec<f64> = (0..n).map(|i| ratio(2.0 * hits[i], labelled[i] + predicted[i])).collect();
+        let present: Vec<usize> = (0..n).filter(|i| labelled[*i] + predicted[*i] > 0.0).collect();
+        let macro_of = |of: &[f64]| some.then(|| present.iter().map(|i| of[*i]).sum::<f64>() / present.len() as f64);
+        let weighted = |of: &[f64]| some.then(|| (0..n).map(|i| of[i] * labelled[i]).sum::<f64>() / total);
+        let accuracy = some.then(|| hits.iter().sum::<f64>() / total);
+        let plain = |of: &[f64]| match positive {
+            Some(class) => some.then(|| of[class]),
+            None => accuracy, // what micro-averaging comes to
+        };
+        vec![
+            ("accuracy", accuracy),
+            ("precision", plain(&precision)),
+            ("recall", plain(&recall)),
+            ("f1_score", plain(&f1)),
+            ("macro_averaged_precision", macro_of(&precision)),
+            ("macro_averaged_recall", macro_of(&recall)),
+            ("macro_averaged_f1_score", macro_of(&f1)),
+            ("weighted_precision", weighted(&precision)),
+            ("weighted_recall", weighted(&recall)),
+            ("weighted_f1_score", weighted(&f1)),
+        ]
+    }
+}

@@ -1,0 +1,299 @@
+//! `ComputeModelStatistics`: how good predictions are.
+
+mod classes;
+mod classification;
+mod per_instance;
+mod ranking;
+mod regression;
+mod scores;
+
+use arrow_array::{Array, ArrayRef, Float64Array};
+use arrow_schema::Schema;
+use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, Sample, ValueList};
+use mmlrs_macros::Stage;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::numbers::doubles;
+use classes::Cell;
+use classification::{Batch, Counts};
+use regression::Errors;
+use scores::Scores;
+
+pub use per_instance::ComputePerInstanceStatistics;
+
+/// The metrics of regression, by the names that users write.
+const OF_REGRESSION: [&str; 5] = ["regression", "mse", "rmse", "r2", "mae"];
+
+/// Tells how good predictions are, as one row of metrics.
+///
+/// Classification, every value as scikit-learn computes it: `confusion_matrix` (a row for each label, a column for each
+/// prediction, in the order of `labels`), `accuracy`; `precision`, `recall` and `f1_score` of the second of two classes,
+/// micro-averaged for more; the same as `macro_averaged_...` and `weighted_...`; with scores `log_loss`, and for two classes
+/// `AUC` (area under the ROC curve), `areaUnderPR` (average precision) and `curve`. Regression: `mean_squared_error`,
+/// `root_mean_squared_error`, `R^2`, `mean_absolute_error`. `rows` counts the rows that were evaluated.
+///
+/// Columns that a model of `TrainClassifier` or `TrainRegressor` scored need not be named. `AUC` and `areaUnderPR` are exact:
+/// every distinct score counts, ties included. `curve` is thinned to `curvePoints` points, each with `threshold`,
+/// `false_positive_rate`, `true_positive_rate` (the recall) and `precision`. What is not defined is null: `AUC` where all rows
+/// have one label, `log_loss` where scores are no probabilities.
+///
+/// One job on Spark, run when `transform` is called: each partition sorts its scores, 24 bytes for each distinct one, and one
+/// task merges what the partitions found; no row comes to the driver.
+#[derive(Debug, Clone, Stage)]
+#[stage(
+    module = "train",
+    body = python,
+    rows = changed,
+    example = r#"import pyarrow as pa
+from mmlrs.train import ComputeModelStatistics
+
+scored = pa.table({"label": [0, 1, 1, 0], "prediction": [0, 1, 0, 0], "score": [0.1, 0.9, 0.4, 0.2]})
+statistics = ComputeModelStatistics(
+    evaluationMetric="classification", labelCol="label", scoredLabelsCol="prediction", scoresCol="score"
+)
+row = statistics.transform(scored).to_pylist()[0]
+assert (row["accuracy"], row["recall"], row["AUC"]) == (0.75, 0.5, 1.0)
+"#
+)]
+pub struct ComputeModelStatistics {
+    /// What to tell: the metrics of "classification" or of "regression", "all" for those that the columns' metadata ask for,
+    /// or one metric.
+    #[param(
+        default = "all",
+        one_of(
+            "all",
+            "classification",
+            "regression",
+            "accuracy",
+            "precision",
+            "recall",
+            "f1",
+            "AUC",
+            "areaUnderPR",
+            "log_loss",
+            "mse",
+            "rmse",
+            "r2",
+            "mae"
+        )
+    )]
+    evaluation_metric: String,
+    /// Name of the column of true labels; when not set, from the columns' metadata.
+    #[param(non_empty, role = input, accepts(any))]
+    label_col: Option<String>,
+    /// Name of the column of scores: vectors of one score for each class, or numbers, the score of the second of two classes.
+    /// Probabilities give `log_loss` too. When not set, from the columns' metadata.
+    #[param(non_empty, role = input, accepts(numeric, sparse_vector))]
+    scores_col: Option<String>,
+    /// Name of the column of predictions; when not set, from the columns' metadata.
+    #[param(non_empty, role = input, accepts(any))]
+    scored_labels_col: Option<String>,
+    /// Name of the column of weights, at least 0; all rows weigh the same when not set.
+    #[param(non_empty, role = input, accepts(numeric))]
+    weight_col: Option<String>,
+    /// The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where
+    /// there is none the labels themselves are the numbers.
+    #[param(non_empty)]
+    labels: Option<ValueList>,
+    /// About how many points the curve has at most.
+    #[param(default = 1000, range(2, 1_000_000))]
+    curve_points: usize,
+    /// What to do with a row in which a label, prediction, score or weight is null or NaN, or whose label is none of `labels`:
+    /// "error" fails with one error that names stage, column, row and cause; "skip" leaves the row out.
+    #[param(default = "error", one_of("error", "skip"))]
+    handle_invalid: String,
+}
+
+/// What is known of the rows seen so far.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Statistics {
+    /// Of predicted classes.
+    Classification(Box<Counts>),
+    /// Of predicted numbers.
+    Regression(Errors),
+}
+
+impl ComputeModelStatistics {
+    fn label(&self) -> Result<&str> {
+        self.label_col.as_deref().ok_or_else(|| Error::param("labelCol", "must be set"))
+    }
+
+    fn labels(&self) -> Option<&[Value]> {
+        self.labels.as_ref().map(|labels| labels.0.as_slice())
+    }
+
+    /// Fails on a bad row, or says that it is left out.
+    fn reject(&self, column: &str, row: usize, cause: &str) -> Result<()> {
+        if self.handle_invalid == "skip" {
+            return Ok(());
+        }
+        Err(Error::decode(cause).at_column(column).at_row(row))
+    }
+
+    fn update_counts(&self, counts: &mut Counts, block: &Block, cx: Context) -> Result<()> {
+        let array = |name: &str| -> Result<ArrayRef> { block.column(name)?.to_arrow(&cx) };
+        let name = self.label()?;
+        let label_array = array(name)?;
+        let labels = counts.classes_mut().cells(name, &label_array, self.labels())?;
+        let predictions = match &self.scored_labels_col {
+            None => None,
+            Some(column) => {
+                let found = array(column)?;
+                let texts = mmlrs_core::types::is_text(found.data_type());
+                let known = if texts { self.labels() } else { None };
+                Some((column, counts.classes_mut().cells(column, &found, known)?))
+            }
+        };
+        let scores = self.scores_col.as_ref().map(|c| Ok::<_, Error>((c, Scores::new(c, &array(c)?)?))).transpose()?;
+        let weights = self.weights(block, cx)?;
+        let mut batch = Batch::default();
+        for row in 0..block.rows() {
+            let label = match labels[row] {
+                Cell::Class(label) => label,
+                Cell::Missing => {
+                    self.reject(name, row, MISSING)?;
+                    continue;
+                }
+                Cell::Unseen => {
+                    self.reject(name, row, &unseen(&label_array, row))?;
+                    continue;
+                }
+            };
+            let prediction = match &predictions {
+                None => None,
+                Some((column, cells)) => {
+                    let Cell::Class(prediction) = cells[row] else {
+                        let cause = if cells[row] == Cell::Missing { MISSING } else { "is none of the labels" };
+                        self.reject(column, row, cause)?;
+                        continue;
+                    };
+                    Some(prediction)
+                }
+            };
+            let Some(weight) = self.weight(weights.as_ref(), row)? else { continue };
+            if let Some((column, scores)) = &scores {
+                let Some(score) = scores.at(row) else {
+                    self.reject(column, row, MISSING)?;
+                    continue;
+                };
+                if let Err(cause) = counts.add_score(label, score, weight, &mut batch) {
+                    self.reject(column, row, &cause)?;
+                    continue;
+                }
+            }
+            counts.add(label, prediction, weight);
+        }
+        counts.finish_batch(batch);
+        Ok(())
+    }
+
+    fn update_errors(&self, errors: &mut Errors, block: &Block, cx: Context) -> Result<()> {
+        let numbers = |name: &str| doubles(name, &block.column(name)?.to_arrow(&cx)?);
+        let (label, prediction) = (self.label()?, self.prediction()?);
+        let (truth, predicted) = (numbers(label)?, numbers(prediction)?);
+        let weights = self.weights(block, cx)?;
+        for row in 0..block.rows() {
+            let missing = [(label, &truth), (prediction, &predicted)]
+                .into_iter()
+                .find(|(_, values)| values.is_null(row) || values.value(row).is_nan());
+            if let Some((column, _)) = missing {
+                self.reject(column, row, MISSING)?;
+                continue;
+            }
+            if let Some(weight) = self.weight(weights.as_ref(), row)? {
+                errors.add(truth.value(row), predicted.value(row), weight);
+            }
+        }
+        Ok(())
+    }
+
+    fn prediction(&self) -> Result<&str> {
+        self.scored_labels_col.as_deref().ok_or_else(|| Error::param("scoredLabelsCol", "must be set"))
+    }
+
+    fn weights(&self, block: &Block, cx: Context) -> Result<Option<(&str, Float64Array)>> {
+        let Some(column) = self.weight_col.as_deref() else { return Ok(None) };
+        Ok(Some((column, doubles(column, &block.column(column)?.to_arrow(&cx)?)?)))
+    }
+
+    /// The weight of a row; None for a row that is left out.
+    fn weight(&self, weights: Option<&(&str, Float64Array)>, row: usize) -> Result<Option<f64>> {
+        let Some((column, weights)) = weights else { return Ok(Some(1.0)) };
+        let weight = if weights.is_null(row) { f64::NAN } else { weights.value(row) };
+        if weight >= 0.0 && weight.is_finite() {
+            return Ok(Some(weight));
+        }
+        let cause = if weight.is_nan() { MISSING.to_owned() } else { format!("is {weight}, which is no weight") };
+        self.reject(column, row, &cause)?;
+        Ok(None)
+    }
+}
+
+const MISSING: &str = "is null or NaN";
+
+/// What is wrong with a label that is none of the given ones.
+fn unseen(array: &ArrayRef, row: usize) -> String {
+    let shown = arrow_cast::display::array_value_to_string(array, row).unwrap_or_default();
+    format!("has the value {shown}, which is none of the labels")
+}
+
+impl Fit for ComputeModelStatistics {
+    type State = Statistics;
+
+    fn new_state(&self, input: &Schema) -> Result<Statistics> {
+        input.field_with_name(self.label()?)?;
+        if OF_REGRESSION.contains(&self.evaluation_metric.as_str()) {
+            input.field_with_name(self.prediction()?)?;
+            return Ok(Statistics::Regression(Errors::default()));
+        }
+        if self.scored_labels_col.is_none() && self.scores_col.is_none() {
+            return Err(Error::param("scoredLabelsCol", "or `scoresCol` must be set"));
+        }
+        Ok(Statistics::Classification(Box::new(Counts::new(self.scores_col.is_some()))))
+    }
+
+    fn update(&self, state: &mut Statistics, block: &Block, cx: &Context) -> Result<()> {
+        match state {
+            Statistics::Classification(counts) => self.update_counts(counts, block, *cx),
+            Statistics::Regression(errors) => self.update_errors(errors, block, *cx),
+        }
+    }
+
+    fn merge(&self, state: &mut Statistics, other: Statistics) -> Result<()> {
+        match (state, other) {
+            (Statistics::Classification(own), Statistics::Classification(other)) => own.merge(*other),
+            (Statistics::Regression(own), Statistics::Regression(other)) => {
+                own.merge(&other);
+                Ok(())
+            }
+            _ => Err(Error::runtime("statistics of different kinds cannot be merged")),
+        }
+    }
+
+    fn finish(&self, state: Statistics, _input: &Schema) -> Result<Fitted> {
+        let metrics = match state {
+            Statistics::Regression(errors) => errors.metrics(),
+            Statistics::Classification(counts) => {
+                let texts = self.labels().map(|labels| {
+                    labels.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect::<Vec<_>>()
+                });
+                counts.metrics(texts.as_deref(), self.scored_labels_col.is_some(), self.curve_points)?
+            }
+        };
+        let Value::Object(params) = metrics else { return Err(Error::runtime("metrics are a map")) };
+        Ok(Fitted { params })
+    }
+}
+
+impl HasSample for ComputeModelStatistics {
+    fn sample() -> Sample {
+        let params = json!({
+            "evaluationMetric": "classification",
+            "labelCol": "label",
+            "scoredLabelsCol": "prediction",
+            "scoresCol": "probability",
+        });
+        Sample::new(params, crate::sample::scored_batch())
+    }
+}
