@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ except ImportError:
 if TYPE_CHECKING:
     from mmlrs.models import ModelHandle
 
-__all__ = ["HAS_PYSPARK", "Convert", "Param", "Params", "undefined"]
+__all__ = ["HAS_PYSPARK", "Convert", "Param", "Params", "stage_class", "undefined"]
 
 
 def undefined() -> Any:
@@ -37,6 +39,20 @@ def _fail(what: str, value: Any) -> TypeError:
 
 def _is_real(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def stage_class(name: str) -> Any:
+    """Return the class of a stage by its full name, which must be one of mmlrs or of Spark ML, or be imported already."""
+    module, _, attribute = name.replace("org.apache.spark.", "pyspark.").rpartition(".")
+    if module.split(".")[0] == "mmlrs" or module.startswith("pyspark.ml"):
+        found = getattr(importlib.import_module(module), attribute, None)
+    else:
+        found = getattr(sys.modules.get(module), attribute, None)
+    if not (isinstance(found, type) and issubclass(found, Params)):
+        raise TypeError(
+            f"must be a stage, but {name} is none that is known; import {module} first if it is there"
+        )
+    return found
 
 
 class Convert:
@@ -130,6 +146,16 @@ class Convert:
         if isinstance(value, Sequence) and all(isinstance(v, Mapping) and "action" in v for v in value):
             return [dict(operation) for operation in value]
         raise _fail("a list of operations, each a map with the key `action`", value)
+
+    @staticmethod
+    def stage(value: Any) -> Params:
+        """Accept a stage, or a map of its class, one of mmlrs or of Spark ML, and its params."""
+        if isinstance(value, Params) and (hasattr(value, "fit") or hasattr(value, "transform")):
+            return value
+        if isinstance(value, Mapping) and isinstance(value.get("class"), str):
+            made: Params = stage_class(value["class"])(**value.get("params", {}))
+            return made
+        raise _fail("a stage", value)
 
     @staticmethod
     def model(value: Any) -> ModelHandle:

@@ -44,6 +44,7 @@ __all__ = [
     "NativeEstimator",
     "NativeModel",
     "NativeTransformer",
+    "PythonModel",
     "PythonTransformer",
     "Stage",
     "Transformer",
@@ -69,6 +70,11 @@ def is_spark(dataset: Any) -> bool:
 
 
 _warned: set[str] = set()
+
+
+def class_name(stage: Any) -> str:
+    """Return the full name of a stage's class."""
+    return f"{type(stage).__module__}.{type(stage).__name__}"
 
 
 class Stage(_Base):
@@ -117,7 +123,13 @@ class Stage(_Base):
         from mmlrs.models import ModelHandle
 
         values = {p.name: self._value(p.name) for p in self.params if self.isDefined(p)}
-        return json.dumps({k: v.to_json() if isinstance(v, ModelHandle) else v for k, v in values.items()})
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, ModelHandle):
+                return value.to_json()
+            return {"class": class_name(value), "uid": value.uid} if isinstance(value, Params) else value
+
+        return json.dumps({name: plain(value) for name, value in values.items()})
 
     def _check_params(self) -> None:
         _native.check_params(self._stage, self.uid, self._params_json())
@@ -302,6 +314,10 @@ class PythonTransformer(Transformer):
 
 class NativeModel(NativeTransformer, _Model):
     """A native transformer that an estimator made."""
+
+
+class PythonModel(PythonTransformer, _Model):
+    """A transformer written in Python that an estimator made."""
 
 
 class Estimator(Stage, _Estimator):  # type: ignore[type-arg, unused-ignore]

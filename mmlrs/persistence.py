@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import mmlrs
-from mmlrs._params import HAS_PYSPARK
-from mmlrs.base import stage_spec
+from mmlrs._params import HAS_PYSPARK, Params, stage_class
+from mmlrs.base import class_name, stage_spec
 from mmlrs.errors import InvalidParamError, IoError
 from mmlrs.models import ModelHandle
 
@@ -39,13 +39,13 @@ else:
         """What Spark's readers derive from, without Spark."""
 
 
-__all__ = ["StageReader", "StageWriter"]
+__all__ = ["StageReader", "StageWriter", "active_session"]
 
 _CHUNK = 64 * 1024 * 1024
 _MODELS = pa.schema([("sha256", pa.string()), ("part", pa.int32()), ("data", pa.binary())])
 
 
-def _session() -> Any:
+def active_session() -> Any:
     """Return the active Spark session, or None."""
     if not HAS_PYSPARK:
         return None
@@ -90,12 +90,15 @@ class StageWriter(MLWriter):
 
     def save(self, path: str) -> None:
         """Write the stage to a folder."""
-        spark = _session()
+        spark = active_session()
         metadata, models = self._content(spark)
         if spark is None:
             _write_local(path, metadata, models, overwrite=self.shouldOverwrite)
         else:
             _write_spark(spark, path, metadata, models, overwrite=self.shouldOverwrite)
+        for param, stage in _stages_of(self.stage):
+            writer = stage.write()
+            (writer.overwrite() if self.shouldOverwrite else writer).save(_stage_path(path, param.name))
 
     def saveImpl(self, path: str) -> None:
         """Write the stage to a folder; the name Spark's pipelines call."""
@@ -105,7 +108,15 @@ class StageWriter(MLWriter):
         stage, models = self.stage, {}
         kinds = {param["name"]: param["type"] for param in stage_spec(stage._stage)["params"]}
 
+        for param, inner in _stages_of(stage):
+            if not hasattr(inner, "write"):
+                raise InvalidParamError(
+                    f"{stage._stage}: param `{param.name}`: a {class_name(inner)} cannot be saved"
+                )
+
         def plain(param: Any, value: Any) -> Any:
+            if isinstance(value, Params):
+                return {"stage": class_name(value)}
             if not isinstance(value, ModelHandle):
                 return value
             sha256, data = _portable(value, kinds[param.name])
@@ -118,7 +129,7 @@ class StageWriter(MLWriter):
             )  # its bytes would be for nothing
 
         metadata = {
-            "class": f"{type(stage).__module__}.{type(stage).__name__}",
+            "class": class_name(stage),
             "timestamp": int(time.time() * 1000),
             "sparkVersion": spark.version if spark is not None else "",
             "uid": stage.uid,
@@ -130,6 +141,24 @@ class StageWriter(MLWriter):
             "language": "Python",
         }
         return json.dumps(metadata), models
+
+
+def _stages_of(stage: Any) -> list[tuple[Any, Any]]:
+    """Return the stages that are params of a stage; each is saved in a folder of its own."""
+    return [(param, value) for param, value in stage._paramMap.items() if isinstance(value, Params)]
+
+
+def _stage_path(path: str, param: str) -> str:
+    return f"{path}/stages/{param}"
+
+
+def _load_stage(spark: Any, path: str) -> Any:
+    """Read a stage of whatever class its metadata name."""
+    name = _read_metadata(spark, path)["class"]
+    try:
+        return stage_class(name).load(path)
+    except TypeError as error:
+        raise IoError(f"{path}: {error}") from None
 
 
 def _chunks(models: dict[str, bytes]) -> Iterable[tuple[str, int, bytes]]:
@@ -178,7 +207,7 @@ class StageReader(MLReader[Any]):
 
     def load(self, path: str) -> Any:
         """Read the stage from a folder."""
-        spark = _session()
+        spark = active_session()
         metadata = _read_metadata(spark, path)
         cls = _class_of(metadata, self.cls, path)
         hashes = {
@@ -197,7 +226,13 @@ class StageReader(MLReader[Any]):
                         f"{cls.__name__}: {path}: saved with a param `{name}` that does not exist"
                     )
                 param = stage.getParam(name)
-                target[param] = param.typeConverter(models[value["sha256"]] if _is_model(value) else value)
+                if _is_model(value):
+                    found = models[value["sha256"]]
+                elif isinstance(value, dict) and set(value) == {"stage"}:
+                    found = _load_stage(spark, _stage_path(path, name))
+                else:
+                    found = value
+                target[param] = param.typeConverter(found)
         return stage
 
 

@@ -22,7 +22,7 @@ def stage_class(name):
 
 
 @pytest.mark.parametrize("path", SAVED, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_a_stage_saved_by_a_release_loads_and_runs(path):
+def test_a_stage_saved_by_a_release_loads_and_runs(path, spark):
     cls = stage_class(path.name)
     stage = cls.load(str(path))
     expected, data = sample_stage(cls)

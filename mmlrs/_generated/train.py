@@ -8,10 +8,473 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-from mmlrs._params import Convert, Param, undefined
-from mmlrs.base import NativeTransformer, PythonTransformer
+from mmlrs._params import Convert, Param, Params, undefined
+from mmlrs.base import Estimator, NativeTransformer, PythonModel, PythonTransformer
 
-__all__ = ["ComputeModelStatistics", "ComputePerInstanceStatistics"]
+__all__ = ["TrainClassifier", "TrainedClassifierModel", "TrainRegressor", "TrainedRegressorModel", "ComputeModelStatistics", "ComputePerInstanceStatistics"]
+
+
+class TrainClassifier(Estimator):
+    """Trains a classifier on raw columns: features, label and learner in one call.
+
+    The columns become features as `Featurize` makes them, categories in one slot each for trees, which take
+    them so, one-hot for others. The labels, of any type, become the numbers of classes, ascending. A learner
+    that knows two classes only is trained once for each of more (`OneVsRest`); a perceptron's first and last
+    layer get the sizes of features and classes.
+
+    The model scores raw columns. Its output has the learner's columns, whose metadata tell what they are, so
+    that `ComputeModelStatistics` finds them; `prediction` carries the labels as nominal attributes, for
+    `IndexToValue`. Needs Spark: a table is trained on by the active Spark session. Features are cached while
+    the learner runs.
+
+    Parameters
+    ----------
+    model : Params
+        The learner: an estimator of Spark ML or mmlrs. It is not changed; its features and label columns are
+        set on a copy.
+    labelCol : str
+        Name of the column of labels. Must not be empty.
+    inputCols : Sequence[str], optional
+        Names of the columns to learn from, in the order of the features; when not set, all but the label and
+        the learner's `weightCol`. Must not be empty.
+    featuresCol : str, default <uid>_features
+        Name of the vector column that the learner reads; it is there during training and scoring alone. Must
+        not be empty.
+    numFeatures : int, default 0
+        Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and
+        perceptrons, 262144 for others. Must be between 0 and 2147483647.
+    handleInvalid : str, default "error"
+        What to do with a row whose label is null or NaN: "error" fails with one error that names stage,
+        column and cause; "skip" trains without the row. Must be one of "error", "skip".
+    reindexLabel : bool, default True
+        Index the labels; otherwise they must be the numbers 0, 1, 2, ... already.
+    labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
+        The labels in the order of their classes; when not set, those that occur, ascending. Must not be
+        empty.
+
+    Examples
+    --------
+    >>> from pyspark.ml.classification import LogisticRegression
+    >>> from mmlrs.train import TrainClassifier
+    >>>
+    >>> trainer = TrainClassifier(model=LogisticRegression(maxIter=5), labelCol="income")
+    >>> assert trainer.getReindexLabel()
+    """
+
+    __module__ = "mmlrs.train"
+    _stage: ClassVar[str] = "TrainClassifier"
+
+    model: Param[Any] = Param(undefined(), "model", "The learner: an estimator of Spark ML or mmlrs. It is not changed; its features and label columns are set on a copy.", Convert.stage)
+    labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", Convert.str)
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to learn from, in the order of the features; when not set, all but the label and the learner's `weightCol`. Must not be empty.", Convert.str_list)
+    featuresCol: Param[Any] = Param(undefined(), "featuresCol", "Name of the vector column that the learner reads; it is there during training and scoring alone. Must not be empty.", Convert.str)
+    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for others. Must be between 0 and 2147483647.", Convert.int)
+    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row whose label is null or NaN: \"error\" fails with one error that names stage, column and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", Convert.str)
+    reindexLabel: Param[Any] = Param(undefined(), "reindexLabel", "Index the labels; otherwise they must be the numbers 0, 1, 2, ... already.", Convert.bool)
+    labels: Param[Any] = Param(undefined(), "labels", "The labels in the order of their classes; when not set, those that occur, ascending. Must not be empty.", Convert.value_list)
+
+    def __init__(
+        self,
+        *,
+        model: Params | None = None,
+        labelCol: str | None = None,
+        inputCols: Sequence[str] | None = None,
+        featuresCol: str | None = None,
+        numFeatures: int | None = None,
+        handleInvalid: str | None = None,
+        reindexLabel: bool | None = None,
+        labels: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "model": model,
+                "labelCol": labelCol,
+                "inputCols": inputCols,
+                "featuresCol": featuresCol,
+                "numFeatures": numFeatures,
+                "handleInvalid": handleInvalid,
+                "reindexLabel": reindexLabel,
+                "labels": labels,
+            }
+        )
+
+    def setModel(self, value: Params) -> Self:
+        """Set `model`; returns the stage."""
+        self._set(model=value)
+        return self
+
+    def getModel(self) -> Params | None:
+        """Return the value of `model`, or None when it is not set."""
+        value: Params | None = self._value("model")
+        return value
+
+    def setLabelCol(self, value: str) -> Self:
+        """Set `labelCol`; returns the stage."""
+        self._set(labelCol=value)
+        return self
+
+    def getLabelCol(self) -> str | None:
+        """Return the value of `labelCol`, or None when it is not set."""
+        value: str | None = self._value("labelCol")
+        return value
+
+    def setInputCols(self, value: Sequence[str]) -> Self:
+        """Set `inputCols`; returns the stage."""
+        self._set(inputCols=value)
+        return self
+
+    def getInputCols(self) -> Sequence[str] | None:
+        """Return the value of `inputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("inputCols")
+        return value
+
+    def setFeaturesCol(self, value: str) -> Self:
+        """Set `featuresCol`; returns the stage."""
+        self._set(featuresCol=value)
+        return self
+
+    def getFeaturesCol(self) -> str:
+        """Return the value of `featuresCol`."""
+        value: str = self._value("featuresCol")
+        return value
+
+    def setNumFeatures(self, value: int) -> Self:
+        """Set `numFeatures`; returns the stage."""
+        self._set(numFeatures=value)
+        return self
+
+    def getNumFeatures(self) -> int:
+        """Return the value of `numFeatures`."""
+        value: int = self._value("numFeatures")
+        return value
+
+    def setHandleInvalid(self, value: str) -> Self:
+        """Set `handleInvalid`; returns the stage."""
+        self._set(handleInvalid=value)
+        return self
+
+    def getHandleInvalid(self) -> str:
+        """Return the value of `handleInvalid`."""
+        value: str = self._value("handleInvalid")
+        return value
+
+    def setReindexLabel(self, value: bool) -> Self:
+        """Set `reindexLabel`; returns the stage."""
+        self._set(reindexLabel=value)
+        return self
+
+    def getReindexLabel(self) -> bool:
+        """Return the value of `reindexLabel`."""
+        value: bool = self._value("reindexLabel")
+        return value
+
+    def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
+        """Set `labels`; returns the stage."""
+        self._set(labels=value)
+        return self
+
+    def getLabels(self) -> Sequence[str] | Sequence[float] | Sequence[bool] | None:
+        """Return the value of `labels`, or None when it is not set."""
+        value: Sequence[str] | Sequence[float] | Sequence[bool] | None = self._value("labels")
+        return value
+
+
+class TrainedClassifierModel(PythonModel):
+    """Scores raw columns: what `TrainClassifier` fits.
+
+    Adds the learner's columns `prediction`, `probability` and `rawPrediction`, as far as it has them; the
+    features are not kept. A row that cannot become features is an error.
+
+    Parameters
+    ----------
+    featurizer : Params
+        What turns the columns into features.
+    model : Params
+        The fitted learner.
+    labelCol : str
+        Name of the column of labels; it need not be there when scoring. Must not be empty.
+    labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
+        The labels in the order of their classes; not set where the label column holds the numbers of the
+        classes. Must not be empty.
+
+    Examples
+    --------
+    >>> from mmlrs.train import TrainedClassifierModel
+    >>>
+    >>> # What `TrainClassifier.fit` returns; `TrainedClassifierModel.load(path)` reads a saved one.
+    >>> assert TrainedClassifierModel().getLabels() is None
+    """
+
+    __module__ = "mmlrs.train"
+    _stage: ClassVar[str] = "TrainedClassifierModel"
+
+    featurizer: Param[Any] = Param(undefined(), "featurizer", "What turns the columns into features.", Convert.stage)
+    model: Param[Any] = Param(undefined(), "model", "The fitted learner.", Convert.stage)
+    labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of labels; it need not be there when scoring. Must not be empty.", Convert.str)
+    labels: Param[Any] = Param(undefined(), "labels", "The labels in the order of their classes; not set where the label column holds the numbers of the classes. Must not be empty.", Convert.value_list)
+
+    def __init__(
+        self,
+        *,
+        featurizer: Params | None = None,
+        model: Params | None = None,
+        labelCol: str | None = None,
+        labels: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "featurizer": featurizer,
+                "model": model,
+                "labelCol": labelCol,
+                "labels": labels,
+            }
+        )
+
+    def setFeaturizer(self, value: Params) -> Self:
+        """Set `featurizer`; returns the stage."""
+        self._set(featurizer=value)
+        return self
+
+    def getFeaturizer(self) -> Params | None:
+        """Return the value of `featurizer`, or None when it is not set."""
+        value: Params | None = self._value("featurizer")
+        return value
+
+    def setModel(self, value: Params) -> Self:
+        """Set `model`; returns the stage."""
+        self._set(model=value)
+        return self
+
+    def getModel(self) -> Params | None:
+        """Return the value of `model`, or None when it is not set."""
+        value: Params | None = self._value("model")
+        return value
+
+    def setLabelCol(self, value: str) -> Self:
+        """Set `labelCol`; returns the stage."""
+        self._set(labelCol=value)
+        return self
+
+    def getLabelCol(self) -> str | None:
+        """Return the value of `labelCol`, or None when it is not set."""
+        value: str | None = self._value("labelCol")
+        return value
+
+    def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
+        """Set `labels`; returns the stage."""
+        self._set(labels=value)
+        return self
+
+    def getLabels(self) -> Sequence[str] | Sequence[float] | Sequence[bool] | None:
+        """Return the value of `labels`, or None when it is not set."""
+        value: Sequence[str] | Sequence[float] | Sequence[bool] | None = self._value("labels")
+        return value
+
+
+class TrainRegressor(Estimator):
+    """Trains a regressor on raw columns: features, label and learner in one call.
+
+    The columns become features as `Featurize` makes them, categories in one slot each for trees, which take
+    them so, one-hot for others. The label is a column of numbers or booleans, which become doubles. The model
+    scores raw columns; its output has the column `prediction`, whose metadata tell `ComputeModelStatistics`
+    what it is. Needs Spark: a table is trained on by the active Spark session. Features are cached while the
+    learner runs.
+
+    Parameters
+    ----------
+    model : Params
+        The learner: an estimator of Spark ML or mmlrs. It is not changed; its features and label columns are
+        set on a copy.
+    labelCol : str
+        Name of the column of labels. Must not be empty.
+    inputCols : Sequence[str], optional
+        Names of the columns to learn from, in the order of the features; when not set, all but the label and
+        the learner's `weightCol`. Must not be empty.
+    featuresCol : str, default <uid>_features
+        Name of the vector column that the learner reads; it is there during training and scoring alone. Must
+        not be empty.
+    numFeatures : int, default 0
+        Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and
+        perceptrons, 262144 for others. Must be between 0 and 2147483647.
+    handleInvalid : str, default "error"
+        What to do with a row whose label is null or NaN: "error" fails with one error that names stage,
+        column and cause; "skip" trains without the row. Must be one of "error", "skip".
+
+    Examples
+    --------
+    >>> from pyspark.ml.regression import LinearRegression
+    >>> from mmlrs.train import TrainRegressor
+    >>>
+    >>> trainer = TrainRegressor(model=LinearRegression(), labelCol="price", inputCols=["rooms", "city"])
+    >>> assert trainer.getLabelCol() == "price"
+    """
+
+    __module__ = "mmlrs.train"
+    _stage: ClassVar[str] = "TrainRegressor"
+
+    model: Param[Any] = Param(undefined(), "model", "The learner: an estimator of Spark ML or mmlrs. It is not changed; its features and label columns are set on a copy.", Convert.stage)
+    labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", Convert.str)
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to learn from, in the order of the features; when not set, all but the label and the learner's `weightCol`. Must not be empty.", Convert.str_list)
+    featuresCol: Param[Any] = Param(undefined(), "featuresCol", "Name of the vector column that the learner reads; it is there during training and scoring alone. Must not be empty.", Convert.str)
+    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for others. Must be between 0 and 2147483647.", Convert.int)
+    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row whose label is null or NaN: \"error\" fails with one error that names stage, column and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", Convert.str)
+
+    def __init__(
+        self,
+        *,
+        model: Params | None = None,
+        labelCol: str | None = None,
+        inputCols: Sequence[str] | None = None,
+        featuresCol: str | None = None,
+        numFeatures: int | None = None,
+        handleInvalid: str | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "model": model,
+                "labelCol": labelCol,
+                "inputCols": inputCols,
+                "featuresCol": featuresCol,
+                "numFeatures": numFeatures,
+                "handleInvalid": handleInvalid,
+            }
+        )
+
+    def setModel(self, value: Params) -> Self:
+        """Set `model`; returns the stage."""
+        self._set(model=value)
+        return self
+
+    def getModel(self) -> Params | None:
+        """Return the value of `model`, or None when it is not set."""
+        value: Params | None = self._value("model")
+        return value
+
+    def setLabelCol(self, value: str) -> Self:
+        """Set `labelCol`; returns the stage."""
+        self._set(labelCol=value)
+        return self
+
+    def getLabelCol(self) -> str | None:
+        """Return the value of `labelCol`, or None when it is not set."""
+        value: str | None = self._value("labelCol")
+        return value
+
+    def setInputCols(self, value: Sequence[str]) -> Self:
+        """Set `inputCols`; returns the stage."""
+        self._set(inputCols=value)
+        return self
+
+    def getInputCols(self) -> Sequence[str] | None:
+        """Return the value of `inputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("inputCols")
+        return value
+
+    def setFeaturesCol(self, value: str) -> Self:
+        """Set `featuresCol`; returns the stage."""
+        self._set(featuresCol=value)
+        return self
+
+    def getFeaturesCol(self) -> str:
+        """Return the value of `featuresCol`."""
+        value: str = self._value("featuresCol")
+        return value
+
+    def setNumFeatures(self, value: int) -> Self:
+        """Set `numFeatures`; returns the stage."""
+        self._set(numFeatures=value)
+        return self
+
+    def getNumFeatures(self) -> int:
+        """Return the value of `numFeatures`."""
+        value: int = self._value("numFeatures")
+        return value
+
+    def setHandleInvalid(self, value: str) -> Self:
+        """Set `handleInvalid`; returns the stage."""
+        self._set(handleInvalid=value)
+        return self
+
+    def getHandleInvalid(self) -> str:
+        """Return the value of `handleInvalid`."""
+        value: str = self._value("handleInvalid")
+        return value
+
+
+class TrainedRegressorModel(PythonModel):
+    """Scores raw columns: what `TrainRegressor` fits.
+
+    Adds the learner's column `prediction`; the features are not kept. A row that cannot become features is an
+    error.
+
+    Parameters
+    ----------
+    featurizer : Params
+        What turns the columns into features.
+    model : Params
+        The fitted learner.
+    labelCol : str
+        Name of the column of labels; it need not be there when scoring. Must not be empty.
+
+    Examples
+    --------
+    >>> from mmlrs.train import TrainedRegressorModel
+    >>>
+    >>> # What `TrainRegressor.fit` returns; `TrainedRegressorModel.load(path)` reads a saved one.
+    >>> assert TrainedRegressorModel().getModel() is None
+    """
+
+    __module__ = "mmlrs.train"
+    _stage: ClassVar[str] = "TrainedRegressorModel"
+
+    featurizer: Param[Any] = Param(undefined(), "featurizer", "What turns the columns into features.", Convert.stage)
+    model: Param[Any] = Param(undefined(), "model", "The fitted learner.", Convert.stage)
+    labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of labels; it need not be there when scoring. Must not be empty.", Convert.str)
+
+    def __init__(
+        self,
+        *,
+        featurizer: Params | None = None,
+        model: Params | None = None,
+        labelCol: str | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "featurizer": featurizer,
+                "model": model,
+                "labelCol": labelCol,
+            }
+        )
+
+    def setFeaturizer(self, value: Params) -> Self:
+        """Set `featurizer`; returns the stage."""
+        self._set(featurizer=value)
+        return self
+
+    def getFeaturizer(self) -> Params | None:
+        """Return the value of `featurizer`, or None when it is not set."""
+        value: Params | None = self._value("featurizer")
+        return value
+
+    def setModel(self, value: Params) -> Self:
+        """Set `model`; returns the stage."""
+        self._set(model=value)
+        return self
+
+    def getModel(self) -> Params | None:
+        """Return the value of `model`, or None when it is not set."""
+        value: Params | None = self._value("model")
+        return value
+
+    def setLabelCol(self, value: str) -> Self:
+        """Set `labelCol`; returns the stage."""
+        self._set(labelCol=value)
+        return self
+
+    def getLabelCol(self) -> str | None:
+        """Return the value of `labelCol`, or None when it is not set."""
+        value: str | None = self._value("labelCol")
+        return value
 
 
 class ComputeModelStatistics(PythonTransformer):

@@ -25,7 +25,7 @@ from pyspark.sql.types import DataType, StructField, StructType, UserDefinedType
 from mmlrs import _native
 from mmlrs.engine import artifacts
 from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, compile_program
-from mmlrs.engine.table import attributes
+from mmlrs.engine.table import attributes, is_vector_struct
 from mmlrs.engine.worker import VECTOR_MEMBERS, Kernel, MergedFit, PartitionFit, vector_struct
 from mmlrs.errors import SchemaMismatchError
 
@@ -214,11 +214,6 @@ def spark_type(kind: pa.DataType) -> DataType:
     if pa.types.is_struct(kind):
         return StructType([StructField(f.name, spark_type(f.type), f.nullable) for f in kind])
     return from_arrow_type(_spark_arrow(kind))
-
-
-def is_vector_struct(kind: pa.DataType) -> bool:
-    """Is this the struct of Spark ML vectors?"""
-    return pa.types.is_struct(kind) and [field.name for field in kind] == list(VECTOR_MEMBERS)
 
 
 def _spark_arrow(kind: pa.DataType) -> pa.DataType:

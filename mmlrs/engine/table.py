@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs.engine.expr import Source, Value, bind, compile_program, resolve_all
+from mmlrs.engine.worker import VECTOR_MEMBERS
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -153,3 +154,8 @@ def attributes(field: pa.Field) -> dict[str, Any]:
     """Return the Spark ML attributes of an Arrow field, empty where it has none."""
     text = (field.metadata or {}).get(b"ml_attr")
     return {"ml_attr": json.loads(text)} if text else {}
+
+
+def is_vector_struct(kind: pa.DataType) -> bool:
+    """Is this the struct of Spark ML vectors?"""
+    return pa.types.is_struct(kind) and [field.name for field in kind] == list(VECTOR_MEMBERS)

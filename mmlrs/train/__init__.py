@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from mmlrs.train.learners import (
+    TrainClassifier,
+    TrainedClassifierModel,
+    TrainedRegressorModel,
+    TrainRegressor,
+)
 from mmlrs.train.plots import plot_confusion_matrix, plot_precision_recall, plot_roc
 from mmlrs.train.statistics import ComputeModelStatistics, ComputePerInstanceStatistics
 
 __all__ = [
     "ComputeModelStatistics",
     "ComputePerInstanceStatistics",
+    "TrainClassifier",
+    "TrainRegressor",
+    "TrainedClassifierModel",
+    "TrainedRegressorModel",
     "plot_confusion_matrix",
     "plot_precision_recall",
     "plot_roc",

@@ -30,7 +30,8 @@ pub fn module(name: &str, stages: &[&StageSpec]) -> String {
     }
     let _ = writeln!(out, "from typing import {}\n", typing.join(", "));
     let model = types.iter().any(|t| t.annotation() == "ModelLike");
-    let _ = writeln!(out, "from mmlrs._params import Convert, Param, undefined");
+    let params = if types.contains(&ParamType::Stage) { "Params, " } else { "" };
+    let _ = writeln!(out, "from mmlrs._params import Convert, Param, {params}undefined");
     let _ = writeln!(out, "from mmlrs.base import {}", bases.join(", "));
     if model {
         let _ = writeln!(out, "from mmlrs.models import ModelLike");
@@ -49,7 +50,8 @@ fn base_class(spec: &StageSpec) -> &'static str {
         (Body::Native, Kind::Model) => "NativeModel",
         (Body::Native, Kind::Estimator) => "NativeEstimator",
         (Body::Python, Kind::Estimator) => "Estimator",
-        (Body::Python, Kind::Transformer | Kind::Model) => "PythonTransformer",
+        (Body::Python, Kind::Transformer) => "PythonTransformer",
+        (Body::Python, Kind::Model) => "PythonModel",
     }
 }
 

@@ -24,7 +24,9 @@ pub use counters::{Counter, counters, reset_counters};
 pub use error::{Error, ErrorKind, Result};
 pub use file_key::FileKey;
 pub use fit::{DynFit, Fit, FitState, Fitted};
-pub use param::{ColumnNames, FileSource, ModelSource, Operation, ParamField, ParamGroup, ParamMap, StrMap, ValueList};
+pub use param::{
+    ColumnNames, FileSource, ModelSource, Operation, ParamField, ParamGroup, ParamMap, StageRef, StrMap, ValueList,
+};
 pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy};
 pub use sample::Sample;
 pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Role, Rows, StageSpec};

@@ -307,6 +307,23 @@ impl ParamField for FileSource {
     }
 }
 
+/// Another stage: its Python class. What it does is known in Python alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StageRef {
+    /// Module and name of the class.
+    pub class: String,
+}
+
+impl ParamField for StageRef {
+    const TYPE: ParamType = ParamType::Stage;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        match value.get("class").and_then(Value::as_str) {
+            Some(class) => Ok(Self { class: class.to_owned() }),
+            None => expected("a stage", value),
+        }
+    }
+}
+
 /// The columns a param names, for the derive macro.
 pub trait ColumnNames {
     /// Column names read by an input param.

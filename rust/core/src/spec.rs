@@ -113,11 +113,13 @@ pub enum ParamType {
     Model,
     /// the content of any other file: path, bytes or handle
     File,
+    /// another stage, of mmlrs or of Spark ML
+    Stage,
 }
 
 impl ParamType {
     /// Every type, for tests that loop over the table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Bool,
         Self::Int,
         Self::Float,
@@ -130,6 +132,7 @@ impl ParamType {
         Self::Operations,
         Self::Model,
         Self::File,
+        Self::Stage,
     ];
 
     /// The name used in descriptors.
@@ -147,6 +150,7 @@ impl ParamType {
             Self::Operations => "operations",
             Self::Model => "model",
             Self::File => "file",
+            Self::Stage => "stage",
         }
     }
 
@@ -164,6 +168,7 @@ impl ParamType {
             Self::StrMap => "Mapping[str, str]",
             Self::Operations => "Sequence[Mapping[str, Any]]",
             Self::Model | Self::File => "ModelLike",
+            Self::Stage => "Params",
         }
     }
 
@@ -179,7 +184,7 @@ impl ParamType {
             Self::IntList => vec![json!("a"), json!([1.5])],
             Self::ValueList => vec![json!("a"), json!([[1]])],
             Self::Operations => vec![json!(1), json!(["resize"])],
-            Self::StrMap | Self::Model | Self::File => vec![json!(1), json!([1])],
+            Self::StrMap | Self::Model | Self::File | Self::Stage => vec![json!(1), json!([1])],
         }
     }
 }

@@ -7,8 +7,12 @@ mod image_set_augmenter;
 mod rename_column;
 mod sample_data;
 mod select_columns;
+mod train;
 
 pub use drop_columns::DropColumns;
 pub use image_set_augmenter::ImageSetAugmenter;
 pub use rename_column::RenameColumn;
 pub use select_columns::SelectColumns;
+pub use train::{
+    TrainClassifier, TrainParams, TrainRegressor, TrainedClassifierModel, TrainedParams, TrainedRegressorModel,
+};

@@ -42,3 +42,19 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let schema = Arc::new(Schema::new(fields));
     RecordBatch::try_new(schema.clone(), arrays).unwrap_or_else(|_| RecordBatch::new_empty(schema))
 }
+
+/// A number, a category and a label that they tell.
+pub fn labelled_rows() -> RecordBatch {
+    let age: ArrayRef = Arc::new(Float64Array::from(vec![20.0, 60.0, 25.0, 55.0, 30.0, 70.0]));
+    let city: ArrayRef = Arc::new(StringArray::from(vec!["Rome", "Bern", "Rome", "Bern", "Bern", "Rome"]));
+    let bought: ArrayRef = Arc::new(Int32Array::from(vec![0, 1, 0, 1, 0, 1]));
+    batch(vec![("age", age), ("city", city), ("bought", bought)])
+}
+
+/// A number, a score and a label.
+pub fn scored_rows() -> RecordBatch {
+    let age: ArrayRef = Arc::new(Float64Array::from(vec![20.0, 60.0, 25.0, 55.0]));
+    let score: ArrayRef = Arc::new(Float64Array::from(vec![0.0, 1.0, 0.0, 1.0]));
+    let bought: ArrayRef = Arc::new(StringArray::from(vec!["no", "yes", "no", "yes"]));
+    batch(vec![("age", age), ("score", score), ("bought", bought)])
+}

@@ -1,0 +1,60 @@
+"""Tables as Spark DataFrames and back, vectors and attributes included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from mmlrs.engine import table as tables
+from mmlrs.errors import SchemaMismatchError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["collect", "through_spark", "to_spark"]
+
+
+def through_spark(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> Any:
+    """Run `work`, which needs Spark, on a table: as a DataFrame of the active session."""
+    from mmlrs.persistence import active_session
+
+    session = active_session()
+    if session is None:
+        raise SchemaMismatchError(
+            f"{stage._stage}: needs Spark: give it a Spark DataFrame, or start a SparkSession for tables"
+        )
+    return work(to_spark(session, table))
+
+
+def to_spark(spark: SparkSession, data: pa.Table) -> Any:
+    """Return a table as a DataFrame, vectors as Spark ML vectors, with the attributes of its columns."""
+    from pyspark.ml.linalg import VectorUDT
+    from pyspark.sql import functions as F
+    from pyspark.sql.pandas.functions import arrow_udf
+
+    def same(array: pa.Array) -> pa.Array:
+        return array
+
+    to_vector = arrow_udf(same, returnType=VectorUDT())  # type: ignore[call-overload]
+    columns = [
+        (to_vector(F.col(f.name)) if tables.is_vector_struct(f.type) else F.col(f.name)).alias(
+            f.name, metadata=tables.attributes(f)
+        )
+        for f in data.schema
+    ]
+    # In one chunk: of several Spark may read the first alone.
+    return spark.createDataFrame(data.combine_chunks()).select(*columns)
+
+
+def collect(df: Any) -> pa.Table:
+    """Return a DataFrame's rows as a table, vectors as their structs."""
+    from pyspark.ml.linalg import VectorUDT
+    from pyspark.sql import functions as F
+
+    columns = [
+        F.unwrap_udt(F.col(f.name)).alias(f.name) if isinstance(f.dataType, VectorUDT) else F.col(f.name)
+        for f in df.schema
+    ]
+    return df.select(*columns).toArrow()

@@ -1,0 +1,302 @@
+"""Training a learner of Spark ML or mmlrs on raw columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from mmlrs._generated import train as _generated
+from mmlrs.base import Estimator, PythonModel
+from mmlrs.engine.bridge import collect, through_spark
+from mmlrs.engine.expr import resolve, resolve_all
+from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
+from mmlrs.featurize import Featurize, ValueIndexer, ValueIndexerModel
+from mmlrs.train.scored import METADATA
+
+__all__ = ["TrainClassifier", "TrainRegressor", "TrainedClassifierModel", "TrainedRegressorModel"]
+
+#: Learners of two classes alone.
+_BINARY = ("GBTClassifier", "LinearSVC", "FMClassifier")
+#: Slots for the words of a text column, for learners that look at every slot again and again.
+_FEW_FEATURES = 4096
+
+
+class _Trainer(Estimator):
+    """What both trainers do."""
+
+    def _fit_table(self, table: pa.Table) -> Any:
+        return through_spark(self, table, self._fit_spark)
+
+    def _learner(self) -> Any:
+        """Return the learner, which must be an estimator."""
+        learner = self._value("model")
+        if not hasattr(learner, "fit"):
+            raise InvalidParamError(
+                f"{self._stage}: param `model` must be an estimator, got a {type(learner).__name__}"
+            )
+        return learner
+
+    def _names(self, df: Any) -> tuple[str, list[str], str | None]:
+        """Return the columns of labels, of inputs and of weights, as the DataFrame spells them."""
+        label = resolve(self._value("labelCol"), df.columns, self._stage, ignore_case=True)
+        learner = self._learner()
+        weight = _optional(learner, "weightCol")
+        if weight is not None:
+            weight = resolve(weight, df.columns, self._stage, ignore_case=True)
+        inputs = self._value("inputCols")
+        if inputs is None:
+            inputs = [name for name in df.columns if name not in (label, weight)]
+        else:
+            inputs = resolve_all(inputs, df.columns, self._stage, ignore_case=True)
+        if label in inputs:
+            raise InvalidParamError(f"{self._stage}: param `inputCols` must not name the label, `{label}`")
+        if not inputs:
+            raise SchemaMismatchError(
+                f"{self._stage}: there is no column to learn from beside the label `{label}`"
+            )
+        return label, inputs, weight
+
+    def _featurizer(self, df: Any, inputs: list[str]) -> Any:
+        """Fit what makes the features."""
+        learner = self._learner()
+        trees = learner.hasParam("maxBins")
+        few = trees or learner.hasParam("layers")
+        featurize = Featurize(
+            inputCols=inputs, outputCol=self._value("featuresCol"), oneHotEncodeCategoricals=not trees
+        )
+        number = self._value("numFeatures") or (_FEW_FEATURES if few else featurize.getNumFeatures())
+        return featurize.setNumFeatures(number).fit(df)
+
+    def _fit_learner(self, learner: Any, frame: Any, *columns: str) -> Any:
+        """Fit the learner on some columns of a frame, which are cached while it runs."""
+        from mmlrs.engine import spark
+
+        frame = frame.select(*[spark.quoted(name) for name in columns]).persist()
+        try:
+            return learner.fit(frame)
+        finally:
+            frame.unpersist()
+
+    def _ready(self, frame: Any, label: str, weight: str | None) -> Any:
+        """Return a copy of the learner that reads the features and the label, with the sizes that follow from them."""
+        learner = self._learner().copy()
+        features = self._value("featuresCol")
+        learner._set(featuresCol=features, labelCol=label)
+        if weight is not None:
+            learner._set(weightCol=weight)
+        if learner.hasParam("maxBins") and not learner.isSet("maxBins"):
+            most = max(_sizes_of_categories(frame, features), default=0)
+            learner._set(maxBins=max(learner.getOrDefault("maxBins"), most))
+        return learner
+
+
+def _optional(stage: Any, param: str) -> Any:
+    """Return the value of a param that not every stage has; None when unset."""
+    if not stage.hasParam(param) or not stage.isDefined(param):
+        return None
+    return stage.getOrDefault(param) or None
+
+
+def _sizes_of_categories(frame: Any, features: str) -> list[int]:
+    """Return the number of levels of every slot that holds the index of a category."""
+    group = frame.schema[features].metadata.get("ml_attr", {})
+    return [len(a.get("vals", ())) or a.get("num_vals", 0) for a in group.get("attrs", {}).get("nominal", [])]
+
+
+class TrainClassifier(_generated.TrainClassifier, _Trainer):
+    __doc__ = _generated.TrainClassifier.__doc__
+    __module__ = "mmlrs.train"
+
+    def _fit_spark(self, df: Any) -> Any:
+        label, inputs, weight = self._names(df)
+        classes = f"{self.uid}_class"
+        df, labels, number = self._indexed(df, label, classes)
+        featurizer = self._featurizer(df, inputs)
+        frame = featurizer.transform(df)
+        learner = self._ready(frame, classes, weight)
+        if learner.hasParam("layers"):
+            learner._set(layers=self._layers(learner, frame, number(frame)))
+        elif type(learner).__name__ in _BINARY and number(frame) > 2:
+            learner = _one_vs_rest(learner, weight)
+        columns = [self._value("featuresCol"), classes, *([] if weight is None else [weight])]
+        fitted = self._fit_learner(learner, frame, *columns)
+        model = TrainedClassifierModel(featurizer=featurizer, model=fitted, labelCol=label, labels=labels)
+        return model._resetUid(self.uid)
+
+    def _layers(self, learner: Any, frame: Any, classes: int) -> list[int]:
+        """Return the sizes of a perceptron's layers; the user's own list stays as it is."""
+        features = self._value("featuresCol")
+        width = frame.schema[features].metadata["ml_attr"]["num_attrs"]
+        inner = learner.getLayers()[1:-1] if learner.isDefined("layers") else []
+        return [width, *inner, classes]
+
+    def _indexed(
+        self, df: Any, label: str, classes: str
+    ) -> tuple[Any, list[Any] | None, Callable[[Any], int]]:
+        """Add the numbers of the classes; also return the labels and what tells the number of classes."""
+        from pyspark.sql import functions as F
+
+        from mmlrs.engine import spark
+
+        nominal = df.schema[label].metadata.get("ml_attr", {}).get("vals")
+        labels, column = self._value("labels"), F.col(spark.quoted(label))
+        if nominal is not None and labels is not None:
+            raise InvalidParamError(
+                f"{self._stage}: param `labels` must not be set: the column `{label}` has nominal attributes that tell them"
+            )
+        if nominal is not None or not self._value("reindexLabel"):
+            df = _numbers(self, df, label, classes, column)
+            if nominal is not None:
+                return df, None, lambda _: len(nominal)
+            return df, None, lambda frame: int(frame.agg(F.max(classes)).first()[0] or 0) + 1
+        params = {
+            "inputCol": label,
+            "outputCol": classes,
+            "handleInvalid": self._value("handleInvalid"),
+        }
+        if labels is None:
+            there = df.where(column.isNotNull()) if self._value("handleInvalid") == "skip" else df
+            indexer = ValueIndexer(**params).fit(there)
+            labels = indexer.getLevels()
+        else:
+            indexer = ValueIndexerModel(**params, levels=labels)
+        if len(labels) < 2:
+            found = f"one class only, {labels[0]!r}" if labels else "no value"
+            raise DecodeError(
+                f"{self._stage}: column `{label}`: has {found}; a classifier needs two classes at least"
+            )
+        return indexer.transform(df), labels, lambda _: len(labels)
+
+
+def _one_vs_rest(learner: Any, weight: str | None) -> Any:
+    from pyspark.ml.classification import OneVsRest
+
+    made = OneVsRest(classifier=learner, featuresCol=learner.getFeaturesCol(), labelCol=learner.getLabelCol())
+    return made if weight is None else made.setWeightCol(weight)
+
+
+def _numbers(stage: Any, df: Any, label: str, output: str, column: Any) -> Any:
+    """Add a label column of numbers or booleans as doubles; rows without a label fail or go."""
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import BooleanType, DecimalType, NumericType
+
+    kind = df.schema[label].dataType
+    if not isinstance(kind, NumericType | BooleanType):
+        decimal = " (decimals too)" if isinstance(kind, DecimalType) else ""
+        raise SchemaMismatchError(
+            f"{stage._stage}: column `{label}`: has type {kind.simpleString()}; the label must be a number or a boolean"
+            f"{decimal}; DataConversion makes one of it"
+        )
+    number = column.cast("double")
+    missing = number.isNull() | F.isnan(number)
+    if stage._value("handleInvalid") == "skip":
+        return df.where(~missing).withColumn(output, number)
+    cause = F.raise_error(F.lit(f"{stage._stage}: column `{label}`: is null or NaN"))
+    return df.withColumn(output, F.when(missing, cause.cast("double")).otherwise(number))
+
+
+class TrainRegressor(_generated.TrainRegressor, _Trainer):
+    __doc__ = _generated.TrainRegressor.__doc__
+    __module__ = "mmlrs.train"
+
+    def _fit_spark(self, df: Any) -> Any:
+        from pyspark.sql import functions as F
+
+        from mmlrs.engine import spark
+
+        label, inputs, weight = self._names(df)
+        number = f"{self.uid}_label"
+        df = _numbers(self, df, label, number, F.col(spark.quoted(label)))
+        featurizer = self._featurizer(df, inputs)
+        frame = featurizer.transform(df)
+        columns = [self._value("featuresCol"), number, *([] if weight is None else [weight])]
+        fitted = self._fit_learner(self._ready(frame, number, weight), frame, *columns)
+        model = TrainedRegressorModel(featurizer=featurizer, model=fitted, labelCol=label)
+        return model._resetUid(self.uid)
+
+
+class _Trained(PythonModel):
+    """What both kinds of trained models do."""
+
+    _kind: str
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        featurizer, model = self._value("featurizer"), self._value("model")
+        if type(model).__module__.startswith("mmlrs."):
+            made = model.transform(featurizer.transform(table))
+            made = made.drop_columns([featurizer.getOutputCol()])
+            return _marked_table(made, self._marks(made.column_names, table.column_names))
+        made_df = through_spark(self, table, self._transform_spark)
+        rows = collect(made_df)
+        for name in [n for n in rows.column_names if n not in table.column_names]:
+            table = table.append_column(rows.schema.field(name), rows[name])
+        facts = {f.name: f.metadata for f in made_df.schema if METADATA in f.metadata}
+        return _marked_table(table, facts)
+
+    def _transform_spark(self, df: Any) -> Any:
+        from mmlrs.engine import spark
+
+        featurizer, model = self._value("featurizer"), self._value("model")
+        made = model.transform(featurizer.transform(df))
+        lineage = spark.lineage_of(made)
+        made = made.drop(featurizer.getOutputCol())
+        for name, metadata in self._marks(made.columns, df.columns).items():
+            made = made.withMetadata(name, {**made.schema[name].metadata, **metadata})
+        return spark.with_lineage(made, {n: e for n, e in lineage.items() if n in df.columns})
+
+    def _marks(self, columns: list[str], before: list[str]) -> dict[str, dict[str, Any]]:
+        """Return the metadata of the label and of the columns that the learner added."""
+        model, made = self._value("model"), {}
+        for role in ("prediction", "probability", "rawPrediction"):
+            name = _optional(model, f"{role}Col") or role
+            if name in columns and name not in before:
+                made[name] = self._mark(role, name)
+        if self._value("labelCol") in columns:
+            made[self._value("labelCol")] = self._mark("label", self._value("labelCol"))
+        return made
+
+    def _mark(self, role: str, name: str) -> dict[str, Any]:
+        return {METADATA: {"role": role, "kind": self._kind, "model": self.uid}}
+
+
+def _marked_table(table: pa.Table, facts: dict[str, dict[str, Any]]) -> pa.Table:
+    """Return the table with more metadata in the fields of some columns."""
+    fields = []
+    for field in table.schema:
+        new = {k.encode(): json.dumps(v).encode() for k, v in facts.get(field.name, {}).items()}
+        fields.append(field.with_metadata({**(field.metadata or {}), **new}) if new else field)
+    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
+
+
+class TrainedClassifierModel(_generated.TrainedClassifierModel, _Trained):
+    __doc__ = _generated.TrainedClassifierModel.__doc__
+    __module__ = "mmlrs.train"
+    _kind = "classification"
+
+    def _mark(self, role: str, name: str) -> dict[str, Any]:
+        labels = self._value("labels")
+        made = super()._mark(role, name)
+        if labels is not None:
+            made[METADATA]["labels"] = list(labels)
+            if role == "prediction":
+                texts = [label if isinstance(label, str) else json.dumps(label) for label in labels]
+                origin = {"type": _type_of(labels), "levels": len(labels)}
+                made["ml_attr"] = {"type": "nominal", "name": name, "vals": texts, "mmlrs": origin}
+        return made
+
+
+def _type_of(labels: list[Any]) -> str:
+    """Return the type of labels by the name that `IndexToValue` knows."""
+    for kind, name in ((bool, "boolean"), (int, "long"), (float, "double")):
+        if all(isinstance(label, kind) for label in labels):
+            return name
+    return "string"
+
+
+class TrainedRegressorModel(_generated.TrainedRegressorModel, _Trained):
+    __doc__ = _generated.TrainedRegressorModel.__doc__
+    __module__ = "mmlrs.train"
+    _kind = "regression"

@@ -1,0 +1,54 @@
+//! Training on raw tables.
+
+mod train_classifier;
+mod train_regressor;
+mod trained_classifier_model;
+mod trained_regressor_model;
+
+use mmlrs_core::StageRef;
+use mmlrs_macros::ParamGroup;
+
+pub use train_classifier::TrainClassifier;
+pub use train_regressor::TrainRegressor;
+pub use trained_classifier_model::TrainedClassifierModel;
+pub use trained_regressor_model::TrainedRegressorModel;
+
+/// What both trainers have in common.
+#[derive(Debug, Clone, ParamGroup)]
+pub struct TrainParams {
+    /// The learner: an estimator of Spark ML or mmlrs. It is not changed; its features and label columns are set on a copy.
+    #[param(required)]
+    pub model: StageRef,
+    /// Name of the column of labels.
+    #[param(required, non_empty, role = input, accepts(any))]
+    pub label_col: String,
+    /// Names of the columns to learn from, in the order of the features; when not set, all but the label and the learner's
+    /// `weightCol`.
+    #[param(non_empty, role = input, accepts(any))]
+    pub input_cols: Option<Vec<String>>,
+    /// Name of the vector column that the learner reads; it is there during training and scoring alone.
+    #[param(default = uid("_features"), non_empty)]
+    pub features_col: String,
+    /// Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for
+    /// others.
+    #[param(default = 0, range(0, 2_147_483_647))]
+    pub num_features: usize,
+    /// What to do with a row whose label is null or NaN: "error" fails with one error that names stage, column and cause;
+    /// "skip" trains without the row.
+    #[param(default = "error", one_of("error", "skip"))]
+    pub handle_invalid: String,
+}
+
+/// What both kinds of trained models have in common.
+#[derive(Debug, Clone, ParamGroup)]
+pub struct TrainedParams {
+    /// What turns the columns into features.
+    #[param(required)]
+    pub featurizer: StageRef,
+    /// The fitted learner.
+    #[param(required)]
+    pub model: StageRef,
+    /// Name of the column of labels; it need not be there when scoring.
+    #[param(required, non_empty)]
+    pub label_col: String,
+}
