@@ -44,6 +44,7 @@ __all__ = [
     "NativeEstimator",
     "NativeModel",
     "NativeTransformer",
+    "PythonModel",
     "PythonTransformer",
     "Stage",
     "Transformer",
@@ -300,6 +301,10 @@ class PythonTransformer(Transformer):
 
 class NativeModel(NativeTransformer, _Model):
     """A native transformer that an estimator made."""
+
+
+class PythonModel(PythonTransformer, _Model):
+    """A transformer written in Python that an estimator made."""
 
 
 class Estimator(Stage, _Estimator):  # type: ignore[type-arg, unused-ignore]

@@ -88,6 +88,8 @@ def checks_of(stage: Stage, with_spark: bool = False) -> Iterator[tuple[str, Che
             continue
         if check in _FIT_CHECKS and not isinstance(stage, NativeEstimator):
             continue
+        if stage._stage in _NEEDS_SPARK and not with_spark and check not in _CHECKS_WITHOUT_RUN:
+            continue
         yield check.__name__.removeprefix("check_"), check
 
 
@@ -375,7 +377,15 @@ _READS_NULLS = {
 }
 #: Stages whose result does not hold the columns of their input, and why.
 _MAKES_ANOTHER_TABLE = {"SummarizeData": "a row of the result describes a column of the input"}
+#: Stages that need a Spark session for a table too, and why.
+_NEEDS_SPARK = {"Query": "the session runs its SQL"}
 _FIT_CHECKS: set[Check] = {check_partitions}
+_CHECKS_WITHOUT_RUN: set[Check] = {
+    check_default_construction,
+    check_set_and_get,
+    check_bad_types,
+    check_copy,
+}
 
 
 def _expect(kind: type[Exception], work: Callable[[], Any], stage: Stage, *named: str) -> str:

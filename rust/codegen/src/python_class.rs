@@ -49,7 +49,8 @@ fn base_class(spec: &StageSpec) -> &'static str {
         (Body::Native, Kind::Model) => "NativeModel",
         (Body::Native, Kind::Estimator) => "NativeEstimator",
         (Body::Python, Kind::Estimator) => "Estimator",
-        (Body::Python, Kind::Transformer | Kind::Model) => "PythonTransformer",
+        (Body::Python, Kind::Transformer) => "PythonTransformer",
+        (Body::Python, Kind::Model) => "PythonModel",
     }
 }
 
