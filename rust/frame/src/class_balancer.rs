@@ -4,7 +4,6 @@ use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::{ParamGroup, Stage};
 use serde_json::json;
 
-use crate::ClassBalancerModel;
 use crate::sample_data::plain_rows;
 
 /// Learns a weight for each class, so that rare classes count as much as the most frequent one.
