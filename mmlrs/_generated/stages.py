@@ -451,8 +451,8 @@ class PartitionConsolidator(PythonTransformer):
 class PartitionSample(PythonTransformer):
     """Takes some of the rows, or gives every row the number of a random part.
 
-    "RandomSample" draws rows without replacement: a share of them, each on its own with probability
-    `percent`, or exactly `count`. "Head" takes the first `count` rows. "AssignToPartition" keeps all rows and
+    `RandomSample` draws rows without replacement: a share of them, each on its own with probability
+    `percent`, or exactly `count`. `Head` takes the first `count` rows. `AssignToPartition` keeps all rows and
     adds a part number of 0 to `numParts` - 1, each equally likely. The same seed draws the same from the same
     rows in the same partitions; on Spark an exact count costs a sort, whose order the rows then have.
 
@@ -461,17 +461,17 @@ class PartitionSample(PythonTransformer):
     mode : str, default "RandomSample"
         What to do. Must be one of "RandomSample", "Head", "AssignToPartition".
     percent : float, optional
-        The share of the rows that "RandomSample" draws, 0 to 1, unless `count` is set. Must be between 0 and
+        The share of the rows that `RandomSample` draws, 0 to 1, unless `count` is set. Must be between 0 and
         1.
     count : int, optional
-        The number of rows that "Head" takes and "RandomSample" draws; all rows where there are fewer. Must be
+        The number of rows that `Head` takes and `RandomSample` draws; all rows where there are fewer. Must be
         between 0 and 2147483647.
     seed : int, default 0
         Seed of the random numbers.
     newColName : str, default "Partition"
-        Name of the column of part numbers that "AssignToPartition" adds. Must not be empty.
+        Name of the column of part numbers that `AssignToPartition` adds. Must not be empty.
     numParts : int, default 10
-        Number of parts of "AssignToPartition". Must be between 1 and 2147483647.
+        Number of parts of `AssignToPartition`. Must be between 1 and 2147483647.
 
     Examples
     --------
@@ -488,11 +488,11 @@ class PartitionSample(PythonTransformer):
     _stage: ClassVar[str] = "PartitionSample"
 
     mode: Param[Any] = Param(undefined(), "mode", "What to do. Must be one of \"RandomSample\", \"Head\", \"AssignToPartition\".", Convert.str)
-    percent: Param[Any] = Param(undefined(), "percent", "The share of the rows that \"RandomSample\" draws, 0 to 1, unless `count` is set. Must be between 0 and 1.", Convert.float)
-    count: Param[Any] = Param(undefined(), "count", "The number of rows that \"Head\" takes and \"RandomSample\" draws; all rows where there are fewer. Must be between 0 and 2147483647.", Convert.int)
+    percent: Param[Any] = Param(undefined(), "percent", "The share of the rows that `RandomSample` draws, 0 to 1, unless `count` is set. Must be between 0 and 1.", Convert.float)
+    count: Param[Any] = Param(undefined(), "count", "The number of rows that `Head` takes and `RandomSample` draws; all rows where there are fewer. Must be between 0 and 2147483647.", Convert.int)
     seed: Param[Any] = Param(undefined(), "seed", "Seed of the random numbers.", Convert.int)
-    newColName: Param[Any] = Param(undefined(), "newColName", "Name of the column of part numbers that \"AssignToPartition\" adds. Must not be empty.", Convert.str)
-    numParts: Param[Any] = Param(undefined(), "numParts", "Number of parts of \"AssignToPartition\". Must be between 1 and 2147483647.", Convert.int)
+    newColName: Param[Any] = Param(undefined(), "newColName", "Name of the column of part numbers that `AssignToPartition` adds. Must not be empty.", Convert.str)
+    numParts: Param[Any] = Param(undefined(), "numParts", "Number of parts of `AssignToPartition`. Must be between 1 and 2147483647.", Convert.int)
 
     def __init__(
         self,
