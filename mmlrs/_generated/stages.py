@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from mmlrs._params import Convert, Param, undefined
-from mmlrs.base import PythonTransformer
+from mmlrs.base import Estimator, PythonModel, PythonTransformer
 
-__all__ = ["SelectColumns", "DropColumns", "RenameColumn"]
+__all__ = ["SelectColumns", "DropColumns", "RenameColumn", "Cacher", "CheckpointData", "Repartition", "StratifiedRepartition", "PartitionConsolidator", "PartitionSample", "Explode", "ClassBalancer", "ClassBalancerModel", "EnsembleByKey", "FixedMiniBatchTransformer", "DynamicMiniBatchTransformer", "TimeIntervalMiniBatchTransformer", "FlattenBatch", "Query"]
 
 
 class SelectColumns(PythonTransformer):
@@ -164,4 +164,1049 @@ class RenameColumn(PythonTransformer):
     def getOutputCol(self) -> str | None:
         """Return the value of `outputCol`, or None when it is not set."""
         value: str | None = self._value("outputCol")
+        return value
+
+
+class Cacher(PythonTransformer):
+    """Keeps the rows in memory once they are computed, so that later passes do not compute them again.
+
+    On Spark this is `DataFrame.cache`: nothing runs until the first action, and the rows stay until
+    `DataFrame.unpersist`. A stream is passed on as it is, and so is a table, which is in memory already.
+
+    Parameters
+    ----------
+    disable : bool, default False
+        Pass the rows on without keeping them: a switch for pipelines with a copy of their params.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import Cacher
+    >>> table = pa.table({"a": [1, 2]})
+    >>> assert Cacher().transform(table) is table
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "Cacher"
+
+    disable: Param[Any] = Param(undefined(), "disable", "Pass the rows on without keeping them: a switch for pipelines with a copy of their params.", Convert.bool)
+
+    def __init__(
+        self,
+        *,
+        disable: bool | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "disable": disable,
+            }
+        )
+
+    def setDisable(self, value: bool) -> Self:
+        """Set `disable`; returns the stage."""
+        self._set(disable=value)
+        return self
+
+    def getDisable(self) -> bool:
+        """Return the value of `disable`."""
+        value: bool = self._value("disable")
+        return value
+
+
+class CheckpointData(PythonTransformer):
+    """Cuts the plan: what was computed up to here is stored, and later passes start from there.
+
+    On Spark this is `DataFrame.localCheckpoint`: the rows lie on the executors, so they are lost with them.
+    It keeps the plans of iterative jobs short. A stream and a table are passed on as they are.
+
+    Parameters
+    ----------
+    eager : bool, default True
+        Compute the rows now; otherwise the first action does.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import CheckpointData
+    >>> table = pa.table({"a": [1, 2]})
+    >>> assert CheckpointData().transform(table) is table
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "CheckpointData"
+
+    eager: Param[Any] = Param(undefined(), "eager", "Compute the rows now; otherwise the first action does.", Convert.bool)
+
+    def __init__(
+        self,
+        *,
+        eager: bool | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "eager": eager,
+            }
+        )
+
+    def setEager(self, value: bool) -> Self:
+        """Set `eager`; returns the stage."""
+        self._set(eager=value)
+        return self
+
+    def getEager(self) -> bool:
+        """Return the value of `eager`."""
+        value: bool = self._value("eager")
+        return value
+
+
+class Repartition(PythonTransformer):
+    """Spreads the rows evenly over a number of partitions.
+
+    On Spark this is `DataFrame.repartition`, one shuffle of all rows; `coalesce` would be cheaper for fewer
+    partitions, but merges them as they are, uneven ones too: use `PartitionConsolidator` for that. A table
+    has no partitions and is returned as it is.
+
+    Parameters
+    ----------
+    n : int
+        Number of partitions. Must be between 1 and 1000000.
+    disable : bool, default False
+        Leave the partitions as they are: a switch for pipelines with a copy of their params.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import Repartition
+    >>> table = pa.table({"a": [1, 2]})
+    >>> assert Repartition(n=8).transform(table) is table
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "Repartition"
+
+    n: Param[Any] = Param(undefined(), "n", "Number of partitions. Must be between 1 and 1000000.", Convert.int)
+    disable: Param[Any] = Param(undefined(), "disable", "Leave the partitions as they are: a switch for pipelines with a copy of their params.", Convert.bool)
+
+    def __init__(
+        self,
+        *,
+        n: int | None = None,
+        disable: bool | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "n": n,
+                "disable": disable,
+            }
+        )
+
+    def setN(self, value: int) -> Self:
+        """Set `n`; returns the stage."""
+        self._set(n=value)
+        return self
+
+    def getN(self) -> int | None:
+        """Return the value of `n`, or None when it is not set."""
+        value: int | None = self._value("n")
+        return value
+
+    def setDisable(self, value: bool) -> Self:
+        """Set `disable`; returns the stage."""
+        self._set(disable=value)
+        return self
+
+    def getDisable(self) -> bool:
+        """Return the value of `disable`."""
+        value: bool = self._value("disable")
+        return value
+
+
+class StratifiedRepartition(PythonTransformer):
+    """Spreads the rows of each label evenly over the partitions, so that every partition sees about the same mix.
+
+    Of each label every partition holds as many rows as any other, or one more; no row is lost, repeated or
+    changed. Labels are of any type that can be sorted; null is a label of its own. On Spark it costs two
+    shuffles of all rows, and the rows of one label pass, streamed, through one task. A table has no
+    partitions and is returned as it is.
+
+    Parameters
+    ----------
+    labelCol : str
+        Name of the label column. Must not be empty.
+    n : int, optional
+        Number of partitions; when not set, what `spark.sql.shuffle.partitions` says. Must be between 1 and
+        1000000.
+    seed : int, default 0
+        Seed of the order in which the rows of a label are dealt out; the same rows in the same partitions are
+        dealt out alike.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import StratifiedRepartition
+    >>> table = pa.table({"label": ["cat", "cat", "dog"]})
+    >>> assert StratifiedRepartition(labelCol="label", n=2).transform(table) is table
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "StratifiedRepartition"
+
+    labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the label column. Must not be empty.", Convert.str)
+    n: Param[Any] = Param(undefined(), "n", "Number of partitions; when not set, what `spark.sql.shuffle.partitions` says. Must be between 1 and 1000000.", Convert.int)
+    seed: Param[Any] = Param(undefined(), "seed", "Seed of the order in which the rows of a label are dealt out; the same rows in the same partitions are dealt out alike.", Convert.int)
+
+    def __init__(
+        self,
+        *,
+        labelCol: str | None = None,
+        n: int | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "labelCol": labelCol,
+                "n": n,
+                "seed": seed,
+            }
+        )
+
+    def setLabelCol(self, value: str) -> Self:
+        """Set `labelCol`; returns the stage."""
+        self._set(labelCol=value)
+        return self
+
+    def getLabelCol(self) -> str | None:
+        """Return the value of `labelCol`, or None when it is not set."""
+        value: str | None = self._value("labelCol")
+        return value
+
+    def setN(self, value: int) -> Self:
+        """Set `n`; returns the stage."""
+        self._set(n=value)
+        return self
+
+    def getN(self) -> int | None:
+        """Return the value of `n`, or None when it is not set."""
+        value: int | None = self._value("n")
+        return value
+
+    def setSeed(self, value: int) -> Self:
+        """Set `seed`; returns the stage."""
+        self._set(seed=value)
+        return self
+
+    def getSeed(self) -> int:
+        """Return the value of `seed`."""
+        value: int = self._value("seed")
+        return value
+
+
+class PartitionConsolidator(PythonTransformer):
+    """Merges the partitions into few, so that few tasks run at a time: for work that is rate-limited.
+
+    On Spark this is `DataFrame.coalesce`: no shuffle, and what was computed before within the same Spark
+    stage runs in as few tasks too; put a `Cacher` or a `Repartition` before it where that is dear. More
+    partitions than there are stay as they are. A table has no partitions and is returned as it is.
+
+    Parameters
+    ----------
+    n : int, default 1
+        Number of partitions to merge into. Must be between 1 and 1000000.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import PartitionConsolidator
+    >>> table = pa.table({"a": [1, 2]})
+    >>> assert PartitionConsolidator(n=1).transform(table) is table
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "PartitionConsolidator"
+
+    n: Param[Any] = Param(undefined(), "n", "Number of partitions to merge into. Must be between 1 and 1000000.", Convert.int)
+
+    def __init__(
+        self,
+        *,
+        n: int | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "n": n,
+            }
+        )
+
+    def setN(self, value: int) -> Self:
+        """Set `n`; returns the stage."""
+        self._set(n=value)
+        return self
+
+    def getN(self) -> int:
+        """Return the value of `n`."""
+        value: int = self._value("n")
+        return value
+
+
+class PartitionSample(PythonTransformer):
+    """Takes some of the rows, or gives every row the number of a random part.
+
+    `RandomSample` draws rows without replacement: a share of them, each on its own with probability
+    `percent`, or exactly `count`. `Head` takes the first `count` rows. `AssignToPartition` keeps all rows and
+    adds a part number of 0 to `numParts` - 1, each equally likely. The same seed draws the same from the same
+    rows in the same partitions; on Spark an exact count costs a sort, whose order the rows then have.
+
+    Parameters
+    ----------
+    mode : str, default "RandomSample"
+        What to do. Must be one of "RandomSample", "Head", "AssignToPartition".
+    percent : float, optional
+        The share of the rows that `RandomSample` draws, 0 to 1, unless `count` is set. Must be between 0 and
+        1.
+    count : int, optional
+        The number of rows that `Head` takes and `RandomSample` draws; all rows where there are fewer. Must be
+        between 0 and 2147483647.
+    seed : int, default 0
+        Seed of the random numbers.
+    newColName : str, default "Partition"
+        Name of the column of part numbers that `AssignToPartition` adds. Must not be empty.
+    numParts : int, default 10
+        Number of parts of `AssignToPartition`. Must be between 1 and 2147483647.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import PartitionSample
+    >>> table = pa.table({"a": range(100)})
+    >>> assert PartitionSample(mode="Head", count=2).transform(table)["a"].to_pylist() == [0, 1]
+    >>> assert PartitionSample(count=30, seed=1).transform(table).num_rows == 30
+    >>> parts = PartitionSample(mode="AssignToPartition", numParts=4).transform(table)["Partition"]
+    >>> assert set(parts.to_pylist()) == {0, 1, 2, 3}
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "PartitionSample"
+
+    mode: Param[Any] = Param(undefined(), "mode", "What to do. Must be one of \"RandomSample\", \"Head\", \"AssignToPartition\".", Convert.str)
+    percent: Param[Any] = Param(undefined(), "percent", "The share of the rows that `RandomSample` draws, 0 to 1, unless `count` is set. Must be between 0 and 1.", Convert.float)
+    count: Param[Any] = Param(undefined(), "count", "The number of rows that `Head` takes and `RandomSample` draws; all rows where there are fewer. Must be between 0 and 2147483647.", Convert.int)
+    seed: Param[Any] = Param(undefined(), "seed", "Seed of the random numbers.", Convert.int)
+    newColName: Param[Any] = Param(undefined(), "newColName", "Name of the column of part numbers that `AssignToPartition` adds. Must not be empty.", Convert.str)
+    numParts: Param[Any] = Param(undefined(), "numParts", "Number of parts of `AssignToPartition`. Must be between 1 and 2147483647.", Convert.int)
+
+    def __init__(
+        self,
+        *,
+        mode: str | None = None,
+        percent: float | None = None,
+        count: int | None = None,
+        seed: int | None = None,
+        newColName: str | None = None,
+        numParts: int | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "mode": mode,
+                "percent": percent,
+                "count": count,
+                "seed": seed,
+                "newColName": newColName,
+                "numParts": numParts,
+            }
+        )
+
+    def setMode(self, value: str) -> Self:
+        """Set `mode`; returns the stage."""
+        self._set(mode=value)
+        return self
+
+    def getMode(self) -> str:
+        """Return the value of `mode`."""
+        value: str = self._value("mode")
+        return value
+
+    def setPercent(self, value: float) -> Self:
+        """Set `percent`; returns the stage."""
+        self._set(percent=value)
+        return self
+
+    def getPercent(self) -> float | None:
+        """Return the value of `percent`, or None when it is not set."""
+        value: float | None = self._value("percent")
+        return value
+
+    def setCount(self, value: int) -> Self:
+        """Set `count`; returns the stage."""
+        self._set(count=value)
+        return self
+
+    def getCount(self) -> int | None:
+        """Return the value of `count`, or None when it is not set."""
+        value: int | None = self._value("count")
+        return value
+
+    def setSeed(self, value: int) -> Self:
+        """Set `seed`; returns the stage."""
+        self._set(seed=value)
+        return self
+
+    def getSeed(self) -> int:
+        """Return the value of `seed`."""
+        value: int = self._value("seed")
+        return value
+
+    def setNewColName(self, value: str) -> Self:
+        """Set `newColName`; returns the stage."""
+        self._set(newColName=value)
+        return self
+
+    def getNewColName(self) -> str:
+        """Return the value of `newColName`."""
+        value: str = self._value("newColName")
+        return value
+
+    def setNumParts(self, value: int) -> Self:
+        """Set `numParts`; returns the stage."""
+        self._set(numParts=value)
+        return self
+
+    def getNumParts(self) -> int:
+        """Return the value of `numParts`."""
+        value: int = self._value("numParts")
+        return value
+
+
+class Explode(PythonTransformer):
+    """Makes one row of every element of an array column.
+
+    The other columns, the array among them, are repeated. A null element is a row with a null. On Spark this
+    is an expression of the JVM.
+
+    Parameters
+    ----------
+    inputCol : str
+        Name of the array column. Reads: array. Must not be empty.
+    outputCol : str, default <uid>_output
+        Name of the column of elements to add. Must not be empty.
+    keepEmpty : bool, default False
+        Make one row with a null of a null or empty array, which otherwise makes none.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import Explode
+    >>> table = pa.table({"id": [1, 2], "words": [["a", "b"], []]})
+    >>> out = Explode(inputCol="words", outputCol="word").transform(table)
+    >>> assert out["word"].to_pylist() == ["a", "b"]
+    >>> out = Explode(inputCol="words", outputCol="word", keepEmpty=True).transform(table)
+    >>> assert out["word"].to_pylist() == ["a", "b", None]
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "Explode"
+
+    inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the array column. Reads: array. Must not be empty.", Convert.str)
+    outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the column of elements to add. Must not be empty.", Convert.str)
+    keepEmpty: Param[Any] = Param(undefined(), "keepEmpty", "Make one row with a null of a null or empty array, which otherwise makes none.", Convert.bool)
+
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        keepEmpty: bool | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCol": inputCol,
+                "outputCol": outputCol,
+                "keepEmpty": keepEmpty,
+            }
+        )
+
+    def setInputCol(self, value: str) -> Self:
+        """Set `inputCol`; returns the stage."""
+        self._set(inputCol=value)
+        return self
+
+    def getInputCol(self) -> str | None:
+        """Return the value of `inputCol`, or None when it is not set."""
+        value: str | None = self._value("inputCol")
+        return value
+
+    def setOutputCol(self, value: str) -> Self:
+        """Set `outputCol`; returns the stage."""
+        self._set(outputCol=value)
+        return self
+
+    def getOutputCol(self) -> str:
+        """Return the value of `outputCol`."""
+        value: str = self._value("outputCol")
+        return value
+
+    def setKeepEmpty(self, value: bool) -> Self:
+        """Set `keepEmpty`; returns the stage."""
+        self._set(keepEmpty=value)
+        return self
+
+    def getKeepEmpty(self) -> bool:
+        """Return the value of `keepEmpty`."""
+        value: bool = self._value("keepEmpty")
+        return value
+
+
+class ClassBalancer(Estimator):
+    """Learns a weight for each class, so that rare classes count as much as the most frequent one.
+
+    The weight of a class is the count of the most frequent class divided by its own count. Classes are
+    strings, numbers or booleans; null, NaN and infinite labels are no class. The fit is one aggregation.
+
+    Parameters
+    ----------
+    inputCol : str
+        Name of the label column. Reads: string, number. Must not be empty.
+    outputCol : str, default "weight"
+        Name of the column of weights to add. Must not be empty.
+    broadcastJoin : bool, default True
+        On Spark, weights of more than 1000 classes are joined to the rows: send them to every executor, which
+        keeps the rows where they are. Set it to False for more classes than an executor can hold; the rows
+        are then shuffled. Fewer classes are an expression, without a join.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import ClassBalancer
+    >>> table = pa.table({"label": ["cat", "cat", "dog", None]})
+    >>> model = ClassBalancer(inputCol="label").fit(table)
+    >>> assert model.transform(table)["weight"].to_pylist() == [1.0, 1.0, 2.0, 1.0]
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "ClassBalancer"
+
+    inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the label column. Reads: string, number. Must not be empty.", Convert.str)
+    outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the column of weights to add. Must not be empty.", Convert.str)
+    broadcastJoin: Param[Any] = Param(undefined(), "broadcastJoin", "On Spark, weights of more than 1000 classes are joined to the rows: send them to every executor, which keeps the rows where they are. Set it to False for more classes than an executor can hold; the rows are then shuffled. Fewer classes are an expression, without a join.", Convert.bool)
+
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        broadcastJoin: bool | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCol": inputCol,
+                "outputCol": outputCol,
+                "broadcastJoin": broadcastJoin,
+            }
+        )
+
+    def setInputCol(self, value: str) -> Self:
+        """Set `inputCol`; returns the stage."""
+        self._set(inputCol=value)
+        return self
+
+    def getInputCol(self) -> str | None:
+        """Return the value of `inputCol`, or None when it is not set."""
+        value: str | None = self._value("inputCol")
+        return value
+
+    def setOutputCol(self, value: str) -> Self:
+        """Set `outputCol`; returns the stage."""
+        self._set(outputCol=value)
+        return self
+
+    def getOutputCol(self) -> str:
+        """Return the value of `outputCol`."""
+        value: str = self._value("outputCol")
+        return value
+
+    def setBroadcastJoin(self, value: bool) -> Self:
+        """Set `broadcastJoin`; returns the stage."""
+        self._set(broadcastJoin=value)
+        return self
+
+    def getBroadcastJoin(self) -> bool:
+        """Return the value of `broadcastJoin`."""
+        value: bool = self._value("broadcastJoin")
+        return value
+
+
+class ClassBalancerModel(PythonModel):
+    """Adds the weight of each row's class: what `ClassBalancer` fits.
+
+    A label that was not seen in the fit weighs 1, a null one too: no row is dropped.
+
+    Parameters
+    ----------
+    inputCol : str
+        Name of the label column. Reads: string, number. Must not be empty.
+    outputCol : str, default "weight"
+        Name of the column of weights to add. Must not be empty.
+    broadcastJoin : bool, default True
+        On Spark, weights of more than 1000 classes are joined to the rows: send them to every executor, which
+        keeps the rows where they are. Set it to False for more classes than an executor can hold; the rows
+        are then shuffled. Fewer classes are an expression, without a join.
+    values : Sequence[str] | Sequence[float] | Sequence[bool]
+        The classes.
+    weights : Sequence[float]
+        The weight of each class. Must be greater than 0.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import ClassBalancerModel
+    >>> table = pa.table({"label": [3, 7, 8]})
+    >>> model = ClassBalancerModel(inputCol="label", values=[3, 7], weights=[1.0, 4.0])
+    >>> assert model.transform(table)["weight"].to_pylist() == [1.0, 4.0, 1.0]
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "ClassBalancerModel"
+
+    inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the label column. Reads: string, number. Must not be empty.", Convert.str)
+    outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the column of weights to add. Must not be empty.", Convert.str)
+    broadcastJoin: Param[Any] = Param(undefined(), "broadcastJoin", "On Spark, weights of more than 1000 classes are joined to the rows: send them to every executor, which keeps the rows where they are. Set it to False for more classes than an executor can hold; the rows are then shuffled. Fewer classes are an expression, without a join.", Convert.bool)
+    values: Param[Any] = Param(undefined(), "values", "The classes.", Convert.value_list)
+    weights: Param[Any] = Param(undefined(), "weights", "The weight of each class. Must be greater than 0.", Convert.float_list)
+
+    def __init__(
+        self,
+        *,
+        inputCol: str | None = None,
+        outputCol: str | None = None,
+        broadcastJoin: bool | None = None,
+        values: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
+        weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCol": inputCol,
+                "outputCol": outputCol,
+                "broadcastJoin": broadcastJoin,
+                "values": values,
+                "weights": weights,
+            }
+        )
+
+    def setInputCol(self, value: str) -> Self:
+        """Set `inputCol`; returns the stage."""
+        self._set(inputCol=value)
+        return self
+
+    def getInputCol(self) -> str | None:
+        """Return the value of `inputCol`, or None when it is not set."""
+        value: str | None = self._value("inputCol")
+        return value
+
+    def setOutputCol(self, value: str) -> Self:
+        """Set `outputCol`; returns the stage."""
+        self._set(outputCol=value)
+        return self
+
+    def getOutputCol(self) -> str:
+        """Return the value of `outputCol`."""
+        value: str = self._value("outputCol")
+        return value
+
+    def setBroadcastJoin(self, value: bool) -> Self:
+        """Set `broadcastJoin`; returns the stage."""
+        self._set(broadcastJoin=value)
+        return self
+
+    def getBroadcastJoin(self) -> bool:
+        """Return the value of `broadcastJoin`."""
+        value: bool = self._value("broadcastJoin")
+        return value
+
+    def setValues(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
+        """Set `values`; returns the stage."""
+        self._set(values=value)
+        return self
+
+    def getValues(self) -> Sequence[str] | Sequence[float] | Sequence[bool] | None:
+        """Return the value of `values`, or None when it is not set."""
+        value: Sequence[str] | Sequence[float] | Sequence[bool] | None = self._value("values")
+        return value
+
+    def setWeights(self, value: Sequence[float]) -> Self:
+        """Set `weights`; returns the stage."""
+        self._set(weights=value)
+        return self
+
+    def getWeights(self) -> Sequence[float] | None:
+        """Return the value of `weights`, or None when it is not set."""
+        value: Sequence[float] | None = self._value("weights")
+        return value
+
+
+class EnsembleByKey(PythonTransformer):
+    """Averages columns over the rows that have the same key, such as the scores of several pictures of one animal.
+
+    Numbers become doubles. Vectors and arrays of numbers are averaged element by element; all of one key must
+    have the same size, else the error names the column. Null values are left out, null elements of arrays
+    too, and where nothing is left the average is null; NaN is a value. A null key is a key of its own. One
+    aggregation; the vectors of one key are held in memory. On a table the keys stand in the order in which
+    they first appear.
+
+    Parameters
+    ----------
+    keys : Sequence[str]
+        Names of the key columns. Must not be empty.
+    cols : Sequence[str]
+        Names of the columns to average. Reads: number, vector, array. Must not be empty.
+    colNames : Sequence[str], optional
+        Names of the averages, one for each column; when not set, `mean(<column>)`. Must not be empty.
+    strategy : str, default "mean"
+        How the values of a key become one. Must be one of "mean".
+    collapseGroup : bool, default True
+        Return one row per key, with the keys and the averages. Otherwise every row stays and gets the
+        averages of its key, on Spark by a join.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import EnsembleByKey
+    >>> table = pa.table({"burst": [1, 1, 2], "score": [0.5, 1.0, 0.25]})
+    >>> out = EnsembleByKey(keys=["burst"], cols=["score"]).transform(table)
+    >>> assert out.to_pydict() == {"burst": [1, 2], "mean(score)": [0.75, 0.25]}
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "EnsembleByKey"
+
+    keys: Param[Any] = Param(undefined(), "keys", "Names of the key columns. Must not be empty.", Convert.str_list)
+    cols: Param[Any] = Param(undefined(), "cols", "Names of the columns to average. Reads: number, vector, array. Must not be empty.", Convert.str_list)
+    colNames: Param[Any] = Param(undefined(), "colNames", "Names of the averages, one for each column; when not set, `mean(<column>)`. Must not be empty.", Convert.str_list)
+    strategy: Param[Any] = Param(undefined(), "strategy", "How the values of a key become one. Must be one of \"mean\".", Convert.str)
+    collapseGroup: Param[Any] = Param(undefined(), "collapseGroup", "Return one row per key, with the keys and the averages. Otherwise every row stays and gets the averages of its key, on Spark by a join.", Convert.bool)
+
+    def __init__(
+        self,
+        *,
+        keys: Sequence[str] | None = None,
+        cols: Sequence[str] | None = None,
+        colNames: Sequence[str] | None = None,
+        strategy: str | None = None,
+        collapseGroup: bool | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "keys": keys,
+                "cols": cols,
+                "colNames": colNames,
+                "strategy": strategy,
+                "collapseGroup": collapseGroup,
+            }
+        )
+
+    def setKeys(self, value: Sequence[str]) -> Self:
+        """Set `keys`; returns the stage."""
+        self._set(keys=value)
+        return self
+
+    def getKeys(self) -> Sequence[str] | None:
+        """Return the value of `keys`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("keys")
+        return value
+
+    def setCols(self, value: Sequence[str]) -> Self:
+        """Set `cols`; returns the stage."""
+        self._set(cols=value)
+        return self
+
+    def getCols(self) -> Sequence[str] | None:
+        """Return the value of `cols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("cols")
+        return value
+
+    def setColNames(self, value: Sequence[str]) -> Self:
+        """Set `colNames`; returns the stage."""
+        self._set(colNames=value)
+        return self
+
+    def getColNames(self) -> Sequence[str] | None:
+        """Return the value of `colNames`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("colNames")
+        return value
+
+    def setStrategy(self, value: str) -> Self:
+        """Set `strategy`; returns the stage."""
+        self._set(strategy=value)
+        return self
+
+    def getStrategy(self) -> str:
+        """Return the value of `strategy`."""
+        value: str = self._value("strategy")
+        return value
+
+    def setCollapseGroup(self, value: bool) -> Self:
+        """Set `collapseGroup`; returns the stage."""
+        self._set(collapseGroup=value)
+        return self
+
+    def getCollapseGroup(self) -> bool:
+        """Return the value of `collapseGroup`."""
+        value: bool = self._value("collapseGroup")
+        return value
+
+
+class FixedMiniBatchTransformer(PythonTransformer):
+    """Gathers rows into batches of a fixed size: every column becomes an array.
+
+    Rows of different partitions never share a batch, and a last batch that is not full is kept. Every column
+    becomes an array of what it was, vectors too, with its metadata. `FlattenBatch` is the inverse. On Spark
+    it is one Python pass; a task holds one batch in memory.
+
+    Parameters
+    ----------
+    batchSize : int, default 10
+        Rows of a batch. Must be between 1 and 2147483647.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import FixedMiniBatchTransformer
+    >>> table = pa.table({"a": [1, 2, 3]})
+    >>> out = FixedMiniBatchTransformer(batchSize=2).transform(table)
+    >>> assert out["a"].to_pylist() == [[1, 2], [3]]
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "FixedMiniBatchTransformer"
+
+    batchSize: Param[Any] = Param(undefined(), "batchSize", "Rows of a batch. Must be between 1 and 2147483647.", Convert.int)
+
+    def __init__(
+        self,
+        *,
+        batchSize: int | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "batchSize": batchSize,
+            }
+        )
+
+    def setBatchSize(self, value: int) -> Self:
+        """Set `batchSize`; returns the stage."""
+        self._set(batchSize=value)
+        return self
+
+    def getBatchSize(self) -> int:
+        """Return the value of `batchSize`."""
+        value: int = self._value("batchSize")
+        return value
+
+
+class DynamicMiniBatchTransformer(PythonTransformer):
+    """Gathers rows into batches as they come: every column becomes an array.
+
+    A batch is what Arrow hands over at a time: on Spark at most
+    `spark.sql.execution.arrow.maxRecordsPerBatch` rows, in a table a chunk. Rows of different partitions
+    never share a batch, and a last batch that is not full is kept. Every column becomes an array of what it
+    was, vectors too, with its metadata. `FlattenBatch` is the inverse. On Spark it is one Python pass.
+
+    Parameters
+    ----------
+    maxBatchSize : int, default 2147483647
+        Rows that a batch has at most. Must be between 1 and 2147483647.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import DynamicMiniBatchTransformer
+    >>> table = pa.table({"a": [1, 2, 3]})
+    >>> out = DynamicMiniBatchTransformer().transform(table)
+    >>> assert out["a"].to_pylist() == [[1, 2, 3]]
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "DynamicMiniBatchTransformer"
+
+    maxBatchSize: Param[Any] = Param(undefined(), "maxBatchSize", "Rows that a batch has at most. Must be between 1 and 2147483647.", Convert.int)
+
+    def __init__(
+        self,
+        *,
+        maxBatchSize: int | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "maxBatchSize": maxBatchSize,
+            }
+        )
+
+    def setMaxBatchSize(self, value: int) -> Self:
+        """Set `maxBatchSize`; returns the stage."""
+        self._set(maxBatchSize=value)
+        return self
+
+    def getMaxBatchSize(self) -> int:
+        """Return the value of `maxBatchSize`."""
+        value: int = self._value("maxBatchSize")
+        return value
+
+
+class TimeIntervalMiniBatchTransformer(PythonTransformer):
+    """Gathers the rows that come within a time into one batch: every column becomes an array.
+
+    A batch ends when it is full, or when the first rows come after the time is over; it is then passed on.
+    All rows that Arrow hands over at once, at most `spark.sql.execution.arrow.maxRecordsPerBatch` on Spark
+    and a whole table without it, come at one moment. Rows of different partitions never share a batch, and a
+    last batch that is not full is kept. Every column becomes an array of what it was, vectors too, with its
+    metadata. `FlattenBatch` is the inverse. On Spark it is one Python pass; a task holds one batch in memory.
+
+    Parameters
+    ----------
+    millisToWait : int
+        Milliseconds from the first row of a batch to its end. Must be at least 1.
+    maxBatchSize : int, default 2147483647
+        Rows that a batch has at most. Must be between 1 and 2147483647.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import TimeIntervalMiniBatchTransformer
+    >>> table = pa.table({"a": [1, 2, 3]})
+    >>> out = TimeIntervalMiniBatchTransformer(millisToWait=100, maxBatchSize=2).transform(table)
+    >>> assert out["a"].to_pylist() == [[1, 2], [3]]
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "TimeIntervalMiniBatchTransformer"
+
+    millisToWait: Param[Any] = Param(undefined(), "millisToWait", "Milliseconds from the first row of a batch to its end. Must be at least 1.", Convert.int)
+    maxBatchSize: Param[Any] = Param(undefined(), "maxBatchSize", "Rows that a batch has at most. Must be between 1 and 2147483647.", Convert.int)
+
+    def __init__(
+        self,
+        *,
+        millisToWait: int | None = None,
+        maxBatchSize: int | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "millisToWait": millisToWait,
+                "maxBatchSize": maxBatchSize,
+            }
+        )
+
+    def setMillisToWait(self, value: int) -> Self:
+        """Set `millisToWait`; returns the stage."""
+        self._set(millisToWait=value)
+        return self
+
+    def getMillisToWait(self) -> int | None:
+        """Return the value of `millisToWait`, or None when it is not set."""
+        value: int | None = self._value("millisToWait")
+        return value
+
+    def setMaxBatchSize(self, value: int) -> Self:
+        """Set `maxBatchSize`; returns the stage."""
+        self._set(maxBatchSize=value)
+        return self
+
+    def getMaxBatchSize(self) -> int:
+        """Return the value of `maxBatchSize`."""
+        value: int = self._value("maxBatchSize")
+        return value
+
+
+class FlattenBatch(PythonTransformer):
+    """Makes rows of batches: the inverse of the mini-batch stages.
+
+    Row by row, the arrays become as many rows as they have elements, side by side; the other columns are
+    repeated, and so is the null of a null array. A row whose arrays are all null or empty makes no rows.
+    Arrays of different length in one row are an error that names the columns and the row. On Spark it is one
+    Python pass.
+
+    Parameters
+    ----------
+    cols : Sequence[str], optional
+        Names of the array columns to flatten; when not set, all array columns. Reads: array. Must not be
+        empty.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import FlattenBatch
+    >>> table = pa.table({"a": [[1, 2], [3]], "b": [["x", "y"], ["z"]], "c": [7, 8]})
+    >>> out = FlattenBatch().transform(table)
+    >>> assert out.to_pydict() == {"a": [1, 2, 3], "b": ["x", "y", "z"], "c": [7, 7, 8]}
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "FlattenBatch"
+
+    cols: Param[Any] = Param(undefined(), "cols", "Names of the array columns to flatten; when not set, all array columns. Reads: array. Must not be empty.", Convert.str_list)
+
+    def __init__(
+        self,
+        *,
+        cols: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "cols": cols,
+            }
+        )
+
+    def setCols(self, value: Sequence[str]) -> Self:
+        """Set `cols`; returns the stage."""
+        self._set(cols=value)
+        return self
+
+    def getCols(self) -> Sequence[str] | None:
+        """Return the value of `cols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("cols")
+        return value
+
+
+class Query(PythonTransformer):
+    """Runs a SQL statement on the rows, which it calls `__THIS__`, as Spark ML's `SQLTransformer` does.
+
+    Everything that `SparkSession.sql` runs can stand in it: joins with tables of the catalog, aggregations,
+    window functions. The statement is analysed at once, and an error of it is told. A table needs a Spark
+    session that is active: it is sent there, and the result comes back.
+
+    Parameters
+    ----------
+    statement : str
+        The statement, with `__THIS__` in the place of a table. Must not be empty.
+
+    Examples
+    --------
+    >>> from mmlrs.stages import Query
+    >>> stage = Query(statement="SELECT *, score * 2 AS twice FROM __THIS__ WHERE score > 1")
+    >>> # stage.transform(df) adds a column to a Spark DataFrame and keeps some of its rows.
+    >>> assert "__THIS__" in stage.getStatement()
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "Query"
+
+    statement: Param[Any] = Param(undefined(), "statement", "The statement, with `__THIS__` in the place of a table. Must not be empty.", Convert.str)
+
+    def __init__(
+        self,
+        *,
+        statement: str | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "statement": statement,
+            }
+        )
+
+    def setStatement(self, value: str) -> Self:
+        """Set `statement`; returns the stage."""
+        self._set(statement=value)
+        return self
+
+    def getStatement(self) -> str | None:
+        """Return the value of `statement`, or None when it is not set."""
+        value: str | None = self._value("statement")
         return value

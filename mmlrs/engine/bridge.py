@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs.engine import table as tables
-from mmlrs.errors import SchemaMismatchError
+from mmlrs.errors import ExecutionError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -22,8 +22,8 @@ def through_spark(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> An
 
     session = active_session()
     if session is None:
-        raise SchemaMismatchError(
-            f"{stage._stage}: needs Spark: give it a Spark DataFrame, or start a SparkSession for tables"
+        raise ExecutionError(
+            f"{stage._stage}: needs Spark, and no Spark session is active: give a Spark DataFrame, or start a session"
         )
     return work(to_spark(session, table))
 

@@ -90,6 +90,8 @@ def checks_of(stage: Stage | type[Stage], with_spark: bool = False) -> Iterator[
             continue
         if check in _FIT_CHECKS and not issubclass(cls, NativeEstimator):
             continue
+        if cls._stage in _NEEDS_SPARK and not with_spark and check not in _CHECKS_WITHOUT_RUN:
+            continue
         yield check.__name__.removeprefix("check_"), check
 
 
@@ -390,7 +392,19 @@ _NOT_PICKLED = {
     "TrainClassifier": "holds a learner of Spark ML, which lives in the JVM",
     "TrainRegressor": "holds a learner of Spark ML, which lives in the JVM",
 }
+#: Stages that need a Spark session for a table too, and why.
+_NEEDS_SPARK = {
+    "Query": "the session runs its SQL",
+    "TrainClassifier": "the session trains its learner",
+    "TrainRegressor": "the session trains its learner",
+}
 _FIT_CHECKS: set[Check] = {check_partitions}
+_CHECKS_WITHOUT_RUN: set[Check] = {
+    check_default_construction,
+    check_set_and_get,
+    check_bad_types,
+    check_copy,
+}
 
 
 def _expect(kind: type[Exception], work: Callable[[], Any], stage: Stage, *named: str) -> str:

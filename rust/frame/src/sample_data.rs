@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::builder::{Int32Builder, ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, BinaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow_schema::{Field, Schema};
 use mmlrs_core::types::image_fields;
@@ -12,6 +13,22 @@ pub fn plain_rows() -> RecordBatch {
         ("id", Arc::new(Int64Array::from(vec![1, 2, 3, 4]))),
         ("name", Arc::new(StringArray::from(vec![Some("a"), Some("b"), None, Some("d")]))),
         ("score", Arc::new(Float64Array::from(vec![0.5, 1.5, 2.5, 3.5]))),
+    ])
+}
+
+/// Four rows of an id and two lists of the same length: two elements, one, none, and two of which one is null.
+pub fn list_rows() -> RecordBatch {
+    let mut words = ListBuilder::new(StringBuilder::new());
+    let mut marks = ListBuilder::new(Int32Builder::new());
+    let rows = [vec![Some("a"), Some("b")], vec![Some("c")], vec![], vec![None, Some("e")]];
+    for row in &rows {
+        words.append_value(row.iter().copied());
+        marks.append_value((0..row.len() as i32).map(Some));
+    }
+    batch(vec![
+        ("id", Arc::new(Int64Array::from(vec![1, 2, 3, 4]))),
+        ("words", Arc::new(words.finish())),
+        ("marks", Arc::new(marks.finish())),
     ])
 }
 

@@ -43,6 +43,21 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::python::<mmlrs_frame::SelectColumns>(),
         Entry::python::<mmlrs_frame::DropColumns>(),
         Entry::python::<mmlrs_frame::RenameColumn>(),
+        Entry::python::<mmlrs_frame::Cacher>(),
+        Entry::python::<mmlrs_frame::CheckpointData>(),
+        Entry::python::<mmlrs_frame::Repartition>(),
+        Entry::python::<mmlrs_frame::StratifiedRepartition>(),
+        Entry::python::<mmlrs_frame::PartitionConsolidator>(),
+        Entry::python::<mmlrs_frame::PartitionSample>(),
+        Entry::python::<mmlrs_frame::Explode>(),
+        Entry::python::<mmlrs_frame::ClassBalancer>(),
+        Entry::python::<mmlrs_frame::ClassBalancerModel>(),
+        Entry::python::<mmlrs_frame::EnsembleByKey>(),
+        Entry::python::<mmlrs_frame::FixedMiniBatchTransformer>(),
+        Entry::python::<mmlrs_frame::DynamicMiniBatchTransformer>(),
+        Entry::python::<mmlrs_frame::TimeIntervalMiniBatchTransformer>(),
+        Entry::python::<mmlrs_frame::FlattenBatch>(),
+        Entry::python::<mmlrs_frame::Query>(),
     ]
 });
 

@@ -1,4 +1,4 @@
-"""General stages of a pipeline."""
+"""Choosing and naming columns."""
 
 from __future__ import annotations
 

@@ -1,0 +1,180 @@
+"""Rows to batches and back, on Arrow data. Spark's workers run these on the batches of a partition."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mmlrs.errors import DecodeError
+
+__all__ = [
+    "ArrivingBatches",
+    "FixedBatches",
+    "Flattened",
+    "TimedBatches",
+    "batch_schema",
+    "gathered",
+    "is_list",
+]
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Is this a list type, of any width?"""
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def batch_schema(rows: pa.Schema) -> pa.Schema:
+    """Return the schema of batches of rows: a list column for every column."""
+    return pa.schema([pa.field(f.name, pa.list_(f.type), metadata=f.metadata) for f in rows], rows.metadata)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def gathered(rows: pa.Table, size: int) -> pa.RecordBatch:
+    """Return the rows as batches of `size` and a last one of what is left."""
+    offsets = pa.array(np.append(np.arange(0, rows.num_rows, size), rows.num_rows), pa.int32())
+    lists = [pa.ListArray.from_arrays(offsets, _whole(column)) for column in rows.columns]
+    return pa.RecordBatch.from_arrays(lists, schema=batch_schema(rows.schema))
+
+
+@dataclass(frozen=True)
+class ArrivingBatches:
+    """Makes a batch of what Arrow hands over at a time, of at most `size` rows."""
+
+    size: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Return the batches as rows of list columns."""
+        for batch in batches:
+            if batch.num_rows:
+                yield gathered(pa.Table.from_batches([batch]), self.size)
+
+
+@dataclass(frozen=True)
+class FixedBatches:
+    """Makes batches of `size` rows; the last one may be smaller."""
+
+    size: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Return the batches as rows of list columns."""
+        pending = _Pending(self.size)
+        for batch in batches:
+            yield from pending.add(batch)
+        yield from pending.rest()
+
+
+@dataclass(frozen=True)
+class TimedBatches:
+    """Makes a batch of the rows that come within some seconds, of at most `size` rows."""
+
+    size: int
+    seconds: float
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Return the batches as rows of list columns."""
+        pending, since = _Pending(self.size), 0.0
+        for batch in batches:
+            now = time.monotonic()
+            if pending.count and now - since >= self.seconds:
+                yield from pending.rest()
+            if not pending.count:
+                since = now
+            for full in pending.add(batch):
+                since = now
+                yield full
+        yield from pending.rest()
+
+
+class _Pending:
+    """Rows that do not fill a batch yet."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.batches: list[pa.RecordBatch] = []
+        self.count = 0
+
+    def add(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Take rows in; returns the batches that are full."""
+        if not batch.num_rows:
+            return
+        self.batches.append(batch)
+        self.count += batch.num_rows
+        full = self.count - self.count % self.size
+        if full:
+            rows = pa.Table.from_batches(self.batches)
+            self.batches, self.count = rows.slice(full).to_batches(), self.count - full
+            yield gathered(rows.slice(0, full), self.size)
+
+    def rest(self) -> Iterator[pa.RecordBatch]:
+        """Return what is left as a last batch."""
+        if self.count:
+            rows = pa.Table.from_batches(self.batches)
+            self.batches, self.count = [], 0
+            yield gathered(rows, self.size)
+
+
+@dataclass(frozen=True)
+class Flattened:
+    """Makes rows of the list columns at some places; `where` says what an error counts rows in."""
+
+    stage: str
+    places: tuple[int, ...]
+    where: str = ""
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Return the rows."""
+        first = 0
+        for batch in batches:
+            yield self._rows(batch, 0 if self.where else first)
+            first += batch.num_rows
+
+    def schema(self, batches: pa.Schema) -> pa.Schema:
+        """Return the schema of the rows."""
+        fields = [
+            pa.field(f.name, f.type.value_type, metadata=f.metadata) if i in self.places else f
+            for i, f in enumerate(batches)
+        ]
+        return pa.schema(fields, batches.metadata)
+
+    def _rows(self, batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
+        lengths = {
+            i: pc.fill_null(pc.list_value_length(batch.column(i)), -1).to_numpy(zero_copy_only=False)
+            for i in self.places
+        }
+        copies = np.maximum.reduce([np.zeros(batch.num_rows, np.int64), *lengths.values()])
+        self._check(batch, lengths, copies, first)
+        rows = np.repeat(np.arange(batch.num_rows), copies)
+        columns = []
+        for i, column in enumerate(batch.columns):
+            if i not in lengths:
+                columns.append(column.take(pa.array(rows)))
+                continue
+            elements = pc.list_flatten(column)
+            there = lengths[i][rows] >= 0
+            if not there.all():
+                elements = elements.take(pa.array(np.cumsum(there) - 1, mask=~there))
+            columns.append(elements)
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema(batch.schema))
+
+    def _check(
+        self, batch: pa.RecordBatch, lengths: dict[int, np.ndarray], copies: np.ndarray, first: int
+    ) -> None:
+        """Fail on lists of different length in one row."""
+        for i, count in lengths.items():
+            wrong = (count >= 0) & (count != copies)
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                other = next(j for j, c in lengths.items() if c[row] == copies[row])
+                names = batch.schema.names
+                raise DecodeError(
+                    f"{self.stage}: columns `{names[i]}` and `{names[other]}`, row {first + row}{self.where}: have arrays "
+                    f"of different length, {count[row]} and {copies[row]}"
+                )

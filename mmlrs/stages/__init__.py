@@ -1,0 +1,42 @@
+"""General stages of a pipeline: columns, partitions, batches, keys and classes."""
+
+from __future__ import annotations
+
+from mmlrs.stages.balance import ClassBalancer, ClassBalancerModel
+from mmlrs.stages.batching import (
+    DynamicMiniBatchTransformer,
+    FixedMiniBatchTransformer,
+    FlattenBatch,
+    TimeIntervalMiniBatchTransformer,
+)
+from mmlrs.stages.columns import DropColumns, RenameColumn, SelectColumns
+from mmlrs.stages.ensemble import EnsembleByKey
+from mmlrs.stages.partitions import (
+    Cacher,
+    CheckpointData,
+    PartitionConsolidator,
+    Repartition,
+    StratifiedRepartition,
+)
+from mmlrs.stages.rows import Explode, PartitionSample, Query
+
+__all__ = [
+    "Cacher",
+    "CheckpointData",
+    "ClassBalancer",
+    "ClassBalancerModel",
+    "DropColumns",
+    "DynamicMiniBatchTransformer",
+    "EnsembleByKey",
+    "Explode",
+    "FixedMiniBatchTransformer",
+    "FlattenBatch",
+    "PartitionConsolidator",
+    "PartitionSample",
+    "Query",
+    "RenameColumn",
+    "Repartition",
+    "SelectColumns",
+    "StratifiedRepartition",
+    "TimeIntervalMiniBatchTransformer",
+]

@@ -1,0 +1,132 @@
+"""Rows gathered into batches, and batches made rows again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from mmlrs._generated import stages as _generated
+from mmlrs.base import PythonTransformer
+from mmlrs.engine.batches import ArrivingBatches, FixedBatches, Flattened, TimedBatches, batch_schema, is_list
+from mmlrs.engine.expr import resolve_all
+from mmlrs.errors import SchemaMismatchError
+
+__all__ = [
+    "DynamicMiniBatchTransformer",
+    "FixedMiniBatchTransformer",
+    "FlattenBatch",
+    "TimeIntervalMiniBatchTransformer",
+]
+
+Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+
+class _MiniBatches(PythonTransformer):
+    """What the mini-batch stages have in common."""
+
+    def _work(self) -> Work:
+        """Return what makes batches of the rows of a partition."""
+        raise NotImplementedError
+
+    def _table_work(self) -> Work:
+        """Return what makes batches of a table, whose rows are there all at once."""
+        return self._work()
+
+    def _transform_spark(self, df: Any) -> Any:
+        from pyspark.sql.types import ArrayType, StructField, StructType
+
+        _check_columns(self._stage, df.columns)
+        _check_travels(self._stage, df)
+        fields = [StructField(f.name, ArrayType(f.dataType), True, f.metadata) for f in df.schema]
+        return df.mapInArrow(self._work(), StructType(fields))
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        _check_columns(self._stage, table.column_names)
+        made = self._table_work()(table.to_batches())
+        return pa.Table.from_batches(made, schema=batch_schema(table.schema))
+
+
+def _check_columns(stage: str, columns: list[str]) -> None:
+    if not columns:
+        raise SchemaMismatchError(f"{stage}: the dataset has no columns, so rows of it cannot be batches")
+
+
+def _check_travels(stage: str, df: Any) -> None:
+    """Fail on a column of a type that Spark cannot hand to Python."""
+    from pyspark.sql.pandas.types import to_arrow_type
+
+    for field in df.schema:
+        try:
+            to_arrow_type(field.dataType, timezone="UTC")
+        except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
+            kind = field.dataType.simpleString()
+            raise SchemaMismatchError(f"{stage}: column `{field.name}`: has type {kind}: {error}") from None
+
+
+class FixedMiniBatchTransformer(_MiniBatches, _generated.FixedMiniBatchTransformer):
+    __doc__ = _generated.FixedMiniBatchTransformer.__doc__
+    __module__ = "mmlrs.stages"
+
+    def _work(self) -> Work:
+        return FixedBatches(self.getBatchSize())
+
+
+class DynamicMiniBatchTransformer(_MiniBatches, _generated.DynamicMiniBatchTransformer):
+    __doc__ = _generated.DynamicMiniBatchTransformer.__doc__
+    __module__ = "mmlrs.stages"
+
+    def _work(self) -> Work:
+        return ArrivingBatches(self.getMaxBatchSize())
+
+
+class TimeIntervalMiniBatchTransformer(_MiniBatches, _generated.TimeIntervalMiniBatchTransformer):
+    __doc__ = _generated.TimeIntervalMiniBatchTransformer.__doc__
+    __module__ = "mmlrs.stages"
+
+    def _work(self) -> Work:
+        return TimedBatches(self.getMaxBatchSize(), self._value("millisToWait") / 1000)
+
+    def _table_work(self) -> Work:
+        return FixedBatches(self.getMaxBatchSize())
+
+
+class FlattenBatch(_generated.FlattenBatch):
+    __doc__ = _generated.FlattenBatch.__doc__
+    __module__ = "mmlrs.stages"
+
+    def _places(self, kinds: dict[str, tuple[bool, str]], *, ignore_case: bool) -> tuple[int, ...]:
+        """Return where the columns to flatten are; `kinds` says of each column whether it is a list, and its type."""
+        names = list(kinds)
+        given = self.getCols()
+        if given is None:
+            chosen = [name for name, (listed, _) in kinds.items() if listed]
+        else:
+            chosen = list(dict.fromkeys(resolve_all(given, names, self._stage, ignore_case=ignore_case)))
+        for name in chosen:
+            listed, kind = kinds[name]
+            if not listed:
+                raise SchemaMismatchError(
+                    f"{self._stage}: column `{name}`: has type {kind}; {self._stage} reads array"
+                )
+        if not chosen:
+            raise SchemaMismatchError(f"{self._stage}: the dataset has no array column to flatten")
+        return tuple(names.index(name) for name in chosen)
+
+    def _transform_spark(self, df: Any) -> Any:
+        from pyspark.sql.types import ArrayType, StructField, StructType
+
+        kinds = {f.name: (isinstance(f.dataType, ArrayType), f.dataType.simpleString()) for f in df.schema}
+        places = self._places(kinds, ignore_case=True)
+        _check_travels(self._stage, df)
+        fields = [
+            StructField(f.name, f.dataType.elementType, True, f.metadata) if i in places else f
+            for i, f in enumerate(df.schema)
+        ]
+        return df.mapInArrow(Flattened(self._stage, places, " of the batch"), StructType(fields))
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        kinds = {f.name: (is_list(f.type), str(f.type)) for f in table.schema}
+        work = Flattened(self._stage, self._places(kinds, ignore_case=False))
+        return pa.Table.from_batches(work(table.to_batches()), schema=work.schema(table.schema))

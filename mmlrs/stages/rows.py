@@ -1,0 +1,140 @@
+"""Making, taking and querying rows."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mmlrs._generated import stages as _generated
+from mmlrs.engine.batches import is_list
+from mmlrs.engine.bridge import collect, through_spark
+from mmlrs.errors import InvalidParamError, SchemaMismatchError
+
+__all__ = ["Explode", "PartitionSample", "Query"]
+
+
+class Explode(_generated.Explode):
+    __doc__ = _generated.Explode.__doc__
+    __module__ = "mmlrs.stages"
+
+    def _refuse(self, name: str, kind: Any) -> SchemaMismatchError:
+        return SchemaMismatchError(
+            f"{self._stage}: column `{name}`: has type {kind}; {self._stage} reads array"
+        )
+
+    def _transform_spark(self, df: Any) -> Any:
+        from pyspark.sql import functions as F
+        from pyspark.sql.types import ArrayType
+
+        from mmlrs.engine import spark
+
+        [name] = self._inputs(df.columns, ignore_case=True)
+        kind = df.schema[name].dataType
+        if not isinstance(kind, ArrayType):
+            raise self._refuse(name, kind.simpleString())
+        explode = F.explode_outer if self.getKeepEmpty() else F.explode
+        return df.select("*", explode(F.col(spark.quoted(name))).alias(self.getOutputCol()))
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        [name] = self._inputs(table.column_names, ignore_case=False)
+        kind = table.schema.field(name).type
+        if not is_list(kind):
+            raise self._refuse(name, kind)
+        column = table[name].combine_chunks()
+        lengths = (
+            pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+        )
+        copies = np.maximum(lengths, 1) if self.getKeepEmpty() else lengths
+        rows = np.repeat(np.arange(len(lengths)), copies)
+        filled = lengths[rows] > 0
+        elements = pc.list_flatten(column).take(pa.array(np.cumsum(filled) - 1, mask=~filled))
+        return table.take(pa.array(rows)).append_column(
+            pa.field(self.getOutputCol(), kind.value_type), elements
+        )
+
+
+class PartitionSample(_generated.PartitionSample):
+    __doc__ = _generated.PartitionSample.__doc__
+    __module__ = "mmlrs.stages"
+
+    def _size(self) -> tuple[float | None, int | None]:
+        """Return the share or the number of rows to take; one of the two is None."""
+        mode, share, count = self.getMode(), self.getPercent(), self.getCount()
+        if mode == "Head":
+            if count is None:
+                raise InvalidParamError(f'{self._stage}: param `count` must be set for mode "Head"')
+            return None, count
+        if share is None and count is None:
+            raise InvalidParamError(
+                f'{self._stage}: param `percent` must be set for mode "RandomSample", or `count`'
+            )
+        if share is not None and count is not None:
+            raise InvalidParamError(f"{self._stage}: param `percent` must not be set together with `count`")
+        return share, count
+
+    def _part_column(self, columns: list[str], *, ignore_case: bool) -> str:
+        """Return the name of the column of part numbers, which must be a new one."""
+        name: str = self.getNewColName()
+        if (name.lower() if ignore_case else name) in {c.lower() if ignore_case else c for c in columns}:
+            raise SchemaMismatchError(f"{self._stage}: column `{name}`: exists already")
+        return name
+
+    def _transform_spark(self, df: Any) -> Any:
+        from pyspark.sql import functions as F
+
+        random = F.rand(self.getSeed())
+        if self.getMode() == "AssignToPartition":
+            name = self._part_column(df.columns, ignore_case=True)
+            return df.select("*", F.floor(random * self.getNumParts()).cast("int").alias(name))
+        share, count = self._size()
+        if self.getMode() == "Head":
+            return df.limit(count)
+        if share is not None:
+            return df.sample(withReplacement=False, fraction=share, seed=self.getSeed())
+        drawn = df.select("*", random.alias(_RANDOM)).orderBy(_RANDOM).limit(count)
+        return drawn.drop(_RANDOM)
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        random = np.random.default_rng(self.getSeed() % 2**64)
+        if self.getMode() == "AssignToPartition":
+            name = self._part_column(table.column_names, ignore_case=False)
+            parts = random.integers(0, self.getNumParts(), table.num_rows, dtype=np.int32)
+            return table.append_column(pa.field(name, pa.int32()), pa.array(parts))
+        share, count = self._size()
+        if self.getMode() == "Head":
+            return table.slice(0, count)
+        if share is not None:
+            return table.filter(pa.array(random.random(table.num_rows) < share))
+        drawn = random.choice(table.num_rows, min(count or 0, table.num_rows), replace=False)
+        return table.take(pa.array(np.sort(drawn), pa.int64()))
+
+
+_RANDOM = "__mmlrs_random__"
+
+
+class Query(_generated.Query):
+    __doc__ = _generated.Query.__doc__
+    __module__ = "mmlrs.stages"
+
+    def _transform_spark(self, df: Any) -> Any:
+        from pyspark.errors import AnalysisException
+
+        statement: Any = self.getStatement()
+        escaped = statement.replace("{", "{{").replace("}", "}}")
+        query, places = re.subn(r"\b__THIS__\b", "{THIS}", escaped)
+        if not places:
+            raise InvalidParamError(f"{self._stage}: param `statement` must name the rows as `__THIS__`")
+        try:
+            made = df.sparkSession.sql(query, THIS=df)
+            _ = made.schema  # Connect analyses a statement only when something of it is asked for
+        except AnalysisException as error:
+            reason = str(error).split("\n\n")[0].split(";\n")[0]  # without the plan
+            raise InvalidParamError(f"{self._stage}: param `statement` cannot be run: {reason}") from None
+        return made
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        return collect(through_spark(self, table, self._transform_spark))
