@@ -594,7 +594,7 @@ def test_a_statement_that_cannot_be_run_is_told_at_once(spark, statement, messag
 
 
 def test_without_a_session_a_table_cannot_be_queried(monkeypatch):
-    monkeypatch.setattr("mmlrs.persistence._session", lambda: None)
+    monkeypatch.setattr("mmlrs.persistence.active_session", lambda: None)
     with pytest.raises(ExecutionError, match="Query: needs Spark, and no Spark session is active"):
         Query(statement="SELECT * FROM __THIS__").transform(pa.table({"a": [1]}))
 
