@@ -15,6 +15,7 @@ from bench.plan import plan
 from bench.spark_job import spark_job
 from bench.startup import startup
 from bench.text import text
+from bench.train import train
 
 MEASURES: dict[str, Measure] = {
     "decode": decode,
@@ -25,6 +26,7 @@ MEASURES: dict[str, Measure] = {
     "startup": startup,
     "text": text,
     "features": features,
+    "train": train,
 }
 
 

@@ -61,3 +61,59 @@ def write(folder: Path, table: pa.Table) -> str:
         part = table.take(np.arange(core, table.num_rows, CORES))
         pq.write_table(part, folder / f"part-{core}.parquet", compression="zstd", row_group_size=65_536)
     return str(folder)
+
+
+def scored(rows: int) -> pa.Table:
+    """Return labels 0 and 1 and scores that tell them apart somewhat, nearly all of them different."""
+    random = np.random.default_rng(4)
+    label = (random.random(rows) < 0.3).astype(float)
+    return pa.table({"label": label, "score": random.normal(size=rows) + label})
+
+
+def census(rows: int) -> pa.Table:
+    """Return a table of people like that of the US census: 6 numbers, 8 categories, and the income that follows from them."""
+    random = np.random.default_rng(5)
+
+    def category(name: str, levels: int) -> np.ndarray:
+        return random.choice(np.array([f"{name} {i}" for i in range(levels)]), size=rows)
+
+    age = random.integers(17, 90, rows).astype(float)
+    education = random.integers(1, 17, rows).astype(float)
+    hours = random.normal(40, 12, rows).clip(1, 99).round()
+    gain = np.where(random.random(rows) < 0.08, random.exponential(12_000, rows), 0.0).round()
+    marital, occupation = category("marital", 7), category("occupation", 15)
+    pull = (
+        0.04 * (age - 38)
+        + 0.35 * (education - 10)
+        + 0.03 * (hours - 40)
+        + 0.0003 * gain
+        + 1.6 * (marital == "marital 0")
+        + 0.8 * np.isin(occupation, ["occupation 1", "occupation 4"])
+    )
+    rich = pull + random.logistic(size=rows) > 1.5
+    numbers = {
+        "age": age,
+        "fnlwgt": random.lognormal(12, 0.5, rows).round(),
+        "education_num": education,
+        "capital_gain": gain,
+        "capital_loss": np.where(random.random(rows) < 0.05, random.exponential(1_900, rows), 0.0).round(),
+        "hours": hours,
+    }
+    missing = random.random(rows) < 0.02
+    return pa.table(
+        {
+            **{
+                name: pa.array(values, mask=missing if name == "hours" else None)
+                for name, values in numbers.items()
+            },
+            "workclass": category("class", 9),
+            "education": pa.array([f"education {int(e)}" for e in education]),
+            "marital": marital,
+            "occupation": occupation,
+            "relationship": category("relation", 6),
+            "race": category("race", 5),
+            "sex": category("sex", 2),
+            "country": category("country", 42),
+            "income": np.where(rich, "high", "low"),
+        }
+    )

@@ -16,11 +16,11 @@ use crate::sample_data::scored_rows;
     module = "train",
     kind = model,
     body = python,
-    example = r#"from mmlrs.train import TrainedClassifierModel
+    example = "from mmlrs.train import TrainedClassifierModel
 
 # What `TrainClassifier.fit` returns; `TrainedClassifierModel.load(path)` reads a saved one.
 assert TrainedClassifierModel().getLabels() is None
-"#
+"
 )]
 pub struct TrainedClassifierModel {
     /// What classifiers and regressors have in common.

@@ -15,11 +15,11 @@ use crate::sample_data::scored_rows;
     module = "train",
     kind = model,
     body = python,
-    example = r#"from mmlrs.train import TrainedRegressorModel
+    example = "from mmlrs.train import TrainedRegressorModel
 
 # What `TrainRegressor.fit` returns; `TrainedRegressorModel.load(path)` reads a saved one.
 assert TrainedRegressorModel().getModel() is None
-"#
+"
 )]
 pub struct TrainedRegressorModel {
     /// What classifiers and regressors have in common.
