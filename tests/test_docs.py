@@ -137,6 +137,8 @@ MODULES = (
     "onnx",
     "stages",
     "text",
+    "train",
+    "train.plots",
     "models",
     "testing",
     "testing.checks",
@@ -154,7 +156,7 @@ def docstrings() -> list[doctest.DocTest]:
 
 
 @pytest.mark.parametrize("test", docstrings(), ids=lambda test: test.name)
-def test_the_examples_of_a_docstring_are_right(test):
+def test_the_examples_of_a_docstring_are_right(test, spark):
     out: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     runner.run(test, out=out.append)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from mmlrs._generated import stages as _generated
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.expr import resolve_all
+from mmlrs.engine.table import is_vector_struct
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 
 __all__ = ["EnsembleByKey"]
@@ -169,14 +170,13 @@ class EnsembleByKey(_generated.EnsembleByKey):
 
     def _mean(self, column: pa.Array, name: str, codes: Ints, groups: int) -> pa.Array:
         kind = column.type
-        vector = pa.types.is_struct(kind) and [f.name for f in kind] == ["type", "size", "indices", "values"]
         numeric = (
             pa.types.is_integer(kind)
             or pa.types.is_floating(kind)
             or pa.types.is_decimal(kind)
             or pa.types.is_boolean(kind)
         )
-        if vector:
+        if is_vector_struct(kind):
             return _as_vectors(
                 self._mean_of_lists(_of_vectors(column), name, codes, groups, absent=True), kind
             )
@@ -280,12 +280,8 @@ def _as_vectors(lists: pa.ListArray, kind: pa.StructType) -> pa.Array:
         "indices": pa.nulls(count),
         "values": lists,
     }
-    arrays = [_member(members[f.name], f) for f in kind]
+    arrays = [members[f.name].cast(f.type) for f in kind]
     return pa.StructArray.from_arrays(arrays, fields=list(kind), mask=lists.is_null())
-
-
-def _member(array: pa.Array, field: pa.Field) -> pa.Array:
-    return array.cast(field.type)
 
 
 def _means(slots: Ints, values: npt.NDArray[np.float64], counts: Ints) -> pa.Array:
