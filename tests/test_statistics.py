@@ -259,6 +259,14 @@ def test_a_bad_row_is_named_or_left_out(values, column, cause):
     assert row_of(table, **params, handleInvalid="skip")["rows"] == 1
 
 
+def test_a_class_of_rows_that_are_left_out_does_not_count():
+    table = pa.table({"y": [0, 1, 1, 2], "p": [0.0, 1.0, 0.0, None]})
+    row = row_of(
+        table, evaluationMetric="classification", labelCol="y", scoredLabelsCol="p", handleInvalid="skip"
+    )
+    assert (row["labels"], row["recall"]) == (["0", "1"], 0.5)
+
+
 def test_labels_that_were_not_told_are_named():
     table = pa.table({"y": ["no", "maybe"], "p": [0.0, 1.0]})
     with pytest.raises(DecodeError, match=r"`y`.*row 1.*maybe, which is none of the labels"):

@@ -181,14 +181,13 @@ def _one_vs_rest(learner: Any, weight: str | None) -> Any:
 def _numbers(stage: Any, df: Any, label: str, output: str, column: Any) -> Any:
     """Add a label column of numbers or booleans as doubles; rows without a label fail or go."""
     from pyspark.sql import functions as F
-    from pyspark.sql.types import BooleanType, DecimalType, NumericType
+    from pyspark.sql.types import BooleanType, NumericType
 
     kind = df.schema[label].dataType
     if not isinstance(kind, NumericType | BooleanType):
-        decimal = " (decimals too)" if isinstance(kind, DecimalType) else ""
         raise SchemaMismatchError(
-            f"{stage._stage}: column `{label}`: has type {kind.simpleString()}; the label must be a number or a boolean"
-            f"{decimal}; DataConversion makes one of it"
+            f"{stage._stage}: column `{label}`: has type {kind.simpleString()}; the label must be a number or a boolean; "
+            "DataConversion makes one of it"
         )
     number = column.cast("double")
     missing = number.isNull() | F.isnan(number)

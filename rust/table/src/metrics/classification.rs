@@ -140,7 +140,9 @@ impl Counts {
 
     /// The classes in order; with so many labels these are the first ones, whether they occur or not.
     fn ordered(&self, labels: Option<usize>) -> Result<Vec<Class>> {
-        let mut classes: Vec<Class> = self.classes.all().to_vec();
+        // Those of the rows that count: a row that was left out may have named others.
+        let counted = self.confusion.keys().flat_map(|(label, prediction)| [*label, *prediction]);
+        let mut classes: Vec<Class> = counted.map(|id| self.classes.class(id).clone()).collect();
         if let Some(labels) = labels {
             let outside = classes.iter().find(|class| class.index().is_none_or(|place| place >= labels));
             if let Some(class) = outside {
