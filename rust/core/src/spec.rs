@@ -115,11 +115,15 @@ pub enum ParamType {
     File,
     /// another stage, of mmlrs or of Spark ML
     Stage,
+    /// list of stages, of mmlrs or of Spark ML
+    StageList,
+    /// a space of hyper-parameters
+    ParamSpace,
 }
 
 impl ParamType {
     /// Every type, for tests that loop over the table.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Bool,
         Self::Int,
         Self::Float,
@@ -133,6 +137,8 @@ impl ParamType {
         Self::Model,
         Self::File,
         Self::Stage,
+        Self::StageList,
+        Self::ParamSpace,
     ];
 
     /// The name used in descriptors.
@@ -151,6 +157,8 @@ impl ParamType {
             Self::Model => "model",
             Self::File => "file",
             Self::Stage => "stage",
+            Self::StageList => "stage_list",
+            Self::ParamSpace => "param_space",
         }
     }
 
@@ -169,6 +177,8 @@ impl ParamType {
             Self::Operations => "Sequence[Mapping[str, Any]]",
             Self::Model | Self::File => "ModelLike",
             Self::Stage => "Params",
+            Self::StageList => "Sequence[Params]",
+            Self::ParamSpace => "ParamSpace",
         }
     }
 
@@ -184,7 +194,9 @@ impl ParamType {
             Self::IntList => vec![json!("a"), json!([1.5])],
             Self::ValueList => vec![json!("a"), json!([[1]])],
             Self::Operations => vec![json!(1), json!(["resize"])],
-            Self::StrMap | Self::Model | Self::File | Self::Stage => vec![json!(1), json!([1])],
+            Self::StrMap | Self::Model | Self::File | Self::Stage | Self::StageList | Self::ParamSpace => {
+                vec![json!(1), json!([1])]
+            }
         }
     }
 }

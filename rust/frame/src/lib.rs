@@ -3,6 +3,7 @@
 //! Each stage is declared like a native one; its Python subclass supplies `_transform_spark` and `_transform_table`, or
 //! `_fit_spark` and `_fit_table`.
 
+mod automl;
 mod cacher;
 mod checkpoint_data;
 mod class_balancer;
@@ -25,6 +26,9 @@ mod stratified_repartition;
 mod time_interval_mini_batch_transformer;
 mod train;
 
+pub use automl::{
+    BestModel, ChosenParams, ComparisonParams, FindBestModel, TuneHyperparameters, TuneHyperparametersModel,
+};
 pub use cacher::Cacher;
 pub use checkpoint_data::CheckpointData;
 pub use class_balancer::ClassBalancer;
