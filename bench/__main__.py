@@ -16,6 +16,7 @@ from bench.spark_job import spark_job
 from bench.startup import startup
 from bench.text import text
 from bench.train import train
+from bench.tune import tune
 
 MEASURES: dict[str, Measure] = {
     "decode": decode,
@@ -27,6 +28,7 @@ MEASURES: dict[str, Measure] = {
     "text": text,
     "features": features,
     "train": train,
+    "tune": tune,
 }
 
 

@@ -24,12 +24,25 @@ def vocabulary(words: int) -> np.ndarray:
     return np.array([*STOP_WORDS, *made[len(STOP_WORDS) :]])
 
 
+def _drawn(random: np.random.Generator, rows: int, words: int, size: int) -> np.ndarray:
+    """Return the places of words in the vocabulary, a row for each document."""
+    weights = 1.0 / np.arange(1, size + 1) ** ZIPF
+    return random.choice(size, size=(rows, words), p=weights / weights.sum())
+
+
 def documents(rows: int, words: int = 60, size: int = 50_000, seed: int = 0) -> pa.Array:
     """Return documents of so many words, some with capitals and commas."""
-    random = np.random.default_rng(seed)
-    weights = 1.0 / np.arange(1, size + 1) ** ZIPF
-    drawn = random.choice(vocabulary(size), size=(rows, words), p=weights / weights.sum())
+    drawn = vocabulary(size)[_drawn(np.random.default_rng(seed), rows, words, size)]
     return pa.array([" ".join(row).capitalize() for row in drawn])
+
+
+def reviews(rows: int, words: int = 60, size: int = 50_000) -> pa.Table:
+    """Return documents and labels 0 and 1 that follow from their words, more or less."""
+    random = np.random.default_rng(6)
+    drawn = _drawn(random, rows, words, size)
+    opinion = random.normal(size=size)[drawn].sum(axis=1) / np.sqrt(words)
+    label = (3 * opinion + random.logistic(size=rows) > 0).astype(float)
+    return pa.table({"text": [" ".join(row) for row in vocabulary(size)[drawn]], "label": label})
 
 
 def numbers(rows: int, columns: int, seed: int = 0, missing: float = 0.0) -> dict[str, pa.Array]:

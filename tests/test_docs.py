@@ -132,6 +132,8 @@ def test_the_pages_have_examples():
 # -- docstrings -------------------------------------------------------------------------------------------------------
 
 MODULES = (
+    "automl",
+    "automl.spaces",
     "featurize",
     "image",
     "onnx",

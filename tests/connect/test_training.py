@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from mmlrs.automl import (
+    DiscreteHyperParam,
+    FindBestModel,
+    GridSpace,
+    HyperparamBuilder,
+    TuneHyperparameters,
+    TuneHyperparametersModel,
+)
 from mmlrs.errors import InvalidParamError
 from mmlrs.train import (
     ComputeModelStatistics,
@@ -50,3 +58,40 @@ def test_a_regressor_learns(people):
 def test_what_cannot_be_evaluated_is_told(people):
     with pytest.raises(InvalidParamError, match="`evaluationMetric` must be"):
         ComputeModelStatistics(labelCol="income", scoredLabelsCol="job").transform(people)
+
+
+def test_a_search_shares_features_and_its_best_model_is_saved(people, tmp_path, capsys):
+    from pyspark.ml.classification import LogisticRegression
+
+    learner = LogisticRegression(maxIter=5)
+    trainer = TrainClassifier(model=learner, labelCol="income")
+    space = HyperparamBuilder().addHyperparam(
+        learner, learner.regParam, DiscreteHyperParam([0.0, 10.0, -1.0])
+    )
+    search = TuneHyperparameters(
+        models=[trainer], paramSpace=GridSpace(space.build()), evaluationMetric="log_loss", numFolds=2
+    )
+    model = search.fit(people)
+    assert model.getBestParams() == {"LogisticRegression.regParam": 0.0}
+    errors = model.getAllModelMetrics()["error"].to_pylist()
+    assert errors[:2] == [None, None]
+    assert "regParam" in errors[2]
+    assert "3 of 3" in capsys.readouterr().err
+    path = str(tmp_path / "tuned")
+    model.write().overwrite().save(path)
+    loaded = TuneHyperparametersModel.load(path)
+    assert loaded.getAllModelMetrics().equals(model.getAllModelMetrics())
+    scored = loaded.transform(people)
+    assert scored.select("prediction").collect() == model.transform(people).select("prediction").collect()
+
+
+def test_the_best_model_is_found(people):
+    from pyspark.ml.classification import LogisticRegression
+
+    models = [
+        TrainClassifier(model=LogisticRegression(maxIter=m, regParam=r), labelCol="income").fit(people)
+        for m, r in ((1, 10.0), (10, 0.0))
+    ]
+    best = FindBestModel(models=models, evaluationMetric="log_loss").fit(people)
+    assert best.getBestModel().uid == models[1].uid
+    assert best.getScoredDataset().count() == 200
