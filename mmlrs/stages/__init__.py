@@ -11,6 +11,7 @@ from mmlrs.stages.batching import (
 )
 from mmlrs.stages.columns import DropColumns, RenameColumn, SelectColumns
 from mmlrs.stages.ensemble import EnsembleByKey
+from mmlrs.stages.functions import Lambda, UDFTransformer
 from mmlrs.stages.partitions import (
     Cacher,
     CheckpointData,
@@ -19,6 +20,7 @@ from mmlrs.stages.partitions import (
     StratifiedRepartition,
 )
 from mmlrs.stages.rows import Explode, PartitionSample, Query
+from mmlrs.stages.timer import Timer, TimerModel
 
 __all__ = [
     "Cacher",
@@ -31,6 +33,7 @@ __all__ = [
     "Explode",
     "FixedMiniBatchTransformer",
     "FlattenBatch",
+    "Lambda",
     "PartitionConsolidator",
     "PartitionSample",
     "Query",
@@ -39,4 +42,7 @@ __all__ = [
     "SelectColumns",
     "StratifiedRepartition",
     "TimeIntervalMiniBatchTransformer",
+    "Timer",
+    "TimerModel",
+    "UDFTransformer",
 ]

@@ -14,6 +14,9 @@ pub fn module(name: &str, stages: &[&StageSpec]) -> String {
     let types: Vec<ParamType> = stages.iter().flat_map(|s| s.params.iter().map(|p| p.ty)).collect();
     let typing = ["Any", "ClassVar", "Self"];
     let mut abc: Vec<&str> = Vec::new();
+    if types.iter().any(|t| t.annotation().contains("Callable")) {
+        abc.push("Callable");
+    }
     if types.iter().any(|t| t.annotation().contains("Mapping")) {
         abc.push("Mapping");
     }

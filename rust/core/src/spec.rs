@@ -115,11 +115,13 @@ pub enum ParamType {
     File,
     /// another stage, of mmlrs or of Spark ML
     Stage,
+    /// a Python function
+    Function,
 }
 
 impl ParamType {
     /// Every type, for tests that loop over the table.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Bool,
         Self::Int,
         Self::Float,
@@ -133,6 +135,7 @@ impl ParamType {
         Self::Model,
         Self::File,
         Self::Stage,
+        Self::Function,
     ];
 
     /// The name used in descriptors.
@@ -151,6 +154,7 @@ impl ParamType {
             Self::Model => "model",
             Self::File => "file",
             Self::Stage => "stage",
+            Self::Function => "function",
         }
     }
 
@@ -169,6 +173,7 @@ impl ParamType {
             Self::Operations => "Sequence[Mapping[str, Any]]",
             Self::Model | Self::File => "ModelLike",
             Self::Stage => "Params",
+            Self::Function => "Callable[..., Any]",
         }
     }
 
@@ -184,7 +189,7 @@ impl ParamType {
             Self::IntList => vec![json!("a"), json!([1.5])],
             Self::ValueList => vec![json!("a"), json!([[1]])],
             Self::Operations => vec![json!(1), json!(["resize"])],
-            Self::StrMap | Self::Model | Self::File | Self::Stage => vec![json!(1), json!([1])],
+            Self::StrMap | Self::Model | Self::File | Self::Stage | Self::Function => vec![json!(1), json!([1])],
         }
     }
 }

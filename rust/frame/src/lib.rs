@@ -14,6 +14,7 @@ mod explode;
 mod fixed_mini_batch_transformer;
 mod flatten_batch;
 mod image_set_augmenter;
+mod lambda;
 mod partition_consolidator;
 mod partition_sample;
 mod query;
@@ -23,7 +24,10 @@ mod sample_data;
 mod select_columns;
 mod stratified_repartition;
 mod time_interval_mini_batch_transformer;
+mod timer;
+mod timer_model;
 mod train;
+mod udf_transformer;
 
 pub use cacher::Cacher;
 pub use checkpoint_data::CheckpointData;
@@ -36,6 +40,7 @@ pub use explode::Explode;
 pub use fixed_mini_batch_transformer::FixedMiniBatchTransformer;
 pub use flatten_batch::FlattenBatch;
 pub use image_set_augmenter::ImageSetAugmenter;
+pub use lambda::Lambda;
 pub use partition_consolidator::PartitionConsolidator;
 pub use partition_sample::PartitionSample;
 pub use query::Query;
@@ -44,6 +49,9 @@ pub use repartition::Repartition;
 pub use select_columns::SelectColumns;
 pub use stratified_repartition::StratifiedRepartition;
 pub use time_interval_mini_batch_transformer::TimeIntervalMiniBatchTransformer;
+pub use timer::Timer;
+pub use timer_model::TimerModel;
 pub use train::{
     TrainClassifier, TrainParams, TrainRegressor, TrainedClassifierModel, TrainedParams, TrainedRegressorModel,
 };
+pub use udf_transformer::UDFTransformer;
