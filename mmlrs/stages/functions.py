@@ -98,8 +98,10 @@ class UDFTransformer(_generated.UDFTransformer):
         return list(self.getInputCols() or []) if one is None else [one]
 
     def _bad_type(self, error: Exception) -> InvalidParamError:
-        reason = str(error).split("\n\n")[0].split("\n==")[0]
-        return InvalidParamError(f"{self._stage}: param `returnType` cannot be read: {reason}")
+        reason = str(error).strip().split("\n")[0]
+        return InvalidParamError(
+            f"{self._stage}: param `returnType` cannot be used: {self.getReturnType()!r}: {reason}"
+        )
 
     def _transform_spark(self, df: Any) -> Any:
         from pyspark.errors import PySparkException

@@ -12,15 +12,16 @@ use crate::sample_data::plain_rows;
 /// returns becomes a value of `returnType`, None a null. On Spark this is an Arrow-optimized Python UDF, so a value that does
 /// not fit the type is an error and not a null. On a table the function is called in this process; the message of an error
 /// names the column, the row and the cause. There a struct is a dict, which `row["field"]` reads as it reads Spark's `Row`; the type
-/// is kept to more strictly: Spark also casts texts to numbers and fractions to integers.
+/// is kept to more strictly: Spark also reads numbers from texts and makes texts of numbers.
 ///
-/// A UDF made by `udf`, `pandas_udf` or `arrow_udf` of PySpark is taken as it is, with its own type: one that maps a row to a
+/// A UDF made by `udf`, `pandas_udf` or `arrow_udf` of `PySpark` is taken as it is, with its own type: one that maps a row to a
 /// value, or columns to a column; on a table the latter get columns of up to 4096 rows, as `pandas.Series` or `pyarrow.Array`. Iterators
 /// and aggregations are refused.
 ///
 /// Costs one trip of the input columns to Python and one Python call per row: a native stage is many times faster.
 ///
-/// A saved stage holds the function's name, `module:name`, not its code: loading needs that module imported. A lambda, and a
+/// A saved stage holds the function's name, `module:name`, not its code: loading needs that module imported, and Spark's workers
+/// need to have it. A lambda, and a
 /// function of a script or of another function, has no such name and is saved with `allow_pickle=True` only, as a pickle,
 /// which is code: it is loaded with `allow_pickle=True` only. Either way a saved stage runs a function that the file
 /// chose: load what you trust.
@@ -52,11 +53,11 @@ pub struct UDFTransformer {
     /// Name of the column to add.
     #[param(default = uid("_output"), non_empty, role = output)]
     pub output_col: String,
-    /// The function of a row's values, or a UDF of PySpark.
+    /// The function of a row's values, or a UDF of `PySpark`.
     #[param(required)]
     pub udf: FunctionRef,
     /// The type of what the function returns, as Spark writes it: "double", "array<string>", "struct<name:string,age:int>". A
-    /// function needs it; a UDF of PySpark has one already.
+    /// function needs it; a UDF of `PySpark` has one already.
     #[param(non_empty)]
     pub return_type: Option<String>,
 }
