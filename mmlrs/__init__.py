@@ -1,7 +1,7 @@
 """Deep-learning inference, images and featurization as Spark ML pipeline stages with a Rust core.
 
 Importing this package is cheap and starts no JVM; namespaces load when first used:
-`mmlrs.image`, `mmlrs.onnx`, `mmlrs.text`, `mmlrs.featurize`, `mmlrs.train`, `mmlrs.stages`, `mmlrs.models`,
+`mmlrs.image`, `mmlrs.onnx`, `mmlrs.text`, `mmlrs.featurize`, `mmlrs.train`, `mmlrs.automl`, `mmlrs.stages`, `mmlrs.models`,
 `mmlrs.testing`.
 """
 
@@ -27,7 +27,18 @@ _FUNCTIONS = {
     "register": "mmlrs.functions",
     "udf": "mmlrs.functions",
 }
-_NAMESPACES = ("errors", "featurize", "image", "models", "onnx", "stages", "testing", "text", "train")
+_NAMESPACES = (
+    "automl",
+    "errors",
+    "featurize",
+    "image",
+    "models",
+    "onnx",
+    "stages",
+    "testing",
+    "text",
+    "train",
+)
 
 __all__ = [
     "allow_pickle",

@@ -22,6 +22,7 @@ except ImportError:
     HAS_PYSPARK = False
 
 if TYPE_CHECKING:
+    from mmlrs.automl.spaces import ParamSpace
     from mmlrs.models import ModelHandle
 
 __all__ = ["HAS_PYSPARK", "Convert", "Param", "Params", "stage_class", "undefined"]
@@ -168,6 +169,27 @@ class Convert:
 
             return function_named(value["function"])
         raise _fail("a function", value)
+
+    @staticmethod
+    def stage_list(value: Any) -> list[Params]:
+        """Accept sequences of stages, each as `stage` accepts it."""
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            try:
+                return [Convert.stage(item) for item in value]
+            except TypeError as error:
+                raise TypeError(f"must be a list of stages; one of them {error}") from None
+        raise _fail("a list of stages", value)
+
+    @staticmethod
+    def param_space(value: Any) -> ParamSpace:
+        """Accept a space of hyper-parameters, or what its `to_json` gives."""
+        from mmlrs.automl.spaces import ParamSpace
+
+        if isinstance(value, ParamSpace):
+            return value
+        if isinstance(value, Mapping) and "kind" in value:
+            return ParamSpace.from_json(value)
+        raise _fail("a GridSpace or a RandomSpace", value)
 
     @staticmethod
     def model(value: Any) -> ModelHandle:

@@ -121,16 +121,16 @@ class Stage(_Base):
 
     def _params_json(self) -> str:
         """Return every param that has a value, as the native core reads it."""
-        from mmlrs.models import ModelHandle
-
         values = {p.name: self._value(p.name) for p in self.params if self.isDefined(p)}
 
         def plain(value: Any) -> Any:
-            if isinstance(value, ModelHandle):
-                return value.to_json()
             if isinstance(value, Params):
                 return {"class": class_name(value), "uid": value.uid}
-            return {"function": name_of(value)} if callable(value) else value
+            if isinstance(value, list):
+                return [plain(item) for item in value]
+            if callable(value):
+                return {"function": name_of(value)}
+            return value.to_json() if hasattr(value, "to_json") else value
 
         return json.dumps({name: plain(value) for name, value in values.items()})
 

@@ -111,9 +111,9 @@ class StageWriter(MLWriter):
             _write_local(path, metadata, models, overwrite=self.shouldOverwrite)
         else:
             _write_spark(spark, path, metadata, models, overwrite=self.shouldOverwrite)
-        for param, stage in _stages_of(self.stage):
+        for place, stage in _stages_of(self.stage):
             writer = stage.write()
-            (writer.overwrite() if self.shouldOverwrite else writer).save(_stage_path(path, param.name))
+            (writer.overwrite() if self.shouldOverwrite else writer).save(_stage_path(path, place))
 
     def saveImpl(self, path: str) -> None:
         """Write the stage to a folder; the name Spark's pipelines call."""
@@ -124,10 +124,11 @@ class StageWriter(MLWriter):
         models: dict[str, bytes] = {}
         kinds = {param["name"]: param["type"] for param in stage_spec(stage._stage)["params"]}
 
-        for param, inner in _stages_of(stage):
+        for place, inner in _stages_of(stage):
             if not hasattr(inner, "write"):
+                param = place.split("/")[0]
                 raise InvalidParamError(
-                    f"{stage._stage}: param `{param.name}`: a {class_name(inner)} cannot be saved"
+                    f"{stage._stage}: param `{param}`: a {class_name(inner)} cannot be saved"
                 )
 
         def plain(param: Any, value: Any) -> Any:
@@ -135,6 +136,10 @@ class StageWriter(MLWriter):
                 return {"stage": class_name(value)}
             if kinds[param.name] == "function":
                 return function_saved_as(f"{stage._stage}: param `{param.name}`", value, models)
+            if kinds[param.name] == "stage_list":
+                return {"stages": [class_name(item) for item in value]}
+            if kinds[param.name] == "param_space":
+                return value.to_json()
             if not isinstance(value, ModelHandle):
                 return value
             sha256, data = _portable(value, kinds[param.name])
@@ -161,13 +166,19 @@ class StageWriter(MLWriter):
         return json.dumps(metadata), models
 
 
-def _stages_of(stage: Any) -> list[tuple[Any, Any]]:
-    """Return the stages that are params of a stage; each is saved in a folder of its own."""
-    return [(param, value) for param, value in stage._paramMap.items() if isinstance(value, Params)]
+def _stages_of(stage: Any) -> list[tuple[str, Any]]:
+    """Return the stages that are params of a stage, each with the name of the folder in which it is saved."""
+    found = []
+    for param, value in stage._paramMap.items():
+        if isinstance(value, Params):
+            found.append((param.name, value))
+        elif isinstance(value, list):
+            found += [(f"{param.name}/{i}", item) for i, item in enumerate(value) if isinstance(item, Params)]
+    return found
 
 
-def _stage_path(path: str, param: str) -> str:
-    return f"{path}/stages/{param}"
+def _stage_path(path: str, place: str) -> str:
+    return f"{path}/stages/{place}"
 
 
 def _load_stage(spark: Any, path: str) -> Any:
@@ -257,12 +268,16 @@ class StageReader(MLReader[Any]):
                         f"{cls.__name__}: {path}: saved with a param `{name}` that does not exist"
                     )
                 param = stage.getParam(name)
+                found: Any
                 if _is_model(value):
                     found = models[value["sha256"]]
                 elif isinstance(value, dict) and set(value) == {"stage"}:
                     found = _load_stage(spark, _stage_path(path, name))
                 elif name in pickles:
                     found = loaded_function(f"{path}: {cls.__name__}: param `{name}`", value, models)
+                elif isinstance(value, dict) and set(value) == {"stages"}:
+                    places = [_stage_path(path, f"{name}/{i}") for i in range(len(value["stages"]))]
+                    found = [_load_stage(spark, place) for place in places]
                 else:
                     found = value
                 try:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from mmlrs._params import Convert, Param, Params, undefined
 from mmlrs.base import Estimator, PythonModel, PythonTransformer
 
-__all__ = ["SelectColumns", "DropColumns", "RenameColumn", "Cacher", "CheckpointData", "Repartition", "StratifiedRepartition", "PartitionConsolidator", "PartitionSample", "Explode", "ClassBalancer", "ClassBalancerModel", "EnsembleByKey", "FixedMiniBatchTransformer", "DynamicMiniBatchTransformer", "TimeIntervalMiniBatchTransformer", "FlattenBatch", "Query", "Lambda", "UDFTransformer", "Timer", "TimerModel"]
+__all__ = ["SelectColumns", "DropColumns", "RenameColumn", "Cacher", "CheckpointData", "Repartition", "StratifiedRepartition", "PartitionConsolidator", "PartitionSample", "Explode", "ClassBalancer", "ClassBalancerModel", "EnsembleByKey", "FixedMiniBatchTransformer", "DynamicMiniBatchTransformer", "TimeIntervalMiniBatchTransformer", "FlattenBatch", "Query", "Lambda", "UDFTransformer", "MultiColumnAdapter", "MultiColumnAdapterModel", "Timer", "TimerModel"]
 
 
 class SelectColumns(PythonTransformer):
@@ -1275,19 +1275,20 @@ class UDFTransformer(PythonTransformer):
     Python UDF, so a value that does not fit the type is an error and not a null. On a table the function is
     called in this process; the message of an error names the column, the row and the cause. There a struct is
     a dict, which `row["field"]` reads as it reads Spark's `Row`; the type is kept to more strictly: Spark
-    also casts texts to numbers and fractions to integers.
+    also reads numbers from texts and makes texts of numbers.
 
-    A UDF made by `udf`, `pandas_udf` or `arrow_udf` of PySpark is taken as it is, with its own type: one that
-    maps a row to a value, or columns to a column; on a table the latter get columns of up to 4096 rows, as
-    `pandas.Series` or `pyarrow.Array`. Iterators and aggregations are refused.
+    A UDF made by `udf`, `pandas_udf` or `arrow_udf` of `PySpark` is taken as it is, with its own type: one
+    that maps a row to a value, or columns to a column; on a table the latter get columns of up to 4096 rows,
+    as `pandas.Series` or `pyarrow.Array`. Iterators and aggregations are refused.
 
     Costs one trip of the input columns to Python and one Python call per row: a native stage is many times
     faster.
 
-    A saved stage holds the function's name, `module:name`, not its code: loading needs that module imported.
-    A lambda, and a function of a script or of another function, has no such name and is saved with
-    `allow_pickle=True` only, as a pickle, which is code: it is loaded with `allow_pickle=True` only. Either
-    way a saved stage runs a function that the file chose: load what you trust.
+    A saved stage holds the function's name, `module:name`, not its code: loading needs that module imported,
+    and Spark's workers need to have it. A lambda, and a function of a script or of another function, has no
+    such name and is saved with `allow_pickle=True` only, as a pickle, which is code: it is loaded with
+    `allow_pickle=True` only. Either way a saved stage runs a function that the file chose: load what you
+    trust.
 
     Parameters
     ----------
@@ -1299,10 +1300,10 @@ class UDFTransformer(PythonTransformer):
     outputCol : str, default <uid>_output
         Name of the column to add. Must not be empty.
     udf : Callable[..., Any]
-        The function of a row's values, or a UDF of PySpark.
+        The function of a row's values, or a UDF of `PySpark`.
     returnType : str, optional
         The type of what the function returns, as Spark writes it: "double", "array<string>",
-        "struct<name:string,age:int>". A function needs it; a UDF of PySpark has one already. Must not be
+        "struct<name:string,age:int>". A function needs it; a UDF of `PySpark` has one already. Must not be
         empty.
 
     Examples
@@ -1326,8 +1327,8 @@ class UDFTransformer(PythonTransformer):
     inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the column that the function reads. Set this or `inputCols`. Must not be empty.", Convert.str)
     inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns that the function reads, one argument each. Set this or `inputCol`. Must not be empty.", Convert.str_list)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the column to add. Must not be empty.", Convert.str)
-    udf: Param[Any] = Param(undefined(), "udf", "The function of a row's values, or a UDF of PySpark.", Convert.function)
-    returnType: Param[Any] = Param(undefined(), "returnType", "The type of what the function returns, as Spark writes it: \"double\", \"array<string>\", \"struct<name:string,age:int>\". A function needs it; a UDF of PySpark has one already. Must not be empty.", Convert.str)
+    udf: Param[Any] = Param(undefined(), "udf", "The function of a row's values, or a UDF of `PySpark`.", Convert.function)
+    returnType: Param[Any] = Param(undefined(), "returnType", "The type of what the function returns, as Spark writes it: \"double\", \"array<string>\", \"struct<name:string,age:int>\". A function needs it; a UDF of `PySpark` has one already. Must not be empty.", Convert.str)
 
     def __init__(
         self,
@@ -1396,6 +1397,169 @@ class UDFTransformer(PythonTransformer):
     def getReturnType(self) -> str | None:
         """Return the value of `returnType`, or None when it is not set."""
         value: str | None = self._value("returnType")
+        return value
+
+
+class MultiColumnAdapter(Estimator):
+    """Applies a stage of one input column and one output column to several columns.
+
+    For every pair of an input and an output column the stage is copied and given their names; the stage
+    itself is not changed. An estimator is fitted once for each pair, on the dataset as it is, one after the
+    other: cache a dataset that is costly to compute. Rows, nulls and bad values are treated as that stage
+    does; what it says of a column names that stage.
+
+    A stage of Spark ML needs Spark: a table is sent to the active session.
+
+    Parameters
+    ----------
+    baseStage : Params
+        The stage, a transformer or an estimator of mmlrs or Spark ML with the params `inputCol` and
+        `outputCol`.
+    inputCols : Sequence[str]
+        Names of the columns to read, one for each copy of the stage. Must not be empty.
+    outputCols : Sequence[str]
+        Names of the columns to add, in the order of `inputCols`; none of them exists. Must not be empty.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.featurize import ValueIndexer
+    >>> from mmlrs.stages import MultiColumnAdapter
+    >>> table = pa.table({"city": ["Rome", "Bern", "Rome"], "job": ["nurse", "nurse", "clerk"]})
+    >>> adapter = MultiColumnAdapter(baseStage=ValueIndexer(), inputCols=["city", "job"], outputCols=["c", "j"])
+    >>> made = adapter.fit(table).transform(table)
+    >>> assert made.select(["c", "j"]).to_pydict() == {"c": [1, 0, 1], "j": [1, 1, 0]}
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "MultiColumnAdapter"
+
+    baseStage: Param[Any] = Param(undefined(), "baseStage", "The stage, a transformer or an estimator of mmlrs or Spark ML with the params `inputCol` and `outputCol`.", Convert.stage)
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to read, one for each copy of the stage. Must not be empty.", Convert.str_list)
+    outputCols: Param[Any] = Param(undefined(), "outputCols", "Names of the columns to add, in the order of `inputCols`; none of them exists. Must not be empty.", Convert.str_list)
+
+    def __init__(
+        self,
+        *,
+        baseStage: Params | None = None,
+        inputCols: Sequence[str] | None = None,
+        outputCols: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "baseStage": baseStage,
+                "inputCols": inputCols,
+                "outputCols": outputCols,
+            }
+        )
+
+    def setBaseStage(self, value: Params) -> Self:
+        """Set `baseStage`; returns the stage."""
+        self._set(baseStage=value)
+        return self
+
+    def getBaseStage(self) -> Params | None:
+        """Return the value of `baseStage`, or None when it is not set."""
+        value: Params | None = self._value("baseStage")
+        return value
+
+    def setInputCols(self, value: Sequence[str]) -> Self:
+        """Set `inputCols`; returns the stage."""
+        self._set(inputCols=value)
+        return self
+
+    def getInputCols(self) -> Sequence[str] | None:
+        """Return the value of `inputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("inputCols")
+        return value
+
+    def setOutputCols(self, value: Sequence[str]) -> Self:
+        """Set `outputCols`; returns the stage."""
+        self._set(outputCols=value)
+        return self
+
+    def getOutputCols(self) -> Sequence[str] | None:
+        """Return the value of `outputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("outputCols")
+        return value
+
+
+class MultiColumnAdapterModel(PythonModel):
+    """Applies one stage per pair of columns: what `MultiColumnAdapter` fits.
+
+    The stages run one after the other; native ones are one pass. What Spark ML adds on Spark is added to a
+    table by the active session.
+
+    Parameters
+    ----------
+    inputCols : Sequence[str]
+        Names of the columns to read, one for each copy of the stage. Must not be empty.
+    outputCols : Sequence[str]
+        Names of the columns to add, in the order of `inputCols`; none of them exists. Must not be empty.
+    stages : Sequence[Params]
+        The transformers, one for each pair of columns. Must not be empty.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import MultiColumnAdapterModel
+    >>> from mmlrs.text import UnicodeNormalize
+    >>> stages = [UnicodeNormalize(inputCol=name, outputCol=name.lower()) for name in ("A", "B")]
+    >>> model = MultiColumnAdapterModel(inputCols=["A", "B"], outputCols=["a", "b"], stages=stages)
+    >>> made = model.transform(pa.table({"A": ["X"], "B": ["Y"]}))
+    >>> assert made.to_pydict() == {"A": ["X"], "B": ["Y"], "a": ["x"], "b": ["y"]}
+    """
+
+    __module__ = "mmlrs.stages"
+    _stage: ClassVar[str] = "MultiColumnAdapterModel"
+
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to read, one for each copy of the stage. Must not be empty.", Convert.str_list)
+    outputCols: Param[Any] = Param(undefined(), "outputCols", "Names of the columns to add, in the order of `inputCols`; none of them exists. Must not be empty.", Convert.str_list)
+    stages: Param[Any] = Param(undefined(), "stages", "The transformers, one for each pair of columns. Must not be empty.", Convert.stage_list)
+
+    def __init__(
+        self,
+        *,
+        inputCols: Sequence[str] | None = None,
+        outputCols: Sequence[str] | None = None,
+        stages: Sequence[Params] | None = None,
+    ) -> None:
+        super().__init__(
+            {
+                "inputCols": inputCols,
+                "outputCols": outputCols,
+                "stages": stages,
+            }
+        )
+
+    def setInputCols(self, value: Sequence[str]) -> Self:
+        """Set `inputCols`; returns the stage."""
+        self._set(inputCols=value)
+        return self
+
+    def getInputCols(self) -> Sequence[str] | None:
+        """Return the value of `inputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("inputCols")
+        return value
+
+    def setOutputCols(self, value: Sequence[str]) -> Self:
+        """Set `outputCols`; returns the stage."""
+        self._set(outputCols=value)
+        return self
+
+    def getOutputCols(self) -> Sequence[str] | None:
+        """Return the value of `outputCols`, or None when it is not set."""
+        value: Sequence[str] | None = self._value("outputCols")
+        return value
+
+    def setStages(self, value: Sequence[Params]) -> Self:
+        """Set `stages`; returns the stage."""
+        self._set(stages=value)
+        return self
+
+    def getStages(self) -> Sequence[Params] | None:
+        """Return the value of `stages`, or None when it is not set."""
+        value: Sequence[Params] | None = self._value("stages")
         return value
 
 

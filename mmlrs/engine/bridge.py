@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from mmlrs.errors import ExecutionError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["collect", "on_table_or_spark", "through_spark", "to_spark"]
+__all__ = ["added_by", "collect", "on_table_or_spark", "through_spark", "to_spark", "with_metadata"]
 
 
 def through_spark(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> Any:
@@ -36,6 +37,24 @@ def on_table_or_spark(owner: Any, stage: Any, table: pa.Table) -> pa.Table:
         return collect(through_spark(owner, table, stage.transform))
     made: pa.Table = stage.transform(table)
     return made
+
+
+def added_by(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> pa.Table:
+    """Return a table with the columns that `work` adds to it as a DataFrame of the active session."""
+    made = through_spark(stage, table, work)
+    rows = collect(made)
+    for name in [n for n in rows.column_names if n not in table.column_names]:
+        table = table.append_column(rows.schema.field(name), rows[name])
+    return with_metadata(table, {f.name: f.metadata for f in made.schema if "mmlrs" in f.metadata})
+
+
+def with_metadata(table: pa.Table, facts: dict[str, dict[str, Any]]) -> pa.Table:
+    """Return the table with more metadata, as JSON, in the fields of some columns."""
+    fields = []
+    for field in table.schema:
+        new = {k.encode(): json.dumps(v).encode() for k, v in facts.get(field.name, {}).items()}
+        fields.append(field.with_metadata({**(field.metadata or {}), **new}) if new else field)
+    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
 
 
 def to_spark(spark: SparkSession, data: pa.Table) -> Any:

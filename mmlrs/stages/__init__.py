@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmlrs.stages.adapter import MultiColumnAdapter, MultiColumnAdapterModel
 from mmlrs.stages.balance import ClassBalancer, ClassBalancerModel
 from mmlrs.stages.batching import (
     DynamicMiniBatchTransformer,
@@ -34,6 +35,8 @@ __all__ = [
     "FixedMiniBatchTransformer",
     "FlattenBatch",
     "Lambda",
+    "MultiColumnAdapter",
+    "MultiColumnAdapterModel",
     "PartitionConsolidator",
     "PartitionSample",
     "Query",

@@ -378,8 +378,10 @@ _READS_NULLS = {
     "ComputeModelStatistics": "a row counts or it does not; there is no row to keep",
     "DataConversion": "null stays null, as in a cast of Spark's",
     "Featurize": "replaces what is missing",
+    "FindBestModel": "the policy is for rows to compare by",
     "TrainClassifier": "the policy is for rows to train on",
     "TrainRegressor": "the policy is for rows to train on",
+    "TuneHyperparameters": "the policy is for rows to compare by",
     "IndexToValue": "no index stands for no value, as in Spark's IndexToString",
 }
 #: Stages whose result does not hold the columns of their input, and why.
@@ -397,6 +399,7 @@ _NEEDS_SPARK = {
     "Query": "the session runs its SQL",
     "TrainClassifier": "the session trains its learner",
     "TrainRegressor": "the session trains its learner",
+    "TuneHyperparameters": "the session makes the trials",
 }
 _FIT_CHECKS: set[Check] = {check_partitions}
 _CHECKS_WITHOUT_RUN: set[Check] = {

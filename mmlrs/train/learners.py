@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from mmlrs._generated import train as _generated
 from mmlrs.base import Estimator, PythonModel
-from mmlrs.engine.bridge import collect, through_spark
+from mmlrs.engine.bridge import added_by, through_spark, with_metadata
 from mmlrs.engine.expr import resolve, resolve_all
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 from mmlrs.featurize import Featurize, ValueIndexer, ValueIndexerModel
@@ -24,11 +26,64 @@ _BINARY = ("GBTClassifier", "LinearSVC", "FMClassifier")
 _FEW_FEATURES = 4096
 
 
-class _Trainer(Estimator):
+@dataclass(frozen=True)
+class Prepared:
+    """How the rows of a dataset become what a learner reads."""
+
+    #: Adds the label as a number; rows without one fail or go.
+    index: Callable[[Any], Any]
+    featurizer: Any
+    #: The user's label column, and that of its numbers.
+    label: str
+    target: str
+    weight: str | None
+    #: The labels in the order of their numbers, unless the data hold the numbers.
+    labels: list[Any] | None = None
+    #: Returns the number of classes of a frame.
+    classes: Callable[[Any], int] | None = None
+
+    def transform(self, df: Any) -> Any:
+        """Add the label's number and the features."""
+        return self.featurizer.transform(self.index(df))
+
+    def columns(self) -> list[str]:
+        """Return the columns that a learner reads."""
+        read = [self.featurizer.getOutputCol(), self.target]
+        return read if self.weight is None else [*read, self.weight]
+
+
+class Trainer(Estimator):
     """What both trainers do."""
 
     def _fit_table(self, table: pa.Table) -> Any:
         return through_spark(self, table, self._fit_spark)
+
+    def _fit_spark(self, df: Any) -> Any:
+        from mmlrs.engine import spark
+
+        prepared = self._prepare(df)
+        frame = prepared.transform(df)
+        frame = frame.select(*[spark.quoted(name) for name in prepared.columns()]).persist()
+        try:
+            fitted = self._fit_learner(prepared, frame)
+        finally:
+            frame.unpersist()
+        return self._model(prepared, fitted)._resetUid(self.uid)
+
+    def _prepare(self, df: Any, whole: Any = None) -> Prepared:
+        """Fit what makes features and numbers of labels; the labels are those of `whole`, if given."""
+        raise NotImplementedError
+
+    def _fit_learner(self, prepared: Prepared, frame: Any) -> Any:
+        """Fit the learner on a frame that has been prepared."""
+        return self._ready(frame, prepared.target, prepared.weight).fit(frame)
+
+    def _model(self, prepared: Prepared, fitted: Any) -> Any:
+        raise NotImplementedError
+
+    def _target(self) -> str:
+        """Return the name of the column of the label's numbers; it is there while training alone."""
+        return f"{self._value('featuresCol')}_label"
 
     def _learner(self) -> Any:
         """Return the learner, which must be an estimator."""
@@ -59,26 +114,29 @@ class _Trainer(Estimator):
             )
         return label, inputs, weight
 
-    def _featurizer(self, df: Any, inputs: list[str]) -> Any:
-        """Fit what makes the features."""
+    def _featurize(self) -> Featurize:
+        """Return what makes the features, as suits the learner; its columns are still open."""
         learner = self._learner()
         trees = learner.hasParam("maxBins")
         few = trees or learner.hasParam("layers")
-        featurize = Featurize(
-            inputCols=inputs, outputCol=self._value("featuresCol"), oneHotEncodeCategoricals=not trees
-        )
-        number = self._value("numFeatures") or (_FEW_FEATURES if few else featurize.getNumFeatures())
-        return featurize.setNumFeatures(number).fit(df)
+        made = Featurize(outputCol=self._value("featuresCol"), oneHotEncodeCategoricals=not trees)
+        number = self._value("numFeatures") or (_FEW_FEATURES if few else made.getNumFeatures())
+        return made.setNumFeatures(number)
 
-    def _fit_learner(self, learner: Any, frame: Any, *columns: str) -> Any:
-        """Fit the learner on some columns of a frame, which are cached while it runs."""
-        from mmlrs.engine import spark
+    def _featurizer(self, df: Any, inputs: list[str]) -> Any:
+        """Fit what makes the features."""
+        return self._featurize().setInputCols(inputs).fit(df)
 
-        frame = frame.select(*[spark.quoted(name) for name in columns]).persist()
-        try:
-            return learner.fit(frame)
-        finally:
-            frame.unpersist()
+    def _features_key(self) -> str:
+        """Return what decides how features and numbers of labels are made: equal keys, equal features."""
+        own = {p.name: self._value(p.name) for p in self.params if p.name != "model"}
+        made = self._featurize()
+        facts = [
+            made.getOneHotEncodeCategoricals(),
+            made.getNumFeatures(),
+            _optional(self._learner(), "weightCol"),
+        ]
+        return json.dumps([self._stage, own, facts], sort_keys=True)
 
     def _ready(self, frame: Any, label: str, weight: str | None) -> Any:
         """Return a copy of the learner that reads the features and the label, with the sizes that follow from them."""
@@ -106,25 +164,29 @@ def _sizes_of_categories(frame: Any, features: str) -> list[int]:
     return [len(a.get("vals", ())) or a.get("num_vals", 0) for a in group.get("attrs", {}).get("nominal", [])]
 
 
-class TrainClassifier(_generated.TrainClassifier, _Trainer):
+class TrainClassifier(_generated.TrainClassifier, Trainer):
     __doc__ = _generated.TrainClassifier.__doc__
     __module__ = "mmlrs.train"
 
-    def _fit_spark(self, df: Any) -> Any:
+    def _prepare(self, df: Any, whole: Any = None) -> Prepared:
         label, inputs, weight = self._names(df)
-        classes = f"{self.uid}_class"
-        df, labels, number = self._indexed(df, label, classes)
-        featurizer = self._featurizer(df, inputs)
-        frame = featurizer.transform(df)
-        learner = self._ready(frame, classes, weight)
+        index, labels, classes = self._indexed(df if whole is None else whole, label)
+        featurizer = self._featurizer(index(df), inputs)
+        return Prepared(index, featurizer, label, self._target(), weight, labels, classes)
+
+    def _fit_learner(self, prepared: Prepared, frame: Any) -> Any:
+        assert prepared.classes is not None
+        learner = self._ready(frame, prepared.target, prepared.weight)
         if learner.hasParam("layers"):
-            learner._set(layers=self._layers(learner, frame, number(frame)))
-        elif type(learner).__name__ in _BINARY and number(frame) > 2:
-            learner = _one_vs_rest(learner, weight)
-        columns = [self._value("featuresCol"), classes, *([] if weight is None else [weight])]
-        fitted = self._fit_learner(learner, frame, *columns)
-        model = TrainedClassifierModel(featurizer=featurizer, model=fitted, labelCol=label, labels=labels)
-        return model._resetUid(self.uid)
+            learner._set(layers=self._layers(learner, frame, prepared.classes(frame)))
+        elif type(learner).__name__ in _BINARY and prepared.classes(frame) > 2:
+            learner = _one_vs_rest(learner, prepared.weight)
+        return learner.fit(frame)
+
+    def _model(self, prepared: Prepared, fitted: Any) -> Any:
+        return TrainedClassifierModel(
+            featurizer=prepared.featurizer, model=fitted, labelCol=prepared.label, labels=prepared.labels
+        )
 
     def _layers(self, learner: Any, frame: Any, classes: int) -> list[int]:
         """Return the sizes of a perceptron's layers; the user's own list stays as it is."""
@@ -134,31 +196,29 @@ class TrainClassifier(_generated.TrainClassifier, _Trainer):
         return [width, *inner, classes]
 
     def _indexed(
-        self, df: Any, label: str, classes: str
-    ) -> tuple[Any, list[Any] | None, Callable[[Any], int]]:
-        """Add the numbers of the classes; also return the labels and what tells the number of classes."""
+        self, df: Any, label: str
+    ) -> tuple[Callable[[Any], Any], list[Any] | None, Callable[[Any], int]]:
+        """Return what adds the numbers of the classes, the labels, and what tells the number of classes."""
         from pyspark.sql import functions as F
 
         from mmlrs.engine import spark
 
+        target = self._target()
         nominal = df.schema[label].metadata.get("ml_attr", {}).get("vals")
-        labels, column = self._value("labels"), F.col(spark.quoted(label))
+        labels = self._value("labels")
         if nominal is not None and labels is not None:
             raise InvalidParamError(
                 f"{self._stage}: param `labels` must not be set: the column `{label}` has nominal attributes that tell them"
             )
         if nominal is not None or not self._value("reindexLabel"):
-            df = _numbers(self, df, label, classes, column)
+            numbers = partial(_numbers, self, label=label, output=target)
             if nominal is not None:
-                return df, None, lambda _: len(nominal)
-            return df, None, lambda frame: int(frame.agg(F.max(classes)).first()[0] or 0) + 1
-        params = {
-            "inputCol": label,
-            "outputCol": classes,
-            "handleInvalid": self._value("handleInvalid"),
-        }
+                return numbers, None, lambda _: len(nominal)
+            return numbers, None, lambda frame: int(frame.agg(F.max(target)).first()[0] or 0) + 1
+        policy = self._value("handleInvalid")
+        params = {"inputCol": label, "outputCol": target, "handleInvalid": policy}
         if labels is None:
-            there = df.where(column.isNotNull()) if self._value("handleInvalid") == "skip" else df
+            there = df.where(F.col(spark.quoted(label)).isNotNull()) if policy == "skip" else df
             indexer = ValueIndexer(**params).fit(there)
             labels = indexer.getLevels()
         else:
@@ -168,7 +228,7 @@ class TrainClassifier(_generated.TrainClassifier, _Trainer):
             raise DecodeError(
                 f"{self._stage}: column `{label}`: has {found}; a classifier needs two classes at least"
             )
-        return indexer.transform(df), labels, lambda _: len(labels)
+        return indexer.transform, labels, lambda _: len(labels)
 
 
 def _one_vs_rest(learner: Any, weight: str | None) -> Any:
@@ -178,10 +238,12 @@ def _one_vs_rest(learner: Any, weight: str | None) -> Any:
     return made if weight is None else made.setWeightCol(weight)
 
 
-def _numbers(stage: Any, df: Any, label: str, output: str, column: Any) -> Any:
+def _numbers(stage: Any, df: Any, label: str, output: str) -> Any:
     """Add a label column of numbers or booleans as doubles; rows without a label fail or go."""
     from pyspark.sql import functions as F
     from pyspark.sql.types import BooleanType, NumericType
+
+    from mmlrs.engine import spark
 
     kind = df.schema[label].dataType
     if not isinstance(kind, NumericType | BooleanType):
@@ -189,7 +251,7 @@ def _numbers(stage: Any, df: Any, label: str, output: str, column: Any) -> Any:
             f"{stage._stage}: column `{label}`: has type {kind.simpleString()}; the label must be a number or a boolean; "
             "DataConversion makes one of it"
         )
-    number = column.cast("double")
+    number = F.col(spark.quoted(label)).cast("double")
     missing = number.isNull() | F.isnan(number)
     if stage._value("handleInvalid") == "skip":
         return df.where(~missing).withColumn(output, number)
@@ -197,24 +259,17 @@ def _numbers(stage: Any, df: Any, label: str, output: str, column: Any) -> Any:
     return df.withColumn(output, F.when(missing, cause.cast("double")).otherwise(number))
 
 
-class TrainRegressor(_generated.TrainRegressor, _Trainer):
+class TrainRegressor(_generated.TrainRegressor, Trainer):
     __doc__ = _generated.TrainRegressor.__doc__
     __module__ = "mmlrs.train"
 
-    def _fit_spark(self, df: Any) -> Any:
-        from pyspark.sql import functions as F
-
-        from mmlrs.engine import spark
-
+    def _prepare(self, df: Any, whole: Any = None) -> Prepared:
         label, inputs, weight = self._names(df)
-        number = f"{self.uid}_label"
-        df = _numbers(self, df, label, number, F.col(spark.quoted(label)))
-        featurizer = self._featurizer(df, inputs)
-        frame = featurizer.transform(df)
-        columns = [self._value("featuresCol"), number, *([] if weight is None else [weight])]
-        fitted = self._fit_learner(self._ready(frame, number, weight), frame, *columns)
-        model = TrainedRegressorModel(featurizer=featurizer, model=fitted, labelCol=label)
-        return model._resetUid(self.uid)
+        index = partial(_numbers, self, label=label, output=self._target())
+        return Prepared(index, self._featurizer(index(df), inputs), label, self._target(), weight)
+
+    def _model(self, prepared: Prepared, fitted: Any) -> Any:
+        return TrainedRegressorModel(featurizer=prepared.featurizer, model=fitted, labelCol=prepared.label)
 
 
 class _Trained(PythonModel):
@@ -227,13 +282,8 @@ class _Trained(PythonModel):
         if type(model).__module__.startswith("mmlrs."):
             made = model.transform(featurizer.transform(table))
             made = made.drop_columns([featurizer.getOutputCol()])
-            return _marked_table(made, self._marks(made.column_names, table.column_names))
-        made_df = through_spark(self, table, self._transform_spark)
-        rows = collect(made_df)
-        for name in [n for n in rows.column_names if n not in table.column_names]:
-            table = table.append_column(rows.schema.field(name), rows[name])
-        facts = {f.name: f.metadata for f in made_df.schema if METADATA in f.metadata}
-        return _marked_table(table, facts)
+            return with_metadata(made, self._marks(made.column_names, table.column_names))
+        return added_by(self, table, self._transform_spark)
 
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
@@ -259,15 +309,6 @@ class _Trained(PythonModel):
 
     def _mark(self, role: str, name: str) -> dict[str, Any]:
         return {METADATA: {"role": role, "kind": self._kind, "model": self.uid}}
-
-
-def _marked_table(table: pa.Table, facts: dict[str, dict[str, Any]]) -> pa.Table:
-    """Return the table with more metadata in the fields of some columns."""
-    fields = []
-    for field in table.schema:
-        new = {k.encode(): json.dumps(v).encode() for k, v in facts.get(field.name, {}).items()}
-        fields.append(field.with_metadata({**(field.metadata or {}), **new}) if new else field)
-    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
 
 
 class TrainedClassifierModel(_generated.TrainedClassifierModel, _Trained):

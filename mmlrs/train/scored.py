@@ -15,7 +15,7 @@ import pyarrow as pa
 from mmlrs.engine.expr import resolve
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
-__all__ = ["METADATA", "Scored", "scored_columns"]
+__all__ = ["METADATA", "Scored", "facts_of", "scored_columns"]
 
 METADATA = "mmlrs"
 _SCORES = ("probability", "rawPrediction")
@@ -34,7 +34,7 @@ class Scored:
     names: list[str] | None = field(default=None)
 
 
-def _facts(dataset: Any) -> dict[str, dict[str, Any]]:
+def facts_of(dataset: Any) -> dict[str, dict[str, Any]]:
     """Return the metadata of every column."""
     if isinstance(dataset, pa.Table):
         return {
@@ -52,7 +52,7 @@ def scored_columns(stage: Any, dataset: Any, kind: str | None) -> Scored:
 
     `kind` is what the user asked for, or None for what the metadata tell.
     """
-    facts = _facts(dataset)
+    facts = facts_of(dataset)
     spark = not isinstance(dataset, pa.Table)
 
     def named(param: str) -> str | None:

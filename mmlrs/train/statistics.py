@@ -97,16 +97,32 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
         """Return the columns that are read."""
         return self._columns("input")
 
-    def _transform_table(self, table: pa.Table) -> pa.Table:
-        stage, scored = self._resolved(table)
-        return self._row(scored, tables.fit(stage, table)[1])
+    def evaluate(self, dataset: Any) -> pa.Table:
+        """Return the row of metrics as a table, for a DataFrame too.
 
-    def _transform_spark(self, df: Any) -> Any:
+        Parameters
+        ----------
+        dataset : pyspark.sql.DataFrame or pyarrow.Table
+            The scored rows.
+
+        Returns
+        -------
+        pyarrow.Table
+            What `transform` gives.
+        """
+        self._check_params()
+        stage, scored = self._resolved(dataset)
+        if isinstance(dataset, pa.Table):
+            return self._row(scored, tables.fit(stage, dataset)[1])
         from mmlrs.engine import spark
 
-        stage, scored = self._resolved(df)
-        made = self._row(scored, spark.fit(stage, df, merge_on_executor=True)[1])
-        return df.sparkSession.createDataFrame(made)
+        return self._row(scored, spark.fit(stage, dataset, merge_on_executor=True)[1])
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        return self.evaluate(table)
+
+    def _transform_spark(self, df: Any) -> Any:
+        return df.sparkSession.createDataFrame(self.evaluate(df))
 
     def _resolved(self, dataset: Any) -> tuple[Any, Scored]:
         """Return the stage with every column named, and what is known of the columns."""

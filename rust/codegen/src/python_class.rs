@@ -12,7 +12,9 @@ const WIDTH: usize = 110;
 /// The module's text.
 pub fn module(name: &str, stages: &[&StageSpec]) -> String {
     let types: Vec<ParamType> = stages.iter().flat_map(|s| s.params.iter().map(|p| p.ty)).collect();
-    let typing = ["Any", "ClassVar", "Self"];
+    let space = types.contains(&ParamType::ParamSpace);
+    let typing: &[&str] =
+        if space { &["TYPE_CHECKING", "Any", "ClassVar", "Self"] } else { &["Any", "ClassVar", "Self"] };
     let mut abc: Vec<&str> = Vec::new();
     if types.iter().any(|t| t.annotation().contains("Callable")) {
         abc.push("Callable");
@@ -33,11 +35,14 @@ pub fn module(name: &str, stages: &[&StageSpec]) -> String {
     }
     let _ = writeln!(out, "from typing import {}\n", typing.join(", "));
     let model = types.iter().any(|t| t.annotation() == "ModelLike");
-    let params = if types.contains(&ParamType::Stage) { "Params, " } else { "" };
+    let params = if types.iter().any(|t| t.annotation().contains("Params")) { "Params, " } else { "" };
     let _ = writeln!(out, "from mmlrs._params import Convert, Param, {params}undefined");
     let _ = writeln!(out, "from mmlrs.base import {}", bases.join(", "));
     if model {
         let _ = writeln!(out, "from mmlrs.models import ModelLike");
+    }
+    if space {
+        out.push_str("\nif TYPE_CHECKING:\n    from mmlrs.automl.spaces import ParamSpace\n");
     }
     let names: Vec<String> = stages.iter().map(|s| format!("{:?}", s.name)).collect();
     let _ = writeln!(out, "\n__all__ = [{}]", names.join(", "));

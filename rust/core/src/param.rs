@@ -341,6 +341,30 @@ impl ParamField for FunctionRef {
     }
 }
 
+impl ParamField for Vec<StageRef> {
+    const TYPE: ParamType = ParamType::StageList;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        list(value, "a list of stages")
+    }
+}
+
+/// A space of hyper-parameters: which values of which params of which stages. Python alone draws from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpaceRef {
+    /// The descriptions of the params, with the uid of their stage.
+    pub params: Vec<Value>,
+}
+
+impl ParamField for SpaceRef {
+    const TYPE: ParamType = ParamType::ParamSpace;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        match value.get("params").and_then(Value::as_array) {
+            Some(params) => Ok(Self { params: params.clone() }),
+            None => expected("a space of hyper-parameters", value),
+        }
+    }
+}
+
 /// The columns a param names, for the derive macro.
 pub trait ColumnNames {
     /// Column names read by an input param.

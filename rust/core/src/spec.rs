@@ -115,13 +115,17 @@ pub enum ParamType {
     File,
     /// another stage, of mmlrs or of Spark ML
     Stage,
+    /// list of stages, of mmlrs or of Spark ML
+    StageList,
+    /// a space of hyper-parameters
+    ParamSpace,
     /// a Python function
     Function,
 }
 
 impl ParamType {
     /// Every type, for tests that loop over the table.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Bool,
         Self::Int,
         Self::Float,
@@ -135,6 +139,8 @@ impl ParamType {
         Self::Model,
         Self::File,
         Self::Stage,
+        Self::StageList,
+        Self::ParamSpace,
         Self::Function,
     ];
 
@@ -154,6 +160,8 @@ impl ParamType {
             Self::Model => "model",
             Self::File => "file",
             Self::Stage => "stage",
+            Self::StageList => "stage_list",
+            Self::ParamSpace => "param_space",
             Self::Function => "function",
         }
     }
@@ -173,6 +181,8 @@ impl ParamType {
             Self::Operations => "Sequence[Mapping[str, Any]]",
             Self::Model | Self::File => "ModelLike",
             Self::Stage => "Params",
+            Self::StageList => "Sequence[Params]",
+            Self::ParamSpace => "ParamSpace",
             Self::Function => "Callable[..., Any]",
         }
     }
@@ -189,7 +199,13 @@ impl ParamType {
             Self::IntList => vec![json!("a"), json!([1.5])],
             Self::ValueList => vec![json!("a"), json!([[1]])],
             Self::Operations => vec![json!(1), json!(["resize"])],
-            Self::StrMap | Self::Model | Self::File | Self::Stage | Self::Function => vec![json!(1), json!([1])],
+            Self::StrMap
+            | Self::Model
+            | Self::File
+            | Self::Stage
+            | Self::StageList
+            | Self::ParamSpace
+            | Self::Function => vec![json!(1), json!([1])],
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Each stage is declared like a native one; its Python subclass supplies `_transform_spark` and `_transform_table`, or
 //! `_fit_spark` and `_fit_table`.
 
+mod automl;
 mod cacher;
 mod checkpoint_data;
 mod class_balancer;
@@ -15,6 +16,8 @@ mod fixed_mini_batch_transformer;
 mod flatten_batch;
 mod image_set_augmenter;
 mod lambda;
+mod multi_column_adapter;
+mod multi_column_adapter_model;
 mod partition_consolidator;
 mod partition_sample;
 mod query;
@@ -29,6 +32,9 @@ mod timer_model;
 mod train;
 mod udf_transformer;
 
+pub use automl::{
+    BestModel, ChosenParams, ComparisonParams, FindBestModel, TuneHyperparameters, TuneHyperparametersModel,
+};
 pub use cacher::Cacher;
 pub use checkpoint_data::CheckpointData;
 pub use class_balancer::ClassBalancer;
@@ -41,6 +47,8 @@ pub use fixed_mini_batch_transformer::FixedMiniBatchTransformer;
 pub use flatten_batch::FlattenBatch;
 pub use image_set_augmenter::ImageSetAugmenter;
 pub use lambda::Lambda;
+pub use multi_column_adapter::MultiColumnAdapter;
+pub use multi_column_adapter_model::MultiColumnAdapterModel;
 pub use partition_consolidator::PartitionConsolidator;
 pub use partition_sample::PartitionSample;
 pub use query::Query;

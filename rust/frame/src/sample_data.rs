@@ -75,3 +75,11 @@ pub fn scored_rows() -> RecordBatch {
     let bought: ArrayRef = Arc::new(StringArray::from(vec!["no", "yes", "no", "yes"]));
     batch(vec![("age", age), ("score", score), ("bought", bought)])
 }
+
+/// A label, a score that tells it and a guess that does not.
+pub fn judged_rows() -> RecordBatch {
+    let bought: ArrayRef = Arc::new(Float64Array::from(vec![0.0, 1.0, 0.0, 1.0]));
+    let guess: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1.0, 0.0, 0.0]));
+    let score: ArrayRef = Arc::new(Float64Array::from(vec![0.0, 1.0, 0.0, 1.0]));
+    batch(vec![("bought", bought), ("guess", guess), ("score", score)])
+}

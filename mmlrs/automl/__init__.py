@@ -1,0 +1,40 @@
+"""Choice of models and search for hyper-parameters."""
+
+from __future__ import annotations
+
+from mmlrs.automl.best import BestModel, FindBestModel, TuneHyperparameters, TuneHyperparametersModel
+from mmlrs.automl.spaces import (
+    DiscreteHyperParam,
+    FloatRangeHyperParam,
+    GridSpace,
+    HyperParam,
+    HyperparamBuilder,
+    IntRangeHyperParam,
+    ParamSpace,
+    RandomSpace,
+    RangeHyperParam,
+    TunedParam,
+)
+
+#: The predecessors' names of the two ranges.
+DoubleRangeHyperParam = FloatRangeHyperParam
+LongRangeHyperParam = IntRangeHyperParam
+
+__all__ = [
+    "BestModel",
+    "DiscreteHyperParam",
+    "DoubleRangeHyperParam",
+    "FindBestModel",
+    "FloatRangeHyperParam",
+    "GridSpace",
+    "HyperParam",
+    "TunedParam",
+    "HyperparamBuilder",
+    "IntRangeHyperParam",
+    "LongRangeHyperParam",
+    "ParamSpace",
+    "RandomSpace",
+    "RangeHyperParam",
+    "TuneHyperparameters",
+    "TuneHyperparametersModel",
+]

@@ -1,0 +1,378 @@
+"""Which hyper-parameters to try: distributions of values, and spaces of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmlrs._params import Param
+from mmlrs.errors import InvalidParamError
+
+__all__ = [
+    "DiscreteHyperParam",
+    "FloatRangeHyperParam",
+    "GridSpace",
+    "HyperParam",
+    "TunedParam",
+    "HyperparamBuilder",
+    "IntRangeHyperParam",
+    "ParamSpace",
+    "RandomSpace",
+    "RangeHyperParam",
+]
+
+
+class HyperParam:
+    """What values a hyper-parameter can take; `DiscreteHyperParam`, `IntRangeHyperParam` or `FloatRangeHyperParam`."""
+
+    def draw(self, random: np.random.Generator) -> Any:
+        """Return a value drawn at random."""
+        raise NotImplementedError
+
+    def values(self) -> list[Any] | None:
+        """Return all values, or None when they cannot be listed."""
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` makes the same of."""
+        return {"kind": type(self).__name__, **vars(self)}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> HyperParam:
+        """Make the hyper-parameter that `to_json` described."""
+        kinds = {
+            kind.__name__: kind for kind in (DiscreteHyperParam, IntRangeHyperParam, FloatRangeHyperParam)
+        }
+        given = dict(value)
+        kind = given.pop("kind", None)
+        if kind not in kinds:
+            raise InvalidParamError(f"HyperParam: there is no kind {kind!r}; there are {', '.join(kinds)}")
+        return kinds[kind](**given)
+
+
+class DiscreteHyperParam(HyperParam):
+    """One of several values.
+
+    Parameters
+    ----------
+    values : sequence
+        The values, of any type that the param takes; not empty.
+    seed : int, default 0
+        Mixed with the seed of the search: another seed draws other values.
+
+    Examples
+    --------
+    >>> from mmlrs.automl import DiscreteHyperParam
+    >>> DiscreteHyperParam([5, 10]).values()
+    [5, 10]
+    """
+
+    def __init__(self, values: Sequence[Any], seed: int = 0) -> None:
+        self.choices = [v.item() if isinstance(v, np.generic) else v for v in values]
+        self.seed = seed
+        if not self.choices:
+            raise InvalidParamError("DiscreteHyperParam: `values` must not be empty")
+
+    def draw(self, random: np.random.Generator) -> Any:
+        """Return one of the values, each as likely as the others."""
+        return self.choices[int(random.integers(len(self.choices)))]
+
+    def values(self) -> list[Any]:
+        """Return the values."""
+        return self.choices
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` makes the same of."""
+        return {"kind": "DiscreteHyperParam", "values": self.choices, "seed": self.seed}
+
+
+class _Range(HyperParam):
+    """What both ranges do."""
+
+    def __init__(self, min: float, max: float, seed: int) -> None:
+        self.min, self.max, self.seed = min, max, seed
+        if not min < max:
+            raise InvalidParamError(
+                f"{type(self).__name__}: `min` must be less than `max`, got {min} and {max}"
+            )
+
+
+class IntRangeHyperParam(_Range):
+    """An integer from a range.
+
+    Parameters
+    ----------
+    min : int
+        The least value.
+    max : int
+        What all values are below.
+    seed : int, default 0
+        Mixed with the seed of the search: another seed draws other values.
+
+    Examples
+    --------
+    >>> from mmlrs.automl import IntRangeHyperParam
+    >>> IntRangeHyperParam(2, 6).values()
+    [2, 3, 4, 5]
+    """
+
+    def __init__(self, min: int, max: int, seed: int = 0) -> None:
+        super().__init__(int(min), int(max), seed)
+
+    def draw(self, random: np.random.Generator) -> int:
+        """Return a value, each as likely as the others."""
+        return int(random.integers(int(self.min), int(self.max)))
+
+    def values(self) -> list[int]:
+        """Return every integer of the range."""
+        return list(range(int(self.min), int(self.max)))
+
+
+class FloatRangeHyperParam(_Range):
+    """A number from a range.
+
+    Parameters
+    ----------
+    min : float
+        The least value; above 0 with `log`.
+    max : float
+        What all values are below.
+    seed : int, default 0
+        Mixed with the seed of the search: another seed draws other values.
+    log : bool, default False
+        Draw the logarithm evenly: as many values between 0.001 and 0.01 as between 0.01 and 0.1, which suits
+        regularization and step sizes.
+
+    Examples
+    --------
+    >>> from mmlrs.automl import FloatRangeHyperParam
+    >>> import numpy as np
+    >>> 0.001 <= FloatRangeHyperParam(0.001, 1.0, log=True).draw(np.random.default_rng(0)) < 1.0
+    True
+    """
+
+    def __init__(self, min: float, max: float, seed: int = 0, *, log: bool = False) -> None:
+        super().__init__(float(min), float(max), seed)
+        self.log = log
+        if log and self.min <= 0:
+            raise InvalidParamError(
+                f"FloatRangeHyperParam: with `log`, `min` must be greater than 0, got {min}"
+            )
+
+    def draw(self, random: np.random.Generator) -> float:
+        """Return a value."""
+        if self.log:
+            return float(np.exp(random.uniform(np.log(self.min), np.log(self.max))))
+        return float(random.uniform(self.min, self.max))
+
+
+def RangeHyperParam(min: float, max: float, seed: int = 0, *, log: bool = False) -> HyperParam:
+    """Return a range of integers for two integers, else one of floats.
+
+    Parameters
+    ----------
+    min : int or float
+        The least value.
+    max : int or float
+        What all values are below.
+    seed : int, default 0
+        Mixed with the seed of the search.
+    log : bool, default False
+        As in `FloatRangeHyperParam`; a range of floats then.
+
+    Examples
+    --------
+    >>> from mmlrs.automl import RangeHyperParam
+    >>> type(RangeHyperParam(1, 5)).__name__, type(RangeHyperParam(0.0, 1.0)).__name__
+    ('IntRangeHyperParam', 'FloatRangeHyperParam')
+    """
+    whole = all(isinstance(bound, int | np.integer) for bound in (min, max))
+    if whole and not log:
+        return IntRangeHyperParam(int(min), int(max), seed)
+    return FloatRangeHyperParam(min, max, seed, log=log)
+
+
+@dataclass(frozen=True)
+class TunedParam:
+    """A param of a stage, and the values to try.
+
+    Parameters
+    ----------
+    stage : str
+        The stage's uid.
+    owner : str
+        The name of the stage's class, for reports.
+    param : str
+        The param's name.
+    values : HyperParam
+        What values it can take.
+    """
+
+    stage: str
+    owner: str
+    param: str
+    values: HyperParam
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` makes the same of."""
+        return {
+            "stage": self.stage,
+            "owner": self.owner,
+            "param": self.param,
+            "values": self.values.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> TunedParam:
+        """Make what `to_json` described."""
+        values = HyperParam.from_json(value["values"])
+        return cls(value["stage"], value["owner"], value["param"], values)
+
+
+class HyperparamBuilder:
+    """Collects the hyper-parameters of a space.
+
+    Examples
+    --------
+    >>> from mmlrs.automl import DiscreteHyperParam, GridSpace, HyperparamBuilder
+    >>> from mmlrs.text import TextFeaturizer
+    >>> stage = TextFeaturizer(inputCol="text")
+    >>> builder = HyperparamBuilder().addHyperparam(stage, stage.numFeatures, DiscreteHyperParam([1024, 4096]))
+    >>> [h.param for h in GridSpace(builder.build()).hyperparams]
+    ['numFeatures']
+    """
+
+    def __init__(self) -> None:
+        self._added: list[TunedParam] = []
+
+    def addHyperparam(self, stage: Any, param: Param[Any] | str, values: HyperParam) -> HyperparamBuilder:
+        """Add a param.
+
+        Parameters
+        ----------
+        stage : Params
+            The stage that has the param: a learner, or a stage in it.
+        param : Param or str
+            The param, or its name.
+        values : HyperParam
+            What values to try.
+
+        Returns
+        -------
+        HyperparamBuilder
+            This one.
+
+        Raises
+        ------
+        InvalidParamError
+            The stage has no such param, or `values` is not a `HyperParam`.
+        """
+        name, owner = param if isinstance(param, str) else param.name, type(stage).__name__
+        if not stage.hasParam(name):
+            raise InvalidParamError(f"HyperparamBuilder: {owner} has no param `{name}`")
+        if not isinstance(values, HyperParam):
+            raise InvalidParamError(
+                f"HyperparamBuilder: the values of {owner}.{name} must be a HyperParam such as "
+                f"DiscreteHyperParam([...]), got a {type(values).__name__}"
+            )
+        self._added = [h for h in self._added if (h.stage, h.param) != (stage.uid, name)]
+        self._added.append(TunedParam(stage.uid, owner, name, values))
+        return self
+
+    def build(self) -> list[TunedParam]:
+        """Return what was added, in that order; a param added twice stands where it was added last."""
+        return list(self._added)
+
+
+#: The choice of a value for some params.
+Point = tuple[tuple[TunedParam, Any], ...]
+
+
+class ParamSpace:
+    """A space of hyper-parameters; `GridSpace` or `RandomSpace`.
+
+    Parameters
+    ----------
+    hyperparams : iterable of TunedParam
+        What `HyperparamBuilder.build` returns.
+    """
+
+    kind: str
+
+    def __init__(self, hyperparams: Iterable[TunedParam]) -> None:
+        self.hyperparams = list(hyperparams)
+        for item in self.hyperparams:
+            if not isinstance(item, TunedParam):
+                raise InvalidParamError(
+                    f"{type(self).__name__}: takes what HyperparamBuilder.build returns, got a {type(item).__name__}"
+                )
+
+    def space(self) -> ParamSpace:
+        """Return the space itself."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` makes the same of."""
+        return {"kind": self.kind, "params": [h.to_json() for h in self.hyperparams]}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> ParamSpace:
+        """Make the space that `to_json` described."""
+        kinds: dict[str, type[ParamSpace]] = {kind.kind: kind for kind in (GridSpace, RandomSpace)}
+        if value["kind"] not in kinds:
+            raise TypeError(f'must be a space of kind "grid" or "random", got {value["kind"]!r}')
+        return kinds[value["kind"]](TunedParam.from_json(h) for h in value.get("params", ()))
+
+
+class GridSpace(ParamSpace):
+    """Every combination of the values of its hyper-parameters.
+
+    Parameters
+    ----------
+    hyperparams : iterable of TunedParam
+        What `HyperparamBuilder.build` returns; no ranges of floats, which have no end of values.
+
+    Raises
+    ------
+    InvalidParamError
+        The values of a hyper-parameter cannot be listed.
+    """
+
+    kind = "grid"
+
+    def __init__(self, hyperparams: Iterable[TunedParam]) -> None:
+        super().__init__(hyperparams)
+        for h in self.hyperparams:
+            if h.values.values() is None:
+                raise InvalidParamError(
+                    f"GridSpace: the values of {h.owner}.{h.param} cannot be listed; give DiscreteHyperParam, or "
+                    "draw them with RandomSpace"
+                )
+
+    def points(self, hyperparams: Sequence[TunedParam]) -> list[Point]:
+        """Return every combination of the values of some of its hyper-parameters; the last one changes fastest."""
+        lists = [[(h, value) for value in h.values.values() or ()] for h in hyperparams]
+        return list(itertools.product(*lists))
+
+
+class RandomSpace(ParamSpace):
+    """Random choices of the values of its hyper-parameters.
+
+    Parameters
+    ----------
+    hyperparams : iterable of TunedParam
+        What `HyperparamBuilder.build` returns.
+    """
+
+    kind = "random"
+
+    def streams(self, seed: int) -> dict[TunedParam, np.random.Generator]:
+        """Return a source of random numbers for each hyper-parameter."""
+        return {
+            h: np.random.default_rng([seed % 2**64, getattr(h.values, "seed", 0) % 2**64, place])
+            for place, h in enumerate(self.hyperparams)
+        }
