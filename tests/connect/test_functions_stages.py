@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -56,7 +57,6 @@ def test_a_function_gives_what_it_gives_on_a_table(df):
 
 @pytest.mark.parametrize("kind", ["udf", "pandas_udf", "arrow_udf"])
 def test_udfs_of_every_kind_are_taken(df, kind):
-    import pandas as pd
     import pyarrow.compute as pc
     from pyspark.sql import functions as F
 
