@@ -132,7 +132,8 @@ class Stage(_Base):
                 return {"function": name_of(value)}
             return value.to_json() if hasattr(value, "to_json") else value
 
-        return json.dumps({name: plain(value) for name, value in values.items()})
+        # What has no form in JSON is a value in a space of hyper-parameters, which the core does not read.
+        return json.dumps({name: plain(value) for name, value in values.items()}, default=repr)
 
     def _check_params(self) -> None:
         _native.check_params(self._stage, self.uid, self._params_json())

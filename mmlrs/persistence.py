@@ -139,7 +139,7 @@ class StageWriter(MLWriter):
             if kinds[param.name] == "stage_list":
                 return {"stages": [class_name(item) for item in value]}
             if kinds[param.name] == "param_space":
-                return value.to_json()
+                return _saved_space(stage, param.name, value)
             if not isinstance(value, ModelHandle):
                 return value
             sha256, data = _portable(value, kinds[param.name])
@@ -164,6 +164,18 @@ class StageWriter(MLWriter):
             "language": "Python",
         }
         return json.dumps(metadata), models
+
+
+def _saved_space(stage: Any, param: str, space: Any) -> Any:
+    """Return a space of hyper-parameters, whose values must have a form in JSON."""
+    for tuned in space.hyperparams:
+        try:
+            json.dumps(tuned.values.to_json())
+        except TypeError as error:
+            raise InvalidParamError(
+                f"{stage._stage}: param `{param}`: the values of {tuned.owner}.{tuned.param} cannot be saved: {error}"
+            ) from None
+    return space.to_json()
 
 
 def _stages_of(stage: Any) -> list[tuple[str, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from mmlrs._generated import automl as _generated
-from mmlrs.automl.judge import best_of, learner_in, statistics, value_of
+from mmlrs.automl.judge import best_of, check_kind, learner_in, statistics, value_of
 from mmlrs.automl.search import Search, cause_of
 from mmlrs.automl.trials import Trial, parameters_json, trials
 from mmlrs.base import PythonModel
@@ -80,6 +80,7 @@ class FindBestModel(_generated.FindBestModel):
                 raise InvalidParamError(
                     f"{self._stage}: param `models` must be fitted models, got the estimator {model.uid}"
                 )
+            check_kind(self, model)
         if (label := self._value("labelCol")) is not None:
             resolve(label, columns, self._stage, ignore_case=ignore_case)
         rows = [self._judged(model, dataset) for model in models]
@@ -184,6 +185,7 @@ class TuneHyperparameters(_generated.TuneHyperparameters):
                 raise InvalidParamError(
                     f"{self._stage}: param `models` must be estimators, got the {type(model).__name__} {model.uid}"
                 )
+            check_kind(self, model)
         if (label := self._value("labelCol")) is not None:
             resolve(label, df.columns, self._stage, ignore_case=True)
         made = trials(self, models, self._value("paramSpace"))

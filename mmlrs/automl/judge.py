@@ -11,7 +11,7 @@ from mmlrs.errors import InvalidParamError
 from mmlrs.train.scored import METADATA, facts_of
 from mmlrs.train.statistics import METRICS, ComputeModelStatistics
 
-__all__ = ["best_of", "learner_in", "statistics", "value_of"]
+__all__ = ["best_of", "check_kind", "learner_in", "statistics", "value_of"]
 
 
 def statistics(stage: Any, scored: Any, learner: Any, label: str | None = None) -> pa.Table:
@@ -44,6 +44,16 @@ def statistics(stage: Any, scored: Any, learner: Any, label: str | None = None) 
         given["scoresCol"] = None
     policy = stage._value("handleInvalid")
     return ComputeModelStatistics(evaluationMetric=kind, handleInvalid=policy, **given).evaluate(scored)
+
+
+def check_kind(stage: Any, model: Any) -> None:
+    """Fail on a metric of regression for a classifier, or the other way round."""
+    metric = stage._value("evaluationMetric")
+    kind = getattr(model, "_kind", None)
+    if kind not in (None, METRICS[metric].kind):
+        raise InvalidParamError(
+            f'{stage._stage}: param `evaluationMetric`: "{metric}" is of {METRICS[metric].kind}, and {model.uid} does {kind}'
+        )
 
 
 def _marked(scored: Any) -> bool:

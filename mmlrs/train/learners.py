@@ -55,6 +55,8 @@ class Prepared:
 class Trainer(Estimator):
     """What both trainers do."""
 
+    _kind: str
+
     def _fit_table(self, table: pa.Table) -> Any:
         return through_spark(self, table, self._fit_spark)
 
@@ -167,6 +169,7 @@ def _sizes_of_categories(frame: Any, features: str) -> list[int]:
 class TrainClassifier(_generated.TrainClassifier, Trainer):
     __doc__ = _generated.TrainClassifier.__doc__
     __module__ = "mmlrs.train"
+    _kind = "classification"
 
     def _prepare(self, df: Any, whole: Any = None) -> Prepared:
         label, inputs, weight = self._names(df)
@@ -262,6 +265,7 @@ def _numbers(stage: Any, df: Any, label: str, output: str) -> Any:
 class TrainRegressor(_generated.TrainRegressor, Trainer):
     __doc__ = _generated.TrainRegressor.__doc__
     __module__ = "mmlrs.train"
+    _kind = "regression"
 
     def _prepare(self, df: Any, whole: Any = None) -> Prepared:
         label, inputs, weight = self._names(df)

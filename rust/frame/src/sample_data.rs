@@ -76,10 +76,10 @@ pub fn scored_rows() -> RecordBatch {
     batch(vec![("age", age), ("score", score), ("bought", bought)])
 }
 
-/// A label, a score that tells it and a guess that does not.
+/// A label, a score that tells it and a guess that does not: enough rows for folds.
 pub fn judged_rows() -> RecordBatch {
-    let bought: ArrayRef = Arc::new(Float64Array::from(vec![0.0, 1.0, 0.0, 1.0]));
-    let guess: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1.0, 0.0, 0.0]));
-    let score: ArrayRef = Arc::new(Float64Array::from(vec![0.0, 1.0, 0.0, 1.0]));
+    let column = |values: [f64; 4]| Arc::new(Float64Array::from(values.repeat(6))) as ArrayRef;
+    let (bought, guess, score) =
+        (column([0.0, 1.0, 0.0, 1.0]), column([1.0, 1.0, 0.0, 0.0]), column([0.0, 1.0, 0.0, 1.0]));
     batch(vec![("bought", bought), ("guess", guess), ("score", score)])
 }

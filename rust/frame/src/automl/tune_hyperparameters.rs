@@ -5,7 +5,7 @@ use mmlrs_macros::Stage;
 use serde_json::json;
 
 use super::ComparisonParams;
-use crate::sample_data::labelled_rows;
+use crate::sample_data::judged_rows;
 
 /// Finds the learner and the hyper-parameters that do best in a k-fold cross-validation.
 ///
@@ -77,6 +77,6 @@ impl HasSample for TuneHyperparameters {
             "numFolds": 2,
             "showProgress": false,
         });
-        Sample::new(params, labelled_rows())
+        Sample::new(params, judged_rows())
     }
 }
