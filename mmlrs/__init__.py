@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
     from mmlrs.functions import pandas_udf, register, udf
+    from mmlrs.persistence import allow_pickle
 
 __version__ = "0.1.0"
 
 _FUNCTIONS = {
+    "allow_pickle": "mmlrs.persistence",
     "counters": "mmlrs._info",
     "recommended_conf": "mmlrs._info",
     "reset_counters": "mmlrs._info",
@@ -39,6 +41,7 @@ _NAMESPACES = (
 )
 
 __all__ = [
+    "allow_pickle",
     "counters",
     "pandas_udf",
     "recommended_conf",

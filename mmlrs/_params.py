@@ -7,7 +7,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -157,6 +157,18 @@ class Convert:
             made: Params = stage_class(value["class"])(**value.get("params", {}))
             return made
         raise _fail("a stage", value)
+
+    @staticmethod
+    def function(value: Any) -> Callable[..., Any]:
+        """Accept a Python function, or a map of its name, `module:name`, whose module is imported."""
+        if callable(value) and not isinstance(value, Params):
+            found: Callable[..., Any] = value
+            return found
+        if isinstance(value, Mapping) and isinstance(value.get("function"), str):
+            from mmlrs._callables import function_named
+
+            return function_named(value["function"])
+        raise _fail("a function", value)
 
     @staticmethod
     def stage_list(value: Any) -> list[Params]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs._callables import name_of
 from mmlrs._params import HAS_PYSPARK, Param, Params
 from mmlrs.engine import table as tables
 from mmlrs.engine.expr import Expr, Node, Source, Value, compile_program, resolve
@@ -127,6 +128,8 @@ class Stage(_Base):
                 return {"class": class_name(value), "uid": value.uid}
             if isinstance(value, list):
                 return [plain(item) for item in value]
+            if callable(value):
+                return {"function": name_of(value)}
             return value.to_json() if hasattr(value, "to_json") else value
 
         # What has no form in JSON is a value in a space of hyper-parameters, which the core does not read.
@@ -182,9 +185,23 @@ class Stage(_Base):
 
         return StageWriter(self)
 
-    def save(self, path: str) -> None:
-        """Save the stage to a folder that does not exist; models and files are saved along with their SHA-256."""
-        self.write().save(path)
+    def save(self, path: str, *, allow_pickle: bool = False) -> None:
+        """Save the stage to a folder that does not exist; models and files are saved along with their SHA-256.
+
+        Parameters
+        ----------
+        path : str
+            The folder.
+        allow_pickle : bool, default False
+            Save a Python function that cannot be found by its name, such as a lambda, as a pickle.
+
+        Raises
+        ------
+        InvalidParamError
+            A Python function cannot be found by its name.
+        """
+        writer = self.write()
+        (writer.allow_pickle() if allow_pickle else writer).save(path)
 
     @classmethod
     def read(cls) -> Any:
@@ -194,9 +211,24 @@ class Stage(_Base):
         return StageReader(cls)
 
     @classmethod
-    def load(cls, path: str) -> Self:
-        """Load a stage that was saved; nothing is unpickled or evaluated."""
-        stage: Self = cls.read().load(path)
+    def load(cls, path: str, *, allow_pickle: bool = False) -> Self:
+        """Load a stage that was saved; nothing is unpickled or evaluated.
+
+        Parameters
+        ----------
+        path : str
+            The folder.
+        allow_pickle : bool, default False
+            Unpickle a Python function that was saved as a pickle, which runs code that the file holds. Say so only of a file
+            that you trust.
+
+        Raises
+        ------
+        IoError
+            There is no such stage, it is damaged, or it holds a pickle.
+        """
+        reader = cls.read()
+        stage: Self = (reader.allow_pickle() if allow_pickle else reader).load(path)
         return stage
 
 

@@ -1,7 +1,8 @@
 """Saving and loading stages in Spark's layout, with Spark or without.
 
 `<path>/metadata` holds one line of JSON as Spark ML writes it. Model bytes lie beside it in `<path>/models` as parquet
-files of chunks, named in the metadata with their SHA-256, which is checked on loading. Nothing is ever unpickled.
+files of chunks, named in the metadata with their SHA-256, which is checked on loading. A Python function is saved by its
+name; its pickle is saved, and unpickled, only where the caller says `allow_pickle`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import mmlrs
+from mmlrs._callables import allow_pickle, check_allowed, function_saved_as, is_pickle, loaded_function
 from mmlrs._params import HAS_PYSPARK, Params, stage_class
 from mmlrs.base import class_name, stage_spec
 from mmlrs.errors import InvalidParamError, IoError
@@ -39,7 +41,7 @@ else:
         """What Spark's readers derive from, without Spark."""
 
 
-__all__ = ["StageReader", "StageWriter", "active_session"]
+__all__ = ["StageReader", "StageWriter", "active_session", "allow_pickle"]
 
 _CHUNK = 64 * 1024 * 1024
 _MODELS = pa.schema([("sha256", pa.string()), ("part", pa.int32()), ("data", pa.binary())])
@@ -78,6 +80,7 @@ class StageWriter(MLWriter):
         super().__init__()
         self.stage = stage
         self.shouldOverwrite = False
+        self.shouldPickle = False
 
     def overwrite(self) -> StageWriter:
         """Replace what lies at the path."""
@@ -88,8 +91,20 @@ class StageWriter(MLWriter):
         """Accept a session, as Spark's writers do."""
         return self
 
+    def allow_pickle(self) -> StageWriter:
+        """Save a Python function that cannot be found by its name, such as a lambda, as a pickle."""
+        self.shouldPickle = True
+        return self
+
     def save(self, path: str) -> None:
         """Write the stage to a folder."""
+        if self.shouldPickle:
+            with allow_pickle():
+                self._save(path)
+        else:
+            self._save(path)
+
+    def _save(self, path: str) -> None:
         spark = active_session()
         metadata, models = self._content(spark)
         if spark is None:
@@ -105,7 +120,8 @@ class StageWriter(MLWriter):
         self.save(path)
 
     def _content(self, spark: Any) -> tuple[str, dict[str, bytes]]:
-        stage, models = self.stage, {}
+        stage = self.stage
+        models: dict[str, bytes] = {}
         kinds = {param["name"]: param["type"] for param in stage_spec(stage._stage)["params"]}
 
         for place, inner in _stages_of(stage):
@@ -118,6 +134,8 @@ class StageWriter(MLWriter):
         def plain(param: Any, value: Any) -> Any:
             if isinstance(value, Params):
                 return {"stage": class_name(value)}
+            if kinds[param.name] == "function":
+                return function_saved_as(f"{stage._stage}: param `{param.name}`", value, models)
             if kinds[param.name] == "stage_list":
                 return {"stages": [class_name(item) for item in value]}
             if kinds[param.name] == "param_space":
@@ -223,22 +241,35 @@ class StageReader(MLReader[Any]):
     def __init__(self, cls: type) -> None:
         super().__init__()
         self.cls = cls
+        self.shouldPickle = False
 
     def session(self, sparkSession: Any) -> StageReader:
         """Accept a session, as Spark's readers do."""
         return self
 
+    def allow_pickle(self) -> StageReader:
+        """Unpickle a Python function that was saved as a pickle, which runs code that the file holds."""
+        self.shouldPickle = True
+        return self
+
     def load(self, path: str) -> Any:
         """Read the stage from a folder."""
+        if self.shouldPickle:
+            with allow_pickle():
+                return self._load(path)
+        return self._load(path)
+
+    def _load(self, path: str) -> Any:
         spark = active_session()
         metadata = _read_metadata(spark, path)
         cls = _class_of(metadata, self.cls, path)
-        hashes = {
-            v["sha256"]
-            for kind in ("paramMap", "defaultParamMap")
-            for v in metadata[kind].values()
-            if _is_model(v)
-        }
+        values = [(n, v) for k in ("paramMap", "defaultParamMap") for n, v in metadata[k].items()]
+        hashes = {v["sha256"] for _, v in values if _is_model(v)}
+        kinds = {param["name"]: param["type"] for param in stage_spec(cls._stage)["params"]}
+        pickles = {n: v for n, v in values if kinds.get(n) == "function" and is_pickle(v)}
+        for name, value in pickles.items():
+            check_allowed(f"{path}: {cls.__name__}: param `{name}`")
+            hashes.add(value["pickle"])
         models = _read_models(spark, path, hashes) if hashes else {}
         stage = cls()
         stage._resetUid(metadata["uid"])
@@ -254,12 +285,17 @@ class StageReader(MLReader[Any]):
                     found = models[value["sha256"]]
                 elif isinstance(value, dict) and set(value) == {"stage"}:
                     found = _load_stage(spark, _stage_path(path, name))
+                elif name in pickles:
+                    found = loaded_function(f"{path}: {cls.__name__}: param `{name}`", value, models)
                 elif isinstance(value, dict) and set(value) == {"stages"}:
                     places = [_stage_path(path, f"{name}/{i}") for i in range(len(value["stages"]))]
                     found = [_load_stage(spark, place) for place in places]
                 else:
                     found = value
-                target[param] = param.typeConverter(found)
+                try:
+                    target[param] = param.typeConverter(found)
+                except TypeError as error:
+                    raise IoError(f"{path}: {cls.__name__}: param `{name}` {error}") from None
         return stage
 
 

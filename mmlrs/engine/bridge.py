@@ -14,7 +14,7 @@ from mmlrs.errors import ExecutionError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["added_by", "collect", "through_spark", "to_spark", "with_metadata"]
+__all__ = ["added_by", "collect", "on_table_or_spark", "through_spark", "to_spark", "with_metadata"]
 
 
 def through_spark(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> Any:
@@ -27,6 +27,16 @@ def through_spark(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> An
             f"{stage._stage}: needs Spark, and no Spark session is active: give a Spark DataFrame, or start a session"
         )
     return work(to_spark(session, table))
+
+
+def on_table_or_spark(owner: Any, stage: Any, table: pa.Table) -> pa.Table:
+    """Transform a table with a stage that `owner` holds: of mmlrs, or of Spark ML, which the active session runs."""
+    from mmlrs.base import Transformer
+
+    if not isinstance(stage, Transformer):
+        return collect(through_spark(owner, table, stage.transform))
+    made: pa.Table = stage.transform(table)
+    return made
 
 
 def added_by(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmlrs.stages.adapter import MultiColumnAdapter, MultiColumnAdapterModel
 from mmlrs.stages.balance import ClassBalancer, ClassBalancerModel
 from mmlrs.stages.batching import (
     DynamicMiniBatchTransformer,
@@ -11,6 +12,7 @@ from mmlrs.stages.batching import (
 )
 from mmlrs.stages.columns import DropColumns, RenameColumn, SelectColumns
 from mmlrs.stages.ensemble import EnsembleByKey
+from mmlrs.stages.functions import Lambda, UDFTransformer
 from mmlrs.stages.partitions import (
     Cacher,
     CheckpointData,
@@ -19,6 +21,7 @@ from mmlrs.stages.partitions import (
     StratifiedRepartition,
 )
 from mmlrs.stages.rows import Explode, PartitionSample, Query
+from mmlrs.stages.timer import Timer, TimerModel
 
 __all__ = [
     "Cacher",
@@ -31,6 +34,9 @@ __all__ = [
     "Explode",
     "FixedMiniBatchTransformer",
     "FlattenBatch",
+    "Lambda",
+    "MultiColumnAdapter",
+    "MultiColumnAdapterModel",
     "PartitionConsolidator",
     "PartitionSample",
     "Query",
@@ -39,4 +45,7 @@ __all__ = [
     "SelectColumns",
     "StratifiedRepartition",
     "TimeIntervalMiniBatchTransformer",
+    "Timer",
+    "TimerModel",
+    "UDFTransformer",
 ]

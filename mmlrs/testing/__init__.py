@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_stage",
     "checks_of",
+    "reversed_columns",
     "sample_image",
     "sample_model",
     "sample_stage",
@@ -30,6 +31,12 @@ __all__ = [
 def sample_image(format: str = "jpeg") -> bytes:
     """Return a small natural-looking picture, 48 x 64 pixels, encoded as "jpeg" or "png"."""
     return bytes(_native.sample_image(format))
+
+
+def reversed_columns(dataset: Any) -> Any:
+    """Return the columns of a Spark DataFrame or a `pyarrow.Table` in reverse order: a function for `Lambda` to run."""
+    names = dataset.column_names if isinstance(dataset, pa.Table) else dataset.columns
+    return dataset.select(list(reversed(names)))
 
 
 def sample_model() -> bytes:

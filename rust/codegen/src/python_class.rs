@@ -16,6 +16,9 @@ pub fn module(name: &str, stages: &[&StageSpec]) -> String {
     let typing: &[&str] =
         if space { &["TYPE_CHECKING", "Any", "ClassVar", "Self"] } else { &["Any", "ClassVar", "Self"] };
     let mut abc: Vec<&str> = Vec::new();
+    if types.iter().any(|t| t.annotation().contains("Callable")) {
+        abc.push("Callable");
+    }
     if types.iter().any(|t| t.annotation().contains("Mapping")) {
         abc.push("Mapping");
     }

@@ -25,8 +25,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use file_key::FileKey;
 pub use fit::{DynFit, Fit, FitState, Fitted};
 pub use param::{
-    ColumnNames, FileSource, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef, StrMap,
-    ValueList,
+    ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,
+    StrMap, ValueList,
 };
 pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy};
 pub use sample::Sample;

@@ -324,6 +324,23 @@ impl ParamField for StageRef {
     }
 }
 
+/// A Python function, which Python alone can call.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FunctionRef {
+    /// Its module and its name there, `module:name`.
+    pub name: String,
+}
+
+impl ParamField for FunctionRef {
+    const TYPE: ParamType = ParamType::Function;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        match value.get("function").and_then(Value::as_str) {
+            Some(name) => Ok(Self { name: name.to_owned() }),
+            None => expected("a function", value),
+        }
+    }
+}
+
 impl ParamField for Vec<StageRef> {
     const TYPE: ParamType = ParamType::StageList;
     fn from_value(value: &Value) -> Result<Self, String> {

@@ -119,11 +119,13 @@ pub enum ParamType {
     StageList,
     /// a space of hyper-parameters
     ParamSpace,
+    /// a Python function
+    Function,
 }
 
 impl ParamType {
     /// Every type, for tests that loop over the table.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Bool,
         Self::Int,
         Self::Float,
@@ -139,6 +141,7 @@ impl ParamType {
         Self::Stage,
         Self::StageList,
         Self::ParamSpace,
+        Self::Function,
     ];
 
     /// The name used in descriptors.
@@ -159,6 +162,7 @@ impl ParamType {
             Self::Stage => "stage",
             Self::StageList => "stage_list",
             Self::ParamSpace => "param_space",
+            Self::Function => "function",
         }
     }
 
@@ -179,6 +183,7 @@ impl ParamType {
             Self::Stage => "Params",
             Self::StageList => "Sequence[Params]",
             Self::ParamSpace => "ParamSpace",
+            Self::Function => "Callable[..., Any]",
         }
     }
 
@@ -194,9 +199,13 @@ impl ParamType {
             Self::IntList => vec![json!("a"), json!([1.5])],
             Self::ValueList => vec![json!("a"), json!([[1]])],
             Self::Operations => vec![json!(1), json!(["resize"])],
-            Self::StrMap | Self::Model | Self::File | Self::Stage | Self::StageList | Self::ParamSpace => {
-                vec![json!(1), json!([1])]
-            }
+            Self::StrMap
+            | Self::Model
+            | Self::File
+            | Self::Stage
+            | Self::StageList
+            | Self::ParamSpace
+            | Self::Function => vec![json!(1), json!([1])],
         }
     }
 }

@@ -15,6 +15,9 @@ mod explode;
 mod fixed_mini_batch_transformer;
 mod flatten_batch;
 mod image_set_augmenter;
+mod lambda;
+mod multi_column_adapter;
+mod multi_column_adapter_model;
 mod partition_consolidator;
 mod partition_sample;
 mod query;
@@ -24,7 +27,10 @@ mod sample_data;
 mod select_columns;
 mod stratified_repartition;
 mod time_interval_mini_batch_transformer;
+mod timer;
+mod timer_model;
 mod train;
+mod udf_transformer;
 
 pub use automl::{
     BestModel, ChosenParams, ComparisonParams, FindBestModel, TuneHyperparameters, TuneHyperparametersModel,
@@ -40,6 +46,9 @@ pub use explode::Explode;
 pub use fixed_mini_batch_transformer::FixedMiniBatchTransformer;
 pub use flatten_batch::FlattenBatch;
 pub use image_set_augmenter::ImageSetAugmenter;
+pub use lambda::Lambda;
+pub use multi_column_adapter::MultiColumnAdapter;
+pub use multi_column_adapter_model::MultiColumnAdapterModel;
 pub use partition_consolidator::PartitionConsolidator;
 pub use partition_sample::PartitionSample;
 pub use query::Query;
@@ -48,6 +57,9 @@ pub use repartition::Repartition;
 pub use select_columns::SelectColumns;
 pub use stratified_repartition::StratifiedRepartition;
 pub use time_interval_mini_batch_transformer::TimeIntervalMiniBatchTransformer;
+pub use timer::Timer;
+pub use timer_model::TimerModel;
 pub use train::{
     TrainClassifier, TrainParams, TrainRegressor, TrainedClassifierModel, TrainedParams, TrainedRegressorModel,
 };
+pub use udf_transformer::UDFTransformer;

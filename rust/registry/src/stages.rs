@@ -62,6 +62,12 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::python::<mmlrs_frame::TimeIntervalMiniBatchTransformer>(),
         Entry::python::<mmlrs_frame::FlattenBatch>(),
         Entry::python::<mmlrs_frame::Query>(),
+        Entry::python::<mmlrs_frame::Lambda>(),
+        Entry::python::<mmlrs_frame::UDFTransformer>(),
+        Entry::python::<mmlrs_frame::MultiColumnAdapter>(),
+        Entry::python::<mmlrs_frame::MultiColumnAdapterModel>(),
+        Entry::python::<mmlrs_frame::Timer>(),
+        Entry::python::<mmlrs_frame::TimerModel>(),
     ]
 });
 

@@ -17,7 +17,8 @@ pub use tune_hyperparameters_model::TuneHyperparametersModel;
 /// How models are compared.
 #[derive(Debug, Clone, ParamGroup)]
 pub struct ComparisonParams {
-    /// The metric that decides: "log_loss", "mse", "rmse" and "mae" are the better the lower, the others the higher.
+    /// The metric that decides: of "mse", "rmse", "mae" and the log loss the lower value is better, of the others the
+    /// higher one.
     #[param(
         default = "accuracy",
         one_of("accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae")

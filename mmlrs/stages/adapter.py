@@ -1,0 +1,108 @@
+"""One stage for several columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from mmlrs._generated import stages as _generated
+from mmlrs.base import Stage
+from mmlrs.engine.bridge import collect, through_spark
+from mmlrs.engine.expr import resolve
+from mmlrs.errors import InvalidParamError, SchemaMismatchError
+
+__all__ = ["MultiColumnAdapter", "MultiColumnAdapterModel"]
+
+
+class MultiColumnAdapter(_generated.MultiColumnAdapter):
+    __doc__ = _generated.MultiColumnAdapter.__doc__
+    __module__ = "mmlrs.stages"
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        _check_pairs(self)
+        base: Any = self.getBaseStage()
+        missing = [name for name in ("inputCol", "outputCol") if not base.hasParam(name)]
+        if missing:
+            raise InvalidParamError(
+                f"{self._stage}: param `baseStage` must have the params `inputCol` and `outputCol`; a "
+                f"{type(base).__name__} has no `{missing[0]}`"
+            )
+
+    def _fit_spark(self, df: Any) -> Any:
+        return self._model(df, df.columns, ignore_case=True)
+
+    def _fit_table(self, table: pa.Table) -> Any:
+        base: Any = self.getBaseStage()
+        if hasattr(base, "fit") and not isinstance(base, Stage):
+            return through_spark(self, table, self._fit_spark)
+        return self._model(table, table.column_names, ignore_case=False)
+
+    def _model(self, dataset: Any, columns: list[str], *, ignore_case: bool) -> Any:
+        """Fit a copy of the stage for each pair of columns."""
+        base: Any = self.getBaseStage()
+        inputs, outputs = _resolved(self, columns, ignore_case=ignore_case)
+        stages = []
+        for name, output in zip(inputs, outputs, strict=True):
+            stage = base.copy()
+            stage._set(inputCol=name, outputCol=output)
+            stages.append(stage.fit(dataset) if hasattr(stage, "fit") else stage)
+        model = MultiColumnAdapterModel(inputCols=inputs, outputCols=outputs, stages=stages)
+        return model._resetUid(self.uid)
+
+
+class MultiColumnAdapterModel(_generated.MultiColumnAdapterModel):
+    __doc__ = _generated.MultiColumnAdapterModel.__doc__
+    __module__ = "mmlrs.stages"
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        _check_pairs(self)
+        for stage in self.getStages() or []:
+            if not hasattr(stage, "transform"):
+                raise InvalidParamError(
+                    f"{self._stage}: param `stages` must hold transformers, got a {type(stage).__name__}; fit a "
+                    "`MultiColumnAdapter` first"
+                )
+
+    def _transform_spark(self, df: Any) -> Any:
+        _resolved(self, df.columns, ignore_case=True)
+        return self._through(df)
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        _resolved(self, table.column_names, ignore_case=False)
+        if all(isinstance(stage, Stage) for stage in self.getStages() or []):
+            return self._through(table)
+        return collect(through_spark(self, table, self._through))
+
+    def _through(self, dataset: Any) -> Any:
+        for stage in self.getStages() or []:
+            dataset = stage.transform(dataset)  # type: ignore[attr-defined]
+        return dataset
+
+
+def _check_pairs(stage: Any) -> None:
+    """Fail when the columns do not make pairs of an input and an output of its own."""
+    inputs, outputs = stage.getInputCols(), stage.getOutputCols()
+    if len(inputs) != len(outputs):
+        raise InvalidParamError(
+            f"{stage._stage}: param `outputCols` must name {len(inputs)} columns, one for each of `inputCols`, and names "
+            f"{len(outputs)}"
+        )
+    twice = [name for i, name in enumerate(outputs) if name in outputs[:i]]
+    if twice:
+        raise InvalidParamError(
+            f"{stage._stage}: param `outputCols` must name each column once, and names `{twice[0]}` twice"
+        )
+
+
+def _resolved(stage: Any, columns: list[str], *, ignore_case: bool) -> tuple[list[str], list[str]]:
+    """Return the input columns as the dataset spells them, and the output columns, none of which exists."""
+    inputs = [resolve(name, columns, stage._stage, ignore_case=ignore_case) for name in stage.getInputCols()]
+    outputs = list(stage.getOutputCols())
+    taken = {name.lower() if ignore_case else name for name in columns}
+    for name in outputs:
+        if (name.lower() if ignore_case else name) in taken:
+            raise SchemaMismatchError(f"{stage._stage}: column `{name}`: exists already")
+    return inputs, outputs

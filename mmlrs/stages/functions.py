@@ -1,0 +1,236 @@
+"""Python functions as stages: of a whole dataset, and of the values of a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from mmlrs._callables import name_of
+from mmlrs._generated import stages as _generated
+from mmlrs.engine.ddl import arrow_type
+from mmlrs.engine.table import batches_of
+from mmlrs.errors import ExecutionError, InvalidParamError, SchemaMismatchError
+
+__all__ = ["Lambda", "UDFTransformer"]
+
+
+class Lambda(_generated.Lambda):
+    __doc__ = _generated.Lambda.__doc__
+    __module__ = "mmlrs.stages"
+
+    def _transform_spark(self, df: Any) -> Any:
+        from pyspark.sql import DataFrame
+
+        return self._called(df, DataFrame, "a Spark DataFrame")
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        return self._called(table, pa.Table, "a pyarrow.Table")
+
+    def _called(self, dataset: Any, kind: type, word: str) -> Any:
+        """Return what the function makes of the dataset, which must be of the same kind."""
+        function: Any = self.getTransformFunc()
+        try:
+            made = function(dataset)
+        except Exception as error:
+            raise ExecutionError(
+                f"{self._stage}: param `transformFunc`: {name_of(function)} failed: {_cause(error)}"
+            ) from error
+        if not isinstance(made, kind):
+            raise SchemaMismatchError(
+                f"{self._stage}: param `transformFunc`: {name_of(function)} must return {word}, as it was given, and "
+                f"returned a {type(made).__module__}.{type(made).__qualname__}"
+            )
+        return made
+
+
+def _cause(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+class UDFTransformer(_generated.UDFTransformer):
+    __doc__ = _generated.UDFTransformer.__doc__
+    __module__ = "mmlrs.stages"
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        one, many = self.getInputCol(), self.getInputCols()
+        if (one is None) == (many is None):
+            what = (
+                "must be set, or `inputCols`" if one is None else "must not be set together with `inputCols`"
+            )
+            raise InvalidParamError(f"{self._stage}: param `inputCol` {what}")
+        function: Any = self.getUdf()
+        if not _is_udf(function):
+            if self.getReturnType() is None:
+                raise InvalidParamError(
+                    f"{self._stage}: param `returnType` must be set, since {name_of(function)} is a function and no UDF"
+                )
+            return
+        if self.getReturnType() is not None:
+            raise InvalidParamError(
+                f"{self._stage}: param `returnType` must not be set: the UDF {name_of(function)} has a type already"
+            )
+        self._way(function)
+
+    def _way(self, udf: Any) -> str:
+        """Return how a UDF of PySpark is called: the name of a method of `_Calls`."""
+        from pyspark.util import PythonEvalType
+
+        ways = {
+            PythonEvalType.SQL_BATCHED_UDF: "by_row",
+            PythonEvalType.SQL_ARROW_BATCHED_UDF: "by_row",
+            PythonEvalType.SQL_SCALAR_PANDAS_UDF: "by_series",
+            PythonEvalType.SQL_SCALAR_ARROW_UDF: "by_array",
+        }
+        if udf.evalType not in ways:
+            raise InvalidParamError(
+                f"{self._stage}: param `udf` must map a row to a value or columns to a column; {name_of(udf)} is a UDF of "
+                "iterators or an aggregation"
+            )
+        return ways[udf.evalType]
+
+    def _columns(self, role: str) -> list[str]:
+        """Return the columns in the order of the arguments, of which two may be the same."""
+        if role != "input":
+            return super()._columns(role)
+        one: Any = self.getInputCol()
+        return list(self.getInputCols() or []) if one is None else [one]
+
+    def _bad_type(self, error: Exception) -> InvalidParamError:
+        reason = str(error).strip().split("\n")[0]
+        return InvalidParamError(
+            f"{self._stage}: param `returnType` cannot be used: {self.getReturnType()!r}: {reason}"
+        )
+
+    def _transform_spark(self, df: Any) -> Any:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import functions as F
+
+        from mmlrs.engine import spark
+
+        columns = [F.col(spark.quoted(n)) for n in self._inputs(df.columns, ignore_case=True)]
+        function: Any = self.getUdf()
+        if not _is_udf(function):
+            try:
+                # Without Arrow, Spark makes a null of what does not fit the type.
+                function = F.udf(function, str(self.getReturnType()), useArrow=True)
+            except PySparkException as error:
+                raise self._bad_type(error) from None
+        made = function(*columns).alias(self.getOutputCol())
+        return spark.with_lineage(df.select("*", made), spark.lineage_of(df))
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        names = self._inputs(table.column_names, ignore_case=False)
+        function: Any = self.getUdf()
+        kind = self._arrow_kind(function)
+        words = ("column " if len(names) == 1 else "columns ") + ", ".join(f"`{name}`" for name in names)
+        udf = _is_udf(function)
+        calls = _Calls(f"{self._stage}: {words}", function.func if udf else function, kind)
+        call = getattr(calls, self._way(function) if udf else "by_row")
+        read = batches_of(table.select(list(dict.fromkeys(names))))
+        chunks = [call([batch.column(name) for name in names]) for batch in read]
+        return table.append_column(pa.field(self.getOutputCol(), kind), pa.chunked_array(chunks, kind))
+
+    def _arrow_kind(self, function: Any) -> pa.DataType:
+        """Return the Arrow type of the results."""
+        if not _is_udf(function):
+            try:
+                return arrow_type(str(self.getReturnType()))
+            except ValueError as error:
+                raise self._bad_type(error) from None
+        from pyspark.sql.pandas.types import to_arrow_type
+
+        try:
+            return to_arrow_type(function.returnType, timezone="UTC")
+        except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
+            raise self._bad_type(error) from None
+
+
+def _is_udf(function: Any) -> bool:
+    """Is this a UDF of PySpark, classic or Connect, rather than a plain function?"""
+    return hasattr(function, "asNondeterministic") and hasattr(function, "evalType")
+
+
+class _Calls:
+    """Calls of a function with batches of a table; `where` begins the message of every error."""
+
+    def __init__(self, where: str, function: Any, kind: pa.DataType) -> None:
+        self._where, self._function, self._kind = where, function, kind
+        self._name, self._done = name_of(function), 0
+
+    def by_row(self, columns: list[pa.Array]) -> pa.Array:
+        """Call the function once per row, with Python values."""
+        made = []
+        values = [column.to_pylist(maps_as_pydicts="strict") for column in columns]
+        for row in zip(*values, strict=True):
+            try:
+                made.append(self._function(*row))
+            except Exception as error:
+                raise self._failed(f"row {self._done + len(made)}", error) from error
+        array = self._array(made)
+        self._done += len(made)
+        return array
+
+    def by_series(self, columns: list[pa.Array]) -> pa.Array:
+        """Call the function once, with a pandas Series for each column, or a DataFrame for one of structs."""
+        return self._by_column([_pandas(column) for column in columns], len(columns[0]))
+
+    def by_array(self, columns: list[pa.Array]) -> pa.Array:
+        """Call the function once, with Arrow arrays."""
+        return self._by_column(columns, len(columns[0]))
+
+    def _by_column(self, columns: list[Any], rows: int) -> pa.Array:
+        where = f"rows {self._done} to {self._done + rows - 1}"
+        try:
+            made = self._function(*columns)
+            if isinstance(made, pa.ChunkedArray):
+                made = made.combine_chunks()
+            array = made.cast(self._kind) if isinstance(made, pa.Array) else _unpandas(made, self._kind)
+        except Exception as error:
+            raise self._failed(where, error) from error
+        if len(array) != rows:
+            raise ExecutionError(
+                f"{self._where}, {where}: {self._name} returned {len(array)} values for {rows} rows"
+            )
+        self._done += rows
+        return array
+
+    def _array(self, values: list[Any]) -> pa.Array:
+        """Return the values as an array; the first that does not fit the type is told."""
+        try:
+            return pa.array(values, self._kind)
+        except Exception:
+            for i, value in enumerate(values):
+                try:
+                    pa.array([value], self._kind)
+                except Exception as error:
+                    raise ExecutionError(
+                        f"{self._where}, row {self._done + i}: {self._name} returned {_short(value)}, which is no {self._kind}: "
+                        f"{_cause(error)}"
+                    ) from error
+            raise
+
+    def _failed(self, place: str, error: Exception) -> ExecutionError:
+        return ExecutionError(f"{self._where}, {place}: {self._name} failed: {_cause(error)}")
+
+
+def _pandas(column: pa.Array) -> Any:
+    if pa.types.is_struct(column.type):
+        return pa.Table.from_arrays(column.flatten(), names=[field.name for field in column.type]).to_pandas()
+    return column.to_pandas()
+
+
+def _unpandas(made: Any, kind: pa.DataType) -> pa.Array:
+    if type(made).__name__ == "DataFrame" and pa.types.is_struct(kind):
+        return (
+            pa.Table.from_pandas(made, pa.schema(list(kind)), preserve_index=False)
+            .to_struct_array()
+            .combine_chunks()
+        )
+    return pa.array(made, kind, from_pandas=True)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
