@@ -32,9 +32,9 @@ class FindBestModel(Estimator):
     models : Sequence[Params]
         The models: fitted, of Spark ML or mmlrs. Must not be empty.
     evaluationMetric : str, default "accuracy"
-        The metric that decides: "log_loss", "mse", "rmse" and "mae" are the better the lower, the others the
-        higher. Must be one of "accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss",
-        "mse", "rmse", "r2", "mae".
+        The metric that decides: of "mse", "rmse", "mae" and the log loss the lower value is better, of the
+        others the higher one. Must be one of "accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR",
+        "log_loss", "mse", "rmse", "r2", "mae".
     labelCol : str, optional
         Name of the column of true labels; when not set, from the metadata of the scored columns or the
         learner's `labelCol`. Must not be empty.
@@ -65,7 +65,7 @@ class FindBestModel(Estimator):
     _stage: ClassVar[str] = "FindBestModel"
 
     models: Param[Any] = Param(undefined(), "models", "The models: fitted, of Spark ML or mmlrs. Must not be empty.", Convert.stage_list)
-    evaluationMetric: Param[Any] = Param(undefined(), "evaluationMetric", "The metric that decides: \"log_loss\", \"mse\", \"rmse\" and \"mae\" are the better the lower, the others the higher. Must be one of \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", Convert.str)
+    evaluationMetric: Param[Any] = Param(undefined(), "evaluationMetric", "The metric that decides: of \"mse\", \"rmse\", \"mae\" and the log loss the lower value is better, of the others the higher one. Must be one of \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", Convert.str)
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the metadata of the scored columns or the learner's `labelCol`. Must not be empty.", Convert.str)
     scoresCol: Param[Any] = Param(undefined(), "scoresCol", "Name of the column of scores that the models write; when not set, from the metadata of the scored columns or the learner's `probabilityCol` or `rawPredictionCol`. Must not be empty.", Convert.str)
     scoredLabelsCol: Param[Any] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions that the models write; when not set, from the metadata of the scored columns or the learner's `predictionCol`. Must not be empty.", Convert.str)
@@ -269,9 +269,9 @@ class TuneHyperparameters(Estimator):
         The hyper-parameters to try: a `GridSpace` or a `RandomSpace`. A param may belong to a learner or to
         any stage in it.
     evaluationMetric : str, default "accuracy"
-        The metric that decides: "log_loss", "mse", "rmse" and "mae" are the better the lower, the others the
-        higher. Must be one of "accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss",
-        "mse", "rmse", "r2", "mae".
+        The metric that decides: of "mse", "rmse", "mae" and the log loss the lower value is better, of the
+        others the higher one. Must be one of "accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR",
+        "log_loss", "mse", "rmse", "r2", "mae".
     labelCol : str, optional
         Name of the column of true labels; when not set, from the metadata of the scored columns or the
         learner's `labelCol`. Must not be empty.
@@ -315,7 +315,7 @@ class TuneHyperparameters(Estimator):
 
     models: Param[Any] = Param(undefined(), "models", "The learners: estimators of Spark ML or mmlrs, pipelines among them. They are not changed. Must not be empty.", Convert.stage_list)
     paramSpace: Param[Any] = Param(undefined(), "paramSpace", "The hyper-parameters to try: a `GridSpace` or a `RandomSpace`. A param may belong to a learner or to any stage in it.", Convert.param_space)
-    evaluationMetric: Param[Any] = Param(undefined(), "evaluationMetric", "The metric that decides: \"log_loss\", \"mse\", \"rmse\" and \"mae\" are the better the lower, the others the higher. Must be one of \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", Convert.str)
+    evaluationMetric: Param[Any] = Param(undefined(), "evaluationMetric", "The metric that decides: of \"mse\", \"rmse\", \"mae\" and the log loss the lower value is better, of the others the higher one. Must be one of \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", Convert.str)
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the metadata of the scored columns or the learner's `labelCol`. Must not be empty.", Convert.str)
     scoresCol: Param[Any] = Param(undefined(), "scoresCol", "Name of the column of scores that the models write; when not set, from the metadata of the scored columns or the learner's `probabilityCol` or `rawPredictionCol`. Must not be empty.", Convert.str)
     scoredLabelsCol: Param[Any] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions that the models write; when not set, from the metadata of the scored columns or the learner's `predictionCol`. Must not be empty.", Convert.str)
