@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-rust test-python bench lint format docs lock clean
+.PHONY: help setup build demo test test-rust test-python bench notebooks lint format docs lock clean
 
 ACTIVATE := . .venv/environment &&
 # The extension module has no test of its own and cannot link without an interpreter.
@@ -33,6 +33,9 @@ test-python: setup
 
 bench: setup ## Measures against the alternatives, rewrites docs/benchmarks.md. ARGS="--quick" or names of measures.
 	@$(ACTIVATE) python -m bench $(ARGS)
+
+notebooks: setup ## Runs the notebooks and writes them with their outputs.
+	@$(ACTIVATE) python scripts/run_notebooks.py $(ARGS)
 
 lint: setup ## Formatting, lints, types and freshness of the generated files.
 	@cargo fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }

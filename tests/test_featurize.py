@@ -95,9 +95,21 @@ def test_words_weigh_what_sparks_stages_give_them(spark):
 
 
 def test_without_one_hot_a_category_is_the_index_of_its_level():
-    made = featurized(pa.table({"job": ["b", "a", "b", "a"]}), oneHotEncodeCategoricals=False)
+    table = pa.table({"job": ["b", "a", "b", "a"]})
+    made = featurized(table, oneHotEncodeCategoricals=False, imputeMissing=False)
     assert rows(made) == [[1.0], [0.0], [1.0], [0.0]]
     assert attributes(made)["attrs"]["nominal"] == [{"vals": ["a", "b"], "name": "job", "idx": 0}]
+
+
+@pytest.mark.parametrize(
+    "given", [{"imputeMissing": True}, {"imputeMissing": False, "handleInvalid": "keep"}]
+)
+def test_without_one_hot_a_missing_category_is_the_last_of_the_named_values(given):
+    table = pa.table({"job": ["b", "a", None, "b", "a"], "kind": ["__missing", "x", "x", "__missing", None]})
+    made = featurized(table, oneHotEncodeCategoricals=False, **given)
+    assert rows(made) == [[1.0, 0.0], [0.0, 1.0], [2.0, 1.0], [1.0, 0.0], [0.0, 2.0]]
+    nominal = attributes(made)["attrs"]["nominal"]
+    assert [a["vals"] for a in nominal] == [["a", "b", "__missing"], ["__missing", "x", "___missing"]]
 
 
 def test_timestamps_are_read_in_the_sessions_time_zone(spark):

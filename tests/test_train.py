@@ -142,11 +142,18 @@ def test_a_weight_column_weighs_and_is_no_feature(people):
     assert model.getModel().intercept != plain.getModel().intercept
 
 
+def test_trees_learn_from_missing_categories_and_score_them(spark):
+    rows = [("a", 0), (None, 1), ("b", 0), (None, 1)] * 10
+    df = spark.createDataFrame(rows, "k string, y int")
+    model = TrainClassifier(model=DecisionTreeClassifier(maxDepth=2), labelCol="y").fit(df)
+    assert ComputeModelStatistics().transform(model.transform(df)).first().accuracy == 1.0
+
+
 def test_trees_get_one_slot_for_a_category_and_bins_for_all_its_levels(spark):
     df = spark.range(400).selectExpr("concat('level ', id % 60) k", "id % 60 % 2 y")
     model = TrainClassifier(model=DecisionTreeClassifier(maxDepth=2), labelCol="y").fit(df)
     assert model.getModel().numFeatures == 1
-    assert model.getModel().getMaxBins() == 60
+    assert model.getModel().getMaxBins() == 61, "one for a missing category"
     assert ComputeModelStatistics().transform(model.transform(df)).first().accuracy == 1.0
 
 

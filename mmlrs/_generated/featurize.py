@@ -147,7 +147,8 @@ class Featurize(NativeEstimator):
         empty.
     oneHotEncodeCategoricals : bool, default True
         One slot for each level of a category; otherwise one slot that holds the index of the level, marked as
-        nominal, which is what tree learners want.
+        nominal, which is what tree learners want. A category without a level is a row of zeros, or the index
+        behind the last level.
     numFeatures : int, default 262144
         Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners.
         Must be between 1 and 2147483647.
@@ -183,7 +184,7 @@ class Featurize(NativeEstimator):
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", Convert.str)
-    oneHotEncodeCategoricals: Param[Any] = Param(undefined(), "oneHotEncodeCategoricals", "One slot for each level of a category; otherwise one slot that holds the index of the level, marked as nominal, which is what tree learners want.", Convert.bool)
+    oneHotEncodeCategoricals: Param[Any] = Param(undefined(), "oneHotEncodeCategoricals", "One slot for each level of a category; otherwise one slot that holds the index of the level, marked as nominal, which is what tree learners want. A category without a level is a row of zeros, or the index behind the last level.", Convert.bool)
     numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners. Must be between 1 and 2147483647.", Convert.int)
     imputeMissing: Param[Any] = Param(undefined(), "imputeMissing", "Replace missing values: numbers, dates and timestamps by their mean, missing categories by none, missing text by the empty one. Otherwise a missing value is a bad row, except in text.", Convert.bool)
     maxCategories: Param[Any] = Param(undefined(), "maxCategories", "Up to how many distinct values a string column is a category rather than text. Must be at least 0.", Convert.int)

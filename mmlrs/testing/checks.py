@@ -95,11 +95,16 @@ def checks_of(stage: Stage | type[Stage], with_spark: bool = False) -> Iterator[
         yield check.__name__.removeprefix("check_"), check
 
 
-def run_stage(stage: Stage, data: Any, on: Any = None) -> Any:
-    """Transform `data`, or with an estimator fit a model on `data` and transform with it: `data`, or `on` if given."""
+def fit_stage(stage: Stage, data: Any) -> Transformer:
+    """Return what transforms: the stage, or with an estimator the model that it fits on `data`."""
     ready = stage.fit(data) if isinstance(stage, Estimator) else stage
     assert isinstance(ready, Transformer), f"{type(ready).__name__} is not a transformer"
-    return ready.transform(data if on is None else on)
+    return ready
+
+
+def run_stage(stage: Stage, data: Any, on: Any = None) -> Any:
+    """Transform `data`, or with an estimator fit a model on `data` and transform with it: `data`, or `on` if given."""
+    return fit_stage(stage, data).transform(data if on is None else on)
 
 
 def check_default_construction(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -182,8 +187,8 @@ def check_pickle(stage: Stage, data: pa.Table, spark: Any) -> None:
 
 def check_schema(stage: Stage, data: pa.Table, spark: Any) -> None:
     """The schema is known before any data is seen, and is the schema of the result."""
-    empty = run_stage(stage, data, data.slice(0, 0))
-    full = run_stage(stage, data)
+    ready = fit_stage(stage, data)
+    empty, full = ready.transform(data.slice(0, 0)), ready.transform(data)
     assert empty.num_rows == 0 or stage._stage in _MAKES_ANOTHER_TABLE
     assert empty.schema.equals(full.schema, check_metadata=True), f"{empty.schema} is not {full.schema}"
 
@@ -192,11 +197,12 @@ def check_chunks(stage: Stage, data: pa.Table, spark: Any) -> None:
     """Slices and chunks of the data give slices and chunks of the result."""
     if stage_spec(stage._stage)["rows"] != "kept":
         return
-    expected = run_stage(stage, data)
+    ready = fit_stage(stage, data)
+    expected = ready.transform(data)
     assert expected.num_rows == data.num_rows, f"{data.num_rows} rows became {expected.num_rows}"
     chunked = pa.concat_tables([data.slice(0, 1), data.slice(1, 0), data.slice(1)])
     assert_same(run_stage(stage, chunked), expected)
-    assert_same(run_stage(stage, data, data.slice(2)), expected.slice(2))
+    assert_same(ready.transform(data.slice(2)), expected.slice(2))
 
 
 def check_order(stage: Stage, data: pa.Table, spark: Any) -> None:
@@ -338,9 +344,10 @@ def _is_image(kind: pa.DataType) -> bool:
 def check_spark_schema(stage: Stage, data: pa.Table, spark: Any) -> None:
     """On Spark, an empty DataFrame works and has the same schema."""
     df = to_spark(spark, data)
-    made = run_stage(stage, df, df.limit(0))
+    ready = fit_stage(stage, df)
+    made = ready.transform(df.limit(0))
     assert made.count() == 0 or stage._stage in _MAKES_ANOTHER_TABLE
-    assert made.schema == run_stage(stage, df).schema
+    assert made.schema == ready.transform(df).schema
 
 
 _CHECKS: list[Check] = [

@@ -87,15 +87,21 @@ impl Encoder {
     }
 
     /// Adds the Spark ML attributes of its slots, which begin at `start`. Hashed words and the slots of vectors have none.
-    pub fn describe(&self, start: usize, attributes: &mut Attributes) {
+    /// With `keeps` a row without a level is kept, even where it is a bad row.
+    pub fn describe(&self, start: usize, keeps: bool, attributes: &mut Attributes) {
         let column = &self.column;
         match &self.encoding {
             Encoding::Number { .. } => attributes.numeric.push(json!({"name": column, "idx": start})),
             Encoding::Date { .. } => attributes.name_slots(column, DATE_SLOTS.iter(), start),
             Encoding::Timestamp { .. } => attributes.name_slots(column, DATE_SLOTS.iter().chain(&TIME_SLOTS), start),
-            Encoding::Levels { levels, one_hot, .. } | Encoding::Codes { levels, one_hot, .. } => {
+            Encoding::Levels { levels, one_hot, fill } | Encoding::Codes { levels, one_hot, fill } => {
                 if !one_hot {
-                    attributes.nominal.push(json!({"vals": levels, "name": column, "idx": start}));
+                    let mut values: Vec<&str> = levels.iter().map(String::as_str).collect();
+                    let none = name_of_none(levels);
+                    if *fill || keeps {
+                        values.push(&none);
+                    }
+                    attributes.nominal.push(json!({"vals": values, "name": column, "idx": start}));
                     return;
                 }
                 for (i, level) in levels.iter().enumerate() {
@@ -105,6 +111,15 @@ impl Encoder {
             Encoding::Words { .. } | Encoding::Vector { .. } => {}
         }
     }
+}
+
+/// What the index behind the last level is called: trees refuse an index that the attributes do not count.
+fn name_of_none(levels: &[String]) -> String {
+    let mut name = "__missing".to_owned();
+    while levels.contains(&name) {
+        name.insert(0, '_');
+    }
+    name
 }
 
 /// Attributes of slots by kind, as Spark ML groups them.
@@ -123,11 +138,11 @@ impl Attributes {
     }
 
     /// The attributes of all encoders, one behind the other.
-    pub fn of(encoders: &[Encoder]) -> Value {
+    pub fn of(encoders: &[Encoder], keeps: bool) -> Value {
         let mut attributes = Self::default();
         let mut start = 0;
         for encoder in encoders {
-            encoder.describe(start, &mut attributes);
+            encoder.describe(start, keeps, &mut attributes);
             start += encoder.size();
         }
         let mut groups = serde_json::Map::new();

@@ -63,7 +63,7 @@ pub struct Featurize {
     #[param(group)]
     shared: FeaturizeParams,
     /// One slot for each level of a category; otherwise one slot that holds the index of the level, marked as nominal,
-    /// which is what tree learners want.
+    /// which is what tree learners want. A category without a level is a row of zeros, or the index behind the last level.
     #[param(default = true)]
     one_hot_encode_categoricals: bool,
     /// Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners.

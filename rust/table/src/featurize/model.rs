@@ -65,7 +65,8 @@ impl FeaturizeModel {
 impl Transform for FeaturizeModel {
     fn output_fields(&self, _input: &Schema) -> Result<Vec<Field>> {
         let plan = self.plan()?;
-        Ok(vec![vector_struct_field(&self.shared.output_col, Some(&Attributes::of(&plan.encoders)))])
+        let keeps = self.shared.policy.0.handle_invalid == HandleInvalid::Keep;
+        Ok(vec![vector_struct_field(&self.shared.output_col, Some(&Attributes::of(&plan.encoders, keeps)))])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {

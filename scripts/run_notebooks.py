@@ -1,0 +1,78 @@
+"""Runs the notebooks from top to bottom and writes them with what they show: `make notebooks`.
+
+The files say nothing of the machine or the time: no timing, no versions, and what the JVM prints goes to the terminal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+#: What the files hold beside their cells; the same on every machine.
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def prepare(folder: Path) -> None:
+    """Make kernels read and write below this folder alone, use this Python, and start Spark without a look-up of names."""
+    for name in (
+        "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR",
+    ):  # fmt: skip
+        where = folder / name.lower()
+        where.mkdir()
+        os.environ[name] = str(where)
+    for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "MPLBACKEND"):
+        os.environ.pop(name, None)
+    # Kernels of the environment before those that the machine may have.
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+
+
+def run(source: Path, target: Path, folder: Path) -> None:
+    """Run a notebook in an empty folder and write it with its outputs; an error in a cell is raised, nothing written."""
+    notebook = nbformat.read(source, as_version=4)
+    NotebookClient(
+        notebook,
+        timeout=300,
+        startup_timeout=120,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        # What Python prints or warns of is output; what the JVM writes to the file descriptors is not.
+        extra_arguments=["--IPKernelApp.capture_fd_output=False"],
+        resources={"metadata": {"path": str(folder)}},
+    ).execute()
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict({})
+    nbformat.validate(notebook)
+    nbformat.write(notebook, target)
+
+
+def main() -> None:
+    """Run the notebooks that the command line names, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebooks", nargs="*", type=Path, help="all of notebooks/ when none is given")
+    parser.add_argument("--output", type=Path, help="folder to write to; in place when not given")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        prepare(Path(scratch))
+        for source in arguments.notebooks or sorted(NOTEBOOKS.glob("*.ipynb")):
+            print(f"{source.name} ...", flush=True)
+            folder = Path(scratch) / source.stem
+            folder.mkdir()
+            run(source, (arguments.output or source.parent) / source.name, folder)
+
+
+if __name__ == "__main__":
+    main()

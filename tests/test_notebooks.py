@@ -1,0 +1,81 @@
+"""The notebooks run from top to bottom, and what they show is in the files: a reader need not run them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+#: In bytes; a page with plots is far below, one with a raw table is not.
+LARGEST = 400 * 1024
+
+
+def read(path: Path) -> Any:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def code_of(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def shape(cell: Any) -> list[tuple[str, ...]]:
+    """The kinds of the outputs of a cell and their formats: what does not depend on numbers."""
+    return [(o.output_type, *(sorted(o.data) if "data" in o else [o.get("name", "")])) for o in cell.outputs]
+
+
+def name_of(path: Path) -> str:
+    return path.stem
+
+
+def test_the_notebooks_are_numbered_and_the_first_ones_are_there():
+    names = [path.name for path in NOTEBOOKS]
+    assert {"01-train-classifier.ipynb", "02-text-and-featurize.ipynb"} <= set(names)
+    assert [name[:3] for name in names] == [f"{i:02}-" for i in range(1, len(names) + 1)]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_a_committed_notebook_was_run_in_order_without_errors_or_warnings(path):
+    notebook = read(path)
+    assert [cell.execution_count for cell in code_of(notebook)] == list(range(1, len(code_of(notebook)) + 1))
+    for cell in code_of(notebook):
+        for output in cell.outputs:
+            assert output.output_type != "error", cell.source
+            assert output.get("name") != "stderr", output.text
+    assert any("image/png" in output.get("data", {}) for cell in code_of(notebook) for output in cell.outputs)
+    assert path.stat().st_size < LARGEST
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_a_committed_notebook_names_no_machine_and_no_time(path):
+    notebook = read(path)
+    assert notebook.metadata == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    assert all(cell.metadata == {} for cell in notebook.cells)
+    text = path.read_text()
+    for trace in ("/home/", "/tmp/", "/root/", "site-packages", " at 0x"):
+        assert trace not in text, trace
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_a_notebook_runs_and_shows_what_the_committed_one_shows(path, tmp_path):
+    command = [sys.executable, ROOT / "scripts" / "run_notebooks.py", path, "--output", tmp_path]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-6000:]
+    made, committed = read(tmp_path / path.name), read(path)
+    assert [cell.source for cell in made.cells] == [cell.source for cell in committed.cells]
+    for new, old in zip(code_of(made), code_of(committed), strict=True):
+        assert shape(new) == shape(old), (
+            f"run `make notebooks`: the outputs of this cell are others now\n{new.source}"
+        )
