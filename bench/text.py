@@ -17,7 +17,7 @@ from bench.session import CORES, run_to_nowhere, spark_session
 FEATURES = 1 << 18
 
 
-def spark_stages(inputCol: str, outputCol: str, *, bigrams: bool = True) -> Any:
+def spark_stages(inputCol: str, outputCol: str, *, bigrams: bool = True, slots: int = FEATURES) -> Any:
     """The stages of Spark ML that TextFeaturizer stands for."""
     from pyspark.ml import Pipeline
     from pyspark.ml.feature import IDF, HashingTF, NGram, RegexTokenizer, StopWordsRemover
@@ -30,7 +30,7 @@ def spark_stages(inputCol: str, outputCol: str, *, bigrams: bool = True) -> Any:
         stages.append(StopWordsRemover(inputCol=last, outputCol="words"))
         stages.append(NGram(inputCol="words", outputCol="bigrams", n=2))
         last = "bigrams"
-    stages.append(HashingTF(inputCol=last, outputCol="counts", numFeatures=FEATURES))
+    stages.append(HashingTF(inputCol=last, outputCol="counts", numFeatures=slots))
     stages.append(IDF(inputCol="counts", outputCol=outputCol, minDocFreq=1))
     return Pipeline(stages=stages)
 

@@ -8,97 +8,93 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import data
-from bench.measure import Figure, Setting, side_by_side
+from bench.measure import Comparison, Figure, Setting, seconds
 from bench.session import CORES, spark_session
+from bench.text import spark_stages, text_featurizer
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 FOLDS = 3
+WORDS, SLOTS = 100, 1 << 14
 PENALTIES = [0.001, 0.01, 0.05, 0.2]
 MIXES = [0.0, 0.5, 1.0]
+PEER = "Spark's CrossValidator over Spark ML's stages, which featurizes for each trial"
 
 
-def words_by_spark() -> list[Any]:
-    """The stages of Spark ML that make features of a text."""
-    from pyspark.ml.feature import IDF, HashingTF, RegexTokenizer, StopWordsRemover
+class Searches:
+    """The same search by both; `accuracies` holds the last one's, trial by trial."""
 
-    return [
-        RegexTokenizer(inputCol="text", outputCol="words", pattern="\\W+"),
-        StopWordsRemover(inputCol="words", outputCol="kept"),
-        HashingTF(inputCol="kept", outputCol="counts"),
-        IDF(inputCol="counts", outputCol="features"),
-    ]
+    def __init__(self, source: DataFrame) -> None:
+        from pyspark.ml.classification import LogisticRegression
+        from pyspark.sql import functions as F
 
+        self.source = source
+        self.learner = LogisticRegression(maxIter=10)
+        # The folds of ours, so that both do the same work.
+        fold = F.floor(F.rand(0) * FOLDS).cast("int")
+        self.dealt = source.withColumn("fold", fold)
+        self.accuracies: list[float] = []
 
-def words_by_mmlrs() -> list[Any]:
-    """The same in one stage."""
-    from mmlrs.text import TextFeaturizer
+    def _pipeline(self, features: Any) -> Any:
+        from pyspark.ml import Pipeline
 
-    return [TextFeaturizer(inputCol="text", outputCol="features", useStopWordsRemover=True, useIDF=True)]
+        return Pipeline(stages=[features, self.learner])
 
+    def ours(self, features: Any) -> None:
+        from mmlrs.automl import DiscreteHyperParam, GridSpace, HyperparamBuilder, TuneHyperparameters
 
-def search(source: DataFrame, stages: list[Any], pairs: int) -> tuple[float, str]:
-    """Time both searches over a pipeline of these stages and a learner; they must find the same."""
-    from pyspark.ml import Pipeline
-    from pyspark.ml.classification import LogisticRegression
-    from pyspark.ml.evaluation import MulticlassClassificationEvaluator
-    from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
-    from pyspark.sql import functions as F
+        space = HyperparamBuilder().addHyperparam(self.learner, "regParam", DiscreteHyperParam(PENALTIES))
+        space.addHyperparam(self.learner, "elasticNetParam", DiscreteHyperParam(MIXES))
+        search = TuneHyperparameters(
+            models=[self._pipeline(features)],
+            paramSpace=GridSpace(space.build()),
+            numFolds=FOLDS,
+            parallelism=CORES,
+            showProgress=False,
+        )
+        self.accuracies = search.fit(self.source).getAllModelMetrics()["metric"].to_pylist()
 
-    from mmlrs.automl import DiscreteHyperParam, GridSpace, HyperparamBuilder, TuneHyperparameters
+    def theirs(self) -> None:
+        from pyspark.ml.evaluation import MulticlassClassificationEvaluator
+        from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
 
-    learner = LogisticRegression(maxIter=10)
-    pipeline = Pipeline(stages=[*stages, learner])
-    space = HyperparamBuilder().addHyperparam(learner, "regParam", DiscreteHyperParam(PENALTIES))
-    space.addHyperparam(learner, "elasticNetParam", DiscreteHyperParam(MIXES))
-    ours = TuneHyperparameters(
-        models=[pipeline],
-        paramSpace=GridSpace(space.build()),
-        numFolds=FOLDS,
-        parallelism=CORES,
-        showProgress=False,
-    )
-    grid = ParamGridBuilder().addGrid(learner.regParam, PENALTIES).addGrid(learner.elasticNetParam, MIXES)
-    theirs = CrossValidator(
-        estimator=pipeline,
-        estimatorParamMaps=grid.build(),
-        evaluator=MulticlassClassificationEvaluator(metricName="accuracy"),
-        numFolds=FOLDS,
-        parallelism=CORES,
-        foldCol="fold",
-    )
-    # The folds of ours, so that both do the same work.
-    dealt = source.withColumn("fold", F.floor(F.rand(ours.getSeed()) * FOLDS).cast("int"))
-    found: dict[str, list[float]] = {}
-
-    def run_ours() -> None:
-        found["ours"] = ours.fit(source).getAllModelMetrics()["metric"].to_pylist()
-
-    def run_theirs() -> None:
-        found["theirs"] = theirs.fit(dealt).avgMetrics
-
-    timed = side_by_side(run_ours, run_theirs, pairs, warm_up=False)
-    apart = max(abs(a - b) for a, b in zip(found["ours"], found["theirs"], strict=True))
-    if apart > 1e-3:
-        raise AssertionError(f"the accuracies differ by {apart}")
-    return timed.ratio, timed.seconds("Spark's CrossValidator, which featurizes for each trial")
+        grid = ParamGridBuilder().addGrid(self.learner.regParam, PENALTIES)
+        search = CrossValidator(
+            estimator=self._pipeline(spark_stages("text", "features", slots=SLOTS)),
+            estimatorParamMaps=grid.addGrid(self.learner.elasticNetParam, MIXES).build(),
+            evaluator=MulticlassClassificationEvaluator(metricName="accuracy"),
+            numFolds=FOLDS,
+            parallelism=CORES,
+            foldCol="fold",
+        )
+        self.accuracies = search.fit(self.dealt).avgMetrics
 
 
 def tune(setting: Setting) -> Iterator[Figure]:
-    """12 trials and 3 folds over pipelines that start with a text."""
-    rows = 4_000 if setting.quick else 40_000
+    """12 trials and 3 folds over pipelines that start with a text; one run of each, since the peer takes minutes."""
+    rows = 3_000 if setting.quick else 40_000
+    table = data.reviews(rows, WORDS)
     with spark_session() as spark, tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
-        source = spark.read.parquet(data.write(Path(folder), data.reviews(rows)))
-        for name, stages, target in (
-            ("Spark ML's text stages", words_by_spark(), 3.0),
-            ("TextFeaturizer", words_by_mmlrs(), None),
-        ):
-            ratio, detail = search(source, stages, setting.pairs(3))
+        own = {
+            "Spark ML's five text stages": spark_stages("text", "features", slots=SLOTS),
+            "TextFeaturizer": text_featurizer(numFeatures=SLOTS),
+        }
+        few = Searches(spark.createDataFrame(table.slice(0, 500)))  # to warm up
+        few.theirs()
+        both = Searches(spark.read.parquet(data.write(Path(folder), table)))
+        theirs = seconds(both.theirs)
+        expected = both.accuracies
+        for name, features in own.items():
+            few.ours(features)
+            timed = Comparison([seconds(lambda features=features: both.ours(features))], [theirs])  # type: ignore[misc]
+            apart = max(abs(a - b) for a, b in zip(both.accuracies, expected, strict=True))
+            if apart > 1e-3:
+                raise AssertionError(f"the accuracies differ by {apart}")
             yield Figure(
-                f"TuneHyperparameters, {len(PENALTIES) * len(MIXES)} trials, {FOLDS} folds, {rows:,} texts: {name} and "
-                "LogisticRegression",
-                ratio,
-                target=target,
-                detail=detail,
+                f"TuneHyperparameters, {len(PENALTIES) * len(MIXES)} trials, {FOLDS} folds, {rows:,} texts of {WORDS} "
+                f"words: {name} and LogisticRegression",
+                timed.ratio,
+                target=3.0,
+                detail=timed.seconds(PEER),
             )

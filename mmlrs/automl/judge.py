@@ -14,7 +14,9 @@ from mmlrs.train.statistics import METRICS, ComputeModelStatistics
 __all__ = ["best_of", "check_kind", "learner_in", "statistics", "value_of"]
 
 
-def statistics(stage: Any, scored: Any, learner: Any, label: str | None = None) -> pa.Table:
+def statistics(
+    stage: Any, scored: Any, learner: Any, label: str | None = None, *, all_metrics: bool = True
+) -> pa.Table:
     """Return the row of metrics of a dataset that a model scored.
 
     Parameters
@@ -27,8 +29,11 @@ def statistics(stage: Any, scored: Any, learner: Any, label: str | None = None) 
         The fitted learner; where the stage's params leave a column open, the learner's tell it.
     label : str, optional
         The column of labels as the learner read them.
+    all_metrics : bool, default True
+        Otherwise those may be missing that need other columns than the metric that decides.
     """
-    kind = METRICS[stage._value("evaluationMetric")].kind
+    metric = METRICS[stage._value("evaluationMetric")]
+    kind = metric.kind
     given: dict[str, Any] = {"labelCol": label or stage._value("labelCol")}
     if label is None:
         given |= {name: stage._value(name) for name in ("scoredLabelsCol", "scoresCol")}
@@ -40,8 +45,10 @@ def statistics(stage: Any, scored: Any, learner: Any, label: str | None = None) 
             columns = facts_of(scored)
             found = (_column(learner, f"{name}Col") for name in ("probability", "rawPrediction"))
             given["scoresCol"] = next((name for name in found if name in columns), None)
-    if kind == "regression":
+    if kind == "regression" or (given.get("scoredLabelsCol") and not (all_metrics or metric.of_scores)):
         given["scoresCol"] = None
+    elif given.get("scoresCol") and not all_metrics:
+        given["scoredLabelsCol"] = None
     policy = stage._value("handleInvalid")
     return ComputeModelStatistics(evaluationMetric=kind, handleInvalid=policy, **given).evaluate(scored)
 

@@ -193,7 +193,8 @@ class Search:
         self._fold(trial, i, score)
 
     def _measured(self, scored: Any, fitted: Any, label: str | None) -> float:
-        value = value_of(self.stage, statistics(self.stage, scored, learner_in(fitted), label))
+        row = statistics(self.stage, scored, learner_in(fitted), label, all_metrics=False)
+        value = value_of(self.stage, row)
         if value is None:
             metric = self.stage._value("evaluationMetric")
             raise InvalidParamError(

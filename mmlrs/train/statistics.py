@@ -17,12 +17,15 @@ __all__ = ["METRICS", "ComputeModelStatistics", "ComputePerInstanceStatistics", 
 
 
 class Metric:
-    """One metric: what it belongs to, its column, and which of two values is the better one."""
+    """One metric: what it belongs to, its column, which of two values is the better one, and whether it needs scores."""
 
-    def __init__(self, kind: str, column: str, *, larger_is_better: bool = True) -> None:
+    def __init__(
+        self, kind: str, column: str, *, larger_is_better: bool = True, of_scores: bool = False
+    ) -> None:
         self.kind = kind
         self.column = column
         self.larger_is_better = larger_is_better
+        self.of_scores = of_scores
 
 
 #: The metrics that users can ask for by name.
@@ -31,9 +34,9 @@ METRICS = {
     "precision": Metric("classification", "precision"),
     "recall": Metric("classification", "recall"),
     "f1": Metric("classification", "f1_score"),
-    "AUC": Metric("classification", "AUC"),
-    "areaUnderPR": Metric("classification", "areaUnderPR"),
-    "log_loss": Metric("classification", "log_loss", larger_is_better=False),
+    "AUC": Metric("classification", "AUC", of_scores=True),
+    "areaUnderPR": Metric("classification", "areaUnderPR", of_scores=True),
+    "log_loss": Metric("classification", "log_loss", larger_is_better=False, of_scores=True),
     "mse": Metric("regression", "mean_squared_error", larger_is_better=False),
     "rmse": Metric("regression", "root_mean_squared_error", larger_is_better=False),
     "r2": Metric("regression", "R^2"),
@@ -116,7 +119,9 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
             return self._row(scored, tables.fit(stage, dataset)[1])
         from mmlrs.engine import spark
 
-        return self._row(scored, spark.fit(stage, dataset, merge_on_executor=True)[1])
+        # Without scores what the partitions found is a small table of counts.
+        grows = scored.scores is not None
+        return self._row(scored, spark.fit(stage, dataset, merge_on_executor=grows)[1])
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return self.evaluate(table)
