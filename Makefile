@@ -26,10 +26,8 @@ test: test-rust test-python ## All tests.
 test-rust: setup
 	@$(ACTIVATE) cargo test --release --locked --quiet $(RUST_TESTED)
 
-# Spark Connect runs in a process of its own: pyspark is either classic or Connect for the life of a process.
 test-python: setup
-	@$(ACTIVATE) python -m pytest -q --ignore tests/connect
-	@$(ACTIVATE) python -m pytest -q tests/connect
+	@$(ACTIVATE) scripts/test_python.sh
 
 bench: setup ## Measures against the alternatives, rewrites docs/benchmarks.md. ARGS="--quick" or names of measures.
 	@$(ACTIVATE) python -m bench $(ARGS)

@@ -493,6 +493,7 @@ def test_regressors_are_searched_too_and_the_lower_error_wins(spark):
     assert model.getBestMetric() == min(table["metric"].to_pylist())
     made = model.transform(df)
     assert made.column_names == ["x", "y", "prediction"]
+    assert b"mmlrs" in made.schema.field("prediction").metadata
     assert np.abs(made["prediction"].to_numpy() - np.sin(6 * x)).mean() < 0.1
 
 

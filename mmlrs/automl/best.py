@@ -13,16 +13,12 @@ from mmlrs._generated import automl as _generated
 from mmlrs.automl.judge import best_of, check_kind, learner_in, statistics, value_of
 from mmlrs.automl.search import Search, cause_of
 from mmlrs.automl.trials import Trial, parameters_json, trials
-from mmlrs.base import PythonModel
-from mmlrs.engine.bridge import added_by, through_spark
+from mmlrs.base import PythonModel, Transformer
+from mmlrs.engine.bridge import on_table_or_spark, through_spark
 from mmlrs.engine.expr import resolve
 from mmlrs.errors import ExecutionError, InvalidParamError, MmlrsError
 
 __all__ = ["BestModel", "FindBestModel", "TuneHyperparameters", "TuneHyperparametersModel"]
-
-
-def _is_ours(model: Any) -> bool:
-    return type(model).__module__.startswith("mmlrs.")
 
 
 def _stream(table: pa.Table) -> bytes:
@@ -40,8 +36,7 @@ class _Chosen(PythonModel):
         return self._value("bestModel").transform(df)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        model = self._value("bestModel")
-        return model.transform(table) if _is_ours(model) else added_by(self, table, model.transform)
+        return on_table_or_spark(self, self._value("bestModel"), table)
 
     def getAllModelMetrics(self) -> pa.Table:
         """Return how all models did, one row for each.
@@ -66,7 +61,7 @@ class FindBestModel(_generated.FindBestModel):
     __module__ = "mmlrs.automl"
 
     def _fit_table(self, table: pa.Table) -> Any:
-        if all(_is_ours(model) for model in self._value("models")):
+        if all(isinstance(model, Transformer) for model in self._value("models")):
             return self._best(table, table.column_names, ignore_case=False)
         return through_spark(self, table, self._fit_spark)
 

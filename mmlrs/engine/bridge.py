@@ -45,7 +45,12 @@ def added_by(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> pa.Tabl
     rows = collect(made)
     for name in [n for n in rows.column_names if n not in table.column_names]:
         table = table.append_column(rows.schema.field(name), rows[name])
-    return with_metadata(table, {f.name: f.metadata for f in made.schema if "mmlrs" in f.metadata})
+    return with_metadata(table, _facts(made))
+
+
+def _facts(df: Any) -> dict[str, dict[str, Any]]:
+    """Return the metadata of the columns that tell what a model made of them."""
+    return {f.name: f.metadata for f in df.schema if "mmlrs" in f.metadata}
 
 
 def with_metadata(table: pa.Table, facts: dict[str, dict[str, Any]]) -> pa.Table:
@@ -78,7 +83,7 @@ def to_spark(spark: SparkSession, data: pa.Table) -> Any:
 
 
 def collect(df: Any) -> pa.Table:
-    """Return a DataFrame's rows as a table, vectors as their structs."""
+    """Return a DataFrame's rows as a table, vectors as their structs; scored columns still tell what they are."""
     from pyspark.ml.linalg import VectorUDT
     from pyspark.sql import functions as F
 
@@ -86,4 +91,4 @@ def collect(df: Any) -> pa.Table:
         F.unwrap_udt(F.col(f.name)).alias(f.name) if isinstance(f.dataType, VectorUDT) else F.col(f.name)
         for f in df.schema
     ]
-    return df.select(*columns).toArrow()
+    return with_metadata(df.select(*columns).toArrow(), _facts(df))
