@@ -21,7 +21,7 @@ __all__ = ["FindBestModel", "BestModel", "TuneHyperparameters", "TuneHyperparame
 class FindBestModel(Estimator):
     """Finds the best of several fitted models by a metric on a dataset.
 
-    Every model scores the dataset, which should be one that none of them was trained on, and is told by all
+    Every model scores the dataset, which should be one that none of them was trained on, and is judged by all
     metrics that `ComputeModelStatistics` knows; `evaluationMetric` decides, of equal models the first one
     wins. A metric that is not defined for a model (the AUC of three classes, say) never wins. The result
     scores with the best model and keeps the metrics of all. Needs Spark for models of Spark ML. Cost: each
