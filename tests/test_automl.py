@@ -479,6 +479,16 @@ def test_trainers_share_their_features(corners, spark, tree, monkeypatch):
     assert len(prepared) == 2 + 1  # once for each fold, and the winner's
 
 
+def test_a_trainer_may_learn_a_label_that_a_stage_before_it_makes(corners, tree):
+    from pyspark.ml import Pipeline
+    from pyspark.ml.feature import SQLTransformer
+
+    target = SQLTransformer(statement="SELECT a, b, kind = 'one' AS target FROM __THIS__")
+    pipeline = Pipeline(stages=[target, TrainClassifier(model=tree, labelCol="target")])
+    model = tuner([pipeline], GridSpace([]), numFolds=2, showProgress=False).fit(corners)
+    assert model.getBestMetric() > 0.7
+
+
 def test_regressors_are_searched_too_and_the_lower_error_wins(spark):
     from pyspark.ml.regression import DecisionTreeRegressor
 

@@ -162,12 +162,12 @@ class Search:
 
         def score() -> float:
             (train, test), before = self._part(rows, i), rows.before[i] if rows.before else None
+            whole = rows.whole
             for step in chain[:-1]:
-                ready = step.fit(train, rows.whole, before)
+                ready = step.fit(train, whole, before)
                 train, test, before = ready.transform(train), ready.transform(test), ready
-            return self._last(
-                chain[-1], train, test, rows.whole if len(chain) == 1 else None, before, len(chain) > 1
-            )
+                whole = None  # it lacks what this step made
+            return self._last(chain[-1], train, test, whole, before, len(chain) > 1)
 
         self._fold(trial, i, score)
 
