@@ -73,6 +73,13 @@ def is_spark(dataset: Any) -> bool:
 _warned: set[str] = set()
 
 
+def _program_of(node: Node, fields: list[pa.Field]) -> tuple[Any, pa.Schema]:
+    """Return the program of one node over source columns, and the schema of those in its order."""
+    compiled = compile_program([Value(node, None, "valid")])
+    by_name = {field.name: field for field in fields}
+    return _native.Program(compiled.text), pa.schema([by_name[name] for name in compiled.columns])
+
+
 def class_name(stage: Any) -> str:
     """Return the full name of a stage's class."""
     return f"{type(stage).__module__}.{type(stage).__name__}"
@@ -289,37 +296,34 @@ class NativeTransformer(Transformer):
         values, blobs = self._portable() if portable else (self._params_json(), ())
         return Node(self._stage, self.uid, values, inputs, blobs)
 
-    def _bound(self, node: Node, field_of: Callable[[Source], pa.Field]) -> Node:
-        """Return the node with the params that follow from its input columns, such as the levels in their metadata."""
-        compiled = compile_program([Value(node, None, "valid")])
-        sources = pa.schema([field_of(source) for source in compiled.sources])
-        found = json.loads(_native.Program(compiled.text).bound_params(sources))
-        if not found:
-            return node
-        return replace(node, params=json.dumps({**json.loads(node.params), **found}))
+    def _planned(self, node: Node, field_of: Callable[[Source], pa.Field]) -> tuple[Node, dict[str, Value]]:
+        """Return the node with the params that follow from its inputs, and the values it makes by column, errors included.
 
-    def _announce(self, node: Node, field_of: Callable[[Source], pa.Field]) -> list[pa.Field]:
-        """Return the fields the stage adds, the error column included; `field_of` gives those of source columns."""
-        compiled = compile_program([Value(node, None, "valid")])
-        sources = pa.schema([field_of(source) for source in compiled.sources])
-        program = _native.Program(compiled.text)
-        fields = list(program.announce(sources))
+        `field_of` gives the fields of source columns. Those of other stages' columns are known since those stages were
+        planned, so the plan of a stage costs the same at the end of a chain as at its beginning.
+        """
+        read = [
+            pa.field(name, f.type, f.nullable, f.metadata)
+            for name, expr in node.inputs
+            for f in [field_of(expr) if isinstance(expr, Source) else expr.field]
+        ]
+        alone = replace(node, inputs=tuple((name, Source(name)) for name, _ in node.inputs))
+        program, sources = _program_of(alone, read)
+        found = json.loads(program.bound_params(sources))
+        if found:
+            node, alone = (replace(n, params=json.dumps({**json.loads(n.params), **found})) for n in (node, alone))
+            program, sources = _program_of(alone, read)
         self._warn(program.notes())
+        values = [Value(node, field.name, field=field) for field in program.announce(sources)]
         error_col = self._value("errorCol") if self.hasParam("errorCol") else None
         if error_col is not None:
-            fields.append(pa.field(error_col, pa.string()))
-        seen: set[str] = set()
-        for field in fields:
-            if field.name in seen:
-                raise SchemaMismatchError(f"{self._stage}: column `{field.name}`: would be written twice")
-            seen.add(field.name)
-        return fields
-
-    def _output_value(self, node: Node, name: str) -> Value:
-        """Return the value behind one of the announced columns."""
-        if self.hasParam("errorCol") and name == self._value("errorCol"):
-            return Value(node, None, "reasons")
-        return Value(node, name)
+            values.append(Value(node, None, "reasons", pa.field(error_col, pa.string())))
+        made: dict[str, Value] = {}
+        for value in values:
+            if value.field.name in made:
+                raise SchemaMismatchError(f"{self._stage}: column `{value.field.name}`: would be written twice")
+            made[value.field.name] = value
+        return node, made
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return tables.transform(self, table)

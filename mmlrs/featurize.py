@@ -177,7 +177,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
 
         stage = _written(self, pairs, _aside(self, pairs))
         fields = spark.source_fields(df)
-        stage._announce(stage._node(spark._binding(stage, df, {}), portable=True), fields)
+        stage._planned(stage._node(spark._binding(stage, df, {}), portable=True), fields)
         cleaned = {}
         for (old, new), fill in zip(pairs.items(), self._value("fillValues"), strict=True):
             field = df.schema[old]

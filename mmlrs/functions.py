@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs.base import NativeTransformer
-from mmlrs.engine.expr import Compiled, Expr, Source, bind, compile_program
+from mmlrs.engine.expr import Compiled, Expr, Source, Value, bind, compile_program
 from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class _Function:
         """Return the program of the last stage's only output column, and its field."""
         fields = _guess(self)
         lineage: dict[str, Expr] = {}
-        announced: list[pa.Field] = []
+        made: dict[str, Value] = {}
         for stage in self.stages:
             columns = [*self.inputs, *lineage]
             binding = partial(
@@ -43,15 +43,13 @@ class _Function:
                 ignore_case=True,
                 vectors=stage._vector_inputs(),
             )
-            node = stage._bound(stage._node(binding, portable=True), fields)
-            announced = stage._announce(node, fields)
-            lineage = lineage | {field.name: stage._output_value(node, field.name) for field in announced}
-        error_col = self.stages[-1]._value("errorCol") if self.stages[-1].hasParam("errorCol") else None
-        results = [field for field in announced if field.name != error_col]
+            _, made = stage._planned(stage._node(binding, portable=True), fields)
+            lineage |= made
+        results = [value for value in made.values() if value.what != "reasons"]
         if len(results) != 1:
-            names = ", ".join(f"`{f.name}`" for f in results)
+            names = ", ".join(f"`{value.field.name}`" for value in results)
             raise InvalidParamError(f"{self.name}: a function returns one column; this stage makes {names}")
-        return compile_program([lineage[results[0].name]]), results[0]
+        return compile_program(results), results[0].field
 
 
 def _inputs(stage: NativeTransformer) -> Sequence[str]:

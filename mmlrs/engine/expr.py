@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from mmlrs.errors import ColumnNotFoundError
 
@@ -50,11 +53,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Value:
-    """A column that a node makes; without a name, its `reasons` or its `valid` mask."""
+    """A column that a node makes, with its Arrow field; without a name, its `reasons` or its `valid` mask."""
 
     node: Node
     column: str | None
     what: str | None = None
+    field: pa.Field = dataclasses.field(default=None, compare=False)
 
 
 Expr = Source | Value

@@ -68,8 +68,8 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     columns, lineage = df.columns, lineage_of(df)
     binding = _binding(stage, df, lineage)
     fields = source_fields(df)
-    node = stage._bound(stage._node(binding, portable=True), fields)
-    outputs = stage._announce(node, fields)
+    node, values = stage._planned(stage._node(binding, portable=True), fields)
+    outputs = [value.field for value in values.values()]
     taken = {name.lower() for name in columns}
     for field in outputs:
         if field.name.lower() in taken:
@@ -77,8 +77,7 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     _warn_about_images(stage, df, outputs)
     df = _row_based(df, node, outputs)
     if stage.hasParam("handleInvalid") and stage._value("handleInvalid") == "skip":
-        return _skip(stage, df, node, outputs)
-    values = {field.name: stage._output_value(node, field.name) for field in outputs}
+        return _skip(stage, df, node, values)
     added = [
         _column(df, values[field.name], field).alias(field.name, metadata=attributes(field))
         for field in outputs
@@ -86,14 +85,14 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     return with_lineage(df.select("*", *added), {**lineage, **values})
 
 
-def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
+def _skip(stage: NativeTransformer, df: DataFrame, node: Node, values: dict[str, Value]) -> DataFrame:
     """Add the columns and drop the rows that could not be processed; every row is processed once.
 
     A filter on a UDF's result would make Spark evaluate the UDF before and after the filter. So one non-deterministic
     UDF, which Spark never duplicates, makes all columns and the mask; the lineage ends here.
     """
-    values: list[Expr] = [stage._output_value(node, field.name) for field in outputs]
-    compiled = compile_program([*values, Value(node, None, "valid")])
+    outputs = [value.field for value in values.values()]
+    compiled = compile_program([*values.values(), Value(node, None, "valid")])
     members = [pa.field(f"c{i}", field.type) for i, field in enumerate(outputs)] + [
         pa.field("valid", pa.bool_())
     ]

@@ -98,14 +98,14 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
     def field_of(source: Source) -> pa.Field:
         return table.schema.field(source.column)
 
-    node = stage._bound(node, field_of)
-    outputs = stage._announce(node, field_of)
+    node, made = stage._planned(node, field_of)
+    outputs = [value.field for value in made.values()]
     places = {name: i for i, name in enumerate(table.column_names)}
     for field in outputs:
         if field.name in places:
             raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
     skipping = stage._value("handleInvalid") == "skip" if stage.hasParam("handleInvalid") else False
-    values = [stage._output_value(node, field.name) for field in outputs]
+    values = list(made.values())
     if skipping:
         values.append(Value(node, None, "valid"))
     compiled = compile_program(values)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::{Field, Schema};
-use mmlrs_core::{Block, Column, Context, Counter, Error, Result};
+use mmlrs_core::{Block, Column, Context, Counter, Error, Result, sha256_hex};
 use serde_json::{Map, Value, json};
 
 use crate::memo::{self, NodeKey, NodeResult, SourceKey};
@@ -262,8 +262,9 @@ fn check_ref(reference: &Ref, sources: usize, nodes: &[Node]) -> Result<()> {
     if ok { Ok(()) } else { Err(Error::param("program", format!("has a reference to nothing: {reference:?}"))) }
 }
 
-/// The node and all before it as text that does not depend on the program around it: sources are numbered by first
-/// use. Also those sources in that order.
+/// What stands for the node and all before it, in whatever program: the SHA-256 of its params and of what stands for the
+/// nodes that it reads, with sources numbered by first use. Also those sources in that order. (A digest and not the text:
+/// each stage of a chain would quote the text of the one before it, and twice as long a text after every stage.)
 fn prefix_of(item: &Value, inputs: &[(String, Ref)], nodes: &[Node]) -> (String, Vec<usize>) {
     let mut sources: Vec<usize> = Vec::new();
     let number = |source: usize, sources: &mut Vec<usize>| {
@@ -289,5 +290,39 @@ fn prefix_of(item: &Value, inputs: &[(String, Ref)], nodes: &[Node]) -> (String,
         bound.push((name.clone(), text));
     }
     let text = json!([item.get("stage"), item.get("uid"), item.get("params"), bound]).to_string();
-    (text, sources)
+    (sha256_hex(text.as_bytes()), sources)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A chain of stages, each of which reads what the one before it makes; the first reads the source of that number.
+    fn chain(stages: usize, source: usize) -> Program {
+        let node = |i: usize| {
+            let input =
+                if i == 0 { json!({"source": source}) } else { json!({"node": i - 1, "column": format!("c{i}")}) };
+            let params = json!({"inputCol": format!("c{i}"), "outputCol": format!("c{}", i + 1)});
+            let uid = format!("stage{i}");
+            json!({"stage": "UnicodeNormalize", "uid": uid, "params": params, "inputs": {format!("c{i}"): input}})
+        };
+        let nodes: Vec<Value> = (0..stages).map(node).collect();
+        let output = json!({"node": stages - 1, "column": format!("c{stages}")});
+        let text = json!({"sources": source + 1, "nodes": nodes, "outputs": [output]}).to_string();
+        Program::parse(&text).unwrap()
+    }
+
+    #[test]
+    fn what_stands_for_a_stage_does_not_grow_along_a_chain() {
+        let program = chain(100, 0);
+        assert!(program.nodes.iter().all(|node| node.prefix.len() == program.nodes[0].prefix.len()));
+    }
+
+    #[test]
+    fn equal_beginnings_of_two_programs_are_recognised_whatever_number_their_source_has() {
+        let (short, long) = (chain(2, 0), chain(4, 3));
+        assert_eq!(short.nodes[1].prefix, long.nodes[1].prefix);
+        assert_eq!((&short.nodes[1].sources, &long.nodes[1].sources), (&vec![0], &vec![3]));
+        assert_ne!(long.nodes[1].prefix, long.nodes[2].prefix);
+    }
 }
