@@ -311,7 +311,9 @@ class NativeTransformer(Transformer):
         program, sources = _program_of(alone, read)
         found = json.loads(program.bound_params(sources))
         if found:
-            node, alone = (replace(n, params=json.dumps({**json.loads(n.params), **found})) for n in (node, alone))
+            node, alone = (
+                replace(n, params=json.dumps({**json.loads(n.params), **found})) for n in (node, alone)
+            )
             program, sources = _program_of(alone, read)
         self._warn(program.notes())
         values = [Value(node, field.name, field=field) for field in program.announce(sources)]
@@ -321,7 +323,9 @@ class NativeTransformer(Transformer):
         made: dict[str, Value] = {}
         for value in values:
             if value.field.name in made:
-                raise SchemaMismatchError(f"{self._stage}: column `{value.field.name}`: would be written twice")
+                raise SchemaMismatchError(
+                    f"{self._stage}: column `{value.field.name}`: would be written twice"
+                )
             made[value.field.name] = value
         return node, made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import warnings
 
 import networks
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mmlrs import _native
 from mmlrs.engine.spark import lineage_of
 from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage
 from mmlrs.onnx import ONNXModel
@@ -435,6 +437,27 @@ def test_two_networks_over_one_decoded_column_share_the_decoding(df, counted):
     assert passes(made) == 1
     run(made.select("small", "one", "two"))
     assert counted()["image_decodes"] == PICTURES
+
+
+def test_a_stage_at_the_end_of_a_long_chain_is_planned_alone(spark, monkeypatch):
+    plan, nodes = _native.Program, []
+
+    def counted_plan(text):
+        nodes.append(len(json.loads(text)["nodes"]))
+        return plan(text)
+
+    monkeypatch.setattr(_native, "Program", counted_plan)
+    model = networks.network(
+        [networks.node("Add", ["x", "one"], ["y"])],
+        [networks.value("x", ["N", 1])],
+        [networks.value("y", ["N", 1])],
+        {"one": np.ones((1, 1), np.float32)},
+    )
+    df = spark.range(1).selectExpr("double(id) AS x0")
+    for i in range(30):
+        df = ONNXModel(model=model, inputCol=f"x{i}", outputCol=f"x{i + 1}").transform(df)
+    assert set(nodes) == {1}
+    assert df.select("x30").first() == (30.0,)
 
 
 # -- the warning about image columns ----------------------------------------------------------------------------------
