@@ -457,7 +457,7 @@ def test_a_stage_at_the_end_of_a_long_chain_is_planned_alone(spark, monkeypatch)
     for i in range(30):
         df = ONNXModel(model=model, inputCol=f"x{i}", outputCol=f"x{i + 1}").transform(df)
     assert set(nodes) == {1}
-    assert df.select("x30").first() == (30.0,)
+    assert df.select("x30").first().x30 == [30.0]
 
 
 # -- the warning about image columns ----------------------------------------------------------------------------------
