@@ -68,7 +68,7 @@ def test_the_second_of_two_labels_is_the_positive_one_whatever_its_kind(kind, sc
     assert_those_of_scikit_learn(row_of(table, labelCol="y", scoredLabelsCol="p", scoresCol=scores))
 
 
-@pytest.mark.parametrize("pair", [("no", "yes"), (-1, 1), (0.5, 1.5)])
+@pytest.mark.parametrize("pair", [("no", "yes"), (-1, 1), (1, 2)])
 def test_scikit_learn_finds_the_same_classes(pair):
     table = scored(pair)
     y = np.array(table["y"].to_pylist())

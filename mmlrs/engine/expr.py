@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ __all__ = [
     "Source",
     "Value",
     "compile_program",
+    "plain",
     "resolve",
     "resolve_all",
     "sources_of",
@@ -108,6 +110,11 @@ def sources_of(expr: Expr) -> set[str]:
     if isinstance(expr, Source):
         return {expr.column}
     return set().union(*(sources_of(e) for _, e in expr.node.inputs))
+
+
+def plain(name: str) -> str:
+    """Return a name that every stage of Spark ML reads as one column: without dots, spaces and quotes."""
+    return re.sub(r"\W", "_", name)
 
 
 def resolve(name: str, columns: Iterable[str], stage: str, *, ignore_case: bool = False) -> str:

@@ -13,14 +13,14 @@ import pyarrow as pa
 from mmlrs._generated import train as _generated
 from mmlrs.base import Estimator, PythonModel
 from mmlrs.engine.bridge import added_by, through_spark, with_metadata
-from mmlrs.engine.expr import resolve, resolve_all
+from mmlrs.engine.expr import plain, resolve, resolve_all
 from mmlrs.errors import DecodeError, InvalidParamError, MmlrsError, SchemaMismatchError
 from mmlrs.featurize import Featurize
 from mmlrs.stages import RenameColumn
 from mmlrs.train.kinds import check_learner, inside, predictor, refuse_foreign, value_of
 from mmlrs.train.labels import class_labels, number_label
 from mmlrs.train.scored import METADATA
-from mmlrs.train.wiring import Wires, check_new, leaves, other_inputs, outputs_of, plain, wired
+from mmlrs.train.wiring import Wires, check_new, inner_name, leaves, other_inputs, outputs_of, wired
 
 __all__ = ["TrainClassifier", "TrainRegressor", "TrainedClassifierModel", "TrainedRegressorModel"]
 
@@ -132,7 +132,9 @@ class Trainer(Estimator):
 
     def _renamed(self, fitted: Any) -> Any:
         """Return a fitted learner that writes columns of the user's names, which Spark ML itself could not read."""
-        renames = {plain(name): name for name in outputs_of(self._learner()) if plain(name) != name}
+        features = self._features_col()
+        renames = {inner_name(features, name): name for name in outputs_of(self._learner())}
+        renames = {old: new for old, new in renames.items() if old != new}
         if not renames:
             return fitted
         from pyspark.ml import PipelineModel
@@ -170,9 +172,7 @@ class Trainer(Estimator):
             raise SchemaMismatchError(
                 f"{self._stage}: there is no column to learn from beside the label `{label}`"
             )
-        prefix = self._features_col()
-        given = {n: n if plain(n) == n else f"{prefix}_{i}_{plain(n)}" for i, n in enumerate(others)}
-        return label, inputs, given
+        return label, inputs, {name: inner_name(self._features_col(), name) for name in others}
 
     def _featurize(self) -> Featurize:
         """Return what makes the features, as suits the learner; its columns are still open."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmlrs.engine.expr import resolve
+from mmlrs.engine.expr import plain, resolve
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 from mmlrs.train.kinds import inside, predictor, value_of
 
-__all__ = ["Wires", "check_new", "every", "leaves", "other_inputs", "outputs_of", "plain", "wired"]
+__all__ = ["Wires", "check_new", "every", "inner_name", "leaves", "other_inputs", "outputs_of", "wired"]
 
 _ROLES = ("prediction", "probability", "rawPrediction")
 _READ = ("featuresCol", "labelCol", "inputCol", "inputCols")
@@ -22,9 +22,9 @@ _WRITTEN = re.compile(
 )
 
 
-def plain(name: str) -> str:
-    """Return a name that every stage of Spark ML reads as one column: without dots, spaces and quotes."""
-    return re.sub(r"\W", "_", name)
+def inner_name(features: str, name: str) -> str:
+    """Return the name that a learner is given for a column: another one where Spark ML could not read the user's."""
+    return name if plain(name) == name else f"{features}_{plain(name)}"
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class _Wiring:
             if param.name in _READ or not param.name.endswith(("Col", "_col")) or not isinstance(value, str):
                 continue
             if _WRITTEN.search(param.name):
-                new = plain(value)
+                new = inner_name(self.wires.features, value)
             elif value in self.made:
                 continue
             else:
