@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
-from pyspark.ml.classification import LogisticRegression
+from pyspark.ml.classification import DecisionTreeClassifier, LogisticRegression
 from pyspark.ml.feature import IDF, HashingTF, StringIndexer, Tokenizer
 
 from mmlrs.errors import DecodeError, SchemaMismatchError
@@ -96,7 +96,7 @@ def test_words_weigh_what_sparks_stages_give_them(spark):
 
 def test_without_one_hot_a_category_is_the_index_of_its_level():
     table = pa.table({"job": ["b", "a", "b", "a"]})
-    made = featurized(table, oneHotEncodeCategoricals=False, imputeMissing=False)
+    made = featurized(table, oneHotEncodeCategoricals=False, imputeMissing=False, unseenCategories="error")
     assert rows(made) == [[1.0], [0.0], [1.0], [0.0]]
     assert attributes(made)["attrs"]["nominal"] == [{"vals": ["a", "b"], "name": "job", "idx": 0}]
 
@@ -161,10 +161,47 @@ def test_null_text_is_empty_text():
     assert rows(only_nulls) == [[1.0], [2.0]]
 
 
-def test_an_unseen_level_follows_handle_invalid():
-    model = Featurize(inputCols=["job", "x"], outputCol="features").fit(
-        pa.table({"job": ["a", "b", "a", "b"], "x": [1, 2, 3, 4]})
-    )
+JOBS = pa.table({"job": ["a", "b", "a", "b"], "x": [1, 2, 3, 4]})
+
+
+def test_an_unseen_level_is_a_row_without_a_level():
+    new = pa.table({"job": ["a", "c", None], "x": [7, 8, 9]})
+    model = Featurize(inputCols=["job", "x"], outputCol="features").fit(JOBS)
+    assert model.getUnseenCategories() == "other"
+    assert rows(model.transform(new)) == [[1.0, 0.0, 7.0], [0.0, 0.0, 8.0], [0.0, 0.0, 9.0]]
+    kept = model.copy()._set(handleInvalid="skip", errorCol="why").transform(new)
+    assert (kept.num_rows, kept["why"].null_count) == (3, 3)
+
+
+@pytest.mark.parametrize(("impute", "name"), [(True, "__missing"), (False, "__other")])
+def test_for_trees_an_unseen_level_has_the_index_behind_the_last_which_the_attributes_count(impute, name):
+    model = Featurize(
+        inputCols=["job"], outputCol="features", oneHotEncodeCategoricals=False, imputeMissing=impute
+    ).fit(JOBS)
+    made = model.transform(pa.table({"job": ["b", "c"]}))
+    assert rows(made) == [[1.0], [2.0]]
+    assert attributes(made)["attrs"]["nominal"] == [{"vals": ["a", "b", name], "name": "job", "idx": 0}]
+
+
+def test_an_unseen_code_of_a_nominal_column_is_another_and_a_number_that_is_no_code_is_a_bad_row():
+    mark = {b"ml_attr": b'{"type": "nominal", "vals": ["a", "b"]}'}
+    schema = pa.schema([pa.field("code", pa.float64(), metadata=mark)])
+    model = Featurize(inputCols=["code"], outputCol="features").fit(pa.table([[0.0, 1.0]], schema=schema))
+    assert rows(model.transform(pa.table([[1.0, 7.0]], schema=schema))) == [[0.0, 1.0], [0.0, 0.0]]
+    with pytest.raises(DecodeError, match="row 1 of the batch: has the value 0.5, which is not the index"):
+        model.transform(pa.table([[1.0, 0.5]], schema=schema))
+
+
+def test_a_tree_of_spark_scores_levels_that_it_has_not_seen(spark):
+    source = spark.createDataFrame([("ab"[i % 2], float(i % 2)) for i in range(20)], "job string, label double")
+    featurize = Featurize(inputCols=["job"], outputCol="features", oneHotEncodeCategoricals=False)
+    model = Pipeline(stages=[featurize, DecisionTreeClassifier()]).fit(source)
+    made = model.transform(spark.createDataFrame([("c",), ("b",)], "job string")).collect()
+    assert made[1].prediction == 1.0
+
+
+def test_with_unseen_categories_as_errors_an_unseen_level_follows_handle_invalid():
+    model = Featurize(inputCols=["job", "x"], outputCol="features", unseenCategories="error").fit(JOBS)
     new = pa.table({"job": ["a", "c"], "x": [7, 8]})
     with pytest.raises(
         DecodeError, match='FeaturizeModel: column `job`, row 1 of the batch: has the value "c"'

@@ -229,13 +229,17 @@ def test_spark_mls_own_output_works_when_told_the_columns(spark):
     assert row["AUC"] == pytest.approx(evaluator.evaluate(scored), abs=1e-9)
 
 
-def test_empty_data_has_no_metrics(spark):
+def test_no_rows_are_an_error_that_says_so(spark):
     table = pa.table({"y": pa.array([], pa.int32()), "p": pa.array([], pa.float64())})
     for dataset in (table, to_spark(spark, table)):
-        row = row_of(dataset, evaluationMetric="classification", labelCol="y", scoredLabelsCol="p")
-        assert (row["rows"], row["accuracy"], row["confusion_matrix"]) == (0, None, [])
-        row = row_of(dataset, evaluationMetric="regression", labelCol="y", scoredLabelsCol="p")
-        assert (row["rows"], row["R^2"]) == (0, None)
+        for kind in ("classification", "regression"):
+            with pytest.raises(
+                Exception, match="ComputeModelStatistics: there is no row to evaluate: the dataset has"
+            ):
+                row_of(dataset, evaluationMetric=kind, labelCol="y", scoredLabelsCol="p")
+    gone = pa.table({"y": pa.array([None, None], pa.int32()), "p": [1.0, 2.0]})
+    with pytest.raises(DecodeError, match='or handleInvalid="skip" left all of them out'):
+        row_of(gone, evaluationMetric="accuracy", labelCol="y", scoredLabelsCol="p", handleInvalid="skip")
 
 
 @pytest.mark.parametrize(

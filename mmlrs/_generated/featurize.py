@@ -137,11 +137,16 @@ class Featurize(NativeEstimator):
         Names of the columns, in the order of the slots. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
+    unseenCategories : str, default "other"
+        What a level becomes that was not there in the fit: "other" makes it a row without a level, of zeros,
+        or the index behind the last one, which the attributes count; "error" makes it a bad row, for
+        `handleInvalid`. Must be one of "other", "error".
     handleInvalid : str, default "error"
         What to do with a row that has a missing value where missing ones are not replaced, a vector of
-        another size, or a level that was not there in the fit: "error" fails with one error that names stage,
-        column and row; "skip" drops the row; "keep" puts NaN into the slots of what is missing and no level,
-        or the index behind the last one, for what is unknown. Must be one of "error", "skip", "keep".
+        another size, or, with unseenCategories="error", a level that was not there in the fit: "error" fails
+        with one error that names stage, column and row; "skip" drops the row; "keep" puts NaN into the slots
+        of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of
+        "error", "skip", "keep".
     errorCol : str, optional
         Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be
         empty.
@@ -182,7 +187,8 @@ class Featurize(NativeEstimator):
 
     inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Must not be empty.", Convert.str_list)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
-    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
+    unseenCategories: Param[Any] = Param(undefined(), "unseenCategories", "What a level becomes that was not there in the fit: \"other\" makes it a row without a level, of zeros, or the index behind the last one, which the attributes count; \"error\" makes it a bad row, for `handleInvalid`. Must be one of \"other\", \"error\".", Convert.str)
+    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or, with unseenCategories=\"error\", a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", Convert.str)
     oneHotEncodeCategoricals: Param[Any] = Param(undefined(), "oneHotEncodeCategoricals", "One slot for each level of a category; otherwise one slot that holds the index of the level, marked as nominal, which is what tree learners want. A category without a level is a row of zeros, or the index behind the last level.", Convert.bool)
     numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners. Must be between 1 and 2147483647.", Convert.int)
@@ -194,6 +200,7 @@ class Featurize(NativeEstimator):
         *,
         inputCols: Sequence[str] | None = None,
         outputCol: str | None = None,
+        unseenCategories: str | None = None,
         handleInvalid: str | None = None,
         errorCol: str | None = None,
         oneHotEncodeCategoricals: bool | None = None,
@@ -205,6 +212,7 @@ class Featurize(NativeEstimator):
             {
                 "inputCols": inputCols,
                 "outputCol": outputCol,
+                "unseenCategories": unseenCategories,
                 "handleInvalid": handleInvalid,
                 "errorCol": errorCol,
                 "oneHotEncodeCategoricals": oneHotEncodeCategoricals,
@@ -232,6 +240,16 @@ class Featurize(NativeEstimator):
     def getOutputCol(self) -> str:
         """Return the value of `outputCol`."""
         value: str = self._value("outputCol")
+        return value
+
+    def setUnseenCategories(self, value: str) -> Self:
+        """Set `unseenCategories`; returns the stage."""
+        self._set(unseenCategories=value)
+        return self
+
+    def getUnseenCategories(self) -> str:
+        """Return the value of `unseenCategories`."""
+        value: str = self._value("unseenCategories")
         return value
 
     def setHandleInvalid(self, value: str) -> Self:
@@ -307,11 +325,16 @@ class FeaturizeModel(NativeModel):
         Names of the columns, in the order of the slots. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
+    unseenCategories : str, default "other"
+        What a level becomes that was not there in the fit: "other" makes it a row without a level, of zeros,
+        or the index behind the last one, which the attributes count; "error" makes it a bad row, for
+        `handleInvalid`. Must be one of "other", "error".
     handleInvalid : str, default "error"
         What to do with a row that has a missing value where missing ones are not replaced, a vector of
-        another size, or a level that was not there in the fit: "error" fails with one error that names stage,
-        column and row; "skip" drops the row; "keep" puts NaN into the slots of what is missing and no level,
-        or the index behind the last one, for what is unknown. Must be one of "error", "skip", "keep".
+        another size, or, with unseenCategories="error", a level that was not there in the fit: "error" fails
+        with one error that names stage, column and row; "skip" drops the row; "keep" puts NaN into the slots
+        of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of
+        "error", "skip", "keep".
     errorCol : str, optional
         Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be
         empty.
@@ -333,7 +356,8 @@ class FeaturizeModel(NativeModel):
 
     inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Must not be empty.", Convert.str_list)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
-    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
+    unseenCategories: Param[Any] = Param(undefined(), "unseenCategories", "What a level becomes that was not there in the fit: \"other\" makes it a row without a level, of zeros, or the index behind the last one, which the attributes count; \"error\" makes it a bad row, for `handleInvalid`. Must be one of \"other\", \"error\".", Convert.str)
+    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or, with unseenCategories=\"error\", a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", Convert.str)
     encoders: Param[Any] = Param(undefined(), "encoders", "How each column becomes slots: a JSON list with the levels, means and weights that the fit has found.", Convert.file)
 
@@ -342,6 +366,7 @@ class FeaturizeModel(NativeModel):
         *,
         inputCols: Sequence[str] | None = None,
         outputCol: str | None = None,
+        unseenCategories: str | None = None,
         handleInvalid: str | None = None,
         errorCol: str | None = None,
         encoders: ModelLike | None = None,
@@ -350,6 +375,7 @@ class FeaturizeModel(NativeModel):
             {
                 "inputCols": inputCols,
                 "outputCol": outputCol,
+                "unseenCategories": unseenCategories,
                 "handleInvalid": handleInvalid,
                 "errorCol": errorCol,
                 "encoders": encoders,
@@ -374,6 +400,16 @@ class FeaturizeModel(NativeModel):
     def getOutputCol(self) -> str:
         """Return the value of `outputCol`."""
         value: str = self._value("outputCol")
+        return value
+
+    def setUnseenCategories(self, value: str) -> Self:
+        """Set `unseenCategories`; returns the stage."""
+        self._set(unseenCategories=value)
+        return self
+
+    def getUnseenCategories(self) -> str:
+        """Return the value of `unseenCategories`."""
+        value: str = self._value("unseenCategories")
         return value
 
     def setHandleInvalid(self, value: str) -> Self:

@@ -18,9 +18,11 @@ class TrainClassifier(Estimator):
     """Trains a classifier on raw columns: features, label and learner in one call.
 
     The columns become features as `Featurize` makes them, categories in one slot each for trees, which take
-    them so, one-hot for others. The labels, of any type, become the numbers of classes, ascending. A learner
-    that knows two classes only is trained once for each of more (`OneVsRest`); a perceptron's first and last
-    layer get the sizes of features and classes.
+    them so, one-hot for others. The labels, text, numbers, booleans, dates or timestamps, become the numbers
+    of classes, ascending; dates and timestamps (in UTC) are labels as text. A learner that knows two classes
+    only is trained once for each of more (`OneVsRest`); a perceptron's first and last layer get the sizes of
+    features and classes. What can be known before training, such as a learner that is no classifier or a
+    column that is there already, is an error before any work.
 
     The model scores raw columns. Its output has the learner's columns, whose metadata tell what they are, so
     that `ComputeModelStatistics` finds them; `prediction` carries the labels as nominal attributes, for
@@ -30,19 +32,25 @@ class TrainClassifier(Estimator):
     Parameters
     ----------
     model : Params
-        The learner: an estimator of Spark ML or mmlrs. It is not changed; its features and label columns are
-        set on a copy.
+        The learner: an estimator of Spark ML, of mmlrs, or of others that reads features and a label; also a
+        `Pipeline`, a `CrossValidator`, a `TrainValidationSplit` or a search around one. It is not changed:
+        the columns are set on a copy, on that of the stages and of the evaluator in it too. The stages of a
+        pipeline read the features as `features`.
     labelCol : str
         Name of the column of labels. Must not be empty.
     inputCols : Sequence[str], optional
         Names of the columns to learn from, in the order of the features; when not set, all but the label and
-        the learner's `weightCol`. Must not be empty.
+        what the learner reads otherwise: its `weightCol`, `validationIndicatorCol` and the like. Must not be
+        empty.
     featuresCol : str, default <uid>_features
         Name of the vector column that the learner reads; it is there during training and scoring alone. Must
         not be empty.
     numFeatures : int, default 0
         Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and
         perceptrons, 262144 for others. Must be between 0 and 2147483647.
+    unseenCategories : str, default "other"
+        What a category becomes when scoring that was not there in training: "other" makes it a row without a
+        level, of zeros, or the index behind the last one; "error" fails. Must be one of "other", "error".
     handleInvalid : str, default "error"
         What to do with a row whose label is null or NaN: "error" fails with one error that names stage,
         column and cause; "skip" trains without the row. Must be one of "error", "skip".
@@ -64,11 +72,12 @@ class TrainClassifier(Estimator):
     __module__ = "mmlrs.train"
     _stage: ClassVar[str] = "TrainClassifier"
 
-    model: Param[Any] = Param(undefined(), "model", "The learner: an estimator of Spark ML or mmlrs. It is not changed; its features and label columns are set on a copy.", Convert.stage)
+    model: Param[Any] = Param(undefined(), "model", "The learner: an estimator of Spark ML, of mmlrs, or of others that reads features and a label; also a `Pipeline`, a `CrossValidator`, a `TrainValidationSplit` or a search around one. It is not changed: the columns are set on a copy, on that of the stages and of the evaluator in it too. The stages of a pipeline read the features as `features`.", Convert.stage)
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", Convert.str)
-    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to learn from, in the order of the features; when not set, all but the label and the learner's `weightCol`. Must not be empty.", Convert.str_list)
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to learn from, in the order of the features; when not set, all but the label and what the learner reads otherwise: its `weightCol`, `validationIndicatorCol` and the like. Must not be empty.", Convert.str_list)
     featuresCol: Param[Any] = Param(undefined(), "featuresCol", "Name of the vector column that the learner reads; it is there during training and scoring alone. Must not be empty.", Convert.str)
     numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for others. Must be between 0 and 2147483647.", Convert.int)
+    unseenCategories: Param[Any] = Param(undefined(), "unseenCategories", "What a category becomes when scoring that was not there in training: \"other\" makes it a row without a level, of zeros, or the index behind the last one; \"error\" fails. Must be one of \"other\", \"error\".", Convert.str)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row whose label is null or NaN: \"error\" fails with one error that names stage, column and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", Convert.str)
     reindexLabel: Param[Any] = Param(undefined(), "reindexLabel", "Index the labels; otherwise they must be the numbers 0, 1, 2, ... already.", Convert.bool)
     labels: Param[Any] = Param(undefined(), "labels", "The labels in the order of their classes; when not set, those that occur, ascending. Must not be empty.", Convert.value_list)
@@ -81,6 +90,7 @@ class TrainClassifier(Estimator):
         inputCols: Sequence[str] | None = None,
         featuresCol: str | None = None,
         numFeatures: int | None = None,
+        unseenCategories: str | None = None,
         handleInvalid: str | None = None,
         reindexLabel: bool | None = None,
         labels: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
@@ -92,6 +102,7 @@ class TrainClassifier(Estimator):
                 "inputCols": inputCols,
                 "featuresCol": featuresCol,
                 "numFeatures": numFeatures,
+                "unseenCategories": unseenCategories,
                 "handleInvalid": handleInvalid,
                 "reindexLabel": reindexLabel,
                 "labels": labels,
@@ -146,6 +157,16 @@ class TrainClassifier(Estimator):
     def getNumFeatures(self) -> int:
         """Return the value of `numFeatures`."""
         value: int = self._value("numFeatures")
+        return value
+
+    def setUnseenCategories(self, value: str) -> Self:
+        """Set `unseenCategories`; returns the stage."""
+        self._set(unseenCategories=value)
+        return self
+
+    def getUnseenCategories(self) -> str:
+        """Return the value of `unseenCategories`."""
+        value: str = self._value("unseenCategories")
         return value
 
     def setHandleInvalid(self, value: str) -> Self:
@@ -278,24 +299,31 @@ class TrainRegressor(Estimator):
     them so, one-hot for others. The label is a column of numbers or booleans, which become doubles. The model
     scores raw columns; its output has the column `prediction`, whose metadata tell `ComputeModelStatistics`
     what it is. Needs Spark: a table is trained on by the active Spark session. Features are cached while the
-    learner runs.
+    learner runs. A learner that is no regressor and a column that is there already are errors before any
+    work.
 
     Parameters
     ----------
     model : Params
-        The learner: an estimator of Spark ML or mmlrs. It is not changed; its features and label columns are
-        set on a copy.
+        The learner: an estimator of Spark ML, of mmlrs, or of others that reads features and a label; also a
+        `Pipeline`, a `CrossValidator`, a `TrainValidationSplit` or a search around one. It is not changed:
+        the columns are set on a copy, on that of the stages and of the evaluator in it too. The stages of a
+        pipeline read the features as `features`.
     labelCol : str
         Name of the column of labels. Must not be empty.
     inputCols : Sequence[str], optional
         Names of the columns to learn from, in the order of the features; when not set, all but the label and
-        the learner's `weightCol`. Must not be empty.
+        what the learner reads otherwise: its `weightCol`, `validationIndicatorCol` and the like. Must not be
+        empty.
     featuresCol : str, default <uid>_features
         Name of the vector column that the learner reads; it is there during training and scoring alone. Must
         not be empty.
     numFeatures : int, default 0
         Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and
         perceptrons, 262144 for others. Must be between 0 and 2147483647.
+    unseenCategories : str, default "other"
+        What a category becomes when scoring that was not there in training: "other" makes it a row without a
+        level, of zeros, or the index behind the last one; "error" fails. Must be one of "other", "error".
     handleInvalid : str, default "error"
         What to do with a row whose label is null or NaN: "error" fails with one error that names stage,
         column and cause; "skip" trains without the row. Must be one of "error", "skip".
@@ -312,11 +340,12 @@ class TrainRegressor(Estimator):
     __module__ = "mmlrs.train"
     _stage: ClassVar[str] = "TrainRegressor"
 
-    model: Param[Any] = Param(undefined(), "model", "The learner: an estimator of Spark ML or mmlrs. It is not changed; its features and label columns are set on a copy.", Convert.stage)
+    model: Param[Any] = Param(undefined(), "model", "The learner: an estimator of Spark ML, of mmlrs, or of others that reads features and a label; also a `Pipeline`, a `CrossValidator`, a `TrainValidationSplit` or a search around one. It is not changed: the columns are set on a copy, on that of the stages and of the evaluator in it too. The stages of a pipeline read the features as `features`.", Convert.stage)
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", Convert.str)
-    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to learn from, in the order of the features; when not set, all but the label and the learner's `weightCol`. Must not be empty.", Convert.str_list)
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to learn from, in the order of the features; when not set, all but the label and what the learner reads otherwise: its `weightCol`, `validationIndicatorCol` and the like. Must not be empty.", Convert.str_list)
     featuresCol: Param[Any] = Param(undefined(), "featuresCol", "Name of the vector column that the learner reads; it is there during training and scoring alone. Must not be empty.", Convert.str)
     numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for others. Must be between 0 and 2147483647.", Convert.int)
+    unseenCategories: Param[Any] = Param(undefined(), "unseenCategories", "What a category becomes when scoring that was not there in training: \"other\" makes it a row without a level, of zeros, or the index behind the last one; \"error\" fails. Must be one of \"other\", \"error\".", Convert.str)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row whose label is null or NaN: \"error\" fails with one error that names stage, column and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", Convert.str)
 
     def __init__(
@@ -327,6 +356,7 @@ class TrainRegressor(Estimator):
         inputCols: Sequence[str] | None = None,
         featuresCol: str | None = None,
         numFeatures: int | None = None,
+        unseenCategories: str | None = None,
         handleInvalid: str | None = None,
     ) -> None:
         super().__init__(
@@ -336,6 +366,7 @@ class TrainRegressor(Estimator):
                 "inputCols": inputCols,
                 "featuresCol": featuresCol,
                 "numFeatures": numFeatures,
+                "unseenCategories": unseenCategories,
                 "handleInvalid": handleInvalid,
             }
         )
@@ -388,6 +419,16 @@ class TrainRegressor(Estimator):
     def getNumFeatures(self) -> int:
         """Return the value of `numFeatures`."""
         value: int = self._value("numFeatures")
+        return value
+
+    def setUnseenCategories(self, value: str) -> Self:
+        """Set `unseenCategories`; returns the stage."""
+        self._set(unseenCategories=value)
+        return self
+
+    def getUnseenCategories(self) -> str:
+        """Return the value of `unseenCategories`."""
+        value: str = self._value("unseenCategories")
         return value
 
     def setHandleInvalid(self, value: str) -> Self:
@@ -491,10 +532,16 @@ class ComputeModelStatistics(PythonTransformer):
     `areaUnderPR` are exact: every distinct score counts, ties included. `curve` is thinned to `curvePoints`
     points, each with `threshold`, `false_positive_rate`, `true_positive_rate` (the recall) and `precision`.
     What is not defined is null: `AUC` where all rows have one label, `log_loss` where scores are no
-    probabilities.
+    probabilities. No row to evaluate is an error.
+
+    Labels are text, numbers, booleans, dates or timestamps, and predictions are of the same kind; text
+    against numbers is refused. The classes ascend, as in scikit-learn, and the second of two is the positive
+    one: "yes" of "no" and "yes", 1 of -1 and 1. Scores that are vectors have the order of the classes; where
+    the labels are whole numbers below the number of slots, they are the places.
 
     One job on Spark, run when `transform` is called: each partition sorts its scores, 24 bytes for each
-    distinct one, and one task merges what the partitions found; no row comes to the driver.
+    distinct one, and one task merges what the partitions found; no row comes to the driver. Vectors of more
+    than two scores for labels that are not the places take a second job, unless `labels` tells the order.
 
     Parameters
     ----------
@@ -515,7 +562,9 @@ class ComputeModelStatistics(PythonTransformer):
         not be empty.
     labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
         The values of the label column in the order of the classes' numbers; when not set, from the columns'
-        metadata, and where there is none the labels themselves are the numbers. Must not be empty.
+        metadata, and where there is none, ascending. Predicted numbers are numbers of classes where the
+        labels are no numbers, or where the column is marked as nominal, as that of a model of Spark ML is;
+        otherwise they are labels. Must not be empty.
     curvePoints : int, default 1000
         About how many points the curve has at most. Must be between 2 and 1000000.
     handleInvalid : str, default "error"
@@ -544,7 +593,7 @@ class ComputeModelStatistics(PythonTransformer):
     scoresCol: Param[Any] = Param(undefined(), "scoresCol", "Name of the column of scores: vectors of one score for each class, or numbers, the score of the second of two classes. Probabilities give `log_loss` too. When not set, from the columns' metadata. Reads: number, vector. Must not be empty.", Convert.str)
     scoredLabelsCol: Param[Any] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions; when not set, from the columns' metadata. Must not be empty.", Convert.str)
     weightCol: Param[Any] = Param(undefined(), "weightCol", "Name of the column of weights, at least 0; all rows weigh the same when not set. Reads: number. Must not be empty.", Convert.str)
-    labels: Param[Any] = Param(undefined(), "labels", "The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none the labels themselves are the numbers. Must not be empty.", Convert.value_list)
+    labels: Param[Any] = Param(undefined(), "labels", "The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column is marked as nominal, as that of a model of Spark ML is; otherwise they are labels. Must not be empty.", Convert.value_list)
     curvePoints: Param[Any] = Param(undefined(), "curvePoints", "About how many points the curve has at most. Must be between 2 and 1000000.", Convert.int)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row in which a label, prediction, score or weight is null or NaN, or whose label is none of `labels`: \"error\" fails with one error that names stage, column, row and cause; \"skip\" leaves the row out. Must be one of \"error\", \"skip\".", Convert.str)
 
@@ -660,7 +709,8 @@ class ComputePerInstanceStatistics(NativeTransformer):
     Regression adds `L1_loss`, the absolute error, and `L2_loss`, the squared error. Classification adds
     `log_loss`: minus the logarithm of the probability that the model gave to the true label, clipped to
     2.2e-16 as in scikit-learn. Columns that a model of `TrainClassifier` or `TrainRegressor` scored need not
-    be named.
+    be named. Data that others scored is looked at once for the classes, which ascend as in
+    `ComputeModelStatistics`; of a stream `labels` tells them.
 
     Parameters
     ----------
@@ -678,8 +728,7 @@ class ComputePerInstanceStatistics(NativeTransformer):
         number. Must not be empty.
     labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
         Classification: the values of the label column in the order of the classes' numbers; when not set,
-        from the columns' metadata, and where there is none the labels themselves are the numbers. Must not be
-        empty.
+        from the columns' metadata, and where there is none, those that occur, ascending. Must not be empty.
     handleInvalid : str, default "error"
         What to do with a row that cannot be processed, a null one included: "error" fails with one error that
         names stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output. Must be
@@ -708,7 +757,7 @@ class ComputePerInstanceStatistics(NativeTransformer):
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.", Convert.str)
     scoresCol: Param[Any] = Param(undefined(), "scoresCol", "Classification: name of the column of probabilities, vectors of one for each class, or numbers, that of the second of two classes. When not set, from the columns' metadata. Reads: number, vector. Must not be empty.", Convert.str)
     scoredLabelsCol: Param[Any] = Param(undefined(), "scoredLabelsCol", "Regression: name of the column of predictions; when not set, from the columns' metadata. Reads: number. Must not be empty.", Convert.str)
-    labels: Param[Any] = Param(undefined(), "labels", "Classification: the values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none the labels themselves are the numbers. Must not be empty.", Convert.value_list)
+    labels: Param[Any] = Param(undefined(), "labels", "Classification: the values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, those that occur, ascending. Must not be empty.", Convert.value_list)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 

@@ -10,13 +10,16 @@ import numpy as np
 import pyarrow as pa
 
 from mmlrs._generated import automl as _generated
-from mmlrs.automl.judge import best_of, check_kind, learner_in, statistics, value_of
-from mmlrs.automl.search import Search, cause_of
+from mmlrs.automl.before import check_columns, check_labels, check_model, check_told_labels
+from mmlrs.automl.causes import cause_of
+from mmlrs.automl.judge import best_of, learner_in, statistics, value_of
+from mmlrs.automl.search import Search
 from mmlrs.automl.trials import Trial, parameters_json, trials
 from mmlrs.base import PythonModel, Transformer
 from mmlrs.engine.bridge import on_table_or_spark, through_spark
 from mmlrs.engine.expr import resolve
 from mmlrs.errors import ExecutionError, InvalidParamError, MmlrsError
+from mmlrs.train.kinds import refuse_foreign
 
 __all__ = ["BestModel", "FindBestModel", "TuneHyperparameters", "TuneHyperparametersModel"]
 
@@ -60,6 +63,11 @@ class FindBestModel(_generated.FindBestModel):
     __doc__ = _generated.FindBestModel.__doc__
     __module__ = "mmlrs.automl"
 
+    def _set(self, **kwargs: Any) -> Any:
+        if "models" in kwargs:
+            refuse_foreign(self, "models", kwargs["models"])
+        return super()._set(**kwargs)
+
     def _fit_table(self, table: pa.Table) -> Any:
         if all(isinstance(model, Transformer) for model in self._value("models")):
             return self._best(table, table.column_names, ignore_case=False)
@@ -75,7 +83,8 @@ class FindBestModel(_generated.FindBestModel):
                 raise InvalidParamError(
                     f"{self._stage}: param `models` must be fitted models, got the estimator {model.uid}"
                 )
-            check_kind(self, model)
+            check_model(self, model)
+        check_told_labels(self, models)
         if (label := self._value("labelCol")) is not None:
             resolve(label, columns, self._stage, ignore_case=ignore_case)
         rows = [self._judged(model, dataset) for model in models]
@@ -170,6 +179,11 @@ class TuneHyperparameters(_generated.TuneHyperparameters):
     __doc__ = _generated.TuneHyperparameters.__doc__
     __module__ = "mmlrs.automl"
 
+    def _set(self, **kwargs: Any) -> Any:
+        if "models" in kwargs:
+            refuse_foreign(self, "models", kwargs["models"])
+        return super()._set(**kwargs)
+
     def _fit_table(self, table: pa.Table) -> Any:
         return through_spark(self, table, self._fit_spark)
 
@@ -180,11 +194,12 @@ class TuneHyperparameters(_generated.TuneHyperparameters):
                 raise InvalidParamError(
                     f"{self._stage}: param `models` must be estimators, got the {type(model).__name__} {model.uid}"
                 )
-            check_kind(self, model)
+            check_model(self, model)
         if (label := self._value("labelCol")) is not None:
             resolve(label, df.columns, self._stage, ignore_case=True)
+        check_columns(models, df)
         made = trials(self, models, self._value("paramSpace"))
-        Search(self, df, made).run()
+        Search(self, df, made).run(lambda rows: check_labels(self, models, rows))
         if all(trial.error is not None for trial in made):
             raise ExecutionError(
                 f"{self._stage}: all {len(made)} trials failed, the first one with {cause_of(made[0].error)}"
@@ -203,15 +218,14 @@ class TuneHyperparameters(_generated.TuneHyperparameters):
 def _metrics_of_trials(made: list[Trial], best: int) -> pa.Table:
     """Return the row of each trial."""
     folds = [None if t.error is not None else [t.folds[i] for i in sorted(t.folds)] for t in made]
+    deviations = [None if f is None else float(np.std([v for v in f if v is not None])) for f in folds]
     return pa.table(
         {
             "trial": pa.array([t.number for t in made], pa.int64()),
             "model_name": pa.array([t.model.uid for t in made]),
             "parameters": pa.array([parameters_json(t) for t in made]),
             "metric": pa.array([t.metric() for t in made], pa.float64()),
-            "standard_deviation": pa.array(
-                [None if f is None else float(np.std(f)) for f in folds], pa.float64()
-            ),
+            "standard_deviation": pa.array(deviations, pa.float64()),
             "folds": pa.array(folds, pa.list_(pa.float64())),
             "seconds": pa.array([t.seconds for t in made], pa.float64()),
             "error": pa.array([None if t.error is None else cause_of(t.error) for t in made], pa.string()),

@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs.errors import InvalidParamError
+from mmlrs.train.kinds import predictor
 from mmlrs.train.scored import METADATA, facts_of
 from mmlrs.train.statistics import METRICS, ComputeModelStatistics
 
-__all__ = ["best_of", "check_kind", "learner_in", "statistics", "value_of"]
+__all__ = ["best_of", "learner_in", "statistics", "value_of"]
 
 
 def statistics(
@@ -53,16 +54,6 @@ def statistics(
     return ComputeModelStatistics(evaluationMetric=kind, handleInvalid=policy, **given).evaluate(scored)
 
 
-def check_kind(stage: Any, model: Any) -> None:
-    """Fail on a metric of regression for a classifier, or the other way round."""
-    metric = stage._value("evaluationMetric")
-    kind = getattr(model, "_kind", None)
-    if kind not in (None, METRICS[metric].kind):
-        raise InvalidParamError(
-            f'{stage._stage}: param `evaluationMetric`: "{metric}" is of {METRICS[metric].kind}, and {model.uid} does {kind}'
-        )
-
-
 def _marked(scored: Any) -> bool:
     """Do the columns' metadata tell which one is the prediction?"""
     return any(fact.get(METADATA, {}).get("role") == "prediction" for fact in facts_of(scored).values())
@@ -75,9 +66,8 @@ def _column(learner: Any, param: str) -> str | None:
 
 
 def learner_in(model: Any) -> Any:
-    """Return what predicts in a fitted model: itself, or the last stage of a pipeline."""
-    stages = getattr(model, "stages", None)
-    return learner_in(stages[-1]) if isinstance(stages, list) and stages else model
+    """Return what predicts in a fitted model: itself, the last stage of a pipeline that does, what a search found."""
+    return predictor(model)
 
 
 def value_of(stage: Any, row: pa.Table) -> float | None:

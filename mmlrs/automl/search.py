@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from mmlrs.automl.causes import cause_of
 from mmlrs.automl.judge import learner_in, statistics, value_of
 from mmlrs.automl.steps import LearnerStep, Node, Step, tree_of
 from mmlrs.automl.trials import Trial
 from mmlrs.errors import DecodeError, InvalidParamError
 
-__all__ = ["Search", "cause_of"]
+__all__ = ["Search"]
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,13 @@ class Search:
         self._left = {trial.number: self.folds for trial in trials}
         self._ended = 0
 
-    def run(self) -> None:
-        """Fill in how every trial did."""
+    def run(self, check: Callable[[Any], None] = lambda _: None) -> None:
+        """Fill in how every trial did; `check` sees the cached rows first."""
         from pyspark.util import inheritable_thread_target
 
         tree = tree_of(self.trials, f"{self.stage.uid}_features", self._failed)
         with self._dealt() as dealt:
+            check(dealt)
             pool = ThreadPoolExecutor(max_workers=self.stage._value("parallelism"))
             self._submit: Callable[..., Future[None]] = lambda work, *arguments: pool.submit(
                 inheritable_thread_target(dealt.sparkSession)(work), *arguments
@@ -70,6 +72,8 @@ class Search:
         dealt = self.df.withColumn(self.fold, number).persist()
         try:
             there = {row[0] for row in dealt.groupBy(self.fold).count().collect()}
+            if not there:
+                raise DecodeError(f"{self.stage._stage}: the dataset has no rows")
             if missing := sorted(set(range(self.folds)) - there):
                 raise DecodeError(
                     f"{self.stage._stage}: fold {missing[0] + 1} of {self.folds} has no row; give more rows, fewer "
@@ -126,7 +130,7 @@ class Search:
         parts, fitted = [], []
         for i in range(self.folds):
             train, test = self._part(rows, i)
-            ready = step.fit(train, rows.whole, rows.before[i] if rows.before else None)
+            ready = step.fit(train, self._all(rows, i), rows.before[i] if rows.before else None)
             fitted.append(ready)
             parts.append((ready.transform(train), ready.transform(test)))
         return Rows(parts=tuple(parts), before=tuple(fitted))
@@ -137,6 +141,13 @@ class Search:
             return rows.parts[i]
         fold = rows.whole[self.fold]
         return rows.whole.where(fold != i).drop(self.fold), rows.whole.where(fold == i).drop(self.fold)
+
+    def _all(self, rows: Rows, i: int) -> Any:
+        """Return all rows, whatever fold they are in: a class that a fold lacks is known all the same."""
+        if rows.whole is not None:
+            return rows.whole.drop(self.fold)
+        train, test = rows.parts[i]
+        return train.union(test)
 
     def _pruned(self, node: Node, rows: Rows) -> Rows:
         """Leave out the columns that nothing reads any more, where that is known."""
@@ -154,24 +165,27 @@ class Search:
 
         if any(names is None for names in wanted):
             return frame
-        read = {self.stage._value("labelCol")}.union(*(names or () for names in wanted))
-        return frame.select(*[quoted(name) for name in frame.columns if name in read])
+        label = self.stage._value("labelCol")
+        read = {name.lower() for names in (wanted or [None]) for name in names or ()} | {
+            (label or "").lower()
+        }
+        return frame.select(*[quoted(name) for name in frame.columns if name.lower() in read])
 
     def _try_fold(self, trial: Trial, chain: list[Step], rows: Rows, i: int) -> None:
         """Fit the last steps of a trial on all folds but one, and judge by that one."""
 
-        def score() -> float:
+        def score() -> float | None:
             (train, test), before = self._part(rows, i), rows.before[i] if rows.before else None
-            whole = rows.whole
+            whole = self._all(rows, i)
             for step in chain[:-1]:
                 ready = step.fit(train, whole, before)
                 train, test, before = ready.transform(train), ready.transform(test), ready
-                whole = None  # it lacks what this step made
+                whole = train.union(test)  # with what this step made
             return self._last(chain[-1], train, test, whole, before, len(chain) > 1)
 
         self._fold(trial, i, score)
 
-    def _last(self, step: Step, train: Any, test: Any, whole: Any, before: Any, cache: bool) -> float:
+    def _last(self, step: Step, train: Any, test: Any, whole: Any, before: Any, cache: bool) -> float | None:
         """Fit the last step and judge; a learner that several steps feed gets its rows cached."""
         columns = step.columns(before)
         cached = self._select(train, [columns]).persist() if cache and columns is not None else None
@@ -186,28 +200,25 @@ class Search:
     def _judge_fold(self, trial: Trial, rows: Rows, i: int) -> None:
         """Judge a trial that ends with the step that made these rows."""
 
-        def score() -> float:
+        def score() -> float | None:
             fitted = rows.before[i] if rows.before else trial.model
             return self._measured(self._part(rows, i)[1], fitted, None)
 
         self._fold(trial, i, score)
 
-    def _measured(self, scored: Any, fitted: Any, label: str | None) -> float:
+    def _measured(self, scored: Any, fitted: Any, label: str | None) -> float | None:
+        """Return the metric; None where it is not defined for a fold, whose rows may all have one label."""
         row = statistics(self.stage, scored, learner_in(fitted), label, all_metrics=False)
-        value = value_of(self.stage, row)
-        if value is None:
-            metric = self.stage._value("evaluationMetric")
-            raise InvalidParamError(
-                f'{self.stage._stage}: param `evaluationMetric`: "{metric}" is not defined for these predictions'
-            )
-        return value
+        return value_of(self.stage, row)
 
-    def _fold(self, trial: Trial, i: int, score: Callable[[], float]) -> None:
+    def _fold(self, trial: Trial, i: int, score: Callable[[], float | None]) -> None:
         """Record how a trial did on a fold, unless it has failed already."""
         start = time.monotonic()
         try:
             if trial.error is None:
                 trial.folds[i] = score()
+                if len(trial.folds) == self.folds and not any(v is not None for v in trial.folds.values()):
+                    raise self._undefined()
         except Exception as error:  # noqa: BLE001 - a trial that fails is recorded, not fatal
             self._failed(trial, error)
             return
@@ -216,6 +227,12 @@ class Search:
             self._left[trial.number] -= 1
             if trial.error is None and self._left[trial.number] == 0:
                 self._report(trial)
+
+    def _undefined(self) -> InvalidParamError:
+        metric = self.stage._value("evaluationMetric")
+        return InvalidParamError(
+            f'{self.stage._stage}: param `evaluationMetric`: "{metric}" is not defined for these predictions'
+        )
 
     def _failed(self, trial: Trial, error: Exception) -> None:
         with self._lock:
@@ -235,9 +252,3 @@ class Search:
             told = f"failed: {cause_of(trial.error)}"
         line = f"{self.stage._stage}: {self._ended} of {len(self.trials)}: trial {trial.number}, {trial.describe()}: {told}"
         print(line, file=sys.stderr, flush=True)
-
-
-def cause_of(error: BaseException | None) -> str:
-    """Return the first line of what went wrong."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0].strip() if lines else 'no message'}"

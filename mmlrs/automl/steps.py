@@ -9,6 +9,7 @@ from typing import Any
 from mmlrs._params import Params
 from mmlrs.automl.trials import Trial, configured, stages_in
 from mmlrs.train.learners import Prepared, Trainer
+from mmlrs.train.wiring import every
 
 __all__ = ["FeaturesStep", "LearnerStep", "Node", "Step", "StageStep", "tree_of"]
 
@@ -46,7 +47,8 @@ class StageStep(Step):
         stage = self.stage
         if not (self.learns and stage.hasParam("featuresCol") and stage.hasParam("labelCol")):
             return None
-        values = [_value(stage, p.name) for p in stage.params if p.name.endswith(("Col", "Cols"))]
+        ends = ("Col", "Cols", "_col", "_cols")
+        values = [_value(s, p.name) for s in every(stage) for p in s.params if p.name.endswith(ends)]
         return {name for v in values for name in (v if isinstance(v, list) else [v]) if isinstance(name, str)}
 
 

@@ -27,7 +27,8 @@ class Trial:
     number: int
     model: Any
     point: Point
-    folds: dict[int, float] = field(default_factory=dict)
+    #: The metric on each fold; None where it is not defined.
+    folds: dict[int, float | None] = field(default_factory=dict)
     seconds: float = 0.0
     error: BaseException | None = None
 
@@ -44,8 +45,9 @@ class Trial:
         }
 
     def metric(self) -> float | None:
-        """Return the mean over the folds; None for a trial that failed."""
-        return None if self.error is not None else float(np.mean(list(self.folds.values())))
+        """Return the mean over the folds on which it is defined; None for a trial that failed."""
+        known = [value for value in self.folds.values() if value is not None]
+        return None if self.error is not None or not known else float(np.mean(known))
 
     def describe(self) -> str:
         """Return learner and params as a line."""

@@ -68,14 +68,16 @@ def to_spark(spark: SparkSession, data: pa.Table) -> Any:
     from pyspark.sql import functions as F
     from pyspark.sql.pandas.functions import arrow_udf
 
+    from mmlrs.engine.spark import quoted
+
     def same(array: pa.Array) -> pa.Array:
         return array
 
     to_vector = arrow_udf(same, returnType=VectorUDT())  # type: ignore[call-overload]
     columns = [
-        (to_vector(F.col(f.name)) if tables.is_vector_struct(f.type) else F.col(f.name)).alias(
-            f.name, metadata=tables.attributes(f)
-        )
+        (
+            to_vector(F.col(quoted(f.name))) if tables.is_vector_struct(f.type) else F.col(quoted(f.name))
+        ).alias(f.name, metadata=tables.attributes(f))
         for f in data.schema
     ]
     # In one chunk: of several Spark may read the first alone.
@@ -87,8 +89,12 @@ def collect(df: Any) -> pa.Table:
     from pyspark.ml.linalg import VectorUDT
     from pyspark.sql import functions as F
 
+    from mmlrs.engine.spark import quoted
+
     columns = [
-        F.unwrap_udt(F.col(f.name)).alias(f.name) if isinstance(f.dataType, VectorUDT) else F.col(f.name)
+        F.unwrap_udt(F.col(quoted(f.name))).alias(f.name)
+        if isinstance(f.dataType, VectorUDT)
+        else F.col(quoted(f.name))
         for f in df.schema
     ]
     return with_metadata(df.select(*columns).toArrow(), _facts(df))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ __all__ = [
     "Source",
     "Value",
     "compile_program",
+    "plain",
     "resolve",
     "resolve_all",
     "sources_of",
@@ -112,6 +114,11 @@ def sources_of(expr: Expr) -> set[str]:
     if isinstance(expr, Source):
         return {expr.column}
     return set().union(*(sources_of(e) for _, e in expr.node.inputs))
+
+
+def plain(name: str) -> str:
+    """Return a name that every stage of Spark ML reads as one column: without dots, spaces and quotes."""
+    return re.sub(r"\W", "_", name)
 
 
 def resolve(name: str, columns: Iterable[str], stage: str, *, ignore_case: bool = False) -> str:

@@ -40,6 +40,7 @@ __all__ = [
     "is_vector",
     "kernel_of",
     "lineage_of",
+    "marked",
     "quoted",
     "spark_type",
     "sql_function",
@@ -199,6 +200,16 @@ def _members(vector: Column) -> list[Column]:
 def quoted(name: str) -> str:
     """Return a column's name as SQL spells it."""
     return "`" + name.replace("`", "``") + "`"
+
+
+def marked(df: DataFrame, names: list[str], metadata: dict[str, dict[str, Any]]) -> DataFrame:
+    """Select columns, some of them with more metadata."""
+    known = {field.name: field.metadata for field in df.schema}
+    columns = [
+        F.col(quoted(n)).alias(n, metadata={**known[n], **metadata[n]}) if n in metadata else F.col(quoted(n))
+        for n in names
+    ]
+    return df.select(*columns)
 
 
 def is_vector(field: pa.Field) -> bool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from mmlrs._generated import stages as _generated
 from mmlrs.base import Stage
 from mmlrs.engine.bridge import collect, through_spark
-from mmlrs.engine.expr import resolve
+from mmlrs.engine.expr import plain, resolve
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 __all__ = ["MultiColumnAdapter", "MultiColumnAdapterModel"]
@@ -44,10 +44,11 @@ class MultiColumnAdapter(_generated.MultiColumnAdapter):
         base: Any = self.getBaseStage()
         inputs, outputs = _resolved(self, columns, ignore_case=ignore_case)
         stages = []
-        for name, output in zip(inputs, outputs, strict=True):
+        for i, pair in enumerate(zip(inputs, outputs, strict=True)):
             stage = base.copy()
-            stage._set(inputCol=name, outputCol=output)
-            stages.append(stage.fit(dataset) if hasattr(stage, "fit") else stage)
+            given = _given(self, stage, i, pair)
+            stage._set(inputCol=given[0], outputCol=given[1])
+            stages.append(stage.fit(_aside(dataset, pair, given)) if hasattr(stage, "fit") else stage)
         model = MultiColumnAdapterModel(inputCols=inputs, outputCols=outputs, stages=stages)
         return model._resetUid(self.uid)
 
@@ -59,7 +60,13 @@ class MultiColumnAdapterModel(_generated.MultiColumnAdapterModel):
     def _check_params(self) -> None:
         super()._check_params()
         _check_pairs(self)
-        for stage in self.getStages() or []:
+        stages, inputs = self.getStages() or [], self.getInputCols() or []
+        if len(stages) != len(inputs):
+            raise InvalidParamError(
+                f"{self._stage}: param `stages` must hold {len(inputs)} stages, one for each of `inputCols`, and holds "
+                f"{len(stages)}"
+            )
+        for stage in stages:
             if not hasattr(stage, "transform"):
                 raise InvalidParamError(
                     f"{self._stage}: param `stages` must hold transformers, got a {type(stage).__name__}; fit a "
@@ -77,9 +84,35 @@ class MultiColumnAdapterModel(_generated.MultiColumnAdapterModel):
         return collect(through_spark(self, table, self._through))
 
     def _through(self, dataset: Any) -> Any:
-        for stage in self.getStages() or []:
-            dataset = stage.transform(dataset)  # type: ignore[attr-defined]
+        pairs = zip(self.getInputCols() or [], self.getOutputCols() or [], strict=True)
+        for i, (stage, pair) in enumerate(zip(self.getStages() or [], pairs, strict=True)):
+            given = _given(self, stage, i, pair)
+            dataset = stage.transform(_aside(dataset, pair, given))  # type: ignore[attr-defined]
+            if given[0] != pair[0]:
+                dataset = dataset.drop(given[0])
+            if given[1] != pair[1]:
+                dataset = dataset.withColumnsRenamed({given[1]: pair[1]})
         return dataset
+
+
+def _given(owner: Any, stage: Any, i: int, pair: tuple[str, str]) -> tuple[str, str]:
+    """Return the columns that a stage is given for a pair: others where Spark ML could not read the user's names."""
+    if isinstance(stage, Stage):
+        return pair
+    other = [f"{plain(owner.uid)}_{i}_{part}" for part in ("in", "out")]
+    found = [name if plain(name) == name else new for name, new in zip(pair, other, strict=True)]
+    return found[0], found[1]
+
+
+def _aside(dataset: Any, pair: tuple[str, str], given: tuple[str, str]) -> Any:
+    """Return the dataset with the input column under the name that the stage is given."""
+    if given[0] == pair[0]:
+        return dataset
+    from pyspark.sql import functions as F
+
+    from mmlrs.engine.spark import quoted
+
+    return dataset.select("*", F.col(quoted(pair[0])).alias(given[0]))
 
 
 def _check_pairs(stage: Any) -> None:

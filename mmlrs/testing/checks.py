@@ -187,6 +187,8 @@ def check_pickle(stage: Stage, data: pa.Table, spark: Any) -> None:
 
 def check_schema(stage: Stage, data: pa.Table, spark: Any) -> None:
     """The schema is known before any data is seen, and is the schema of the result."""
+    if stage._stage in _NEEDS_ROWS:
+        return
     ready = fit_stage(stage, data)
     empty, full = ready.transform(data.slice(0, 0)), ready.transform(data)
     assert empty.num_rows == 0 or stage._stage in _MAKES_ANOTHER_TABLE
@@ -341,8 +343,69 @@ def _is_image(kind: pa.DataType) -> bool:
     return pa.types.is_struct(kind) and {"nChannels", "data"} <= {f.name for f in kind}
 
 
+def check_column_names(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """Columns may have names with dots, quotes and spaces, in every part that they play; the result is the same."""
+    if stage._stage in _NAMES_IN_TEXT:
+        return
+    inner = {name for part in _stages_in(stage) for name in _texts_of(part)}
+    names = {name: f"{name}.x `{name}` y" for name in data.column_names if name not in inner}
+    renamed = stage.copy()
+    for param in stage_spec(stage._stage)["params"]:
+        if param["role"] in ("input", "output"):
+            known = names if param["role"] == "input" else _Odd()
+            renamed._set(**{param["name"]: _mapped(stage._value(param["name"]), known, param["role"])})
+    odd = data.rename_columns([names.get(name, name) for name in data.column_names])
+    expected = run_stage(stage, data)
+    made = [run_stage(renamed, odd)]
+    if spark is not None:
+        made.append(collect(run_stage(renamed, to_spark(spark, odd))))
+    for table in made:
+        assert table.num_columns == expected.num_columns, f"{table.column_names}"
+        if stage._stage not in _NAMES_IN_VALUES:
+            assert_same(table.rename_columns(expected.column_names), expected, sort=True)
+
+
+class _Odd(dict[str, str]):
+    """Odd names of columns to add."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{name}.x `{name}` y"
+
+
+def _mapped(value: Any, names: dict[str, str], role: str) -> Any:
+    """Return what a param holds with other names of columns."""
+
+    def new(name: Any) -> Any:
+        return names[name] if isinstance(names, _Odd) else names.get(name, name)
+
+    if isinstance(value, dict):
+        return (
+            {k: new(v) for k, v in value.items()}
+            if role == "input"
+            else {new(k): v for k, v in value.items()}
+        )
+    return [new(name) for name in value] if isinstance(value, list) else None if value is None else new(value)
+
+
+def _stages_in(stage: Any) -> Iterator[Any]:
+    """Return the stages that the params of a stage hold."""
+    for value in stage._paramMap.values():
+        for held in value if isinstance(value, list) else [value]:
+            if hasattr(held, "_paramMap"):
+                yield held
+                yield from _stages_in(held)
+
+
+def _texts_of(stage: Any) -> Iterator[str]:
+    """Return the texts that the params of a stage hold, names of columns among them."""
+    for value in stage._paramMap.values():
+        yield from [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+
+
 def check_spark_schema(stage: Stage, data: pa.Table, spark: Any) -> None:
     """On Spark, an empty DataFrame works and has the same schema."""
+    if stage._stage in _NEEDS_ROWS:
+        return
     df = to_spark(spark, data)
     ready = fit_stage(stage, df)
     made = ready.transform(df.limit(0))
@@ -366,6 +429,7 @@ _CHECKS: list[Check] = [
     check_missing_column,
     check_existing_output,
     check_nulls,
+    check_column_names,
     check_partitions,
     check_spark_equals_table,
     check_fused_equals_unfused,
@@ -390,6 +454,18 @@ _READS_NULLS = {
     "TrainRegressor": "the policy is for rows to train on",
     "TuneHyperparameters": "the policy is for rows to compare by",
     "IndexToValue": "no index stands for no value, as in Spark's IndexToString",
+}
+#: Stages whose params name columns inside a text, and why.
+_NAMES_IN_TEXT = {
+    "Query": "the statement spells them as SQL does",
+}
+#: Stages whose result holds the names of columns as values, and why.
+_NAMES_IN_VALUES = {
+    "SummarizeData": "a row of the result names the column that it describes",
+}
+#: Stages for which no rows are an error, and why.
+_NEEDS_ROWS = {
+    "ComputeModelStatistics": "no rows have no metrics",
 }
 #: Stages whose result does not hold the columns of their input, and why.
 _MAKES_ANOTHER_TABLE = {

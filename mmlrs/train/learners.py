@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,10 +13,14 @@ import pyarrow as pa
 from mmlrs._generated import train as _generated
 from mmlrs.base import Estimator, PythonModel
 from mmlrs.engine.bridge import added_by, through_spark, with_metadata
-from mmlrs.engine.expr import resolve, resolve_all
-from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
-from mmlrs.featurize import Featurize, ValueIndexer, ValueIndexerModel
+from mmlrs.engine.expr import plain, resolve, resolve_all
+from mmlrs.errors import DecodeError, InvalidParamError, MmlrsError, SchemaMismatchError
+from mmlrs.featurize import Featurize
+from mmlrs.stages import RenameColumn
+from mmlrs.train.kinds import check_learner, inside, predictor, refuse_foreign, value_of
+from mmlrs.train.labels import class_labels, number_label
 from mmlrs.train.scored import METADATA
+from mmlrs.train.wiring import Wires, check_new, inner_name, leaves, other_inputs, outputs_of, wired
 
 __all__ = ["TrainClassifier", "TrainRegressor", "TrainedClassifierModel", "TrainedRegressorModel"]
 
@@ -24,6 +28,7 @@ __all__ = ["TrainClassifier", "TrainRegressor", "TrainedClassifierModel", "Train
 _BINARY = ("GBTClassifier", "LinearSVC", "FMClassifier")
 #: Slots for the words of a text column, for learners that look at every slot again and again.
 _FEW_FEATURES = 4096
+_ROLES = ("prediction", "probability", "rawPrediction")
 
 
 @dataclass(frozen=True)
@@ -36,26 +41,42 @@ class Prepared:
     #: The user's label column, and that of its numbers.
     label: str
     target: str
-    weight: str | None
+    #: The other columns that the learner reads, by the user's name: those that it is given.
+    others: dict[str, str] = field(default_factory=dict)
     #: The labels in the order of their numbers, unless the data hold the numbers.
     labels: list[Any] | None = None
     #: Returns the number of classes of a frame.
     classes: Callable[[Any], int] | None = None
 
     def transform(self, df: Any) -> Any:
-        """Add the label's number and the features."""
-        return self.featurizer.transform(self.index(df))
+        """Add the label's number, the features, and the other columns by the names that the learner is given."""
+        from pyspark.sql import functions as F
+
+        from mmlrs.engine.spark import quoted
+
+        made = self.featurizer.transform(self.index(df))
+        new = [F.col(quoted(old)).alias(name) for old, name in self.others.items() if name != old]
+        return made.select("*", *new) if new else made
 
     def columns(self) -> list[str]:
         """Return the columns that a learner reads."""
-        read = [self.featurizer.getOutputCol(), self.target]
-        return read if self.weight is None else [*read, self.weight]
+        return [self.featurizer.getOutputCol(), self.target, *self.others.values()]
 
 
 class Trainer(Estimator):
     """What both trainers do."""
 
     _kind: str
+    _reads_raw_columns = True
+
+    def _set(self, **kwargs: Any) -> Any:
+        if "model" in kwargs:
+            refuse_foreign(self, "model", kwargs["model"])
+        return super()._set(**kwargs)
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        check_learner(self, self._value("model"), self._kind)
 
     def _fit_table(self, table: pa.Table) -> Any:
         return through_spark(self, table, self._fit_spark)
@@ -63,6 +84,7 @@ class Trainer(Estimator):
     def _fit_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
+        self._check_columns(df)
         prepared = self._prepare(df)
         frame = prepared.transform(df)
         frame = frame.select(*[spark.quoted(name) for name in prepared.columns()]).persist()
@@ -72,40 +94,76 @@ class Trainer(Estimator):
             frame.unpersist()
         return self._model(prepared, fitted)._resetUid(self.uid)
 
+    def _check_columns(self, df: Any) -> None:
+        """Fail on what can be known of the columns before any work."""
+        self._names(df)
+        check_new(self, self._learner(), df.columns, self._features_col())
+
     def _prepare(self, df: Any, whole: Any = None) -> Prepared:
         """Fit what makes features and numbers of labels; the labels are those of `whole`, if given."""
-        raise NotImplementedError
+        label, inputs, others = self._names(df)
+        index, labels, classes = self._indexed(df if whole is None else whole, label)
+        try:
+            featurizer = self._featurizer(index(df), inputs)
+        except MmlrsError as error:
+            raise self._no_features(df, index, error) from None
+        return Prepared(index, featurizer, label, self._target(), others, labels, classes)
+
+    def _no_features(self, df: Any, index: Callable[[Any], Any], error: MmlrsError) -> MmlrsError:
+        """Return why no features could be made: that there are no rows, if so."""
+        if df.isEmpty():
+            return DecodeError(f"{self._stage}: the dataset has no rows")
+        if self._value("handleInvalid") == "skip" and index(df).isEmpty():
+            return DecodeError(f"{self._stage}: column `{self._value('labelCol')}`: no row has a label")
+        return error
+
+    def _indexed(
+        self, df: Any, label: str
+    ) -> tuple[Callable[[Any], Any], list[Any] | None, Callable[[Any], int] | None]:
+        """Return what adds the numbers of the labels, the labels, and what tells the number of classes."""
+        return partial(number_label, self, name=label, output=self._target()), None, None
 
     def _fit_learner(self, prepared: Prepared, frame: Any) -> Any:
         """Fit the learner on a frame that has been prepared."""
-        return self._ready(frame, prepared.target, prepared.weight).fit(frame)
+        return self._ready(prepared, frame).fit(frame)
 
     def _model(self, prepared: Prepared, fitted: Any) -> Any:
         raise NotImplementedError
 
+    def _renamed(self, fitted: Any) -> Any:
+        """Return a fitted learner that writes columns of the user's names, which Spark ML itself could not read."""
+        features = self._features_col()
+        renames = {inner_name(features, name): name for name in outputs_of(self._learner())}
+        renames = {old: new for old, new in renames.items() if old != new}
+        if not renames:
+            return fitted
+        from pyspark.ml import PipelineModel
+
+        return PipelineModel(
+            [fitted, *(RenameColumn(inputCol=old, outputCol=new) for old, new in renames.items())]
+        )
+
+    def _features_col(self) -> str:
+        """Return the name of the column of features; it is there while training and scoring alone."""
+        return plain(self._value("featuresCol"))
+
     def _target(self) -> str:
         """Return the name of the column of the label's numbers; it is there while training alone."""
-        return f"{self._value('featuresCol')}_label"
+        return f"{self._features_col()}_label"
 
     def _learner(self) -> Any:
-        """Return the learner, which must be an estimator."""
+        """Return the learner, which must be one of the right kind."""
         learner = self._value("model")
-        if not hasattr(learner, "fit"):
-            raise InvalidParamError(
-                f"{self._stage}: param `model` must be an estimator, got a {type(learner).__name__}"
-            )
+        check_learner(self, learner, self._kind)
         return learner
 
-    def _names(self, df: Any) -> tuple[str, list[str], str | None]:
-        """Return the columns of labels, of inputs and of weights, as the DataFrame spells them."""
+    def _names(self, df: Any) -> tuple[str, list[str], dict[str, str]]:
+        """Return the columns of labels, of inputs and of what the learner reads otherwise, as the DataFrame spells them."""
         label = resolve(self._value("labelCol"), df.columns, self._stage, ignore_case=True)
-        learner = self._learner()
-        weight = _optional(learner, "weightCol")
-        if weight is not None:
-            weight = resolve(weight, df.columns, self._stage, ignore_case=True)
+        others = other_inputs(self, self._learner(), df.columns)
         inputs = self._value("inputCols")
         if inputs is None:
-            inputs = [name for name in df.columns if name not in (label, weight)]
+            inputs = [name for name in df.columns if name not in (label, *others)]
         else:
             inputs = resolve_all(inputs, df.columns, self._stage, ignore_case=True)
         if label in inputs:
@@ -114,14 +172,18 @@ class Trainer(Estimator):
             raise SchemaMismatchError(
                 f"{self._stage}: there is no column to learn from beside the label `{label}`"
             )
-        return label, inputs, weight
+        return label, inputs, {name: inner_name(self._features_col(), name) for name in others}
 
     def _featurize(self) -> Featurize:
         """Return what makes the features, as suits the learner; its columns are still open."""
-        learner = self._learner()
-        trees = learner.hasParam("maxBins")
-        few = trees or learner.hasParam("layers")
-        made = Featurize(outputCol=self._value("featuresCol"), oneHotEncodeCategoricals=not trees)
+        learners = leaves(self._learner())
+        trees = bool(learners) and all(learner.hasParam("maxBins") for learner in learners)
+        few = any(learner.hasParam("maxBins") or learner.hasParam("layers") for learner in learners)
+        made = Featurize(
+            outputCol=self._features_col(),
+            oneHotEncodeCategoricals=not trees,
+            unseenCategories=self._value("unseenCategories"),
+        )
         number = self._value("numFeatures") or (_FEW_FEATURES if few else made.getNumFeatures())
         return made.setNumFeatures(number)
 
@@ -133,31 +195,23 @@ class Trainer(Estimator):
         """Return what decides how features and numbers of labels are made: equal keys, equal features."""
         own = {p.name: self._value(p.name) for p in self.params if p.name != "model"}
         made = self._featurize()
+        learner = self._learner()
         facts = [
             made.getOneHotEncodeCategoricals(),
             made.getNumFeatures(),
-            _optional(self._learner(), "weightCol"),
+            sorted({v for s in (learner, *inside(learner)) if (v := value_of(s, "weightCol"))}),
         ]
         return json.dumps([self._stage, own, facts], sort_keys=True)
 
-    def _ready(self, frame: Any, label: str, weight: str | None) -> Any:
-        """Return a copy of the learner that reads the features and the label, with the sizes that follow from them."""
-        learner = self._learner().copy()
-        features = self._value("featuresCol")
-        learner._set(featuresCol=features, labelCol=label)
-        if weight is not None:
-            learner._set(weightCol=weight)
-        if learner.hasParam("maxBins") and not learner.isSet("maxBins"):
-            most = max(_sizes_of_categories(frame, features), default=0)
-            learner._set(maxBins=max(learner.getOrDefault("maxBins"), most))
+    def _ready(self, prepared: Prepared, frame: Any) -> Any:
+        """Return a copy of the learner that reads the prepared columns, with the sizes that follow from them."""
+        features = prepared.featurizer.getOutputCol()
+        learner = wired(self, self._learner(), Wires(features, prepared.target, prepared.others))
+        for leaf in leaves(learner):
+            if leaf.hasParam("maxBins") and not leaf.isSet("maxBins"):
+                most = max(_sizes_of_categories(frame, features), default=0)
+                leaf._set(maxBins=max(leaf.getOrDefault("maxBins"), most))
         return learner
-
-
-def _optional(stage: Any, param: str) -> Any:
-    """Return the value of a param that not every stage has; None when unset."""
-    if not stage.hasParam(param) or not stage.isDefined(param):
-        return None
-    return stage.getOrDefault(param) or None
 
 
 def _sizes_of_categories(frame: Any, features: str) -> list[int]:
@@ -171,95 +225,82 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
     __module__ = "mmlrs.train"
     _kind = "classification"
 
-    def _prepare(self, df: Any, whole: Any = None) -> Prepared:
-        label, inputs, weight = self._names(df)
-        index, labels, classes = self._indexed(df if whole is None else whole, label)
-        featurizer = self._featurizer(index(df), inputs)
-        return Prepared(index, featurizer, label, self._target(), weight, labels, classes)
+    def _ready(self, prepared: Prepared, frame: Any) -> Any:
+        from pyspark.ml.evaluation import BinaryClassificationEvaluator
 
-    def _fit_learner(self, prepared: Prepared, frame: Any) -> Any:
         assert prepared.classes is not None
-        learner = self._ready(frame, prepared.target, prepared.weight)
-        if learner.hasParam("layers"):
-            learner._set(layers=self._layers(learner, frame, prepared.classes(frame)))
-        elif type(learner).__name__ in _BINARY and prepared.classes(frame) > 2:
-            learner = _one_vs_rest(learner, prepared.weight)
-        return learner.fit(frame)
+        learner, classes = super()._ready(prepared, frame), prepared.classes
+        for leaf in leaves(learner):
+            if leaf.hasParam("layers"):
+                leaf._set(layers=self._layers(leaf, frame, classes(frame)))
+        evaluator = value_of(learner, "evaluator")
+        if isinstance(evaluator, BinaryClassificationEvaluator) and classes(frame) > 2:
+            raise InvalidParamError(
+                f"{self._stage}: param `model`: the BinaryClassificationEvaluator of its {type(learner).__name__} is of two "
+                f"classes, and column `{prepared.label}` has {classes(frame)}; take a MulticlassClassificationEvaluator"
+            )
+        return _of_many(learner, partial(classes, frame))
 
     def _model(self, prepared: Prepared, fitted: Any) -> Any:
         return TrainedClassifierModel(
-            featurizer=prepared.featurizer, model=fitted, labelCol=prepared.label, labels=prepared.labels
+            featurizer=prepared.featurizer,
+            model=self._renamed(fitted),
+            labelCol=prepared.label,
+            labels=prepared.labels,
         )
 
     def _layers(self, learner: Any, frame: Any, classes: int) -> list[int]:
         """Return the sizes of a perceptron's layers; the user's own list stays as it is."""
-        features = self._value("featuresCol")
-        width = frame.schema[features].metadata["ml_attr"]["num_attrs"]
+        width = frame.schema[learner.getFeaturesCol()].metadata["ml_attr"]["num_attrs"]
         inner = learner.getLayers()[1:-1] if learner.isDefined("layers") else []
         return [width, *inner, classes]
 
     def _indexed(
         self, df: Any, label: str
-    ) -> tuple[Callable[[Any], Any], list[Any] | None, Callable[[Any], int]]:
-        """Return what adds the numbers of the classes, the labels, and what tells the number of classes."""
+    ) -> tuple[Callable[[Any], Any], list[Any] | None, Callable[[Any], int] | None]:
         from pyspark.sql import functions as F
-
-        from mmlrs.engine import spark
 
         target = self._target()
         nominal = df.schema[label].metadata.get("ml_attr", {}).get("vals")
-        labels = self._value("labels")
-        if nominal is not None and labels is not None:
+        if nominal is not None and self._value("labels") is not None:
             raise InvalidParamError(
                 f"{self._stage}: param `labels` must not be set: the column `{label}` has nominal attributes that tell them"
             )
         if nominal is not None or not self._value("reindexLabel"):
-            numbers = partial(_numbers, self, label=label, output=target)
+            numbers = partial(number_label, self, name=label, output=target)
             if nominal is not None:
                 return numbers, None, lambda _: len(nominal)
             return numbers, None, lambda frame: int(frame.agg(F.max(target)).first()[0] or 0) + 1
-        policy = self._value("handleInvalid")
-        params = {"inputCol": label, "outputCol": target, "handleInvalid": policy}
-        if labels is None:
-            there = df.where(F.col(spark.quoted(label)).isNotNull()) if policy == "skip" else df
-            indexer = ValueIndexer(**params).fit(there)
-            labels = indexer.getLevels()
-        else:
-            indexer = ValueIndexerModel(**params, levels=labels)
-        if len(labels) < 2:
-            found = f"one class only, {labels[0]!r}" if labels else "no value"
-            raise DecodeError(
-                f"{self._stage}: column `{label}`: has {found}; a classifier needs two classes at least"
-            )
-        return indexer.transform, labels, lambda _: len(labels)
+        index, labels = class_labels(self, df, label, target)
+        return index, labels, lambda _: len(labels)
 
 
-def _one_vs_rest(learner: Any, weight: str | None) -> Any:
+def _of_many(learner: Any, classes: Callable[[], int]) -> Any:
+    """Return a learner in which what knows two classes alone is trained once for each of more."""
+    held = inside(learner)
+    if not held:
+        if type(learner).__name__ not in _BINARY or classes() <= 2:
+            return learner
+        return _one_vs_rest(learner)
+    changed = [_of_many(part, classes) for part in held]
+    if all(new is old for new, old in zip(changed, held, strict=True)):
+        return learner
+    for name in ("stages", "models"):
+        if learner.hasParam(name):
+            return learner._set(**{name: changed}) or learner
+    [name] = [n for n in ("estimator", "stage") if learner.hasParam(n)]
+    learner._set(**{name: changed[0]})
+    return learner
+
+
+def _one_vs_rest(learner: Any) -> Any:
     from pyspark.ml.classification import OneVsRest
 
-    made = OneVsRest(classifier=learner, featuresCol=learner.getFeaturesCol(), labelCol=learner.getLabelCol())
-    return made if weight is None else made.setWeightCol(weight)
-
-
-def _numbers(stage: Any, df: Any, label: str, output: str) -> Any:
-    """Add a label column of numbers or booleans as doubles; rows without a label fail or go."""
-    from pyspark.sql import functions as F
-    from pyspark.sql.types import BooleanType, NumericType
-
-    from mmlrs.engine import spark
-
-    kind = df.schema[label].dataType
-    if not isinstance(kind, NumericType | BooleanType):
-        raise SchemaMismatchError(
-            f"{stage._stage}: column `{label}`: has type {kind.simpleString()}; the label must be a number or a boolean; "
-            "DataConversion makes one of it"
-        )
-    number = F.col(spark.quoted(label)).cast("double")
-    missing = number.isNull() | F.isnan(number)
-    if stage._value("handleInvalid") == "skip":
-        return df.where(~missing).withColumn(output, number)
-    cause = F.raise_error(F.lit(f"{stage._stage}: column `{label}`: is null or NaN"))
-    return df.withColumn(output, F.when(missing, cause.cast("double")).otherwise(number))
+    made = OneVsRest(classifier=learner)
+    for name in ("featuresCol", "labelCol", "predictionCol", "rawPredictionCol", "weightCol"):
+        if (value := value_of(learner, name)) is not None:
+            made._set(**{name: value})
+    return made
 
 
 class TrainRegressor(_generated.TrainRegressor, Trainer):
@@ -267,13 +308,10 @@ class TrainRegressor(_generated.TrainRegressor, Trainer):
     __module__ = "mmlrs.train"
     _kind = "regression"
 
-    def _prepare(self, df: Any, whole: Any = None) -> Prepared:
-        label, inputs, weight = self._names(df)
-        index = partial(_numbers, self, label=label, output=self._target())
-        return Prepared(index, self._featurizer(index(df), inputs), label, self._target(), weight)
-
     def _model(self, prepared: Prepared, fitted: Any) -> Any:
-        return TrainedRegressorModel(featurizer=prepared.featurizer, model=fitted, labelCol=prepared.label)
+        return TrainedRegressorModel(
+            featurizer=prepared.featurizer, model=self._renamed(fitted), labelCol=prepared.label
+        )
 
 
 class _Trained(PythonModel):
@@ -293,18 +331,37 @@ class _Trained(PythonModel):
         from mmlrs.engine import spark
 
         featurizer, model = self._value("featurizer"), self._value("model")
+        self._check_new(df.columns, ignore_case=True)
         made = model.transform(featurizer.transform(df))
         lineage = spark.lineage_of(made)
-        made = made.drop(featurizer.getOutputCol())
-        for name, metadata in self._marks(made.columns, df.columns).items():
-            made = made.withMetadata(name, {**made.schema[name].metadata, **metadata})
+        names = [name for name in made.columns if name != featurizer.getOutputCol()]
+        made = spark.marked(made, names, self._marks(names, df.columns))
         return spark.with_lineage(made, {n: e for n, e in lineage.items() if n in df.columns})
+
+    def _check_new(self, columns: list[str], *, ignore_case: bool) -> None:
+        """Fail on a column that the learner would add and that is there already."""
+        taken = {name.lower() if ignore_case else name for name in columns}
+        for name in self._outputs().values():
+            if (name.lower() if ignore_case else name) in taken:
+                raise SchemaMismatchError(f"{self._stage}: column `{name}`: exists already")
+
+    def _outputs(self) -> dict[str, str]:
+        """Return the columns that the learner adds, by the part that they play."""
+        model = self._value("model")
+        learner = predictor(model)
+        if not learner.hasParam("predictionCol"):
+            return {"prediction": "prediction"}
+        found = {role: name for role in _ROLES if (name := value_of(learner, f"{role}Col")) is not None}
+        for stage in inside(model):
+            if isinstance(stage, RenameColumn):
+                old, new = stage._value("inputCol"), stage._value("outputCol")
+                found = {role: new if name == old else name for role, name in found.items()}
+        return found
 
     def _marks(self, columns: list[str], before: list[str]) -> dict[str, dict[str, Any]]:
         """Return the metadata of the label and of the columns that the learner added."""
-        model, made = self._value("model"), {}
-        for role in ("prediction", "probability", "rawPrediction"):
-            name = _optional(model, f"{role}Col") or role
+        made = {}
+        for role, name in ({role: role for role in _ROLES} | self._outputs()).items():
             if name in columns and name not in before:
                 made[name] = self._mark(role, name)
         if self._value("labelCol") in columns:

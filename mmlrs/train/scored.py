@@ -32,6 +32,10 @@ class Scored:
     labels: list[Any] | None = None
     #: The texts of the classes where the label column holds their numbers.
     names: list[str] | None = field(default=None)
+    #: Are the labels text?
+    texts: bool = False
+    #: Do metadata tell what the classes are?
+    marked: bool = False
 
 
 def facts_of(dataset: Any) -> dict[str, dict[str, Any]]:
@@ -86,6 +90,7 @@ def scored_columns(stage: Any, dataset: Any, kind: str | None) -> Scored:
             f"{stage._stage}: param `labelCol` must be set: no column's metadata tell that it holds the labels"
         )
     if made.kind == "classification":
+        made.texts = _is_text(dataset, made.label)
         _find_labels(stage, made, facts, known)
     return made
 
@@ -113,9 +118,46 @@ def _find_labels(
     """Find the labels that the numbers of the classes stand for."""
     assert made.label is not None
     made.labels = stage._value("labels")
-    attributes = facts[made.label].get("ml_attr")
-    nominal = attributes.get("vals") if isinstance(attributes, dict) else None
-    if made.labels is None and nominal is None:
+    names = _names(facts[made.label])
+    guessed = _names(facts[made.prediction]) if made.prediction is not None else None
+    if made.labels is None and names is None:
+        # The labels that the scored columns carry, else the levels of the predictions.
         made.labels = next((k["labels"] for k in known if k.get("labels")), None)
-    if made.labels is None and nominal is not None:
-        made.names = [str(text) for text in nominal]
+        if made.labels is None and guessed is not None and (made.texts or all(map(_is_number, guessed))):
+            made.labels = guessed
+    if made.labels is None and names is not None:
+        made.names = names
+        if guessed is not None and guessed != names:
+            raise SchemaMismatchError(
+                f"{stage._stage}: column `{made.prediction}`: its numbers stand for {_shown(guessed)}, those of "
+                f"`{made.label}` for {_shown(names)}; IndexToValue makes values of both"
+            )
+    made.marked = bool(known) or made.labels is not None or made.names is not None
+
+
+def _names(fact: dict[str, Any]) -> list[str] | None:
+    """Return the levels of a nominal column, without those that an indexer adds for unseen and missing values."""
+    attributes = fact.get("ml_attr")
+    if not isinstance(attributes, dict) or attributes.get("vals") is None:
+        return None
+    values, origin = attributes["vals"], attributes.get("mmlrs")
+    return [str(text) for text in values[: origin.get("levels") if isinstance(origin, dict) else None]]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return float(text) == float(text)
+    except ValueError:
+        return False
+
+
+def _is_text(dataset: Any, name: str) -> bool:
+    if not isinstance(dataset, pa.Table):
+        return bool(dataset.schema[name].dataType.typeName() in ("string", "char", "varchar"))
+    kind = dataset.schema.field(name).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -11,6 +11,7 @@ from mmlrs._generated import train as _generated
 from mmlrs.base import NativeTransformer
 from mmlrs.engine import table as tables
 from mmlrs.errors import InvalidParamError
+from mmlrs.train.order import labels_in
 from mmlrs.train.scored import Scored, scored_columns
 
 __all__ = ["METRICS", "ComputeModelStatistics", "ComputePerInstanceStatistics", "Metric", "metric_column"]
@@ -115,13 +116,22 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
         """
         self._check_params()
         stage, scored = self._resolved(dataset)
-        if isinstance(dataset, pa.Table):
-            return self._row(scored, tables.fit(stage, dataset)[1])
-        from mmlrs.engine import spark
+        values = self._found(stage, scored, dataset)
+        if "order" in values:  # of the labels, which a pass over the rows has shown
+            values = self._found(stage.copy()._set(labels=values["order"]), scored, dataset)
+        return self._row(scored, values)
 
-        # Without scores what the partitions found is a small table of counts.
-        grows = scored.scores is not None
-        return self._row(scored, spark.fit(stage, dataset, merge_on_executor=grows)[1])
+    def _found(self, stage: Any, scored: Scored, dataset: Any) -> dict[str, Any]:
+        """Return what one pass over the rows finds."""
+        if isinstance(dataset, pa.Table):
+            found = tables.fit(stage, dataset)[1]
+        else:
+            from mmlrs.engine import spark
+
+            # Without scores what the partitions found is a small table of counts.
+            found = spark.fit(stage, dataset, merge_on_executor=scored.scores is not None)[1]
+        values: dict[str, Any] = json.loads(found)
+        return values
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return self.evaluate(table)
@@ -134,10 +144,9 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
         scored = scored_columns(self, dataset, _kind(self._value("evaluationMetric")))
         return _with_columns(self, scored), scored
 
-    def _row(self, scored: Scored, found: str) -> pa.Table:
+    def _row(self, scored: Scored, values: dict[str, Any]) -> pa.Table:
         """Return the row of metrics that the native core found."""
         assert scored.kind is not None
-        values = json.loads(found)
         if scored.names is not None:
             values["labels"] = [_name(text, scored.names) for text in values["labels"]]
         if "curve" in values:
@@ -214,4 +223,6 @@ class ComputePerInstanceStatistics(_generated.ComputePerInstanceStatistics):
             scored.scores = None
         else:
             scored.prediction = None
+            if not scored.marked:
+                scored.labels = scored.labels or labels_in(self, dataset, scored)
         return _with_columns(self, scored)

@@ -11,7 +11,8 @@ use crate::sample_data::judged_rows;
 ///
 /// Every model scores the dataset, which should be one that none of them was trained on, and is judged by all metrics that
 /// `ComputeModelStatistics` knows; `evaluationMetric` decides, of equal models the first one wins. A metric that is not
-/// defined for a model (the AUC of three classes, say) never wins. The result scores with the best model and keeps the metrics
+/// defined for a model (the AUC of three classes, say) never wins, and where it can be defined for none of them the fit fails
+/// before any model scores. The result scores with the best model and keeps the metrics
 /// of all. Needs Spark for models of Spark ML. Cost: each model scores the dataset once; cache what is costly to read.
 #[derive(Debug, Clone, Stage)]
 #[stage(

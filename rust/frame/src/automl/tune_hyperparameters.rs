@@ -11,13 +11,14 @@ use crate::sample_data::judged_rows;
 ///
 /// Each trial is one learner with one choice of params. The rows are dealt to `numFolds` folds at random; a trial is fitted
 /// once for each fold, on the rows outside it, and judged on the rows in it. The mean of the metric over the folds decides, of
-/// equal trials the first one wins, and the winner is fitted once more on all rows.
+/// equal trials the first one wins, and the winner is fitted once more on all rows. A fold on which the metric is not defined,
+/// such as the AUC where all rows have one label, does not count.
 ///
 /// What trials have in common is done once: the stages of a pipeline up to the first one in which they differ, and the features
 /// of `TrainClassifier` and `TrainRegressor`, are fitted once per fold and cached for all trials that share them (as many
 /// copies as there are folds, in memory and on disk; what nothing was fitted for is cached once). The trials themselves run
 /// side by side. A trial that fails is recorded with its error and cannot win; when all fail, so does the search, with the
-/// first error. Needs Spark: a table is searched on by the active Spark session.
+/// first error. What can be known before, such as a metric that does not fit the learners, fails at once. Needs Spark: a table is searched on by the active Spark session.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "automl",

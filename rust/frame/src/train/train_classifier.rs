@@ -10,8 +10,10 @@ use crate::sample_data::labelled_rows;
 /// Trains a classifier on raw columns: features, label and learner in one call.
 ///
 /// The columns become features as `Featurize` makes them, categories in one slot each for trees, which take them so, one-hot
-/// for others. The labels, of any type, become the numbers of classes, ascending. A learner that knows two classes only is
-/// trained once for each of more (`OneVsRest`); a perceptron's first and last layer get the sizes of features and classes.
+/// for others. The labels, text, numbers, booleans, dates or timestamps, become the numbers of classes, ascending; dates and
+/// timestamps (in UTC) are labels as text. A learner that knows two classes only is trained once for each of more
+/// (`OneVsRest`); a perceptron's first and last layer get the sizes of features and classes. What can be known before
+/// training, such as a learner that is no classifier or a column that is there already, is an error before any work.
 ///
 /// The model scores raw columns. Its output has the learner's columns, whose metadata tell what they are, so that
 /// `ComputeModelStatistics` finds them; `prediction` carries the labels as nominal attributes, for `IndexToValue`.

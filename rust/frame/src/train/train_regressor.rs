@@ -12,7 +12,8 @@ use crate::sample_data::labelled_rows;
 /// The columns become features as `Featurize` makes them, categories in one slot each for trees, which take them so, one-hot
 /// for others. The label is a column of numbers or booleans, which become doubles. The model scores raw columns; its output
 /// has the column `prediction`, whose metadata tell `ComputeModelStatistics` what it is. Needs Spark: a table is trained on
-/// by the active Spark session. Features are cached while the learner runs.
+/// by the active Spark session. Features are cached while the learner runs. A learner that is no regressor and a column that
+/// is there already are errors before any work.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",

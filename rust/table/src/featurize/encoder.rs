@@ -5,6 +5,15 @@ use serde_json::{Value, json};
 
 use super::calendar::{DATE_SLOTS, TIME_SLOTS};
 
+/// Levels that the fit has not seen, and rows without a level.
+#[derive(Debug, Clone, Copy)]
+pub struct Strangers {
+    /// Is an unseen level a row without a level, rather than a bad row?
+    pub are_other: bool,
+    /// Are bad rows kept, as rows without a level?
+    pub keeps: bool,
+}
+
 /// The encoding of one column. It is saved as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Encoder {
@@ -87,8 +96,7 @@ impl Encoder {
     }
 
     /// Adds the Spark ML attributes of its slots, which begin at `start`. Hashed words and the slots of vectors have none.
-    /// With `keeps` a row without a level is kept, even where it is a bad row.
-    pub fn describe(&self, start: usize, keeps: bool, attributes: &mut Attributes) {
+    pub fn describe(&self, start: usize, strangers: Strangers, attributes: &mut Attributes) {
         let column = &self.column;
         match &self.encoding {
             Encoding::Number { .. } => attributes.numeric.push(json!({"name": column, "idx": start})),
@@ -96,10 +104,11 @@ impl Encoder {
             Encoding::Timestamp { .. } => attributes.name_slots(column, DATE_SLOTS.iter().chain(&TIME_SLOTS), start),
             Encoding::Levels { levels, one_hot, fill } | Encoding::Codes { levels, one_hot, fill } => {
                 if !one_hot {
-                    let mut values: Vec<&str> = levels.iter().map(String::as_str).collect();
-                    let none = name_of_none(levels);
-                    if *fill || keeps {
-                        values.push(&none);
+                    let mut values = levels.clone();
+                    if *fill || strangers.keeps {
+                        values.push(unused("__missing", levels));
+                    } else if strangers.are_other {
+                        values.push(unused("__other", levels));
                     }
                     attributes.nominal.push(json!({"vals": values, "name": column, "idx": start}));
                     return;
@@ -113,9 +122,10 @@ impl Encoder {
     }
 }
 
-/// What the index behind the last level is called: trees refuse an index that the attributes do not count.
-fn name_of_none(levels: &[String]) -> String {
-    let mut name = "__missing".to_owned();
+/// What the index behind the last level is called, by the rows that may have it: trees refuse an index that the attributes
+/// do not count.
+fn unused(name: &str, levels: &[String]) -> String {
+    let mut name = name.to_owned();
     while levels.contains(&name) {
         name.insert(0, '_');
     }
@@ -138,11 +148,11 @@ impl Attributes {
     }
 
     /// The attributes of all encoders, one behind the other.
-    pub fn of(encoders: &[Encoder], keeps: bool) -> Value {
+    pub fn of(encoders: &[Encoder], strangers: Strangers) -> Value {
         let mut attributes = Self::default();
         let mut start = 0;
         for encoder in encoders {
-            encoder.describe(start, keeps, &mut attributes);
+            encoder.describe(start, strangers, &mut attributes);
             start += encoder.size();
         }
         let mut groups = serde_json::Map::new();

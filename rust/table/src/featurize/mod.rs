@@ -10,7 +10,7 @@ mod texts;
 mod words;
 
 use arrow_schema::{Field, Schema};
-use mmlrs_core::{Block, Context, Error, FileSource, Fit, Fitted, HasSample, Result, Sample};
+use mmlrs_core::{Block, Context, Error, FileSource, Fit, Fitted, HandleInvalid, HasSample, Result, Sample};
 use mmlrs_macros::{ParamGroup, Stage};
 use mmlrs_text::DocumentFrequencies;
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 pub use model::FeaturizeModel;
 
 use crate::attributes::attributes_of;
-use encoder::{Encoder, Encoding};
+use encoder::{Encoder, Encoding, Strangers};
 use policy::FeaturizePolicy;
 use summary::Summary;
 use words::Words;
@@ -87,8 +87,20 @@ pub struct FeaturizeParams {
     /// Name of the vector column to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     pub output_col: String,
+    /// What a level becomes that was not there in the fit: "other" makes it a row without a level, of zeros, or the index
+    /// behind the last one, which the attributes count; "error" makes it a bad row, for `handleInvalid`.
+    #[param(default = "other", one_of("other", "error"))]
+    pub unseen_categories: String,
     #[param(group)]
     pub policy: FeaturizePolicy,
+}
+
+impl FeaturizeParams {
+    /// What happens to levels that the fit has not seen, and to rows without a level.
+    fn strangers(&self) -> Strangers {
+        let keeps = self.policy.0.handle_invalid == HandleInvalid::Keep;
+        Strangers { are_other: self.unseen_categories == "other", keeps }
+    }
 }
 
 impl Featurize {

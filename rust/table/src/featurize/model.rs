@@ -65,17 +65,18 @@ impl FeaturizeModel {
 impl Transform for FeaturizeModel {
     fn output_fields(&self, _input: &Schema) -> Result<Vec<Field>> {
         let plan = self.plan()?;
-        let keeps = self.shared.policy.0.handle_invalid == HandleInvalid::Keep;
-        Ok(vec![vector_struct_field(&self.shared.output_col, Some(&Attributes::of(&plan.encoders, keeps)))])
+        let attributes = Attributes::of(&plan.encoders, self.shared.strangers());
+        Ok(vec![vector_struct_field(&self.shared.output_col, Some(&attributes))])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let plan = self.plan()?;
+        let strangers = self.shared.strangers();
         let mut readers: Vec<Reader> = plan
             .prepared
             .iter()
             .zip(&self.shared.input_cols)
-            .map(|(prepared, column)| Reader::new(prepared, &block.column(column)?.to_arrow(cx)?))
+            .map(|(prepared, column)| Reader::new(prepared, &block.column(column)?.to_arrow(cx)?, strangers))
             .collect::<Result<_>>()?;
         let policy = self.shared.policy.0.handle_invalid;
         let mut rejects = Rejects::new(policy);

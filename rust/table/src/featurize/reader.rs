@@ -9,7 +9,7 @@ use mmlrs_core::vector::Vectors;
 use mmlrs_core::{Error, Result};
 
 use super::calendar::{Zone, date_slots, days, moments, time_slots};
-use super::encoder::{Encoder, Encoding};
+use super::encoder::{Encoder, Encoding, Strangers};
 use super::words::Words;
 use crate::numbers::doubles;
 use crate::row::SparseRow;
@@ -57,6 +57,7 @@ impl Prepared {
 pub struct Reader<'a> {
     encoder: &'a Encoder,
     cells: Cells<'a>,
+    strangers: Strangers,
 }
 
 #[expect(clippy::large_enum_variant, reason = "one a column and batch")]
@@ -72,7 +73,7 @@ enum Cells<'a> {
 
 impl<'a> Reader<'a> {
     /// Fails where the column has a type that its encoder does not read.
-    pub fn new(prepared: &'a Prepared, array: &ArrayRef) -> Result<Self> {
+    pub fn new(prepared: &'a Prepared, array: &ArrayRef, strangers: Strangers) -> Result<Self> {
         let encoder = &prepared.encoder;
         let column = encoder.column.as_str();
         let texts = || -> Result<LargeStringArray> {
@@ -100,7 +101,7 @@ impl<'a> Reader<'a> {
             }
             Encoding::Vector { size } => Cells::Vectors(Vectors::from_array(column, array)?, *size),
         };
-        Ok(Self { encoder, cells })
+        Ok(Self { encoder, cells, strangers })
     }
 
     /// The column's name.
@@ -108,8 +109,10 @@ impl<'a> Reader<'a> {
         &self.encoder.column
     }
 
-    /// Appends the slots of a row. What is missing becomes NaN, what is unknown has no level; both are flaws.
+    /// Appends the slots of a row. What is missing becomes NaN, what is unknown has no level; the first is a flaw, and so is
+    /// the second where unseen levels are not to be others.
     pub fn append(&mut self, row: usize, out: &mut SparseRow) -> Flaw {
+        let strict = !self.strangers.are_other;
         match &mut self.cells {
             Cells::Numbers(numbers, fill) => {
                 let value = if numbers.is_null(row) { f64::NAN } else { numbers.value(row) };
@@ -131,15 +134,21 @@ impl<'a> Reader<'a> {
                 }
                 let text = texts.value(row);
                 let place = places.get(text).copied();
-                append_level(place, *size, *one_hot, out, place.is_none().then(|| unseen(&format!("{text:?}"))))
+                let flaw = (strict && place.is_none()).then(|| unseen(&format!("{text:?}")));
+                append_level(place, *size, *one_hot, out, flaw)
             }
             Cells::Codes { codes, size, one_hot, fill } => {
                 if codes.is_null(row) || codes.value(row).is_nan() {
                     return append_level(None, *size, *one_hot, out, (!*fill).then(missing));
                 }
                 let code = codes.value(row);
-                let known = code >= 0.0 && code < *size as f64 && code.fract() == 0.0;
-                append_level(known.then_some(code as usize), *size, *one_hot, out, (!known).then(|| unseen(&code)))
+                if code < 0.0 || code.fract() != 0.0 {
+                    let flaw = format!("has the value {code}, which is not the index of a level");
+                    return append_level(None, *size, *one_hot, out, Some(flaw));
+                }
+                let known = code < *size as f64;
+                let flaw = (strict && !known).then(|| unseen(&code));
+                append_level(known.then_some(code as usize), *size, *one_hot, out, flaw)
             }
             Cells::Words { texts, words, places, weights } => {
                 if !texts.is_null(row) {

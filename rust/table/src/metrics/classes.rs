@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
-use mmlrs_core::{Error, Result, types};
+use arrow_array::ArrayRef;
+use mmlrs_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::json_number::number_of;
+use super::kinds::{Kind, texts_of};
+use crate::json_number::{json_of, number_of};
 use crate::numbers::doubles;
 use crate::order::{key_of, of_key};
 
@@ -38,6 +37,15 @@ impl Class {
     pub fn is_positive(&self) -> Option<bool> {
         let of = |number: f64| *self == Self::Number(key_of(number));
         (of(0.0) || of(1.0)).then(|| of(1.0))
+    }
+
+    /// The class as a label.
+    pub fn to_value(&self) -> Value {
+        match (self, self.index()) {
+            (Self::Text(text), _) => Value::from(text.as_str()),
+            (_, Some(place)) => Value::from(place),
+            _ => self.number().map_or(Value::Null, json_of),
+        }
     }
 
     /// The number as a place among the classes.
@@ -88,7 +96,7 @@ impl Classes {
 
     /// The cells of a column: of each value the class, which with `labels` is the place of the label that it equals.
     pub fn cells(&mut self, column: &str, array: &ArrayRef, labels: Option<&[Value]>) -> Result<Vec<Cell>> {
-        let text = types::is_text(array.data_type());
+        let text = Kind::of(column, array.data_type())? != Kind::Number;
         let place_of: Option<HashMap<Class, usize>> =
             labels.map(|labels| labels.iter().enumerate().filter_map(|(i, v)| Some((label(v, text)?, i))).collect());
         let class_of = |class: Class| match &place_of {
@@ -96,8 +104,7 @@ impl Classes {
             Some(places) => places.get(&class).map(|place| Class::Number(key_of(*place as f64))),
         };
         let cells = if text {
-            let texts = arrow_cast::cast(array, &DataType::LargeUtf8)?;
-            let texts = texts.as_string::<i64>();
+            let texts = texts_of(array)?;
             self.each(texts.iter(), |text| class_of(Class::Text(text.to_owned())))
         } else {
             let numbers = doubles(column, array)?;

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::classes::{Class, Classes};
-use super::ranking::{Ranking, Tie, area_under_roc, average_precision, curve};
-use super::scores::{Score, negative_log, probability_of};
+use super::ranking::{area_under_roc, average_precision, curve};
+use super::scored::{Batch, Outcome, Scored};
+use super::scores::Score;
 use crate::json_number::json_of;
 use crate::order::key_of;
 
@@ -19,26 +20,32 @@ pub struct Counts {
     rows: u64,
     /// Weight of the rows with a class and a predicted class.
     confusion: HashMap<(u32, u32), f64, foldhash::fast::RandomState>,
-    /// None where a class is neither 0 nor 1, or where there are no scores.
-    ranking: Option<Ranking>,
-    /// Sum of weights times minus the logarithm of the probability of the true class; None where scores are no probabilities.
-    log_loss: Option<f64>,
+    /// None where there are no scores.
+    scored: Option<Scored>,
+    /// Are predicted numbers places among the labels, rather than labels?
+    places: bool,
 }
-
-/// The rows of a batch that have scores, on their way into the ranking.
-#[derive(Debug, Default)]
-pub struct Batch(Vec<Tie>);
 
 impl Counts {
     /// No rows yet.
-    pub fn new(scores: bool) -> Self {
+    pub fn new(scores: bool, places: bool) -> Self {
         Self {
             classes: Classes::default(),
             rows: 0,
             confusion: HashMap::default(),
-            ranking: scores.then(Ranking::default),
-            log_loss: scores.then_some(0.0),
+            scored: scores.then(Scored::default),
+            places,
         }
+    }
+
+    /// Are predicted numbers places among the labels, rather than labels?
+    pub fn places(&self) -> bool {
+        self.places
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// The classes.
@@ -53,28 +60,23 @@ impl Counts {
         *self.confusion.entry((label, prediction.unwrap_or(label))).or_default() += weight;
     }
 
-    /// Takes the score of a row in; the error is the row's.
-    pub fn add_score(&mut self, label: u32, score: Score<'_>, weight: f64, batch: &mut Batch) -> Result<(), String> {
-        let class = self.classes.class(label);
-        let probability = probability_of(class, score)?;
-        match (&mut self.log_loss, probability) {
-            (Some(sum), Some(probability)) => *sum += weight * negative_log(probability),
-            (sum, _) => *sum = None,
-        }
-        match (score.positive(), class.is_positive()) {
-            (Some(score), Some(positive)) if self.ranking.is_some() => {
-                let (positive, negative) = if positive { (weight, 0.0) } else { (0.0, weight) };
-                batch.0.push(Tie { score: score + 0.0, positive, negative });
-            }
-            _ => self.ranking = None,
-        }
-        Ok(())
+    /// Takes the score of a row in; the error is the row's. With `ordered` the class is a place among labels.
+    pub fn add_score(
+        &mut self,
+        label: u32,
+        score: Score<'_>,
+        weight: f64,
+        ordered: bool,
+        batch: &mut Batch,
+    ) -> Result<(), String> {
+        let Some(scored) = &mut self.scored else { return Ok(()) };
+        scored.add((label, self.classes.class(label)), score, weight, ordered, batch)
     }
 
     /// Ends a batch.
     pub fn finish_batch(&mut self, batch: Batch) {
-        if let Some(ranking) = &mut self.ranking {
-            ranking.add(batch.0);
+        if let Some(scored) = &mut self.scored {
+            scored.finish_batch(batch);
         }
     }
 
@@ -85,21 +87,26 @@ impl Counts {
         for ((label, prediction), weight) in other.confusion {
             *self.confusion.entry((ids[label as usize], ids[prediction as usize])).or_default() += weight;
         }
-        // A part without rows knows nothing against the others.
-        if other.rows > 0 {
-            self.log_loss = self.log_loss.zip(other.log_loss).map(|(own, other)| own + other);
-            self.ranking = self.ranking.take().zip(other.ranking).map(|(mut own, other)| {
-                own.merge(other);
-                own
-            });
+        if let (Some(own), Some(other)) = (&mut self.scored, other.scored) {
+            own.merge(other, &ids)?;
         }
         self.rows += other.rows;
         Ok(())
     }
 
     /// The metrics by name; null where not defined. `labels` are the texts of classes that are places.
-    pub fn metrics(self, labels: Option<&[String]>, predicted: bool, curve_points: usize) -> Result<Value> {
+    ///
+    /// Where the labels have to be told in order, `order` are the labels and there is nothing else.
+    pub fn metrics(mut self, labels: Option<&[String]>, predicted: bool, curve_points: usize) -> Result<Value> {
         let classes = self.ordered(labels.map(<[String]>::len))?;
+        let scored = self.scored.take().map(|scored| scored.finish(&self.classes, &classes, labels.map(<[String]>::len)));
+        let (log_loss, ties) = match scored.transpose()? {
+            None => (None, None),
+            Some(Outcome::Known(log_loss, ties)) => (log_loss, ties),
+            Some(Outcome::Order(classes)) => {
+                return Ok(json!({"order": classes.iter().map(Class::to_value).collect::<Vec<_>>()}));
+            }
+        };
         let place: BTreeMap<&Class, usize> = classes.iter().enumerate().map(|(i, c)| (c, i)).collect();
         let mut matrix = vec![vec![0.0; classes.len()]; classes.len()];
         for ((label, prediction), weight) in &self.confusion {
@@ -117,7 +124,7 @@ impl Counts {
             "evaluation_type": "classification",
             "rows": self.rows,
             "labels": names,
-            "log_loss": number(self.log_loss.filter(|_| weight > 0.0).map(|sum| sum / weight)),
+            "log_loss": number(log_loss.filter(|_| weight > 0.0).map(|sum| sum / weight)),
         });
         if predicted {
             made["confusion_matrix"] = json!(matrix);
@@ -126,8 +133,7 @@ impl Counts {
                 made[name] = number(value);
             }
         }
-        if let Some(ranking) = self.ranking {
-            let ties = ranking.ties();
+        if let Some(ties) = ties {
             made["AUC"] = number(area_under_roc(&ties));
             made["areaUnderPR"] = number(average_precision(&ties));
             made["curve"] = curve(&ties, curve_points)

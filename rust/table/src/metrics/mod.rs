@@ -2,22 +2,27 @@
 
 mod classes;
 mod classification;
+mod kinds;
 mod per_instance;
 mod ranking;
 mod regression;
+mod scored;
 mod scores;
 
 use arrow_array::{Array, ArrayRef, Float64Array};
-use arrow_schema::Schema;
+use arrow_schema::{Field, Schema};
 use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, Sample, ValueList};
 use mmlrs_macros::Stage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::attributes::attributes_of;
 use crate::numbers::doubles;
 use classes::Cell;
-use classification::{Batch, Counts};
+use classification::Counts;
+use kinds::Kind;
 use regression::Errors;
+use scored::Batch;
 use scores::Scores;
 
 pub use per_instance::ComputePerInstanceStatistics;
@@ -36,10 +41,16 @@ const OF_REGRESSION: [&str; 5] = ["regression", "mse", "rmse", "r2", "mae"];
 /// Columns that a model of `TrainClassifier` or `TrainRegressor` scored need not be named. `AUC` and `areaUnderPR` are exact:
 /// every distinct score counts, ties included. `curve` is thinned to `curvePoints` points, each with `threshold`,
 /// `false_positive_rate`, `true_positive_rate` (the recall) and `precision`. What is not defined is null: `AUC` where all rows
-/// have one label, `log_loss` where scores are no probabilities.
+/// have one label, `log_loss` where scores are no probabilities. No row to evaluate is an error.
+///
+/// Labels are text, numbers, booleans, dates or timestamps, and predictions are of the same kind; text against numbers is
+/// refused. The classes ascend, as in scikit-learn, and the second of two is the positive one: "yes" of "no" and "yes", 1 of -1
+/// and 1. Scores that are vectors have the order of the classes; where the labels are whole numbers below the number of slots,
+/// they are the places.
 ///
 /// One job on Spark, run when `transform` is called: each partition sorts its scores, 24 bytes for each distinct one, and one
-/// task merges what the partitions found; no row comes to the driver.
+/// task merges what the partitions found; no row comes to the driver. Vectors of more than two scores for labels that are not
+/// the places take a second job, unless `labels` tells the order.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
@@ -93,7 +104,8 @@ pub struct ComputeModelStatistics {
     #[param(non_empty, role = input, accepts(numeric))]
     weight_col: Option<String>,
     /// The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where
-    /// there is none the labels themselves are the numbers.
+    /// there is none, ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column
+    /// is marked as nominal, as that of a model of Spark ML is; otherwise they are labels.
     #[param(non_empty)]
     labels: Option<ValueList>,
     /// About how many points the curve has at most.
@@ -114,6 +126,15 @@ pub enum Statistics {
     Regression(Errors),
 }
 
+impl Statistics {
+    fn rows(&self) -> u64 {
+        match self {
+            Self::Classification(counts) => counts.rows(),
+            Self::Regression(errors) => errors.rows(),
+        }
+    }
+}
+
 impl ComputeModelStatistics {
     fn label(&self) -> Result<&str> {
         self.label_col.as_deref().ok_or_else(|| Error::param("labelCol", "must be set"))
@@ -128,7 +149,31 @@ impl ComputeModelStatistics {
         if self.handle_invalid == "skip" {
             return Ok(());
         }
-        Err(Error::decode(cause).at_column(column).at_row(row))
+        let remedy = if cause == MISSING { REMEDY } else { "" };
+        Err(Error::decode(format!("{cause}{remedy}")).at_column(column).at_row(row))
+    }
+
+    /// The state before the first row of classes: the columns must be of kinds that can be compared.
+    fn new_counts(&self, label: &Field, input: &Schema) -> Result<Counts> {
+        let kind = Kind::of(label.name(), label.data_type())?;
+        let scores = self.scores_col.is_some();
+        let Some(prediction) = &self.scored_labels_col else { return Ok(Counts::new(scores, false)) };
+        let prediction = input.field_with_name(prediction)?;
+        let numbers = Kind::of(prediction.name(), prediction.data_type())? == Kind::Number;
+        if self.labels.is_none() {
+            Kind::check_comparable(label, prediction)?;
+        }
+        let nominal = attributes_of(prediction).is_some_and(|a| a.get("type").and_then(Value::as_str) == Some("nominal"));
+        Ok(Counts::new(scores, numbers && (nominal || kind != Kind::Number)))
+    }
+
+    /// The classes of the predictions of a batch.
+    fn predictions<'a>(&'a self, counts: &mut Counts, block: &Block, cx: Context) -> Result<Option<Predictions<'a>>> {
+        let Some(column) = self.scored_labels_col.as_deref() else { return Ok(None) };
+        let array = block.column(column)?.to_arrow(&cx)?;
+        let labels = if counts.places() { None } else { self.labels() };
+        let cells = counts.classes_mut().cells(column, &array, labels)?;
+        Ok(Some(Predictions { column, array, cells }))
     }
 
     fn update_counts(&self, counts: &mut Counts, block: &Block, cx: Context) -> Result<()> {
@@ -136,15 +181,7 @@ impl ComputeModelStatistics {
         let name = self.label()?;
         let label_array = array(name)?;
         let labels = counts.classes_mut().cells(name, &label_array, self.labels())?;
-        let predictions = match &self.scored_labels_col {
-            None => None,
-            Some(column) => {
-                let found = array(column)?;
-                let texts = mmlrs_core::types::is_text(found.data_type());
-                let known = if texts { self.labels() } else { None };
-                Some((column, counts.classes_mut().cells(column, &found, known)?))
-            }
-        };
+        let predictions = self.predictions(counts, block, cx)?;
         let scores = self.scores_col.as_ref().map(|c| Ok::<_, Error>((c, Scores::new(c, &array(c)?)?))).transpose()?;
         let weights = self.weights(block, cx)?;
         let mut batch = Batch::default();
@@ -162,10 +199,9 @@ impl ComputeModelStatistics {
             };
             let prediction = match &predictions {
                 None => None,
-                Some((column, cells)) => {
-                    let Cell::Class(prediction) = cells[row] else {
-                        let cause = if cells[row] == Cell::Missing { MISSING } else { "is none of the labels" };
-                        self.reject(column, row, cause)?;
+                Some(found) => {
+                    let Cell::Class(prediction) = found.cells[row] else {
+                        self.reject(found.column, row, &found.flaw(row))?;
                         continue;
                     };
                     Some(prediction)
@@ -177,7 +213,7 @@ impl ComputeModelStatistics {
                     self.reject(column, row, MISSING)?;
                     continue;
                 };
-                if let Err(cause) = counts.add_score(label, score, weight, &mut batch) {
+                if let Err(cause) = counts.add_score(label, score, weight, self.labels.is_some(), &mut batch) {
                     self.reject(column, row, &cause)?;
                     continue;
                 }
@@ -231,6 +267,21 @@ impl ComputeModelStatistics {
 }
 
 const MISSING: &str = "is null or NaN";
+const REMEDY: &str = "; handleInvalid=\"skip\" leaves such rows out";
+
+/// The predictions of a batch.
+struct Predictions<'a> {
+    column: &'a str,
+    array: ArrayRef,
+    cells: Vec<Cell>,
+}
+
+impl Predictions<'_> {
+    /// What is wrong with a row that has no class.
+    fn flaw(&self, row: usize) -> String {
+        if self.cells[row] == Cell::Missing { MISSING.to_owned() } else { unseen(&self.array, row) }
+    }
+}
 
 /// What is wrong with a label that is none of the given ones.
 fn unseen(array: &ArrayRef, row: usize) -> String {
@@ -242,15 +293,16 @@ impl Fit for ComputeModelStatistics {
     type State = Statistics;
 
     fn new_state(&self, input: &Schema) -> Result<Statistics> {
-        input.field_with_name(self.label()?)?;
+        let label = input.field_with_name(self.label()?)?;
         if OF_REGRESSION.contains(&self.evaluation_metric.as_str()) {
-            input.field_with_name(self.prediction()?)?;
+            Kind::check_number(label)?;
+            Kind::check_number(input.field_with_name(self.prediction()?)?)?;
             return Ok(Statistics::Regression(Errors::default()));
         }
         if self.scored_labels_col.is_none() && self.scores_col.is_none() {
             return Err(Error::param("scoredLabelsCol", "or `scoresCol` must be set"));
         }
-        Ok(Statistics::Classification(Box::new(Counts::new(self.scores_col.is_some()))))
+        Ok(Statistics::Classification(Box::new(self.new_counts(label, input)?)))
     }
 
     fn update(&self, state: &mut Statistics, block: &Block, cx: &Context) -> Result<()> {
@@ -272,6 +324,10 @@ impl Fit for ComputeModelStatistics {
     }
 
     fn finish(&self, state: Statistics, _input: &Schema) -> Result<Fitted> {
+        if state.rows() == 0 {
+            let left = if self.handle_invalid == "skip" { ", or handleInvalid=\"skip\" left all of them out" } else { "" };
+            return Err(Error::decode(format!("there is no row to evaluate: the dataset has no rows{left}")));
+        }
         let metrics = match state {
             Statistics::Regression(errors) => errors.metrics(),
             Statistics::Classification(counts) => {

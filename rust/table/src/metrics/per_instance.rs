@@ -6,12 +6,13 @@ use arrow_array::builder::Float64Builder;
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::{
-    Block, Column, Context, Error, HasSample, Output, Rejects, Result, RowPolicy, Sample, Transform, ValueList,
+    Block, Column, Context, Error, HandleInvalid, HasSample, Output, Rejects, Result, RowPolicy, Sample, Transform, ValueList,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
 
 use super::classes::{Cell, Classes};
+use super::kinds::Kind;
 use super::scores::{Scores, negative_log, probability_of};
 use crate::numbers::doubles;
 
@@ -19,7 +20,8 @@ use crate::numbers::doubles;
 ///
 /// Regression adds `L1_loss`, the absolute error, and `L2_loss`, the squared error. Classification adds `log_loss`: minus the
 /// logarithm of the probability that the model gave to the true label, clipped to 2.2e-16 as in scikit-learn. Columns that a
-/// model of `TrainClassifier` or `TrainRegressor` scored need not be named.
+/// model of `TrainClassifier` or `TrainRegressor` scored need not be named. Data that others scored is looked at once for the
+/// classes, which ascend as in `ComputeModelStatistics`; of a stream `labels` tells them.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
@@ -49,7 +51,7 @@ pub struct ComputePerInstanceStatistics {
     #[param(non_empty, role = input, accepts(numeric))]
     scored_labels_col: Option<String>,
     /// Classification: the values of the label column in the order of the classes' numbers; when not set, from the columns'
-    /// metadata, and where there is none the labels themselves are the numbers.
+    /// metadata, and where there is none, those that occur, ascending.
     #[param(non_empty)]
     labels: Option<ValueList>,
     #[param(group)]
@@ -72,18 +74,25 @@ impl ComputePerInstanceStatistics {
         self.evaluation_metric == "regression"
     }
 
+    /// What is wrong with a missing value, with the remedy where it is an error.
+    fn missing(&self) -> String {
+        let remedy = if self.policy.handle_invalid == HandleInvalid::Error { super::REMEDY } else { "" };
+        format!("{}{remedy}", super::MISSING)
+    }
+
     fn errors(&self, label: (&str, &ArrayRef), prediction: (&str, &ArrayRef)) -> Result<Output> {
         let (truth, predicted) = (doubles(label.0, label.1)?, doubles(prediction.0, prediction.1)?);
         let mut rejects = Rejects::new(self.policy.handle_invalid);
+        let cause = self.missing();
         let mut absolute = Float64Builder::with_capacity(truth.len());
         let mut squared = Float64Builder::with_capacity(truth.len());
         for row in 0..truth.len() {
             let missing = |values: &Float64Array| values.is_null(row) || values.value(row).is_nan();
             let error = if missing(&truth) {
-                rejects.reject_cell(row, label.0, super::MISSING)?;
+                rejects.reject_cell(row, label.0, &cause)?;
                 None
             } else if missing(&predicted) {
-                rejects.reject_cell(row, prediction.0, super::MISSING)?;
+                rejects.reject_cell(row, prediction.0, &cause)?;
                 None
             } else {
                 Some(truth.value(row) - predicted.value(row))
@@ -98,15 +107,17 @@ impl ComputePerInstanceStatistics {
     fn log_loss(&self, label: (&str, &ArrayRef), scores: (&str, &ArrayRef)) -> Result<Output> {
         let mut classes = Classes::default();
         let cells = classes.cells(label.0, label.1, self.labels.as_ref().map(|labels| labels.0.as_slice()))?;
+        let told = self.labels.as_ref().map(|labels| labels.0.len());
         let scores_of = Scores::new(scores.0, scores.1)?;
         let mut rejects = Rejects::new(self.policy.handle_invalid);
+        let missing = self.missing();
         let mut losses = Float64Builder::with_capacity(cells.len());
         for (row, cell) in cells.into_iter().enumerate() {
             let probability = match (cell, scores_of.at(row)) {
-                (Cell::Missing, _) => Err((label.0, super::MISSING.to_owned())),
+                (Cell::Missing, _) => Err((label.0, missing.clone())),
                 (Cell::Unseen, _) => Err((label.0, super::unseen(label.1, row))),
-                (_, None) => Err((scores.0, super::MISSING.to_owned())),
-                (Cell::Class(class), Some(score)) => match probability_of(classes.class(class), score) {
+                (_, None) => Err((scores.0, missing.clone())),
+                (Cell::Class(class), Some(score)) => match probability_of(classes.class(class), score, told) {
                     Ok(Some(probability)) => Ok(probability),
                     Ok(None) => Err((scores.0, "holds no probabilities".to_owned())),
                     Err(cause) => Err((scores.0, cause)),
@@ -122,8 +133,15 @@ impl ComputePerInstanceStatistics {
 }
 
 impl Transform for ComputePerInstanceStatistics {
-    fn output_fields(&self, _input: &Schema) -> Result<Vec<Field>> {
-        self.columns()?;
+    fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
+        let (label, other) = self.columns()?;
+        let label = input.field_with_name(label)?;
+        if self.is_regression() {
+            Kind::check_number(label)?;
+            Kind::check_number(input.field_with_name(other)?)?;
+        } else {
+            Kind::of(label.name(), label.data_type())?;
+        }
         let names: &[&str] = if self.is_regression() { &["L1_loss", "L2_loss"] } else { &["log_loss"] };
         Ok(names.iter().map(|name| Field::new(*name, DataType::Float64, true)).collect())
     }

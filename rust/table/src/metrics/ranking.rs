@@ -49,6 +49,13 @@ impl Ranking {
         other.0.into_iter().for_each(|run| self.push_run(run));
     }
 
+    /// Makes the positive rows negative, and the other way round.
+    pub fn swap(&mut self) {
+        for tie in self.0.iter_mut().flatten() {
+            std::mem::swap(&mut tie.positive, &mut tie.negative);
+        }
+    }
+
     fn push_run(&mut self, mut run: Vec<Tie>) {
         while let Some(last) = self.0.pop_if(|last| last.len() <= run.len()) {
             run = merged(&last, &run);

@@ -18,6 +18,11 @@ pub struct Errors {
 }
 
 impl Errors {
+    /// Number of rows.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
     /// Takes a row in.
     #[inline]
     pub fn add(&mut self, label: f64, prediction: f64, weight: f64) {

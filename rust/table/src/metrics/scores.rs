@@ -45,39 +45,68 @@ impl Scores {
     }
 }
 
-impl Score<'_> {
-    /// The score of the second of two classes; None where there are more or fewer.
-    pub fn positive(&self) -> Option<f64> {
+impl<'a> Score<'a> {
+    /// Number of slots; 0 for a number.
+    pub fn size(&self) -> usize {
+        self.vector().map_or(0, VectorRow::size)
+    }
+
+    /// The vector, if it is one.
+    pub fn vector(&self) -> Option<&VectorRow<'a>> {
         match self {
-            Self::Number(score) => Some(*score),
-            Self::Vector(vector) => (vector.size() == 2).then(|| slot(vector, 1)),
+            Self::Number(_) => None,
+            Self::Vector(vector) => Some(vector),
+        }
+    }
+
+    /// The scores of the first and the second of two classes; None for a vector of more or fewer.
+    pub fn of_two(&self) -> Option<[f64; 2]> {
+        match self {
+            Self::Number(score) => Some([1.0 - score, *score]),
+            Self::Vector(vector) => (vector.size() == 2).then(|| [slot(vector, 0), slot(vector, 1)]),
         }
     }
 }
 
-/// The probability that a score gives to a class; None where scores are no probabilities. The error completes the sentence
-/// "column `x` ...".
-pub fn probability_of(class: &Class, score: Score<'_>) -> Result<Option<f64>, String> {
+/// Are the scores of a row probabilities? The error, for NaN, completes the sentence "column `x` ...".
+pub fn are_probabilities(score: Score<'_>) -> Result<bool, String> {
     match score {
         Score::Number(score) if score.is_nan() => Err("is null or NaN".to_owned()),
-        Score::Number(score) => {
-            let own = if class.index() == Some(1) { score } else { 1.0 - score };
-            Ok((0.0..=1.0).contains(&score).then_some(own))
-        }
-        Score::Vector(vector) => {
-            let Some(place) = class.index().filter(|place| *place < vector.size()) else {
-                return Err(match class.number() {
-                    Some(n) => format!("has {} scores, none of them for the class {n}", vector.size()),
-                    None => "has scores by place, but the label is a text; `labels` tells the places".to_owned(),
-                });
-            };
-            let (VectorRow::Dense(values) | VectorRow::Sparse { values, .. }) = vector;
+        Score::Number(score) => Ok((0.0..=1.0).contains(&score)),
+        Score::Vector(VectorRow::Dense(values) | VectorRow::Sparse { values, .. }) => {
             let (least, sum) = values.iter().fold((0.0_f64, 0.0), |(least, sum), v| (least.min(*v), sum + v));
             if sum.is_nan() {
                 return Err("has a score that is NaN".to_owned());
             }
-            Ok((least >= 0.0 && (sum - 1.0).abs() <= SUM_TOLERANCE).then(|| slot(&vector, place)))
+            Ok(least >= 0.0 && (sum - 1.0).abs() <= SUM_TOLERANCE)
         }
+    }
+}
+
+/// The probability that a score gives to a class; None where scores are no probabilities. `labels` is how many were told. The
+/// error completes the sentence "column `x` ...".
+pub fn probability_of(class: &Class, score: Score<'_>, labels: Option<usize>) -> Result<Option<f64>, String> {
+    let proper = are_probabilities(score)?;
+    let slots = if score.size() == 0 { 2 } else { score.size() };
+    let Some(place) = class.index().filter(|place| *place < slots) else {
+        return Err(none_for(score.size(), class));
+    };
+    if score.size() == 0 && labels.is_some_and(|count| count != 2) {
+        return Err("is one number, the score of the second of two classes, but the labels are not two".to_owned());
+    }
+    let found = score.of_two().map(|two| two[place]).or_else(|| score.vector().map(|vector| slot(vector, place)));
+    Ok(found.filter(|_| proper))
+}
+
+/// What is wrong with scores of which none is that of the class.
+pub fn none_for(size: usize, class: &Class) -> String {
+    let what = if size == 0 { "is the score of the second of two classes".to_owned() } else { format!("has {size} scores") };
+    match class {
+        Class::Number(_) => {
+            let shown = class.number().unwrap_or_default();
+            format!("{what}, none of them for the class {shown}; `labels` tells the order of the classes")
+        }
+        Class::Text(text) => format!("{what}, but the label is the text {text:?}; `labels` tells the order of the classes"),
     }
 }
 
@@ -86,7 +115,8 @@ pub fn negative_log(probability: f64) -> f64 {
     -probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
 }
 
-fn slot(vector: &VectorRow<'_>, place: usize) -> f64 {
+/// The value of a slot that the vector has.
+pub fn slot(vector: &VectorRow<'_>, place: usize) -> f64 {
     match vector {
         VectorRow::Dense(values) => values[place],
         VectorRow::Sparse { indices, values, .. } => {

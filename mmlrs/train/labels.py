@@ -1,0 +1,148 @@
+"""Labels on Spark: as values that have an order and are the same on every surface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+__all__ = ["class_labels", "no_label", "number_label", "plain_label"]
+
+
+def plain_label(df: Any, name: str) -> Column:
+    """Return a label column as text, a number or a boolean: decimals become doubles, dates and timestamps text.
+
+    A timestamp with a zone is written in UTC, so that the text does not depend on the session.
+    """
+    from pyspark.sql import functions as F
+    from pyspark.sql import types as T
+
+    from mmlrs.engine.spark import quoted
+
+    kind, column = df.schema[name].dataType, F.col(quoted(name))
+    if isinstance(kind, T.DecimalType):
+        return column.cast("double")
+    if isinstance(kind, T.DateType | T.TimestampNTZType):
+        return column.cast("string")
+    return _utc_text(column) if isinstance(kind, T.TimestampType) else column
+
+
+def _utc_text(moment: Column) -> Column:
+    """Return a timestamp as text in UTC, worked out from its microseconds: a cast would follow the session's time zone."""
+    from pyspark.sql import functions as F
+
+    micros = F.unix_micros(moment)
+    of_day = F.pmod(micros, F.lit(86_400_000_000))
+    days = ((micros - of_day) / F.lit(86_400_000_000)).cast("int")
+    part = of_day % F.lit(1_000_000)
+    seconds = ((of_day - part) / F.lit(1_000_000)).cast("int")
+    second, minutes = seconds % 60, ((seconds - seconds % 60) / 60).cast("int")
+    minute = minutes % 60
+    clock = F.format_string(" %02d:%02d:%02d", ((minutes - minute) / 60).cast("int"), minute, second)
+    fraction = F.concat(F.lit("."), F.rtrim(F.format_string("%06d", part), F.lit("0")))
+    day = F.date_from_unix_date(days).cast("string")
+    return F.when(moment.isNotNull(), F.concat(day, clock, F.when(part == 0, F.lit("")).otherwise(fraction)))
+
+
+def check_classes(stage: Any, df: Any, name: str) -> None:
+    """Fail on a label column whose values cannot be classes."""
+    from pyspark.sql import types as T
+
+    kind = df.schema[name].dataType
+    known = T.StringType | T.CharType | T.VarcharType | T.NumericType | T.BooleanType | T.DatetimeType
+    if not isinstance(kind, known) or kind.typeName() == "time":
+        raise SchemaMismatchError(
+            f"{stage._stage}: column `{name}`: has type {kind.simpleString()}; a label is text, a number, a boolean, a date "
+            "or a timestamp"
+        )
+
+
+def checked_label(stage: Any, df: Any, name: str, value: Column, output: str) -> Any:
+    """Add a label's value as a column; rows without one fail, or go where `handleInvalid` says so."""
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import DoubleType, FloatType
+
+    from mmlrs.engine import spark
+
+    missing = value.isNull()
+    if isinstance(df.schema[name].dataType, DoubleType | FloatType):
+        missing = missing | F.isnan(value)
+    if stage._value("handleInvalid") == "skip":
+        made = df.where(~missing).select("*", value.alias(output))
+    else:
+        cause = (
+            f'{stage._stage}: column `{name}`: is null or NaN; handleInvalid="skip" trains without such rows'
+        )
+        made = df.select("*", F.when(missing, F.raise_error(F.lit(cause))).otherwise(value).alias(output))
+    return spark.with_lineage(made, spark.lineage_of(df))
+
+
+def number_label(stage: Any, df: Any, name: str, output: str) -> Any:
+    """Add a label column of numbers or booleans as doubles; rows without a label fail or go."""
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import BooleanType, NumericType
+
+    from mmlrs.engine.spark import quoted
+
+    kind = df.schema[name].dataType
+    if not isinstance(kind, NumericType | BooleanType):
+        raise SchemaMismatchError(
+            f"{stage._stage}: column `{name}`: has type {kind.simpleString()}; the label must be a number or a boolean; "
+            "DataConversion makes one of it"
+        )
+    return checked_label(stage, df, name, F.col(quoted(name)).cast("double"), output)
+
+
+def class_labels(stage: Any, df: Any, name: str, output: str) -> tuple[Any, list[Any]]:
+    """Return what adds the numbers of the classes to a DataFrame, and the labels in their order."""
+    from mmlrs.engine import spark
+    from mmlrs.featurize import ValueIndexer, ValueIndexerModel
+
+    check_classes(stage, df, name)
+    raw = f"{output}_value"
+
+    def checked(frame: Any) -> Any:
+        return checked_label(stage, frame, name, plain_label(frame, name), raw)
+
+    labels = stage._value("labels")
+    if labels is None:
+        try:
+            indexer: Any = ValueIndexer(inputCol=raw, outputCol=output).fit(checked(df).select(raw))
+        except (DecodeError, LimitExceededError) as error:
+            if isinstance(error, LimitExceededError):
+                raise LimitExceededError(
+                    f"{stage._stage}: column `{name}`: has too many distinct values to be classes; TrainRegressor learns numbers"
+                ) from None
+            raise no_label(stage, df, name) from None
+        labels = indexer.getLevels()
+    else:
+        kind = "double" if checked(df).schema[raw].dataType.typeName() in ("double", "float") else None
+        if kind == "double" and all(isinstance(v, int | float) for v in labels):
+            labels = [float(v) for v in labels]
+        indexer = ValueIndexerModel(inputCol=raw, outputCol=output, levels=labels, dataType=kind)
+    if len(labels) < 2:
+        raise DecodeError(
+            f"{stage._stage}: column `{name}`: has one class only, {labels[0]!r}; a classifier needs two classes at least"
+        )
+
+    def index(frame: Any) -> Any:
+        try:
+            made = indexer.transform(checked(frame))
+        except SchemaMismatchError as error:
+            raise SchemaMismatchError(
+                f"{stage._stage}: column `{name}`: {str(error).rpartition('`: ')[2]}"
+            ) from None
+        kept = {n: e for n, e in spark.lineage_of(frame).items() if n in frame.columns}
+        return spark.with_lineage(made.drop(raw), kept)
+
+    return index, labels
+
+
+def no_label(stage: Any, df: Any, name: str) -> DecodeError:
+    """Return the error for data in which no row has a label."""
+    if df.isEmpty():
+        return DecodeError(f"{stage._stage}: column `{name}`: has no value: the dataset has no rows")
+    return DecodeError(f"{stage._stage}: column `{name}`: has no value: no row has a label")

@@ -1,0 +1,120 @@
+"""The classes of data that no metadata describe, in their order."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mmlrs.engine.table import is_vector_struct
+from mmlrs.errors import LimitExceededError, SchemaMismatchError
+from mmlrs.train.scored import Scored
+
+__all__ = ["labels_in"]
+
+#: As many as the native core counts.
+_MOST = 4096
+
+
+def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
+    """Return the labels of a dataset, ascending; None where they are the places of the scores themselves.
+
+    A look at the rows: a stage that reads them batch by batch cannot know which labels are still to come.
+    """
+    assert scored.label is not None
+    assert scored.scores is not None
+    on_table = isinstance(dataset, pa.Table)
+    if not on_table and dataset.isStreaming:
+        return None
+    size = _table_size(dataset, scored.scores) if on_table else _spark_size(dataset, scored.scores)
+    found = _table_labels(dataset, scored.label) if on_table else _spark_labels(dataset, scored.label)
+    if len(found) > _MOST:
+        raise LimitExceededError(
+            f"{stage._stage}: column `{scored.label}`: has more than {_MOST} classes; for numbers that are no classes ask for "
+            "regression"
+        )
+    labels = sorted({_plain(value) for value in found} - {None}, key=_key)
+    if not labels or all(_is_place(label, size) for label in labels):
+        return None
+    if len(labels) != size:
+        raise SchemaMismatchError(
+            f"{stage._stage}: column `{scored.scores}`: has the scores of {size} classes, but `{scored.label}` has labels of "
+            f"{len(labels)}; `labels` tells the order of the classes"
+        )
+    return labels
+
+
+def _plain(value: Any) -> Any:
+    """Return a label as `labels` holds it; None for NaN."""
+    if isinstance(value, decimal.Decimal | float):
+        value = float(value)
+        return None if value != value else value
+    return _text(value) if isinstance(value, dt.date) else value
+
+
+def _text(value: dt.date) -> str:
+    """Return a date or a timestamp, in UTC where it has a zone, as the native core writes it."""
+    if not isinstance(value, dt.datetime):
+        return value.isoformat()
+    if value.tzinfo is not None:
+        value = value.astimezone(dt.UTC).replace(tzinfo=None)
+    text = value.isoformat(" ")
+    return text.rstrip("0") if "." in text else text
+
+
+def _key(label: Any) -> Any:
+    return label.encode() if isinstance(label, str) else label
+
+
+def _is_place(label: Any, size: int) -> bool:
+    return not isinstance(label, str) and float(label).is_integer() and 0 <= label < size
+
+
+# -- tables and Spark ----------------------------------------------------------------------------------------------------
+
+
+def _table_labels(table: pa.Table, name: str) -> list[Any]:
+    column = table[name]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    values: list[Any] = pc.unique(column).slice(0, _MOST + 2).to_pylist()
+    return values
+
+
+def _table_size(table: pa.Table, name: str) -> int:
+    """Return the number of slots of the first vector; 2 for numbers, which tell the other one."""
+    kind = table.schema.field(name).type
+    if not pa.types.is_nested(kind):
+        return 2
+    row = next((row for batch in table[name].chunks for row in batch.slice(0, 64) if row.is_valid), None)
+    if row is None:
+        return 2
+    if is_vector_struct(kind) and row["size"].is_valid:
+        return int(row["size"].as_py())
+    return len(row["values"] if is_vector_struct(kind) else row)
+
+
+def _spark_labels(df: Any, name: str) -> list[Any]:
+    from mmlrs.train.labels import plain_label
+
+    rows = df.select(plain_label(df, name).alias("label")).distinct().limit(_MOST + 2).collect()
+    return [row.label for row in rows]
+
+
+def _spark_size(df: Any, name: str) -> int:
+    from pyspark.ml.functions import vector_to_array
+    from pyspark.ml.linalg import VectorUDT
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import ArrayType
+
+    from mmlrs.engine.spark import quoted
+
+    kind, column = df.schema[name].dataType, F.col(quoted(name))
+    if not isinstance(kind, VectorUDT | ArrayType):
+        return 2
+    lists = column if isinstance(kind, ArrayType) else vector_to_array(column)
+    first = df.where(column.isNotNull()).select(F.size(lists).alias("size")).limit(1).collect()
+    return int(first[0].size) if first else 2
