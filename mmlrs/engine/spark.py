@@ -24,7 +24,8 @@ from pyspark.sql.types import DataType, StructField, StructType, UserDefinedType
 
 from mmlrs import _native
 from mmlrs.engine import artifacts
-from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, compile_program
+from mmlrs.engine.datasets import ignores_case
+from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, check_new, compile_program
 from mmlrs.engine.table import attributes, is_vector_struct
 from mmlrs.engine.worker import VECTOR_MEMBERS, Kernel, MergedFit, PartitionFit, vector_struct
 from mmlrs.errors import SchemaMismatchError
@@ -70,10 +71,7 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     fields = source_fields(df)
     node = stage._bound(stage._node(binding, portable=True), fields)
     outputs = stage._announce(node, fields)
-    taken = {name.lower() for name in columns}
-    for field in outputs:
-        if field.name.lower() in taken:
-            raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
+    check_new([f.name for f in outputs], columns, stage._stage, ignore_case=ignores_case(df))
     _warn_about_images(stage, df, outputs)
     df = _row_based(df, node, outputs)
     if stage.hasParam("handleInvalid") and stage._value("handleInvalid") == "skip":
@@ -127,7 +125,9 @@ def _row_based(df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
 def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
     wanted = stage._vector_inputs()
     vectors = {f.name for f in df.schema if f.name in wanted and isinstance(f.dataType, VectorUDT)}
-    return partial(bind, stage._stage, lineage=lineage, columns=df.columns, ignore_case=True, vectors=vectors)
+    return partial(
+        bind, stage._stage, lineage=lineage, columns=df.columns, ignore_case=ignores_case(df), vectors=vectors
+    )
 
 
 def source_fields(df: DataFrame) -> Callable[[Source], pa.Field]:

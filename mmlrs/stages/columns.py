@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
+from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import Expr, Source, sources_of
 
 __all__ = ["DropColumns", "RenameColumn", "SelectColumns"]
@@ -27,7 +28,7 @@ class SelectColumns(_generated.SelectColumns):
     __module__ = "mmlrs.stages"
 
     def _transform_spark(self, df: Any) -> Any:
-        return _keep(df, self._inputs(df.columns, ignore_case=True))
+        return _keep(df, self._inputs(df.columns, ignore_case=ignores_case(df)))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return table.select(self._inputs(table.column_names, ignore_case=False))
@@ -38,7 +39,7 @@ class DropColumns(_generated.DropColumns):
     __module__ = "mmlrs.stages"
 
     def _transform_spark(self, df: Any) -> Any:
-        dropped = self._inputs(df.columns, ignore_case=True)
+        dropped = self._inputs(df.columns, ignore_case=ignores_case(df))
         return _keep(df, [name for name in df.columns if name not in dropped])
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -52,7 +53,7 @@ class RenameColumn(_generated.RenameColumn):
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
-        (old,), (new,) = self._inputs(df.columns, ignore_case=True), self._columns("output")
+        (old,), (new,) = self._inputs(df.columns, ignore_case=ignores_case(df)), self._columns("output")
         lineage = {new if n == old else n: _renamed(e, old, new) for n, e in spark.lineage_of(df).items()}
         return spark.with_lineage(df.withColumnsRenamed({old: new}), lineage)
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from mmlrs._generated import train as _generated
 from mmlrs.base import Estimator, PythonModel
 from mmlrs.engine.bridge import added_by, through_spark, with_metadata
+from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import resolve, resolve_all
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 from mmlrs.featurize import Featurize, ValueIndexer, ValueIndexerModel
@@ -98,16 +99,15 @@ class Trainer(Estimator):
 
     def _names(self, df: Any) -> tuple[str, list[str], str | None]:
         """Return the columns of labels, of inputs and of weights, as the DataFrame spells them."""
-        label = resolve(self._value("labelCol"), df.columns, self._stage, ignore_case=True)
+        label = resolve(self._value("labelCol"), df.columns, self._stage, ignore_case=ignores_case(df))
         learner = self._learner()
         weight = _optional(learner, "weightCol")
         if weight is not None:
-            weight = resolve(weight, df.columns, self._stage, ignore_case=True)
+            weight = resolve(weight, df.columns, self._stage, ignore_case=ignores_case(df))
         inputs = self._value("inputCols")
         if inputs is None:
             inputs = [name for name in df.columns if name not in (label, weight)]
-        else:
-            inputs = resolve_all(inputs, df.columns, self._stage, ignore_case=True)
+        inputs = resolve_all(inputs, df.columns, self._stage, ignore_case=ignores_case(df))
         if label in inputs:
             raise InvalidParamError(f"{self._stage}: param `inputCols` must not name the label, `{label}`")
         if not inputs:
