@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from mmlrs import _native
 from mmlrs._params import Param, Params
@@ -42,9 +42,9 @@ def by_name(init: Callable[Concatenate[S, P], None]) -> Callable[Concatenate[S, 
         for name in kwargs:
             if name not in known:
                 raise no_param(stage, name, known)
-        init(self, **kwargs)  # type: ignore[call-arg]
+        init(self, *args, **kwargs)
 
-    return checked
+    return checked  # type: ignore[return-value]
 
 
 def no_param(stage: str, name: object, known: Collection[str]) -> InvalidParamError:
@@ -66,7 +66,7 @@ def _setter(param: str) -> str:
 class NamedParams(Params):
     """Params that tell of a name that is none of theirs, and of an assignment that would not set anything."""
 
-    _stage: str
+    _stage: ClassVar[str]
 
     def hasParam(self, paramName: str) -> bool:
         """Is there a param of that name?"""
@@ -108,10 +108,10 @@ class NamedParams(Params):
         meant = name if name in params else _native.nearest(name, params, strict=True)
         if meant is None:
             return
-        what = "is a param" if meant == name else f"is no attribute; did you mean the param `{meant}`?"
+        what = "is a param" if meant == name else f"is not an attribute (did you mean the param `{meant}`?)"
         shown = _short(value)
         raise NoSuchAttributeError(
-            f"{self._stage}: `{name}` {what}{';' if meant == name else ''} an assignment does not set it, write "
+            f"{self._stage}: `{name}` {what}, and an assignment sets none: write "
             f"stage.{_setter(meant)}({shown}) or {type(self).__name__}({meant}={shown})",
         )
 

@@ -144,6 +144,8 @@ class Stage(_Base):
         InvalidParamError
             The stage has no such param, or the value is of the wrong type.
         """
+        if not isinstance(extra or {}, Mapping):
+            raise InvalidParamError(f"{self._stage}: takes a dict of params and values, got {extra!r}")
         own, others = {}, {}
         for param, value in (extra or {}).items():
             if isinstance(param, Param) and param.parent not in (self.uid, _NOBODY):
@@ -162,11 +164,9 @@ class Stage(_Base):
         """Return the stage with params for one call, each of which must be of this stage or of one in its params."""
         if not params:
             return self
-        if not isinstance(params, Mapping):
-            raise InvalidParamError(
-                f"{self._stage}: `params` must be a dict of params and values, got {params!r}"
-            )
-        if not isinstance(self, _Model):  # cross-validation gives a model the params of its estimator
+        if isinstance(params, Mapping) and not isinstance(
+            self, _Model
+        ):  # cross-validation gives a model the params of its estimator
             known = {stage.uid for stage in stages_in(self)} - {self.uid}
             for param in params:
                 if not isinstance(param, Param) or param.parent not in known:

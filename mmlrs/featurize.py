@@ -176,7 +176,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
         from mmlrs.engine import spark
 
         stage = _written(self, pairs, _aside(self, pairs))
-        fields = spark.source_fields(df)
+        fields = spark.source_fields(df, self._stage)
         stage._announce(stage._node(spark._binding(stage, df, {}), portable=True), fields)
         cleaned = {}
         for (old, new), fill in zip(pairs.items(), self._value("fillValues"), strict=True):

@@ -60,7 +60,7 @@ def session_ignores_case(session: Any) -> bool:
 def refused(stage: str, work: str, dataset: Any) -> SchemaMismatchError:
     """Return the error of a dataset that is no table, with what makes a table of it."""
     kind = type(dataset)
-    name = "None" if dataset is None else f"a {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
+    name = f"a {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
     return SchemaMismatchError(
         f"{stage}: cannot {work} {name}{_remedy(dataset)}; expected a Spark DataFrame, a pandas or polars DataFrame, a "
         "pyarrow.Table, or another table with the Arrow PyCapsule interface"

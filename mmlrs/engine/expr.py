@@ -159,8 +159,10 @@ def check_once(columns: Iterable[str], stage: str, *, ignore_case: bool = False)
 
 def _missing(name: str, columns: list[str], stage: str) -> ColumnNotFoundError:
     near = nearest(name, columns)
-    what = "the" if near is None else f"did you mean `{near}`? The"
-    return ColumnNotFoundError(f"{stage}: column `{name}`: not found; {what} columns are {_shown(columns)}")
+    hint = "" if near is None else f" (did you mean `{near}`?)"
+    return ColumnNotFoundError(
+        f"{stage}: column `{name}`: not found{hint}; the columns are {_shown(columns)}"
+    )
 
 
 def _ambiguous(name: str, matches: list[str], stage: str) -> SchemaMismatchError:

@@ -58,7 +58,7 @@ def to_polars(table: pa.Table, like: Any) -> Any:
     """Return a table as a polars DataFrame, with the objects of the one that it came of."""
     import polars as pl
 
-    frame = pl.from_arrow(table)
+    frame: Any = pl.from_arrow(table)
     for field in table.schema:
         if _stands_for(field.type):
             cells = _cells(table[field.name], len(like), lambda row, column: like[row, column])

@@ -68,7 +68,7 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     """Add a native stage's columns to a DataFrame."""
     columns, lineage = df.columns, lineage_of(df)
     binding = _binding(stage, df, lineage)
-    fields = source_fields(df)
+    fields = source_fields(df, stage._stage)
     node = stage._bound(stage._node(binding, portable=True), fields)
     outputs = stage._announce(node, fields)
     check_new([f.name for f in outputs], columns, stage._stage, ignore_case=ignores_case(df))
@@ -130,7 +130,7 @@ def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
     )
 
 
-def source_fields(df: DataFrame) -> Callable[[Source], pa.Field]:
+def source_fields(df: DataFrame, stage: str) -> Callable[[Source], pa.Field]:
     """Return a function from a source column to its Arrow field as the worker sees it, with its Spark ML attributes."""
     schema = {field.name: field for field in df.schema}
     zone = df.sparkSession.conf.get("spark.sql.session.timeZone")
@@ -147,10 +147,17 @@ def source_fields(df: DataFrame) -> Callable[[Source], pa.Field]:
         if isinstance(kind, VectorUDT):
             arrow = VECTOR if source.vector else pa.list_(pa.float32())
             return pa.field(name, arrow, metadata={b"mmlrs.kind": b"vector", **(metadata or {})})
+        if type(kind).__module__ == "pyspark.mllib.linalg":
+            raise SchemaMismatchError(
+                f"{stage}: column `{name}`: holds vectors of the old pyspark.mllib; convert them first: "
+                f'pyspark.mllib.util.MLUtils.convertVectorColumnsToML(df, "{name}")'
+            )
         try:
             return pa.field(name, to_arrow_type(kind, timezone=zone), metadata=metadata)
         except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
-            raise SchemaMismatchError(f"column `{name}`: has type {kind.simpleString()}: {error}") from None
+            raise SchemaMismatchError(
+                f"{stage}: column `{name}`: has type {kind.simpleString()}: {error}"
+            ) from None
 
     return field_of
 
@@ -301,7 +308,7 @@ def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = Fals
     inputs = stage._inputs()
     bound = _binding(stage, df, lineage_of(df))(inputs)
     compiled = compile_program([expr for _, expr in bound])
-    fields = source_fields(df)
+    fields = source_fields(df, stage._stage)
     made = _native.Program(compiled.text).output_schema(pa.schema([fields(s) for s in compiled.sources]))
     schema = pa.schema([field.with_name(name) for field, name in zip(made, inputs, strict=True)])
     values, blobs = stage._portable()

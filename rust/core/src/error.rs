@@ -59,10 +59,7 @@ impl Error {
     /// A column that the data does not have.
     pub fn column_not_found(column: &str, available: &[String]) -> Self {
         let names = available.iter().map(String::as_str);
-        let text = match crate::nearest(column, names) {
-            Some(near) => format!("not found; did you mean `{near}`? The columns are {}", quoted(available)),
-            None => format!("not found; the columns are {}", quoted(available)),
-        };
+        let text = format!("not found{}; the columns are {}", crate::suggestion(column, names), quoted(available));
         let mut error = Self::new(ErrorKind::ColumnNotFound, text);
         error.place.column = Some(column.to_owned());
         error
@@ -204,7 +201,7 @@ mod tests {
     fn a_column_that_is_missing_is_compared_with_those_there_are() {
         let columns = ["id".to_owned(), "image".to_owned()];
         let message = |name| Error::column_not_found(name, &columns).to_string();
-        assert_eq!(message("imgae"), "column `imgae`: not found; did you mean `image`? The columns are `id`, `image`");
+        assert_eq!(message("imgae"), "column `imgae`: not found (did you mean `image`?); the columns are `id`, `image`");
         assert_eq!(message("text"), "column `text`: not found; the columns are `id`, `image`");
     }
 

@@ -34,9 +34,9 @@ pub fn misspelt<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
     scored.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, n)| n)
 }
 
-/// "; did you mean `x`?", or nothing where no name is like it.
+/// " (did you mean `x`?)", or nothing where no name is like it.
 pub fn suggestion<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(name, names).map(|found| format!("; did you mean `{found}`?")).unwrap_or_default()
+    nearest(name, names).map(|found| format!(" (did you mean `{found}`?)")).unwrap_or_default()
 }
 
 fn plain(name: &str) -> Vec<char> {
@@ -102,7 +102,7 @@ mod tests {
             assert_eq!(nearest(given, PARAMS), None, "{given}");
         }
         assert_eq!(nearest("a", ["b", "c"]), None);
-        assert_eq!(suggestion("lineer", ["linear", "area"]), "; did you mean `linear`?");
+        assert_eq!(suggestion("lineer", ["linear", "area"]), " (did you mean `linear`?)");
     }
 
     #[test]
