@@ -24,7 +24,7 @@ from mmlrs._names import public
 from mmlrs.base import NativeEstimator, NativeTransformer, is_spark, stage_spec
 from mmlrs.engine import table as tables
 from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import Expr, check_new, folded, resolve_all, sources_of
+from mmlrs.engine.expr import Expr, check_new, check_once, folded, resolve_all, sources_of
 from mmlrs.engine.frames import INDEX
 from mmlrs.errors import InvalidParamError
 
@@ -76,6 +76,13 @@ def _pairs(stage: NativeTransformer, columns: list[str], *, ignore_case: bool) -
     written = [new for old, new in pairs.items() if new != old]
     check_new(written, columns, stage._stage, ignore_case=ignore_case)
     return pairs
+
+
+def _pairs_on_spark(stage: NativeTransformer, df: Any) -> dict[str, str]:
+    """Return the output column of each input column; all columns are selected by name, so each name must be of one."""
+    ignore_case = ignores_case(df)
+    check_once(df.columns, stage._stage, ignore_case=ignore_case)
+    return _pairs(stage, df.columns, ignore_case=ignore_case)
 
 
 def _aside(stage: NativeTransformer, pairs: dict[str, str]) -> dict[str, str]:
@@ -143,7 +150,7 @@ class _Replacing(NativeTransformer):
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
-        pairs = _pairs(self, df.columns, ignore_case=ignores_case(df))
+        pairs = _pairs_on_spark(self, df)
         aside = _aside(self, pairs)
         return _put_back(spark.transform(_written(self, pairs, aside), df), aside)
 
@@ -163,7 +170,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
-        pairs = _pairs(self, df.columns, ignore_case=ignores_case(df))
+        pairs = _pairs_on_spark(self, df)
         lineage = spark.lineage_of(df)
         if all(old not in lineage for old in pairs):
             return self._in_the_jvm(df, pairs)
@@ -202,7 +209,7 @@ class DataConversion(_generated.DataConversion, _Replacing):
 
     def _transform_spark(self, df: Any) -> Any:
         if self._value("convertTo") in _CATEGORICAL:
-            return self._categorical(df, _pairs(self, df.columns, ignore_case=ignores_case(df)))
+            return self._categorical(df, _pairs_on_spark(self, df))
         stage = self
         if self._value("timeZone") is None:
             stage = self.copy()._set(timeZone=df.sparkSession.conf.get("spark.sql.session.timeZone"))

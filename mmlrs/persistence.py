@@ -213,7 +213,9 @@ def _write_spark(spark: Any, path: str, metadata: str, models: dict[str, bytes],
     from pyspark.errors import AnalysisException
 
     try:
-        spark.createDataFrame([(metadata,)], "value string").coalesce(1).write.mode(mode).text(f"{path}/metadata")
+        spark.createDataFrame([(metadata,)], "value string").coalesce(1).write.mode(mode).text(
+            f"{path}/metadata"
+        )
     except AnalysisException as error:
         if error.getCondition() == "PATH_ALREADY_EXISTS":
             raise IoError(f"{path}: exists already; use write().overwrite()") from None

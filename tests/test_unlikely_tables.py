@@ -25,7 +25,7 @@ from mmlrs.stages import (
     SelectColumns,
 )
 from mmlrs.testing import sample_stage
-from mmlrs.testing.checks import _MAKES_ANOTHER_TABLE, _NEEDS_SPARK, _same, fit_stage
+from mmlrs.testing.checks import _MAKES_ANOTHER_TABLE, _NEEDS_SPARK, assert_same, fit_stage
 
 #: Cells of one column that have no type in common.
 MIXED = [{1}, "a", 2, None]
@@ -93,15 +93,17 @@ NO_TABLES: dict[str, Callable[[pa.Table], Any]] = {
 }
 
 
-def fails_well(work: Callable[[], Any], stage: Any) -> bool:
+def fails_well(work: Callable[[], Any]) -> bool:
     """Run `work`; returns whether it failed, which it may with one error that names the stage, or a stage in it."""
+    message = None
     try:
         work()
     except MmlrsError as error:
-        assert str(error).split(":")[0].split(" ")[0] in stage_specs(), error
-        assert "\n" not in str(error), error
-        return True
-    return False
+        message = str(error)
+    if message is not None:
+        assert message.split(":")[0] in stage_specs(), message
+        assert "\n" not in message, message
+    return message is not None
 
 
 STAGES = [name for name in stage_specs() if name not in _NEEDS_SPARK]
@@ -114,8 +116,8 @@ def test_an_unlikely_table_gives_a_result_or_an_error_that_names_the_stage(name)
     for what, table in TABLES.items():
         given = table(stage, data)
         if hasattr(stage, "fit"):
-            fails_well(lambda given=given: stage.fit(given), stage)
-        failed = fails_well(lambda given=given: model.transform(given), stage)
+            fails_well(lambda given=given: stage.fit(given))
+        failed = fails_well(lambda given=given: model.transform(given))
         if what == "a column twice" and stage._columns("input") and "cols" not in model.params:
             assert failed or read(stage, data) not in model._columns("input"), what
 
@@ -126,9 +128,9 @@ def test_what_is_no_table_is_refused_with_what_makes_one_of_it(name):
     model = fit_stage(stage, data)
     for what, make in NO_TABLES.items():
         given = make(data)
-        assert fails_well(lambda given=given: model.transform(given), stage), what
+        assert fails_well(lambda given=given: model.transform(given)), what
         if hasattr(stage, "fit"):
-            assert fails_well(lambda given=given: stage.fit(given), stage), what
+            assert fails_well(lambda given=given: stage.fit(given)), what
 
 
 REMEDIES = {
@@ -151,12 +153,14 @@ def test_the_remedy_fits_what_was_given(what):
     assert REMEDIES[what] in str(caught.value)
 
 
-@pytest.mark.parametrize("name", STAGES)
+#: Stages whose result does not hold the other columns, or whose sample needs what pandas does not carry.
+OTHERS_LEFT_OUT = {*_MAKES_ANOTHER_TABLE, "EnsembleByKey", "IndexToValue", "Lambda", "SelectColumns"}
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name not in OTHERS_LEFT_OUT])
 def test_columns_that_no_stage_reads_may_hold_anything(name):
     """Cells of any types, names of any kind and the index come back as they were, and the result is that without them."""
     stage, data = sample(name)
-    if name in (*_MAKES_ANOTHER_TABLE, "EnsembleByKey", "SelectColumns"):
-        return
     model = fit_stage(stage, data)
     plain = model.transform(data.to_pandas())
     other = mixed(data.num_rows)
@@ -166,8 +170,8 @@ def test_columns_that_no_stage_reads_may_hold_anything(name):
     frame.index = [f"r{i}" for i in range(data.num_rows)]
     made = model.transform(frame)
     assert [n for n in made.columns if n in plain.columns] == list(plain.columns)
-    for column in plain.columns:
-        assert all(_same(a, b) for a, b in zip(list(made[column]), list(plain[column]), strict=True)), column
+    same = made[list(plain.columns)].reset_index(drop=True)
+    assert_same(pa.Table.from_pandas(same), pa.Table.from_pandas(plain.reset_index(drop=True)))
     assert list(made.columns).count(7) == 2
     if len(made) == data.num_rows and "Batch" not in name and name != "PartitionSample":
         assert made["__other__"].tolist() == other

@@ -98,12 +98,11 @@ def _skip(stage: NativeTransformer, df: DataFrame, node: Node, outputs: list[pa.
     function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), pa.struct(members), stage._stage)
     packed = function(*_source_columns(df, compiled)).alias(_MASK)
     made = df.select("*", packed).where(F.col(f"{_MASK}.valid"))
-    kept = [F.col(quoted(name)) for name in df.columns]
     added = []
     for i, field in enumerate(outputs):
         column = finished(F.col(f"{_MASK}.c{i}"), field)
         added.append(column.alias(field.name, metadata=attributes(field)))
-    return made.select(*kept, *added)
+    return made.select("*", *added).drop(_MASK)
 
 
 def _row_based(df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
@@ -147,11 +146,7 @@ def source_fields(df: DataFrame, stage: str) -> Callable[[Source], pa.Field]:
         if isinstance(kind, VectorUDT):
             arrow = VECTOR if source.vector else pa.list_(pa.float32())
             return pa.field(name, arrow, metadata={b"mmlrs.kind": b"vector", **(metadata or {})})
-        if type(kind).__module__ == "pyspark.mllib.linalg":
-            raise SchemaMismatchError(
-                f"{stage}: column `{name}`: holds vectors of the old pyspark.mllib; convert them first: "
-                f'pyspark.mllib.util.MLUtils.convertVectorColumnsToML(df, "{name}")'
-            )
+        refuse_old_vectors(stage, field)
         try:
             return pa.field(name, to_arrow_type(kind, timezone=zone), metadata=metadata)
         except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
@@ -160,6 +155,15 @@ def source_fields(df: DataFrame, stage: str) -> Callable[[Source], pa.Field]:
             ) from None
 
     return field_of
+
+
+def refuse_old_vectors(stage: str, field: StructField) -> None:
+    """Fail on a column of vectors of `pyspark.mllib`, whose type calls itself a vector too."""
+    if type(field.dataType).__module__ == "pyspark.mllib.linalg":
+        raise SchemaMismatchError(
+            f"{stage}: column `{field.name}`: holds vectors of the old pyspark.mllib; convert them first: "
+            f'pyspark.mllib.util.MLUtils.convertVectorColumnsToML(df, "{field.name}")'
+        )
 
 
 #: Spark ML vectors in Arrow.

@@ -14,13 +14,13 @@ from mmlrs.engine.expr import Expr, Source, sources_of
 __all__ = ["DropColumns", "RenameColumn", "SelectColumns"]
 
 
-def _keep(df: Any, names: list[str]) -> Any:
-    """Select columns; native columns whose sources stay remain part of the single pass."""
+def _with_rest(df: Any, made: Any) -> Any:
+    """Return what is left of the columns of `df`; native ones whose sources stay remain part of the single pass."""
     from mmlrs.engine import spark
 
-    kept = set(names)
+    kept = set(made.columns)
     lineage = {n: e for n, e in spark.lineage_of(df).items() if n in kept and sources_of(e) <= kept}
-    return spark.with_lineage(df.select(*[spark.quoted(n) for n in names]), lineage)
+    return spark.with_lineage(made, lineage)
 
 
 class SelectColumns(_generated.SelectColumns):
@@ -28,7 +28,10 @@ class SelectColumns(_generated.SelectColumns):
     __module__ = "mmlrs.stages"
 
     def _transform_spark(self, df: Any) -> Any:
-        return _keep(df, self._inputs(df.columns, ignore_case=ignores_case(df)))
+        from mmlrs.engine import spark
+
+        names = self._inputs(df.columns, ignore_case=ignores_case(df))
+        return _with_rest(df, df.select(*[spark.quoted(name) for name in names]))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return table.select(self._inputs(table.column_names, ignore_case=False))
@@ -39,8 +42,7 @@ class DropColumns(_generated.DropColumns):
     __module__ = "mmlrs.stages"
 
     def _transform_spark(self, df: Any) -> Any:
-        dropped = self._inputs(df.columns, ignore_case=ignores_case(df))
-        return _keep(df, [name for name in df.columns if name not in dropped])
+        return _with_rest(df, df.drop(*self._inputs(df.columns, ignore_case=ignores_case(df))))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return table.drop_columns(self._inputs(table.column_names, ignore_case=False))

@@ -53,7 +53,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
         from pyspark.ml.linalg import VectorUDT
         from pyspark.sql import functions as F
 
-        from mmlrs.engine.spark import quoted
+        from mmlrs.engine.spark import quoted, refuse_old_vectors
 
         keys, cols = self._named(df.columns, ignore_case=ignores_case(df))
         schema = {field.name: field for field in df.schema}
@@ -64,6 +64,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
         averages: list[Any] = []
         for i, (name, source) in enumerate(cols.items()):
             field, rows = schema[source], f"__rows{i}__"
+            refuse_old_vectors(self._stage, field)
             values = self._values(field)
             attributes = {k: v for k, v in field.metadata.items() if k == "ml_attr"}
             if values is None:
