@@ -93,7 +93,7 @@ def test_a_bad_row_in_a_job_is_told_in_a_few_lines(spark):
     assert lines[-1].startswith(
         "mmlrs.errors.DecodeError: UnrollImage: column `image`, row 0 of the batch: not an image"
     )
-    assert len(lines) < 12
+    assert len(lines) < 10
     assert not any("pyspark" in line or "During handling" in line for line in lines)
 
 
@@ -116,5 +116,5 @@ def test_what_is_no_dataframe_of_spark_is_refused(spark):
 
     df = spark.range(2)
     for wrong in (df.groupBy("id"), F.col("id")):
-        with pytest.raises(SchemaMismatchError, match="SelectColumns: cannot transform a pyspark.sql"):
+        with pytest.raises(SchemaMismatchError, match=r"SelectColumns: cannot transform a pyspark\.sql"):
             SelectColumns(cols=["id"]).transform(wrong)

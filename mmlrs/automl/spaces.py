@@ -73,7 +73,8 @@ class DiscreteHyperParam(HyperParam):
     """
 
     def __init__(self, values: Sequence[Any], seed: int = 0) -> None:
-        if not isinstance(values, Iterable) or isinstance(values, str):
+        given: Any = values
+        if isinstance(given, str) or not isinstance(given, Iterable):
             raise InvalidParamError(f"DiscreteHyperParam: `values` must be a list of values, got {values!r}")
         self.choices = [v.item() if isinstance(v, np.generic) else v for v in values]
         self.seed = seed

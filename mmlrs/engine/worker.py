@@ -71,7 +71,9 @@ class Kernel:
         try:
             return _program(self.text).run(batch, threads(), share)
         except MmlrsError as error:
-            raise error from None  # the message says it all; what led to it would bury it
+            raise error.with_traceback(
+                None
+            ) from None  # the message says it all; what led to it would bury it
 
     def _sources(self, arrays: Sequence[pa.Array]) -> list[pa.Array]:
         """Return one array for each source."""
