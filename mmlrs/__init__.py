@@ -57,8 +57,14 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_FUNCTIONS[name]), name)
     if name in _NAMESPACES:
         return importlib.import_module(f"mmlrs.{name}")
-    raise AttributeError(f"module 'mmlrs' has no attribute {name!r}")
+    hint = ""
+    if not name.startswith("_"):
+        from mmlrs._native import nearest
+
+        near = nearest(name, [*_FUNCTIONS, *_NAMESPACES])
+        hint = "" if near is None else f"; did you mean {near!r}?"
+    raise AttributeError(f"module 'mmlrs' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_FUNCTIONS, *_NAMESPACES])
+    return sorted({*__all__, *_NAMESPACES, *(name for name in globals() if name.startswith("__"))})

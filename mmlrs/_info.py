@@ -16,7 +16,7 @@ def recommended_conf() -> dict[str, Any]:
 
     Spark's vectorised parquet reader takes 4,096 rows at a time, and the columnar path to Python collects the *output*
     of that many rows on the JVM heap: with images that is gigabytes. These settings make batches small in rows and
-    bounded in bytes.
+    bounded in bytes. The last one keeps Spark's own frames out of the error of a row.
 
     Returns
     -------
@@ -36,6 +36,7 @@ def recommended_conf() -> dict[str, Any]:
         "spark.sql.orc.columnarReaderBatchSize": "32",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "1024",
         "spark.sql.execution.arrow.maxBytesPerBatch": "16777216",
+        "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled": "true",
     }
 
 

@@ -7,7 +7,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mmlrs.automl.spaces import ParamSpace
     from mmlrs.models import ModelHandle
 
-__all__ = ["HAS_PYSPARK", "Convert", "Param", "Params", "stage_class", "undefined"]
+__all__ = ["HAS_PYSPARK", "Convert", "Param", "Params", "stage_class", "stages_in", "undefined"]
 
 
 def undefined() -> Any:
@@ -36,6 +36,30 @@ def undefined() -> Any:
 def _fail(what: str, value: Any) -> TypeError:
     shown = repr(value)
     return TypeError(f"must be {what}, got {shown if len(shown) <= 80 else shown[:77] + '...'}")
+
+
+def _items(value: Any) -> list[Any] | None:
+    """Return the items of a list, a tuple, an array of NumPy or Arrow, or a column or index of pandas or polars."""
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
+        return list(value)
+    for convert in ("tolist", "to_list"):
+        if hasattr(value, convert) and not isinstance(value, np.generic | memoryview):
+            items = getattr(value, convert)()
+            return items if isinstance(items, list) else None
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of NumPy's as Python's own, also within lists and maps."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
 
 
 def _is_real(value: Any) -> bool:
@@ -54,6 +78,15 @@ def stage_class(name: str) -> Any:
             f"must be a stage, but {name} is none that is known; import {module} first if it is there"
         )
     return found
+
+
+def stages_in(stage: Any) -> Iterator[Any]:
+    """Return a stage and the stages that it holds: in its params, or as a fitted pipeline does."""
+    yield stage
+    for value in [*stage._paramMap.values(), getattr(stage, "stages", None)]:
+        for inner in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(inner, Params):
+                yield from stages_in(inner)
 
 
 class Convert:
@@ -94,35 +127,30 @@ class Convert:
     @staticmethod
     def str_list(value: Any) -> list[builtins.str]:
         """Accept sequences of strings; a single string is not one."""
-        if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
-            items = list(value)
-            if all(isinstance(item, str) for item in items):
-                return [str(item) for item in items]
+        if (items := _items(value)) is not None and all(isinstance(item, str) for item in items):
+            return [str(item) for item in items]
         raise _fail("a list of strings", value)
 
     @staticmethod
     def float_list(value: Any) -> list[builtins.float]:
         """Accept sequences of real numbers."""
-        if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
-            items = list(value)
-            if all(_is_real(item) for item in items):
-                return [float(item) for item in items]
+        if (items := _items(value)) is not None and all(_is_real(item) for item in items):
+            return [float(item) for item in items]
         raise _fail("a list of numbers", value)
 
     @staticmethod
     def int_list(value: Any) -> list[builtins.int]:
         """Accept sequences of integers."""
-        if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
-            items = list(value)
-            if all(_is_real(item) and builtins.float(item).is_integer() for item in items):
-                return [builtins.int(item) for item in items]
+        whole = (_is_real(item) and builtins.float(item).is_integer() for item in _items(value) or ())
+        if (items := _items(value)) is not None and all(whole):
+            return [builtins.int(item) for item in items]
         raise _fail("a list of integers", value)
 
     @staticmethod
     def value_list(value: Any) -> list[builtins.str | builtins.float | builtins.bool]:
         """Accept sequences of strings, numbers and booleans."""
-        if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
-            items = [item.item() if isinstance(item, np.generic) else item for item in value]
+        if (items := _items(value)) is not None:
+            items = [_plain(item) for item in items]
             if all(isinstance(item, str | builtins.int | builtins.float | builtins.bool) for item in items):
                 return items
         raise _fail("a list of strings, numbers or booleans", value)
@@ -144,8 +172,9 @@ class Convert:
                 value = json.loads(value)
             except ValueError:
                 raise _fail("a list of operations, each a map with the key `action`", value) from None
-        if isinstance(value, Sequence) and all(isinstance(v, Mapping) and "action" in v for v in value):
-            return [dict(operation) for operation in value]
+        items = _items(value)
+        if items is not None and all(isinstance(v, Mapping) and "action" in v for v in items):
+            return [_plain(operation) for operation in items]
         raise _fail("a list of operations, each a map with the key `action`", value)
 
     @staticmethod
@@ -173,9 +202,9 @@ class Convert:
     @staticmethod
     def stage_list(value: Any) -> list[Params]:
         """Accept sequences of stages, each as `stage` accepts it."""
-        if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        if (items := _items(value)) is not None:
             try:
-                return [Convert.stage(item) for item in value]
+                return [Convert.stage(item) for item in items]
             except TypeError as error:
                 raise TypeError(f"must be a list of stages; one of them {error}") from None
         raise _fail("a list of stages", value)

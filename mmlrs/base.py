@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar, Self
@@ -14,9 +14,11 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._callables import name_of
-from mmlrs._params import HAS_PYSPARK, Param, Params
+from mmlrs._names import NamedParams, no_param
+from mmlrs._params import HAS_PYSPARK, Param, Params, stages_in, undefined
 from mmlrs.engine import table as tables
-from mmlrs.engine.expr import Expr, Node, Source, Value, compile_program, resolve
+from mmlrs.engine.datasets import is_spark, is_table, refused
+from mmlrs.engine.expr import Expr, Node, Source, Value, check_new, compile_program, resolve_all
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 if HAS_PYSPARK:
@@ -25,10 +27,10 @@ if HAS_PYSPARK:
     from pyspark.ml import Transformer as _Transformer
     from pyspark.ml.util import MLReadable, MLWritable
 
-    class _Base(Params, MLReadable[Any], MLWritable):
+    class _Base(NamedParams, MLReadable[Any], MLWritable):
         """What Spark's pipelines expect of every stage."""
 else:
-    _Base = Params  # type: ignore[assignment, misc]
+    _Base = NamedParams  # type: ignore[assignment, misc]
 
     class _Transformer:  # type: ignore[no-redef]
         """What Spark's transformers derive from, without Spark."""
@@ -49,6 +51,7 @@ __all__ = [
     "PythonTransformer",
     "Stage",
     "Transformer",
+    "is_spark",
     "stage_spec",
     "stage_specs",
 ]
@@ -63,11 +66,6 @@ def stage_specs() -> dict[str, dict[str, Any]]:
 def stage_spec(name: str) -> dict[str, Any]:
     """Return the descriptor of one stage."""
     return stage_specs()[name]
-
-
-def is_spark(dataset: Any) -> bool:
-    """Is this a Spark DataFrame, classic or Connect?"""
-    return type(dataset).__module__.startswith("pyspark.sql.")
 
 
 _warned: set[str] = set()
@@ -97,14 +95,19 @@ class Stage(_Base):
                 self._setDefault(**{param["name"]: self.uid + param["default_uid_suffix"]})
             elif param["default"] is not None:
                 self._setDefault(**{param["name"]: param["default"]})
+        self._setDefault(**self._own_defaults())
         self._set(**{name: value for name, value in given.items() if value is not None})
+
+    def _own_defaults(self) -> dict[str, Any]:
+        """Return defaults that are not in the descriptor."""
+        return {}
 
     def _set(self, **kwargs: Any) -> Self:
         for name, value in kwargs.items():
             if value is None:
                 continue
             if not self.hasParam(name):
-                raise InvalidParamError(f"{self._stage}: there is no param `{name}`")
+                raise no_param(self._stage, name, self._param_names())
             param = self.getParam(name)
             try:
                 self._paramMap[param] = param.typeConverter(value)
@@ -112,15 +115,70 @@ class Stage(_Base):
                 raise InvalidParamError(f"{self._stage}: param `{name}` {error}") from None
         return self
 
-    def set(self, param: Param[Any], value: Any) -> None:
-        """Set a param.
+    def set(self, param: Param[Any] | str, value: Any) -> None:
+        """Set a param, given by itself or by its name.
 
         Raises
         ------
         InvalidParamError
-            The value is of the wrong type.
+            The stage has no such param, or the value is of the wrong type.
         """
-        self._set(**{param.name: value})
+        self._set(**{self._own(param).name: value})
+
+    def _own(self, param: Any) -> Param[Any]:
+        """Return a param of this stage, given by itself or by its name."""
+        if isinstance(param, str):
+            return self.getParam(param)
+        if not isinstance(param, Param):
+            raise InvalidParamError(f"{self._stage}: takes params, or their names, got {param!r}")
+        if param.parent not in (self.uid, _NOBODY):
+            raise InvalidParamError(
+                f"{self._stage}: param `{param.name}` of {param.parent} is none of this stage, {self.uid}"
+            )
+        return self.getParam(param.name)
+
+    def copy(self, extra: Mapping[Any, Any] | None = None) -> Self:
+        """Return a copy with the same uid and some params changed, of this stage and of the stages in its params.
+
+        Parameters
+        ----------
+        extra : dict, optional
+            Values by param, or by the name of one of this stage's own. A pipeline gives every stage the params of all
+            its stages, so those of other stages are passed over here; `fit` and `transform` refuse them.
+
+        Raises
+        ------
+        InvalidParamError
+            The stage has no such param, or the value is of the wrong type.
+        """
+        if not isinstance(extra or {}, Mapping):
+            raise InvalidParamError(f"{self._stage}: takes a dict of params and values, got {extra!r}")
+        own, others = {}, {}
+        for param, value in (extra or {}).items():
+            if isinstance(param, Param) and param.parent not in (self.uid, _NOBODY):
+                others[param] = value
+            elif not isinstance(param, Param) or self.hasParam(param.name):
+                own[self._own(param)] = value  # a model passes over those of its estimator, whose uid it has
+        copy: Self = super().copy(own)
+        for param, value in list(copy._paramMap.items()) if others else []:
+            if isinstance(value, Params):
+                copy._paramMap[param] = value.copy(others)
+            elif isinstance(value, list) and any(isinstance(item, Params) for item in value):
+                copy._paramMap[param] = [item.copy(others) for item in value]
+        return copy
+
+    def _with(self, params: Any) -> Self:
+        """Return the stage with params for one call, each of which must be of this stage or of one in its params."""
+        if not params:
+            return self
+        if isinstance(params, Mapping) and not isinstance(
+            self, _Model
+        ):  # cross-validation gives a model the params of its estimator
+            known = {stage.uid for stage in stages_in(self)} - {self.uid}
+            for param in params:
+                if not isinstance(param, Param) or param.parent not in known:
+                    self._own(param)
+        return self.copy(params)
 
     def _value(self, name: str) -> Any:
         param = self.getParam(name)
@@ -239,11 +297,8 @@ class Stage(_Base):
         return stage
 
 
-def _unknown_dataset(stage: Stage, work: str, dataset: Any) -> SchemaMismatchError:
-    return SchemaMismatchError(
-        f"{stage._stage}: cannot {work} a {type(dataset).__module__}.{type(dataset).__qualname__}; expected a "
-        "Spark DataFrame, a pandas DataFrame, or an object with the Arrow PyCapsule interface"
-    )
+#: The owner of a param of a class, which no stage has copied.
+_NOBODY = undefined()
 
 
 class Transformer(Stage, _Transformer):
@@ -269,16 +324,20 @@ class Transformer(Stage, _Transformer):
         MmlrsError
             A param, a column or a row cannot be used; the message names it.
         """
-        stage = self.copy(params) if params else self
-        return stage._transform(dataset)
+        return self._with(params)._transform(dataset)
 
     def _transform(self, dataset: Any) -> Any:
         self._check_params()
         if is_spark(dataset):
             return self._transform_spark(dataset)
-        if tables.is_table(dataset):
-            return tables.on_table(dataset, self._transform_table)
-        raise _unknown_dataset(self, "transform", dataset)
+        if is_table(dataset):
+            return tables.on_table(dataset, self._transform_table, moves=self._moves_rows())
+        raise refused(self._stage, "transform", dataset)
+
+    def _moves_rows(self) -> bool:
+        """May the result have other rows than the dataset?"""
+        skips = self.hasParam("handleInvalid") and self._value("handleInvalid") == "skip"
+        return skips or not isinstance(self, NativeTransformer)
 
     def _transform_spark(self, df: Any) -> Any:
         raise NotImplementedError
@@ -343,13 +402,8 @@ class PythonTransformer(Transformer):
 
     def _inputs(self, columns: list[str], *, ignore_case: bool) -> list[str]:
         """Return the input columns as the dataset spells them; fails on a missing one and on an existing output."""
-        inputs = [
-            resolve(name, columns, self._stage, ignore_case=ignore_case) for name in self._columns("input")
-        ]
-        taken = {name.lower() if ignore_case else name for name in columns}
-        for name in self._columns("output"):
-            if (name.lower() if ignore_case else name) in taken:
-                raise SchemaMismatchError(f"{self._stage}: column `{name}`: exists already")
+        inputs = resolve_all(self._columns("input"), columns, self._stage, ignore_case=ignore_case)
+        check_new(self._columns("output"), columns, self._stage, ignore_case=ignore_case)
         return inputs
 
 
@@ -386,16 +440,15 @@ class Estimator(Stage, _Estimator):  # type: ignore[type-arg, unused-ignore]
         """
         if isinstance(params, list | tuple):
             return [self.fit(dataset, one) for one in params]
-        stage = self.copy(params) if params else self
-        return stage._fit(dataset)
+        return self._with(params)._fit(dataset)
 
     def _fit(self, dataset: Any) -> Any:
         self._check_params()
         if is_spark(dataset):
             return self._fit_spark(dataset)
-        if tables.is_table(dataset):
-            return self._fit_table(tables.to_table(dataset))
-        raise _unknown_dataset(self, "fit on", dataset)
+        if is_table(dataset):
+            return self._fit_table(tables.without_views(tables.to_table(dataset)))
+        raise refused(self._stage, "fit on", dataset)
 
     def _fit_spark(self, df: Any) -> Any:
         raise NotImplementedError

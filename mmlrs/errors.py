@@ -13,9 +13,14 @@ __all__ = [
     "LimitExceededError",
     "MmlrsError",
     "ModelLoadError",
+    "NoSuchAttributeError",
     "ExecutionError",
     "SchemaMismatchError",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]
 
 
 class MmlrsError(Exception):
@@ -24,6 +29,10 @@ class MmlrsError(Exception):
 
 class InvalidParamError(MmlrsError, ValueError, TypeError):
     """A param has a value of the wrong type or outside its range, or a required one is not set."""
+
+
+class NoSuchAttributeError(MmlrsError, AttributeError):
+    """A stage has no attribute of that name, or one that only a setter sets."""
 
 
 class ColumnNotFoundError(MmlrsError, KeyError):

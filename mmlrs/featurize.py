@@ -20,10 +20,13 @@ from mmlrs._generated.featurize import (
     ValueIndexer,
     ValueIndexerModel,
 )
+from mmlrs._names import public
 from mmlrs.base import NativeEstimator, NativeTransformer, is_spark, stage_spec
 from mmlrs.engine import table as tables
-from mmlrs.engine.expr import Expr, resolve_all, sources_of
-from mmlrs.errors import InvalidParamError, SchemaMismatchError
+from mmlrs.engine.datasets import ignores_case
+from mmlrs.engine.expr import Expr, check_new, check_once, folded, resolve_all, sources_of
+from mmlrs.engine.frames import INDEX
+from mmlrs.errors import InvalidParamError
 
 __all__ = [
     "CleanMissingData",
@@ -39,6 +42,8 @@ __all__ = [
     "ValueIndexer",
     "ValueIndexerModel",
 ]
+
+__dir__ = public(globals())
 
 
 class FastVectorAssembler(_generated.FastVectorAssembler):
@@ -65,17 +70,19 @@ def _pairs(stage: NativeTransformer, columns: list[str], *, ignore_case: bool) -
             f"got {len(outputs)}"
         )
 
-    def plain(name: str) -> str:
-        return name.lower() if ignore_case else name
-
-    taken = {plain(name) for name in columns}
     pairs = {}
     for old, new in zip(inputs, outputs, strict=True):
-        same = plain(new) == plain(old)
-        if not same and plain(new) in taken:
-            raise SchemaMismatchError(f"{stage._stage}: column `{new}`: exists already")
-        pairs[old] = old if same else new
+        pairs[old] = old if folded(new, ignore_case) == folded(old, ignore_case) else new
+    written = [new for old, new in pairs.items() if new != old]
+    check_new(written, columns, stage._stage, ignore_case=ignore_case)
     return pairs
+
+
+def _pairs_on_spark(stage: NativeTransformer, df: Any) -> dict[str, str]:
+    """Return the output column of each input column; all columns are selected by name, so each name must be of one."""
+    ignore_case = ignores_case(df)
+    check_once(df.columns, stage._stage, ignore_case=ignore_case)
+    return _pairs(stage, df.columns, ignore_case=ignore_case)
 
 
 def _aside(stage: NativeTransformer, pairs: dict[str, str]) -> dict[str, str]:
@@ -143,7 +150,7 @@ class _Replacing(NativeTransformer):
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
-        pairs = _pairs(self, df.columns, ignore_case=True)
+        pairs = _pairs_on_spark(self, df)
         aside = _aside(self, pairs)
         return _put_back(spark.transform(_written(self, pairs, aside), df), aside)
 
@@ -163,7 +170,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
-        pairs = _pairs(self, df.columns, ignore_case=True)
+        pairs = _pairs_on_spark(self, df)
         lineage = spark.lineage_of(df)
         if all(old not in lineage for old in pairs):
             return self._in_the_jvm(df, pairs)
@@ -176,7 +183,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
         from mmlrs.engine import spark
 
         stage = _written(self, pairs, _aside(self, pairs))
-        fields = spark.source_fields(df)
+        fields = spark.source_fields(df, self._stage)
         stage._planned(stage._node(spark._binding(stage, df, {}), portable=True), fields)
         cleaned = {}
         for (old, new), fill in zip(pairs.items(), self._value("fillValues"), strict=True):
@@ -202,7 +209,7 @@ class DataConversion(_generated.DataConversion, _Replacing):
 
     def _transform_spark(self, df: Any) -> Any:
         if self._value("convertTo") in _CATEGORICAL:
-            return self._categorical(df, _pairs(self, df.columns, ignore_case=True))
+            return self._categorical(df, _pairs_on_spark(self, df))
         stage = self
         if self._value("timeZone") is None:
             stage = self.copy()._set(timeZone=df.sparkSession.conf.get("spark.sql.session.timeZone"))
@@ -237,7 +244,9 @@ class SummarizeData(_generated.SummarizeData):
         names = self._value("inputCols")
         if columns is None:
             return list(names)
-        return columns if names is None else resolve_all(names, columns, self._stage, ignore_case=ignore_case)
+        if names is None:
+            names = [name for name in columns if name != INDEX]
+        return resolve_all(names, columns, self._stage, ignore_case=ignore_case)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         names = self._inputs(table.column_names)
@@ -251,7 +260,7 @@ class SummarizeData(_generated.SummarizeData):
 
         from mmlrs.engine import spark
 
-        names = self._inputs(df.columns, ignore_case=True)
+        names = self._inputs(df.columns, ignore_case=ignores_case(df))
         kinds = {field.name: field.dataType for field in df.schema}
         atoms = (AtomicType, CharType, VarcharType)
         nested = {name for name in names if not isinstance(kinds[name], atoms)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs.base import NativeTransformer
+from mmlrs.engine.datasets import session_ignores_case
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, bind, compile_program
 from mmlrs.errors import InvalidParamError
 
@@ -28,8 +29,9 @@ class _Function:
         self.inputs = [n for s in self.stages for n in _inputs(s) if n not in made]
         self.inputs = list(dict.fromkeys(self.inputs))
 
-    def compile(self) -> tuple[Compiled, pa.Field]:
+    def compile(self, session: Any) -> tuple[Compiled, pa.Field]:
         """Return the program of the last stage's only output column, and its field."""
+        ignore_case = session_ignores_case(session)
         fields = _guess(self)
         lineage: dict[str, Expr] = {}
         made: dict[str, Value] = {}
@@ -40,7 +42,7 @@ class _Function:
                 stage._stage,
                 lineage=lineage,
                 columns=columns,
-                ignore_case=True,
+                ignore_case=ignore_case,
                 vectors=stage._vector_inputs(),
             )
             _, made = stage._planned(stage._node(binding, portable=True), fields)
@@ -72,6 +74,11 @@ def _native_stages(stage: Any) -> list[NativeTransformer]:
                     "returns a value for every row"
                 )
             flat.append(item)
+        elif hasattr(item, "fit"):
+            raise InvalidParamError(
+                f"{type(item).__name__}: is an estimator, and a function needs what it learns: fit it first, and give "
+                "the model that stage.fit(data) returns"
+            )
         else:
             raise InvalidParamError(
                 f"{type(item).__name__}: is not a native stage of mmlrs and cannot be part of a function; transform the "
@@ -126,10 +133,9 @@ def udf(stage: Any) -> Callable[..., Column]:
     def call(*columns: Any) -> Column:
         _check_arity(function, len(columns))
         given = [F.col(c) if isinstance(c, str) else c for c in columns]
-        compiled, output = function.compile()
-        made = engine.first_output(
-            engine.kernel_of(compiled, SparkSession.active()), output.type, function.name
-        )
+        session = SparkSession.active()
+        compiled, output = function.compile(session)
+        made = engine.first_output(engine.kernel_of(compiled, session), output.type, function.name)
         by_name = dict(zip(function.inputs, given, strict=True))
         return engine.finished(made(*[by_name[name] for name in compiled.columns]), output)
 
@@ -180,8 +186,9 @@ def pandas_udf(stage: Any) -> Any:
     from mmlrs.engine import spark as engine
 
     function = _Function(stage)
-    compiled, output = function.compile()
-    kernel = engine.kernel_of(compiled, SparkSession.active())
+    session = SparkSession.active()
+    compiled, output = function.compile(session)
+    kernel = engine.kernel_of(compiled, session)
     order = [function.inputs.index(name) for name in compiled.columns]
 
     def run(*series: pd.Series) -> pd.Series:
@@ -219,6 +226,6 @@ def register(spark: Any, name: str, stage: Any) -> None:
     from mmlrs.engine import spark as engine
 
     function = _Function(stage)
-    compiled, output = function.compile()
+    compiled, output = function.compile(spark)
     order = [function.inputs.index(name) for name in compiled.columns]
     spark.udf.register(name, engine.sql_function(engine.kernel_of(compiled, spark), output, order))

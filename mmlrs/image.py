@@ -12,6 +12,8 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs._generated import image as _generated
 from mmlrs._generated.image import UnrollBinaryImage, UnrollImage
+from mmlrs._names import public
+from mmlrs.engine.datasets import ignores_case
 from mmlrs.models import default_model
 from mmlrs.readers import read_binary_files, read_image_stream, read_images, write_images
 
@@ -27,6 +29,8 @@ __all__ = [
     "read_images",
     "write_images",
 ]
+
+__dir__ = public(globals())
 
 
 class ImageTransformer(_generated.ImageTransformer):
@@ -127,9 +131,8 @@ class ImageFeaturizer(_generated.ImageFeaturizer):
     __doc__ = _generated.ImageFeaturizer.__doc__
     __module__ = "mmlrs.image"
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        self._setDefault(model=default_model())
+    def _own_defaults(self) -> dict[str, Any]:
+        return {"model": default_model()}
 
 
 class ImageSetAugmenter(_generated.ImageSetAugmenter):
@@ -148,7 +151,7 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
         return [plain, *(plain.copy().flip(code) for code in codes)]
 
     def _transform_spark(self, df: Any) -> Any:
-        self._inputs(df.columns, ignore_case=True)
+        self._inputs(df.columns, ignore_case=ignores_case(df))
         copies = [stage.transform(df) for stage in self._copies()]
         union = copies[0]
         for copy in copies[1:]:

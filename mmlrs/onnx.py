@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 from mmlrs._generated import onnx as _generated
+from mmlrs._names import public
 from mmlrs.models import model_info
 
 __all__ = ["ONNXModel"]
+
+__dir__ = public(globals())
 
 
 class ONNXModel(_generated.ONNXModel):

@@ -210,7 +210,16 @@ def _chunks(models: dict[str, bytes]) -> Iterable[tuple[str, int, bytes]]:
 
 def _write_spark(spark: Any, path: str, metadata: str, models: dict[str, bytes], *, overwrite: bool) -> None:
     mode = "overwrite" if overwrite else "error"
-    spark.createDataFrame([(metadata,)], "value string").coalesce(1).write.mode(mode).text(f"{path}/metadata")
+    from pyspark.errors import AnalysisException
+
+    try:
+        spark.createDataFrame([(metadata,)], "value string").coalesce(1).write.mode(mode).text(
+            f"{path}/metadata"
+        )
+    except AnalysisException as error:
+        if error.getCondition() == "PATH_ALREADY_EXISTS":
+            raise IoError(f"{path}: exists already; use write().overwrite()") from None
+        raise
     if models:
         rows = list(_chunks(models))
         frame = spark.createDataFrame(rows, "sha256 string, part int, data binary").coalesce(1)
@@ -312,12 +321,23 @@ def _class_of(metadata: dict[str, Any], expected: type, path: str) -> Any:
         found = getattr(importlib.import_module(module), name, None)
         if isinstance(found, type) and issubclass(found, expected):
             return found
-    raise IoError(f"{path}: holds a {metadata['class']}, not a {expected.__module__}.{expected.__name__}")
+    found = metadata["class"].replace("org.apache.spark.", "pyspark.")
+    raise IoError(
+        f"{path}: holds a {found}, not a {expected.__module__}.{expected.__name__}; load it with {found.rpartition('.')[2]}.load"
+    )
 
 
 def _read_metadata(spark: Any, path: str) -> dict[str, Any]:
     if spark is not None:
-        text = spark.read.text(f"{path}/metadata").first()[0]
+        from pyspark.errors import AnalysisException
+
+        try:
+            line = spark.read.text(f"{path}/metadata").first()
+        except AnalysisException as error:
+            raise IoError(f"{path}/metadata: cannot be read: {error.getCondition()}") from None
+        if line is None:
+            raise IoError(f"{path}/metadata: is empty")
+        text = line[0]
     else:
         folder = f"{path.removeprefix('file://')}/metadata"
         if not os.path.isdir(folder):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import resolve
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
@@ -322,7 +323,7 @@ def write_images(
     name = (
         F.lit(None)
         if name_col is None
-        else _column(resolve(name_col, df.columns, "write_images", ignore_case=True))
+        else _column(resolve(name_col, df.columns, "write_images", ignore_case=ignores_case(df)))
     )
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -343,7 +344,7 @@ def _column(name: str) -> Column:
 
 def _image_column(df: DataFrame, name: str) -> Column:
     """Return the column, which must hold image structs."""
-    found = resolve(name, df.columns, "write_images", ignore_case=True)
+    found = resolve(name, df.columns, "write_images", ignore_case=ignores_case(df))
     kind = df.schema[found].dataType
     if _IMAGE_FIELDS.difference(getattr(kind, "names", ())):
         raise SchemaMismatchError(

@@ -18,6 +18,7 @@ from mmlrs._generated.text import (
     TextPreprocessor,
     UnicodeNormalize,
 )
+from mmlrs._names import public
 
 __all__ = [
     "HuggingFaceTokenizer",
@@ -29,6 +30,8 @@ __all__ = [
     "TextPreprocessor",
     "UnicodeNormalize",
 ]
+
+__dir__ = public(globals())
 
 
 class TextFeaturizer(_generated.TextFeaturizer):

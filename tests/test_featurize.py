@@ -193,7 +193,9 @@ def test_an_unseen_code_of_a_nominal_column_is_another_and_a_number_that_is_no_c
 
 
 def test_a_tree_of_spark_scores_levels_that_it_has_not_seen(spark):
-    source = spark.createDataFrame([("ab"[i % 2], float(i % 2)) for i in range(20)], "job string, label double")
+    source = spark.createDataFrame(
+        [("ab"[i % 2], float(i % 2)) for i in range(20)], "job string, label double"
+    )
     featurize = Featurize(inputCols=["job"], outputCol="features", oneHotEncodeCategoricals=False)
     model = Pipeline(stages=[featurize, DecisionTreeClassifier()]).fit(source)
     made = model.transform(spark.createDataFrame([("c",), ("b",)], "job string")).collect()

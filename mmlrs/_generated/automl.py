@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from mmlrs._names import by_name
 from mmlrs._params import Convert, Param, Params, undefined
 from mmlrs.base import Estimator, PythonModel
 from mmlrs.models import ModelLike
@@ -72,6 +73,7 @@ class FindBestModel(Estimator):
     scoredLabelsCol: Param[Any] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions that the models write; when not set, from the metadata of the scored columns or the learner's `predictionCol`. Must not be empty.", Convert.str)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row in which a label, prediction or score is null or NaN: \"error\" fails with one error that names stage, column, row and cause; \"skip\" compares the models without the row. Must be one of \"error\", \"skip\".", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -188,6 +190,7 @@ class BestModel(PythonModel):
     bestMetric: Param[Any] = Param(undefined(), "bestMetric", "Its value for the best model.", Convert.float)
     modelMetrics: Param[Any] = Param(undefined(), "modelMetrics", "The table of what was compared, as an Arrow IPC stream; `getAllModelMetrics` reads it.", Convert.file)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -329,6 +332,7 @@ class TuneHyperparameters(Estimator):
     seed: Param[Any] = Param(undefined(), "seed", "Seed of the folds and of what is drawn from the space.", Convert.int)
     showProgress: Param[Any] = Param(undefined(), "showProgress", "Write a line to the standard error stream when a trial ends.", Convert.bool)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -516,6 +520,7 @@ class TuneHyperparametersModel(PythonModel):
     bestMetric: Param[Any] = Param(undefined(), "bestMetric", "Its value for the best model.", Convert.float)
     modelMetrics: Param[Any] = Param(undefined(), "modelMetrics", "The table of what was compared, as an Arrow IPC stream; `getAllModelMetrics` reads it.", Convert.file)
 
+    @by_name
     def __init__(
         self,
         *,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+from mmlrs._names import by_name
 from mmlrs._params import Convert, Param, undefined
 from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer, PythonTransformer
 from mmlrs.models import ModelLike
@@ -57,6 +58,7 @@ class FastVectorAssembler(NativeTransformer):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row in which a value is null or NaN: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing, as Spark's assembler does. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was missing in a row; null for complete rows. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -195,6 +197,7 @@ class Featurize(NativeEstimator):
     imputeMissing: Param[Any] = Param(undefined(), "imputeMissing", "Replace missing values: numbers, dates and timestamps by their mean, missing categories by none, missing text by the empty one. Otherwise a missing value is a bad row, except in text.", Convert.bool)
     maxCategories: Param[Any] = Param(undefined(), "maxCategories", "Up to how many distinct values a string column is a category rather than text. Must be at least 0.", Convert.int)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -361,6 +364,7 @@ class FeaturizeModel(NativeModel):
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", Convert.str)
     encoders: Param[Any] = Param(undefined(), "encoders", "How each column becomes slots: a JSON list with the levels, means and weights that the fit has found.", Convert.file)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -482,6 +486,7 @@ class CountSelector(NativeEstimator):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -584,6 +589,7 @@ class CountSelectorModel(NativeModel):
     indices: Param[Any] = Param(undefined(), "indices", "The slots to keep, ascending. Must be at least 0.", Convert.int_list)
     size: Param[Any] = Param(undefined(), "size", "Number of slots of the vectors in the input column. Must be at least 0.", Convert.int)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -711,6 +717,7 @@ class CleanMissingData(NativeEstimator):
     cleaningMode: Param[Any] = Param(undefined(), "cleaningMode", "What to fill with: \"Mean\", \"Median\" or \"Custom\", the value of `customValue`. Mean and median are for columns of numbers; \"Custom\" is for booleans and strings too. Must be one of \"Mean\", \"Median\", \"Custom\".", Convert.str)
     customValue: Param[Any] = Param(undefined(), "customValue", "The value for \"Custom\", as text; it must be a value of each column's type.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -802,6 +809,7 @@ class CleanMissingDataModel(NativeModel):
     outputCols: Param[Any] = Param(undefined(), "outputCols", "Names of the cleaned columns, one for each input column. Where a name is that of its input column, or where none are given, the column is replaced. Must not be empty.", Convert.str_list)
     fillValues: Param[Any] = Param(undefined(), "fillValues", "The value for each column; those of decimal columns are text. Must not be empty.", Convert.value_list)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -895,6 +903,7 @@ class ValueIndexer(NativeEstimator):
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
     maxLevels: Param[Any] = Param(undefined(), "maxLevels", "The most distinct values a column may have; one that has more is better hashed. Must be at least 1.", Convert.int)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1011,6 +1020,7 @@ class ValueIndexerModel(NativeModel):
     levels: Param[Any] = Param(undefined(), "levels", "The values in the order of their indices; infinities as \"Infinity\" and \"-Infinity\".", Convert.value_list)
     dataType: Param[Any] = Param(undefined(), "dataType", "The type of the values; when not set, what the levels are by themselves: boolean, long, double or string. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\".", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1145,6 +1155,7 @@ class IndexToValue(NativeTransformer):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a number that is not the index of a level: \"error\" fails with one error that names stage, column, row and number; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1306,6 +1317,7 @@ class DataConversion(NativeTransformer):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a value that cannot be converted: \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1458,6 +1470,7 @@ class SummarizeData(PythonTransformer):
     percentiles: Param[Any] = Param(undefined(), "percentiles", "Tell the percentiles.", Convert.bool)
     errorThreshold: Param[Any] = Param(undefined(), "errorThreshold", "By how much the rank of a quartile or percentile may be off, as a fraction of the count, at 99% confidence. Must be between 0.0001 and 0.5.", Convert.float)
 
+    @by_name
     def __init__(
         self,
         *,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
+from mmlrs._names import by_name
 from mmlrs._params import Convert, Param, Params, undefined
 from mmlrs.base import Estimator, PythonModel, PythonTransformer
 
@@ -39,6 +40,7 @@ class SelectColumns(PythonTransformer):
 
     cols: Param[Any] = Param(undefined(), "cols", "Names of the columns to keep. Must not be empty.", Convert.str_list)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -86,6 +88,7 @@ class DropColumns(PythonTransformer):
 
     cols: Param[Any] = Param(undefined(), "cols", "Names of the columns to drop. Must not be empty.", Convert.str_list)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -133,6 +136,7 @@ class RenameColumn(PythonTransformer):
     inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the column to rename. Must not be empty.", Convert.str)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Its new name; a column of that name must not exist. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -191,6 +195,7 @@ class Cacher(PythonTransformer):
 
     disable: Param[Any] = Param(undefined(), "disable", "Pass the rows on without keeping them: a switch for pipelines with a copy of their params.", Convert.bool)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -237,6 +242,7 @@ class CheckpointData(PythonTransformer):
 
     eager: Param[Any] = Param(undefined(), "eager", "Compute the rows now; otherwise the first action does.", Convert.bool)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -287,6 +293,7 @@ class Repartition(PythonTransformer):
     n: Param[Any] = Param(undefined(), "n", "Number of partitions. Must be between 1 and 1000000.", Convert.int)
     disable: Param[Any] = Param(undefined(), "disable", "Leave the partitions as they are: a switch for pipelines with a copy of their params.", Convert.bool)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -355,6 +362,7 @@ class StratifiedRepartition(PythonTransformer):
     n: Param[Any] = Param(undefined(), "n", "Number of partitions; when not set, what `spark.sql.shuffle.partitions` says. Must be between 1 and 1000000.", Convert.int)
     seed: Param[Any] = Param(undefined(), "seed", "Seed of the order in which the rows of a label are dealt out; the same rows in the same partitions are dealt out alike.", Convert.int)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -426,6 +434,7 @@ class PartitionConsolidator(PythonTransformer):
 
     n: Param[Any] = Param(undefined(), "n", "Number of partitions to merge into. Must be between 1 and 1000000.", Convert.int)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -494,6 +503,7 @@ class PartitionSample(PythonTransformer):
     newColName: Param[Any] = Param(undefined(), "newColName", "Name of the column of part numbers that `AssignToPartition` adds. Must not be empty.", Convert.str)
     numParts: Param[Any] = Param(undefined(), "numParts", "Number of parts of `AssignToPartition`. Must be between 1 and 2147483647.", Convert.int)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -609,6 +619,7 @@ class Explode(PythonTransformer):
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the column of elements to add. Must not be empty.", Convert.str)
     keepEmpty: Param[Any] = Param(undefined(), "keepEmpty", "Make one row with a null of a null or empty array, which otherwise makes none.", Convert.bool)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -688,6 +699,7 @@ class ClassBalancer(Estimator):
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the column of weights to add. Must not be empty.", Convert.str)
     broadcastJoin: Param[Any] = Param(undefined(), "broadcastJoin", "On Spark, weights of more than 1000 classes are joined to the rows: send them to every executor, which keeps the rows where they are. Set it to False for more classes than an executor can hold; the rows are then shuffled. Fewer classes are an expression, without a join.", Convert.bool)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -772,6 +784,7 @@ class ClassBalancerModel(PythonModel):
     values: Param[Any] = Param(undefined(), "values", "The classes.", Convert.value_list)
     weights: Param[Any] = Param(undefined(), "weights", "The weight of each class. Must be greater than 0.", Convert.float_list)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -883,6 +896,7 @@ class EnsembleByKey(PythonTransformer):
     strategy: Param[Any] = Param(undefined(), "strategy", "How the values of a key become one. Must be one of \"mean\".", Convert.str)
     collapseGroup: Param[Any] = Param(undefined(), "collapseGroup", "Return one row per key, with the keys and the averages. Otherwise every row stays and gets the averages of its key, on Spark by a join.", Convert.bool)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -979,6 +993,7 @@ class FixedMiniBatchTransformer(PythonTransformer):
 
     batchSize: Param[Any] = Param(undefined(), "batchSize", "Rows of a batch. Must be between 1 and 2147483647.", Convert.int)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1028,6 +1043,7 @@ class DynamicMiniBatchTransformer(PythonTransformer):
 
     maxBatchSize: Param[Any] = Param(undefined(), "maxBatchSize", "Rows that a batch has at most. Must be between 1 and 2147483647.", Convert.int)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1081,6 +1097,7 @@ class TimeIntervalMiniBatchTransformer(PythonTransformer):
     millisToWait: Param[Any] = Param(undefined(), "millisToWait", "Milliseconds from the first row of a batch to its end. Must be at least 1.", Convert.int)
     maxBatchSize: Param[Any] = Param(undefined(), "maxBatchSize", "Rows that a batch has at most. Must be between 1 and 2147483647.", Convert.int)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1143,6 +1160,7 @@ class FlattenBatch(PythonTransformer):
 
     cols: Param[Any] = Param(undefined(), "cols", "Names of the array columns to flatten; when not set, all array columns. Reads: array. Must not be empty.", Convert.str_list)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1190,6 +1208,7 @@ class Query(PythonTransformer):
 
     statement: Param[Any] = Param(undefined(), "statement", "The statement, with `__THIS__` in the place of a table. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1245,6 +1264,7 @@ class Lambda(PythonTransformer):
 
     transformFunc: Param[Any] = Param(undefined(), "transformFunc", "The function, from a dataset to a dataset of the same kind.", Convert.function)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1330,6 +1350,7 @@ class UDFTransformer(PythonTransformer):
     udf: Param[Any] = Param(undefined(), "udf", "The function of a row's values, or a UDF of `PySpark`.", Convert.function)
     returnType: Param[Any] = Param(undefined(), "returnType", "The type of what the function returns, as Spark writes it: \"double\", \"array<string>\", \"struct<name:string,age:int>\". A function needs it; a UDF of `PySpark` has one already. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1438,6 +1459,7 @@ class MultiColumnAdapter(Estimator):
     inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to read, one for each copy of the stage. Must not be empty.", Convert.str_list)
     outputCols: Param[Any] = Param(undefined(), "outputCols", "Names of the columns to add, in the order of `inputCols`; none of them exists. Must not be empty.", Convert.str_list)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1517,6 +1539,7 @@ class MultiColumnAdapterModel(PythonModel):
     outputCols: Param[Any] = Param(undefined(), "outputCols", "Names of the columns to add, in the order of `inputCols`; none of them exists. Must not be empty.", Convert.str_list)
     stages: Param[Any] = Param(undefined(), "stages", "The transformers, one for each pair of columns. Must not be empty.", Convert.stage_list)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1603,6 +1626,7 @@ class Timer(Estimator):
     stage: Param[Any] = Param(undefined(), "stage", "The stage to measure, of mmlrs or of Spark ML. It is not changed.", Convert.stage)
     disableMaterialization: Param[Any] = Param(undefined(), "disableMaterialization", "Measure the call of the stage alone: nothing is kept or counted. A fit then includes the work that its input still needs, and a transform on Spark is over once it is planned.", Convert.bool)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1672,6 +1696,7 @@ class TimerModel(PythonModel):
     stage: Param[Any] = Param(undefined(), "stage", "The stage to measure, of mmlrs or of Spark ML. It is not changed.", Convert.stage)
     disableMaterialization: Param[Any] = Param(undefined(), "disableMaterialization", "Measure the call of the stage alone: nothing is kept or counted. A fit then includes the work that its input still needs, and a transform on Spark is over once it is planned.", Convert.bool)
 
+    @by_name
     def __init__(
         self,
         *,

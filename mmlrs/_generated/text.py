@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+from mmlrs._names import by_name
 from mmlrs._params import Convert, Param, undefined
 from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer
 from mmlrs.models import ModelLike
@@ -116,6 +117,7 @@ class TextFeaturizer(NativeEstimator):
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
     useIDF: Param[Any] = Param(undefined(), "useIDF", "Weigh the counts by inverse document frequency, which the fit learns; otherwise the counts are the result.", Convert.bool)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -447,6 +449,7 @@ class TextFeaturizerModel(NativeModel):
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
     documentFrequencies: Param[Any] = Param(undefined(), "documentFrequencies", "In how many texts of the fit each slot occurs: an Arrow IPC file with the columns `slot` (int32) and `documents` (int64) for the slots that occur, and the number of texts as `documents` and of slots as `numFeatures` in the schema's metadata. Without it the counts are not weighted.", Convert.file)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -727,6 +730,7 @@ class MultiNGram(NativeTransformer):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -851,6 +855,7 @@ class PageSplitter(NativeTransformer):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -996,6 +1001,7 @@ class TextPreprocessor(NativeTransformer):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1124,6 +1130,7 @@ class UnicodeNormalize(NativeTransformer):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1281,6 +1288,7 @@ class HuggingFaceTokenizer(NativeTransformer):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -1507,6 +1515,7 @@ class TextEmbedder(NativeTransformer):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+from mmlrs._names import by_name
 from mmlrs._params import Convert, Param, Params, undefined
 from mmlrs.base import Estimator, NativeTransformer, PythonModel, PythonTransformer
 
@@ -82,6 +83,7 @@ class TrainClassifier(Estimator):
     reindexLabel: Param[Any] = Param(undefined(), "reindexLabel", "Index the labels; otherwise they must be the numbers 0, 1, 2, ... already.", Convert.bool)
     labels: Param[Any] = Param(undefined(), "labels", "The labels in the order of their classes; when not set, those that occur, ascending. Must not be empty.", Convert.value_list)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -234,6 +236,7 @@ class TrainedClassifierModel(PythonModel):
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of labels; it need not be there when scoring. Must not be empty.", Convert.str)
     labels: Param[Any] = Param(undefined(), "labels", "The labels in the order of their classes; not set where the label column holds the numbers of the classes. Must not be empty.", Convert.value_list)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -348,6 +351,7 @@ class TrainRegressor(Estimator):
     unseenCategories: Param[Any] = Param(undefined(), "unseenCategories", "What a category becomes when scoring that was not there in training: \"other\" makes it a row without a level, of zeros, or the index behind the last one; \"error\" fails. Must be one of \"other\", \"error\".", Convert.str)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row whose label is null or NaN: \"error\" fails with one error that names stage, column and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -472,6 +476,7 @@ class TrainedRegressorModel(PythonModel):
     model: Param[Any] = Param(undefined(), "model", "The fitted learner.", Convert.stage)
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of labels; it need not be there when scoring. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -597,6 +602,7 @@ class ComputeModelStatistics(PythonTransformer):
     curvePoints: Param[Any] = Param(undefined(), "curvePoints", "About how many points the curve has at most. Must be between 2 and 1000000.", Convert.int)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row in which a label, prediction, score or weight is null or NaN, or whose label is none of `labels`: \"error\" fails with one error that names stage, column, row and cause; \"skip\" leaves the row out. Must be one of \"error\", \"skip\".", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,
@@ -761,6 +767,7 @@ class ComputePerInstanceStatistics(NativeTransformer):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
+    @by_name
     def __init__(
         self,
         *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmlrs._names import public
 from mmlrs.automl.best import BestModel, FindBestModel, TuneHyperparameters, TuneHyperparametersModel
 from mmlrs.automl.spaces import (
     DiscreteHyperParam,
@@ -38,3 +39,5 @@ __all__ = [
     "TuneHyperparameters",
     "TuneHyperparametersModel",
 ]
+
+__dir__ = public(globals())

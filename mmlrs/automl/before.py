@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from mmlrs.automl.trials import stages_in
+from mmlrs.engine.datasets import ignores_case
+from mmlrs.engine.expr import folded
 from mmlrs.errors import InvalidParamError
 from mmlrs.train.kinds import check_learner, inside, kind_of, predictor, value_of
 from mmlrs.train.learners import TrainClassifier, TrainedClassifierModel, Trainer
@@ -72,7 +74,8 @@ def check_labels(stage: Any, models: Iterable[Any], df: Any) -> None:
         return
     known: dict[str, int] = {}
     for trainer in [m for m in models if isinstance(m, TrainClassifier)]:
-        names = [n for n in df.columns if n.lower() == trainer._value("labelCol").lower()]
+        label, ignore_case = trainer._value("labelCol"), ignores_case(df)
+        names = [n for n in df.columns if folded(n, ignore_case) == folded(label, ignore_case)]
         told = trainer._value("labels")
         if told is None and names:
             known[names[0]] = known.get(names[0]) or _classes(df, names[0])
@@ -80,7 +83,7 @@ def check_labels(stage: Any, models: Iterable[Any], df: Any) -> None:
         if count > 2:
             _refuse(
                 stage,
-                f"column `{trainer._value('labelCol')}` has {'at least ' if count == _MANY else ''}{count}",
+                f"column `{label}` has {'at least ' if count == _MANY else ''}{count}",
             )
 
 

@@ -17,6 +17,7 @@ from mmlrs.automl.search import Search
 from mmlrs.automl.trials import Trial, parameters_json, trials
 from mmlrs.base import PythonModel, Transformer
 from mmlrs.engine.bridge import on_table_or_spark, through_spark
+from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import resolve
 from mmlrs.errors import ExecutionError, InvalidParamError, MmlrsError
 from mmlrs.train.kinds import refuse_foreign
@@ -74,7 +75,7 @@ class FindBestModel(_generated.FindBestModel):
         return through_spark(self, table, self._fit_spark)
 
     def _fit_spark(self, df: Any) -> Any:
-        return self._best(df, df.columns, ignore_case=True)
+        return self._best(df, df.columns, ignore_case=ignores_case(df))
 
     def _best(self, dataset: Any, columns: list[str], *, ignore_case: bool) -> Any:
         models = self._value("models")
@@ -196,7 +197,7 @@ class TuneHyperparameters(_generated.TuneHyperparameters):
                 )
             check_model(self, model)
         if (label := self._value("labelCol")) is not None:
-            resolve(label, df.columns, self._stage, ignore_case=True)
+            resolve(label, df.columns, self._stage, ignore_case=ignores_case(df))
         check_columns(models, df)
         made = trials(self, models, self._value("paramSpace"))
         Search(self, df, made).run(lambda rows: check_labels(self, models, rows))

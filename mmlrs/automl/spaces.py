@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mmlrs._params import Param
+from mmlrs._names import no_param
+from mmlrs._params import Convert, Param, Params
 from mmlrs.errors import InvalidParamError
 
 __all__ = [
@@ -72,6 +73,9 @@ class DiscreteHyperParam(HyperParam):
     """
 
     def __init__(self, values: Sequence[Any], seed: int = 0) -> None:
+        given: Any = values
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise InvalidParamError(f"DiscreteHyperParam: `values` must be a list of values, got {values!r}")
         self.choices = [v.item() if isinstance(v, np.generic) else v for v in values]
         self.seed = seed
         if not self.choices:
@@ -94,11 +98,21 @@ class _Range(HyperParam):
     """What both ranges do."""
 
     def __init__(self, min: float, max: float, seed: int) -> None:
-        self.min, self.max, self.seed = min, max, seed
-        if not min < max:
+        self.min, self.max, self.seed = self._number("min", min), self._number("max", max), seed
+        if not self.min < self.max:
             raise InvalidParamError(
                 f"{type(self).__name__}: `min` must be less than `max`, got {min} and {max}"
             )
+
+    @staticmethod
+    def _read(value: Any) -> float:
+        return Convert.float(value)
+
+    def _number(self, name: str, value: Any) -> float:
+        try:
+            return self._read(value)
+        except TypeError as error:
+            raise InvalidParamError(f"{type(self).__name__}: `{name}` {error}") from None
 
 
 class IntRangeHyperParam(_Range):
@@ -121,7 +135,11 @@ class IntRangeHyperParam(_Range):
     """
 
     def __init__(self, min: int, max: int, seed: int = 0) -> None:
-        super().__init__(int(min), int(max), seed)
+        super().__init__(min, max, seed)
+
+    @staticmethod
+    def _read(value: Any) -> float:
+        return Convert.int(value)
 
     def draw(self, random: np.random.Generator) -> int:
         """Return a value, each as likely as the others."""
@@ -156,7 +174,7 @@ class FloatRangeHyperParam(_Range):
     """
 
     def __init__(self, min: float, max: float, seed: int = 0, *, log: bool = False) -> None:
-        super().__init__(float(min), float(max), seed)
+        super().__init__(min, max, seed)
         self.log = log
         if log and self.min <= 0:
             raise InvalidParamError(
@@ -271,9 +289,11 @@ class HyperparamBuilder:
         InvalidParamError
             The stage has no such param, or `values` is not a `HyperParam`.
         """
+        if not isinstance(stage, Params):
+            raise InvalidParamError(f"HyperparamBuilder: takes a stage first, got {stage!r}")
         name, owner = param if isinstance(param, str) else param.name, type(stage).__name__
         if not stage.hasParam(name):
-            raise InvalidParamError(f"HyperparamBuilder: {owner} has no param `{name}`")
+            raise no_param(f"HyperparamBuilder: {owner}", name, [p.name for p in stage.params])
         if not isinstance(values, HyperParam):
             raise InvalidParamError(
                 f"HyperparamBuilder: the values of {owner}.{name} must be a HyperParam such as "
@@ -304,6 +324,10 @@ class ParamSpace:
     kind: str
 
     def __init__(self, hyperparams: Iterable[TunedParam]) -> None:
+        if not isinstance(hyperparams, Iterable):
+            raise InvalidParamError(
+                f"{type(self).__name__}: takes what HyperparamBuilder.build returns, got {hyperparams!r}"
+            )
         self.hyperparams = list(hyperparams)
         for item in self.hyperparams:
             if not isinstance(item, TunedParam):

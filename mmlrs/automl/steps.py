@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmlrs._params import Params
-from mmlrs.automl.trials import Trial, configured, stages_in
+from mmlrs._params import Params, stages_in
+from mmlrs.automl.trials import Trial, configured
 from mmlrs.train.learners import Prepared, Trainer
 from mmlrs.train.wiring import every
 

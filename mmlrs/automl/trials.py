@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from mmlrs._params import Params
+from mmlrs._params import Params, stages_in
 from mmlrs.automl.spaces import GridSpace, ParamSpace, Point, RandomSpace, TunedParam
 from mmlrs.errors import InvalidParamError
 
@@ -66,15 +66,6 @@ def _name(value: Any) -> str:
 def parameters_json(trial: Trial) -> str:
     """Return the params of a trial as JSON."""
     return json.dumps(trial.parameters(), default=_name)
-
-
-def stages_in(stage: Any) -> Iterator[Any]:
-    """Return a stage and the stages that its params hold."""
-    yield stage
-    for value in stage._paramMap.values():
-        for inner in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(inner, Params):
-                yield from stages_in(inner)
 
 
 def configured(stage: Any, point: Point) -> Any:

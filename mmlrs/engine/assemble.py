@@ -10,9 +10,9 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, NumericType, StructType
 
-from mmlrs.engine.expr import resolve
+from mmlrs.engine.datasets import ignores_case
+from mmlrs.engine.expr import check_new, resolve_all
 from mmlrs.engine.spark import lineage_of, quoted, with_lineage
-from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -38,16 +38,13 @@ def assemble_in_jvm(stage: NativeTransformer, df: DataFrame) -> DataFrame | None
         return None
     columns = _InJvm(df) if hasattr(df, "_jdf") else _InPython(df)
     types = columns.types
-    names = [
-        n if n in types else resolve(n, types, stage._stage, ignore_case=True)
-        for n in stage._value("inputCols")
-    ]
+    ignore_case = ignores_case(df)
+    names = resolve_all(stage._value("inputCols"), columns.names, stage._stage, ignore_case=ignore_case)
     plain = all(isinstance(types[name], NumericType | BooleanType) for name in names)
     if not plain or not lineage.keys().isdisjoint(names):
         return None
     output = stage._value("outputCol")
-    if output.lower() in {name.lower() for name in types}:
-        raise SchemaMismatchError(f"{stage._stage}: column `{output}`: exists already")
+    check_new([output], columns.names, stage._stage, ignore_case=ignore_case)
     keep = stage._value("handleInvalid") == "keep"
     values = [_double(name, types[name].typeName()) for name in names]
     row = F.expr(f"array({', '.join(f'coalesce({v}, {_NAN})' if keep else v for v in values)})")
@@ -99,7 +96,9 @@ class _InJvm:
         self._bare = self._schema
         if self._schema.length():
             self._bare = self._jvm.org.apache.spark.sql.types.StructType.fromDDL(self._schema.toDDL())
-        self.types = {f.name: f.dataType for f in StructType.fromJson(json.loads(self._bare.json())).fields}
+        fields = StructType.fromJson(json.loads(self._bare.json())).fields
+        self.names = [field.name for field in fields]
+        self.types = {field.name: field.dataType for field in fields}
 
     def named(self, vector: Column, output: str, inputs: list[str]) -> Column:
         """Name a column of assembled vectors and give it its attributes."""
@@ -155,6 +154,7 @@ class _InPython:
     """The columns of any DataFrame; those of Spark Connect have no JVM at hand."""
 
     def __init__(self, df: DataFrame) -> None:
+        self.names = [field.name for field in df.schema.fields]
         self._fields = {field.name: field for field in df.schema.fields}
         self.types = {name: field.dataType for name, field in self._fields.items()}
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs.engine import table as tables
+from mmlrs.engine.datasets import session_ignores_case
+from mmlrs.engine.expr import check_once
 from mmlrs.errors import ExecutionError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ def through_spark(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> An
         raise ExecutionError(
             f"{stage._stage}: needs Spark, and no Spark session is active: give a Spark DataFrame, or start a session"
         )
+    check_once(table.column_names, stage._stage, ignore_case=session_ignores_case(session))
     return work(to_spark(session, table))
 
 

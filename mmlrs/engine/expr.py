@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mmlrs.errors import ColumnNotFoundError
+from mmlrs._native import nearest
+from mmlrs.errors import ColumnNotFoundError, SchemaMismatchError
 
 __all__ = [
     "Compiled",
@@ -18,7 +19,10 @@ __all__ = [
     "Node",
     "Source",
     "Value",
+    "check_new",
+    "check_once",
     "compile_program",
+    "folded",
     "plain",
     "resolve",
     "resolve_all",
@@ -121,27 +125,71 @@ def plain(name: str) -> str:
     return re.sub(r"\W", "_", name)
 
 
+def folded(name: str, ignore_case: bool) -> str:
+    """Return what two names that mean the same column have in common."""
+    return name.lower() if ignore_case else name
+
+
 def resolve(name: str, columns: Iterable[str], stage: str, *, ignore_case: bool = False) -> str:
     """Return the column called `name`, or raise an error that names the stage and what there is."""
-    names = list(columns)
-    if name in names:
-        return name
-    if ignore_case:
-        matches = [n for n in names if n.lower() == name.lower()]
-        if len(matches) == 1:
-            return matches[0]
-    shown = ", ".join(f"`{n}`" for n in names[:12]) or "none"
-    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
-    raise ColumnNotFoundError(f"{stage}: column `{name}`: not found; the columns are {shown}{more}")
+    return resolve_all([name], columns, stage, ignore_case=ignore_case)[0]
 
 
 def resolve_all(
     names: Iterable[str], columns: Iterable[str], stage: str, *, ignore_case: bool = False
 ) -> list[str]:
     """Return the columns called `names`, as `resolve` does each."""
+    found: dict[str, list[str]] = {}
     listed = list(columns)
-    known = set(listed)
-    return [n if n in known else resolve(n, listed, stage, ignore_case=ignore_case) for n in names]
+    for column in listed:
+        found.setdefault(folded(column, ignore_case), []).append(column)
+    resolved = []
+    for name in names:
+        matches = found.get(folded(name, ignore_case), [])
+        if not matches:
+            raise _missing(name, listed, stage)
+        if len(matches) > 1:
+            raise _ambiguous(name, matches, stage)
+        resolved += matches
+    return resolved
+
+
+def check_new(names: Iterable[str], columns: Iterable[str], stage: str, *, ignore_case: bool = False) -> None:
+    """Fail where one of the columns to write is there already."""
+    taken = {folded(column, ignore_case) for column in columns}
+    for name in names:
+        if folded(name, ignore_case) in taken:
+            raise SchemaMismatchError(f"{stage}: column `{name}`: exists already")
+
+
+def check_once(columns: Iterable[str], stage: str, *, ignore_case: bool = False) -> None:
+    """Fail where two columns have one name, for a stage that reads or names them all."""
+    listed = list(columns)
+    resolve_all(listed, listed, stage, ignore_case=ignore_case)
+
+
+def _missing(name: str, columns: list[str], stage: str) -> ColumnNotFoundError:
+    near = nearest(name, columns)
+    hint = "" if near is None else f" (did you mean `{near}`?)"
+    return ColumnNotFoundError(
+        f"{stage}: column `{name}`: not found{hint}; the columns are {_shown(columns)}"
+    )
+
+
+def _ambiguous(name: str, matches: list[str], stage: str) -> SchemaMismatchError:
+    if len(set(matches)) == 1:
+        return SchemaMismatchError(
+            f"{stage}: column `{name}`: {len(matches)} columns have this name; rename all but one, or drop them"
+        )
+    return SchemaMismatchError(
+        f"{stage}: column `{name}`: may be any of {_shown(matches)}; rename all but one, or set "
+        "spark.sql.caseSensitive to true"
+    )
+
+
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return (", ".join(f"`{n}`" for n in names[:12]) or "none") + more
 
 
 def bind(

@@ -24,7 +24,8 @@ from pyspark.sql.types import DataType, StructField, StructType, UserDefinedType
 
 from mmlrs import _native
 from mmlrs.engine import artifacts
-from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, compile_program
+from mmlrs.engine.datasets import ignores_case
+from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, check_new, compile_program
 from mmlrs.engine.table import attributes, is_vector_struct
 from mmlrs.engine.worker import VECTOR_MEMBERS, Kernel, MergedFit, PartitionFit, vector_struct
 from mmlrs.errors import SchemaMismatchError
@@ -68,13 +69,10 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     """Add a native stage's columns to a DataFrame."""
     columns, lineage = df.columns, lineage_of(df)
     binding = _binding(stage, df, lineage)
-    fields = source_fields(df)
+    fields = source_fields(df, stage._stage)
     node, values = stage._planned(stage._node(binding, portable=True), fields)
     outputs = [value.field for value in values.values()]
-    taken = {name.lower() for name in columns}
-    for field in outputs:
-        if field.name.lower() in taken:
-            raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
+    check_new(values, columns, stage._stage, ignore_case=ignores_case(df))
     _warn_about_images(stage, df, outputs)
     df = _row_based(df, node, outputs)
     if stage.hasParam("handleInvalid") and stage._value("handleInvalid") == "skip":
@@ -100,12 +98,11 @@ def _skip(stage: NativeTransformer, df: DataFrame, node: Node, values: dict[str,
     function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), pa.struct(members), stage._stage)
     packed = function(*_source_columns(df, compiled)).alias(_MASK)
     made = df.select("*", packed).where(F.col(f"{_MASK}.valid"))
-    kept = [F.col(quoted(name)) for name in df.columns]
     added = []
     for i, field in enumerate(outputs):
         column = finished(F.col(f"{_MASK}.c{i}"), field)
         added.append(column.alias(field.name, metadata=attributes(field)))
-    return made.select(*kept, *added)
+    return made.select("*", *added).drop(_MASK)
 
 
 def _row_based(df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
@@ -127,10 +124,12 @@ def _row_based(df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
 def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
     wanted = stage._vector_inputs()
     vectors = {f.name for f in df.schema if f.name in wanted and isinstance(f.dataType, VectorUDT)}
-    return partial(bind, stage._stage, lineage=lineage, columns=df.columns, ignore_case=True, vectors=vectors)
+    return partial(
+        bind, stage._stage, lineage=lineage, columns=df.columns, ignore_case=ignores_case(df), vectors=vectors
+    )
 
 
-def source_fields(df: DataFrame) -> Callable[[Source], pa.Field]:
+def source_fields(df: DataFrame, stage: str) -> Callable[[Source], pa.Field]:
     """Return a function from a source column to its Arrow field as the worker sees it, with its Spark ML attributes."""
     schema = {field.name: field for field in df.schema}
     zone = df.sparkSession.conf.get("spark.sql.session.timeZone")
@@ -147,12 +146,24 @@ def source_fields(df: DataFrame) -> Callable[[Source], pa.Field]:
         if isinstance(kind, VectorUDT):
             arrow = VECTOR if source.vector else pa.list_(pa.float32())
             return pa.field(name, arrow, metadata={b"mmlrs.kind": b"vector", **(metadata or {})})
+        refuse_old_vectors(stage, field)
         try:
             return pa.field(name, to_arrow_type(kind, timezone=zone), metadata=metadata)
         except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
-            raise SchemaMismatchError(f"column `{name}`: has type {kind.simpleString()}: {error}") from None
+            raise SchemaMismatchError(
+                f"{stage}: column `{name}`: has type {kind.simpleString()}: {error}"
+            ) from None
 
     return field_of
+
+
+def refuse_old_vectors(stage: str, field: StructField) -> None:
+    """Fail on a column of vectors of `pyspark.mllib`, whose type calls itself a vector too."""
+    if type(field.dataType).__module__ == "pyspark.mllib.linalg":
+        raise SchemaMismatchError(
+            f"{stage}: column `{field.name}`: holds vectors of the old pyspark.mllib; convert them first: "
+            f'pyspark.mllib.util.MLUtils.convertVectorColumnsToML(df, "{field.name}")'
+        )
 
 
 #: Spark ML vectors in Arrow.
@@ -311,7 +322,7 @@ def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = Fals
     inputs = stage._inputs()
     bound = _binding(stage, df, lineage_of(df))(inputs)
     compiled = compile_program([expr for _, expr in bound])
-    fields = source_fields(df)
+    fields = source_fields(df, stage._stage)
     made = _native.Program(compiled.text).output_schema(pa.schema([fields(s) for s in compiled.sources]))
     schema = pa.schema([field.with_name(name) for field, name in zip(made, inputs, strict=True)])
     values, blobs = stage._portable()

@@ -10,39 +10,30 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs.engine.expr import Source, Value, bind, compile_program, resolve_all
+from mmlrs.engine.datasets import is_pandas, is_polars
+from mmlrs.engine.expr import Source, Value, bind, check_new, compile_program, resolve_all
+from mmlrs.engine.frames import from_pandas, from_polars, refuse_aside, to_pandas, to_polars, without_views
 from mmlrs.engine.worker import VECTOR_MEMBERS
-from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
     from mmlrs.base import NativeEstimator, NativeTransformer
 
-__all__ = ["from_table", "is_table", "to_table", "transform"]
+__all__ = ["from_table", "to_table", "transform", "without_views"]
 
 BATCH_ROWS = 4096
 FIT_ROWS = 65_536
 
 
-def is_table(dataset: Any) -> bool:
-    """Is this a pandas DataFrame or an object with the Arrow PyCapsule interface?"""
-    return (
-        hasattr(dataset, "__arrow_c_stream__") or hasattr(dataset, "__arrow_c_array__") or _is_pandas(dataset)
-    )
-
-
-def _is_pandas(dataset: Any) -> bool:
-    kind = type(dataset)
-    return kind.__module__.startswith("pandas.") and kind.__name__ == "DataFrame"
-
-
-def to_table(dataset: Any) -> pa.Table:
-    """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied."""
+def to_table(dataset: Any, *, index: bool = False) -> pa.Table:
+    """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied. `index` keeps the index of pandas."""
     if isinstance(dataset, pa.Table):
         return dataset
     if isinstance(dataset, pa.RecordBatch):
         return pa.Table.from_batches([dataset])
-    if _is_pandas(dataset):
-        return _with_images(pa.Table.from_pandas(dataset))
+    if is_pandas(dataset):
+        return _with_images(from_pandas(dataset, index=index))
+    if is_polars(dataset):
+        return from_polars(dataset)
     if hasattr(dataset, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(dataset).read_all()
     return pa.Table.from_batches([pa.record_batch(dataset)])
@@ -73,15 +64,10 @@ def from_table(table: pa.Table, like: Any) -> Any:
     """Convert a table back to the kind of object the user came with."""
     if isinstance(like, pa.RecordBatch):
         return _one_batch(table)
-    if _is_pandas(like):
-        frame = table.to_pandas()
-        if len(frame) == len(like):
-            frame.index = like.index
-        return frame
-    if type(like).__module__.startswith("polars"):
-        import polars as pl
-
-        return pl.from_arrow(table)
+    if is_pandas(like):
+        return to_pandas(table, like)
+    if is_polars(like):
+        return to_polars(table, like)
     return table
 
 
@@ -96,14 +82,12 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
     node = stage._node(binding, portable=False)
 
     def field_of(source: Source) -> pa.Field:
-        return table.schema.field(source.column)
+        return refuse_aside(stage._stage, table.schema.field(source.column))
 
     node, made = stage._planned(node, field_of)
     outputs = [value.field for value in made.values()]
+    check_new(made, table.column_names, stage._stage)
     places = {name: i for i, name in enumerate(table.column_names)}
-    for field in outputs:
-        if field.name in places:
-            raise SchemaMismatchError(f"{stage._stage}: column `{field.name}`: exists already")
     skipping = stage._value("handleInvalid") == "skip" if stage.hasParam("handleInvalid") else False
     values = list(made.values())
     if skipping:
@@ -127,7 +111,8 @@ def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
     """Fit a native estimator on a table; returns the model's class and its params."""
     inputs = stage._inputs()
     columns = resolve_all(inputs, table.column_names, stage._stage)
-    schema = pa.schema([table.schema.field(c).with_name(n) for c, n in zip(columns, inputs, strict=True)])
+    fields = [refuse_aside(stage._stage, table.schema.field(c)) for c in columns]
+    schema = pa.schema([field.with_name(n) for field, n in zip(fields, inputs, strict=True)])
     fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), schema)
     for batch in batches_of(table.select(columns), FIT_ROWS):
         fit.update(batch, 0)
@@ -145,9 +130,10 @@ def batches_of(table: pa.Table, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBat
             yield batch
 
 
-def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table]) -> Any:
-    """Run `work` on a tabular object and return the same kind of object."""
-    return from_table(work(to_table(dataset)), dataset)
+def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table], *, moves: bool = False) -> Any:
+    """Run `work` on a tabular object and return the same kind of object; `moves` says that it may take rows."""
+    table = to_table(dataset, index=moves)
+    return from_table(work(without_views(table) if moves else table), dataset)
 
 
 def attributes(field: pa.Field) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs.errors import IoError
+from mmlrs.errors import IoError, MmlrsError
 
 __all__ = ["VECTOR_MEMBERS", "Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_struct"]
 
@@ -68,7 +68,12 @@ class Kernel:
         """
         self.load_blobs()
         batch = pa.RecordBatch.from_arrays(self._sources(arrays), names=list(self.names))
-        return _program(self.text).run(batch, threads(), share)
+        try:
+            return _program(self.text).run(batch, threads(), share)
+        except MmlrsError as error:
+            raise error.with_traceback(
+                None
+            ) from None  # the message says it all; what led to it would bury it
 
     def _sources(self, arrays: Sequence[pa.Array]) -> list[pa.Array]:
         """Return one array for each source."""

@@ -11,9 +11,12 @@ from typing import Any, Protocol, TypeAlias
 from urllib.parse import unquote, urlparse
 
 from mmlrs import _native
+from mmlrs._names import public
 from mmlrs.errors import IoError
 
 __all__ = ["ModelHandle", "ModelLike", "default_model", "model_info"]
+
+__dir__ = public(globals())
 
 
 class _Serializable(Protocol):

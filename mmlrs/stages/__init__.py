@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmlrs._names import public
 from mmlrs.stages.adapter import MultiColumnAdapter, MultiColumnAdapterModel
 from mmlrs.stages.balance import ClassBalancer, ClassBalancerModel
 from mmlrs.stages.batching import (
@@ -49,3 +50,5 @@ __all__ = [
     "TimerModel",
     "UDFTransformer",
 ]
+
+__dir__ = public(globals())

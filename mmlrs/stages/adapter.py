@@ -9,8 +9,9 @@ import pyarrow as pa
 from mmlrs._generated import stages as _generated
 from mmlrs.base import Stage
 from mmlrs.engine.bridge import collect, through_spark
-from mmlrs.engine.expr import plain, resolve
-from mmlrs.errors import InvalidParamError, SchemaMismatchError
+from mmlrs.engine.datasets import ignores_case
+from mmlrs.engine.expr import check_new, plain, resolve_all
+from mmlrs.errors import InvalidParamError
 
 __all__ = ["MultiColumnAdapter", "MultiColumnAdapterModel"]
 
@@ -31,7 +32,7 @@ class MultiColumnAdapter(_generated.MultiColumnAdapter):
             )
 
     def _fit_spark(self, df: Any) -> Any:
-        return self._model(df, df.columns, ignore_case=True)
+        return self._model(df, df.columns, ignore_case=ignores_case(df))
 
     def _fit_table(self, table: pa.Table) -> Any:
         base: Any = self.getBaseStage()
@@ -74,7 +75,7 @@ class MultiColumnAdapterModel(_generated.MultiColumnAdapterModel):
                 )
 
     def _transform_spark(self, df: Any) -> Any:
-        _resolved(self, df.columns, ignore_case=True)
+        _resolved(self, df.columns, ignore_case=ignores_case(df))
         return self._through(df)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -132,10 +133,7 @@ def _check_pairs(stage: Any) -> None:
 
 def _resolved(stage: Any, columns: list[str], *, ignore_case: bool) -> tuple[list[str], list[str]]:
     """Return the input columns as the dataset spells them, and the output columns, none of which exists."""
-    inputs = [resolve(name, columns, stage._stage, ignore_case=ignore_case) for name in stage.getInputCols()]
+    inputs = resolve_all(stage.getInputCols(), columns, stage._stage, ignore_case=ignore_case)
     outputs = list(stage.getOutputCols())
-    taken = {name.lower() if ignore_case else name for name in columns}
-    for name in outputs:
-        if (name.lower() if ignore_case else name) in taken:
-            raise SchemaMismatchError(f"{stage._stage}: column `{name}`: exists already")
+    check_new(outputs, columns, stage._stage, ignore_case=ignore_case)
     return inputs, outputs

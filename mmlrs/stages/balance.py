@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs._generated import stages as _generated
+from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import resolve
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
@@ -32,7 +33,7 @@ class ClassBalancer(_generated.ClassBalancer):
 
         from mmlrs.engine import spark
 
-        name = resolve(self._value("inputCol"), df.columns, self._stage, ignore_case=True)
+        name = resolve(self._value("inputCol"), df.columns, self._stage, ignore_case=ignores_case(df))
         kind = _spark_kind(self._stage, df, name)
         label = F.col(spark.quoted(name)).cast(_SPARK[kind])
         counts = df.select(label.alias("label")).where(F.col("label").isNotNull()).groupBy("label").count()
@@ -88,7 +89,7 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
 
         from mmlrs.engine import spark
 
-        [name] = self._inputs(df.columns, ignore_case=True)
+        [name] = self._inputs(df.columns, ignore_case=ignores_case(df))
         kind = _spark_kind(self._stage, df, name)
         weights = self._weights(name, kind)
         label = F.col(spark.quoted(name)).cast(_SPARK[kind])

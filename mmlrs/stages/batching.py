@@ -10,6 +10,7 @@ import pyarrow as pa
 from mmlrs._generated import stages as _generated
 from mmlrs.base import PythonTransformer
 from mmlrs.engine.batches import ArrivingBatches, FixedBatches, Flattened, TimedBatches, batch_schema, is_list
+from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import resolve_all
 from mmlrs.errors import SchemaMismatchError
 
@@ -96,29 +97,29 @@ class FlattenBatch(_generated.FlattenBatch):
     __doc__ = _generated.FlattenBatch.__doc__
     __module__ = "mmlrs.stages"
 
-    def _places(self, kinds: dict[str, tuple[bool, str]], *, ignore_case: bool) -> tuple[int, ...]:
-        """Return where the columns to flatten are; `kinds` says of each column whether it is a list, and its type."""
-        names = list(kinds)
+    def _places(self, kinds: list[tuple[str, bool, str]], *, ignore_case: bool) -> tuple[int, ...]:
+        """Return where the columns to flatten are; `kinds` has each column's name, whether it is a list, and its type."""
+        names = [name for name, _, _ in kinds]
         given = self.getCols()
         if given is None:
-            chosen = [name for name, (listed, _) in kinds.items() if listed]
+            places = [i for i, (_, listed, _) in enumerate(kinds) if listed]
         else:
-            chosen = list(dict.fromkeys(resolve_all(given, names, self._stage, ignore_case=ignore_case)))
-        for name in chosen:
-            listed, kind = kinds[name]
+            chosen = dict.fromkeys(resolve_all(given, names, self._stage, ignore_case=ignore_case))
+            places = [names.index(name) for name in chosen]
+        for name, listed, kind in (kinds[i] for i in places):
             if not listed:
                 raise SchemaMismatchError(
                     f"{self._stage}: column `{name}`: has type {kind}; {self._stage} reads array"
                 )
-        if not chosen:
+        if not places:
             raise SchemaMismatchError(f"{self._stage}: the dataset has no array column to flatten")
-        return tuple(names.index(name) for name in chosen)
+        return tuple(places)
 
     def _transform_spark(self, df: Any) -> Any:
         from pyspark.sql.types import ArrayType, StructField, StructType
 
-        kinds = {f.name: (isinstance(f.dataType, ArrayType), f.dataType.simpleString()) for f in df.schema}
-        places = self._places(kinds, ignore_case=True)
+        kinds = [(f.name, isinstance(f.dataType, ArrayType), f.dataType.simpleString()) for f in df.schema]
+        places = self._places(kinds, ignore_case=ignores_case(df))
         _check_travels(self._stage, df)
         fields = [
             StructField(f.name, f.dataType.elementType, True, f.metadata) if i in places else f
@@ -127,6 +128,6 @@ class FlattenBatch(_generated.FlattenBatch):
         return df.mapInArrow(Flattened(self._stage, places, " of the batch"), StructType(fields))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        kinds = {f.name: (is_list(f.type), str(f.type)) for f in table.schema}
+        kinds = [(f.name, is_list(f.type), str(f.type)) for f in table.schema]
         work = Flattened(self._stage, self._places(kinds, ignore_case=False))
         return pa.Table.from_batches(work(table.to_batches()), schema=work.schema(table.schema))

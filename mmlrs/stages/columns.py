@@ -8,18 +8,19 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
+from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import Expr, Source, sources_of
 
 __all__ = ["DropColumns", "RenameColumn", "SelectColumns"]
 
 
-def _keep(df: Any, names: list[str]) -> Any:
-    """Select columns; native columns whose sources stay remain part of the single pass."""
+def _with_rest(df: Any, made: Any) -> Any:
+    """Return what is left of the columns of `df`; native ones whose sources stay remain part of the single pass."""
     from mmlrs.engine import spark
 
-    kept = set(names)
+    kept = set(made.columns)
     lineage = {n: e for n, e in spark.lineage_of(df).items() if n in kept and sources_of(e) <= kept}
-    return spark.with_lineage(df.select(*[spark.quoted(n) for n in names]), lineage)
+    return spark.with_lineage(made, lineage)
 
 
 class SelectColumns(_generated.SelectColumns):
@@ -27,7 +28,10 @@ class SelectColumns(_generated.SelectColumns):
     __module__ = "mmlrs.stages"
 
     def _transform_spark(self, df: Any) -> Any:
-        return _keep(df, self._inputs(df.columns, ignore_case=True))
+        from mmlrs.engine import spark
+
+        names = self._inputs(df.columns, ignore_case=ignores_case(df))
+        return _with_rest(df, df.select(*[spark.quoted(name) for name in names]))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return table.select(self._inputs(table.column_names, ignore_case=False))
@@ -38,8 +42,7 @@ class DropColumns(_generated.DropColumns):
     __module__ = "mmlrs.stages"
 
     def _transform_spark(self, df: Any) -> Any:
-        dropped = self._inputs(df.columns, ignore_case=True)
-        return _keep(df, [name for name in df.columns if name not in dropped])
+        return _with_rest(df, df.drop(*self._inputs(df.columns, ignore_case=ignores_case(df))))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return table.drop_columns(self._inputs(table.column_names, ignore_case=False))
@@ -52,7 +55,7 @@ class RenameColumn(_generated.RenameColumn):
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
-        (old,), (new,) = self._inputs(df.columns, ignore_case=True), self._columns("output")
+        (old,), (new,) = self._inputs(df.columns, ignore_case=ignores_case(df)), self._columns("output")
         lineage = {new if n == old else n: _renamed(e, old, new) for n, e in spark.lineage_of(df).items()}
         return spark.with_lineage(df.withColumnsRenamed({old: new}), lineage)
 

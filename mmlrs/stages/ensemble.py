@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from mmlrs._generated import stages as _generated
 from mmlrs.engine.batches import is_list
-from mmlrs.engine.expr import resolve_all
+from mmlrs.engine.datasets import ignores_case
+from mmlrs.engine.expr import check_new, resolve_all
 from mmlrs.engine.table import is_vector_struct
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 
@@ -37,11 +38,9 @@ class EnsembleByKey(_generated.EnsembleByKey):
             )
         if len(set(keys)) < len(keys):
             raise InvalidParamError(f"{self._stage}: param `keys` must name each column once")
-        seen = {_folded(c, ignore_case) for c in (keys if self.getCollapseGroup() else columns)}
-        for name in names:
-            if _folded(name, ignore_case) in seen:
-                raise SchemaMismatchError(f"{self._stage}: column `{name}`: exists already")
-            seen.add(_folded(name, ignore_case))
+        taken = keys if self.getCollapseGroup() else columns
+        for i, name in enumerate(names):
+            check_new([name], [*taken, *names[:i]], self._stage, ignore_case=ignore_case)
         return keys, dict(zip(names, cols, strict=True))
 
     def _refuse(self, name: str, kind: object, reads: str) -> SchemaMismatchError:
@@ -54,9 +53,9 @@ class EnsembleByKey(_generated.EnsembleByKey):
         from pyspark.ml.linalg import VectorUDT
         from pyspark.sql import functions as F
 
-        from mmlrs.engine.spark import quoted
+        from mmlrs.engine.spark import quoted, refuse_old_vectors
 
-        keys, cols = self._named(df.columns, ignore_case=True)
+        keys, cols = self._named(df.columns, ignore_case=ignores_case(df))
         schema = {field.name: field for field in df.schema}
         for name in keys:
             if not _groups(schema[name].dataType):
@@ -65,6 +64,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
         averages: list[Any] = []
         for i, (name, source) in enumerate(cols.items()):
             field, rows = schema[source], f"__rows{i}__"
+            refuse_old_vectors(self._stage, field)
             values = self._values(field)
             attributes = {k: v for k, v in field.metadata.items() if k == "ml_attr"}
             if values is None:
@@ -217,10 +217,6 @@ class EnsembleByKey(_generated.EnsembleByKey):
 
 
 _READS = "{} reads number, vector, array of numbers"
-
-
-def _folded(name: str, ignore_case: bool) -> str:
-    return name.lower() if ignore_case else name
 
 
 def _groups(kind: Any) -> bool:

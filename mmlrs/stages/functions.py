@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from mmlrs._callables import name_of
 from mmlrs._generated import stages as _generated
+from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.ddl import arrow_type
 from mmlrs.engine.table import batches_of
 from mmlrs.errors import ExecutionError, InvalidParamError, SchemaMismatchError
@@ -109,7 +110,7 @@ class UDFTransformer(_generated.UDFTransformer):
 
         from mmlrs.engine import spark
 
-        columns = [F.col(spark.quoted(n)) for n in self._inputs(df.columns, ignore_case=True)]
+        columns = [F.col(spark.quoted(n)) for n in self._inputs(df.columns, ignore_case=ignores_case(df))]
         function: Any = self.getUdf()
         if not _is_udf(function):
             try:

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
+from mmlrs.engine.datasets import ignores_case
 from mmlrs.errors import SchemaMismatchError
 
 __all__ = ["Cacher", "CheckpointData", "PartitionConsolidator", "Repartition", "StratifiedRepartition"]
@@ -68,7 +69,7 @@ class StratifiedRepartition(_generated.StratifiedRepartition):
 
         from mmlrs.engine import spark
 
-        [name] = self._inputs(df.columns, ignore_case=True)
+        [name] = self._inputs(df.columns, ignore_case=ignores_case(df))
         kind = df.schema[name].dataType
         if not _sortable(kind):
             raise SchemaMismatchError(

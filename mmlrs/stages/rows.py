@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from mmlrs._generated import stages as _generated
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.bridge import collect, through_spark
+from mmlrs.engine.datasets import ignores_case
+from mmlrs.engine.expr import check_new
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 __all__ = ["Explode", "PartitionSample", "Query"]
@@ -32,7 +34,7 @@ class Explode(_generated.Explode):
 
         from mmlrs.engine import spark
 
-        [name] = self._inputs(df.columns, ignore_case=True)
+        [name] = self._inputs(df.columns, ignore_case=ignores_case(df))
         kind = df.schema[name].dataType
         if not isinstance(kind, ArrayType):
             raise self._refuse(name, kind.simpleString())
@@ -79,8 +81,7 @@ class PartitionSample(_generated.PartitionSample):
     def _part_column(self, columns: list[str], *, ignore_case: bool) -> str:
         """Return the name of the column of part numbers, which must be a new one."""
         name: str = self.getNewColName()
-        if (name.lower() if ignore_case else name) in {c.lower() if ignore_case else c for c in columns}:
-            raise SchemaMismatchError(f"{self._stage}: column `{name}`: exists already")
+        check_new([name], columns, self._stage, ignore_case=ignore_case)
         return name
 
     def _transform_spark(self, df: Any) -> Any:
@@ -88,7 +89,7 @@ class PartitionSample(_generated.PartitionSample):
 
         random = F.rand(self.getSeed())
         if self.getMode() == "AssignToPartition":
-            name = self._part_column(df.columns, ignore_case=True)
+            name = self._part_column(df.columns, ignore_case=ignores_case(df))
             return df.select("*", F.floor(random * self.getNumParts()).cast("int").alias(name))
         share, count = self._size()
         if self.getMode() == "Head":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs._names import public
 from mmlrs.testing.checks import check_stage, checks_of, sample_stage
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ __all__ = [
     "sample_tokenizer",
     "worker_counters",
 ]
+
+__dir__ = public(globals())
 
 
 def sample_image(format: str = "jpeg") -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmlrs._names import public
 from mmlrs.train.learners import (
     TrainClassifier,
     TrainedClassifierModel,
@@ -22,3 +23,5 @@ __all__ = [
     "plot_precision_recall",
     "plot_roc",
 ]
+
+__dir__ = public(globals())

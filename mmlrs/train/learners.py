@@ -13,14 +13,15 @@ import pyarrow as pa
 from mmlrs._generated import train as _generated
 from mmlrs.base import Estimator, PythonModel
 from mmlrs.engine.bridge import added_by, through_spark, with_metadata
-from mmlrs.engine.expr import plain, resolve, resolve_all
+from mmlrs.engine.datasets import ignores_case
+from mmlrs.engine.expr import check_new, plain, resolve, resolve_all
 from mmlrs.errors import DecodeError, InvalidParamError, MmlrsError, SchemaMismatchError
 from mmlrs.featurize import Featurize
 from mmlrs.stages import RenameColumn
 from mmlrs.train.kinds import check_learner, inside, predictor, refuse_foreign, value_of
 from mmlrs.train.labels import class_labels, number_label
 from mmlrs.train.scored import METADATA
-from mmlrs.train.wiring import Wires, check_new, inner_name, leaves, other_inputs, outputs_of, wired
+from mmlrs.train.wiring import Wires, check_added, inner_name, leaves, other_inputs, outputs_of, wired
 
 __all__ = ["TrainClassifier", "TrainRegressor", "TrainedClassifierModel", "TrainedRegressorModel"]
 
@@ -97,7 +98,7 @@ class Trainer(Estimator):
     def _check_columns(self, df: Any) -> None:
         """Fail on what can be known of the columns before any work."""
         self._names(df)
-        check_new(self, self._learner(), df.columns, self._features_col())
+        check_added(self, self._learner(), df.columns, self._features_col(), ignore_case=ignores_case(df))
 
     def _prepare(self, df: Any, whole: Any = None) -> Prepared:
         """Fit what makes features and numbers of labels; the labels are those of `whole`, if given."""
@@ -159,13 +160,13 @@ class Trainer(Estimator):
 
     def _names(self, df: Any) -> tuple[str, list[str], dict[str, str]]:
         """Return the columns of labels, of inputs and of what the learner reads otherwise, as the DataFrame spells them."""
-        label = resolve(self._value("labelCol"), df.columns, self._stage, ignore_case=True)
-        others = other_inputs(self, self._learner(), df.columns)
+        ignore_case = ignores_case(df)
+        label = resolve(self._value("labelCol"), df.columns, self._stage, ignore_case=ignore_case)
+        others = other_inputs(self, self._learner(), df.columns, ignore_case=ignore_case)
         inputs = self._value("inputCols")
         if inputs is None:
             inputs = [name for name in df.columns if name not in (label, *others)]
-        else:
-            inputs = resolve_all(inputs, df.columns, self._stage, ignore_case=True)
+        inputs = resolve_all(inputs, df.columns, self._stage, ignore_case=ignore_case)
         if label in inputs:
             raise InvalidParamError(f"{self._stage}: param `inputCols` must not name the label, `{label}`")
         if not inputs:
@@ -331,19 +332,12 @@ class _Trained(PythonModel):
         from mmlrs.engine import spark
 
         featurizer, model = self._value("featurizer"), self._value("model")
-        self._check_new(df.columns, ignore_case=True)
+        check_new(self._outputs().values(), df.columns, self._stage, ignore_case=ignores_case(df))
         made = model.transform(featurizer.transform(df))
         lineage = spark.lineage_of(made)
         names = [name for name in made.columns if name != featurizer.getOutputCol()]
         made = spark.marked(made, names, self._marks(names, df.columns))
         return spark.with_lineage(made, {n: e for n, e in lineage.items() if n in df.columns})
-
-    def _check_new(self, columns: list[str], *, ignore_case: bool) -> None:
-        """Fail on a column that the learner would add and that is there already."""
-        taken = {name.lower() if ignore_case else name for name in columns}
-        for name in self._outputs().values():
-            if (name.lower() if ignore_case else name) in taken:
-                raise SchemaMismatchError(f"{self._stage}: column `{name}`: exists already")
 
     def _outputs(self) -> dict[str, str]:
         """Return the columns that the learner adds, by the part that they play."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import resolve
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
@@ -57,11 +58,12 @@ def scored_columns(stage: Any, dataset: Any, kind: str | None) -> Scored:
     `kind` is what the user asked for, or None for what the metadata tell.
     """
     facts = facts_of(dataset)
-    spark = not isinstance(dataset, pa.Table)
+    columns = dataset.column_names if isinstance(dataset, pa.Table) else dataset.columns
+    ignore_case = ignores_case(dataset)
 
     def named(param: str) -> str | None:
         value = stage._value(param)
-        return None if value is None else resolve(value, facts, stage._stage, ignore_case=spark)
+        return None if value is None else resolve(value, columns, stage._stage, ignore_case=ignore_case)
 
     def marked(*roles: str) -> str | None:
         return _marked(stage, facts, kind, roles)

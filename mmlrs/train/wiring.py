@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmlrs.engine.expr import plain, resolve
+from mmlrs.engine.expr import folded, plain, resolve
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 from mmlrs.train.kinds import inside, predictor, value_of
 
-__all__ = ["Wires", "check_new", "every", "inner_name", "leaves", "other_inputs", "outputs_of", "wired"]
+__all__ = ["Wires", "check_added", "every", "inner_name", "leaves", "other_inputs", "outputs_of", "wired"]
 
 _ROLES = ("prediction", "probability", "rawPrediction")
 _READ = ("featuresCol", "labelCol", "inputCol", "inputCols")
@@ -70,26 +70,26 @@ def outputs_of(learner: Any) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def check_new(stage: Any, learner: Any, columns: list[str], features: str) -> None:
+def check_added(stage: Any, learner: Any, columns: list[str], features: str, *, ignore_case: bool) -> None:
     """Fail on columns that would be added and are there already."""
-    taken = {name.lower(): name for name in columns}
+    taken = {folded(name, ignore_case): name for name in columns}
     for name in outputs_of(learner):
-        if name.lower() in taken:
+        if folded(name, ignore_case) in taken:
             raise SchemaMismatchError(
-                f"{stage._stage}: column `{taken[name.lower()]}`: exists already, and the {type(learner).__name__} writes "
+                f"{stage._stage}: column `{taken[folded(name, ignore_case)]}`: exists already, and the {type(learner).__name__} writes "
                 "one of that name; rename or drop it first"
             )
-    if features.lower() in taken:
+    if folded(features, ignore_case) in taken:
         raise SchemaMismatchError(
-            f"{stage._stage}: column `{taken[features.lower()]}`: exists already; name another one in `featuresCol`, where "
+            f"{stage._stage}: column `{taken[folded(features, ignore_case)]}`: exists already; name another one in `featuresCol`, where "
             "the features are during training"
         )
 
 
-def other_inputs(stage: Any, learner: Any, columns: list[str]) -> list[str]:
+def other_inputs(stage: Any, learner: Any, columns: list[str], *, ignore_case: bool) -> list[str]:
     """Return the columns that a learner reads beside features and label: weights, folds and the like."""
     made, found = set(outputs_of(learner)), []
-    known = {name.lower() for name in columns}
+    known = {folded(name, ignore_case) for name in columns}
     for part in every(learner):
         for param in part.params:
             name, value = param.name, value_of(part, param.name)
@@ -97,8 +97,8 @@ def other_inputs(stage: Any, learner: Any, columns: list[str]) -> list[str]:
                 continue
             if not isinstance(value, str) or value in made:
                 continue
-            if name in _OTHERS or value.lower() in known:
-                found.append(resolve(value, columns, stage._stage, ignore_case=True))
+            if name in _OTHERS or folded(value, ignore_case) in known:
+                found.append(resolve(value, columns, stage._stage, ignore_case=ignore_case))
     return list(dict.fromkeys(found))
 
 
@@ -188,7 +188,9 @@ class _Wiring:
             elif value in self.made:
                 continue
             else:
-                new = next((n for o, n in self.wires.others.items() if o.lower() == value.lower()), value)
+                others = self.wires.others
+                same = next((name for old, name in others.items() if old.lower() == value.lower()), value)
+                new = others.get(value, same)
             if new != value:
                 stage._set(**{param.name: new})
 

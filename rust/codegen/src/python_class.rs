@@ -36,6 +36,7 @@ pub fn module(name: &str, stages: &[&StageSpec]) -> String {
     let _ = writeln!(out, "from typing import {}\n", typing.join(", "));
     let model = types.iter().any(|t| t.annotation() == "ModelLike");
     let params = if types.iter().any(|t| t.annotation().contains("Params")) { "Params, " } else { "" };
+    out.push_str("from mmlrs._names import by_name\n");
     let _ = writeln!(out, "from mmlrs._params import Convert, Param, {params}undefined");
     let _ = writeln!(out, "from mmlrs.base import {}", bases.join(", "));
     if model {
@@ -77,7 +78,7 @@ fn class(spec: &StageSpec) -> String {
             convert = param.ty.name(),
         );
     }
-    out.push_str("\n    def __init__(\n        self,\n        *,\n");
+    out.push_str("\n    @by_name\n    def __init__(\n        self,\n        *,\n");
     for param in &spec.params {
         let _ = writeln!(out, "        {}: {} | None = None,", param.name, param.ty.annotation());
     }

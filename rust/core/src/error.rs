@@ -58,8 +58,9 @@ impl Error {
 
     /// A column that the data does not have.
     pub fn column_not_found(column: &str, available: &[String]) -> Self {
-        let mut error =
-            Self::new(ErrorKind::ColumnNotFound, format!("not found; the columns are {}", quoted(available)));
+        let names = available.iter().map(String::as_str);
+        let text = format!("not found{}; the columns are {}", crate::suggestion(column, names), quoted(available));
+        let mut error = Self::new(ErrorKind::ColumnNotFound, text);
         error.place.column = Some(column.to_owned());
         error
     }
@@ -194,6 +195,14 @@ mod tests {
     fn a_param_error_names_stage_and_param() {
         let error = Error::param("miniBatchSize", "must be at least 1, got 0").at_stage("ImageFeaturizer");
         assert_eq!(error.to_string(), "ImageFeaturizer: param `miniBatchSize` must be at least 1, got 0");
+    }
+
+    #[test]
+    fn a_column_that_is_missing_is_compared_with_those_there_are() {
+        let columns = ["id".to_owned(), "image".to_owned()];
+        let message = |name| Error::column_not_found(name, &columns).to_string();
+        assert_eq!(message("imgae"), "column `imgae`: not found (did you mean `image`?); the columns are `id`, `image`");
+        assert_eq!(message("text"), "column `text`: not found; the columns are `id`, `image`");
     }
 
     #[test]

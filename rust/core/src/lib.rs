@@ -8,6 +8,7 @@ mod counters;
 mod error;
 mod file_key;
 mod fit;
+mod nearest;
 mod param;
 mod policy;
 mod sample;
@@ -24,6 +25,7 @@ pub use counters::{Counter, counters, reset_counters};
 pub use error::{Error, ErrorKind, Result};
 pub use file_key::FileKey;
 pub use fit::{DynFit, Fit, FitState, Fitted};
+pub use nearest::{edit_distance, misspelt, nearest, suggestion};
 pub use param::{
     ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,
     StrMap, ValueList,

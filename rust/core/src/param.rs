@@ -30,7 +30,8 @@ impl ParamMap {
             Some(name) => Err(Error::param(
                 name,
                 format!(
-                    "does not exist; the params are {}",
+                    "does not exist{}; the params are {}",
+                    crate::suggestion(name, specs.iter().map(|s| s.name)),
                     specs.iter().map(|s| s.name).collect::<Vec<_>>().join(", ")
                 ),
             )),
@@ -77,7 +78,7 @@ fn checked<T: ParamField>(value: &Value, spec: &ParamSpec) -> Result<T> {
         return Ok(field);
     }
     let sentence = spec.constraint.sentence().unwrap_or_default();
-    Err(Error::param(spec.name, format!("{sentence}, got {value}")))
+    Err(Error::param(spec.name, format!("{sentence}, got {value}{}", spec.constraint.suggestion(value))))
 }
 
 /// A set of params that several stages share: a field with `#[param(group)]`.

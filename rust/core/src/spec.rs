@@ -263,6 +263,14 @@ impl Constraint {
         }
     }
 
+    /// " (did you mean "x"?)" for a value that is nearly one of those that are allowed.
+    pub fn suggestion(&self, value: &Value) -> String {
+        let (Self::OneOf(values), Some(given)) = (self, value.as_str()) else { return String::new() };
+        crate::nearest(given, values.iter().copied())
+            .map(|near| format!(" (did you mean \"{near}\"?)"))
+            .unwrap_or_default()
+    }
+
     /// A value of the right type that is not allowed, for checks.
     pub fn violation(&self) -> Option<Value> {
         match self {

@@ -23,6 +23,16 @@ pub fn stage_specs() -> String {
     Value::from(mmlrs_registry::stages().iter().map(|e| e.spec().to_json()).collect::<Vec<_>>()).to_string()
 }
 
+/// The name that `name` was meant to be, or None; with `strict`, only if it is a slip of that name.
+#[pyfunction]
+#[pyo3(signature = (name, names, *, strict = false))]
+#[expect(clippy::needless_pass_by_value, reason = "what Python gives")]
+pub fn nearest(name: &str, names: Vec<String>, strict: bool) -> Option<String> {
+    let names = names.iter().map(String::as_str);
+    let found = if strict { mmlrs_core::misspelt(name, names) } else { mmlrs_core::nearest(name, names) };
+    found.map(str::to_owned)
+}
+
 /// Raises when the params (a JSON object) are not valid for the stage.
 #[pyfunction]
 #[pyo3(name = "check_params")]

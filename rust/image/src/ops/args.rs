@@ -1,6 +1,6 @@
 //! The arguments of one operation, read one by one; what is left over is an error.
 
-use mmlrs_core::{Error, Operation, Result};
+use mmlrs_core::{Error, Operation, Result, suggestion};
 use serde_json::Value;
 
 /// Arguments of the operation at `index` of the param `stages`.
@@ -121,7 +121,8 @@ impl<'a> Args<'a> {
             None => Ok(()),
             Some(_) if self.read.is_empty() => Err(self.error("takes no arguments")),
             Some(key) => {
-                Err(self.error(format!("argument `{key}` does not exist; the arguments are {}", self.read.join(", "))))
+                let meant = suggestion(key, self.read.iter().copied());
+                Err(self.error(format!("argument `{key}` does not exist{meant}; the arguments are {}", self.read.join(", "))))
             }
         }
     }

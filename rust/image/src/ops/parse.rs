@@ -1,6 +1,6 @@
 //! From the param `stages` to typed operations.
 
-use mmlrs_core::{Error, Operation, Result};
+use mmlrs_core::{Error, Operation, Result, suggestion};
 
 use super::args::Args;
 use super::{Border, ColorCode, Interpolation, Op, Resize, ResizeTo};
@@ -39,7 +39,12 @@ fn parse_op(index: usize, operation: &Operation, interpolation: Interpolation) -
     let Some(action) = ACTIONS.iter().find(|a| a.eq_ignore_ascii_case(&operation.action)) else {
         return Err(Error::param(
             "stages",
-            format!("item {index}: unknown action `{}`; the actions are {}", operation.action, ACTIONS.join(", ")),
+            format!(
+                "item {index}: unknown action `{}`{}; the actions are {}",
+                operation.action,
+                suggestion(&operation.action, ACTIONS.iter().copied()),
+                ACTIONS.join(", ")
+            ),
         ));
     };
     let a = &mut args;

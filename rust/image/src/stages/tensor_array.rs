@@ -66,8 +66,9 @@ impl Normalize {
                     return Err(Error::param(
                         "stages",
                         format!(
-                            "item {index} (`normalize`): argument `{name}` does not exist; the arguments are mean, std, \
-                             scale"
+                            "item {index} (`normalize`): argument `{name}` does not exist{}; the arguments are mean, std, \
+                             scale",
+                            mmlrs_core::suggestion(name, ["mean", "std", "scale"])
                         ),
                     ));
                 }

@@ -1,0 +1,101 @@
+"""What a dataset is: a Spark DataFrame, a table, or something else; and how its columns are looked up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmlrs.errors import SchemaMismatchError
+
+__all__ = [
+    "ignores_case",
+    "is_pandas",
+    "is_polars",
+    "is_spark",
+    "is_table",
+    "refused",
+    "session_ignores_case",
+]
+
+
+def _mro(dataset: Any) -> list[str]:
+    return [f"{kind.__module__}.{kind.__qualname__}" for kind in type(dataset).__mro__]
+
+
+def is_spark(dataset: Any) -> bool:
+    """Is this a Spark DataFrame, classic or Connect?"""
+    spark = sys.modules.get("pyspark.sql")  # without it there is no DataFrame
+    return spark is not None and isinstance(dataset, spark.DataFrame)
+
+
+def is_pandas(dataset: Any) -> bool:
+    """Is this a pandas DataFrame, or one that derives from it, such as GeoPandas's?"""
+    return any(name.startswith("pandas.") and name.endswith(".DataFrame") for name in _mro(dataset))
+
+
+def is_polars(dataset: Any) -> bool:
+    """Is this a polars DataFrame?"""
+    return any(name.startswith("polars.") and name.endswith(".DataFrame") for name in _mro(dataset))
+
+
+def is_table(dataset: Any) -> bool:
+    """Is this a pandas DataFrame or a table with the Arrow PyCapsule interface?"""
+    if is_pandas(dataset):
+        return True
+    arrow = hasattr(dataset, "__arrow_c_stream__") or hasattr(dataset, "__arrow_c_array__")
+    return arrow and not isinstance(dataset, type) and not _is_column(dataset)
+
+
+def ignores_case(dataset: Any) -> bool:
+    """Are the names of this dataset's columns the same in any case? On Spark that is a setting; tables are exact."""
+    return is_spark(dataset) and session_ignores_case(dataset.sparkSession)
+
+
+def session_ignores_case(session: Any) -> bool:
+    """Does a Spark session take names that differ in case for the same?"""
+    return str(session.conf.get("spark.sql.caseSensitive", "false")).lower() != "true"
+
+
+def refused(stage: str, work: str, dataset: Any) -> SchemaMismatchError:
+    """Return the error of a dataset that is no table, with what makes a table of it."""
+    kind = type(dataset)
+    name = f"a {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
+    return SchemaMismatchError(
+        f"{stage}: cannot {work} {name}{_remedy(dataset)}; expected a Spark DataFrame, a pandas or polars DataFrame, a "
+        "pyarrow.Table, or another table with the Arrow PyCapsule interface"
+    )
+
+
+def _is_column(dataset: Any) -> bool:
+    """Is this one column, of pandas, polars or pyarrow?"""
+    kinds = {"Series", "Array", "ChunkedArray", "Index"}
+    return any(
+        name.split(".")[0] in ("pandas", "polars", "pyarrow") and name.rsplit(".", 1)[-1] in kinds
+        for name in _mro(dataset)
+    )
+
+
+def _remedy(dataset: Any) -> str:
+    """Return how to make a table of what people give instead of one."""
+    names = _mro(dataset)
+    if isinstance(dataset, type):
+        return f", the class {dataset.__qualname__}"
+    if _is_column(dataset):
+        arrow = names[0].startswith("pyarrow")
+        return ", one column: make a table of it with " + (
+            'pyarrow.table({"name": column})' if arrow else "its to_frame()"
+        )
+    if isinstance(dataset, Mapping):
+        return ": make a table of it with pyarrow.table(data)"
+    if isinstance(dataset, Sequence) and dataset and all(isinstance(row, Mapping) for row in dataset):
+        return " of dicts: make a table of it with pyarrow.Table.from_pylist(rows)"
+    if any(name.startswith("pandas.") and name.endswith("GroupBy") for name in names):
+        return ": aggregate it first"
+    if any(name.startswith("polars.") and name.endswith(".LazyFrame") for name in names):
+        return ": collect() it first"
+    if any(name.startswith("pyspark.pandas.") and name.endswith(".DataFrame") for name in names):
+        return ": take its to_spark()"
+    if any(name.startswith("numpy.") for name in names):
+        return ': name its columns, as in pandas.DataFrame(data, columns=["a", "b"])'
+    return ""

@@ -1,0 +1,227 @@
+"""pandas DataFrames as tables and back: names of any kind, cells that Arrow cannot hold, and the index.
+
+A table's names are strings, and its columns have one type each. A DataFrame's labels may be anything, and a column of
+objects may hold a set beside a number. What Arrow cannot hold stays with pandas: in the table a column of places stands for
+it, which a stage passes on as it does any other column, and on the way back each place becomes its object again. The type of
+such a column tells what it is, so a stage that reads it refuses it with the cause.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mmlrs.errors import SchemaMismatchError
+
+__all__ = ["INDEX", "from_pandas", "from_polars", "refuse_aside", "to_pandas", "to_polars", "without_views"]
+
+#: The column that stands for the index.
+INDEX = "__mmlrs_index__"
+
+_PLACE = "place"
+_ASIDE = "values that Arrow cannot hold: "
+
+
+def from_pandas(frame: Any, *, index: bool = False) -> pa.Table:
+    """Return a DataFrame as a table; `index` keeps its index, as a column of places."""
+    names = [str(label) for label in frame.columns]
+    plain = frame.copy(deep=False)
+    plain.columns = range(len(names))  # from here on by number: labels may be anything, and the same twice
+    for i, kind in enumerate(plain.dtypes):
+        if _is_sparse(kind):
+            plain[i] = plain[i].sparse.to_dense()
+    columns, notes = _converted(plain)
+    if index and not _is_default(frame.index):
+        names = [*names, INDEX]
+        columns.append(_places(np.arange(len(frame), dtype=np.int64), "the index"))
+    return pa.Table.from_arrays(columns, names=names, metadata=_renamed_notes(notes, names))
+
+
+def from_polars(frame: Any) -> pa.Table:
+    """Return a polars DataFrame as a table; of its objects Arrow would get the addresses."""
+    objects = [i for i, kind in enumerate(frame.dtypes) if str(kind) == "Object"]
+    plain = frame.drop([frame.columns[i] for i in objects])
+    if not objects:
+        return pa.RecordBatchReader.from_stream(plain).read_all()
+    held = dict(zip(plain.columns, plain.to_arrow().columns, strict=True))
+    for i in objects:
+        places = np.arange(len(frame), dtype=np.int64) + i * len(frame)
+        held[frame.columns[i]] = _places(places, "objects of Python")
+    return pa.table({name: held[name] for name in frame.columns})
+
+
+def to_polars(table: pa.Table, like: Any) -> Any:
+    """Return a table as a polars DataFrame, with the objects of the one that it came of."""
+    import polars as pl
+
+    frame: Any = pl.from_arrow(table)
+    for field in table.schema:
+        if _stands_for(field.type):
+            cells = _cells(table[field.name], len(like), lambda row, column: like[row, column])
+            frame = frame.with_columns(pl.Series(field.name, list(cells), dtype=pl.Object))
+    return frame
+
+
+def _is_sparse(kind: Any) -> bool:
+    return type(kind).__name__ == "SparseDtype"
+
+
+def _is_default(index: Any) -> bool:
+    return (
+        type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1 and index.name is None
+    )
+
+
+def _renamed_notes(notes: dict[bytes, bytes] | None, names: list[str]) -> dict[bytes, bytes] | None:
+    """Return what pandas notes of its types, by the names of the columns rather than by their numbers."""
+    if not notes or b"pandas" not in notes:
+        return notes
+    told = json.loads(notes[b"pandas"])
+    columns = []
+    for column in told["columns"]:
+        name = names[int(column["field_name"])]
+        if names.count(name) == 1:
+            columns.append({**column, "name": name, "field_name": name})
+    told = {**told, "columns": columns, "index_columns": [], "column_indexes": []}
+    return {**notes, b"pandas": json.dumps(told).encode()}
+
+
+def _converted(frame: Any) -> tuple[list[Any], dict[bytes, bytes] | None]:
+    """Return the columns, with places for what Arrow cannot hold, and what pandas notes of their types."""
+    try:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+    except _UNFIT:
+        pass
+    else:
+        return list(table.columns), table.schema.metadata
+    columns, good = [], []
+    for i in frame.columns:
+        try:
+            columns.append(pa.Table.from_pandas(frame[[i]], preserve_index=False).column(0))
+            good.append(i)
+        except _UNFIT:
+            places = np.arange(len(frame), dtype=np.int64) + i * len(frame)
+            columns.append(_places(places, _kinds(frame[i])))
+    return columns, pa.Schema.from_pandas(frame[good], preserve_index=False).metadata
+
+
+#: What pyarrow raises for cells that it cannot convert.
+_UNFIT = (pa.ArrowException, TypeError, ValueError, OverflowError)
+
+
+def _kinds(column: Any) -> str:
+    """Return the names of the types of a column's cells, or of its type where that says more."""
+    if column.dtype != object:
+        return str(column.dtype)
+    kinds = sorted({type(value).__name__ for value in column if value is not None})
+    return ", ".join(kinds[:4]) + (", ..." if len(kinds) > 4 else "")
+
+
+def _places(places: Any, what: str) -> pa.Array:
+    kind = pa.struct([pa.field(_PLACE, pa.int64()), pa.field(f"{_ASIDE}{what}", pa.bool_())])
+    return pa.StructArray.from_arrays(
+        [pa.array(places), pa.nulls(len(places), pa.bool_())], fields=list(kind)
+    )
+
+
+def _what(kind: pa.DataType) -> str | None:
+    """Return what the places of a column of this type stand for, or None for a column of values."""
+    if pa.types.is_struct(kind) and kind.num_fields == 2 and kind.field(0).name == _PLACE:
+        name: str = kind.field(1).name
+        return name.removeprefix(_ASIDE) if name.startswith(_ASIDE) else None
+    return None
+
+
+def refuse_aside(stage: str, field: pa.Field) -> pa.Field:
+    """Return the field of a column that a stage reads; fails where the column's values stayed with pandas."""
+    if (what := _what(field.type)) is not None:
+        raise SchemaMismatchError(
+            f"{stage}: column `{field.name}`: holds {_ASIDE}{what}; convert it to one type first, text for instance: "
+            f"data[{field.name!r}].astype(str)"
+        )
+    return field
+
+
+def without_views(table: pa.Table) -> pa.Table:
+    """Return the table with plain text and bytes instead of views, of which Arrow cannot take or compare rows."""
+    fields = [field.with_type(_without_view(field.type)) for field in table.schema]
+    if all(field.type == old.type for field, old in zip(fields, table.schema, strict=True)):
+        return table
+    columns = [c.cast(field.type) for c, field in zip(table.columns, fields, strict=True)]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
+
+
+def _without_view(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    if pa.types.is_binary_view(kind):
+        return pa.large_binary()
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_without_view(kind.value_type)))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_without_view(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([member.with_type(_without_view(member.type)) for member in kind])
+    return kind
+
+
+def to_pandas(table: pa.Table, like: Any) -> Any:
+    """Return a table as a DataFrame: with the labels, the index and the objects of the DataFrame that it came of."""
+    rows = None
+    if INDEX in table.column_names:
+        at = table.column_names.index(INDEX)
+        rows = table.column(at).combine_chunks()
+        table = table.remove_column(at)
+    aside = {i: _objects(table.column(i), like) for i, f in enumerate(table.schema) if _stands_for(f.type)}
+    frame = table.to_pandas()
+    for i, objects in aside.items():
+        frame.isetitem(i, objects)
+    frame.columns = _labels(table.column_names, like.columns)
+    if rows is not None and _what(rows.type) is not None:
+        frame.index = like.index.take(rows.field(0).to_numpy(zero_copy_only=False))
+    elif len(frame) == len(like):
+        frame.index = like.index
+    return frame
+
+
+def _stands_for(kind: pa.DataType) -> bool:
+    """Does a column of this type hold places, or lists of them?"""
+    return _what(kind.value_type if pa.types.is_list(kind) else kind) is not None
+
+
+def _objects(column: pa.ChunkedArray, like: Any) -> Any:
+    """Return the cells that places stand for; lists of places as lists of cells."""
+    if not pa.types.is_list(column.type) and len(column) and not column.null_count:
+        numbers = column.combine_chunks().field(0).to_numpy(zero_copy_only=False)
+        return like.iloc[:, int(numbers[0]) // len(like)].array.take(numbers % len(like))
+    return _cells(column, len(like), lambda row, number: like.iat[row, number])
+
+
+def _cells(column: pa.ChunkedArray, rows: int, at: Callable[[int, int], Any]) -> Any:
+    """Return what `at` finds at places; the lists of places as lists."""
+
+    def cell(place: dict[str, int] | None) -> Any:
+        return None if place is None else at(place[_PLACE] % rows, place[_PLACE] // rows)
+
+    places = column.to_pylist()
+    cells = np.empty(len(places), object)
+    for i, place in enumerate(places):
+        cells[i] = [cell(p) for p in place] if isinstance(place, list) else cell(place)
+    return cells
+
+
+def _labels(names: list[str], old: Any) -> Any:
+    """Return labels for columns: those that they had, and for new ones their names."""
+    import pandas as pd
+
+    if all(isinstance(label, str) for label in old):
+        return names
+    known = {str(label): label for label in old}
+    if old.nlevels > 1:
+        rest = ("",) * (old.nlevels - 1)
+        return pd.MultiIndex.from_tuples([known.get(n, (n, *rest)) for n in names], names=old.names)
+    return pd.Index([known.get(n, n) for n in names], name=old.name)
