@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mmlrs.automl.trials import stages_in
+from mmlrs._params import stages_in
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import folded
 from mmlrs.errors import InvalidParamError
