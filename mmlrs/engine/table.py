@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs.engine import frames
 from mmlrs.engine.expr import Source, Value, bind, compile_program, resolve_all
 from mmlrs.engine.worker import VECTOR_MEMBERS
 from mmlrs.errors import SchemaMismatchError
@@ -42,7 +43,7 @@ def to_table(dataset: Any) -> pa.Table:
     if isinstance(dataset, pa.RecordBatch):
         return pa.Table.from_batches([dataset])
     if _is_pandas(dataset):
-        return _with_images(pa.Table.from_pandas(dataset))
+        return _with_images(frames.table_of(dataset))
     if hasattr(dataset, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(dataset).read_all()
     return pa.Table.from_batches([pa.record_batch(dataset)])
