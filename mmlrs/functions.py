@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs.base import NativeTransformer
-from mmlrs.engine.frames import array_of
 from mmlrs.engine.expr import Compiled, Expr, Source, bind, compile_program
+from mmlrs.engine.frames import array_of
 from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:

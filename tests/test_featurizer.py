@@ -19,6 +19,12 @@ from mmlrs.image import ImageFeaturizer, ImageTransformer, decode_to_tensor
 from mmlrs.models import default_model
 
 
+@pytest.fixture(autouse=True)
+def nothing_told_yet(monkeypatch):
+    """A warning comes once per process and text."""
+    monkeypatch.setattr("mmlrs.base._warned", set())
+
+
 def encoded(pixels: np.ndarray, kind: str = "png") -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind)
@@ -263,7 +269,6 @@ def test_what_params_or_metadata_say_holds_for_a_network_of_whole_numbers_too(ho
     metadata = {"means": [50.0] * 3, "stds": [2.0] * 3}
     model = color_means(metadata if how == "metadata" else None)
     stage = ImageFeaturizer(outputCol="f", model=model, headless=False, **(params if how == "params" else {}))
-    mmlrs.base._warned.clear()
     with pytest.warns(
         UserWarning, match=r"input `x` holds whole numbers from 0 to 255 .* makes -25.0 to 102.5"
     ):
@@ -305,16 +310,13 @@ def test_a_normalisation_that_nobody_can_mean_is_told_once(kind, pictures):
     params, words = DOUBTS[kind]
     stage = ImageFeaturizer(outputCol="f", model=networks.pictures_network(), **params)
     table = pa.table({"image": pictures[:1]})
-    mmlrs.base._warned.clear()
     with pytest.warns(UserWarning, match="ImageFeaturizer: .*" + words) as told:
-        stage.transform(table)
-        stage.copy().transform(table)
+        [s.transform(table) for s in (stage, stage.copy())]
     assert len(told) == 1
 
 
 def test_a_normalisation_in_the_metadata_is_doubted_as_such(pictures):
     model = networks.pictures_network(metadata={"mmlrs.image": json.dumps({"means": [0.5] * 3})})
-    mmlrs.base._warned.clear()
     with pytest.warns(
         UserWarning, match="the mean of the model's metadata is set and channelNormalizationStds is not"
     ):
@@ -323,7 +325,6 @@ def test_a_normalisation_in_the_metadata_is_doubted_as_such(pictures):
 
 def test_the_tensors_of_the_image_transformer_are_doubted_too(pictures):
     table = pa.table({"image": pictures[:1]})
-    mmlrs.base._warned.clear()
     wide = ImageTransformer(outputCol="t").resize(4, 4).normalize([127.0] * 3, [128.0] * 3, 1 / 255)
     with pytest.warns(UserWarning, match="ImageTransformer: .*normalizeStd goes up to 128"):
         wide.transform(table)
@@ -334,9 +335,14 @@ def test_the_tensors_of_the_image_transformer_are_doubted_too(pictures):
         idle.transform(table)
 
 
+def test_a_tensor_of_a_call_is_doubted_too(pictures):
+    with pytest.warns(UserWarning, match=r"decode_to_tensor: .*stds goes up to 128"):
+        decode_to_tensor(pictures[:1], height=4, width=4, means=[127] * 3, stds=[128] * 3)
+
+
 def test_means_of_an_impossible_number_are_named(pictures):
     with pytest.raises(
-        InvalidParamError, match="param `channelNormalizationMeans` has 2 values, .* have 3 channels"
+        InvalidParamError, match=r"param `channelNormalizationMeans` has 2 values, .* have 3 channels"
     ):
         features(pictures, networks.pictures_network(), channelNormalizationMeans=[0.5, 0.5])
 

@@ -160,7 +160,7 @@ def test_an_output_whose_rank_no_trial_tells_names_the_output_types_that_work():
     tensors = ONNXModel(model=model, outputType="tensor").transform(pa.table({"x": [ROW]})).select(["y"])
     again = ONNXModel(model=model, inputCol="y", outputCol="z")
     with pytest.raises(
-        ModelLoadError, match='rank of output `y` is not known .* outputType "vector" or "tensor"'
+        ModelLoadError, match=r'rank of output `y` is not known .* outputType "vector" or "tensor"'
     ):
         again.transform(tensors)
     assert again.setOutputType("vector").transform(tensors)["z"].to_pylist() == [ROW]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import networks
 import numpy as np
 import pandas as pd
-import polars
+import polars as pl
 import pyarrow as pa
 import pytest
 from networks import network, node, value
@@ -111,7 +111,7 @@ def test_pandas_polars_and_arrow_give_a_model_the_same():
     )
     results = [
         np.array(stage.transform(frame)["y"].to_numpy(), dtype=float)
-        for frame in (pd.DataFrame(cells), polars.DataFrame(cells), pa.table(cells))
+        for frame in (pd.DataFrame(cells), pl.DataFrame(cells), pa.table(cells))
     ]
     for result in results:
         np.testing.assert_array_equal(result, [2.0, NAN, 4.0])

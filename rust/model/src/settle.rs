@@ -5,9 +5,10 @@ use mmlrs_core::{Error, Result};
 use crate::axes::{Axes, is_sequence};
 use crate::batch::may_bake_batch;
 use crate::batch_first::{BatchAxis, make_batch_first};
-use crate::info::{Dim, ModelInfo, ValueInfo};
+use crate::info::{Dim, ModelInfo, ValueInfo, ValueKind};
 use crate::prepared::{Batch, Ready, serialise};
 use crate::probe;
+use crate::proto::tensor_info;
 use crate::trial::{OutputTrial, Trial, trial};
 
 /// One way to feed a model, and what came of it.
@@ -15,6 +16,8 @@ struct Attempt {
     inputs: Vec<usize>,
     /// Where the graph, or the runtime's reading of it, says that the batch of an output is.
     declared: Vec<Option<BatchAxis>>,
+    /// What the runtime says an output is, where the graph does not.
+    found: Vec<Option<ValueInfo>>,
     /// `None`: everything is declared, nothing was tried.
     trial: Option<Trial>,
 }
@@ -40,13 +43,15 @@ impl Ready {
         self.changed = true;
         let attempt = self.attempt(&info, &axes, axes.inputs.clone())?;
         if attempt.is_good() {
-            return self.accept(&info, &attempt);
+            self.accept(&info, &attempt);
+            return Ok(());
         }
         if !axes.sure {
             for inputs in others(&info, &axes.inputs) {
                 let other = self.attempt(&info, &axes, inputs)?;
                 if other.is_good() {
-                    return self.accept(&info, &other);
+                    self.accept(&info, &other);
+                    return Ok(());
                 }
             }
         }
@@ -74,23 +79,31 @@ impl Ready {
         let model = turned.as_ref().unwrap_or(&self.model);
         let mut session = self.open(serialise(model)?)?;
         let mut outputs = declared(info, axes);
-        for (output, place) in info.outputs.iter().zip(&mut outputs) {
-            if place.is_none()
-                && let Some(found) = probe::inferred(&session, &output.name)
-            {
-                *place = axes.of_output(&found, info).and_then(|axis| placed(&found, axis));
+        let mut found: Vec<Option<ValueInfo>> = vec![None; outputs.len()];
+        for ((output, place), found) in info.outputs.iter().zip(&mut outputs).zip(&mut found) {
+            if place.is_none() {
+                *found = probe::inferred(&session, &output.name);
+                let tells = |found: &ValueInfo| placed(found, axes.of_output(found, info)?);
+                *place = found.as_ref().and_then(tells);
             }
         }
         let settled = axes.sure && outputs.iter().all(Option::is_some) && !may_bake_batch(&self.model.graph);
         let exact = !model.graph.node.iter().any(|node| node.op_type == "DynamicQuantizeLinear");
         let trial = (!settled).then(|| trial(&mut session, &ModelInfo::from_proto(model), exact));
-        Ok(Attempt { inputs, declared: outputs, trial })
+        Ok(Attempt { inputs, declared: outputs, found, trial })
     }
 
-    fn accept(&mut self, info: &ModelInfo, attempt: &Attempt) -> Result<()> {
-        let outputs = attempt.places();
-        self.turn(info, &attempt.inputs, &outputs);
-        Ok(())
+    fn accept(&mut self, info: &ModelInfo, attempt: &Attempt) {
+        // So that nothing needs to ask the runtime a second time.
+        for (at, found) in attempt.found.iter().enumerate() {
+            if let (Some(found), Some(graph)) = (found, self.model.graph.as_mut())
+                && let (ValueKind::Tensor(element, Some(shape)), true) =
+                    (&found.kind, info.outputs[at].shape().is_none())
+            {
+                graph.output[at] = tensor_info(&found.name, *element, Some(shape));
+            }
+        }
+        self.turn(info, &attempt.inputs, &attempt.places());
     }
 
     /// The best that can be done with a model that does not take several rows at once.
@@ -99,7 +112,8 @@ impl Ready {
         match attempt.trial.as_ref() {
             None | Some(Trial::Unknown) => {
                 let recurrent = |op: &str| matches!(op, "LSTM" | "GRU" | "RNN" | "Loop" | "Scan");
-                if !axes.sure && self.model.graph.node.iter().any(|node| recurrent(&node.op_type)) {
+                let open = info.inputs.iter().any(|input| starts_with_sequence(input) || starts_open(input));
+                if !axes.sure && open && self.model.graph.node.iter().any(|node| recurrent(&node.op_type)) {
                     return Err(undeclared(info));
                 }
             }
@@ -188,6 +202,10 @@ fn others(info: &ModelInfo, tried: &[usize]) -> Vec<Vec<usize>> {
 
 fn starts_with_sequence(input: &ValueInfo) -> bool {
     matches!(input.shape(), Some([Dim::Symbol(name), ..]) if is_sequence(name))
+}
+
+fn starts_open(input: &ValueInfo) -> bool {
+    matches!(input.shape(), Some([Dim::Any, Dim::Any, ..]))
 }
 
 fn no_batch(output: &str, shape: &[i64]) -> Error {
