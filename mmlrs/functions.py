@@ -11,6 +11,7 @@ import pyarrow as pa
 from mmlrs.base import NativeTransformer
 from mmlrs.engine.datasets import session_ignores_case
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, bind, compile_program
+from mmlrs.engine.missing import array_of
 from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
@@ -177,7 +178,8 @@ def pandas_udf(stage: Any) -> Any:
     Returns
     -------
     pandas user-defined function
-        Takes one pandas Series per input column; vectors come back as `array<float>`.
+        Takes one pandas Series per input column; vectors come back as `array<float>`. Spark gives the nulls of a column
+        of numbers to pandas as NaN, so NaN is what the stage gets for them; `udf` tells the two apart.
     """
     import pandas as pd
     from pyspark.sql import SparkSession
@@ -205,10 +207,9 @@ def _arrow(series: Any) -> pa.Array:
 
     if isinstance(series, pd.DataFrame):
         return pa.StructArray.from_arrays(
-            [pa.array(series[c]) for c in series.columns], names=list(series.columns)
+            [array_of(series[c]) for c in series.columns], names=list(series.columns)
         )
-    array = pa.array(series)
-    return array if isinstance(array, pa.Array) else array.combine_chunks()
+    return array_of(series)
 
 
 def register(spark: Any, name: str, stage: Any) -> None:

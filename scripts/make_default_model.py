@@ -6,7 +6,8 @@ two layers are random with orthogonal rows. A spatial pyramid over their respons
 features: which kind of structure stands where in the picture. A linear classifier on such features does well on simple tasks, and every run of this script
 gives the same network.
 
-The class scores come from a random head. They exist so that ``headless=False`` has something to return, and mean nothing.
+The output comes from a random head, so that there is something to cut off. Its numbers mean nothing, and the metadata says
+so: ``headless=False`` is refused.
 """
 
 from __future__ import annotations
@@ -146,6 +147,7 @@ def image_metadata() -> dict[str, object]:
         "channelOrder": "RGB",
         "featureTensor": "features",
         "layerNames": ["scores", "features", "pool2"],
+        "classifier": False,
     }
 
 

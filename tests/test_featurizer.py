@@ -19,6 +19,12 @@ from mmlrs.image import ImageFeaturizer, ImageTransformer, decode_to_tensor
 from mmlrs.models import default_model
 
 
+@pytest.fixture(autouse=True)
+def nothing_told_yet(monkeypatch):
+    """A warning comes once per process and text."""
+    monkeypatch.setattr("mmlrs.base._warned", set())
+
+
 def encoded(pixels: np.ndarray, kind: str = "png") -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind)
@@ -67,10 +73,14 @@ def test_the_default_network_gives_the_features_its_metadata_names(pictures, def
     assert len({tuple(row) for row in vectors(made).tolist()}) == 4, "different pictures, different features"
 
 
-def test_with_its_head_the_default_network_gives_scores(pictures):
-    made = ImageFeaturizer(outputCol="f", headless=False).transform(pa.table({"image": pictures}))
-    assert vectors(made).shape == (4, 10)
-    np.testing.assert_allclose(vectors(made).sum(axis=1), 1, rtol=1e-5)
+def test_the_default_network_has_no_class_scores_and_says_so(pictures):
+    stage = ImageFeaturizer(outputCol="f", headless=False)
+    with pytest.raises(
+        InvalidParamError,
+        match=r"^ImageFeaturizer: param `headless` is False, but the network has no class scores.*headless=True",
+    ):
+        stage.transform(pa.table({"image": pictures}))
+    assert stage.setHeadless(True).transform(pa.table({"image": pictures})).num_rows == 4
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2])
@@ -226,6 +236,148 @@ def test_a_network_for_bytes_gets_pixel_values(pictures):
         networks.with_outputs(model, "pooled"), {"image": np.rint(batch).astype(np.uint8)}
     )
     np.testing.assert_allclose(got, expected, rtol=1e-2, atol=0.5)
+
+
+def color_means(metadata: dict | None = None, kind: int = onnx.TensorProto.UINT8) -> onnx.ModelProto:
+    """The mean of each channel of the numbers that come in."""
+    return networks.network(
+        [
+            networks.node("Cast", ["x"], ["f"], to=onnx.TensorProto.FLOAT),
+            networks.node("GlobalAveragePool", ["f"], ["g"]),
+            networks.node("Flatten", ["g"], ["y"]),
+        ],
+        [networks.value("x", ["N", 3, 8, 8], kind)],
+        [networks.value("y", ["N", 3])],
+        metadata={"mmlrs.image": json.dumps(metadata)} if metadata else None,
+    )
+
+
+def plain(color: tuple[int, int, int]) -> bytes:
+    return encoded(np.full((20, 20, 3), color, np.uint8))
+
+
+def test_pixels_stay_pixels_for_a_network_of_whole_numbers():
+    colors = [(200, 100, 50), (90, 90, 90), (0, 255, 1)]
+    table = pa.table({"image": [plain(c) for c in colors]})
+    made = ImageFeaturizer(outputCol="f", model=color_means(), headless=False).transform(table)
+    assert made["f"].to_pylist() == [list(c) for c in colors]
+
+
+@pytest.mark.parametrize("how", ["params", "metadata"])
+def test_what_params_or_metadata_say_holds_for_a_network_of_whole_numbers_too(how):
+    params = {"channelNormalizationMeans": [50.0] * 3, "channelNormalizationStds": [2.0] * 3}
+    metadata = {"means": [50.0] * 3, "stds": [2.0] * 3}
+    model = color_means(metadata if how == "metadata" else None)
+    stage = ImageFeaturizer(outputCol="f", model=model, headless=False, **(params if how == "params" else {}))
+    with pytest.warns(
+        UserWarning, match=r"input `x` holds whole numbers from 0 to 255 .* makes -25.0 to 102.5"
+    ):
+        made = stage.transform(pa.table({"image": [plain((200, 100, 60))]}))
+    assert made["f"].to_pylist() == [[75, 25, 5]]
+
+
+DOUBTS = {
+    "deviations of pixels at a scale of 1/255": (
+        {"channelNormalizationMeans": [127.0] * 3, "channelNormalizationStds": [128.0] * 3},
+        "channelNormalizationStds goes up to 128, so that all pictures look alike; .* factor 1.0 in colorScaleFactor",
+    ),
+    "means of pixels at a scale of 1/255": (
+        {"channelNormalizationMeans": [124.0, 116.0, 104.0], "channelNormalizationStds": [1.0] * 3},
+        "channelNormalizationMeans goes up to 124",
+    ),
+    "small means of whole pixels": (
+        {
+            "channelNormalizationMeans": [0.5] * 3,
+            "channelNormalizationStds": [0.5] * 3,
+            "colorScaleFactor": 1.0,
+        },
+        "channelNormalizationMeans goes up to 0.5 only",
+    ),
+    "means without deviations": (
+        {"channelNormalizationMeans": [0.5] * 3},
+        "channelNormalizationMeans is set and channelNormalizationStds is not, so ImageNet's 0.229, 0.224, 0.225 are used",
+    ),
+    "deviations without means": (
+        {"channelNormalizationStds": [0.5] * 3},
+        "channelNormalizationStds is set and channelNormalizationMeans is not",
+    ),
+    "a scale alone": ({"colorScaleFactor": 1 / 127.5}, "colorScaleFactor is .*; set all three"),
+}
+
+
+@pytest.mark.parametrize("kind", DOUBTS)
+def test_a_normalisation_that_nobody_can_mean_is_told_once(kind, pictures):
+    params, words = DOUBTS[kind]
+    stage = ImageFeaturizer(outputCol="f", model=networks.pictures_network(), **params)
+    table = pa.table({"image": pictures[:1]})
+    with pytest.warns(UserWarning, match="ImageFeaturizer: .*" + words) as told:
+        [s.transform(table) for s in (stage, stage.copy())]
+    assert len(told) == 1
+
+
+def test_a_normalisation_in_the_metadata_is_doubted_as_such(pictures):
+    model = networks.pictures_network(metadata={"mmlrs.image": json.dumps({"means": [0.5] * 3})})
+    with pytest.warns(
+        UserWarning, match="the mean of the model's metadata is set and channelNormalizationStds is not"
+    ):
+        features(pictures, model)
+
+
+def test_the_tensors_of_the_image_transformer_are_doubted_too(pictures):
+    table = pa.table({"image": pictures[:1]})
+    wide = ImageTransformer(outputCol="t").resize(4, 4).normalize([127.0] * 3, [128.0] * 3, 1 / 255)
+    with pytest.warns(UserWarning, match="ImageTransformer: .*normalizeStd goes up to 128"):
+        wide.transform(table)
+    idle = ImageTransformer(outputCol="t", normalizeMean=[0.5] * 3)
+    with pytest.warns(
+        UserWarning, match="ImageTransformer: param `normalizeMean` has no effect without toTensor=True"
+    ):
+        idle.transform(table)
+
+
+def test_a_tensor_of_a_call_is_doubted_too(pictures):
+    with pytest.warns(UserWarning, match=r"decode_to_tensor: .*stds goes up to 128"):
+        decode_to_tensor(pictures[:1], height=4, width=4, means=[127] * 3, stds=[128] * 3)
+
+
+def test_means_of_an_impossible_number_are_named(pictures):
+    with pytest.raises(
+        InvalidParamError, match=r"param `channelNormalizationMeans` has 2 values, .* have 3 channels"
+    ):
+        features(pictures, networks.pictures_network(), channelNormalizationMeans=[0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        ("maps", r"output `maps` has row shape \[5, 8, 8\], which are no class scores"),
+        ("labels", r"output `labels` is a int64\[.*\], not floats; name another tensor in outputTensorName"),
+    ],
+)
+def test_an_output_that_holds_no_class_scores_is_refused(tensor, words, pictures):
+    model = networks.pictures_network()
+    model.graph.node.append(networks.node("ArgMax", ["scores"], ["labels"], axis=1, keepdims=0))
+    model.graph.output.append(networks.value("labels", ["N"], onnx.TensorProto.INT64))
+    with pytest.raises((InvalidParamError, ModelLoadError), match="^ImageFeaturizer: .*" + words):
+        features(pictures, model, headless=False, outputTensorName=tensor)
+    assert features(pictures, model, headless=False).shape == (4, 4)
+
+
+def test_the_features_that_the_metadata_names_are_no_class_scores(pictures):
+    model = networks.with_outputs(networks.pictures_network(), "pooled")
+    onnx.helper.set_model_props(model, {"mmlrs.image": json.dumps({"featureTensor": "pooled"})})
+    with pytest.raises(InvalidParamError, match="no class scores, as its metadata says"):
+        features(pictures, model, headless=False)
+
+
+def test_a_network_of_no_declared_rank_takes_pictures_of_the_size_that_is_set(pictures):
+    model = networks.pictures_network()
+    for info in (model.graph.input[0], model.graph.output[0]):
+        info.type.tensor_type.ClearField("shape")
+    got = features(pictures, model, imageHeight=16, imageWidth=16)
+    np.testing.assert_allclose(
+        got, by_hand(pictures, networks.pictures_network(), "pooled", 16), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_a_network_for_gray_pictures_gets_gray(pictures):

@@ -116,6 +116,56 @@ def test_a_fetch_dict_the_wrong_way_round_is_told_which_way():
     )
 
 
+def test_an_empty_fetch_dict_is_refused():
+    with pytest.raises(
+        InvalidParamError, match=r"^ONNXModel: param `fetchDict` is empty.*outputs `y`, or leave it unset"
+    ):
+        stage(outputCol=None, fetchDict={}).transform(TABLE)
+
+
+@pytest.mark.parametrize("name", ["FLOAT8E4M3FN", "FLOAT8E5M2", "UINT4", "INT4", "FLOAT4E2M1", "COMPLEX64"])
+def test_an_element_type_that_cannot_be_read_goes_by_its_onnx_name(name):
+    kind = TensorProto.DataType.Value(name)
+    model = network(
+        [node("Identity", ["x"], ["y"])], [value("x", ["N", 4], kind)], [value("y", ["N", 4], kind)]
+    )
+    model.ir_version, model.opset_import[0].version = 11, 23
+    with pytest.raises(MmlrsError, match=rf"^ONNXModel: .*`[xy]`,? .*{name}") as error:
+        stage(model=model).transform(TABLE)
+    assert "ONNX type" not in str(error.value)
+
+
+# -- tensors of unknown rank ------------------------------------------------------------------------------------------
+
+
+def of_unknown_rank(operation: onnx.NodeProto) -> onnx.ModelProto:
+    return network([operation], [value("x", None)], [value("y", None)])
+
+
+def test_tensors_of_unknown_rank_take_their_shape_from_the_data():
+    model = of_unknown_rank(node("Identity", ["x"], ["y"]))
+    cubes = np.arange(24.0).reshape(2, 3, 2, 2).tolist()
+    for cells in ([1.0, 2.0], [ROW, ROW], cubes):
+        made = {
+            form: ONNXModel(model=model, outputType=form).transform(pa.table({"x": cells}))["y"].to_pylist()
+            for form in ("array", "vector", "tensor")
+        }
+        assert made["array"] == cells
+        assert made["vector"] == [np.ravel(cell).tolist() for cell in cells]
+        assert [cell["shape"] for cell in made["tensor"]] == [list(np.shape(cell)) for cell in cells]
+
+
+def test_an_output_whose_rank_no_trial_tells_names_the_output_types_that_work():
+    model = of_unknown_rank(node("Identity", ["x"], ["y"]))
+    tensors = ONNXModel(model=model, outputType="tensor").transform(pa.table({"x": [ROW]})).select(["y"])
+    again = ONNXModel(model=model, inputCol="y", outputCol="z")
+    with pytest.raises(
+        ModelLoadError, match=r'rank of output `y` is not known .* outputType "vector" or "tensor"'
+    ):
+        again.transform(tensors)
+    assert again.setOutputType("vector").transform(tensors)["z"].to_pylist() == [ROW]
+
+
 @pytest.mark.parametrize("param", ["softMaxDict", "argMaxDict"])
 def test_a_softmax_or_argmax_dict_the_wrong_way_round_is_told_which_way(param):
     with pytest.raises(

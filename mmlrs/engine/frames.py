@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmlrs.engine.missing import with_nan
 from mmlrs.errors import SchemaMismatchError
 
 __all__ = ["INDEX", "from_pandas", "from_polars", "refuse_aside", "to_pandas", "to_polars", "without_views"]
@@ -35,6 +36,7 @@ def from_pandas(frame: Any, *, index: bool = False) -> pa.Table:
         if _is_sparse(kind):
             plain[i] = plain[i].sparse.to_dense()
     columns, notes = _converted(plain)
+    columns = [with_nan(plain[i], column) for i, column in enumerate(columns)]
     if index and not _is_default(frame.index):
         names = [*names, INDEX]
         columns.append(_places(np.arange(len(frame), dtype=np.int64), "the index"))

@@ -19,4 +19,4 @@ pub use image::{Image, ImageView, opencv_version};
 pub use ops::{Interpolation, Op, Resize, apply_ops, parse_ops};
 pub use options::{Alpha, DecodeOptions};
 pub use stages::{ImageTransformer, UnrollBinaryImage, UnrollImage};
-pub use tensor::{ChannelOrder, Layout, TensorPrep};
+pub use tensor::{ChannelOrder, Layout, TensorPrep, Told, normalization_doubt};

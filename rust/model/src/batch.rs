@@ -109,6 +109,50 @@ fn depends_on_inputs(graph: &GraphProto) -> HashSet<String> {
     data
 }
 
+/// Does the graph hold something that works for one batch size only, although it declares a free one? Such models come from
+/// exporters that traced one row. Whether it does is for a trial to say.
+pub fn may_bake_batch(graph: &GraphProto) -> bool {
+    let shapes = constant_shapes(graph);
+    let rows = carries_rows(graph);
+    graph.node.iter().any(|node| {
+        let input = |at: usize| node.input.get(at).map(String::as_str).filter(|name| !name.is_empty());
+        let is_data = |at: usize| input(at).is_some_and(|name| rows.contains(name));
+        let first_of = |at: usize| input(at).and_then(|name| shapes.get(name)).and_then(|dims| dims.first()).copied();
+        let int = |name: &str, default: i64| attribute(node, name).map_or(default, |a| a.i);
+        match node.op_type.as_str() {
+            "Reshape" => is_data(0) && first_of(1).is_some_and(|first| first > 0),
+            "Expand" => is_data(0) && first_of(1).is_some_and(|first| first > 1),
+            "Resize" => is_data(0) && first_of(3).is_some(),
+            "Squeeze" => {
+                let axes = attribute(node, "axes").map(|a| a.ints.clone());
+                let axes = axes.or_else(|| shapes.get(input(1)?).cloned());
+                is_data(0) && axes.is_none_or(|axes| axes.contains(&0))
+            }
+            "Flatten" => is_data(0) && int("axis", 1) == 0,
+            "Gather" => is_data(0) && !is_data(1) && int("axis", 0) == 0,
+            "Concat" => {
+                let data = (0..node.input.len()).filter(|at| is_data(*at)).count();
+                int("axis", 1) != 0 && data > 0 && data < node.input.len()
+            }
+            "LSTM" | "GRU" | "RNN" => input(5).is_some() && !is_data(5),
+            _ => false,
+        }
+    })
+}
+
+/// Names of the tensors that hold something of the rows; their sizes alone do not count.
+fn carries_rows(graph: &GraphProto) -> HashSet<String> {
+    let constants = constant_names(graph);
+    let mut data: HashSet<String> =
+        graph.input.iter().filter(|i| !constants.contains(i.name.as_str())).map(|i| i.name.clone()).collect();
+    for node in &graph.node {
+        if !matches!(node.op_type.as_str(), "Shape" | "Size" | "ConstantOfShape") && node_reads(node, &data) {
+            data.extend(node.output.iter().filter(|o| !o.is_empty()).cloned());
+        }
+    }
+    data
+}
+
 fn node_reads(node: &NodeProto, data: &HashSet<String>) -> bool {
     node.input.iter().any(|i| data.contains(i))
         || node.attribute.iter().any(|a| {

@@ -53,6 +53,30 @@ const TABLE: [(Element, i32, &str); 14] = [
     (Element::Bf16, 16, "bfloat16"),
 ];
 
+/// Types of ONNX that no tensor here can have: `(TensorProto.DataType, its name)`.
+const OTHERS: [(i32, &str); 12] = [
+    (14, "COMPLEX64"),
+    (15, "COMPLEX128"),
+    (17, "FLOAT8E4M3FN"),
+    (18, "FLOAT8E4M3FNUZ"),
+    (19, "FLOAT8E5M2"),
+    (20, "FLOAT8E5M2FNUZ"),
+    (21, "UINT4"),
+    (22, "INT4"),
+    (23, "FLOAT4E2M1"),
+    (24, "FLOAT8E8M0"),
+    (25, "UINT2"),
+    (26, "INT2"),
+];
+
+/// A tensor of an element type that cannot be read, in words.
+pub fn unreadable(data_type: i32) -> String {
+    match OTHERS.iter().find(|(code, _)| *code == data_type) {
+        Some((_, name)) => format!("tensor of {name}"),
+        None => format!("tensor of ONNX type {data_type}"),
+    }
+}
+
 impl Element {
     /// From an ONNX `TensorProto.DataType`.
     pub fn from_onnx(data_type: i32) -> Option<Self> {
@@ -113,6 +137,16 @@ impl Element {
         !matches!(self, Self::Bool | Self::Str)
     }
 
+    /// Is it a type of whole numbers?
+    pub fn is_integer(self) -> bool {
+        self.is_number() && !self.is_float()
+    }
+
+    /// Is it a type of floats, of any width?
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::F16 | Self::Bf16 | Self::F32 | Self::F64)
+    }
+
     /// Bytes of one value in memory; 0 for text.
     pub fn width(self) -> usize {
         match self {
@@ -128,6 +162,14 @@ impl Element {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_type_that_cannot_be_read_goes_by_its_name() {
+        assert_eq!(unreadable(17), "tensor of FLOAT8E4M3FN");
+        assert_eq!(unreadable(22), "tensor of INT4");
+        assert_eq!(unreadable(99), "tensor of ONNX type 99");
+        assert!(OTHERS.iter().all(|(code, _)| Element::from_onnx(*code).is_none()));
+    }
 
     #[test]
     fn every_element_has_one_row_and_comes_back_from_its_code_and_its_name() {

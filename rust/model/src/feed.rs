@@ -20,6 +20,15 @@ pub fn fetches(
         if output_col.is_some() {
             return Err(Error::param("outputCol", "cannot be set together with fetchDict"));
         }
+        if dict.0.is_empty() {
+            return Err(Error::param(
+                "fetchDict",
+                format!(
+                    "is empty, so there is nothing to compute: name at least one of the outputs {}, or leave it unset for all",
+                    quoted(&names(&model.outputs))
+                ),
+            ));
+        }
         if let Some((column, tensor)) = dict.0.iter().find(|(c, t)| !is_tensor(t) && is_tensor(c)) {
             return Err(Error::param(
                 "fetchDict",
@@ -129,6 +138,12 @@ mod tests {
         assert!(swapped.contains("write {\"p\": \"scores\"}"), "{swapped}");
         let right = fetches(&info(), Some(&map(&[("p", "features")])), None, &is_tensor);
         assert_eq!(right, Ok(vec![("p".to_owned(), "features".to_owned())]));
+    }
+
+    #[test]
+    fn an_empty_fetch_dict_is_refused() {
+        let empty = message(fetches(&info(), Some(&map(&[])), None, &|_| true));
+        assert!(empty.contains("param `fetchDict` is empty") && empty.contains("`scores`"), "{empty}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::image_model::{ImageInput, Pooling};
 use crate::output::floats_of;
 use crate::prepared::Batch;
 use crate::runner::Runner;
+use crate::session::one_line;
 use crate::vectors::Vectors;
 
 /// Most pictures per run and thread on the CPU. With more, a layer's activations leave the cache: `SqueezeNet` takes 4.9 ms
@@ -53,7 +54,7 @@ impl Network<'_> {
         policy: HandleInvalid,
     ) -> Result<(Vectors, Rejects)> {
         let rows = images.rows();
-        let mut sink = Sink { vectors: Vectors::new(rows, self.size), rejects: Rejects::new(policy), policy };
+        let mut sink = Sink { vectors: Vectors::new(rows, self.size), rejects: Rejects::new(policy) };
         let step = self.pictures_per_run(threads);
         let batches: Vec<Range<usize>> = (0..rows).step_by(step).map(|start| start..(start + step).min(rows)).collect();
         if threads.get() > 1 {
@@ -143,10 +144,9 @@ impl Network<'_> {
             sink.rejects.reject(row, error)?;
         }
         let len = self.prep.len();
-        if let Err(error) = self.run_rows(&mut tensor, &rows, sink) {
-            if sink.policy == HandleInvalid::Error {
-                return Err(error);
-            }
+        if self.run_rows(&mut tensor, &rows, sink).is_err() {
+            // One picture may spoil a whole run, or the graph may take one at a time although it says otherwise.
+            tensor.truncate(rows.len() * len);
             for (at, row) in rows.iter().enumerate() {
                 let mut one = tensor[at * len..(at + 1) * len].to_vec();
                 if let Err(error) = self.run_rows(&mut one, &[*row], sink) {
@@ -225,9 +225,8 @@ impl Network<'_> {
 struct Sink {
     vectors: Vectors,
     rejects: Rejects,
-    policy: HandleInvalid,
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
-    Error::runtime(format!("ONNX Runtime: {error}"))
+    Error::runtime(format!("ONNX Runtime: {}", one_line(&error.to_string())))
 }

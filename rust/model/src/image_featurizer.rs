@@ -14,9 +14,11 @@ use mmlrs_image::{
 use mmlrs_macros::Stage;
 use serde_json::json;
 
+use crate::element::Element;
 use crate::image_batches::Network;
 use crate::image_model::{ImageInput, ImageMeta, Pooling, Wanted, image_input, image_meta, wanted_tensor};
-use crate::info::ValueInfo;
+use crate::info::{Dim, ValueInfo, ValueKind};
+use crate::normalization::{Normalization, NormalizationParams};
 use crate::portable::portable;
 use crate::prepared::{Prepared, prepare};
 use crate::probe;
@@ -24,13 +26,6 @@ use crate::run_params::RunParams;
 use crate::runner::Runner;
 use crate::sample::sample_image_model;
 use crate::session::{SessionOptions, open, session};
-
-/// Means of the `ImageNet` photographs, red first.
-const MEANS: [f64; 3] = [0.485, 0.456, 0.406];
-/// Standard deviations of the `ImageNet` photographs.
-const STDS: [f64; 3] = [0.229, 0.224, 0.225];
-/// Brings pixel values to 0..1.
-const SCALE: f64 = 1.0 / 255.0;
 
 /// Turns pictures into feature vectors, or class scores, with a neural network.
 ///
@@ -65,7 +60,8 @@ pub struct ImageFeaturizer {
     /// The ONNX network: a path, bytes, or a handle from `mmlrs.models`. Unset, the one that ships with the package.
     #[param(required)]
     model: ModelSource,
-    /// Cut the last layers off and return features (true), or return the scores (false).
+    /// Cut the last layers off and return features (true), or return the scores (false). A network without class scores,
+    /// such as the one that ships with the package, is refused where they are asked for.
     #[param(default = true)]
     headless: bool,
     /// How many layers to cut from the output; 0 leaves the network whole.
@@ -84,14 +80,15 @@ pub struct ImageFeaturizer {
     #[param(min(1))]
     image_width: Option<usize>,
     /// Mean of each channel, taken off after scaling; when not set, that of the model's metadata, else `ImageNet`'s
-    /// 0.485, 0.456, 0.406.
+    /// 0.485, 0.456, 0.406. A network whose input holds whole numbers reads pixels: 0 there.
     #[param()]
     channel_normalization_means: Option<Vec<f64>>,
     /// Standard deviation of each channel, divided by after the mean; when not set, that of the model's metadata, else
-    /// `ImageNet`'s 0.229, 0.224, 0.225.
+    /// `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network whose input holds whole numbers.
     #[param()]
     channel_normalization_stds: Option<Vec<f64>>,
-    /// Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255.
+    /// Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255, or 1 for a network
+    /// whose input holds whole numbers.
     #[param(above(0.0))]
     color_scale_factor: Option<f64>,
     /// Order of the network's channels; when not set, that of the model's metadata, else "rgb".
@@ -120,6 +117,8 @@ struct Plan {
     prepared: Arc<Prepared>,
     input: ImageInput,
     prep: TensorPrep,
+    /// Why the normalisation cannot be meant.
+    doubt: Option<String>,
     output: String,
     pooling: Pooling,
     size: usize,
@@ -142,18 +141,55 @@ impl ImageFeaturizer {
         let prepared = prepare(&self.model, std::slice::from_ref(&output))?;
         self.run.check()?;
         let input = image_input(&prepared.info)?;
-        let prep = self.prep(&input, &meta)?;
+        let params = NormalizationParams {
+            means: self.channel_normalization_means.as_deref(),
+            stds: self.channel_normalization_stds.as_deref(),
+            scale: self.color_scale_factor,
+        };
+        let factors = Normalization::of(params, &meta, &input)?;
+        let prep = self.prep(&input, &meta, &factors)?;
         // Scores are a vector as they are.
         let pooling = if self.headless { Pooling::parse(&self.pooling) } else { Pooling::None };
         let info = prepared.info.output(&output).ok_or_else(|| Error::model(format!("no output `{output}`")))?;
+        self.check_output(info, &meta)?;
         let size = match pooling.known_size(info) {
             Some(size) => size,
-            None => learned_size(&prepared, info, &prep, pooling)?,
+            None => pooling.size(&learned_shape(&prepared, info, &prep)?),
         };
-        Ok(Plan { prepared, input, prep, output, pooling, size })
+        if !self.headless && known_shape(info).is_none() {
+            check_scores(&output, &learned_shape(&prepared, info, &prep)?)?;
+        }
+        Ok(Plan { prepared, input, prep, doubt: factors.doubt, output, pooling, size })
     }
 
-    fn prep(&self, input: &ImageInput, meta: &ImageMeta) -> Result<TensorPrep> {
+    /// Fails on an output that holds no floats and, where class scores are asked for, on one that holds none.
+    fn check_output(&self, output: &ValueInfo, meta: &ImageMeta) -> Result<()> {
+        let (name, words) = (&output.name, output.kind.words());
+        let floats = match &output.kind {
+            ValueKind::Other(words) => words == "unknown",
+            _ => output.element().is_some_and(Element::is_float),
+        };
+        if !floats {
+            let param = if self.headless { "featureTensorName" } else { "outputTensorName" };
+            return Err(Error::model(format!(
+                "output `{name}` is a {words}, not floats; name another tensor in {param}"
+            )));
+        }
+        if self.headless {
+            return Ok(());
+        }
+        if meta.classifier == Some(false) || meta.feature_tensor.as_ref() == Some(name) {
+            return Err(Error::param(
+                "headless",
+                "is False, but the network has no class scores, as its metadata says: use headless=True for its features, or \
+                 a model that was trained to tell classes",
+            ));
+        }
+        known_shape(output).map_or(Ok(()), |shape| check_scores(name, &shape))
+    }
+
+    fn prep(&self, input: &ImageInput, meta: &ImageMeta, factors: &Normalization) -> Result<TensorPrep> {
+        let narrowed = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
         let side = |name: &str, fixed: Option<usize>, param: Option<usize>, meta: Option<usize>| match (fixed, param) {
             (Some(fixed), Some(param)) if fixed != param => {
                 Err(Error::param(name, format!("is {param}, but the network takes pictures of {fixed} only")))
@@ -164,14 +200,6 @@ impl ImageFeaturizer {
                 Error::param(name, "must be set: the network takes pictures of any size and its metadata names none")
             }),
         };
-        let floats = |param: Option<&Vec<f64>>, meta: Option<&Vec<f64>>, default: &[f64]| -> Vec<f32> {
-            let chosen = param.or(meta).map_or(default, Vec::as_slice);
-            // The default is for colour; a gray network takes its mean.
-            if input.channels == 1 && chosen.len() > 1 {
-                return vec![(chosen.iter().sum::<f64>() / chosen.len() as f64) as f32];
-            }
-            chosen.iter().map(|v| *v as f32).collect()
-        };
         let order = match self.channel_order.as_ref().or(meta.channel_order.as_ref()).map(String::as_str) {
             Some("bgr") => ChannelOrder::Bgr,
             _ => ChannelOrder::Rgb,
@@ -179,9 +207,9 @@ impl ImageFeaturizer {
         let prep = TensorPrep {
             height: side("imageHeight", input.height, self.image_height, meta.height)?,
             width: side("imageWidth", input.width, self.image_width, meta.width)?,
-            mean: floats(self.channel_normalization_means.as_ref(), meta.means.as_ref(), &MEANS),
-            std: floats(self.channel_normalization_stds.as_ref(), meta.stds.as_ref(), &STDS),
-            scale: self.color_scale_factor.or(meta.scale).unwrap_or(SCALE) as f32,
+            mean: narrowed(&factors.means),
+            std: narrowed(&factors.stds),
+            scale: factors.scale as f32,
             channel_order: order,
             channels: input.channels,
             layout: input.layout,
@@ -194,21 +222,40 @@ impl ImageFeaturizer {
     }
 }
 
-/// Runs one made-up picture to see how long its vector is, where the graph does not tell; once per process.
-fn learned_size(prepared: &Prepared, output: &ValueInfo, prep: &TensorPrep, pooling: Pooling) -> Result<usize> {
+/// Runs one made-up picture to see the row shape of an output, where the graph does not tell; once per process.
+fn learned_shape(prepared: &Prepared, output: &ValueInfo, prep: &TensorPrep) -> Result<Vec<usize>> {
     type Key = (String, usize, usize);
     static SHAPES: Mutex<Option<HashMap<Key, Vec<usize>>>> = Mutex::new(None);
     let key: Key = (prepared.sha256().to_owned(), prep.height, prep.width);
     let mut shapes = SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
     let shapes = shapes.get_or_insert_default();
     if let Some(shape) = shapes.get(&key) {
-        return Ok(pooling.size(shape));
+        return Ok(shape.clone());
     }
     let mut session = open(prepared.content(), prepared.folder(), SessionOptions::plain())?;
     let shape = probe::picture_shape(&mut session, &prepared.info, &output.name, prep)?;
-    let size = pooling.size(&shape);
-    shapes.insert(key, shape);
-    Ok(size)
+    shapes.insert(key, shape.clone());
+    Ok(shape)
+}
+
+/// The row shape of an output, if the graph tells.
+fn known_shape(output: &ValueInfo) -> Option<Vec<usize>> {
+    output.row_shape()?.iter().map(Dim::size).collect()
+}
+
+/// Fails on an output whose rows are no vectors: class scores are one number for each class.
+fn check_scores(output: &str, shape: &[usize]) -> Result<()> {
+    if shape.iter().filter(|n| **n != 1).count() <= 1 {
+        return Ok(());
+    }
+    Err(Error::param(
+        "headless",
+        format!(
+            "is False, but the network's output `{output}` has row shape {shape:?}, which are no class scores: name the \
+             output with the scores in outputTensorName, or take all values of this one with headless=True, \
+             featureTensorName=\"{output}\", pooling=\"none\""
+        ),
+    ))
 }
 
 impl Transform for ImageFeaturizer {
@@ -252,7 +299,8 @@ impl Transform for ImageFeaturizer {
     }
 
     fn notes(&self) -> Result<Vec<String>> {
-        Ok(self.plan()?.prepared.notes.clone())
+        let plan = self.plan()?;
+        Ok(plan.prepared.notes.iter().cloned().chain(plan.doubt).collect())
     }
 }
 

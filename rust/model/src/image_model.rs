@@ -38,6 +38,8 @@ pub struct ImageMeta {
     pub feature_tensor: Option<String>,
     /// Class labels.
     pub labels: Vec<String>,
+    /// Does the output hold class scores?
+    pub classifier: Option<bool>,
 }
 
 impl ImageMeta {
@@ -63,6 +65,7 @@ impl ImageMeta {
             layer_names: texts("layerNames"),
             feature_tensor: text("featureTensor"),
             labels: texts("labels"),
+            classifier: meta.get("classifier").and_then(Value::as_bool),
         }
     }
 }
@@ -95,7 +98,9 @@ pub fn image_input(info: &ModelInfo) -> Result<ImageInput> {
         .element()
         .filter(|e| matches!(e, Element::F32 | Element::F16 | Element::F64 | Element::U8))
         .ok_or_else(|| refuse("cannot hold a picture"))?;
-    let Some([_, a, b, c]) = input.shape() else {
+    // An exporter that left out even the rank left everything open.
+    let open = [Dim::Any, Dim::Any, Dim::Any, Dim::Any];
+    let [_, a, b, c] = input.shape().unwrap_or(&open) else {
         return Err(refuse("is not a batch of pictures: that has four dimensions"));
     };
     let colours = |dim: &Dim| matches!(dim, Dim::Fixed(1 | 3));

@@ -3,7 +3,7 @@
 use onnx_protobuf::{ModelProto, TypeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 use serde_json::{Value, json};
 
-use crate::element::Element;
+use crate::element::{Element, unreadable};
 use crate::proto::constant_names;
 
 /// One dimension of a shape.
@@ -189,7 +189,7 @@ fn kind_of(ty: &TypeProto) -> ValueKind {
     let unknown = || ValueKind::Other("unknown".into());
     match &ty.value {
         Some(type_proto::Value::TensorType(tensor)) => Element::from_onnx(tensor.elem_type).map_or_else(
-            || ValueKind::Other(format!("tensor of ONNX type {}", tensor.elem_type)),
+            || ValueKind::Other(unreadable(tensor.elem_type)),
             |element| ValueKind::Tensor(element, tensor.shape.as_ref().map(|s| s.dim.iter().map(dim_of).collect())),
         ),
         Some(type_proto::Value::MapType(map)) => {

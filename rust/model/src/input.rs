@@ -12,6 +12,7 @@ use ort::value::{Tensor, TensorRef};
 
 use crate::element::Element;
 use crate::info::{Dim, ValueInfo};
+use crate::session::one_line;
 use crate::shapes::Shapes;
 use crate::tensor_struct;
 
@@ -57,7 +58,14 @@ pub enum Leaf {
 /// Can a column of this type feed an input of this kind? The error says what is expected.
 pub fn check_input(column: &str, data_type: &DataType, info: &ValueInfo) -> Result<()> {
     let Some(element) = info.element() else {
-        return Err(Error::schema(column, format!("cannot feed input `{}`, a {}", info.name, info.kind.words())));
+        return Err(Error::schema(
+            column,
+            format!(
+                "cannot feed input `{}`, a {}, which no column can hold; let the model take another type and Cast it",
+                info.name,
+                info.kind.words()
+            ),
+        ));
     };
     if kinds::is_image(data_type) {
         return Err(Error::schema(
@@ -115,7 +123,9 @@ impl InputColumn {
         let size: usize = dims.iter().product();
         let mut shape: Vec<i64> = if self.scalar { Vec::new() } else { vec![spans.len() as i64] };
         shape.extend(dims.iter().map(|d| *d as i64));
-        self.leaf.tensor(shape, &spans, size).map_err(|e| Error::runtime(format!("ONNX Runtime: {e}")))
+        self.leaf
+            .tensor(shape, &spans, size)
+            .map_err(|e| Error::runtime(format!("ONNX Runtime: {}", one_line(&e.to_string()))))
     }
 }
 

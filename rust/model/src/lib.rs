@@ -3,7 +3,9 @@
 //! A model goes `ModelSource` -> [`prepare`] (parsed, cut, its batch dimension made dynamic and verified: once, on the
 //! driver) -> session cache (loaded once per process) -> runs over mini-batches of Arrow rows.
 
+mod axes;
 mod batch;
+mod batch_first;
 mod cut;
 mod element;
 mod external;
@@ -14,18 +16,21 @@ mod image_featurizer;
 mod image_model;
 mod info;
 mod input;
+mod normalization;
 mod onnx_model;
 mod output;
 mod portable;
 mod prepared;
 mod probe;
 mod proto;
+mod ranks;
 mod results;
 mod run_params;
 mod runner;
 mod runtime;
 mod sample;
 mod session;
+mod settle;
 mod shapes;
 mod source;
 mod tensor_struct;
@@ -34,6 +39,7 @@ mod text_embedder_model;
 mod text_embedder_pooling;
 mod text_embedder_runs;
 mod text_embedder_sample;
+mod trial;
 mod vectors;
 
 #[cfg(test)]

@@ -13,10 +13,11 @@ use mmlrs_macros::Stage;
 use serde_json::json;
 
 use crate::feed::{feeds, fetches};
-use crate::info::ValueInfo;
+use crate::info::{Dim, ValueInfo, ValueKind};
 use crate::input::{InputColumn, check_input};
 use crate::portable::portable;
 use crate::prepared::{Prepared, computes, model_info, prepare, prepared_for};
+use crate::ranks::learned_rank;
 use crate::results::{OutputType, output_field, vector_field};
 use crate::run_params::RunParams;
 use crate::runner::Runner;
@@ -147,6 +148,20 @@ impl Plan {
         self.prepared.info.output(name).ok_or_else(|| Error::model(format!("the model has no output `{name}`")))
     }
 
+    /// An output with what is known of it before rows are: where the graph tells no rank, that of the data decides.
+    fn announced(&self, tensor: &str, form: OutputType, schema: &Schema) -> Result<ValueInfo> {
+        let info = self.output(tensor)?;
+        let Some(element) = info.element().filter(|_| form == OutputType::Array && info.shape().is_none()) else {
+            return Ok(info.clone());
+        };
+        let mut types = Vec::with_capacity(self.feeds.len());
+        for (input, column) in &self.feeds {
+            types.push((input.as_str(), schema.field_with_name(column)?.data_type()));
+        }
+        let shape = learned_rank(&self.prepared, tensor, &types).map(|rank| vec![Dim::Any; rank]);
+        Ok(ValueInfo { name: info.name.clone(), kind: ValueKind::Tensor(element, shape) })
+    }
+
     fn fetched(&self, column: &str) -> Result<&ValueInfo> {
         let found = self.fetches.iter().find(|(c, _)| c == column);
         self.output(found.map_or(column, |(_, tensor)| tensor))
@@ -166,7 +181,7 @@ impl Transform for ONNXModel {
         let form = OutputType::parse(&self.output_type);
         let mut fields: Vec<Field> = Vec::new();
         for (column, tensor) in &plan.fetches {
-            fields.push(output_field(column, plan.output(tensor)?, form)?);
+            fields.push(output_field(column, &plan.announced(tensor, form, input)?, form)?);
         }
         for (source, column) in &self.soft_max_dict.0 {
             fields.push(vector_field(column, plan.fetched(source)?.row_size()));

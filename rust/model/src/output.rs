@@ -9,6 +9,7 @@ use ort::value::{DynMapValueType, DynValue, Shape, TensorElementType, ValueType}
 use crate::element::Element;
 use crate::info::{ValueInfo, ValueKind};
 use crate::probe::element_of;
+use crate::session::one_line;
 use crate::shapes::Shapes;
 
 /// The rows of one model output so far.
@@ -24,7 +25,8 @@ pub struct Collected {
     pub shapes: Shapes,
     /// The element type in the model.
     pub element: Element,
-    name: String,
+    /// Name of the output.
+    pub name: String,
 }
 
 /// Values in the types that columns have.
@@ -58,7 +60,7 @@ macro_rules! with_values {
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
-    Error::runtime(format!("ONNX Runtime: {error}"))
+    Error::runtime(format!("ONNX Runtime: {}", one_line(&error.to_string())))
 }
 
 /// The values of an output that holds floats of any width, as 32-bit floats.

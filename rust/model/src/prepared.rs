@@ -10,6 +10,7 @@ use onnx_protobuf::{Message, ModelProto};
 use serde_json::{Value, json};
 
 use crate::batch::{fixed_batch, make_dynamic};
+use crate::batch_first::{BatchAxis, make_batch_first};
 use crate::cut::cut_graph;
 use crate::info::{Dim, ModelInfo, ValueInfo, ValueKind};
 use crate::proto::{entry, tensor_info};
@@ -186,6 +187,7 @@ fn prepare_now(source: &ModelSource, fetches: &[String]) -> Result<Prepared> {
         changed = true;
     }
     let mut ready = Ready { model, folder, batch: Batch::Dynamic, notes: Vec::new(), changed };
+    ready.settle_batch()?;
     ready.free_batch()?;
     ready.complete_outputs()?;
     if !ready.changed {
@@ -209,12 +211,13 @@ fn same_names(fetches: &[String], outputs: &[ValueInfo]) -> bool {
 }
 
 /// A model on its way to [`Prepared`].
-struct Ready {
-    model: ModelProto,
-    folder: Option<PathBuf>,
-    batch: Batch,
-    notes: Vec<String>,
-    changed: bool,
+pub(crate) struct Ready {
+    pub model: ModelProto,
+    pub folder: Option<PathBuf>,
+    pub batch: Batch,
+    pub notes: Vec<String>,
+    /// Is there something to write down, so that it is not worked out again?
+    pub changed: bool,
 }
 
 impl Ready {
@@ -237,6 +240,9 @@ impl Ready {
         } else {
             // Weights may be large: the original is parsed again rather than kept twice.
             self.model = parse(&bytes, "the model")?;
+            if size > 1 && !probe::independent(&mut original, &before, size) {
+                return self.free_other_batch(&before, size);
+            }
             self.notes.push(format!(
                 "the model has a fixed batch of {size} that cannot be made dynamic, so it runs {}",
                 if size == 1 { "row by row".to_owned() } else { format!("{size} rows at a time") }
@@ -245,10 +251,31 @@ impl Ready {
         Ok(())
     }
 
+    /// The first dimension of the inputs is fixed, and is no batch: it may be the steps of one sequence, which is second.
+    fn free_other_batch(&mut self, before: &ModelInfo, size: usize) -> Result<()> {
+        let second = |value: &ValueInfo| match value.shape() {
+            Some(shape @ [_, Dim::Fixed(1), _, ..]) => Some(BatchAxis { axis: 1, rank: shape.len() }),
+            _ => None,
+        };
+        let inputs: Vec<Option<BatchAxis>> = before.inputs.iter().map(second).collect();
+        if inputs.iter().any(Option::is_none) {
+            return Err(Error::model(format!(
+                "the inputs have a fixed first dimension of {size} which is not the batch: the rows of one run influence \
+                 each other; export the model with a named batch dimension, or with a batch of 1"
+            )));
+        }
+        let outputs: Vec<Option<BatchAxis>> = before.outputs.iter().map(second).collect();
+        make_batch_first(&mut self.model, &inputs, &outputs);
+        self.changed = true;
+        self.batch = Batch::Dynamic;
+        self.free_batch()
+    }
+
     /// Fills in what outputs are where the graph does not say: a tensor in the middle of a graph has no declared type.
     fn complete_outputs(&mut self) -> Result<()> {
         let info = ModelInfo::from_proto(&self.model);
         let fixed_inputs = info.inputs.iter().all(|i| i.row_size().is_some());
+        let known_ranks = info.inputs.iter().all(|i| i.shape().is_some());
         let open_type = |o: &ValueInfo| match &o.kind {
             ValueKind::Other(words) => words == "unknown",
             ValueKind::Tensor(_, None) => true,
@@ -262,7 +289,10 @@ impl Ready {
         let mut probed: Option<Vec<probe::Probed>> = None;
         for (at, output) in info.outputs.iter().enumerate().filter(|(_, o)| open_type(o)) {
             let Some(mut found) = probe::inferred(&session, &output.name) else { continue };
-            if let ValueKind::Tensor(element, None) = found.kind {
+            if let ValueKind::Tensor(element, None) = found.kind
+                // The rank may follow from that of the data, which a trial does not know.
+                && known_ranks
+            {
                 if probed.is_none() {
                     let rows = if let Batch::Fixed(n) = self.batch { n } else { 2 };
                     probed = Some(probe::run(&mut session, &info, 0..rows).unwrap_or_default());
@@ -278,7 +308,7 @@ impl Ready {
         Ok(())
     }
 
-    fn open(&self, model: Arc<[u8]>) -> Result<ort::session::Session> {
+    pub(crate) fn open(&self, model: Arc<[u8]>) -> Result<ort::session::Session> {
         open(&Content::Bytes(model), self.folder.as_deref(), SessionOptions::plain())
     }
 
@@ -303,7 +333,7 @@ fn names(outputs: &[ValueInfo]) -> Vec<String> {
     outputs.iter().map(|o| o.name.clone()).collect()
 }
 
-fn serialise(model: &ModelProto) -> Result<Arc<[u8]>> {
+pub(crate) fn serialise(model: &ModelProto) -> Result<Arc<[u8]>> {
     let bytes = model.write_to_bytes().map_err(|e| Error::model(format!("the model cannot be written: {e}")))?;
     Ok(Arc::from(bytes))
 }

@@ -2,6 +2,7 @@
 //! does not tell.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use half::{bf16, f16};
 use mmlrs_core::{Error, Result};
@@ -11,34 +12,58 @@ use ort::value::{DynValue, Tensor, TensorElementType, ValueType};
 
 use crate::element::Element;
 use crate::info::{Dim, ModelInfo, ValueInfo, ValueKind};
-use crate::session::Feed;
+use crate::session::{Feed, one_line};
 
 /// Size given to a dimension that the model leaves open.
 const OPEN_DIM: usize = 8;
+
+/// Most values of a made-up input.
+const MOST_VALUES: usize = 1 << 27;
 
 /// An output of a run, as numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probed {
     /// The shape, batch included.
     pub shape: Vec<i64>,
-    values: Vec<f64>,
+    /// The values.
+    pub values: Vec<f64>,
     loose: bool,
 }
 
 /// Runs the model on made-up rows `rows`; the same row number always has the same values.
-pub fn run(session: &mut Session, info: &ModelInfo, rows: std::ops::Range<usize>) -> Result<Vec<Probed>> {
+pub fn run(session: &mut Session, info: &ModelInfo, rows: Range<usize>) -> Result<Vec<Probed>> {
+    run_rows(session, info, &rows.collect::<Vec<_>>())?.into_iter().collect()
+}
+
+/// Runs the model on the made-up rows of these numbers; an output that holds no numbers is an error of its own.
+pub fn run_rows(session: &mut Session, info: &ModelInfo, rows: &[usize]) -> Result<Vec<Result<Probed>>> {
     let feeds: Vec<Feed<'_>> = info
         .inputs
         .iter()
-        .map(|input| Ok((Cow::Borrowed(input.name.as_str()), made_up(input, rows.clone())?)))
+        .map(|input| Ok((Cow::Borrowed(input.name.as_str()), made_up(input, rows)?)))
         .collect::<Result<_>>()?;
     let names: Vec<String> = session.outputs().iter().map(|o| o.name().to_owned()).collect();
     let outputs = session.run(feeds).map_err(failed)?;
-    names.iter().filter_map(|name| outputs.get(name)).map(numbers).collect()
+    Ok(names.iter().filter_map(|name| outputs.get(name)).map(numbers).collect())
+}
+
+/// Does each of the `batch` rows of a run have a result of its own? Where no trial tells, it is taken to.
+pub fn independent(session: &mut Session, info: &ModelInfo, batch: usize) -> bool {
+    let rows: Vec<usize> = (0..batch).collect();
+    let mut others = rows.clone();
+    others[0] = batch;
+    let mut numbers = |rows: &[usize]| run_rows(session, info, rows)?.into_iter().collect::<Result<Vec<_>>>();
+    let (Ok(first), Ok(again), Ok(changed)) = (numbers(&rows), numbers(&rows), numbers(&others)) else { return true };
+    let steady = first.iter().zip(&again).all(|(a, b)| a.close_to(b));
+    let same_rest = |(a, b): (&Probed, &Probed)| {
+        let row = a.values.len() / batch;
+        a.shape == b.shape && (a.shape.first() != Some(&(batch as i64)) || a.rest(row).close_to(&b.rest(row)))
+    };
+    !steady || first.iter().zip(&changed).all(same_rest)
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
-    Error::runtime(format!("ONNX Runtime: {error}"))
+    Error::runtime(format!("ONNX Runtime: {}", one_line(&error.to_string())))
 }
 
 /// Does `dynamic` give for several rows at once what `original` gives for `batch` rows at a time?
@@ -57,6 +82,11 @@ pub fn agrees(original: &mut Session, before: &ModelInfo, dynamic: &mut Session,
 }
 
 impl Probed {
+    /// Without the first `count` values.
+    fn rest(&self, count: usize) -> Self {
+        Self { values: self.values.get(count..).unwrap_or_default().to_vec(), ..self.clone() }
+    }
+
     fn append(&mut self, other: Self) {
         if let (Some(first), Some(more)) = (self.shape.first_mut(), other.shape.first()) {
             *first += more;
@@ -64,7 +94,8 @@ impl Probed {
         self.values.extend(other.values);
     }
 
-    fn close_to(&self, other: &Self) -> bool {
+    /// Are shape and values the same, but for rounding?
+    pub fn close_to(&self, other: &Self) -> bool {
         let (absolute, relative) = if self.loose { (1e-2, 2e-2) } else { (1e-5, 1e-3) };
         self.shape == other.shape
             && self.values.iter().zip(&other.values).all(|(a, b)| {
@@ -79,6 +110,9 @@ impl Probed {
 pub fn inferred(session: &Session, name: &str) -> Option<ValueInfo> {
     let outlet = session.outputs().iter().find(|o| o.name() == name)?;
     let kind = match outlet.dtype() {
+        ValueType::Tensor { ty, .. } if element_of(*ty).is_none() => {
+            ValueKind::Other(format!("tensor of {}", ty.to_string().to_uppercase()))
+        }
         ValueType::Tensor { ty, shape, dimension_symbols } if !shape.is_empty() => {
             let dims = shape.iter().enumerate().map(|(i, d)| match *d {
                 d if d > 0 => Dim::Fixed(d as usize),
@@ -120,18 +154,22 @@ pub fn element_of(ty: TensorElementType) -> Option<Element> {
     })
 }
 
-fn made_up(input: &ValueInfo, rows: std::ops::Range<usize>) -> Result<SessionInputValue<'static>> {
+fn made_up(input: &ValueInfo, rows: &[usize]) -> Result<SessionInputValue<'static>> {
     let unusable = || Error::model(format!("input `{}` is a {}", input.name, input.kind.words()));
     let element = input.element().ok_or_else(unusable)?;
     let inner: Vec<i64> =
         input.row_shape().unwrap_or(&[]).iter().map(|d| d.size().unwrap_or(OPEN_DIM) as i64).collect();
-    let size: usize = inner.iter().map(|d| *d as usize).product();
+    let size = inner.iter().try_fold(1usize, |size, d| size.checked_mul(*d as usize));
+    let fits = |size: &usize| size.checked_mul(rows.len()).is_some_and(|count| count <= MOST_VALUES);
+    let size =
+        size.filter(fits).ok_or_else(|| Error::limit(format!("input `{}` is too large for a trial", input.name)))?;
     let mut shape = vec![rows.len() as i64];
     shape.extend(inner);
     if input.shape().is_some_and(<[Dim]>::is_empty) {
         shape.clear();
     }
-    let seeds: Vec<u64> = rows.flat_map(|row| (0..size).map(move |i| scramble((row * size + i) as u64))).collect();
+    let seeds: Vec<u64> =
+        rows.iter().flat_map(|row| (0..size).map(move |i| scramble((row * size + i) as u64))).collect();
     filled(element, shape, &seeds).map_err(failed)
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use onnx_protobuf::{
     AttributeProto, GraphProto, NodeProto, StringStringEntryProto, TensorProto, TensorShapeProto, TypeProto,
-    ValueInfoProto, tensor_shape_proto::Dimension, type_proto,
+    ValueInfoProto, attribute_proto::AttributeType, tensor_shape_proto::Dimension, type_proto,
 };
 
 use crate::element::Element;
@@ -63,6 +63,16 @@ pub fn node(op_type: &str, inputs: &[&str], outputs: &[&str], attributes: Vec<At
         output: outputs.iter().map(ToString::to_string).collect(),
         attribute: attributes,
         ..NodeProto::default()
+    }
+}
+
+/// An attribute of whole numbers.
+pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: name.to_owned(),
+        type_: AttributeType::INTS.into(),
+        ints: values.to_vec(),
+        ..AttributeProto::default()
     }
 }
 

@@ -119,8 +119,8 @@ impl Collected {
         let rank = depth(data_type);
         if let Some(shape) = self.row_shapes().iter().zip(&self.spans).find(|(s, v)| v.is_some() && s.len() != rank) {
             return Err(Error::runtime(format!(
-                "an output has row shape {:?}, {rank} dimensions were announced",
-                shape.0
+                "output `{}` has row shape {:?}, {rank} dimensions were announced; use outputType \"vector\" or \"tensor\"",
+                self.name, shape.0
             )));
         }
         let nulls = self.validity();
@@ -183,7 +183,10 @@ impl Collected {
         };
         let wrong = self.spans.iter().flatten().map(|(_, id)| self.size(*id)).find(|s| *s != size);
         if let Some(wrong) = wrong {
-            return Err(Error::runtime(format!("a row has {wrong} values, {size} were announced")));
+            return Err(Error::runtime(format!(
+                "a row of output `{}` has {wrong} values, {size} were announced",
+                self.name
+            )));
         }
         let rows = self.spans.len();
         let values = array_of(self.into_ordered(size), None);

@@ -51,21 +51,25 @@ impl Runner<'_> {
         let mut rejects = Rejects::new(policy);
         let outputs = &self.prepared.info.outputs;
         let mut collected: Vec<Collected> = outputs.iter().map(|o| Collected::new(o, rows)).collect::<Result<_>>()?;
+        // A graph may take one row at a time although it says otherwise; that shows once.
+        let mut one_by_one = false;
         for group in groups(inputs, rows, &mut rejects)? {
             for chunk in group.chunks(self.batch_rows()) {
-                let Err(error) = self.run_chunk(inputs, chunk, outputs, &mut collected) else { continue };
-                if policy == HandleInvalid::Error {
-                    return Err(error);
+                if !one_by_one && self.run_chunk(inputs, chunk, outputs, &mut collected).is_ok() {
+                    continue;
                 }
                 // One row may spoil a whole run: find it.
+                let mut spoilt = false;
                 for row in chunk {
                     if let Err(error) = self.run_chunk(inputs, &[*row], outputs, &mut collected) {
                         rejects.reject(*row, error)?;
+                        spoilt = true;
                         for column in &mut collected {
                             column.spans[*row] = None;
                         }
                     }
                 }
+                one_by_one |= !spoilt && chunk.len() > 1;
             }
         }
         Ok((collected, rejects))

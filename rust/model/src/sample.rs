@@ -1,15 +1,12 @@
 //! Small models for samples, examples and tests, built here from nothing.
 
-use onnx_protobuf::{
-    AttributeProto, GraphProto, Message, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
-    attribute_proto::AttributeType,
-};
+use onnx_protobuf::{GraphProto, Message, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto};
 use serde_json::json;
 
 use crate::element::Element;
 use crate::image_model::IMAGE_KEY;
 use crate::info::Dim;
-use crate::proto::{entry, float_tensor, node, tensor_info};
+use crate::proto::{entry, float_tensor, ints, node, tensor_info};
 
 /// A classifier of four numbers: `x[N, 4]` -> Gemm, Relu -> `features[N, 8]` -> Gemm, Softmax -> `scores[N, 3]`.
 pub fn sample_model() -> Vec<u8> {
@@ -82,16 +79,6 @@ pub fn model_bytes(graph: GraphProto, metadata: &[(&str, &str)]) -> Vec<u8> {
 pub fn tensor(name: &str, dims: &[usize]) -> ValueInfoProto {
     let dims: Vec<Dim> = dims.iter().map(|d| if *d == 0 { Dim::Symbol("N".into()) } else { Dim::Fixed(*d) }).collect();
     tensor_info(name, Element::F32, Some(&dims))
-}
-
-/// An attribute of whole numbers.
-pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto {
-        name: name.to_owned(),
-        type_: AttributeType::INTS.into(),
-        ints: values.to_vec(),
-        ..AttributeProto::default()
-    }
 }
 
 /// Weights between -0.5 and 0.5 that depend on the name only.

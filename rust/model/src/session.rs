@@ -127,7 +127,8 @@ impl LoadedModel {
         read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let outputs = session.run(feeds).map_err(|e| Error::runtime(format!("ONNX Runtime: {}", one_line(&e))))?;
+        let outputs =
+            session.run(feeds).map_err(|e| Error::runtime(format!("ONNX Runtime: {}", one_line(&e.to_string()))))?;
         Counter::ModelRuns.add(1);
         Counter::ModelRows.add(rows as u64);
         read(&outputs)
@@ -216,7 +217,8 @@ fn open_on(
     options: SessionOptions,
     cuda: Option<i32>,
 ) -> Result<Session> {
-    let failed = |e: ort::Error| Error::model(format!("ONNX Runtime cannot load the model: {}", one_line(&e)));
+    let failed =
+        |e: ort::Error| Error::model(format!("ONNX Runtime cannot load the model: {}", one_line(&e.to_string())));
     // Even an `ort::Error` needs the library: nothing of `ort` may be touched before this.
     let runtime = runtime()?;
     let mut builder = configured(&runtime, folder, options, cuda).map_err(failed)?;
@@ -251,10 +253,24 @@ fn configured(
 }
 
 /// The runtime's messages are long and have line breaks: the first lines say what is wrong.
-fn one_line(error: &ort::Error) -> String {
-    let text = error.to_string();
+pub fn one_line(text: &str) -> String {
     let joined: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(4).collect();
-    joined.join(" ")
+    without_source(&joined.join(" "))
+}
+
+/// Leaves out the place in the runtime's own source code, the C++ signature and the condition that failed there.
+fn without_source(text: &str) -> String {
+    let Some((before, place)) = text.find("/onnxruntime/core/").and_then(|at| {
+        let start = text[..at].rfind(' ').map_or(0, |space| space + 1);
+        text.split_at_checked(start)
+    }) else {
+        return text.to_owned();
+    };
+    let said = match place.split_once(" was false. ") {
+        Some((_, said)) => said,
+        None => place.split_once(' ').map_or("", |(_, said)| said),
+    };
+    format!("{before}{said}")
 }
 
 #[cfg(test)]
@@ -268,6 +284,20 @@ mod tests {
         assert_eq!(Device::parse("cuda:3"), Ok(Device::Cuda(3)));
         assert_eq!(Device::parse("auto"), Ok(Device::Auto));
         assert!(Device::parse("gpu").is_err_and(|e| e.to_string().contains("\"cuda:N\"")));
+    }
+
+    #[test]
+    fn a_message_leaves_out_where_it_was_written() {
+        let raw = "Non-zero status code returned while running Reshape node. Name:'r' Status Message: \
+                   /onnxruntime_src/onnxruntime/core/providers/cpu/tensor/reshape_helper.h:47 \
+                   onnxruntime::ReshapeHelper::ReshapeHelper(const onnxruntime::TensorShape&, bool) \
+                   input_shape_size == size was false. The input tensor cannot be reshaped.\n";
+        assert_eq!(
+            one_line(raw),
+            "Non-zero status code returned while running Reshape node. Name:'r' Status Message: The input tensor cannot be \
+             reshaped."
+        );
+        assert_eq!(one_line("a plain\n message "), "a plain message");
     }
 
     #[test]

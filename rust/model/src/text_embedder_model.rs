@@ -13,7 +13,7 @@ use crate::element::Element;
 use crate::info::{Dim, ModelInfo, ValueInfo};
 use crate::output::floats_of;
 use crate::prepared::{Prepared, computes, model_info, prepare, prepared_for};
-use crate::session::{Feed, SessionOptions, open};
+use crate::session::{Feed, SessionOptions, one_line, open};
 
 /// Names of outputs that hold what is wanted, in the order in which they are looked for.
 const OUTPUTS: [&str; 3] = ["sentence_embedding", "last_hidden_state", "token_embeddings"];
@@ -218,5 +218,5 @@ fn check_output(info: &ValueInfo) -> Result<Option<usize>> {
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
-    Error::runtime(format!("ONNX Runtime: {error}"))
+    Error::runtime(format!("ONNX Runtime: {}", one_line(&error.to_string())))
 }

@@ -52,11 +52,10 @@ impl Embedding<'_> {
         while !rest.is_empty() {
             let (run, later) = rest.split_at(self.rows_of_run(rest));
             rest = later;
-            let Err(error) = self.run(run, &mut vectors) else { continue };
-            if policy == HandleInvalid::Error {
-                return Err(error);
+            if self.run(run, &mut vectors).is_ok() {
+                continue;
             }
-            // One row may spoil a whole run: find it.
+            // One row may spoil a whole run, or the graph may take one at a time although it says otherwise.
             for one in run.chunks(1) {
                 if let Err(error) = self.run(one, &mut vectors) {
                     rejects.reject(one[0].0, error)?;

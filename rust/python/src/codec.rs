@@ -1,12 +1,14 @@
 //! Encoded images to tensors and back, for callers without a stage.
 
+use std::ffi::CString;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, BinaryArray, Float32Array, RecordBatch};
 use mmlrs_core::{Error, Result, ThreadBudget, types};
-use mmlrs_image::{ImageColumn, ImageView, TensorPrep};
+use mmlrs_image::{ImageColumn, ImageView, TensorPrep, Told, normalization_doubt};
+use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3_arrow::{PyArray, PyRecordBatch};
@@ -29,6 +31,16 @@ pub fn decode_to_tensor(
     scaled_decode: bool,
 ) -> PyResult<Bound<'_, PyAny>> {
     let (array, _) = images.into_inner();
+    let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+    let doubt = normalization_doubt(
+        Told { value: &wide(&means), from: "means" },
+        Told { value: &wide(&stds), from: "stds" },
+        Told { value: f64::from(scale), from: "scale" },
+    );
+    if let Some(doubt) = doubt {
+        let text = CString::new(format!("decode_to_tensor: {doubt}"))?;
+        PyErr::warn(py, &py.get_type::<PyUserWarning>(), &text, 2)?;
+    }
     let mut prep = TensorPrep::new(height, width);
     prep.mean = means;
     prep.std = stds;

@@ -14,7 +14,7 @@ use super::tensor_array::{Element, Normalize, TensorArray};
 use crate::column::{ImageColumn, Step, check_image_input, chunked};
 use crate::ops::{Interpolation, Op, parse_ops};
 use crate::options::DecodeOptions;
-use crate::tensor::ChannelOrder;
+use crate::tensor::{ChannelOrder, Told, normalization_doubt};
 
 /// Applies a list of operations to every image, in one pass.
 ///
@@ -151,6 +151,25 @@ impl Transform for ImageTransformer {
         let mut rejects = Rejects::new(self.policy.handle_invalid);
         let array = self.tensors(&images, *cx, TensorArray::new(element, order, factors), &mut rejects)?;
         Ok(Output { columns: vec![array], invalid: rejects.into_rows() })
+    }
+
+    fn notes(&self) -> Result<Vec<String>> {
+        let Some((_, _, factors)) = self.plan()?.tensor else {
+            let set = [
+                ("normalizeMean", self.normalize_mean.is_some()),
+                ("normalizeStd", self.normalize_std.is_some()),
+                ("colorScaleFactor", self.color_scale_factor.is_some()),
+            ];
+            let idle = set.iter().find(|(_, set)| *set);
+            let note = |(name, _): &(&str, bool)| format!("param `{name}` has no effect without toTensor=True");
+            return Ok(idle.map(note).into_iter().collect());
+        };
+        let doubt = normalization_doubt(
+            Told { value: &factors.mean, from: "normalizeMean" },
+            Told { value: &factors.std, from: "normalizeStd" },
+            Told { value: factors.scale, from: "colorScaleFactor" },
+        );
+        Ok(doubt.into_iter().collect())
     }
 }
 

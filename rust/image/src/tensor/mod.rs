@@ -1,5 +1,6 @@
 //! Images to float tensors: decode, resize, normalise and write in one go.
 
+mod doubt;
 mod jpeg;
 mod paint;
 mod resample;
@@ -17,6 +18,7 @@ use crate::column::ImageColumn;
 use crate::image::{Image, ImageView};
 use crate::ops::{self, Interpolation};
 use crate::options::DecodeOptions;
+pub use doubt::{Told, normalization_doubt};
 use paint::Paint;
 use resample::{Plane, Sweep, Taps, sweep};
 

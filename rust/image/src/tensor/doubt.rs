@@ -1,0 +1,117 @@
+//! Normalisations that nobody can mean: (x * scale - mean) / std with numbers made for another scale of pixels.
+
+use std::fmt;
+
+/// A number of a normalisation with the words for where it comes from: "`normalizeMean`", for example.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a, T> {
+    /// The value.
+    pub value: T,
+    /// Where it comes from.
+    pub from: &'a str,
+}
+
+/// Why (x * `scale` - `mean`) / `std` of pixels x between 0 and 255 cannot be meant; `None` where it can. Empty lists mean
+/// 0 and 1. What is the exception but possible, such as a deviation of 1 at any scale, is not doubted.
+pub fn normalization_doubt(mean: Told<'_, &[f64]>, std: Told<'_, &[f64]>, scale: Told<'_, f64>) -> Option<String> {
+    // Factors are often written with three digits.
+    const SLACK: f64 = 1.01;
+    let top = 255.0 * scale.value;
+    let largest = |values: &[f64]| values.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+    let pixels = format!("pixels times {} lie between 0 and {}", Shown(scale.value), Shown(top));
+    let remedy = |top: f64| {
+        let factor = if top > 1.0 { "1.0" } else { "1/255" };
+        format!("numbers made for pixels of 0 to {} need the factor {factor} in {}", Shown(top), scale.from)
+    };
+    let (high_mean, high_std) = (largest(mean.value), largest(std.value));
+    // A spread of 1 is no spread at all, but a division that changes nothing.
+    let real = std.value.iter().map(|v| v.abs()).filter(|v| (v - 1.0).abs() > 1e-9);
+    let low_std = real.clone().fold(f64::INFINITY, f64::min);
+    if real.clone().any(|v| v > top * SLACK) {
+        let wide = if high_std > 1.0 { 255.0 } else { 1.0 };
+        return Some(format!(
+            "{pixels}, but {} goes up to {}, so that all pictures look alike; {}",
+            std.from,
+            Shown(high_std),
+            remedy(wide)
+        ));
+    }
+    if high_mean > top * SLACK {
+        let wide = if high_mean > 1.0 { 255.0 } else { 1.0 };
+        return Some(format!("{pixels}, but {} goes up to {}; {}", mean.from, Shown(high_mean), remedy(wide)));
+    }
+    if high_mean > 0.0 && high_mean * 255.0 <= top {
+        return Some(format!(
+            "{pixels}, but {} goes up to {} only, as if there were no light in the pictures; {}",
+            mean.from,
+            Shown(high_mean),
+            remedy(1.0)
+        ));
+    }
+    if low_std * 255.0 * SLACK < top {
+        return Some(format!(
+            "{pixels}, but {} goes down to {}, which makes values of up to {}; {}",
+            std.from,
+            Shown(low_std),
+            Shown(top / low_std),
+            remedy(1.0)
+        ));
+    }
+    None
+}
+
+/// A number with few digits.
+struct Shown(f64);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounded = (self.0 * 1e4).round() / 1e4;
+        write!(f, "{rounded}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn doubt(mean: &[f64], std: &[f64], scale: f64) -> Option<String> {
+        normalization_doubt(
+            Told { value: mean, from: "the mean" },
+            Told { value: std, from: "the deviation" },
+            Told { value: scale, from: "the scale" },
+        )
+    }
+
+    #[test]
+    fn the_normalisations_of_the_field_are_believed() {
+        for (mean, std, scale) in [
+            (&[0.485, 0.456, 0.406][..], &[0.229, 0.224, 0.225][..], 1.0 / 255.0),
+            (&[123.675, 116.28, 103.53], &[58.395, 57.12, 57.375], 1.0),
+            (&[103.939, 116.779, 123.68], &[], 1.0),
+            (&[127.5], &[127.5], 1.0),
+            (&[127.0], &[128.0], 1.0),
+            (&[1.0], &[1.0], 1.0 / 127.5),
+            (&[0.5], &[0.5], 1.0 / 255.0),
+            (&[0.1307], &[0.3081], 0.003_92),
+            (&[0.0; 3], &[1.0; 3], 1.0 / 255.0),
+            (&[1.77, 1.99, 2.1], &[1.0], 0.017),
+            (&[], &[], 1.0),
+            (&[], &[255.0], 1.0),
+            (&[1.0, 2.0, 3.0], &[], 1.0),
+        ] {
+            assert_eq!(doubt(mean, std, scale), None, "{mean:?} {std:?} {scale}");
+        }
+    }
+
+    #[test]
+    fn numbers_for_another_scale_are_doubted_with_the_remedy() {
+        let words = |mean: &[f64], std: &[f64], scale: f64| doubt(mean, std, scale).unwrap_or_default();
+        let wide = words(&[127.0; 3], &[128.0; 3], 1.0 / 255.0);
+        assert!(wide.contains("the deviation goes up to 128") && wide.contains("factor 1.0 in the scale"), "{wide}");
+        assert!(words(&[0.5], &[2.0], 1.0 / 255.0).contains("look alike"));
+        assert!(words(&[127.0], &[1.0], 1.0 / 255.0).contains("the mean goes up to 127"));
+        let narrow = words(&[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225], 1.0);
+        assert!(narrow.contains("goes up to 0.485 only") && narrow.contains("factor 1/255"), "{narrow}");
+        assert!(words(&[], &[0.229], 1.0).contains("values of up to 1113"));
+    }
+}
