@@ -203,7 +203,8 @@ def _arrow(series: Any) -> pa.Array:
             [pa.array(series[c]) for c in series.columns], names=list(series.columns)
         )
     array = pa.array(series)
-    return array if isinstance(array, pa.Array) else array.combine_chunks()
+    array = array if isinstance(array, pa.Array) else array.combine_chunks()
+    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
 def register(spark: Any, name: str, stage: Any) -> None:

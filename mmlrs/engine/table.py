@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs.engine.categories import LEVELS, ORIGIN, decoded, restored
 from mmlrs.engine.expr import Source, Value, bind, compile_program, resolve_all
 from mmlrs.engine.worker import VECTOR_MEMBERS
 from mmlrs.errors import SchemaMismatchError
@@ -36,7 +37,11 @@ def _is_pandas(dataset: Any) -> bool:
 
 
 def to_table(dataset: Any) -> pa.Table:
-    """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied."""
+    """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied, encoded columns become their values."""
+    return decoded(_as_arrow(dataset))
+
+
+def _as_arrow(dataset: Any) -> pa.Table:
     if isinstance(dataset, pa.Table):
         return dataset
     if isinstance(dataset, pa.RecordBatch):
@@ -131,7 +136,9 @@ def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
     fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), schema)
     for batch in batches_of(table.select(columns), FIT_ROWS):
         fit.update(batch, 0)
-    return fit.finish()
+    made = fit.finish()
+    stage._warn(fit.notes())
+    return made
 
 
 def _as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -146,14 +153,16 @@ def batches_of(table: pa.Table, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBat
 
 
 def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table]) -> Any:
-    """Run `work` on a tabular object and return the same kind of object."""
-    return from_table(work(to_table(dataset)), dataset)
+    """Run `work` on a tabular object and return the same kind of object, columns that nobody changed as they were."""
+    before = _as_arrow(dataset)
+    return from_table(restored(work(decoded(before)), before), dataset)
 
 
 def attributes(field: pa.Field) -> dict[str, Any]:
-    """Return the Spark ML attributes of an Arrow field, empty where it has none."""
-    text = (field.metadata or {}).get(b"ml_attr")
-    return {"ml_attr": json.loads(text)} if text else {}
+    """Return the metadata of an Arrow field that a Spark column has too: attributes of Spark ML, levels of its type."""
+    metadata = field.metadata or {}
+    made = {"ml_attr": json.loads(metadata[b"ml_attr"])} if b"ml_attr" in metadata else {}
+    return made | {key: metadata[key.encode()].decode() for key in (LEVELS, ORIGIN) if key.encode() in metadata}
 
 
 def is_vector_struct(kind: pa.DataType) -> bool:
