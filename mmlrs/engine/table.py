@@ -162,7 +162,9 @@ def attributes(field: pa.Field) -> dict[str, Any]:
     """Return the metadata of an Arrow field that a Spark column has too: attributes of Spark ML, levels of its type."""
     metadata = field.metadata or {}
     made = {"ml_attr": json.loads(metadata[b"ml_attr"])} if b"ml_attr" in metadata else {}
-    return made | {key: metadata[key.encode()].decode() for key in (LEVELS, ORIGIN) if key.encode() in metadata}
+    return made | {
+        key: metadata[key.encode()].decode() for key in (LEVELS, ORIGIN) if key.encode() in metadata
+    }
 
 
 def is_vector_struct(kind: pa.DataType) -> bool:
