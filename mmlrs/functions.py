@@ -209,7 +209,8 @@ def _arrow(series: Any) -> pa.Array:
         return pa.StructArray.from_arrays(
             [array_of(series[c]) for c in series.columns], names=list(series.columns)
         )
-    return array_of(series)
+    array = array_of(series)
+    return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
 def register(spark: Any, name: str, stage: Any) -> None:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, DoubleType, FloatType, IntegerType, StructType
 
 from mmlrs.errors import ColumnNotFoundError, DecodeError, SchemaMismatchError
-from mmlrs.featurize import CountSelectorModel, FastVectorAssembler
+from mmlrs.featurize import CountSelector, CountSelectorModel, FastVectorAssembler
 
 COLUMNS = ["d", "f", "i", "b", "m", "v"]
 
@@ -170,6 +170,42 @@ def test_ten_thousand_columns_and_no_rows():
 def test_a_text_column_is_refused_by_name():
     with pytest.raises(SchemaMismatchError, match="FastVectorAssembler: column `s`: has type string"):
         FastVectorAssembler(inputCols=["s"], outputCol="o").transform(pa.table({"s": ["a"]}))
+
+
+@pytest.mark.parametrize("lists", [[["a", "b"]], [["1", "2"]], [[b"1"]]])
+def test_lists_of_text_are_refused_even_where_the_texts_look_like_numbers(lists):
+    table = pa.table({"v": lists})
+    for stage in (
+        FastVectorAssembler(inputCols=["v"]),
+        CountSelectorModel(inputCol="v", indices=[0], size=2),
+    ):
+        with pytest.raises(
+            SchemaMismatchError, match=r"column `v`: has type array<(string|binary)>; .* reads .*numbers"
+        ):
+            stage.transform(table)
+
+
+def test_a_null_inside_an_array_follows_handle_invalid():
+    table = pa.table({"x": [1, 2], "v": [[1.0, None], [2.0, 3.0]]})
+    stage = FastVectorAssembler(inputCols=["x", "v"], outputCol="out")
+    with pytest.raises(
+        DecodeError, match="FastVectorAssembler: column `v`, row 0 of the batch: has a null in slot 1"
+    ):
+        stage.transform(table)
+    assert stage.copy()._set(handleInvalid="skip").transform(table)["x"].to_pylist() == [2]
+    kept = stage.copy()._set(handleInvalid="keep", errorCol="why").transform(table)
+    assert str(kept["out"][0].as_py()["values"]) == "[1.0, 1.0, nan]"
+    assert kept["why"].to_pylist() == ["column `v`: has a null in slot 1", None]
+
+
+def test_the_selector_passes_over_arrays_with_nulls_and_rejects_them():
+    table = pa.table({"v": [[1.0, None, 0.0], [2.0, 0.0, 0.0], [0.0, 3.0, 0.0]]})
+    model = CountSelector(inputCol="v", outputCol="out").fit(table)
+    assert model.getIndices() == [0, 1]
+    with pytest.raises(
+        DecodeError, match="CountSelectorModel: column `v`, row 0 of the batch: has a null in slot 1"
+    ):
+        model.transform(table)
 
 
 def test_a_vector_column_without_any_vector_is_refused_under_keep():

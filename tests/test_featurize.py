@@ -5,16 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import json
+import re
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import DecisionTreeClassifier, LogisticRegression
 from pyspark.ml.feature import IDF, HashingTF, StringIndexer, Tokenizer
 
-from mmlrs.errors import DecodeError, SchemaMismatchError
+from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 from mmlrs.featurize import Featurize, FeaturizeModel
+from mmlrs.text import TextFeaturizer
 
 
 def rows(table, column="features"):
@@ -70,7 +74,7 @@ def test_slots_follow_the_columns_and_carry_their_names():
 
 def test_strings_with_few_levels_are_categories_and_others_are_words():
     table = pa.table({"job": ["a", "b", "a", "b"], "note": ["x y", "y z", "z", "y"]})
-    made = featurized(table)
+    made = featurized(table, minDocFreq=1)
     assert [a["name"] for a in attributes(made)["attrs"]["binary"]] == ["job=a", "job=b"]
     assert np.array(rows(made))[:, :2].tolist() == [[1, 0], [0, 1], [1, 0], [0, 1]]
     assert attributes(made)["num_attrs"] == 2 + 3
@@ -79,7 +83,7 @@ def test_strings_with_few_levels_are_categories_and_others_are_words():
 def test_words_weigh_what_sparks_stages_give_them(spark):
     texts = ["the cat sat", "the dog ran far", "a cat", "", "dog dog"]
     table = pa.table({"note": texts})
-    ours = rows(featurized(table, maxCategories=0))
+    ours = rows(featurized(table, maxCategories=0, minDocFreq=1))
     source = spark.createDataFrame([(t,) for t in texts], "note string")
     stages = [
         Tokenizer(inputCol="note", outputCol="t"),
@@ -146,16 +150,127 @@ def test_infinities_are_values_but_do_not_make_the_mean():
     assert made == [[1.0], [float("inf")], [2.0], [3.0]]
 
 
-@pytest.mark.parametrize("kind", [pa.float64(), pa.date32(), pa.timestamp("us")])
-def test_a_column_of_nothing_but_nulls_is_one_clear_error(kind):
+@pytest.mark.parametrize(
+    "kind", [pa.float64(), pa.date32(), pa.timestamp("us"), pa.null(), pa.list_(pa.float64())], ids=str
+)
+@pytest.mark.parametrize("impute", [True, False])
+def test_a_column_of_nothing_but_nulls_is_left_out_with_a_warning(kind, impute):
+    name = f"empty {kind} {impute}"  # a warning comes once
+    table = pa.table({name: pa.nulls(3, kind), "x": [1.0, 2.0, 3.0]})
+    stage = Featurize(inputCols=table.column_names, outputCol="features", imputeMissing=impute)
+    with pytest.warns(UserWarning, match=re.escape(f"Featurize: column `{name}` has no value")):
+        model = stage.fit(table)
+    assert rows(model.transform(table)) == [[1.0], [2.0], [3.0]]
+    assert rows(model.transform(table.drop_columns([name]))) == [[1.0], [2.0], [3.0]]
+
+
+def test_a_column_of_pandas_or_of_spark_without_type_or_value_is_left_out_with_a_warning(spark):
+    frame = pd.DataFrame({"nothing of pandas": [None, None], "x": [1.0, 2.0]})
+    with pytest.warns(UserWarning, match="Featurize: column `nothing of pandas` has no value"):
+        model = Featurize(inputCols=list(frame.columns), outputCol="features").fit(frame)
+    assert [v["values"].tolist() for v in model.transform(frame)["features"]] == [[1.0], [2.0]]
+    source = spark.sql("SELECT NULL AS `nothing of Spark`, x FROM VALUES (1.0D), (2.0D) AS t(x)")
+    with pytest.warns(UserWarning, match="Featurize: column `nothing of Spark` has no value"):
+        model = Featurize(inputCols=source.columns, outputCol="features").fit(source)
+    assert sorted(r.features.toArray().tolist() for r in model.transform(source).collect()) == [[1.0], [2.0]]
+
+
+def test_no_column_with_a_value_and_no_rows_at_all_are_errors_that_say_so():
     with pytest.raises(
-        DecodeError, match="Featurize: column `x`: has no value to replace the missing ones with"
+        DecodeError, match="Featurize: no column is left to learn from: column `a` has no value"
     ):
-        featurized(pa.table({"x": pa.nulls(3, kind)}))
+        featurized(pa.table({"a": pa.nulls(3, pa.float64()), "b": pa.nulls(3)}))
+    with pytest.raises(DecodeError, match="Featurize: there are no rows to learn from"):
+        featurized(pa.table({"a": pa.array([], pa.float64())}))
+
+
+@pytest.mark.parametrize(
+    ("fitted", "given", "want"),
+    [
+        (pa.array([1.0, 2.0]), pa.array(["1", "two"]), "numbers"),
+        (pa.array(["a", "b", "a", "b"]), pa.array([b"a"]), "strings"),
+        (pa.array(["one two", "two"]), pa.array([1, 2]), "strings"),
+        (pa.array([dt.date(2020, 1, 1)]), pa.array(["2020-01-01", "today"]), "dates"),
+        (pa.array([[1.0, 2.0]]), pa.array([["1", "x"]]), "vectors"),
+        (pa.array([["a"], ["a"]]), pa.array(["a"]), "lists of strings"),
+    ],
+)
+def test_a_column_of_another_type_than_in_the_fit_is_refused_rather_than_cast(fitted, given, want):
+    model = Featurize(inputCols=["x"], outputCol="features").fit(pa.table({"x": fitted}))
+    with pytest.raises(SchemaMismatchError, match=f"column `x`: has type .*; the model was fitted on {want}"):
+        model.transform(pa.table({"x": given}))
+    untyped = pa.table({"x": pa.nulls(1)})  # all that are missing have no type of their own
+    width = len(rows(model.transform(pa.table({"x": fitted})))[0])
+    if want != "vectors":
+        assert len(rows(model.transform(untyped))[0]) == width
+
+
+def test_lists_of_strings_are_words_as_they_are():
+    table = pa.table({"tags": [["Tea", "milk tea"], ["Tea", None], None, ["coffee"]]})
+    made = np.array(rows(featurized(table, minDocFreq=1)))
+    weights = {"Tea": np.log(4 / 3), "once": np.log(4 / 2)}
+    assert made.shape == (4, 3)
+    np.testing.assert_allclose(sorted(made[0]), [0.0, weights["Tea"], weights["once"]])
+    np.testing.assert_allclose(sorted(made[1]), [0.0, 0.0, weights["Tea"]])
+    assert made[2].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_null_inside_a_list_of_numbers_follows_handle_invalid():
+    table = pa.table({"v": [[1.0, None], [2.0, 3.0]], "x": [1, 2]})
+    model = Featurize(inputCols=["v", "x"], outputCol="features").fit(table)
+    with pytest.raises(DecodeError, match="column `v`, row 0 of the batch: has a null in slot 1"):
+        model.transform(table)
+    assert rows(model.copy()._set(handleInvalid="skip").transform(table)) == [[2.0, 3.0, 2.0]]
+    kept = model.copy()._set(handleInvalid="keep", errorCol="why").transform(table)
+    assert np.isnan(rows(kept)[0][1])
+    assert kept["why"].to_pylist() == ["column `v`: has a null in slot 1", None]
+
+
+NAMES = [f"{a}{b} {b}{c}" for a in "abcdef" for b in "ghijkl" for c in "mn"]
+
+
+def test_texts_that_hardly_repeat_are_left_out_with_a_warning_and_kept_on_demand():
+    table = pa.table({"full name": NAMES, "x": range(len(NAMES))})
+    with pytest.warns(UserWarning, match=r"column `full name` has texts that hardly repeat.*9 rows or more"):
+        made = featurized(table)
+    assert attributes(made) == {"attrs": {"numeric": [{"name": "x", "idx": 0}]}, "num_attrs": 1}
+    assert attributes(featurized(table, minDocFreq=1))["num_attrs"] > len(NAMES) / 2
+    with pytest.raises(
+        DecodeError, match="no column is left to learn from: column `full name` has texts that"
+    ):
+        featurized(table.select(["full name"]))
+
+
+def test_of_texts_the_words_in_the_square_root_of_the_rows_have_a_slot():
+    notes = [f"id{i}" + " often" * (i < 10) + " rare" * (i < 9) for i in range(100)]
+    made = featurized(pa.table({"note": notes}))
+    assert [row != [0.0] for row in rows(made)] == [True] * 10 + [False] * 90
+
+
+def test_many_levels_that_repeat_keep_all_their_words():
+    countries = [f"country{i}" for i in range(20)] * 5
+    made = featurized(pa.table({"country": countries}), maxCategories=10)
+    assert attributes(made)["num_attrs"] == 20
+
+
+def test_the_limit_of_hashed_slots_in_the_reference_is_the_one_that_is_checked():
+    limit = 1 << 27
+    table = pa.table({"t": ["a b", "b"]})
+    for stage in (
+        Featurize(inputCols=["t"], numFeatures=limit + 1),
+        TextFeaturizer(inputCol="t", numFeatures=limit + 1),
+    ):
+        with pytest.raises(InvalidParamError, match=rf"param `numFeatures` must be .*\b{limit}\b"):
+            stage.fit(table)
+    reference = Path(__file__).parent.parent / "docs" / "reference"
+    for page, name in (("featurize", "Featurize"), ("text", "TextFeaturizer")):
+        text = (reference / f"{page}.md").read_text().split(f"\n## {name}\n")[1]
+        row = next(line for line in text.splitlines() if line.startswith("| `numFeatures`"))
+        assert str(limit) in row
 
 
 def test_null_text_is_empty_text():
-    made = featurized(pa.table({"note": ["one two", None, "two"]}), maxCategories=0)
+    made = featurized(pa.table({"note": ["one two", None, "two"]}), maxCategories=0, minDocFreq=1)
     assert rows(made)[1] == [0.0, 0.0]
     only_nulls = featurized(pa.table({"note": pa.nulls(2, pa.string()), "x": [1, 2]}))
     assert rows(only_nulls) == [[1.0], [2.0]]
@@ -188,7 +303,7 @@ def test_an_unseen_code_of_a_nominal_column_is_another_and_a_number_that_is_no_c
     schema = pa.schema([pa.field("code", pa.float64(), metadata=mark)])
     model = Featurize(inputCols=["code"], outputCol="features").fit(pa.table([[0.0, 1.0]], schema=schema))
     assert rows(model.transform(pa.table([[1.0, 7.0]], schema=schema))) == [[0.0, 1.0], [0.0, 0.0]]
-    with pytest.raises(DecodeError, match="row 1 of the batch: has the value 0.5, which is not the index"):
+    with pytest.raises(DecodeError, match=r"row 1 of the batch: has the value 0\.5, which is not the index"):
         model.transform(pa.table([[1.0, 0.5]], schema=schema))
 
 
@@ -235,7 +350,7 @@ def test_no_rows_at_transform_and_none_at_fit():
     table = pa.table({"x": [1.0, 2.0]})
     model = Featurize(inputCols=["x"], outputCol="features").fit(table)
     assert model.transform(table.slice(0, 0)).num_rows == 0
-    with pytest.raises(DecodeError, match="column `x`: has no value"):
+    with pytest.raises(DecodeError, match="there are no rows to learn from"):
         Featurize(inputCols=["x"], outputCol="features").fit(table.slice(0, 0))
 
 
@@ -258,13 +373,13 @@ INPUTS = ["age", "job", "since", "note", "more"]
 
 
 def test_numbers_categories_dates_and_two_texts_are_one_python_pass(people, capsys):
-    model = Featurize(inputCols=INPUTS, outputCol="features").fit(people)
+    model = Featurize(inputCols=INPUTS, outputCol="features", minDocFreq=1).fit(people)
     model.transform(people).select("features").explain()
     assert capsys.readouterr().out.count("ArrowEvalPython") == 1
 
 
 def test_a_pipeline_with_a_learner_saves_loads_and_scores(people, tmp_path):
-    stages = [Featurize(inputCols=INPUTS, outputCol="features"), LogisticRegression(maxIter=5)]
+    stages = [Featurize(inputCols=INPUTS, outputCol="features", minDocFreq=1), LogisticRegression(maxIter=5)]
     model = Pipeline(stages=stages).fit(people)
     expected = [r.probability.toArray() for r in model.transform(people).select("probability").collect()]
     model.write().overwrite().save(str(tmp_path / "model"))
@@ -285,7 +400,7 @@ def test_a_nominal_column_of_string_indexer_is_taken_as_levels(people):
 
 
 def test_sparse_vectors_come_out_of_a_columnar_source_too(people, spark, tmp_path):
-    model = Featurize(inputCols=INPUTS, outputCol="features").fit(people)
+    model = Featurize(inputCols=INPUTS, outputCol="features", minDocFreq=1).fit(people)
     expected = model.transform(people).collect()
     model.transform(people).write.parquet(str(tmp_path / "people"))
     conf = "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled"

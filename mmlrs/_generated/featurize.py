@@ -29,13 +29,14 @@ class FastVectorAssembler(NativeTransformer):
     Parameters
     ----------
     inputCols : Sequence[str]
-        Names of the columns, in the order of the slots. Reads: number, vector. Must not be empty.
+        Names of the columns, in the order of the slots. Reads: number, vector or array of numbers. Must not
+        be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     handleInvalid : str, default "error"
-        What to do with a row in which a value is null or NaN: "error" fails with one error that names stage,
-        column and row; "skip" drops the row; "keep" puts NaN into the slots of what is missing, as Spark's
-        assembler does. Must be one of "error", "skip", "keep".
+        What to do with a row in which a value is null or NaN, or an array has a null: "error" fails with one
+        error that names stage, column and row; "skip" drops the row; "keep" puts NaN into the slots of what
+        is missing, as Spark's assembler does. Must be one of "error", "skip", "keep".
     errorCol : str, optional
         Name of a string column to add that holds what was missing in a row; null for complete rows. Must not
         be empty.
@@ -53,9 +54,9 @@ class FastVectorAssembler(NativeTransformer):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "FastVectorAssembler"
 
-    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Reads: number, vector. Must not be empty.", Convert.str_list)
+    inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Reads: number, vector or array of numbers. Must not be empty.", Convert.str_list)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
-    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row in which a value is null or NaN: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing, as Spark's assembler does. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
+    handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row in which a value is null or NaN, or an array has a null: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing, as Spark's assembler does. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was missing in a row; null for complete rows. Must not be empty.", Convert.str)
 
     @by_name
@@ -123,11 +124,15 @@ class Featurize(NativeEstimator):
     * Numbers, booleans and decimals: the value as a double; missing ones become the mean of the finite values.
     * Nominal columns, which an indexer has marked as such, and strings with few levels (at most `maxCategories`, each
       seen twice on average): one slot for each level, or one slot that holds the level's index.
+    * Columns whose type has levels (a pandas category, a polars Enum, an ordered dictionary of Arrow): of the levels those
+      that occur, in the order that the type gives them.
     * Other strings: their words in lower case, hashed as `TextFeaturizer` does, times the inverse document frequency; of
-      the hash's slots those that occur in the fit are kept.
+      the hash's slots those are kept that occur in enough rows of the fit, see `minDocFreq`. Lists of strings: their strings as they are, in the place of
+      words.
     * Dates: year, weekday (Monday is 1), month, day, days since 1970. Timestamps: those, then hour, minute, second and
       milliseconds since 1970, in the time zone of the Spark session or of the Arrow type. Missing ones become the mean.
     * Vectors and arrays of numbers: as they are; all rows of a column must have the same size.
+    * A column in which every value is missing, or that has no type (void, an Arrow null), is left out, with a warning.
 
     The slots follow the order of `inputCols`. Those of numbers, dates and levels have their names in the
     attributes of the vector: `age`, `day_month`, `job=nurse`. The fit is one pass over the data, whatever the
@@ -158,12 +163,19 @@ class Featurize(NativeEstimator):
         behind the last level.
     numFeatures : int, default 262144
         Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners.
-        Must be between 1 and 2147483647.
+        Must be between 1 and 134217728.
     imputeMissing : bool, default True
         Replace missing values: numbers, dates and timestamps by their mean, missing categories by none,
         missing text by the empty one. Otherwise a missing value is a bad row, except in text.
     maxCategories : int, default 100
         Up to how many distinct values a string column is a category rather than text. Must be at least 0.
+    minDocFreq : int, optional
+        In how many rows a word of a text must be to have a slot. When not set: in as many as the square root
+        of the number of rows, or in more where there would be more than one slot for thirty rows, and more
+        than that root; in one, so that every word has a slot, where there are five rows or more for each
+        different word (levels that repeat), and in prose, of twelve words or more in a row and four times
+        more different words than rows. A column without such a word, as of names and identifiers, is left
+        out, with a warning. Must be at least 1.
 
     Examples
     --------
@@ -193,9 +205,10 @@ class Featurize(NativeEstimator):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or, with unseenCategories=\"error\", a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", Convert.str)
     oneHotEncodeCategoricals: Param[Any] = Param(undefined(), "oneHotEncodeCategoricals", "One slot for each level of a category; otherwise one slot that holds the index of the level, marked as nominal, which is what tree learners want. A category without a level is a row of zeros, or the index behind the last level.", Convert.bool)
-    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners. Must be between 1 and 2147483647.", Convert.int)
+    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners. Must be between 1 and 134217728.", Convert.int)
     imputeMissing: Param[Any] = Param(undefined(), "imputeMissing", "Replace missing values: numbers, dates and timestamps by their mean, missing categories by none, missing text by the empty one. Otherwise a missing value is a bad row, except in text.", Convert.bool)
     maxCategories: Param[Any] = Param(undefined(), "maxCategories", "Up to how many distinct values a string column is a category rather than text. Must be at least 0.", Convert.int)
+    minDocFreq: Param[Any] = Param(undefined(), "minDocFreq", "In how many rows a word of a text must be to have a slot. When not set: in as many as the square root of the number of rows, or in more where there would be more than one slot for thirty rows, and more than that root; in one, so that every word has a slot, where there are five rows or more for each different word (levels that repeat), and in prose, of twelve words or more in a row and four times more different words than rows. A column without such a word, as of names and identifiers, is left out, with a warning. Must be at least 1.", Convert.int)
 
     @by_name
     def __init__(
@@ -210,6 +223,7 @@ class Featurize(NativeEstimator):
         numFeatures: int | None = None,
         imputeMissing: bool | None = None,
         maxCategories: int | None = None,
+        minDocFreq: int | None = None,
     ) -> None:
         super().__init__(
             {
@@ -222,6 +236,7 @@ class Featurize(NativeEstimator):
                 "numFeatures": numFeatures,
                 "imputeMissing": imputeMissing,
                 "maxCategories": maxCategories,
+                "minDocFreq": minDocFreq,
             }
         )
 
@@ -313,6 +328,16 @@ class Featurize(NativeEstimator):
     def getMaxCategories(self) -> int:
         """Return the value of `maxCategories`."""
         value: int = self._value("maxCategories")
+        return value
+
+    def setMinDocFreq(self, value: int) -> Self:
+        """Set `minDocFreq`; returns the stage."""
+        self._set(minDocFreq=value)
+        return self
+
+    def getMinDocFreq(self) -> int | None:
+        """Return the value of `minDocFreq`, or None when it is not set."""
+        value: int | None = self._value("minDocFreq")
         return value
 
 
@@ -451,13 +476,13 @@ class CountSelector(NativeEstimator):
     """Drops the slots of a vector column that are zero in every row.
 
     The model keeps the slots that some row of the fit had a value other than zero in, in their order. Hashed
-    text, for example, fills a small part of its slots. Nulls are passed over in the fit. One pass over the
-    data; the summary is one bit per slot.
+    text, for example, fills a small part of its slots. Nulls, and arrays with a null inside, are passed over
+    in the fit. One pass over the data; the summary is one bit per slot.
 
     Parameters
     ----------
     inputCol : str
-        Name of the vector column. Reads: vector. Must not be empty.
+        Name of the vector column. Reads: vector or array of numbers. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     handleInvalid : str, default "error"
@@ -481,7 +506,7 @@ class CountSelector(NativeEstimator):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "CountSelector"
 
-    inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the vector column. Reads: vector. Must not be empty.", Convert.str)
+    inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the vector column. Reads: vector or array of numbers. Must not be empty.", Convert.str)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
@@ -554,7 +579,7 @@ class CountSelectorModel(NativeModel):
     Parameters
     ----------
     inputCol : str
-        Name of the vector column. Reads: vector. Must not be empty.
+        Name of the vector column. Reads: vector or array of numbers. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     handleInvalid : str, default "error"
@@ -582,7 +607,7 @@ class CountSelectorModel(NativeModel):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "CountSelectorModel"
 
-    inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the vector column. Reads: vector. Must not be empty.", Convert.str)
+    inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the vector column. Reads: vector or array of numbers. Must not be empty.", Convert.str)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
@@ -857,14 +882,15 @@ class CleanMissingDataModel(NativeModel):
 
 
 class ValueIndexer(NativeEstimator):
-    """Numbers the distinct values of a column: 0 for the least.
+    """Numbers the distinct values of a column: 0 for the least, or for the first of those that the column's type declares.
 
     The model writes the index of each value, a double as of Spark's `StringIndexer`, and the values as
     nominal attributes of the column: Spark's `IndexToString`, `OneHotEncoder` and tree learners understand
     it, and so does `IndexToValue`. Booleans, whole numbers, floats and strings have levels; strings ascend by
-    their UTF-8 bytes. Null and NaN are not levels. A column without any value is an error, and so is one of
-    more than `maxLevels` distinct values, found before the driver's memory is filled with them. One pass over
-    the data; the summary holds each distinct value once.
+    their UTF-8 bytes. A pandas category, a polars Enum and an ordered dictionary of Arrow declare levels:
+    those that occur are numbered, in their order. Null and NaN are not levels. A column without any value is
+    an error, and so is one of more than `maxLevels` distinct values, found before the driver's memory is
+    filled with them. One pass over the data; the summary holds each distinct value once.
 
     Parameters
     ----------

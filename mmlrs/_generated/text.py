@@ -67,8 +67,8 @@ class TextFeaturizer(NativeEstimator):
     binary : bool, default False
         Count every term of a text once, however often it occurs there.
     numFeatures : int, default 262144
-        Number of slots of the vectors. A term's slot is that of Spark's `HashingTF`. Must be between 1 and
-        2147483647.
+        Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot
+        is that of Spark's `HashingTF`. Must be between 1 and 2147483647.
     minDocFreq : int, default 1
         Slots in fewer texts than this weigh 0. Must be at least 0.
     handleInvalid : str, default "error"
@@ -111,7 +111,7 @@ class TextFeaturizer(NativeEstimator):
     useNGram: Param[Any] = Param(undefined(), "useNGram", "Count n-grams instead of tokens: `nGramLength` tokens with a space between. A text of fewer tokens has none.", Convert.bool)
     nGramLength: Param[Any] = Param(undefined(), "nGramLength", "Number of tokens of an n-gram. Must be at least 1.", Convert.int)
     binary: Param[Any] = Param(undefined(), "binary", "Count every term of a text once, however often it occurs there.", Convert.bool)
-    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots of the vectors. A term's slot is that of Spark's `HashingTF`. Must be between 1 and 2147483647.", Convert.int)
+    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot is that of Spark's `HashingTF`. Must be between 1 and 2147483647.", Convert.int)
     minDocFreq: Param[Any] = Param(undefined(), "minDocFreq", "Slots in fewer texts than this weigh 0. Must be at least 0.", Convert.int)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
@@ -400,8 +400,8 @@ class TextFeaturizerModel(NativeModel):
     binary : bool, default False
         Count every term of a text once, however often it occurs there.
     numFeatures : int, default 262144
-        Number of slots of the vectors. A term's slot is that of Spark's `HashingTF`. Must be between 1 and
-        2147483647.
+        Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot
+        is that of Spark's `HashingTF`. Must be between 1 and 2147483647.
     minDocFreq : int, default 1
         Slots in fewer texts than this weigh 0. Must be at least 0.
     handleInvalid : str, default "error"
@@ -443,7 +443,7 @@ class TextFeaturizerModel(NativeModel):
     useNGram: Param[Any] = Param(undefined(), "useNGram", "Count n-grams instead of tokens: `nGramLength` tokens with a space between. A text of fewer tokens has none.", Convert.bool)
     nGramLength: Param[Any] = Param(undefined(), "nGramLength", "Number of tokens of an n-gram. Must be at least 1.", Convert.int)
     binary: Param[Any] = Param(undefined(), "binary", "Count every term of a text once, however often it occurs there.", Convert.bool)
-    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots of the vectors. A term's slot is that of Spark's `HashingTF`. Must be between 1 and 2147483647.", Convert.int)
+    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot is that of Spark's `HashingTF`. Must be between 1 and 2147483647.", Convert.int)
     minDocFreq: Param[Any] = Param(undefined(), "minDocFreq", "Slots in fewer texts than this weigh 0. Must be at least 0.", Convert.int)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)

@@ -559,7 +559,7 @@ class ComputeModelStatistics(PythonTransformer):
     scoresCol : str, optional
         Name of the column of scores: vectors of one score for each class, or numbers, the score of the second
         of two classes. Probabilities give `log_loss` too. When not set, from the columns' metadata. Reads:
-        number, vector. Must not be empty.
+        number, vector or array of numbers. Must not be empty.
     scoredLabelsCol : str, optional
         Name of the column of predictions; when not set, from the columns' metadata. Must not be empty.
     weightCol : str, optional
@@ -595,7 +595,7 @@ class ComputeModelStatistics(PythonTransformer):
 
     evaluationMetric: Param[Any] = Param(undefined(), "evaluationMetric", "What to tell: the metrics of \"classification\" or of \"regression\", \"all\" for those that the columns' metadata ask for, or one metric. Must be one of \"all\", \"classification\", \"regression\", \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", Convert.str)
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.", Convert.str)
-    scoresCol: Param[Any] = Param(undefined(), "scoresCol", "Name of the column of scores: vectors of one score for each class, or numbers, the score of the second of two classes. Probabilities give `log_loss` too. When not set, from the columns' metadata. Reads: number, vector. Must not be empty.", Convert.str)
+    scoresCol: Param[Any] = Param(undefined(), "scoresCol", "Name of the column of scores: vectors of one score for each class, or numbers, the score of the second of two classes. Probabilities give `log_loss` too. When not set, from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", Convert.str)
     scoredLabelsCol: Param[Any] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions; when not set, from the columns' metadata. Must not be empty.", Convert.str)
     weightCol: Param[Any] = Param(undefined(), "weightCol", "Name of the column of weights, at least 0; all rows weigh the same when not set. Reads: number. Must not be empty.", Convert.str)
     labels: Param[Any] = Param(undefined(), "labels", "The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column is marked as nominal, as that of a model of Spark ML is; otherwise they are labels. Must not be empty.", Convert.value_list)
@@ -727,8 +727,8 @@ class ComputePerInstanceStatistics(NativeTransformer):
         Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.
     scoresCol : str, optional
         Classification: name of the column of probabilities, vectors of one for each class, or numbers, that
-        of the second of two classes. When not set, from the columns' metadata. Reads: number, vector. Must
-        not be empty.
+        of the second of two classes. When not set, from the columns' metadata. Reads: number, vector or array
+        of numbers. Must not be empty.
     scoredLabelsCol : str, optional
         Regression: name of the column of predictions; when not set, from the columns' metadata. Reads:
         number. Must not be empty.
@@ -761,7 +761,7 @@ class ComputePerInstanceStatistics(NativeTransformer):
 
     evaluationMetric: Param[Any] = Param(undefined(), "evaluationMetric", "What was predicted; \"all\" asks the columns' metadata. Must be one of \"all\", \"classification\", \"regression\".", Convert.str)
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.", Convert.str)
-    scoresCol: Param[Any] = Param(undefined(), "scoresCol", "Classification: name of the column of probabilities, vectors of one for each class, or numbers, that of the second of two classes. When not set, from the columns' metadata. Reads: number, vector. Must not be empty.", Convert.str)
+    scoresCol: Param[Any] = Param(undefined(), "scoresCol", "Classification: name of the column of probabilities, vectors of one for each class, or numbers, that of the second of two classes. When not set, from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", Convert.str)
     scoredLabelsCol: Param[Any] = Param(undefined(), "scoredLabelsCol", "Regression: name of the column of predictions; when not set, from the columns' metadata. Reads: number. Must not be empty.", Convert.str)
     labels: Param[Any] = Param(undefined(), "labels", "Classification: the values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, those that occur, ascending. Must not be empty.", Convert.value_list)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)

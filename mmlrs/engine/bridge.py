@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs.engine import table as tables
+from mmlrs.engine.categories import ORIGIN, decoded
 from mmlrs.engine.datasets import session_ignores_case
 from mmlrs.engine.expr import check_once
 from mmlrs.errors import ExecutionError
@@ -52,15 +53,18 @@ def added_by(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> pa.Tabl
 
 
 def _facts(df: Any) -> dict[str, dict[str, Any]]:
-    """Return the metadata of the columns that tell what a model made of them."""
-    return {f.name: f.metadata for f in df.schema if "mmlrs" in f.metadata}
+    """Return the metadata of the columns that tell what a model made of them, or how they were encoded."""
+    return {f.name: f.metadata for f in df.schema if {"mmlrs", ORIGIN} & f.metadata.keys()}
 
 
 def with_metadata(table: pa.Table, facts: dict[str, dict[str, Any]]) -> pa.Table:
-    """Return the table with more metadata, as JSON, in the fields of some columns."""
+    """Return the table with more metadata, texts or JSON, in the fields of some columns."""
     fields = []
     for field in table.schema:
-        new = {k.encode(): json.dumps(v).encode() for k, v in facts.get(field.name, {}).items()}
+        new = {
+            k.encode(): (v if isinstance(v, str) else json.dumps(v)).encode()
+            for k, v in facts.get(field.name, {}).items()
+        }
         fields.append(field.with_metadata({**(field.metadata or {}), **new}) if new else field)
     return table.cast(pa.schema(fields, metadata=table.schema.metadata))
 
@@ -76,6 +80,7 @@ def to_spark(spark: SparkSession, data: pa.Table) -> Any:
     def same(array: pa.Array) -> pa.Array:
         return array
 
+    data = decoded(data)
     to_vector = arrow_udf(same, returnType=VectorUDT())  # type: ignore[call-overload]
     columns = [
         (

@@ -24,6 +24,7 @@ from pyspark.sql.types import DataType, StructField, StructType, UserDefinedType
 
 from mmlrs import _native
 from mmlrs.engine import artifacts
+from mmlrs.engine.categories import LEVELS
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, check_new, compile_program
 from mmlrs.engine.table import attributes, is_vector_struct
@@ -138,14 +139,14 @@ def source_fields(df: DataFrame, stage: str) -> Callable[[Source], pa.Field]:
         name = source.column
         field = schema[name]
         kind = field.dataType
-        metadata = (
-            {b"ml_attr": json.dumps(field.metadata["ml_attr"]).encode()}
-            if "ml_attr" in field.metadata
-            else None
-        )
+        metadata = {}
+        if "ml_attr" in field.metadata:
+            metadata[b"ml_attr"] = json.dumps(field.metadata["ml_attr"]).encode()
+        if LEVELS in field.metadata:
+            metadata[LEVELS.encode()] = field.metadata[LEVELS].encode()
         if isinstance(kind, VectorUDT):
             arrow = VECTOR if source.vector else pa.list_(pa.float32())
-            return pa.field(name, arrow, metadata={b"mmlrs.kind": b"vector", **(metadata or {})})
+            return pa.field(name, arrow, metadata={b"mmlrs.kind": b"vector", **metadata})
         refuse_old_vectors(stage, field)
         try:
             return pa.field(name, to_arrow_type(kind, timezone=zone), metadata=metadata)
@@ -343,7 +344,9 @@ def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = Fals
     whole = _native.Fit(stage._stage, stage.uid, values, schema)
     for (state,) in states.collect():
         whole.merge(bytes(state))
-    return whole.finish()
+    made = whole.finish()
+    stage._warn(whole.notes())
+    return made
 
 
 _IMAGE_WARNING = (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs.engine.categories import LEVELS, ORIGIN, decoded, restored
 from mmlrs.engine.datasets import is_pandas, is_polars
 from mmlrs.engine.expr import Source, Value, bind, check_new, compile_program, resolve_all
 from mmlrs.engine.frames import from_pandas, from_polars, refuse_aside, to_pandas, to_polars, without_views
@@ -24,8 +25,13 @@ BATCH_ROWS = 4096
 FIT_ROWS = 65_536
 
 
-def to_table(dataset: Any, *, index: bool = False) -> pa.Table:
-    """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied. `index` keeps the index of pandas."""
+def to_table(dataset: Any) -> pa.Table:
+    """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied, encoded columns become their values."""
+    return decoded(_as_arrow(dataset))
+
+
+def _as_arrow(dataset: Any, *, index: bool = False) -> pa.Table:
+    """Convert a tabular object to a `pyarrow.Table` as it is; `index` keeps the index of pandas."""
     if isinstance(dataset, pa.Table):
         return dataset
     if isinstance(dataset, pa.RecordBatch):
@@ -116,7 +122,9 @@ def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
     fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), schema)
     for batch in batches_of(table.select(columns), FIT_ROWS):
         fit.update(batch, 0)
-    return fit.finish()
+    made = fit.finish()
+    stage._warn(fit.notes())
+    return made
 
 
 def _as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -131,15 +139,23 @@ def batches_of(table: pa.Table, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBat
 
 
 def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table], *, moves: bool = False) -> Any:
-    """Run `work` on a tabular object and return the same kind of object; `moves` says that it may take rows."""
-    table = to_table(dataset, index=moves)
-    return from_table(work(without_views(table) if moves else table), dataset)
+    """Run `work` on a tabular object and return the same kind of object, columns that nobody changed as they were.
+
+    `moves` says that the work may take rows.
+    """
+    before = _as_arrow(dataset, index=moves)
+    table = decoded(before)
+    made = work(without_views(table) if moves else table)
+    return from_table(restored(made, before), dataset)
 
 
 def attributes(field: pa.Field) -> dict[str, Any]:
-    """Return the Spark ML attributes of an Arrow field, empty where it has none."""
-    text = (field.metadata or {}).get(b"ml_attr")
-    return {"ml_attr": json.loads(text)} if text else {}
+    """Return the metadata of an Arrow field that a Spark column has too: attributes of Spark ML, levels of its type."""
+    metadata = field.metadata or {}
+    made = {"ml_attr": json.loads(metadata[b"ml_attr"])} if b"ml_attr" in metadata else {}
+    return made | {
+        key: metadata[key.encode()].decode() for key in (LEVELS, ORIGIN) if key.encode() in metadata
+    }
 
 
 def is_vector_struct(kind: pa.DataType) -> bool:

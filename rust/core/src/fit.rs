@@ -14,8 +14,7 @@ pub trait Fit: Stage {
     /// What is known of the rows seen so far.
     type State: Serialize + DeserializeOwned + Send + 'static;
 
-    /// The state before any row, for input columns of these types. Fails on columns that cannot be used. In a worker the
-    /// fields carry no metadata.
+    /// The state before any row, for input columns of these types, metadata included. Fails on columns that cannot be used.
     fn new_state(&self, input: &Schema) -> Result<Self::State>;
 
     /// Takes the rows of a batch in.
@@ -33,6 +32,8 @@ pub trait Fit: Stage {
 pub struct Fitted {
     /// Values by camelCase name. Params that the estimator has under the same name need not be repeated.
     pub params: Map<String, Value>,
+    /// Things a user should be told, such as a column that is left out.
+    pub notes: Vec<String>,
 }
 
 /// A state with its type erased.

@@ -310,9 +310,9 @@ pub enum Accept {
     Text,
     /// Numbers and booleans.
     Numeric,
-    /// Spark ML vectors, read as lists of 32-bit floats.
+    /// Spark ML vectors, read as lists of 32-bit floats, and lists of numbers.
     Vector,
-    /// Spark ML vectors as they are: dense or sparse, of doubles. See [`crate::vector::Vectors`].
+    /// Spark ML vectors as they are: dense or sparse, of doubles; and lists of numbers. See [`crate::vector::Vectors`].
     SparseVector,
     /// Arrays, of any nesting.
     Array,
@@ -331,7 +331,7 @@ impl Accept {
             Self::BinaryFile => "struct(path, bytes)",
             Self::Text => "string",
             Self::Numeric => "number",
-            Self::Vector | Self::SparseVector => "vector",
+            Self::Vector | Self::SparseVector => "vector or array of numbers",
             Self::Array => "array",
             Self::Tensor => "tensor",
             Self::Any => "any type",

@@ -15,6 +15,9 @@ pub const KIND_TENSOR: &str = "tensor";
 /// Field metadata key of Spark ML attributes, JSON text.
 pub const ML_ATTR_KEY: &str = "ml_attr";
 
+/// Field metadata key of the levels that a column's type declares, a JSON list in their order.
+pub const LEVELS_KEY: &str = "mmlrs.levels";
+
 /// Spark's image struct: `origin, height, width, nChannels, mode, data`, rows of BGR pixels.
 pub fn image_type() -> DataType {
     DataType::Struct(image_fields())

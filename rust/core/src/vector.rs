@@ -89,11 +89,12 @@ pub struct Vectors {
 #[expect(clippy::large_enum_variant, reason = "one a column, never in a list")]
 enum Form {
     Struct { kind: Int8Array, size: Int32Array, indices: ListArray, values: ListArray },
-    List { offsets: Vec<usize>, values: Float64Array },
+    List { offsets: Vec<usize>, values: Float64Array, gaps: Option<NullBuffer> },
 }
 
 impl Vectors {
-    /// A view of a struct column, or of a list column whose numbers become doubles. A null inside a list is NaN.
+    /// A view of a struct column, or of a list column whose numbers become doubles. A null inside a list is NaN, and a
+    /// [`Self::gap`].
     pub fn from_array(column: &str, array: &ArrayRef) -> Result<Self> {
         let form = if is_vector_struct(array.data_type()) {
             let array = cast(column, array, &vector_type())?;
@@ -105,9 +106,14 @@ impl Vectors {
                 values: members.column(3).as_list::<i32>().clone(),
             }
         } else {
-            let (offsets, values) = list_of(column, array)?;
-            let values = cast(column, &values, &DataType::Float64)?;
-            Form::List { offsets, values: without_nulls(values.as_primitive::<Float64Type>()) }
+            let (offsets, items) = list_of(column, array)?;
+            if !is_number(items.data_type()) {
+                let message = format!("has lists of {}; expected a vector or lists of numbers", items.data_type());
+                return Err(Error::schema(column, message));
+            }
+            let values = cast(column, &items, &DataType::Float64)?;
+            let gaps = values.logical_nulls().filter(|nulls| nulls.null_count() > 0);
+            Form::List { offsets, values: without_nulls(values.as_primitive::<Float64Type>()), gaps }
         };
         Ok(Self { nulls: array.logical_nulls(), len: array.len(), form })
     }
@@ -122,13 +128,22 @@ impl Vectors {
         self.len == 0
     }
 
+    /// The first slot of a row that is null inside its list; None where there is none.
+    pub fn gap(&self, row: usize) -> Option<usize> {
+        let Form::List { offsets, gaps: Some(gaps), .. } = &self.form else { return None };
+        if self.nulls.as_ref().is_some_and(|n| n.is_null(row)) {
+            return None;
+        }
+        (offsets[row]..offsets[row + 1]).position(|place| gaps.is_null(place))
+    }
+
     /// The vector of a row; None for null.
     pub fn row(&self, row: usize) -> Option<VectorRow<'_>> {
         if self.nulls.as_ref().is_some_and(|n| n.is_null(row)) {
             return None;
         }
         Some(match &self.form {
-            Form::List { offsets, values } => VectorRow::Dense(&values.values()[offsets[row]..offsets[row + 1]]),
+            Form::List { offsets, values, .. } => VectorRow::Dense(&values.values()[offsets[row]..offsets[row + 1]]),
             Form::Struct { kind, size, indices, values } => {
                 let of = |list: &ListArray| {
                     let offsets = list.value_offsets();
@@ -154,6 +169,11 @@ fn cast(column: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         return Ok(array.clone());
     }
     arrow_cast::cast(array, to).map_err(|e| Error::schema(column, format!("has type {}: {e}", array.data_type())))
+}
+
+/// Can this be the item of a list that is a vector? Lists that are all empty may have no type of items.
+pub fn is_number(item: &DataType) -> bool {
+    item.is_numeric() || matches!(item, DataType::Boolean | DataType::Null)
 }
 
 fn list_of(column: &str, array: &ArrayRef) -> Result<(Vec<usize>, ArrayRef)> {
@@ -324,6 +344,16 @@ mod tests {
         assert_eq!(vectors.row(0), None);
         let Some(VectorRow::Dense(values)) = vectors.row(1) else { unreachable!("dense") };
         assert_eq!(format!("{values:?}"), "[2.0, NaN]");
+        assert_eq!((vectors.gap(0), vectors.gap(1)), (None, Some(1)));
         Ok(())
+    }
+
+    #[test]
+    fn lists_of_text_are_no_vectors_even_where_the_texts_look_like_numbers() {
+        let mut texts = arrow_array::builder::ListBuilder::new(arrow_array::builder::StringBuilder::new());
+        texts.append_value([Some("1"), Some("2")]);
+        let array: ArrayRef = Arc::new(texts.finish());
+        let error = Vectors::from_array("v", &array).err().map(|e| e.to_string()).unwrap_or_default();
+        assert_eq!(error, "column `v`: has lists of Utf8; expected a vector or lists of numbers");
     }
 }

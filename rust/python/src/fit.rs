@@ -20,6 +20,7 @@ pub struct Fit {
     values: Map<String, Value>,
     schema: Schema,
     state: Mutex<Option<FitState>>,
+    notes: Mutex<Vec<String>>,
 }
 
 impl Fit {
@@ -42,7 +43,7 @@ impl Fit {
             built.check_types(&schema)?;
             let empty = built.fit.new_state(&schema).map_err(|e| e.at_stage(built.spec.name))?;
             let schema = schema.as_ref().clone();
-            Ok(Self { built, values: values.values, schema, state: Mutex::new(Some(empty)) })
+            Ok(Self { built, values: values.values, schema, state: Mutex::new(Some(empty)), notes: Mutex::default() })
         })
     }
 
@@ -74,6 +75,11 @@ impl Fit {
         Ok(PyBytes::new(py, &bytes))
     }
 
+    /// Things to tell the user once, known when the fit has ended.
+    fn notes(&self) -> Vec<String> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Ends the fit: the model's class and its params as JSON; of a stage without a model its own name and what it found.
     fn finish(&self, py: Python<'_>) -> PyResult<(&'static str, String)> {
         detached(py, || {
@@ -81,6 +87,8 @@ impl Fit {
             let state = state.ok_or_else(|| Error::runtime("the fit is finished"))?;
             let fail = |e: Error| e.at_stage(self.built.spec.name);
             let fitted = self.built.fit.finish(state, &self.schema).map_err(fail)?;
+            *self.notes.lock().unwrap_or_else(PoisonError::into_inner) =
+                fitted.notes.iter().map(|note| format!("{}: {note}", self.built.spec.name)).collect();
             let Some(model) = self.built.spec.model else {
                 return Ok((self.built.spec.name, Value::Object(fitted.params).to_string()));
             };

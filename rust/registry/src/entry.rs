@@ -160,15 +160,20 @@ fn check_types(spec: &StageSpec, inputs: &[(&'static str, String)], schema: &Sch
 }
 
 fn accepts(kind: Accept, data_type: &DataType) -> bool {
-    let list = matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _));
+    let item = match data_type {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => Some(item.data_type()),
+        _ => None,
+    };
+    let numbers = item.is_some_and(vector::is_number);
     match kind {
         Accept::Image => types::is_image(data_type),
         Accept::Binary => types::is_binary(data_type),
         Accept::BinaryFile => types::is_binary_file(data_type),
         Accept::Text => types::is_text(data_type),
         Accept::Numeric => data_type.is_numeric() || matches!(data_type, DataType::Boolean),
-        Accept::Vector | Accept::Array => list,
-        Accept::SparseVector => list || vector::is_vector_struct(data_type),
+        Accept::Vector => numbers,
+        Accept::Array => item.is_some(),
+        Accept::SparseVector => numbers || vector::is_vector_struct(data_type),
         Accept::Tensor => types::is_tensor(data_type),
         Accept::Any => true,
     }

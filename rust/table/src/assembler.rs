@@ -53,8 +53,8 @@ struct MissingPolicy(RowPolicy);
 impl ParamGroup for MissingPolicy {
     fn specs() -> Vec<ParamSpec> {
         let mut specs = RowPolicy::specs();
-        specs[0].doc = "What to do with a row in which a value is null or NaN: \"error\" fails with one error that names \
-                        stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is \
+        specs[0].doc = "What to do with a row in which a value is null or NaN, or an array has a null: \"error\" fails with \
+                        one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is \
                         missing, as Spark's assembler does.";
         specs[1].doc = "Name of a string column to add that holds what was missing in a row; null for complete rows.";
         specs
@@ -90,13 +90,12 @@ impl Transform for FastVectorAssembler {
             row_values.clear();
             let mut missing = None;
             for part in &parts {
-                let complete = part.append(row, &mut row_values)?;
-                if !complete && missing.is_none() {
-                    missing = Some(part.column());
+                if let Some(cause) = part.append(row, &mut row_values)? {
+                    missing.get_or_insert((part.column(), cause));
                 }
             }
-            if let Some(column) = missing {
-                rejects.reject_cell(row, column, "is null or NaN")?;
+            if let Some((column, cause)) = missing {
+                rejects.reject_cell(row, column, &cause)?;
                 if !keep {
                     out.push_null();
                     continue;

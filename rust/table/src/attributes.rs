@@ -1,14 +1,41 @@
 //! Spark ML attributes of vectors.
 
+use std::collections::HashMap;
+
 use arrow_schema::{DataType, Field};
-use mmlrs_core::types::ML_ATTR_KEY;
+use mmlrs_core::types::{LEVELS_KEY, ML_ATTR_KEY};
 use serde_json::{Map, Value, json};
 
+use crate::levels::LevelType;
 use crate::numbers::is_vector;
 
 /// The attributes a field carries.
 pub fn attributes_of(field: &Field) -> Option<Value> {
     field.metadata().get(ML_ATTR_KEY).and_then(|text| serde_json::from_str(text).ok())
+}
+
+/// Levels, as texts, in an order that the column's type gives them.
+#[derive(Debug, Clone)]
+pub struct DeclaredLevels(HashMap<String, usize>);
+
+impl DeclaredLevels {
+    /// Number of levels, those that do not occur included.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Puts levels that are in order already into the declared one; what is not declared stays behind the others.
+    pub fn sort<T>(&self, levels: &mut [T], text: impl Fn(&T) -> String) {
+        levels.sort_by_cached_key(|level| self.0.get(&text(level)).copied().unwrap_or(usize::MAX));
+    }
+}
+
+/// The levels that a column's type declares: those of a pandas category, a polars Enum or an ordered Arrow dictionary, which
+/// come as the values that they encode.
+pub fn declared_levels(field: &Field) -> Option<DeclaredLevels> {
+    let values: Vec<Value> = serde_json::from_str(field.metadata().get(LEVELS_KEY)?).ok()?;
+    let kind = LevelType::of(field.data_type()).unwrap_or(LevelType::String);
+    Some(DeclaredLevels(values.iter().map(|value| kind.text(value)).zip(0..).collect()))
 }
 
 /// The attributes of an assembled vector: its size where that is known, and the nominal attributes of the columns at

@@ -187,7 +187,7 @@ impl Fit for CleanMissingData {
         }
         let mut params = Map::new();
         params.insert("fillValues".to_owned(), Value::from(fills));
-        Ok(Fitted { params })
+        Ok(Fitted { params, ..Fitted::default() })
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 /// Drops the slots of a vector column that are zero in every row.
 ///
 /// The model keeps the slots that some row of the fit had a value other than zero in, in their order. Hashed text, for
-/// example, fills a small part of its slots. Nulls are passed over in the fit. One pass over the data; the summary is one
+/// example, fills a small part of its slots. Nulls, and arrays with a null inside, are passed over in the fit. One pass over the data; the summary is one
 /// bit per slot.
 #[derive(Debug, Clone, Stage)]
 #[stage(
@@ -83,7 +83,7 @@ impl Fit for CountSelector {
         let vectors =
             Vectors::from_array(&self.shared.input_col, &block.column(&self.shared.input_col)?.to_arrow(cx)?)?;
         for row in 0..vectors.len() {
-            let Some(vector) = vectors.row(row) else { continue };
+            let Some(vector) = vectors.row(row).filter(|_| vectors.gap(row).is_none()) else { continue };
             state.set_size(&self.shared.input_col, vector.size()).map_err(|e| e.at_row(row))?;
             match vector {
                 VectorRow::Dense(values) => {
@@ -117,7 +117,7 @@ impl Fit for CountSelector {
         let mut params = Map::new();
         params.insert("indices".to_owned(), Value::from(state.slots()));
         params.insert("size".to_owned(), json!(size));
-        Ok(Fitted { params })
+        Ok(Fitted { params, ..Fitted::default() })
     }
 }
 

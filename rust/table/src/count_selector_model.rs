@@ -9,6 +9,7 @@ use mmlrs_macros::Stage;
 use serde_json::json;
 
 use crate::count_selector::CountSelectorParams;
+use crate::numbers::null_at;
 
 /// Keeps some slots of a vector column: what `CountSelector` fits.
 ///
@@ -69,6 +70,7 @@ impl Transform for CountSelectorModel {
                 Some(vector) if vector.size() != self.size => {
                     Error::decode(format!("has {} slots, expected {}", vector.size(), self.size))
                 }
+                Some(_) if vectors.gap(row).is_some() => Error::decode(null_at(vectors.gap(row).unwrap_or_default())),
                 Some(vector) => {
                     indices.clear();
                     values.clear();

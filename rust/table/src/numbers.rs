@@ -1,25 +1,37 @@
 //! Columns of numbers and vectors as slots of a row.
 
+use std::borrow::Cow;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::DataType;
-use mmlrs_core::vector::{Vectors, is_vector_struct};
+use mmlrs_core::vector::{Vectors, is_number, is_vector_struct};
 use mmlrs_core::{Error, Result};
 
 use crate::row::SparseRow;
 
-/// Numbers or booleans of any width as doubles; null stays null.
+/// Numbers or booleans of any width as doubles; null stays null. Other types fail: a cast would make null of the texts that
+/// are no numbers.
 pub fn doubles(column: &str, array: &ArrayRef) -> Result<Float64Array> {
+    if !is_number(array.data_type()) {
+        return Err(Error::schema(column, format!("has type {}; expected numbers", array.data_type())));
+    }
     let cast = arrow_cast::cast(array, &DataType::Float64)
         .map_err(|e| Error::schema(column, format!("has type {}: {e}", array.data_type())))?;
     Ok(cast.as_primitive::<Float64Type>().clone())
 }
 
-/// Does the column hold vectors or lists, rather than one number a row?
+/// Does the column hold vectors or lists of numbers, rather than one number a row?
 pub fn is_vector(data_type: &DataType) -> bool {
     is_vector_struct(data_type)
-        || matches!(data_type, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _))
+        || matches!(data_type, DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)
+            if is_number(item.data_type()))
+}
+
+/// What is wrong with a list that has a null.
+pub fn null_at(slot: usize) -> String {
+    format!("has a null in slot {slot}")
 }
 
 /// One column of the assembly.
@@ -55,19 +67,20 @@ impl Part {
         &self.column
     }
 
-    /// Appends the slots of a row; false where something is missing, for which NaN is put.
+    /// Appends the slots of a row and returns what is missing, if anything is; NaN is put for it.
     #[inline]
-    pub fn append(&self, row: usize, out: &mut SparseRow) -> Result<bool> {
+    pub fn append(&self, row: usize, out: &mut SparseRow) -> Result<Option<Cow<'static, str>>> {
+        const MISSING: Cow<'static, str> = Cow::Borrowed("is null or NaN");
         match &self.values {
             Values::Numbers(numbers) => {
                 let value = if numbers.is_null(row) { f64::NAN } else { numbers.value(row) };
                 out.push(value);
-                Ok(!value.is_nan())
+                Ok(value.is_nan().then_some(MISSING))
             }
             Values::Vectors(vectors, size) => {
                 if let Some(vector) = vectors.row(row) {
                     out.push_vector(vector);
-                    return Ok(true);
+                    return Ok(vectors.gap(row).map(|slot| Cow::Owned(null_at(slot))));
                 }
                 let size = size.ok_or_else(|| {
                     Error::decode("is null in the whole batch, so the size of its vectors is unknown")
@@ -75,7 +88,7 @@ impl Part {
                         .at_row(row)
                 })?;
                 (0..size).for_each(|_| out.push(f64::NAN));
-                Ok(false)
+                Ok(Some(MISSING))
             }
         }
     }

@@ -214,7 +214,7 @@ impl Fit for SummarizeData {
             self.names().iter().zip(&state).map(|(name, summary)| summary.row(name)).collect::<Result<_>>()?;
         let mut params = Map::new();
         params.insert("rows".to_owned(), Value::from(rows));
-        Ok(Fitted { params })
+        Ok(Fitted { params, ..Fitted::default() })
     }
 }
 

@@ -11,14 +11,16 @@ use mmlrs_macros::{ParamGroup, Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::attributes::declared_levels;
 use crate::levels::{Keys, LevelType};
 
-/// Numbers the distinct values of a column: 0 for the least.
+/// Numbers the distinct values of a column: 0 for the least, or for the first of those that the column's type declares.
 ///
 /// The model writes the index of each value, a double as of Spark's `StringIndexer`, and the values as nominal attributes
 /// of the column: Spark's `IndexToString`, `OneHotEncoder` and tree learners understand it, and so does `IndexToValue`.
-/// Booleans, whole numbers, floats and strings have levels; strings ascend by their UTF-8 bytes. Null and NaN are not
-/// levels. A column without any value is an error, and so is one of more than `maxLevels` distinct values, found before
+/// Booleans, whole numbers, floats and strings have levels; strings ascend by their UTF-8 bytes. A pandas category, a polars
+/// Enum and an ordered dictionary of Arrow declare levels: those that occur are numbered, in their order. Null and NaN are
+/// not levels. A column without any value is an error, and so is one of more than `maxLevels` distinct values, found before
 /// the driver's memory is filled with them. One pass over the data; the summary holds each distinct value once.
 #[derive(Debug, Clone, Stage)]
 #[stage(
@@ -136,15 +138,18 @@ impl Fit for ValueIndexer {
         let mut texts: Vec<String> = state.texts.into_iter().collect();
         whole.sort_unstable();
         texts.sort_unstable();
-        let levels: Vec<Value> =
+        let mut levels: Vec<Value> =
             whole.into_iter().map(|key| kind.value_of_key(key)).chain(texts.into_iter().map(Value::from)).collect();
         if levels.is_empty() {
             return Err(Error::decode("has no value: no rows, or all missing").at_column(&self.shared.input_col));
         }
+        if let Some(declared) = declared_levels(input.field_with_name(&self.shared.input_col)?) {
+            declared.sort(&mut levels, |level| kind.text(level));
+        }
         let mut params = Map::new();
         params.insert("levels".to_owned(), Value::from(levels));
         params.insert("dataType".to_owned(), Value::from(kind.name()));
-        Ok(Fitted { params })
+        Ok(Fitted { params, ..Fitted::default() })
     }
 }
 

@@ -24,8 +24,8 @@ mod tokenizer_sample;
 mod tokens;
 mod unicode_normalize;
 
-pub use column::{TextLists, Texts};
-pub use frequencies::{DocumentFrequencies, Idf};
+pub use column::{TextLists, Texts, is_text_list};
+pub use frequencies::{DocumentFrequencies, Idf, MAX_COUNTED_SLOTS};
 pub use hasher::{SparseRow, TextHasher, TextOptions};
 pub use java_regex::JavaRegex;
 pub use multi_n_gram::MultiNGram;

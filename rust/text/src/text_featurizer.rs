@@ -95,7 +95,7 @@ impl Fit for TextFeaturizer {
             let file = FileSource::of(&frequencies.to_ipc()?);
             params.insert("documentFrequencies".to_owned(), file.to_value());
         }
-        Ok(Fitted { params })
+        Ok(Fitted { params, ..Fitted::default() })
     }
 }
 

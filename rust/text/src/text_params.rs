@@ -79,7 +79,8 @@ pub struct TextFeaturizerParams {
     /// Count every term of a text once, however often it occurs there.
     #[param(default = false)]
     pub binary: bool,
-    /// Number of slots of the vectors. A term's slot is that of Spark's `HashingTF`.
+    /// Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot is that of
+    /// Spark's `HashingTF`.
     #[param(default = 262_144, range(1, 2_147_483_647))]
     pub num_features: i64,
     /// Slots in fewer texts than this weigh 0.

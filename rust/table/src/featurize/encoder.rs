@@ -1,9 +1,16 @@
 //! How one column becomes slots: what the model knows of it.
 
+use arrow_schema::{DataType, TimeUnit};
+use mmlrs_core::types::is_text;
+use mmlrs_core::vector::{is_number, vector_type};
+use mmlrs_core::{Error, Result};
+use mmlrs_text::is_text_list;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::calendar::{DATE_SLOTS, TIME_SLOTS};
+use super::texts::has_level_texts;
+use crate::numbers::is_vector;
 
 /// Levels that the fit has not seen, and rows without a level.
 #[derive(Debug, Clone, Copy)]
@@ -41,10 +48,13 @@ pub enum Encoding {
     Timestamp {
         /// Microseconds since 1970 in place of null.
         fill: Option<i64>,
+        /// The time zone of the fit, in which a column without a type is read.
+        #[serde(default)]
+        zone: Option<String>,
     },
-    /// A string with few levels.
+    /// A string with few levels, or a value of any type that is declared as a level.
     Levels {
-        /// The levels, ascending.
+        /// The levels as texts, ascending or as they are declared.
         levels: Vec<String>,
         /// One slot for each level, or one slot that holds the level's index.
         one_hot: bool,
@@ -68,11 +78,19 @@ pub enum Encoding {
         slots: Vec<i32>,
         /// Inverse document frequency of each kept slot.
         weights: Vec<f64>,
+        /// Are the words given, as lists of strings?
+        #[serde(default)]
+        tokens: bool,
     },
     /// The vector's own slots.
     Vector {
         /// Number of slots.
         size: usize,
+    },
+    /// No slot: the column is not read.
+    LeftOut {
+        /// Why; completes the sentence "column `x` ...".
+        cause: String,
     },
 }
 
@@ -92,6 +110,51 @@ impl Encoder {
             }
             Encoding::Words { slots, .. } => slots.len(),
             Encoding::Vector { size } => *size,
+            Encoding::LeftOut { .. } => 0,
+        }
+    }
+
+    /// Is the column read at all?
+    pub fn is_read(&self) -> bool {
+        !matches!(self.encoding, Encoding::LeftOut { .. })
+    }
+
+    /// Why the column is not read.
+    pub fn flaw(&self) -> Option<String> {
+        let Encoding::LeftOut { cause } = &self.encoding else { return None };
+        Some(format!("column `{}` {cause}", self.column))
+    }
+
+    /// Fails on a column whose type is not that of the fit. One without a type has nothing but nulls.
+    pub fn check_type(&self, data_type: &DataType) -> Result<()> {
+        let (fits, kind) = match &self.encoding {
+            Encoding::Number { .. } | Encoding::Codes { .. } => (is_number(data_type), "numbers"),
+            Encoding::Date { .. } => (matches!(data_type, DataType::Date32 | DataType::Date64), "dates"),
+            Encoding::Timestamp { .. } => (matches!(data_type, DataType::Timestamp(..)), "timestamps"),
+            Encoding::Levels { .. } => (has_level_texts(data_type), "strings"),
+            Encoding::Words { tokens: true, .. } => (is_text_list(data_type), "lists of strings"),
+            Encoding::Words { .. } => (is_text(data_type), "strings"),
+            Encoding::Vector { .. } => (is_vector(data_type), "vectors"),
+            Encoding::LeftOut { .. } => (true, ""),
+        };
+        if fits || data_type == &DataType::Null {
+            return Ok(());
+        }
+        Err(Error::schema(&self.column, format!("has type {data_type}; the model was fitted on {kind}")))
+    }
+
+    /// The type in which a column without a type is read.
+    pub fn natural_type(&self) -> DataType {
+        match &self.encoding {
+            Encoding::Number { .. } | Encoding::Codes { .. } => DataType::Float64,
+            Encoding::Date { .. } => DataType::Date32,
+            Encoding::Timestamp { zone, .. } => {
+                DataType::Timestamp(TimeUnit::Microsecond, zone.as_deref().map(Into::into))
+            }
+            Encoding::Words { tokens: true, .. } => DataType::new_list(DataType::Utf8, true),
+            Encoding::Levels { .. } | Encoding::Words { .. } => DataType::Utf8,
+            Encoding::Vector { .. } => vector_type(),
+            Encoding::LeftOut { .. } => DataType::Null,
         }
     }
 
@@ -117,7 +180,7 @@ impl Encoder {
                     attributes.binary.push(json!({"name": format!("{column}={level}"), "idx": start + i}));
                 }
             }
-            Encoding::Words { .. } | Encoding::Vector { .. } => {}
+            Encoding::Words { .. } | Encoding::Vector { .. } | Encoding::LeftOut { .. } => {}
         }
     }
 }

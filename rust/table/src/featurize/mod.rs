@@ -1,6 +1,7 @@
 //! `Featurize`: from raw columns to one vector, by type.
 
 mod calendar;
+mod choice;
 mod encoder;
 mod model;
 mod policy;
@@ -9,16 +10,17 @@ mod summary;
 mod texts;
 mod words;
 
-use arrow_schema::{Field, Schema};
+use arrow_schema::Schema;
 use mmlrs_core::{Block, Context, Error, FileSource, Fit, Fitted, HandleInvalid, HasSample, Result, Sample};
 use mmlrs_macros::{ParamGroup, Stage};
-use mmlrs_text::DocumentFrequencies;
-use serde_json::{Map, Value, json};
+use mmlrs_text::MAX_COUNTED_SLOTS;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, json};
 
 pub use model::FeaturizeModel;
 
-use crate::attributes::attributes_of;
-use encoder::{Encoder, Encoding, Strangers};
+use choice::Choice;
+use encoder::{Encoder, Strangers};
 use policy::FeaturizePolicy;
 use summary::Summary;
 use words::Words;
@@ -28,11 +30,15 @@ use words::Words;
 /// * Numbers, booleans and decimals: the value as a double; missing ones become the mean of the finite values.
 /// * Nominal columns, which an indexer has marked as such, and strings with few levels (at most `maxCategories`, each
 ///   seen twice on average): one slot for each level, or one slot that holds the level's index.
+/// * Columns whose type has levels (a pandas category, a polars Enum, an ordered dictionary of Arrow): of the levels those
+///   that occur, in the order that the type gives them.
 /// * Other strings: their words in lower case, hashed as `TextFeaturizer` does, times the inverse document frequency; of
-///   the hash's slots those that occur in the fit are kept.
+///   the hash's slots those are kept that occur in enough rows of the fit, see `minDocFreq`. Lists of strings: their strings as they are, in the place of
+///   words.
 /// * Dates: year, weekday (Monday is 1), month, day, days since 1970. Timestamps: those, then hour, minute, second and
 ///   milliseconds since 1970, in the time zone of the Spark session or of the Arrow type. Missing ones become the mean.
 /// * Vectors and arrays of numbers: as they are; all rows of a column must have the same size.
+/// * A column in which every value is missing, or that has no type (void, an Arrow null), is left out, with a warning.
 ///
 /// The slots follow the order of `inputCols`. Those of numbers, dates and levels have their names in the attributes of the
 /// vector: `age`, `day_month`, `job=nurse`. The fit is one pass over the data, whatever the number of columns; the result is
@@ -67,7 +73,7 @@ pub struct Featurize {
     #[param(default = true)]
     one_hot_encode_categoricals: bool,
     /// Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners.
-    #[param(default = 262_144, range(1, 2_147_483_647))]
+    #[param(default = 262_144, range(1, MAX_COUNTED_SLOTS))]
     num_features: usize,
     /// Replace missing values: numbers, dates and timestamps by their mean, missing categories by none, missing text by
     /// the empty one. Otherwise a missing value is a bad row, except in text.
@@ -76,6 +82,13 @@ pub struct Featurize {
     /// Up to how many distinct values a string column is a category rather than text.
     #[param(default = 100, min(0))]
     max_categories: usize,
+    /// In how many rows a word of a text must be to have a slot. When not set: in as many as the square root of the number of
+    /// rows, or in more where there would be more than one slot for thirty rows, and more than that root; in one, so that every word has a slot, where
+    /// there are five rows or more for each different word (levels that repeat), and in prose, of twelve words or more in a
+    /// row and four times more different words than rows. A column without such a word, as of names and identifiers, is left
+    /// out, with a warning.
+    #[param(min(1))]
+    min_doc_freq: Option<usize>,
 }
 
 /// What the estimator and its model have in common.
@@ -108,108 +121,78 @@ impl Featurize {
         self.shared.input_cols.iter()
     }
 
-    fn encoder(&self, summary: Summary, field: &Field) -> Result<Encoder> {
-        let column = field.name();
-        let impute = self.impute_missing;
-        let no_value =
-            || Error::decode("has no value to replace the missing ones with: all are missing").at_column(column);
-        let one_hot = self.one_hot_encode_categoricals;
-        let encoding = match summary {
-            Summary::Number(_) if nominal_levels(field).is_some() => {
-                Encoding::Codes { levels: nominal_levels(field).unwrap_or_default(), one_hot, fill: impute }
-            }
-            Summary::Number(mean) if impute => Encoding::Number { fill: Some(mean.value().ok_or_else(no_value)?) },
-            Summary::Number(_) => Encoding::Number { fill: None },
-            Summary::Date(mean) if impute => {
-                Encoding::Date { fill: Some(mean.value().ok_or_else(no_value)?.round() as i32) }
-            }
-            Summary::Date(_) => Encoding::Date { fill: None },
-            Summary::Timestamp(mean) if impute => {
-                Encoding::Timestamp { fill: Some(mean.value().ok_or_else(no_value)?.round() as i64) }
-            }
-            Summary::Timestamp(_) => Encoding::Timestamp { fill: None },
-            Summary::Text(mut texts) => match texts.category() {
-                Some(levels) => Encoding::Levels { levels, one_hot, fill: impute },
-                None => word_encoding(texts.as_words(&mut Words::new(self.num_features)?)?),
-            },
-            Summary::Vector { size } => Encoding::Vector {
-                size: size.ok_or_else(|| {
-                    Error::decode("holds no vector, so the number of its slots is unknown").at_column(column)
-                })?,
-            },
-        };
-        Ok(Encoder { column: column.clone(), encoding })
+    fn choice(&self, rows: u64) -> Choice {
+        Choice {
+            rows,
+            min_doc_freq: self.min_doc_freq.map(|least| least as u64),
+            impute: self.impute_missing,
+            one_hot: self.one_hot_encode_categoricals,
+            num_features: self.num_features,
+        }
     }
 }
 
-/// Weights of the slots that occur: ln((rows + 1) / (rows with it + 1)), as in Spark ML's IDF.
-fn word_encoding(words: &DocumentFrequencies) -> Encoding {
-    let documents = words.documents() as f64;
-    let seen = words.counts().iter().enumerate().filter(|(_, count)| **count > 0);
-    let (slots, weights) =
-        seen.map(|(slot, count)| (slot as i32, ((documents + 1.0) / (*count as f64 + 1.0)).ln())).unzip();
-    Encoding::Words { num_features: words.counts().len(), slots, weights }
-}
-
-/// The levels of a column that is marked as nominal.
-fn nominal_levels(field: &Field) -> Option<Vec<String>> {
-    let attributes = attributes_of(field)?;
-    if attributes.get("type").and_then(Value::as_str) != Some("nominal") {
-        return None;
-    }
-    let levels = attributes.get("vals").and_then(Value::as_array);
-    if let Some(levels) = levels {
-        return Some(levels.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect());
-    }
-    let number = attributes.get("num_vals").and_then(Value::as_u64)?;
-    Some((0..number).map(|code| code.to_string()).collect())
+/// What the fit knows of the rows so far.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Seen {
+    rows: u64,
+    columns: Vec<Summary>,
 }
 
 impl Fit for Featurize {
-    type State = Vec<Summary>;
+    type State = Seen;
 
-    fn new_state(&self, input: &Schema) -> Result<Vec<Summary>> {
-        self.columns()
-            .map(|column| {
-                let field = input.field_with_name(column)?;
-                Summary::new(column, field.data_type())
-            })
-            .collect()
+    fn new_state(&self, input: &Schema) -> Result<Seen> {
+        let summaries = self.columns().map(|column| Summary::new(input.field_with_name(column)?, self.max_categories));
+        Ok(Seen { rows: 0, columns: summaries.collect::<Result<_>>()? })
     }
 
-    fn update(&self, state: &mut Vec<Summary>, block: &Block, cx: &Context) -> Result<()> {
+    fn update(&self, state: &mut Seen, block: &Block, cx: &Context) -> Result<()> {
         let mut words = Words::new(self.num_features)?;
-        for (column, summary) in self.columns().zip(state) {
+        state.rows += block.rows() as u64;
+        for (column, summary) in self.columns().zip(&mut state.columns) {
             let array = block.column(column)?.to_arrow(cx)?;
             summary.update(column, &array, self.max_categories, &mut words)?;
         }
         Ok(())
     }
 
-    fn merge(&self, state: &mut Vec<Summary>, other: Vec<Summary>) -> Result<()> {
+    fn merge(&self, state: &mut Seen, other: Seen) -> Result<()> {
         let mut words = Words::new(self.num_features)?;
-        for ((column, summary), other) in self.columns().zip(state).zip(other) {
+        state.rows += other.rows;
+        for ((column, summary), other) in self.columns().zip(&mut state.columns).zip(other.columns) {
             summary.merge(column, other, self.max_categories, &mut words)?;
         }
         Ok(())
     }
 
-    fn finish(&self, state: Vec<Summary>, input: &Schema) -> Result<Fitted> {
-        let encoders: Vec<Encoder> = self
-            .columns()
-            .zip(state)
-            .map(|(column, summary)| self.encoder(summary, input.field_with_name(column)?))
-            .collect::<Result<_>>()?;
+    fn finish(&self, state: Seen, input: &Schema) -> Result<Fitted> {
+        if state.rows == 0 {
+            return Err(Error::decode("there are no rows to learn from"));
+        }
+        let choice = self.choice(state.rows);
+        let mut encoders = Vec::with_capacity(state.columns.len());
+        for (column, summary) in self.columns().zip(state.columns) {
+            let encoding = choice.encoding(summary, input.field_with_name(column)?)?;
+            encoders.push(Encoder { column: column.clone(), encoding });
+        }
+        if !encoders.iter().any(Encoder::is_read) {
+            let causes: Vec<String> = encoders.iter().filter_map(Encoder::flaw).collect();
+            return Err(Error::decode(format!("no column is left to learn from: {}", causes.join("; "))));
+        }
+        let flaws = encoders.iter().filter_map(Encoder::flaw);
+        let notes = flaws.map(|flaw| format!("{flaw}; it is left out of the features")).collect();
         let text = serde_json::to_vec(&encoders).map_err(|e| Error::runtime(e.to_string()))?;
         let mut params = Map::new();
         params.insert("encoders".to_owned(), FileSource::of(&text).to_value());
-        Ok(Fitted { params })
+        Ok(Fitted { params, notes })
     }
 }
 
 impl HasSample for Featurize {
     fn sample() -> Sample {
-        let params = json!({"inputCols": ["number", "flag", "counts", "word", "note", "day"], "outputCol": "features"});
+        let inputs = ["number", "flag", "counts", "word", "note", "day"];
+        let params = json!({"inputCols": inputs, "outputCol": "features", "minDocFreq": 1});
         Sample::new(params, crate::sample::raw_batch())
     }
 }

@@ -44,6 +44,7 @@ pub struct FeaturizeModel {
 #[derive(Debug)]
 struct Plan {
     encoders: Vec<Encoder>,
+    /// Those of the columns that are read.
     prepared: Vec<Prepared>,
 }
 
@@ -57,14 +58,27 @@ impl FeaturizeModel {
         if encoders.iter().map(|e| &e.column).ne(&self.shared.input_cols) {
             return Err(Error::param("inputCols", "must be the columns of the fit, in the same order"));
         }
-        let prepared = encoders.iter().cloned().map(Prepared::new).collect::<Result<_>>()?;
+        let read = encoders.iter().filter(|encoder| encoder.is_read());
+        let prepared = read.cloned().map(Prepared::new).collect::<Result<_>>()?;
         Ok(self.prepared.get_or_init(|| Arc::new(Plan { encoders, prepared })).clone())
     }
 }
 
 impl Transform for FeaturizeModel {
-    fn output_fields(&self, _input: &Schema) -> Result<Vec<Field>> {
+    /// Those that are not left out; at least one, which tells the number of rows.
+    fn resolved_inputs(&self) -> Result<Option<Vec<String>>> {
+        let mut columns: Vec<String> = self.plan()?.prepared.iter().map(|p| p.column().to_owned()).collect();
+        if columns.is_empty() {
+            columns.extend(self.shared.input_cols.first().cloned());
+        }
+        Ok(Some(columns))
+    }
+
+    fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         let plan = self.plan()?;
+        for encoder in plan.encoders.iter().filter(|encoder| encoder.is_read()) {
+            encoder.check_type(input.field_with_name(&encoder.column)?.data_type())?;
+        }
         let attributes = Attributes::of(&plan.encoders, self.shared.strangers());
         Ok(vec![vector_struct_field(&self.shared.output_col, Some(&attributes))])
     }
@@ -75,8 +89,7 @@ impl Transform for FeaturizeModel {
         let mut readers: Vec<Reader> = plan
             .prepared
             .iter()
-            .zip(&self.shared.input_cols)
-            .map(|(prepared, column)| Reader::new(prepared, &block.column(column)?.to_arrow(cx)?, strangers))
+            .map(|prepared| Reader::new(prepared, &block.column(prepared.column())?.to_arrow(cx)?, strangers))
             .collect::<Result<_>>()?;
         let policy = self.shared.policy.0.handle_invalid;
         let mut rejects = Rejects::new(policy);

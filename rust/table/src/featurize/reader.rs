@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 
-use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, LargeStringArray, TimestampMicrosecondArray};
 use arrow_schema::DataType;
 use mmlrs_core::vector::Vectors;
 use mmlrs_core::{Error, Result};
+use mmlrs_text::TextLists;
 
 use super::calendar::{Zone, date_slots, days, moments, time_slots};
 use super::encoder::{Encoder, Encoding, Strangers};
+use super::texts::level_texts;
 use super::words::Words;
-use crate::numbers::doubles;
+use crate::numbers::{doubles, null_at};
 use crate::row::SparseRow;
 
 /// What is wrong with a cell; the slots are filled all the same.
@@ -33,7 +34,7 @@ type Levels = HashMap<String, usize, foldhash::fast::RandomState>;
 impl Prepared {
     /// Works it out.
     pub fn new(encoder: Encoder) -> Result<Self> {
-        let Encoding::Words { num_features, slots, weights } = &encoder.encoding else {
+        let Encoding::Words { num_features, slots, weights, .. } = &encoder.encoding else {
             let mut levels = Levels::default();
             if let Encoding::Levels { levels: texts, .. } = &encoder.encoding {
                 levels.extend(texts.iter().cloned().zip(0..));
@@ -51,6 +52,11 @@ impl Prepared {
         }
         Ok(Self { words: Some(words), places, levels: Levels::default(), encoder })
     }
+
+    /// The column's name.
+    pub fn column(&self) -> &str {
+        &self.encoder.column
+    }
 }
 
 /// A column of a batch with its encoder.
@@ -67,8 +73,16 @@ enum Cells<'a> {
     Timestamps(TimestampMicrosecondArray, Zone, Option<i64>),
     Levels { texts: LargeStringArray, places: &'a Levels, size: usize, one_hot: bool, fill: bool },
     Codes { codes: Float64Array, size: usize, one_hot: bool, fill: bool },
-    Words { texts: LargeStringArray, words: Box<Words>, places: &'a [i32], weights: &'a [f64] },
+    Words { texts: Documents, words: Box<Words>, places: &'a [i32], weights: &'a [f64] },
     Vectors(Vectors, usize),
+    /// Of a column that is not read.
+    Nothing,
+}
+
+/// Texts, or lists of their words.
+enum Documents {
+    Texts(LargeStringArray),
+    Tokens(TextLists),
 }
 
 impl<'a> Reader<'a> {
@@ -76,30 +90,39 @@ impl<'a> Reader<'a> {
     pub fn new(prepared: &'a Prepared, array: &ArrayRef, strangers: Strangers) -> Result<Self> {
         let encoder = &prepared.encoder;
         let column = encoder.column.as_str();
-        let texts = || -> Result<LargeStringArray> {
-            let cast = arrow_cast::cast(array, &DataType::LargeUtf8)
-                .map_err(|e| Error::schema(column, format!("has type {}: {e}", array.data_type())))?;
-            Ok(cast.as_string::<i64>().clone())
+        encoder.check_type(array.data_type())?;
+        let untyped;
+        let array = if array.data_type() == &DataType::Null {
+            untyped = arrow_array::new_null_array(&encoder.natural_type(), array.len());
+            &untyped
+        } else {
+            array
         };
         let cells = match &encoder.encoding {
             Encoding::Number { fill } => Cells::Numbers(doubles(column, array)?, *fill),
             Encoding::Date { fill } => Cells::Dates(days(column, array)?, *fill),
-            Encoding::Timestamp { fill } => {
+            Encoding::Timestamp { fill, .. } => {
                 let (micros, zone) = moments(column, array)?;
                 Cells::Timestamps(micros, zone, *fill)
             }
             Encoding::Levels { levels, one_hot, fill } => {
                 let (places, size) = (&prepared.levels, levels.len());
-                Cells::Levels { texts: texts()?, places, size, one_hot: *one_hot, fill: *fill }
+                Cells::Levels { texts: level_texts(array)?, places, size, one_hot: *one_hot, fill: *fill }
             }
             Encoding::Codes { levels, one_hot, fill } => {
                 Cells::Codes { codes: doubles(column, array)?, size: levels.len(), one_hot: *one_hot, fill: *fill }
             }
-            Encoding::Words { weights, .. } => {
+            Encoding::Words { weights, tokens, .. } => {
                 let words = prepared.words.clone().ok_or_else(|| Error::runtime("words without a hasher"))?;
-                Cells::Words { texts: texts()?, words: Box::new(words), places: &prepared.places, weights }
+                let texts = if *tokens {
+                    Documents::Tokens(TextLists::new(column, array)?)
+                } else {
+                    Documents::Texts(level_texts(array)?)
+                };
+                Cells::Words { texts, words: Box::new(words), places: &prepared.places, weights }
             }
             Encoding::Vector { size } => Cells::Vectors(Vectors::from_array(column, array)?, *size),
+            Encoding::LeftOut { .. } => Cells::Nothing,
         };
         Ok(Self { encoder, cells, strangers })
     }
@@ -151,8 +174,12 @@ impl<'a> Reader<'a> {
                 append_level(known.then_some(code as usize), *size, *one_hot, out, flaw)
             }
             Cells::Words { texts, words, places, weights } => {
-                if !texts.is_null(row) {
-                    append_words(words.of(texts.value(row)), places, weights, out);
+                let found = match texts {
+                    Documents::Texts(texts) => texts.is_valid(row).then(|| words.of(texts.value(row))),
+                    Documents::Tokens(lists) => lists.row(row).map(|tokens| words.of_tokens(tokens)),
+                };
+                if let Some(found) = found {
+                    append_words(found, places, weights, out);
                 }
                 out.size += weights.len();
                 None
@@ -160,13 +187,14 @@ impl<'a> Reader<'a> {
             Cells::Vectors(vectors, size) => match vectors.row(row) {
                 Some(vector) if vector.size() == *size => {
                     out.push_vector(vector);
-                    None
+                    vectors.gap(row).map(null_at)
                 }
                 other => {
                     (0..*size).for_each(|_| out.push(f64::NAN));
                     Some(other.map_or_else(missing, |v| format!("has {} slots, expected {size}", v.size())))
                 }
             },
+            Cells::Nothing => None,
         }
     }
 }

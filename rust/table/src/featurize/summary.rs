@@ -1,15 +1,16 @@
 //! What the fit learns of each column.
 
 use arrow_array::ArrayRef;
-use arrow_array::cast::AsArray;
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field};
 use mmlrs_core::vector::Vectors;
 use mmlrs_core::{Error, Result, types};
+use mmlrs_text::{DocumentFrequencies, TextLists, is_text_list};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::{days, moments};
-use super::texts::Texts;
+use super::texts::{Texts, has_level_texts, level_texts};
 use super::words::Words;
+use crate::attributes::declared_levels;
 use crate::numbers::{doubles, is_vector};
 
 /// The summary of one column.
@@ -21,13 +22,17 @@ pub enum Summary {
     Date(Mean),
     /// Microseconds since 1970.
     Timestamp(Mean),
-    /// Strings.
+    /// Strings, and other values that are declared as levels.
     Text(Texts),
+    /// Lists of strings: in how many rows each slot of the hashed strings occurs; None before the first.
+    Tokens(Option<DocumentFrequencies>),
     /// Vectors.
     Vector {
         /// Their size.
         size: Option<usize>,
     },
+    /// A column without a type, so without a value.
+    Untyped,
 }
 
 /// Count and mean, which merge without loss of precision.
@@ -58,21 +63,25 @@ impl Mean {
 }
 
 impl Summary {
-    /// The empty summary for a column of this type.
-    pub fn new(column: &str, data_type: &DataType) -> Result<Self> {
-        Ok(match data_type {
+    /// The empty summary for a column. Up to `max_levels` values of any type may be declared as levels.
+    pub fn new(field: &Field, max_levels: usize) -> Result<Self> {
+        let few = declared_levels(field).is_some_and(|levels| levels.len() <= max_levels);
+        Ok(match field.data_type() {
+            DataType::Null => Self::Untyped,
+            t if few && has_level_texts(t) => Self::Text(Texts::default()),
             DataType::Boolean => Self::Number(Mean::default()),
             t if t.is_numeric() => Self::Number(Mean::default()),
             DataType::Date32 | DataType::Date64 => Self::Date(Mean::default()),
             DataType::Timestamp(_, _) => Self::Timestamp(Mean::default()),
             t if types::is_text(t) => Self::Text(Texts::default()),
+            t if is_text_list(t) => Self::Tokens(None),
             t if is_vector(t) => Self::Vector { size: None },
             other => {
                 return Err(Error::schema(
-                    column,
+                    field.name(),
                     format!(
                         "has type {other}; Featurize reads numbers, booleans, strings, dates, timestamps, vectors and \
-                         arrays of numbers"
+                         arrays of numbers or strings"
                     ),
                 ));
             }
@@ -88,11 +97,18 @@ impl Summary {
             Self::Date(mean) => days(column, array)?.iter().flatten().for_each(|v| mean.push(v.into())),
             Self::Timestamp(mean) => moments(column, array)?.0.iter().flatten().for_each(|v| mean.push(v as f64)),
             Self::Text(seen) => {
-                let texts = arrow_cast::cast(array, &DataType::LargeUtf8)?;
-                for text in texts.as_string::<i64>().iter().flatten() {
+                for text in level_texts(array)?.iter().flatten() {
                     seen.add(text, 1, max_levels, hasher)?;
                 }
             }
+            Self::Tokens(seen) => {
+                let lists = TextLists::new(column, array)?;
+                let seen = frequencies(seen, hasher)?;
+                for tokens in (0..lists.len()).filter_map(|row| lists.row(row)) {
+                    seen.add(hasher.of_tokens(tokens));
+                }
+            }
+            Self::Untyped => {}
             Self::Vector { size } => {
                 let vectors = Vectors::from_array(column, array)?;
                 for vector in (0..vectors.len()).filter_map(|row| vectors.row(row)) {
@@ -110,6 +126,8 @@ impl Summary {
             | (Self::Date(mean), Self::Date(other))
             | (Self::Timestamp(mean), Self::Timestamp(other)) => mean.merge(other),
             (Self::Text(texts), Self::Text(other)) => texts.merge(other, max_levels, hasher)?,
+            (Self::Tokens(seen), Self::Tokens(Some(other))) => frequencies(seen, hasher)?.merge(&other)?,
+            (Self::Tokens(_), Self::Tokens(None)) | (Self::Untyped, Self::Untyped) => {}
             (Self::Vector { size }, Self::Vector { size: other }) => {
                 if let Some(other) = other {
                     same_size(column, size, other)?;
@@ -119,6 +137,14 @@ impl Summary {
         }
         Ok(())
     }
+}
+
+/// The frequencies, made at the first call.
+fn frequencies<'a>(seen: &'a mut Option<DocumentFrequencies>, hasher: &Words) -> Result<&'a mut DocumentFrequencies> {
+    Ok(match seen {
+        Some(seen) => seen,
+        none => none.insert(DocumentFrequencies::new(hasher.num_features())?),
+    })
 }
 
 fn same_size(column: &str, size: &mut Option<usize>, found: usize) -> Result<()> {

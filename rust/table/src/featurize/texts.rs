@@ -2,11 +2,35 @@
 
 use std::collections::HashMap;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{ArrayRef, LargeStringArray};
+use arrow_cast::cast::cast;
+use arrow_schema::DataType;
 use mmlrs_core::Result;
+use mmlrs_core::types::is_text;
+use mmlrs_core::vector::is_number;
 use mmlrs_text::DocumentFrequencies;
 use serde::{Deserialize, Serialize};
 
 use super::words::Words;
+use crate::json_number::json_of;
+use crate::levels::LevelType;
+
+/// Can the values of a column be levels that are told by their texts?
+pub fn has_level_texts(data_type: &DataType) -> bool {
+    is_text(data_type) || is_number(data_type) || (data_type.is_temporal() && !matches!(data_type, DataType::Interval(_)))
+}
+
+/// The values of a column of levels as texts; of texts themselves.
+pub fn level_texts(array: &ArrayRef) -> Result<LargeStringArray> {
+    if let Some(kind @ (LevelType::Float | LevelType::Double)) = LevelType::of(array.data_type()) {
+        let numbers = cast(array, &DataType::Float64)?;
+        let texts = numbers.as_primitive::<Float64Type>().iter();
+        return Ok(texts.map(|number| number.map(|number| kind.text(&json_of(number)))).collect());
+    }
+    Ok(cast(array, &DataType::LargeUtf8)?.as_string::<i64>().clone())
+}
 
 /// The levels of a column while they are few: they tell its words too, so no word is counted before there are too many.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,11 +74,12 @@ impl Texts {
         other.levels.iter().flatten().try_for_each(|(text, rows)| self.add(text, *rows, max_levels, hasher))
     }
 
-    /// The levels in order, if the column is a category: few of them, each seen twice on average. A column of nothing but
-    /// nulls is text without words.
-    pub fn category(&self) -> Option<Vec<String>> {
+    /// The levels in order, if the column is a category: few of them, and declared or each seen twice on average. A column
+    /// of nothing but nulls is text without words.
+    pub fn category(&self, declared: bool) -> Option<Vec<String>> {
         let levels = self.levels.as_ref()?;
-        if levels.is_empty() || 2 * levels.len() as u64 > levels.values().sum() {
+        let often = declared || 2 * levels.len() as u64 <= levels.values().sum();
+        if levels.is_empty() || !often {
             return None;
         }
         let mut texts: Vec<String> = levels.keys().cloned().collect();

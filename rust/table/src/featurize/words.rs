@@ -1,5 +1,7 @@
 //! Text as hashed words, with the defaults of `TextFeaturizer`: lower case, split at white space.
 
+use std::borrow::Cow;
+
 use mmlrs_core::{Error, Result};
 use mmlrs_text::{DocumentFrequencies, JavaRegex, SparseRow, TextHasher, TextOptions, Tokenizer};
 
@@ -25,6 +27,13 @@ impl Words {
     /// The slots of the words of a text, ascending, and their counts.
     pub fn of(&mut self, text: &str) -> &SparseRow {
         self.hasher.hash_row(text, &mut self.row);
+        &self.row
+    }
+
+    /// The same for words that are given; those that are null are none.
+    pub fn of_tokens<'t>(&mut self, tokens: impl Iterator<Item = Option<Cow<'t, str>>>) -> &SparseRow {
+        let tokens: Vec<Cow<'t, str>> = tokens.flatten().collect();
+        self.hasher.hash_tokens(tokens.iter().map(|token| Some(token.as_ref())), &mut self.row);
         &self.row
     }
 

@@ -338,7 +338,7 @@ impl Fit for ComputeModelStatistics {
             }
         };
         let Value::Object(params) = metrics else { return Err(Error::runtime("metrics are a map")) };
-        Ok(Fitted { params })
+        Ok(Fitted { params, ..Fitted::default() })
     }
 }
 
