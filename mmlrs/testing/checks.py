@@ -349,11 +349,15 @@ def check_column_names(stage: Stage, data: pa.Table, spark: Any) -> None:
         return
     inner = {name for part in _stages_in(stage) for name in _texts_of(part)}
     names = {name: f"{name}.x `{name}` y" for name in data.column_names if name not in inner}
-    renamed = stage.copy()
+    renamed, outputs = stage.copy(), set(stage._columns("output"))
     for param in stage_spec(stage._stage)["params"]:
         if param["role"] in ("input", "output"):
             known = names if param["role"] == "input" else _Odd()
             renamed._set(**{param["name"]: _mapped(stage._value(param["name"]), known, param["role"])})
+        elif param["type"] == "str_map":
+            pairs = stage._value(param["name"]) or {}
+            if pairs.keys() <= outputs:  # from a column that the stage makes to one more
+                renamed._set(**{param["name"]: {_Odd()[old]: _Odd()[new] for old, new in pairs.items()}})
     odd = data.rename_columns([names.get(name, name) for name in data.column_names])
     expected = run_stage(stage, data)
     made = [run_stage(renamed, odd)]
@@ -457,6 +461,7 @@ _READS_NULLS = {
 }
 #: Stages whose params name columns inside a text, and why.
 _NAMES_IN_TEXT = {
+    "FeaturizeModel": "its encoders hold the names of the columns of the fit",
     "Query": "the statement spells them as SQL does",
 }
 #: Stages whose result holds the names of columns as values, and why.

@@ -21,12 +21,20 @@ from mmlrs.stages import RenameColumn
 from mmlrs.train.kinds import check_learner, inside, predictor, refuse_foreign, value_of
 from mmlrs.train.labels import class_labels, number_label
 from mmlrs.train.scored import METADATA
-from mmlrs.train.wiring import Wires, check_added, inner_name, leaves, other_inputs, outputs_of, wired
+from mmlrs.train.wiring import (
+    Wires,
+    check_added,
+    inner_name,
+    leaves,
+    of_many,
+    other_inputs,
+    other_names,
+    outputs_of,
+    wired,
+)
 
 __all__ = ["TrainClassifier", "TrainRegressor", "TrainedClassifierModel", "TrainedRegressorModel"]
 
-#: Learners of two classes alone.
-_BINARY = ("GBTClassifier", "LinearSVC", "FMClassifier")
 #: Slots for the words of a text column, for learners that look at every slot again and again.
 _FEW_FEATURES = 4096
 _ROLES = ("prediction", "probability", "rawPrediction")
@@ -196,11 +204,10 @@ class Trainer(Estimator):
         """Return what decides how features and numbers of labels are made: equal keys, equal features."""
         own = {p.name: self._value(p.name) for p in self.params if p.name != "model"}
         made = self._featurize()
-        learner = self._learner()
         facts = [
             made.getOneHotEncodeCategoricals(),
             made.getNumFeatures(),
-            sorted({v for s in (learner, *inside(learner)) if (v := value_of(s, "weightCol"))}),
+            sorted({value for _, value in other_names(self._learner())}),
         ]
         return json.dumps([self._stage, own, facts], sort_keys=True)
 
@@ -240,7 +247,7 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
                 f"{self._stage}: param `model`: the BinaryClassificationEvaluator of its {type(learner).__name__} is of two "
                 f"classes, and column `{prepared.label}` has {classes(frame)}; take a MulticlassClassificationEvaluator"
             )
-        return _of_many(learner, partial(classes, frame))
+        return of_many(learner, partial(classes, frame))
 
     def _model(self, prepared: Prepared, fitted: Any) -> Any:
         return TrainedClassifierModel(
@@ -276,34 +283,6 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
         return index, labels, lambda _: len(labels)
 
 
-def _of_many(learner: Any, classes: Callable[[], int]) -> Any:
-    """Return a learner in which what knows two classes alone is trained once for each of more."""
-    held = inside(learner)
-    if not held:
-        if type(learner).__name__ not in _BINARY or classes() <= 2:
-            return learner
-        return _one_vs_rest(learner)
-    changed = [_of_many(part, classes) for part in held]
-    if all(new is old for new, old in zip(changed, held, strict=True)):
-        return learner
-    for name in ("stages", "models"):
-        if learner.hasParam(name):
-            return learner._set(**{name: changed}) or learner
-    [name] = [n for n in ("estimator", "stage") if learner.hasParam(n)]
-    learner._set(**{name: changed[0]})
-    return learner
-
-
-def _one_vs_rest(learner: Any) -> Any:
-    from pyspark.ml.classification import OneVsRest
-
-    made = OneVsRest(classifier=learner)
-    for name in ("featuresCol", "labelCol", "predictionCol", "rawPredictionCol", "weightCol"):
-        if (value := value_of(learner, name)) is not None:
-            made._set(**{name: value})
-    return made
-
-
 class TrainRegressor(_generated.TrainRegressor, Trainer):
     __doc__ = _generated.TrainRegressor.__doc__
     __module__ = "mmlrs.train"
@@ -321,6 +300,7 @@ class _Trained(PythonModel):
     _kind: str
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
+        self._check_new(table.column_names, ignore_case=False)
         featurizer, model = self._value("featurizer"), self._value("model")
         if type(model).__module__.startswith("mmlrs."):
             made = model.transform(featurizer.transform(table))

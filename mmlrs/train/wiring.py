@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmlrs.engine.expr import folded, plain, resolve
+from mmlrs.engine.expr import folded, plain, resolve_all
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 from mmlrs.train.kinds import inside, predictor, value_of
 
-__all__ = ["Wires", "check_added", "every", "inner_name", "leaves", "other_inputs", "outputs_of", "wired"]
+__all__ = [
+    "Wires",
+    "check_added",
+    "every",
+    "inner_name",
+    "leaves",
+    "of_many",
+    "other_inputs",
+    "other_names",
+    "outputs_of",
+    "wired",
+]
 
 _ROLES = ("prediction", "probability", "rawPrediction")
+#: Learners of two classes alone.
+_BINARY = ("GBTClassifier", "LinearSVC", "FMClassifier")
 _READ = ("featuresCol", "labelCol", "inputCol", "inputCols")
 #: Columns that learners of Spark ML read beside features and label.
 _OTHERS = ("weightCol", "validationIndicatorCol", "censorCol", "offsetCol", "foldCol")
@@ -86,20 +99,24 @@ def check_added(stage: Any, learner: Any, columns: list[str], features: str, *, 
         )
 
 
-def other_inputs(stage: Any, learner: Any, columns: list[str], *, ignore_case: bool) -> list[str]:
-    """Return the columns that a learner reads beside features and label: weights, folds and the like."""
+def other_names(learner: Any) -> list[tuple[str, str]]:
+    """Return the params, with their values, that may name columns which a learner reads beside features and label."""
     made, found = set(outputs_of(learner)), []
-    known = {folded(name, ignore_case) for name in columns}
     for part in every(learner):
         for param in part.params:
             name, value = param.name, value_of(part, param.name)
             if name in _READ or not name.endswith(("Col", "_col")) or _WRITTEN.search(name):
                 continue
-            if not isinstance(value, str) or value in made:
-                continue
-            if name in _OTHERS or folded(value, ignore_case) in known:
-                found.append(resolve(value, columns, stage._stage, ignore_case=ignore_case))
-    return list(dict.fromkeys(found))
+            if isinstance(value, str) and value not in made:
+                found.append((name, value))
+    return found
+
+
+def other_inputs(stage: Any, learner: Any, columns: list[str], *, ignore_case: bool) -> list[str]:
+    """Return the columns that a learner reads beside features and label: weights, folds and the like."""
+    known = {folded(name, ignore_case) for name in columns}
+    found = [v for name, v in other_names(learner) if name in _OTHERS or folded(v, ignore_case) in known]
+    return list(dict.fromkeys(resolve_all(found, columns, stage._stage, ignore_case=ignore_case)))
 
 
 def wired(stage: Any, learner: Any, wires: Wires) -> Any:
@@ -206,3 +223,31 @@ class _Wiring:
                 evaluator._set(**{f"{role}Col": own})
         self._others(evaluator)
         return evaluator
+
+
+def of_many(learner: Any, classes: Callable[[], int]) -> Any:
+    """Return a learner in which what knows two classes alone is trained once for each of more."""
+    held = inside(learner)
+    if not held:
+        if type(learner).__name__ not in _BINARY or classes() <= 2:
+            return learner
+        return _one_vs_rest(learner)
+    changed = [of_many(part, classes) for part in held]
+    if all(new is old for new, old in zip(changed, held, strict=True)):
+        return learner
+    for name in ("stages", "models"):
+        if learner.hasParam(name):
+            return learner._set(**{name: changed}) or learner
+    [name] = [n for n in ("estimator", "stage") if learner.hasParam(n)]
+    learner._set(**{name: changed[0]})
+    return learner
+
+
+def _one_vs_rest(learner: Any) -> Any:
+    from pyspark.ml.classification import OneVsRest
+
+    made = OneVsRest(classifier=learner)
+    for name in ("featuresCol", "labelCol", "predictionCol", "rawPredictionCol", "weightCol"):
+        if (value := value_of(learner, name)) is not None:
+            made._set(**{name: value})
+    return made

@@ -99,7 +99,8 @@ impl Counts {
     /// Where the labels have to be told in order, `order` are the labels and there is nothing else.
     pub fn metrics(mut self, labels: Option<&[String]>, predicted: bool, curve_points: usize) -> Result<Value> {
         let classes = self.ordered(labels.map(<[String]>::len))?;
-        let scored = self.scored.take().map(|scored| scored.finish(&self.classes, &classes, labels.map(<[String]>::len)));
+        let scored =
+            self.scored.take().map(|scored| scored.finish(&self.classes, &classes, labels.map(<[String]>::len)));
         let (log_loss, ties) = match scored.transpose()? {
             None => (None, None),
             Some(Outcome::Known(log_loss, ties)) => (log_loss, ties),

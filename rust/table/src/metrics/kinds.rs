@@ -65,14 +65,11 @@ impl Kind {
 
     /// Fails on a column that is not of numbers.
     pub fn check_number(field: &Field) -> Result<()> {
-        match Self::of(field.name(), field.data_type()) {
-            Ok(Self::Number) => Ok(()),
-            _ => {
-                let message =
-                    format!("has type {}; regression is about numbers; DataConversion makes them", field.data_type());
-                Err(Error::schema(field.name(), message))
-            }
+        if matches!(Self::of(field.name(), field.data_type()), Ok(Self::Number)) {
+            return Ok(());
         }
+        let message = format!("has type {}; regression is about numbers; DataConversion makes them", field.data_type());
+        Err(Error::schema(field.name(), message))
     }
 }
 

@@ -163,7 +163,8 @@ impl ComputeModelStatistics {
         if self.labels.is_none() {
             Kind::check_comparable(label, prediction)?;
         }
-        let nominal = attributes_of(prediction).is_some_and(|a| a.get("type").and_then(Value::as_str) == Some("nominal"));
+        let nominal =
+            attributes_of(prediction).is_some_and(|a| a.get("type").and_then(Value::as_str) == Some("nominal"));
         Ok(Counts::new(scores, numbers && (nominal || kind != Kind::Number)))
     }
 
@@ -185,8 +186,8 @@ impl ComputeModelStatistics {
         let scores = self.scores_col.as_ref().map(|c| Ok::<_, Error>((c, Scores::new(c, &array(c)?)?))).transpose()?;
         let weights = self.weights(block, cx)?;
         let mut batch = Batch::default();
-        for row in 0..block.rows() {
-            let label = match labels[row] {
+        for (row, label) in labels.into_iter().enumerate() {
+            let label = match label {
                 Cell::Class(label) => label,
                 Cell::Missing => {
                     self.reject(name, row, MISSING)?;
@@ -325,7 +326,8 @@ impl Fit for ComputeModelStatistics {
 
     fn finish(&self, state: Statistics, _input: &Schema) -> Result<Fitted> {
         if state.rows() == 0 {
-            let left = if self.handle_invalid == "skip" { ", or handleInvalid=\"skip\" left all of them out" } else { "" };
+            let left =
+                if self.handle_invalid == "skip" { ", or handleInvalid=\"skip\" left all of them out" } else { "" };
             return Err(Error::decode(format!("there is no row to evaluate: the dataset has no rows{left}")));
         }
         let metrics = match state {

@@ -6,7 +6,8 @@ use arrow_array::builder::Float64Builder;
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::{
-    Block, Column, Context, Error, HandleInvalid, HasSample, Output, Rejects, Result, RowPolicy, Sample, Transform, ValueList,
+    Block, Column, Context, Error, HandleInvalid, HasSample, Output, Rejects, Result, RowPolicy, Sample, Transform,
+    ValueList,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;

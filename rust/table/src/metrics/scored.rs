@@ -67,15 +67,15 @@ impl Scored {
         }
         self.size = Some(size);
         self.improper |= !proper;
-        let side = self.side_of(id);
+        let own = self.side_of(id);
         match (score.of_two(), place) {
             (Some([first, second]), _) => {
-                let Some(side) = side else { return Ok(()) };
+                let Some(own) = own else { return Ok(()) };
                 if proper {
-                    self.losses[side][0] += weight * negative_log(first);
-                    self.losses[side][1] += weight * negative_log(second);
+                    self.losses[own][0] += weight * negative_log(first);
+                    self.losses[own][1] += weight * negative_log(second);
                 }
-                let (positive, negative) = if side == 1 { (weight, 0.0) } else { (0.0, weight) };
+                let (positive, negative) = if own == 1 { (weight, 0.0) } else { (0.0, weight) };
                 batch.0.push(Tie { score: second + 0.0, positive, negative });
             }
             (None, Some(place)) if proper => {
@@ -228,6 +228,6 @@ mod tests {
         let [low, high] = [-1.0, 1.0].map(|n| Class::Number(key_of(n)));
         assert_eq!(second_side(&[&high, &low], &[low.clone(), high.clone()]), Some(0));
         assert_eq!(second_side(&[&low], &[low.clone(), high.clone()]), Some(1));
-        assert_eq!(second_side(&[&low], &[low.clone()]), None);
+        assert_eq!(second_side(&[&low], std::slice::from_ref(&low)), None);
     }
 }

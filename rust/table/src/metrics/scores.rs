@@ -100,13 +100,16 @@ pub fn probability_of(class: &Class, score: Score<'_>, labels: Option<usize>) ->
 
 /// What is wrong with scores of which none is that of the class.
 pub fn none_for(size: usize, class: &Class) -> String {
-    let what = if size == 0 { "is the score of the second of two classes".to_owned() } else { format!("has {size} scores") };
+    let what =
+        if size == 0 { "is the score of the second of two classes".to_owned() } else { format!("has {size} scores") };
     match class {
         Class::Number(_) => {
             let shown = class.number().unwrap_or_default();
             format!("{what}, none of them for the class {shown}; `labels` tells the order of the classes")
         }
-        Class::Text(text) => format!("{what}, but the label is the text {text:?}; `labels` tells the order of the classes"),
+        Class::Text(text) => {
+            format!("{what}, but the label is the text {text:?}; `labels` tells the order of the classes")
+        }
     }
 }
 
