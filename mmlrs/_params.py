@@ -8,9 +8,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+from mmlrs.errors import InvalidParamError
 
 try:
     from pyspark.ml.param import Param, Params
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
     from mmlrs.automl.spaces import ParamSpace
     from mmlrs.models import ModelHandle
 
-__all__ = ["HAS_PYSPARK", "Convert", "Param", "Params", "stage_class", "stages_in", "undefined"]
+__all__ = ["HAS_PYSPARK", "Convert", "Param", "Params", "argument", "stage_class", "stages_in", "undefined"]
+
+
+_T = TypeVar("_T")
 
 
 def undefined() -> Any:
@@ -89,6 +94,23 @@ def stages_in(stage: Any) -> Iterator[Any]:
                 yield from stages_in(inner)
 
 
+def argument(owner: str, name: str, convert: Callable[[Any], _T], value: Any) -> _T:
+    """Return an argument of a function, converted as the params of stages are."""
+    try:
+        return convert(value)
+    except TypeError as error:
+        raise InvalidParamError(f"{owner}: param `{name}` {error}") from None
+
+
+def _text(value: str) -> str:
+    """Return text that other languages can read: a lone half of a pair of UTF-16 is no letter."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _fail("text that UTF-8 can hold", value) from None
+    return str(value)
+
+
 class Convert:
     """Type converters, one per param type of the descriptors; ranges are checked by the native core."""
 
@@ -121,14 +143,14 @@ class Convert:
     def str(value: Any) -> str:
         """Accept strings."""
         if isinstance(value, str):
-            return str(value)
+            return _text(value)
         raise _fail("a string", value)
 
     @staticmethod
     def str_list(value: Any) -> list[builtins.str]:
         """Accept sequences of strings; a single string is not one."""
         if (items := _items(value)) is not None and all(isinstance(item, str) for item in items):
-            return [str(item) for item in items]
+            return [_text(item) for item in items]
         raise _fail("a list of strings", value)
 
     @staticmethod
@@ -161,7 +183,7 @@ class Convert:
         if isinstance(value, Mapping) and all(
             isinstance(k, str) and isinstance(v, str) for k, v in value.items()
         ):
-            return {str(k): str(v) for k, v in value.items()}
+            return {_text(k): _text(v) for k, v in value.items()}
         raise _fail("a map from string to string", value)
 
     @staticmethod

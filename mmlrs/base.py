@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -198,7 +199,18 @@ class Stage(_Base):
             return value.to_json() if hasattr(value, "to_json") else value
 
         # What has no form in JSON is a value in a space of hyper-parameters, which the core does not read.
-        return json.dumps({name: plain(value) for name, value in values.items()}, default=repr)
+        found = {name: plain(value) for name, value in values.items()}
+        try:
+            return json.dumps(found, default=repr, allow_nan=False)
+        except ValueError:
+            raise self._not_finite(found) from None
+
+    def _not_finite(self, values: dict[str, Any]) -> InvalidParamError:
+        """Return the error of the param whose value holds NaN or an infinity, which JSON knows not."""
+        for name, value in values.items():
+            if re.search(r"\b(NaN|Infinity)\b", json.dumps(value, default=repr)):
+                return InvalidParamError(f"{self._stage}: param `{name}` must be finite, got {value!r}")
+        return InvalidParamError(f"{self._stage}: a param has no form in JSON")
 
     def _check_params(self) -> None:
         _native.check_params(self._stage, self.uid, self._params_json())

@@ -12,7 +12,7 @@ from mmlrs.base import NativeTransformer
 from mmlrs.engine.datasets import session_ignores_case
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, bind, compile_program
 from mmlrs.engine.missing import array_of
-from mmlrs.errors import InvalidParamError
+from mmlrs.errors import ExecutionError, InvalidParamError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -90,6 +90,15 @@ def _native_stages(stage: Any) -> list[NativeTransformer]:
     return flat
 
 
+def _session(function: str) -> Any:
+    from mmlrs.persistence import active_session
+
+    session = active_session()
+    if session is None:
+        raise ExecutionError(f"{function}: needs Spark, and no Spark session is active: start one first")
+    return session
+
+
 def _check_arity(function: _Function, given: int) -> None:
     if given != len(function.inputs):
         names = ", ".join(function.inputs)
@@ -124,7 +133,6 @@ def udf(stage: Any) -> Callable[..., Column]:
     >>> from mmlrs.image import UnrollImage
     >>> unroll = mmlrs.udf(UnrollImage())  # then: df.withColumn("pixels", unroll("image"))
     """
-    from pyspark.sql import SparkSession
     from pyspark.sql import functions as F
 
     from mmlrs.engine import spark as engine
@@ -133,8 +141,8 @@ def udf(stage: Any) -> Callable[..., Column]:
 
     def call(*columns: Any) -> Column:
         _check_arity(function, len(columns))
+        session = _session("udf")
         given = [F.col(c) if isinstance(c, str) else c for c in columns]
-        session = SparkSession.active()
         compiled, output = function.compile(session)
         made = engine.first_output(engine.kernel_of(compiled, session), output.type, function.name)
         by_name = dict(zip(function.inputs, given, strict=True))
@@ -182,13 +190,12 @@ def pandas_udf(stage: Any) -> Any:
         of numbers to pandas as NaN, so NaN is what the stage gets for them; `udf` tells the two apart.
     """
     import pandas as pd
-    from pyspark.sql import SparkSession
     from pyspark.sql.pandas.functions import pandas_udf as spark_pandas_udf
 
     from mmlrs.engine import spark as engine
 
     function = _Function(stage)
-    session = SparkSession.active()
+    session = _session("pandas_udf")
     compiled, output = function.compile(session)
     kernel = engine.kernel_of(compiled, session)
     order = [function.inputs.index(name) for name in compiled.columns]
@@ -228,6 +235,8 @@ def register(spark: Any, name: str, stage: Any) -> None:
     from mmlrs.engine import spark as engine
 
     function = _Function(stage)
+    if not hasattr(spark, "udf"):
+        raise InvalidParamError(f"register: takes a Spark session first, got {spark!r}")
     compiled, output = function.compile(spark)
     order = [function.inputs.index(name) for name in compiled.columns]
     spark.udf.register(name, engine.sql_function(engine.kernel_of(compiled, spark), output, order))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from mmlrs import _native
 from mmlrs._generated import image as _generated
 from mmlrs._generated.image import UnrollBinaryImage, UnrollImage
 from mmlrs._names import public
+from mmlrs._params import Convert, argument
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.models import default_model
 from mmlrs.readers import read_binary_files, read_image_stream, read_images, write_images
@@ -102,9 +104,8 @@ class ImageTransformer(_generated.ImageTransformer):
 
     def warpAffine(self, matrix: Sequence[float], height: int, width: int) -> Self:
         """Add an affine warp by the 2 x 3 matrix, given as six numbers row by row."""
-        return self._add(
-            "warpAffine", matrix=[float(v) for v in np.ravel(matrix)], height=height, width=width
-        )
+        numbers = argument("ImageTransformer.warpAffine", "matrix", Convert.float_list, np.ravel(matrix))
+        return self._add("warpAffine", matrix=numbers, height=height, width=width)
 
     def pad(
         self,
@@ -163,6 +164,17 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
         return pa.concat_tables([stage._transform_table(table) for stage in self._copies()])
 
 
+def _encoded(images: Any) -> pa.Array:
+    """Return a sequence of encoded images as an array."""
+    if not isinstance(images, bytes | bytearray | str):
+        try:
+            return pa.array(list(images), pa.binary())
+        except (TypeError, pa.ArrowException):
+            pass
+    text = repr(images)
+    raise TypeError(f"must be a list of encoded images, each as bytes, got {text[:77]}")
+
+
 def decode_to_tensor(
     images: Any,
     *,
@@ -208,9 +220,17 @@ def decode_to_tensor(
     >>> decode_to_tensor([sample_image("jpeg")], height=32, width=32).shape
     (1, 3, 32, 32)
     """
-    array = images if isinstance(images, pa.Array) else pa.array(list(images), pa.binary())
+    of = partial(argument, "decode_to_tensor")
+    array = images if isinstance(images, pa.Array) else of("images", _encoded, images)
     flat = _native.decode_to_tensor(
-        array, height, width, list(means), list(stds), float(scale), threads, scaled_decode
+        array,
+        of("height", Convert.int, height),
+        of("width", Convert.int, width),
+        of("means", Convert.float_list, means),
+        of("stds", Convert.float_list, stds),
+        of("scale", Convert.float, scale),
+        of("threads", Convert.int, threads),
+        of("scaled_decode", Convert.bool, scaled_decode),
     )
     values = flat.to_numpy(zero_copy_only=True)
     return values.reshape(len(array), 3, height, width)

@@ -21,11 +21,12 @@ from mmlrs.automl import (
     IntRangeHyperParam,
 )
 from mmlrs.base import stage_specs
-from mmlrs.errors import ColumnNotFoundError, InvalidParamError, NoSuchAttributeError
-from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage
-from mmlrs.stages import FixedMiniBatchTransformer, SelectColumns, Timer
+from mmlrs.errors import ColumnNotFoundError, InvalidParamError, NoSuchAttributeError, SchemaMismatchError
+from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage, decode_to_tensor
+from mmlrs.models import model_info
+from mmlrs.stages import FixedMiniBatchTransformer, PartitionSample, SelectColumns, Timer
 from mmlrs.text import TextFeaturizer
-from mmlrs.train import TrainClassifier
+from mmlrs.train import TrainClassifier, plot_roc
 
 
 def stage_class(name: str):
@@ -243,6 +244,41 @@ def test_a_search_tells_what_it_was_given():
     ):
         with pytest.raises(InvalidParamError, match=message):
             work()
+
+
+def test_numbers_that_are_not_finite_and_broken_text_name_the_param():
+    table = pa.table({"a": [1.0]})
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(
+            InvalidParamError, match=f"PartitionSample: param `percent` must be finite, got {value}"
+        ):
+            PartitionSample(percent=value).transform(table)
+    with pytest.raises(
+        InvalidParamError, match="SelectColumns: param `cols` must be text that UTF-8 can hold"
+    ):
+        SelectColumns(cols=["\ud800"])
+
+
+def test_arguments_of_functions_are_checked_as_params_are(jpeg):
+    assert decode_to_tensor(pd.Series([jpeg]), height=np.int64(3), width=np.int32(4)).shape == (1, 3, 3, 4)
+    for work, message in (
+        (
+            lambda: decode_to_tensor(jpeg, height=3, width=3),
+            "param `images` must be a list of encoded images",
+        ),
+        (lambda: decode_to_tensor([1], height=3, width=3), "param `images` must be a list of encoded images"),
+        (
+            lambda: decode_to_tensor([jpeg], height="3", width=3),
+            "decode_to_tensor: param `height` must be an integer",
+        ),
+        (lambda: model_info(3), "model_info: param `model` must be a path, a URI, bytes"),
+        (lambda: ImageTransformer().warpAffine("abc", 3, 3), "param `matrix` must be a list of numbers"),
+        (lambda: mmlrs.register(None, "f", UnrollImage()), "register: takes a Spark session first, got None"),
+    ):
+        with pytest.raises(InvalidParamError, match=message):
+            work()
+    with pytest.raises(SchemaMismatchError, match="plot: cannot read a NoneType"):
+        plot_roc(None)
 
 
 def test_a_module_shows_what_is_public():

@@ -9,6 +9,7 @@ such a column tells what it is, so a stage that reads it refuses it with the cau
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -83,10 +84,10 @@ def _renamed_notes(notes: dict[bytes, bytes] | None, names: list[str]) -> dict[b
     if not notes or b"pandas" not in notes:
         return notes
     told = json.loads(notes[b"pandas"])
-    columns = []
+    columns, times = [], Counter(names)
     for column in told["columns"]:
         name = names[int(column["field_name"])]
-        if names.count(name) == 1:
+        if times[name] == 1:
             columns.append({**column, "name": name, "field_name": name})
     told = {**told, "columns": columns, "index_columns": [], "column_indexes": []}
     return {**notes, b"pandas": json.dumps(told).encode()}

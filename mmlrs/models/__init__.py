@@ -150,7 +150,8 @@ def model_info(model: ModelLike) -> dict[str, Any]:
     >>> [i["name"] for i in model_info(sample_model())["inputs"]]
     ['x']
     """
-    from mmlrs._params import Convert
+    from mmlrs._params import Convert, argument
 
-    info: dict[str, Any] = json.loads(_native.model_info(json.dumps(Convert.model(model).to_json())))
+    handle = argument("model_info", "model", Convert.model, model)
+    info: dict[str, Any] = json.loads(_native.model_info(json.dumps(handle.to_json())))
     return info

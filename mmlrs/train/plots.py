@@ -8,6 +8,7 @@ import numpy as np
 
 from mmlrs.base import is_spark
 from mmlrs.engine import table as tables
+from mmlrs.engine.datasets import is_table, refused
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ __all__ = ["plot_confusion_matrix", "plot_precision_recall", "plot_roc"]
 
 def _row(statistics: Any, *columns: str) -> dict[str, Any]:
     """Return the first row of statistics; it must have these columns."""
+    if not (is_spark(statistics) or is_table(statistics)):
+        raise refused("plot", "read", statistics)
     table = statistics.toArrow() if is_spark(statistics) else tables.to_table(statistics)
     if table.num_rows == 0:
         raise SchemaMismatchError("the statistics have no row")

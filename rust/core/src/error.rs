@@ -201,7 +201,10 @@ mod tests {
     fn a_column_that_is_missing_is_compared_with_those_there_are() {
         let columns = ["id".to_owned(), "image".to_owned()];
         let message = |name| Error::column_not_found(name, &columns).to_string();
-        assert_eq!(message("imgae"), "column `imgae`: not found (did you mean `image`?); the columns are `id`, `image`");
+        assert_eq!(
+            message("imgae"),
+            "column `imgae`: not found (did you mean `image`?); the columns are `id`, `image`"
+        );
         assert_eq!(message("text"), "column `text`: not found; the columns are `id`, `image`");
     }
 

@@ -99,7 +99,14 @@ fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> 
         .map(|n| {
             let lower = n.to_lowercase();
             let contained = lower.contains(&wanted) || wanted.contains(&lower);
-            (if contained { 0 } else { edit_distance(&wanted.chars().collect::<Vec<_>>(), &lower.chars().collect::<Vec<_>>()) }, n)
+            (
+                if contained {
+                    0
+                } else {
+                    edit_distance(&wanted.chars().collect::<Vec<_>>(), &lower.chars().collect::<Vec<_>>())
+                },
+                n,
+            )
         })
         .collect();
     scored.sort_unstable();

@@ -21,7 +21,9 @@ mod native {
     #[pymodule_export]
     use crate::program::{Program, clear_memo};
     #[pymodule_export]
-    use crate::registry::{check_params, counters, nearest, reset_counters, sample, stage_inputs, stage_specs, versions};
+    use crate::registry::{
+        check_params, counters, nearest, reset_counters, sample, stage_inputs, stage_specs, versions,
+    };
 
     use pyo3::prelude::*;
 

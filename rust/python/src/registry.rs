@@ -26,7 +26,7 @@ pub fn stage_specs() -> String {
 /// The name that `name` was meant to be, or None; with `strict`, only if it is a slip of that name.
 #[pyfunction]
 #[pyo3(signature = (name, names, *, strict = false))]
-#[expect(clippy::needless_pass_by_value, reason = "what Python gives")]
+#[allow(clippy::needless_pass_by_value, reason = "what Python gives")]
 pub fn nearest(name: &str, names: Vec<String>, strict: bool) -> Option<String> {
     let names = names.iter().map(String::as_str);
     let found = if strict { mmlrs_core::misspelt(name, names) } else { mmlrs_core::nearest(name, names) };

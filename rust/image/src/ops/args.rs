@@ -122,7 +122,10 @@ impl<'a> Args<'a> {
             Some(_) if self.read.is_empty() => Err(self.error("takes no arguments")),
             Some(key) => {
                 let meant = suggestion(key, self.read.iter().copied());
-                Err(self.error(format!("argument `{key}` does not exist{meant}; the arguments are {}", self.read.join(", "))))
+                Err(self.error(format!(
+                    "argument `{key}` does not exist{meant}; the arguments are {}",
+                    self.read.join(", ")
+                )))
             }
         }
     }
