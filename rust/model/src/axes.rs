@@ -27,16 +27,16 @@ impl Axes {
                 symbols.insert(name.to_owned());
             }
         }
-        let mut axes = Self { inputs: Vec::new(), outputs: Vec::new(), sure: true, symbols };
-        for (input, (axis, sure)) in info.inputs.iter().zip(first) {
-            let (axis, sure) = axes.shared_axis(input, axis, sure);
-            axes.inputs.push(axis);
-            axes.sure &= sure;
+        let mut made = Self { inputs: Vec::new(), outputs: Vec::new(), sure: true, symbols };
+        for (input, (own, certain)) in info.inputs.iter().zip(first) {
+            let (axis, sure) = made.shared_axis(input, own, certain);
+            made.inputs.push(axis);
+            made.sure &= sure;
         }
         // Two names for one batch are an exporter's habit; which of them is the batch is not certain then.
-        axes.sure &= axes.symbols.len() <= 1 || axes.symbols.iter().all(|name| is_batch(name));
-        axes.outputs = info.outputs.iter().map(|output| axes.of_output(output, info)).collect();
-        axes
+        made.sure &= made.symbols.len() <= 1 || made.symbols.iter().all(|name| is_batch(name));
+        made.outputs = info.outputs.iter().map(|output| made.of_output(output, info)).collect();
+        made
     }
 
     /// An input that shows the batch of another input at one of its own axes has it there.

@@ -18,13 +18,13 @@ pub struct BatchAxis {
 
 impl BatchAxis {
     /// Order of the axes that brings the batch to the front.
-    fn to_front(self) -> Vec<i64> {
+    fn front_first(self) -> Vec<i64> {
         let rest = (0..self.rank).filter(|a| *a != self.axis);
         std::iter::once(self.axis).chain(rest).map(|a| a as i64).collect()
     }
 
     /// Order of the axes that brings it back.
-    fn from_front(self) -> Vec<i64> {
+    fn back_again(self) -> Vec<i64> {
         (0..self.rank)
             .map(|at| match at.cmp(&self.axis) {
                 std::cmp::Ordering::Less => at + 1,
@@ -61,8 +61,8 @@ fn turn_input(graph: &mut GraphProto, at: usize, axis: BatchAxis) {
     let name = graph.input[at].name.clone();
     let inner = format!("{name}/mmlrs_inner");
     rename_reads(&mut graph.node, &name, &inner);
-    graph.node.insert(0, node("Transpose", &[&name], &[&inner], vec![perm(&axis.from_front())]));
-    permute(&mut graph.input[at], &axis.to_front());
+    graph.node.insert(0, node("Transpose", &[&name], &[&inner], vec![perm(&axis.back_again())]));
+    permute(&mut graph.input[at], &axis.front_first());
 }
 
 fn turn_output(graph: &mut GraphProto, at: usize, axis: BatchAxis) {
@@ -72,9 +72,9 @@ fn turn_output(graph: &mut GraphProto, at: usize, axis: BatchAxis) {
     for output in graph.node.iter_mut().flat_map(|n| &mut n.output).filter(|o| **o == name) {
         output.clone_from(&inner);
     }
-    graph.node.push(node("Transpose", &[&inner], &[&name], vec![perm(&axis.to_front())]));
+    graph.node.push(node("Transpose", &[&inner], &[&name], vec![perm(&axis.front_first())]));
     graph.value_info.retain(|info| info.name != name);
-    permute(&mut graph.output[at], &axis.to_front());
+    permute(&mut graph.output[at], &axis.front_first());
 }
 
 fn perm(order: &[i64]) -> AttributeProto {
@@ -119,7 +119,7 @@ mod tests {
         for rank in 1..5 {
             for axis in 0..rank {
                 let at = BatchAxis { axis, rank };
-                let (to, from) = (at.to_front(), at.from_front());
+                let (to, from) = (at.front_first(), at.back_again());
                 let back: Vec<i64> = from.iter().map(|a| to[*a as usize]).collect();
                 assert_eq!(back, (0..rank as i64).collect::<Vec<_>>());
                 assert_eq!(to[0], axis as i64);

@@ -60,7 +60,7 @@ impl Ready {
 
     fn turn(&mut self, info: &ModelInfo, inputs: &[usize], outputs: &[Option<BatchAxis>]) {
         let inputs: Vec<Option<BatchAxis>> =
-            info.inputs.iter().zip(inputs).map(|(input, axis)| placed(input, *axis)).collect();
+            info.inputs.iter().zip(inputs).map(|(input, axis)| Some(placed(input, *axis))).collect();
         if inputs.iter().chain(outputs).flatten().any(|at| at.axis > 0) {
             make_batch_first(&mut self.model, &inputs, outputs);
             self.changed = true;
@@ -72,7 +72,7 @@ impl Ready {
         let mut turned = None;
         if inputs.iter().any(|axis| *axis > 0) {
             let places: Vec<Option<BatchAxis>> =
-                info.inputs.iter().zip(&inputs).map(|(input, axis)| placed(input, *axis)).collect();
+                info.inputs.iter().zip(&inputs).map(|(input, axis)| Some(placed(input, *axis))).collect();
             let model = turned.insert(self.model.clone());
             make_batch_first(model, &places, &[]);
         }
@@ -83,7 +83,7 @@ impl Ready {
         for ((output, place), found) in info.outputs.iter().zip(&mut outputs).zip(&mut found) {
             if place.is_none() {
                 *found = probe::inferred(&session, &output.name);
-                let tells = |found: &ValueInfo| placed(found, axes.of_output(found, info)?);
+                let tells = |found: &ValueInfo| Some(placed(found, axes.of_output(found, info)?));
                 *place = found.as_ref().and_then(tells);
             }
         }
@@ -171,12 +171,12 @@ impl Attempt {
 }
 
 fn declared(info: &ModelInfo, axes: &Axes) -> Vec<Option<BatchAxis>> {
-    info.outputs.iter().zip(&axes.outputs).map(|(output, axis)| placed(output, (*axis)?)).collect()
+    info.outputs.iter().zip(&axes.outputs).map(|(output, axis)| Some(placed(output, (*axis)?))).collect()
 }
 
 /// Where a tensor's batch is; an output without a shape, such as a sequence, has it first.
-fn placed(value: &ValueInfo, axis: usize) -> Option<BatchAxis> {
-    Some(BatchAxis { axis, rank: value.shape().map_or(0, <[Dim]>::len) })
+fn placed(value: &ValueInfo, axis: usize) -> BatchAxis {
+    BatchAxis { axis, rank: value.shape().map_or(0, <[Dim]>::len) }
 }
 
 /// An axis of size one: for one row any of them may be its batch.
