@@ -42,6 +42,15 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
+def _plain(value: Any) -> Any:
+    """Return NumPy numbers and arrays, at any depth, as the Python ones that JSON knows."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
 def stage_class(name: str) -> Any:
     """Return the class of a stage by its full name, which must be one of mmlrs or of Spark ML, or be imported already."""
     module, _, attribute = name.replace("org.apache.spark.", "pyspark.").rpartition(".")
@@ -145,7 +154,7 @@ class Convert:
             except ValueError:
                 raise _fail("a list of operations, each a map with the key `action`", value) from None
         if isinstance(value, Sequence) and all(isinstance(v, Mapping) and "action" in v for v in value):
-            return [dict(operation) for operation in value]
+            return [{k: _plain(v) for k, v in operation.items()} for operation in value]
         raise _fail("a list of operations, each a map with the key `action`", value)
 
     @staticmethod

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs.engine.cells import with_encoded_pictures
 from mmlrs.engine.expr import Source, Value, bind, compile_program, resolve_all
 from mmlrs.engine.worker import VECTOR_MEMBERS
 from mmlrs.errors import SchemaMismatchError
@@ -37,6 +38,7 @@ def _is_pandas(dataset: Any) -> bool:
 
 def to_table(dataset: Any) -> pa.Table:
     """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied."""
+    dataset = with_encoded_pictures(dataset)
     if isinstance(dataset, pa.Table):
         return dataset
     if isinstance(dataset, pa.RecordBatch):
