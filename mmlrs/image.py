@@ -15,6 +15,7 @@ from mmlrs._generated import image as _generated
 from mmlrs._generated.image import UnrollBinaryImage, UnrollImage
 from mmlrs._names import public
 from mmlrs._params import Convert, argument
+from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.models import default_model
 from mmlrs.readers import read_binary_files, read_image_stream, read_images, write_images
@@ -107,6 +108,82 @@ class ImageTransformer(_generated.ImageTransformer):
         numbers = argument("ImageTransformer.warpAffine", "matrix", Convert.float_list, np.ravel(matrix))
         return self._add("warpAffine", matrix=numbers, height=height, width=width)
 
+    def warpPerspective(
+        self, matrix: Sequence[float], height: int | None = None, width: int | None = None
+    ) -> Self:
+        """Add a warp by the 3 x 3 matrix, given as nine numbers row by row; without a size the image keeps its own."""
+        numbers = [float(v) for v in np.ravel(matrix)]
+        return self._add("warpPerspective", matrix=numbers, height=height, width=width)
+
+    def erode(self, height: int, width: int, *, shape: str = "rect", iterations: int = 1) -> Self:
+        """Add an erosion by an element of `height` x `width`; `shape` is "rect", "cross" or "ellipse"."""
+        return self._add("erode", height=height, width=width, shape=shape, iterations=iterations)
+
+    def dilate(self, height: int, width: int, *, shape: str = "rect", iterations: int = 1) -> Self:
+        """Add a dilation by an element of `height` x `width`; `shape` is "rect", "cross" or "ellipse"."""
+        return self._add("dilate", height=height, width=width, shape=shape, iterations=iterations)
+
+    def morphologyEx(
+        self, op: str, height: int, width: int, *, shape: str = "rect", iterations: int = 1
+    ) -> Self:
+        """Add a morphological operation: "open", "close", "gradient", "tophat" or "blackhat"."""
+        return self._add(
+            "morphologyEx", op=op, height=height, width=width, shape=shape, iterations=iterations
+        )
+
+    def sobel(
+        self,
+        dx: int,
+        dy: int,
+        apertureSize: int = 3,
+        *,
+        scale: float = 1.0,
+        delta: float = 0.0,
+        absolute: bool = False,
+    ) -> Self:
+        """Add the derivative of order `dx` along the rows and `dy` down the columns.
+
+        Values below 0 become 0; with `absolute` they count by their size, computed in 16 bits.
+        """
+        given = {"apertureSize": apertureSize, "scale": scale, "delta": delta, "absolute": absolute}
+        return self._add("sobel", dx=dx, dy=dy, **given)
+
+    def scharr(
+        self, dx: int, dy: int, *, scale: float = 1.0, delta: float = 0.0, absolute: bool = False
+    ) -> Self:
+        """Add Scharr's first derivative along the rows (1, 0) or down the columns (0, 1); `absolute` as in `sobel`."""
+        return self._add("scharr", dx=dx, dy=dy, scale=scale, delta=delta, absolute=absolute)
+
+    def laplacian(
+        self, apertureSize: int = 1, *, scale: float = 1.0, delta: float = 0.0, absolute: bool = False
+    ) -> Self:
+        """Add the sum of the second derivatives; `absolute` as in `sobel`."""
+        return self._add("laplacian", apertureSize=apertureSize, scale=scale, delta=delta, absolute=absolute)
+
+    def filter2D(self, kernel: Sequence[Sequence[float]], delta: float = 0.0) -> Self:
+        """Add a filter by a kernel of your own, rows of numbers, its anchor in the middle; `delta` is added."""
+        return self._add("filter2D", kernel=[[float(v) for v in row] for row in kernel], delta=delta)
+
+    def adaptiveThreshold(
+        self, maxVal: float, method: str = "mean", type: int = 0, *, blockSize: int, C: float
+    ) -> Self:
+        """Add a threshold by the neighbourhood, of gray images; `method` is "mean" or "gaussian", `type` 0 or 1."""
+        return self._add(
+            "adaptiveThreshold", maxVal=maxVal, method=method, type=type, blockSize=blockSize, C=C
+        )
+
+    def clahe(self, clipLimit: float = 40.0, tileGridSize: int | Sequence[int] = (8, 8)) -> Self:
+        """Add a histogram equalisation tile by tile, of the luma for colour images; tiles are columns and rows."""
+        return self._add("clahe", clipLimit=clipLimit, tileGridSize=tileGridSize)
+
+    def inRange(self, lower: float | Sequence[float], upper: float | Sequence[float]) -> Self:
+        """Add a mask: 255 where every channel lies between its bounds, both included, else 0."""
+        return self._add("inRange", lower=lower, upper=upper)
+
+    def brightnessContrast(self, brightness: float = 0.0, contrast: float = 1.0) -> Self:
+        """Add pixel x `contrast` + `brightness`, rounded and held within 0 and 255; alpha stays."""
+        return self._add("brightnessContrast", brightness=brightness, contrast=contrast)
+
     def pad(
         self,
         top: int = 0,
@@ -164,15 +241,15 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
         return pa.concat_tables([stage._transform_table(table) for stage in self._copies()])
 
 
-def _encoded(images: Any) -> pa.Array:
-    """Return a sequence of encoded images as an array."""
-    if not isinstance(images, bytes | bytearray | str):
-        try:
-            return pa.array(list(images), pa.binary())
-        except (TypeError, pa.ArrowException):
-            pass
-    text = repr(images)
-    raise TypeError(f"must be a list of encoded images, each as bytes, got {text[:77]}")
+def _pictures(images: Any) -> pa.Array:
+    """Return a sequence of pictures as encoded images."""
+    if isinstance(images, bytes | bytearray | str) or not hasattr(images, "__iter__"):
+        text = repr(images)
+        raise TypeError(
+            "must be a list of pictures, each as encoded bytes, a Pillow image or a NumPy array, got "
+            f"{text if len(text) <= 80 else text[:77] + '...'}"
+        )
+    return encoded_cells(list(images), "decode_to_tensor: images, ")
 
 
 def decode_to_tensor(
@@ -185,13 +262,15 @@ def decode_to_tensor(
     scale: float = 1 / 255,
     threads: int = 0,
     scaled_decode: bool = True,
+    auto_convert_to_color: bool = True,
 ) -> npt.NDArray[np.float32]:
     """Decode, resize and normalise encoded images into one tensor for a network, in one native pass.
 
     Parameters
     ----------
-    images : sequence of bytes or pyarrow.Array
-        Encoded images (JPEG, PNG and others).
+    images : sequence or pyarrow.Array
+        Encoded images (JPEG, PNG and others) as bytes; Pillow images and NumPy arrays (rows x columns in gray, or x 3
+        in R, G, B order, or x 4 with alpha, uint8) are taken too.
     height, width : int
         Size in pixels to which every image is resized; its aspect ratio is not kept.
     means, stds : sequence of float
@@ -202,6 +281,8 @@ def decode_to_tensor(
         Threads to use; 0 means all cores.
     scaled_decode : bool
         Decode JPEGs at a reduced scale that keeps a margin of 1.7 over the target size.
+    auto_convert_to_color : bool
+        Make gray images colour; otherwise they are an error. The tensor has 3 channels either way.
 
     Returns
     -------
@@ -221,7 +302,7 @@ def decode_to_tensor(
     (1, 3, 32, 32)
     """
     of = partial(argument, "decode_to_tensor")
-    array = images if isinstance(images, pa.Array) else of("images", _encoded, images)
+    array = images if isinstance(images, pa.Array) else of("images", _pictures, images)
     flat = _native.decode_to_tensor(
         array,
         of("height", Convert.int, height),
@@ -231,6 +312,7 @@ def decode_to_tensor(
         of("scale", Convert.float, scale),
         of("threads", Convert.int, threads),
         of("scaled_decode", Convert.bool, scaled_decode),
+        of("auto_convert_to_color", Convert.bool, auto_convert_to_color),
     )
     values = flat.to_numpy(zero_copy_only=True)
     return values.reshape(len(array), 3, height, width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import resource
 import struct
@@ -63,8 +64,17 @@ BAD = {
     "one byte": (b"\xff", DecodeError, "not an image: 1 bytes that start with ff"),
     "zeros": (bytes(1000), DecodeError, "not an image: 1000 bytes that start with 00 00 00 00"),
     "text": (b"no picture at all", DecodeError, "not an image: 17 bytes"),
-    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", DecodeError, "not an image"),
-    "avif": (b"\0\0\0\x1cftypavif\0\0\0\0", DecodeError, "Avif is not supported"),
+    "svg": (
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        DecodeError,
+        "SVG image: this format is not decoded",
+    ),
+    "avif": (b"\0\0\0\x1cftypavif\0\0\0\0", DecodeError, "AVIF image: this format is not decoded"),
+    "heic": (
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60),
+        DecodeError,
+        "HEIC image: this format is not decoded",
+    ),
     "beginning of a JPEG": (JPEG[:3], DecodeError, "truncated JPEG"),
     "header of a JPEG": (JPEG[:100], DecodeError, "truncated JPEG"),
     "half a JPEG": (JPEG[: len(JPEG) // 2], DecodeError, "truncated JPEG"),
@@ -463,6 +473,153 @@ def test_bytes_behind_the_end_of_a_jpeg_do_no_harm():
     )
 
 
+# -- kinds of TIFF -----------------------------------------------------------------------------------------------------
+
+
+def tiff(
+    pixels: np.ndarray, sample_format: int, *, photometric: int = 1, **more: tuple[int, list[int]]
+) -> bytes:
+    """An uncompressed TIFF of one strip, whatever the type of the samples; `more` are tags as (type, values)."""
+    data = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
+    height, width = pixels.shape[:2]
+    tags = {
+        256: (4, [width]), 257: (4, [height]), 258: (3, [pixels.dtype.itemsize * 8]), 259: (3, [1]), 262: (3, [photometric]),
+        273: (4, [8]), 277: (3, [1 if pixels.ndim == 2 else pixels.shape[2]]), 278: (4, [height]), 279: (4, [len(data)]),
+        339: (3, [sample_format]),
+    }  # fmt: skip
+    tags |= {int(name[1:]): value for name, value in more.items()}
+    entries = b"".join(
+        struct.pack("<HHI", tag, kind, len(values))
+        + struct.pack("<I" if kind == 4 else "<HH", *values, *[0] * (kind == 3))
+        for tag, (kind, values) in sorted(tags.items())
+    )
+    return (
+        struct.pack("<2sHI", b"II", 42, 8 + len(data))
+        + data
+        + struct.pack("<H", len(tags))
+        + entries
+        + bytes(4)
+    )
+
+
+def pillow(encoded: bytes) -> np.ndarray:
+    """What Pillow reads, gray where it is gray, else B, G, R."""
+    with Image.open(io.BytesIO(encoded)) as opened:
+        if opened.mode in ("1", "L", "LA", "I", "F", "I;16"):
+            return np.asarray(opened.convert("L"))
+        return bgr(opened)
+
+
+GRAY = Image.fromarray(gray(45, 67))
+BILEVEL = GRAY.convert("1")
+TIFFS = {
+    "palette of 256": (file(PICTURE.quantize(256), "TIFF"), 0),
+    "palette of 16": (file(PICTURE.quantize(16), "TIFF"), 0),
+    "palette, LZW": (file(PICTURE.quantize(256), "TIFF", compression="tiff_lzw"), 0),
+    "YCbCr": (file(PICTURE.convert("YCbCr"), "TIFF"), 1),
+    "YCbCr as JPEG": (file(PICTURE.convert("YCbCr"), "TIFF", compression="jpeg", quality=95), 6),
+    "RGB as JPEG": (file(PICTURE, "TIFF", compression="jpeg", quality=95), 6),
+    "CMYK": (file(PICTURE.convert("CMYK"), "TIFF"), 1),
+    "bilevel": (file(BILEVEL, "TIFF"), 0),
+    "group 3": (file(BILEVEL, "TIFF", compression="group3"), 0),
+    "group 3, two-dimensional": (file(BILEVEL, "TIFF", compression="group3", tiffinfo={292: 1}), 0),
+    "group 3, filled lines": (file(BILEVEL, "TIFF", compression="group3", tiffinfo={292: 4}), 0),
+    "group 3, bits reversed": (file(BILEVEL, "TIFF", compression="group3", tiffinfo={266: 2}), 0),
+    "group 3, several strips": (file(BILEVEL, "TIFF", compression="group3", tiffinfo={278: 7}), 0),
+    "runs without ends of lines": (file(BILEVEL, "TIFF", compression="tiff_ccitt"), 0),
+    "group 4": (file(BILEVEL, "TIFF", compression="group4"), 0),
+    "group 4, bits reversed": (file(BILEVEL, "TIFF", compression="group4", tiffinfo={266: 2}), 0),
+    "zstd": (file(PICTURE, "TIFF", compression="zstd"), 0),
+    "BigTIFF": (file(PICTURE, "TIFF", big_tiff=True), 0),
+    "BigTIFF, palette": (file(PICTURE.quantize(256), "TIFF", big_tiff=True), 0),
+    "white is zero": (tiff(gray(9, 8), 1, photometric=0), 0),
+    "signed 8": (tiff(gray(9, 8).view(np.int8), 2), 0),
+    "signed 16": (tiff(gray(9, 8).astype(np.int16) * 3 - 200, 2), 0),
+    "signed 32": (tiff(gray(9, 8).astype(np.int32) * 3 - 200, 2), 0),
+    "float": (tiff(gray(9, 8).astype(np.float32) * 1.7 - 50.3, 3), 0),
+}
+
+
+@pytest.mark.parametrize("name", TIFFS)
+def test_a_tiff_of_any_kind_equals_what_pillow_reads(name):
+    encoded, tolerance = TIFFS[name]
+    made, expected = transformed(ImageTransformer(), encoded), pillow(encoded)
+    assert made.shape == expected.shape
+    assert most_different(made, expected) <= tolerance
+
+
+def test_of_a_tiff_of_16_bits_the_high_ones_stay():
+    values = (np.arange(12 * 16, dtype=np.uint32).reshape(12, 16) * 7919 % 65536).astype(np.uint16)
+    made = transformed(ImageTransformer(), tiff(values, 1))
+    assert np.array_equal(made, values >> 8)
+    assert np.array_equal(made, cv2.imdecode(np.frombuffer(tiff(values, 1), np.uint8), cv2.IMREAD_GRAYSCALE))
+
+
+def test_a_float_that_is_no_number_is_black():
+    values = np.float32([[np.nan, -np.inf, np.inf, 0.5, 254.9]])
+    assert transformed(ImageTransformer(), tiff(values, 3)).tolist() == [[0, 0, 255, 0, 254]]
+
+
+def test_gray_with_alpha_and_premultiplied_alpha_in_a_tiff():
+    picture, values, alpha = with_alpha("LA")
+    encoded = file(picture, "TIFF")
+    assert np.array_equal(transformed(ImageTransformer(), encoded), values)
+    kept = transformed(ImageTransformer(alpha="keep"), encoded)
+    assert np.array_equal(kept, np.dstack([values] * 3 + [alpha]))
+    half = np.array([[[100, 50, 0, 128]]], np.uint8)
+    encoded = tiff(half, 1, photometric=2, t338=(3, [1]))
+    assert np.array_equal(transformed(ImageTransformer(), encoded), pillow(encoded))
+    assert transformed(ImageTransformer(), encoded).tolist() == [[[0, 99, 199]]]
+
+
+@pytest.mark.parametrize("name", TIFFS)
+def test_a_damaged_tiff_is_a_bad_row_or_a_picture(name):
+    encoded = TIFFS[name][0]
+    rng = np.random.default_rng(5)
+    files = [encoded[:n] for n in rng.integers(0, len(encoded), 12)]
+    for _ in range(24):
+        damaged = bytearray(encoded)
+        for place in rng.integers(0, len(encoded), 3):
+            damaged[place] = rng.integers(0, 256)
+        files.append(bytes(damaged))
+    stage = ImageTransformer(outputCol="out", handleInvalid="keep", errorCol="why", maxPixels=1_000_000)
+    made = stage.transform(table(*files))
+    assert made["out"].is_valid().to_pylist() == made["why"].is_null().to_pylist()
+    assert made["out"].null_count > 0
+
+
+# -- formats that are not decoded --------------------------------------------------------------------------------------
+
+
+def test_the_reason_counts_by_the_name_of_the_format():
+    jpeg_ls = b"\xff\xd8\xff\xf7\0\x0b\x08\0\x10\0\x10\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\0\0\0"
+    files = {
+        "HEIC image": BAD["heic"][0],
+        "AVIF image": file(PICTURE, "AVIF"),
+        "JPEG 2000 image": file(PICTURE, "JPEG2000"),
+        "JPEG XL image": b"\xff\x0a" + bytes(40),
+        "JPEG-LS image": jpeg_ls,
+        "PSD image": b"8BPS\0\1" + bytes(40),
+        "SVG image": b"<?xml version='1.0'?><svg/>",
+        "not an image": b"<!DOCTYPE html><html></html>",
+        "value is null": None,
+    }
+    stage = ImageTransformer(outputCol="out", handleInvalid="keep", errorCol="why")
+    reasons = stage.transform(table(*files.values()))["why"].to_pylist()
+    assert [reason.split(":")[0] for reason in reasons] == list(files)
+    assert all(
+        "convert it" in reason or "render it" in reason or "export it" in reason for reason in reasons[:7]
+    )
+    assert "a web page (HTML)" in reasons[7]
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "tga_rle"}])
+def test_a_tga_is_read_with_and_without_its_signature(options):
+    encoded = file(PICTURE, "TGA", **options)
+    for data in (encoded, encoded.removesuffix(b"\0" * 8 + b"TRUEVISION-XFILE.\0")):
+        assert np.array_equal(transformed(ImageTransformer(), data), bgr(PICTURE))
+
+
 # -- orientation ------------------------------------------------------------------------------------------------------
 
 
@@ -473,6 +630,68 @@ def oriented(orientation: int, kind: str) -> tuple[bytes, np.ndarray]:
     encoded = file(PICTURE, kind, exif=exif)
     with Image.open(io.BytesIO(encoded)) as opened:
         return encoded, bgr(ImageOps.exif_transpose(opened))
+
+
+def exif(value: int, *, kind: int = 3, count: int = 1, order: str = "<", tag: int = 0x0112) -> bytes:
+    """An EXIF block of one entry whose values, where they have no room in it, lie behind it."""
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8)
+    values = struct.pack(f"{order}{count}{ {1: 'B', 3: 'H', 4: 'I'}[kind] }", *[value] + [1] * (count - 1))
+    entry = struct.pack(f"{order}HHHI", 1, tag, kind, count)
+    inline = values.ljust(4, b"\0") if len(values) <= 4 else struct.pack(f"{order}I", 26)
+    return b"Exif\0\0" + head + entry + inline + bytes(4) + (values if len(values) > 4 else b"")
+
+
+def app1(*blocks: bytes) -> bytes:
+    """The JPEG with these blocks in front."""
+    plain = file(PICTURE, "JPEG")
+    return plain[:2] + b"".join(b"\xff\xe1" + struct.pack(">H", len(b) + 2) + b for b in blocks) + plain[2:]
+
+
+XMP = b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    {
+        "short": app1(exif(6)),
+        "big-endian": app1(exif(6, order=">")),
+        "long": app1(exif(6, kind=4)),
+        "long, big-endian": app1(exif(6, kind=4, order=">")),
+        "count 2": app1(exif(6, count=2)),
+        "longs, count 2": app1(exif(6, kind=4, count=2, order=">")),
+        "first of two blocks": app1(exif(6), exif(1)),
+        "first of two, the second without": app1(exif(6), exif(9, tag=0x0100)),
+        "behind an XMP packet": app1(XMP % 1, exif(6)),
+        "only in XMP": app1(XMP % 6),
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_an_orientation_is_applied_however_it_is_written(encoded):
+    data = encoded[1]
+    warned = pytest.warns(match="too many entries") if "count 2" in encoded[0] else contextlib.nullcontext()
+    with warned, Image.open(io.BytesIO(data)) as opened:
+        upright = bgr(ImageOps.exif_transpose(opened))
+    assert upright.shape == (160, 120, 3)
+    assert np.array_equal(transformed(ImageTransformer(), data), upright)
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "TIFF"])
+def test_webp_and_tiff_are_turned_upright(kind):
+    block = Image.Exif()
+    block[0x0112] = 6
+    encoded = file(PICTURE, kind, exif=block, lossless=True)
+    upright = np.rot90(bgr(PICTURE), -1)
+    assert np.array_equal(transformed(ImageTransformer(), encoded), upright)
+    assert np.array_equal(transformed(ImageTransformer(applyExifOrientation=False), encoded), bgr(PICTURE))
+
+
+def test_a_png_says_its_orientation_before_or_behind_its_pixels():
+    plain = file(PICTURE, "PNG")
+    block = exif(6)[6:]
+    chunk = struct.pack(">I", len(block)) + b"eXIf" + block + struct.pack(">I", zlib.crc32(b"eXIf" + block))
+    for place in (33, len(plain) - 12):
+        encoded = plain[:place] + chunk + plain[place:]
+        assert np.array_equal(transformed(ImageTransformer(), encoded), np.rot90(bgr(PICTURE), -1))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -15,7 +15,7 @@ from pictures import colour, gray, jpeg, most_different, pixels_of, png, table, 
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from mmlrs.errors import ExecutionError, InvalidParamError
+from mmlrs.errors import DecodeError, ExecutionError, InvalidParamError, MmlrsError
 from mmlrs.image import (
     ImageSetAugmenter,
     ImageTransformer,
@@ -290,6 +290,180 @@ def test_canny_equals_cv2(picture, low, high, aperture):
     assert equals(ImageTransformer().canny(low, high, aperture), picture, expected)
 
 
+SHAPES = {"rect": cv2.MORPH_RECT, "cross": cv2.MORPH_CROSS, "ellipse": cv2.MORPH_ELLIPSE}
+MORPHOLOGY = {
+    "open": cv2.MORPH_OPEN,
+    "close": cv2.MORPH_CLOSE,
+    "gradient": cv2.MORPH_GRADIENT,
+    "tophat": cv2.MORPH_TOPHAT,
+    "blackhat": cv2.MORPH_BLACKHAT,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_morphology_equals_cv2(picture, shape):
+    for height, width, times in [(3, 3, 1), (5, 2, 1), (3, 7, 2)]:
+        element = cv2.getStructuringElement(SHAPES[shape], (width, height))
+        more = {"shape": shape, "iterations": times}
+        expected = cv2.erode(picture, element, iterations=times)
+        assert equals(ImageTransformer().erode(height, width, **more), picture, expected)
+        expected = cv2.dilate(picture, element, iterations=times)
+        assert equals(ImageTransformer().dilate(height, width, **more), picture, expected)
+        for name, code in MORPHOLOGY.items():
+            expected = cv2.morphologyEx(picture, code, element, iterations=times)
+            stage = ImageTransformer().morphologyEx(name, height, width, **more)
+            assert equals(stage, picture, expected), name
+
+
+def absolute(derivative: np.ndarray) -> np.ndarray:
+    return cv2.convertScaleAbs(derivative)
+
+
+def test_derivatives_equal_cv2(picture):
+    for dx, dy, size in [(1, 0, 3), (0, 1, 3), (1, 1, 5), (2, 0, 7), (1, 0, 1), (0, 2, 3)]:
+        stage = ImageTransformer().sobel(dx, dy, size)
+        assert equals(stage, picture, cv2.Sobel(picture, -1, dx, dy, ksize=size))
+        stage = ImageTransformer().sobel(dx, dy, size, absolute=True, scale=0.5, delta=3)
+        expected = absolute(cv2.Sobel(picture, cv2.CV_16S, dx, dy, ksize=size, scale=0.5, delta=3))
+        assert equals(stage, picture, expected)
+    for dx, dy in [(1, 0), (0, 1)]:
+        assert equals(ImageTransformer().scharr(dx, dy), picture, cv2.Scharr(picture, -1, dx, dy))
+        expected = absolute(cv2.Scharr(picture, cv2.CV_16S, dx, dy))
+        assert equals(ImageTransformer().scharr(dx, dy, absolute=True), picture, expected)
+    for size in (1, 3, 5):
+        assert equals(ImageTransformer().laplacian(size), picture, cv2.Laplacian(picture, -1, ksize=size))
+        expected = absolute(cv2.Laplacian(picture, cv2.CV_16S, ksize=size))
+        assert equals(ImageTransformer().laplacian(size, absolute=True), picture, expected)
+
+
+def test_a_kernel_of_ones_own_equals_cv2(picture):
+    sharpen = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
+    assert equals(
+        ImageTransformer().filter2D(sharpen), picture, cv2.filter2D(picture, -1, np.float32(sharpen))
+    )
+    odd = np.float32([[0.1, 0.2, 0.3, 0.1], [0, 0.1, 0.1, 0.2]])
+    expected = cv2.filter2D(picture, -1, odd, delta=7)
+    for kernel in (odd, odd.tolist()):
+        assert equals(ImageTransformer().filter2D(kernel, delta=7), picture, expected, tolerance=1)
+
+
+@pytest.mark.parametrize("method", ["mean", "gaussian"])
+def test_the_adaptive_threshold_equals_cv2(method):
+    code = {"mean": cv2.ADAPTIVE_THRESH_MEAN_C, "gaussian": cv2.ADAPTIVE_THRESH_GAUSSIAN_C}[method]
+    for kind, block, constant in [(0, 3, 2), (1, 11, -1.5), (0, 31, 0)]:
+        expected = cv2.adaptiveThreshold(PICTURES["gray"], 200, code, kind, block, constant)
+        stage = ImageTransformer().adaptiveThreshold(200, method, kind, blockSize=block, C=constant)
+        assert equals(stage, PICTURES["gray"], expected)
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_warp_perspective_equals_cv2(picture, interpolation):
+    matrix = np.array([[0.9, 0.2, 3.5], [-0.1, 1.1, -2.25], [1e-4, -2e-4, 1]])
+    flags = INTERPOLATIONS[interpolation]
+    stage = ImageTransformer(interpolation=interpolation)
+    expected = cv2.warpPerspective(picture, matrix, (151, 90), flags=flags)
+    assert equals(stage.copy().warpPerspective(matrix, 90, 151), picture, expected)
+    expected = cv2.warpPerspective(picture, matrix, picture.shape[1::-1], flags=flags)
+    assert equals(stage.copy().warpPerspective(matrix.tolist()), picture, expected)
+
+
+def test_clahe_equals_cv2_on_the_luma(picture):
+    for limit, tiles in [(40.0, (8, 8)), (2.0, (4, 3)), (0.0, (1, 1))]:
+        clahe = cv2.createCLAHE(limit, tiles)
+        if picture.ndim == 2:
+            expected = clahe.apply(picture)
+        else:
+            ycc = cv2.cvtColor(picture, cv2.COLOR_BGR2YCrCb)
+            ycc[..., 0] = clahe.apply(np.ascontiguousarray(ycc[..., 0]))
+            expected = cv2.cvtColor(ycc, cv2.COLOR_YCrCb2BGR)
+        assert equals(ImageTransformer().clahe(limit, tiles), picture, expected), (limit, tiles)
+
+
+def test_in_range_equals_cv2(picture):
+    lower, upper = (40, 200) if picture.ndim == 2 else ((20, 60, 90.5), (120, 200, 250))
+    assert equals(ImageTransformer().inRange(lower, upper), picture, cv2.inRange(picture, lower, upper))
+
+
+def test_brightness_and_contrast_equal_cv2(picture):
+    for contrast, brightness in [(1.0, 0.0), (1.5, 30), (0.5, -40), (0.0, 99), (2.25, -300.5)]:
+        expected = cv2.addWeighted(picture, contrast, picture, 0, brightness)
+        assert equals(
+            ImageTransformer().brightnessContrast(brightness, contrast), picture, expected, tolerance=1
+        )
+    alpha = np.dstack([colour(8, 8), gray(8, 8)])
+    made = transformed(ImageTransformer(alpha="keep").brightnessContrast(50), png(alpha))
+    assert np.array_equal(made[..., 3], alpha[..., 3])
+
+
+def test_numpy_numbers_are_arguments(picture):
+    expected = cv2.resize(picture, (5, 7))
+    assert equals(ImageTransformer().resize(np.int64(7), np.int32(5)), picture, expected)
+    expected = cv2.copyMakeBorder(picture, 2, 0, 0, 0, cv2.BORDER_CONSTANT, value=(1, 2, 3))
+    made = ImageTransformer(stages=[{"action": "pad", "top": np.uint8(2), "value": np.array([1, 2, 3])}])
+    assert equals(made, picture, expected)
+
+
+@pytest.mark.parametrize(
+    ("stage", "cause"),
+    [
+        (
+            ImageTransformer().colorFormat("GRAY2BGR"),
+            "GRAY2BGR takes images of 1 channel .*this one has 3 channels",
+        ),
+        (
+            ImageTransformer().colorFormat("gray").colorFormat("HSV2BGR"),
+            r"HSV2BGR takes .*put colorFormat\(\"bgr\"\)",
+        ),
+        (
+            ImageTransformer().adaptiveThreshold(9, blockSize=3, C=1),
+            r"takes .*put colorFormat\(\"gray\"\) before it",
+        ),
+        (ImageTransformer().threshold(0, 255, cv2.THRESH_OTSU), "threshold: takes images of 1 channel"),
+        (ImageTransformer().inRange(1, 2), "inRange: takes images of 1 channel"),
+        (
+            ImageTransformer().colorFormat("bgra").bilateralFilter(5, 5, 5),
+            "bilateralFilter: takes images of 3 channels",
+        ),
+    ],
+)
+def test_an_image_that_does_not_suit_an_operation_is_a_bad_row_in_plain_words(stage, cause):
+    with pytest.raises(DecodeError, match=cause) as caught:
+        transformed(stage, png(PICTURES["tiny"]))
+    assert not any(word in str(caught.value) for word in ("VScn", "cv::", "modules/", "Assertion"))
+
+
+@pytest.mark.parametrize(
+    ("stage", "cause"),
+    [
+        (
+            ImageTransformer().resize(width=3),
+            "`height` is missing: takes either `height` and `width`, or `size`",
+        ),
+        (
+            ImageTransformer().colorFormat(45),
+            "argument `code` must be a code of cv2.cvtColor for 8-bit images",
+        ),
+        (ImageTransformer().sobel(0, 0), "takes `dx` or `dy`"),
+        (ImageTransformer().sobel(3, 0), "order of the derivative must be below apertureSize"),
+        (ImageTransformer().scharr(1, 1), "takes `dx` 1 and `dy` 0"),
+        (ImageTransformer().laplacian(4), "`apertureSize` must be an odd integer"),
+        (ImageTransformer().filter2D([[1, 2], [3]]), "`kernel` must be a list of rows"),
+        (ImageTransformer().filter2D([]), "`kernel` must be a list of rows"),
+        (ImageTransformer().morphologyEx("hitmiss", 3, 3), '`op` must be one of "open"'),
+        (ImageTransformer().erode(0, 3), "`height` must be an integer"),
+        (ImageTransformer().adaptiveThreshold(9, blockSize=4, C=1), "`blockSize` must be an odd integer"),
+        (ImageTransformer().warpPerspective([1, 2, 3]), "a list of 9 numbers"),
+        (ImageTransformer().clahe(2, (0, 3)), "`tileGridSize` must be"),
+        (ImageTransformer().inRange([1, 2], [3, 4]), "one number per channel"),
+        (ImageTransformer().brightnessContrast(1, -1), "`contrast` must be at least 0"),
+    ],
+)
+def test_a_wrong_argument_is_told_before_a_picture_is_looked_at(stage, cause):
+    with pytest.raises(InvalidParamError) as caught:
+        stage.copy().setInputCol("image").setOutputCol("out").transform(table())
+    assert cause in str(caught.value)
+
+
 def test_operations_follow_one_another_in_order(picture):
     stage = ImageTransformer(interpolation="area").resize(60, 80).flip(1).blur(3, 5).colorFormat("gray")
     made = cv2.resize(picture, (80, 60), interpolation=cv2.INTER_AREA)
@@ -315,6 +489,10 @@ def test_two_stages_equal_one(picture):
 # -- tensors and vectors ----------------------------------------------------------------------------------------------
 
 
+def in_colour(picture: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if picture.ndim == 2 else picture
+
+
 def tensor(stage: ImageTransformer, encoded: bytes) -> np.ndarray:
     made = stage.copy().setInputCol("image").setOutputCol("out").transform(table(encoded))["out"]
     kind = made.type.value_type.value_type.value_type
@@ -325,11 +503,9 @@ def tensor(stage: ImageTransformer, encoded: bytes) -> np.ndarray:
 @pytest.mark.parametrize(("element", "exact"), [("float", 1e-6), ("double", 1e-14)])
 def test_a_tensor_is_the_normalised_planes(picture, order, element, exact):
     mean, std = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
-    if picture.ndim == 2:
-        mean, std = mean[:1], std[:1]
     stage = ImageTransformer(tensorChannelOrder=order, tensorElementType=element)
     made = tensor(stage.normalize(mean, std, 1 / 255), png(picture))
-    planes = np.atleast_3d(picture).astype(np.float64).transpose(2, 0, 1)
+    planes = in_colour(picture).astype(np.float64).transpose(2, 0, 1)
     planes = planes[::-1] if order == "rgb" else planes
     expected = (planes / 255 - np.array(mean)[:, None, None]) / np.array(std)[:, None, None]
     assert made.dtype == {"float": np.float32, "double": np.float64}[element]
@@ -339,7 +515,13 @@ def test_a_tensor_is_the_normalised_planes(picture, order, element, exact):
 
 def test_a_tensor_without_factors_holds_the_pixel_values(picture):
     made = tensor(ImageTransformer(toTensor=True, tensorChannelOrder="bgr"), png(picture))
-    assert np.array_equal(made, np.atleast_3d(picture).transpose(2, 0, 1))
+    assert np.array_equal(made, in_colour(picture).transpose(2, 0, 1))
+
+
+def test_a_tensor_after_a_conversion_to_gray_has_one_plane(picture):
+    stage = ImageTransformer(toTensor=True).colorFormat("gray")
+    expected = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    assert np.array_equal(tensor(stage, png(picture)), expected[None])
 
 
 def test_normalize_may_be_the_last_operation_of_the_list():
@@ -355,7 +537,55 @@ def unrolled(pixels: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("stage", [UnrollImage, UnrollBinaryImage])
 def test_unrolling_gives_the_planes_blue_green_red(picture, stage):
     made = stage(inputCol="image", outputCol="out").transform(table(png(picture)))
-    assert np.array_equal(made["out"][0].as_py(), unrolled(picture))
+    assert np.array_equal(made["out"][0].as_py(), unrolled(in_colour(picture)))
+    made = stage(inputCol="image", outputCol="out", nChannels=1).transform(table(png(picture)))
+    as_gray = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    assert np.array_equal(made["out"][0].as_py(), unrolled(as_gray))
+
+
+def test_gray_beside_colour_has_vectors_and_tensors_of_one_length():
+    files = table(png(colour(8, 9)), png(gray(8, 9)), png(np.dstack([colour(8, 9), gray(8, 9)])))
+    alone = files.slice(1, 1)
+
+    def lengths(stage, data):
+        return {len(v) for v in stage.copy().setOutputCol("out").transform(data)["out"].to_pylist()}
+
+    for stage, length in [
+        (UnrollImage(), 3 * 72),
+        (UnrollBinaryImage(), 3 * 72),
+        (UnrollBinaryImage(height=2, width=2), 12),
+        (UnrollImage(alpha="keep"), 4 * 72),
+        (UnrollImage(nChannels=1), 72),
+        (ImageTransformer(toTensor=True), 3),
+        (ImageTransformer(toTensor=True, alpha="keep"), 3),
+        (ImageTransformer().normalize([0.5], [0.5]), 3),
+        (ImageTransformer().colorFormat("gray").normalize([0.5], [0.5]), 1),
+        (ImageTransformer(toTensor=True).canny(1, 2), 1),
+        (ImageTransformer(toTensor=True).colorFormat("bgra"), 3),
+    ]:
+        assert lengths(stage, files) == lengths(stage, alone) == {length}, stage
+
+
+@pytest.mark.parametrize(
+    "stage", [UnrollImage(), UnrollBinaryImage(height=4, width=4), ImageTransformer(toTensor=True)]
+)
+def test_without_conversion_a_gray_picture_is_a_bad_row_with_the_remedy(stage):
+    strict = stage.copy().setOutputCol("out").setAutoConvertToColor(False)
+    kept = (
+        strict.setHandleInvalid("keep")
+        .setErrorCol("why")
+        .transform(table(png(colour(8, 9)), png(gray(8, 9))))
+    )
+    assert kept["out"].is_valid().to_pylist() == [True, False]
+    assert "gray (1 channel)" in kept["why"][1].as_py()
+    assert "autoConvertToColor=True" in kept["why"][1].as_py()
+    with pytest.raises(MmlrsError, match="autoConvertToColor=True"):
+        decode_to_tensor([png(gray(8, 9))], height=4, width=4, auto_convert_to_color=False)
+
+
+def test_factors_for_colour_do_not_fit_a_tensor_that_the_operations_make_gray():
+    with pytest.raises(InvalidParamError, match=r"normalizeMean` has 3 values, but .* 1 channel"):
+        tensor(ImageTransformer().colorFormat("gray").normalize([1, 2, 3], [1]), png(PICTURES["tiny"]))
 
 
 def test_a_black_pixel_unrolls_to_zero_and_a_white_one_to_255():

@@ -34,7 +34,7 @@ def df(spark):
             decimal.Decimal(9 + i % 2),
             day + dt.timedelta(i % 2),
             moment + dt.timedelta(seconds=i % 2),
-                        float(1 + i % 2),
+            float(1 + i % 2),
             i // 2 % 2,
             float(3 * (i % 2)),
         )

@@ -39,7 +39,7 @@ def _as_arrow(dataset: Any, *, index: bool = False) -> pa.Table:
     if is_pandas(dataset):
         return _with_images(from_pandas(dataset, index=index))
     if is_polars(dataset):
-        return from_polars(dataset)
+        return from_polars(dataset, index=index)
     if hasattr(dataset, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(dataset).read_all()
     return pa.Table.from_batches([pa.record_batch(dataset)])

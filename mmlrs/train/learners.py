@@ -300,7 +300,7 @@ class _Trained(PythonModel):
     _kind: str
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        self._check_new(table.column_names, ignore_case=False)
+        check_new(self._outputs().values(), table.column_names, self._stage)
         featurizer, model = self._value("featurizer"), self._value("model")
         if type(model).__module__.startswith("mmlrs."):
             made = model.transform(featurizer.transform(table))

@@ -141,9 +141,25 @@ pub(crate) fn mode_of(channels: usize) -> i32 {
     }
 }
 
-/// An exception of `OpenCV` as an error, without the library's file and line.
+/// An exception of `OpenCV` as an error: what it says, without the library's files, lines, functions and templates.
 pub(crate) fn cv_error(error: &opencv::Error) -> Error {
-    Error::runtime(format!("OpenCV: {}", error.message.trim()))
+    Error::runtime(format!("OpenCV refuses the image or the arguments: {}", cause(&error.message)))
+}
+
+/// The sentence in a message such as `OpenCV(4.6.0) file.cpp:92: error: (-2:Unspecified error) in function 'template<...>'
+/// > Sentence: > 'expression'`.
+fn cause(message: &str) -> String {
+    let told = message.split_once("error: ").map_or(message, |(_, rest)| rest);
+    let told = match told.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+        Some((code, rest)) if code.starts_with('-') => rest,
+        _ => told,
+    };
+    let lines = told.lines().map(|line| line.trim_start_matches(['>', ' ']).trim());
+    let plain: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("in function")).collect();
+    // An assertion's expression stands in front of the function's name on the same line.
+    let text = plain.join(" ");
+    let text = text.split(" in function ").next().unwrap_or_default();
+    text.chars().filter(|c| *c != '\'').take(200).collect()
 }
 
 /// `OpenCV`'s own threads stay off: the run's thread budget is spent on rows.
@@ -171,5 +187,24 @@ fn check_shape(height: usize, width: usize, channels: usize, bytes: usize) -> Re
         _ => Err(Error::decode(format!(
             "an image of {width} x {height} pixels and {channels} channels cannot have {bytes} bytes of data"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_opencv_loses_its_files_and_templates() {
+        let message = "OpenCV(4.6.0) ./modules/imgproc/src/color.simd_helpers.hpp:92: error: (-2:Unspecified error) in \
+                       function 'cv::impl::{anonymous}::CvtHelper<VScn, VDcn, VDepth>::CvtHelper(cv::InputArray) [with \
+                       VScn = cv::impl::{anonymous}::Set<3, 4>]'\n> Invalid number of channels in input image:\n>     \
+                       'VScn::contains(scn)'\n> where\n>     'scn' is 1\n";
+        let expected = "Invalid number of channels in input image: VScn::contains(scn) where scn is 1";
+        assert_eq!(cause(message), expected);
+        let assertion = "OpenCV(4.6.0) ./modules/imgproc/src/thresh.cpp:1555: error: (-215:Assertion failed) src.type() == \
+                         CV_8UC1 in function 'threshold'\n";
+        assert_eq!(cause(assertion), " src.type() == CV_8UC1".trim());
+        assert_eq!(cause("no memory"), "no memory");
     }
 }

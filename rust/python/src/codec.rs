@@ -29,6 +29,7 @@ pub fn decode_to_tensor(
     scale: f32,
     threads: usize,
     scaled_decode: bool,
+    auto_convert_to_color: bool,
 ) -> PyResult<Bound<'_, PyAny>> {
     let (array, _) = images.into_inner();
     let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
@@ -46,6 +47,7 @@ pub fn decode_to_tensor(
     prep.std = stds;
     prep.scale = scale;
     prep.decode.scaled_decode = scaled_decode;
+    prep.auto_convert_to_color = auto_convert_to_color;
     let values = detached(py, || {
         tensor_of(&array, &prep, ThreadBudget::new(threads)).map_err(|e| e.at_stage("decode_to_tensor"))
     })?;

@@ -8,7 +8,7 @@ use mmlrs_core::{Error, Result};
 use turbojpeg::{Colorspace, DecompressHeader, Decompressor, PixelFormat, ScalingFactor};
 
 use super::markers::{Markers, has_end, scan};
-use super::{Decoded, TargetSize, alpha, check_limits, oriented, other, swaps_axes};
+use super::{Decoded, TargetSize, alpha, check_limits, formats, oriented, other, swaps_axes};
 use crate::image::Image;
 use crate::options::DecodeOptions;
 
@@ -71,7 +71,10 @@ pub(crate) fn read_header(
     bytes: &[u8],
     options: &DecodeOptions,
 ) -> Result<Option<Header>> {
-    let Markers { orientation, adobe, whole } = scan(bytes);
+    let Markers { orientation, adobe, whole, near_lossless } = scan(bytes);
+    if near_lossless {
+        return Err(formats::refused("JPEG-LS", "convert it to PNG first, for instance with pillow-jpls"));
+    }
     if !whole {
         return Err(Error::decode("truncated JPEG: it ends before the image begins"));
     }

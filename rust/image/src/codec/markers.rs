@@ -2,22 +2,27 @@
 
 use image::metadata::Orientation;
 
+use super::exif;
+
 /// Facts from the markers in front of the first scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Markers {
-    /// The EXIF orientation, upright when there is none.
+    /// The orientation that the first EXIF block states, else the first XMP packet; upright when there is none.
     pub orientation: Orientation,
     /// Adobe's APP14 marker: CMYK values are stored inverted.
     pub adobe: bool,
     /// There is a frame and a first scan: the header is whole. The library reports the size of the image before for a
     /// header that is not.
     pub whole: bool,
+    /// The frame is one of JPEG-LS, which is another format in the same markers.
+    pub near_lossless: bool,
 }
 
 /// Reads the markers of a JPEG. Bytes between segments are passed over, as the decoder does.
 pub fn scan(bytes: &[u8]) -> Markers {
-    let mut found = Markers { orientation: Orientation::NoTransforms, adobe: false, whole: false };
-    let mut frame = false;
+    let mut found =
+        Markers { orientation: Orientation::NoTransforms, adobe: false, whole: false, near_lossless: false };
+    let (mut frame, mut block, mut packet) = (false, None, None);
     let mut rest = bytes.get(2..).unwrap_or_default();
     while let Some(at) = rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff)) {
         let (marker, tail) = (rest[at + 1], &rest[at + 2..]);
@@ -38,16 +43,20 @@ pub fn scan(bytes: &[u8]) -> Markers {
         let Some(segment) = tail.get(2..length) else { break };
         match marker {
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => frame = true,
+            0xf7 => found.near_lossless = true,
             0xee if segment.starts_with(b"Adobe") => found.adobe = true,
             0xe1 => {
-                if let Some(exif) = segment.strip_prefix(b"Exif\0\0") {
-                    found.orientation = Orientation::from_exif_chunk(exif).unwrap_or(found.orientation);
+                if segment.starts_with(b"Exif\0\0") {
+                    block = block.or(Some(segment));
+                } else if let Some(xmp) = segment.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0") {
+                    packet = packet.or(Some(xmp));
                 }
             }
             _ => {}
         }
         rest = &tail[length..];
     }
+    found.orientation = exif::said(block, packet);
     found
 }
 

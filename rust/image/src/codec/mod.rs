@@ -2,12 +2,16 @@
 
 mod alpha;
 mod encode;
+mod exif;
+mod formats;
+mod ifd;
 pub(crate) mod jpeg;
 mod markers;
 mod orient;
 mod other;
 #[cfg(test)]
 mod tests;
+mod tiff;
 
 use image::ImageFormat;
 use image::metadata::Orientation;
@@ -47,6 +51,7 @@ pub fn decode_for(bytes: &[u8], options: &DecodeOptions, target: &TargetSize<'_>
 fn decode_any(bytes: &[u8], options: &DecodeOptions, target: Option<&TargetSize<'_>>) -> Result<Decoded> {
     let decoded = match sniff(bytes, options)? {
         ImageFormat::Jpeg => jpeg::decode(bytes, options, target)?,
+        ImageFormat::Tiff => tiff::decode(bytes, options)?,
         format => other::decode(bytes, format, options)?,
     };
     Counter::ImageDecodes.add(1);
@@ -65,21 +70,7 @@ pub(crate) fn sniff(bytes: &[u8], options: &DecodeOptions) -> Result<ImageFormat
             options.max_bytes
         )));
     }
-    if bytes.starts_with(&[0xff, 0xd8]) {
-        return Ok(ImageFormat::Jpeg);
-    }
-    match image::guess_format(bytes) {
-        Ok(format) if format.reading_enabled() => Ok(format),
-        Ok(format) => Err(Error::decode(format!("image format {format:?} is not supported"))),
-        Err(_) => {
-            let head: Vec<String> = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect();
-            Err(Error::decode(format!(
-                "not an image: {} bytes that start with {} are in no known format",
-                bytes.len(),
-                head.join(" ")
-            )))
-        }
-    }
+    formats::recognise(bytes)
 }
 
 /// The limits, from the sizes in the header.

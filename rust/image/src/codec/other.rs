@@ -1,4 +1,4 @@
-//! Every format but JPEG, through the `image` crate.
+//! Every format but JPEG and TIFF, through the `image` crate; JPEGs that libjpeg-turbo does not read too.
 
 use std::io::Cursor;
 
@@ -7,7 +7,7 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, Imag
 use mmlrs_core::{Error, Result};
 
 use super::markers::has_end;
-use super::{Decoded, alpha, check_limits, oriented};
+use super::{Decoded, alpha, check_limits, exif, oriented};
 use crate::image::Image;
 use crate::options::{Alpha, DecodeOptions};
 
@@ -19,16 +19,12 @@ pub fn decode(bytes: &[u8], format: ImageFormat, options: &DecodeOptions) -> Res
     let failed = |error: ImageError| failure(format, &error);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits(options));
-    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     let channels = u64::from(decoder.color_type().channel_count());
     check_limits(u64::from(width), u64::from(height), channels, options)?;
-    let orientation = if options.apply_exif_orientation {
-        // A damaged EXIF block says nothing about the pixels.
-        decoder.orientation().unwrap_or(Orientation::NoTransforms)
-    } else {
-        Orientation::NoTransforms
-    };
+    let orientation =
+        if options.apply_exif_orientation { exif::orientation(bytes, format) } else { Orientation::NoTransforms };
     let pixels = DynamicImage::from_decoder(decoder).map_err(failed)?;
     let size = (height as usize, width as usize);
     oriented(to_image(pixels, size, options.alpha)?, size, orientation)
@@ -63,7 +59,7 @@ fn to_image(pixels: DynamicImage, (height, width): (usize, usize), alpha: Alpha)
 }
 
 /// 16-bit values to 8 bits as `OpenCV` and libpng do it: the low byte is dropped.
-fn high_bytes(values: &[u16]) -> Vec<u8> {
+pub(super) fn high_bytes(values: &[u16]) -> Vec<u8> {
     values.iter().map(|v| (v >> 8) as u8).collect()
 }
 

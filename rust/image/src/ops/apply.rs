@@ -4,7 +4,9 @@ use mmlrs_core::{Error, Result};
 use opencv::core::{self as cvc, Mat, MatTraitConst, Point2f, Rect, Scalar, Size};
 use opencv::imgproc as cv;
 
-use super::{Border, ColorCode, Interpolation, Op};
+use super::filters::{self, needs, on_luma};
+use super::parse::MAX_WARP;
+use super::{Border, ColorCode, Conversion, Interpolation, Op};
 use crate::codec;
 use crate::image::{Image, ImageView, Pixmap, cv_error};
 use crate::options::DecodeOptions;
@@ -23,7 +25,7 @@ pub fn apply_ops(image: ImageView<'_>, ops: &[Op], limits: &DecodeOptions) -> Re
 }
 
 /// Runs an `OpenCV` function that writes into a new `Mat`.
-fn run(f: impl FnOnce(&mut Mat) -> opencv::Result<()>) -> Result<Pixmap<'static>> {
+pub(super) fn run(f: impl FnOnce(&mut Mat) -> opencv::Result<()>) -> Result<Pixmap<'static>> {
     let mut out = Mat::default();
     f(&mut out).map_err(|e| cv_error(&e))?;
     Ok(Pixmap::from(out))
@@ -45,6 +47,9 @@ fn apply(src: &Pixmap<'_>, op: &Op, limits: &DecodeOptions) -> Result<Pixmap<'st
         Op::ColorFormat(code) => color_format(src, *code),
         Op::Blur { height, width } => run(|out| cv::blur_def(src, out, Size::new(*width, *height))),
         Op::Threshold { threshold, max_value, kind } => {
+            if kind / 8 > 0 {
+                needs(src, &[1])?;
+            }
             run(|out| cv::threshold(src, out, *threshold, *max_value, *kind).map(drop))
         }
         Op::GaussianKernel { aperture, sigma } => {
@@ -54,27 +59,60 @@ fn apply(src: &Pixmap<'_>, op: &Op, limits: &DecodeOptions) -> Result<Pixmap<'st
         Op::Rotate { degrees, interpolation } => rotate(src, *degrees, *interpolation),
         Op::MedianBlur { aperture } => run(|out| cv::median_blur(src, out, *aperture)),
         Op::BilateralFilter { diameter, sigma_color, sigma_space } => {
+            needs(src, &[3, 1])?;
             run(|out| cv::bilateral_filter(src, out, *diameter, *sigma_color, *sigma_space, border))
         }
         Op::Canny { threshold1, threshold2, aperture } => {
             run(|out| cv::canny(src, out, *threshold1, *threshold2, *aperture, false))
         }
-        Op::EqualizeHist => equalize_hist(src),
+        Op::EqualizeHist => on_luma(src, |luma| run(|out| cv::equalize_hist(luma, out))),
         Op::WarpAffine { matrix, size, interpolation } => {
             let (height, width) = size.unwrap_or((src.rows() as usize, src.cols() as usize));
             check_size(src, height, width, limits)?;
             let matrix = Mat::new_rows_cols_with_data(2, 3, matrix).map_err(|e| cv_error(&e))?;
             warp(src, &matrix, Size::new(width as i32, height as i32), *interpolation)
         }
+        Op::WarpPerspective { matrix, size, interpolation } => {
+            let (height, width) = size.unwrap_or((src.rows() as usize, src.cols() as usize));
+            check_size(src, height, width, limits)?;
+            check_warp(src, height, width)?;
+            let matrix = Mat::new_rows_cols_with_data(3, 3, matrix).map_err(|e| cv_error(&e))?;
+            let (size, flags) = (Size::new(width as i32, height as i32), interpolation.code());
+            let border = cvc::BORDER_CONSTANT;
+            run(|out| cv::warp_perspective(src, out, &matrix, size, flags, border, Scalar::default()))
+        }
         Op::Pad { top, bottom, left, right, border } => pad(src, [*top, *bottom, *left, *right], *border, limits),
         Op::Channels(channels) => to_channels(src, *channels),
         Op::AutoColor if src.channels() == 1 => to_bgr(src),
         Op::AutoColor => copy(src),
+        Op::Colour { channels, expand_gray } => {
+            if src.channels() == 1 && !expand_gray {
+                return Err(gray_error(*channels));
+            }
+            to_channels(src, *channels)
+        }
+        other => filters::apply(src, other),
     }
+}
+
+/// What a gray image is where colour is wanted and `autoConvertToColor` is off.
+pub(crate) fn gray_error(channels: usize) -> Error {
+    Error::decode(format!(
+        "the image is gray (1 channel) where {channels} channels are wanted; autoConvertToColor=True expands it"
+    ))
 }
 
 fn check_size(src: &Pixmap<'_>, height: usize, width: usize, limits: &DecodeOptions) -> Result<()> {
     codec::check_limits(width as u64, height as u64, src.channels() as u64, limits)
+}
+
+/// Warps have coordinates of 16 bits.
+fn check_warp(src: &Pixmap<'_>, height: usize, width: usize) -> Result<()> {
+    let longest = height.max(width).max(src.rows() as usize).max(src.cols() as usize);
+    if longest > MAX_WARP as usize {
+        return Err(Error::limit(format!("images of more than {MAX_WARP} pixels a side cannot be turned or warped")));
+    }
+    Ok(())
 }
 
 /// Resizes as `cv2.resize` does.
@@ -108,18 +146,35 @@ fn center_crop(src: &Pixmap<'_>, height: usize, width: usize) -> Result<Pixmap<'
     crop(src, cols / 2 - width / 2, rows / 2 - height / 2, height, width)
 }
 
-fn convert(src: &Pixmap<'_>, code: i32) -> Result<Pixmap<'static>> {
+pub(super) fn convert(src: &Pixmap<'_>, code: i32) -> Result<Pixmap<'static>> {
     run(|out| cv::cvt_color_def(src, out, code))
 }
 
 fn color_format(src: &Pixmap<'_>, code: ColorCode) -> Result<Pixmap<'static>> {
     match code {
-        ColorCode::Code(code) => convert(src, code),
+        ColorCode::Code(conversion) => {
+            check_conversion(src, conversion)?;
+            convert(src, conversion.code)
+        }
         ColorCode::Gray => to_channels(src, 1),
         ColorCode::Bgr => to_channels(src, 3),
         ColorCode::Bgra => to_channels(src, 4),
         ColorCode::FromBgr(code) => convert(&to_bgr(src)?, code),
     }
+}
+
+fn check_conversion(src: &Pixmap<'_>, conversion: Conversion) -> Result<()> {
+    needs(src, conversion.takes()).map_err(|error| {
+        let cause = error.message().split(';').next().unwrap_or_default();
+        let remedy = match (conversion.takes(), conversion.makes()) {
+            ([1], 3) => "colorFormat(\"bgr\") takes any image",
+            ([1], 4) => "colorFormat(\"bgra\") takes any image",
+            ([1], _) => "put colorFormat(\"gray\") before it",
+            ([4], _) => "put colorFormat(\"bgra\") before it",
+            _ => "put colorFormat(\"bgr\") before it",
+        };
+        Error::new(error.kind(), format!("{} {cause}; {remedy}", conversion.name))
+    })
 }
 
 /// Any image as BGR; alpha is dropped.
@@ -159,28 +214,21 @@ fn rotate(src: &Pixmap<'_>, degrees: f64, interpolation: Interpolation) -> Resul
 }
 
 fn warp(src: &Pixmap<'_>, matrix: &Pixmap<'_>, size: Size, interpolation: Interpolation) -> Result<Pixmap<'static>> {
+    check_warp(src, size.height as usize, size.width as usize)?;
     let flags = interpolation.code();
     run(|out| cv::warp_affine(src, out, matrix, size, flags, cvc::BORDER_CONSTANT, Scalar::default()))
 }
 
-/// Gray directly; colour on its luma, so that hues stay.
-fn equalize_hist(src: &Pixmap<'_>) -> Result<Pixmap<'static>> {
-    if src.channels() == 1 {
-        return run(|out| cv::equalize_hist(src, out));
+/// The alpha channel, where there is one.
+pub(super) fn split_alpha(src: &Pixmap<'_>) -> Result<Option<Pixmap<'static>>> {
+    if src.channels() != 4 {
+        return Ok(None);
     }
-    let ycc = convert(&to_bgr(src)?, cv::COLOR_BGR2YCrCb)?;
-    let luma = run(|out| cvc::extract_channel(&ycc, out, 0))?;
-    let equalized = run(|out| cv::equalize_hist(&luma, out))?;
-    let bgr = convert(&with_channel(&ycc, &equalized, 0)?, cv::COLOR_YCrCb2BGR)?;
-    if src.channels() == 3 {
-        return Ok(bgr);
-    }
-    let alpha = run(|out| cvc::extract_channel(src, out, 3))?;
-    with_channel(&to_channels(&bgr, 4)?, &alpha, 3)
+    run(|out| cvc::extract_channel(src, out, 3)).map(Some)
 }
 
 /// A copy of an image with one channel replaced.
-fn with_channel(src: &Pixmap<'_>, channel: &Pixmap<'_>, index: i32) -> Result<Pixmap<'static>> {
+pub(super) fn with_channel(src: &Pixmap<'_>, channel: &Pixmap<'_>, index: i32) -> Result<Pixmap<'static>> {
     let mut out = src.try_clone().map_err(|e| cv_error(&e))?;
     cvc::insert_channel(channel, &mut out, index).map_err(|e| cv_error(&e))?;
     Ok(Pixmap::from(out))

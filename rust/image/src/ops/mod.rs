@@ -3,13 +3,15 @@
 mod apply;
 mod args;
 mod color;
+mod filter_args;
+mod filters;
 mod parse;
 #[cfg(test)]
 mod tests;
 
 pub use apply::apply_ops;
-pub(crate) use apply::resize;
-pub use color::ColorCode;
+pub(crate) use apply::{gray_error, resize};
+pub use color::{ColorCode, Conversion};
 pub use parse::parse_ops;
 
 /// How pixels between pixels are computed.
@@ -105,6 +107,32 @@ pub enum Border {
     Replicate,
 }
 
+/// A derivative of the brightness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Derivative {
+    /// `cv2.Sobel` of these orders.
+    Sobel {
+        /// Order along a row.
+        dx: i32,
+        /// Order down a column.
+        dy: i32,
+        /// Size of the kernel: 1, 3, 5 or 7 pixels.
+        aperture: i32,
+    },
+    /// `cv2.Scharr` along a row (`dx` 1) or down a column (`dy` 1).
+    Scharr {
+        /// Order along a row.
+        dx: i32,
+        /// Order down a column.
+        dy: i32,
+    },
+    /// `cv2.Laplacian`.
+    Laplacian {
+        /// Size of the kernel.
+        aperture: i32,
+    },
+}
+
 /// One operation on an image.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)] // The fields are the arguments, described with the params of ImageTransformer.
@@ -167,10 +195,58 @@ pub enum Op {
         right: usize,
         border: Border,
     },
+    Morphology {
+        action: &'static str,
+        operation: i32,
+        shape: i32,
+        height: i32,
+        width: i32,
+        iterations: i32,
+    },
+    Derivative {
+        of: Derivative,
+        scale: f64,
+        delta: f64,
+        absolute: bool,
+    },
+    Filter2D {
+        kernel: Vec<Vec<f64>>,
+        delta: f64,
+    },
+    AdaptiveThreshold {
+        max_value: f64,
+        method: i32,
+        kind: i32,
+        block: i32,
+        constant: f64,
+    },
+    WarpPerspective {
+        matrix: [f64; 9],
+        size: Option<(usize, usize)>,
+        interpolation: Interpolation,
+    },
+    Clahe {
+        clip_limit: f64,
+        tiles: (i32, i32),
+    },
+    InRange {
+        lower: Vec<f64>,
+        upper: Vec<f64>,
+    },
+    BrightnessContrast {
+        brightness: f64,
+        contrast: f64,
+    },
     /// Exactly so many channels: 1 gray, 3 BGR, 4 BGRA. Not a user's action; stages add it.
     Channels(usize),
     /// Gray becomes BGR, colour stays. Not a user's action; stages add it.
     AutoColor,
+    /// So many channels, 3 or 4, of every image; a gray one becomes colour or is an error. Not a user's action; stages add
+    /// it where one column must have one number of channels.
+    Colour {
+        channels: usize,
+        expand_gray: bool,
+    },
 }
 
 impl Op {
@@ -192,8 +268,30 @@ impl Op {
             Self::EqualizeHist => "equalizeHist",
             Self::WarpAffine { .. } => "warpAffine",
             Self::Pad { .. } => "pad",
+            Self::Morphology { action, .. } => action,
+            Self::Derivative { of: Derivative::Sobel { .. }, .. } => "sobel",
+            Self::Derivative { of: Derivative::Scharr { .. }, .. } => "scharr",
+            Self::Derivative { of: Derivative::Laplacian { .. }, .. } => "laplacian",
+            Self::Filter2D { .. } => "filter2D",
+            Self::AdaptiveThreshold { .. } => "adaptiveThreshold",
+            Self::WarpPerspective { .. } => "warpPerspective",
+            Self::Clahe { .. } => "clahe",
+            Self::InRange { .. } => "inRange",
+            Self::BrightnessContrast { .. } => "brightnessContrast",
             Self::Channels(_) => "channels",
-            Self::AutoColor => "autoConvertToColor",
+            Self::AutoColor | Self::Colour { .. } => "autoConvertToColor",
+        }
+    }
+
+    /// The number of channels of every image it makes, where that does not hang on the image.
+    pub fn channels(&self) -> Option<usize> {
+        match self {
+            Self::ColorFormat(code) => Some(code.makes()),
+            Self::Canny { .. } | Self::AdaptiveThreshold { .. } | Self::InRange { .. } => Some(1),
+            // A computed threshold is for gray images only.
+            Self::Threshold { kind, .. } if kind / 8 > 0 => Some(1),
+            Self::Channels(channels) | Self::Colour { channels, .. } => Some(*channels),
+            _ => None,
         }
     }
 }

@@ -3,14 +3,16 @@
 use mmlrs_core::{Error, Operation, Result, suggestion};
 
 use super::args::Args;
-use super::{Border, ColorCode, Interpolation, Op, Resize, ResizeTo};
+use super::{Border, ColorCode, Interpolation, Op, Resize, ResizeTo, filter_args};
 
 /// The longest side an operation may ask for.
-const MAX_SIDE: i64 = 65_500;
+pub const MAX_SIDE: i64 = 65_500;
+/// The longest side of an image that `OpenCV` warps.
+pub const MAX_WARP: i64 = 32_766;
 /// The widest filter.
-const MAX_APERTURE: i64 = 255;
+pub const MAX_APERTURE: i64 = 255;
 
-const ACTIONS: [&str; 15] = [
+const ACTIONS: [&str; 27] = [
     "resize",
     "crop",
     "centerCrop",
@@ -26,6 +28,18 @@ const ACTIONS: [&str; 15] = [
     "equalizeHist",
     "warpAffine",
     "pad",
+    "erode",
+    "dilate",
+    "morphologyEx",
+    "sobel",
+    "scharr",
+    "laplacian",
+    "filter2D",
+    "adaptiveThreshold",
+    "warpPerspective",
+    "clahe",
+    "inRange",
+    "brightnessContrast",
 ];
 
 /// Parses the operations; `interpolation` holds for those that do not name their own. Action names are read in any
@@ -82,17 +96,20 @@ fn parse_op(index: usize, operation: &Operation, interpolation: Interpolation) -
         },
         "equalizeHist" => Op::EqualizeHist,
         "warpAffine" => warp_affine(a, interpolation)?,
-        _ => pad(a)?,
+        "warpPerspective" => filter_args::warp_perspective(a, interpolation)?,
+        "pad" => pad(a)?,
+        other => filter_args::parse(other, a)?,
     };
     args.finish()?;
     Ok(op)
 }
 
-fn side(args: &mut Args<'_>, name: &'static str) -> Result<usize> {
+pub fn side(args: &mut Args<'_>, name: &'static str) -> Result<usize> {
     Ok(args.int(name, 1, MAX_SIDE)? as usize)
 }
 
-fn own(args: &mut Args<'_>, fallback: Interpolation) -> Result<Interpolation> {
+/// The operation's own interpolation, else the stage's.
+pub fn own(args: &mut Args<'_>, fallback: Interpolation) -> Result<Interpolation> {
     let name = args.opt_choice("interpolation", &Interpolation::NAMES)?;
     Ok(name.and_then(Interpolation::from_name).unwrap_or(fallback))
 }
@@ -107,7 +124,17 @@ fn resize(args: &mut Args<'_>, interpolation: Interpolation) -> Result<Op> {
         (Some(size), None, None) if keep.unwrap_or(true) => ResizeTo::ShorterSide(size),
         (Some(size), None, None) => ResizeTo::Exact { height: size, width: size },
         (None, Some(height), Some(width)) if keep.is_none() => ResizeTo::Exact { height, width },
-        _ => return Err(args.error("takes either `height` and `width`, or `size` and optionally `keepAspectRatio`")),
+        _ => {
+            let hint = match (size, height, width) {
+                (None, None, Some(_)) => "`height` is missing: ",
+                (None, Some(_), None) => "`width` is missing: ",
+                _ => "",
+            };
+            return Err(args.error(format!(
+                "{hint}takes either `height` and `width`, or `size` and optionally `keepAspectRatio`: the shorter side \
+                 becomes `size`, the other keeps the ratio"
+            )));
+        }
     };
     Ok(Op::Resize(Resize { to, interpolation }))
 }
@@ -117,7 +144,7 @@ fn color_format(args: &mut Args<'_>) -> Result<Op> {
     let old = args.value("format");
     let Some(value) = args.value("code").or(old) else { return Err(args.error("argument `code` is missing")) };
     let code = match (value.as_i64(), value.as_str()) {
-        (Some(code), _) if (0..=200).contains(&code) => Some(ColorCode::Code(code as i32)),
+        (Some(code), _) => ColorCode::from_code(code),
         (_, Some(name)) => ColorCode::from_name(name),
         _ => None,
     };
@@ -152,12 +179,17 @@ fn warp_affine(args: &mut Args<'_>, interpolation: Interpolation) -> Result<Op> 
             numbers.len()
         )));
     };
-    let height = args.opt_int("height", 1, MAX_SIDE)?.map(|v| v as usize);
-    let width = args.opt_int("width", 1, MAX_SIDE)?.map(|v| v as usize);
+    Ok(Op::WarpAffine { matrix, size: warped_size(args)?, interpolation })
+}
+
+/// Height and width of a warped image; that of the image itself where neither is given.
+pub fn warped_size(args: &mut Args<'_>) -> Result<Option<(usize, usize)>> {
+    let height = args.opt_int("height", 1, MAX_WARP)?.map(|v| v as usize);
+    let width = args.opt_int("width", 1, MAX_WARP)?.map(|v| v as usize);
     if height.is_some() != width.is_some() {
         return Err(args.error("takes both `height` and `width` or neither"));
     }
-    Ok(Op::WarpAffine { matrix, size: height.zip(width), interpolation })
+    Ok(height.zip(width))
 }
 
 fn pad(args: &mut Args<'_>) -> Result<Op> {

@@ -42,6 +42,16 @@ fn every_action_runs_on_gray_colour_and_alpha() -> Result<()> {
         (json!({"action": "equalizeHist"}), (32, 48)),
         (json!({"action": "warpAffine", "matrix": [1, 0, 2, 0, 1, 3], "height": 20, "width": 30}), (20, 30)),
         (json!({"action": "pad", "top": 1, "bottom": 2, "left": 3, "right": 4}), (35, 55)),
+        (json!({"action": "erode", "height": 3, "width": 2, "shape": "cross"}), (32, 48)),
+        (json!({"action": "dilate", "height": 3, "width": 2, "iterations": 2}), (32, 48)),
+        (json!({"action": "morphologyEx", "op": "tophat", "height": 3, "width": 2}), (32, 48)),
+        (json!({"action": "Sobel", "dx": 1, "absolute": true}), (32, 48)),
+        (json!({"action": "scharr", "dy": 1}), (32, 48)),
+        (json!({"action": "Laplacian", "apertureSize": 3}), (32, 48)),
+        (json!({"action": "filter2D", "kernel": [[0, 1], [1, 0]]}), (32, 48)),
+        (json!({"action": "warpPerspective", "matrix": [1, 0, 2, 0, 1, 3, 0, 0, 1], "height": 5, "width": 6}), (5, 6)),
+        (json!({"action": "CLAHE", "clipLimit": 2}), (32, 48)),
+        (json!({"action": "brightnessContrast", "contrast": 1.5}), (32, 48)),
     ];
     let bgr = sample_image(32, 48, 1)?;
     for channels in [1, 3, 4] {
@@ -141,13 +151,31 @@ fn a_result_over_the_limit_is_refused() -> Result<()> {
 }
 
 #[test]
-fn an_exception_of_opencv_is_an_error() -> Result<()> {
+fn an_image_of_other_channels_is_told_in_plain_words() -> Result<()> {
     // HSV wants three channels.
     let message = run(&json!([{"action": "colorFormat", "code": "BGR2HSV"}]), numbers()?.view())
         .err()
         .map(|e| e.to_string())
         .unwrap_or_default();
-    assert!(message.starts_with("colorFormat: OpenCV: "), "{message}");
+    let expected = "colorFormat: BGR2HSV takes images of 3 channels (BGR) or 4 channels (BGRA), this one has 1 channel \
+                    (gray); put colorFormat(\"bgr\") before it";
+    assert_eq!(message, expected);
+    Ok(())
+}
+
+#[test]
+fn every_code_makes_the_channels_it_says() -> Result<()> {
+    let bgr = sample_image(16, 16, 1)?;
+    for number in 0..=200 {
+        let Some(code) = ColorCode::from_code(number) else { continue };
+        let ColorCode::Code(conversion) = code else { continue };
+        for channels in conversion.takes() {
+            let ops = [Op::Channels(*channels), Op::ColorFormat(code)];
+            let made = apply_ops(bgr.view(), &ops, &DecodeOptions::default());
+            let made = made.map_err(|e| mmlrs_core::Error::runtime(format!("{}: {e}", conversion.name)))?;
+            assert_eq!(made.channels(), code.makes(), "{} of {channels} channels", conversion.name);
+        }
+    }
     Ok(())
 }
 

@@ -9,11 +9,11 @@ use mmlrs_core::{
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::input_images;
 use super::tensor_array::{Element, Normalize, TensorArray};
+use super::{input_images, one_number_of_channels};
 use crate::column::{ImageColumn, Step, check_image_input, chunked};
 use crate::ops::{Interpolation, Op, parse_ops};
-use crate::options::DecodeOptions;
+use crate::options::{Alpha, DecodeOptions};
 use crate::tensor::{ChannelOrder, Told, normalization_doubt};
 
 /// Applies a list of operations to every image, in one pass.
@@ -23,11 +23,18 @@ use crate::tensor::{ChannelOrder, Told, normalization_doubt};
 /// width)`, `threshold(threshold, maxVal, type)`, `gaussianKernel(apertureSize, sigma)`, `flip(code)`,
 /// `rotate(degrees)`, `medianBlur(apertureSize)`, `bilateralFilter(diameter, sigmaColor, sigmaSpace)`,
 /// `canny(threshold1, threshold2, apertureSize)`, `equalizeHist`, `warpAffine(matrix, height, width)`, `pad(top, bottom,
-/// left, right, value, mode)`, and last `normalize(mean, std, scale)`, which asks for a tensor. Each does what `OpenCV`'s
-/// function of that name does. `rotate` turns counter-clockwise.
+/// left, right, value, mode)`, `erode(height, width, shape, iterations)`, `dilate(height, width, shape, iterations)`,
+/// `morphologyEx(op, height, width, shape, iterations)`, `sobel(dx, dy, apertureSize, scale, delta, absolute)`,
+/// `scharr(dx, dy, scale, delta, absolute)`, `laplacian(apertureSize, scale, delta, absolute)`, `filter2D(kernel, delta)`,
+/// `adaptiveThreshold(maxVal, method, type, blockSize, C)`, `warpPerspective(matrix, height, width)`, `clahe(clipLimit,
+/// tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`, and last `normalize(mean, std,
+/// scale)`, which asks for a tensor. Each does what `OpenCV`'s function of that name does; `brightnessContrast` is pixel x
+/// contrast + brightness, rounded and held within 0 and 255. `rotate` turns counter-clockwise.
 ///
 /// The input may be images, encoded bytes or `struct(path, bytes)`; encoded images are decoded here and only here. The
-/// output is an image column, or with `toTensor` an array of channels x rows x columns.
+/// output is an image column, or with `toTensor` an array of channels x rows x columns. All tensors of a column have one
+/// number of channels: what the last of the operations fixes that makes gray, BGR or BGRA images (`colorFormat`, `canny`,
+/// `inRange`, `adaptiveThreshold`), else 3; alpha is no channel of a tensor.
 #[derive(Debug, Clone, Stage)]
 #[stage(module = "image", kind = transformer, example = r#"import pyarrow as pa
 from mmlrs.image import ImageTransformer
@@ -59,7 +66,7 @@ pub struct ImageTransformer {
     /// The operations in order: maps with the key `action` and the operation's arguments.
     #[param(default = [])]
     stages: Vec<Operation>,
-    /// How pixels between pixels are computed by `resize`, `rotate` and `warpAffine`.
+    /// How pixels between pixels are computed by `resize`, `rotate`, `warpAffine` and `warpPerspective`.
     #[param(default = "linear", one_of("linear", "area", "cubic", "nearest", "lanczos"))]
     interpolation: String,
     /// Put out an array of channels x rows x columns of numbers instead of an image.
@@ -80,9 +87,10 @@ pub struct ImageTransformer {
     /// Factor on the pixel values 0..255 of a tensor, before mean and deviation: 1/255 gives 0..1.
     #[param(above(0.0))]
     color_scale_factor: Option<f64>,
-    /// Make gray images colour, after the operations.
-    #[param(default = false)]
-    auto_convert_to_color: bool,
+    /// Make gray images colour, after the operations. Not set, it is true for a tensor, unless the operations fix the
+    /// number of channels, and false for images. False, a gray image is a bad row of a tensor and stays gray as an image.
+    #[param()]
+    auto_convert_to_color: Option<bool>,
     #[param(group)]
     decode: DecodeOptions,
     #[param(group)]
@@ -103,9 +111,6 @@ impl ImageTransformer {
         };
         let interpolation = Interpolation::from_name(&self.interpolation).unwrap_or(Interpolation::Linear);
         let mut ops = parse_ops(operations, interpolation)?;
-        if self.auto_convert_to_color {
-            ops.push(Op::AutoColor);
-        }
         let mut factors = Normalize {
             mean: self.normalize_mean.clone().unwrap_or_default(),
             std: self.normalize_std.clone().unwrap_or_default(),
@@ -115,6 +120,15 @@ impl ImageTransformer {
             factors.read_operation(operations.len(), operation)?;
         }
         factors.check()?;
+        let to_tensor = self.to_tensor || normalize.is_some();
+        if to_tensor {
+            let expand_gray = self.auto_convert_to_color.unwrap_or(true);
+            let (channels, op) = one_number_of_channels(&ops, Alpha::Drop, expand_gray);
+            factors.check_channels(channels.min(3))?;
+            ops.push(op);
+        } else if self.auto_convert_to_color == Some(true) {
+            ops.push(Op::AutoColor);
+        }
         let order = match self.tensor_channel_order.to_ascii_lowercase().as_str() {
             "bgr" => ChannelOrder::Bgr,
             _ => ChannelOrder::Rgb,
@@ -127,7 +141,7 @@ impl ImageTransformer {
             decode: self.decode,
             ops,
         };
-        let tensor = (self.to_tensor || normalize.is_some()).then_some((element, order, factors));
+        let tensor = to_tensor.then_some((element, order, factors));
         Ok(Plan { step, tensor })
     }
 }
@@ -269,7 +283,9 @@ mod tests {
         let (png, gray) =
             (sample_bytes("png", 4, 4, 1)?, crate::encode(crate::ImageView::new(1, 1, 1, &[5])?, "png", 90)?);
         let data = cells(vec![Some(&png), None, Some(b"no picture"), Some(&gray)])?;
-        let mut params = json!({"toTensor": true, "normalizeMean": [1, 2, 3], "handleInvalid": "keep"});
+        let mut params = json!({
+            "toTensor": true, "normalizeMean": [1, 2, 3], "handleInvalid": "keep", "autoConvertToColor": false,
+        });
         let out = run(&build::<ImageTransformer>(&params)?, &data)?;
         let nulls: Vec<bool> = (0..4).map(|i| out.array.is_null(i)).collect();
         assert_eq!(nulls, [false, true, true, true]);
@@ -284,6 +300,36 @@ mod tests {
     }
 
     #[test]
+    fn a_tensor_has_one_number_of_planes() -> Result<()> {
+        let gray = crate::encode(crate::ImageView::new(1, 1, 1, &[5])?, "png", 90)?;
+        let bgr = crate::encode(crate::ImageView::new(1, 1, 3, &[1, 2, 3])?, "png", 90)?;
+        let bgra = crate::encode(crate::ImageView::new(1, 1, 4, &[1, 2, 3, 4])?, "png", 90)?;
+        for (stages, params, planes) in [
+            (json!([]), json!({}), 3),
+            (json!([]), json!({"alpha": "keep"}), 3),
+            (json!([]), json!({"normalizeMean": [0.5]}), 3),
+            (json!([{"action": "colorFormat", "code": "bgra"}]), json!({}), 3),
+            (json!([{"action": "colorFormat", "code": "gray"}]), json!({}), 1),
+            (json!([{"action": "colorFormat", "code": "gray"}, {"action": "flip"}]), json!({}), 1),
+            (json!([{"action": "colorFormat", "code": "gray"}]), json!({"autoConvertToColor": false}), 1),
+            (json!([{"action": "canny", "threshold1": 1, "threshold2": 2}]), json!({}), 1),
+        ] {
+            let mut all = json!({"toTensor": true, "stages": stages});
+            for (name, value) in params.as_object().cloned().unwrap_or_default() {
+                all[name] = value;
+            }
+            let stage = build::<ImageTransformer>(&all)?;
+            for pictures in [vec![&gray, &bgr, &bgra], vec![&gray], vec![&bgra]] {
+                let data = cells(pictures.into_iter().map(|p| Some(p.as_slice())).collect())?;
+                let out = run(&stage, &data)?.array;
+                let found: Vec<usize> = (0..out.len()).map(|i| out.as_list::<i32>().value(i).len()).collect();
+                assert_eq!(found, vec![planes; out.len()], "{all}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
     fn wrong_params_are_named() -> Result<()> {
         let data = cells(vec![])?;
         for (params, name) in [
@@ -291,6 +337,10 @@ mod tests {
             (json!({"stages": [{"action": "normalize", "means": [1]}]}), "stages"),
             (json!({"normalizeStd": [0]}), "normalizeStd"),
             (json!({"normalizeMean": [1, 2]}), "normalizeMean"),
+            (
+                json!({"toTensor": true, "normalizeStd": [1, 2, 3], "stages": [{"action": "colorFormat", "code": "gray"}]}),
+                "normalizeStd",
+            ),
             (json!({"interpolation": "best"}), "interpolation"),
             (json!({"colorScaleFactor": 0}), "colorScaleFactor"),
             (json!({"maxPixels": 0}), "maxPixels"),

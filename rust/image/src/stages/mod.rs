@@ -10,14 +10,38 @@ pub use image_transformer::ImageTransformer;
 pub use unroll_binary_image::UnrollBinaryImage;
 pub use unroll_image::UnrollImage;
 
-use mmlrs_core::{Block, Context, Result};
+use mmlrs_core::{Block, Context, Error, Result};
 
 use crate::column::ImageColumn;
+use crate::ops::Op;
+use crate::options::Alpha;
 
 /// The image column a stage reads, with origins from another column if one is named.
 fn input_images(block: &Block, name: &str, origins: Option<&str>, cx: Context) -> Result<ImageColumn> {
     let origins = origins.map(|column| block.column(column)?.to_arrow(&cx)).transpose()?;
     ImageColumn::from_column(name, block.column(name)?, origins.as_ref())
+}
+
+/// The number of channels that all images of one column have: what the operations fix, else 4 where alpha is kept and 3
+/// where it is not. The operation brings every image there, gray ones only where `expand_gray` is true. Nothing of it
+/// hangs on the images.
+fn one_number_of_channels(ops: &[Op], alpha: Alpha, expand_gray: bool) -> (usize, Op) {
+    match ops.iter().rev().find_map(Op::channels) {
+        Some(fixed) => (fixed, Op::Channels(fixed)),
+        None => {
+            let channels = if alpha == Alpha::Keep { 4 } else { 3 };
+            (channels, Op::Colour { channels, expand_gray })
+        }
+    }
+}
+
+/// The number of channels of unrolled images: the param `nChannels`, else as [`one_number_of_channels`] says.
+fn channel_op(wanted: Option<i64>, alpha: Alpha, expand_gray: bool) -> Result<(usize, Op)> {
+    match wanted {
+        None => Ok(one_number_of_channels(&[], alpha, expand_gray)),
+        Some(channels @ (1 | 3 | 4)) => Ok((channels as usize, Op::Channels(channels as usize))),
+        Some(other) => Err(Error::param("nChannels", format!("must be 1, 3 or 4, got {other}"))),
+    }
 }
 
 /// What the tests of every stage need.

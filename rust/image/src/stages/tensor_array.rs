@@ -90,20 +90,28 @@ impl Normalize {
         Ok(())
     }
 
+    /// Fails on lists that do not fit a tensor of so many channels.
+    pub fn check_channels(&self, channels: usize) -> Result<()> {
+        for (param, values) in [("normalizeMean", &self.mean), ("normalizeStd", &self.std)] {
+            if ![0, 1, channels].contains(&values.len()) {
+                return Err(Error::param(
+                    param,
+                    format!("has {} values, but the operations make images of {channels} channel", values.len()),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The result for each of the 256 pixel values.
-    fn table(&self, channel: usize, channels: usize) -> Result<[f64; 256]> {
-        let nth = |param: &str, values: &[f64], empty: f64| match values {
-            [] => Ok(empty),
-            [one] => Ok(*one),
-            many if many.len() == channels => Ok(many[channel]),
-            many => Err(Error::decode(format!(
-                "{param} has {} values, the image has {channels} channels; autoConvertToColor=True makes gray images \
-                 colour",
-                many.len()
-            ))),
+    fn table(&self, channel: usize) -> [f64; 256] {
+        let nth = |values: &[f64], empty: f64| match values {
+            [] => empty,
+            [one] => *one,
+            many => many.get(channel).copied().unwrap_or(empty),
         };
-        let (mean, std) = (nth("normalizeMean", &self.mean, 0.0)?, nth("normalizeStd", &self.std, 1.0)?);
-        Ok(std::array::from_fn(|x| (x as f64 * self.scale - mean) / std))
+        let (mean, std) = (nth(&self.mean, 0.0), nth(&self.std, 1.0));
+        std::array::from_fn(|x| (x as f64 * self.scale - mean) / std)
     }
 }
 
@@ -161,7 +169,7 @@ impl TensorArray {
         if i32::try_from(total).is_err() {
             return Err(Error::limit("the tensors of one batch exceed 2^31 numbers; use smaller batches"));
         }
-        let tables = (0..channels).map(|c| self.normalize.table(c, channels)).collect::<Result<Vec<_>>>()?;
+        let tables: Vec<[f64; 256]> = (0..channels).map(|c| self.normalize.table(c)).collect();
         for (channel, table) in tables.iter().enumerate() {
             let offset = match self.order {
                 ChannelOrder::Rgb => channels - 1 - channel,

@@ -5,8 +5,8 @@ use mmlrs_core::{Block, Context, Error, HasSample, Output, Result, RowPolicy, Sa
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::input_images;
 use super::vector_array::{unroll, vector_field};
+use super::{channel_op, input_images};
 use crate::column::{Step, check_image_input};
 use crate::ops::{Interpolation, Op, Resize, ResizeTo};
 use crate::options::DecodeOptions;
@@ -14,7 +14,9 @@ use crate::options::DecodeOptions;
 /// Decodes images and unrolls every one into a vector of its pixel values, resized first if a size is given.
 ///
 /// The vector holds the planes one after the other, blue, green, red (and alpha) or gray alone, each row by row, with
-/// values 0 to 255. With `height`, `width` and `nChannels` given, all vectors have one size and the column says so.
+/// values 0 to 255. All images of a column have one number of channels: `nChannels` where it is set, else 4 with
+/// `alpha="keep"` (opaque where the image has no alpha), else 3. With `height` and `width` given, all vectors have one
+/// size and the column says so.
 #[derive(Debug, Clone, Stage)]
 #[stage(module = "image", kind = transformer, example = r#"import pyarrow as pa
 from mmlrs.image import UnrollBinaryImage
@@ -41,6 +43,9 @@ pub struct UnrollBinaryImage {
     /// Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha).
     #[param(range(1, 4))]
     n_channels: Option<i64>,
+    /// Make gray images colour where `nChannels` is not set; otherwise they are bad rows.
+    #[param(default = true)]
+    auto_convert_to_color: bool,
     /// How pixels between pixels are computed by the resize.
     #[param(default = "linear", one_of("linear", "area", "cubic", "nearest", "lanczos"))]
     interpolation: String,
@@ -64,12 +69,8 @@ impl UnrollBinaryImage {
             let interpolation = Interpolation::from_name(&self.interpolation).unwrap_or(Interpolation::Linear);
             ops.push(Op::Resize(Resize { to: ResizeTo::Exact { height, width }, interpolation }));
         }
-        if let Some(channels) = self.n_channels {
-            if channels == 2 {
-                return Err(Error::param("nChannels", "must be 1, 3 or 4, got 2"));
-            }
-            ops.push(Op::Channels(channels as usize));
-        }
+        let (channels, op) = channel_op(self.n_channels, self.decode.alpha, self.auto_convert_to_color)?;
+        ops.push(op);
         let step = Step {
             stage: "UnrollBinaryImage".to_owned(),
             column: self.input_col.clone(),
@@ -77,7 +78,7 @@ impl UnrollBinaryImage {
             decode: self.decode,
             ops,
         };
-        Ok((step, size.zip(self.n_channels).map(|((height, width), channels)| height * width * channels as usize)))
+        Ok((step, size.map(|(height, width)| height * width * channels)))
     }
 }
 
@@ -125,6 +126,21 @@ mod tests {
             let out = run(&build::<UnrollBinaryImage>(&json!({"nChannels": channels}))?, &data)?;
             let lists = out.array.as_list::<i32>();
             assert_eq!([lists.value_length(0), lists.value_length(1)], lengths);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_size_is_enough_to_know_the_length() -> Result<()> {
+        let gray = crate::encode(crate::ImageView::new(2, 2, 1, &[9; 4])?, "png", 90)?;
+        let (png, data) = (sample_bytes("png", 3, 5, 1)?, |cells_of| cells(cells_of));
+        for (params, length) in [
+            (json!({"height": 2, "width": 2}), 12),
+            (json!({"height": 2, "width": 2, "alpha": "keep"}), 16),
+            (json!({"height": 2, "width": 2, "nChannels": 1}), 4),
+        ] {
+            let out = run(&build::<UnrollBinaryImage>(&params)?, &data(vec![Some(&gray), Some(&png)])?)?;
+            assert_eq!((out.array.as_fixed_size_list().value_length(), out.array.null_count()), (length, 0));
         }
         Ok(())
     }

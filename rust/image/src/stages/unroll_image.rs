@@ -5,16 +5,17 @@ use mmlrs_core::{Block, Context, HasSample, Output, Result, RowPolicy, Sample, T
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::input_images;
 use super::vector_array::{unroll, vector_field};
+use super::{channel_op, input_images};
 use crate::column::{Step, check_image_input};
 use crate::options::DecodeOptions;
 
 /// Unrolls every image into a vector of its pixel values.
 ///
 /// The vector holds the planes one after the other, blue, green, red (and alpha) or gray alone, each row by row, with
-/// values 0 to 255. Images of different sizes give vectors of different lengths; resize first where one length is
-/// needed.
+/// values 0 to 255. All images of a column have one number of channels: `nChannels` where it is set, else 4 with
+/// `alpha="keep"` (opaque where the image has no alpha), else 3. Images of different sizes give vectors of different
+/// lengths; resize first where one length is needed.
 #[derive(Debug, Clone, Stage)]
 #[stage(module = "image", kind = transformer, example = r#"import pyarrow as pa
 from mmlrs.image import ImageTransformer, UnrollImage
@@ -33,6 +34,12 @@ pub struct UnrollImage {
     /// Name of the vector column to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
+    /// Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha).
+    #[param(range(1, 4))]
+    n_channels: Option<i64>,
+    /// Make gray images colour where `nChannels` is not set; otherwise they are bad rows.
+    #[param(default = true)]
+    auto_convert_to_color: bool,
     #[param(group)]
     decode: DecodeOptions,
     #[param(group)]
@@ -40,26 +47,28 @@ pub struct UnrollImage {
 }
 
 impl UnrollImage {
-    fn step(&self) -> Step {
-        Step {
+    fn step(&self) -> Result<Step> {
+        Ok(Step {
             stage: "UnrollImage".to_owned(),
             column: self.input_col.clone(),
             handle_invalid: self.policy.handle_invalid,
             decode: self.decode,
-            ops: Vec::new(),
-        }
+            ops: vec![channel_op(self.n_channels, self.decode.alpha, self.auto_convert_to_color)?.1],
+        })
     }
 }
 
 impl Transform for UnrollImage {
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         check_image_input(input, &self.input_col)?;
+        self.step()?;
         Ok(vec![vector_field(&self.output_col, None)])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
-        let images = input_images(block, &self.input_col, None, *cx)?.then(self.step());
-        unroll(&images, &self.step(), None, *cx)
+        let step = self.step()?;
+        let images = input_images(block, &self.input_col, None, *cx)?.then(step.clone());
+        unroll(&images, &step, None, *cx)
     }
 }
 
@@ -93,12 +102,35 @@ mod tests {
         let (one, two) = (ImageView::new(1, 1, 1, &[9])?, ImageView::new(1, 2, 1, &[8, 7])?);
         let (one, two) = (encode(one, "png", 90)?, encode(two, "png", 90)?);
         let data = cells(vec![Some(&one), Some(b"?"), Some(&two)])?;
-        let out = run(&build::<UnrollImage>(&json!({"handleInvalid": "keep"}))?, &data)?;
+        let out = run(&build::<UnrollImage>(&json!({"handleInvalid": "keep", "nChannels": 1}))?, &data)?;
         let lists = out.array.as_list::<i32>();
         assert_eq!((lists.value_length(0), lists.value_length(1), lists.value_length(2)), (1, 0, 2));
         assert_eq!(out.invalid.len(), 1);
         let error = run(&build::<UnrollImage>(&json!({}))?, &data).err().map(|e| e.to_string()).unwrap_or_default();
         assert!(error.starts_with("UnrollImage: column `image`, row 1 of the batch: not an image"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn gray_and_colour_have_vectors_of_one_length() -> Result<()> {
+        let (gray, bgr) = (ImageView::new(1, 1, 1, &[9])?, ImageView::new(1, 1, 3, &[1, 2, 3])?);
+        let bgra = encode(ImageView::new(1, 1, 4, &[1, 2, 3, 7])?, "png", 90)?;
+        let (gray, bgr) = (encode(gray, "png", 90)?, encode(bgr, "png", 90)?);
+        let numbers = |params: serde_json::Value, cells_of: Vec<Option<&[u8]>>| -> Result<Vec<f32>> {
+            let out = run(&build::<UnrollImage>(&params)?, &cells(cells_of)?)?.array;
+            Ok(out.as_list::<i32>().values().as_primitive::<Float32Type>().values().to_vec())
+        };
+        let all = || vec![Some(gray.as_slice()), Some(bgr.as_slice()), Some(bgra.as_slice())];
+        assert_eq!(numbers(json!({}), all())?, [9.0, 9.0, 9.0, 1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
+        let kept = [9.0, 9.0, 9.0, 255.0, 1.0, 2.0, 3.0, 255.0, 1.0, 2.0, 3.0, 7.0];
+        assert_eq!(numbers(json!({"alpha": "keep"}), all())?, kept);
+        assert_eq!(numbers(json!({"nChannels": 1, "autoConvertToColor": false}), all())?, [9.0, 2.0, 2.0]);
+        // What a batch holds makes no difference.
+        assert_eq!(numbers(json!({}), vec![Some(&gray)])?, [9.0; 3]);
+        let strict = json!({"autoConvertToColor": false, "handleInvalid": "keep"});
+        let out = run(&build::<UnrollImage>(&strict)?, &cells(all())?)?;
+        assert_eq!(out.invalid.len(), 1);
+        assert!(out.invalid[0].reason.contains("autoConvertToColor=True"), "{:?}", out.invalid);
         Ok(())
     }
 

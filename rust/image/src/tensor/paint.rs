@@ -3,10 +3,11 @@
 #![expect(clippy::inline_always, reason = "only what is inlined into the multiversioned loop gets its instruction set")]
 
 use image::metadata::Orientation;
-use mmlrs_core::{Error, Result};
+use mmlrs_core::Result;
 
 use super::{ChannelOrder, Layout, TensorPrep};
 use crate::codec::swaps_axes;
+use crate::ops::gray_error;
 
 /// What the resized rows hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +33,7 @@ impl Paint {
     /// For images that are gray or not.
     pub fn new(prep: &TensorPrep, gray: bool) -> Result<Self> {
         if gray && prep.channels == 3 && !prep.auto_convert_to_color {
-            return Err(Error::decode(
-                "the image is gray (1 channel) where 3 channels are wanted; autoConvertToColor=True expands it",
-            ));
+            return Err(gray_error(3));
         }
         let nth = |values: &[f32], i: usize, empty: f32| match values {
             [] => empty,

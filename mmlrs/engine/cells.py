@@ -1,0 +1,113 @@
+"""Pictures as Python objects in the cells of a table: Pillow images and NumPy arrays become encoded bytes.
+
+The bytes are of the PNM family, which loses nothing and costs a copy, so that everything that holds for encoded
+pictures (alpha, limits, errors row by row) holds for these too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mmlrs.errors import SchemaMismatchError
+
+__all__ = ["encoded_cells", "has_pictures"]
+
+#: Names of Pillow's modes whose pixels PNM holds as they are.
+_PLAIN = {"L": None, "RGB": None, "RGBA": "RGB_ALPHA", "LA": "GRAYSCALE_ALPHA"}
+#: What the other modes of 8 bits are converted to.
+_CONVERTED = {
+    "1": "L",
+    "P": "RGB",
+    "PA": "RGBA",
+    "La": "LA",
+    "RGBa": "RGBA",
+    "RGBX": "RGB",
+    "CMYK": "RGB",
+    "YCbCr": "RGB",
+    "LAB": "RGB",
+    "HSV": "RGB",
+}
+
+
+def _is_pillow(cell: Any) -> bool:
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(cell, module.Image)
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, float) and cell != cell) or type(cell).__name__ == "NAType"
+
+
+def has_pictures(cells: Iterable[Any]) -> bool:
+    """Is the first cell that is neither missing nor bytes a picture?"""
+    for cell in cells:
+        if not (_is_missing(cell) or isinstance(cell, bytes)):
+            return _is_pillow(cell) or (isinstance(cell, np.ndarray) and cell.ndim >= 2)
+    return False
+
+
+def encoded_cells(cells: Sequence[Any], where: str = "") -> pa.Array:
+    """Return pictures (Pillow images, NumPy arrays, encoded bytes, None) as encoded bytes; `where` begins an error."""
+    return pa.array([_encoded(cell, f"{where}row {row}") for row, cell in enumerate(cells)], pa.binary())
+
+
+def _encoded(cell: Any, where: str) -> bytes | None:
+    if _is_missing(cell):
+        return None
+    if isinstance(cell, bytes | bytearray | memoryview):
+        return bytes(cell)
+    if isinstance(cell, np.ndarray):
+        return _of_array(cell, where)
+    if _is_pillow(cell):
+        return _of_pillow(cell, where)
+    raise SchemaMismatchError(
+        f"{where}: a picture is a Pillow image, a NumPy array or encoded bytes, got {type(cell).__name__}"
+    )
+
+
+def _of_array(pixels: np.ndarray[Any, Any], where: str) -> bytes:
+    channels = 1 if pixels.ndim == 2 else pixels.shape[-1] if pixels.ndim == 3 else 0
+    if pixels.dtype != np.uint8 or channels not in (1, 3, 4):
+        remedy = ""
+        if pixels.dtype != np.uint8:
+            remedy = "; bring the values to 0 to 255 and call .astype(numpy.uint8)"
+        elif pixels.ndim == 3 and pixels.shape[0] in (1, 3, 4):
+            remedy = "; numpy.moveaxis(a, 0, -1) brings the channels to the end"
+        raise SchemaMismatchError(
+            f"{where}: a NumPy picture has the type uint8 and the shape (rows, columns) in gray, (rows, columns, 3) in R, G, B "
+            f"order or (rows, columns, 4) with alpha, got {pixels.dtype} of shape {pixels.shape}{remedy}"
+        )
+    height, width = pixels.shape[:2]
+    if channels == 4:
+        return _pam(width, height, 4, "RGB_ALPHA") + pixels.tobytes()
+    return b"P%d %d %d 255\n" % (5 if channels == 1 else 6, width, height) + pixels.tobytes()
+
+
+def _pam(width: int, height: int, depth: int, kind: str) -> bytes:
+    return (
+        f"P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH {depth}\nMAXVAL 255\nTUPLTYPE {kind}\nENDHDR\n".encode()
+    )
+
+
+def _of_pillow(image: Any, where: str) -> bytes:
+    if image.mode.startswith("I;16"):
+        words = np.asarray(image).astype(">u2")
+        return b"P5 %d %d 65535\n" % image.size + words.tobytes()
+    if image.mode not in _PLAIN:
+        target = _CONVERTED.get(image.mode)
+        if target is None:
+            raise SchemaMismatchError(
+                f"{where}: a Pillow image of mode {image.mode!r} has no range of values; bring them to 0 to 255 and call "
+                '.convert("L")'
+            )
+        if image.mode == "P" and "transparency" in image.info:
+            target = "RGBA"
+        image = image.convert(target)
+    if (kind := _PLAIN[image.mode]) is not None:
+        return _pam(image.width, image.height, len(image.mode), kind) + image.tobytes()
+    return b"P%d %d %d 255\n" % (5 if image.mode == "L" else 6, *image.size) + image.tobytes()
