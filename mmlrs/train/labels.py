@@ -67,16 +67,20 @@ def checked_label(stage: Any, df: Any, name: str, value: Column, output: str) ->
 
     from mmlrs.engine import spark
 
+    # The order of the levels, where the type of the column declares one.
+    kept = {key: fact for key, fact in df.schema[name].metadata.items() if key not in ("ml_attr", "mmlrs")}
     missing = value.isNull()
     if isinstance(df.schema[name].dataType, DoubleType | FloatType):
         missing = missing | F.isnan(value)
     if stage._value("handleInvalid") == "skip":
-        made = df.where(~missing).select("*", value.alias(output))
+        made = df.where(~missing).select("*", value.alias(output, metadata=kept))
     else:
         cause = (
             f'{stage._stage}: column `{name}`: is null or NaN; handleInvalid="skip" trains without such rows'
         )
-        made = df.select("*", F.when(missing, F.raise_error(F.lit(cause))).otherwise(value).alias(output))
+        made = df.select(
+            "*", F.when(missing, F.raise_error(F.lit(cause))).otherwise(value).alias(output, metadata=kept)
+        )
     return spark.with_lineage(made, spark.lineage_of(df))
 
 
