@@ -440,7 +440,7 @@ def test_an_image_that_does_not_suit_an_operation_is_a_bad_row_in_plain_words(st
             "`height` is missing: takes either `height` and `width`, or `size`",
         ),
         (
-            ImageTransformer().colorFormat(45),
+            ImageTransformer().colorFormat(12),
             "argument `code` must be a code of cv2.cvtColor for 8-bit images",
         ),
         (ImageTransformer().sobel(0, 0), "takes `dx` or `dy`"),

@@ -24,11 +24,21 @@ class ImageTransformer(NativeTransformer):
     `blur(height, width)`, `threshold(threshold, maxVal, type)`, `gaussianKernel(apertureSize, sigma)`,
     `flip(code)`, `rotate(degrees)`, `medianBlur(apertureSize)`, `bilateralFilter(diameter, sigmaColor,
     sigmaSpace)`, `canny(threshold1, threshold2, apertureSize)`, `equalizeHist`, `warpAffine(matrix, height,
-    width)`, `pad(top, bottom, left, right, value, mode)`, and last `normalize(mean, std, scale)`, which asks
-    for a tensor. Each does what `OpenCV`'s function of that name does. `rotate` turns counter-clockwise.
+    width)`, `pad(top, bottom, left, right, value, mode)`, `erode(height, width, shape, iterations)`,
+    `dilate(height, width, shape, iterations)`, `morphologyEx(op, height, width, shape, iterations)`,
+    `sobel(dx, dy, apertureSize, scale, delta, absolute)`, `scharr(dx, dy, scale, delta, absolute)`,
+    `laplacian(apertureSize, scale, delta, absolute)`, `filter2D(kernel, delta)`, `adaptiveThreshold(maxVal,
+    method, type, blockSize, C)`, `warpPerspective(matrix, height, width)`, `clahe(clipLimit, tileGridSize)`,
+    `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`, and last `normalize(mean, std,
+    scale)`, which asks for a tensor. Each does what `OpenCV`'s function of that name does;
+    `brightnessContrast` is pixel x contrast + brightness, rounded and held within 0 and 255. `rotate` turns
+    counter-clockwise.
 
     The input may be images, encoded bytes or `struct(path, bytes)`; encoded images are decoded here and only
-    here. The output is an image column, or with `toTensor` an array of channels x rows x columns.
+    here. The output is an image column, or with `toTensor` an array of channels x rows x columns. All tensors
+    of a column have one number of channels: what the last of the operations fixes that makes gray, BGR or
+    BGRA images (`colorFormat`, `canny`, `inRange`, `adaptiveThreshold`), else 3; alpha is no channel of a
+    tensor.
 
     Parameters
     ----------
@@ -43,8 +53,8 @@ class ImageTransformer(NativeTransformer):
     stages : Sequence[Mapping[str, Any]], default []
         The operations in order: maps with the key `action` and the operation's arguments.
     interpolation : str, default "linear"
-        How pixels between pixels are computed by `resize`, `rotate` and `warpAffine`. Must be one of
-        "linear", "area", "cubic", "nearest", "lanczos".
+        How pixels between pixels are computed by `resize`, `rotate`, `warpAffine` and `warpPerspective`. Must
+        be one of "linear", "area", "cubic", "nearest", "lanczos".
     toTensor : bool, default False
         Put out an array of channels x rows x columns of numbers instead of an image.
     tensorElementType : str, default "float"
@@ -60,8 +70,10 @@ class ImageTransformer(NativeTransformer):
     colorScaleFactor : float, optional
         Factor on the pixel values 0..255 of a tensor, before mean and deviation: 1/255 gives 0..1. Must be
         greater than 0.
-    autoConvertToColor : bool, default False
-        Make gray images colour, after the operations.
+    autoConvertToColor : bool, optional
+        Make gray images colour, after the operations. Not set, it is true for a tensor, unless the operations
+        fix the number of channels, and false for images. False, a gray image is a bad row of a tensor and
+        stays gray as an image.
     applyExifOrientation : bool, default True
         Turn and flip the decoded image as its EXIF orientation tag says.
     alpha : str, default "drop"
@@ -113,14 +125,14 @@ class ImageTransformer(NativeTransformer):
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the column to add. Must not be empty.", Convert.str)
     originCol: Param[Any] = Param(undefined(), "originCol", "Name of a string column that says where each row came from, for `origin` and for errors; without it the image's own origin or path is used. Reads: string.", Convert.str)
     stages: Param[Any] = Param(undefined(), "stages", "The operations in order: maps with the key `action` and the operation's arguments.", Convert.operations)
-    interpolation: Param[Any] = Param(undefined(), "interpolation", "How pixels between pixels are computed by `resize`, `rotate` and `warpAffine`. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", Convert.str)
+    interpolation: Param[Any] = Param(undefined(), "interpolation", "How pixels between pixels are computed by `resize`, `rotate`, `warpAffine` and `warpPerspective`. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", Convert.str)
     toTensor: Param[Any] = Param(undefined(), "toTensor", "Put out an array of channels x rows x columns of numbers instead of an image.", Convert.bool)
     tensorElementType: Param[Any] = Param(undefined(), "tensorElementType", "Type of the numbers of a tensor. Must be one of \"float\", \"double\".", Convert.str)
     tensorChannelOrder: Param[Any] = Param(undefined(), "tensorChannelOrder", "Order of the colour channels of a tensor. Must be one of \"rgb\", \"bgr\", \"RGB\", \"BGR\".", Convert.str)
     normalizeMean: Param[Any] = Param(undefined(), "normalizeMean", "Mean to subtract per channel of a tensor, in the tensor's channel order; one value holds for all channels.", Convert.float_list)
     normalizeStd: Param[Any] = Param(undefined(), "normalizeStd", "Standard deviation to divide by per channel of a tensor, in the tensor's channel order; one value holds for all.", Convert.float_list)
     colorScaleFactor: Param[Any] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0..255 of a tensor, before mean and deviation: 1/255 gives 0..1. Must be greater than 0.", Convert.float)
-    autoConvertToColor: Param[Any] = Param(undefined(), "autoConvertToColor", "Make gray images colour, after the operations.", Convert.bool)
+    autoConvertToColor: Param[Any] = Param(undefined(), "autoConvertToColor", "Make gray images colour, after the operations. Not set, it is true for a tensor, unless the operations fix the number of channels, and false for images. False, a gray image is a bad row of a tensor and stays gray as an image.", Convert.bool)
     applyExifOrientation: Param[Any] = Param(undefined(), "applyExifOrientation", "Turn and flip the decoded image as its EXIF orientation tag says.", Convert.bool)
     alpha: Param[Any] = Param(undefined(), "alpha", "What to do with an alpha channel on decoding: \"drop\" forgets it, \"composite\" blends the image over white, \"keep\" gives a BGRA image of 4 channels. Must be one of \"drop\", \"composite\", \"keep\".", Convert.str)
     scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a full decode.", Convert.bool)
@@ -292,9 +304,9 @@ class ImageTransformer(NativeTransformer):
         self._set(autoConvertToColor=value)
         return self
 
-    def getAutoConvertToColor(self) -> bool:
-        """Return the value of `autoConvertToColor`."""
-        value: bool = self._value("autoConvertToColor")
+    def getAutoConvertToColor(self) -> bool | None:
+        """Return the value of `autoConvertToColor`, or None when it is not set."""
+        value: bool | None = self._value("autoConvertToColor")
         return value
 
     def setApplyExifOrientation(self, value: bool) -> Self:
@@ -372,8 +384,9 @@ class UnrollImage(NativeTransformer):
     """Unrolls every image into a vector of its pixel values.
 
     The vector holds the planes one after the other, blue, green, red (and alpha) or gray alone, each row by
-    row, with values 0 to 255. Images of different sizes give vectors of different lengths; resize first where
-    one length is needed.
+    row, with values 0 to 255. All images of a column have one number of channels: `nChannels` where it is
+    set, else 4 with `alpha="keep"` (opaque where the image has no alpha), else 3. Images of different sizes
+    give vectors of different lengths; resize first where one length is needed.
 
     Parameters
     ----------
@@ -382,6 +395,11 @@ class UnrollImage(NativeTransformer):
         struct, encoded bytes, struct(path, bytes).
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
+    nChannels : int, optional
+        Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be
+        between 1 and 4.
+    autoConvertToColor : bool, default True
+        Make gray images colour where `nChannels` is not set; otherwise they are bad rows.
     applyExifOrientation : bool, default True
         Turn and flip the decoded image as its EXIF orientation tag says.
     alpha : str, default "drop"
@@ -425,6 +443,8 @@ class UnrollImage(NativeTransformer):
 
     inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the column that holds images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes, struct(path, bytes).", Convert.str)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
+    nChannels: Param[Any] = Param(undefined(), "nChannels", "Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be between 1 and 4.", Convert.int)
+    autoConvertToColor: Param[Any] = Param(undefined(), "autoConvertToColor", "Make gray images colour where `nChannels` is not set; otherwise they are bad rows.", Convert.bool)
     applyExifOrientation: Param[Any] = Param(undefined(), "applyExifOrientation", "Turn and flip the decoded image as its EXIF orientation tag says.", Convert.bool)
     alpha: Param[Any] = Param(undefined(), "alpha", "What to do with an alpha channel on decoding: \"drop\" forgets it, \"composite\" blends the image over white, \"keep\" gives a BGRA image of 4 channels. Must be one of \"drop\", \"composite\", \"keep\".", Convert.str)
     scaledDecode: Param[Any] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a full decode.", Convert.bool)
@@ -439,6 +459,8 @@ class UnrollImage(NativeTransformer):
         *,
         inputCol: str | None = None,
         outputCol: str | None = None,
+        nChannels: int | None = None,
+        autoConvertToColor: bool | None = None,
         applyExifOrientation: bool | None = None,
         alpha: str | None = None,
         scaledDecode: bool | None = None,
@@ -451,6 +473,8 @@ class UnrollImage(NativeTransformer):
             {
                 "inputCol": inputCol,
                 "outputCol": outputCol,
+                "nChannels": nChannels,
+                "autoConvertToColor": autoConvertToColor,
                 "applyExifOrientation": applyExifOrientation,
                 "alpha": alpha,
                 "scaledDecode": scaledDecode,
@@ -479,6 +503,26 @@ class UnrollImage(NativeTransformer):
     def getOutputCol(self) -> str:
         """Return the value of `outputCol`."""
         value: str = self._value("outputCol")
+        return value
+
+    def setNChannels(self, value: int) -> Self:
+        """Set `nChannels`; returns the stage."""
+        self._set(nChannels=value)
+        return self
+
+    def getNChannels(self) -> int | None:
+        """Return the value of `nChannels`, or None when it is not set."""
+        value: int | None = self._value("nChannels")
+        return value
+
+    def setAutoConvertToColor(self, value: bool) -> Self:
+        """Set `autoConvertToColor`; returns the stage."""
+        self._set(autoConvertToColor=value)
+        return self
+
+    def getAutoConvertToColor(self) -> bool:
+        """Return the value of `autoConvertToColor`."""
+        value: bool = self._value("autoConvertToColor")
         return value
 
     def setApplyExifOrientation(self, value: bool) -> Self:
@@ -556,8 +600,9 @@ class UnrollBinaryImage(NativeTransformer):
     """Decodes images and unrolls every one into a vector of its pixel values, resized first if a size is given.
 
     The vector holds the planes one after the other, blue, green, red (and alpha) or gray alone, each row by
-    row, with values 0 to 255. With `height`, `width` and `nChannels` given, all vectors have one size and the
-    column says so.
+    row, with values 0 to 255. All images of a column have one number of channels: `nChannels` where it is
+    set, else 4 with `alpha="keep"` (opaque where the image has no alpha), else 3. With `height` and `width`
+    given, all vectors have one size and the column says so.
 
     Parameters
     ----------
@@ -573,6 +618,8 @@ class UnrollBinaryImage(NativeTransformer):
     nChannels : int, optional
         Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be
         between 1 and 4.
+    autoConvertToColor : bool, default True
+        Make gray images colour where `nChannels` is not set; otherwise they are bad rows.
     interpolation : str, default "linear"
         How pixels between pixels are computed by the resize. Must be one of "linear", "area", "cubic",
         "nearest", "lanczos".
@@ -621,6 +668,7 @@ class UnrollBinaryImage(NativeTransformer):
     height: Param[Any] = Param(undefined(), "height", "Height in pixels to resize to; goes with `width`. Must be between 1 and 65500.", Convert.int)
     width: Param[Any] = Param(undefined(), "width", "Width in pixels to resize to; goes with `height`. Must be between 1 and 65500.", Convert.int)
     nChannels: Param[Any] = Param(undefined(), "nChannels", "Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be between 1 and 4.", Convert.int)
+    autoConvertToColor: Param[Any] = Param(undefined(), "autoConvertToColor", "Make gray images colour where `nChannels` is not set; otherwise they are bad rows.", Convert.bool)
     interpolation: Param[Any] = Param(undefined(), "interpolation", "How pixels between pixels are computed by the resize. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", Convert.str)
     applyExifOrientation: Param[Any] = Param(undefined(), "applyExifOrientation", "Turn and flip the decoded image as its EXIF orientation tag says.", Convert.bool)
     alpha: Param[Any] = Param(undefined(), "alpha", "What to do with an alpha channel on decoding: \"drop\" forgets it, \"composite\" blends the image over white, \"keep\" gives a BGRA image of 4 channels. Must be one of \"drop\", \"composite\", \"keep\".", Convert.str)
@@ -639,6 +687,7 @@ class UnrollBinaryImage(NativeTransformer):
         height: int | None = None,
         width: int | None = None,
         nChannels: int | None = None,
+        autoConvertToColor: bool | None = None,
         interpolation: str | None = None,
         applyExifOrientation: bool | None = None,
         alpha: str | None = None,
@@ -655,6 +704,7 @@ class UnrollBinaryImage(NativeTransformer):
                 "height": height,
                 "width": width,
                 "nChannels": nChannels,
+                "autoConvertToColor": autoConvertToColor,
                 "interpolation": interpolation,
                 "applyExifOrientation": applyExifOrientation,
                 "alpha": alpha,
@@ -714,6 +764,16 @@ class UnrollBinaryImage(NativeTransformer):
     def getNChannels(self) -> int | None:
         """Return the value of `nChannels`, or None when it is not set."""
         value: int | None = self._value("nChannels")
+        return value
+
+    def setAutoConvertToColor(self, value: bool) -> Self:
+        """Set `autoConvertToColor`; returns the stage."""
+        self._set(autoConvertToColor=value)
+        return self
+
+    def getAutoConvertToColor(self) -> bool:
+        """Return the value of `autoConvertToColor`."""
+        value: bool = self._value("autoConvertToColor")
         return value
 
     def setInterpolation(self, value: str) -> Self:
