@@ -160,7 +160,10 @@ def featurize(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
     table = data.mixed(rows)
     with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
         source = spark.read.parquet(data.write(Path(folder), table))
-        ours, theirs = Featurize(inputCols=table.column_names, outputCol="features"), by_hand(table)
+        ours, theirs = (
+            Featurize(inputCols=table.column_names, outputCol="features", minDocFreq=1),
+            by_hand(table),
+        )
 
         def run(stage: Any) -> None:
             run_to_nowhere(stage.fit(source).transform(source).select("features"))

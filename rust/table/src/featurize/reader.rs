@@ -71,9 +71,25 @@ enum Cells<'a> {
     Numbers(Float64Array, Option<f64>),
     Dates(Date32Array, Option<i32>),
     Timestamps(TimestampMicrosecondArray, Zone, Option<i64>),
-    Levels { texts: LargeStringArray, places: &'a Levels, size: usize, one_hot: bool, fill: bool },
-    Codes { codes: Float64Array, size: usize, one_hot: bool, fill: bool },
-    Words { texts: Documents, words: Box<Words>, places: &'a [i32], weights: &'a [f64] },
+    Levels {
+        texts: LargeStringArray,
+        places: &'a Levels,
+        size: usize,
+        one_hot: bool,
+        fill: bool,
+    },
+    Codes {
+        codes: Float64Array,
+        size: usize,
+        one_hot: bool,
+        fill: bool,
+    },
+    Words {
+        texts: Documents,
+        words: Box<Words>,
+        places: &'a [i32],
+        weights: &'a [f64],
+    },
     Vectors(Vectors, usize),
     /// Of a column that is not read.
     Nothing,

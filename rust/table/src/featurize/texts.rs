@@ -19,7 +19,9 @@ use crate::levels::LevelType;
 
 /// Can the values of a column be levels that are told by their texts?
 pub fn has_level_texts(data_type: &DataType) -> bool {
-    is_text(data_type) || is_number(data_type) || (data_type.is_temporal() && !matches!(data_type, DataType::Interval(_)))
+    is_text(data_type)
+        || is_number(data_type)
+        || (data_type.is_temporal() && !matches!(data_type, DataType::Interval(_)))
 }
 
 /// The values of a column of levels as texts; of texts themselves.
