@@ -22,7 +22,7 @@ from mmlrs.automl import (
 from mmlrs.automl.causes import cause_of
 from mmlrs.automl.trials import configured, trials
 from mmlrs.base import stage_spec
-from mmlrs.errors import DecodeError, ExecutionError, InvalidParamError, MmlrsError
+from mmlrs.errors import ColumnNotFoundError, DecodeError, ExecutionError, InvalidParamError, MmlrsError
 from mmlrs.featurize import ValueIndexer
 from mmlrs.stages import RenameColumn
 from mmlrs.text import TextFeaturizer
@@ -518,10 +518,14 @@ def test_when_all_trials_fail_the_first_cause_is_told(spark, corners, tree):
 
 
 def test_a_shared_step_that_fails_fails_its_trials(corners, tree):
+    from pyspark.ml import Pipeline
+
     trainer = TrainClassifier(model=tree, labelCol="kind", inputCols=["a", "missing"])
     space = space_of(GridSpace, (tree, "maxDepth", DiscreteHyperParam([1, 2])))
     with pytest.raises(ExecutionError, match=r"all 2 trials failed, .*column `missing`"):
-        tuner([trainer], space, numFolds=2, showProgress=False).fit(corners)
+        tuner([Pipeline(stages=[trainer])], space, numFolds=2, showProgress=False).fit(corners)
+    with pytest.raises(ColumnNotFoundError, match="TrainClassifier: column `missing`: not found"):
+        tuner([trainer], space, numFolds=2, showProgress=False).fit(corners)  # which is known before
 
 
 def test_a_metric_of_another_kind_is_told(corners, tree):

@@ -69,6 +69,16 @@ class FindBestModel(_generated.FindBestModel):
             refuse_foreign(self, "models", kwargs["models"])
         return super()._set(**kwargs)
 
+    def _check_params(self) -> None:
+        super()._check_params()
+        for model in self._value("models"):
+            if not hasattr(model, "transform"):
+                raise InvalidParamError(
+                    f"{self._stage}: param `models` must be fitted models, got the estimator {model.uid}"
+                )
+            check_model(self, model)
+        check_told_labels(self, self._value("models"))
+
     def _fit_table(self, table: pa.Table) -> Any:
         if all(isinstance(model, Transformer) for model in self._value("models")):
             return self._best(table, table.column_names, ignore_case=False)
@@ -79,13 +89,6 @@ class FindBestModel(_generated.FindBestModel):
 
     def _best(self, dataset: Any, columns: list[str], *, ignore_case: bool) -> Any:
         models = self._value("models")
-        for model in models:
-            if not hasattr(model, "transform"):
-                raise InvalidParamError(
-                    f"{self._stage}: param `models` must be fitted models, got the estimator {model.uid}"
-                )
-            check_model(self, model)
-        check_told_labels(self, models)
         if (label := self._value("labelCol")) is not None:
             resolve(label, columns, self._stage, ignore_case=ignore_case)
         rows = [self._judged(model, dataset) for model in models]
@@ -185,17 +188,20 @@ class TuneHyperparameters(_generated.TuneHyperparameters):
             refuse_foreign(self, "models", kwargs["models"])
         return super()._set(**kwargs)
 
-    def _fit_table(self, table: pa.Table) -> Any:
-        return through_spark(self, table, self._fit_spark)
-
-    def _fit_spark(self, df: Any) -> Any:
-        models = self._value("models")
-        for model in models:
+    def _check_params(self) -> None:
+        super()._check_params()
+        for model in self._value("models"):
             if not hasattr(model, "fit"):
                 raise InvalidParamError(
                     f"{self._stage}: param `models` must be estimators, got the {type(model).__name__} {model.uid}"
                 )
             check_model(self, model)
+
+    def _fit_table(self, table: pa.Table) -> Any:
+        return through_spark(self, table, self._fit_spark)
+
+    def _fit_spark(self, df: Any) -> Any:
+        models = self._value("models")
         if (label := self._value("labelCol")) is not None:
             resolve(label, df.columns, self._stage, ignore_case=ignores_case(df))
         check_columns(models, df)
