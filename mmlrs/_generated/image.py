@@ -1008,7 +1008,8 @@ class ImageFeaturizer(NativeTransformer):
         The ONNX network: a path, bytes, or a handle from `mmlrs.models`. Unset, the one that ships with the
         package.
     headless : bool, default True
-        Cut the last layers off and return features (true), or return the scores (false).
+        Cut the last layers off and return features (true), or return the scores (false). A network without
+        class scores, such as the one that ships with the package, is refused where they are asked for.
     cutOutputLayers : int, default 1
         How many layers to cut from the output; 0 leaves the network whole. Must be at least 0.
     featureTensorName : str, optional
@@ -1022,13 +1023,13 @@ class ImageFeaturizer(NativeTransformer):
         Columns of the network's input, for networks that take any size. Must be at least 1.
     channelNormalizationMeans : Sequence[float], optional
         Mean of each channel, taken off after scaling; when not set, that of the model's metadata, else
-        `ImageNet`'s 0.485, 0.456, 0.406.
+        `ImageNet`'s 0.485, 0.456, 0.406. A network whose input holds whole numbers reads pixels: 0 there.
     channelNormalizationStds : Sequence[float], optional
         Standard deviation of each channel, divided by after the mean; when not set, that of the model's
-        metadata, else `ImageNet`'s 0.229, 0.224, 0.225.
+        metadata, else `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network whose input holds whole numbers.
     colorScaleFactor : float, optional
-        Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255. Must be
-        greater than 0.
+        Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255, or 1 for
+        a network whose input holds whole numbers. Must be greater than 0.
     channelOrder : str, optional
         Order of the network's channels; when not set, that of the model's metadata, else "rgb". Must be one
         of "rgb", "bgr".
@@ -1092,15 +1093,15 @@ class ImageFeaturizer(NativeTransformer):
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Column for the vectors.", Convert.str)
     originCol: Param[Any] = Param(undefined(), "originCol", "Text column that says where each picture came from, for error messages. Reads: string.", Convert.str)
     model: Param[Any] = Param(undefined(), "model", "The ONNX network: a path, bytes, or a handle from `mmlrs.models`. Unset, the one that ships with the package.", Convert.model)
-    headless: Param[Any] = Param(undefined(), "headless", "Cut the last layers off and return features (true), or return the scores (false).", Convert.bool)
+    headless: Param[Any] = Param(undefined(), "headless", "Cut the last layers off and return features (true), or return the scores (false). A network without class scores, such as the one that ships with the package, is refused where they are asked for.", Convert.bool)
     cutOutputLayers: Param[Any] = Param(undefined(), "cutOutputLayers", "How many layers to cut from the output; 0 leaves the network whole. Must be at least 0.", Convert.int)
     featureTensorName: Param[Any] = Param(undefined(), "featureTensorName", "The tensor of the graph that holds the features, where neither metadata nor graph tell the right one. Must not be empty.", Convert.str)
     outputTensorName: Param[Any] = Param(undefined(), "outputTensorName", "The output that holds the scores; by default the first one. Must not be empty.", Convert.str)
     imageHeight: Param[Any] = Param(undefined(), "imageHeight", "Rows of the network's input, for networks that take any size. Must be at least 1.", Convert.int)
     imageWidth: Param[Any] = Param(undefined(), "imageWidth", "Columns of the network's input, for networks that take any size. Must be at least 1.", Convert.int)
-    channelNormalizationMeans: Param[Any] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, taken off after scaling; when not set, that of the model's metadata, else `ImageNet`'s 0.485, 0.456, 0.406.", Convert.float_list)
-    channelNormalizationStds: Param[Any] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, divided by after the mean; when not set, that of the model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225.", Convert.float_list)
-    colorScaleFactor: Param[Any] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255. Must be greater than 0.", Convert.float)
+    channelNormalizationMeans: Param[Any] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, taken off after scaling; when not set, that of the model's metadata, else `ImageNet`'s 0.485, 0.456, 0.406. A network whose input holds whole numbers reads pixels: 0 there.", Convert.float_list)
+    channelNormalizationStds: Param[Any] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, divided by after the mean; when not set, that of the model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network whose input holds whole numbers.", Convert.float_list)
+    colorScaleFactor: Param[Any] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255, or 1 for a network whose input holds whole numbers. Must be greater than 0.", Convert.float)
     channelOrder: Param[Any] = Param(undefined(), "channelOrder", "Order of the network's channels; when not set, that of the model's metadata, else \"rgb\". Must be one of \"rgb\", \"bgr\".", Convert.str)
     pooling: Param[Any] = Param(undefined(), "pooling", "What to do with features of rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"none\" every value; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"none\".", Convert.str)
     autoConvertToColor: Param[Any] = Param(undefined(), "autoConvertToColor", "Turn gray pictures into colour where the network wants three channels; otherwise they are bad rows.", Convert.bool)
