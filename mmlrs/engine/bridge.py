@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs.engine import table as tables
+from mmlrs.engine.select import without_views
 from mmlrs.errors import ExecutionError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def to_spark(spark: SparkSession, data: pa.Table) -> Any:
         for f in data.schema
     ]
     # In one chunk: of several Spark may read the first alone.
-    return spark.createDataFrame(data.combine_chunks()).select(*columns)
+    return spark.createDataFrame(without_views(data).combine_chunks()).select(*columns)
 
 
 def collect(df: Any) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs.engine.expr import Source, Value, bind, compile_program, resolve_all
+from mmlrs.engine.select import filtered
 from mmlrs.engine.worker import VECTOR_MEMBERS
 from mmlrs.errors import SchemaMismatchError
 
@@ -118,7 +119,7 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
         made = program.run(pa.RecordBatch.from_arrays(arrays, schema=read), 0, False)
         columns = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
         whole = pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
-        return whole.filter(made.column(len(outputs))) if skipping else whole
+        return filtered(whole, made.column(len(outputs))) if skipping else whole
 
     return pa.Table.from_batches([run(batch) for batch in batches_of(table)], schema=schema)
 
