@@ -15,6 +15,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs._callables import name_of
 from mmlrs._params import HAS_PYSPARK, Param, Params
+from mmlrs._paths import PathLike
 from mmlrs.engine import table as tables
 from mmlrs.engine.expr import Expr, Node, Source, Value, compile_program, resolve
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
@@ -185,13 +186,13 @@ class Stage(_Base):
 
         return StageWriter(self)
 
-    def save(self, path: str, *, allow_pickle: bool = False) -> None:
+    def save(self, path: PathLike, *, allow_pickle: bool = False) -> None:
         """Save the stage to a folder that does not exist; models and files are saved along with their SHA-256.
 
         Parameters
         ----------
-        path : str
-            The folder.
+        path : path
+            The folder; `~` is the home folder.
         allow_pickle : bool, default False
             Save a Python function that cannot be found by its name, such as a lambda, as a pickle.
 
@@ -211,13 +212,13 @@ class Stage(_Base):
         return StageReader(cls)
 
     @classmethod
-    def load(cls, path: str, *, allow_pickle: bool = False) -> Self:
+    def load(cls, path: PathLike, *, allow_pickle: bool = False) -> Self:
         """Load a stage that was saved; nothing is unpickled or evaluated.
 
         Parameters
         ----------
-        path : str
-            The folder.
+        path : path
+            The folder; `~` is the home folder.
         allow_pickle : bool, default False
             Unpickle a Python function that was saved as a pickle, which runs code that the file holds. Say so only of a file
             that you trust.

@@ -13,7 +13,8 @@ from mmlrs import _native
 from mmlrs._generated import image as _generated
 from mmlrs._generated.image import UnrollBinaryImage, UnrollImage
 from mmlrs.models import default_model
-from mmlrs.readers import read_binary_files, read_image_stream, read_images, write_images
+from mmlrs.readers import read_binary_files, read_binary_stream, read_image_stream, read_images
+from mmlrs.writers import write_images
 
 __all__ = [
     "ImageFeaturizer",
@@ -23,6 +24,7 @@ __all__ = [
     "UnrollImage",
     "decode_to_tensor",
     "read_binary_files",
+    "read_binary_stream",
     "read_image_stream",
     "read_images",
     "write_images",
