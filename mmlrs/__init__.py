@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
     from mmlrs.functions import pandas_udf, register, udf
     from mmlrs.persistence import allow_pickle
+    from mmlrs.vectors import to_numpy, to_scipy
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,8 @@ _FUNCTIONS = {
     "recommended_conf": "mmlrs._info",
     "reset_counters": "mmlrs._info",
     "show_versions": "mmlrs._info",
+    "to_numpy": "mmlrs.vectors",
+    "to_scipy": "mmlrs.vectors",
     "pandas_udf": "mmlrs.functions",
     "register": "mmlrs.functions",
     "udf": "mmlrs.functions",
@@ -48,6 +51,8 @@ __all__ = [
     "register",
     "reset_counters",
     "show_versions",
+    "to_numpy",
+    "to_scipy",
     "udf",
 ]
 

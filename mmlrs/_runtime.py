@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 from mmlrs.errors import ModelLoadError
@@ -11,7 +12,12 @@ __all__ = ["library_path"]
 
 
 def library_path() -> str:
-    """Return the path of the shared library, without importing onnxruntime."""
+    """Return the path of the shared library, without importing onnxruntime.
+
+    What reports on its use is switched off before it is loaded: for that the library starts a thread of its own, for which a
+    forked child would wait for ever when it ends.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     spec = importlib.util.find_spec("onnxruntime")
     if spec is None or spec.origin is None:
         raise ModelLoadError(

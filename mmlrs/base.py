@@ -17,9 +17,11 @@ from mmlrs import _native
 from mmlrs._callables import name_of
 from mmlrs._names import NamedParams, no_param
 from mmlrs._params import HAS_PYSPARK, Param, Params, stages_in, undefined
+from mmlrs._paths import PathLike
 from mmlrs.engine import table as tables
 from mmlrs.engine.datasets import is_spark, is_table, refused
 from mmlrs.engine.expr import Expr, Node, Source, Value, check_new, compile_program, resolve_all
+from mmlrs.engine.select import without_views
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 if HAS_PYSPARK:
@@ -262,13 +264,13 @@ class Stage(_Base):
 
         return StageWriter(self)
 
-    def save(self, path: str, *, allow_pickle: bool = False) -> None:
+    def save(self, path: PathLike, *, allow_pickle: bool = False) -> None:
         """Save the stage to a folder that does not exist; models and files are saved along with their SHA-256.
 
         Parameters
         ----------
-        path : str
-            The folder.
+        path : path
+            The folder; `~` is the home folder.
         allow_pickle : bool, default False
             Save a Python function that cannot be found by its name, such as a lambda, as a pickle.
 
@@ -288,13 +290,13 @@ class Stage(_Base):
         return StageReader(cls)
 
     @classmethod
-    def load(cls, path: str, *, allow_pickle: bool = False) -> Self:
+    def load(cls, path: PathLike, *, allow_pickle: bool = False) -> Self:
         """Load a stage that was saved; nothing is unpickled or evaluated.
 
         Parameters
         ----------
-        path : str
-            The folder.
+        path : path
+            The folder; `~` is the home folder.
         allow_pickle : bool, default False
             Unpickle a Python function that was saved as a pickle, which runs code that the file holds. Say so only of a file
             that you trust.
@@ -343,8 +345,12 @@ class Transformer(Stage, _Transformer):
         if is_spark(dataset):
             return self._transform_spark(dataset)
         if is_table(dataset):
-            return tables.on_table(dataset, self._transform_table, moves=self._moves_rows())
+            return tables.on_table(dataset, self._on_table, moves=self._moves_rows())
         raise refused(self._stage, "transform", dataset)
+
+    def _on_table(self, table: pa.Table) -> pa.Table:
+        # Rust reads text and bytes in any form; of views pyarrow cannot compare or group rows.
+        return self._transform_table(table if isinstance(self, NativeTransformer) else without_views(table))
 
     def _moves_rows(self) -> bool:
         """May the result have other rows than the dataset?"""
@@ -459,7 +465,7 @@ class Estimator(Stage, _Estimator):  # type: ignore[type-arg, unused-ignore]
         if is_spark(dataset):
             return self._fit_spark(dataset)
         if is_table(dataset):
-            return self._fit_table(tables.without_views(tables.to_table(dataset)))
+            return self._fit_table(without_views(tables.to_table(dataset)))
         raise refused(self._stage, "fit on", dataset)
 
     def _fit_spark(self, df: Any) -> Any:

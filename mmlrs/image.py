@@ -18,7 +18,8 @@ from mmlrs._params import Convert, argument
 from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.models import default_model
-from mmlrs.readers import read_binary_files, read_image_stream, read_images, write_images
+from mmlrs.readers import read_binary_files, read_binary_stream, read_image_stream, read_images
+from mmlrs.writers import write_images
 
 __all__ = [
     "ImageFeaturizer",
@@ -28,6 +29,7 @@ __all__ = [
     "UnrollImage",
     "decode_to_tensor",
     "read_binary_files",
+    "read_binary_stream",
     "read_image_stream",
     "read_images",
     "write_images",

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import mmlrs
 from mmlrs._callables import allow_pickle, check_allowed, function_saved_as, is_pickle, loaded_function
 from mmlrs._params import HAS_PYSPARK, Params, stage_class
+from mmlrs._paths import PathLike, local_path, path_of
 from mmlrs.base import class_name, stage_spec
 from mmlrs.errors import InvalidParamError, IoError
 from mmlrs.models import ModelHandle
@@ -96,8 +97,9 @@ class StageWriter(MLWriter):
         self.shouldPickle = True
         return self
 
-    def save(self, path: str) -> None:
-        """Write the stage to a folder."""
+    def save(self, path: PathLike) -> None:
+        """Write the stage to a folder; `~` is the home folder."""
+        path = path_of(path, f"{self.stage._stage}: the path to save to")
         if self.shouldPickle:
             with allow_pickle():
                 self._save(path)
@@ -115,7 +117,7 @@ class StageWriter(MLWriter):
             writer = stage.write()
             (writer.overwrite() if self.shouldOverwrite else writer).save(_stage_path(path, place))
 
-    def saveImpl(self, path: str) -> None:
+    def saveImpl(self, path: PathLike) -> None:
         """Write the stage to a folder; the name Spark's pipelines call."""
         self.save(path)
 
@@ -227,7 +229,7 @@ def _write_spark(spark: Any, path: str, metadata: str, models: dict[str, bytes],
 
 
 def _write_local(path: str, metadata: str, models: dict[str, bytes], *, overwrite: bool) -> None:
-    path = path.removeprefix("file://")
+    path = local_path(path)
     if os.path.exists(path):
         if not overwrite:
             raise IoError(f"{path}: exists already; use write().overwrite()")
@@ -261,8 +263,9 @@ class StageReader(MLReader[Any]):
         self.shouldPickle = True
         return self
 
-    def load(self, path: str) -> Any:
-        """Read the stage from a folder."""
+    def load(self, path: PathLike) -> Any:
+        """Read the stage from a folder; `~` is the home folder."""
+        path = path_of(path, f"{self.cls.__name__}: the path to load from")
         if self.shouldPickle:
             with allow_pickle():
                 return self._load(path)
@@ -289,6 +292,7 @@ class StageReader(MLReader[Any]):
                         f"{cls.__name__}: {path}: saved with a param `{name}` that does not exist"
                     )
                 param = stage.getParam(name)
+                _check_saved(f"{path}: {cls.__name__}: param `{name}`", kinds.get(name), value)
                 found: Any
                 if _is_model(value):
                     found = models[value["sha256"]]
@@ -306,6 +310,22 @@ class StageReader(MLReader[Any]):
                 except TypeError as error:
                     raise IoError(f"{path}: {cls.__name__}: param `{name}` {error}") from None
         return stage
+
+
+def _check_saved(where: str, kind: str | None, value: Any) -> None:
+    """Fail on a value that no stage is saved with.
+
+    A path or URI, which a user may give, would be read or fetched here on the word of a file.
+    """
+    forms = {
+        "model": _is_model(value),
+        "file": _is_model(value),
+        "stage": isinstance(value, dict) and set(value) == {"stage"},
+        "stage_list": isinstance(value, dict) and set(value) == {"stages"},
+    }
+    if kind is not None and not forms.get(kind, True):
+        what = "content under its SHA-256" if kind in ("model", "file") else "stages in folders of their own"
+        raise IoError(f"{where} must be {what}, got {value!r:.80}; the saved stage is damaged or was changed")
 
 
 def _is_model(value: Any) -> bool:
@@ -339,7 +359,7 @@ def _read_metadata(spark: Any, path: str) -> dict[str, Any]:
             raise IoError(f"{path}/metadata: is empty")
         text = line[0]
     else:
-        folder = f"{path.removeprefix('file://')}/metadata"
+        folder = f"{local_path(path)}/metadata"
         if not os.path.isdir(folder):
             raise IoError(f"{folder}: no such folder")
         parts = sorted(name for name in os.listdir(folder) if name.startswith("part-"))
@@ -352,7 +372,7 @@ def _read_models(spark: Any, path: str, hashes: set[str]) -> dict[str, bytes]:
     if spark is not None:
         rows = [tuple(row) for row in spark.read.parquet(f"{path}/models").collect()]
     else:
-        folder = f"{path.removeprefix('file://')}/models"
+        folder = f"{local_path(path)}/models"
         rows = [tuple(r.values()) for r in pq.read_table(folder, schema=_MODELS).to_pylist()]
     models = {}
     for sha256 in hashes:

@@ -1,35 +1,36 @@
-"""Reading folders of images and other files into Spark, and writing images out."""
+"""Reading folders, archives and streams of images and other files into Spark."""
 
 from __future__ import annotations
 
-import io
-import os
-import uuid
-import zipfile
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
-import pyarrow as pa
-
-from mmlrs import _native
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import resolve
-from mmlrs.errors import InvalidParamError, SchemaMismatchError
+from mmlrs._paths import PathLike, path_of
+from mmlrs.engine.archives import Entries
+from mmlrs.engine.datasets import session_ignores_case
+from mmlrs.engine.expr import check_new, quoted
+from mmlrs.errors import InvalidParamError, IoError
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructField
 
-__all__ = ["read_binary_files", "read_image_stream", "read_images", "write_images"]
+__all__ = ["read_binary_files", "read_binary_stream", "read_image_stream", "read_images"]
 
 MAX_BYTES = 268_435_456
 _SAMPLE_STEPS = 1_000_000
-_BATCH_BYTES = 32 * 1024 * 1024
-_IMAGE_FIELDS = {"origin", "height", "width", "nChannels", "data"}
+_FILE_SCHEMA = "path string, modificationTime timestamp, length long, content binary"
+_FILE_COLUMNS = ("path", "modificationTime", "length", "content")
+_ARCHIVES = "*.[zZ][iI][pP]"
+#: Until it has the user's name for it: why `content` is null.
+_WHY = "__mmlrs_why__"
 
 
 def read_binary_files(
     spark: SparkSession,
-    path: str | list[str],
+    path: PathLike | list[PathLike],
     *,
     recursive: bool = True,
     sample_ratio: float = 1.0,
@@ -37,6 +38,7 @@ def read_binary_files(
     seed: int = 0,
     num_partitions: int | None = None,
     max_bytes: int = MAX_BYTES,
+    error_col: str | None = None,
 ) -> DataFrame:
     """Read files, one row each.
 
@@ -44,8 +46,9 @@ def read_binary_files(
     ----------
     spark : pyspark.sql.SparkSession
         Classic or Connect.
-    path : str or list of str
-        Folder, file or glob; folders named `label=cat` give a column `label`, where all folders are named so.
+    path : path or list of paths
+        Folder, file or glob; `~` is the home folder. Folders named `label=cat` give a column `label`, where all folders
+        are named so.
     recursive : bool
         Read sub-folders too.
     sample_ratio : float
@@ -58,31 +61,33 @@ def read_binary_files(
         Repartition to this number.
     max_bytes : int
         A larger file gets a null `content`, and a larger archive entry too.
+    error_col : str, optional
+        Name of a column to add that says why `content` is null: "damaged archive", "damaged archive entry",
+        "encrypted archive entry", "unsupported archive entry" or "too large", then a colon, details and the path.
 
     Returns
     -------
     DataFrame
-        `path`, `length` in bytes, `content`, and the partition columns.
+        `path`, `length` in bytes, `content`, the partition columns, and the error column.
+
+    Raises
+    ------
+    IoError
+        There is nothing at the path.
 
     Notes
     -----
     Spark's file sources leave out files of 0 bytes.
     """
-    _check("read_binary_files", sample_ratio, max_bytes)
-    lookup = recursive and not _partition_columns(spark, path)
-    files = _files(_reader(spark.read, lookup).load(path), max_bytes, zips=not inspect_zip)
-    files = _sampled(files, sample_ratio, seed)
-    if inspect_zip:
-        archives = _reader(spark.read, lookup).option("pathGlobFilter", "*.[zZ][iI][pP]").load(path)
-        if archives.inputFiles():
-            entries = _entries(archives, max_bytes, files)
-            files = files.unionByName(_sampled(entries, sample_ratio, seed), allowMissingColumns=True)
-    return files.repartition(num_partitions) if num_partitions is not None else files
+    request = _Request(
+        "read_binary_files", spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
+    )
+    return _named(_repartitioned(request.files(), num_partitions), error_col)
 
 
 def read_images(
     spark: SparkSession,
-    path: str | list[str],
+    path: PathLike | list[PathLike],
     *,
     recursive: bool = True,
     sample_ratio: float = 1.0,
@@ -106,271 +111,264 @@ def read_images(
         Drop files that are not images; otherwise their `image` is null.
     error_col : str, optional
         Name of a column to add that says why `image` is null: count the failures with
-        `df.where("error is not null").groupBy("error").count()`.
+        `df.where("error is not null").groupBy("error").count()`. Beside the decoder's reasons there are those of
+        `read_binary_files`.
 
     Returns
     -------
     DataFrame
         `path`, `length`, `content` (the encoded bytes), the partition columns, `image` (Spark's image struct: origin,
         height, width, nChannels, mode, data) and the error column.
+
+    Raises
+    ------
+    IoError
+        There is nothing at the path.
     """
-    _check("read_images", sample_ratio, max_bytes)
-    files = read_binary_files(
-        spark,
-        path,
-        recursive=recursive,
-        sample_ratio=sample_ratio,
-        inspect_zip=inspect_zip,
-        seed=seed,
-        num_partitions=num_partitions,
-        max_bytes=max_bytes,
+    request = _Request(
+        "read_images", spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
     )
-    return _decoded(files, drop_invalid, error_col)
+    return _decoded(_repartitioned(request.files(), num_partitions), drop_invalid, error_col)
+
+
+def read_binary_stream(
+    spark: SparkSession,
+    path: PathLike,
+    *,
+    recursive: bool = True,
+    sample_ratio: float = 1.0,
+    inspect_zip: bool = True,
+    seed: int = 0,
+    max_bytes: int = MAX_BYTES,
+    error_col: str | None = None,
+    max_files_per_trigger: int | None = None,
+    partition_schema: str | None = None,
+) -> DataFrame:
+    """Read a growing folder of files as a stream; every file once.
+
+    Parameters
+    ----------
+    spark, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
+        As for `read_binary_files`. An archive is read once too: what is added to it later is not seen.
+    path : path
+        Folder or glob.
+    max_files_per_trigger : int, optional
+        Files per micro-batch; archives are counted on their own.
+    partition_schema : str, optional
+        The columns that folders named `label=cat` give, as in "label string"; otherwise those that are there when the stream
+        starts. A stream over a folder that is empty still cannot know them.
+
+    Returns
+    -------
+    DataFrame
+        A streaming DataFrame with the columns of `read_binary_files`.
+
+    Raises
+    ------
+    IoError
+        There is no such folder.
+    """
+    request = _Request(
+        "read_binary_stream", spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
+    )
+    return _named(request.stream(max_files_per_trigger, partition_schema), error_col)
 
 
 def read_image_stream(
     spark: SparkSession,
-    path: str,
+    path: PathLike,
     *,
     recursive: bool = True,
     sample_ratio: float = 1.0,
+    inspect_zip: bool = True,
     seed: int = 0,
     drop_invalid: bool = False,
     max_bytes: int = MAX_BYTES,
     error_col: str | None = None,
     max_files_per_trigger: int | None = None,
+    partition_schema: str | None = None,
 ) -> DataFrame:
     """Read a growing folder of images as a stream; every file once.
 
     Parameters
     ----------
-    spark, path, recursive, sample_ratio, seed, drop_invalid, max_bytes, error_col
-        As for `read_images`. Archives are not looked into.
-    max_files_per_trigger : int, optional
-        Files per micro-batch.
+    spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, max_files_per_trigger, partition_schema
+        As for `read_binary_stream`.
+    drop_invalid, error_col
+        As for `read_images`.
 
     Returns
     -------
     DataFrame
-        A streaming DataFrame with the columns of `read_images`; partition columns are not discovered.
+        A streaming DataFrame with the columns of `read_images`.
+
+    Raises
+    ------
+    IoError
+        There is no such folder.
     """
-    _check("read_image_stream", sample_ratio, max_bytes)
-    schema = "path string, modificationTime timestamp, length long, content binary"
-    reader = _reader(spark.readStream, recursive).schema(schema)
-    if max_files_per_trigger is not None:
-        reader = reader.option("maxFilesPerTrigger", max_files_per_trigger)
-    files = _sampled(_files(reader.load(path), max_bytes, zips=False), sample_ratio, seed)
-    return _decoded(files, drop_invalid, error_col)
+    request = _Request(
+        "read_image_stream", spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
+    )
+    return _decoded(request.stream(max_files_per_trigger, partition_schema), drop_invalid, error_col)
 
 
-def _check(reader: str, sample_ratio: float, max_bytes: int) -> None:
-    if not 0 <= sample_ratio <= 1:
-        raise InvalidParamError(f"{reader}: param `sample_ratio` must be between 0 and 1, got {sample_ratio}")
-    if max_bytes < 1:
-        raise InvalidParamError(f"{reader}: param `max_bytes` must be at least 1, got {max_bytes}")
+@dataclass
+class _Request:
+    """What a reader was asked for; checked when it is made."""
+
+    reader: str
+    spark: SparkSession
+    path: Any
+    recursive: bool
+    sample_ratio: float
+    inspect_zip: bool
+    seed: int
+    max_bytes: int
+    error_col: str | None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sample_ratio <= 1:
+            raise InvalidParamError(
+                f"{self.reader}: param `sample_ratio` must be between 0 and 1, got {self.sample_ratio}"
+            )
+        if self.max_bytes < 1:
+            raise InvalidParamError(
+                f"{self.reader}: param `max_bytes` must be at least 1, got {self.max_bytes}"
+            )
+        where = f"{self.reader}: param `path`"
+        if isinstance(self.path, list | tuple):
+            self.path = [path_of(path, where) for path in self.path]
+        else:
+            self.path = path_of(self.path, where)
+
+    def files(self) -> DataFrame:
+        """Return the files as they are now, with the column of reasons."""
+        lookup = self.recursive and not self._partitions()
+        files = self._sampled(self._plain(self._load(self.spark.read, lookup)))
+        if not self.inspect_zip:
+            return files
+        archives = self._load(self.spark.read, lookup, _ARCHIVES)
+        if not archives.inputFiles():
+            return files
+        return files.unionByName(self._sampled(self._entries(archives)), allowMissingColumns=True)
+
+    def stream(self, max_files_per_trigger: int | None, partition_schema: str | None) -> DataFrame:
+        """Return the files that are there and those that come, with the column of reasons."""
+        from pyspark.sql.types import StructType
+
+        def fields(ddl: str) -> list[StructField]:
+            return cast("StructType", StructType.fromDDL(ddl)).fields
+
+        partitions = self._partitions() if partition_schema is None else fields(partition_schema)
+        schema = StructType([*fields(_FILE_SCHEMA), *partitions])
+        lookup = self.recursive and not partitions
+
+        def load(pattern: str | None = None) -> DataFrame:
+            reader = self.spark.readStream.schema(schema)
+            if max_files_per_trigger is not None:
+                reader = reader.option("maxFilesPerTrigger", max_files_per_trigger)
+            return self._load(reader, lookup, pattern)
+
+        files = self._sampled(self._plain(load()))
+        if not self.inspect_zip:
+            return files
+        return files.unionByName(self._sampled(self._entries(load(_ARCHIVES))))
+
+    def _partitions(self) -> list[StructField]:
+        """Return the columns that folder names such as `label=cat` give; Spark finds them only without recursive lookup."""
+        try:
+            found = self._load(self.spark.read, False).schema
+        except IoError:
+            raise
+        except Exception as error:
+            if "CONFLICTING" in str(error).upper():
+                return []
+            raise
+        return [field for field in found if field.name not in _FILE_COLUMNS]
+
+    def _load(self, reader: Any, lookup: bool, pattern: str | None = None) -> DataFrame:
+        reader = reader.format("binaryFile").option("recursiveFileLookup", str(lookup).lower())
+        if pattern is not None:
+            reader = reader.option("pathGlobFilter", pattern)
+        return self._found(lambda: reader.load(self.path))
+
+    def _found(self, load: Callable[[], DataFrame]) -> DataFrame:
+        """Return what Spark loads, or say that there is nothing, which Spark finds out at once or with the schema."""
+        try:
+            found = load()
+            found.schema  # noqa: B018 - on Connect this is where the path is looked up
+        except Exception as error:
+            missing = re.search(r"Path does not exist: ([^\n]*?)\.?( SQLSTATE|\n|$)", str(error))
+            if missing is None:
+                raise
+            raise IoError(
+                f"{self.reader}: param `path`: Path does not exist: {missing[1]}; give a folder, a file or a glob that "
+                "the driver and every worker can read"
+            ) from None
+        return found
+
+    def _plain(self, df: DataFrame) -> DataFrame:
+        """Keep plain files, and null the content of those that are too large."""
+        from pyspark.sql import functions as F
+
+        if self.inspect_zip:
+            df = df.where(~F.lower("path").endswith(".zip"))
+        small = F.col("length") <= self.max_bytes
+        too_large = F.format_string(
+            f"too large: %d bytes exceed max_bytes of {self.max_bytes} (%s)", "length", "path"
+        )
+        partitions = [n for n in df.columns if n not in _FILE_COLUMNS]
+        content = F.when(small, F.col("content")).alias("content")
+        why = F.when(~small, too_large).alias(_WHY)
+        return df.select("path", "length", content, *(quoted(n) for n in partitions), why)
+
+    def _entries(self, archives: DataFrame) -> DataFrame:
+        """Return the entries of archives as rows like those of plain files."""
+        from pyspark.sql.types import LongType, StringType, StructField, StructType
+
+        partitions = [field for field in archives.schema if field.name not in _FILE_COLUMNS]
+        archives = archives.select("path", "content", *(quoted(f.name) for f in partitions))
+        path, content = archives.schema["path"], archives.schema["content"]
+        length, why = StructField("length", LongType()), StructField(_WHY, StringType())
+        schema = StructType([path, length, content, *partitions, why])
+        return archives.mapInArrow(Entries(tuple(schema.names), _WHY, self.max_bytes), schema)
+
+    def _sampled(self, df: DataFrame) -> DataFrame:
+        from pyspark.sql import functions as F
+
+        if self.sample_ratio >= 1:
+            return df
+        draw = F.pmod(F.xxhash64(F.col("path"), F.lit(self.seed)), F.lit(_SAMPLE_STEPS))
+        return df.where(draw < int(self.sample_ratio * _SAMPLE_STEPS))
 
 
-_FILE_COLUMNS = ("path", "modificationTime", "length", "content")
+def _repartitioned(df: DataFrame, partitions: int | None) -> DataFrame:
+    return df if partitions is None else df.repartition(partitions)
 
 
-def _partition_columns(spark: SparkSession, path: str | list[str]) -> list[str]:
-    """Return the columns that folder names such as `label=cat` give; Spark finds them only without recursive lookup."""
-    try:
-        columns = _reader(spark.read, False).load(path).columns
-    except Exception as error:
-        if "CONFLICTING" in str(error).upper():
-            return []
-        raise
-    return [name for name in columns if name not in _FILE_COLUMNS]
-
-
-def _reader(reader: Any, recursive: bool) -> Any:
-    return reader.format("binaryFile").option("recursiveFileLookup", str(recursive).lower())
-
-
-def _files(df: DataFrame, max_bytes: int, *, zips: bool) -> DataFrame:
-    """Keep plain files, and null the content of those that are too large."""
-    from pyspark.sql import functions as F
-
-    if not zips:
-        df = df.where(~F.lower("path").endswith(".zip"))
-    content = F.when(F.col("length") <= max_bytes, F.col("content"))
-    return df.withColumn("content", content).drop("modificationTime")
-
-
-def _sampled(df: DataFrame, ratio: float, seed: int) -> DataFrame:
-    from pyspark.sql import functions as F
-
-    if ratio >= 1:
-        return df
-    draw = F.pmod(F.xxhash64(F.col("path"), F.lit(seed)), F.lit(_SAMPLE_STEPS))
-    return df.where(draw < int(ratio * _SAMPLE_STEPS))
+def _named(files: DataFrame, error_col: str | None) -> DataFrame:
+    """Give the column of reasons the user's name, or none."""
+    if error_col is None:
+        return files.drop(_WHY)
+    ignore_case = session_ignores_case(files.sparkSession)
+    check_new([error_col], files.columns, "read_binary_files", ignore_case=ignore_case)
+    return files.withColumnRenamed(_WHY, error_col)
 
 
 def _decoded(files: DataFrame, drop_invalid: bool, error_col: str | None) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    from mmlrs.engine.spark import lineage_of, with_lineage
     from mmlrs.image import ImageTransformer
 
     policy = "skip" if drop_invalid else "keep"
     decode = ImageTransformer(
         inputCol="content", originCol="path", outputCol="image", handleInvalid=policy, errorCol=error_col
     )
-    return decode.transform(files)
-
-
-def _entries(archives: DataFrame, max_bytes: int, like: DataFrame) -> DataFrame:
-    """Return the entries of archives as rows like those of plain files."""
-    partitions = [n for n in archives.columns if n not in _FILE_COLUMNS]
-    columns = ["path", "content", *partitions]
-    schema = like.select("path", "length", "content", *[n for n in partitions if n in like.columns]).schema
-    names = [field.name for field in schema]
-
-    def expand(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for row in batch.to_pylist():
-                shared = {name: row[name] for name in names if name in partitions}
-                yield from _entry_batches(row["path"], row["content"], shared, names, max_bytes, batch.schema)
-
-    return archives.select(*columns).mapInArrow(expand, schema)
-
-
-def _entry_batches(
-    path: str, content: bytes, shared: dict[str, Any], names: list[str], max_bytes: int, schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    """Read one archive, a few megabytes of entries at a time; a broken one is a row with null content."""
-    types = {"path": pa.string(), "length": pa.int64(), "content": pa.binary()}
-    fields = [pa.field(n, types.get(n) or schema.field(n).type) for n in names]
-    rows: list[dict[str, Any]] = []
-    size = 0
-
-    def flush() -> pa.RecordBatch:
-        return pa.RecordBatch.from_pylist(rows, schema=pa.schema(fields))
-
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-    except (zipfile.BadZipFile, TypeError):
-        rows.append({"path": path, "length": len(content or b""), "content": None, **shared})
-        yield flush()
-        return
-    for entry in archive.infolist():
-        if entry.is_dir():
-            continue
-        data = _read_entry(archive, entry, max_bytes)
-        rows.append(
-            {"path": f"{path}/{entry.filename}", "length": entry.file_size, "content": data, **shared}
-        )
-        size += len(data or b"")
-        if size >= _BATCH_BYTES:
-            yield flush()
-            rows.clear()
-            size = 0
-    if rows:
-        yield flush()
-
-
-def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int) -> bytes | None:
-    """Return an entry's bytes; null when it is too large, damaged or encrypted."""
-    try:
-        with archive.open(entry) as file:
-            data = file.read(max_bytes + 1)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError):
-        return None
-    return data if len(data) <= max_bytes else None
-
-
-def write_images(
-    df: DataFrame,
-    path: str,
-    *,
-    image_col: str = "image",
-    name_col: str | None = None,
-    format: str = "png",
-    quality: int = 90,
-) -> int:
-    """Write an image column as encoded files.
-
-    Parameters
-    ----------
-    df : DataFrame
-        With a column of image structs.
-    path : str
-        Folder that every worker can write: local, or any URI that `pyarrow.fs` knows.
-    image_col : str
-        The image column.
-    name_col : str, optional
-        Column with the files' names, without extension; otherwise the base name of the image's origin, or a number.
-        Two rows with the same name are an error only in that the later overwrites the earlier.
-    format : {"png", "jpeg"}
-        PNG keeps every pixel.
-    quality : int
-        JPEG quality, 1 to 100.
-
-    Returns
-    -------
-    int
-        Number of files written. Null images are not written.
-
-    Notes
-    -----
-    A file is written under another name and renamed when complete, so a task that is retried leaves no half file.
-    """
-    from pyspark.sql import functions as F
-
-    if format not in ("png", "jpeg"):
-        raise InvalidParamError(f'write_images: param `format` must be one of "png", "jpeg", got "{format}"')
-    if not 1 <= quality <= 100:
-        raise InvalidParamError(f"write_images: param `quality` must be between 1 and 100, got {quality}")
-    image = _image_column(df, image_col)
-    name = (
-        F.lit(None)
-        if name_col is None
-        else _column(resolve(name_col, df.columns, "write_images", ignore_case=ignores_case(df)))
-    )
-
-    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            count = _write_batch(batch, path, format, quality)
-            yield pa.RecordBatch.from_pydict({"n": [count]})
-
-    rows = df.where(image.isNotNull()).select(name.cast("string").alias("name"), image.alias("image"))
-    written = rows.mapInArrow(write, "n long").agg(F.sum("n")).first()
-    return int(written[0] or 0) if written is not None else 0
-
-
-def _column(name: str) -> Column:
-    from pyspark.sql import functions as F
-
-    return F.col("`" + name.replace("`", "``") + "`")
-
-
-def _image_column(df: DataFrame, name: str) -> Column:
-    """Return the column, which must hold image structs."""
-    found = resolve(name, df.columns, "write_images", ignore_case=ignores_case(df))
-    kind = df.schema[found].dataType
-    if _IMAGE_FIELDS.difference(getattr(kind, "names", ())):
-        raise SchemaMismatchError(
-            f"write_images: column `{name}`: has type {kind.simpleString()}; expected an image struct"
-        )
-    return _column(found)
-
-
-def _write_batch(batch: pa.RecordBatch, path: str, format: str, quality: int) -> int:
-    from pyarrow import fs
-
-    filesystem, folder = (
-        fs.FileSystem.from_uri(path) if "://" in path else (fs.LocalFileSystem(), os.path.abspath(path))
-    )
-    filesystem.create_dir(folder, recursive=True)
-    names = batch.column("name").to_pylist()
-    images = batch.column("image")
-    origins = images.field("origin").to_pylist()
-    encoded = _native.encode_images(images, format, quality).to_pylist()
-    extension = "jpg" if format == "jpeg" else format
-    for name, origin, data in zip(names, origins, encoded, strict=True):
-        stem = name or os.path.splitext(os.path.basename(origin or ""))[0] or uuid.uuid4().hex
-        target = f"{folder}/{stem}.{extension}"
-        part = f"{target}.{uuid.uuid4().hex}.part"
-        filesystem.create_dir(os.path.dirname(target), recursive=True)
-        with filesystem.open_output_stream(part) as stream:
-            stream.write(data)
-        filesystem.move(part, target)
-    return len(encoded)
+    if error_col is None:
+        return decode.transform(files.drop(_WHY))
+    decoded = decode.transform(files)
+    lineage = {name: made for name, made in lineage_of(decoded).items() if name != error_col}
+    known = F.coalesce(F.col(_WHY), F.col(quoted(error_col)))
+    return with_lineage(decoded.withColumn(error_col, known).drop(_WHY), lineage)

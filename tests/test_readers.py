@@ -11,14 +11,16 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
 from pictures import colour, gray, jpeg, most_different, pixels_of, png
 
-from mmlrs.errors import ColumnNotFoundError, InvalidParamError, SchemaMismatchError
+from mmlrs.errors import ColumnNotFoundError, InvalidParamError, IoError, SchemaMismatchError
 from mmlrs.image import (
     ImageTransformer,
     UnrollImage,
     read_binary_files,
+    read_binary_stream,
     read_image_stream,
     read_images,
     write_images,
@@ -139,8 +141,22 @@ def test_an_empty_folder_gives_no_rows(spark, tmp_path):
 
 
 def test_a_folder_that_does_not_exist_is_an_error_that_names_it(spark, tmp_path):
-    with pytest.raises(Exception, match=rf"Path does not exist: file:{tmp_path}/nothing"):
-        read_images(spark, f"{tmp_path}/nothing")
+    for reader in (read_images, read_binary_files, read_image_stream, read_binary_stream):
+        with pytest.raises(IoError, match=rf"Path does not exist: file:{tmp_path}/nothing") as caught:
+            reader(spark, f"{tmp_path}/nothing")
+        assert str(caught.value).startswith(f"{reader.__name__}: param `path`: ")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_path_may_be_an_object_and_begin_at_home(spark, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    put(tmp_path / "photos", {"a.jpg": JPEG})
+    put(tmp_path / "more", {"b.jpg": JPEG})
+    found = read_binary_files(spark, [tmp_path / "photos", Path("~/more")])
+    assert names(found, tmp_path) == ["more/b.jpg", "photos/a.jpg"]
+    assert read_image_stream(spark, Path("~/photos")).isStreaming
+    with pytest.raises(InvalidParamError, match="read_images: param `path` must be a path, got int 7"):
+        read_images(spark, 7)
 
 
 def test_the_number_of_partitions_can_be_set(spark, photos):
@@ -148,7 +164,7 @@ def test_the_number_of_partitions_can_be_set(spark, photos):
     assert read_images(spark, photos, num_partitions=5).count() == 12
 
 
-@pytest.mark.parametrize("reader", [read_binary_files, read_images, read_image_stream])
+@pytest.mark.parametrize("reader", [read_binary_files, read_images, read_image_stream, read_binary_stream])
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -200,7 +216,10 @@ def test_a_file_larger_than_max_bytes_has_no_content(spark, tmp_path):
     found = {row.path.rsplit("/", 1)[1]: row for row in df.collect()}
     assert found["small.jpg"].content == JPEG
     assert (found["large.bmp"].length, found["large.bmp"].content) == (len(JPEG) + 1, None)
-    assert found["large.bmp"].why.startswith("value is null")
+    assert found["large.bmp"].why == (
+        f"too large: {len(JPEG) + 1} bytes exceed max_bytes of {len(JPEG)} (file:{tmp_path}/large.bmp)"
+    )
+    assert found["small.jpg"].why is None
 
 
 def test_a_file_of_no_bytes_is_left_out_as_by_every_file_source_of_spark(spark, tmp_path):
@@ -289,7 +308,9 @@ def test_a_broken_archive_is_one_row_without_content(spark, tmp_path):
     assert names(df, tmp_path) == ["broken.zip", "good.zip/1.jpg"]
     row = df.where("path like '%broken.zip'").first()
     assert (row.content, row.image, row.length) == (None, None, 16)
-    assert row.why == f"value is null (file:{tmp_path}/broken.zip)"
+    assert row.why == (
+        f"damaged archive: 16 bytes that are no zip file, or one that was cut off (file:{tmp_path}/broken.zip)"
+    )
 
 
 def test_a_damaged_or_encrypted_entry_has_no_content_and_the_others_have(spark, tmp_path):
@@ -301,9 +322,19 @@ def test_a_damaged_or_encrypted_entry_has_no_content_and_the_others_have(spark, 
     zipped[starts[2] + 6] |= 1  # the flag of an encrypted entry, in both places where it stands
     zipped[directory[2] + 8] |= 1
     put(tmp_path, {"a.zip": bytes(zipped)})
-    df = read_binary_files(spark, str(tmp_path))
-    contents = {row.path.rsplit("/", 1)[1]: row.content for row in df.collect()}
+    df = read_binary_files(spark, str(tmp_path), error_col="why")
+    assert df.columns == ["path", "length", "content", "why"]
+    found = {row.path.rsplit("/", 1)[1]: row for row in df.collect()}
+    contents = {name: row.content for name, row in found.items()}
     assert contents == {"1.jpg": JPEG, "2.bin": None, "3.jpg": None, "4.jpg": JPEG}
+    causes = {name: row.why and row.why.split(":")[0] for name, row in found.items()}
+    assert causes == {
+        "1.jpg": None,
+        "2.bin": "damaged archive entry",
+        "3.jpg": "encrypted archive entry",
+        "4.jpg": None,
+    }
+    assert found["2.bin"].why.endswith(f"(file:{tmp_path}/a.zip/2.bin)")
 
 
 def test_an_entry_larger_than_max_bytes_has_no_content(spark, tmp_path):
@@ -360,9 +391,17 @@ def test_a_stream_reads_every_file_of_a_growing_folder_once(spark, tmp_path):
         query.awaitTermination()
         return names(spark.read.parquet(str(target)), source)
 
-    assert run() == ["1.jpg", "bad.txt", "sub/2.png"]
-    put(source, {"4.jpg": JPEG, "sub/5.jpg": JPEG})
-    assert run() == ["1.jpg", "4.jpg", "bad.txt", "sub/2.png", "sub/5.jpg"]
+    assert run() == ["1.jpg", "a.zip/3.jpg", "bad.txt", "sub/2.png"]
+    put(source, {"4.jpg": JPEG, "sub/5.jpg": JPEG, "sub/b.zip": archive({"6.jpg": JPEG})})
+    assert run() == [
+        "1.jpg",
+        "4.jpg",
+        "a.zip/3.jpg",
+        "bad.txt",
+        "sub/2.png",
+        "sub/5.jpg",
+        "sub/b.zip/6.jpg",
+    ]
     found = {row.path.rsplit("/", 1)[1]: row for row in spark.read.parquet(str(target)).collect()}
     assert (found["5.jpg"].height, found["5.jpg"].origin) == (20, found["5.jpg"].path)
     assert found["bad.txt"].why.startswith("not an image")
@@ -376,6 +415,41 @@ def test_a_stream_has_the_columns_of_the_batch_and_drops_what_is_no_image(spark,
     query = stream.writeStream.format("memory").queryName("only_images").trigger(availableNow=True).start()
     query.awaitTermination()
     assert names(spark.table("only_images"), tmp_path / "in") == ["a.jpg", "e.png"]
+
+
+def test_a_stream_gives_the_rows_of_the_batch_with_archives_labels_and_reasons(spark, tmp_path):
+    source = put(
+        tmp_path / "in",
+        {
+            "label=cat/year=1/a.jpg": JPEG,
+            "label=dog/year=2/a.zip": archive({"b.jpg": JPEG, "c/d.txt": b"text", "large.bin": bytes(2000)}),
+            "label=dog/year=3/broken.zip": b"PK is not enough",
+        },
+    )
+    options = {"error_col": "why", "max_bytes": 1000}
+    for name, batch, stream in (
+        ("images", read_images, read_image_stream),
+        ("files", read_binary_files, read_binary_stream),
+    ):
+        expected, made = batch(spark, source, **options), stream(spark, source, **options)
+        assert made.schema == expected.schema
+        query = made.writeStream.format("memory").queryName(name).trigger(availableNow=True).start()
+        query.awaitTermination()
+        rows = sorted(spark.table(name).collect(), key=lambda row: row.path)
+        assert rows == sorted(expected.collect(), key=lambda row: row.path)
+        assert len(rows) == 5
+        assert {(row.label, row.year) for row in rows} == {("cat", 1), ("dog", 2), ("dog", 3)}
+
+
+def test_a_stream_over_an_empty_folder_takes_its_labels_from_the_caller(spark, tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    stream = read_binary_stream(spark, source, partition_schema="label string", inspect_zip=False)
+    assert stream.columns == ["path", "length", "content", "label"]
+    put(source, {"label=7/a.jpg": JPEG})
+    query = stream.writeStream.format("memory").queryName("labels").trigger(availableNow=True).start()
+    query.awaitTermination()
+    assert [row.label for row in spark.table("labels").collect()] == ["7"]
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -467,3 +541,107 @@ def test_a_column_that_holds_no_images_is_named(spark, photos, tmp_path):
         SchemaMismatchError, match="write_images: column `content`: has type binary; expected an image"
     ):
         write_images(read_images(spark, photos), str(tmp_path), image_col="content")
+
+
+# -- names from data --------------------------------------------------------------------------------------------------
+
+
+def named(*names: str | None, origins: list[str] | None = None) -> pa.Table:
+    """A table of one picture under several names."""
+    origins = origins or [None] * len(names)
+    contents = pa.table({"content": [PNG] * len(names), "path": pa.array(origins, pa.string())})
+    images = ImageTransformer(inputCol="content", originCol="path", outputCol="image").transform(contents)
+    return images.append_column("name", pa.array(names, pa.string()))
+
+
+def written(folder: Path) -> list[str]:
+    """The files below a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_table_is_written_as_a_data_frame_is(tmp_path):
+    table = named("a", "b/c", "größe 100% (1)", None, origins=["x", "y", "z", "s3://photos/d.e.png"])
+    for path in (
+        tmp_path / "one",
+        str(tmp_path / "two"),
+        f"file:{tmp_path}/three",
+        f"file://{tmp_path}/four",
+    ):
+        assert write_images(table, path, name_col="name") == 4
+    for folder in ("one", "two", "three", "four"):
+        assert written(tmp_path / folder) == ["a.png", "b/c.png", "d.e.png", "größe 100% (1).png"]
+    assert write_images(table.to_pandas(), tmp_path / "five", format="jpeg") == 4
+    assert written(tmp_path / "five") == ["d.e.jpg", "x.jpg", "y.jpg", "z.jpg"]
+    nothing = table.slice(0, 0)
+    assert write_images(nothing, tmp_path / "six") == 0
+
+
+UNSAFE = {
+    "../../escaped": "leads through `..`",
+    "a/../../escaped": "leads through `..`",
+    "..": "leads through `..`",
+    "./a": "leads through `.`",
+    "/etc/escaped": "does not begin in the folder",
+    "~/escaped": "does not begin in the folder",
+    "C:/escaped": "begins with a drive letter",
+    "c:escaped": "begins with a drive letter",
+    "..\\escaped": "holds a backslash",
+    "\\\\server\\escaped": "holds a backslash",
+    "a\0b": "holds a control character",
+    "a\nb": "holds a control character",
+    "": "is empty",
+    "a//b": "holds '' between slashes",
+    "a/": "holds '' between slashes",
+    "CON": "is a device on Windows",
+    "nul.txt": "is a device on Windows",
+    "a/com1/b": "is a device on Windows",
+    "x" * 300: "is too long",
+    "ä" * 127: "is too long",
+}
+
+
+@pytest.mark.parametrize("name", UNSAFE, ids=range(len(UNSAFE)))
+def test_a_name_that_leaves_the_folder_is_one_error_and_nothing_is_written(tmp_path, name):
+    target = tmp_path / "x" / "y" / "out"
+    with pytest.raises(InvalidParamError) as caught:
+        write_images(named("good", name), target, name_col="name")
+    message = str(caught.value)
+    assert message.startswith("write_images: column `name`, row 1 of the batch: the name ")
+    assert UNSAFE[name] in message
+    assert message.endswith("give another name")
+    assert written(tmp_path) == []
+
+
+def test_an_origin_gives_no_name_that_leaves_the_folder(tmp_path):
+    origins = ["zip/../../a.png", "C:\\photos\\b.png", "file:/x/..c.png", "plain"]
+    assert write_images(named(*[None] * 4, origins=origins), tmp_path / "out") == 4
+    assert written(tmp_path) == ["out/..c.png", "out/a.png", "out/b.png", "out/plain.png"]
+    for origin in ("/photos/..", "/photos/CON.png", "a\0.png"):
+        with pytest.raises(InvalidParamError, match=r"write_images: the image's origin .* give names with"):
+            write_images(named(None, origins=[origin]), tmp_path / "out")
+
+
+def test_a_data_frame_has_the_same_error(spark, tmp_path):
+    df = read_images(spark, put(tmp_path / "in", {"a.png": PNG})).selectExpr("image", "'../../b' AS name")
+    with pytest.raises(
+        Exception, match=r"column `name`, row 0 of the batch: the name '../../b' leads through"
+    ):
+        write_images(df, tmp_path / "x" / "out", name_col="name")
+    assert written(tmp_path) == ["in/a.png"]
+
+
+def test_several_images_of_one_name_are_an_error(spark, tmp_path):
+    message = (
+        r"write_images: 3 images have only 2 names, for instance several are `b\.png`; .* with `name_col`"
+    )
+    with pytest.raises(InvalidParamError, match=message):
+        write_images(named("a", "b", "b"), tmp_path / "table", name_col="name")
+    put(tmp_path / "in", {"x/b.png": PNG, "y/b.png": PNG, "a.png": PNG})
+    with pytest.raises(InvalidParamError, match=message):
+        write_images(read_images(spark, tmp_path / "in"), tmp_path / "frame")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(IoError, match=rf"write_images: {tmp_path}/file: cannot be written"):
+        write_images(named("a"), tmp_path / "file", name_col="name")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from functools import lru_cache
 from typing import Any
@@ -34,13 +36,20 @@ def payload(sha256: str, session: Any) -> bytes | None:
 
 
 @lru_cache(maxsize=1)
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    """Return the folder of the files that were sent; it goes with the process."""
-    return tempfile.TemporaryDirectory(prefix="mmlrs-")
+def _folder(process: int) -> str:
+    """Return the folder of the files that this process sends; it goes with the process, not with a forked child."""
+    folder = tempfile.mkdtemp(prefix="mmlrs-")
+
+    def remove() -> None:
+        if os.getpid() == process:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return folder
 
 
 def _file(sha256: str, data: bytes) -> str:
-    path = os.path.join(_folder().name, artifact_name(sha256))
+    path = os.path.join(_folder(os.getpid()), artifact_name(sha256))
     if not os.path.exists(path):
         with open(path + ".part", "wb") as file:
             file.write(data)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmlrs.engine.select import taken
 from mmlrs.errors import DecodeError
 
 __all__ = [
@@ -155,12 +156,12 @@ class Flattened:
         columns = []
         for i, column in enumerate(batch.columns):
             if i not in lengths:
-                columns.append(column.take(pa.array(rows)))
+                columns.append(taken(column, pa.array(rows)))
                 continue
             elements = pc.list_flatten(column)
             there = lengths[i][rows] >= 0
             if not there.all():
-                elements = elements.take(pa.array(np.cumsum(there) - 1, mask=~there))
+                elements = taken(elements, pa.array(np.cumsum(there) - 1, mask=~there))
             columns.append(elements)
         return pa.RecordBatch.from_arrays(columns, schema=self.schema(batch.schema))
 

@@ -12,6 +12,7 @@ from mmlrs.engine import table as tables
 from mmlrs.engine.categories import ORIGIN, decoded
 from mmlrs.engine.datasets import session_ignores_case
 from mmlrs.engine.expr import check_once
+from mmlrs.engine.select import without_views
 from mmlrs.errors import ExecutionError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def to_spark(spark: SparkSession, data: pa.Table) -> Any:
         for f in data.schema
     ]
     # In one chunk: of several Spark may read the first alone.
-    return spark.createDataFrame(data.combine_chunks()).select(*columns)
+    return spark.createDataFrame(without_views(data).combine_chunks()).select(*columns)
 
 
 def collect(df: Any) -> pa.Table:

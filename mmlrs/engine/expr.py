@@ -24,6 +24,7 @@ __all__ = [
     "compile_program",
     "folded",
     "plain",
+    "quoted",
     "resolve",
     "resolve_all",
     "sources_of",
@@ -123,6 +124,11 @@ def sources_of(expr: Expr) -> set[str]:
 def plain(name: str) -> str:
     """Return a name that every stage of Spark ML reads as one column: without dots, spaces and quotes."""
     return re.sub(r"\W", "_", name)
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as SQL spells it."""
+    return "`" + name.replace("`", "``") + "`"
 
 
 def folded(name: str, ignore_case: bool) -> str:

@@ -21,7 +21,7 @@ from mmlrs.engine.cells import encoded_cells, has_pictures
 from mmlrs.engine.missing import with_nan
 from mmlrs.errors import SchemaMismatchError
 
-__all__ = ["INDEX", "from_pandas", "from_polars", "refuse_aside", "to_pandas", "to_polars", "without_views"]
+__all__ = ["INDEX", "from_pandas", "from_polars", "refuse_aside", "to_pandas", "to_polars"]
 
 #: The column that stands for the index.
 INDEX = "__mmlrs_index__"
@@ -227,29 +227,6 @@ def refuse_aside(stage: str, field: pa.Field) -> pa.Field:
         f"{stage}: column `{field.name}`: holds {_ASIDE}{what}; convert it to one type first, text for instance: "
         f"data[{field.name!r}].astype(str)"
     )
-
-
-def without_views(table: pa.Table) -> pa.Table:
-    """Return the table with plain text and bytes instead of views, of which Arrow cannot take or compare rows."""
-    fields = [field.with_type(_without_view(field.type)) for field in table.schema]
-    if all(field.type == old.type for field, old in zip(fields, table.schema, strict=True)):
-        return table
-    columns = [c.cast(field.type) for c, field in zip(table.columns, fields, strict=True)]
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
-
-
-def _without_view(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_string_view(kind):
-        return pa.large_string()
-    if pa.types.is_binary_view(kind):
-        return pa.large_binary()
-    if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_without_view(kind.value_type)))
-    if pa.types.is_large_list(kind):
-        return pa.large_list(kind.value_field.with_type(_without_view(kind.value_type)))
-    if pa.types.is_struct(kind):
-        return pa.struct([member.with_type(_without_view(member.type)) for member in kind])
-    return kind
 
 
 def to_pandas(table: pa.Table, like: Any) -> Any:

@@ -26,7 +26,7 @@ from mmlrs import _native
 from mmlrs.engine import artifacts
 from mmlrs.engine.categories import LEVELS
 from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, check_new, compile_program
+from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, check_new, compile_program, quoted
 from mmlrs.engine.table import attributes, is_vector_struct
 from mmlrs.engine.worker import VECTOR_MEMBERS, Kernel, MergedFit, PartitionFit, vector_struct
 from mmlrs.errors import SchemaMismatchError
@@ -207,11 +207,6 @@ def _members(vector: Column) -> list[Column]:
         F.coalesce(member, F.array().cast(empty[name])) if name in empty else member
         for name, member in members.items()
     ]
-
-
-def quoted(name: str) -> str:
-    """Return a column's name as SQL spells it."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def marked(df: DataFrame, names: list[str], metadata: dict[str, dict[str, Any]]) -> DataFrame:

@@ -13,13 +13,14 @@ from mmlrs import _native
 from mmlrs.engine.categories import LEVELS, ORIGIN, decoded, restored
 from mmlrs.engine.datasets import is_pandas, is_polars
 from mmlrs.engine.expr import Source, Value, bind, check_new, compile_program, resolve_all
-from mmlrs.engine.frames import from_pandas, from_polars, refuse_aside, to_pandas, to_polars, without_views
+from mmlrs.engine.frames import from_pandas, from_polars, refuse_aside, to_pandas, to_polars
+from mmlrs.engine.select import filtered
 from mmlrs.engine.worker import VECTOR_MEMBERS
 
 if TYPE_CHECKING:
     from mmlrs.base import NativeEstimator, NativeTransformer
 
-__all__ = ["from_table", "to_table", "transform", "without_views"]
+__all__ = ["from_table", "to_table", "transform"]
 
 BATCH_ROWS = 4096
 FIT_ROWS = 65_536
@@ -108,7 +109,7 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
         made = program.run(pa.RecordBatch.from_arrays(arrays, schema=read), 0, False)
         columns = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
         whole = pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
-        return whole.filter(made.column(len(outputs))) if skipping else whole
+        return filtered(whole, made.column(len(outputs))) if skipping else whole
 
     return pa.Table.from_batches([run(batch) for batch in batches_of(table)], schema=schema)
 
@@ -144,9 +145,7 @@ def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table], *, moves: bool 
     `moves` says that the work may take rows.
     """
     before = _as_arrow(dataset, index=moves)
-    table = decoded(before)
-    made = work(without_views(table) if moves else table)
-    return from_table(restored(made, before), dataset)
+    return from_table(restored(work(decoded(before)), before), dataset)
 
 
 def attributes(field: pa.Field) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote
 
 from mmlrs import _native
 from mmlrs._names import public
+from mmlrs._paths import PathLike, is_remote, local_path, path_of
 from mmlrs.errors import IoError
 
 __all__ = ["ModelHandle", "ModelLike", "default_model", "model_info"]
@@ -31,8 +32,8 @@ class ModelHandle:
 
     Parameters
     ----------
-    path : str, optional
-        File on this machine.
+    path : path, optional
+        File on this machine; `~` is the home folder.
     sha256 : str, optional
         SHA-256, in hex, of bytes that this process holds.
     """
@@ -40,24 +41,27 @@ class ModelHandle:
     path: str | None = None
     sha256: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.path is not None:
+            object.__setattr__(self, "path", path_of(self.path, "ModelHandle: param `path`"))
+
     @classmethod
     def from_bytes(cls, data: bytes) -> ModelHandle:
         """Make a handle of ONNX bytes; cost: one SHA-256 of them."""
         return cls(sha256=_native.put_blob(data))
 
     @classmethod
-    def from_uri(cls, uri: str) -> ModelHandle:
+    def from_uri(cls, uri: PathLike) -> ModelHandle:
         """Make a handle of a path or URI.
 
         Local paths and `file:` URIs are read when the model is used. Other schemes are fetched now, through
         `pyarrow.fs` (s3, gs, hdfs, abfs) or fsspec where that is installed.
         """
-        parsed = urlparse(uri)
-        if parsed.scheme == "file":
-            return cls(path=os.path.abspath(unquote(parsed.path)))
-        if len(parsed.scheme) <= 1:
-            return cls(path=os.path.abspath(uri))
-        return cls.from_bytes(_fetch(uri))
+        uri = path_of(uri, "ModelHandle: param `uri`")
+        if is_remote(uri):
+            return cls.from_bytes(_fetch(uri))
+        path = unquote(local_path(uri)) if uri.startswith("file:") else uri
+        return cls(path=os.path.abspath(path))
 
     @classmethod
     def from_json(cls, value: dict[str, str]) -> ModelHandle:

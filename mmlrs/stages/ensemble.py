@@ -14,6 +14,7 @@ from mmlrs._generated import stages as _generated
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import check_new, resolve_all
+from mmlrs.engine.select import taken
 from mmlrs.engine.table import is_vector_struct
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 
@@ -140,9 +141,9 @@ class EnsembleByKey(_generated.EnsembleByKey):
             fields.append(pa.field(name, made.type, metadata=keep))
             columns.append(made)
         if self.getCollapseGroup():
-            out = table.select(keys).take(pa.array(first))
+            out = taken(table.select(keys), pa.array(first))
         else:
-            out, columns = table, [column.take(pa.array(codes)) for column in columns]
+            out, columns = table, [taken(column, pa.array(codes)) for column in columns]
         for field, column in zip(fields, columns, strict=True):
             out = out.append_column(field, column)
         return out

@@ -14,6 +14,7 @@ from mmlrs.engine.batches import is_list
 from mmlrs.engine.bridge import collect, through_spark
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import check_new
+from mmlrs.engine.select import filtered, taken
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 __all__ = ["Explode", "PartitionSample", "Query"]
@@ -53,8 +54,8 @@ class Explode(_generated.Explode):
         copies = np.maximum(lengths, 1) if self.getKeepEmpty() else lengths
         rows = np.repeat(np.arange(len(lengths)), copies)
         filled = lengths[rows] > 0
-        elements = pc.list_flatten(column).take(pa.array(np.cumsum(filled) - 1, mask=~filled))
-        return table.take(pa.array(rows)).append_column(
+        elements = taken(pc.list_flatten(column), pa.array(np.cumsum(filled) - 1, mask=~filled))
+        return taken(table, pa.array(rows)).append_column(
             pa.field(self.getOutputCol(), kind.value_type), elements
         )
 
@@ -109,9 +110,9 @@ class PartitionSample(_generated.PartitionSample):
         if self.getMode() == "Head":
             return table.slice(0, count)
         if share is not None:
-            return table.filter(pa.array(random.random(table.num_rows) < share))
+            return filtered(table, pa.array(random.random(table.num_rows) < share))
         drawn = random.choice(table.num_rows, min(count or 0, table.num_rows), replace=False)
-        return table.take(pa.array(np.sort(drawn), pa.int64()))
+        return taken(table, pa.array(np.sort(drawn), pa.int64()))
 
 
 _RANDOM = "__mmlrs_random__"

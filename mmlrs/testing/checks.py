@@ -229,6 +229,39 @@ def check_kinds_of_table(stage: Stage, data: pa.Table, spark: Any) -> None:
     assert_same(run_stage(stage, Capsule()), expected)
 
 
+def check_views(stage: Stage, data: pa.Table, spark: Any) -> None:
+    """Text and bytes may be views, as polars has them, in columns that the stage reads and in others."""
+    texts = [f"text {i}" for i in range(data.num_rows)]
+    data = data.append_column("__text__", pa.array(texts))
+    data = data.append_column("__texts__", pa.array([[text, None] for text in texts]))
+    viewed = pa.table({f.name: _viewed(data[f.name].combine_chunks()) for f in data.schema})
+    viewed = pa.Table.from_arrays(
+        viewed.columns, schema=pa.schema([f.with_type(viewed.field(f.name).type) for f in data.schema])
+    )
+    assert_same(run_stage(stage, viewed), run_stage(stage, data))
+    if stage.hasParam("handleInvalid"):
+        skipping = stage.copy()._set(handleInvalid="skip")
+        assert_same(run_stage(skipping, viewed), run_stage(skipping, data))
+
+
+def _viewed(array: pa.Array) -> pa.Array:
+    """Return an array with views in place of text and bytes, in whatever depth."""
+    kind = array.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return array.cast(pa.string_view())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return array.cast(pa.binary_view())
+    if pa.types.is_list(kind) and not pa.types.is_nested(kind.value_type):
+        values = _viewed(array.values)
+        field = kind.value_field.with_type(values.type)
+        return pa.ListArray.from_arrays(array.offsets, values, type=pa.list_(field), mask=array.is_null())
+    if pa.types.is_struct(kind):
+        members = [_viewed(array.field(i)) for i in range(len(kind))]
+        fields = [field.with_type(member.type) for field, member in zip(kind, members, strict=True)]
+        return pa.StructArray.from_arrays(members, fields=fields, mask=array.is_null())
+    return array
+
+
 def check_other_columns(stage: Stage, data: pa.Table, spark: Any) -> None:
     """Columns that the stage does not name stay as they are."""
     from mmlrs.stages import SelectColumns
@@ -429,6 +462,7 @@ _CHECKS: list[Check] = [
     check_chunks,
     check_order,
     check_kinds_of_table,
+    check_views,
     check_other_columns,
     check_missing_column,
     check_existing_output,

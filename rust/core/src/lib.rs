@@ -8,6 +8,7 @@ mod counters;
 mod error;
 mod file_key;
 mod fit;
+mod fork;
 mod nearest;
 mod param;
 mod policy;
@@ -18,13 +19,14 @@ mod threads;
 pub mod types;
 pub mod vector;
 
-pub use blob::{blob, put_blob, sha256_hex};
+pub use blob::{blob, hold_blobs, put_blob, sha256_hex};
 pub use block::Block;
 pub use column::{Column, Materialized, NativeColumn};
 pub use counters::{Counter, counters, reset_counters};
 pub use error::{Error, ErrorKind, Result};
 pub use file_key::FileKey;
 pub use fit::{DynFit, Fit, FitState, Fitted};
+pub use fork::{Kept, PerProcess, forked};
 pub use nearest::{edit_distance, misspelt, nearest, suggestion};
 pub use param::{
     ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,

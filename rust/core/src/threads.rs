@@ -1,18 +1,19 @@
 //! The thread budget of a run and a parallel loop that respects it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::{Error, Result};
+use crate::{Error, PerProcess, Result};
 
 /// How many threads a run may use: the task's cores on Spark, the machine's cores on a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThreadBudget(usize);
 
-static POOLS: LazyLock<Mutex<HashMap<usize, Arc<ThreadPool>>>> = LazyLock::new(Mutex::default);
+/// Of each process its own: threads do not survive a fork.
+static POOLS: PerProcess<HashMap<usize, Arc<ThreadPool>>> = PerProcess::new(HashMap::new);
 
 impl ThreadBudget {
     /// A budget of `threads`; 0 means the cores this process may use.
@@ -33,7 +34,7 @@ impl ThreadBudget {
         if self.0 <= 1 {
             return Ok(None);
         }
-        let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = POOLS.lock();
         if let Some(pool) = pools.get(&self.0) {
             return Ok(Some(pool.clone()));
         }

@@ -1,6 +1,6 @@
 //! The decoded image: 8-bit rows of gray, BGR or BGRA pixels, owned or borrowed.
 
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mmlrs_core::{Error, Result};
 use opencv::boxed_ref::BoxedRef;
@@ -164,11 +164,13 @@ fn cause(message: &str) -> String {
 
 /// `OpenCV`'s own threads stay off: the run's thread budget is spent on rows.
 fn single_threaded() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    // Twice does no harm, while a `Once` that another thread runs would be stuck in a forked child.
+    if !DONE.load(Ordering::Relaxed) {
         // A failure leaves the default, which is only slower.
         let _ = opencv::core::set_num_threads(1);
-    });
+        DONE.store(true, Ordering::Relaxed);
+    }
 }
 
 fn check_shape(height: usize, width: usize, channels: usize, bytes: usize) -> Result<()> {

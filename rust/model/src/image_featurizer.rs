@@ -1,12 +1,13 @@
 //! `ImageFeaturizer`: decode, resize, normalise, infer, in one pass over the batch.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Context, Error, HasSample, ModelSource, Output, Result, RowPolicy, Sample, Transform, put_blob, types,
+    Block, Context, Error, HasSample, ModelSource, Output, PerProcess, Result, RowPolicy, Sample, Transform, put_blob,
+    types,
 };
 use mmlrs_image::{
     ChannelOrder, DecodeOptions, ImageColumn, Interpolation, TensorPrep, check_image_input, testing::binary_batch,
@@ -225,10 +226,9 @@ impl ImageFeaturizer {
 /// Runs one made-up picture to see the row shape of an output, where the graph does not tell; once per process.
 fn learned_shape(prepared: &Prepared, output: &ValueInfo, prep: &TensorPrep) -> Result<Vec<usize>> {
     type Key = (String, usize, usize);
-    static SHAPES: Mutex<Option<HashMap<Key, Vec<usize>>>> = Mutex::new(None);
+    static SHAPES: PerProcess<HashMap<Key, Vec<usize>>> = PerProcess::new(HashMap::new);
     let key: Key = (prepared.sha256().to_owned(), prep.height, prep.width);
-    let mut shapes = SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
-    let shapes = shapes.get_or_insert_default();
+    let mut shapes = SHAPES.lock();
     if let Some(shape) = shapes.get(&key) {
         return Ok(shape.clone());
     }

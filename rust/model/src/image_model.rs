@@ -1,9 +1,9 @@
 //! What a network for pictures wants: input size and layout, normalisation, and which tensor holds the features.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use mmlrs_core::{Error, ModelSource, Result};
+use mmlrs_core::{Error, ModelSource, PerProcess, Result};
 use mmlrs_image::Layout;
 use serde_json::Value;
 
@@ -180,10 +180,9 @@ pub fn wanted_tensor(source: &ModelSource, wanted: Wanted<'_>) -> Result<String>
 type Search = (String, String, usize);
 
 fn searched(source: &ModelSource, output: &str, layers: usize) -> Result<Option<String>> {
-    static FOUND: Mutex<Option<HashMap<Search, Option<String>>>> = Mutex::new(None);
+    static FOUND: PerProcess<HashMap<Search, Option<String>>> = PerProcess::new(HashMap::new);
     let key: Search = (sha256_of(source)?, output.to_owned(), layers);
-    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = found.get_or_insert_default();
+    let mut found = FOUND.lock();
     if let Some(name) = found.get(&key) {
         return Ok(name.clone());
     }

@@ -53,7 +53,7 @@ pub use info::{Dim, ModelInfo, ValueInfo, ValueKind};
 pub use onnx_model::ONNXModel;
 pub use portable::self_contained;
 pub use prepared::{Batch, Prepared, model_info, prepare};
-pub use runtime::{Runtime, available_providers, runtime_version, set_library_locator};
+pub use runtime::{Runtime, available_providers, hold_runtime, runtime_version, set_library_locator};
 pub use sample::{sample_image_model, sample_model};
 pub use session::{Device, OptLevel, SessionOptions};
 pub use text_embedder::TextEmbedder;

@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use mmlrs_core::{Error, ModelSource, Result, sha256_hex};
+use mmlrs_core::{Error, ModelSource, PerProcess, Result, sha256_hex};
 use onnx_protobuf::{Message, ModelProto};
 use serde_json::{Value, json};
 
@@ -107,9 +107,9 @@ pub fn model_info(source: &ModelSource) -> Result<Arc<ModelInfo>> {
 }
 
 fn summary(source: &ModelSource) -> Result<Arc<Summary>> {
-    static CACHE: Mutex<Vec<(String, Arc<Summary>)>> = Mutex::new(Vec::new());
+    static CACHE: PerProcess<Vec<(String, Arc<Summary>)>> = PerProcess::new(Vec::new);
     let sha256 = sha256_of(source)?;
-    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut cache = CACHE.lock();
     if let Some((_, summary)) = cache.iter().find(|(key, _)| *key == sha256) {
         return Ok(summary.clone());
     }
@@ -139,7 +139,7 @@ pub fn prepared_for(source: &ModelSource) -> Result<Option<Vec<String>>> {
 /// Identity of a prepared model: the file matters for models with side files.
 type Key = (String, Option<PathBuf>, Vec<String>);
 
-static CACHE: Mutex<Vec<(Key, Arc<Prepared>)>> = Mutex::new(Vec::new());
+static CACHE: PerProcess<Vec<(Key, Arc<Prepared>)>> = PerProcess::new(Vec::new);
 
 /// Prepares a model to compute `fetches`: outputs or any internal tensors; none means all outputs. The work is done once
 /// per process and model.
@@ -149,7 +149,7 @@ pub fn prepare(source: &ModelSource, fetches: &[String]) -> Result<Arc<Prepared>
         ModelSource::Blob(_) => None,
     };
     let key: Key = (sha256_of(source)?, path, fetches.to_vec());
-    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut cache = CACHE.lock();
     if let Some((_, prepared)) = cache.iter().find(|(k, _)| *k == key) {
         return Ok(prepared.clone());
     }

@@ -1,9 +1,9 @@
 //! ONNX Runtime: found and loaded at the first use, never at import.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{MutexGuard, OnceLock};
 
-use mmlrs_core::{Error, Result};
+use mmlrs_core::{Error, Kept, Result};
 use ort::environment::Environment;
 use ort::ep::ExecutionProvider;
 use ort::logging::LogLevel;
@@ -11,7 +11,8 @@ use ort::logging::LogLevel;
 type Locator = Box<dyn Fn() -> Result<PathBuf> + Send + Sync>;
 
 static LOCATOR: OnceLock<Locator> = OnceLock::new();
-static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
+/// Forked children keep it: a process may start the runtime once only, and a child counts as the same.
+static RUNTIME: Kept<Option<Runtime>> = Kept::new(None);
 
 /// The loaded ONNX Runtime.
 #[derive(Debug, Clone)]
@@ -30,10 +31,32 @@ pub fn set_library_locator(locator: Box<dyn Fn() -> Result<PathBuf> + Send + Syn
 
 /// The runtime, loaded now if it is not yet. A failure is not remembered: installing the package cures it.
 pub fn runtime() -> Result<Runtime> {
-    let mut slot = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(runtime) = &*slot {
-        return Ok(runtime.clone());
-    }
+    Ok(loading()?.runtime)
+}
+
+/// The runtime, for as long as a model is loaded into it. Nobody forks meanwhile: the runtime has locks of its own.
+pub fn loading() -> Result<Loading> {
+    let mut slot = RUNTIME.lock();
+    let runtime = match &*slot {
+        Some(runtime) => runtime.clone(),
+        None => slot.insert(start()?).clone(),
+    };
+    Ok(Loading { runtime, _held: slot })
+}
+
+/// Waits for models that are being loaded, and keeps other threads from it until the calling thread has forked.
+pub fn hold_runtime() {
+    RUNTIME.hold();
+}
+
+/// The runtime, held.
+pub struct Loading {
+    /// The runtime.
+    pub runtime: Runtime,
+    _held: MutexGuard<'static, Option<Runtime>>,
+}
+
+fn start() -> Result<Runtime> {
     let library = match LOCATOR.get() {
         Some(locator) => locator()?,
         None => std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from).ok_or_else(|| missing("no library was named"))?,
@@ -49,7 +72,7 @@ pub fn runtime() -> Result<Runtime> {
         .map_err(|e| Error::model(format!("ONNX Runtime does not start: {e}")))?;
     // Every failure comes back as a status, so what the runtime would print besides only floods the executor's log.
     environment.set_log_level(LogLevel::Fatal);
-    Ok(slot.insert(Runtime { environment, library }).clone())
+    Ok(Runtime { environment, library })
 }
 
 fn missing(cause: &str) -> Error {

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mmlrs_core::{Counter, Error, Result};
+use mmlrs_core::{Counter, Error, PerProcess, Result};
+use ort::environment::Environment;
 use ort::ep::ExecutionProvider;
 use ort::logging::LogLevel;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 
 use crate::prepared::{Content, Prepared};
-use crate::runtime::{Runtime, runtime};
+use crate::runtime::{loading, runtime};
 
 /// Sessions kept; the least recently used one goes first.
 const CAPACITY: usize = 8;
@@ -135,27 +136,22 @@ impl LoadedModel {
     }
 }
 
-/// Identity of a session. The process is part of it: threads do not survive a fork.
+/// Identity of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
-    process: u32,
     sha256: String,
     folder: Option<PathBuf>,
     options: SessionOptions,
 }
 
-static CACHE: Mutex<Vec<(Key, Arc<LoadedModel>)>> = Mutex::new(Vec::new());
+/// Of each process its own: the threads of a session do not survive a fork.
+static CACHE: PerProcess<Vec<(Key, Arc<LoadedModel>)>> = PerProcess::new(Vec::new);
 
 /// The session of a prepared model, loaded now if the process does not have it. Loading happens under the lock, so two
 /// threads that want the same model load it once.
 pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<LoadedModel>> {
-    let key = Key {
-        process: std::process::id(),
-        sha256: prepared.sha256().to_owned(),
-        folder: prepared.folder().map(PathBuf::from),
-        options,
-    };
-    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = Key { sha256: prepared.sha256().to_owned(), folder: prepared.folder().map(PathBuf::from), options };
+    let mut cache = CACHE.lock();
     if let Some(at) = cache.iter().position(|(k, _)| *k == key) {
         let entry = cache.remove(at);
         let model = entry.1.clone();
@@ -171,11 +167,7 @@ pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<Loade
     };
     let model = Arc::new(LoadedModel { session: Mutex::new(session), on_cpu });
     if cache.len() >= CAPACITY {
-        let old = cache.remove(0);
-        if old.0.process != key.process {
-            // Its threads live in the parent process: closing it here would wait for them for ever.
-            std::mem::forget(old);
-        }
+        cache.remove(0);
     }
     cache.push((key, model.clone()));
     Ok(model)
@@ -220,8 +212,8 @@ fn open_on(
     let failed =
         |e: ort::Error| Error::model(format!("ONNX Runtime cannot load the model: {}", one_line(&e.to_string())));
     // Even an `ort::Error` needs the library: nothing of `ort` may be touched before this.
-    let runtime = runtime()?;
-    let mut builder = configured(&runtime, folder, options, cuda).map_err(failed)?;
+    let loading = loading()?;
+    let mut builder = configured(&loading.runtime.environment, folder, options, cuda).map_err(failed)?;
     match content {
         Content::Bytes(bytes) => builder.commit_from_memory(bytes),
         Content::File(path) => builder.commit_from_file(path),
@@ -230,12 +222,12 @@ fn open_on(
 }
 
 fn configured(
-    runtime: &Runtime,
+    environment: &Environment,
     folder: Option<&std::path::Path>,
     options: SessionOptions,
     cuda: Option<i32>,
 ) -> ort::Result<SessionBuilder> {
-    let mut builder = Session::builder(&runtime.environment)?
+    let mut builder = Session::builder(environment)?
         .with_log_level(LogLevel::Fatal)?
         .with_optimization_level(options.level.ort())?
         .with_intra_threads(options.threads.max(1))?

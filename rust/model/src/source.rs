@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
-use mmlrs_core::{Error, FileKey, ModelSource, Result, sha256_hex};
+use mmlrs_core::{Error, FileKey, ModelSource, PerProcess, Result, sha256_hex};
 use onnx_protobuf::{Message, ModelProto};
 
 /// A parsed model with what it was parsed from.
@@ -19,7 +19,7 @@ pub struct Loaded {
     pub path: Option<PathBuf>,
 }
 
-static FILE_HASHES: LazyLock<Mutex<HashMap<FileKey, String>>> = LazyLock::new(Mutex::default);
+static FILE_HASHES: PerProcess<HashMap<FileKey, String>> = PerProcess::new(HashMap::new);
 
 /// SHA-256 of a model, without reading a file that was hashed before and has not changed since.
 pub fn sha256_of(source: &ModelSource) -> Result<String> {
@@ -27,7 +27,7 @@ pub fn sha256_of(source: &ModelSource) -> Result<String> {
         ModelSource::Blob(sha256) => Ok(sha256.clone()),
         ModelSource::Path(path) => {
             let key = file_key(path)?;
-            if let Some(hash) = FILE_HASHES.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            if let Some(hash) = FILE_HASHES.lock().get(&key) {
                 return Ok(hash.clone());
             }
             Ok(remember(key, &read_file(path)?))
@@ -57,7 +57,7 @@ pub fn load(source: &ModelSource) -> Result<Loaded> {
 
 fn remember(key: FileKey, bytes: &[u8]) -> String {
     let hash = sha256_hex(bytes);
-    FILE_HASHES.lock().unwrap_or_else(PoisonError::into_inner).insert(key, hash.clone());
+    FILE_HASHES.lock().insert(key, hash.clone());
     hash
 }
 

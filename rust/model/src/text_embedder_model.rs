@@ -1,9 +1,9 @@
 //! A model of texts: which inputs it has, which output holds the embedding, and runs over rows of tokens.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use mmlrs_core::{Error, ModelSource, Result};
+use mmlrs_core::{Error, ModelSource, PerProcess, Result};
 use mmlrs_text::Tokens;
 use ort::session::SessionInputValue;
 use ort::value::{Tensor, ValueType};
@@ -99,9 +99,9 @@ impl TextModel {
     /// kept.
     pub fn probe(&self, tokens: &Tokens, length: usize) -> Result<Vec<usize>> {
         type Key = (String, String, usize);
-        static SHAPES: Mutex<Vec<(Key, Result<Vec<usize>>)>> = Mutex::new(Vec::new());
+        static SHAPES: PerProcess<Vec<(Key, Result<Vec<usize>>)>> = PerProcess::new(Vec::new);
         let key: Key = (self.prepared.sha256().to_owned(), self.output.clone(), length);
-        let mut shapes = SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shapes = SHAPES.lock();
         if let Some((_, shape)) = shapes.iter().find(|(k, _)| *k == key) {
             return shape.clone();
         }

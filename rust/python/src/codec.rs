@@ -99,7 +99,7 @@ fn encode_all(array: &ArrayRef, format: &str, quality: u8) -> Result<BinaryArray
 }
 
 /// An Arrow array as a `pyarrow.Array`.
-fn to_pyarrow(py: Python<'_>, array: ArrayRef) -> PyResult<Bound<'_, PyAny>> {
+pub fn to_pyarrow(py: Python<'_>, array: ArrayRef) -> PyResult<Bound<'_, PyAny>> {
     let batch = detached(py, || Ok(RecordBatch::try_from_iter([("values", array)])?))?;
     PyRecordBatch::new(batch).into_pyarrow(py)?.call_method1("column", (0,))
 }

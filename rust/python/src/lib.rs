@@ -3,9 +3,11 @@
 mod codec;
 mod errors;
 mod fit;
+mod fork;
 mod models;
 mod program;
 mod registry;
+mod select;
 
 use pyo3::prelude::*;
 
@@ -24,13 +26,14 @@ mod native {
     use crate::registry::{
         check_params, counters, nearest, reset_counters, sample, stage_inputs, stage_specs, versions,
     };
+    #[pymodule_export]
+    use crate::select::take;
 
     use pyo3::prelude::*;
 
     #[pymodule_init]
-    #[expect(clippy::unnecessary_wraps, reason = "the signature pyo3 asks for")]
-    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::models::register_locator();
-        Ok(())
+        crate::fork::register(module)
     }
 }

@@ -5,12 +5,12 @@
 //! cannot come to mean other data while its entry lives.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_data::ArrayData;
 
-use mmlrs_core::{Column, RowError};
+use mmlrs_core::{Column, PerProcess, RowError};
 
 /// The result of one node on one batch.
 #[derive(Debug, Clone)]
@@ -61,11 +61,10 @@ struct Memo {
     requested: HashSet<Arc<str>>,
 }
 
-static MEMO: Mutex<Option<Memo>> = Mutex::new(None);
+static MEMO: PerProcess<Memo> = PerProcess::new(Memo::default);
 
 fn with<T>(f: impl FnOnce(&mut Memo) -> T) -> T {
-    let mut memo = MEMO.lock().unwrap_or_else(PoisonError::into_inner);
-    f(memo.get_or_insert_with(Memo::default))
+    f(&mut MEMO.lock())
 }
 
 /// Says that `program` now sees these sources; what it saw before is forgotten with all that was made of it.

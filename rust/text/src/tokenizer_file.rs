@@ -1,11 +1,11 @@
 //! A tokenizer.json, parsed once per process, and the tokens it makes of texts.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayAccessor, ArrayRef};
 use arrow_schema::DataType;
-use mmlrs_core::{Error, FileKey, FileSource, ModelSource, Result, ThreadBudget, parallel_map};
+use mmlrs_core::{Error, FileKey, FileSource, ModelSource, PerProcess, Result, ThreadBudget, parallel_map};
 use tokenizers::{
     PaddingDirection, PostProcessor, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy,
 };
@@ -72,7 +72,7 @@ enum Content {
 
 type Key = (Content, TokenizerOptions);
 
-static CACHE: Mutex<Vec<(Key, Arc<TextTokenizer>)>> = Mutex::new(Vec::new());
+static CACHE: PerProcess<Vec<(Key, Arc<TextTokenizer>)>> = PerProcess::new(Vec::new);
 
 impl TextTokenizer {
     /// The tokenizer of a file, parsed now if this process does not have it.
@@ -82,7 +82,7 @@ impl TextTokenizer {
             ModelSource::Path(path) => Content::File(FileKey::of(path, "a tokenizer is the tokenizer.json in it")?),
         };
         let key: Key = (content, options);
-        let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = CACHE.lock();
         if let Some((_, tokenizer)) = cache.iter().find(|(k, _)| *k == key) {
             return Ok(tokenizer.clone());
         }

@@ -1,0 +1,288 @@
+"""Columns of vectors as matrices of NumPy and SciPy, whatever library holds the column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mmlrs.errors import DecodeError, SchemaMismatchError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+__all__ = ["to_numpy", "to_scipy"]
+
+_MEMBERS = {"type", "size", "indices", "values"}
+_SPARSE = 0
+
+
+def to_numpy(column: Any) -> npt.NDArray[np.floating[Any]]:
+    """Return a column of vectors as a matrix, one row per vector.
+
+    Parameters
+    ----------
+    column : pyarrow, pandas or polars column, or sequence
+        Vectors as any stage makes them: lists of numbers, arrays, structs of Spark ML vectors, dense or sparse, what pandas
+        makes of these, or pyspark's own vectors, as in `[row.features for row in df.collect()]`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows, length of the vectors); float32 where the vectors are, else float64. A null row is a row of NaN, and so
+        is a null value within a vector. The array may share its memory with an Arrow column, and is read-only then.
+
+    Raises
+    ------
+    DecodeError
+        The vectors have different lengths, or one is damaged.
+    SchemaMismatchError
+        The column does not hold vectors.
+
+    Notes
+    -----
+    Dense vectors of Arrow columns without nulls are not copied. Sparse vectors become dense: see `to_scipy`.
+
+    Examples
+    --------
+    >>> import mmlrs, pyarrow as pa
+    >>> mmlrs.to_numpy(pa.array([[1.0, 2.0], None, [3.0, 4.0]]))
+    array([[ 1.,  2.],
+           [nan, nan],
+           [ 3.,  4.]])
+    """
+    rows = _rows(column, "to_numpy")
+    shape = (len(rows.valid), rows.size)
+    if rows.full:
+        return rows.values.reshape(shape)
+    matrix = np.zeros(shape, rows.values.dtype)
+    numbers = np.flatnonzero(rows.valid)
+    matrix[np.repeat(numbers, rows.counts), rows.columns] = rows.values
+    matrix[~rows.valid] = np.nan
+    return matrix
+
+
+def to_scipy(column: Any) -> csr_matrix:
+    """Return a column of vectors as a sparse matrix, one row per vector.
+
+    Parameters
+    ----------
+    column : pyarrow, pandas or polars column, or sequence
+        Vectors as for `to_numpy`.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        Shape (rows, length of the vectors); float32 where the vectors are, else float64. Zeros are not stored.
+
+    Raises
+    ------
+    DecodeError
+        A row is null, the vectors have different lengths, or one is damaged.
+    SchemaMismatchError
+        The column does not hold vectors.
+    ImportError
+        SciPy is not installed.
+
+    Examples
+    --------
+    >>> import mmlrs
+    >>> from pyspark.ml.linalg import Vectors
+    >>> matrix = mmlrs.to_scipy([Vectors.sparse(4, [1], [5.0]), Vectors.dense([0.0, 0.0, 0.0, 7.0])])
+    >>> matrix.shape, matrix.nnz
+    ((2, 4), 2)
+    """
+    try:
+        from scipy.sparse import csr_matrix
+    except ImportError:
+        raise ImportError("to_scipy: SciPy is not installed; pip install scipy") from None
+    rows = _rows(column, "to_scipy")
+    if not rows.valid.all():
+        raise DecodeError(
+            f"to_scipy: row {int(np.argmin(rows.valid))} is null, and a sparse matrix has no missing rows; drop the nulls, or "
+            "use to_numpy, where they are NaN"
+        )
+    starts = np.concatenate([[0], np.cumsum(rows.counts)])
+    # A copy: what follows changes the arrays in place.
+    matrix = csr_matrix((rows.values, rows.columns, starts), shape=(len(rows.valid), rows.size), copy=True)
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix
+
+
+@dataclass
+class _Rows:
+    """The stored values of vectors, one after the other, with the column each belongs to.
+
+    `valid` has an item for each row, `counts` one for each row that is not null.
+    """
+
+    valid: npt.NDArray[np.bool_]
+    sizes: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+    columns: npt.NDArray[np.int64]
+    values: npt.NDArray[np.floating[Any]]
+    full: bool
+    size: int = 0
+
+
+def _rows(column: Any, function: str) -> _Rows:
+    """Read a column of whatever library."""
+    chunks = [_chunk(chunk, function) for chunk in _arrow(column, function)]
+    if not chunks:
+        nothing = np.zeros(0, np.int64)
+        return _Rows(np.zeros(0, np.bool_), nothing, nothing, nothing, np.zeros(0), full=False)
+    valid = np.concatenate([c.valid for c in chunks])
+    sizes = np.concatenate([c.sizes for c in chunks])
+    rows = _Rows(
+        valid,
+        sizes,
+        np.concatenate([c.counts for c in chunks]),
+        np.concatenate([c.columns for c in chunks]),
+        chunks[0].values if len(chunks) == 1 else np.concatenate([c.values for c in chunks]),
+        full=all(c.full for c in chunks),
+        size=int(sizes[0]) if len(sizes) else max(c.size for c in chunks),
+    )
+    different = np.flatnonzero(sizes != rows.size)
+    if len(different):
+        numbers = np.flatnonzero(valid)
+        other = int(different[0])
+        raise DecodeError(
+            f"{function}: the vectors have different lengths: {rows.size} in row {numbers[0]}, {sizes[other]} in row "
+            f"{numbers[other]}; a matrix has rows of one length"
+        )
+    return rows
+
+
+def _arrow(column: Any, function: str) -> list[pa.Array]:
+    """Return the chunks of a column; Arrow data is not copied."""
+    if isinstance(column, pa.Array):
+        return [column]
+    if isinstance(column, pa.ChunkedArray):
+        return column.chunks or [pa.array([], column.type)]
+    if isinstance(column, np.ndarray) and column.ndim == 2 and column.dtype != object:
+        return [pa.FixedSizeListArray.from_arrays(pa.array(column.ravel()), column.shape[1])]
+    kind = type(column).__module__.partition(".")[0]
+    if kind == "pandas" and not hasattr(column, "to_frame"):
+        raise _no_vectors(function, f"is a {type(column).__name__}; give one of its columns")
+    if kind == "pandas" and column.dtype != object:
+        found = pa.array(column)
+        return found.chunks if isinstance(found, pa.ChunkedArray) else [found]
+    if kind not in ("pandas", "numpy") and hasattr(column, "__arrow_c_stream__"):
+        return _arrow(pa.chunked_array(column), function)
+    if isinstance(column, str | bytes | dict) or not isinstance(column, Iterable):
+        raise _no_vectors(function, f"is a {type(column).__name__}")
+    rows = [_plain(row) for row in column]
+    try:
+        return [pa.array(rows, from_pandas=True)]
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise _no_vectors(function, f"has rows of several kinds ({error})") from None
+
+
+def _plain(row: Any) -> Any:
+    """Return pyspark's vectors as the struct they are in a column; other rows as they are."""
+    if not hasattr(row, "toArray"):
+        return row.tolist() if isinstance(row, np.ndarray) and row.dtype == object else row
+    if hasattr(row, "indices"):
+        return {"type": _SPARSE, "size": int(row.size), "indices": row.indices, "values": row.values}
+    return {"type": 1, "size": None, "indices": None, "values": row.toArray()}
+
+
+def _chunk(array: pa.Array, function: str) -> _Rows:
+    """Read an Arrow array."""
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    present = array if valid.all() else array.filter(pa.array(valid))
+    kind = array.type
+    if pa.types.is_struct(kind) and {field.name for field in kind} == _MEMBERS:
+        return _structs(present, valid, function)
+    if pa.types.is_null(kind):
+        present = present.cast(pa.list_(pa.float64()))
+    elif not _is_list(kind) or not _is_number(kind.value_type):
+        raise _no_vectors(function, f"has type {kind}")
+    counts = _counts(present)
+    size = kind.list_size if pa.types.is_fixed_size_list(kind) else 0
+    return _dense(valid, counts, pc.list_flatten(present), size)
+
+
+def _dense(valid: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64], flat: pa.Array, size: int) -> _Rows:
+    values = _numbers(flat)
+    return _Rows(valid, counts, counts, _places(counts), values, full=bool(valid.all()), size=size)
+
+
+def _structs(present: pa.StructArray, valid: npt.NDArray[np.bool_], function: str) -> _Rows:
+    """Read structs of Spark ML vectors: a sparse one has a size and indices, a dense one neither."""
+    members = {field.name: present.field(i) for i, field in enumerate(present.type)}
+    lists = {name: members[name] for name in ("indices", "values")}
+    if any(not _is_list(m.type) and not pa.types.is_null(m.type) for m in lists.values()):
+        raise _no_vectors(function, f"has type {present.type}")
+    counts = _counts(lists["values"])
+    flat = _flat(lists["values"])
+    sparse = pc.fill_null(pc.equal(members["type"].cast(pa.int64()), _SPARSE), pa.scalar(value=False))
+    sparse = sparse.to_numpy(zero_copy_only=False)
+    if not sparse.any():
+        return _dense(valid, counts, flat, 0)
+    given = np.where(sparse, _counts(lists["indices"]), counts)
+    sizes = pc.fill_null(members["size"].cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    sizes = np.where(sparse, sizes, counts)
+    columns = _places(counts)
+    within = np.repeat(sparse, counts)
+    broken = (given != counts) | (sizes < 0)
+    if not broken.any():
+        indices = _flat(lists["indices"].filter(pa.array(sparse))).to_numpy(zero_copy_only=False)
+        columns[within] = indices
+        outside = (columns < 0) | (columns >= np.repeat(sizes, counts))
+        broken[np.repeat(np.arange(len(counts)), counts)[outside]] = True
+    if broken.any():
+        row = int(np.flatnonzero(valid)[np.argmax(broken)])
+        raise DecodeError(
+            f"{function}: row {row} is a damaged sparse vector: its indices must be as many as its values and below its size"
+        )
+    return _Rows(valid, sizes, counts, columns, _numbers(flat), full=False)
+
+
+def _counts(lists: pa.Array) -> npt.NDArray[np.int64]:
+    if pa.types.is_null(lists.type):
+        return np.zeros(len(lists), np.int64)
+    return pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _flat(lists: pa.Array) -> pa.Array:
+    return pa.array([], pa.float64()) if pa.types.is_null(lists.type) else pc.list_flatten(lists)
+
+
+def _numbers(flat: pa.Array) -> npt.NDArray[np.floating[Any]]:
+    narrow = pa.types.is_float32(flat.type) or pa.types.is_float16(flat.type)
+    kind = pa.float32() if narrow else pa.float64()
+    if flat.type != kind:
+        flat = flat.cast(kind, safe=False)
+    found: npt.NDArray[np.floating[Any]] = flat.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _places(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return 0, 1, 2 and so on for each row."""
+    starts = np.cumsum(counts) - counts
+    return np.arange(counts.sum(), dtype=np.int64) - np.repeat(starts, counts)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    checks = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(check(kind) for check in checks)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    checks = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_null)
+    return any(check(kind) for check in checks)
+
+
+def _no_vectors(function: str, what: str) -> SchemaMismatchError:
+    return SchemaMismatchError(
+        f"{function}: the column {what}; expected vectors: lists of numbers, arrays, or Spark ML vectors"
+    )

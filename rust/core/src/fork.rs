@@ -1,0 +1,142 @@
+//! What a process has of its own, and what its forked children take along.
+//!
+//! A fork copies the memory but only the calling thread. A pool, a session or a lock of the parent is of no use in the
+//! child: nobody works for it, and nobody unlocks it. So every lock of this process that outlives a call is one of two:
+//!
+//! * [`PerProcess`]: the child starts with a value of its own and leaves the parent's alone.
+//! * [`Kept`]: the child goes on with the parent's value. The forking thread holds the lock while it forks, so no other
+//!   thread is in the middle of a change; [`Kept::hold`] and [`forked`] are called by whoever watches over forks.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Forks between the first process and this one, as far as they were reported. Beside the number of the process, which
+/// the system may give to a grandchild again.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static HELD: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Says that a fork is over, in the thread that called it: what it holds is free again.
+pub fn forked(in_child: bool) {
+    if in_child {
+        GENERATION.fetch_add(1, Ordering::Relaxed);
+    }
+    HELD.with_borrow_mut(Vec::clear);
+}
+
+/// Identity of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Process {
+    number: u32,
+    generation: u64,
+}
+
+impl Process {
+    fn current() -> Self {
+        Self { number: std::process::id(), generation: GENERATION.load(Ordering::Relaxed) }
+    }
+}
+
+/// A value behind a lock, one for each process.
+#[derive(Debug)]
+pub struct PerProcess<T: 'static> {
+    first: OnceLock<Node<T>>,
+    make: fn() -> T,
+}
+
+/// The value of one process; those of its children follow. None is ever dropped in a child: that would wait for threads
+/// that it does not have.
+#[derive(Debug)]
+struct Node<T> {
+    process: Process,
+    value: Mutex<T>,
+    next: OnceLock<Box<Node<T>>>,
+}
+
+impl<T> Node<T> {
+    fn new(process: Process, make: fn() -> T) -> Self {
+        Self { process, value: Mutex::new(make()), next: OnceLock::new() }
+    }
+}
+
+impl<T> PerProcess<T> {
+    /// A value that each process makes with `make` when it first needs it.
+    pub const fn new(make: fn() -> T) -> Self {
+        Self { first: OnceLock::new(), make }
+    }
+
+    /// The value of this process.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.of(Process::current())
+    }
+
+    fn of(&self, process: Process) -> MutexGuard<'_, T> {
+        let mut node = self.first.get_or_init(|| Node::new(process, self.make));
+        while node.process != process {
+            node = node.next.get_or_init(|| Box::new(Node::new(process, self.make)));
+        }
+        node.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A value behind a lock that forked children take along.
+#[derive(Debug)]
+pub struct Kept<T: 'static>(Mutex<T>);
+
+impl<T> Kept<T> {
+    /// A lock around a value.
+    pub const fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    /// The value.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps other threads out until the calling thread says [`forked`].
+    pub fn hold(&'static self) {
+        let guard = self.lock();
+        HELD.with_borrow_mut(|held| held.push(Box::new(guard)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_process_has_a_value_of_its_own_and_finds_it_again() {
+        static NAMES: PerProcess<Vec<&str>> = PerProcess::new(Vec::new);
+        let process = |number, generation| Process { number, generation };
+        NAMES.of(process(1, 0)).push("parent");
+        NAMES.of(process(2, 1)).push("child");
+        // The system may give a number again: the generation tells the two apart.
+        NAMES.of(process(1, 2)).push("grandchild");
+        assert_eq!(*NAMES.of(process(1, 0)), ["parent"]);
+        assert_eq!(*NAMES.of(process(2, 1)), ["child"]);
+        assert_eq!(*NAMES.of(process(1, 2)), ["grandchild"]);
+    }
+
+    #[test]
+    fn a_child_does_not_wait_for_a_lock_that_a_thread_of_the_parent_holds() {
+        static COUNT: PerProcess<u32> = PerProcess::new(u32::default);
+        let held = COUNT.of(Process { number: 1, generation: 0 });
+        *COUNT.of(Process { number: 2, generation: 1 }) += 1;
+        drop(held);
+        assert_eq!(*COUNT.of(Process { number: 1, generation: 0 }), 0);
+    }
+
+    #[test]
+    fn what_is_kept_is_held_until_the_fork_is_over() {
+        static VALUE: Kept<u32> = Kept::new(7);
+        VALUE.hold();
+        assert!(VALUE.0.try_lock().is_err());
+        forked(false);
+        assert_eq!(*VALUE.lock(), 7);
+    }
+}

@@ -1,0 +1,17 @@
+//! Rows of an array by their numbers, for the types that pyarrow cannot select from.
+
+use arrow_select::take::TakeOptions;
+use pyo3::prelude::*;
+use pyo3_arrow::PyArray;
+
+use crate::codec::to_pyarrow;
+use crate::errors::detached;
+
+/// The rows of those numbers, in that order; null where the number is.
+#[pyfunction]
+pub fn take<'py>(py: Python<'py>, values: PyArray, rows: PyArray) -> PyResult<Bound<'py, PyAny>> {
+    let (values, rows) = (values.into_inner().0, rows.into_inner().0);
+    let checked = TakeOptions { check_bounds: true };
+    let taken = detached(py, || Ok(arrow_select::take::take(&values, &rows, Some(checked))?))?;
+    to_pyarrow(py, taken)
+}
