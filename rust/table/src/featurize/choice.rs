@@ -88,7 +88,7 @@ impl Choice {
         if slots.is_empty() && some {
             let cause = format!(
                 "has texts that hardly repeat, like names and identifiers: none of their words is in {least} rows or more \
-                 (minDocFreq)"
+                 (minDocFreq=1 keeps them all)"
             );
             return Encoding::LeftOut { cause };
         }
