@@ -112,9 +112,9 @@ fn opaque_where_no_alpha(bytes: &mut [u8], count: usize, extra: Extra) -> bool {
         for pixel in bytes.chunks_exact_mut(count) {
             let Some((alpha, colours)) = pixel.split_last_mut() else { continue };
             let alpha = u32::from(*alpha);
-            if alpha > 0 {
-                for value in colours {
-                    *value = (u32::from(*value) * 255 / alpha).min(255) as u8;
+            for value in colours {
+                if let Some(plain) = (u32::from(*value) * 255).checked_div(alpha) {
+                    *value = plain.min(255) as u8;
                 }
             }
         }
