@@ -146,8 +146,7 @@ pub(crate) fn cv_error(error: &opencv::Error) -> Error {
     Error::runtime(format!("OpenCV refuses the image or the arguments: {}", cause(&error.message)))
 }
 
-/// The sentence in a message such as `OpenCV(4.6.0) file.cpp:92: error: (-2:Unspecified error) in function 'template<...>'
-/// > Sentence: > 'expression'`.
+/// The sentence in a message: behind the file and the code, without the function and its templates.
 fn cause(message: &str) -> String {
     let told = message.split_once("error: ").map_or(message, |(_, rest)| rest);
     let told = match told.strip_prefix('(').and_then(|rest| rest.split_once(')')) {

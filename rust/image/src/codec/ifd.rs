@@ -50,14 +50,25 @@ impl<'a> Tags<'a> {
         Some(Self { bytes, big_endian, wide })
     }
 
+    /// Does the file end before the last entry of the first directory?
+    pub fn is_cut_short(self) -> bool {
+        let (_, count) = self.directory();
+        self.entries().count() as u64 != count || count == 0
+    }
+
     /// The entries of the first directory, as far as they are there.
     pub fn entries(self) -> impl Iterator<Item = Entry> + 'a {
-        let (pointer, pointer_size) = if self.wide { (8, 8) } else { (4, 4) };
-        let start = self.number_at(pointer, pointer_size).and_then(|at| usize::try_from(at).ok());
-        let (head, size) = if self.wide { (8, 20) } else { (2, 12) };
-        let count = start.and_then(|at| self.number_at(at, head)).unwrap_or(0);
-        let first = start.unwrap_or(0).saturating_add(head);
+        let (first, count) = self.directory();
+        let size = if self.wide { 20 } else { 12 };
         (0..count).map_while(move |i| self.entry(first.checked_add(usize::try_from(i).ok()?.checked_mul(size)?)?))
+    }
+
+    /// Where the entries of the first directory begin, and how many it says there are.
+    fn directory(self) -> (usize, u64) {
+        let (pointer, head) = if self.wide { (8, 8) } else { (4, 2) };
+        let start = self.number_at(pointer, pointer).and_then(|at| usize::try_from(at).ok());
+        let count = start.and_then(|at| self.number_at(at, head)).unwrap_or(0);
+        (start.unwrap_or(0).saturating_add(head), count)
     }
 
     fn entry(self, at: usize) -> Option<Entry> {

@@ -180,6 +180,17 @@ fn what_is_no_image_is_an_error_with_its_cause() -> Outcome {
 }
 
 #[test]
+fn a_tiff_that_ends_in_its_tags_is_truncated() -> Outcome {
+    let tiff = encoded(&rgb_picture(48, 64)?, ImageFormat::Tiff)?;
+    let tags = u32::from_le_bytes(tiff[4..8].try_into()?) as usize;
+    for cut in [4, 8, tags, tags + 1, tags + 2, tags + 14, tags + 60] {
+        let error = decode(&tiff[..cut], &all()).err().ok_or(format!("decoded {cut} bytes"))?;
+        assert!(error.message().starts_with("truncated TIFF"), "{cut}: {error}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_scaled_decode_does_not_hide_a_truncated_file() -> Outcome {
     let jpeg = sample_bytes("jpeg", 640, 640, 1)?;
     let result = decode_for(&jpeg[..jpeg.len() * 3 / 4], &all(), &|_, _| (32, 32));

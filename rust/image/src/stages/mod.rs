@@ -26,13 +26,11 @@ fn input_images(block: &Block, name: &str, origins: Option<&str>, cx: Context) -
 /// where it is not. The operation brings every image there, gray ones only where `expand_gray` is true. Nothing of it
 /// hangs on the images.
 fn one_number_of_channels(ops: &[Op], alpha: Alpha, expand_gray: bool) -> (usize, Op) {
-    match ops.iter().rev().find_map(Op::channels) {
-        Some(fixed) => (fixed, Op::Channels(fixed)),
-        None => {
-            let channels = if alpha == Alpha::Keep { 4 } else { 3 };
-            (channels, Op::Colour { channels, expand_gray })
-        }
+    if let Some(fixed) = ops.iter().rev().find_map(Op::channels) {
+        return (fixed, Op::Channels(fixed));
     }
+    let channels = if alpha == Alpha::Keep { 4 } else { 3 };
+    (channels, Op::Colour { channels, expand_gray })
 }
 
 /// The number of channels of unrolled images: the param `nChannels`, else as [`one_number_of_channels`] says.

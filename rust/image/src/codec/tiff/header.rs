@@ -77,7 +77,7 @@ fn not_decoded(what: impl std::fmt::Display) -> Error {
 impl<'a> Header<'a> {
     pub fn read(bytes: &'a [u8]) -> Result<Self> {
         let truncated = || Error::decode("truncated TIFF: it ends before its tags");
-        let tags = Tags::open(bytes).ok_or_else(truncated)?;
+        let tags = Tags::open(bytes).filter(|tags| !tags.is_cut_short()).ok_or_else(truncated)?;
         let size = |tag| tags.first(tag).and_then(|v| usize::try_from(v).ok()).filter(|v| *v > 0);
         let (width, height) = size(WIDTH).zip(size(HEIGHT)).ok_or_else(truncated)?;
         let compression = match tags.first(COMPRESSION) {

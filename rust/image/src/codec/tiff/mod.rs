@@ -28,7 +28,7 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded> {
         Compression::Fax3 => fax::unpack(bytes, &header)?,
         Compression::Other => unpack(bytes, &header, options)?,
     };
-    let (channels, data) = pixels::to_bytes(samples, &header, options.alpha)?;
+    let (channels, data) = pixels::to_bytes(&samples, &header, options.alpha)?;
     let image = Image::new(header.height, header.width, channels, data)?;
     let orientation =
         if options.apply_exif_orientation { exif::said(Some(bytes), None) } else { Orientation::NoTransforms };

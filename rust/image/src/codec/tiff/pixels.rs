@@ -80,23 +80,23 @@ fn unpack_bits(bytes: &[u8], bits: usize, row: usize, rows: usize, fill: bool) -
 }
 
 /// The channels and bytes of the image.
-pub fn to_bytes(samples: Samples, header: &Header<'_>, alpha: Alpha) -> Result<(usize, Vec<u8>)> {
+pub fn to_bytes(samples: &Samples, header: &Header<'_>, alpha: Alpha) -> Result<(usize, Vec<u8>)> {
     match header.colours {
         Colours::Gray { white_is_zero } => {
             let mut bytes = samples.bytes();
             if white_is_zero {
-                bytes.iter_mut().step_by(samples.count).for_each(|v| *v = 255 - *v);
-            }
-            Ok(match samples.count {
-                1 => (1, bytes),
-                _ => {
-                    let opaque = opaque_where_no_alpha(&mut bytes, 2, header.extra);
-                    from_gray_alpha(&bytes, if opaque { Alpha::Drop } else { alpha })
+                for value in bytes.iter_mut().step_by(samples.count) {
+                    *value = 255 - *value;
                 }
-            })
+            }
+            if samples.count == 1 {
+                return Ok((1, bytes));
+            }
+            let opaque = opaque_where_no_alpha(&mut bytes, 2, header.extra);
+            Ok(from_gray_alpha(&bytes, if opaque { Alpha::Drop } else { alpha }))
         }
         Colours::Rgb => rgb(samples.bytes(), samples.count, header.extra, alpha),
-        Colours::Palette => palette(&samples, header, alpha),
+        Colours::Palette => palette(samples, header, alpha),
         Colours::Cmyk => {
             let count = samples.count;
             let bytes: Vec<u8> = samples.bytes().chunks_exact(count).flat_map(|p| p[..4.min(count)].to_vec()).collect();
@@ -112,8 +112,10 @@ fn opaque_where_no_alpha(bytes: &mut [u8], count: usize, extra: Extra) -> bool {
         for pixel in bytes.chunks_exact_mut(count) {
             let Some((alpha, colours)) = pixel.split_last_mut() else { continue };
             let alpha = u32::from(*alpha);
-            if alpha > 0 {
-                colours.iter_mut().for_each(|v| *v = (u32::from(*v) * 255 / alpha).min(255) as u8);
+            for value in colours {
+                if let Some(plain) = (u32::from(*value) * 255).checked_div(alpha) {
+                    *value = plain.min(255) as u8;
+                }
             }
         }
     }
