@@ -19,6 +19,7 @@ from pyspark.ml.feature import IDF, HashingTF, StringIndexer, Tokenizer
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 from mmlrs.featurize import Featurize, FeaturizeModel
 from mmlrs.text import TextFeaturizer
+from mmlrs.train import TrainClassifier
 
 
 def rows(table, column="features"):
@@ -262,8 +263,17 @@ def test_the_limit_of_hashed_slots_in_the_reference_is_the_one_that_is_checked()
     ):
         with pytest.raises(InvalidParamError, match=rf"param `numFeatures` must be .*\b{limit}\b"):
             stage.fit(table)
+    trainer = TrainClassifier(model=LogisticRegression(), labelCol="y", numFeatures=limit + 1)
+    with pytest.raises(InvalidParamError, match=rf"param `numFeatures` must be .*\b{limit}\b"):
+        trainer.fit(table)
     reference = Path(__file__).parent.parent / "docs" / "reference"
-    for page, name in (("featurize", "Featurize"), ("text", "TextFeaturizer")):
+    pages = {
+        "Featurize": "featurize",
+        "TextFeaturizer": "text",
+        "TrainClassifier": "train",
+        "TrainRegressor": "train",
+    }
+    for name, page in pages.items():
         text = (reference / f"{page}.md").read_text().split(f"\n## {name}\n")[1]
         row = next(line for line in text.splitlines() if line.startswith("| `numFeatures`"))
         assert str(limit) in row

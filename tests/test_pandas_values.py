@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from networks import network, node, value
 
-from mmlrs.engine.frames import array_of
+from mmlrs.engine.missing import array_of
 from mmlrs.engine.table import from_table, to_table
 from mmlrs.errors import DecodeError
 from mmlrs.featurize import CleanMissingData, Featurize

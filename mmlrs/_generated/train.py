@@ -48,7 +48,7 @@ class TrainClassifier(Estimator):
         not be empty.
     numFeatures : int, default 0
         Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and
-        perceptrons, 262144 for others. Must be between 0 and 2147483647.
+        perceptrons, 262144 for others. Must be between 0 and 134217728.
     unseenCategories : str, default "other"
         What a category becomes when scoring that was not there in training: "other" makes it a row without a
         level, of zeros, or the index behind the last one; "error" fails. Must be one of "other", "error".
@@ -77,7 +77,7 @@ class TrainClassifier(Estimator):
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", Convert.str)
     inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to learn from, in the order of the features; when not set, all but the label and what the learner reads otherwise: its `weightCol`, `validationIndicatorCol` and the like. Must not be empty.", Convert.str_list)
     featuresCol: Param[Any] = Param(undefined(), "featuresCol", "Name of the vector column that the learner reads; it is there during training and scoring alone. Must not be empty.", Convert.str)
-    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for others. Must be between 0 and 2147483647.", Convert.int)
+    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for others. Must be between 0 and 134217728.", Convert.int)
     unseenCategories: Param[Any] = Param(undefined(), "unseenCategories", "What a category becomes when scoring that was not there in training: \"other\" makes it a row without a level, of zeros, or the index behind the last one; \"error\" fails. Must be one of \"other\", \"error\".", Convert.str)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row whose label is null or NaN: \"error\" fails with one error that names stage, column and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", Convert.str)
     reindexLabel: Param[Any] = Param(undefined(), "reindexLabel", "Index the labels; otherwise they must be the numbers 0, 1, 2, ... already.", Convert.bool)
@@ -323,7 +323,7 @@ class TrainRegressor(Estimator):
         not be empty.
     numFeatures : int, default 0
         Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and
-        perceptrons, 262144 for others. Must be between 0 and 2147483647.
+        perceptrons, 262144 for others. Must be between 0 and 134217728.
     unseenCategories : str, default "other"
         What a category becomes when scoring that was not there in training: "other" makes it a row without a
         level, of zeros, or the index behind the last one; "error" fails. Must be one of "other", "error".
@@ -347,7 +347,7 @@ class TrainRegressor(Estimator):
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", Convert.str)
     inputCols: Param[Any] = Param(undefined(), "inputCols", "Names of the columns to learn from, in the order of the features; when not set, all but the label and what the learner reads otherwise: its `weightCol`, `validationIndicatorCol` and the like. Must not be empty.", Convert.str_list)
     featuresCol: Param[Any] = Param(undefined(), "featuresCol", "Name of the vector column that the learner reads; it is there during training and scoring alone. Must not be empty.", Convert.str)
-    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for others. Must be between 0 and 2147483647.", Convert.int)
+    numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for others. Must be between 0 and 134217728.", Convert.int)
     unseenCategories: Param[Any] = Param(undefined(), "unseenCategories", "What a category becomes when scoring that was not there in training: \"other\" makes it a row without a level, of zeros, or the index behind the last one; \"error\" fails. Must be one of \"other\", \"error\".", Convert.str)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row whose label is null or NaN: \"error\" fails with one error that names stage, column and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", Convert.str)
 

@@ -33,7 +33,8 @@ pub struct TrainParams {
     pub features_col: String,
     /// Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for
     /// others.
-    #[param(default = 0, range(0, 2_147_483_647))]
+    // The most that Featurize takes.
+    #[param(default = 0, range(0, 134_217_728))]
     pub num_features: usize,
     /// What a category becomes when scoring that was not there in training: "other" makes it a row without a level, of zeros, or
     /// the index behind the last one; "error" fails.
