@@ -29,7 +29,7 @@ def public(names: dict[str, Any]) -> Callable[[], list[str]]:
 
 
 def by_name(init: Callable[Concatenate[S, P], None]) -> Callable[Concatenate[S, P], None]:
-    """Make a constructor whose arguments are all params tell of a name that is none; its signature stays."""
+    """Make a constructor whose arguments are all params refuse a name that is none; its signature stays."""
     known = [name for name in inspect.signature(init).parameters if name != "self"]
 
     @functools.wraps(init)
@@ -64,7 +64,7 @@ def _setter(param: str) -> str:
 
 
 class NamedParams(Params):
-    """Params that tell of a name that is none of theirs, and of an assignment that would not set anything."""
+    """Params that refuse a name that is none of theirs, and an assignment that would not set anything."""
 
     _stage: ClassVar[str]
 

@@ -1,4 +1,4 @@
-"""What is misspelt or misused is told at once, with what was meant."""
+"""What is misspelt or misused is an error at once, with what was meant."""
 
 from __future__ import annotations
 

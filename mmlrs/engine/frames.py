@@ -3,7 +3,7 @@
 A table's names are strings, and its columns have one type each. A DataFrame's labels may be anything, and a column of
 objects may hold a set beside a number. What Arrow cannot hold stays with pandas: in the table a column of places stands for
 it, which a stage passes on as it does any other column, and on the way back each place becomes its object again. The type of
-such a column tells what it is, so a stage that reads it refuses it with the cause. Pictures as objects are encoded, and come
+such a column names what it holds, so a stage that reads it refuses it with the cause. Pictures as objects are encoded, and come
 back as the objects that they were.
 """
 

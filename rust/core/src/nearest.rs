@@ -55,11 +55,11 @@ pub fn edit_distance(a: &[char], b: &[char]) -> usize {
         let [before, last, row] = &mut rows;
         row[0] = i + 1;
         for (j, y) in b.iter().enumerate() {
-            let mut least = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
+            let mut cost = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
-                least = least.min(before[j - 1] + 1);
+                cost = cost.min(before[j - 1] + 1);
             }
-            row[j + 1] = least;
+            row[j + 1] = cost;
         }
     }
     rows[2].last().copied().unwrap_or(0)

@@ -29,10 +29,12 @@ pub struct Conversion {
 impl Conversion {
     /// The numbers of channels it reads.
     pub fn takes(self) -> &'static [usize] {
-        let source = self.name.split('2').next().unwrap_or_default();
+        let (source, target) = self.name.split_once('2').unwrap_or_default();
         match source {
-            "BGR" | "RGB" | "BGRA" | "RGBA" => &[3, 4],
             "MRGBA" => &[4],
+            // Multiplied by its alpha.
+            "RGBA" if target == "MRGBA" => &[4],
+            "BGR" | "RGB" | "BGRA" | "RGBA" => &[3, 4],
             "GRAY" | "BAYERBG" | "BAYERGB" | "BAYERRG" | "BAYERGR" => &[1],
             _ => &[3],
         }
