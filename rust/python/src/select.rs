@@ -9,7 +9,7 @@ use crate::errors::detached;
 
 /// The rows of those numbers, in that order; null where the number is.
 #[pyfunction]
-pub fn take<'py>(py: Python<'py>, values: PyArray, rows: PyArray) -> PyResult<Bound<'py, PyAny>> {
+pub fn take(py: Python<'_>, values: PyArray, rows: PyArray) -> PyResult<Bound<'_, PyAny>> {
     let (values, rows) = (values.into_inner().0, rows.into_inner().0);
     let checked = TakeOptions { check_bounds: true };
     let taken = detached(py, || Ok(arrow_select::take::take(&values, &rows, Some(checked))?))?;
