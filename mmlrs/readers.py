@@ -327,12 +327,14 @@ class _Request:
         """Return the entries of archives as rows like those of plain files."""
         from pyspark.sql.types import LongType, StringType, StructField, StructType
 
+        from mmlrs.engine.spark import mapped
+
         partitions = [field for field in archives.schema if field.name not in _FILE_COLUMNS]
         archives = archives.select("path", "content", *(quoted(f.name) for f in partitions))
         path, content = archives.schema["path"], archives.schema["content"]
         length, why = StructField("length", LongType()), StructField(_WHY, StringType())
         schema = StructType([path, length, content, *partitions, why])
-        return archives.mapInArrow(Entries(tuple(schema.names), _WHY, self.max_bytes), schema)
+        return mapped(archives, Entries(tuple(schema.names), _WHY, self.max_bytes), schema)
 
     def _sampled(self, df: DataFrame) -> DataFrame:
         from pyspark.sql import functions as F

@@ -83,7 +83,8 @@ def test_columns_that_make_no_pairs_are_refused(request, where, params, error, m
     with pytest.raises(error, match=f"MultiColumnAdapter: (param )?{message}"):
         MultiColumnAdapter(baseStage=ValueIndexer(), **params).fit(data)
     with pytest.raises(error, match=f"MultiColumnAdapterModel: (param )?{message}"):
-        MultiColumnAdapterModel(stages=[UnicodeNormalize()], **params).transform(data)
+        stages = [UnicodeNormalize() for _ in params["inputCols"]] or [UnicodeNormalize()]
+        MultiColumnAdapterModel(stages=stages, **params).transform(data)
 
 
 def test_a_stage_of_other_columns_is_refused():
@@ -102,7 +103,7 @@ def test_a_stage_of_other_columns_is_refused():
 
 def test_a_model_of_estimators_is_refused():
     with pytest.raises(InvalidParamError, match="param `stages` must hold transformers, got a ValueIndexer"):
-        MultiColumnAdapterModel(stages=[ValueIndexer()], **PAIRS).transform(TABLE)
+        MultiColumnAdapterModel(stages=[ValueIndexer(), ValueIndexer()], **PAIRS).transform(TABLE)
 
 
 def test_an_error_of_the_stage_tells_the_column():

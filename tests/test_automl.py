@@ -163,7 +163,7 @@ def test_two_stages_of_one_class_are_told_by_their_uids():
         (lambda: FloatRangeHyperParam(0.0, 1.0, log=True), "with `log`, `min` must be greater than 0"),
         (
             lambda: HyperparamBuilder().addHyperparam(TextFeaturizer(), "regParam", DiscreteHyperParam([1])),
-            "TextFeaturizer has no param `regParam`",
+            "TextFeaturizer: there is no param `regParam`",
         ),
         (
             lambda: HyperparamBuilder().addHyperparam(TextFeaturizer(), "numFeatures", [1, 2]),

@@ -558,8 +558,8 @@ def test_gray_beside_colour_has_vectors_and_tensors_of_one_length():
         (UnrollImage(nChannels=1), 72),
         (ImageTransformer(toTensor=True), 3),
         (ImageTransformer(toTensor=True, alpha="keep"), 3),
-        (ImageTransformer().normalize([0.5], [0.5]), 3),
-        (ImageTransformer().colorFormat("gray").normalize([0.5], [0.5]), 1),
+        (ImageTransformer().normalize([127.5], [127.5]), 3),
+        (ImageTransformer().colorFormat("gray").normalize([127.5], [127.5]), 1),
         (ImageTransformer(toTensor=True).canny(1, 2), 1),
         (ImageTransformer(toTensor=True).colorFormat("bgra"), 3),
     ]:

@@ -264,9 +264,8 @@ def test_arguments_of_functions_are_checked_as_params_are(jpeg):
     for work, message in (
         (
             lambda: decode_to_tensor(jpeg, height=3, width=3),
-            "param `images` must be a list of encoded images",
+            "param `images` must be a list of pictures",
         ),
-        (lambda: decode_to_tensor([1], height=3, width=3), "param `images` must be a list of encoded images"),
         (
             lambda: decode_to_tensor([jpeg], height="3", width=3),
             "decode_to_tensor: param `height` must be an integer",
@@ -277,6 +276,10 @@ def test_arguments_of_functions_are_checked_as_params_are(jpeg):
     ):
         with pytest.raises(InvalidParamError, match=message):
             work()
+    with pytest.raises(
+        SchemaMismatchError, match=r"decode_to_tensor: images, row 0: a picture is .* got int"
+    ):
+        decode_to_tensor([1], height=3, width=3)
     with pytest.raises(SchemaMismatchError, match="plot: cannot read a NoneType"):
         plot_roc(None)
 

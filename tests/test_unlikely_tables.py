@@ -109,6 +109,7 @@ def fails_well(work: Callable[[], Any]) -> bool:
 STAGES = [name for name in stage_specs() if name not in _NEEDS_SPARK]
 
 
+@pytest.mark.filterwarnings("ignore:.*it is left out of the features")
 @pytest.mark.parametrize("name", STAGES)
 def test_an_unlikely_table_gives_a_result_or_an_error_that_names_the_stage(name):
     stage, data = sample(name)

@@ -31,8 +31,7 @@ class ONNXModel(NativeTransformer):
         The ONNX model: a path, bytes, or a handle from `mmlrs.models`.
     inputCol : str, optional
         Column that feeds the model's only input; for several inputs use feedDict. With neither set, each
-        input is fed from the column of its name. Reads: number, string, vector or array of numbers, array,
-        tensor.
+        input is fed from the column of its name. Reads: number, string, vector, array, tensor.
     outputCol : str, optional
         Column for the model's only output; for several outputs use fetchDict.
     feedDict : Mapping[str, str], optional
@@ -83,7 +82,7 @@ class ONNXModel(NativeTransformer):
     _stage: ClassVar[str] = "ONNXModel"
 
     model: Param[Any] = Param(undefined(), "model", "The ONNX model: a path, bytes, or a handle from `mmlrs.models`.", Convert.model)
-    inputCol: Param[Any] = Param(undefined(), "inputCol", "Column that feeds the model's only input; for several inputs use feedDict. With neither set, each input is fed from the column of its name. Reads: number, string, vector or array of numbers, array, tensor.", Convert.str)
+    inputCol: Param[Any] = Param(undefined(), "inputCol", "Column that feeds the model's only input; for several inputs use feedDict. With neither set, each input is fed from the column of its name. Reads: number, string, vector, array, tensor.", Convert.str)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Column for the model's only output; for several outputs use fetchDict.", Convert.str)
     feedDict: Param[Any] = Param(undefined(), "feedDict", "Map from model input to the column that feeds it.", Convert.str_map)
     fetchDict: Param[Any] = Param(undefined(), "fetchDict", "Map from new column to the model output, or any internal tensor, that it holds. Unset: every output, under its own name.", Convert.str_map)

@@ -869,7 +869,7 @@ class EnsembleByKey(PythonTransformer):
     keys : Sequence[str]
         Names of the key columns. Must not be empty.
     cols : Sequence[str]
-        Names of the columns to average. Reads: number, vector or array of numbers, array. Must not be empty.
+        Names of the columns to average. Reads: number, vector, array. Must not be empty.
     colNames : Sequence[str], optional
         Names of the averages, one for each column; when not set, `mean(<column>)`. Must not be empty.
     strategy : str, default "mean"
@@ -891,7 +891,7 @@ class EnsembleByKey(PythonTransformer):
     _stage: ClassVar[str] = "EnsembleByKey"
 
     keys: Param[Any] = Param(undefined(), "keys", "Names of the key columns. Must not be empty.", Convert.str_list)
-    cols: Param[Any] = Param(undefined(), "cols", "Names of the columns to average. Reads: number, vector or array of numbers, array. Must not be empty.", Convert.str_list)
+    cols: Param[Any] = Param(undefined(), "cols", "Names of the columns to average. Reads: number, vector, array. Must not be empty.", Convert.str_list)
     colNames: Param[Any] = Param(undefined(), "colNames", "Names of the averages, one for each column; when not set, `mean(<column>)`. Must not be empty.", Convert.str_list)
     strategy: Param[Any] = Param(undefined(), "strategy", "How the values of a key become one. Must be one of \"mean\".", Convert.str)
     collapseGroup: Param[Any] = Param(undefined(), "collapseGroup", "Return one row per key, with the keys and the averages. Otherwise every row stays and gets the averages of its key, on Spark by a join.", Convert.bool)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ __all__ = [
     "is_vector",
     "kernel_of",
     "lineage_of",
+    "mapped",
     "marked",
     "quoted",
     "spark_type",
@@ -217,6 +218,16 @@ def marked(df: DataFrame, names: list[str], metadata: dict[str, dict[str, Any]])
         for n in names
     ]
     return df.select(*columns)
+
+
+def mapped(df: DataFrame, work: Callable[[Iterator[pa.RecordBatch]], Any], schema: StructType) -> DataFrame:
+    """Return `df.mapInArrow(work, schema)` for columns of any names, which pyspark looks up without quotes."""
+    names = df.columns
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from work(batch.rename_columns(names) for batch in batches)
+
+    return df.toDF(*(f"c{i}" for i in range(len(names)))).mapInArrow(run, schema)
 
 
 def is_vector(field: pa.Field) -> bool:

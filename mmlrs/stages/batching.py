@@ -38,10 +38,12 @@ class _MiniBatches(PythonTransformer):
     def _transform_spark(self, df: Any) -> Any:
         from pyspark.sql.types import ArrayType, StructField, StructType
 
+        from mmlrs.engine.spark import mapped
+
         _check_columns(self._stage, df.columns)
         _check_travels(self._stage, df)
         fields = [StructField(f.name, ArrayType(f.dataType), True, f.metadata) for f in df.schema]
-        return df.mapInArrow(self._work(), StructType(fields))
+        return mapped(df, self._work(), StructType(fields))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         _check_columns(self._stage, table.column_names)
@@ -118,6 +120,8 @@ class FlattenBatch(_generated.FlattenBatch):
     def _transform_spark(self, df: Any) -> Any:
         from pyspark.sql.types import ArrayType, StructField, StructType
 
+        from mmlrs.engine.spark import mapped
+
         kinds = [(f.name, isinstance(f.dataType, ArrayType), f.dataType.simpleString()) for f in df.schema]
         places = self._places(kinds, ignore_case=ignores_case(df))
         _check_travels(self._stage, df)
@@ -125,7 +129,7 @@ class FlattenBatch(_generated.FlattenBatch):
             StructField(f.name, f.dataType.elementType, True, f.metadata) if i in places else f
             for i, f in enumerate(df.schema)
         ]
-        return df.mapInArrow(Flattened(self._stage, places, " of the batch"), StructType(fields))
+        return mapped(df, Flattened(self._stage, places, " of the batch"), StructType(fields))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         kinds = [(f.name, is_list(f.type), str(f.type)) for f in table.schema]

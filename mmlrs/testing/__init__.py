@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._names import public
+from mmlrs.engine.expr import quoted
 from mmlrs.testing.checks import check_stage, checks_of, sample_stage
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ def sample_image(format: str = "jpeg") -> bytes:
 
 def reversed_columns(dataset: Any) -> Any:
     """Return the columns of a Spark DataFrame or a `pyarrow.Table` in reverse order: a function for `Lambda` to run."""
-    names = dataset.column_names if isinstance(dataset, pa.Table) else dataset.columns
-    return dataset.select(list(reversed(names)))
+    if isinstance(dataset, pa.Table):
+        return dataset.select(dataset.column_names[::-1])
+    return dataset.select([quoted(name) for name in reversed(dataset.columns)])
 
 
 def sample_model() -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.table import is_vector_struct
 from mmlrs.errors import LimitExceededError, SchemaMismatchError
 from mmlrs.train.scored import Scored
@@ -30,6 +31,8 @@ def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
     if not on_table and dataset.isStreaming:
         return None
     size = _table_size(dataset, scored.scores) if on_table else _spark_size(dataset, scored.scores)
+    if on_table:
+        refuse_aside(stage._stage, dataset.schema.field(scored.label))
     found = _table_labels(dataset, scored.label) if on_table else _spark_labels(dataset, scored.label)
     if len(found) > _MOST:
         raise LimitExceededError(

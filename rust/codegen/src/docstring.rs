@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use mmlrs_core::{Default, ParamSpec, Role, StageSpec};
+use mmlrs_core::{Accept, Default, ParamSpec, Role, StageSpec};
 use serde_json::Value;
 
 /// A JSON value as Python source.
@@ -37,9 +37,8 @@ pub fn description(param: &ParamSpec) -> String {
     if !text.ends_with('.') {
         text.push('.');
     }
-    if param.role == Role::Input && param.accepts.iter().all(|a| a.word() != "any type") {
-        let words: Vec<&str> = param.accepts.iter().map(|a| a.word()).collect();
-        let _ = write!(text, " Reads: {}.", words.join(", "));
+    if param.role == Role::Input && !param.accepts.contains(&Accept::Any) {
+        let _ = write!(text, " Reads: {}.", Accept::words(param.accepts));
     }
     if let Some(sentence) = param.constraint.sentence() {
         let mut chars = sentence.chars();

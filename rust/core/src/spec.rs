@@ -324,7 +324,7 @@ pub enum Accept {
 
 impl Accept {
     /// The word used in docs and errors.
-    pub fn word(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             Self::Image => "image struct",
             Self::Binary => "encoded bytes",
@@ -336,6 +336,13 @@ impl Accept {
             Self::Tensor => "tensor",
             Self::Any => "any type",
         }
+    }
+
+    /// The words of several kinds, as users read them: of a param that reads any array, vectors are only that.
+    pub fn words(kinds: &[Self]) -> String {
+        let arrays = kinds.contains(&Self::Array);
+        let word = |kind: &Self| if arrays && *kind == Self::Vector { "vector" } else { kind.word() };
+        kinds.iter().map(word).collect::<Vec<_>>().join(", ")
     }
 }
 

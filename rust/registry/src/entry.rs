@@ -150,9 +150,12 @@ fn check_types(spec: &StageSpec, inputs: &[(&'static str, String)], schema: &Sch
     for (param, column) in inputs {
         let (Some(param), Ok(field)) = (spec.param(param), schema.field_with_name(column)) else { continue };
         if !param.accepts.is_empty() && !param.accepts.iter().any(|a| accepts(*a, field.data_type())) {
-            let words: Vec<&str> = param.accepts.iter().map(|a| a.word()).collect();
-            let message =
-                format!("has type {}; {} reads {}", type_word(field.data_type()), spec.name, words.join(", "));
+            let message = format!(
+                "has type {}; {} reads {}",
+                type_word(field.data_type()),
+                spec.name,
+                Accept::words(param.accepts)
+            );
             return Err(Error::schema(column, message).at_stage(spec.name));
         }
     }
