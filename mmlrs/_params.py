@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mmlrs.errors import InvalidParamError
+from mmlrs.errors import InvalidParamError, MmlrsError
 
 try:
     from pyspark.ml.param import Param, Params
@@ -98,6 +98,8 @@ def argument(owner: str, name: str, convert: Callable[[Any], _T], value: Any) ->
     """Return an argument of a function, converted as the params of stages are."""
     try:
         return convert(value)
+    except MmlrsError:
+        raise
     except TypeError as error:
         raise InvalidParamError(f"{owner}: param `{name}` {error}") from None
 

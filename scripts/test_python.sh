@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # The Python tests, in two lanes side by side: a test on Spark waits more than it computes. Spark Connect runs in a process of
 # its own, since pyspark is either classic or Connect for the life of a process; with it go the tests that start programs
-# with sessions of theirs. What the second lane says is shown when both are done.
+# with sessions of theirs, and those of training, so that both lanes take about as long. What the second lane says is shown
+# when both are done.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 programs=(tests/test_notebooks.py tests/test_docs.py tests/test_demo.py tests/test_resilience.py)
+training=(tests/test_automl.py tests/test_learners.py tests/test_train.py)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -13,12 +15,13 @@ trap 'rm -f "$log"' EXIT
   status=0
   python -m pytest -q tests/connect || status=$?
   python -m pytest -q "${programs[@]}" || status=$?
+  python -m pytest -q "${training[@]}" || status=$?
   exit $status
 ) >"$log" 2>&1 &
 second=$!
 
 status=0
-python -m pytest -q --ignore tests/connect "${programs[@]/#/--ignore=}" || status=$?
+python -m pytest -q --ignore tests/connect "${programs[@]/#/--ignore=}" "${training[@]/#/--ignore=}" || status=$?
 wait $second || status=$?
 cat "$log"
 exit $status

@@ -32,7 +32,12 @@ def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
         return None
     size = _table_size(dataset, scored.scores) if on_table else _spark_size(dataset, scored.scores)
     if on_table:
-        refuse_aside(stage._stage, dataset.schema.field(scored.label))
+        kind = refuse_aside(stage._stage, dataset.schema.field(scored.label)).type
+        if pa.types.is_nested(kind):
+            raise SchemaMismatchError(
+                f"{stage._stage}: column `{scored.label}`: has type {kind}; a label is text, a number, a boolean, a date or a "
+                "timestamp"
+            )
     found = _table_labels(dataset, scored.label) if on_table else _spark_labels(dataset, scored.label)
     if len(found) > _MOST:
         raise LimitExceededError(
