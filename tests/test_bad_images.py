@@ -831,3 +831,11 @@ def test_pixels_keep_their_place():
     assert np.array_equal(
         pixels_of(ImageTransformer(outputCol="o").transform(table(PNG))["o"][0].as_py()), colour(120, 160)
     )
+
+
+def test_a_tiff_of_gray_with_alpha_in_jpeg_is_named_as_not_decoded():
+    halves = Image.fromarray(np.full((48, 48), 60, np.uint8))
+    content = file(Image.merge("LA", (halves, halves)), "TIFF", compression="jpeg")
+    stage = ImageTransformer(handleInvalid="keep", errorCol="why", outputCol="out")
+    made = stage.transform(pa.table({"image": [content]}))
+    assert "gray with alpha in JPEG" in made["why"][0].as_py()

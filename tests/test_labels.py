@@ -242,3 +242,14 @@ def test_a_missing_label_names_the_remedy():
     stage = ComputePerInstanceStatistics(evaluationMetric="classification", labelCol="y", scoresCol="s")
     with pytest.raises(DecodeError, match='handleInvalid="skip" leaves such rows out'):
         stage.setLabels(["no", "yes"]).transform(table)
+
+
+def test_predicted_fractions_beside_whole_labels_are_no_classes():
+    table = pa.table({"y": [0, 1, 1], "p": [0.2, 0.9, 0.7]})
+    stage = ComputeModelStatistics(evaluationMetric="classification", labelCol="y", scoredLabelsCol="p")
+    with pytest.raises(
+        DecodeError, match=r"the predictions hold 0\.\d, .* give probabilities as `scoresCol`"
+    ):
+        stage.transform(table)
+    halves = pa.table({"y": [0.5, 1.5], "p": [0.5, 0.5]})
+    assert stage.transform(halves)["accuracy"].to_pylist() == [0.5]

@@ -130,3 +130,11 @@ def test_a_frame_without_pictures_is_left_alone_and_the_callers_frame_too():
     made = ImageTransformer(outputCol="out").transform(words)
     assert made["word"].tolist() == ["a"]
     assert made["vector"][0].tolist() == [0, 0, 0]
+
+
+def test_the_sizes_of_pictures_are_whole_numbers_beside_a_null_too():
+    made = ImageTransformer(outputCol="out", handleInvalid="keep").transform(
+        in_pandas(png(BGR), b"no picture")
+    )
+    assert made["out"][1] is None
+    assert [type(made["out"][0][name]) for name in ("height", "width", "nChannels", "mode")] == [int] * 4

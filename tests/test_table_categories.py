@@ -11,9 +11,11 @@ import pyarrow as pa
 import pytest
 from pyspark.ml.classification import LogisticRegression
 
+from mmlrs import to_numpy
 from mmlrs.engine.bridge import to_spark
 from mmlrs.engine.categories import LEVELS
 from mmlrs.engine.table import to_table
+from mmlrs.errors import SchemaMismatchError
 from mmlrs.featurize import (
     CleanMissingData,
     DataConversion,
@@ -172,3 +174,20 @@ def test_a_classifier_learns_and_scores_categories_of_pandas_with_its_classes_in
 
 def test_a_series_of_categories_is_one_of_its_values_in_a_pandas_udf():
     assert _arrow(of_pandas()["size"]).equals(pa.array(SIZES))
+
+
+@pytest.mark.parametrize("codes", [[3.0, 1.0], [3, 1], ["3", "1"]])
+@pytest.mark.parametrize("fitted", [[3, 1, 3, 1], [3.0, 1.0, 3.0, 1.0]])
+def test_numbers_are_the_levels_that_they_were_in_the_fit_whatever_type_a_file_gives_them(fitted, codes):
+    model = Featurize(inputCols=["c"], outputCol="o").fit(pd.DataFrame({"c": pd.Categorical(fitted)}))
+    if isinstance(fitted[0], float) and isinstance(codes[0], str):
+        codes = [f"{code}.0" for code in codes]
+    assert to_numpy(model.transform(pd.DataFrame({"c": codes}))["o"]).tolist() == [[0, 1], [1, 0]]
+
+
+def test_intervals_of_pandas_pass_through():
+    frame = pd.DataFrame({"word": ["a", "b", "c"], "bin": pd.cut([1.0, 2.0, 3.0], 2)})
+    made = ValueIndexer(inputCol="word", outputCol="index").fit(frame).transform(frame)
+    assert made["bin"].tolist() == frame["bin"].tolist()
+    with pytest.raises(SchemaMismatchError, match="Featurize: column `bin`"):
+        Featurize(inputCols=["bin"], outputCol="o").fit(frame)

@@ -231,6 +231,8 @@ def refuse_aside(stage: str, field: pa.Field) -> pa.Field:
 
 def to_pandas(table: pa.Table, like: Any) -> Any:
     """Return a table as a DataFrame: with the labels, the index and the objects of the DataFrame that it came of."""
+    import pandas as pd
+
     table, rows = _without_index(table)
     aside = {i: _objects(table.column(i), like) for i, f in enumerate(table.schema) if _stands_for(f.type)}
     frame = table.to_pandas()
@@ -238,6 +240,9 @@ def to_pandas(table: pa.Table, like: Any) -> Any:
         frame.isetitem(i, objects)
     known = _known(rows, table, like)
     for i, field in enumerate(table.schema):
+        if _is_image(field.type) and table.column(i).null_count:
+            # pyarrow would make floats of the sizes, as of all numbers beside a null.
+            frame.isetitem(i, pd.Series(table.column(i).to_pylist(), index=frame.index, dtype=object))
         if (number := _pictures_of(field)) is not None and known is not None:
             frame.isetitem(i, like.iloc[:, number].array.take(known))
     frame.columns = _labels(table.column_names, like.columns)
@@ -246,6 +251,10 @@ def to_pandas(table: pa.Table, like: Any) -> Any:
     elif len(frame) == len(like):
         frame.index = like.index
     return frame
+
+
+def _is_image(kind: pa.DataType) -> bool:
+    return pa.types.is_struct(kind) and {"nChannels", "data"} <= {member.name for member in kind}
 
 
 def _stands_for(kind: pa.DataType) -> bool:

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, LargeStringArray, TimestampMicrosecondArray};
 use arrow_schema::DataType;
-use mmlrs_core::vector::Vectors;
+use mmlrs_core::vector::{Vectors, is_number};
 use mmlrs_core::{Error, Result};
 use mmlrs_text::TextLists;
 
@@ -123,7 +123,9 @@ impl<'a> Reader<'a> {
             }
             Encoding::Levels { levels, one_hot, fill } => {
                 let (places, size) = (&prepared.levels, levels.len());
-                Cells::Levels { texts: level_texts(array)?, places, size, one_hot: *one_hot, fill: *fill }
+                let texts = level_texts(array)?;
+                let texts = if is_number(array.data_type()) { as_fitted(&texts, places) } else { texts };
+                Cells::Levels { texts, places, size, one_hot: *one_hot, fill: *fill }
             }
             Encoding::Codes { levels, one_hot, fill } => {
                 Cells::Codes { codes: doubles(column, array)?, size: levels.len(), one_hot: *one_hot, fill: *fill }
@@ -213,6 +215,15 @@ impl<'a> Reader<'a> {
             Cells::Nothing => None,
         }
     }
+}
+
+/// The texts of numbers as the levels spell them: 3 and 3.0 are one level, whatever type a file gives a column.
+fn as_fitted(texts: &LargeStringArray, levels: &Levels) -> LargeStringArray {
+    let spelt = |text: &str| {
+        let whole = text.strip_suffix(".0").map_or_else(|| format!("{text}.0"), str::to_owned);
+        if !levels.contains_key(text) && levels.contains_key(&whole) { whole } else { text.to_owned() }
+    };
+    texts.iter().map(|text| text.map(spelt)).collect()
 }
 
 fn missing() -> String {

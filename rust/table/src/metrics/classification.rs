@@ -99,6 +99,9 @@ impl Counts {
     /// Where the labels have to be told in order, `order` are the labels and there is nothing else.
     pub fn metrics(mut self, labels: Option<&[String]>, predicted: bool, curve_points: usize) -> Result<Value> {
         let classes = self.ordered(labels.map(<[String]>::len))?;
+        if predicted && labels.is_none() {
+            self.check_whole()?;
+        }
         let scored =
             self.scored.take().map(|scored| scored.finish(&self.classes, &classes, labels.map(<[String]>::len)));
         let (log_loss, ties) = match scored.transpose()? {
@@ -143,6 +146,21 @@ impl Counts {
                 .collect();
         }
         Ok(made)
+    }
+
+    /// Fails on predicted fractions where the labels are whole numbers: those are probabilities, or regression.
+    fn check_whole(&self) -> Result<()> {
+        let number = |id: u32| self.classes.class(id).number();
+        let whole = self.confusion.keys().all(|(label, _)| number(*label).is_some_and(|n| n.fract() == 0.0));
+        let fraction =
+            self.confusion.keys().find_map(|(_, prediction)| number(*prediction).filter(|n| n.fract() != 0.0));
+        match fraction {
+            Some(found) if whole => Err(Error::decode(format!(
+                "the predictions hold {found}, but the labels are whole numbers: give probabilities as `scoresCol`, or judge \
+                 numbers with evaluationMetric=\"regression\""
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The classes in order; with so many labels these are the first ones, whether they occur or not.

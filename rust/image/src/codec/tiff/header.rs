@@ -111,6 +111,10 @@ impl<'a> Header<'a> {
         if one_value && samples > 2 {
             return Err(not_decoded(format!("{samples} bands that are no colours")));
         }
+        if one_value && samples == 2 && tags.first(COMPRESSION) == Some(7) {
+            // The decoder takes the two samples for another space of colours.
+            return Err(not_decoded("gray with alpha in JPEG (compression 7)"));
+        }
         if colours == Colours::Palette && bits > 16 {
             return Err(Error::decode(format!("damaged TIFF: a palette with {bits} bits per sample")));
         }
