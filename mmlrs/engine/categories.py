@@ -68,7 +68,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     """Return the type of the values where a type is, or holds, a dictionary; otherwise the type itself."""
     if pa.types.is_dictionary(kind):
         if pa.types.is_nested(kind.value_type):
-            return kind  # such as the intervals of pandas.cut: no stage reads those
+            return kind  # no stage reads those
         return pa.large_string() if kind.value_type == pa.string_view() else kind.value_type
     if is_list(kind):
         item = _plain(kind.value_type)

@@ -47,7 +47,10 @@ def from_pandas(frame: Any, *, index: bool = False) -> pa.Table:
             plain.isetitem(i, files.to_pylist())
             pictures.add(i)
     columns, notes = _converted(plain)
-    columns = [with_nan(plain[i], column) for i, column in enumerate(columns)]
+    columns = [
+        _aside(plain, i, str(plain[i].dtype)) if _is_odd(column.type) else with_nan(plain[i], column)
+        for i, column in enumerate(columns)
+    ]
     fields = [
         _field(name, c, i if i in pictures else None) for i, (name, c) in enumerate(zip(names, columns))
     ]
@@ -68,8 +71,7 @@ def from_polars(frame: Any, *, index: bool = False) -> pa.Table:
         files = _files(cells)
         if files is not None:
             pictures.add(i)
-        places = np.arange(len(frame), dtype=np.int64) + i * len(frame)
-        held[frame.columns[i]] = _places(places, _kinds(cells)) if files is None else files
+        held[frame.columns[i]] = _aside(frame, i, _kinds(cells)) if files is None else files
     numbered = enumerate(frame.columns)
     fields = [_field(name, held[name], i if i in pictures else None) for i, name in numbered]
     table = pa.Table.from_arrays([held[name] for name in frame.columns], schema=pa.schema(fields))
@@ -179,10 +181,9 @@ def _converted(frame: Any) -> tuple[list[Any], dict[bytes, bytes] | None]:
             columns.append(pa.Table.from_pandas(frame[[i]], preserve_index=False).column(0))
             good.append(i)
         except _UNFIT:
-            places = np.arange(len(frame), dtype=np.int64) + i * len(frame)
             kind = frame[i].dtype
             what = _kinds(list(frame[i])) if kind == object else str(kind)  # noqa: E721 - a dtype equals its type
-            columns.append(_places(places, what))
+            columns.append(_aside(frame, i, what))
     return columns, pa.Schema.from_pandas(frame[good], preserve_index=False).metadata
 
 
@@ -199,6 +200,18 @@ def _kinds(cells: list[Any]) -> str:
             return str(error)
     kinds = sorted({type(value).__name__ for value in cells if value is not None})
     return ", ".join(kinds[:4]) + (", ..." if len(kinds) > 4 else "")
+
+
+def _is_odd(kind: pa.DataType) -> bool:
+    """Is this a type of categories that are no plain values, such as the intervals of `pandas.cut`?"""
+    if not pa.types.is_dictionary(kind):
+        return False
+    return pa.types.is_nested(kind.value_type) or isinstance(kind.value_type, pa.BaseExtensionType)
+
+
+def _aside(frame: Any, i: int, what: str) -> pa.Array:
+    """Return the places of the cells of a column, which stay where they are."""
+    return _places(np.arange(len(frame), dtype=np.int64) + i * len(frame), what)
 
 
 def _places(places: Any, what: str) -> pa.Array:
