@@ -155,7 +155,7 @@ fn cause(message: &str) -> String {
     };
     let lines = told.lines().map(|line| line.trim_start_matches(['>', ' ']).trim());
     let plain: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("in function")).collect();
-    // An assertion's expression stands in front of the function's name on the same line.
+    // An assertion's expression precedes the function's name on the same line.
     let text = plain.join(" ");
     let text = text.split(" in function ").next().unwrap_or_default();
     text.chars().filter(|c| *c != '\'').take(200).collect()

@@ -17,7 +17,7 @@ use super::words::Words;
 use crate::json_number::json_of;
 use crate::levels::LevelType;
 
-/// Can the values of a column be levels that are told by their texts?
+/// Can the values of a column be levels, by their texts?
 pub fn has_level_texts(data_type: &DataType) -> bool {
     is_text(data_type)
         || is_number(data_type)
