@@ -61,6 +61,8 @@ def unsafe_name(name: str) -> str | None:
     for part in name.split("/"):
         if part in ("", ".", ".."):
             return f"holds {part!r} between slashes" if not part else f"leads through `{part}`"
+        if not part.strip(" ."):
+            return f"holds {part!r}, which is no name on Windows"
         if part.partition(".")[0].rstrip().upper() in _DEVICES:
             return f"holds `{part}`, which is a device on Windows"
         if len(part.encode("utf-8", "surrogatepass")) > _NAME_BYTES:

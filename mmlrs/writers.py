@@ -206,4 +206,6 @@ def _image_column(df: DataFrame, name: str) -> Column:
 
 
 def _not_images(name: str, kind: str) -> SchemaMismatchError:
-    return SchemaMismatchError(f"write_images: column `{name}`: has type {kind}; expected an image struct")
+    return SchemaMismatchError(
+        f"write_images: column `{name}`: has type {kind}; expected an image struct, as ImageTransformer and read_images make"
+    )

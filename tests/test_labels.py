@@ -7,10 +7,12 @@ import decimal
 import math
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from sklearn import metrics as sk
 
+from mmlrs.engine.table import to_table
 from mmlrs.errors import DecodeError, SchemaMismatchError
 from mmlrs.testing.checks import to_spark
 from mmlrs.train import ComputeModelStatistics, ComputePerInstanceStatistics
@@ -41,7 +43,7 @@ SCORES = [0.1, 0.9, 0.4, 0.6, 0.8, 0.6, 0.05, 0.7]
 
 def row_of(dataset, **params):
     made = ComputeModelStatistics(evaluationMetric="classification", **params).transform(dataset)
-    return (made if isinstance(made, pa.Table) else made.toArrow()).to_pylist()[0]
+    return (made.toArrow() if hasattr(made, "toArrow") else to_table(made)).to_pylist()[0]
 
 
 def scored(pair, order=slice(None)):
@@ -237,10 +239,10 @@ def test_regression_over_text_and_labels_that_are_no_classes_are_refused():
 
 def test_a_missing_label_names_the_remedy():
     table = pa.table({"y": ["no", None], "p": ["no", "yes"], "s": [0.1, 0.2]})
-    with pytest.raises(DecodeError, match=r'`y`.*is null or NaN; handleInvalid="skip" leaves such rows out'):
+    with pytest.raises(DecodeError, match=r'`y`.*is null or NaN; handleInvalid="skip" drops such rows'):
         row_of(table, labelCol="y", scoredLabelsCol="p")
     stage = ComputePerInstanceStatistics(evaluationMetric="classification", labelCol="y", scoresCol="s")
-    with pytest.raises(DecodeError, match='handleInvalid="skip" leaves such rows out'):
+    with pytest.raises(DecodeError, match='handleInvalid="skip" drops such rows'):
         stage.setLabels(["no", "yes"]).transform(table)
 
 
@@ -253,3 +255,22 @@ def test_predicted_fractions_beside_whole_labels_are_no_classes():
         stage.transform(table)
     halves = pa.table({"y": [0.5, 1.5], "p": [0.5, 0.5]})
     assert stage.transform(halves)["accuracy"].to_pylist() == [0.5]
+
+
+def test_classes_come_in_the_order_that_the_type_of_the_label_declares():
+    truth = pd.Categorical(["no", "yes", "no", "yes"], categories=["yes", "no", "unused"])
+    frame = pd.DataFrame({"y": truth, "p": ["no", "yes", "yes", "yes"]})
+    row = row_of(frame, labelCol="y", scoredLabelsCol="p")
+    assert (row["labels"], row["recall"]) == (["yes", "no"], 0.5)
+    plain = row_of(frame.assign(y=frame["y"].astype(str)), labelCol="y", scoredLabelsCol="p")
+    assert (plain["labels"], plain["recall"]) == (["no", "yes"], 1.0)
+    numbers = pd.DataFrame({"y": pd.Categorical([1, 2, 1], categories=[2, 1]), "p": [1, 2, 2]})
+    assert row_of(numbers, labelCol="y", scoredLabelsCol="p")["labels"] == ["2", "1"]
+
+
+def test_whole_labels_beyond_what_doubles_tell_apart_are_refused():
+    ids = [2**53 + 1, 2**53, 7]
+    with pytest.raises(
+        DecodeError, match=r"`y`: holds the number .*beyond 2\^53.*convert the column to string"
+    ):
+        row_of(pa.table({"y": ids, "p": ids}), labelCol="y", scoredLabelsCol="p")

@@ -381,7 +381,35 @@ def test_a_number_that_does_not_fit_the_element_type_is_a_bad_row():
     )
     made = stage(model=model, handleInvalid="keep", errorCol="why").transform(pa.table({"x": [1, 1000, -5]}))
     assert made["y"].to_pylist() == [1, None, -5]
-    assert made["why"].to_pylist() == [None, "holds a value that is outside the range of int8", None]
+    assert made["why"].to_pylist() == [None, "holds 1000, which int8 cannot hold", None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "name", "lost"),
+    [
+        (TensorProto.INT64, [2.0, 2.5, float("nan")], "int64", {1: "2.5", 2: "NaN"}),
+        (TensorProto.BOOL, [2.0, 0.0, float("nan")], "bool", {2: "NaN"}),
+        (TensorProto.FLOAT16, [2.0, 2.0**40, float("inf")], "float16", {1: "1099511627776.0"}),
+        (TensorProto.FLOAT, [2.0, 1e300, float("nan")], "float32", {1: "1e300"}),
+    ],
+)
+def test_a_number_is_never_cut_to_fit_the_element_type(kind, values, name, lost):
+    model = network(
+        [node("Identity", ["x"], ["y"])],
+        [value("x", ["N"], kind)],
+        [value("y", ["N"], kind)],
+    )
+    tensors = [{"dtype": "float64", "shape": [], "data": np.float64(number).tobytes()} for number in values]
+    for column in (values, tensors):
+        made = stage(model=model, handleInvalid="keep", errorCol="why").transform(pa.table({"x": column}))
+        assert {row: why for row, why in enumerate(made["why"].to_pylist()) if why} == {
+            row: f"holds {number}, which {name} cannot hold" for row, number in lost.items()
+        }
+
+
+def test_text_for_a_network_of_numbers_is_refused_with_the_remedy():
+    with pytest.raises(SchemaMismatchError, match=r"column `x`: has type array<string>, .*cast the column"):
+        stage(model=networks.linear()).transform(pa.table({"x": [["a", "b", "c", "d"]]}))
 
 
 def test_a_row_that_the_network_fails_on_spoils_only_itself():

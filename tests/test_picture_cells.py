@@ -95,6 +95,21 @@ def test_what_is_no_picture_is_named_with_its_place_and_the_remedy(cell, cause, 
     assert cause in str(caught.value)
 
 
+@pytest.mark.parametrize("frame", [in_pandas, in_polars])
+def test_what_is_no_picture_among_pictures_is_a_bad_row_with_its_reason(frame):
+    cells = ["a.png", RGB, 7, RGB.astype(np.float32), None]
+    made = ImageTransformer(outputCol="out", handleInvalid="keep", errorCol="why").transform(frame(*cells))
+    reasons = made["why"].to_list()
+    assert [made["out"].to_list()[row] is None for row in range(5)] == [True, False, True, True, True]
+    assert reasons[0] == "a picture is a Pillow image, a NumPy array or encoded bytes, got str"
+    assert reasons[2].endswith("got int")
+    assert "bring the values to 0 to 255" in reasons[3]
+    assert reasons[4] == "value is null"
+    assert all(found is cell for found, cell in zip(made["image"].to_list(), cells, strict=True))
+    skipped = ImageTransformer(outputCol="out", handleInvalid="skip").transform(frame(*cells))
+    assert skipped["id"].to_list() == [1]
+
+
 def test_other_python_objects_in_polars_are_refused_rather_than_read_as_addresses():
     with pytest.raises(
         SchemaMismatchError, match=r"column `image`: holds values that Arrow cannot hold: set"

@@ -580,6 +580,7 @@ UNSAFE = {
     "../../escaped": "leads through `..`",
     "a/../../escaped": "leads through `..`",
     "..": "leads through `..`",
+    " .": "no name on Windows",
     "./a": "leads through `.`",
     "/etc/escaped": "does not begin in the folder",
     "~/escaped": "does not begin in the folder",

@@ -191,3 +191,12 @@ def test_intervals_of_pandas_pass_through():
     assert made["bin"].tolist() == frame["bin"].tolist()
     with pytest.raises(SchemaMismatchError, match="Featurize: column `bin`"):
         Featurize(inputCols=["bin"], outputCol="o").fit(frame)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_a_category_without_any_level_has_missing_values_only_and_comes_back(missing):
+    model = Featurize(inputCols=["size", "x"], outputCol="f").fit(of_pandas())
+    frame = pd.DataFrame({"size": pd.Series([missing] * 2).astype("category"), "x": [1.0, 2.0]})
+    made = model.transform(frame)
+    assert [v["values"] for v in column(made, "f")] == [[0.0, 0.0, 1.0], [0.0, 0.0, 2.0]]
+    assert str(made["size"].dtype) == "category"

@@ -567,9 +567,10 @@ class ComputeModelStatistics(PythonTransformer):
         not be empty.
     labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
         The values of the label column in the order of the classes' numbers; when not set, from the columns'
-        metadata, and where there is none, ascending. Predicted numbers are numbers of classes where the
-        labels are no numbers, or where the column is marked as nominal, as that of a model of Spark ML is;
-        otherwise they are labels. Must not be empty.
+        metadata, and where there is none, in the order that the column's type declares (a category of pandas,
+        for instance), else ascending. Predicted numbers are numbers of classes where the labels are no
+        numbers, or where the column is marked as nominal, as that of a model of Spark ML is; otherwise they
+        are labels. Must not be empty.
     curvePoints : int, default 1000
         About how many points the curve has at most. Must be between 2 and 1000000.
     handleInvalid : str, default "error"
@@ -598,7 +599,7 @@ class ComputeModelStatistics(PythonTransformer):
     scoresCol: Param[Any] = Param(undefined(), "scoresCol", "Name of the column of scores: vectors of one score for each class, or numbers, the score of the second of two classes. Probabilities give `log_loss` too. When not set, from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", Convert.str)
     scoredLabelsCol: Param[Any] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions; when not set, from the columns' metadata. Must not be empty.", Convert.str)
     weightCol: Param[Any] = Param(undefined(), "weightCol", "Name of the column of weights, at least 0; all rows weigh the same when not set. Reads: number. Must not be empty.", Convert.str)
-    labels: Param[Any] = Param(undefined(), "labels", "The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column is marked as nominal, as that of a model of Spark ML is; otherwise they are labels. Must not be empty.", Convert.value_list)
+    labels: Param[Any] = Param(undefined(), "labels", "The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, in the order that the column's type declares (a category of pandas, for instance), else ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column is marked as nominal, as that of a model of Spark ML is; otherwise they are labels. Must not be empty.", Convert.value_list)
     curvePoints: Param[Any] = Param(undefined(), "curvePoints", "About how many points the curve has at most. Must be between 2 and 1000000.", Convert.int)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row in which a label, prediction, score or weight is null or NaN, or whose label is none of `labels`: \"error\" fails with one error that names stage, column, row and cause; \"skip\" leaves the row out. Must be one of \"error\", \"skip\".", Convert.str)
 

@@ -36,6 +36,9 @@ def decoded(table: pa.Table) -> pa.Table:
             continue
         if categories is None:
             categories = _categories_of_pandas(table.schema)
+        if field.name in categories and _is_empty(table.column(i)):
+            # The type of no category says nothing: pandas takes float64 where a column holds nothing but NaN.
+            plain = pa.null()
         column = table.column(i)
         facts = {ORIGIN: field.name}
         if pa.types.is_dictionary(field.type) and (field.name in categories or field.type.ordered):
@@ -83,6 +86,8 @@ def _values(array: pa.Array, plain: pa.DataType) -> pa.Array:
     """Return an array with the values of dictionaries in their place; `plain` is the type that it has then."""
     if array.type == plain:
         return array
+    if pa.types.is_null(plain):
+        return pa.nulls(len(array))
     if pa.types.is_dictionary(array.type):
         return array.dictionary.cast(plain).take(array.indices)
     if pa.types.is_struct(array.type):
@@ -92,6 +97,11 @@ def _values(array: pa.Array, plain: pa.DataType) -> pa.Array:
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int64())
     items = _values(pc.list_flatten(array), plain.value_type)
     return pa.LargeListArray.from_arrays(offsets, items, type=plain, mask=array.is_null())
+
+
+def _is_empty(column: pa.ChunkedArray) -> bool:
+    """Is this a dictionary of no values?"""
+    return pa.types.is_dictionary(column.type) and not any(len(chunk.dictionary) for chunk in column.chunks)
 
 
 def _categories_of_pandas(schema: pa.Schema) -> set[str]:
@@ -122,6 +132,8 @@ def _finite(value: Any) -> Any:
 
 def _encoded(column: pa.ChunkedArray, before: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column as the dictionary that it was; as it is where it has other values now."""
+    if pa.types.is_null(column.type):
+        return pa.chunked_array([pa.nulls(len(column), before.type)])
     plain = _plain(before.type)
     if column.type != plain or not before.num_chunks:
         return column

@@ -7,7 +7,7 @@ pictures (alpha, limits, errors row by row) holds for these too.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,10 @@ import pyarrow as pa
 
 from mmlrs.errors import SchemaMismatchError
 
-__all__ = ["encoded_cells", "has_pictures"]
+__all__ = ["encoded_cells", "file_cells", "has_pictures"]
+
+#: Begins the bytes of a cell that is no picture; the reason follows. `NO_PICTURE` in `rust/image/src/codec/formats.rs`.
+_NO_PICTURE = b"mmlrs: no picture: "
 
 #: Names of Pillow's modes whose pixels PNM holds as they are.
 _PLAIN = {"L": None, "RGB": None, "RGBA": "RGB_ALPHA", "LA": "GRAYSCALE_ALPHA"}
@@ -43,17 +46,41 @@ def _is_missing(cell: Any) -> bool:
     return cell is None or (isinstance(cell, float) and cell != cell) or type(cell).__name__ == "NAType"
 
 
-def has_pictures(cells: Iterable[Any]) -> bool:
-    """Is the first cell that is neither missing nor bytes a picture?"""
-    for cell in cells:
-        if not (_is_missing(cell) or isinstance(cell, bytes)):
-            return _is_pillow(cell) or (isinstance(cell, np.ndarray) and cell.ndim >= 2)
-    return False
+def has_pictures(cells: Sequence[Any]) -> bool:
+    """Is there a Pillow image or an array of two axes or more among the cells?"""
+    image = getattr(sys.modules.get("PIL.Image"), "Image", ())
+    kinds = set(map(type, cells))  # far cheaper than a look at every cell
+    if not any(issubclass(kind, np.ndarray) or issubclass(kind, image) for kind in kinds):
+        return False
+    return any(_is_pillow(cell) or (isinstance(cell, np.ndarray) and cell.ndim >= 2) for cell in cells)
 
 
 def encoded_cells(cells: Sequence[Any], where: str = "") -> pa.Array:
     """Return pictures (Pillow images, NumPy arrays, encoded bytes, None) as encoded bytes; `where` begins an error."""
     return pa.array([_encoded(cell, f"{where}row {row}") for row, cell in enumerate(cells)], pa.binary())
+
+
+def file_cells(cells: Sequence[Any]) -> pa.Array:
+    """Return the cells of a column as encoded bytes; a cell that is no picture among pictures is a bad row with its reason.
+
+    Raises
+    ------
+    SchemaMismatchError
+        No cell is a picture.
+    """
+    files: list[bytes | None] = []
+    first: SchemaMismatchError | None = None
+    good = False
+    for row, cell in enumerate(cells):
+        try:
+            files.append(_encoded(cell, f"row {row}"))
+            good = good or files[-1] is not None
+        except SchemaMismatchError as error:
+            first = first or error
+            files.append(_NO_PICTURE + str(error).split(": ", 1)[1].encode())
+    if first is not None and not good:
+        raise first
+    return pa.array(files, pa.binary())
 
 
 def _encoded(cell: Any, where: str) -> bytes | None:

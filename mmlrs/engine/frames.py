@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmlrs.engine.cells import encoded_cells, has_pictures
+from mmlrs.engine.cells import file_cells, has_pictures
 from mmlrs.engine.missing import with_nan
 from mmlrs.errors import SchemaMismatchError
 
@@ -83,7 +83,7 @@ def _files(cells: list[Any]) -> pa.Array | None:
     if not has_pictures(cells):
         return None
     try:
-        return encoded_cells(cells)
+        return file_cells(cells)
     except SchemaMismatchError:
         return None
 
@@ -195,7 +195,7 @@ def _kinds(cells: list[Any]) -> str:
     """Return the names of the types of cells; of pictures, why they cannot be encoded."""
     if has_pictures(cells):
         try:
-            encoded_cells(cells)
+            file_cells(cells)
         except SchemaMismatchError as error:
             return str(error)
     kinds = sorted({type(value).__name__ for value in cells if value is not None})

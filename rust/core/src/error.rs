@@ -41,6 +41,7 @@ struct Place {
     column: Option<String>,
     row: Option<usize>,
     origin: Option<String>,
+    remedy: Option<&'static str>,
 }
 
 impl Error {
@@ -125,6 +126,13 @@ impl Error {
         self
     }
 
+    /// Says what the user can do about it, unless that is said already; not part of [`Self::reason`].
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: &'static str) -> Self {
+        self.place.remedy.get_or_insert(remedy);
+        self
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -166,7 +174,8 @@ impl fmt::Display for Error {
             write!(f, "{}({origin})", if located { " " } else { "" })?;
             located = true;
         }
-        write!(f, "{}{}", if located { ": " } else { "" }, self.message)
+        write!(f, "{}{}", if located { ": " } else { "" }, self.message)?;
+        place.remedy.map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
     }
 }
 
@@ -216,6 +225,9 @@ mod tests {
             .at_stage("UnrollImage")
             .from_origin(Some("a.jpg"));
         assert_eq!(error.to_string(), "UnrollImage: column `image`, row 3 of the batch (a.jpg): not an image");
+        assert_eq!(error.reason(), "not an image (a.jpg)");
+        let error = error.with_remedy("skip it");
+        assert!(error.to_string().ends_with("not an image; skip it"));
         assert_eq!(error.reason(), "not an image (a.jpg)");
     }
 }

@@ -32,7 +32,7 @@ pub use param::{
     ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,
     StrMap, ValueList,
 };
-pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy};
+pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy, fatal};
 pub use sample::Sample;
 pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Role, Rows, StageSpec};
 pub use stage::{Context, HasSample, Output, Stage, Transform};

@@ -71,6 +71,11 @@ impl ParamGroup for RowPolicy {
     }
 }
 
+/// The error that ends the job because of a row, under [`HandleInvalid::Error`].
+pub fn fatal(error: Error, row: usize) -> Error {
+    error.at_row(row).with_remedy("handleInvalid=\"skip\" drops such rows")
+}
+
 /// A row that became null, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowError {
@@ -96,7 +101,7 @@ impl Rejects {
     /// Records that `row` failed; under [`HandleInvalid::Error`] that is the error to return.
     pub fn reject(&mut self, row: usize, error: Error) -> Result<()> {
         if self.policy == HandleInvalid::Error {
-            return Err(error.at_row(row));
+            return Err(fatal(error, row));
         }
         self.rows.push(RowError { row, reason: error.reason() });
         Ok(())

@@ -78,6 +78,55 @@ pub fn is_tensor(data_type: &DataType) -> bool {
         && has("data", &is_binary)
 }
 
+/// A type in the words of Spark, such as `array<double>`; image structs and vectors by their names. For messages.
+pub fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        t if is_image(t) => "image struct".to_owned(),
+        t if crate::vector::is_vector_struct(t) => "vector".to_owned(),
+        DataType::Null => "null".to_owned(),
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Int8 => "tinyint".to_owned(),
+        DataType::Int16 => "smallint".to_owned(),
+        DataType::Int32 => "int".to_owned(),
+        DataType::Int64 => "bigint".to_owned(),
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 | DataType::Float16 => {
+            data_type.to_string().to_lowercase()
+        }
+        DataType::Float32 => "float".to_owned(),
+        DataType::Float64 => "double".to_owned(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".to_owned(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            "binary".to_owned()
+        }
+        DataType::Date32 | DataType::Date64 => "date".to_owned(),
+        DataType::Timestamp(_, Some(_)) => "timestamp".to_owned(),
+        DataType::Timestamp(_, None) => "timestamp_ntz".to_owned(),
+        DataType::Time32(_) | DataType::Time64(_) => "time".to_owned(),
+        DataType::Duration(_) => "interval".to_owned(),
+        DataType::Decimal32(p, s)
+        | DataType::Decimal64(p, s)
+        | DataType::Decimal128(p, s)
+        | DataType::Decimal256(p, s) => format!("decimal({p},{s})"),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => format!("array<{}>", type_name(item.data_type())),
+        DataType::Struct(fields) => {
+            let members = fields.iter().map(|f| format!("{}: {}", f.name(), type_name(f.data_type())));
+            format!("struct<{}>", members.collect::<Vec<_>>().join(", "))
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => {
+                format!("map<{}, {}>", type_name(pair[0].data_type()), type_name(pair[1].data_type()))
+            }
+            _ => "map".to_owned(),
+        },
+        DataType::Dictionary(_, values) => type_name(values),
+        other => other.to_string().to_lowercase(),
+    }
+}
+
 /// A field of dense float vectors of `size`, with its `ml_attr` metadata.
 pub fn vector_field(name: &str, size: usize) -> Field {
     let item = Arc::new(Field::new("item", DataType::Float32, true));

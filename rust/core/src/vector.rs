@@ -11,7 +11,7 @@ use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Fields};
 use serde_json::Value;
 
-use crate::types::{KIND_KEY, KIND_VECTOR, ML_ATTR_KEY};
+use crate::types::{KIND_KEY, KIND_VECTOR, ML_ATTR_KEY, type_name};
 use crate::{Error, Result};
 
 const SPARSE: i8 = 0;
@@ -168,7 +168,8 @@ fn cast(column: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     if array.data_type() == to {
         return Ok(array.clone());
     }
-    arrow_cast::cast(array, to).map_err(|e| Error::schema(column, format!("has type {}: {e}", array.data_type())))
+    arrow_cast::cast(array, to)
+        .map_err(|e| Error::schema(column, format!("has type {}: {e}", type_name(array.data_type()))))
 }
 
 /// Can this be the item of a list that is a vector? Lists that are all empty may have no type of items.
@@ -191,7 +192,10 @@ fn list_of(column: &str, array: &ArrayRef) -> Result<(Vec<usize>, ArrayRef)> {
             ((0..=array.len()).map(|i| i * size).collect(), array.as_fixed_size_list().values().clone())
         }
         other => {
-            return Err(Error::schema(column, format!("has type {other}; expected a vector or a list of numbers")));
+            return Err(Error::schema(
+                column,
+                format!("has type {}; expected a vector or a list of numbers", type_name(other)),
+            ));
         }
     })
 }

@@ -3,7 +3,7 @@
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, types};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
-use arrow_cast::{CastOptions, cast, cast_with_options};
+use arrow_cast::cast;
 use arrow_schema::DataType;
 use half::{bf16, f16};
 use mmlrs_core::{Error, Result, types as kinds};
@@ -11,6 +11,7 @@ use ort::session::SessionInputValue;
 use ort::value::{Tensor, TensorRef};
 
 use crate::element::Element;
+use crate::exact::{exact, not_held};
 use crate::info::{Dim, ValueInfo};
 use crate::session::one_line;
 use crate::shapes::Shapes;
@@ -76,10 +77,13 @@ pub fn check_input(column: &str, data_type: &DataType, info: &ValueInfo) -> Resu
     if kinds::is_tensor(data_type) || leaf_fits(leaf_type(data_type), element) {
         return Ok(());
     }
-    Err(Error::schema(
-        column,
-        format!("is a {data_type}, which cannot feed input `{}`, a {}", info.name, info.kind.words()),
-    ))
+    let remedy = match (kinds::is_text(leaf_type(data_type)), element) {
+        (_, Element::Str) => "; cast the column to string",
+        (true, _) => "; cast the column to a type of numbers, or index its levels (ValueIndexer)",
+        _ => "",
+    };
+    let (name, model) = (kinds::type_name(data_type), info.kind.words());
+    Err(Error::schema(column, format!("has type {name}, which cannot feed input `{}`, a {model}{remedy}", info.name)))
 }
 
 fn leaf_type(data_type: &DataType) -> &DataType {
@@ -165,8 +169,7 @@ impl Nested {
     fn into_input(mut self, element: Element, info: &ValueInfo) -> Result<InputColumn> {
         self.narrow();
         let had_nulls = self.leaf.null_count() > 0;
-        let options = CastOptions { safe: true, ..CastOptions::default() };
-        let leaf = cast_with_options(&self.leaf, &element.input_type(), &options)?;
+        let leaf = exact(&self.leaf, element)?;
         if let Some(nulls) = leaf.nulls().filter(|n| n.null_count() > 0) {
             self.reject_nulls(nulls, had_nulls, element);
         }
@@ -207,13 +210,11 @@ impl Nested {
         for row in &mut self.rows {
             let Ok(span) = row else { continue };
             let size: usize = self.shapes.get(span.shape).iter().product();
-            if nulls.slice(span.start, size).null_count() == 0 {
-                continue;
-            }
-            *row = Err(Error::decode(if had_nulls && self.leaf.slice(span.start, size).null_count() > 0 {
+            let Some(lost) = (span.start..span.start + size).find(|i| nulls.is_null(*i)) else { continue };
+            *row = Err(Error::decode(if had_nulls && self.leaf.is_null(lost) {
                 "holds a null".to_owned()
             } else {
-                format!("holds a value that is outside the range of {}", element.name())
+                not_held(&self.leaf, lost, element)
             }));
         }
     }

@@ -8,6 +8,7 @@ mod batch;
 mod batch_first;
 mod cut;
 mod element;
+mod exact;
 mod external;
 mod features;
 mod feed;

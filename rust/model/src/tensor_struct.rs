@@ -10,6 +10,7 @@ use arrow_schema::{DataType, Field, Fields};
 use mmlrs_core::{Error, Result};
 
 use crate::element::Element;
+use crate::exact::{exact, not_held};
 use crate::input::{Nested, Span};
 use crate::shapes::Shapes;
 
@@ -47,7 +48,12 @@ pub fn read(array: &ArrayRef, element: Element) -> Result<Nested> {
         let dims = shapes.value(row);
         match values_of(dtypes.value(row), dims.as_primitive::<Int64Type>().values(), datas.value(row)) {
             Ok((dims, values)) => {
-                let values = cast(&values, &element.input_type())?;
+                let found = values;
+                let values = exact(&found, element)?;
+                if let Some(lost) = (0..values.len()).find(|i| values.is_null(*i)) {
+                    rows.push(Err(Error::decode(not_held(&found, lost, element))));
+                    continue;
+                }
                 rows.push(Ok(Span { start: filled, shape: distinct.id(&dims) }));
                 filled += values.len();
                 parts.push(values);

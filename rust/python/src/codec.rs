@@ -76,7 +76,10 @@ pub fn encode_images<'py>(py: Python<'py>, images: PyArray, format: &str, qualit
 
 fn encode_all(array: &ArrayRef, format: &str, quality: u8) -> Result<BinaryArray> {
     if !types::is_image(array.data_type()) {
-        return Err(Error::schema("image", format!("has type {}; expected an image struct", array.data_type())));
+        return Err(Error::schema(
+            "image",
+            format!("has type {}; expected an image struct", types::type_name(array.data_type())),
+        ));
     }
     let rows = array.as_struct();
     let missing = || Error::schema("image", "lacks a field of the image struct");

@@ -150,9 +150,14 @@ fn check_types(spec: &StageSpec, inputs: &[(&'static str, String)], schema: &Sch
     for (param, column) in inputs {
         let (Some(param), Ok(field)) = (spec.param(param), schema.field_with_name(column)) else { continue };
         if !param.accepts.is_empty() && !param.accepts.iter().any(|a| accepts(*a, field.data_type())) {
+            let remedy = if types::is_text(field.data_type()) && param.accepts.contains(&Accept::Binary) {
+                "; if these are paths, read the files first (mmlrs.image.read_images)"
+            } else {
+                ""
+            };
             let message = format!(
-                "has type {}; {} reads {}",
-                type_word(field.data_type()),
+                "has type {}; {} reads {}{remedy}",
+                types::type_name(field.data_type()),
                 spec.name,
                 Accept::words(param.accepts)
             );
@@ -179,19 +184,5 @@ fn accepts(kind: Accept, data_type: &DataType) -> bool {
         Accept::SparseVector => numbers || vector::is_vector_struct(data_type),
         Accept::Tensor => types::is_tensor(data_type),
         Accept::Any => true,
-    }
-}
-
-/// The type in words a Spark or pandas user knows.
-fn type_word(data_type: &DataType) -> String {
-    match data_type {
-        t if types::is_image(t) => "image struct".to_owned(),
-        t if types::is_text(t) => "string".to_owned(),
-        t if types::is_binary(t) => "binary".to_owned(),
-        t if vector::is_vector_struct(t) => "vector".to_owned(),
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            format!("array<{}>", type_word(item.data_type()))
-        }
-        other => format!("{other}").to_lowercase(),
     }
 }

@@ -30,10 +30,15 @@ impl DeclaredLevels {
     }
 }
 
+/// The levels that a column's type declares, as JSON values in their order.
+pub fn declared_values(field: &Field) -> Option<Vec<Value>> {
+    serde_json::from_str(field.metadata().get(LEVELS_KEY)?).ok()
+}
+
 /// The levels that a column's type declares: those of a pandas category, a polars Enum or an ordered Arrow dictionary, which
 /// come as the values that they encode.
 pub fn declared_levels(field: &Field) -> Option<DeclaredLevels> {
-    let values: Vec<Value> = serde_json::from_str(field.metadata().get(LEVELS_KEY)?).ok()?;
+    let values = declared_values(field)?;
     let kind = LevelType::of(field.data_type()).unwrap_or(LevelType::String);
     Some(DeclaredLevels(values.iter().map(|value| kind.text(value)).zip(0..).collect()))
 }

@@ -1,7 +1,7 @@
 //! `CleanMissingData`.
 
 use arrow_schema::{DataType, Field, Schema};
-use mmlrs_core::types::is_text;
+use mmlrs_core::types::{is_text, type_name};
 use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, Sample};
 use mmlrs_macros::{ParamGroup, Stage};
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,10 @@ pub fn fillable<'a>(input: &'a Schema, name: &str) -> Result<&'a Field> {
     if can_fill(field.data_type()) {
         return Ok(field);
     }
-    Err(Error::schema(name, format!("has type {}, whose missing values cannot be filled", field.data_type())))
+    Err(Error::schema(
+        name,
+        format!("has type {}, whose missing values cannot be filled", type_name(field.data_type())),
+    ))
 }
 
 /// What is known of a column.
@@ -119,7 +122,7 @@ impl CleanMissingData {
         if is_text(field.data_type()) || field.data_type() == &DataType::Boolean {
             let message = format!(
                 "has type {}, which has no {}; use cleaningMode \"Custom\"",
-                field.data_type(),
+                type_name(field.data_type()),
                 self.cleaning_mode.to_lowercase()
             );
             return Err(Error::schema(field.name(), message));

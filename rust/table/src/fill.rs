@@ -11,7 +11,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, PrimitiveArray, S
 use arrow_cast::cast::cast;
 use arrow_cast::parse::parse_decimal;
 use arrow_schema::DataType;
-use mmlrs_core::types::is_text;
+use mmlrs_core::types::{is_text, type_name};
 use mmlrs_core::{Error, Result};
 use serde_json::Value;
 
@@ -47,7 +47,7 @@ pub fn fill_of_number(data_type: &DataType, number: f64) -> Result<Value> {
         DataType::Decimal128(..) => {
             let made = cast(&Float64Array::from(vec![number]), data_type)?;
             if made.is_null(0) {
-                return Err(Error::decode(format!("{number} does not fit into {data_type}")));
+                return Err(Error::decode(format!("{number} does not fit into {}", type_name(data_type))));
             }
             Ok(Value::from(made.as_primitive::<Decimal128Type>().value_as_string(0)))
         }

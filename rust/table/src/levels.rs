@@ -8,7 +8,7 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow_cast::cast::cast;
 use arrow_schema::DataType;
-use mmlrs_core::types::is_text;
+use mmlrs_core::types::{is_text, type_name};
 use mmlrs_core::{Error, ParamField, ParamType, Result, ValueList};
 use serde_json::Value;
 
@@ -45,7 +45,10 @@ impl LevelType {
     pub fn of_column(name: &str, data_type: &DataType) -> Result<Self> {
         Self::of(data_type).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            Error::schema(name, format!("has type {data_type}, whose values cannot be levels; those of {names} can"))
+            Error::schema(
+                name,
+                format!("has type {}, whose values cannot be levels; those of {names} can", type_name(data_type)),
+            )
         })
     }
 

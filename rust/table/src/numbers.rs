@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::DataType;
+use mmlrs_core::types::type_name;
 use mmlrs_core::vector::{Vectors, is_number, is_vector_struct};
 use mmlrs_core::{Error, Result};
 
@@ -15,10 +16,10 @@ use crate::row::SparseRow;
 /// are no numbers.
 pub fn doubles(column: &str, array: &ArrayRef) -> Result<Float64Array> {
     if !is_number(array.data_type()) {
-        return Err(Error::schema(column, format!("has type {}; expected numbers", array.data_type())));
+        return Err(Error::schema(column, format!("has type {}; expected numbers", type_name(array.data_type()))));
     }
     let cast = arrow_cast::cast(array, &DataType::Float64)
-        .map_err(|e| Error::schema(column, format!("has type {}: {e}", array.data_type())))?;
+        .map_err(|e| Error::schema(column, format!("has type {}: {e}", type_name(array.data_type()))))?;
     Ok(cast.as_primitive::<Float64Type>().clone())
 }
 

@@ -28,7 +28,9 @@ impl Texts {
             DataType::Utf8 => Width::Small(array.as_string::<i32>().clone().into()),
             DataType::LargeUtf8 => Width::Large(array.as_string::<i64>().clone().into()),
             DataType::Utf8View => Width::View(array.as_string_view().clone().to_binary_view()),
-            other => return Err(Error::schema(column, format!("has type {other}; expected string"))),
+            other => {
+                return Err(Error::schema(column, format!("has type {}; expected string", types::type_name(other))));
+            }
         }))
     }
 
@@ -117,7 +119,12 @@ impl TextLists {
                 let ranges = (0..array.len()).map(|row| row * size..(row + 1) * size).collect();
                 (ranges, array.as_fixed_size_list().values())
             }
-            other => return Err(Error::schema(column, format!("has type {other}; expected array<string>"))),
+            other => {
+                return Err(Error::schema(
+                    column,
+                    format!("has type {}; expected array<string>", types::type_name(other)),
+                ));
+            }
         };
         Ok(Self { ranges, nulls: array.nulls().cloned(), values: Texts::new(column, values)? })
     }

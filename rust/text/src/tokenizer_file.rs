@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayAccessor, ArrayRef};
 use arrow_schema::DataType;
-use mmlrs_core::{Error, FileKey, FileSource, ModelSource, PerProcess, Result, ThreadBudget, parallel_map};
+use mmlrs_core::{Error, FileKey, FileSource, ModelSource, PerProcess, Result, ThreadBudget, parallel_map, types};
 use tokenizers::{
     PaddingDirection, PostProcessor, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy,
 };
@@ -158,7 +158,7 @@ impl TextTokenizer {
             DataType::Utf8 => self.encode_rows(&array.as_string::<i32>(), threads),
             DataType::LargeUtf8 => self.encode_rows(&array.as_string::<i64>(), threads),
             DataType::Utf8View => self.encode_rows(&array.as_string_view(), threads),
-            other => Err(Error::schema(column, format!("has type {other}; expected a string"))),
+            other => Err(Error::schema(column, format!("has type {}; expected a string", types::type_name(other)))),
         }
     }
 

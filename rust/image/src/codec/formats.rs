@@ -3,6 +3,8 @@
 use image::ImageFormat;
 use mmlrs_core::{Error, Result};
 
+/// Begins what Python passes for a cell that is no picture; the reason follows. `_NO_PICTURE` in `mmlrs/engine/cells.py`.
+const NO_PICTURE: &[u8] = b"mmlrs: no picture: ";
 /// The remedy where no library stands out.
 const ANY: &str = "convert it to JPEG or PNG first";
 
@@ -11,6 +13,9 @@ const ANY: &str = "convert it to JPEG or PNG first";
 pub fn recognise(bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.starts_with(&[0xff, 0xd8]) {
         return Ok(ImageFormat::Jpeg);
+    }
+    if let Some(reason) = bytes.strip_prefix(NO_PICTURE) {
+        return Err(Error::decode(String::from_utf8_lossy(reason)));
     }
     if let Some((name, remedy)) = not_decoded(bytes) {
         return Err(refused(name, remedy));

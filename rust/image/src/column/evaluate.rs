@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mmlrs_core::{Error, HandleInvalid, Result};
+use mmlrs_core::{Error, HandleInvalid, Result, fatal};
 
 use super::source::Cell;
 use super::{ImageColumn, Step};
@@ -72,7 +72,7 @@ impl ImageColumn {
             let error = error.from_origin(self.origin(row));
             *skipped = step.handle_invalid == HandleInvalid::Skip;
             if step.handle_invalid == HandleInvalid::Error {
-                return Err(error.at_stage(&step.stage).at_column(&step.column).at_row(row));
+                return Err(fatal(error.at_stage(&step.stage).at_column(&step.column), row));
             }
             Ok(Err(Rejection(error)))
         })

@@ -124,7 +124,8 @@ fn wrong_type(name: &str, data_type: &DataType) -> Error {
         name,
         format!(
             "must be an image struct (origin, height, width, nChannels, mode, data), encoded bytes, or struct(path, \
-             bytes), got {data_type}"
+             bytes), got {}",
+            types::type_name(data_type)
         ),
     )
 }

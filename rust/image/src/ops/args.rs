@@ -32,7 +32,14 @@ impl<'a> Args<'a> {
     }
 
     fn required<T>(&self, name: &str, value: Option<T>) -> Result<T> {
-        value.ok_or_else(|| self.error(format!("argument `{name}` is missing")))
+        value.ok_or_else(|| self.missing(name))
+    }
+
+    /// The error for a required argument that was not given; it lists those that were, since one may be misspelt.
+    pub fn missing(&self, name: &str) -> Error {
+        let given: Vec<String> = self.operation.args.keys().map(|key| format!("`{key}`")).collect();
+        let given = if given.is_empty() { "none".to_owned() } else { given.join(", ") };
+        self.error(format!("argument `{name}` is missing; given: {given}"))
     }
 
     /// An optional integer from `min` to `max`.

@@ -30,7 +30,7 @@ pub fn parse(action: &str, args: &mut Args<'_>) -> Result<Op> {
         "dilate" => morphology(args, "dilate", cv::MORPH_DILATE),
         "morphologyEx" => {
             let named = named(args, "op", &MORPHOLOGY)?;
-            let operation = named.ok_or_else(|| args.error("argument `op` is missing"))?;
+            let operation = named.ok_or_else(|| args.missing("op"))?;
             morphology(args, "morphologyEx", operation)
         }
         "sobel" => sobel(args),
@@ -62,7 +62,7 @@ pub fn parse(action: &str, args: &mut Args<'_>) -> Result<Op> {
 /// `warpPerspective`, which has the stage's interpolation unless it names its own.
 pub fn warp_perspective(args: &mut Args<'_>, interpolation: Interpolation) -> Result<Op> {
     let interpolation = own(args, interpolation)?;
-    let numbers = args.numbers("matrix")?.ok_or_else(|| args.error("argument `matrix` is missing"))?;
+    let numbers = args.numbers("matrix")?.ok_or_else(|| args.missing("matrix"))?;
     let Ok(matrix) = <[f64; 9]>::try_from(numbers.as_slice()) else {
         return Err(args.error(format!(
             "argument `matrix` must be a list of 9 numbers (3 rows of 3), got {} numbers",
@@ -110,12 +110,14 @@ fn sobel(args: &mut Args<'_>) -> Result<Op> {
     let aperture = opt_odd(args, "apertureSize", 1, 31)?.unwrap_or(3);
     let (dx, dy) = orders(args, 30)?;
     if dx + dy == 0 {
-        return Err(args.error("takes `dx` or `dy`: the order of the derivative along the rows or down the columns"));
+        return Err(args.error(
+            "needs `dx` or `dy` above 0: the order of the derivative along the rows (x) or down the columns (y)",
+        ));
     }
     if dx.max(dy) >= aperture.max(3) {
         return Err(args.error(format!(
-            "the order of the derivative must be below apertureSize (2 at most where that is 1), got {} and {aperture}",
-            dx.max(dy)
+            "the orders of the derivative, `dx` {dx} and `dy` {dy}, must be at most {} with `apertureSize` {aperture}",
+            aperture.max(3) - 1
         )));
     }
     derivative(args, Derivative::Sobel { dx, dy, aperture })
@@ -132,7 +134,7 @@ fn derivative(args: &mut Args<'_>, of: Derivative) -> Result<Op> {
 
 fn filter_2d(args: &mut Args<'_>) -> Result<Op> {
     let delta = args.opt_number("delta")?.unwrap_or(0.0);
-    let value = args.value("kernel").ok_or_else(|| args.error("argument `kernel` is missing"))?;
+    let value = args.value("kernel").ok_or_else(|| args.missing("kernel"))?;
     let row = |row: &Value| row.as_array()?.iter().map(|v| v.as_f64().filter(|v| v.is_finite())).collect();
     let kernel: Option<Vec<Vec<f64>>> = value.as_array().and_then(|rows| rows.iter().map(row).collect());
     let fits = |n: usize| (1..=MAX_APERTURE as usize).contains(&n);

@@ -142,7 +142,7 @@ fn resize(args: &mut Args<'_>, interpolation: Interpolation) -> Result<Op> {
 fn color_format(args: &mut Args<'_>) -> Result<Op> {
     // The predecessor called the argument `format`.
     let old = args.value("format");
-    let Some(value) = args.value("code").or(old) else { return Err(args.error("argument `code` is missing")) };
+    let Some(value) = args.value("code").or(old) else { return Err(args.missing("code")) };
     let code = match (value.as_i64(), value.as_str()) {
         (Some(code), _) => ColorCode::from_code(code),
         (_, Some(name)) => ColorCode::from_name(name),
@@ -172,7 +172,7 @@ fn canny_aperture(args: &mut Args<'_>) -> Result<i32> {
 
 fn warp_affine(args: &mut Args<'_>, interpolation: Interpolation) -> Result<Op> {
     let interpolation = own(args, interpolation)?;
-    let numbers = args.numbers("matrix")?.ok_or_else(|| args.error("argument `matrix` is missing"))?;
+    let numbers = args.numbers("matrix")?.ok_or_else(|| args.missing("matrix"))?;
     let Ok(matrix) = <[f64; 6]>::try_from(numbers.as_slice()) else {
         return Err(args.error(format!(
             "argument `matrix` must be a list of 6 numbers (2 rows of 3), got {} numbers",

@@ -179,9 +179,9 @@ impl Transform for ImageTransformer {
             return Ok(idle.map(note).into_iter().collect());
         };
         let doubt = normalization_doubt(
-            Told { value: &factors.mean, from: "normalizeMean" },
-            Told { value: &factors.std, from: "normalizeStd" },
-            Told { value: factors.scale, from: "colorScaleFactor" },
+            Told { value: &factors.mean, from: "normalizeMean (`mean` of normalize)" },
+            Told { value: &factors.std, from: "normalizeStd (`std` of normalize)" },
+            Told { value: factors.scale, from: "colorScaleFactor (`scale` of normalize)" },
         );
         Ok(doubt.into_iter().collect())
     }

@@ -49,7 +49,7 @@ fn numbers_are_cast_to_the_element_type() {
 fn a_value_out_of_range_is_a_bad_row() {
     let input = read(Int64Array::from(vec![1, 300, -1]), &info(Element::U8, &[0]));
     assert!(input.row(0).is_ok());
-    assert!(cause(&input, 1).contains("outside the range of uint8"), "{}", cause(&input, 1));
+    assert!(cause(&input, 1).contains("holds 300, which uint8 cannot hold"), "{}", cause(&input, 1));
     assert!(input.row(2).is_err());
 }
 

@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_cast::cast::cast;
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::{DataType, Field, Schema};
+use mmlrs_core::types::type_name;
 use mmlrs_core::{
     Block, Column, Context, Error, HasSample, Output, ParamGroup, ParamMap, ParamSpec, Rejects, Result, RowPolicy,
     Sample, Transform,
@@ -180,7 +181,7 @@ impl Transform for DataConversion {
         for (from, to) in self.cols.iter().zip(self.outputs()?) {
             let data_type = input.field_with_name(from)?.data_type();
             if !target.accepts(data_type) {
-                let message = format!("has type {data_type}, which does not become {}", self.convert_to);
+                let message = format!("has type {}, which does not become {}", type_name(data_type), self.convert_to);
                 return Err(Error::schema(from, message));
             }
             self.clock(data_type)?;

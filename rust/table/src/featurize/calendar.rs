@@ -6,6 +6,7 @@ use arrow_array::types::{Date32Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, Date32Array, TimestampMicrosecondArray};
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeZone, Timelike};
+use mmlrs_core::types::type_name;
 use mmlrs_core::{Error, Result};
 
 /// Names of the slots of a date.
@@ -23,7 +24,7 @@ pub fn days(column: &str, array: &ArrayRef) -> Result<Date32Array> {
 /// A column of timestamps as microseconds since 1970-01-01, and the zone in which they are read.
 pub fn moments(column: &str, array: &ArrayRef) -> Result<(TimestampMicrosecondArray, Zone)> {
     let DataType::Timestamp(_, zone) = array.data_type() else {
-        return Err(Error::schema(column, format!("has type {}; expected a timestamp", array.data_type())));
+        return Err(Error::schema(column, format!("has type {}; expected a timestamp", type_name(array.data_type()))));
     };
     let micros = cast(column, array, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
     let zone = match zone {
@@ -36,7 +37,8 @@ pub fn moments(column: &str, array: &ArrayRef) -> Result<(TimestampMicrosecondAr
 }
 
 fn cast(column: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
-    arrow_cast::cast(array, to).map_err(|e| Error::schema(column, format!("has type {}: {e}", array.data_type())))
+    arrow_cast::cast(array, to)
+        .map_err(|e| Error::schema(column, format!("has type {}: {e}", type_name(array.data_type()))))
 }
 
 /// How a timestamp is read.

@@ -26,6 +26,8 @@ pub struct Choice {
     pub min_doc_freq: Option<u64>,
 }
 
+/// Why a column is left out that has nothing to learn from.
+const NO_VALUE: &str = "has no value: all are missing, or infinite";
 /// With so many rows for each different word of a column its texts are levels that repeat, and all words have a slot.
 const ROWS_OF_A_LEVEL: u64 = 5;
 /// With so many different words in a row on average, and so many times more words than rows in all, texts are prose, and all
@@ -61,7 +63,7 @@ impl Choice {
             }),
             Summary::Vector { size } => size.map(|size| Encoding::Vector { size }),
         };
-        Ok(made.unwrap_or_else(|| Encoding::LeftOut { cause: "has no value: all are missing, or infinite".to_owned() }))
+        Ok(made.unwrap_or_else(|| Encoding::LeftOut { cause: NO_VALUE.to_owned() }))
     }
 
     fn text(&self, mut texts: Texts, field: &Field) -> Result<Encoding> {
@@ -69,6 +71,9 @@ impl Choice {
         let Some(mut levels) = texts.category(declared.is_some()) else {
             return Ok(self.words(texts.as_words(&mut Words::new(self.num_features)?)?, false));
         };
+        if levels.is_empty() {
+            return Ok(Encoding::LeftOut { cause: NO_VALUE.to_owned() });
+        }
         if let Some(declared) = declared {
             declared.sort(&mut levels, String::clone);
         }

@@ -1,7 +1,7 @@
 //! How one column becomes slots: what the model knows of it.
 
 use arrow_schema::{DataType, TimeUnit};
-use mmlrs_core::types::is_text;
+use mmlrs_core::types::{is_text, type_name};
 use mmlrs_core::vector::{is_number, vector_type};
 use mmlrs_core::{Error, Result};
 use mmlrs_text::is_text_list;
@@ -140,7 +140,7 @@ impl Encoder {
         if fits || data_type == &DataType::Null {
             return Ok(());
         }
-        Err(Error::schema(&self.column, format!("has type {data_type}; the model was fitted on {kind}")))
+        Err(Error::schema(&self.column, format!("has type {}; the model was fitted on {kind}", type_name(data_type))))
     }
 
     /// The type in which a column without a type is read.

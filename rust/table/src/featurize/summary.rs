@@ -80,8 +80,9 @@ impl Summary {
                 return Err(Error::schema(
                     field.name(),
                     format!(
-                        "has type {other}; Featurize reads numbers, booleans, strings, dates, timestamps, vectors and \
-                         arrays of numbers or strings"
+                        "has type {}; Featurize reads numbers, booleans, strings, dates, timestamps, vectors and \
+                         arrays of numbers or strings",
+                        types::type_name(other)
                     ),
                 ));
             }

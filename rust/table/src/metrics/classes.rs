@@ -15,6 +15,9 @@ use crate::order::{key_of, of_key};
 /// Most classes for which a confusion matrix is kept: 128 MiB of counts.
 const MAX_CLASSES: usize = 4096;
 
+/// Doubles hold every whole number below this one.
+const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// One class. Numbers come before texts, each in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
@@ -98,18 +101,26 @@ impl Classes {
     pub fn cells(&mut self, column: &str, array: &ArrayRef, labels: Option<&[Value]>) -> Result<Vec<Cell>> {
         let text = Kind::of(column, array.data_type())? != Kind::Number;
         let place_of: Option<HashMap<Class, usize>> =
-            labels.map(|labels| labels.iter().enumerate().filter_map(|(i, v)| Some((label(v, text)?, i))).collect());
-        let class_of = |class: Class| match &place_of {
+            labels.map(|labels| labels.iter().enumerate().filter_map(|(i, v)| Some((class_of(v, text)?, i))).collect());
+        let placed = |class: Class| match &place_of {
             None => Some(class),
             Some(places) => places.get(&class).map(|place| Class::Number(key_of(*place as f64))),
         };
         let cells = if text {
             let texts = texts_of(array)?;
-            self.each(texts.iter(), |text| class_of(Class::Text(text.to_owned())))
+            self.each(texts.iter(), |text| placed(Class::Text(text.to_owned())))
         } else {
             let numbers = doubles(column, array)?;
+            if !array.data_type().is_floating()
+                && let Some(large) = numbers.iter().flatten().find(|number| number.abs() >= LARGEST_WHOLE)
+            {
+                return Err(Error::decode(format!(
+                    "holds the number {large}, and beyond 2^53 numbers are not told apart; convert the column to string"
+                ))
+                .at_column(column));
+            }
             let keys = numbers.iter().map(|v| v.filter(|v| !v.is_nan()).map(key_of));
-            self.each(keys, |key| class_of(Class::Number(key)))
+            self.each(keys, |key| placed(Class::Number(key)))
         };
         cells.map_err(|e| e.at_column(column))
     }
@@ -139,7 +150,7 @@ impl Classes {
 }
 
 /// A label as the class of a column of texts or of numbers; None where no value of such a column can equal it.
-fn label(value: &Value, text: bool) -> Option<Class> {
+pub fn class_of(value: &Value, text: bool) -> Option<Class> {
     if text {
         return Some(Class::Text(value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
     }

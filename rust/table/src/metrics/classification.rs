@@ -24,6 +24,8 @@ pub struct Counts {
     scored: Option<Scored>,
     /// Are predicted numbers places among the labels, rather than labels?
     places: bool,
+    /// The classes that the type of the label column declares, in their order; empty where it declares none.
+    declared: Vec<Class>,
 }
 
 impl Counts {
@@ -35,7 +37,14 @@ impl Counts {
             confusion: HashMap::default(),
             scored: scores.then(Scored::default),
             places,
+            declared: Vec::new(),
         }
+    }
+
+    /// With the classes in the order that the type of the label column declares, rather than ascending.
+    #[must_use]
+    pub fn with_declared(self, declared: Vec<Class>) -> Self {
+        Self { declared, ..self }
     }
 
     /// Are predicted numbers places among the labels, rather than labels?
@@ -181,6 +190,9 @@ impl Counts {
         }
         classes.sort_unstable();
         classes.dedup();
+        if labels.is_none() && !self.declared.is_empty() {
+            classes.sort_by_key(|class| self.declared.iter().position(|d| d == class).unwrap_or(usize::MAX));
+        }
         Ok(classes)
     }
 }

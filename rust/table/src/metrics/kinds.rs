@@ -29,7 +29,10 @@ impl Kind {
             DataType::Boolean | DataType::Null => Ok(Self::Number),
             t if t.is_numeric() => Ok(Self::Number),
             t => {
-                let message = format!("has type {t}; classes are text, numbers, booleans, dates or timestamps");
+                let message = format!(
+                    "has type {}; classes are text, numbers, booleans, dates or timestamps",
+                    types::type_name(t)
+                );
                 Err(Error::schema(column, message))
             }
         }
@@ -68,7 +71,10 @@ impl Kind {
         if matches!(Self::of(field.name(), field.data_type()), Ok(Self::Number)) {
             return Ok(());
         }
-        let message = format!("has type {}; regression is about numbers; DataConversion makes them", field.data_type());
+        let message = format!(
+            "has type {}; regression is about numbers; DataConversion makes them",
+            types::type_name(field.data_type())
+        );
         Err(Error::schema(field.name(), message))
     }
 }

@@ -11,14 +11,14 @@ mod scores;
 
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::{Field, Schema};
-use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, Sample, ValueList};
+use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, Sample, ValueList, fatal};
 use mmlrs_macros::Stage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::attributes::attributes_of;
+use crate::attributes::{attributes_of, declared_values};
 use crate::numbers::doubles;
-use classes::Cell;
+use classes::{Cell, Class, class_of};
 use classification::Counts;
 use kinds::Kind;
 use regression::Errors;
@@ -104,7 +104,7 @@ pub struct ComputeModelStatistics {
     #[param(non_empty, role = input, accepts(numeric))]
     weight_col: Option<String>,
     /// The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where
-    /// there is none, ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column
+    /// there is none, in the order that the column's type declares (a category of pandas, for instance), else ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column
     /// is marked as nominal, as that of a model of Spark ML is; otherwise they are labels.
     #[param(non_empty)]
     labels: Option<ValueList>,
@@ -149,15 +149,21 @@ impl ComputeModelStatistics {
         if self.handle_invalid == "skip" {
             return Ok(());
         }
-        let remedy = if cause == MISSING { REMEDY } else { "" };
-        Err(Error::decode(format!("{cause}{remedy}")).at_column(column).at_row(row))
+        Err(fatal(Error::decode(cause).at_column(column), row))
     }
 
     /// The state before the first row of classes: the columns must be of kinds that can be compared.
     fn new_counts(&self, label: &Field, input: &Schema) -> Result<Counts> {
         let kind = Kind::of(label.name(), label.data_type())?;
         let scores = self.scores_col.is_some();
-        let Some(prediction) = &self.scored_labels_col else { return Ok(Counts::new(scores, false)) };
+        let declared: Vec<Class> = declared_values(label)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|value| class_of(value, kind != Kind::Number))
+            .collect();
+        let Some(prediction) = &self.scored_labels_col else {
+            return Ok(Counts::new(scores, false).with_declared(declared));
+        };
         let prediction = input.field_with_name(prediction)?;
         let numbers = Kind::of(prediction.name(), prediction.data_type())? == Kind::Number;
         if self.labels.is_none() {
@@ -165,7 +171,7 @@ impl ComputeModelStatistics {
         }
         let nominal =
             attributes_of(prediction).is_some_and(|a| a.get("type").and_then(Value::as_str) == Some("nominal"));
-        Ok(Counts::new(scores, numbers && (nominal || kind != Kind::Number)))
+        Ok(Counts::new(scores, numbers && (nominal || kind != Kind::Number)).with_declared(declared))
     }
 
     /// The classes of the predictions of a batch.
@@ -268,7 +274,6 @@ impl ComputeModelStatistics {
 }
 
 const MISSING: &str = "is null or NaN";
-const REMEDY: &str = "; handleInvalid=\"skip\" leaves such rows out";
 
 /// The predictions of a batch.
 struct Predictions<'a> {

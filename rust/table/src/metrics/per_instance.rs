@@ -6,8 +6,7 @@ use arrow_array::builder::Float64Builder;
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::{
-    Block, Column, Context, Error, HandleInvalid, HasSample, Output, Rejects, Result, RowPolicy, Sample, Transform,
-    ValueList,
+    Block, Column, Context, Error, HasSample, Output, Rejects, Result, RowPolicy, Sample, Transform, ValueList,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
@@ -75,25 +74,18 @@ impl ComputePerInstanceStatistics {
         self.evaluation_metric == "regression"
     }
 
-    /// What is wrong with a missing value, with the remedy where it is an error.
-    fn missing(&self) -> String {
-        let remedy = if self.policy.handle_invalid == HandleInvalid::Error { super::REMEDY } else { "" };
-        format!("{}{remedy}", super::MISSING)
-    }
-
     fn errors(&self, label: (&str, &ArrayRef), prediction: (&str, &ArrayRef)) -> Result<Output> {
         let (truth, predicted) = (doubles(label.0, label.1)?, doubles(prediction.0, prediction.1)?);
         let mut rejects = Rejects::new(self.policy.handle_invalid);
-        let cause = self.missing();
         let mut absolute = Float64Builder::with_capacity(truth.len());
         let mut squared = Float64Builder::with_capacity(truth.len());
         for row in 0..truth.len() {
             let missing = |values: &Float64Array| values.is_null(row) || values.value(row).is_nan();
             let error = if missing(&truth) {
-                rejects.reject_cell(row, label.0, &cause)?;
+                rejects.reject_cell(row, label.0, super::MISSING)?;
                 None
             } else if missing(&predicted) {
-                rejects.reject_cell(row, prediction.0, &cause)?;
+                rejects.reject_cell(row, prediction.0, super::MISSING)?;
                 None
             } else {
                 Some(truth.value(row) - predicted.value(row))
@@ -111,13 +103,12 @@ impl ComputePerInstanceStatistics {
         let told = self.labels.as_ref().map(|labels| labels.0.len());
         let scores_of = Scores::new(scores.0, scores.1)?;
         let mut rejects = Rejects::new(self.policy.handle_invalid);
-        let missing = self.missing();
         let mut losses = Float64Builder::with_capacity(cells.len());
         for (row, cell) in cells.into_iter().enumerate() {
             let probability = match (cell, scores_of.at(row)) {
-                (Cell::Missing, _) => Err((label.0, missing.clone())),
+                (Cell::Missing, _) => Err((label.0, super::MISSING.to_owned())),
                 (Cell::Unseen, _) => Err((label.0, super::unseen(label.1, row))),
-                (_, None) => Err((scores.0, missing.clone())),
+                (_, None) => Err((scores.0, super::MISSING.to_owned())),
                 (Cell::Class(class), Some(score)) => match probability_of(classes.class(class), score, told) {
                     Ok(Some(probability)) => Ok(probability),
                     Ok(None) => Err((scores.0, "holds no probabilities".to_owned())),
