@@ -352,7 +352,7 @@ def test_without_imputation_a_missing_value_is_a_bad_row():
 
 
 def test_a_column_that_cannot_be_a_feature_is_named():
-    with pytest.raises(SchemaMismatchError, match="Featurize: column `b`: has type Binary"):
+    with pytest.raises(SchemaMismatchError, match="Featurize: column `b`: has type binary"):
         featurized(pa.table({"b": [b"x"]}))
 
 

@@ -592,7 +592,7 @@ class CountSelectorModel(NativeModel):
     indices : Sequence[int]
         The slots to keep, ascending. Must be at least 0.
     size : int
-        Number of slots of the vectors in the input column. Must be at least 0.
+        Number of slots of the vectors in the input column. Must be between 0 and 2147483647.
 
     Examples
     --------
@@ -612,7 +612,7 @@ class CountSelectorModel(NativeModel):
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
     indices: Param[Any] = Param(undefined(), "indices", "The slots to keep, ascending. Must be at least 0.", Convert.int_list)
-    size: Param[Any] = Param(undefined(), "size", "Number of slots of the vectors in the input column. Must be at least 0.", Convert.int)
+    size: Param[Any] = Param(undefined(), "size", "Number of slots of the vectors in the input column. Must be between 0 and 2147483647.", Convert.int)
 
     @by_name
     def __init__(

@@ -1066,7 +1066,11 @@ class ImageFeaturizer(NativeTransformer):
     optimizationLevel : str, default "all"
         How far ONNX Runtime may optimise the graph. Must be one of "none", "basic", "extended", "all".
     intraOpThreads : int, default 0
-        Threads within one operation; 0 means the cores of the task. Must be at least 0.
+        Threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
+    maxTensorBytes : int, default 2147483648
+        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row
+        that exceeds it, or a batch that the model fixes, is an error before anything is allocated. Must be
+        between 1 and 1099511627776.
     handleInvalid : str, default "error"
         What to do with a row that cannot be processed, a null one included: "error" fails with one error that
         names stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output. Must be
@@ -1114,7 +1118,8 @@ class ImageFeaturizer(NativeTransformer):
     miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be at least 1.", Convert.int)
     device: Param[Any] = Param(undefined(), "device", "Where the model runs: \"auto\" (GPU if there is one), \"cpu\", \"cuda\" or \"cuda:N\".", Convert.str)
     optimizationLevel: Param[Any] = Param(undefined(), "optimizationLevel", "How far ONNX Runtime may optimise the graph. Must be one of \"none\", \"basic\", \"extended\", \"all\".", Convert.str)
-    intraOpThreads: Param[Any] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be at least 0.", Convert.int)
+    intraOpThreads: Param[Any] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.", Convert.int)
+    maxTensorBytes: Param[Any] = Param(undefined(), "maxTensorBytes", "Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row that exceeds it, or a batch that the model fixes, is an error before anything is allocated. Must be between 1 and 1099511627776.", Convert.int)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
@@ -1148,6 +1153,7 @@ class ImageFeaturizer(NativeTransformer):
         device: str | None = None,
         optimizationLevel: str | None = None,
         intraOpThreads: int | None = None,
+        maxTensorBytes: int | None = None,
         handleInvalid: str | None = None,
         errorCol: str | None = None,
     ) -> None:
@@ -1179,6 +1185,7 @@ class ImageFeaturizer(NativeTransformer):
                 "device": device,
                 "optimizationLevel": optimizationLevel,
                 "intraOpThreads": intraOpThreads,
+                "maxTensorBytes": maxTensorBytes,
                 "handleInvalid": handleInvalid,
                 "errorCol": errorCol,
             }
@@ -1442,6 +1449,16 @@ class ImageFeaturizer(NativeTransformer):
     def getIntraOpThreads(self) -> int:
         """Return the value of `intraOpThreads`."""
         value: int = self._value("intraOpThreads")
+        return value
+
+    def setMaxTensorBytes(self, value: int) -> Self:
+        """Set `maxTensorBytes`; returns the stage."""
+        self._set(maxTensorBytes=value)
+        return self
+
+    def getMaxTensorBytes(self) -> int:
+        """Return the value of `maxTensorBytes`."""
+        value: int = self._value("maxTensorBytes")
         return value
 
     def setHandleInvalid(self, value: str) -> Self:

@@ -1243,7 +1243,7 @@ class HuggingFaceTokenizer(NativeTransformer):
         not be empty.
     maxLength : int, optional
         Most tokens of a text, special ones included. Unset: what the file says, if it says anything. Must be
-        at least 1.
+        between 1 and 1048576.
     padding : str, default "none"
         "none" leaves arrays as long as their texts; `"max_length"` fills each up to maxLength with the
         padding token. Must be one of "none", "max_length".
@@ -1281,7 +1281,7 @@ class HuggingFaceTokenizer(NativeTransformer):
     inputIdsCol: Param[Any] = Param(undefined(), "inputIdsCol", "Column for the numbers of the tokens in the vocabulary. Must not be empty.", Convert.str)
     attentionMaskCol: Param[Any] = Param(undefined(), "attentionMaskCol", "Column for the attention mask: 1 for a token, 0 for padding. Must not be empty.", Convert.str)
     tokenTypeIdsCol: Param[Any] = Param(undefined(), "tokenTypeIdsCol", "Column for the number of the sentence that each token belongs to, which BERT and its like read: 0 for all tokens of a single text. Models have the name `token_type_ids` for it. Unset: no such column. Must not be empty.", Convert.str)
-    maxLength: Param[Any] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included. Unset: what the file says, if it says anything. Must be at least 1.", Convert.int)
+    maxLength: Param[Any] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included. Unset: what the file says, if it says anything. Must be between 1 and 1048576.", Convert.int)
     padding: Param[Any] = Param(undefined(), "padding", "\"none\" leaves arrays as long as their texts; `\"max_length\"` fills each up to maxLength with the padding token. Must be one of \"none\", \"max_length\".", Convert.str)
     truncation: Param[Any] = Param(undefined(), "truncation", "Cut texts of more than maxLength tokens, on the side that the file says, else at the end; otherwise they stay longer.", Convert.bool)
     addSpecialTokens: Param[Any] = Param(undefined(), "addSpecialTokens", "Add the special tokens that the file names, such as `[CLS]` and `[SEP]`.", Convert.bool)
@@ -1463,7 +1463,7 @@ class TextEmbedder(NativeTransformer):
         Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json
         says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it
         is often another. More tokens than the model has positions for is an error, told before anything runs
-        for up to 1,024 tokens. Must be at least 1.
+        for up to 1,024 tokens. Must be between 1 and 1048576.
     outputTensorName : str, optional
         The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.
     miniBatchSize : int, default 64
@@ -1475,7 +1475,11 @@ class TextEmbedder(NativeTransformer):
     optimizationLevel : str, default "all"
         How far ONNX Runtime may optimise the graph. Must be one of "none", "basic", "extended", "all".
     intraOpThreads : int, default 0
-        Threads within one operation; 0 means the cores of the task. Must be at least 0.
+        Threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
+    maxTensorBytes : int, default 2147483648
+        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row
+        that exceeds it, or a batch that the model fixes, is an error before anything is allocated. Must be
+        between 1 and 1099511627776.
     handleInvalid : str, default "error"
         What to do with a row that cannot be processed, a null one included: "error" fails with one error that
         names stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output. Must be
@@ -1506,12 +1510,13 @@ class TextEmbedder(NativeTransformer):
     tokenizer: Param[Any] = Param(undefined(), "tokenizer", "The model's tokenizer.json: a path, bytes or a handle.", Convert.file)
     pooling: Param[Any] = Param(undefined(), "pooling", "How the hidden states of a text's tokens become one vector: \"mean\" of all tokens, \"cls\" for the first one, \"max\" for the largest value of each slot. Has no part where the model's output is an embedding already. Must be one of \"mean\", \"cls\", \"max\".", Convert.str)
     normalize: Param[Any] = Param(undefined(), "normalize", "Scale each vector to Euclidean length 1, so that dot products are cosines.", Convert.bool)
-    maxLength: Param[Any] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens than the model has positions for is an error, told before anything runs for up to 1,024 tokens. Must be at least 1.", Convert.int)
+    maxLength: Param[Any] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens than the model has positions for is an error, told before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", Convert.int)
     outputTensorName: Param[Any] = Param(undefined(), "outputTensorName", "The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.", Convert.str)
     miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be at least 1.", Convert.int)
     device: Param[Any] = Param(undefined(), "device", "Where the model runs: \"auto\" (GPU if there is one), \"cpu\", \"cuda\" or \"cuda:N\".", Convert.str)
     optimizationLevel: Param[Any] = Param(undefined(), "optimizationLevel", "How far ONNX Runtime may optimise the graph. Must be one of \"none\", \"basic\", \"extended\", \"all\".", Convert.str)
-    intraOpThreads: Param[Any] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be at least 0.", Convert.int)
+    intraOpThreads: Param[Any] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.", Convert.int)
+    maxTensorBytes: Param[Any] = Param(undefined(), "maxTensorBytes", "Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row that exceeds it, or a batch that the model fixes, is an error before anything is allocated. Must be between 1 and 1099511627776.", Convert.int)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
@@ -1531,6 +1536,7 @@ class TextEmbedder(NativeTransformer):
         device: str | None = None,
         optimizationLevel: str | None = None,
         intraOpThreads: int | None = None,
+        maxTensorBytes: int | None = None,
         handleInvalid: str | None = None,
         errorCol: str | None = None,
     ) -> None:
@@ -1548,6 +1554,7 @@ class TextEmbedder(NativeTransformer):
                 "device": device,
                 "optimizationLevel": optimizationLevel,
                 "intraOpThreads": intraOpThreads,
+                "maxTensorBytes": maxTensorBytes,
                 "handleInvalid": handleInvalid,
                 "errorCol": errorCol,
             }
@@ -1671,6 +1678,16 @@ class TextEmbedder(NativeTransformer):
     def getIntraOpThreads(self) -> int:
         """Return the value of `intraOpThreads`."""
         value: int = self._value("intraOpThreads")
+        return value
+
+    def setMaxTensorBytes(self, value: int) -> Self:
+        """Set `maxTensorBytes`; returns the stage."""
+        self._set(maxTensorBytes=value)
+        return self
+
+    def getMaxTensorBytes(self) -> int:
+        """Return the value of `maxTensorBytes`."""
+        value: int = self._value("maxTensorBytes")
         return value
 
     def setHandleInvalid(self, value: str) -> Self:

@@ -9,6 +9,7 @@ mod error;
 mod file_key;
 mod fit;
 mod fork;
+mod guard;
 mod nearest;
 mod param;
 mod policy;
@@ -27,6 +28,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use file_key::FileKey;
 pub use fit::{DynFit, Fit, FitState, Fitted};
 pub use fork::{Kept, PerProcess, forked};
+pub use guard::{guarded, panic_text};
 pub use nearest::{edit_distance, misspelt, nearest, suggestion};
 pub use param::{
     ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,

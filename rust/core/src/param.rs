@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::spec::{Default, ParamSpec, ParamType};
+use crate::spec::{Default, ParamSpec, ParamType, Role};
 use crate::{Error, Result, blob};
 
 /// The params a user set, by camelCase name, and the uid of the stage they belong to.
@@ -74,11 +74,24 @@ pub trait ParamField: Sized {
 
 fn checked<T: ParamField>(value: &Value, spec: &ParamSpec) -> Result<T> {
     let field = T::from_value(value).map_err(|m| Error::param(spec.name, m))?;
+    if spec.role != Role::Plain && has_nul(value) {
+        return Err(Error::param(spec.name, format!("must not hold a NUL character, got {value}")));
+    }
     if spec.constraint.holds(value) {
         return Ok(field);
     }
     let sentence = spec.constraint.sentence().unwrap_or_default();
     Err(Error::param(spec.name, format!("{sentence}, got {value}{}", spec.constraint.suggestion(value))))
+}
+
+/// Is there a NUL in a name? Arrow ends names there.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(key, item)| key.contains('\0') || has_nul(item)),
+        _ => false,
+    }
 }
 
 /// A set of params that several stages share: a field with `#[param(group)]`.

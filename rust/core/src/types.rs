@@ -78,22 +78,14 @@ pub fn is_tensor(data_type: &DataType) -> bool {
         && has("data", &is_binary)
 }
 
-/// A type in the words of Spark, such as `array<double>`; image structs and vectors by their names. For messages.
+/// A type in the words of Spark, such as `array<string>`, numbers in those of NumPy, such as `float64`; image structs and
+/// vectors by their names. For messages.
 pub fn type_name(data_type: &DataType) -> String {
     match data_type {
         t if is_image(t) => "image struct".to_owned(),
         t if crate::vector::is_vector_struct(t) => "vector".to_owned(),
         DataType::Null => "null".to_owned(),
         DataType::Boolean => "boolean".to_owned(),
-        DataType::Int8 => "tinyint".to_owned(),
-        DataType::Int16 => "smallint".to_owned(),
-        DataType::Int32 => "int".to_owned(),
-        DataType::Int64 => "bigint".to_owned(),
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 | DataType::Float16 => {
-            data_type.to_string().to_lowercase()
-        }
-        DataType::Float32 => "float".to_owned(),
-        DataType::Float64 => "double".to_owned(),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".to_owned(),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             "binary".to_owned()

@@ -22,16 +22,21 @@ pub fn vector_type() -> DataType {
     DataType::Struct(vector_fields())
 }
 
-fn item(data_type: DataType) -> Arc<Field> {
-    Arc::new(Field::new("element", data_type, false))
+fn item(data_type: DataType, nulls: bool) -> Arc<Field> {
+    Arc::new(Field::new("element", data_type, nulls))
 }
 
 fn vector_fields() -> Fields {
+    struct_fields(false)
+}
+
+/// The members; with `nulls` those that data from elsewhere may have where a vector has none.
+fn struct_fields(nulls: bool) -> Fields {
     Fields::from(vec![
-        Field::new("type", DataType::Int8, false),
+        Field::new("type", DataType::Int8, nulls),
         Field::new("size", DataType::Int32, true),
-        Field::new("indices", DataType::List(item(DataType::Int32)), true),
-        Field::new("values", DataType::List(item(DataType::Float64)), true),
+        Field::new("indices", DataType::List(item(DataType::Int32, nulls)), true),
+        Field::new("values", DataType::List(item(DataType::Float64, nulls)), true),
     ])
 }
 
@@ -88,7 +93,7 @@ pub struct Vectors {
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "one a column, never in a list")]
 enum Form {
-    Struct { kind: Int8Array, size: Int32Array, indices: ListArray, values: ListArray },
+    Struct(Parts),
     List { offsets: Vec<usize>, values: Float64Array, gaps: Option<NullBuffer> },
 }
 
@@ -97,14 +102,12 @@ impl Vectors {
     /// [`Self::gap`].
     pub fn from_array(column: &str, array: &ArrayRef) -> Result<Self> {
         let form = if is_vector_struct(array.data_type()) {
-            let array = cast(column, array, &vector_type())?;
-            let members = array.as_struct();
-            Form::Struct {
-                kind: members.column(0).as_primitive::<Int8Type>().clone(),
-                size: members.column(1).as_primitive::<Int32Type>().clone(),
-                indices: members.column(2).as_list::<i32>().clone(),
-                values: members.column(3).as_list::<i32>().clone(),
+            let array = cast(column, array, &DataType::Struct(struct_fields(true)))?;
+            let parts = Parts::of(array.as_struct());
+            for row in (0..array.len()).filter(|row| !array.is_null(*row)) {
+                parts.check(row).map_err(|cause| Error::decode(cause).at_column(column).at_row(row))?;
             }
+            Form::Struct(parts)
         } else {
             let (offsets, items) = list_of(column, array)?;
             if !is_number(items.data_type()) {
@@ -144,24 +147,86 @@ impl Vectors {
         }
         Some(match &self.form {
             Form::List { offsets, values, .. } => VectorRow::Dense(&values.values()[offsets[row]..offsets[row + 1]]),
-            Form::Struct { kind, size, indices, values } => {
-                let of = |list: &ListArray| {
-                    let offsets = list.value_offsets();
-                    offsets[row] as usize..offsets[row + 1] as usize
-                };
-                let found = &values.values().as_primitive::<Float64Type>().values()[of(values)];
-                if kind.value(row) == DENSE {
-                    VectorRow::Dense(found)
-                } else {
-                    VectorRow::Sparse {
-                        size: usize::try_from(size.value(row)).unwrap_or(0),
-                        indices: &indices.values().as_primitive::<Int32Type>().values()[of(indices)],
-                        values: found,
-                    }
-                }
-            }
+            Form::Struct(parts) => parts.row(row),
         })
     }
+}
+
+/// The members of the struct, as arrays.
+#[derive(Debug, Clone)]
+struct Parts {
+    kind: Int8Array,
+    size: Int32Array,
+    indices: ListArray,
+    values: ListArray,
+}
+
+impl Parts {
+    fn of(array: &StructArray) -> Self {
+        Self {
+            kind: array.column(0).as_primitive::<Int8Type>().clone(),
+            size: array.column(1).as_primitive::<Int32Type>().clone(),
+            indices: array.column(2).as_list::<i32>().clone(),
+            values: array.column(3).as_list::<i32>().clone(),
+        }
+    }
+
+    /// Fails on a row that is no vector. Whoever reads vectors relies on it: indices ascend and lie below the size.
+    fn check(&self, row: usize) -> Result<(), String> {
+        let place = |list: &ListArray, name: &str| {
+            let place = range(list, row);
+            let holes = list.values().nulls().is_some_and(|n| n.slice(place.start, place.len()).null_count() > 0);
+            match (list.is_null(row), holes) {
+                (true, _) => Err(format!("is no vector: it has no `{name}`")),
+                (false, true) => Err(format!("is no vector: it has a null in its `{name}`")),
+                _ => Ok(place),
+            }
+        };
+        let values = place(&self.values, "values")?;
+        if self.kind.is_null(row) || ![SPARSE, DENSE].contains(&self.kind.value(row)) {
+            return Err("is no vector: its `type` is neither 0 (sparse) nor 1 (dense)".to_owned());
+        }
+        if self.kind.value(row) == DENSE {
+            return Ok(());
+        }
+        let indices = place(&self.indices, "indices")?;
+        if self.size.is_null(row) || self.size.value(row) < 0 {
+            return Err("is no sparse vector: it has no `size`, or one below 0".to_owned());
+        }
+        if indices.len() != values.len() {
+            let (indices, values) = (indices.len(), values.len());
+            return Err(format!("is no sparse vector: it has {indices} indices for {values} values"));
+        }
+        let (size, mut least) = (self.size.value(row), 0);
+        for index in &self.indices.values().as_primitive::<Int32Type>().values()[indices] {
+            if *index >= size || *index < 0 {
+                return Err(format!("is no sparse vector: its index {index} is not between 0 and the size {size}"));
+            }
+            if *index < least {
+                return Err(format!("is no sparse vector: its indices do not ascend: {}, then {index}", least - 1));
+            }
+            least = index + 1;
+        }
+        Ok(())
+    }
+
+    fn row(&self, row: usize) -> VectorRow<'_> {
+        let values = &self.values.values().as_primitive::<Float64Type>().values()[range(&self.values, row)];
+        if self.kind.value(row) == DENSE {
+            return VectorRow::Dense(values);
+        }
+        VectorRow::Sparse {
+            size: usize::try_from(self.size.value(row)).unwrap_or(0),
+            indices: &self.indices.values().as_primitive::<Int32Type>().values()[range(&self.indices, row)],
+            values,
+        }
+    }
+}
+
+/// Where the items of a row lie among those of all rows.
+fn range(list: &ListArray, row: usize) -> std::ops::Range<usize> {
+    let offsets = list.value_offsets();
+    offsets[row] as usize..offsets[row + 1] as usize
 }
 
 fn cast(column: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
@@ -296,7 +361,7 @@ impl VectorBuilder {
         }
         let nulls = self.nulls.finish();
         let list = |of: DataType, ends: Vec<i32>, values: ArrayRef, nulls: Option<NullBuffer>| {
-            ListArray::try_new(item(of), OffsetBuffer::new(ScalarBuffer::from(ends)), values, nulls)
+            ListArray::try_new(item(of, false), OffsetBuffer::new(ScalarBuffer::from(ends)), values, nulls)
         };
         let indices = list(
             DataType::Int32,

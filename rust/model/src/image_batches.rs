@@ -54,8 +54,8 @@ impl Network<'_> {
         policy: HandleInvalid,
     ) -> Result<(Vectors, Rejects)> {
         let rows = images.rows();
-        let mut sink = Sink { vectors: Vectors::new(rows, self.size), rejects: Rejects::new(policy) };
-        let step = self.pictures_per_run(threads);
+        let mut sink = Sink { vectors: Vectors::new(rows, self.size)?, rejects: Rejects::new(policy) };
+        let step = self.pictures_per_run(threads)?;
         let batches: Vec<Range<usize>> = (0..rows).step_by(step).map(|start| start..(start + step).min(rows)).collect();
         if threads.get() > 1 {
             self.overlapped(images, &batches, threads, &mut sink)?;
@@ -69,13 +69,13 @@ impl Network<'_> {
         Ok((sink.vectors, sink.rejects))
     }
 
-    fn pictures_per_run(&self, threads: ThreadBudget) -> usize {
-        let most = self.runner.batch_rows();
-        if self.runner.model.on_cpu() && self.runner.prepared.batch == Batch::Dynamic {
+    fn pictures_per_run(&self, threads: ThreadBudget) -> Result<usize> {
+        let most = self.runner.batch_rows(self.prep.len().saturating_mul(size_of::<f32>()))?;
+        Ok(if self.runner.model.on_cpu() && self.runner.prepared.batch == Batch::Dynamic {
             most.min(CPU_PICTURES * threads.get())
         } else {
             most
-        }
+        })
     }
 
     fn overlapped(

@@ -281,6 +281,7 @@ impl Transform for ImageFeaturizer {
                 // No spinning: the cores decode the next pictures meanwhile.
                 model: session(&plan.prepared, self.run.options(*cx, false)?)?,
                 mini_batch: self.run.mini_batch_size,
+                max_bytes: self.run.max_tensor_bytes,
             },
             prep: plan.prep,
             input: plan.input,

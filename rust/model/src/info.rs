@@ -1,10 +1,16 @@
 //! What a model reads and returns: names, element types, shapes.
 
+use mmlrs_core::{Error, Result};
 use onnx_protobuf::{ModelProto, TypeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 use serde_json::{Value, json};
 
 use crate::element::{Element, unreadable};
 use crate::proto::constant_names;
+
+/// Most dimensions of an input or output: Arrow allows 64 nested types, and columns may be within others.
+const MAX_RANK: usize = 32;
+/// Most values in a row of an input or output, as far as the shape is declared: those of one list of Arrow.
+const MAX_ROW_VALUES: usize = i32::MAX as usize;
 
 /// One dimension of a shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +101,7 @@ impl ValueInfo {
 
     /// Number of values in one row, if every dimension but the first is fixed.
     pub fn row_size(&self) -> Option<usize> {
-        self.row_shape()?.iter().map(Dim::size).product()
+        self.row_shape()?.iter().try_fold(1_usize, |size, dim| size.checked_mul(dim.size()?))
     }
 
     fn to_json(&self) -> Value {
@@ -157,6 +163,28 @@ impl ModelInfo {
             outputs: model.graph.output.iter().map(ValueInfo::from_proto).collect(),
             metadata: model.metadata_props.iter().map(|p| (p.key.clone(), p.value.clone())).collect(),
         }
+    }
+
+    /// Fails on inputs and outputs that no column can hold: what a file declares is not to be trusted.
+    pub fn check(&self) -> Result<()> {
+        for value in self.inputs.iter().chain(&self.outputs) {
+            let refused = |cause: String| Err(Error::model(format!("`{}` {cause}", value.name.escape_debug())));
+            if value.name.contains('\0') {
+                return refused("has a NUL character in its name".to_owned());
+            }
+            let Some(shape) = value.shape() else { continue };
+            if shape.len() > MAX_RANK {
+                return refused(format!("has {} dimensions; the maximum is {MAX_RANK}", shape.len()));
+            }
+            let row = shape.iter().skip(1).filter_map(Dim::size).try_fold(1_usize, usize::checked_mul);
+            if row.is_none_or(|count| count > MAX_ROW_VALUES) {
+                return refused(format!(
+                    "has the shape [{}], of more than {MAX_ROW_VALUES} values for each row",
+                    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The input of that name.

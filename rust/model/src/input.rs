@@ -120,6 +120,12 @@ impl InputColumn {
         self.rows[row].as_ref().copied()
     }
 
+    /// Size in memory of a row that can be fed; of text nothing is known.
+    pub fn row_bytes(&self, row: usize) -> usize {
+        let Ok(span) = self.row(row) else { return 0 };
+        self.shapes[span.shape as usize].iter().fold(self.leaf.width(), |size, dim| size.saturating_mul(*dim))
+    }
+
     /// The tensor of these rows, which have one shape: a view of the column where they lie side by side, else a copy.
     pub fn tensor(&self, rows: &[usize]) -> Result<SessionInputValue<'_>> {
         let spans: Vec<Span> = rows.iter().filter_map(|r| self.row(*r).ok()).collect();
@@ -305,8 +311,9 @@ fn fit(have: &[usize], declared: Option<&[Dim]>) -> Result<Vec<usize>, String> {
         format!("has shape {have:?}, which does not fit the row shape [{}]", dims.join(", "))
     };
     let open = want.iter().filter(|d| d.size().is_none()).count();
-    let known: usize = want.iter().filter_map(Dim::size).product();
-    let count: usize = have.iter().product();
+    let product = |dims: &mut dyn Iterator<Item = usize>| dims.fold(1, usize::saturating_mul);
+    let known = product(&mut want.iter().filter_map(Dim::size));
+    let count = product(&mut have.iter().copied());
     // Data of the declared rank means what it says; other data is a flattened form of it.
     if have.len() == want.len()
         || open > 1
@@ -319,6 +326,16 @@ fn fit(have: &[usize], declared: Option<&[Dim]>) -> Result<Vec<usize>, String> {
 }
 
 impl Leaf {
+    /// Bytes of one value; those of a pointer where values have different sizes.
+    fn width(&self) -> usize {
+        match self {
+            Self::I8(_) | Self::U8(_) | Self::Bool(_) => 1,
+            Self::F16(_) | Self::Bf16(_) | Self::I16(_) | Self::U16(_) => 2,
+            Self::F32(_) | Self::I32(_) | Self::U32(_) => 4,
+            Self::F64(_) | Self::I64(_) | Self::U64(_) | Self::Str(_) => 8,
+        }
+    }
+
     fn of(array: &ArrayRef, element: Element) -> Self {
         macro_rules! values {
             ($t:ty) => {

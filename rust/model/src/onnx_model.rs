@@ -200,6 +200,7 @@ impl Transform for ONNXModel {
             prepared: &plan.prepared,
             model: session(&plan.prepared, self.run.options(*cx, true)?)?,
             mini_batch: self.run.mini_batch_size,
+            max_bytes: self.run.max_tensor_bytes,
         };
         let (collected, rejects) = runner.run(&inputs, block.rows(), self.row_policy.handle_invalid)?;
         let mut by_tensor: HashMap<String, _> =

@@ -154,6 +154,7 @@ pub fn prepare(source: &ModelSource, fetches: &[String]) -> Result<Arc<Prepared>
         return Ok(prepared.clone());
     }
     let prepared = Arc::new(prepare_now(source, fetches)?);
+    prepared.info.check()?;
     if cache.len() >= CAPACITY {
         cache.remove(0);
     }
@@ -186,6 +187,7 @@ fn prepare_now(source: &ModelSource, fetches: &[String]) -> Result<Prepared> {
         cut_graph(&mut model, fetches)?;
         changed = true;
     }
+    ModelInfo::from_proto(&model).check()?;
     let mut ready = Ready { model, folder, batch: Batch::Dynamic, notes: Vec::new(), changed };
     ready.settle_batch()?;
     ready.free_batch()?;

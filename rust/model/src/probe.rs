@@ -17,8 +17,11 @@ use crate::session::{Feed, one_line};
 /// Size given to a dimension that the model leaves open.
 const OPEN_DIM: usize = 8;
 
+/// Most rows of a fixed batch that is tried.
+const MOST_ROWS: usize = 1 << 16;
+
 /// Most values of a made-up input.
-const MOST_VALUES: usize = 1 << 27;
+const MOST_VALUES: usize = 1 << 25;
 
 /// An output of a run, as numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +52,9 @@ pub fn run_rows(session: &mut Session, info: &ModelInfo, rows: &[usize]) -> Resu
 
 /// Does each of the `batch` rows of a run have a result of its own? Where no trial tells, it is taken to.
 pub fn independent(session: &mut Session, info: &ModelInfo, batch: usize) -> bool {
+    if batch > MOST_ROWS {
+        return true;
+    }
     let rows: Vec<usize> = (0..batch).collect();
     let mut others = rows.clone();
     others[0] = batch;
@@ -68,6 +74,9 @@ fn failed(error: impl std::fmt::Display) -> Error {
 
 /// Does `dynamic` give for several rows at once what `original` gives for `batch` rows at a time?
 pub fn agrees(original: &mut Session, before: &ModelInfo, dynamic: &mut Session, batch: usize) -> bool {
+    if batch > MOST_ROWS {
+        return false;
+    }
     let chunks = if batch == 1 { 3 } else { 2 };
     let Ok(together) = run(dynamic, before, 0..chunks * batch) else { return false };
     let mut apart: Option<Vec<Probed>> = None;
@@ -168,9 +177,8 @@ fn made_up(input: &ValueInfo, rows: &[usize]) -> Result<SessionInputValue<'stati
     if input.shape().is_some_and(<[Dim]>::is_empty) {
         shape.clear();
     }
-    let seeds: Vec<u64> =
-        rows.iter().flat_map(|row| (0..size).map(move |i| scramble((row * size + i) as u64))).collect();
-    filled(element, shape, &seeds).map_err(failed)
+    let seeds = rows.iter().flat_map(|row| (0..size).map(move |i| scramble((row * size + i) as u64)));
+    filled(element, shape, seeds).map_err(failed)
 }
 
 /// splitmix64: values that look random and are always the same.
@@ -181,13 +189,17 @@ fn scramble(i: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn filled(element: Element, shape: Vec<i64>, seeds: &[u64]) -> ort::Result<SessionInputValue<'static>> {
-    let float = |s: &u64| (s >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
+fn filled(
+    element: Element,
+    shape: Vec<i64>,
+    seeds: impl Iterator<Item = u64>,
+) -> ort::Result<SessionInputValue<'static>> {
+    let float = |s: u64| (s >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
     // Whole numbers are often indices: 0 and 1 are valid ones nearly everywhere.
-    let bit = |s: &u64| (s & 1) as u8;
+    let bit = |s: u64| (s & 1) as u8;
     macro_rules! tensor {
         ($f:expr) => {
-            Tensor::from_array((shape, seeds.iter().map($f).collect::<Vec<_>>()))?.into()
+            Tensor::from_array((shape, seeds.map($f).collect::<Vec<_>>()))?.into()
         };
     }
     Ok(match element {
@@ -205,7 +217,7 @@ fn filled(element: Element, shape: Vec<i64>, seeds: &[u64]) -> ort::Result<Sessi
         Element::U64 => tensor!(|s| u64::from(bit(s))),
         Element::Bool => tensor!(|s| bit(s) == 1),
         Element::Str => {
-            let texts: Vec<String> = seeds.iter().map(|s| if bit(s) == 1 { "a" } else { "b" }.to_owned()).collect();
+            let texts: Vec<String> = seeds.map(|s| if bit(s) == 1 { "a" } else { "b" }.to_owned()).collect();
             Tensor::from_string_array((shape, texts.as_slice()))?.into()
         }
     })

@@ -19,8 +19,12 @@ pub struct RunParams {
     #[param(default = "all", one_of("none", "basic", "extended", "all"))]
     pub optimization_level: String,
     /// Threads within one operation; 0 means the cores of the task.
-    #[param(default = 0, min(0))]
+    #[param(default = 0, range(0, 1024))]
     pub intra_op_threads: usize,
+    /// Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row that exceeds it, or
+    /// a batch that the model fixes, is an error before anything is allocated.
+    #[param(default = 2_147_483_648_i64, range(1, 1_099_511_627_776_i64))]
+    pub max_tensor_bytes: usize,
 }
 
 impl RunParams {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use mmlrs_core::{HandleInvalid, Rejects, Result};
+use mmlrs_core::{Error, HandleInvalid, Rejects, Result};
 use ort::session::SessionInputValue;
 
 use crate::info::ValueInfo;
@@ -21,15 +21,26 @@ pub struct Runner<'a> {
     pub model: Arc<LoadedModel>,
     /// Most rows of a run.
     pub mini_batch: usize,
+    /// Most bytes of one input of a run.
+    pub max_bytes: usize,
 }
 
 impl Runner<'_> {
-    /// Rows of a run: the mini-batch, or what the graph is fixed to.
-    pub fn batch_rows(&self) -> usize {
-        match self.prepared.batch {
-            Batch::Dynamic => self.mini_batch.max(1),
-            Batch::Fixed(n) => n.max(1),
+    /// Rows of a run, each with at most so many bytes for one input: the mini-batch, as far as the limit allows, or what the
+    /// graph is fixed to.
+    pub fn batch_rows(&self, row_bytes: usize) -> Result<usize> {
+        let least = if let Batch::Fixed(n) = self.prepared.batch { n.max(1) } else { 1 };
+        if least.checked_mul(row_bytes.max(1)).is_none_or(|bytes| bytes > self.max_bytes) {
+            let rows = if least == 1 { "a row".to_owned() } else { format!("the model's batch of {least} rows") };
+            return Err(Error::limit(format!(
+                "{rows} has {least} x {row_bytes} bytes for one input, more than maxTensorBytes={}",
+                self.max_bytes
+            )));
         }
+        Ok(match self.prepared.batch {
+            Batch::Dynamic => self.mini_batch.clamp(1, self.max_bytes / row_bytes.max(1)),
+            Batch::Fixed(_) => least,
+        })
     }
 
     /// The rows of a run, filled up with copies of the last one when the graph takes a fixed number.
@@ -54,7 +65,9 @@ impl Runner<'_> {
         // A graph may take one row at a time although it says otherwise; that shows once.
         let mut one_by_one = false;
         for group in groups(inputs, rows, &mut rejects)? {
-            for chunk in group.chunks(self.batch_rows()) {
+            let row_bytes =
+                group.first().map_or(0, |row| inputs.iter().map(|(.., i)| i.row_bytes(*row)).max().unwrap_or(0));
+            for chunk in group.chunks(self.batch_rows(row_bytes)?) {
                 if !one_by_one && self.run_chunk(inputs, chunk, outputs, &mut collected).is_ok() {
                     continue;
                 }

@@ -75,7 +75,7 @@ pub struct TextEmbedder {
     /// Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512.
     /// sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens
     /// than the model has positions for is an error, told before anything runs for up to 1,024 tokens.
-    #[param(min(1))]
+    #[param(range(1, 1_048_576))]
     max_length: Option<usize>,
     /// The output, or internal tensor, to read; unset, it is found as described above.
     #[param(non_empty)]
@@ -172,6 +172,7 @@ impl Transform for TextEmbedder {
                 prepared: &plan.model.prepared,
                 model: session(&plan.model.prepared, self.run.options(*cx, true)?)?,
                 mini_batch: self.run.mini_batch_size,
+                max_bytes: self.run.max_tensor_bytes,
             },
             model: &plan.model,
             pad_id: plan.tokenizer.pad_id(),

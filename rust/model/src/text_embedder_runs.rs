@@ -37,7 +37,7 @@ impl Embedding<'_> {
     /// Computes the vectors of all rows that have tokens; the others are rejected.
     pub fn vectors(&self, rows: &[Result<Tokens>], policy: HandleInvalid) -> Result<(Vectors, Rejects)> {
         let mut rejects = Rejects::new(policy);
-        let mut vectors = Vectors::new(rows.len(), self.size);
+        let mut vectors = Vectors::new(rows.len(), self.size)?;
         let mut texts: Vec<(usize, &Tokens)> = Vec::with_capacity(rows.len());
         for (row, tokens) in rows.iter().enumerate() {
             match tokens {
@@ -50,7 +50,7 @@ impl Embedding<'_> {
         texts.sort_by_key(|(_, tokens)| Reverse(tokens.ids.len()));
         let mut rest = &texts[..];
         while !rest.is_empty() {
-            let (run, later) = rest.split_at(self.rows_of_run(rest));
+            let (run, later) = rest.split_at(self.rows_of_run(rest)?);
             rest = later;
             if self.run(run, &mut vectors).is_ok() {
                 continue;
@@ -66,14 +66,14 @@ impl Embedding<'_> {
     }
 
     /// How many of the next rows, ordered by length, go through the model together.
-    fn rows_of_run(&self, next: &[(usize, &Tokens)]) -> usize {
+    fn rows_of_run(&self, next: &[(usize, &Tokens)]) -> Result<usize> {
         let longest = next.first().map_or(1, |(_, tokens)| tokens.ids.len());
-        let mut most = self.runner.batch_rows();
+        let mut most = self.runner.batch_rows(self.width(longest).saturating_mul(size_of::<i64>()))?;
         if self.runner.model.on_cpu() && self.runner.prepared.batch == Batch::Dynamic {
             most = most.min((CPU_TOKENS / self.width(longest).max(1)).max(1));
         }
         let fits = |tokens: &Tokens| self.model.has_mask() || tokens.ids.len() == longest;
-        next.iter().take(most).take_while(|(_, tokens)| fits(tokens)).count()
+        Ok(next.iter().take(most).take_while(|(_, tokens)| fits(tokens)).count())
     }
 
     fn width(&self, longest: usize) -> usize {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{FixedSizeListArray, Float32Array};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field};
-use mmlrs_core::{Column, Result, types};
+use mmlrs_core::{Column, Error, Result, types};
 
 /// The vectors of a batch, `size` floats per row; rows without one hold zeros.
 pub struct Vectors {
@@ -16,8 +16,13 @@ pub struct Vectors {
 
 impl Vectors {
     /// No vector yet, for a batch of `rows` rows.
-    pub fn new(rows: usize, size: usize) -> Self {
-        Self { values: vec![0.0; rows * size], valid: vec![false; rows], size }
+    ///
+    /// # Errors
+    /// There is no memory for them: the size may be one that a model merely declares.
+    pub fn new(rows: usize, size: usize) -> Result<Self> {
+        let count = rows.checked_mul(size).filter(|count| Vec::<f32>::new().try_reserve_exact(*count).is_ok());
+        let count = count.ok_or_else(|| Error::limit(format!("no memory for {rows} vectors of {size} floats")))?;
+        Ok(Self { values: vec![0.0; count], valid: vec![false; rows], size })
     }
 
     /// Gives the row a vector and returns the place to write it to.

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mmlrs_core::{Error, ErrorKind, Result};
+use mmlrs_core::{Error, ErrorKind, Result, panic_text};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -39,12 +39,7 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
 pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
     py.detach(|| {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-            let cause = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("unknown cause");
-            Err(Error::runtime(format!("internal error, please report it: {cause}")))
+            Err(Error::runtime(format!("internal error, please report it: {}", panic_text(panic.as_ref()))))
         })
     })
     .map_err(|error| to_py(py, &error))

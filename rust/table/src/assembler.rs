@@ -96,11 +96,12 @@ impl Transform for FastVectorAssembler {
             }
             if let Some((column, cause)) = missing {
                 rejects.reject_cell(row, column, &cause)?;
-                if !keep {
+                if !keep || row_values.is_lost() {
                     out.push_null();
                     continue;
                 }
             }
+            row_values.check().map_err(|e| e.at_row(row))?;
             out.push_compressed(row_values.size, &row_values.indices, &row_values.values);
         }
         Ok(Output { columns: vec![Column::arrow(Arc::new(out.finish()?))], invalid: rejects.into_rows() })

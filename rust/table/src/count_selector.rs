@@ -43,11 +43,15 @@ pub struct CountSelectorParams {
     pub policy: RowPolicy,
 }
 
-/// Size of the vectors and which slots were seen with a value other than zero, 64 to a word.
+/// Slots of a chunk.
+const CHUNK: usize = 1 << 16;
+
+/// Size of the vectors and which slots were seen with a value other than zero, 64 to a word. Chunks of slots without any
+/// are empty: sizes come from data.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Seen {
     size: Option<usize>,
-    words: Vec<u64>,
+    chunks: Vec<Vec<u64>>,
 }
 
 impl Seen {
@@ -58,17 +62,24 @@ impl Seen {
         }
         if self.size.is_none() {
             self.size = Some(size);
-            self.words = vec![0; size.div_ceil(64)];
+            self.chunks = vec![Vec::new(); size.div_ceil(CHUNK)];
         }
         Ok(())
     }
 
     fn mark(&mut self, slot: usize) {
-        self.words[slot / 64] |= 1 << (slot % 64);
+        let chunk = &mut self.chunks[slot / CHUNK];
+        if chunk.is_empty() {
+            chunk.resize(CHUNK / 64, 0);
+        }
+        chunk[slot % CHUNK / 64] |= 1 << (slot % 64);
     }
 
     fn slots(&self) -> Vec<usize> {
-        (0..self.size.unwrap_or(0)).filter(|slot| self.words[slot / 64] >> (slot % 64) & 1 == 1).collect()
+        let words = self.chunks.iter().enumerate().flat_map(|(at, chunk)| (at * CHUNK..).step_by(64).zip(chunk));
+        words
+            .flat_map(|(start, word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| start + bit))
+            .collect()
     }
 }
 
@@ -104,8 +115,12 @@ impl Fit for CountSelector {
     fn merge(&self, state: &mut Seen, other: Seen) -> Result<()> {
         let Some(size) = other.size else { return Ok(()) };
         state.set_size(&self.shared.input_col, size)?;
-        for (word, seen) in state.words.iter_mut().zip(other.words) {
-            *word |= seen;
+        for (chunk, other) in state.chunks.iter_mut().zip(other.chunks) {
+            if chunk.is_empty() {
+                *chunk = other;
+                continue;
+            }
+            chunk.iter_mut().zip(other).for_each(|(word, seen)| *word |= seen);
         }
         Ok(())
     }

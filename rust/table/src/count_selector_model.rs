@@ -1,5 +1,6 @@
 //! `CountSelectorModel`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
@@ -34,7 +35,7 @@ pub struct CountSelectorModel {
     #[param(required, min(0))]
     indices: Vec<i64>,
     /// Number of slots of the vectors in the input column.
-    #[param(required, min(0))]
+    #[param(required, range(0, 2_147_483_647))]
     size: usize,
 }
 
@@ -57,10 +58,7 @@ impl Transform for CountSelectorModel {
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let vectors =
             Vectors::from_array(&self.shared.input_col, &block.column(&self.shared.input_col)?.to_arrow(cx)?)?;
-        let mut places = vec![-1_i32; self.size];
-        for (place, slot) in self.indices.iter().enumerate() {
-            places[*slot as usize] = place as i32;
-        }
+        let places: HashMap<i64, i32, foldhash::fast::RandomState> = self.indices.iter().copied().zip(0..).collect();
         let mut rejects = Rejects::new(self.shared.policy.handle_invalid);
         let mut out = VectorBuilder::with_capacity(vectors.len());
         let (mut indices, mut values) = (Vec::new(), Vec::new());
@@ -75,8 +73,8 @@ impl Transform for CountSelectorModel {
                     indices.clear();
                     values.clear();
                     each_value(vector, |slot, value| {
-                        if places[slot] >= 0 {
-                            indices.push(places[slot]);
+                        if let Some(place) = places.get(&(slot as i64)) {
+                            indices.push(*place);
                             values.push(value);
                         }
                     });

@@ -35,6 +35,11 @@ pub fn null_at(slot: usize) -> String {
     format!("has a null in slot {slot}")
 }
 
+/// What is wrong with a missing vector of so many slots that they are not written as NaN.
+pub fn too_large(size: usize) -> String {
+    format!("is null, a vector of {size} slots: too many to be NaN")
+}
+
 /// One column of the assembly.
 #[derive(Debug)]
 pub struct Part {
@@ -88,8 +93,7 @@ impl Part {
                         .at_column(&self.column)
                         .at_row(row)
                 })?;
-                (0..size).for_each(|_| out.push(f64::NAN));
-                Ok(Some(MISSING))
+                Ok(Some(if out.push_missing(size) { MISSING } else { Cow::Owned(too_large(size)) }))
             }
         }
     }

@@ -59,7 +59,7 @@ pub struct HuggingFaceTokenizer {
     #[param(role = output, non_empty)]
     token_type_ids_col: Option<String>,
     /// Most tokens of a text, special ones included. Unset: what the file says, if it says anything.
-    #[param(min(1))]
+    #[param(range(1, 1_048_576))]
     max_length: Option<usize>,
     /// "none" leaves arrays as long as their texts; `"max_length"` fills each up to maxLength with the padding token.
     #[param(default = "none", one_of("none", "max_length"))]

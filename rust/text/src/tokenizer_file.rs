@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayAccessor, ArrayRef};
 use arrow_schema::DataType;
-use mmlrs_core::{Error, FileKey, FileSource, ModelSource, PerProcess, Result, ThreadBudget, parallel_map, types};
+use mmlrs_core::{
+    Error, FileKey, FileSource, ModelSource, PerProcess, Result, ThreadBudget, guarded, parallel_map, types,
+};
 use tokenizers::{
     PaddingDirection, PostProcessor, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy,
 };
@@ -90,7 +92,9 @@ impl TextTokenizer {
             ModelSource::Blob(sha256) => format!("the tokenizer with SHA-256 {}", &sha256[..sha256.len().min(12)]),
             ModelSource::Path(path) => format!("`{}`", path.display()),
         };
-        let tokenizer = Arc::new(Self::parse(&file.read()?, &name, options)?);
+        let bytes = file.read()?;
+        let parsed = guarded(|| Self::parse(&bytes, &name, options));
+        let tokenizer = Arc::new(parsed.unwrap_or_else(|panic| Err(damaged(&name, &panic)))?);
         if cache.len() >= CAPACITY {
             cache.remove(0);
         }
@@ -99,12 +103,7 @@ impl TextTokenizer {
     }
 
     fn parse(bytes: &[u8], name: &str, options: TokenizerOptions) -> Result<Self> {
-        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| {
-            Error::model(format!(
-                "{name} is not a tokenizer.json, or is damaged or truncated ({})",
-                e.to_string().trim()
-            ))
-        })?;
+        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| damaged(name, &e.to_string()))?;
         let pad = PadToken::of(&tokenizer);
         let own = tokenizer.get_truncation().map(|t| t.max_length);
         let max_length = match options.max_length {
@@ -141,10 +140,10 @@ impl TextTokenizer {
 
     /// The tokens of one text.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
-        let encoding = self
-            .tokenizer
-            .encode_fast(text, self.options.special_tokens)
-            .map_err(|e| Error::decode(format!("cannot be tokenized: {e}")))?;
+        let failed = |cause: String| Error::decode(format!("cannot be tokenized: {cause}"));
+        let encoding = guarded(|| self.tokenizer.encode_fast(text, self.options.special_tokens))
+            .map_err(failed)?
+            .map_err(|e| failed(e.to_string()))?;
         Ok(Tokens {
             ids: encoding.get_ids().to_vec(),
             mask: encoding.get_attention_mask().to_vec(),
@@ -181,6 +180,10 @@ impl TextTokenizer {
             list.splice(at..at, std::iter::repeat_n(filler, missing));
         }
     }
+}
+
+fn damaged(name: &str, cause: &str) -> Error {
+    Error::model(format!("{name} is not a tokenizer.json, or is damaged or truncated ({})", cause.trim()))
 }
 
 impl PadToken {

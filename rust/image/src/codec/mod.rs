@@ -15,7 +15,7 @@ mod tiff;
 
 use image::ImageFormat;
 use image::metadata::Orientation;
-use mmlrs_core::{Counter, Error, Result};
+use mmlrs_core::{Counter, Error, Result, guarded};
 
 use crate::image::Image;
 use crate::options::DecodeOptions;
@@ -49,11 +49,13 @@ pub fn decode_for(bytes: &[u8], options: &DecodeOptions, target: &TargetSize<'_>
 }
 
 fn decode_any(bytes: &[u8], options: &DecodeOptions, target: Option<&TargetSize<'_>>) -> Result<Decoded> {
-    let decoded = match sniff(bytes, options)? {
-        ImageFormat::Jpeg => jpeg::decode(bytes, options, target)?,
-        ImageFormat::Tiff => tiff::decode(bytes, options)?,
-        format => other::decode(bytes, format, options)?,
-    };
+    let format = sniff(bytes, options)?;
+    let decoded = guarded(|| match format {
+        ImageFormat::Jpeg => jpeg::decode(bytes, options, target),
+        ImageFormat::Tiff => tiff::decode(bytes, options),
+        format => other::decode(bytes, format, options),
+    });
+    let decoded = decoded.unwrap_or_else(|panic| Err(other::damaged(format, &panic)))?;
     Counter::ImageDecodes.add(1);
     Ok(decoded)
 }

@@ -64,12 +64,21 @@ pub(super) fn high_bytes(values: &[u16]) -> Vec<u8> {
 }
 
 fn failure(format: ImageFormat, error: &ImageError) -> Error {
-    let name = format.extensions_str().first().copied().unwrap_or("image").to_uppercase();
+    let name = name_of(format);
     match error {
         ImageError::Limits(limit) => Error::limit(format!("{name}: {limit}")),
         ImageError::IoError(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
             Error::decode(format!("truncated {name}: {cause}"))
         }
-        _ => Error::decode(format!("damaged or unsupported {name}: {error}")),
+        _ => damaged(format, error),
     }
+}
+
+/// A file that the decoder cannot make a picture of.
+pub fn damaged(format: ImageFormat, cause: &dyn std::fmt::Display) -> Error {
+    Error::decode(format!("damaged or unsupported {}: {cause}", name_of(format)))
+}
+
+fn name_of(format: ImageFormat) -> String {
+    format.extensions_str().first().copied().unwrap_or("image").to_uppercase()
 }

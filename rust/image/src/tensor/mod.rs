@@ -89,7 +89,7 @@ impl TensorPrep {
 
     /// Floats in one image's tensor.
     pub fn len(&self) -> usize {
-        self.height * self.width * self.channels
+        self.height.saturating_mul(self.width).saturating_mul(self.channels)
     }
 
     /// True for a tensor without elements, which [`TensorPrep::check`] refuses.

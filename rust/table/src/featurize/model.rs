@@ -105,11 +105,12 @@ impl Transform for FeaturizeModel {
             }
             if let Some((column, cause)) = flaw {
                 rejects.reject_cell(row, column, &cause)?;
-                if policy != HandleInvalid::Keep {
+                if policy != HandleInvalid::Keep || slots.is_lost() {
                     out.push_null();
                     continue;
                 }
             }
+            slots.check().map_err(|e| e.at_row(row))?;
             out.push_compressed(slots.size, &slots.indices, &slots.values);
         }
         Ok(Output { columns: vec![Column::arrow(Arc::new(out.finish()?))], invalid: rejects.into_rows() })

@@ -6,13 +6,13 @@ use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, LargeStringArray, 
 use arrow_schema::DataType;
 use mmlrs_core::vector::{Vectors, is_number};
 use mmlrs_core::{Error, Result};
-use mmlrs_text::TextLists;
+use mmlrs_text::{MAX_COUNTED_SLOTS, TextLists};
 
 use super::calendar::{Zone, date_slots, days, moments, time_slots};
 use super::encoder::{Encoder, Encoding, Strangers};
 use super::texts::level_texts;
 use super::words::Words;
-use crate::numbers::{doubles, null_at};
+use crate::numbers::{doubles, null_at, too_large};
 use crate::row::SparseRow;
 
 /// What is wrong with a cell; the slots are filled all the same.
@@ -42,11 +42,13 @@ impl Prepared {
             return Ok(Self { encoder, places: Vec::new(), words: None, levels });
         };
         let words = Words::new(*num_features)?;
-        let mut places = vec![-1; *num_features];
-        let fits = slots.len() == weights.len() && slots.iter().all(|slot| (*slot as usize) < *num_features);
+        let fits = *num_features <= MAX_COUNTED_SLOTS
+            && slots.len() == weights.len()
+            && slots.iter().all(|slot| (*slot as usize) < *num_features);
         if !fits {
             return Err(Error::decode("the encoding of its words is damaged").at_column(&encoder.column));
         }
+        let mut places = vec![-1; *num_features];
         for (place, slot) in slots.iter().enumerate() {
             places[*slot as usize] = place as i32;
         }
@@ -208,7 +210,9 @@ impl<'a> Reader<'a> {
                     vectors.gap(row).map(null_at)
                 }
                 other => {
-                    (0..*size).for_each(|_| out.push(f64::NAN));
+                    if !out.push_missing(*size) {
+                        return Some(too_large(*size));
+                    }
                     Some(other.map_or_else(missing, |v| format!("has {} slots, expected {size}", v.size())))
                 }
             },
