@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mmlrs._caches import cache_info, clear_caches
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
     from mmlrs.functions import pandas_udf, register, udf
     from mmlrs.persistence import allow_pickle
@@ -20,6 +21,8 @@ __version__ = "0.1.0"
 
 _FUNCTIONS = {
     "allow_pickle": "mmlrs.persistence",
+    "cache_info": "mmlrs._caches",
+    "clear_caches": "mmlrs._caches",
     "counters": "mmlrs._info",
     "recommended_conf": "mmlrs._info",
     "reset_counters": "mmlrs._info",
@@ -45,6 +48,8 @@ _NAMESPACES = (
 
 __all__ = [
     "allow_pickle",
+    "cache_info",
+    "clear_caches",
     "counters",
     "pandas_udf",
     "recommended_conf",

@@ -232,14 +232,14 @@ class Stage(_Base):
                 names.append(value)
         return list(dict.fromkeys(names))
 
-    def _portable(self) -> tuple[str, tuple[str, ...]]:
+    def _portable(self) -> tuple[str, tuple[_native.Blob, ...]]:
         """Return the params with models and files in a form that other processes can use, and the blobs they need."""
         values = self._params_json()
         if not any(param["type"] in ("model", "file") for param in stage_spec(self._stage)["params"]):
             return values, ()
-        blobs: dict[str, str] = _native.portable_blobs(self._stage, self.uid, values)
+        blobs = _native.portable_blobs(self._stage, self.uid, values)
         if blobs:
-            values = json.dumps({**json.loads(values), **{k: {"sha256": v} for k, v in blobs.items()}})
+            values = json.dumps({**json.loads(values), **{k: {"sha256": b.sha256} for k, b in blobs.items()}})
         return values, tuple(blobs.values())
 
     def _vector_inputs(self) -> frozenset[str]:

@@ -66,12 +66,12 @@ def _portable(handle: ModelHandle, kind: str) -> tuple[str, bytes]:
 
     if kind == "file":
         content = handle.read()
-        return _native.put_blob(content), content
-    sha256 = _native.self_contained(json.dumps(handle.to_json()))
-    data = _native.get_blob(sha256)
+        return _native.put_blob(content).sha256, content
+    blob = _native.self_contained(json.dumps(handle.to_json()))
+    data = _native.get_blob(blob.sha256)
     if data is None:
-        raise IoError(f"the model with SHA-256 {sha256} is not in this process")
-    return sha256, bytes(data)
+        raise IoError(f"the model with SHA-256 {blob.sha256} is not in this process")
+    return blob.sha256, bytes(data)
 
 
 class StageWriter(MLWriter):

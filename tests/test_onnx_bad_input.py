@@ -331,7 +331,9 @@ BAD_ROWS = {
 @pytest.mark.parametrize("kind", BAD_ROWS)
 def test_a_bad_row_is_one_clear_error_by_default(kind):
     bad, reason = BAD_ROWS[kind]
-    with pytest.raises(DecodeError, match=f"^ONNXModel: column `x`, row 1 of the batch: {reason}; handleInvalid=.*$"):
+    with pytest.raises(
+        DecodeError, match=f"^ONNXModel: column `x`, row 1 of the batch: {reason}; handleInvalid=.*$"
+    ):
         stage().transform(pa.table({"x": [ROW, bad, ROW]}))
 
 

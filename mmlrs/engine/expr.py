@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mmlrs._native import nearest
+from mmlrs._native import Blob, nearest
 from mmlrs.errors import ColumnNotFoundError, SchemaMismatchError
 
 __all__ = [
@@ -51,7 +51,8 @@ class Node:
     uid: str
     params: str
     inputs: tuple[tuple[str, Expr], ...]
-    blobs: tuple[str, ...] = ()
+    #: The models and files that it needs, held for as long as somebody has the node.
+    blobs: tuple[Blob, ...] = dataclasses.field(default=(), compare=False)
 
     def __hash__(self) -> int:
         """Leave the inputs out: they can be thousands, and the hash is asked for once per output column."""
@@ -110,7 +111,7 @@ def compile_program(outputs: Iterable[Expr]) -> Compiled:
 
     references = [reference(expr) for expr in outputs]
     text = json.dumps({"sources": len(sources), "nodes": laid_out, "outputs": references})
-    blobs = tuple(dict.fromkeys(blob for node in nodes for blob in node.blobs))
+    blobs = tuple(dict.fromkeys(blob.sha256 for node in nodes for blob in node.blobs))
     return Compiled(text, tuple(sources), blobs)
 
 

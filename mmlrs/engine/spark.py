@@ -333,7 +333,7 @@ def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = Fals
     made = _native.Program(compiled.text).output_schema(pa.schema([fields(s) for s in compiled.sources]))
     schema = pa.schema([field.with_name(name) for field, name in zip(made, inputs, strict=True)])
     values, blobs = stage._portable()
-    compiled = Compiled(compiled.text, compiled.sources, (*compiled.blobs, *blobs))
+    compiled = Compiled(compiled.text, compiled.sources, (*compiled.blobs, *(blob.sha256 for blob in blobs)))
     work = PartitionFit(
         kernel_of(compiled, df.sparkSession, split=True),
         stage._stage,

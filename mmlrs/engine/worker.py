@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -20,9 +22,45 @@ def artifact_name(sha256: str) -> str:
     return f"mmlrs-{sha256}.onnx"
 
 
-@lru_cache(maxsize=64)
-def _program(text: str) -> Any:
-    return _native.Program(text)
+#: Most programs that a process keeps, and most bytes of the models that they need.
+_PROGRAMS, _MODEL_BYTES = 64, 1 << 30
+
+
+@dataclass
+class _Loaded:
+    """A program with the models that it needs."""
+
+    blobs: list[_native.Blob]
+    size: int
+    program: Any = None
+
+
+#: By their texts, the one used longest ago first.
+_loaded: OrderedDict[str, _Loaded] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _keep(text: str, loaded: _Loaded) -> None:
+    """Remember a program; those used longest ago go."""
+    with _lock:
+        _loaded[text] = loaded
+        _loaded.move_to_end(text)
+        while len(_loaded) > 1 and (
+            len(_loaded) > _PROGRAMS or sum(kept.size for kept in _loaded.values()) > _MODEL_BYTES
+        ):
+            _loaded.popitem(last=False)
+
+
+def program_info() -> tuple[int, int, int, int]:
+    """Return how many programs this process keeps and the bytes of their models, and the most of both."""
+    with _lock:
+        return len(_loaded), sum(kept.size for kept in _loaded.values()), _PROGRAMS, _MODEL_BYTES
+
+
+def clear_programs() -> None:
+    """Forget the programs of this process."""
+    with _lock:
+        _loaded.clear()
 
 
 def threads() -> int:
@@ -66,10 +104,12 @@ class Kernel:
 
         With `share`, results are kept for the next kernel that sees the same arrays.
         """
-        self.load_blobs()
+        loaded = self.load()
         batch = pa.RecordBatch.from_arrays(self._sources(arrays), names=list(self.names))
         try:
-            return _program(self.text).run(batch, threads(), share)
+            if loaded.program is None:
+                loaded.program = _native.Program(self.text)
+            return loaded.program.run(batch, threads(), share)
         except MmlrsError as error:
             raise error.with_traceback(
                 None
@@ -87,11 +127,20 @@ class Kernel:
                 sources.append(array if form == "vector" else _plain(array))
         return sources
 
-    def load_blobs(self) -> None:
-        """Put the models and files that the program needs into this process."""
-        for sha256, data in self.blobs:
-            if not _native.has_blob(sha256):
-                _native.put_blob(data if data is not None else _artifact(sha256))
+    def load(self) -> _Loaded:
+        """Return the program with the models and files that it needs, put into this process now if they are not there."""
+        loaded = _loaded.get(self.text)
+        if loaded is None:
+            blobs, size = [], 0
+            for sha256, data in self.blobs:
+                blob = _native.hold_blob(sha256)
+                if blob is None:
+                    blob = _native.put_blob(data if data is not None else _artifact(sha256))
+                blobs.append(blob)
+                size += blob.size
+            loaded = _Loaded(blobs, size)
+        _keep(self.text, loaded)
+        return loaded
 
 
 #: Members of the struct of a Spark ML vector, in Spark's order.
@@ -171,7 +220,7 @@ class PartitionFit:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the state, or nothing where there are no rows."""
-        self.kernel.load_blobs()
+        self.kernel.load()
         fit = None
         for batch in batches:
             if not batch.num_rows:

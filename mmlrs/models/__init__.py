@@ -28,7 +28,8 @@ class _Serializable(Protocol):
 class ModelHandle:
     """An ONNX model by its place or its content.
 
-    A handle is small: bytes are kept once per process under their SHA-256. Handles compare by content reference.
+    A handle is small: bytes are kept once per process under their SHA-256, as long as a handle of them lives, or a stage or
+    a DataFrame that needs them. Handles compare by content reference.
 
     Parameters
     ----------
@@ -44,11 +45,17 @@ class ModelHandle:
     def __post_init__(self) -> None:
         if self.path is not None:
             object.__setattr__(self, "path", path_of(self.path, "ModelHandle: param `path`"))
+        self._hold(None if self.sha256 is None else _native.hold_blob(self.sha256))
+
+    def _hold(self, blob: _native.Blob | None) -> None:
+        """Keep bytes in this process for as long as this handle lives."""
+        object.__setattr__(self, "_blob", blob)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ModelHandle:
         """Make a handle of ONNX bytes; cost: one SHA-256 of them."""
-        return cls(sha256=_native.put_blob(data))
+        blob = _native.put_blob(data)
+        return cls(sha256=blob.sha256)
 
     @classmethod
     def from_uri(cls, uri: PathLike) -> ModelHandle:
@@ -91,8 +98,9 @@ class ModelHandle:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Keep the bytes in this process."""
         object.__setattr__(self, "path", state["path"])
-        sha256 = None if state["data"] is None else _native.put_blob(state["data"])
-        object.__setattr__(self, "sha256", sha256)
+        blob = None if state["data"] is None else _native.put_blob(state["data"])
+        object.__setattr__(self, "sha256", None if blob is None else blob.sha256)
+        self._hold(blob)
 
 
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | ModelHandle | _Serializable"

@@ -28,6 +28,11 @@ pub fn forked(in_child: bool) {
     HELD.with_borrow_mut(Vec::clear);
 }
 
+/// Is this thread between the calls before and after a fork?
+pub fn is_forking() -> bool {
+    HELD.try_with(|held| held.try_borrow().map_or(true, |held| !held.is_empty())).unwrap_or(true)
+}
+
 /// Identity of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Process {

@@ -3,6 +3,7 @@
 
 mod blob;
 mod block;
+mod cache;
 mod column;
 mod counters;
 mod error;
@@ -20,8 +21,9 @@ mod threads;
 pub mod types;
 pub mod vector;
 
-pub use blob::{blob, hold_blobs, put_blob, sha256_hex};
+pub use blob::{Blob, blob, blob_info, hold_blobs, put_blob, sha256_hex};
 pub use block::Block;
+pub use cache::{Cache, CacheInfo, cache_info, clear_caches, hold_caches};
 pub use column::{Column, Materialized, NativeColumn};
 pub use counters::{Counter, counters, reset_counters};
 pub use error::{Error, ErrorKind, Result};

@@ -1,13 +1,11 @@
 //! `ImageFeaturizer`: decode, resize, normalise, infer, in one pass over the batch.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Context, Error, HasSample, ModelSource, Output, PerProcess, Result, RowPolicy, Sample, Transform, put_blob,
-    types,
+    Block, Cache, Context, Error, HasSample, ModelSource, Output, Result, RowPolicy, Sample, Transform, put_blob, types,
 };
 use mmlrs_image::{
     ChannelOrder, DecodeOptions, ImageColumn, Interpolation, TensorPrep, check_image_input, testing::binary_batch,
@@ -226,16 +224,15 @@ impl ImageFeaturizer {
 /// Runs one made-up picture to see the row shape of an output, where the graph does not tell; once per process.
 fn learned_shape(prepared: &Prepared, output: &ValueInfo, prep: &TensorPrep) -> Result<Vec<usize>> {
     type Key = (String, usize, usize);
-    static SHAPES: PerProcess<HashMap<Key, Vec<usize>>> = PerProcess::new(HashMap::new);
+    static SHAPES: Cache<Key, Vec<usize>> = Cache::new("shapes of networks' outputs", 256, 1 << 20);
     let key: Key = (prepared.sha256().to_owned(), prep.height, prep.width);
-    let mut shapes = SHAPES.lock();
-    if let Some(shape) = shapes.get(&key) {
-        return Ok(shape.clone());
-    }
-    let mut session = open(prepared.content(), prepared.folder(), SessionOptions::plain())?;
-    let shape = probe::picture_shape(&mut session, &prepared.info, &output.name, prep)?;
-    shapes.insert(key, shape.clone());
-    Ok(shape)
+    let shape = SHAPES.get_or_make(key, || {
+        let mut session = open(prepared.content(), prepared.folder(), SessionOptions::plain())?;
+        let shape = probe::picture_shape(&mut session, &prepared.info, &output.name, prep)?;
+        let bytes = size_of_val(shape.as_slice());
+        Ok((shape, bytes))
+    })?;
+    Ok(shape.to_vec())
 }
 
 /// The row shape of an output, if the graph tells.

@@ -1,9 +1,8 @@
 //! What a network for pictures wants: input size and layout, normalisation, and which tensor holds the features.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use mmlrs_core::{Error, ModelSource, PerProcess, Result};
+use mmlrs_core::{Cache, Error, ModelSource, Result};
 use mmlrs_image::Layout;
 use serde_json::Value;
 
@@ -180,15 +179,14 @@ pub fn wanted_tensor(source: &ModelSource, wanted: Wanted<'_>) -> Result<String>
 type Search = (String, String, usize);
 
 fn searched(source: &ModelSource, output: &str, layers: usize) -> Result<Option<String>> {
-    static FOUND: PerProcess<HashMap<Search, Option<String>>> = PerProcess::new(HashMap::new);
+    static FOUND: Cache<Search, Option<String>> = Cache::new("feature tensors", 256, 1 << 20);
     let key: Search = (sha256_of(source)?, output.to_owned(), layers);
-    let mut found = FOUND.lock();
-    if let Some(name) = found.get(&key) {
-        return Ok(name.clone());
-    }
-    let name = feature_tensor(&load(source)?.model.graph, output, layers);
-    found.insert(key, name.clone());
-    Ok(name)
+    let found = FOUND.get_or_make(key, || {
+        let name = feature_tensor(&load(source)?.model.graph, output, layers);
+        let bytes = name.as_ref().map_or(0, String::len);
+        Ok((name, bytes))
+    })?;
+    Ok(found.as_ref().clone())
 }
 
 /// How a feature tensor becomes a vector.

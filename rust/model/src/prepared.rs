@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mmlrs_core::{Error, ModelSource, PerProcess, Result, sha256_hex};
+use mmlrs_core::{Cache, Error, ModelSource, Result, sha256_hex};
 use onnx_protobuf::{Message, ModelProto};
 use serde_json::{Value, json};
 
@@ -21,8 +21,10 @@ use crate::{external, probe};
 /// Metadata key of the note that a model is prepared, JSON text.
 const PREPARED_KEY: &str = "mmlrs.prepared";
 
-/// Prepared models kept in a process.
-const CAPACITY: usize = 16;
+/// Most prepared models kept in a process, and most of their bytes.
+const PREPARED: (usize, usize) = (16, 1 << 30);
+/// Most summaries of models kept, and most of their bytes.
+const SUMMARIES: (usize, usize) = (64, 64 << 20);
 
 /// How many rows a run takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,14 @@ impl Prepared {
         match &self.content {
             Content::Bytes(bytes) => Ok(bytes.clone()),
             Content::File(path) => Ok(Arc::from(std::fs::read(path).map_err(|e| Error::io(path.display(), e))?)),
+        }
+    }
+
+    /// Length of [`Self::bytes`], as far as it is known without reading a file that is not there.
+    pub fn size(&self) -> usize {
+        match &self.content {
+            Content::Bytes(bytes) => bytes.len(),
+            Content::File(path) => std::fs::metadata(path).map_or(0, |meta| meta.len() as usize),
         }
     }
 
@@ -107,23 +117,16 @@ pub fn model_info(source: &ModelSource) -> Result<Arc<ModelInfo>> {
 }
 
 fn summary(source: &ModelSource) -> Result<Arc<Summary>> {
-    static CACHE: PerProcess<Vec<(String, Arc<Summary>)>> = PerProcess::new(Vec::new);
-    let sha256 = sha256_of(source)?;
-    let mut cache = CACHE.lock();
-    if let Some((_, summary)) = cache.iter().find(|(key, _)| *key == sha256) {
-        return Ok(summary.clone());
-    }
-    let model = load(source)?.model;
-    let computed = model.graph.node.iter().flat_map(|n| &n.output).filter(|o| !o.is_empty());
-    let tensors = computed.cloned().collect();
-    let info = Arc::new(ModelInfo::from_proto(&model));
-    let prepared_for = info.meta(PREPARED_KEY).and_then(Note::parse).map(|note| note.fetches);
-    let summary = Summary { info, tensors, prepared_for };
-    if cache.len() >= CAPACITY {
-        cache.remove(0);
-    }
-    cache.push((sha256, Arc::new(summary)));
-    Ok(cache[cache.len() - 1].1.clone())
+    static CACHE: Cache<String, Summary> = Cache::new("summaries of models", SUMMARIES.0, SUMMARIES.1);
+    CACHE.get_or_make(sha256_of(source)?, || {
+        let model = load(source)?.model;
+        let computed = model.graph.node.iter().flat_map(|n| &n.output).filter(|o| !o.is_empty());
+        let tensors: HashSet<String> = computed.cloned().collect();
+        let info = Arc::new(ModelInfo::from_proto(&model));
+        let prepared_for = info.meta(PREPARED_KEY).and_then(Note::parse).map(|note| note.fetches);
+        let bytes = tensors.iter().map(|name| name.len() + size_of::<String>()).sum();
+        Ok((Summary { info, tensors, prepared_for }, bytes))
+    })
 }
 
 /// Does the model compute a tensor of that name?
@@ -139,7 +142,7 @@ pub fn prepared_for(source: &ModelSource) -> Result<Option<Vec<String>>> {
 /// Identity of a prepared model: the file matters for models with side files.
 type Key = (String, Option<PathBuf>, Vec<String>);
 
-static CACHE: PerProcess<Vec<(Key, Arc<Prepared>)>> = PerProcess::new(Vec::new);
+static CACHE: Cache<Key, Prepared> = Cache::new("prepared models", PREPARED.0, PREPARED.1);
 
 /// Prepares a model to compute `fetches`: outputs or any internal tensors; none means all outputs. The work is done once
 /// per process and model.
@@ -149,17 +152,12 @@ pub fn prepare(source: &ModelSource, fetches: &[String]) -> Result<Arc<Prepared>
         ModelSource::Blob(_) => None,
     };
     let key: Key = (sha256_of(source)?, path, fetches.to_vec());
-    let mut cache = CACHE.lock();
-    if let Some((_, prepared)) = cache.iter().find(|(k, _)| *k == key) {
-        return Ok(prepared.clone());
-    }
-    let prepared = Arc::new(prepare_now(source, fetches)?);
-    prepared.info.check()?;
-    if cache.len() >= CAPACITY {
-        cache.remove(0);
-    }
-    cache.push((key, prepared.clone()));
-    Ok(prepared)
+    CACHE.get_or_make(key, || {
+        let prepared = prepare_now(source, fetches)?;
+        prepared.info.check()?;
+        let kept = if matches!(prepared.content, Content::Bytes(_)) { prepared.size() } else { 0 };
+        Ok((prepared, kept))
+    })
 }
 
 fn prepare_now(source: &ModelSource, fetches: &[String]) -> Result<Prepared> {

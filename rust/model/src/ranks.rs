@@ -1,10 +1,8 @@
 //! The rank of an output that the graph does not tell: where an input has no declared rank either, that of the column that
 //! feeds it decides, as a run on made-up rows shows.
 
-use std::sync::{Mutex, PoisonError};
-
 use arrow_schema::DataType;
-use mmlrs_core::types as kinds;
+use mmlrs_core::{Cache, types as kinds};
 
 use crate::info::{Dim, ModelInfo, ValueInfo, ValueKind};
 use crate::prepared::{Batch, Prepared};
@@ -15,19 +13,14 @@ use crate::session::{SessionOptions, open};
 /// Worked out once per process.
 pub fn learned_rank(prepared: &Prepared, output: &str, columns: &[(&str, &DataType)]) -> Option<usize> {
     type Key = (String, String, Vec<ValueInfo>);
-    static RANKS: Mutex<Vec<(Key, Option<usize>)>> = Mutex::new(Vec::new());
+    static RANKS: Cache<Key, Option<usize>> = Cache::new("ranks of outputs", 256, 1 << 20);
     let column_of = |input: &ValueInfo| columns.iter().find(|(name, _)| *name == input.name).map(|(_, ty)| *ty);
     let inputs: Option<Vec<ValueInfo>> =
         prepared.info.inputs.iter().map(|input| shaped(input, column_of(input)?)).collect();
     let key: Key = (prepared.sha256().to_owned(), output.to_owned(), inputs?);
-    let mut ranks = RANKS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, rank)) = ranks.iter().find(|(k, _)| *k == key) {
-        return *rank;
-    }
     let info = ModelInfo { inputs: key.2.clone(), ..prepared.info.clone() };
-    let rank = rank_of_run(prepared, &info, output);
-    ranks.push((key, rank));
-    rank
+    let made = RANKS.get_or_make(key, || Ok((rank_of_run(prepared, &info, output), size_of::<Option<usize>>())));
+    made.ok().and_then(|rank| *rank)
 }
 
 fn rank_of_run(prepared: &Prepared, info: &ModelInfo, output: &str) -> Option<usize> {

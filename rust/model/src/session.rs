@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mmlrs_core::{Counter, Error, PerProcess, Result};
+use mmlrs_core::{Cache, Counter, Error, Result};
 use ort::environment::Environment;
 use ort::ep::ExecutionProvider;
 use ort::logging::LogLevel;
@@ -14,8 +14,8 @@ use ort::session::{Session, SessionInputValue, SessionOutputs};
 use crate::prepared::{Content, Prepared};
 use crate::runtime::{loading, runtime};
 
-/// Sessions kept; the least recently used one goes first.
-const CAPACITY: usize = 8;
+/// Most sessions kept, and most bytes of their models.
+const SESSIONS: (usize, usize) = (8, 4 << 30);
 
 /// Tells the runtime where the side files of a model given as bytes lie.
 const EXTERNAL_FOLDER: &str = "session.model_external_initializers_file_folder_path";
@@ -144,33 +144,21 @@ struct Key {
     options: SessionOptions,
 }
 
-/// Of each process its own: the threads of a session do not survive a fork.
-static CACHE: PerProcess<Vec<(Key, Arc<LoadedModel>)>> = PerProcess::new(Vec::new);
+static SESSION_CACHE: Cache<Key, LoadedModel> = Cache::new("sessions of models", SESSIONS.0, SESSIONS.1);
 
-/// The session of a prepared model, loaded now if the process does not have it. Loading happens under the lock, so two
-/// threads that want the same model load it once.
+/// The session of a prepared model, loaded now if the process does not have it.
 pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<LoadedModel>> {
     let key = Key { sha256: prepared.sha256().to_owned(), folder: prepared.folder().map(PathBuf::from), options };
-    let mut cache = CACHE.lock();
-    if let Some(at) = cache.iter().position(|(k, _)| *k == key) {
-        let entry = cache.remove(at);
-        let model = entry.1.clone();
-        cache.push(entry);
-        return Ok(model);
-    }
-    let session = open(prepared.content(), prepared.folder(), options)?;
-    Counter::ModelLoads.add(1);
-    let on_cpu = match options.device {
-        Device::Cpu => true,
-        Device::Cuda(_) => false,
-        Device::Auto => !cuda_available(),
-    };
-    let model = Arc::new(LoadedModel { session: Mutex::new(session), on_cpu });
-    if cache.len() >= CAPACITY {
-        cache.remove(0);
-    }
-    cache.push((key, model.clone()));
-    Ok(model)
+    SESSION_CACHE.get_or_make(key, || {
+        let session = open(prepared.content(), prepared.folder(), options)?;
+        Counter::ModelLoads.add(1);
+        let on_cpu = match options.device {
+            Device::Cpu => true,
+            Device::Cuda(_) => false,
+            Device::Auto => !cuda_available(),
+        };
+        Ok((LoadedModel { session: Mutex::new(session), on_cpu }, prepared.size()))
+    })
 }
 
 /// Loads a model, not cached and not counted.

@@ -1,10 +1,9 @@
 //! Reads a model's bytes, hashes and parses them.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mmlrs_core::{Error, FileKey, ModelSource, PerProcess, Result, sha256_hex};
+use mmlrs_core::{Cache, Error, FileKey, ModelSource, Result, sha256_hex};
 use onnx_protobuf::{Message, ModelProto};
 
 /// A parsed model with what it was parsed from.
@@ -19,7 +18,10 @@ pub struct Loaded {
     pub path: Option<PathBuf>,
 }
 
-static FILE_HASHES: PerProcess<HashMap<FileKey, String>> = PerProcess::new(HashMap::new);
+static FILE_HASHES: Cache<FileKey, String> = Cache::new("hashes of files", 1024, 1 << 20);
+
+/// Bytes of a hash in hex.
+const HASH_BYTES: usize = 64;
 
 /// SHA-256 of a model, without reading a file that was hashed before and has not changed since.
 pub fn sha256_of(source: &ModelSource) -> Result<String> {
@@ -27,10 +29,8 @@ pub fn sha256_of(source: &ModelSource) -> Result<String> {
         ModelSource::Blob(sha256) => Ok(sha256.clone()),
         ModelSource::Path(path) => {
             let key = file_key(path)?;
-            if let Some(hash) = FILE_HASHES.lock().get(&key) {
-                return Ok(hash.clone());
-            }
-            Ok(remember(key, &read_file(path)?))
+            let made = FILE_HASHES.get_or_make(key, || Ok((sha256_hex(&read_file(path)?), HASH_BYTES)))?;
+            Ok(made.as_str().to_owned())
         }
     }
 }
@@ -48,17 +48,11 @@ pub fn load(source: &ModelSource) -> Result<Loaded> {
         ModelSource::Path(path) => {
             let key = file_key(path)?;
             let bytes = read_file(path)?;
-            let sha256 = remember(key, &bytes);
+            let sha256 = FILE_HASHES.get_or_make(key, || Ok((sha256_hex(&bytes), HASH_BYTES)))?.as_str().to_owned();
             let model = parse(&bytes, &format!("`{}`", path.display()))?;
             Ok(Loaded { model, bytes: Arc::from(bytes), sha256, path: Some(path.clone()) })
         }
     }
-}
-
-fn remember(key: FileKey, bytes: &[u8]) -> String {
-    let hash = sha256_hex(bytes);
-    FILE_HASHES.lock().insert(key, hash.clone());
-    hash
 }
 
 fn file_key(path: &Path) -> Result<FileKey> {

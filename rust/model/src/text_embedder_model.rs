@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use mmlrs_core::{Error, ModelSource, PerProcess, Result};
+use mmlrs_core::{Cache, Error, ModelSource, Result};
 use mmlrs_text::Tokens;
 use ort::session::SessionInputValue;
 use ort::value::{Tensor, ValueType};
@@ -99,15 +99,14 @@ impl TextModel {
     /// kept.
     pub fn probe(&self, tokens: &Tokens, length: usize) -> Result<Vec<usize>> {
         type Key = (String, String, usize);
-        static SHAPES: PerProcess<Vec<(Key, Result<Vec<usize>>)>> = PerProcess::new(Vec::new);
+        static SHAPES: Cache<Key, Vec<usize>> = Cache::new("shapes of embeddings", 256, 1 << 20);
         let key: Key = (self.prepared.sha256().to_owned(), self.output.clone(), length);
-        let mut shapes = SHAPES.lock();
-        if let Some((_, shape)) = shapes.iter().find(|(k, _)| *k == key) {
-            return shape.clone();
-        }
-        let shape = self.probe_now(tokens, length);
-        shapes.push((key, shape.clone()));
-        shape
+        let shape = SHAPES.get_or_make(key, || {
+            let shape = self.probe_now(tokens, length)?;
+            let bytes = size_of_val(shape.as_slice());
+            Ok((shape, bytes))
+        })?;
+        Ok(shape.to_vec())
     }
 
     fn probe_now(&self, tokens: &Tokens, length: usize) -> Result<Vec<usize>> {

@@ -21,6 +21,7 @@ fn before(py: Python<'_>) {
         mmlrs_registry::stages();
         // A model that is being loaded may store bytes, so this comes first.
         mmlrs_model::hold_runtime();
+        mmlrs_core::hold_caches();
         mmlrs_core::hold_blobs();
     });
 }

@@ -19,7 +19,10 @@ mod native {
     #[pymodule_export]
     use crate::fit::Fit;
     #[pymodule_export]
-    use crate::models::{get_blob, has_blob, model_info, portable_blobs, put_blob, sample_model, self_contained};
+    use crate::models::{
+        Blob, blob_info, cache_info, clear_caches, get_blob, hold_blob, model_info, portable_blobs, put_blob,
+        sample_model, self_contained,
+    };
     #[pymodule_export]
     use crate::program::{Program, clear_memo};
     #[pymodule_export]

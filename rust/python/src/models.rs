@@ -1,5 +1,6 @@
 //! Models: bytes by content, what they read and write, and the runtime library from the installed wheel.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mmlrs_core::{Error, Kind, ModelSource, ParamField, Result};
@@ -22,10 +23,42 @@ pub fn register_locator() {
     }));
 }
 
-/// Stores bytes and returns their SHA-256.
+/// A hold on stored bytes: they go with the last one.
+#[pyclass(frozen, module = "mmlrs._native")]
+pub struct Blob {
+    inner: mmlrs_core::Blob,
+}
+
+#[pymethods]
+impl Blob {
+    /// The SHA-256 of the bytes, in hex.
+    #[getter]
+    fn sha256(&self) -> &str {
+        self.inner.sha256()
+    }
+
+    /// Number of bytes.
+    #[getter]
+    fn size(&self) -> usize {
+        mmlrs_core::blob(self.inner.sha256()).map_or(0, |bytes| bytes.len())
+    }
+}
+
+fn held(sha256: &str) -> Result<Blob> {
+    let inner = mmlrs_core::Blob::of(sha256);
+    inner.map(|inner| Blob { inner }).ok_or_else(|| Error::io(format!("content {sha256}"), "is not in this process"))
+}
+
+/// Stores bytes and holds them.
 #[pyfunction]
-pub fn put_blob(py: Python<'_>, data: &[u8]) -> String {
-    py.detach(|| mmlrs_core::put_blob(data))
+pub fn put_blob(py: Python<'_>, data: &[u8]) -> Blob {
+    Blob { inner: py.detach(|| mmlrs_core::Blob::put(data)) }
+}
+
+/// A hold on the bytes stored under a SHA-256, or None.
+#[pyfunction]
+pub fn hold_blob(sha256: &str) -> Option<Blob> {
+    mmlrs_core::Blob::of(sha256).map(|inner| Blob { inner })
 }
 
 /// The bytes stored under a SHA-256, or None.
@@ -34,10 +67,26 @@ pub fn get_blob<'py>(py: Python<'py>, sha256: &str) -> Option<Bound<'py, PyBytes
     mmlrs_core::blob(sha256).map(|data| PyBytes::new(py, &data))
 }
 
-/// Are bytes stored under a SHA-256?
+/// What the caches of this process hold: name -> (entries, bytes, most entries, most bytes).
 #[pyfunction]
-pub fn has_blob(sha256: &str) -> bool {
-    mmlrs_core::blob(sha256).is_some()
+pub fn cache_info() -> BTreeMap<&'static str, (usize, usize, usize, usize)> {
+    let caches = mmlrs_core::cache_info().into_iter();
+    caches.map(|info| (info.name, (info.entries, info.bytes, info.most_entries, info.most_bytes))).collect()
+}
+
+/// Empties the caches of this process.
+#[pyfunction]
+pub fn clear_caches(py: Python<'_>) {
+    py.detach(|| {
+        mmlrs_core::clear_caches();
+        mmlrs_registry::clear_memo();
+    });
+}
+
+/// Number and bytes of the models and files that are stored.
+#[pyfunction]
+pub fn blob_info() -> (usize, usize) {
+    mmlrs_core::blob_info()
 }
 
 fn source(text: &str) -> Result<ModelSource> {
@@ -51,20 +100,15 @@ pub fn model_info(py: Python<'_>, model: &str) -> PyResult<String> {
     detached(py, || Ok(mmlrs_model::model_info(&source(model)?)?.to_json().to_string()))
 }
 
-/// Stores a model with its side files inside and returns its SHA-256.
+/// Stores a model with its side files inside.
 #[pyfunction]
-pub fn self_contained(py: Python<'_>, model: &str) -> PyResult<String> {
-    detached(py, || mmlrs_model::self_contained(&source(model)?))
+pub fn self_contained(py: Python<'_>, model: &str) -> PyResult<Blob> {
+    detached(py, || held(&mmlrs_model::self_contained(&source(model)?)?))
 }
 
-/// The models and files of a stage in the form that other processes can use: param -> SHA-256 of stored bytes.
+/// The models and files of a stage in the form that other processes can use: param -> stored bytes.
 #[pyfunction]
-pub fn portable_blobs(
-    py: Python<'_>,
-    stage: &str,
-    uid: &str,
-    values: &str,
-) -> PyResult<std::collections::BTreeMap<&'static str, String>> {
+pub fn portable_blobs(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<BTreeMap<&'static str, Blob>> {
     detached(py, || {
         let (entry, values) = (mmlrs_registry::find(stage)?, params(uid, values)?);
         let models = if entry.spec().kind == Kind::Estimator {
@@ -77,7 +121,7 @@ pub fn portable_blobs(
             ModelSource::Blob(sha256) => Some((param, sha256)),
             ModelSource::Path(_) => None,
         });
-        Ok(models.chain(entry.files(&values)?).collect())
+        models.chain(entry.files(&values)?).map(|(param, sha256)| Ok((param, held(&sha256)?))).collect()
     })
 }
 

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayAccessor, ArrayRef};
 use arrow_schema::DataType;
-use mmlrs_core::{
-    Error, FileKey, FileSource, ModelSource, PerProcess, Result, ThreadBudget, guarded, parallel_map, types,
-};
+use mmlrs_core::{Cache, Error, FileKey, FileSource, ModelSource, Result, ThreadBudget, guarded, parallel_map, types};
 use tokenizers::{
     PaddingDirection, PostProcessor, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy,
 };
 
-/// Parsed tokenizers kept; the one that was parsed first goes first.
-const CAPACITY: usize = 8;
+/// Most parsed tokenizers kept, and most bytes of their files.
+const TOKENIZERS: (usize, usize) = (8, 256 << 20);
 
 /// The padding tokens of well-known vocabularies, for a file that does not say which its is.
 const PAD_TOKENS: [&str; 4] = ["[PAD]", "<pad>", "<|pad|>", "<|endoftext|>"];
@@ -74,7 +72,7 @@ enum Content {
 
 type Key = (Content, TokenizerOptions);
 
-static CACHE: PerProcess<Vec<(Key, Arc<TextTokenizer>)>> = PerProcess::new(Vec::new);
+static CACHE: Cache<Key, TextTokenizer> = Cache::new("tokenizers", TOKENIZERS.0, TOKENIZERS.1);
 
 impl TextTokenizer {
     /// The tokenizer of a file, parsed now if this process does not have it.
@@ -84,22 +82,15 @@ impl TextTokenizer {
             ModelSource::Path(path) => Content::File(FileKey::of(path, "a tokenizer is the tokenizer.json in it")?),
         };
         let key: Key = (content, options);
-        let mut cache = CACHE.lock();
-        if let Some((_, tokenizer)) = cache.iter().find(|(k, _)| *k == key) {
-            return Ok(tokenizer.clone());
-        }
         let name = match &file.0 {
             ModelSource::Blob(sha256) => format!("the tokenizer with SHA-256 {}", &sha256[..sha256.len().min(12)]),
             ModelSource::Path(path) => format!("`{}`", path.display()),
         };
-        let bytes = file.read()?;
-        let parsed = guarded(|| Self::parse(&bytes, &name, options));
-        let tokenizer = Arc::new(parsed.unwrap_or_else(|panic| Err(damaged(&name, &panic)))?);
-        if cache.len() >= CAPACITY {
-            cache.remove(0);
-        }
-        cache.push((key, tokenizer.clone()));
-        Ok(tokenizer)
+        CACHE.get_or_make(key, || {
+            let bytes = file.read()?;
+            let parsed = guarded(|| Self::parse(&bytes, &name, options));
+            Ok((parsed.unwrap_or_else(|panic| Err(damaged(&name, &panic)))?, bytes.len()))
+        })
     }
 
     fn parse(bytes: &[u8], name: &str, options: TokenizerOptions) -> Result<Self> {
