@@ -6,6 +6,7 @@ Every message names the stage and, where there is one, the param or the column, 
 from __future__ import annotations
 
 __all__ = [
+    "BatchTooLargeError",
     "ColumnNotFoundError",
     "DecodeError",
     "InvalidParamError",
@@ -61,6 +62,13 @@ class ExecutionError(MmlrsError, RuntimeError):
 
 class LimitExceededError(MmlrsError, ValueError):
     """A size limit was exceeded; nothing was allocated."""
+
+
+class BatchTooLargeError(LimitExceededError):
+    """The results of one batch are more than a column can hold; batches of fewer rows are not.
+
+    Tables are worked on in batches that are made smaller by themselves; on Spark its settings make them.
+    """
 
 
 class IoError(MmlrsError, OSError):

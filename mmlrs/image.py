@@ -17,6 +17,7 @@ from mmlrs._names import public
 from mmlrs._params import Convert, argument
 from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.datasets import ignores_case
+from mmlrs.engine.table import interruptible
 from mmlrs.models import default_model
 from mmlrs.readers import read_binary_files, read_binary_stream, read_image_stream, read_images
 from mmlrs.writers import write_images
@@ -315,6 +316,7 @@ def decode_to_tensor(
         of("threads", Convert.int, threads),
         of("scaled_decode", Convert.bool, scaled_decode),
         of("auto_convert_to_color", Convert.bool, auto_convert_to_color),
+        interruptible(),
     )
     values = flat.to_numpy(zero_copy_only=True)
     return values.reshape(len(array), 3, height, width)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,20 @@ from mmlrs.engine.expr import Source, Value, bind, check_new, compile_program, r
 from mmlrs.engine.frames import from_pandas, from_polars, refuse_aside, to_pandas, to_polars
 from mmlrs.engine.select import filtered
 from mmlrs.engine.worker import VECTOR_MEMBERS
+from mmlrs.errors import BatchTooLargeError, LimitExceededError
 
 if TYPE_CHECKING:
     from mmlrs.base import NativeEstimator, NativeTransformer
 
 __all__ = ["from_table", "to_table", "transform"]
 
+#: Most rows of a batch, in a transform and in a fit.
 BATCH_ROWS = 4096
 FIT_ROWS = 65_536
+#: Rows of the first batch of pictures, whose size only shows when they are decoded.
+_FIRST_PICTURES = 16
+#: Bytes that a batch is meant to have at most, in the columns that are read and in those that are made. One row may have more.
+BATCH_BYTES = 64 << 20
 
 
 def to_table(dataset: Any) -> pa.Table:
@@ -80,6 +87,11 @@ def from_table(table: pa.Table, like: Any) -> Any:
 
 def _one_batch(table: pa.Table) -> pa.RecordBatch:
     batches = table.combine_chunks().to_batches()
+    if len(batches) > 1:
+        raise LimitExceededError(
+            f"the result has {table.nbytes} bytes, more than the columns of one RecordBatch hold: give a pyarrow.Table, which has "
+            "as many batches as it needs"
+        )
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
 
 
@@ -104,14 +116,75 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
     schema = pa.schema([*table.schema, *outputs], metadata=table.schema.metadata)
     read = pa.schema([table.schema.field(name) for name in compiled.columns])
 
-    def run(batch: pa.RecordBatch) -> pa.RecordBatch:
+    watched = interruptible()
+
+    def run(batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, int]:
         arrays = [batch.column(places[name]) for name in compiled.columns]
-        made = program.run(pa.RecordBatch.from_arrays(arrays, schema=read), 0, False)
+        rows = pa.RecordBatch.from_arrays(arrays, schema=read)
+        made = program.run(rows, 0, False, first=first, interruptible=watched)
         columns = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
         whole = pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
-        return filtered(whole, made.column(len(outputs))) if skipping else whole
+        return filtered(whole, made.column(len(outputs))) if skipping else whole, made.nbytes
 
-    return pa.Table.from_batches([run(batch) for batch in batches_of(table)], schema=schema)
+    start = _FIRST_PICTURES if any(_holds_pictures(field.type) for field in read) else BATCH_ROWS
+    columns = [places[name] for name in compiled.columns]
+    return pa.Table.from_batches(list(_paced(table, run, columns, start)), schema=schema)
+
+
+def _paced(
+    table: pa.Table,
+    run: Callable[[pa.RecordBatch, int], tuple[pa.RecordBatch, int]],
+    columns: list[int],
+    rows: int,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the results of `run` on batches of as many rows as keep to `BATCH_BYTES`, as those before them show.
+
+    `run` returns its result and the bytes of what it made; `columns` are those that it reads.
+    """
+    first = 0
+    for chunk in batches_of(table, table.num_rows):
+        done = 0
+        while done < chunk.num_rows:
+            batch = _within_bytes(chunk.slice(done, min(rows, BATCH_ROWS)), columns)
+            try:
+                made, size = run(batch, first + done)
+            except BatchTooLargeError as error:
+                if batch.num_rows == 1:
+                    raise LimitExceededError(_of_one_row(str(error), first + done)) from None
+                rows = batch.num_rows // 2
+                continue
+            yield made
+            done += batch.num_rows
+            rows = max(1, BATCH_BYTES * batch.num_rows // max(size, 1))
+        first += chunk.num_rows
+
+
+def _of_one_row(message: str, row: int) -> str:
+    """Return the message about a batch as one about a row of a table, where there are no batches to make smaller."""
+    return f"{message.partition('; make batches smaller')[0]}; the batch is row {row} alone"
+
+
+def _within_bytes(batch: pa.RecordBatch, columns: Iterable[int]) -> pa.RecordBatch:
+    """Return the first rows of a batch that have `BATCH_BYTES` at most together in some columns, or one."""
+    # What views and dictionaries refer to is whole in every slice.
+    counted = [
+        i for i in columns if "view" not in (kind := str(batch.schema.types[i])) and "dictionary" not in kind
+    ]
+    while batch.num_rows > 1 and sum(batch.column(i).nbytes for i in counted) > BATCH_BYTES:
+        batch = batch.slice(0, (batch.num_rows + 1) // 2)
+    return batch
+
+
+def _holds_pictures(kind: pa.DataType) -> bool:
+    """May this be a column of pictures, encoded ones or image structs?"""
+    if pa.types.is_struct(kind):
+        return any(_holds_pictures(member.type) for member in kind)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or kind == pa.binary_view()
+
+
+def interruptible() -> bool:
+    """Can the work of this thread be interrupted? Signals come to the main thread alone."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
@@ -121,8 +194,14 @@ def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
     fields = [refuse_aside(stage._stage, table.schema.field(c)) for c in columns]
     schema = pa.schema([field.with_name(n) for field, n in zip(fields, inputs, strict=True)])
     fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), schema)
-    for batch in batches_of(table.select(columns), FIT_ROWS):
-        fit.update(batch, 0)
+    watched, first = interruptible(), 0
+    for chunk in batches_of(table.select(columns), FIT_ROWS):
+        done = 0
+        while done < chunk.num_rows:
+            batch = _within_bytes(chunk.slice(done), range(chunk.num_columns))
+            fit.update(batch, 0, first=first + done, interruptible=watched)
+            done += batch.num_rows
+        first += chunk.num_rows
     made = fit.finish()
     stage._warn(fit.notes())
     return made

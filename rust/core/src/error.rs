@@ -24,6 +24,10 @@ pub enum ErrorKind {
     LimitExceeded,
     /// A file could not be read or written.
     Io,
+    /// The results of one batch are more than a column can hold; with fewer rows they would not be.
+    BatchTooLarge,
+    /// The user asked for an end.
+    Interrupted,
 }
 
 /// An error with its cause and the place where it happened.
@@ -89,6 +93,25 @@ impl Error {
     /// A size limit exceeded.
     pub fn limit(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::LimitExceeded, message)
+    }
+
+    /// Results of one batch, such as "the texts", that are more than a column can hold: of so many "bytes", say.
+    pub fn batch_too_large(what: &str, unit: &str) -> Self {
+        Self::new(
+            ErrorKind::BatchTooLarge,
+            format!(
+                "{what} of one batch exceed 2^31 {unit}; make batches smaller (spark.sql.execution.arrow.maxRecordsPerBatch)"
+            ),
+        )
+    }
+
+    /// Counts the row from the beginning of a table, of which so many rows come before the batch.
+    #[must_use]
+    pub fn after(mut self, rows: usize) -> Self {
+        if let Some(row) = &mut self.place.row {
+            *row += rows;
+        }
+        self
     }
 
     /// A file that could not be read or written.

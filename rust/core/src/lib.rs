@@ -11,6 +11,7 @@ mod file_key;
 mod fit;
 mod fork;
 mod guard;
+mod interrupt;
 mod nearest;
 mod param;
 mod policy;
@@ -31,6 +32,7 @@ pub use file_key::FileKey;
 pub use fit::{DynFit, Fit, FitState, Fitted};
 pub use fork::{Kept, PerProcess, forked};
 pub use guard::{guarded, panic_text};
+pub use interrupt::{Stopper, clear_interrupt, interrupt_requested, request_interrupt};
 pub use nearest::{edit_distance, misspelt, nearest, suggestion};
 pub use param::{
     ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,

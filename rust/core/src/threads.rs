@@ -6,11 +6,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::{Error, PerProcess, Result};
+use crate::{Error, ErrorKind, PerProcess, Result, interrupt_requested};
 
 /// How many threads a run may use: the task's cores on Spark, the machine's cores on a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ThreadBudget(usize);
+pub struct ThreadBudget {
+    threads: usize,
+    interruptible: bool,
+}
 
 /// Of each process its own: threads do not survive a fork.
 static POOLS: PerProcess<HashMap<usize, Arc<ThreadPool>>> = PerProcess::new(HashMap::new);
@@ -18,33 +21,53 @@ static POOLS: PerProcess<HashMap<usize, Arc<ThreadPool>>> = PerProcess::new(Hash
 impl ThreadBudget {
     /// A budget of `threads`; 0 means the cores this process may use.
     pub fn new(threads: usize) -> Self {
-        match threads {
-            0 => Self(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
-            n => Self(n),
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            n => n,
+        };
+        Self { threads, interruptible: false }
+    }
+
+    /// For work that ends when [`crate::request_interrupt`] is called.
+    #[must_use]
+    pub fn interruptible(self, interruptible: bool) -> Self {
+        Self { interruptible, ..self }
+    }
+
+    /// Does the work end when [`crate::request_interrupt`] is called?
+    pub fn is_interruptible(self) -> bool {
+        self.interruptible
+    }
+
+    /// Fails once interruptible work is asked to end.
+    pub fn check(self) -> Result<()> {
+        if self.interruptible && interrupt_requested() {
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
         }
+        Ok(())
     }
 
     /// The number of threads, at least 1.
     pub fn get(self) -> usize {
-        self.0
+        self.threads
     }
 
     /// The pool of that many threads, made once per process; `None` for one thread, which needs none.
     pub fn pool(self) -> Result<Option<Arc<ThreadPool>>> {
-        if self.0 <= 1 {
+        if self.threads <= 1 {
             return Ok(None);
         }
         let mut pools = POOLS.lock();
-        if let Some(pool) = pools.get(&self.0) {
+        if let Some(pool) = pools.get(&self.threads) {
             return Ok(Some(pool.clone()));
         }
         let pool = ThreadPoolBuilder::new()
-            .num_threads(self.0)
+            .num_threads(self.threads)
             .thread_name(|i| format!("mmlrs-{i}"))
             .build()
-            .map_err(|e| Error::runtime(format!("cannot start {} threads: {e}", self.0)))?;
+            .map_err(|e| Error::runtime(format!("cannot start {} threads: {e}", self.threads)))?;
         let pool = Arc::new(pool);
-        pools.insert(self.0, pool.clone());
+        pools.insert(self.threads, pool.clone());
         Ok(Some(pool))
     }
 }
@@ -55,8 +78,33 @@ where
     T: Send,
     F: Fn(usize) -> T + Sync + Send,
 {
+    let one = |i| budget.check().map(|()| f(i));
     match budget.pool()? {
-        Some(pool) if n > 1 => Ok(pool.install(|| (0..n).into_par_iter().with_max_len(1).map(f).collect())),
-        _ => Ok((0..n).map(f).collect()),
+        Some(pool) if n > 1 => pool.install(|| (0..n).into_par_iter().with_max_len(1).map(one).collect()),
+        _ => (0..n).map(one).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Stopper, clear_interrupt, request_interrupt};
+
+    #[test]
+    fn a_request_ends_interruptible_work_and_calls_what_stops_the_rest() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let stopper = Stopper::new(move || drop(sender.send(())));
+        let budget = ThreadBudget::new(2).interruptible(true);
+        let result = parallel_map(budget, 1000, |i| {
+            if i == 3 {
+                request_interrupt();
+            }
+        });
+        assert_eq!(result.err().map(|e| e.kind()), Some(ErrorKind::Interrupted));
+        assert!(receiver.try_recv().is_ok());
+        assert!(parallel_map(ThreadBudget::new(2), 10, |i| i).is_ok());
+        clear_interrupt();
+        drop(stopper);
+        assert!(parallel_map(budget, 10, |i| i).is_ok());
     }
 }

@@ -357,7 +357,7 @@ impl VectorBuilder {
     /// The column. Fails when it holds more values than Arrow's 32-bit offsets can tell.
     pub fn finish(mut self) -> Result<StructArray> {
         if i32::try_from(self.values.len()).is_err() {
-            return Err(Error::limit("one batch of vectors has more than 2^31 values; use smaller batches"));
+            return Err(Error::batch_too_large("the vectors", "values"));
         }
         let nulls = self.nulls.finish();
         let list = |of: DataType, ends: Vec<i32>, values: ArrayRef, nulls: Option<NullBuffer>| {

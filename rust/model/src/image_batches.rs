@@ -113,7 +113,10 @@ impl Network<'_> {
     ) -> Result<Decoded> {
         let len = self.prep.len();
         buffer.resize(rows.len() * len, 0.0);
-        let one = |(at, out): (usize, &mut [f32])| images.tensor_row(rows.start + at, &self.prep, out);
+        let one = |(at, out): (usize, &mut [f32])| {
+            threads.check()?;
+            images.tensor_row(rows.start + at, &self.prep, out)
+        };
         let results: Vec<Result<Result<(), Error>>> = match threads.pool()? {
             Some(pool) => {
                 pool.install(|| buffer.par_chunks_exact_mut(len).with_max_len(1).enumerate().map(one).collect())
@@ -168,7 +171,7 @@ impl Network<'_> {
         }
         let feed = self.tensor(tensor, ran).map_err(failed)?;
         let name: Cow<'_, str> = Cow::Borrowed(self.input.name.as_str());
-        self.runner.model.run(vec![(name, feed)], rows.len(), |outputs| {
+        self.runner.model.run(vec![(name, feed)], rows.len(), self.runner.threads, |outputs| {
             let value = outputs.get(&self.output).ok_or_else(|| failed("the output is missing"))?;
             self.read(value, rows, ran, &mut sink.vectors)
         })?;

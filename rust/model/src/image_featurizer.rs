@@ -279,6 +279,7 @@ impl Transform for ImageFeaturizer {
                 model: session(&plan.prepared, self.run.options(*cx, false)?)?,
                 mini_batch: self.run.mini_batch_size,
                 max_bytes: self.run.max_tensor_bytes,
+                threads: cx.threads,
             },
             prep: plan.prep,
             input: plan.input,

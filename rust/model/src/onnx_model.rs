@@ -201,6 +201,7 @@ impl Transform for ONNXModel {
             model: session(&plan.prepared, self.run.options(*cx, true)?)?,
             mini_batch: self.run.mini_batch_size,
             max_bytes: self.run.max_tensor_bytes,
+            threads: cx.threads,
         };
         let (collected, rejects) = runner.run(&inputs, block.rows(), self.row_policy.handle_invalid)?;
         let mut by_tensor: HashMap<String, _> =

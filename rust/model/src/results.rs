@@ -150,10 +150,7 @@ impl Collected {
         }
         let total: usize = lengths.iter().sum();
         if i32::try_from(total).is_err() {
-            return Err(Error::limit(format!(
-                "an output column of {total} values is too large for one batch; use outputType \"vector\" or smaller \
-                 batches"
-            )));
+            return Err(Error::batch_too_large("the outputs", "numbers"));
         }
         Ok(OffsetBuffer::from_lengths(lengths))
     }
@@ -176,7 +173,7 @@ impl Collected {
         let Some(size) = size else {
             let lengths: Vec<usize> = self.spans.iter().map(|s| s.map_or(0, |(_, id)| self.size(id))).collect();
             if i32::try_from(lengths.iter().sum::<usize>()).is_err() {
-                return Err(Error::limit("an output column is too large for one batch; use smaller batches"));
+                return Err(Error::batch_too_large("the outputs", "numbers"));
             }
             let values = array_of(self.into_ordered(0), None);
             return Ok(Arc::new(ListArray::try_new(item, OffsetBuffer::from_lengths(lengths), values, nulls)?));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use mmlrs_core::{Error, HandleInvalid, Rejects, Result};
+use mmlrs_core::{Error, HandleInvalid, Rejects, Result, ThreadBudget};
 use ort::session::SessionInputValue;
 
 use crate::info::ValueInfo;
@@ -23,6 +23,8 @@ pub struct Runner<'a> {
     pub mini_batch: usize,
     /// Most bytes of one input of a run.
     pub max_bytes: usize,
+    /// What the run may use.
+    pub threads: ThreadBudget,
 }
 
 impl Runner<'_> {
@@ -68,12 +70,14 @@ impl Runner<'_> {
             let row_bytes =
                 group.first().map_or(0, |row| inputs.iter().map(|(.., i)| i.row_bytes(*row)).max().unwrap_or(0));
             for chunk in group.chunks(self.batch_rows(row_bytes)?) {
+                self.threads.check()?;
                 if !one_by_one && self.run_chunk(inputs, chunk, outputs, &mut collected).is_ok() {
                     continue;
                 }
                 // One row may spoil a whole run: find it.
                 let mut spoilt = false;
                 for row in chunk {
+                    self.threads.check()?;
                     if let Err(error) = self.run_chunk(inputs, &[*row], outputs, &mut collected) {
                         rejects.reject(*row, error)?;
                         spoilt = true;
@@ -103,7 +107,7 @@ impl Runner<'_> {
                 Ok((Cow::Borrowed(name.as_str()), tensor))
             })
             .collect::<Result<_>>()?;
-        self.model.run(feeds, rows.len(), |values| {
+        self.model.run(feeds, rows.len(), self.threads, |values| {
             for (info, column) in outputs.iter().zip(collected) {
                 if let Some(value) = values.get(&info.name) {
                     column.append(value, rows, padded.len())?;

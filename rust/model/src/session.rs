@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mmlrs_core::{Cache, Counter, Error, Result};
+use mmlrs_core::{Cache, Counter, Error, Result, Stopper, ThreadBudget};
 use ort::environment::Environment;
 use ort::ep::ExecutionProvider;
 use ort::logging::LogLevel;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
-use ort::session::{Session, SessionInputValue, SessionOutputs};
+use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
 
 use crate::prepared::{Content, Prepared};
 use crate::runtime::{loading, runtime};
@@ -120,16 +120,28 @@ impl LoadedModel {
         self.on_cpu
     }
 
-    /// Runs the model on `rows` rows and hands the outputs to `read`.
+    /// Runs the model on `rows` rows and hands the outputs to `read`. An interrupt stops the run.
     pub fn run<T>(
         &self,
         feeds: Vec<Feed<'_>>,
         rows: usize,
+        threads: ThreadBudget,
         read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let outputs =
-            session.run(feeds).map_err(|e| Error::runtime(format!("ONNX Runtime: {}", one_line(&e.to_string()))))?;
+        let failed = |e: ort::Error| Error::runtime(format!("ONNX Runtime: {}", one_line(&e.to_string())));
+        let options;
+        let outputs = if threads.is_interruptible() {
+            options = Arc::new(RunOptions::new().map_err(failed)?);
+            let stopped = options.clone();
+            let _stopper = Stopper::new(move || drop(stopped.terminate()));
+            threads.check()?;
+            let outputs = session.run_with_options(feeds, options.as_ref()).map_err(failed);
+            threads.check()?;
+            outputs?
+        } else {
+            session.run(feeds).map_err(failed)?
+        };
         Counter::ModelRuns.add(1);
         Counter::ModelRows.add(rows as u64);
         read(&outputs)

@@ -173,6 +173,7 @@ impl Transform for TextEmbedder {
                 model: session(&plan.model.prepared, self.run.options(*cx, true)?)?,
                 mini_batch: self.run.mini_batch_size,
                 max_bytes: self.run.max_tensor_bytes,
+                threads: cx.threads,
             },
             model: &plan.model,
             pad_id: plan.tokenizer.pad_id(),

@@ -50,6 +50,7 @@ impl Embedding<'_> {
         texts.sort_by_key(|(_, tokens)| Reverse(tokens.ids.len()));
         let mut rest = &texts[..];
         while !rest.is_empty() {
+            self.runner.threads.check()?;
             let (run, later) = rest.split_at(self.rows_of_run(rest)?);
             rest = later;
             if self.run(run, &mut vectors).is_ok() {
@@ -57,6 +58,7 @@ impl Embedding<'_> {
             }
             // One row may spoil a whole run, or the graph may take one at a time although it says otherwise.
             for one in run.chunks(1) {
+                self.runner.threads.check()?;
                 if let Err(error) = self.run(one, &mut vectors) {
                     rejects.reject(one[0].0, error)?;
                 }
@@ -88,7 +90,7 @@ impl Embedding<'_> {
         let ran = padded.rows.len();
         self.runner
             .model
-            .run(self.model.feeds(&padded)?, texts.len(), |outputs| {
+            .run(self.model.feeds(&padded)?, texts.len(), self.runner.threads, |outputs| {
                 let name = &self.model.output;
                 let value = outputs.get(name).ok_or_else(|| Error::runtime(format!("output `{name}` is missing")))?;
                 let ValueType::Tensor { shape, .. } = value.dtype() else {

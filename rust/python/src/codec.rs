@@ -14,7 +14,7 @@ use pyo3::types::PyBytes;
 use pyo3_arrow::{PyArray, PyRecordBatch};
 use rayon::prelude::*;
 
-use crate::errors::{detached, to_py};
+use crate::errors::{detached, to_py, watched};
 
 /// Decodes, resizes and normalises images into one flat float32 array, n x 3 x height x width.
 #[pyfunction]
@@ -30,6 +30,7 @@ pub fn decode_to_tensor(
     threads: usize,
     scaled_decode: bool,
     auto_convert_to_color: bool,
+    interruptible: bool,
 ) -> PyResult<Bound<'_, PyAny>> {
     let (array, _) = images.into_inner();
     let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
@@ -48,17 +49,23 @@ pub fn decode_to_tensor(
     prep.scale = scale;
     prep.decode.scaled_decode = scaled_decode;
     prep.auto_convert_to_color = auto_convert_to_color;
-    let values = detached(py, || {
-        tensor_of(&array, &prep, ThreadBudget::new(threads)).map_err(|e| e.at_stage("decode_to_tensor"))
-    })?;
+    let budget = ThreadBudget::new(threads).interruptible(interruptible);
+    let values =
+        watched(py, interruptible, || tensor_of(&array, &prep, budget).map_err(|e| e.at_stage("decode_to_tensor")))?;
     to_pyarrow(py, Arc::new(Float32Array::from(values)))
 }
 
 fn tensor_of(array: &ArrayRef, prep: &TensorPrep, budget: ThreadBudget) -> Result<Vec<f32>> {
     prep.check()?;
     let column = ImageColumn::from_array("images", array, None)?;
-    let mut out = vec![0.0_f32; prep.len() * column.rows()];
-    let fill = |(row, chunk): (usize, &mut [f32])| column.tensor_row(row, prep, chunk)?.map_err(|e| e.at_row(row));
+    let count = prep.len().checked_mul(column.rows()).filter(|n| Vec::<f32>::new().try_reserve_exact(*n).is_ok());
+    let count = count
+        .ok_or_else(|| Error::limit(format!("no memory for {} tensors of {} floats", column.rows(), prep.len())))?;
+    let mut out = vec![0.0_f32; count];
+    let fill = |(row, chunk): (usize, &mut [f32])| {
+        budget.check()?;
+        column.tensor_row(row, prep, chunk)?.map_err(|e| e.at_row(row))
+    };
     match budget.pool()? {
         None => out.chunks_mut(prep.len()).enumerate().try_for_each(fill)?,
         Some(pool) => pool.install(|| out.par_chunks_mut(prep.len()).enumerate().try_for_each(fill))?,

@@ -1,8 +1,10 @@
 //! From the one error type to the Python exceptions, and the one way to run work without the interpreter lock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
-use mmlrs_core::{Error, ErrorKind, Result, panic_text};
+use mmlrs_core::{Error, ErrorKind, Result, clear_interrupt, panic_text, request_interrupt};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -16,8 +18,9 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::SchemaMismatch => "SchemaMismatchError",
         ErrorKind::Decode => "DecodeError",
         ErrorKind::ModelLoad => "ModelLoadError",
-        ErrorKind::Runtime => "ExecutionError",
+        ErrorKind::Runtime | ErrorKind::Interrupted => "ExecutionError",
         ErrorKind::LimitExceeded => "LimitExceededError",
+        ErrorKind::BatchTooLarge => "BatchTooLargeError",
         ErrorKind::Io => "IoError",
     }
 }
@@ -37,10 +40,55 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
 
 /// Runs native work with the interpreter lock released; a panic becomes an error, never the end of the process.
 pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-    py.detach(|| {
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-            Err(Error::runtime(format!("internal error, please report it: {}", panic_text(panic.as_ref()))))
-        })
+    py.detach(|| caught(work)).map_err(|error| to_py(py, &error))
+}
+
+fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        Err(Error::runtime(format!("internal error, please report it: {}", panic_text(panic.as_ref()))))
     })
-    .map_err(|error| to_py(py, &error))
+}
+
+/// How often the main thread looks for signals while it waits for work.
+const SIGNALS_EVERY: Duration = Duration::from_millis(50);
+
+/// As [`detached`]; called by the main thread, `interruptible` work runs in a thread of its own and ends early when a signal
+/// handler raises, as that of Ctrl-C does.
+pub fn watched<T: Send>(py: Python<'_>, interruptible: bool, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
+    if !interruptible {
+        return detached(py, work);
+    }
+    std::thread::scope(|scope| {
+        let (sender, mut receiver) = channel();
+        let worker = scope.spawn(move || {
+            let result = caught(work);
+            let _ = sender.send(());
+            result
+        });
+        let mut raised = None;
+        loop {
+            let (back, outcome) = py.detach(move || {
+                let outcome = receiver.recv_timeout(SIGNALS_EVERY);
+                (receiver, outcome)
+            });
+            receiver = back;
+            match outcome {
+                Err(RecvTimeoutError::Timeout) if raised.is_none() => {
+                    if let Err(error) = py.check_signals() {
+                        raised = Some(error);
+                        request_interrupt();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let result = py.detach(|| worker.join());
+        if let Some(error) = raised {
+            clear_interrupt();
+            return Err(error);
+        }
+        let result = result.map_err(|_| PyRuntimeError::new_err("a thread of mmlrs ended early"))?;
+        result.map_err(|error| to_py(py, &error))
+    })
 }

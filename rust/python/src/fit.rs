@@ -10,7 +10,7 @@ use pyo3::types::PyBytes;
 use pyo3_arrow::{PyRecordBatch, PySchema};
 use serde_json::{Map, Value};
 
-use crate::errors::detached;
+use crate::errors::{detached, watched};
 use crate::registry::params;
 
 /// The state of an estimator over the rows it has seen.
@@ -47,11 +47,19 @@ impl Fit {
         })
     }
 
-    /// Takes a batch in; its columns are those of the schema, in that order.
-    fn update(&self, py: Python<'_>, batch: PyRecordBatch, threads: usize) -> PyResult<()> {
+    /// Takes a batch in; its columns are those of the schema, in that order. `first` and `interruptible` as for programs.
+    #[pyo3(signature = (batch, threads, *, first = 0, interruptible = false))]
+    fn update(
+        &self,
+        py: Python<'_>,
+        batch: PyRecordBatch,
+        threads: usize,
+        first: usize,
+        interruptible: bool,
+    ) -> PyResult<()> {
         let batch = batch.into_inner();
-        let cx = Context { threads: ThreadBudget::new(threads) };
-        detached(py, || {
+        let cx = Context { threads: ThreadBudget::new(threads).interruptible(interruptible) };
+        watched(py, interruptible, || {
             let columns = self
                 .schema
                 .fields()
@@ -60,7 +68,7 @@ impl Fit {
                 .map(|(field, array)| (field.name().clone(), Column::Arrow(array.clone(), field.metadata().clone())))
                 .collect();
             let block = Block::new(batch.num_rows(), columns)?;
-            self.with_state(|state| self.built.fit.update(state, &block, &cx))
+            self.with_state(|state| self.built.fit.update(state, &block, &cx)).map_err(|e| e.after(first))
         })
     }
 

@@ -8,7 +8,7 @@ use mmlrs_core::{Context, ThreadBudget};
 use pyo3::prelude::*;
 use pyo3_arrow::{PyRecordBatch, PySchema};
 
-use crate::errors::detached;
+use crate::errors::{detached, watched};
 
 /// A DAG of native stages over source columns.
 #[pyclass(frozen, module = "mmlrs._native")]
@@ -42,13 +42,17 @@ impl Program {
         detached(py, || Ok(serde_json::Value::Object(self.inner.bound_params(&fields)?).to_string()))
     }
 
-    /// The outputs of one batch of source columns.
+    /// The outputs of one batch of source columns. `first` is the number of its first row in errors; `interruptible` is for the
+    /// main thread alone.
+    #[pyo3(signature = (sources, threads, share, *, first = 0, interruptible = false))]
     fn run<'py>(
         &self,
         py: Python<'py>,
         sources: PyRecordBatch,
         threads: usize,
         share: bool,
+        first: usize,
+        interruptible: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let batch = sources.into_inner();
         let rows = batch.num_rows();
@@ -59,9 +63,9 @@ impl Program {
             .zip(batch.columns())
             .map(|(field, array)| (field.as_ref().clone(), array.clone()))
             .collect();
-        let cx = Context { threads: ThreadBudget::new(threads) };
-        let made = detached(py, || {
-            let outputs = self.inner.run(&columns, cx, share)?;
+        let cx = Context { threads: ThreadBudget::new(threads).interruptible(interruptible) };
+        let made = watched(py, interruptible, || {
+            let outputs = self.inner.run(&columns, cx, share).map_err(|e| e.after(first))?;
             let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = outputs.into_iter().map(|o| (o.field, o.array)).unzip();
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
             Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)

@@ -194,6 +194,7 @@ impl Fit for SummarizeData {
             work.push((name, block.column(name)?.to_arrow(cx)?, summary));
         }
         let update = |(name, array, summary): (&String, ArrayRef, &mut Summary)| {
+            cx.threads.check()?;
             summary.update(name, &array).map_err(|e| e.at_column(name))
         };
         match cx.threads.pool()? {

@@ -264,7 +264,7 @@ impl TextListWriter {
 
 fn offsets(ends: &[usize]) -> Result<OffsetBuffer<i32>> {
     if ends.last().is_some_and(|last| i32::try_from(*last).is_err()) {
-        return Err(Error::limit("the texts of one batch have more than 2^31 bytes; use smaller batches"));
+        return Err(Error::batch_too_large("the texts", "bytes"));
     }
     let offsets: Vec<i32> = std::iter::once(0).chain(ends.iter().map(|end| *end as i32)).collect();
     Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))

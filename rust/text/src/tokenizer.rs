@@ -141,9 +141,7 @@ fn lists(rows: &[Option<Tokens>], list: List) -> Result<ArrayRef> {
     let lengths = || rows.iter().map(|row| row.as_ref().map_or(0, |tokens| list(tokens).len()));
     let total: usize = lengths().sum();
     if i32::try_from(total).is_err() {
-        return Err(Error::limit(format!(
-            "one batch of {total} tokens is too large for a column; use smaller batches"
-        )));
+        return Err(Error::batch_too_large("the tokens", "numbers"));
     }
     let nulls: NullBuffer = rows.iter().map(Option::is_some).collect::<Vec<bool>>().into();
     let nulls = (nulls.null_count() > 0).then_some(nulls);

@@ -65,12 +65,7 @@ impl Builder {
 
     fn push(&mut self, origin: Option<&str>, image: ImageView<'_>) -> Result<()> {
         let end = self.data.len() + image.data().len();
-        let offset = i32::try_from(end).map_err(|_| {
-            Error::limit(
-                "the images of one batch exceed 2 GiB when decoded; use smaller batches \
-                 (spark.sql.execution.arrow.maxRecordsPerBatch) or resize first",
-            )
-        })?;
+        let offset = i32::try_from(end).map_err(|_| Error::batch_too_large("the decoded images", "bytes"))?;
         self.data.extend_from_slice(image.data());
         self.offsets.push(offset);
         self.origin.append_value(origin.unwrap_or_default());

@@ -167,7 +167,7 @@ impl TensorArray {
         let channels = if stride == 1 { 1 } else { 3 };
         let total = self.values.len() + height * width * channels;
         if i32::try_from(total).is_err() {
-            return Err(Error::limit("the tensors of one batch exceed 2^31 numbers; use smaller batches"));
+            return Err(Error::batch_too_large("the tensors", "numbers"));
         }
         let tables: Vec<[f64; 256]> = (0..channels).map(|c| self.normalize.table(c)).collect();
         for (channel, table) in tables.iter().enumerate() {

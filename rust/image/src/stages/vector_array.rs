@@ -67,8 +67,8 @@ impl VectorArray {
         if let Some(size) = self.size.filter(|size| *size != count) {
             return Err(Error::runtime(format!("the image has {count} values, expected {size}")));
         }
-        let end = i32::try_from(self.values.len() + count)
-            .map_err(|_| Error::limit("the vectors of one batch exceed 2^31 numbers; use smaller batches"))?;
+        let end =
+            i32::try_from(self.values.len() + count).map_err(|_| Error::batch_too_large("the vectors", "numbers"))?;
         let channels = image.channels();
         for channel in 0..channels {
             let plane = image.data().iter().skip(channel).step_by(channels);

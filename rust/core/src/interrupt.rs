@@ -1,0 +1,47 @@
+//! Work that its user no longer wants: Ctrl-C while a table is worked on.
+//!
+//! Only what the main thread of a program waits for can be interrupted, one piece of work at a time; other threads go on. The
+//! work looks at the request from row to row ([`crate::ThreadBudget::check`]); what cannot look says how to stop it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::PerProcess;
+
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+static STOPPERS: PerProcess<Vec<(u64, Box<dyn Fn() + Send>)>> = PerProcess::new(Vec::new);
+
+/// Asks the interruptible work of this process to end.
+pub fn request_interrupt() {
+    REQUESTED.store(true, Ordering::SeqCst);
+    STOPPERS.lock().iter().for_each(|(_, stop)| stop());
+}
+
+/// Takes the request back, when the work has ended.
+pub fn clear_interrupt() {
+    REQUESTED.store(false, Ordering::SeqCst);
+}
+
+/// Is the interruptible work of this process asked to end?
+pub fn interrupt_requested() -> bool {
+    REQUESTED.load(Ordering::SeqCst)
+}
+
+/// As long as it lives, a request calls a function.
+#[derive(Debug)]
+pub struct Stopper(u64);
+
+impl Stopper {
+    /// Calls `stop` at a request that comes from now on, from another thread.
+    pub fn new(stop: impl Fn() + Send + 'static) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        STOPPERS.lock().push((number, Box::new(stop)));
+        Self(number)
+    }
+}
+
+impl Drop for Stopper {
+    fn drop(&mut self) {
+        STOPPERS.lock().retain(|(number, _)| *number != self.0);
+    }
+}
