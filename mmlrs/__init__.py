@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
     from mmlrs.functions import pandas_udf, register, udf
-    from mmlrs.persistence import allow_pickle
+    from mmlrs.persistence import allow_functions, allow_pickle
     from mmlrs.vectors import to_numpy, to_scipy
 
 __version__ = "0.1.0"
 
 _FUNCTIONS = {
+    "allow_functions": "mmlrs.persistence",
     "allow_pickle": "mmlrs.persistence",
     "counters": "mmlrs._info",
     "recommended_conf": "mmlrs._info",
@@ -44,6 +45,7 @@ _NAMESPACES = (
 )
 
 __all__ = [
+    "allow_functions",
     "allow_pickle",
     "counters",
     "pandas_udf",

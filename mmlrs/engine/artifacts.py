@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import tempfile
+import uuid
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from mmlrs import _native
+from mmlrs._paths import with_space
 from mmlrs.engine.worker import artifact_name
 from mmlrs.errors import IoError
 
@@ -49,9 +52,18 @@ def _folder(process: int) -> str:
 
 
 def _file(sha256: str, data: bytes) -> str:
+    """Return the path of a file with the content; another thread may write the same one."""
     path = os.path.join(_folder(os.getpid()), artifact_name(sha256))
     if not os.path.exists(path):
-        with open(path + ".part", "wb") as file:
-            file.write(data)
-        os.replace(path + ".part", path)
+        part = f"{path}.{uuid.uuid4().hex}.part"
+        try:
+            with open(part, "wb") as file:
+                file.write(data)
+            os.replace(part, path)
+        except OSError as error:
+            message = f"{path}: a model of {len(data):,} bytes cannot be written on its way to the workers: {error.strerror}"
+            raise IoError(with_space(message, path, error)) from None
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(part)
     return path

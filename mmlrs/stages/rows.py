@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs._generated import stages as _generated
+from mmlrs._sql import check_statement
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.bridge import collect, through_spark
 from mmlrs.engine.datasets import ignores_case
@@ -122,12 +123,17 @@ class Query(_generated.Query):
     __doc__ = _generated.Query.__doc__
     __module__ = "mmlrs.stages"
 
+    def _check_loaded(self, where: str) -> None:
+        check_statement(f"{where}: {self._stage}: param `statement`", str(self._value("statement")))
+
     def _transform_spark(self, df: Any) -> Any:
         from pyspark.errors import AnalysisException
 
         statement: Any = self.getStatement()
         escaped = statement.replace("{", "{{").replace("}", "}}")
-        query, places = re.subn(r"\b__THIS__\b", "{THIS}", escaped)
+        # In parentheses only a query can stand: no command, which would run at once.
+        inner = f"SELECT * FROM (\n{escaped.strip().rstrip(';')}\n)"  # noqa: S608 - the user's own SQL
+        query, places = re.subn(r"\b__THIS__\b", "{THIS}", inner)
         if not places:
             raise InvalidParamError(f"{self._stage}: param `statement` must name the rows as `__THIS__`")
         try:
