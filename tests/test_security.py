@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,15 +14,25 @@ import pyarrow as pa
 import pytest
 
 import mmlrs
+import mmlrs._allowed as allowed
 from mmlrs.automl import DiscreteHyperParam, HyperparamBuilder, RandomSpace, TuneHyperparameters
 from mmlrs.errors import InvalidParamError, IoError, MmlrsError
 from mmlrs.onnx import ONNXModel
 from mmlrs.stages import Lambda, MultiColumnAdapter, Query, SelectColumns, Timer, UDFTransformer
 from mmlrs.testing import reversed_columns, sample_model
-from mmlrs.text import TextFeaturizer, UnicodeNormalize
+from mmlrs.text import TextFeaturizer, TextPreprocessor, UnicodeNormalize
 
 TABLE = pa.table({"a": ["x", "y"]})
 SECURITY = Path(__file__).parents[1] / "docs" / "security.md"
+
+
+def test_the_page_names_what_the_code_allows_and_refuses():
+    text = SECURITY.read_text()
+    assert {f"`{name.replace(':', '.')}`" for name in allowed._OWN} == set(
+        re.findall(r"`mmlrs\.testing\.\w+`", text)
+    )
+    for word in ("java_method", "reflect", "IDENTIFIER", "TRANSFORM ... USING"):
+        assert f"`{word}" in text
 
 
 def double(value):
@@ -468,6 +479,12 @@ def named_by_its_error(cls, path: Path) -> bool:
         return False
     assert str(path) in message
     return True
+
+
+def test_a_map_is_a_map_whatever_its_key(tmp_path, no_session):
+    for words in ({"stage": "mmlrs.stages.Timer"}, {"sha256": "0" * 64}, {"function": "os:system"}):
+        TextPreprocessor(inputCol="a", map=words).save(tmp_path / next(iter(words)))
+        assert TextPreprocessor.load(tmp_path / next(iter(words))).getMap() == words
 
 
 def test_a_thousand_damaged_stages_raise_errors_that_name_the_path(tmp_path, no_session):
