@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from mmlrs import _native
 from mmlrs._paths import with_space
+from mmlrs._places import reason_of
 from mmlrs.engine.worker import artifact_name
 from mmlrs.errors import IoError
 
@@ -33,7 +34,14 @@ def payload(sha256: str, session: Any) -> bytes | None:
         return bytes(data)
     sent = _sent.setdefault(session, set())
     if sha256 not in sent:
-        session.addArtifacts(_file(sha256, data), file=True)
+        path = _file(sha256, data)
+        try:
+            session.addArtifacts(path, file=True)
+        except Exception as error:  # of the JVM, of the connection, of either's disk
+            message = (
+                f"{path}: a model of {len(data):,} bytes cannot be sent to the workers: {reason_of(error)}"
+            )
+            raise IoError(with_space(message, path, error)) from error
         sent.add(sha256)
     return None
 

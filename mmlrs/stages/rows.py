@@ -132,17 +132,30 @@ class Query(_generated.Query):
         statement: Any = self.getStatement()
         escaped = statement.replace("{", "{{").replace("}", "}}")
         # In parentheses only a query can stand: no command, which would run at once.
-        inner = f"SELECT * FROM (\n{escaped.strip().rstrip(';')}\n)"  # noqa: S608 - the user's own SQL
-        query, places = re.subn(r"\b__THIS__\b", "{THIS}", inner)
+        query, places = re.subn(r"\b__THIS__\b", "{THIS}", escaped.strip().rstrip(";"))
         if not places:
             raise InvalidParamError(f"{self._stage}: param `statement` must name the rows as `__THIS__`")
         try:
-            made = df.sparkSession.sql(query, THIS=df)
+            # In parentheses only a query can stand: no command, which would run at once.
+            made = df.sparkSession.sql(f"SELECT * FROM (\n{query}\n)", THIS=df)  # noqa: S608 - the user's own SQL
             _ = made.schema  # Connect analyses a statement only when something of it is asked for
         except AnalysisException as error:
-            reason = str(error).split("\n\n")[0].split(";\n")[0]  # without the plan
+            reason = self._reason(df, query, error)
             raise InvalidParamError(f"{self._stage}: param `statement` cannot be run: {reason}") from None
         return made
+
+    def _reason(self, df: Any, query: str, error: Exception) -> str:
+        """Return why a statement is no query: what it would be told for without the parentheses, or that it is a command."""
+        from pyspark.errors import AnalysisException, ParseException
+
+        if isinstance(error, ParseException):
+            try:
+                _ = df.sparkSession.sql(f"EXPLAIN {query}", THIS=df).schema  # runs nothing
+            except AnalysisException as plain:
+                error = plain
+            else:
+                return "it is a command, and a stage takes a query: SELECT, WITH, FROM, VALUES or TABLE"
+        return str(error).strip().split("\n\n")[0].split(";\n")[0]  # without the plan
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return collect(through_spark(self, table, self._transform_spark))
