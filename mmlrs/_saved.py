@@ -37,7 +37,6 @@ __all__ = [
 MODELS = pa.schema([("sha256", pa.string()), ("part", pa.int32()), ("data", pa.binary())])
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-#: Classes of Spark whose readers load whatever class the metadata within name.
 _INCOMPLETE = "incomplete: saved by a process that did not finish"
 
 

@@ -353,6 +353,9 @@ def test_saved_sql_that_is_a_query_loads(statement, tmp_path, no_session):
 @pytest.mark.spark
 def test_within_pipelines_and_searches_of_spark_nothing_runs_uninvited(spark, tmp_path):
     from pyspark.ml import Pipeline, PipelineModel
+    from pyspark.ml.evaluation import RegressionEvaluator
+    from pyspark.ml.regression import LinearRegression
+    from pyspark.ml.tuning import CrossValidator
 
     model = Pipeline(stages=[UDFTransformer(inputCol="a", outputCol="b", udf=double, returnType="string")])
     inner = tmp_path / "timer"
@@ -367,6 +370,16 @@ def test_within_pipelines_and_searches_of_spark_nothing_runs_uninvited(spark, tm
     PipelineModel(stages=[udf]).save(str(pipeline))
     with pytest.raises(IoError, match="param `udf` names the function"):
         PipelineModel.load(str(pipeline))
+
+    regression = LinearRegression()
+    cross = CrossValidator(
+        estimator=Pipeline(stages=[udf, regression]),
+        evaluator=RegressionEvaluator(),
+        estimatorParamMaps=[{regression.regParam: 0.1}],
+    )
+    cross.save(str(tmp_path / "cross"))
+    with mmlrs.allow_functions(__name__):
+        assert CrossValidator.load(str(tmp_path / "cross")).getEstimator().getStages()[0].getUdf() is double
 
     # Spark's own reader would import what the metadata within name.
     (tmp_path / "their_trap.py").write_text("raise RuntimeError('imported')\n")
