@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from mmlrs._caches import cache_info, clear_caches
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
     from mmlrs.functions import pandas_udf, register, udf
-    from mmlrs.persistence import allow_pickle
+    from mmlrs.persistence import allow_functions, allow_pickle
     from mmlrs.vectors import to_numpy, to_scipy
 
 __version__ = "0.1.0"
 
 _FUNCTIONS = {
+    "allow_functions": "mmlrs.persistence",
     "allow_pickle": "mmlrs.persistence",
     "cache_info": "mmlrs._caches",
     "clear_caches": "mmlrs._caches",
@@ -47,6 +48,7 @@ _NAMESPACES = (
 )
 
 __all__ = [
+    "allow_functions",
     "allow_pickle",
     "cache_info",
     "clear_caches",

@@ -1,25 +1,23 @@
 """Python functions as values of params: the name by which another process finds one, and its pickle.
 
 A saved function is `{"function": "module:name"}`, or where the caller allows it, `{"pickle": its SHA-256, "python": "3.11"}`
-with the bytes beside it. Nothing is unpickled unless the caller allows it.
+with the bytes beside it. No name is looked up and nothing is unpickled unless the caller allows it (`mmlrs/_allowed.py`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib
 import pickle
 import sys
-from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any
 
+from mmlrs._allowed import function_allowed, pickles_allowed
 from mmlrs._params import HAS_PYSPARK
 from mmlrs.errors import InvalidParamError, IoError
 
 __all__ = [
-    "allow_pickle",
     "check_allowed",
     "function_named",
     "function_saved_as",
@@ -31,32 +29,6 @@ __all__ = [
 Function = Callable[..., Any]
 
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-_PICKLES: ContextVar[bool] = ContextVar("mmlrs_allow_pickle", default=False)
-
-
-@contextlib.contextmanager
-def allow_pickle() -> Iterator[None]:
-    """Save and load Python functions as pickles within this block, where they have no name to be found by.
-
-    For pipelines, whose `save` and `load` take no option: stages have `save(path, allow_pickle=True)` and
-    `load(path, allow_pickle=True)`. Unpickling runs code that the file holds: load only what you trust.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import mmlrs
-    >>> from mmlrs.stages import Lambda
-    >>> with tempfile.TemporaryDirectory() as folder, mmlrs.allow_pickle():
-    ...     Lambda(transformFunc=lambda rows: rows).save(f"{folder}/stage")
-    ...     stage = Lambda.load(f"{folder}/stage")
-    >>> stage.getTransformFunc()(1)
-    1
-    """
-    token = _PICKLES.set(True)
-    try:
-        yield
-    finally:
-        _PICKLES.reset(token)
 
 
 def name_of(function: Function) -> str:
@@ -88,24 +60,32 @@ def _saved_name(function: Function) -> str:
 
 
 def function_named(name: str) -> Function:
-    """Return the function of that name, `module:name`; its module must be one of mmlrs or be imported already.
+    """Return the function of that name, `module:name`, which the caller must have allowed; its module is imported.
 
     Raises
     ------
     TypeError
-        There is none; the message completes the sentence "param `x` ...".
+        It is not allowed, or there is none; the message completes the sentence "param `x` ...".
     """
     module, _, path = name.partition(":")
-    if module.split(".")[0] == "mmlrs":
-        with contextlib.suppress(ImportError):  # told below
-            importlib.import_module(module)
-    elif module not in sys.modules:
+    if not function_allowed(name):
+        if not module or not path:
+            raise TypeError(f"must be a function, but {name!r:.80} is no name of one, module:name")
         raise TypeError(
-            f"must be a function, but {name} is in a module that is not imported; import {module} first"
+            f"names the function {name:.200}, which the stage would call; if you trust it, load the stage with "
+            f'allow_functions=["{name:.200}"], or a pipeline inside `with mmlrs.allow_functions("{name:.200}"):`'
         )
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - whatever the code of the module raises
+        raise TypeError(
+            f"must be a function, but {name} is in a module that cannot be imported: {error}"
+        ) from None
     found = _find(module, path)
     if not callable(found):
         raise TypeError(f"must be a function, but there is none of the name {name}")
+    if name_of(found) != name:  # one that the module has from elsewhere is not what was allowed
+        raise TypeError(f"must be a function that {module} defines, but {name} is {name_of(found)}")
     made: Function = found
     return made
 
@@ -131,7 +111,7 @@ def function_saved_as(where: str, function: Function, blobs: dict[str, bytes]) -
     try:
         return {"function": _saved_name(function)}
     except TypeError as error:
-        if not _PICKLES.get():
+        if not pickles_allowed():
             raise InvalidParamError(
                 f"{where} cannot be saved: the function {error}; define it in a module that can be imported, or save its "
                 "code as a pickle with allow_pickle=True"
@@ -168,7 +148,7 @@ def is_pickle(value: Any) -> bool:
 
 def check_allowed(where: str) -> None:
     """Fail where the caller has not allowed pickles."""
-    if not _PICKLES.get():
+    if not pickles_allowed():
         raise IoError(
             f"{where} is a pickle, which runs code when it is loaded; if you trust it, load it with allow_pickle=True, or a "
             "pipeline inside `with mmlrs.allow_pickle():`"

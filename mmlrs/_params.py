@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from mmlrs._allowed import module_allowed
 from mmlrs.errors import InvalidParamError, MmlrsError
 
 try:
@@ -71,18 +72,56 @@ def _is_real(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
+def _is_whole(value: Any) -> bool:
+    return _is_real(value) and (isinstance(value, int | np.integer) or float(value).is_integer())
+
+
+def _float(item: Any, what: str, value: Any) -> float:
+    """Return a number as a float; integers may be too large for one."""
+    try:
+        return float(item)
+    except OverflowError:
+        raise _fail(what, value) from None
+
+
 def stage_class(name: str) -> Any:
-    """Return the class of a stage by its full name, which must be one of mmlrs or of Spark ML, or be imported already."""
+    """Return the class of a stage by its full name.
+
+    Nothing is imported for it but mmlrs, Spark ML and what the caller allows with `allow_functions`: it must be there already.
+
+    Raises
+    ------
+    TypeError
+        It is no stage; the message completes the sentence "param `x` ...".
+    """
     module, _, attribute = name.replace("org.apache.spark.", "pyspark.").rpartition(".")
-    if module.split(".")[0] == "mmlrs" or module.startswith("pyspark.ml"):
-        found = getattr(importlib.import_module(module), attribute, None)
-    else:
-        found = getattr(sys.modules.get(module), attribute, None)
+    found: Any = None
+    if _may_import(module, attribute):
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # noqa: BLE001 - whatever the code of the module raises
+            raise TypeError(
+                f"must be a stage, but {name:.200} is in a module that cannot be imported: {error}"
+            ) from None
+    if module in sys.modules:
+        found = vars(sys.modules[module]).get(attribute)
     if not (isinstance(found, type) and issubclass(found, Params)):
         raise TypeError(
-            f"must be a stage, but {name} is none that is known; import {module} first if it is there"
+            f"must be a stage, but {name:.200} is none that is known; import {module:.200} first if it is there"
         )
     return found
+
+
+def _may_import(module: str, attribute: str) -> bool:
+    """May a module be imported because data names a class in it?"""
+    from mmlrs.base import stage_specs
+
+    if module.partition(".")[0] == "mmlrs":
+        spec = stage_specs().get(attribute)
+        return spec is not None and module == f"mmlrs.{spec['module']}"
+    if module == "pyspark.ml" or module.startswith("pyspark.ml."):
+        return HAS_PYSPARK and "tests" not in module.split(".")
+    return module_allowed(module, attribute)
 
 
 def stages_in(stage: Any) -> Iterator[Any]:
@@ -138,7 +177,7 @@ class Convert:
     def float(value: Any) -> float:
         """Accept real numbers of any kind."""
         if _is_real(value):
-            return float(value)
+            return _float(value, "a number", value)
         raise _fail("a number", value)
 
     @staticmethod
@@ -159,14 +198,13 @@ class Convert:
     def float_list(value: Any) -> list[builtins.float]:
         """Accept sequences of real numbers."""
         if (items := _items(value)) is not None and all(_is_real(item) for item in items):
-            return [float(item) for item in items]
+            return [_float(item, "a list of numbers", value) for item in items]
         raise _fail("a list of numbers", value)
 
     @staticmethod
     def int_list(value: Any) -> list[builtins.int]:
         """Accept sequences of integers."""
-        whole = (_is_real(item) and builtins.float(item).is_integer() for item in _items(value) or ())
-        if (items := _items(value)) is not None and all(whole):
+        if (items := _items(value)) is not None and all(_is_whole(item) for item in items):
             return [builtins.int(item) for item in items]
         raise _fail("a list of integers", value)
 
@@ -213,7 +251,7 @@ class Convert:
 
     @staticmethod
     def function(value: Any) -> Callable[..., Any]:
-        """Accept a Python function, or a map of its name, `module:name`, whose module is imported."""
+        """Accept a Python function, or a map of its name, `module:name`, where the caller allows it."""
         if callable(value) and not isinstance(value, Params):
             found: Callable[..., Any] = value
             return found

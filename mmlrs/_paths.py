@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 from typing import Any, TypeAlias
 
 from mmlrs.errors import InvalidParamError
 
-__all__ = ["PathLike", "is_remote", "local_path", "path_of", "unsafe_name"]
+__all__ = ["PathLike", "is_remote", "local_path", "path_of", "unsafe_name", "with_space"]
 
 #: A path or URI as users give it.
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -41,6 +43,23 @@ def local_path(path: str) -> str:
         return path
     rest = path.removeprefix("file:")
     return "/" + rest[2:].partition("/")[2] if rest.startswith("//") else rest
+
+
+#: What systems say when a file cannot grow, also in the words of libraries that lose the number of the error.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_TEXTS = tuple(os.strerror(number) for number in _FULL)
+
+
+def with_space(message: str, path: str, error: BaseException) -> str:
+    """Return the message of an error of writing, and where the disk is full, how much space there is."""
+    full = getattr(error, "errno", None) in _FULL or any(text in str(error) for text in _FULL_TEXTS)
+    if not full or is_remote(path):
+        return message
+    folder = os.path.abspath(local_path(path))
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    space = shutil.disk_usage(folder)
+    return f"{message}; {space.free:,} of {space.total:,} bytes are free at {folder}"
 
 
 def unsafe_name(name: str) -> str | None:

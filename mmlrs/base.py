@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs._allowed import names_of
 from mmlrs._callables import name_of
 from mmlrs._names import NamedParams, no_param
 from mmlrs._params import HAS_PYSPARK, Param, Params, stages_in, undefined
@@ -100,6 +101,9 @@ class Stage(_Base):
                 self._setDefault(**{param["name"]: param["default"]})
         self._setDefault(**self._own_defaults())
         self._set(**{name: value for name, value in given.items() if value is not None})
+
+    def _check_loaded(self, where: str) -> None:
+        """Fail on a value that would run a program on the word of a file; `where` begins the message."""
 
     def _own_defaults(self) -> dict[str, Any]:
         """Return defaults that are not in the descriptor."""
@@ -270,7 +274,7 @@ class Stage(_Base):
         Parameters
         ----------
         path : path
-            The folder; `~` is the home folder.
+            The folder; `~` is the home folder. It appears when all of the stage is written.
         allow_pickle : bool, default False
             Save a Python function that cannot be found by its name, such as a lambda, as a pickle.
 
@@ -278,6 +282,8 @@ class Stage(_Base):
         ------
         InvalidParamError
             A Python function cannot be found by its name.
+        IoError
+            There is something at the path already, or it cannot be written; on a full disk the message tells the space.
         """
         writer = self.write()
         (writer.allow_pickle() if allow_pickle else writer).save(path)
@@ -290,8 +296,8 @@ class Stage(_Base):
         return StageReader(cls)
 
     @classmethod
-    def load(cls, path: PathLike, *, allow_pickle: bool = False) -> Self:
-        """Load a stage that was saved; nothing is unpickled or evaluated.
+    def load(cls, path: PathLike, *, allow_pickle: bool = False, allow_functions: Iterable[str] = ()) -> Self:
+        """Load a stage that was saved; nothing runs that the caller does not allow.
 
         Parameters
         ----------
@@ -299,14 +305,19 @@ class Stage(_Base):
             The folder; `~` is the home folder.
         allow_pickle : bool, default False
             Unpickle a Python function that was saved as a pickle, which runs code that the file holds. Say so only of a file
-            that you trust.
+            that you trust. It allows functions of any name too, and SQL that runs programs.
+        allow_functions : list of str
+            Names of the functions that the stage may call, or of the modules that define them, as
+            `mmlrs.allow_functions` takes them. Needed for every function outside mmlrs.
 
         Raises
         ------
         IoError
-            There is no such stage, it is damaged, or it holds a pickle.
+            There is no such stage, it is damaged, or it holds a pickle or names a function that is not allowed.
+        InvalidParamError
+            It has a param that does not exist, or `allow_functions` is no list of names.
         """
-        reader = cls.read()
+        reader = cls.read().allow_functions(*names_of(allow_functions))
         stage: Self = (reader.allow_pickle() if allow_pickle else reader).load(path)
         return stage
 
@@ -494,8 +505,9 @@ class NativeEstimator(Estimator):
         """Return the model of that class with those params."""
         from mmlrs.models import ModelHandle
 
+        kinds = {param["name"]: param["type"] for param in stage_spec(name)["params"]}
         given = {
-            k: ModelHandle.from_json(v) if isinstance(v, dict) and set(v) <= {"sha256", "path"} else v
+            k: ModelHandle.from_json(v) if kinds[k] in ("model", "file") and v is not None else v
             for k, v in json.loads(values).items()
         }
         model = stage_class(name)(**given)

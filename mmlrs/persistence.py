@@ -1,17 +1,16 @@
 """Saving and loading stages in Spark's layout, with Spark or without.
 
 `<path>/metadata` holds one line of JSON as Spark ML writes it. Model bytes lie beside it in `<path>/models` as parquet
-files of chunks, named in the metadata with their SHA-256, which is checked on loading. A Python function is saved by its
-name; its pickle is saved, and unpickled, only where the caller says `allow_pickle`.
+files of chunks, named in the metadata with their SHA-256, which is checked on loading, stages within a stage in
+`<path>/stages`. A Python function is saved by its name, which is looked up only where the caller allows it; its pickle is
+saved, and unpickled, only where the caller says `allow_pickle`. The folder appears when all of it is written.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
+import contextlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,10 +20,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import mmlrs
-from mmlrs._callables import allow_pickle, check_allowed, function_saved_as, is_pickle, loaded_function
-from mmlrs._params import HAS_PYSPARK, Params, stage_class
+from mmlrs._allowed import allow_functions, allow_pickle, names_of
+from mmlrs._callables import check_allowed, function_saved_as, is_pickle, loaded_function
+from mmlrs._params import HAS_PYSPARK, Params, stages_in
 from mmlrs._paths import PathLike, local_path, path_of
-from mmlrs.base import class_name, stage_spec
+from mmlrs._places import Place, named_errors, saved_whole
+from mmlrs._saved import (
+    MODELS,
+    Saved,
+    check_form,
+    class_of,
+    is_model,
+    load_stage,
+    read_models,
+    read_saved,
+    stage_path,
+)
+from mmlrs.base import Stage, class_name, stage_spec
 from mmlrs.errors import InvalidParamError, IoError
 from mmlrs.models import ModelHandle
 
@@ -42,10 +54,11 @@ else:
         """What Spark's readers derive from, without Spark."""
 
 
-__all__ = ["StageReader", "StageWriter", "active_session", "allow_pickle"]
+__all__ = ["StageReader", "StageWriter", "active_session", "allow_functions", "allow_pickle"]
 
 _CHUNK = 64 * 1024 * 1024
-_MODELS = pa.schema([("sha256", pa.string()), ("part", pa.int32()), ("data", pa.binary())])
+#: Kinds of params whose values are not in the metadata themselves.
+_ASIDE = ("model", "file", "function", "stage", "stage_list")
 
 
 def active_session() -> Any:
@@ -99,29 +112,43 @@ class StageWriter(MLWriter):
 
     def save(self, path: PathLike) -> None:
         """Write the stage to a folder; `~` is the home folder."""
-        path = path_of(path, f"{self.stage._stage}: the path to save to")
-        if self.shouldPickle:
-            with allow_pickle():
-                self._save(path)
-        else:
+        where = f"{self.stage._stage}: the path to save to"
+        path = path_of(path, where)
+        if not path:
+            raise InvalidParamError(f"{where} must be that of a folder, got an empty one")
+        with contextlib.ExitStack() as stack:
+            if self.shouldPickle:
+                stack.enter_context(allow_pickle())
+            stack.enter_context(named_errors(path, f"the {self.stage._stage} cannot be saved"))
             self._save(path)
 
     def _save(self, path: str) -> None:
         spark = active_session()
-        metadata, models = self._content(spark)
-        if spark is None:
-            _write_local(path, metadata, models, overwrite=self.shouldOverwrite)
-        else:
-            _write_spark(spark, path, metadata, models, overwrite=self.shouldOverwrite)
-        for place, stage in _stages_of(self.stage):
+        content = self._content(spark)
+        with saved_whole(spark, path, overwrite=self.shouldOverwrite) as place:
+            self._write(spark, place, content)
+
+    def _write(self, spark: Any, place: Place, content: tuple[dict[str, Any], dict[str, bytes]]) -> None:
+        """Write the stage to a folder; the metadata last, without which it is none."""
+        metadata, models = content
+        if models:
+            _write_models(spark, f"{place.inside}/models", models)
+        for name, stage in _stages_of(self.stage):
+            folder = stage_path(place.inside, name)
             writer = stage.write()
-            (writer.overwrite() if self.shouldOverwrite else writer).save(_stage_path(path, place))
+            if isinstance(writer, StageWriter):
+                writer._write(spark, Place(folder), writer._content(spark))
+            else:
+                writer.save(folder)
+        if place.content:
+            metadata = {**metadata, "content": place.content}
+        _write_metadata(spark, f"{place.folder}/metadata", json.dumps(metadata))
 
     def saveImpl(self, path: PathLike) -> None:
         """Write the stage to a folder; the name Spark's pipelines call."""
         self.save(path)
 
-    def _content(self, spark: Any) -> tuple[str, dict[str, bytes]]:
+    def _content(self, spark: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
         stage = self.stage
         models: dict[str, bytes] = {}
         kinds = {param["name"]: param["type"] for param in stage_spec(stage._stage)["params"]}
@@ -165,12 +192,17 @@ class StageWriter(MLWriter):
             "mmlrsVersion": mmlrs.__version__,
             "language": "Python",
         }
-        return json.dumps(metadata), models
+        return metadata, models
 
 
 def _saved_space(stage: Any, param: str, space: Any) -> Any:
     """Return a space of hyper-parameters, whose values must have a form in JSON."""
     for tuned in space.hyperparams:
+        why = _not_plain(stage, tuned)
+        if why is not None:
+            raise InvalidParamError(
+                f"{stage._stage}: param `{param}`: the values of {tuned.owner}.{tuned.param} cannot be saved: they {why}"
+            )
         try:
             json.dumps(tuned.values.to_json())
         except TypeError as error:
@@ -191,59 +223,33 @@ def _stages_of(stage: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def _stage_path(path: str, place: str) -> str:
-    return f"{path}/stages/{place}"
-
-
-def _load_stage(spark: Any, path: str) -> Any:
-    """Read a stage of whatever class its metadata name."""
-    name = _read_metadata(spark, path)["class"]
-    try:
-        return stage_class(name).load(path)
-    except TypeError as error:
-        raise IoError(f"{path}: {error}") from None
-
-
 def _chunks(models: dict[str, bytes]) -> Iterable[tuple[str, int, bytes]]:
     for sha256, data in models.items():
         for part in range(0, max(len(data), 1), _CHUNK):
             yield sha256, part // _CHUNK, data[part : part + _CHUNK]
 
 
-def _write_spark(spark: Any, path: str, metadata: str, models: dict[str, bytes], *, overwrite: bool) -> None:
-    mode = "overwrite" if overwrite else "error"
-    from pyspark.errors import AnalysisException
-
-    try:
-        spark.createDataFrame([(metadata,)], "value string").coalesce(1).write.mode(mode).text(
-            f"{path}/metadata"
-        )
-    except AnalysisException as error:
-        if error.getCondition() == "PATH_ALREADY_EXISTS":
-            raise IoError(f"{path}: exists already; use write().overwrite()") from None
-        raise
-    if models:
-        rows = list(_chunks(models))
-        frame = spark.createDataFrame(rows, "sha256 string, part int, data binary").coalesce(1)
-        frame.write.mode(mode).parquet(f"{path}/models")
+def _write_metadata(spark: Any, folder: str, text: str) -> None:
+    if spark is not None:
+        frame = spark.createDataFrame([(text,)], "value string")
+        frame.coalesce(1).write.mode("overwrite").text(folder)
+        return
+    folder = local_path(folder)
+    os.makedirs(folder)
+    Path(folder, "part-00000").write_text(text + "\n", encoding="utf-8")
+    Path(folder, "_SUCCESS").touch()
 
 
-def _write_local(path: str, metadata: str, models: dict[str, bytes], *, overwrite: bool) -> None:
-    path = local_path(path)
-    if os.path.exists(path):
-        if not overwrite:
-            raise IoError(f"{path}: exists already; use write().overwrite()")
-        shutil.rmtree(path)
-    os.makedirs(f"{path}/metadata")
-    with open(f"{path}/metadata/part-00000", "w", encoding="utf-8") as file:
-        file.write(metadata + "\n")
-    with open(f"{path}/metadata/_SUCCESS", "w", encoding="utf-8"):
-        pass
-    if models:
-        os.makedirs(f"{path}/models")
-        columns = [list(column) for column in zip(*_chunks(models), strict=True)]
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, _MODELS, strict=True)]
-        pq.write_table(pa.Table.from_arrays(arrays, schema=_MODELS), f"{path}/models/part-00000.parquet")
+def _write_models(spark: Any, folder: str, models: dict[str, bytes]) -> None:
+    if spark is not None:
+        frame = spark.createDataFrame(list(_chunks(models)), "sha256 string, part int, data binary")
+        frame.coalesce(1).write.parquet(folder)
+        return
+    os.makedirs(local_path(folder))
+    columns = [list(column) for column in zip(*_chunks(models), strict=True)]
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, MODELS, strict=True)]
+    table = pa.Table.from_arrays(arrays, schema=MODELS)
+    pq.write_table(table, f"{local_path(folder)}/part-00000.parquet")
 
 
 class StageReader(MLReader[Any]):
@@ -253,6 +259,7 @@ class StageReader(MLReader[Any]):
         super().__init__()
         self.cls = cls
         self.shouldPickle = False
+        self.allowedFunctions: frozenset[str] = frozenset()
 
     def session(self, sparkSession: Any) -> StageReader:
         """Accept a session, as Spark's readers do."""
@@ -263,121 +270,109 @@ class StageReader(MLReader[Any]):
         self.shouldPickle = True
         return self
 
+    def allow_functions(self, *names: str) -> StageReader:
+        """Let the stage call functions of these names, which `mmlrs.allow_functions` describes."""
+        self.allowedFunctions |= names_of(names)
+        return self
+
     def load(self, path: PathLike) -> Any:
         """Read the stage from a folder; `~` is the home folder."""
         path = path_of(path, f"{self.cls.__name__}: the path to load from")
-        if self.shouldPickle:
-            with allow_pickle():
-                return self._load(path)
-        return self._load(path)
+        with contextlib.ExitStack() as stack:
+            if self.shouldPickle:
+                stack.enter_context(allow_pickle())
+            stack.enter_context(allow_functions(*self.allowedFunctions))
+            stack.enter_context(named_errors(path, f"the {self.cls.__name__} cannot be loaded"))
+            return self._load(path)
 
     def _load(self, path: str) -> Any:
         spark = active_session()
-        metadata = _read_metadata(spark, path)
-        cls = _class_of(metadata, self.cls, path)
-        values = [(n, v) for k in ("paramMap", "defaultParamMap") for n, v in metadata[k].items()]
-        hashes = {v["sha256"] for _, v in values if _is_model(v)}
-        kinds = {param["name"]: param["type"] for param in stage_spec(cls._stage)["params"]}
-        pickles = {n: v for n, v in values if kinds.get(n) == "function" and is_pickle(v)}
-        for name, value in pickles.items():
-            check_allowed(f"{path}: {cls.__name__}: param `{name}`")
-            hashes.add(value["pickle"])
-        models = _read_models(spark, path, hashes) if hashes else {}
+        saved = read_saved(spark, path)
+        cls = class_of(saved, self.cls, path)
+        kinds = _checked_kinds(saved, cls, path)
+        models = _models_of(spark, saved, cls, path, kinds)
         stage = cls()
-        stage._resetUid(metadata["uid"])
-        for kind, target in (("defaultParamMap", stage._defaultParamMap), ("paramMap", stage._paramMap)):
-            for name, value in metadata[kind].items():
-                if not stage.hasParam(name):
-                    raise InvalidParamError(
-                        f"{cls.__name__}: {path}: saved with a param `{name}` that does not exist"
-                    )
-                param = stage.getParam(name)
-                _check_saved(f"{path}: {cls.__name__}: param `{name}`", kinds.get(name), value)
-                found: Any
-                if _is_model(value):
-                    found = models[value["sha256"]]
-                elif isinstance(value, dict) and set(value) == {"stage"}:
-                    found = _load_stage(spark, _stage_path(path, name))
-                elif name in pickles:
-                    found = loaded_function(f"{path}: {cls.__name__}: param `{name}`", value, models)
-                elif isinstance(value, dict) and set(value) == {"stages"}:
-                    places = [_stage_path(path, f"{name}/{i}") for i in range(len(value["stages"]))]
-                    found = [_load_stage(spark, place) for place in places]
-                else:
-                    found = value
+        stage._resetUid(saved.uid)
+        for key, target in (("defaultParamMap", stage._defaultParamMap), ("paramMap", stage._paramMap)):
+            for name, value in saved.maps[key].items():
+                param, where = stage.getParam(name), f"{path}: {cls.__name__}: param `{name}`"
+                found = _found(spark, saved.folder, where, kinds[name], name, value, models)
                 try:
                     target[param] = param.typeConverter(found)
-                except TypeError as error:
-                    raise IoError(f"{path}: {cls.__name__}: param `{name}` {error}") from None
+                except (TypeError, ValueError, KeyError, RecursionError) as error:
+                    raise IoError(f"{where} {error}") from None
+        _check_spaces(stage, path)
+        stage._check_loaded(path)
         return stage
 
 
-def _check_saved(where: str, kind: str | None, value: Any) -> None:
-    """Fail on a value that no stage is saved with.
-
-    A path or URI, which a user may give, would be read or fetched here on the word of a file.
-    """
-    forms = {
-        "model": _is_model(value),
-        "file": _is_model(value),
-        "stage": isinstance(value, dict) and set(value) == {"stage"},
-        "stage_list": isinstance(value, dict) and set(value) == {"stages"},
-    }
-    if kind is not None and not forms.get(kind, True):
-        what = "content under its SHA-256" if kind in ("model", "file") else "stages in folders of their own"
-        raise IoError(f"{where} must be {what}, got {value!r:.80}; the saved stage is damaged or was changed")
+def _checked_kinds(saved: Saved, cls: Any, path: str) -> dict[str, str]:
+    """Return the kinds of the params by name; all that are saved must exist, with values of their form."""
+    kinds = {param["name"]: param["type"] for param in stage_spec(cls._stage)["params"]}
+    for values in saved.maps.values():
+        for name, value in values.items():
+            if name not in kinds:
+                raise InvalidParamError(
+                    f"{cls.__name__}: {path}: saved with a param `{name}` that does not exist"
+                )
+            check_form(f"{path}: {cls.__name__}: param `{name}`", kinds[name], value)
+    return kinds
 
 
-def _is_model(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) == {"sha256"} and len(value["sha256"]) == 64
+def _models_of(spark: Any, saved: Saved, cls: Any, path: str, kinds: dict[str, str]) -> dict[str, bytes]:
+    """Read the models, files and pickles of a stage by their SHA-256."""
+    hashes = set()
+    for values in saved.maps.values():
+        for name, value in values.items():
+            if kinds[name] in ("model", "file"):
+                hashes.add(value["sha256"])
+            elif kinds[name] == "function" and is_pickle(value):
+                check_allowed(f"{path}: {cls.__name__}: param `{name}`")
+                hashes.add(value["pickle"])
+    return read_models(spark, saved.folder, hashes) if hashes else {}
 
 
-def _class_of(metadata: dict[str, Any], expected: type, path: str) -> Any:
-    """Return the class that was saved, which must be the expected one or derive from it."""
-    module, _, name = metadata["class"].rpartition(".")
-    if metadata["class"] == f"{expected.__module__}.{expected.__name__}":
-        return expected
-    if module.split(".")[0] == "mmlrs":
-        found = getattr(importlib.import_module(module), name, None)
-        if isinstance(found, type) and issubclass(found, expected):
-            return found
-    found = metadata["class"].replace("org.apache.spark.", "pyspark.")
-    raise IoError(
-        f"{path}: holds a {found}, not a {expected.__module__}.{expected.__name__}; load it with {found.rpartition('.')[2]}.load"
-    )
+def _found(
+    spark: Any, folder: str, where: str, kind: str, name: str, value: Any, models: dict[str, bytes]
+) -> Any:
+    """Return what a value in the metadata stands for."""
+    if is_model(value) and kind in ("model", "file"):
+        return models[value["sha256"]]
+    if kind == "stage":
+        return load_stage(spark, stage_path(folder, name))
+    if kind == "stage_list":
+        return [load_stage(spark, stage_path(folder, f"{name}/{i}")) for i in range(len(value["stages"]))]
+    if kind == "function" and is_pickle(value):
+        return loaded_function(where, value, models)
+    return value
 
 
-def _read_metadata(spark: Any, path: str) -> dict[str, Any]:
-    if spark is not None:
-        from pyspark.errors import AnalysisException
-
-        try:
-            line = spark.read.text(f"{path}/metadata").first()
-        except AnalysisException as error:
-            raise IoError(f"{path}/metadata: cannot be read: {error.getCondition()}") from None
-        if line is None:
-            raise IoError(f"{path}/metadata: is empty")
-        text = line[0]
-    else:
-        folder = f"{local_path(path)}/metadata"
-        if not os.path.isdir(folder):
-            raise IoError(f"{folder}: no such folder")
-        parts = sorted(name for name in os.listdir(folder) if name.startswith("part-"))
-        text = "".join(Path(folder, part).read_text(encoding="utf-8") for part in parts)
-    metadata: dict[str, Any] = json.loads(text)
-    return metadata
+def _check_spaces(stage: Any, path: str) -> None:
+    """Fail on a space of hyper-parameters with values that a stage in a search would read or run on the word of a file."""
+    for param in [p for p in stage.params if hasattr(stage._paramMap.get(p), "hyperparams")]:
+        for tuned in stage._paramMap[param].hyperparams:
+            where = f"{path}: {stage._stage}: param `{param.name}`: the values of {tuned.owner}.{tuned.param}"
+            choices = getattr(tuned.values, "choices", [])
+            why = _not_plain(stage, tuned)
+            if why is None and any(isinstance(value, dict) for value in choices):
+                why = "are maps"
+            if why is not None:
+                raise IoError(f"{where} {why}; the saved stage is damaged or was changed")
+            for owner in stages_in(stage):
+                if owner.uid == tuned.stage and _checks_itself(owner):
+                    for value in choices:
+                        owner.copy({tuned.param: value})._check_loaded(where)
 
 
-def _read_models(spark: Any, path: str, hashes: set[str]) -> dict[str, bytes]:
-    if spark is not None:
-        rows = [tuple(row) for row in spark.read.parquet(f"{path}/models").collect()]
-    else:
-        folder = f"{local_path(path)}/models"
-        rows = [tuple(r.values()) for r in pq.read_table(folder, schema=_MODELS).to_pylist()]
-    models = {}
-    for sha256 in hashes:
-        data = b"".join(bytes(chunk) for _, _, chunk in sorted(r for r in rows if r[0] == sha256))
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise IoError(f"{path}/models: the model with SHA-256 {sha256} is missing or damaged")
-        models[sha256] = data
-    return models
+def _checks_itself(stage: Any) -> bool:
+    return isinstance(stage, Stage) and type(stage)._check_loaded is not Stage._check_loaded
+
+
+def _not_plain(stage: Any, tuned: Any) -> str | None:
+    """Return why the values of a hyper-parameter have no form in the metadata, or None where they have one."""
+    for owner in stages_in(stage):
+        if owner.uid == tuned.stage and hasattr(owner, "_stage"):
+            kinds = {param["name"]: param["type"] for param in stage_spec(owner._stage)["params"]}
+            if kinds.get(tuned.param) in _ASIDE:
+                return "are models, files, functions or stages, which a saved space does not hold"
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import uuid
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs._paths import PathLike, is_remote, local_path, path_of, unsafe_name
+from mmlrs._paths import PathLike, is_remote, local_path, path_of, unsafe_name, with_space
 from mmlrs.engine.datasets import ignores_case, is_table
 from mmlrs.engine.expr import quoted, resolve
 from mmlrs.errors import InvalidParamError, IoError, SchemaMismatchError
@@ -69,7 +70,8 @@ def write_images(
 
     Notes
     -----
-    A file is written under another name and renamed when complete, so a task that is retried leaves no half file.
+    A file is written in a folder of its own beside the others, `.mmlrs-*.part`, and renamed when complete, so a task that is
+    retried leaves no half file. That folder is removed at the end, also after an error.
     """
     from mmlrs.engine.table import to_table
 
@@ -77,10 +79,14 @@ def write_images(
         raise InvalidParamError(f'write_images: param `format` must be one of "png", "jpeg", got "{format}"')
     if not 1 <= quality <= 100:
         raise InvalidParamError(f"write_images: param `quality` must be between 1 and 100, got {quality}")
-    files = Files(path_of(path, "write_images: param `path`"), name_col, format, quality)
-    if is_table(df):
-        return _write_table(to_table(df), files, image_col)
-    return _write_frame(df, files, image_col)
+    parts = f".mmlrs-{uuid.uuid4().hex}.part"
+    files = Files(path_of(path, "write_images: param `path`"), name_col, format, quality, parts)
+    try:
+        if is_table(df):
+            return _write_table(to_table(df), files, image_col)
+        return _write_frame(df, files, image_col)
+    finally:
+        files.remove_parts()
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ class Files:
     name_col: str | None
     format: str
     quality: int
+    parts: str
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the names of the files below the folder."""
@@ -98,33 +105,53 @@ class Files:
             names = self._write(batch.column("name"), batch.column("image"))
             yield pa.RecordBatch.from_pydict({"name": pa.array(names, pa.string())})
 
-    def _write(self, names: pa.Array, images: pa.Array) -> list[str]:
+    def _place(self) -> tuple[Any, str]:
+        """Return the file system and the folder in it."""
         from pyarrow import fs
 
         if is_remote(self.path):
             filesystem, folder = fs.FileSystem.from_uri(self.path)
-        else:
-            filesystem, folder = fs.LocalFileSystem(), os.path.abspath(local_path(self.path))
+            return filesystem, folder
+        return fs.LocalFileSystem(), os.path.abspath(local_path(self.path))
+
+    def _write(self, names: pa.Array, images: pa.Array) -> list[str]:
         origins = images.field("origin").to_pylist()
         found = [
             self._name(*given) for given in zip(names.to_pylist(), origins, range(len(names)), strict=True)
         ]
         encoded = _native.encode_images(images, self.format, self.quality).to_pylist()
-        try:
-            filesystem.create_dir(folder, recursive=True)
+        with self._named_errors():
+            filesystem, folder = self._place()
+            filesystem.create_dir(f"{folder}/{self.parts}", recursive=True)
             for name, data in zip(found, encoded, strict=True):
-                target = f"{folder}/{name}"
-                inside = os.path.dirname(target)
-                filesystem.create_dir(inside, recursive=True)
-                part = f"{inside}/{uuid.uuid4().hex}.part"
-                with filesystem.open_output_stream(part) as stream:
-                    stream.write(data)
-                filesystem.move(part, target)
-        except OSError as error:
-            raise IoError(
-                f"write_images: {self.path}: cannot be written: {error.strerror or error}"
-            ) from None
+                self._write_file(filesystem, f"{folder}/{self.parts}", f"{folder}/{name}", data)
         return found
+
+    def _write_file(self, filesystem: Any, parts: str, target: str, data: bytes) -> None:
+        filesystem.create_dir(os.path.dirname(target), recursive=True)
+        part = f"{parts}/{uuid.uuid4().hex}"
+        try:
+            with filesystem.open_output_stream(part) as stream:
+                stream.write(data)
+            filesystem.move(part, target)
+        except BaseException:
+            with contextlib.suppress(OSError):  # of a disk that is full every byte counts
+                filesystem.delete_file(part)
+            raise
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            message = f"write_images: {self.path}: cannot be written: {error.strerror or error}"
+            raise IoError(with_space(message, self.path, error)) from None
+
+    def remove_parts(self) -> None:
+        """Remove what tasks that were stopped left."""
+        with contextlib.suppress(Exception):  # this machine need not see the folder
+            filesystem, folder = self._place()
+            filesystem.delete_dir(f"{folder}/{self.parts}")
 
     def _name(self, name: str | None, origin: str | None, row: int) -> str:
         """Return the name of a file with its extension."""

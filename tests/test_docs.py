@@ -145,6 +145,7 @@ MODULES = (
     "testing",
     "testing.checks",
     "functions",
+    "_allowed",
     "_info",
     "readers",
     "errors",

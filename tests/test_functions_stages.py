@@ -469,7 +469,8 @@ def test_a_function_is_saved_by_its_name(function, name, tmp_path):
     stage.save(str(tmp_path / "stage"))
     assert metadata_of(tmp_path / "stage")["paramMap"]["udf"] == {"function": name}
     assert not (tmp_path / "stage" / "models").exists()
-    assert UDFTransformer.load(str(tmp_path / "stage")).getUdf() is function
+    loaded = UDFTransformer.load(str(tmp_path / "stage"), allow_functions=[name])
+    assert loaded.getUdf() is function
 
 
 def nested():
@@ -519,19 +520,22 @@ def test_a_function_of_a_script_is_refused(tmp_path, monkeypatch):
         Lambda(transformFunc=function).save(str(tmp_path / "stage"))
 
 
-def test_loading_imports_no_module(tmp_path, monkeypatch):
+def renamed_in(path: Path, name: str) -> None:
+    """Let a saved `Lambda` of `head` name another function."""
+    part = next((path / "metadata").glob("part-*"))
+    part.write_text(part.read_text().replace(f"{__name__}:head", name))
+    part.with_name(f".{part.name}.crc").unlink(missing_ok=True)
+
+
+def test_loading_imports_no_module_that_is_not_allowed(tmp_path, monkeypatch):
     (tmp_path / "their_module.py").write_text("raise RuntimeError('imported')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     Lambda(transformFunc=head).save(str(tmp_path / "stage"))
-    part = next((tmp_path / "stage" / "metadata").glob("part-*"))
-    part.write_text(part.read_text().replace(f"{__name__}:head", "their_module:f"))
-    part.with_name(f".{part.name}.crc").unlink(missing_ok=True)
-    with pytest.raises(
-        IoError,
-        match=r"Lambda: param `transformFunc` must be a function, but their_module:f is in a module "
-        "that is not imported; import their_module first",
-    ):
+    renamed_in(tmp_path / "stage", "their_module:f")
+    with pytest.raises(IoError, match="Lambda: param `transformFunc` names the function their_module:f"):
         Lambda.load(str(tmp_path / "stage"))
+    with pytest.raises(IoError, match="their_module:f is in a module that cannot be imported: imported"):
+        Lambda.load(str(tmp_path / "stage"), allow_functions=["their_module"])
 
 
 @pytest.mark.parametrize(
@@ -550,11 +554,9 @@ def test_loading_imports_no_module(tmp_path, monkeypatch):
 )
 def test_a_name_that_leads_to_no_function_of_that_module_is_refused(name, tmp_path):
     Lambda(transformFunc=head).save(str(tmp_path / "stage"))
-    part = next((tmp_path / "stage" / "metadata").glob("part-*"))
-    part.write_text(part.read_text().replace(f"{__name__}:head", name))
-    part.with_name(f".{part.name}.crc").unlink(missing_ok=True)
+    renamed_in(tmp_path / "stage", name)
     with pytest.raises(IoError, match="Lambda: param `transformFunc` must be a function, but"):
-        Lambda.load(str(tmp_path / "stage"))
+        Lambda.load(str(tmp_path / "stage"), allow_functions=["json", "mmlrs"])
 
 
 def test_a_pickle_is_saved_and_loaded_only_when_allowed(tmp_path):
@@ -577,7 +579,8 @@ def test_a_pickle_is_saved_and_loaded_only_when_allowed(tmp_path):
 
 def test_a_function_with_a_name_is_no_pickle_even_when_allowed(tmp_path):
     Lambda(transformFunc=head).save(str(tmp_path / "stage"), allow_pickle=True)
-    assert Lambda.load(str(tmp_path / "stage")).getTransformFunc() is head
+    loaded = Lambda.load(str(tmp_path / "stage"), allow_functions=[f"{__name__}.head"])
+    assert loaded.getTransformFunc() is head
 
 
 class Trap:
@@ -658,13 +661,20 @@ def test_a_pipeline_with_functions_is_saved_and_loaded(spark, tmp_path):
     ]
     model = Pipeline(stages=named).fit(df)
     model.save(str(tmp_path / "named"))
-    assert [r.n for r in PipelineModel.load(str(tmp_path / "named")).transform(df).collect()] == [3, None]
+    with pytest.raises(IoError, match=rf"names the function {__name__}:head.* `with mmlrs.allow_functions\("):
+        PipelineModel.load(str(tmp_path / "named"))
+    with mmlrs.allow_functions(__name__):
+        loaded = PipelineModel.load(str(tmp_path / "named"))
+    assert [r.n for r in loaded.transform(df).collect()] == [3, None]
     model = Pipeline(stages=[*named, Lambda(transformFunc=lambda rows: rows.select("n"))]).fit(df)
     with pytest.raises(InvalidParamError, match="the function is a lambda"):
         model.save(str(tmp_path / "refused"))
     with mmlrs.allow_pickle():
         model.save(str(tmp_path / "pickled"))
-    with pytest.raises(IoError, match=r"or a pipeline inside `with mmlrs\.allow_pickle\(\):`"):
+    with (
+        mmlrs.allow_functions(__name__),
+        pytest.raises(IoError, match=r"or a pipeline inside `with mmlrs\.allow_pickle\(\):`"),
+    ):
         PipelineModel.load(str(tmp_path / "pickled"))
     with mmlrs.allow_pickle():
         loaded = PipelineModel.load(str(tmp_path / "pickled"))

@@ -506,3 +506,26 @@ def test_vectors_and_files_are_not_warned_about(parquet, df):
         warnings.simplefilter("error")
         ImageFeaturizer(inputCol="content", outputCol="f").transform(parquet)
         small().transform(df)
+
+
+class AlwaysNewWorkers:
+    """A session whose every task has a process of its own."""
+
+    def __init__(self, reuse: str) -> None:
+        self.conf = {"spark.python.worker.reuse": reuse}
+        self.asked = 0
+
+    def __getattr__(self, name):  # range and select
+        return lambda *args: self
+
+    def collect(self):
+        self.asked += 1
+        return [(json.dumps({"pid": 2 * self.asked + i, "image_decodes": 0}),) for i in range(2)]
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize(("reuse", "rounds"), [("false", 1), ("true", 100)])
+def test_counters_of_workers_that_do_not_stay_are_asked_for_an_end(spark, reuse, rounds):
+    session = AlwaysNewWorkers(reuse)
+    assert len(worker_counters(session)) == 2 * rounds
+    assert session.asked == rounds

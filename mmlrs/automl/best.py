@@ -19,7 +19,7 @@ from mmlrs.base import PythonModel, Transformer
 from mmlrs.engine.bridge import on_table_or_spark, through_spark
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import resolve
-from mmlrs.errors import ExecutionError, InvalidParamError, MmlrsError
+from mmlrs.errors import DecodeError, ExecutionError, InvalidParamError, MmlrsError
 from mmlrs.train.kinds import refuse_foreign
 
 __all__ = ["BestModel", "FindBestModel", "TuneHyperparameters", "TuneHyperparametersModel"]
@@ -52,7 +52,12 @@ class _Chosen(PythonModel):
             `best`; the other columns are those of the estimator's description.
         """
         content = self._value("modelMetrics").read()
-        return pa.ipc.open_stream(content).read_all()
+        try:
+            return pa.ipc.open_stream(content).read_all()
+        except pa.ArrowException as error:
+            raise DecodeError(
+                f"{self._stage}: param `modelMetrics` must be an Arrow IPC stream: {error}"
+            ) from None
 
     def getBestModelMetrics(self) -> pa.Table:
         """Return the row of the best model."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import tempfile
+import uuid
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from mmlrs import _native
+from mmlrs._paths import with_space
+from mmlrs._places import reason_of
 from mmlrs.engine.worker import artifact_name
 from mmlrs.errors import IoError
 
@@ -30,7 +34,14 @@ def payload(sha256: str, session: Any) -> bytes | None:
         return bytes(data)
     sent = _sent.setdefault(session, set())
     if sha256 not in sent:
-        session.addArtifacts(_file(sha256, data), file=True)
+        path = _file(sha256, data)
+        try:
+            session.addArtifacts(path, file=True)
+        except Exception as error:  # of the JVM, of the connection, of either's disk
+            message = (
+                f"{path}: a model of {len(data):,} bytes cannot be sent to the workers: {reason_of(error)}"
+            )
+            raise IoError(with_space(message, path, error)) from error
         sent.add(sha256)
     return None
 
@@ -49,9 +60,18 @@ def _folder(process: int) -> str:
 
 
 def _file(sha256: str, data: bytes) -> str:
+    """Return the path of a file with the content; another thread may write the same one."""
     path = os.path.join(_folder(os.getpid()), artifact_name(sha256))
     if not os.path.exists(path):
-        with open(path + ".part", "wb") as file:
-            file.write(data)
-        os.replace(path + ".part", path)
+        part = f"{path}.{uuid.uuid4().hex}.part"
+        try:
+            with open(part, "wb") as file:
+                file.write(data)
+            os.replace(part, path)
+        except OSError as error:
+            message = f"{path}: a model of {len(data):,} bytes cannot be written on its way to the workers: {error.strerror}"
+            raise IoError(with_space(message, path, error)) from None
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(part)
     return path

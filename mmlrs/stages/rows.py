@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs._generated import stages as _generated
+from mmlrs._sql import check_statement
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.bridge import collect, through_spark
 from mmlrs.engine.datasets import ignores_case
@@ -122,21 +123,39 @@ class Query(_generated.Query):
     __doc__ = _generated.Query.__doc__
     __module__ = "mmlrs.stages"
 
+    def _check_loaded(self, where: str) -> None:
+        check_statement(f"{where}: {self._stage}: param `statement`", str(self._value("statement")))
+
     def _transform_spark(self, df: Any) -> Any:
         from pyspark.errors import AnalysisException
 
         statement: Any = self.getStatement()
         escaped = statement.replace("{", "{{").replace("}", "}}")
-        query, places = re.subn(r"\b__THIS__\b", "{THIS}", escaped)
+        # In parentheses only a query can stand: no command, which would run at once.
+        query, places = re.subn(r"\b__THIS__\b", "{THIS}", escaped.strip().rstrip(";"))
         if not places:
             raise InvalidParamError(f"{self._stage}: param `statement` must name the rows as `__THIS__`")
         try:
-            made = df.sparkSession.sql(query, THIS=df)
+            # In parentheses only a query can stand: no command, which would run at once.
+            made = df.sparkSession.sql(f"SELECT * FROM (\n{query}\n)", THIS=df)  # noqa: S608 - the user's own SQL
             _ = made.schema  # Connect analyses a statement only when something of it is asked for
         except AnalysisException as error:
-            reason = str(error).split("\n\n")[0].split(";\n")[0]  # without the plan
+            reason = self._reason(df, query, error)
             raise InvalidParamError(f"{self._stage}: param `statement` cannot be run: {reason}") from None
         return made
+
+    def _reason(self, df: Any, query: str, error: Exception) -> str:
+        """Return why a statement is no query: what it would be told for without the parentheses, or that it is a command."""
+        from pyspark.errors import AnalysisException, ParseException
+
+        if isinstance(error, ParseException):
+            try:
+                _ = df.sparkSession.sql(f"EXPLAIN {query}", THIS=df).schema  # runs nothing
+            except AnalysisException as plain:
+                error = plain
+            else:
+                return "it is a command, and a stage takes a query: SELECT, WITH, FROM, VALUES or TABLE"
+        return str(error).strip().split("\n\n")[0].split(";\n")[0]  # without the plan
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return collect(through_spark(self, table, self._transform_spark))

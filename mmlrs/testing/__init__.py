@@ -67,8 +67,15 @@ def _content_of_sample(stage: str, param: str) -> bytes:
     return content
 
 
+#: How often `worker_counters` asks: far more often than workers are alive.
+_ROUNDS = 100
+
+
 def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False) -> list[dict[str, Any]]:
     """Return the counters of the Python workers that are alive, one dict per process with its `pid`.
+
+    Without worker reuse (`spark.python.worker.reuse=false`) a worker ends with its task and takes its counters along: the
+    answer is that of the processes that were asked, one per task, which did nothing before.
 
     Parameters
     ----------
@@ -91,12 +98,15 @@ def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False)
 
     function = arrow_udf(ask, returnType="string")  # type: ignore[call-overload]
     query = spark.range(0, tasks, 1, tasks).select(function(F.col("id")).alias("text"))
+    reused = (spark.conf.get("spark.python.worker.reuse", "true") or "true").lower() != "false"
     found: dict[int, dict[str, Any]] = {}
-    # More workers than tasks may be alive, and Spark hands them out in turn: ask until none is new.
-    while True:
+    # More workers than tasks may be alive, and Spark hands them out in turn: ask until none is new. Where workers end
+    # for another reason there is always a new one.
+    for _ in range(_ROUNDS if reused else 1):
         known = len(found)
         for row in query.collect():
             answer = json.loads(row[0])
             found.setdefault(answer["pid"], answer)
         if len(found) == known:
-            return list(found.values())
+            break
+    return list(found.values())

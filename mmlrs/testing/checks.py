@@ -14,6 +14,9 @@ import pyarrow as pa
 
 import mmlrs.engine.table as tables
 from mmlrs import _native
+from mmlrs._allowed import allow_functions
+from mmlrs._callables import name_of
+from mmlrs._params import Params, stages_in
 from mmlrs.base import (
     Estimator,
     NativeEstimator,
@@ -41,7 +44,15 @@ def sample_stage(cls: type[Stage]) -> tuple[Stage, pa.Table]:
 
     text, batch = _native.sample(cls._stage)
     values = {k: ModelHandle(sha256=v["sha256"]) if _is_model(v) else v for k, v in json.loads(text).items()}
-    return cls(**values), pa.Table.from_batches([batch])  # type: ignore[arg-type]
+    named = [v["function"] for v in values.values() if isinstance(v, dict) and set(v) == {"function"}]
+    with allow_functions(*named):  # the package's own word
+        return cls(**values), pa.Table.from_batches([batch])  # type: ignore[arg-type]
+
+
+def functions_of(stage: Stage) -> list[str]:
+    """Return the names of the functions that a stage and those within it call, as `load` takes them."""
+    values = [value for inner in stages_in(stage) for value in inner._paramMap.values()]
+    return [name_of(value) for value in values if callable(value) and not isinstance(value, Params)]
 
 
 def _is_model(value: Any) -> bool:
@@ -166,7 +177,7 @@ def check_save_and_load(stage: Stage, data: pa.Table, spark: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/stage"
         stage.save(path)
-        loaded = type(stage).load(path)
+        loaded = type(stage).load(path, allow_functions=functions_of(stage))
         assert loaded.uid == stage.uid and type(loaded) is type(stage)
         assert_same(run_stage(loaded, data), expected)
         try:
@@ -175,7 +186,8 @@ def check_save_and_load(stage: Stage, data: pa.Table, spark: Any) -> None:
             stage.write().overwrite().save(path)
         else:
             raise AssertionError("saving over a saved stage must fail without overwrite()")
-        assert_same(run_stage(type(stage).load(path), data), expected)
+        loaded = type(stage).load(path, allow_functions=functions_of(stage))
+        assert_same(run_stage(loaded, data), expected)
 
 
 def check_pickle(stage: Stage, data: pa.Table, spark: Any) -> None:

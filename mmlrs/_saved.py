@@ -1,0 +1,271 @@
+"""What lies in the folder of a saved stage, read without trust: every error is one of mmlrs that names the path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmlrs._params import stage_class
+from mmlrs._paths import local_path
+from mmlrs._places import content_folder, in_session, named_errors
+from mmlrs._sql import check_statement
+from mmlrs.base import Stage
+from mmlrs.errors import IoError
+
+__all__ = [
+    "MODELS",
+    "Saved",
+    "check_form",
+    "class_of",
+    "is_model",
+    "load_stage",
+    "read_models",
+    "read_saved",
+    "stage_path",
+]
+
+#: The table of models: chunks of bytes under the SHA-256 of the whole.
+MODELS = pa.schema([("sha256", pa.string()), ("part", pa.int32()), ("data", pa.binary())])
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_INCOMPLETE = "incomplete: saved by a process that did not finish"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The metadata of a saved stage, of which every member has its type.
+
+    Parameters
+    ----------
+    name : str
+        The class.
+    uid : str
+        The uid.
+    maps : dict of dict
+        The values of params by name: `paramMap` and `defaultParamMap`.
+    folder : str
+        Where the models and the stages within lie.
+    """
+
+    name: str
+    uid: str
+    maps: dict[str, dict[str, Any]]
+    folder: str
+
+
+def stage_path(folder: str, place: str) -> str:
+    """Return the folder of a stage within a stage."""
+    return f"{folder}/stages/{place}"
+
+
+def read_saved(spark: Any, path: str) -> Saved:
+    """Read the metadata of a stage.
+
+    Raises
+    ------
+    IoError
+        There are none, or they are damaged.
+    """
+    metadata = _parsed(f"{path}/metadata", _text(spark, path))
+    maps = {key: metadata.get(key) for key in ("paramMap", "defaultParamMap")}
+    for key, kind in (("class", str), ("uid", str), ("paramMap", dict), ("defaultParamMap", dict)):
+        if not isinstance(metadata.get(key), kind):
+            raise IoError(
+                f"{path}/metadata: `{key}` must be {'text' if kind is str else 'a map'}, got {metadata.get(key)!r:.80}; "
+                "the saved stage is damaged"
+            )
+    for text in (metadata["class"], metadata["uid"]):
+        text.encode()  # a lone half of a pair of UTF-16 is no letter
+    folder = content_folder(path, metadata.get("content"))
+    return Saved(metadata["class"], metadata["uid"], maps, folder)  # type: ignore[arg-type]
+
+
+def _parsed(where: str, text: str) -> dict[str, Any]:
+    try:
+        metadata = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise IoError(f"{where}: is not JSON: {error}; the saved stage is damaged") from None
+    if not isinstance(metadata, dict):
+        raise IoError(f"{where}: must be a map, got {type(metadata).__name__}; the saved stage is damaged")
+    return metadata
+
+
+def _text(spark: Any, path: str) -> str:
+    """Return the text of the metadata."""
+    text = _text_local(path) if spark is None else _text_spark(spark, path)
+    if not text.strip():
+        raise IoError(f"{path}/metadata: is empty; the stage is {_INCOMPLETE}")
+    return text
+
+
+def _text_local(path: str) -> str:
+    folder = f"{local_path(path)}/metadata"
+    if not os.path.isdir(folder):
+        if os.path.isdir(local_path(path)) and os.listdir(local_path(path)):
+            raise IoError(f"{path}: holds no metadata; it is no stage, or {_INCOMPLETE}")
+        raise IoError(f"{folder}: no such folder")
+    parts = sorted(name for name in os.listdir(folder) if name.startswith("part-"))
+    try:
+        return "".join(Path(folder, part).read_text(encoding="utf-8") for part in parts)
+    except UnicodeDecodeError:
+        raise IoError(f"{folder}: is not UTF-8; the saved stage is damaged") from None
+
+
+def _text_spark(spark: Any, path: str) -> str:
+    from pyspark.errors import AnalysisException
+
+    try:
+        return "\n".join(row[0] for row in spark.read.text(f"{path}/metadata").take(1000))
+    except AnalysisException as error:
+        if error.getCondition() == "PATH_NOT_FOUND" and in_session(spark).exists(path):
+            raise IoError(
+                f"{path}: holds no metadata ({error.getCondition()}); it is no stage, or {_INCOMPLETE}"
+            ) from None
+        raise IoError(f"{path}/metadata: cannot be read: {error.getCondition()}") from None
+
+
+def class_of(saved: Saved, expected: type, path: str) -> Any:
+    """Return the class that was saved, which must be the expected one or derive from it."""
+    if saved.name == f"{expected.__module__}.{expected.__name__}":
+        return expected
+    found = None
+    if saved.name.startswith("mmlrs."):
+        try:
+            found = stage_class(saved.name)
+        except TypeError as error:
+            raise IoError(f"{path}: the class {error}") from None
+    if isinstance(found, type) and issubclass(found, expected):
+        return found
+    name = saved.name.replace("org.apache.spark.", "pyspark.")[:200]
+    raise IoError(
+        f"{path}: holds a {name}, not a {expected.__module__}.{expected.__name__}; load it with {name.rpartition('.')[2]}.load"
+    )
+
+
+def is_model(value: Any) -> bool:
+    """Does a value stand for content beside the metadata?"""
+    return isinstance(value, dict) and set(value) == {"sha256"} and _is_hash(value["sha256"])
+
+
+def _is_hash(value: Any) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+
+
+def check_form(where: str, kind: str, value: Any) -> None:
+    """Fail on a value that no stage is saved with.
+
+    A path or URI, which a user may give, would be read or fetched here on the word of a file.
+    """
+    items = value if isinstance(value, dict) else {}
+    forms = {
+        "model": ("content under its SHA-256", is_model(value)),
+        "file": ("content under its SHA-256", is_model(value)),
+        "stage": (
+            "stages in folders of their own",
+            set(items) == {"stage"} and isinstance(items["stage"], str),
+        ),
+        "stage_list": (
+            "stages in folders of their own",
+            set(items) == {"stages"} and isinstance(items["stages"], list),
+        ),
+        "function": (
+            "the name or the pickle of a function",
+            (set(items) == {"function"} and isinstance(items["function"], str))
+            or (
+                set(items) == {"pickle", "python"}
+                and _is_hash(items["pickle"])
+                and isinstance(items["python"], str)
+            ),
+        ),
+        "param_space": ("a space of hyper-parameters", isinstance(value, dict)),
+    }
+    what, right = forms.get(kind, ("", True))
+    if not right:
+        raise IoError(
+            f"{where} must be {what}, got {_short(value)}; the saved stage is damaged or was changed"
+        )
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value)[:80] if isinstance(value, int) else f"{value!r:.80}"
+
+
+def read_models(spark: Any, folder: str, hashes: set[str]) -> dict[str, bytes]:
+    """Read models and files, each of which must have its SHA-256."""
+    where = f"{folder}/models"
+    with named_errors(where, "cannot be read"):
+        if spark is not None:
+            schema = "sha256 string, part int, data binary"
+            rows = [tuple(row) for row in spark.read.schema(schema).parquet(where).collect()]
+        else:
+            table = pq.read_table(local_path(where), schema=MODELS)
+            rows = [tuple(row.values()) for row in table.to_pylist()]
+        models = {}
+        for sha256 in hashes:
+            chunks = sorted((part, data) for name, part, data in rows if name == sha256)
+            models[sha256] = b"".join(bytes(data) for _, data in chunks)
+    for sha256, data in models.items():
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise IoError(f"{where}: the model with SHA-256 {sha256} is missing or damaged")
+    return models
+
+
+def load_stage(spark: Any, path: str) -> Any:
+    """Read a stage of whatever class its metadata name, if it is one that may be named."""
+    name = _class_in(f"{path}/metadata", _text(spark, path))
+    cls = _class_named(path, name)
+    if not issubclass(cls, Stage):
+        _check_within(spark, path)
+    with named_errors(path, f"the {cls.__name__} cannot be loaded"):
+        return cls.load(path)
+
+
+def _class_in(where: str, text: str) -> str:
+    name = _parsed(where, text).get("class")
+    if not isinstance(name, str):
+        raise IoError(f"{where}: `class` must be text, got {name!r:.80}; the saved stage is damaged")
+    return name
+
+
+def _class_named(path: str, name: str) -> Any:
+    try:
+        cls = stage_class(name)
+    except TypeError as error:
+        raise IoError(f"{path}: the class {error}") from None
+    if not callable(getattr(cls, "load", None)):
+        raise IoError(f"{path}: a {name:.200} cannot be loaded")
+    return cls
+
+
+def _check_within(spark: Any, path: str) -> None:
+    """Check what the stages of Spark within a stage hold.
+
+    The readers of Spark's pipelines and searches import whatever module the metadata name, before they look what is in it.
+    """
+    for where, text in _metadata_within(spark, path):
+        _class_named(where, _class_in(where, text))
+        params = _parsed(where, text).get("paramMap")
+        if isinstance(params, dict) and isinstance(params.get("statement"), str):
+            check_statement(f"{where}: param `statement`", params["statement"])
+
+
+def _metadata_within(spark: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the lines of all metadata in a folder and in those below, each with its place."""
+    if spark is None:
+        return
+    with named_errors(path, "cannot be read"):
+        files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
+        paths = [row[0] for row in files.select("path").collect() if "/metadata/" in row[0]]
+        lines = spark.read.text(paths).selectExpr("value", "_metadata.file_path AS path").collect()
+    for line in lines:
+        if line.value.strip():
+            yield line.path.rpartition("/")[0], line.value

@@ -1,0 +1,28 @@
+"""SQL that a saved stage holds: queries are data, programs are not."""
+
+from __future__ import annotations
+
+import re
+
+from mmlrs._allowed import pickles_allowed
+from mmlrs.errors import IoError
+
+__all__ = ["check_statement"]
+
+#: Functions that call methods of the JVM; `IDENTIFIER(...)`, which makes a name of a computed text; the USING of a script, which
+#: no parenthesis follows, as one follows that of a join. A comment in between counts as what is looked for.
+_PROGRAMS = re.compile(
+    r"\b(try_reflect|reflect|java_method|identifier)\b[`\"\s]*(?:\(|/\*|--)|\b(using)\b(?!\s*\()",
+    re.IGNORECASE,
+)
+
+
+def check_statement(where: str, statement: str) -> None:
+    """Fail on a statement from a file that can run programs, unless the caller allows what the file holds."""
+    found = _PROGRAMS.search(statement)
+    if found is not None and not pickles_allowed():
+        word = (found[1] or found[2]).upper()
+        raise IoError(
+            f"{where} is SQL that can run programs ({word}); if you trust it, load it with allow_pickle=True, or a pipeline "
+            "inside `with mmlrs.allow_pickle():`"
+        )
