@@ -1186,9 +1186,10 @@ class FlattenBatch(PythonTransformer):
 class Query(PythonTransformer):
     """Runs a SQL statement on the rows, which it calls `__THIS__`, as Spark ML's `SQLTransformer` does.
 
-    Everything that `SparkSession.sql` runs can stand in it: joins with tables of the catalog, aggregations,
-    window functions. The statement is analysed at once, and an error of it is told. A table needs a Spark
-    session that is active: it is sent there, and the result comes back.
+    It may be any query that `SparkSession.sql` runs, with joins with tables of the catalog, aggregations and
+    window functions; commands such as CREATE and INSERT are refused. A saved statement that can run programs
+    is loaded with `allow_pickle=True` only. The statement is analysed at once, and its errors are raised
+    then. A table needs an active Spark session: the rows are sent there, and the result comes back.
 
     Parameters
     ----------
@@ -1240,10 +1241,11 @@ class Lambda(PythonTransformer):
     one pass where it makes a new `DataFrame`. What else it returns is an error, and so is one that it raises:
     the message names the stage and the function, and the cause is chained.
 
-    A saved stage holds the function's name, `module:name`, not its code: loading needs that module imported.
-    A lambda, and a function of a script or of another function, has no such name and is saved with
-    `allow_pickle=True` only, as a pickle, which is code: it is loaded with `allow_pickle=True` only. Either
-    way a saved stage runs a function that the file chose: load what you trust.
+    A saved stage holds the function's name, `module:name`, not its code. Whoever loads it allows that
+    function, `load(path, allow_functions=["module:name"])`, or for a pipeline `with
+    mmlrs.allow_functions("module"):`; its module is imported then. A lambda, and a function of a script or of
+    another function, has no such name and is saved with `allow_pickle=True` only, as a pickle, which is code:
+    it is loaded with `allow_pickle=True` only. `docs/security.md` lists what a saved stage may run.
 
     Parameters
     ----------
@@ -1304,11 +1306,12 @@ class UDFTransformer(PythonTransformer):
     Costs one trip of the input columns to Python and one Python call per row: a native stage is many times
     faster.
 
-    A saved stage holds the function's name, `module:name`, not its code: loading needs that module imported,
-    and Spark's workers need to have it. A lambda, and a function of a script or of another function, has no
-    such name and is saved with `allow_pickle=True` only, as a pickle, which is code: it is loaded with
-    `allow_pickle=True` only. Either way a saved stage runs a function that the file chose: load what you
-    trust.
+    A saved stage holds the function's name, `module:name`, not its code. Whoever loads it allows that
+    function, `load(path, allow_functions=["module:name"])`, or for a pipeline `with
+    mmlrs.allow_functions("module"):`; its module is imported then, and Spark's workers need to have it. A
+    lambda, and a function of a script or of another function, has no such name and is saved with
+    `allow_pickle=True` only, as a pickle, which is code: it is loaded with `allow_pickle=True` only.
+    `docs/security.md` lists what a saved stage may run.
 
     Parameters
     ----------

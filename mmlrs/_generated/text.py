@@ -967,7 +967,8 @@ class TextPreprocessor(NativeTransformer):
     outputCol : str, default <uid>_output
         Name of the column of texts to add. Must not be empty.
     map : Mapping[str, str], default {}
-        What to replace, and by what. No key may be empty, and no two the same after `normFunc`.
+        What to replace, and by what. No key may be empty or longer than 1,000 characters, and no two the same
+        after `normFunc`.
     normFunc : str, default "identity"
         How keys and text are compared: as they are, or by their lower or upper case. Must be one of
         "identity", "lowerCase", "upperCase".
@@ -996,7 +997,7 @@ class TextPreprocessor(NativeTransformer):
 
     inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the column of texts. Reads: string. Must not be empty.", Convert.str)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the column of texts to add. Must not be empty.", Convert.str)
-    map: Param[Any] = Param(undefined(), "map", "What to replace, and by what. No key may be empty, and no two the same after `normFunc`.", Convert.str_map)
+    map: Param[Any] = Param(undefined(), "map", "What to replace, and by what. No key may be empty or longer than 1,000 characters, and no two the same after `normFunc`.", Convert.str_map)
     normFunc: Param[Any] = Param(undefined(), "normFunc", "How keys and text are compared: as they are, or by their lower or upper case. Must be one of \"identity\", \"lowerCase\", \"upperCase\".", Convert.str)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)

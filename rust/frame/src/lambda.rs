@@ -13,10 +13,11 @@ use crate::sample_data::plain_rows;
 /// what it does, and native stages before and after it are no longer one pass where it makes a new `DataFrame`. What else it
 /// returns is an error, and so is one that it raises: the message names the stage and the function, and the cause is chained.
 ///
-/// A saved stage holds the function's name, `module:name`, not its code: loading needs that module imported. A lambda, and a
-/// function of a script or of another function, has no such name and is saved with `allow_pickle=True` only, as a pickle,
-/// which is code: it is loaded with `allow_pickle=True` only. Either way a saved stage runs a function that the file
-/// chose: load what you trust.
+/// A saved stage holds the function's name, `module:name`, not its code. Whoever loads it allows that function,
+/// `load(path, allow_functions=["module:name"])`, or for a pipeline `with mmlrs.allow_functions("module"):`; its module is
+/// imported then. A lambda, and a function of a script or of another function, has no such name and is saved with
+/// `allow_pickle=True` only, as a pickle, which is code: it is loaded with `allow_pickle=True` only. `docs/security.md` lists
+/// what a saved stage may run.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",

@@ -8,9 +8,10 @@ use crate::sample_data::plain_rows;
 
 /// Runs a SQL statement on the rows, which it calls `__THIS__`, as Spark ML's `SQLTransformer` does.
 ///
-/// Everything that `SparkSession.sql` runs can stand in it: joins with tables of the catalog, aggregations, window functions. The
-/// statement is analysed at once, and an error of it is told. A table needs a Spark session that is active: it is sent
-/// there, and the result comes back.
+/// It may be any query that `SparkSession.sql` runs, with joins with tables of the catalog, aggregations and window functions;
+/// commands such as CREATE and INSERT are refused. A saved statement that can run programs is loaded with `allow_pickle=True`
+/// only. The statement is analysed at once, and its errors are raised then. A table needs an active Spark session: the rows are
+/// sent there, and the result comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",

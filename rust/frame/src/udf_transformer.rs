@@ -20,11 +20,11 @@ use crate::sample_data::plain_rows;
 ///
 /// Costs one trip of the input columns to Python and one Python call per row: a native stage is many times faster.
 ///
-/// A saved stage holds the function's name, `module:name`, not its code: loading needs that module imported, and Spark's workers
-/// need to have it. A lambda, and a
-/// function of a script or of another function, has no such name and is saved with `allow_pickle=True` only, as a pickle,
-/// which is code: it is loaded with `allow_pickle=True` only. Either way a saved stage runs a function that the file
-/// chose: load what you trust.
+/// A saved stage holds the function's name, `module:name`, not its code. Whoever loads it allows that function,
+/// `load(path, allow_functions=["module:name"])`, or for a pipeline `with mmlrs.allow_functions("module"):`; its module is
+/// imported then, and Spark's workers need to have it. A lambda, and a function of a script or of another function, has no such name and is saved with
+/// `allow_pickle=True` only, as a pickle, which is code: it is loaded with `allow_pickle=True` only. `docs/security.md` lists
+/// what a saved stage may run.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use half::{bf16, f16};
-use mmlrs_core::{Error, Result};
+use mmlrs_core::{Error, Result, guarded};
 use mmlrs_image::{Layout, TensorPrep};
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Tensor, TensorElementType, ValueType};
@@ -40,6 +40,10 @@ pub fn run(session: &mut Session, info: &ModelInfo, rows: Range<usize>) -> Resul
 
 /// Runs the model on the made-up rows of these numbers; an output that holds no numbers is an error of its own.
 pub fn run_rows(session: &mut Session, info: &ModelInfo, rows: &[usize]) -> Result<Vec<Result<Probed>>> {
+    guarded(|| run_guarded(session, info, rows)).unwrap_or_else(|panic| Err(failed(panic)))
+}
+
+fn run_guarded(session: &mut Session, info: &ModelInfo, rows: &[usize]) -> Result<Vec<Result<Probed>>> {
     let feeds: Vec<Feed<'_>> = info
         .inputs
         .iter()
@@ -117,6 +121,10 @@ impl Probed {
 
 /// What the session says an output is; `None` where it does not know the rank.
 pub fn inferred(session: &Session, name: &str) -> Option<ValueInfo> {
+    guarded(|| inferred_guarded(session, name)).ok().flatten()
+}
+
+fn inferred_guarded(session: &Session, name: &str) -> Option<ValueInfo> {
     let outlet = session.outputs().iter().find(|o| o.name() == name)?;
     let kind = match outlet.dtype() {
         ValueType::Tensor { ty, .. } if element_of(*ty).is_none() => {

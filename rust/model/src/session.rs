@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mmlrs_core::{Cache, Counter, Error, Result, Stopper, ThreadBudget};
+use mmlrs_core::{Cache, Counter, Error, Result, Stopper, ThreadBudget, guarded};
 use ort::environment::Environment;
 use ort::ep::ExecutionProvider;
 use ort::logging::LogLevel;
@@ -128,6 +128,16 @@ impl LoadedModel {
         threads: ThreadBudget,
         read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
     ) -> Result<T> {
+        guarded(|| self.run_guarded(feeds, rows, threads, read)).unwrap_or_else(|panic| Err(unusable(&panic)))
+    }
+
+    fn run_guarded<T>(
+        &self,
+        feeds: Vec<Feed<'_>>,
+        rows: usize,
+        threads: ThreadBudget,
+        read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |e: ort::Error| Error::runtime(format!("ONNX Runtime: {}", one_line(&e.to_string())));
         let options;
@@ -175,6 +185,14 @@ pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<Loade
 
 /// Loads a model, not cached and not counted.
 pub fn open(content: &Content, folder: Option<&std::path::Path>, options: SessionOptions) -> Result<Session> {
+    guarded(|| open_guarded(content, folder, options)).unwrap_or_else(|panic| Err(unusable(&panic)))
+}
+
+fn unusable(cause: &str) -> Error {
+    Error::model(format!("ONNX Runtime cannot use the model: {}", one_line(cause)))
+}
+
+fn open_guarded(content: &Content, folder: Option<&std::path::Path>, options: SessionOptions) -> Result<Session> {
     match options.device {
         Device::Cpu => open_on(content, folder, options, None),
         Device::Cuda(id) => {

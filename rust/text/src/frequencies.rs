@@ -1,14 +1,5 @@
 //! In how many documents each slot occurs, and the weights that follow from it.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch};
-use arrow_ipc::reader::FileReader;
-use arrow_ipc::writer::FileWriter;
-use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -76,59 +67,20 @@ impl DocumentFrequencies {
         self.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0)
     }
 
-    /// As an Arrow IPC file: the columns `slot` (int32, ascending) and `documents` (int64) for the slots that occur, and
-    /// in the schema's metadata `documents` and `numFeatures`.
-    pub fn to_ipc(&self) -> Result<Vec<u8>> {
-        let slots: Int32Array = self.occurring().map(|(slot, _)| slot as i32).collect::<Vec<_>>().into();
-        let counts: Int64Array = self.occurring().map(|(_, count)| count as i64).collect::<Vec<_>>().into();
-        let fields = vec![Field::new("slot", DataType::Int32, false), Field::new("documents", DataType::Int64, false)];
-        let metadata = HashMap::from([
-            (DOCUMENTS.to_owned(), self.documents.to_string()),
-            (NUM_FEATURES.to_owned(), self.counts.len().to_string()),
-        ]);
-        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
-        let columns: Vec<ArrayRef> = vec![Arc::new(slots), Arc::new(counts)];
-        let mut writer = FileWriter::try_new(Vec::new(), &schema)?;
-        writer.write(&RecordBatch::try_new(schema, columns)?)?;
-        Ok(writer.into_inner()?)
+    /// As a file: JSON of the numbers of documents and of slots, and for the slots that occur their distances from the one
+    /// before and their documents.
+    pub fn to_file(&self) -> Result<Vec<u8>> {
+        let written = serde_json::to_vec(&Written::from(self.clone()));
+        written.map_err(|e| Error::runtime(format!("document frequencies cannot be written: {e}")))
     }
 
-    /// Reads what [`Self::to_ipc`] wrote.
-    pub fn from_ipc(bytes: &[u8]) -> Result<Self> {
-        let damaged = |what: &str| Error::model(format!("the document frequencies cannot be read: {what}"));
-        let reader = FileReader::try_new(std::io::Cursor::new(bytes), None).map_err(|e| damaged(&e.to_string()))?;
-        let schema = reader.schema();
-        let number = |key: &str| {
-            let text = schema.metadata().get(key).and_then(|text| text.parse::<u64>().ok());
-            text.ok_or_else(|| damaged(&format!("the schema's metadata has no number `{key}`")))
-        };
-        let mut read = Self::new(number(NUM_FEATURES)? as usize)?;
-        read.documents = number(DOCUMENTS)?;
-        for batch in reader {
-            let batch = batch.map_err(|e| damaged(&e.to_string()))?;
-            let slots = batch.column_by_name("slot").and_then(|c| c.as_primitive_opt::<Int32Type>());
-            let counts = batch.column_by_name("documents").and_then(|c| c.as_primitive_opt::<Int64Type>());
-            let (Some(slots), Some(counts)) = (slots, counts) else {
-                return Err(damaged("the columns are `slot` (int32) and `documents` (int64)"));
-            };
-            if slots.null_count() + counts.null_count() > 0 {
-                return Err(damaged("a null"));
-            }
-            for (slot, count) in slots.values().iter().zip(counts.values()) {
-                let place = usize::try_from(*slot).ok().and_then(|slot| read.counts.get_mut(slot));
-                let count = u64::try_from(*count).ok().filter(|count| *count <= read.documents);
-                let (Some(place), Some(count)) = (place, count) else {
-                    return Err(damaged(&format!("slot {slot} or its count is out of range")));
-                };
-                *place = count;
-            }
-        }
-        Ok(read)
+    /// Reads what [`Self::to_file`] wrote.
+    pub fn from_file(bytes: &[u8]) -> Result<Self> {
+        let damaged = |cause: &str| Error::model(format!("the document frequencies cannot be read: {cause}"));
+        let written: Written = serde_json::from_slice(bytes).map_err(|e| damaged(&e.to_string()))?;
+        written.try_into().map_err(|e: Error| damaged(e.message()))
     }
 }
-
-const DOCUMENTS: &str = "documents";
-const NUM_FEATURES: &str = "numFeatures";
 
 /// The slots that occur, each as its distance from the one before it, and their counts.
 #[derive(Serialize, Deserialize)]
@@ -158,8 +110,8 @@ impl TryFrom<Written> for DocumentFrequencies {
         let mut slot = 0;
         for (distance, count) in written.occurring {
             slot += distance as usize;
-            let place = frequencies.counts.get_mut(slot);
-            *place.ok_or_else(|| Error::runtime("document frequencies name a slot that is not there"))? = count;
+            let place = frequencies.counts.get_mut(slot).filter(|_| count <= written.documents);
+            *place.ok_or_else(|| Error::runtime(format!("slot {slot} or its count is out of range")))? = count;
         }
         Ok(frequencies)
     }
@@ -210,7 +162,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_the_same() -> Result<()> {
         let frequencies = some()?;
-        assert_eq!(DocumentFrequencies::from_ipc(&frequencies.to_ipc()?)?, frequencies);
+        assert_eq!(DocumentFrequencies::from_file(&frequencies.to_file()?)?, frequencies);
         assert_eq!(DocumentFrequencies::try_from(Written::from(frequencies.clone()))?, frequencies);
         Ok(())
     }
@@ -234,9 +186,9 @@ mod tests {
 
     #[test]
     fn damaged_files_are_told() -> Result<()> {
-        let bytes = some()?.to_ipc()?;
+        let bytes = some()?.to_file()?;
         for cut in [0, 5, bytes.len() / 2, bytes.len() - 1] {
-            let error = DocumentFrequencies::from_ipc(&bytes[..cut]).err().map(|e| e.to_string()).unwrap_or_default();
+            let error = DocumentFrequencies::from_file(&bytes[..cut]).err().map(|e| e.to_string()).unwrap_or_default();
             assert!(error.starts_with("the document frequencies cannot be read"), "{error}");
         }
         Ok(())

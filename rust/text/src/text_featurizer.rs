@@ -92,7 +92,7 @@ impl Fit for TextFeaturizer {
             if frequencies.documents() == 0 {
                 return Err(Error::decode("holds no text: no rows, or all null").at_column(&self.shared.input_col));
             }
-            let file = FileSource::of(&frequencies.to_ipc()?);
+            let file = FileSource::of(&frequencies.to_file()?);
             params.insert("documentFrequencies".to_owned(), file.to_value());
         }
         Ok(Fitted { params, ..Fitted::default() })

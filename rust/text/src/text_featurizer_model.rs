@@ -53,7 +53,7 @@ impl TextFeaturizerModel {
         self.kernel.get(|| {
             let hasher = self.shared.hasher()?;
             let Some(file) = &self.document_frequencies else { return Ok(Kernel { hasher, idf: None }) };
-            let frequencies = DocumentFrequencies::from_ipc(&file.read()?)?;
+            let frequencies = DocumentFrequencies::from_file(&file.read()?)?;
             let learnt = frequencies.counts().len();
             if learnt != hasher.num_features() {
                 let message = format!("must be {learnt}, for which the document frequencies are");
@@ -124,7 +124,7 @@ impl HasSample for TextFeaturizerModel {
             frequencies.add(&row);
             row.indices.truncate(64);
             frequencies.add(&row);
-            frequencies.to_ipc()
+            frequencies.to_file()
         });
         if let (Some(params), Ok(bytes)) = (params.as_object_mut(), learnt) {
             params.insert("documentFrequencies".to_owned(), FileSource::of(&bytes).to_value());

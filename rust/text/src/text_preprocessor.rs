@@ -13,6 +13,9 @@ use serde_json::json;
 use crate::column::{TextWriter, Texts, reject_nulls};
 use crate::once::Once;
 
+/// Most characters of a key: a search costs more than linear time in its length.
+const MAX_KEY: usize = 1000;
+
 /// Replaces what the keys of a map match by their values.
 ///
 /// The text is searched from left to right; where several keys match at one place, the longest wins. What is replaced is
@@ -42,7 +45,7 @@ pub struct TextPreprocessor {
     /// Name of the column of texts to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
-    /// What to replace, and by what. No key may be empty, and no two the same after `normFunc`.
+    /// What to replace, and by what. No key may be empty or longer than 1,000 characters, and no two the same after `normFunc`.
     #[param(default = {})]
     map: StrMap,
     /// How keys and text are compared: as they are, or by their lower or upper case.
@@ -79,6 +82,11 @@ impl TextPreprocessor {
                 let normal: String = key.chars().map(|c| self.norm(c)).collect();
                 if key.is_empty() {
                     return Err(Error::param("map", "must not have an empty key"));
+                }
+                if normal.chars().count() > MAX_KEY {
+                    let start: String = key.chars().take(40).collect();
+                    let message = format!("must not have a key of more than {MAX_KEY} characters, as `{start}`... is");
+                    return Err(Error::param("map", message));
                 }
                 if let Some(other) = seen.insert(normal.clone(), key) {
                     let message = format!("has the keys `{other}` and `{key}`, which are the same to `normFunc`");

@@ -73,6 +73,7 @@ pub fn are_probabilities(score: Score<'_>) -> Result<bool, String> {
     match score {
         Score::Number(score) if score.is_nan() => Err("is null or NaN".to_owned()),
         Score::Number(score) => Ok((0.0..=1.0).contains(&score)),
+        Score::Vector(vector) if vector.size() == 0 => Err("has no scores".to_owned()),
         Score::Vector(VectorRow::Dense(values) | VectorRow::Sparse { values, .. }) => {
             let (least, sum) = values.iter().fold((0.0_f64, 0.0), |(least, sum), v| (least.min(*v), sum + v));
             if sum.is_nan() {
@@ -118,10 +119,10 @@ pub fn negative_log(probability: f64) -> f64 {
     -probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
 }
 
-/// The value of a slot that the vector has.
+/// The value of a slot; NaN where the vector is shorter.
 pub fn slot(vector: &VectorRow<'_>, place: usize) -> f64 {
     match vector {
-        VectorRow::Dense(values) => values[place],
+        VectorRow::Dense(values) => values.get(place).copied().unwrap_or(f64::NAN),
         VectorRow::Sparse { indices, values, .. } => {
             indices.iter().position(|i| *i as usize == place).map_or(0.0, |i| values[i])
         }
