@@ -147,9 +147,10 @@ def broken_by(target: ModuleType, items: list[Any]) -> tuple[str, str] | None:
         wrong = _short(str(error)), str(error)
     except Exception as error:  # an error of mmlrs is an answer, any other is a fault
         if not is_ours(error):
-            place = [f for f in traceback.extract_tb(error.__traceback__) if "/mmlrs/" in f.filename]
-            where = f"{Path(place[-1].filename).name}:{place[-1].name}" if place else "no code of mmlrs"
-            wrong = _short(f"{type(error).__name__} in {where}: {error}"), traceback.format_exc()
+            frames = traceback.extract_tb(error.__traceback__)
+            place = [f for f in frames if "/mmlrs/" in f.filename and "<" not in f.name]
+            where = f"{Path(place[-1].filename).name}:{place[-1].name}" if place else f"no code of mmlrs: {error}"
+            wrong = _short(f"{type(error).__name__} in {where}"), traceback.format_exc()
     if os.fstat(2).st_size > before:
         with open("/proc/self/fd/2", "rb") as file:
             file.seek(before)
