@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from mmlrs import _native
 
-__all__ = ["filtered", "taken", "without_views"]
+__all__ = ["filtered", "pieces", "taken", "with_views", "without_views"]
 
 
 def filtered(data: Any, mask: pa.Array | pa.ChunkedArray) -> Any:
@@ -81,7 +81,71 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _without_views(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return an array as `kind`, its type in one piece. pyarrow's casts of lists of views damage what lies in them."""
+    if array.type == kind:
+        return array
     if pa.types.is_dictionary(kind):
         values = _without_views(array.dictionary, kind.value_type)
         return pa.DictionaryArray.from_arrays(array.indices, values, ordered=kind.ordered)
+    if pa.types.is_struct(kind):
+        members = [_without_views(array.field(i), member.type) for i, member in enumerate(kind)]
+        return pa.StructArray.from_arrays(members, fields=list(kind), mask=array.is_null())
+    if pa.types.is_fixed_size_list(kind):
+        items = array.values.slice(array.offset * kind.list_size, len(array) * kind.list_size)
+        return pa.FixedSizeListArray.from_arrays(
+            _without_views(items, kind.value_type), type=kind, mask=array.is_null()
+        )
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        width = pa.int32() if pa.types.is_list(kind) else pa.int64()
+        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), width)
+        make = pa.ListArray if pa.types.is_list(kind) else pa.LargeListArray
+        items = _without_views(_items(array), kind.value_type)
+        return make.from_arrays(offsets, items, type=kind, mask=array.is_null())
     return array.cast(kind)
+
+
+def _items(array: pa.Array) -> pa.Array:
+    """Return what the rows of a list array hold, one after the other."""
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        return pc.list_flatten(array)
+    starts, sizes = (a.to_numpy(zero_copy_only=False) for a in (array.offsets, array.sizes))
+    sizes = np.where(array.is_valid().to_numpy(zero_copy_only=False), sizes, 0)
+    ends = np.cumsum(sizes)
+    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - sizes), sizes)
+    return taken(array.values, pa.array(places, pa.int64()))
+
+
+def with_views(made: pa.Table, plain: pa.Table, before: pa.Table) -> pa.Table:
+    """Return what a stage made of `plain` with the types that columns had `before`, as far as the stage left them alone."""
+    changed = {n: c for n, c in zip(before.column_names, before.columns) if plain.schema.field(n).type != c.type}
+    if not changed:
+        return made
+    whole = {pieces(plain.column(name)): column for name, column in changed.items()}
+    for i, field in enumerate(made.schema):
+        column = made.column(i)
+        original = changed.get(field.name)
+        if (found := whole.get(pieces(column))) is not None and _plain_type(found.type) == field.type:
+            made = made.set_column(i, field.with_type(found.type), found)
+        elif original is not None and _is_view(original.type) and _plain_type(original.type) == field.type:
+            made = made.set_column(i, field.with_type(original.type), column.cast(original.type))
+    return made
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return pa.types.is_string_view(kind) or pa.types.is_binary_view(kind)
+
+
+def pieces(column: pa.ChunkedArray) -> tuple[Any, ...]:
+    """Return which memory a column is: two columns of one type that have the same are the same, with NaN and all.
+
+    Dictionaries have memory of their own, which is not told here.
+    """
+    found: list[tuple[Any, int, int]] = []
+    for chunk in column.chunks:
+        where = tuple(0 if buffer is None else buffer.address for buffer in chunk.buffers())
+        if found and found[-1][0] == where and found[-1][1] + found[-1][2] == chunk.offset:
+            found[-1] = (where, found[-1][1], found[-1][2] + len(chunk))
+        elif len(chunk):
+            found.append((where, chunk.offset, len(chunk)))
+    return tuple(found)

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parents[1])]
+sys.path.append(str(HERE.parents[1]))
 os.environ["RUST_BACKTRACE"] = "0"  # where a panic is, and not how it came there: a trace takes seconds
 
 import pandas  # noqa: E402, F401 - pyarrow does it when rows become a table, else in every child anew
