@@ -72,6 +72,8 @@ class Entries:
             # A folder; `is_dir` fails on an entry without a name.
             if entry.filename.endswith("/"):
                 continue
+            data: bytes | None
+            why: str | None
             if i in overlapping:
                 data, why = None, "damaged archive entry: it reaches into the next one"
             else:
@@ -110,5 +112,7 @@ def _overlapping(file: zipfile.ZipFile) -> set[int]:
     order = sorted(range(len(entries)), key=lambda i: entries[i].header_offset)
     ends = [entries[i].header_offset for i in order[1:]]
     return {
-        i for i, end in zip(order, ends, strict=False) if entries[i].header_offset + entries[i].compress_size >= end
+        i
+        for i, end in zip(order, ends, strict=False)
+        if entries[i].header_offset + entries[i].compress_size >= end
     }

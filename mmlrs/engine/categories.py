@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs.engine.batches import is_list
-from mmlrs.engine.select import pieces, taken
+from mmlrs.engine.select import items, pieces, taken
 
 __all__ = ["LEVELS", "ORIGIN", "decoded", "restored"]
 
@@ -54,11 +54,12 @@ def restored(table: pa.Table, before: pa.Table, plain: pa.Table) -> pa.Table:
 
     `plain` is the decoded table that the stage read.
     """
+    here = {f.name for f, was in zip(plain.schema, before.schema) if f.type != was.type}
     for i, field in enumerate(table.schema):
         metadata = dict(field.metadata or {})
         origin = metadata.pop(ORIGIN.encode(), None)
-        if origin is None:
-            continue
+        if origin is None or origin.decode() not in here:
+            continue  # what the stage around this one has decoded it encodes itself
         metadata.pop(LEVELS.encode(), None)
         column = table.column(i)
         if before.column_names.count(origin.decode()) == 1:
@@ -87,7 +88,9 @@ def _is_flat(kind: pa.DataType) -> bool:
     """Does a type hold values without any structure of their own?"""
     structured = (pa.types.is_nested, pa.types.is_dictionary, pa.types.is_run_end_encoded, pa.types.is_null)
     views = (pa.types.is_list_view, pa.types.is_large_list_view)
-    return not isinstance(kind, pa.BaseExtensionType) and not any(check(kind) for check in (*structured, *views))
+    return not isinstance(kind, pa.BaseExtensionType) and not any(
+        check(kind) for check in (*structured, *views)
+    )
 
 
 def _values(array: pa.Array, plain: pa.DataType) -> pa.Array:
@@ -101,8 +104,8 @@ def _values(array: pa.Array, plain: pa.DataType) -> pa.Array:
         return pa.StructArray.from_arrays(members, fields=list(plain), mask=array.is_null())
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int64())
-    items = _values(pc.list_flatten(array), plain.value_type)
-    return pa.LargeListArray.from_arrays(offsets, items, type=plain, mask=array.is_null())
+    inner = _values(items(array), plain.value_type)
+    return pa.LargeListArray.from_arrays(offsets, inner, type=plain, mask=array.is_null())
 
 
 def _categories_of_pandas(schema: pa.Schema) -> set[str]:
@@ -138,10 +141,10 @@ def _encoded(column: pa.ChunkedArray, before: pa.ChunkedArray, plain: pa.Chunked
     """Return a column as the dictionary that it was; as it is where it has other values now."""
     if column.type != plain.type or not before.num_chunks:
         return column
-    if pieces(column) == pieces(plain):
+    if pieces(column) == pieces(plain) or column.equals(plain):
         return before
     if not pa.types.is_dictionary(before.type):
-        return before if column.equals(plain) else column
+        return column
     try:
         values = before.unify_dictionaries().chunk(0).dictionary
         found = pc.index_in(column, value_set=values.cast(plain.type), skip_nulls=True)

@@ -50,7 +50,9 @@ def flat(rng: random.Random, kind: pa.DataType, rows: int) -> pa.Array:
     if pa.types.is_decimal(kind):
         return _masked([None if m else rng.randrange(-999, 999) for m in mask], kind, mask, scaled=True)
     if pa.types.is_floating(kind):
-        return _masked([rng.choice([0.0, -0.0, 1.5, 2.0, float("nan"), float("inf"), -3.25]) for _ in mask], kind, mask)
+        return _masked(
+            [rng.choice([0.0, -0.0, 1.5, 2.0, float("nan"), float("inf"), -3.25]) for _ in mask], kind, mask
+        )
     if pa.types.is_integer(kind):
         low, high = (0, 2**kind.bit_width - 1) if pa.types.is_unsigned_integer(kind) else (
             -(2 ** (kind.bit_width - 1)), 2 ** (kind.bit_width - 1) - 1
@@ -73,7 +75,10 @@ def _masked(values: list[Any], kind: pa.DataType, mask: Any, *, scaled: bool = F
     if scaled:
         from decimal import Decimal
 
-        values = [None if v is None else Decimal(v).scaleb(-max(kind.scale, 0)).scaleb(max(-kind.scale, 0)) for v in values]
+        values = [
+            None if v is None else Decimal(v).scaleb(-max(kind.scale, 0)).scaleb(max(-kind.scale, 0))
+            for v in values
+        ]
         return pa.array(values, kind)
     return pa.array([None if m else v for v, m in zip(values, mask)], kind)
 
@@ -101,19 +106,27 @@ def _view(rng: random.Random, rows: int, depth: int) -> pa.Array:
     sizes = [rng.randrange(10 - start) for start in starts]
     if rng.random() < 0.5:
         return pa.ListViewArray.from_arrays(pa.array(starts, pa.int32()), pa.array(sizes, pa.int32()), values)
-    return pa.LargeListViewArray.from_arrays(pa.array(starts, pa.int64()), pa.array(sizes, pa.int64()), values)
+    return pa.LargeListViewArray.from_arrays(
+        pa.array(starts, pa.int64()), pa.array(sizes, pa.int64()), values
+    )
 
 
 def _fixed(rng: random.Random, rows: int, depth: int) -> pa.Array:
     size = rng.choice([0, 1, 3]) if rows else 1
     values = _array(rng, rows * size, depth)
     if size == 0:
-        return pa.FixedSizeListArray.from_arrays(values, type=pa.list_(values.type, 0)) if not rows else flat(rng, pa.null(), rows)
+        return (
+            pa.FixedSizeListArray.from_arrays(values, type=pa.list_(values.type, 0))
+            if not rows
+            else flat(rng, pa.null(), rows)
+        )
     return pa.FixedSizeListArray.from_arrays(values, size)
 
 
 def _struct(rng: random.Random, rows: int, depth: int) -> pa.Array:
-    names = rng.sample(["type", "size", "indices", "values", "a", "", "data", "shape", "dtype"], rng.choice([1, 2, 4]))
+    names = rng.sample(
+        ["type", "size", "indices", "values", "a", "", "data", "shape", "dtype"], rng.choice([1, 2, 4])
+    )
     mask = pa.array([rng.random() < 0.3 for _ in range(rows)], pa.bool_())
     return pa.StructArray.from_arrays([_array(rng, rows, depth) for _ in names], names=names, mask=mask)
 

@@ -17,14 +17,22 @@ _LIMIT = 1_000_000
 @lru_cache
 def _uses() -> list[tuple[Any, list[Any]]]:
     """Stages that decode in different ways, and what each makes of the two good pictures."""
-    given = {"inputCol": "image", "outputCol": "o", "handleInvalid": "keep", "errorCol": "why", "maxPixels": _LIMIT}
+    given = {
+        "inputCol": "image",
+        "outputCol": "o",
+        "handleInvalid": "keep",
+        "errorCol": "why",
+        "maxPixels": _LIMIT,
+    }
     stages = [
         ImageTransformer(**given),
         ImageTransformer(**given, alpha="composite").resize(9, 11).flip(),
         UnrollBinaryImage(**given, height=8, width=8, nChannels=3),
         ImageFeaturizer(**given),
     ]
-    return [(stage, [stage.transform(_table([good]))["o"][0].as_py() for good in _good()]) for stage in stages]
+    return [
+        (stage, [stage.transform(_table([good]))["o"][0].as_py() for good in _good()]) for stage in stages
+    ]
 
 
 @lru_cache

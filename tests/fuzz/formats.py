@@ -15,7 +15,9 @@ def changed_picture(kind: str, content: bytes, rng: random.Random) -> bytes:
     """A picture with a few changes that its format does not notice at once."""
     if rng.random() < 0.25:
         return damaged(content, rng)
-    return {"png": png, "jpeg": jpeg, "tiff": tiff, "webp": webp, "other": portable}.get(kind, damaged)(content, rng)
+    return {"png": png, "jpeg": jpeg, "tiff": tiff, "webp": webp, "other": portable}.get(kind, damaged)(
+        content, rng
+    )
 
 
 def _some(rng: random.Random) -> range:
@@ -39,7 +41,11 @@ def png(content: bytes, rng: random.Random) -> bytes:
                 head = bytearray(chunks[0][1])
                 field = rng.choice([0, 4, 8, 8, 9, 9, 10, 11, 12])
                 size = 4 if field < 8 else 1
-                value = rng.choice([0, 1, 2, 3, 4, 6, 8, 16, 27, 255]) if size == 1 or rng.random() < 0.5 else rng.choice(NUMBERS)
+                value = (
+                    rng.choice([0, 1, 2, 3, 4, 6, 8, 16, 27, 255])
+                    if size == 1 or rng.random() < 0.5
+                    else rng.choice(NUMBERS)
+                )
                 head[field : field + size] = (value % 256**size).to_bytes(size, "big")
                 chunks[0] = chunks[0][0], bytes(head)
             case 2:
@@ -52,11 +58,18 @@ def png(content: bytes, rng: random.Random) -> bytes:
             case 5:
                 chunks = [(n, _rezipped(d, rng) if n == b"IDAT" else d) for n, d in chunks]
             case 6:
-                extra = rng.choice([b"tRNS", b"PLTE", b"eXIf", b"iCCP", b"gAMA", b"acTL", b"fcTL", b"fdAT", b"sBIT", b"iTXt"])
-                body = rng.choice([b"", rng.randbytes(6), b"a\0\0" + zlib.compress(bytes(10**6)), rng.randbytes(768)])
+                extra = rng.choice(
+                    [b"tRNS", b"PLTE", b"eXIf", b"iCCP", b"gAMA", b"acTL", b"fcTL", b"fdAT", b"sBIT", b"iTXt"]
+                )
+                body = rng.choice(
+                    [b"", rng.randbytes(6), b"a\0\0" + zlib.compress(bytes(10**6)), rng.randbytes(768)]
+                )
                 chunks.insert(rng.randrange(1, len(chunks) + 1), (extra, body))
             case 7:
-                chunks[i] = rng.randbytes(4) if rng.random() < 0.3 else bytes([name[0] ^ 0x20, *name[1:]]), data
+                chunks[i] = (
+                    rng.randbytes(4) if rng.random() < 0.3 else bytes([name[0] ^ 0x20, *name[1:]]),
+                    data,
+                )
     made = content[:8]
     for name, data in chunks:
         checksum = zlib.crc32(name + data) if rng.random() < 0.97 else 0
@@ -135,7 +148,9 @@ def webp(content: bytes, rng: random.Random) -> bytes:
             case 4:
                 chunks.insert(0, (b"VP8X", bytes([rng.randrange(64), 0, 0, 0]) + rng.randbytes(6)))
             case _:
-                other = rng.choice([b"VP8 ", b"VP8L", b"VP8X", b"ANIM", b"ANMF", b"ALPH", b"EXIF", b"ICCP", b"XMP "])
+                other = rng.choice(
+                    [b"VP8 ", b"VP8L", b"VP8X", b"ANIM", b"ANMF", b"ALPH", b"EXIF", b"ICCP", b"XMP "]
+                )
                 chunks[i] = other, data
     body = b"WEBP"
     for name, data in chunks:
@@ -222,7 +237,14 @@ def exif(rng: random.Random) -> bytes:
 
 def xmp(rng: random.Random) -> bytes:
     orientation = rng.choice(["1", "6", "8", "0", "9", "", "x" * 70, "6\0", "-1", "é"])
-    form = rng.choice(['tiff:Orientation="%s"', "<tiff:Orientation>%s</tiff:Orientation>", 'tiff:Orientation="%s', "tiff:Orientation=%s"])
+    form = rng.choice(
+        [
+            'tiff:Orientation="%s"',
+            "<tiff:Orientation>%s</tiff:Orientation>",
+            'tiff:Orientation="%s',
+            "tiff:Orientation=%s",
+        ]
+    )
     inside = form % orientation
     text = f"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF><rdf:Description {inside}/></rdf:RDF></x:xmpmeta>".encode()
     return damaged(text, rng) if rng.random() < 0.4 else text
@@ -232,7 +254,13 @@ def with_metadata(kind: str, content: bytes, rng: random.Random) -> bytes:
     """A picture with EXIF or XMP put in as its format has it."""
     block, text = exif(rng), xmp(rng)
     if kind == "jpeg":
-        bodies = [b"Exif\0\0" + block, b"http://ns.adobe.com/xap/1.0/\0" + text, b"Exif\0\0", b"Exif", b"ICC_PROFILE\0\1\1" + block]
+        bodies = [
+            b"Exif\0\0" + block,
+            b"http://ns.adobe.com/xap/1.0/\0" + text,
+            b"Exif\0\0",
+            b"Exif",
+            b"ICC_PROFILE\0\1\1" + block,
+        ]
         made = content[:2]
         for _ in _some(rng):
             body = rng.choice(bodies)
@@ -240,7 +268,13 @@ def with_metadata(kind: str, content: bytes, rng: random.Random) -> bytes:
             made += b"\xff" + rng.choice([b"\xe1", b"\xe1", b"\xe2"]) + struct.pack(">H", length) + body
         return made + content[2:]
     if kind == "png":
-        name, data = rng.choice([(b"eXIf", block), (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + text), (b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(block.hex().encode()))])
+        name, data = rng.choice(
+            [
+                (b"eXIf", block),
+                (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + text),
+                (b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(block.hex().encode())),
+            ]
+        )
         chunk = struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         return content[:33] + chunk + content[33:]
     body = content[8:]

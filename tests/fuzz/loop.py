@@ -145,11 +145,15 @@ def broken_by(target: ModuleType, items: list[Any]) -> tuple[str, str] | None:
         target.check(items)
     except Broken as error:
         wrong = _short(str(error)), str(error)
-    except Exception as error:  # an error of mmlrs is an answer, any other is a fault
+    except (
+        BaseException
+    ) as error:  # an error of mmlrs is an answer, any other is a fault; panics of pyo3 are no Exception
         if not is_ours(error):
             frames = traceback.extract_tb(error.__traceback__)
             place = [f for f in frames if "/mmlrs/" in f.filename and "<" not in f.name]
-            where = f"{Path(place[-1].filename).name}:{place[-1].name}" if place else f"no code of mmlrs: {error}"
+            where = (
+                f"{Path(place[-1].filename).name}:{place[-1].name}" if place else f"no code of mmlrs: {error}"
+            )
             wrong = _short(f"{type(error).__name__} in {where}"), traceback.format_exc()
     if os.fstat(2).st_size > before:
         with open("/proc/self/fd/2", "rb") as file:
@@ -193,7 +197,7 @@ def _add(report: Report, target: ModuleType, seed: int, batch: int, message: dic
 
 def _died(report: Report, target: ModuleType, seed: int, batch: int, ended: str) -> None:
     """A child ended in the middle of a batch: find the input that does it."""
-    key = _short(ended.split("\n")[0])
+    key = _short(ended.partition("\n")[0])
     if key in report.found:
         report.found[key].times += 1
         return
@@ -223,7 +227,7 @@ def once(target: ModuleType, items: list[Any]) -> tuple[str, str] | None:
         if "new" in message:
             found = message["new"], message["text"]
         elif message.get("ended"):
-            found = _short(message["ended"].split("\n")[0]), message["ended"]
+            found = _short(message["ended"].partition("\n")[0]), message["ended"]
     return found
 
 

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 sys.path.append(str(HERE.parents[1]))
 os.environ["RUST_BACKTRACE"] = "0"  # where a panic is, and not how it came there: a trace takes seconds
 
-import pandas  # noqa: E402, F401 - pyarrow does it when rows become a table, else in every child anew
+import pandas as _  # noqa: E402, F401, ICN001 - pyarrow does it when rows become a table, else in every child anew
 from loop import Found, Report, broken_by, fuzz  # noqa: E402
 
 FOUND = HERE.parents[1] / "target" / "fuzz"

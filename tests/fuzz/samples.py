@@ -27,7 +27,7 @@ def stages() -> list[tuple[Any, pa.Table]]:
 def programs() -> list[tuple[dict[str, Any], pa.RecordBatch]]:
     """Programs of one native stage, and what they read."""
     made = []
-    for stage, table in stages():
+    for stage, _ in stages():
         if not isinstance(stage, NativeTransformer):
             continue
         params, batch = _native.sample(stage._stage)

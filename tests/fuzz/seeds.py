@@ -23,7 +23,9 @@ def picture(mode: str, height: int = 19, width: int = 27) -> Image.Image:
     """A picture with slopes, edges and noise."""
     y, x = np.mgrid[:height, :width]
     noise = np.random.default_rng(0).integers(0, 40, (height, width))
-    pixels = np.stack([x * 8 % 256, y * 12 % 256, (x * y) % 200 + noise % 50, 255 - x * 5 % 256], -1).astype(np.uint8)
+    pixels = np.stack([x * 8 % 256, y * 12 % 256, (x * y) % 200 + noise % 50, 255 - x * 5 % 256], -1).astype(
+        np.uint8
+    )
     image = Image.fromarray(pixels, "RGBA")
     if mode == "I;16":
         return Image.fromarray((y * 3000 + x * 7).astype(np.uint16))
@@ -64,7 +66,12 @@ def _animated(kind: str) -> bytes:
 
 
 def gifs() -> list[bytes]:
-    return [_saved("P", "GIF"), _saved("RGB", "GIF", interlace=0), _animated("GIF"), _saved("P", "GIF", transparency=3)]
+    return [
+        _saved("P", "GIF"),
+        _saved("RGB", "GIF", interlace=0),
+        _animated("GIF"),
+        _saved("P", "GIF", transparency=3),
+    ]
 
 
 def bmps() -> list[bytes]:

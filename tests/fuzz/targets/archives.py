@@ -23,7 +23,13 @@ SHORT = 1024
 _METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 _MOST = 1_000_000
 _ENTRIES = Entries(("path", "length", "content", "why", "label"), "why", _MOST)
-_COLUMNS = {"path": pa.string(), "length": pa.int64(), "content": pa.binary(), "why": pa.string(), "label": pa.int32()}
+_COLUMNS = {
+    "path": pa.string(),
+    "length": pa.int64(),
+    "content": pa.binary(),
+    "why": pa.string(),
+    "label": pa.int32(),
+}
 
 
 @lru_cache
@@ -80,8 +86,18 @@ def _field(content: bytes, rng: random.Random) -> bytes:
         return content[:start] + damaged(content[start:end], rng) + content[end:]
     if mark == b"PK\5\6" and rng.random() < 0.2:
         # The end of a large archive, and where it says that it is.
-        large = b"PK\6\6" + struct.pack("<Q", 44) + bytes(4) + b"".join(integer(rng, 8, "little") for _ in range(5))
-        locator = b"PK\6\7" + bytes(4) + struct.pack("<Q", rng.choice([at, *NUMBERS]) % 2**64) + struct.pack("<I", 1)
+        large = (
+            b"PK\6\6"
+            + struct.pack("<Q", 44)
+            + bytes(4)
+            + b"".join(integer(rng, 8, "little") for _ in range(5))
+        )
+        locator = (
+            b"PK\6\7"
+            + bytes(4)
+            + struct.pack("<Q", rng.choice([at, *NUMBERS]) % 2**64)
+            + struct.pack("<I", 1)
+        )
         return content[:at] + large + locator + content[at:]
     offset, size = rng.choice(_FIELDS[mark])
     value = rng.choice([0, 1, 2, 8, 9, 12, 14, 93, 99, 2048, *NUMBERS]) % 256**size

@@ -20,7 +20,7 @@ SHORT = 96
 def item(rng: random.Random) -> Any:
     """The number of a stage, what to do with bad rows, the name of a column, and the seed of an array for it."""
     number = rng.randrange(len(stages()))
-    stage, table = stages()[number]
+    _, table = stages()[number]
     name = rng.choice(["__other__", *table.column_names])
     return number, rng.choice(["error", "keep", "skip"]), name, rng.getrandbits(32)
 

@@ -22,7 +22,19 @@ _TEXTS = [
     "2020-02-29 23:59:59", "2021-02-29", "99/1/1", "9 Feb 2001 1:05 PM", "20200101000000123456", "24:00", "T07", "Jun'00",
     "0001-01-01 00:00:00", "9999-12-31 23:59:59", "10000-01-01 00:00:00", "-0001-01-01", "0000-00-00", "2021-03-28 02:30:00",
 ]  # fmt: skip
-_ZONES = ["UTC", "Europe/Paris", "+14:00", "-12:00", "+25:00", "Nowhere/City", "", "GMT+2", "America/Caracas", "Z", "\0"]
+_ZONES = [
+    "UTC",
+    "Europe/Paris",
+    "+14:00",
+    "-12:00",
+    "+25:00",
+    "Nowhere/City",
+    "",
+    "GMT+2",
+    "America/Caracas",
+    "Z",
+    "\0",
+]
 _TARGETS = ["date", "timestamp", "long", "string", "integer", "boolean", "float", "byte"]
 
 
@@ -32,10 +44,14 @@ def item(rng: random.Random) -> Any:
     pattern = text(rng, pattern) if rng.random() < 0.6 else pattern
     kind = rng.choice(["text", "text", "number", "timestamp", "date", "seconds", "float"])
     if kind == "text":
-        values = [text(rng, rng.choice(_TEXTS)) if rng.random() < 0.7 else rng.choice(_TEXTS) for _ in range(6)]
+        values = [
+            text(rng, rng.choice(_TEXTS)) if rng.random() < 0.7 else rng.choice(_TEXTS) for _ in range(6)
+        ]
         values = [v.encode(errors="replace").decode() for v in values]
     elif kind == "float":
-        values = [rng.choice([0.0, -1.5, 1e300, float("nan"), float("inf"), 253402300799999.0]) for _ in range(6)]
+        values = [
+            rng.choice([0.0, -1.5, 1e300, float("nan"), float("inf"), 253402300799999.0]) for _ in range(6)
+        ]
     else:
         limit = 2**31 if kind == "date" else 2**63
         near = [253_402_300_800_000, 253_402_300_799_999, -62_135_596_800_001, 1_600_000_000_000, 2_932_897]
@@ -88,7 +104,9 @@ def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 
 def _round(stage: Any, made: pa.Table) -> None:
-    back = stage.copy()._set(cols=["o"], outputCols=["t"], convertTo="string", errorCol="why2").transform(made)
+    back = (
+        stage.copy()._set(cols=["o"], outputCols=["t"], convertTo="string", errorCol="why2").transform(made)
+    )
     again = stage.copy()._set(cols=["t"], outputCols=["o2"], errorCol="why3").transform(back)
     for before, written, after in zip(made["o"].to_pylist(), back["t"].to_pylist(), again["o2"].to_pylist()):
         if before is not None and written is None:

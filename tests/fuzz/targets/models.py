@@ -27,7 +27,9 @@ _FLOAT = TensorProto.FLOAT
 def _model(nodes: list[Any], inputs: list[Any], outputs: list[Any], weights: dict[str, Any]) -> bytes:
     stored = [numpy_helper.from_array(np.asarray(a), name) for name, a in weights.items()]
     graph = helper.make_graph(nodes, "g", inputs, outputs, stored)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=9)
+    made = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=9
+    )
     return made.SerializeToString()
 
 
@@ -96,7 +98,22 @@ def _seeds() -> list[bytes]:
 
 
 _SIZES = [n for n in NUMBERS if -(2**63) <= n < 2**63]
-_OPERATORS = ["Neg", "Relu", "MatMul", "Conv", "Reshape", "Loop", "If", "Scan", "Softmax", "Concat", "Nothing", "Range", "Einsum", "QLinearConv"]
+_OPERATORS = [
+    "Neg",
+    "Relu",
+    "MatMul",
+    "Conv",
+    "Reshape",
+    "Loop",
+    "If",
+    "Scan",
+    "Softmax",
+    "Concat",
+    "Nothing",
+    "Range",
+    "Einsum",
+    "QLinearConv",
+]
 
 
 def item(rng: random.Random) -> Any:
@@ -121,7 +138,9 @@ def _dimension(model: Any, rng: random.Random) -> None:
         case 0 if kind.shape.dim:
             rng.choice(kind.shape.dim).dim_value = _size(rng)
         case 1 if kind.shape.dim:
-            rng.choice(kind.shape.dim).dim_param = rng.choice([*TEXTS, "N", "M"]).encode(errors="replace").decode()
+            rng.choice(kind.shape.dim).dim_param = (
+                rng.choice([*TEXTS, "N", "M"]).encode(errors="replace").decode()
+            )
         case 2:
             kind.elem_type = rng.choice([*range(30), -1, 2**31 - 1])
         case 3:
@@ -137,7 +156,8 @@ def _dimension(model: Any, rng: random.Random) -> None:
 def _attribute(model: Any, rng: random.Random) -> None:
     found = [a for n in model.graph.node for a in n.attribute]
     if not found:
-        return _node(model, rng)
+        _node(model, rng)
+        return
     attribute = rng.choice(found)
     match rng.randrange(6):
         case 0:
@@ -155,9 +175,13 @@ def _attribute(model: Any, rng: random.Random) -> None:
 
 
 def _weight(model: Any, rng: random.Random) -> None:
-    tensors = [*model.graph.initializer, *(a.t for n in model.graph.node for a in n.attribute if a.HasField("t"))]
+    tensors = [
+        *model.graph.initializer,
+        *(a.t for n in model.graph.node for a in n.attribute if a.HasField("t")),
+    ]
     if not tensors:
-        return _dimension(model, rng)
+        _dimension(model, rng)
+        return
     tensor = rng.choice(tensors)
     match rng.randrange(7):
         case 0 if tensor.dims:
@@ -169,12 +193,17 @@ def _weight(model: Any, rng: random.Random) -> None:
         case 3:
             tensor.raw_data = tensor.raw_data[: rng.randrange(len(tensor.raw_data) + 1)]
         case 4 if tensor.data_type == TensorProto.INT64:
-            values = [_size(rng) if rng.random() < 0.6 else int(v) for v in np.frombuffer(tensor.raw_data, np.int64)[: 2**10]]
+            values = [
+                _size(rng) if rng.random() < 0.6 else int(v)
+                for v in np.frombuffer(tensor.raw_data, np.int64)[: 2**10]
+            ]
             tensor.raw_data = np.array(values, np.int64).tobytes()
         case 5:
             tensor.data_location = TensorProto.EXTERNAL
             key = rng.choice(["location", "offset", "length", "x"])
-            tensor.external_data.add(key=key, value=rng.choice(["/dev/zero", "/etc/passwd", "../x", "", "9" * 20, "-1"]))
+            tensor.external_data.add(
+                key=key, value=rng.choice(["/dev/zero", "/etc/passwd", "../x", "", "9" * 20, "-1"])
+            )
         case _:
             tensor.float_data.extend([1.0])
 
@@ -196,7 +225,9 @@ def _node(model: Any, rng: random.Random) -> None:
         case 5:
             node.domain = rng.choice(["", "ai.onnx.ml", "com.microsoft", "x"])
         case _:
-            node.attribute.append(helper.make_attribute(rng.choice(["axis", "to", "k", "shape"]), rng.choice(_SIZES)))
+            node.attribute.append(
+                helper.make_attribute(rng.choice(["axis", "to", "k", "shape"]), rng.choice(_SIZES))
+            )
 
 
 def _names(model: Any, rng: random.Random) -> None:
@@ -215,7 +246,9 @@ def _head(model: Any, rng: random.Random) -> None:
         case 2:
             del model.graph.input[:]
         case _:
-            helper.set_model_props(model, {rng.choice(["mmlrs", "Image.NominalPixelRange", "x"]): rng.choice(["1", "[", "é"])})
+            helper.set_model_props(
+                model, {rng.choice(["mmlrs", "Image.NominalPixelRange", "x"]): rng.choice(["1", "[", "é"])}
+            )
 
 
 def check(items: list[Any]) -> None:
@@ -228,7 +261,9 @@ def _check_one(given: Any) -> None:
     if use == 0:
         picture = pa.table({"image": [sample_image("png"), b"no picture"]})
         for headless in (True, False):
-            stage = ImageFeaturizer(inputCol="image", outputCol="f", model=content, headless=headless, handleInvalid="keep")
+            stage = ImageFeaturizer(
+                inputCol="image", outputCol="f", model=content, headless=headless, handleInvalid="keep"
+            )
             answered(lambda stage=stage: stage.transform(picture))
         return
     rows = 1 if use == 1 else 3
@@ -237,7 +272,11 @@ def _check_one(given: Any) -> None:
     if "data" in inputs:
         column = pa.array([[[[0.5] * 8] * 8] * 3] * rows, pa.list_(pa.list_(pa.list_(pa.float32()))))
     table = pa.table({"x": column})
-    names = {name: "x" for name in inputs}
+    names = dict.fromkeys(inputs, "x")
     answered(lambda: ONNXModel(model=content, feedDict=names, handleInvalid="keep").transform(table))
     if use == 2:
-        answered(lambda: ONNXModel(model=content, inputCol="x", outputCol="o", fetchDict={"o": "h"}).transform(table))
+        answered(
+            lambda: ONNXModel(model=content, inputCol="x", outputCol="o", fetchDict={"o": "h"}).transform(
+                table
+            )
+        )

@@ -37,12 +37,26 @@ _OPERATIONS: list[dict[str, Any]] = [
     {"action": "pad", "top": 3, "left": 4, "bottom": 1, "right": 2, "value": [1, 2, 3], "mode": "constant"},
     {"action": "erode", "height": 3, "width": 5, "shape": "cross", "iterations": 2},
     {"action": "dilate", "height": 3, "width": 5, "iterations": 2},
-    {"action": "morphologyEx", "op": "gradient", "height": 3, "width": 5, "iterations": 2, "shape": "ellipse"},
+    {
+        "action": "morphologyEx",
+        "op": "gradient",
+        "height": 3,
+        "width": 5,
+        "iterations": 2,
+        "shape": "ellipse",
+    },
     {"action": "sobel", "dx": 1, "dy": 1, "apertureSize": 5, "scale": 2.0, "delta": 1.0, "absolute": True},
     {"action": "scharr", "dx": 1, "dy": 0},
     {"action": "laplacian", "apertureSize": 3, "scale": 1.5},
     {"action": "filter2D", "kernel": [[0, 1, 0], [1, 2, 1], [0, 1, 0]], "delta": 3.0},
-    {"action": "adaptiveThreshold", "maxVal": 255.0, "blockSize": 5, "C": 2.0, "method": "gaussian", "type": 1},
+    {
+        "action": "adaptiveThreshold",
+        "maxVal": 255.0,
+        "blockSize": 5,
+        "C": 2.0,
+        "method": "gaussian",
+        "type": 1,
+    },
     {"action": "clahe", "clipLimit": 3.0, "tileGridSize": [4, 4]},
     {"action": "inRange", "lower": [1, 2, 3], "upper": [200, 200, 200]},
     {"action": "brightnessContrast", "brightness": 3.0, "contrast": 1.5},
@@ -85,7 +99,12 @@ def check(items: list[Any]) -> None:
 def _check_one(chain: list[dict[str, Any]]) -> None:
     files = [sample_image("png"), b"no picture", sample_image("jpeg")]
     stage = ImageTransformer(
-        inputCol="image", outputCol="o", stages=chain, handleInvalid="keep", errorCol="why", maxPixels=4_000_000
+        inputCol="image",
+        outputCol="o",
+        stages=chain,
+        handleInvalid="keep",
+        errorCol="why",
+        maxPixels=4_000_000,
     )
     made = stage.transform(pa.table({"image": files}))
     assert made.num_rows == 3

@@ -20,7 +20,15 @@ _PATTERNS = [
     r"\R|\h|\v|\X", r"(a+)+$", r"((a|b)*c){10}", r"[[a-c]x-z]", r"^$", r"(?m)^.", r"\u0041|\x41|\0101|\cA", r"(?x) a b # c",
     r"\b", r"\G.", r"(.*)(.*)(.*)(.*)x", r"(?=(a*))\1b", r"[^", r"a{1000}{1000}", r"\p{Lu}{200}", "",
 ]  # fmt: skip
-_WORDS = ["the Quick brown fox", "", "aaaaaaaaaaaaaaaaaaaaaaaaaaaa!", "a.b ß İ ǆ 𝒳 e\u0301", "\0\t\n\r\u2028", "x" * 3000, "ab " * 700]
+_WORDS = [
+    "the Quick brown fox",
+    "",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+    "a.b ß İ ǆ 𝒳 e\u0301",
+    "\0\t\n\r\u2028",
+    "x" * 3000,
+    "ab " * 700,
+]
 
 
 def item(rng: random.Random) -> Any:
@@ -49,7 +57,12 @@ def _check_one(given: Any) -> None:
         case 0:
             gaps = rng.random() < 0.5
             stage = TextFeaturizer(
-                inputCol="text", outputCol="o", useTokenizer=True, tokenizerGaps=gaps, tokenizerPattern=pattern, **kept
+                inputCol="text",
+                outputCol="o",
+                useTokenizer=True,
+                tokenizerGaps=gaps,
+                tokenizerPattern=pattern,
+                **kept,
             )
             model = answered(lambda: stage.fit(table))
             if model is not None:
@@ -69,7 +82,9 @@ def _check_one(given: Any) -> None:
             )  # fmt: skip
         case 3:
             form = rng.choice(["NFC", "NFD", "NFKC", "NFKD"])
-            stage = UnicodeNormalize(inputCol="text", outputCol="o", form=form, lower=rng.random() < 0.5, **kept)
+            stage = UnicodeNormalize(
+                inputCol="text", outputCol="o", form=form, lower=rng.random() < 0.5, **kept
+            )
         case _:
             tokens = pa.array([t.split(" ") if t is not None else None for t in table["text"].to_pylist()])
             table = table.append_column("tokens", tokens)

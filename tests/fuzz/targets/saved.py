@@ -43,7 +43,9 @@ def item(rng: random.Random) -> Any:
         return number, name, None
     if name.endswith("part-00000") and rng.random() < 0.8:
         names = [cls.__module__ + "." + cls.__name__ for cls, _ in _saved()[:9]]
-        value = changed(json.loads(content), rng, [*names, "os:system", "mmlrs.nothing.There", "builtins:eval"])
+        value = changed(
+            json.loads(content), rng, [*names, "os:system", "mmlrs.nothing.There", "builtins:eval"]
+        )
         return number, name, json.dumps(value).encode()
     return number, name, damaged(content, rng)
 

@@ -21,7 +21,21 @@ SHORT = 256
 TENSOR = pa.struct([("dtype", pa.string()), ("shape", pa.list_(pa.int64())), ("data", pa.binary())])
 _VALUES = np.arange(4, dtype=np.float32)
 _GOOD = {"dtype": "float32", "shape": [4], "data": _VALUES.tobytes()}
-_TYPES = ["float32", "float64", "int8", "uint8", "int64", "uint64", "bool", "float16", "bfloat16", "string", "", "x", None]
+_TYPES = [
+    "float32",
+    "float64",
+    "int8",
+    "uint8",
+    "int64",
+    "uint64",
+    "bool",
+    "float16",
+    "bfloat16",
+    "string",
+    "",
+    "x",
+    None,
+]
 _SIZES = [n for n in NUMBERS if -(2**63) <= n < 2**63]
 
 
@@ -37,11 +51,28 @@ def item(rng: random.Random) -> Any:
                 case 0:
                     row["dtype"] = rng.choice(_TYPES)
                 case 1:
-                    row["shape"] = rng.choice([None, [], [None], [4, 1], [1, 4], [2, 2], [0], [-1], [3], [5], [4, 0], [2**32, 2**32]])
+                    row["shape"] = rng.choice(
+                        [
+                            None,
+                            [],
+                            [None],
+                            [4, 1],
+                            [1, 4],
+                            [2, 2],
+                            [0],
+                            [-1],
+                            [3],
+                            [5],
+                            [4, 0],
+                            [2**32, 2**32],
+                        ]
+                    )
                 case 2:
                     row["shape"] = [rng.choice([*_SIZES, 1, 2, 4]) for _ in range(rng.randrange(4))]
                 case 3:
-                    row["data"] = rng.choice([None, b"", b"x", bytes(4), bytes(8), bytes(15), bytes(16), bytes(17), bytes(32)])
+                    row["data"] = rng.choice(
+                        [None, b"", b"x", bytes(4), bytes(8), bytes(15), bytes(16), bytes(17), bytes(32)]
+                    )
                 case 4:
                     row["shape"] = [1] * rng.choice([1, 8, 9, 64, 1000]) + [4]
         rows.append(rng.choice([row, row, row, None]))
@@ -73,4 +104,6 @@ def _check_one(given: Any) -> None:
             raise Broken(f"5 rows became {made.num_rows}")
         return
     column = pa.array([_GOOD, *rows, _GOOD], TENSOR)
-    rows_kept(stage, pa.table({"x": column}), {0: _expected(form), len(rows) + 1: _expected(form)}, ["o"], "why")
+    rows_kept(
+        stage, pa.table({"x": column}), {0: _expected(form), len(rows) + 1: _expected(form)}, ["o"], "why"
+    )

@@ -17,7 +17,25 @@ from mmlrs.text import HuggingFaceTokenizer, TextEmbedder
 BATCH = 32
 SHORT = 256
 
-_WORDS = ["the", "cat", "sat", "a", "##s", "[UNK]", "[CLS]", "[SEP]", "[PAD]", "<s>", "</s>", "t", "h", "e", "c", "th", "ca"]
+_WORDS = [
+    "the",
+    "cat",
+    "sat",
+    "a",
+    "##s",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[PAD]",
+    "<s>",
+    "</s>",
+    "t",
+    "h",
+    "e",
+    "c",
+    "th",
+    "ca",
+]
 _VOCABULARY = {word: i for i, word in enumerate(_WORDS)}
 _ADDED = [
     {"id": 5, "content": "[UNK]", "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True},
@@ -32,7 +50,13 @@ _MODELS: list[Any] = [
 ]  # fmt: skip
 _NORMALIZERS: list[Any] = [
     None,
-    {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
+    {
+        "type": "BertNormalizer",
+        "clean_text": True,
+        "handle_chinese_chars": True,
+        "strip_accents": None,
+        "lowercase": True,
+    },
     {"type": "Sequence", "normalizers": [{"type": "NFKD"}, {"type": "Lowercase"}, {"type": "StripAccents"}]},
     {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "\u2581"},
     {"type": "Precompiled", "precompiled_charsmap": "AAAAAA=="},
@@ -54,7 +78,13 @@ _SPLITS: list[Any] = [
 _LAST: list[Any] = [
     None,
     {"type": "BertProcessing", "sep": ["[SEP]", 7], "cls": ["[CLS]", 6]},
-    {"type": "RobertaProcessing", "sep": ["</s>", 10], "cls": ["<s>", 9], "trim_offsets": True, "add_prefix_space": True},
+    {
+        "type": "RobertaProcessing",
+        "sep": ["</s>", 10],
+        "cls": ["<s>", 9],
+        "trim_offsets": True,
+        "add_prefix_space": True,
+    },
     {
         "type": "TemplateProcessing",
         "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
@@ -63,8 +93,25 @@ _LAST: list[Any] = [
     },
 ]
 _TRUNCATION = {"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}
-_PADDING = {"strategy": {"Fixed": 8}, "direction": "Left", "pad_to_multiple_of": 4, "pad_id": 8, "pad_type_id": 0, "pad_token": "[PAD]"}
-_TEXTS = ["the cat sat", "", "The Cats  sat, 12 times!", "e\u0301 ß 𝒳 \0\u200d", "a" * 3000, "x " * 400, None, " ", "[CLS]<s>[PAD]"]
+_PADDING = {
+    "strategy": {"Fixed": 8},
+    "direction": "Left",
+    "pad_to_multiple_of": 4,
+    "pad_id": 8,
+    "pad_type_id": 0,
+    "pad_token": "[PAD]",
+}
+_TEXTS = [
+    "the cat sat",
+    "",
+    "The Cats  sat, 12 times!",
+    "e\u0301 ß 𝒳 \0\u200d",
+    "a" * 3000,
+    "x " * 400,
+    None,
+    " ",
+    "[CLS]<s>[PAD]",
+]
 
 
 def item(rng: random.Random) -> Any:
@@ -103,7 +150,12 @@ def _check_one(given: Any) -> None:
     kept = {"handleInvalid": "keep", "errorCol": "why"}
     if embed:
         made = TextEmbedder(
-            inputCol="text", outputCol="v", model=sample_text_model(), tokenizer=content, maxLength=length, **kept
+            inputCol="text",
+            outputCol="v",
+            model=sample_text_model(),
+            tokenizer=content,
+            maxLength=length,
+            **kept,
         ).transform(table)
     else:
         stage = HuggingFaceTokenizer(
@@ -114,7 +166,9 @@ def _check_one(given: Any) -> None:
         if pad and length is not None and length < 100:
             stage.setPadding("max_length")
         made = stage.transform(table)
-    if made.num_rows != table.num_rows or any("internal error" in why for why in made["why"].to_pylist() if why):
+    if made.num_rows != table.num_rows or any(
+        "internal error" in why for why in made["why"].to_pylist() if why
+    ):
         raise Broken(f"rows or reasons are wrong: {made['why'].to_pylist()}")
 
 

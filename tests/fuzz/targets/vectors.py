@@ -7,13 +7,14 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
-from checks import each
+from checks import Broken, each
 from mutate import FLOATS, NUMBERS
 
 import mmlrs
-from mmlrs.engine.worker import _dense
+from mmlrs.errors import DecodeError, LimitExceededError
 from mmlrs.featurize import CountSelector, CountSelectorModel, FastVectorAssembler, Featurize
 from mmlrs.train import ComputeModelStatistics, ComputePerInstanceStatistics
+from mmlrs.vectors import as_lists
 
 BATCH = 16
 SHORT = 64
@@ -76,7 +77,12 @@ def _check_one(given: Any) -> None:
 def _retyped(column: pa.Array, indices: pa.DataType, values: pa.DataType) -> pa.Array:
     """The vectors with members of other types, as far as the numbers fit."""
     kind = pa.struct(
-        [("type", pa.int8()), ("size", pa.int32()), ("indices", pa.list_(indices)), ("values", pa.list_(values))]
+        [
+            ("type", pa.int8()),
+            ("size", pa.int32()),
+            ("indices", pa.list_(indices)),
+            ("values", pa.list_(values)),
+        ]
     )
     try:
         return column.cast(kind)
@@ -89,14 +95,16 @@ def _uses() -> list[Any]:
     def fitted(stage: Any) -> Any:
         def use(column: Any) -> None:
             table = pa.table({"v": column})
-            stage.fit(table).transform(table)
+            _checked(stage.fit(table).transform(table))
 
         return use
 
     def applied(stage: Any) -> Any:
         def use(column: Any) -> None:
             n = len(column)
-            stage.transform(pa.table({"v": column, "label": [0, 1] * n}).slice(0, n) if 0 else _labelled(column))
+            stage.transform(
+                pa.table({"v": column, "label": [0, 1] * n}).slice(0, n) if 0 else _labelled(column)
+            )
 
         return use
 
@@ -119,8 +127,22 @@ def _uses() -> list[Any]:
         mmlrs.to_numpy,
         mmlrs.to_scipy,
         lambda column: mmlrs.to_numpy(column.to_pylist()),
-        lambda column: _dense(column if isinstance(column, pa.Array) else column.combine_chunks()),
+        lambda column: as_lists(
+            column if isinstance(column, pa.Array) else column.combine_chunks(), "v", 10**6
+        ),
     ]
+
+
+def _checked(made: pa.Table) -> None:
+    """What a stage makes of vectors is vectors."""
+    if "o" in made.column_names:
+        try:
+            mmlrs.to_numpy(made["o"])
+        except LimitExceededError:
+            pass
+        except DecodeError as error:
+            if "damaged" in str(error):
+                raise Broken(f"the result is no vector: {error}") from error
 
 
 def _labelled(column: Any) -> pa.Table:
