@@ -268,11 +268,13 @@ def _structs(present: pa.StructArray, valid: npt.NDArray[np.bool_], function: st
         broken[rows[(columns < 0) | (columns >= np.repeat(sizes, counts))]] = True
         broken[rows[1:][(np.diff(columns) <= 0) & (np.diff(rows) == 0)]] = True
     if broken.any():
-        row = int(np.flatnonzero(valid)[np.argmax(broken)])
-        raise DecodeError(
-            f"{function}: row {row} is a damaged vector: its `type` must be 0 (sparse) or 1 (dense), and the indices of a sparse "
-            "one must ascend, be as many as its values and below its size"
-        )
+        place = int(np.argmax(broken))
+        row = int(np.flatnonzero(valid)[place])
+        if sparse[place]:
+            what = "sparse vector: its indices must ascend, be as many as its values and below its size"
+        else:
+            what = "vector: its `type` must be 0 (sparse) or 1 (dense), and it must have `values`"
+        raise DecodeError(f"{function}: row {row} is a damaged {what}")
     return _Rows(valid, sizes, counts, columns, _numbers(flat), full=False)
 
 

@@ -34,6 +34,8 @@ MEMORY = 2 * GIB
 #: CPU time of a batch, in seconds; with more it hangs. The clock is for a process that waits for nothing.
 CPU_LIMIT = 20
 CLOCK_LIMIT = 120
+#: How long a search for smaller input may take, in seconds.
+PATIENCE = 30
 
 
 @dataclass
@@ -231,9 +233,13 @@ def once(target: ModuleType, items: list[Any]) -> tuple[str, str] | None:
     return found
 
 
-def reduced(items: list[Any], same: Callable[[list[Any]], bool], most: int = 60) -> list[Any]:
+def reduced(items: list[Any], shows: Callable[[list[Any]], bool], most: int = 60) -> list[Any]:
     """Halve the input as long as the fault stays: first the list, then the bytes of the one item that is left."""
-    tries = 0
+    tries, until = 0, time.monotonic() + PATIENCE
+
+    def same(candidate: list[Any]) -> bool:
+        return time.monotonic() < until and shows(candidate)
+
     while len(items) > 1 and tries < most:
         middle = len(items) // 2
         for half in (items[:middle], items[middle:]):

@@ -14,7 +14,7 @@ from samples import stages
 from mmlrs.base import Estimator, stage_spec
 
 BATCH = 32
-SHORT = 256
+SHORT = 192
 
 
 def item(rng: random.Random) -> Any:

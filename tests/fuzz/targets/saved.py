@@ -17,7 +17,7 @@ from samples import stages
 from mmlrs.errors import MmlrsError
 
 BATCH = 16
-SHORT = 128
+SHORT = 48
 
 
 @lru_cache
