@@ -86,7 +86,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 def _is_flat(kind: pa.DataType) -> bool:
     """Does a type hold values without any structure of their own?"""
-    structured = (pa.types.is_nested, pa.types.is_dictionary, pa.types.is_run_end_encoded, pa.types.is_null)
+    structured = (pa.types.is_nested, pa.types.is_dictionary, pa.types.is_run_end_encoded)
     views = (pa.types.is_list_view, pa.types.is_large_list_view)
     return not isinstance(kind, pa.BaseExtensionType) and not any(
         check(kind) for check in (*structured, *views)

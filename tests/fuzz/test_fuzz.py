@@ -58,8 +58,7 @@ def check(items):
         ("grows", "MemoryError"),
     ],
 )
-def test_the_fuzzer_finds_what_breaks_and_keeps_the_smallest_input(kind, key, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(HERE))
+def test_the_fuzzer_finds_what_breaks_and_keeps_the_smallest_input(kind, key, tmp_path):
     (tmp_path / "wrong.py").write_text(BAD.replace("{kind}", kind))
     program = f"""
 import sys
