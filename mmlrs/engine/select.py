@@ -49,7 +49,10 @@ def _selected(data: pa.Array | pa.ChunkedArray, rows: pa.Array) -> pa.Array | pa
         return pa.StructArray.from_arrays(members, fields=list(data.type), mask=absent)
     if isinstance(data, pa.Array):
         return _native.take(data, rows)
-    whole = pa.concat_arrays(data.chunks) if data.num_chunks else pa.array([], data.type)
+    if data.num_chunks == 1:
+        whole = data.chunk(0)
+    else:
+        whole = pa.concat_arrays(data.chunks) if data.num_chunks else pa.array([], data.type)
     return pa.chunked_array([_native.take(whole, rows)], type=data.type)
 
 

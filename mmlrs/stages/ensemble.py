@@ -135,7 +135,10 @@ class EnsembleByKey(_generated.EnsembleByKey):
         fields, columns = [], []
         for name, source in cols.items():
             field = table.schema.field(source)
-            column = table[source].combine_chunks()
+            try:
+                column = table[source].combine_chunks()
+            except pa.ArrowNotImplementedError:
+                raise self._refuse(source, field.type, _READS.format(self._stage)) from None
             made = self._mean(column, source, codes, len(first))
             keep = field.metadata if pa.types.is_nested(made.type) else None
             fields.append(pa.field(name, made.type, metadata=keep))

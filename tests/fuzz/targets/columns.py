@@ -6,8 +6,9 @@ import random
 import warnings
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
-from arrays import array
+from arrays import array, flat
 from checks import Broken, answered, each
 from samples import stages
 
@@ -15,6 +16,13 @@ from mmlrs.base import Estimator, stage_spec
 
 BATCH = 16
 SHORT = 96
+
+
+#: What polars and pandas have too.
+_KNOWN = [
+    pa.string(), pa.large_string(), pa.string_view(), pa.binary_view(), pa.binary(), pa.int64(), pa.uint8(), pa.float32(),
+    pa.float64(), pa.bool_(), pa.null(),
+]  # fmt: skip
 
 
 def item(rng: random.Random) -> Any:
@@ -40,18 +48,35 @@ def _check_one(given: Any) -> None:
         stage._set(handleInvalid=policy)
     if rng.random() < 0.2:
         table = table.slice(rng.randrange(table.num_rows), rng.randrange(3))
-    odd = array(rng, table.num_rows)
+    frame = rng.choice([None, None, None, "polars", "pandas"])
+    odd = flat(rng, rng.choice(_KNOWN), table.num_rows) if frame else array(rng, table.num_rows)
     odd.validate(full=True)
     if name in table.column_names:
         table = table.set_column(table.column_names.index(name), name, odd)
     else:
         table = table.append_column(name, odd)
-    ready = answered(lambda: stage.fit(table)) if isinstance(stage, Estimator) else stage
+    data = _framed(frame, table)
+    ready = answered(lambda: stage.fit(data)) if isinstance(stage, Estimator) else stage
     if ready is None:
         return
-    made = answered(lambda: ready.transform(table))
+    made = answered(lambda: ready.transform(data))
+    if frame is not None:
+        if made is not None and len(made) != table.num_rows and _keeps_rows(stage, policy):
+            raise Broken(f"{table.num_rows} rows became {len(made)}")
+        return
     if name == "__other__" and stage_spec(stage._stage)["rows"] == "kept":
         _unchanged(stage, policy, table, made)
+
+
+def _framed(frame: str | None, table: pa.Table) -> Any:
+    """The table as a data frame."""
+    if frame is None:
+        return table
+    return pl.from_arrow(table) if frame == "polars" else table.to_pandas()
+
+
+def _keeps_rows(stage: Any, policy: str) -> bool:
+    return stage_spec(stage._stage)["rows"] == "kept" and policy != "skip"
 
 
 def _unchanged(stage: Any, policy: str, table: pa.Table, made: Any) -> None:

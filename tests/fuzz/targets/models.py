@@ -195,7 +195,7 @@ def _weight(model: Any, rng: random.Random) -> None:
         case 4 if tensor.data_type == TensorProto.INT64:
             values = [
                 _size(rng) if rng.random() < 0.6 else int(v)
-                for v in np.frombuffer(tensor.raw_data, np.int64)[: 2**10]
+                for v in np.frombuffer(tensor.raw_data[: len(tensor.raw_data) // 8 * 8], np.int64)[:1024]
             ]
             tensor.raw_data = np.array(values, np.int64).tobytes()
         case 5:
