@@ -285,6 +285,8 @@ def watched(work: Callable[[Tell], None]) -> Any:
             for line in _lines(reading, child):
                 if isinstance(line, str):
                     hung = line
+                    os.kill(child, signal.SIGABRT)  # faulthandler writes where every thread is
+                    time.sleep(1)
                     os.kill(child, signal.SIGKILL)
                     break
                 yield json.loads(line)
@@ -295,7 +297,7 @@ def watched(work: Callable[[Tell], None]) -> Any:
         errors.seek(max(0, errors.tell() - 4000))
         said = errors.read().decode(errors="replace").strip()
     if hung is not None:
-        yield {"ended": hung}
+        yield {"ended": f"{hung}\n{said}"}
     elif status == 0:
         yield {"ended": ""}
     else:
