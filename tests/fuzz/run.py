@@ -16,6 +16,10 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parents[1]))
+os.environ |= {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}  # forks are safe where nothing has threads
 os.environ["RUST_BACKTRACE"] = "0"  # where a panic is, and not how it came there: a trace takes seconds
 
 import pandas as _  # noqa: E402, F401, ICN001 - pyarrow does it when rows become a table, else in every child anew

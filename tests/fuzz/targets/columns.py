@@ -6,7 +6,6 @@ import random
 import warnings
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
 from arrays import array, flat
 from checks import Broken, answered, each
@@ -72,6 +71,8 @@ def _framed(frame: str | None, table: pa.Table) -> Any:
     """The table as a data frame."""
     if frame is None:
         return table
+    import polars as pl  # starts threads, which must not be there when a child is made
+
     return pl.from_arrow(table) if frame == "polars" else table.to_pandas()
 
 
