@@ -2,12 +2,15 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-rust test-python bench notebooks lint format docs lock clean
+.PHONY: help setup build demo test test-rust test-python fuzz bench notebooks lint format docs lock clean
 
 ACTIVATE := . .venv/environment &&
 # The extension module has no test of its own and cannot link without an interpreter.
 RUST_TESTED := --workspace --exclude mmlrs-python
 ARGS ?=
+SECONDS ?= 60
+TARGET ?=
+SEED ?= 0
 
 help: ## Shows this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +31,9 @@ test-rust: setup
 
 test-python: setup
 	@$(ACTIVATE) scripts/test_python.sh
+
+fuzz: setup ## Mutated files, tables and params. SECONDS=60 for each target, TARGET=name of one, SEED=0.
+	@$(ACTIVATE) python tests/fuzz/run.py --seconds $(SECONDS) --seed $(SEED) $(TARGET:%=--target %)
 
 bench: setup ## Measures against the alternatives, rewrites docs/benchmarks.md. ARGS="--quick" or names of measures.
 	@$(ACTIVATE) python -m bench $(ARGS)

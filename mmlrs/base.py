@@ -22,7 +22,7 @@ from mmlrs._paths import PathLike
 from mmlrs.engine import table as tables
 from mmlrs.engine.datasets import is_spark, is_table, refused
 from mmlrs.engine.expr import Expr, Node, Source, Value, check_new, compile_program, resolve_all
-from mmlrs.engine.select import without_views
+from mmlrs.engine.select import with_views, without_views
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 if HAS_PYSPARK:
@@ -361,7 +361,10 @@ class Transformer(Stage, _Transformer):
 
     def _on_table(self, table: pa.Table) -> pa.Table:
         # Rust reads text and bytes in any form; of views pyarrow cannot compare or group rows.
-        return self._transform_table(table if isinstance(self, NativeTransformer) else without_views(table))
+        if isinstance(self, NativeTransformer):
+            return self._transform_table(table)
+        plain = without_views(table)
+        return with_views(self._transform_table(plain), plain, table)
 
     def _moves_rows(self) -> bool:
         """May the result have other rows than the dataset?"""

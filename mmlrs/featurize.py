@@ -290,9 +290,7 @@ class SummarizeData(_generated.SummarizeData):
 
 def _describable(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column of a type that the native core describes; of a nested one, where it is there."""
-    if pa.types.is_dictionary(column.type):
-        return column.cast(column.type.value_type)
-    if pa.types.is_nested(column.type):
+    if pa.types.is_nested(column.type) or pa.types.is_dictionary(column.type):
         return pc.if_else(pc.is_valid(column), True, None)
     return column
 

@@ -11,15 +11,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mmlrs.errors import DecodeError, SchemaMismatchError
+from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["to_numpy", "to_scipy"]
+__all__ = ["as_lists", "to_numpy", "to_scipy"]
 
 _MEMBERS = {"type", "size", "indices", "values"}
 _SPARSE = 0
+_DENSE = 1
 
 
 def to_numpy(column: Any) -> npt.NDArray[np.floating[Any]]:
@@ -41,6 +42,8 @@ def to_numpy(column: Any) -> npt.NDArray[np.floating[Any]]:
     ------
     DecodeError
         The vectors have different lengths, or one is damaged.
+    LimitExceededError
+        The matrix is too large for memory.
     SchemaMismatchError
         The column does not hold vectors.
 
@@ -60,7 +63,12 @@ def to_numpy(column: Any) -> npt.NDArray[np.floating[Any]]:
     shape = (len(rows.valid), rows.size)
     if rows.full:
         return rows.values.reshape(shape)
-    matrix = np.zeros(shape, rows.values.dtype)
+    try:
+        matrix = np.zeros(shape, rows.values.dtype)
+    except (MemoryError, ValueError):
+        raise LimitExceededError(
+            f"to_numpy: a matrix of {shape[0]} rows and {shape[1]} columns is too large for memory; use to_scipy"
+        ) from None
     numbers = np.flatnonzero(rows.valid)
     matrix[np.repeat(numbers, rows.counts), rows.columns] = rows.values
     matrix[~rows.valid] = np.nan
@@ -113,6 +121,23 @@ def to_scipy(column: Any) -> csr_matrix:
     matrix.eliminate_zeros()
     matrix.sort_indices()
     return matrix
+
+
+def as_lists(array: pa.StructArray, where: str, most: int) -> pa.ListArray:
+    """Return structs of Spark ML vectors as lists of 32-bit floats; `most` is how many numbers they may be in all."""
+    rows = _chunk(array, where)
+    sizes = np.zeros(len(array), np.int64)
+    sizes[rows.valid] = rows.sizes
+    ends = np.cumsum(sizes)
+    total = int(ends[-1]) if len(ends) else 0
+    if total > most:
+        raise LimitExceededError(
+            f"{where}: sparse vectors of {total} numbers in all are too large as dense ones; {most} are the most in a batch"
+        )
+    values = np.zeros(total, np.float32)
+    values[np.repeat((ends - sizes)[rows.valid], rows.counts) + rows.columns] = rows.values
+    offsets = pa.array(np.append(0, ends), pa.int32())
+    return pa.ListArray.from_arrays(offsets, pa.array(values), mask=pa.array(~rows.valid))
 
 
 @dataclass
@@ -224,26 +249,32 @@ def _structs(present: pa.StructArray, valid: npt.NDArray[np.bool_], function: st
         raise _no_vectors(function, f"has type {present.type}")
     counts = _counts(lists["values"])
     flat = _flat(lists["values"])
-    sparse = pc.fill_null(pc.equal(members["type"].cast(pa.int64()), _SPARSE), pa.scalar(value=False))
-    sparse = sparse.to_numpy(zero_copy_only=False)
-    if not sparse.any():
+    kinds = pc.fill_null(members["type"].cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    sparse = kinds == _SPARSE
+    broken = (kinds != _SPARSE) & (kinds != _DENSE)
+    broken |= lists["values"].is_null().to_numpy(zero_copy_only=False)
+    if not sparse.any() and not broken.any():
         return _dense(valid, counts, flat, 0)
     given = np.where(sparse, _counts(lists["indices"]), counts)
     sizes = pc.fill_null(members["size"].cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
     sizes = np.where(sparse, sizes, counts)
     columns = _places(counts)
     within = np.repeat(sparse, counts)
-    broken = (given != counts) | (sizes < 0)
+    broken |= (given != counts) | (sizes < 0)
     if not broken.any():
-        indices = _flat(lists["indices"].filter(pa.array(sparse))).to_numpy(zero_copy_only=False)
-        columns[within] = indices
-        outside = (columns < 0) | (columns >= np.repeat(sizes, counts))
-        broken[np.repeat(np.arange(len(counts)), counts)[outside]] = True
+        indices = pc.fill_null(_flat(lists["indices"].filter(pa.array(sparse))), -1)
+        columns[within] = indices.to_numpy(zero_copy_only=False)
+        rows = np.repeat(np.arange(len(counts)), counts)
+        broken[rows[(columns < 0) | (columns >= np.repeat(sizes, counts))]] = True
+        broken[rows[1:][(np.diff(columns) <= 0) & (np.diff(rows) == 0)]] = True
     if broken.any():
-        row = int(np.flatnonzero(valid)[np.argmax(broken)])
-        raise DecodeError(
-            f"{function}: row {row} is a damaged sparse vector: its indices must be as many as its values and below its size"
-        )
+        place = int(np.argmax(broken))
+        row = int(np.flatnonzero(valid)[place])
+        if sparse[place]:
+            what = "sparse vector: its indices must ascend, be as many as its values and below its size"
+        else:
+            what = "vector: its `type` must be 0 (sparse) or 1 (dense), and it must have `values`"
+        raise DecodeError(f"{function}: row {row} is a damaged {what}")
     return _Rows(valid, sizes, counts, columns, _numbers(flat), full=False)
 
 

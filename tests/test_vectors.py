@@ -13,7 +13,8 @@ from pyspark.ml.linalg import Vectors
 from scipy.sparse import csr_matrix
 
 import mmlrs
-from mmlrs.errors import DecodeError, SchemaMismatchError
+from mmlrs.engine.worker import Kernel
+from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
 from mmlrs.featurize import FastVectorAssembler
 from mmlrs.image import ImageFeaturizer
 from mmlrs.testing import sample_image
@@ -136,6 +137,11 @@ def test_vectors_of_different_length_are_one_clear_error():
         {"indices": []},
         {"size": None},
         {"indices": None},
+        {"indices": [None]},
+        {"values": None},
+        {"indices": [2, 1], "values": [1.0, 2.0]},
+        {"indices": [1, 1], "values": [1.0, 2.0]},
+        {"indices": [2**31 - 1]},
     ],
 )
 @pytest.mark.parametrize("function", [mmlrs.to_numpy, mmlrs.to_scipy])
@@ -143,6 +149,37 @@ def test_a_damaged_sparse_vector_is_named(function, wrong):
     column = pa.array([None, DENSE, {**SPARSE, **wrong}], STRUCT)
     with pytest.raises(DecodeError, match="row 2 is a damaged sparse vector"):
         function(column)
+
+
+@pytest.mark.parametrize("wrong", [{"type": 2}, {"type": -1}, {"values": None}])
+@pytest.mark.parametrize("function", [mmlrs.to_numpy, mmlrs.to_scipy])
+def test_a_vector_of_no_kind_or_without_values_is_named(function, wrong):
+    column = pa.array([DENSE, DENSE | wrong, SPARSE], STRUCT)
+    with pytest.raises(
+        DecodeError, match=r"row 1 is a damaged vector: its `type` must be 0 \(sparse\) or 1 \(dense\)"
+    ):
+        function(column)
+
+
+def test_a_declared_size_is_not_allocated_on_trust():
+    # More bytes than an address has: no machine can hold them.
+    column = pa.array([SPARSE | {"size": 2**31 - 1}] * 2**16, STRUCT)
+    with pytest.raises(
+        LimitExceededError, match="65536 rows and 2147483647 columns is too large for memory; use to_scipy"
+    ):
+        mmlrs.to_numpy(column)
+    with pytest.raises(
+        LimitExceededError,
+        match=r"^column `v`: sparse vectors of \d+ numbers in all .* 268435456 are the most",
+    ):
+        Kernel("", ("v",), ("plain",), ())._sources([column])
+
+
+def test_sparse_vectors_of_a_batch_become_lists_for_stages_that_read_no_vectors():
+    column = pa.array([None, SPARSE, DENSE, None], STRUCT)
+    [made] = Kernel("", ("v",), ("plain",), ())._sources([column[1:]])
+    assert made.type == pa.list_(pa.float32())
+    assert made.to_pylist() == [[0.0, 0.0, 5.0], [1.0, 0.0, 2.0], None]
 
 
 @pytest.mark.parametrize(

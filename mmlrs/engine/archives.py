@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,8 @@ __all__ = ["Entries"]
 
 #: Content of a batch of entries.
 _BATCH_BYTES = 32 * 1024 * 1024
+#: The largest number of the column `length`; an entry may say more.
+_MAX_LENGTH = 2**63 - 1
 _TYPES = {"path": pa.string(), "length": pa.int64(), "content": pa.binary()}
 
 
@@ -61,16 +62,23 @@ class Entries:
 
         try:
             file = zipfile.ZipFile(io.BytesIO(content or b""))
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
+        except Exception:  # noqa: BLE001 - what a damaged directory raises depends on where the damage is
             length = len(content or b"")
             damage = f"damaged archive: {length} bytes that are no zip file, or one that was cut off"
             yield pa.RecordBatch.from_pylist([row(path, length, None, damage)], schema=schema)
             return
-        for entry in file.infolist():
-            if entry.is_dir():
+        overlapping = _overlapping(file)
+        for i, entry in enumerate(file.infolist()):
+            # A folder; `is_dir` fails on an entry without a name.
+            if entry.filename.endswith("/"):
                 continue
-            data, why = self._content(file, entry)
-            rows.append(row(f"{path}/{entry.filename}", entry.file_size, data, why))
+            data: bytes | None
+            why: str | None
+            if i in overlapping:
+                data, why = None, "damaged archive entry: it reaches into the next one"
+            else:
+                data, why = self._content(file, entry)
+            rows.append(row(f"{path}/{entry.filename}", min(entry.file_size, _MAX_LENGTH), data, why))
             size += len(data or b"")
             if size >= _BATCH_BYTES:
                 yield pa.RecordBatch.from_pylist(rows, schema=schema)
@@ -87,8 +95,24 @@ class Entries:
                 data = stream.read(self.max_bytes + 1)
         except NotImplementedError:
             return None, f"unsupported archive entry: compression method {entry.compress_type}"
-        except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError, zlib.error):
+        except Exception:  # noqa: BLE001 - every compression has errors of its own, and others for want of memory
             return None, "damaged archive entry: its bytes do not unpack to what the archive says"
         if len(data) > self.max_bytes:
             return None, f"too large: {entry.file_size} bytes exceed max_bytes of {self.max_bytes}"
         return data, None
+
+
+def _overlapping(file: zipfile.ZipFile) -> set[int]:
+    """Return the numbers of the entries that reach into the next one.
+
+    No program writes such archives. In one that somebody made, each of many entries unpacks the same bytes, and a small file
+    becomes as much data as one likes.
+    """
+    entries = file.infolist()
+    order = sorted(range(len(entries)), key=lambda i: entries[i].header_offset)
+    ends = [entries[i].header_offset for i in order[1:]]
+    return {
+        i
+        for i, end in zip(order, ends, strict=False)
+        if entries[i].header_offset + entries[i].compress_size >= end
+    }

@@ -67,7 +67,7 @@ def with_metadata(table: pa.Table, facts: dict[str, dict[str, Any]]) -> pa.Table
             for k, v in facts.get(field.name, {}).items()
         }
         fields.append(field.with_metadata({**(field.metadata or {}), **new}) if new else field)
-    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
+    return pa.Table.from_arrays(table.columns, schema=pa.schema(fields, metadata=table.schema.metadata))
 
 
 def to_spark(spark: SparkSession, data: pa.Table) -> Any:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs.engine.batches import is_list
+from mmlrs.engine.select import items, pieces, taken
 
 __all__ = ["LEVELS", "ORIGIN", "decoded", "restored"]
 
@@ -51,17 +52,21 @@ def decoded(table: pa.Table) -> pa.Table:
     return table
 
 
-def restored(table: pa.Table, before: pa.Table) -> pa.Table:
-    """Return a table with the types back that columns had before they were decoded, as far as no stage has changed them."""
+def restored(table: pa.Table, before: pa.Table, plain: pa.Table) -> pa.Table:
+    """Return a table with the types back that columns had before they were decoded, as far as no stage has changed them.
+
+    `plain` is the decoded table that the stage read.
+    """
+    here = {f.name for f, was in zip(plain.schema, before.schema) if f.type != was.type}
     for i, field in enumerate(table.schema):
         metadata = dict(field.metadata or {})
         origin = metadata.pop(ORIGIN.encode(), None)
-        if origin is None:
-            continue
+        if origin is None or origin.decode() not in here:
+            continue  # what the stage around this one has decoded it encodes itself
         metadata.pop(LEVELS.encode(), None)
         column = table.column(i)
         if before.column_names.count(origin.decode()) == 1:
-            column = _encoded(column, before.column(origin.decode()))
+            column = _encoded(column, before.column(origin.decode()), plain.column(origin.decode()))
         made = pa.field(field.name, column.type, field.nullable, metadata=metadata or None)
         table = table.set_column(i, made, column)
     return table
@@ -70,7 +75,7 @@ def restored(table: pa.Table, before: pa.Table) -> pa.Table:
 def _plain(kind: pa.DataType) -> pa.DataType:
     """Return the type of the values where a type is, or holds, a dictionary; otherwise the type itself."""
     if pa.types.is_dictionary(kind):
-        if pa.types.is_nested(kind.value_type):
+        if not _is_flat(kind.value_type):
             return kind  # no stage reads those
         return pa.large_string() if kind.value_type == pa.string_view() else kind.value_type
     if is_list(kind):
@@ -82,6 +87,15 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
+def _is_flat(kind: pa.DataType) -> bool:
+    """Does a type hold values without any structure of their own?"""
+    structured = (pa.types.is_nested, pa.types.is_dictionary, pa.types.is_run_end_encoded)
+    views = (pa.types.is_list_view, pa.types.is_large_list_view)
+    return not isinstance(kind, pa.BaseExtensionType) and not any(
+        check(kind) for check in (*structured, *views)
+    )
+
+
 def _values(array: pa.Array, plain: pa.DataType) -> pa.Array:
     """Return an array with the values of dictionaries in their place; `plain` is the type that it has then."""
     if array.type == plain:
@@ -89,14 +103,14 @@ def _values(array: pa.Array, plain: pa.DataType) -> pa.Array:
     if pa.types.is_null(plain):
         return pa.nulls(len(array))
     if pa.types.is_dictionary(array.type):
-        return array.dictionary.cast(plain).take(array.indices)
+        return taken(array.dictionary.cast(plain), array.indices)
     if pa.types.is_struct(array.type):
         members = [_values(array.field(i), member.type) for i, member in enumerate(plain)]
         return pa.StructArray.from_arrays(members, fields=list(plain), mask=array.is_null())
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int64())
-    items = _values(pc.list_flatten(array), plain.value_type)
-    return pa.LargeListArray.from_arrays(offsets, items, type=plain, mask=array.is_null())
+    inner = _values(items(array), plain.value_type)
+    return pa.LargeListArray.from_arrays(offsets, inner, type=plain, mask=array.is_null())
 
 
 def _is_empty(column: pa.ChunkedArray) -> bool:
@@ -114,12 +128,15 @@ def _levels(column: pa.ChunkedArray) -> list[Any] | None:
     """Return the levels of an encoded column as values of JSON; None where there are too many, or none."""
     if not column.num_chunks:
         return None
-    values = column.unify_dictionaries().chunk(0).dictionary
+    try:
+        values = column.unify_dictionaries().chunk(0).dictionary
+        kind = values.type
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+            values = values.cast(pa.string())
+    except pa.ArrowException:
+        return None  # bytes that are no text, and types of which no stage learns levels
     if len(values) > _MOST_DECLARED:
         return None
-    kind = values.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        values = values.cast(pa.string())
     return [_finite(value) for value in values.to_pylist() if value is not None]
 
 
@@ -130,18 +147,22 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _encoded(column: pa.ChunkedArray, before: pa.ChunkedArray) -> pa.ChunkedArray:
+def _encoded(column: pa.ChunkedArray, before: pa.ChunkedArray, plain: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column as the dictionary that it was; as it is where it has other values now."""
     if pa.types.is_null(column.type):
         return pa.chunked_array([pa.nulls(len(column), before.type)])
-    plain = _plain(before.type)
-    if column.type != plain or not before.num_chunks:
+    if column.type != plain.type or not before.num_chunks:
         return column
+    if pieces(column) == pieces(plain) or column.equals(plain):
+        return before
     if not pa.types.is_dictionary(before.type):
-        same = column.equals(pa.chunked_array([_values(chunk, plain) for chunk in before.chunks], plain))
-        return before if same else column
-    values = before.unify_dictionaries().chunk(0).dictionary
-    places = pc.index_in(column, value_set=values.cast(plain)).cast(before.type.index_type)
+        return column
+    try:
+        values = before.unify_dictionaries().chunk(0).dictionary
+        found = pc.index_in(column, value_set=values.cast(plain.type), skip_nulls=True)
+        places = found.cast(before.type.index_type)
+    except pa.ArrowException:
+        return column  # a type that pyarrow cannot look up
     if places.null_count != column.null_count:
         return column
     chunks = [pa.DictionaryArray.from_arrays(p, values, ordered=before.type.ordered) for p in places.chunks]

@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 
 from mmlrs import _native
 
-__all__ = ["filtered", "taken", "without_views"]
+__all__ = ["filtered", "items", "pieces", "taken", "with_views", "without_views"]
 
 
 def filtered(data: Any, mask: pa.Array | pa.ChunkedArray) -> Any:
     """Return the rows of an array, a batch or a table where the mask is true; a null mask drops the row."""
     if isinstance(data, pa.Table | pa.RecordBatch):
+        if not mask.null_count and pc.all(mask).as_py() is not False:
+            return data
         arrays = [filtered(column, mask) for column in data.columns]
         return type(data).from_arrays(arrays, schema=data.schema) if arrays else data.filter(mask)
     try:
@@ -40,9 +42,17 @@ def taken(data: Any, rows: pa.Array) -> Any:
 
 
 def _selected(data: pa.Array | pa.ChunkedArray, rows: pa.Array) -> pa.Array | pa.ChunkedArray:
+    if isinstance(data, pa.StructArray):
+        # Member by member: a slice of a struct in a struct does not cross to Rust.
+        members = [taken(data.field(i), rows) for i in range(len(data.type))]
+        absent = pc.fill_null(data.is_null().take(rows), pa.scalar(value=True))
+        return pa.StructArray.from_arrays(members, fields=list(data.type), mask=absent)
     if isinstance(data, pa.Array):
         return _native.take(data, rows)
-    whole = pa.concat_arrays(data.chunks) if data.num_chunks else pa.array([], data.type)
+    if data.num_chunks == 1:
+        whole = data.chunk(0)
+    else:
+        whole = pa.concat_arrays(data.chunks) if data.num_chunks else pa.array([], data.type)
     return pa.chunked_array([_native.take(whole, rows)], type=data.type)
 
 
@@ -81,7 +91,82 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _without_views(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return an array as `kind`, its type in one piece. pyarrow's casts of lists of views damage what lies in them."""
+    if array.type == kind:
+        return array
     if pa.types.is_dictionary(kind):
         values = _without_views(array.dictionary, kind.value_type)
         return pa.DictionaryArray.from_arrays(array.indices, values, ordered=kind.ordered)
+    if pa.types.is_struct(kind):
+        members = [_without_views(array.field(i), member.type) for i, member in enumerate(kind)]
+        return pa.StructArray.from_arrays(members, fields=list(kind), mask=array.is_null())
+    if pa.types.is_fixed_size_list(kind):
+        inner = array.values.slice(array.offset * kind.list_size, len(array) * kind.list_size)
+        return pa.FixedSizeListArray.from_arrays(
+            _without_views(inner, kind.value_type), type=kind, mask=array.is_null()
+        )
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        width = pa.int32() if pa.types.is_list(kind) else pa.int64()
+        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), width)
+        make = pa.ListArray if pa.types.is_list(kind) else pa.LargeListArray
+        inner = _without_views(items(array), kind.value_type)
+        return make.from_arrays(offsets, inner, type=kind, mask=array.is_null())
     return array.cast(kind)
+
+
+def items(array: pa.Array) -> pa.Array:
+    """Return what the rows of an array of lists hold, one after the other. Null rows hold nothing, whatever lies behind them."""
+    if pa.types.is_fixed_size_list(array.type):
+        size = array.type.list_size
+        starts = (array.offset + np.arange(len(array))) * size
+        sizes = np.full(len(array), size)
+    elif pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        offsets = array.offsets.to_numpy(zero_copy_only=False)
+        if not array.null_count:
+            return array.values.slice(offsets[0], offsets[-1] - offsets[0])
+        starts, sizes = offsets[:-1], np.diff(offsets)
+    else:
+        starts, sizes = (a.to_numpy(zero_copy_only=False) for a in (array.offsets, array.sizes))
+    sizes = np.where(array.is_valid().to_numpy(zero_copy_only=False), sizes, 0)
+    ends = np.cumsum(sizes)
+    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - sizes), sizes)
+    return taken(array.values, pa.array(places, pa.int64()))
+
+
+def with_views(made: pa.Table, plain: pa.Table, before: pa.Table) -> pa.Table:
+    """Return what a stage made of `plain` with the types that columns had `before`, as far as the stage left them alone."""
+    pairs = [(b, p) for b, p in zip(before.columns, plain.columns) if b.type != p.type]
+    if not pairs:
+        return made
+    whole = {pieces(p): b for b, p in pairs}
+    changed = {
+        name: column for name, column in zip(before.column_names, before.columns) if _is_view(column.type)
+    }
+    for i, field in enumerate(made.schema):
+        column = made.column(i)
+        original = changed.get(field.name)
+        if (found := whole.get(pieces(column))) is not None and _plain_type(found.type) == field.type:
+            made = made.set_column(i, field.with_type(found.type), found)
+        elif original is not None and _plain_type(original.type) == field.type:
+            made = made.set_column(i, field.with_type(original.type), column.cast(original.type))
+    return made
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return pa.types.is_string_view(kind) or pa.types.is_binary_view(kind)
+
+
+def pieces(column: pa.ChunkedArray) -> tuple[Any, ...]:
+    """Return which memory a column is: two columns of one type that have the same are the same, with NaN and all.
+
+    Dictionaries have memory of their own, which is not told here.
+    """
+    found: list[tuple[Any, int, int]] = []
+    for chunk in column.chunks:
+        where = tuple(0 if buffer is None else buffer.address for buffer in chunk.buffers())
+        if found and found[-1][0] == where and found[-1][1] + found[-1][2] == chunk.offset:
+            found[-1] = (where, found[-1][1], found[-1][2] + len(chunk))
+        elif len(chunk):
+            found.append((where, chunk.offset, len(chunk)))
+    return tuple(found)

@@ -224,7 +224,8 @@ def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table], *, moves: bool 
     `moves` says that the work may take rows.
     """
     before = _as_arrow(dataset, index=moves)
-    return from_table(restored(work(decoded(before)), before), dataset)
+    plain = decoded(before)
+    return from_table(restored(work(plain), before, plain), dataset)
 
 
 def attributes(field: pa.Field) -> dict[str, Any]:

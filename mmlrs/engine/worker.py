@@ -13,6 +13,10 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs.errors import IoError, MmlrsError
+from mmlrs.vectors import as_lists
+
+#: Numbers of a batch of sparse vectors that become lists: 1 GiB.
+_MOST_DENSE = 2**28
 
 __all__ = ["VECTOR_MEMBERS", "Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_struct"]
 
@@ -119,12 +123,12 @@ class Kernel:
         """Return one array for each source."""
         rest = iter(arrays)
         sources = []
-        for form in self.forms:
+        for name, form in zip(self.names, self.forms, strict=True):
             if form == "split":
                 sources.append(_joined([_whole(next(rest)) for _ in VECTOR_MEMBERS]))
             else:
                 array = _whole(next(rest))
-                sources.append(array if form == "vector" else _plain(array))
+                sources.append(array if form == "vector" else _plain(array, name))
         return sources
 
     def load(self) -> _Loaded:
@@ -151,10 +155,10 @@ def _whole(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def _plain(array: pa.Array) -> pa.Array:
+def _plain(array: pa.Array, name: str) -> pa.Array:
     """Return the array; the struct of a Spark ML vector becomes a list of its values."""
     if pa.types.is_struct(array.type) and {f.name for f in array.type} == set(VECTOR_MEMBERS):
-        return _dense(array)
+        return as_lists(array, f"column `{name}`", _MOST_DENSE)
     return array
 
 
@@ -164,19 +168,6 @@ def _joined(members: list[pa.Array]) -> pa.StructArray:
     return pa.StructArray.from_arrays(
         [kinds.fill_null(0), *members[1:]], names=list(VECTOR_MEMBERS), mask=kinds.is_null()
     )
-
-
-def _dense(array: pa.StructArray) -> pa.Array:
-    rows = []
-    for row in array.to_pylist():
-        if row is None or row["type"] == 1:
-            rows.append(None if row is None else row["values"])
-            continue
-        values = [0.0] * row["size"]
-        for i, v in zip(row["indices"], row["values"], strict=True):
-            values[i] = v
-        rows.append(values)
-    return pa.array(rows, pa.list_(pa.float32()))
 
 
 def vector_struct(array: pa.Array) -> pa.StructArray:

@@ -135,7 +135,10 @@ class EnsembleByKey(_generated.EnsembleByKey):
         fields, columns = [], []
         for name, source in cols.items():
             field = table.schema.field(source)
-            column = table[source].combine_chunks()
+            try:
+                column = table[source].combine_chunks()
+            except pa.ArrowNotImplementedError:
+                raise self._refuse(source, field.type, _READS.format(self._stage)) from None
             made = self._mean(column, source, codes, len(first))
             keep = field.metadata if pa.types.is_nested(made.type) else None
             fields.append(pa.field(name, made.type, metadata=keep))
@@ -153,14 +156,16 @@ class EnsembleByKey(_generated.EnsembleByKey):
         codes: Ints = np.zeros(table.num_rows, np.int64)
         first: Ints = np.zeros(0, np.int64)
         for name in keys:
-            column = table[name].combine_chunks()
-            if pa.types.is_dictionary(column.type):
-                column = column.cast(column.type.value_type)
-            if pa.types.is_nested(column.type):
+            column = table[name]
+            if pa.types.is_nested(column.type) or pa.types.is_dictionary(column.type):
                 raise self._refuse(name, column.type, "it cannot be a key")
-            if pa.types.is_float32(column.type) or pa.types.is_float64(column.type):
-                column = pc.add(column, pa.scalar(0.0, column.type))  # one zero
-            encoded = column.dictionary_encode(null_encoding="encode")
+            try:
+                column = column.combine_chunks()
+                if pa.types.is_float32(column.type) or pa.types.is_float64(column.type):
+                    column = pc.add(column, pa.scalar(0.0, column.type))  # one zero
+                encoded = column.dictionary_encode(null_encoding="encode")
+            except pa.ArrowNotImplementedError:
+                raise self._refuse(name, column.type, "it cannot be a key") from None
             indices = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
             joint = codes * (len(encoded.dictionary) + 1) + indices
             _, first, codes = np.unique(joint, return_index=True, return_inverse=True)
@@ -191,7 +196,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
         if pa.types.is_boolean(kind):
             column = column.cast(pa.int8())
         there = column.is_valid().to_numpy(zero_copy_only=False)
-        values = column.cast(pa.float64()).drop_null().to_numpy(zero_copy_only=False)
+        values = column.cast(pa.float64(), safe=False).drop_null().to_numpy(zero_copy_only=False)
         return _means(codes[there], values, np.bincount(codes[there], minlength=groups))
 
     def _mean_of_lists(self, lists: _Lists, name: str, codes: Ints, groups: int, *, absent: bool) -> pa.Array:

@@ -11,7 +11,7 @@ from mmlrs._generated import stages as _generated
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.ddl import arrow_type
 from mmlrs.engine.table import batches_of
-from mmlrs.errors import ExecutionError, InvalidParamError, SchemaMismatchError
+from mmlrs.errors import DecodeError, ExecutionError, InvalidParamError, SchemaMismatchError
 
 __all__ = ["Lambda", "UDFTransformer"]
 
@@ -163,7 +163,10 @@ class _Calls:
     def by_row(self, columns: list[pa.Array]) -> pa.Array:
         """Call the function once per row, with Python values."""
         made = []
-        values = [column.to_pylist(maps_as_pydicts="strict") for column in columns]
+        try:
+            values = [column.to_pylist(maps_as_pydicts="strict") for column in columns]
+        except (OverflowError, ValueError) as error:
+            raise DecodeError(f"{self._where}: holds a value that Python cannot hold: {error}") from None
         for row in zip(*values, strict=True):
             try:
                 made.append(self._function(*row))

@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmlrs.engine.batches import is_list
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.table import is_vector_struct
-from mmlrs.errors import LimitExceededError, SchemaMismatchError
+from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
 from mmlrs.train.scored import Scored
 
 __all__ = ["labels_in"]
@@ -33,7 +34,7 @@ def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
     size = _table_size(dataset, scored.scores) if on_table else _spark_size(dataset, scored.scores)
     if on_table:
         kind = refuse_aside(stage._stage, dataset.schema.field(scored.label)).type
-        if pa.types.is_nested(kind):
+        if not _holds_labels(kind):
             raise SchemaMismatchError(
                 f"{stage._stage}: column `{scored.label}`: has type {kind}; a label is text, a number, a boolean, a date or a "
                 "timestamp"
@@ -53,6 +54,20 @@ def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
             f"{len(labels)}; `labels` tells the order of the classes"
         )
     return labels
+
+
+def _holds_labels(kind: pa.DataType) -> bool:
+    types = pa.types
+    checks = (
+        types.is_integer,
+        types.is_floating,
+        types.is_decimal,
+        types.is_boolean,
+        types.is_date,
+        types.is_timestamp,
+    )
+    texts = (types.is_string, types.is_large_string, types.is_null)
+    return any(check(kind) for check in (*checks, *texts))
 
 
 def _plain(value: Any) -> Any:
@@ -86,23 +101,29 @@ def _is_place(label: Any, size: int) -> bool:
 
 def _table_labels(table: pa.Table, name: str) -> list[Any]:
     column = table[name]
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    values: list[Any] = pc.unique(column).slice(0, _MOST + 2).to_pylist()
+    try:
+        try:
+            column = pc.unique(column).slice(0, _MOST + 2)
+        except pa.ArrowNotImplementedError:  # narrow decimals and floats
+            return list(dict.fromkeys(column.to_pylist()))
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError) as error:
+        raise DecodeError(f"column `{name}`: holds a label that Python cannot hold: {error}") from None
     return values
 
 
 def _table_size(table: pa.Table, name: str) -> int:
     """Return the number of slots of the first vector; 2 for numbers, which tell the other one."""
     kind = table.schema.field(name).type
-    if not pa.types.is_nested(kind):
+    if not is_vector_struct(kind) and not is_list(kind):
         return 2
     row = next((row for batch in table[name].chunks for row in batch.slice(0, 64) if row.is_valid), None)
     if row is None:
         return 2
     if is_vector_struct(kind) and row["size"].is_valid:
         return int(row["size"].as_py())
-    return len(row["values"] if is_vector_struct(kind) else row)
+    values = row["values"] if is_vector_struct(kind) else row
+    return len(values) if values.is_valid else 2
 
 
 def _spark_labels(df: Any, name: str) -> list[Any]:

@@ -1,0 +1,73 @@
+"""States of estimators as workers send them, and the files of what a fit has learned, with changed bytes and values."""
+
+from __future__ import annotations
+
+import json
+import random
+from functools import lru_cache
+from typing import Any
+
+from checks import answered, each
+from mutate import changed, damaged
+from samples import stages
+
+from mmlrs import _native
+from mmlrs.base import NativeEstimator, NativeTransformer, stage_spec
+
+BATCH = 64
+SHORT = 512
+
+
+@lru_cache
+def _states() -> list[tuple[Any, Any, bytes]]:
+    """Estimators, the data of each, and its state."""
+    made = []
+    for stage, table in stages():
+        if isinstance(stage, NativeEstimator):
+            data = table.select(stage._inputs()).combine_chunks()
+            fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), data.schema)
+            fit.update(data.to_batches()[0], 1)
+            made.append((stage, data, fit.state()))
+    return made
+
+
+@lru_cache
+def _files() -> list[tuple[Any, Any, str, bytes]]:
+    """Stages with files that are no models, the data of each, the param and the content."""
+    made = []
+    for stage, table in stages():
+        if isinstance(stage, NativeTransformer):
+            for param in stage_spec(stage._stage)["params"]:
+                if param["type"] == "file" and stage._value(param["name"]) is not None:
+                    made.append((stage, table, param["name"], stage._value(param["name"]).read()))
+    return made
+
+
+def item(rng: random.Random) -> Any:
+    """Is it a state or a file, the number of its stage, and the content."""
+    found: Any = rng.choice([_states, _files])()
+    number = rng.randrange(len(found))
+    content = found[number][-1]
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return len(found[number]) == 3, number, damaged(content, rng)
+    return len(found[number]) == 3, number, json.dumps(changed(value, rng)).encode()
+
+
+def check(items: list[Any]) -> None:
+    each(items, _check_one)
+
+
+def _check_one(given: Any) -> None:
+    state, number, content = given
+    if state:
+        stage, data, _ = _states()[number]
+        fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), data.schema)
+        fit.update(data.to_batches()[0], 1)
+        answered(lambda: fit.merge(content))
+        model, values = fit.finish()
+        answered(lambda: stage._model(model, values).transform(data))
+        return
+    stage, data, name, _ = _files()[number]
+    stage.copy()._set(**{name: content}).transform(data)
