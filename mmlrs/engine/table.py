@@ -213,7 +213,7 @@ def _as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def batches_of(table: pa.Table, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
     """Return the table in batches of at most `rows` rows; the data is not copied."""
-    for batch in table.to_batches(max_chunksize=rows):
+    for batch in table.to_batches(max_chunksize=max(rows, 1)):
         if batch.num_rows:
             yield batch
 
