@@ -106,7 +106,7 @@ PICTURES = {"0.1": (640, 480, 90, 4.0), "0.5": (1600, 1200, 90, 5.0), "5": (4032
 PICTURE_ROWS = {"0.1": 600, "0.5": 300, "5": 64}
 
 JOBS = (
-    Job("no work: Spark and its workers", "nothing", write_nothing, 0),
+    Job("no work: Spark and its workers", "nothing", write_nothing, 10_000),
     *(
         Job(f"pictures of {size} MB, {where}", kind, partial(write, *PICTURES[size]), PICTURE_ROWS[size])
         for size in PICTURES
@@ -190,8 +190,8 @@ def settings_table(rows: Sequence[tuple[Job, Peaks]]) -> str:
     )
     lines = [
         f"| {job.what} | "
-        + " | ".join(f"{settings(peaks, cores)[0]:,}m" for cores in EXECUTORS)
-        + f" | {f'{settings(peaks, 1)[1]:,}m' if peaks.worker else 'none'} |"
+        + " | ".join(f"{settings(peaks, cores)[0]}m" for cores in EXECUTORS)
+        + f" | {f'{settings(peaks, 1)[1]}m' if peaks.worker else 'none'} |"
         for job, peaks in rows
     ]
     return "\n".join([f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *lines])
