@@ -10,6 +10,7 @@ from bench import report
 from bench.decode import decode, quality
 from bench.features import features
 from bench.measure import Figure, Measure, Setting
+from bench.memory import memory
 from bench.model import model
 from bench.plan import plan
 from bench.spark_job import spark_job
@@ -29,6 +30,7 @@ MEASURES: dict[str, Measure] = {
     "features": features,
     "train": train,
     "tune": tune,
+    "memory": memory,
 }
 
 

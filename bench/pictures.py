@@ -39,13 +39,24 @@ def colour_photographs() -> dict[str, Pixels]:
     return {n: p for n, p in photographs().items() if not np.array_equal(p[..., 0], p[..., 2])}
 
 
-def jpeg(pixels: Pixels, width: int | None = None, height: int | None = None) -> bytes:
-    """A JPEG file of quality 90 with 4:2:0 colour, as cameras write, resized when a size is given."""
+def jpeg(
+    pixels: Pixels,
+    width: int | None = None,
+    height: int | None = None,
+    *,
+    quality: int = 90,
+    noise: float = 0.0,
+) -> bytes:
+    """A JPEG file with 4:2:0 colour, as cameras write, resized when a size is given; noise has this standard deviation."""
     picture = Image.fromarray(pixels)
     if width is not None and height is not None:
         picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+    if noise:
+        values = np.asarray(picture, dtype=np.float32)
+        values = values + np.random.default_rng(0).normal(0, noise, (*values.shape[:2], 1)).astype(np.float32)
+        picture = Image.fromarray(values.clip(0, 255).astype(np.uint8))
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=90, subsampling="4:2:0")
+    picture.save(file, "JPEG", quality=quality, subsampling="4:2:0")
     return file.getvalue()
 
 

@@ -92,6 +92,22 @@ def test_a_grid_is_every_combination():
     assert len(trials(tuner([text], space, numRuns=40), [text], space)) == 6
 
 
+def test_a_grid_of_more_points_than_fit_into_memory_is_drawn_from_and_never_listed():
+    text = TextFeaturizer(inputCol="t")
+    space = space_of(
+        GridSpace,
+        (text, "numFeatures", IntRangeHyperParam(1, 2_000_000_000)),
+        (text, "minDocFreq", IntRangeHyperParam(1, 1_000_000)),
+    )
+    few = values_of(trials(tuner([text], space, numRuns=5), [text], space))
+    assert len(set(few)) == 5
+    assert all(1 <= slots < 2_000_000_000 and 1 <= least < 1_000_000 for slots, least in few)
+    with pytest.raises(
+        InvalidParamError, match=r"TuneHyperparameters: param `paramSpace`: the grid has \d+ points"
+    ):
+        trials(tuner([text], space), [text], space)
+
+
 def test_each_model_gets_its_own_params_alone():
     a, b, plain = TextFeaturizer(inputCol="t"), TextFeaturizer(inputCol="u"), TextFeaturizer(inputCol="v")
     space = space_of(

@@ -1,12 +1,15 @@
 """The benchmarks' own arithmetic, and that the peers do the work they claim."""
 
+import sys
+
 import numpy as np
 import onnxruntime
 import pytest
 
-from bench import peers, pictures, report
+from bench import memory, peers, pictures, report
 from bench.measure import Comparison, Figure, side_by_side
 from bench.networks import RESNET50, SQUEEZENET
+from bench.processes import Peaks, watch
 
 
 def test_the_ratio_is_the_median_over_pairs():
@@ -53,3 +56,30 @@ def test_the_batched_graph_computes_what_the_original_does(network):
     ]
     got = peers.infer(peers.session(network), network, tensors, batch=2)
     np.testing.assert_allclose(got, np.stack(expected), rtol=1e-4, atol=1e-7)
+
+
+def test_the_peak_of_a_program_is_seen_and_its_failure_is_an_error():
+    peaks, out = watch(
+        [sys.executable, "-c", "import time; b = b'x' * (64 << 20); time.sleep(0.3); print(len(b))"], 60
+    )
+    assert int(out) == 64 << 20
+    assert 64 << 10 < peaks.client < 256 << 10
+    assert not peaks.pids
+    with pytest.raises(RuntimeError, match="no such luck"):
+        watch([sys.executable, "-c", "raise SystemExit('no such luck')"], 60)
+
+
+def test_the_overhead_is_the_jvm_beyond_its_heap_and_a_worker_for_each_core_and_a_quarter():
+    peaks = Peaks(jvm=1524 << 10, worker=300 << 10, worker_space=1600 << 10)
+    assert memory.settings(peaks, 2) == (1408, 4096)  # 1.25 x (500 + 2 x 300), in steps of 128
+    assert memory.settings(peaks, 4) == (2176, 8064)
+
+
+def test_the_guide_gets_both_tables_and_keeps_its_words():
+    job = memory.Job("pictures", "files", memory.write_nothing, 7)
+    page = memory.PAGE.read_text()
+    text = memory.written(page, [(job, Peaks(jvm=1524 << 10, client=100 << 10))])
+    assert "| pictures | 7 | 500 | none | none | none | none | 100 |" in text
+    assert "| pictures | 640m | 640m | 640m | none |" in text
+    assert text.splitlines()[:5] == page.splitlines()[:5]
+    assert memory.written(text, []).count("| pictures |") == 0

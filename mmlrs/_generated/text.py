@@ -63,7 +63,7 @@ class TextFeaturizer(NativeEstimator):
         Count n-grams instead of tokens: `nGramLength` tokens with a space between. A text of fewer tokens has
         none.
     nGramLength : int, default 2
-        Number of tokens of an n-gram. Must be at least 1.
+        Number of tokens of an n-gram. Must be between 1 and 1000.
     binary : bool, default False
         Count every term of a text once, however often it occurs there.
     numFeatures : int, default 262144
@@ -109,7 +109,7 @@ class TextFeaturizer(NativeEstimator):
     defaultStopWordLanguage: Param[Any] = Param(undefined(), "defaultStopWordLanguage", "Language of the stop words: one that Spark ships a list for, or \"custom\" for those of `stopWords`. Must be one of \"custom\", \"danish\", \"dutch\", \"english\", \"finnish\", \"french\", \"german\", \"hungarian\", \"italian\", \"norwegian\", \"portuguese\", \"russian\", \"spanish\", \"swedish\", \"turkish\".", Convert.str)
     stopWords: Param[Any] = Param(undefined(), "stopWords", "The stop words where `defaultStopWordLanguage` is \"custom\".", Convert.str_list)
     useNGram: Param[Any] = Param(undefined(), "useNGram", "Count n-grams instead of tokens: `nGramLength` tokens with a space between. A text of fewer tokens has none.", Convert.bool)
-    nGramLength: Param[Any] = Param(undefined(), "nGramLength", "Number of tokens of an n-gram. Must be at least 1.", Convert.int)
+    nGramLength: Param[Any] = Param(undefined(), "nGramLength", "Number of tokens of an n-gram. Must be between 1 and 1000.", Convert.int)
     binary: Param[Any] = Param(undefined(), "binary", "Count every term of a text once, however often it occurs there.", Convert.bool)
     numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot is that of Spark's `HashingTF`. Must be between 1 and 2147483647.", Convert.int)
     minDocFreq: Param[Any] = Param(undefined(), "minDocFreq", "Slots in fewer texts than this weigh 0. Must be at least 0.", Convert.int)
@@ -396,7 +396,7 @@ class TextFeaturizerModel(NativeModel):
         Count n-grams instead of tokens: `nGramLength` tokens with a space between. A text of fewer tokens has
         none.
     nGramLength : int, default 2
-        Number of tokens of an n-gram. Must be at least 1.
+        Number of tokens of an n-gram. Must be between 1 and 1000.
     binary : bool, default False
         Count every term of a text once, however often it occurs there.
     numFeatures : int, default 262144
@@ -441,7 +441,7 @@ class TextFeaturizerModel(NativeModel):
     defaultStopWordLanguage: Param[Any] = Param(undefined(), "defaultStopWordLanguage", "Language of the stop words: one that Spark ships a list for, or \"custom\" for those of `stopWords`. Must be one of \"custom\", \"danish\", \"dutch\", \"english\", \"finnish\", \"french\", \"german\", \"hungarian\", \"italian\", \"norwegian\", \"portuguese\", \"russian\", \"spanish\", \"swedish\", \"turkish\".", Convert.str)
     stopWords: Param[Any] = Param(undefined(), "stopWords", "The stop words where `defaultStopWordLanguage` is \"custom\".", Convert.str_list)
     useNGram: Param[Any] = Param(undefined(), "useNGram", "Count n-grams instead of tokens: `nGramLength` tokens with a space between. A text of fewer tokens has none.", Convert.bool)
-    nGramLength: Param[Any] = Param(undefined(), "nGramLength", "Number of tokens of an n-gram. Must be at least 1.", Convert.int)
+    nGramLength: Param[Any] = Param(undefined(), "nGramLength", "Number of tokens of an n-gram. Must be between 1 and 1000.", Convert.int)
     binary: Param[Any] = Param(undefined(), "binary", "Count every term of a text once, however often it occurs there.", Convert.bool)
     numFeatures: Param[Any] = Param(undefined(), "numFeatures", "Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot is that of Spark's `HashingTF`. Must be between 1 and 2147483647.", Convert.int)
     minDocFreq: Param[Any] = Param(undefined(), "minDocFreq", "Slots in fewer texts than this weigh 0. Must be at least 0.", Convert.int)
@@ -702,7 +702,8 @@ class MultiNGram(NativeTransformer):
     outputCol : str, default <uid>_output
         Name of the column of lists of n-grams to add. Must not be empty.
     lengths : Sequence[int]
-        Numbers of tokens, in the order in which their n-grams stand in the result. Must be at least 1.
+        Numbers of tokens, in the order in which their n-grams stand in the result. Must be between 1 and
+        1000.
     handleInvalid : str, default "error"
         What to do with a row that cannot be processed, a null one included: "error" fails with one error that
         names stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output. Must be
@@ -726,7 +727,7 @@ class MultiNGram(NativeTransformer):
 
     inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the column of lists of tokens. Reads: array. Must not be empty.", Convert.str)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the column of lists of n-grams to add. Must not be empty.", Convert.str)
-    lengths: Param[Any] = Param(undefined(), "lengths", "Numbers of tokens, in the order in which their n-grams stand in the result. Must be at least 1.", Convert.int_list)
+    lengths: Param[Any] = Param(undefined(), "lengths", "Numbers of tokens, in the order in which their n-grams stand in the result. Must be between 1 and 1000.", Convert.int_list)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ class HyperParam:
         """Return a value drawn at random."""
         raise NotImplementedError
 
-    def values(self) -> list[Any] | None:
+    def values(self) -> Sequence[Any] | None:
         """Return all values, or None when they cannot be listed."""
         return None
 
@@ -130,7 +130,7 @@ class IntRangeHyperParam(_Range):
     Examples
     --------
     >>> from mmlrs.automl import IntRangeHyperParam
-    >>> IntRangeHyperParam(2, 6).values()
+    >>> list(IntRangeHyperParam(2, 6).values())
     [2, 3, 4, 5]
     """
 
@@ -145,9 +145,9 @@ class IntRangeHyperParam(_Range):
         """Return a value, each as likely as the others."""
         return int(random.integers(int(self.min), int(self.max)))
 
-    def values(self) -> list[int]:
+    def values(self) -> range:
         """Return every integer of the range."""
-        return list(range(int(self.min), int(self.max)))
+        return range(int(self.min), int(self.max))
 
 
 class FloatRangeHyperParam(_Range):
@@ -377,10 +377,21 @@ class GridSpace(ParamSpace):
                     "draw them with RandomSpace"
                 )
 
-    def points(self, hyperparams: Sequence[TunedParam]) -> list[Point]:
-        """Return every combination of the values of some of its hyper-parameters; the last one changes fastest."""
-        lists = [[(h, value) for value in h.values.values() or ()] for h in hyperparams]
-        return list(itertools.product(*lists))
+    def size(self, hyperparams: Sequence[TunedParam]) -> int:
+        """Return the number of combinations of the values of some of its hyper-parameters."""
+        return math.prod(len(h.values.values() or ()) for h in hyperparams)
+
+    def point(self, hyperparams: Sequence[TunedParam], number: int) -> Point:
+        """Return one of these combinations, counted from 0; the last hyper-parameter changes fastest.
+
+        A grid may have more points than fit into memory: those that are tried are made one by one.
+        """
+        point = []
+        for h in reversed(hyperparams):
+            values = h.values.values() or ()
+            number, place = divmod(number, len(values))
+            point.append((h, values[place]))
+        return tuple(reversed(point))
 
 
 class RandomSpace(ParamSpace):

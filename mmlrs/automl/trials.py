@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,9 @@ __all__ = ["Trial", "configured", "trials"]
 _RANDOM_RUNS = 10
 #: How often a random space is asked for a point that was not there yet.
 _ATTEMPTS = 100
+
+#: Most points of a grid that are tried without being asked for by `numRuns`, which goes as far.
+_MOST_LISTED = 100_000
 
 
 @dataclass
@@ -91,16 +96,34 @@ def trials(stage: Any, models: Sequence[Any], space: ParamSpace) -> list[Trial]:
     _check_owners(stage, space, owned)
     runs, seed = stage._value("numRuns"), stage._value("seed")
     if isinstance(space, GridSpace):
-        found = [
-            (model, point) for model, own in zip(models, owned, strict=True) for point in space.points(own)
-        ]
-        if runs is not None and runs < len(found):
-            chosen = np.random.default_rng(seed % 2**64).choice(len(found), runs, replace=False)
-            found = [found[i] for i in sorted(chosen)]
+        found = _on_grid(stage, space, models, owned, runs, seed)
     else:
         assert isinstance(space, RandomSpace)
         found = _drawn(space, models, owned, runs or _RANDOM_RUNS, seed)
     return [Trial(number, model, point) for number, (model, point) in enumerate(found, start=1)]
+
+
+def _on_grid(
+    stage: Any,
+    space: GridSpace,
+    models: Sequence[Any],
+    owned: list[list[TunedParam]],
+    runs: int | None,
+    seed: int,
+) -> list[tuple[Any, Point]]:
+    """Return the points of a grid, model by model, or so many of them by chance."""
+    sizes = [space.size(own) for own in owned]
+    total = sum(sizes)
+    if total > _MOST_LISTED if runs is None else total >= 2**63:
+        cause = f"the grid has {total} points; set numRuns to try some of them, at most {_MOST_LISTED}"
+        raise InvalidParamError(f"{stage._stage}: param `paramSpace`: {cause}, or draw them with RandomSpace")
+    numbers: Sequence[int] = range(total)
+    if runs is not None and runs < total:
+        drawn = np.random.default_rng(seed % 2**64).choice(total, runs, replace=False)
+        numbers = sorted(int(number) for number in drawn)
+    ends = list(accumulate(sizes))
+    places = [(bisect_right(ends, number), number) for number in numbers]
+    return [(models[at], space.point(owned[at], number - (ends[at] - sizes[at]))) for at, number in places]
 
 
 def _hyperparams_of(model: Any, space: ParamSpace) -> list[TunedParam]:

@@ -14,6 +14,8 @@ __all__ = ["Entries"]
 
 #: Content of a batch of entries.
 _BATCH_BYTES = 32 * 1024 * 1024
+#: Most entries of a batch.
+_BATCH_ENTRIES = 1024
 #: The largest number of the column `length`; an entry may say more.
 _MAX_LENGTH = 2**63 - 1
 _TYPES = {"path": pa.string(), "length": pa.int64(), "content": pa.binary()}
@@ -80,7 +82,7 @@ class Entries:
                 data, why = self._content(file, entry)
             rows.append(row(f"{path}/{entry.filename}", min(entry.file_size, _MAX_LENGTH), data, why))
             size += len(data or b"")
-            if size >= _BATCH_BYTES:
+            if size >= _BATCH_BYTES or len(rows) >= _BATCH_ENTRIES:
                 yield pa.RecordBatch.from_pylist(rows, schema=schema)
                 rows, size = [], 0
         if rows:

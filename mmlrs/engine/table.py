@@ -27,8 +27,8 @@ __all__ = ["from_table", "to_table", "transform"]
 #: Most rows of a batch, in a transform and in a fit.
 BATCH_ROWS = 4096
 FIT_ROWS = 65_536
-#: Rows of the first batch of pictures, whose size only shows when they are decoded.
-_FIRST_PICTURES = 16
+#: Rows of the first batch, which shows how many bytes a row makes; of pictures, which decoding makes large.
+_FIRST_ROWS, _FIRST_PICTURES = 256, 16
 #: Bytes that a batch is meant to have at most, in the columns that are read and in those that are made. One row may have more.
 BATCH_BYTES = 64 << 20
 
@@ -126,7 +126,7 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
         whole = pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
         return filtered(whole, made.column(len(outputs))) if skipping else whole, made.nbytes
 
-    start = _FIRST_PICTURES if any(_holds_pictures(field.type) for field in read) else BATCH_ROWS
+    start = _FIRST_PICTURES if any(_holds_pictures(field.type) for field in read) else _FIRST_ROWS
     columns = [places[name] for name in compiled.columns]
     return pa.Table.from_batches(list(_paced(table, run, columns, start)), schema=schema)
 

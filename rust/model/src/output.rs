@@ -101,8 +101,9 @@ impl Values {
         with_values!(self, v => v.len())
     }
 
-    fn reserve(&mut self, n: usize) {
-        with_values!(self, v => v.reserve(n));
+    /// False where there is no memory.
+    fn reserve(&mut self, n: usize) -> bool {
+        with_values!(self, v => v.try_reserve(n).is_ok())
     }
 
     /// Appends the first `count` values of a tensor.
@@ -200,15 +201,24 @@ impl Collected {
                 )));
             }
         };
-        let size: usize = inner.iter().product();
+        let size = inner.iter().fold(1, |size: usize, dim| size.saturating_mul(*dim));
         let id = self.shapes.id(inner);
         let start = self.values.len();
         if start == 0 {
-            self.values.reserve(size * self.spans.len());
+            self.reserve_rows(size)?;
         }
         self.values.extend(value, rows.len() * size)?;
         for (i, row) in rows.iter().enumerate() {
             self.spans[*row] = Some((start + i * size, id));
+        }
+        Ok(())
+    }
+
+    /// Makes room for a batch of rows like the first; how long a row is is up to the model.
+    fn reserve_rows(&mut self, size: usize) -> Result<()> {
+        let count = size.checked_mul(self.spans.len());
+        if count.is_none_or(|count| !self.values.reserve(count)) {
+            return Err(Error::batch_too_large("the outputs", "bytes"));
         }
         Ok(())
     }

@@ -222,6 +222,14 @@ impl TextWriter {
         self.ends.push(self.bytes.len());
     }
 
+    /// Fails once there are more bytes than a column holds, for writers that make much of little.
+    pub fn check(&self) -> Result<()> {
+        if i32::try_from(self.bytes.len()).is_err() {
+            return Err(Error::batch_too_large("the texts", "bytes"));
+        }
+        Ok(())
+    }
+
     /// Number of texts.
     pub fn len(&self) -> usize {
         self.ends.len()

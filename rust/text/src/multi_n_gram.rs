@@ -34,7 +34,7 @@ pub struct MultiNGram {
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
     /// Numbers of tokens, in the order in which their n-grams stand in the result.
-    #[param(required, min(1))]
+    #[param(required, range(1, 1000))]
     lengths: Vec<i64>,
     #[param(group)]
     policy: RowPolicy,
@@ -72,6 +72,7 @@ impl Transform for MultiNGram {
                     out.texts.text().push_str(&joined[gram[0].0..gram[gram.len() - 1].1]);
                     out.texts.end();
                 }
+                out.texts.check()?;
             }
             out.end(true);
         }

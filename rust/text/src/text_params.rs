@@ -74,7 +74,7 @@ pub struct TextFeaturizerParams {
     #[param(default = false)]
     pub use_n_gram: bool,
     /// Number of tokens of an n-gram.
-    #[param(default = 2, min(1))]
+    #[param(default = 2, range(1, 1000))]
     pub n_gram_length: usize,
     /// Count every term of a text once, however often it occurs there.
     #[param(default = false)]

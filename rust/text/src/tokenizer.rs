@@ -114,6 +114,11 @@ impl Transform for HuggingFaceTokenizer {
         let texts = block.column(&self.input_col)?.to_arrow(cx)?;
         let mut rejects = Rejects::new(self.policy.handle_invalid);
         let mut rows = Vec::with_capacity(texts.len());
+        if self.padding == "max_length"
+            && i32::try_from(texts.len().saturating_mul(tokenizer.max_length().unwrap_or(0))).is_err()
+        {
+            return Err(Error::batch_too_large("the padded tokens", "numbers"));
+        }
         for (row, tokens) in tokenizer.encode_column(&self.input_col, &texts, cx.threads)?.into_iter().enumerate() {
             match tokens {
                 Ok(mut tokens) => {

@@ -14,8 +14,12 @@ use crate::options::DecodeOptions;
 
 /// How many times the target size a reduced-scale decode must leave.
 const MARGIN: f64 = 1.7;
-/// A progressive file with more scans than this is an attack, not a picture.
+/// A progressive file with more scans than this is an attack, not a picture. Large ones may have fewer: every scan goes over
+/// all pixels.
 const MAX_SCANS: u32 = 500;
+/// Most scans times pixels, but for files of so few scans as real ones have.
+const MAX_SCANNED: u64 = 1 << 31;
+const MAX_SCANS_OF_LARGE: u32 = 32;
 
 thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor>> = const { RefCell::new(None) };
@@ -53,8 +57,7 @@ impl Header {
 pub(crate) fn with_decompressor<T>(f: impl FnOnce(&mut Decompressor) -> Result<T>) -> Result<T> {
     DECOMPRESSOR.with_borrow_mut(|slot| {
         if slot.is_none() {
-            let mut fresh = Decompressor::new().map_err(|e| Error::runtime(format!("libjpeg-turbo: {e}")))?;
-            fresh.set_scan_limit(MAX_SCANS).map_err(|e| Error::runtime(format!("libjpeg-turbo: {e}")))?;
+            let fresh = Decompressor::new().map_err(|e| Error::runtime(format!("libjpeg-turbo: {e}")))?;
             *slot = Some(fresh);
         }
         let result = slot.as_mut().map_or_else(|| Err(Error::runtime("libjpeg-turbo: no decompressor")), f);
@@ -85,6 +88,9 @@ pub(crate) fn read_header(
     };
     let channels = if jpeg.colorspace == Colorspace::Gray { 1 } else { 3 };
     check_limits(jpeg.width as u64, jpeg.height as u64, channels, options)?;
+    let pixels = (jpeg.width as u64).saturating_mul(jpeg.height as u64).max(1);
+    let scans = (MAX_SCANNED / pixels).clamp(u64::from(MAX_SCANS_OF_LARGE), u64::from(MAX_SCANS)) as u32;
+    decompressor.set_scan_limit(scans).map_err(|e| Error::runtime(format!("libjpeg-turbo: {e}")))?;
     let orientation = if options.apply_exif_orientation { orientation } else { Orientation::NoTransforms };
     Ok(Some(Header { jpeg, adobe, orientation }))
 }

@@ -10,6 +10,8 @@ use super::{Derivative, Interpolation, Op};
 
 /// The most times a morphological operation may be repeated.
 const MAX_ITERATIONS: i64 = 1000;
+/// The most pixels that all iterations of a morphological operation together reach.
+const MAX_REACH: i64 = 1000;
 /// The most tiles along one side of an image.
 const MAX_TILES: i64 = 256;
 
@@ -90,14 +92,17 @@ fn opt_odd(args: &mut Args<'_>, name: &'static str, min: i64, max: i64) -> Resul
 }
 
 fn morphology(args: &mut Args<'_>, action: &'static str, operation: i32) -> Result<Op> {
-    Ok(Op::Morphology {
-        action,
-        operation,
-        height: args.int("height", 1, MAX_APERTURE)? as i32,
-        width: args.int("width", 1, MAX_APERTURE)? as i32,
-        shape: named(args, "shape", &SHAPES)?.unwrap_or(cv::MORPH_RECT),
-        iterations: args.opt_int("iterations", 1, MAX_ITERATIONS)?.unwrap_or(1) as i32,
-    })
+    let (height, width) = (args.int("height", 1, MAX_APERTURE)? as i32, args.int("width", 1, MAX_APERTURE)? as i32);
+    let shape = named(args, "shape", &SHAPES)?.unwrap_or(cv::MORPH_RECT);
+    let iterations = args.opt_int("iterations", 1, MAX_ITERATIONS)?.unwrap_or(1) as i32;
+    let reach = i64::from(iterations) * i64::from(height.max(width) - 1);
+    if reach > MAX_REACH {
+        return Err(args.error(format!(
+            "{iterations} iterations of {height} x {width} reach {reach} pixels far; iterations x (size - 1) must be at most \
+             {MAX_REACH}"
+        )));
+    }
+    Ok(Op::Morphology { action, operation, height, width, shape, iterations })
 }
 
 fn orders(args: &mut Args<'_>, most: i64) -> Result<(i32, i32)> {

@@ -84,11 +84,18 @@ fn parse_op(index: usize, operation: &Operation, interpolation: Interpolation) -
         "flip" => Op::Flip { code: a.opt_int("code", -1, 1)?.unwrap_or(1) as i32 },
         "rotate" => Op::Rotate { degrees: a.number("degrees")?, interpolation: own(a, interpolation)? },
         "medianBlur" => Op::MedianBlur { aperture: a.odd("apertureSize", 1, MAX_APERTURE)? },
-        "bilateralFilter" => Op::BilateralFilter {
-            diameter: a.int("diameter", -1, MAX_APERTURE)? as i32,
-            sigma_color: a.number_from("sigmaColor", 0.0)?,
-            sigma_space: a.number_from("sigmaSpace", 0.0)?,
-        },
+        "bilateralFilter" => {
+            let diameter = a.int("diameter", -1, MAX_APERTURE)? as i32;
+            let (sigma_color, sigma_space) = (a.number_from("sigmaColor", 0.0)?, a.number_from("sigmaSpace", 0.0)?);
+            // OpenCV takes one and a half times the sigma as the radius then.
+            if diameter <= 0 && 3.0 * sigma_space > MAX_APERTURE as f64 {
+                let most = MAX_APERTURE / 3;
+                return Err(a.error(format!(
+                    "argument `sigmaSpace` must be at most {most} where it sets the diameter, got {sigma_space}"
+                )));
+            }
+            Op::BilateralFilter { diameter, sigma_color, sigma_space }
+        }
         "canny" => Op::Canny {
             threshold1: a.number_from("threshold1", 0.0)?,
             threshold2: a.number_from("threshold2", 0.0)?,

@@ -1,0 +1,169 @@
+"""The page of limits: it is what the code says, it has every limit, and what it says happens beyond one does happen."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from mmlrs.base import stage_specs
+from mmlrs.errors import InvalidParamError, LimitExceededError
+from mmlrs.featurize import Featurize, ValueIndexer
+from mmlrs.image import ImageTransformer
+from mmlrs.onnx import ONNXModel
+from mmlrs.testing import sample_model
+from mmlrs.text import PageSplitter, TextFeaturizer
+from mmlrs.train import ComputeModelStatistics
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "limits.md").read_text()
+
+#: `mmlrs.cache_info()` has the bounds of caches.
+OTHERS = {"CAPACITY"}
+NAMED = re.compile(
+    r"^\s*(?:pub(?:\(\w+\))? )?(?:const )?(?P<name>_?(?:[A-Z0-9]+_)*(?:MAX|MOST|LARGEST|LONGEST|CAPACITY|LIMIT)(?:_[A-Z0-9]+)*)"
+    r"(?:: [^=]+)? = ",
+    re.MULTILINE,
+)
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script that writes the page."""
+    spec = importlib.util.spec_from_file_location("limits", ROOT / "scripts" / "limits.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# -- the page and the code --------------------------------------------------------------------------------------------
+
+
+def test_the_page_has_the_params_and_values_of_today(script):
+    assert script.updated(PAGE) == PAGE, "python scripts/limits.py brings docs/limits.md up to date"
+
+
+def test_a_stale_value_does_not_stay(script):
+    for value in ("| 500 |", "| 100,000,000 |", "| 255 |", "| 256 MiB |"):
+        assert value in PAGE
+        assert script.updated(PAGE.replace(value, "| 7 |")) == PAGE
+
+
+def test_every_constant_that_is_named_as_a_limit_is_on_the_page(script):
+    sources = [
+        *(p for p in ROOT.glob("rust/*/src/**/*.rs") if "tests" not in p.stem),
+        *(p for p in ROOT.glob("mmlrs/**/*.py") if "_generated" not in p.parts),
+    ]
+    found = {
+        (match["name"], str(path.relative_to(ROOT)))
+        for path in sources
+        for match in NAMED.finditer(path.read_text())
+        if match["name"] not in OTHERS
+    }
+    assert len(found) >= 15
+    assert found <= script.constants_on(PAGE)
+
+
+def test_every_param_that_limits_something_exists_and_the_page_says_what_happens_beyond(script):
+    params = {param["name"] for spec in stage_specs().values() for param in spec["params"]}
+    assert set(script.BEYOND) <= params
+    assert {"maxPixels", "maxBytes", "maxTensorBytes", "maxLevels", "maxLength"} <= set(script.BEYOND)
+
+
+# -- what happens beyond ----------------------------------------------------------------------------------------------
+
+
+def test_a_value_outside_of_the_range_of_a_param_is_an_error_of_the_param():
+    table = pa.table({"c": ["a"]})
+    with pytest.raises(InvalidParamError, match="maxLevels"):
+        ValueIndexer(inputCol="c", maxLevels=0).fit(table)
+
+
+@pytest.mark.parametrize("limit", ["maxPixels", "maxBytes"])
+def test_a_picture_beyond_its_limits_is_a_bad_row(limit, jpeg):
+    table = pa.table({"image": [jpeg]})
+    stage = ImageTransformer(outputCol="small", **{limit: 100}).resize(2, 2)
+    with pytest.raises(LimitExceededError, match=limit):
+        stage.transform(table)
+    kept = stage.setHandleInvalid("keep").setErrorCol("why").transform(table)
+    assert kept["small"].null_count == 1
+    assert limit in kept["why"][0].as_py()
+
+
+@pytest.mark.parametrize(
+    ("operation", "argument", "value"),
+    [
+        ("resize", "height", 65_501),
+        ("warpAffine", "height", 32_767),
+        ("blur", "height", 256),
+        ("erode", "iterations", 1_001),
+        ("clahe", "tileGridSize", 257),
+    ],
+)
+def test_an_argument_of_an_operation_beyond_its_limit_is_named(operation, argument, value, jpeg):
+    given = {"height": 3, "width": 3, argument: value}
+    if operation == "clahe":
+        given = {argument: value}
+    if operation == "warpAffine":
+        given["matrix"] = [1, 0, 0, 0, 1, 0]
+    stage = ImageTransformer(outputCol="out", stages=[{"action": operation, **given}])
+    with pytest.raises(InvalidParamError, match=f"(?s){operation}.*{argument}"):
+        stage.transform(pa.table({"image": [jpeg]}))
+
+
+def test_a_row_of_a_model_beyond_its_bytes_is_an_error_and_a_mini_batch_is_cut():
+    table = pa.table({"x": pa.array([[1.0, 2.0, 3.0, 4.0]] * 5, pa.list_(pa.float32()))})
+    model = ONNXModel(model=sample_model(), feedDict={"x": "x"}, fetchDict={"y": "scores"})
+    whole = model.transform(table)["y"]
+    assert model.setMaxTensorBytes(16).transform(table)["y"] == whole
+    with pytest.raises(LimitExceededError, match="maxTensorBytes"):
+        model.setMaxTensorBytes(15).transform(table)
+
+
+def test_more_levels_than_a_column_may_have_are_an_error_of_the_fit():
+    table = pa.table({"c": ["a", "b", "c"]})
+    with pytest.raises(LimitExceededError, match="maxLevels"):
+        ValueIndexer(inputCol="c", outputCol="i", maxLevels=2).fit(table)
+
+
+def test_a_string_column_of_more_categories_is_text():
+    table = pa.table({"c": ["a", "b", "c"] * 10})
+    categories, words = (
+        Featurize(inputCols=["c"], outputCol="f", maxCategories=most, numFeatures=64)
+        .fit(table)
+        .transform(table)["f"]
+        for most in (3, 2)
+    )
+    assert categories[0].as_py()["values"] == [1.0, 0.0, 0.0]
+    assert words[0].as_py() != categories[0].as_py()
+
+
+def test_more_slots_than_are_counted_are_an_error():
+    with pytest.raises(InvalidParamError, match="134217728"):
+        TextFeaturizer(inputCol="t", outputCol="f", numFeatures=134_217_729).fit(pa.table({"t": ["a b"]}))
+
+
+def test_a_longer_page_is_cut():
+    stage = PageSplitter(inputCol="t", outputCol="p", maximumPageLength=4, minimumPageLength=1)
+    pages = stage.transform(pa.table({"t": ["aaaaaaaaaa"]}))["p"][0].as_py()
+    assert "".join(pages) == "a" * 10
+    assert max(map(len, pages)) <= 4
+
+
+def test_more_classes_than_a_confusion_matrix_has_are_an_error():
+    labels = [float(i) for i in range(4097)]
+    table = pa.table({"label": labels, "prediction": labels})
+    stage = ComputeModelStatistics(
+        labelCol="label", scoredLabelsCol="prediction", evaluationMetric="classification"
+    )
+    with pytest.raises(LimitExceededError, match="4096 classes"):
+        stage.transform(table)
+
+
+def test_a_compiled_regular_expression_is_bounded():
+    stage = TextFeaturizer(inputCol="t", outputCol="f", tokenizerPattern=r"((\w{1000}){1000}){1000}")
+    with pytest.raises(InvalidParamError, match="tokenizerPattern"):
+        stage.fit(pa.table({"t": ["a b"]}))
