@@ -108,6 +108,8 @@ def _value(node: ast.expr) -> int | float:
             return _value(left) * _value(right)
         case ast.BinOp(left=left, op=ast.LShift(), right=right):
             return int(_value(left)) << int(_value(right))
+        case ast.BinOp(left, ast.Pow(), right):
+            return int(_value(left)) ** int(_value(right))
     raise ValueError(f"no number: {ast.unparse(node)}")
 
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "limits.md").read_text()
 
 #: `mmlrs.cache_info()` has the bounds of caches.
-OTHERS = {"CAPACITY"}
+OTHERS = {"CAPACITY", "_MAX_LENGTH"}
 NAMED = re.compile(
     r"^\s*(?:pub(?:\(\w+\))? )?(?:const )?(?P<name>_?(?:[A-Z0-9]+_)*(?:MAX|MOST|LARGEST|LONGEST|CAPACITY|LIMIT)(?:_[A-Z0-9]+)*)"
     r"(?:: [^=]+)? = ",

@@ -28,7 +28,8 @@ __all__ = ["from_table", "to_table", "transform"]
 BATCH_ROWS = 4096
 FIT_ROWS = 65_536
 #: Rows of the first batch, which shows how many bytes a row makes; of pictures, which decoding makes large.
-_FIRST_ROWS, _FIRST_PICTURES = 256, 16
+_FIRST_ROWS = 256
+_FIRST_PICTURES = 16
 #: Bytes that a batch is meant to have at most, in the columns that are read and in those that are made. One row may have more.
 BATCH_BYTES = 64 << 20
 

@@ -27,7 +27,8 @@ def artifact_name(sha256: str) -> str:
 
 
 #: Most programs that a process keeps, and most bytes of the models that they need.
-_PROGRAMS, _MODEL_BYTES = 64, 1 << 30
+_PROGRAMS = 64
+_MODEL_BYTES = 1 << 30
 
 
 @dataclass

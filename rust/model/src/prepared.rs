@@ -22,9 +22,11 @@ use crate::{external, probe};
 const PREPARED_KEY: &str = "mmlrs.prepared";
 
 /// Most prepared models kept in a process, and most of their bytes.
-const PREPARED: (usize, usize) = (16, 1 << 30);
+const PREPARED: usize = 16;
+const PREPARED_BYTES: usize = 1 << 30;
 /// Most summaries of models kept, and most of their bytes.
-const SUMMARIES: (usize, usize) = (64, 64 << 20);
+const SUMMARIES: usize = 64;
+const SUMMARY_BYTES: usize = 64 << 20;
 
 /// How many rows a run takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +119,7 @@ pub fn model_info(source: &ModelSource) -> Result<Arc<ModelInfo>> {
 }
 
 fn summary(source: &ModelSource) -> Result<Arc<Summary>> {
-    static CACHE: Cache<String, Summary> = Cache::new("summaries of models", SUMMARIES.0, SUMMARIES.1);
+    static CACHE: Cache<String, Summary> = Cache::new("summaries of models", SUMMARIES, SUMMARY_BYTES);
     CACHE.get_or_make(sha256_of(source)?, || {
         let model = load(source)?.model;
         let computed = model.graph.node.iter().flat_map(|n| &n.output).filter(|o| !o.is_empty());
@@ -142,7 +144,7 @@ pub fn prepared_for(source: &ModelSource) -> Result<Option<Vec<String>>> {
 /// Identity of a prepared model: the file matters for models with side files.
 type Key = (String, Option<PathBuf>, Vec<String>);
 
-static CACHE: Cache<Key, Prepared> = Cache::new("prepared models", PREPARED.0, PREPARED.1);
+static CACHE: Cache<Key, Prepared> = Cache::new("prepared models", PREPARED, PREPARED_BYTES);
 
 /// Prepares a model to compute `fetches`: outputs or any internal tensors; none means all outputs. The work is done once
 /// per process and model.

@@ -15,7 +15,8 @@ use crate::prepared::{Content, Prepared};
 use crate::runtime::{loading, runtime};
 
 /// Most sessions kept, and most bytes of their models.
-const SESSIONS: (usize, usize) = (8, 4 << 30);
+const SESSIONS: usize = 8;
+const SESSION_BYTES: usize = 4 << 30;
 
 /// Tells the runtime where the side files of a model given as bytes lie.
 const EXTERNAL_FOLDER: &str = "session.model_external_initializers_file_folder_path";
@@ -166,7 +167,7 @@ struct Key {
     options: SessionOptions,
 }
 
-static SESSION_CACHE: Cache<Key, LoadedModel> = Cache::new("sessions of models", SESSIONS.0, SESSIONS.1);
+static SESSION_CACHE: Cache<Key, LoadedModel> = Cache::new("sessions of models", SESSIONS, SESSION_BYTES);
 
 /// The session of a prepared model, loaded now if the process does not have it.
 pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<LoadedModel>> {

@@ -11,7 +11,8 @@ use tokenizers::{
 };
 
 /// Most parsed tokenizers kept, and most bytes of their files.
-const TOKENIZERS: (usize, usize) = (8, 256 << 20);
+const TOKENIZERS: usize = 8;
+const TOKENIZER_BYTES: usize = 256 << 20;
 
 /// The padding tokens of well-known vocabularies, for a file that does not say which its is.
 const PAD_TOKENS: [&str; 4] = ["[PAD]", "<pad>", "<|pad|>", "<|endoftext|>"];
@@ -72,7 +73,7 @@ enum Content {
 
 type Key = (Content, TokenizerOptions);
 
-static CACHE: Cache<Key, TextTokenizer> = Cache::new("tokenizers", TOKENIZERS.0, TOKENIZERS.1);
+static CACHE: Cache<Key, TextTokenizer> = Cache::new("tokenizers", TOKENIZERS, TOKENIZER_BYTES);
 
 impl TextTokenizer {
     /// The tokenizer of a file, parsed now if this process does not have it.
