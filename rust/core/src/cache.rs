@@ -111,7 +111,9 @@ pub fn cache_info() -> Vec<CacheInfo> {
 /// Empties the caches of this process; what is in use lives on until it no longer is.
 pub fn clear_caches() {
     let caches = ALL.lock().clone();
-    caches.iter().for_each(|cache| cache.clear());
+    for cache in caches {
+        cache.clear();
+    }
 }
 
 /// Keeps other threads from listing a cache until the calling thread has forked.

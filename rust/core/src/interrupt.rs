@@ -9,7 +9,10 @@ use crate::PerProcess;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static NUMBER: AtomicU64 = AtomicU64::new(0);
-static STOPPERS: PerProcess<Vec<(u64, Box<dyn Fn() + Send>)>> = PerProcess::new(Vec::new);
+static STOPPERS: PerProcess<Vec<(u64, Stop)>> = PerProcess::new(Vec::new);
+
+/// What stops a piece of work.
+type Stop = Box<dyn Fn() + Send>;
 
 /// Asks the interruptible work of this process to end.
 pub fn request_interrupt() {

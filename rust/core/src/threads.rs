@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn a_request_ends_interruptible_work_and_calls_what_stops_the_rest() {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let stopper = Stopper::new(move || drop(sender.send(())));
+        let stopper = Stopper::new(move || {
+            let _ = sender.send(());
+        });
         let budget = ThreadBudget::new(2).interruptible(true);
         let result = parallel_map(budget, 1000, |i| {
             if i == 3 {

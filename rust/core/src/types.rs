@@ -78,7 +78,7 @@ pub fn is_tensor(data_type: &DataType) -> bool {
         && has("data", &is_binary)
 }
 
-/// A type in the words of Spark, such as `array<string>`, numbers in those of NumPy, such as `float64`; image structs and
+/// A type in the words of Spark, such as `array<string>`, numbers in those of `NumPy`, such as `float64`; image structs and
 /// vectors by their names. For messages.
 pub fn type_name(data_type: &DataType) -> String {
     match data_type {
