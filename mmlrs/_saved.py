@@ -253,9 +253,22 @@ def _check_within(spark: Any, path: str) -> None:
     """
     for where, text in _metadata_within(spark, path):
         _class_named(where, _class_in(where, text))
-        params = _parsed(where, text).get("paramMap")
-        if isinstance(params, dict) and isinstance(params.get("statement"), str):
-            check_statement(f"{where}: param `statement`", params["statement"])
+        for maps in ("paramMap", "defaultParamMap"):
+            params = _parsed(where, text).get(maps)
+            if not isinstance(params, dict):
+                continue
+            if isinstance(params.get("statement"), str):
+                check_statement(f"{where}: param `statement`", params["statement"])
+            uids = params.get("stageUids")
+            for uid in uids if isinstance(uids, list) else []:
+                # Spark makes a path of it, in which `..` leads away and `*` to several.
+                if not (isinstance(uid, str) and _is_plain(uid)):
+                    raise IoError(f"{where}: {uid!r:.80} is no uid of a stage; the saved stage is damaged")
+
+
+def _is_plain(name: str) -> bool:
+    """Is this a name that Spark and Hadoop take as it is, in a path?"""
+    return re.fullmatch(r"[\w.-]+", name) is not None and not name.startswith(".")
 
 
 def _metadata_within(spark: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -264,7 +277,9 @@ def _metadata_within(spark: Any, path: str) -> Iterator[tuple[str, str]]:
         return
     with named_errors(path, "cannot be read"):
         files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
-        paths = [row[0] for row in files.select("path").collect() if "/metadata/" in row[0]]
+        found = [row[0] for row in files.select("path").collect()]
+        # A file is metadata where Spark looks for them, be it a folder of parts or one file.
+        paths = [place for place in found if "/metadata/" in place or place.endswith("/metadata")]
         lines = spark.read.text(paths).selectExpr("value", "_metadata.file_path AS path").collect()
     for line in lines:
         if line.value.strip():

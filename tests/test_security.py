@@ -389,8 +389,22 @@ def test_within_pipelines_and_searches_of_spark_nothing_runs_uninvited(spark, tm
     try:
         with pytest.raises(IoError, match=r"the class must be a stage, but their_trap\.Stage is none"):
             Timer.load(inner, allow_functions=[__name__])
+        # Spark reads metadata that are one file, too.
+        [part] = (place / "metadata").glob("part-*")
+        text = part.read_text()
+        shutil.rmtree(place / "metadata")
+        (place / "metadata").write_text(text)
+        with pytest.raises(IoError, match=r"the class must be a stage, but their_trap\.Stage is none"):
+            Timer.load(inner, allow_functions=[__name__])
     finally:
         sys.path.remove(str(tmp_path))
+    rewrite(
+        inner / "stages" / "stage",
+        lambda saved: saved["paramMap"].update(stageUids=["x/../../../../elsewhere"]),
+    )
+    (place / "metadata").write_text(text.replace("their_trap.Stage", "mmlrs.stages.UDFTransformer"))
+    with pytest.raises(IoError, match="is no uid of a stage"):
+        Timer.load(inner, allow_functions=[__name__])
 
 
 @pytest.mark.spark

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from mmlrs import _native
 
-__all__ = ["filtered", "items", "pieces", "taken", "with_views", "without_views"]
+__all__ = ["crossing", "filtered", "items", "pieces", "taken", "with_views", "without_views"]
 
 
 def filtered(data: Any, mask: pa.Array | pa.ChunkedArray) -> Any:
@@ -54,6 +54,14 @@ def _selected(data: pa.Array | pa.ChunkedArray, rows: pa.Array) -> pa.Array | pa
     else:
         whole = pa.concat_arrays(data.chunks) if data.num_chunks else pa.array([], data.type)
     return pa.chunked_array([_native.take(whole, rows)], type=data.type)
+
+
+def crossing(array: pa.Array) -> pa.Array:
+    """Return an array in a form that Rust can import: a slice of a struct within a struct cannot cross as it is."""
+    if not isinstance(array, pa.StructArray) or not any(pa.types.is_struct(m.type) for m in array.type):
+        return array
+    members = [crossing(array.field(i)) for i in range(array.type.num_fields)]
+    return pa.StructArray.from_arrays(members, fields=list(array.type), mask=array.is_null())
 
 
 def without_views(table: pa.Table) -> pa.Table:

@@ -15,7 +15,7 @@ from mmlrs.engine.categories import LEVELS, ORIGIN, decoded, restored
 from mmlrs.engine.datasets import is_pandas, is_polars
 from mmlrs.engine.expr import Source, Value, bind, check_new, compile_program, resolve_all
 from mmlrs.engine.frames import from_pandas, from_polars, refuse_aside, to_pandas, to_polars
-from mmlrs.engine.select import filtered
+from mmlrs.engine.select import crossing, filtered
 from mmlrs.engine.worker import VECTOR_MEMBERS
 from mmlrs.errors import BatchTooLargeError, LimitExceededError
 
@@ -120,7 +120,7 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
     watched = interruptible()
 
     def run(batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, int]:
-        arrays = [batch.column(places[name]) for name in compiled.columns]
+        arrays = [crossing(batch.column(places[name])) for name in compiled.columns]
         rows = pa.RecordBatch.from_arrays(arrays, schema=read)
         made = program.run(rows, 0, False, first=first, interruptible=watched)
         columns = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
@@ -200,7 +200,8 @@ def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
         done = 0
         while done < chunk.num_rows:
             batch = _within_bytes(chunk.slice(done), range(chunk.num_columns))
-            fit.update(batch, 0, first=first + done, interruptible=watched)
+            read = pa.RecordBatch.from_arrays([crossing(c) for c in batch.columns], schema=batch.schema)
+            fit.update(read, 0, first=first + done, interruptible=watched)
             done += batch.num_rows
         first += chunk.num_rows
     made = fit.finish()

@@ -1,6 +1,7 @@
 //! What a process remembers so as not to do it again: bounded, and listed so that a user can see and clear it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::{Kept, PerProcess, Result};
 
@@ -16,7 +17,7 @@ pub struct Cache<K: 'static, V: 'static> {
     most_entries: usize,
     most_bytes: usize,
     entries: PerProcess<Entries<K, V>>,
-    listed: OnceLock<()>,
+    listed: AtomicBool,
 }
 
 /// The oldest first.
@@ -56,13 +57,16 @@ trait Listed: Sync {
 impl<K: PartialEq + Send + Sync, V: Send + Sync> Cache<K, V> {
     /// An empty cache of what `name` says.
     pub const fn new(name: &'static str, most_entries: usize, most_bytes: usize) -> Self {
-        Self { name, most_entries, most_bytes, entries: PerProcess::new(Entries::new), listed: OnceLock::new() }
+        Self { name, most_entries, most_bytes, entries: PerProcess::new(Entries::new), listed: AtomicBool::new(false) }
     }
 
     /// The value of a key, made now if it is not there, with its size in bytes. It is made under the lock: two threads that
     /// want the same make it once. An error is not kept.
     pub fn get_or_make(&'static self, key: K, make: impl FnOnce() -> Result<(V, usize)>) -> Result<Arc<V>> {
-        self.listed.get_or_init(|| ALL.lock().push(self));
+        // No `OnceLock`: a child that is forked in the middle of it would wait for ever.
+        if !self.listed.swap(true, Ordering::Relaxed) {
+            ALL.lock().push(self);
+        }
         let mut entries = self.entries.lock();
         if let Some(at) = entries.0.iter().position(|(k, ..)| *k == key) {
             let entry = entries.0.remove(at);

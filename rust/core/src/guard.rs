@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
@@ -12,15 +12,16 @@ thread_local! {
 ///
 /// The work must stay in this thread, and leave nothing behind that others see: what it was changing is in no known state.
 pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
+    // No `Once`: a child that is forked in the middle of it would wait for ever.
+    static HOOKED: AtomicBool = AtomicBool::new(false);
+    if !HOOKED.swap(true, Ordering::Relaxed) {
         let before = take_hook();
         set_hook(Box::new(move |panic| {
             if !QUIET.get() {
                 before(panic);
             }
         }));
-    });
+    }
     let outer = QUIET.replace(true);
     let result = catch_unwind(AssertUnwindSafe(work));
     QUIET.set(outer);

@@ -100,7 +100,10 @@ fn kept_rows_are_null_with_their_reason() -> Result<()> {
     assert_eq!(kept.invalid[1].reason, "value is null");
     let failed = images.then(step("Next", HandleInvalid::Error, vec![])).materialize(&cx(1));
     let message = failed.err().map(|e| e.to_string()).unwrap_or_default();
-    assert_eq!(message, "Next: column `image`, row 1 of the batch: value is null");
+    assert_eq!(
+        message,
+        "Next: column `image`, row 1 of the batch: value is null; handleInvalid=\"skip\" drops such rows"
+    );
     Ok(())
 }
 

@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(run(&build::<ImageTransformer>(&params)?, &data)?.invalid.len(), 2);
         params["handleInvalid"] = json!("error");
         let error = run(&build::<ImageTransformer>(&params)?, &data).err().map(|e| e.to_string());
-        let expected = "ImageTransformer: column `image`, row 1 of the batch: value is null";
+        let expected = "ImageTransformer: column `image`, row 1 of the batch: value is null; handleInvalid=\"skip\" drops such rows";
         assert_eq!(error.as_deref(), Some(expected));
         Ok(())
     }

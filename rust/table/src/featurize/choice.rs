@@ -67,13 +67,13 @@ impl Choice {
     }
 
     fn text(&self, mut texts: Texts, field: &Field) -> Result<Encoding> {
+        if texts.is_empty() {
+            return Ok(Encoding::LeftOut { cause: NO_VALUE.to_owned() });
+        }
         let declared = declared_levels(field);
         let Some(mut levels) = texts.category(declared.is_some()) else {
             return Ok(self.words(texts.as_words(&mut Words::new(self.num_features)?)?, false));
         };
-        if levels.is_empty() {
-            return Ok(Encoding::LeftOut { cause: NO_VALUE.to_owned() });
-        }
         if let Some(declared) = declared {
             declared.sort(&mut levels, String::clone);
         }

@@ -89,6 +89,11 @@ impl Texts {
         Some(texts)
     }
 
+    /// Was there no text at all?
+    pub fn is_empty(&self) -> bool {
+        self.words.is_none() && self.levels.as_ref().is_some_and(HashMap::is_empty)
+    }
+
     /// Forgets the levels for their words, and gives those.
     pub fn as_words(&mut self, hasher: &mut Words) -> Result<&mut DocumentFrequencies> {
         let words = match &mut self.words {
