@@ -109,7 +109,7 @@ def _value(node: ast.expr) -> int | float:
         case ast.BinOp(left=left, op=ast.LShift(), right=right):
             return int(_value(left)) << int(_value(right))
         case ast.BinOp(left, ast.Pow(), right):
-            return int(_value(left)) ** int(_value(right))
+            return int(int(_value(left)) ** int(_value(right)))
     raise ValueError(f"no number: {ast.unparse(node)}")
 
 

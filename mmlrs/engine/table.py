@@ -142,7 +142,7 @@ def _paced(
 
     `run` returns its result and the bytes of what it made; `columns` are those that it reads.
     """
-    first = 0
+    first, columns = 0, _counted(table.schema, columns)
     for chunk in batches_of(table, table.num_rows):
         done = 0
         while done < chunk.num_rows:
@@ -167,13 +167,15 @@ def _of_one_row(message: str, row: int) -> str:
 
 def _within_bytes(batch: pa.RecordBatch, columns: Iterable[int]) -> pa.RecordBatch:
     """Return the first rows of a batch that have `BATCH_BYTES` at most together in some columns, or one."""
-    # What views and dictionaries refer to is whole in every slice.
-    counted = [
-        i for i in columns if "view" not in (kind := str(batch.schema.types[i])) and "dictionary" not in kind
-    ]
-    while batch.num_rows > 1 and sum(batch.column(i).nbytes for i in counted) > BATCH_BYTES:
+    while batch.num_rows > 1 and sum(batch.column(i).nbytes for i in columns) > BATCH_BYTES:
         batch = batch.slice(0, (batch.num_rows + 1) // 2)
     return batch
+
+
+def _counted(schema: pa.Schema, columns: Iterable[int]) -> list[int]:
+    """Return those of some columns whose slices have bytes of their own: what views and dictionaries refer to is whole in each."""
+    kinds = [str(kind) for kind in schema.types]
+    return [i for i in columns if "view" not in kinds[i] and "dictionary" not in kinds[i]]
 
 
 def _holds_pictures(kind: pa.DataType) -> bool:
@@ -195,11 +197,11 @@ def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
     fields = [refuse_aside(stage._stage, table.schema.field(c)) for c in columns]
     schema = pa.schema([field.with_name(n) for field, n in zip(fields, inputs, strict=True)])
     fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), schema)
-    watched, first = interruptible(), 0
+    watched, first, counted = interruptible(), 0, _counted(schema, range(len(schema)))
     for chunk in batches_of(table.select(columns), FIT_ROWS):
         done = 0
         while done < chunk.num_rows:
-            batch = _within_bytes(chunk.slice(done), range(chunk.num_columns))
+            batch = _within_bytes(chunk.slice(done), counted)
             read = pa.RecordBatch.from_arrays([crossing(c) for c in batch.columns], schema=batch.schema)
             fit.update(read, 0, first=first + done, interruptible=watched)
             done += batch.num_rows
