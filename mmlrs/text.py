@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
+import json
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from mmlrs._generated import text as _generated
 from mmlrs._generated.text import (
@@ -19,6 +18,7 @@ from mmlrs._generated.text import (
     UnicodeNormalize,
 )
 from mmlrs._names import public
+from mmlrs.errors import ModelLoadError
 
 __all__ = [
     "HuggingFaceTokenizer",
@@ -52,11 +52,18 @@ class TextFeaturizerModel(_generated.TextFeaturizerModel):
         file = self._value("documentFrequencies")
         if file is None:
             return None
-        table = pa.ipc.open_file(io.BytesIO(file.read())).read_all()
-        counts = np.zeros(int(table.schema.metadata[b"numFeatures"]), np.int64)
-        counts[table["slot"].to_numpy()] = table["documents"].to_numpy()
+        try:
+            learnt = json.loads(file.read())
+            distances, documents = np.array(learnt["occurring"], np.int64).reshape(-1, 2).T
+            counts = np.zeros(learnt["slots"], np.int64)
+            counts[np.cumsum(distances)] = documents
+            numbers = int(learnt["documents"])
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise ModelLoadError(
+                f"TextFeaturizerModel: param `documentFrequencies`: cannot be read: {error}"
+            ) from None
         counts[counts < self._value("minDocFreq")] = 0
-        return int(table.schema.metadata[b"documents"]), counts
+        return numbers, counts
 
     @property
     def numDocs(self) -> int | None:

@@ -200,7 +200,7 @@ def test_lists_of_every_width_are_read():
 def test_only_lists_of_texts_have_n_grams():
     with pytest.raises(SchemaMismatchError, match="MultiNGram: column `in`: is not an array<string>"):
         column(MultiNGram(lengths=[1]), [[1]], pa.list_(pa.int64()))
-    with pytest.raises(InvalidParamError, match="`lengths` must be at least 1"):
+    with pytest.raises(InvalidParamError, match="`lengths` must be between 1 and 1000"):
         column(MultiNGram(lengths=[0]), [["a"]], pa.list_(pa.string()))
 
 

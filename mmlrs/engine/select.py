@@ -53,7 +53,7 @@ def _selected(data: pa.Array | pa.ChunkedArray, rows: pa.Array) -> pa.Array | pa
         whole = data.chunk(0)
     else:
         whole = pa.concat_arrays(data.chunks) if data.num_chunks else pa.array([], data.type)
-    return pa.chunked_array([_native.take(whole, rows)], type=data.type)
+    return pa.chunked_array([_selected(whole, rows)], type=data.type)
 
 
 def crossing(array: pa.Array) -> pa.Array:

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::Kept;
 use crate::fork::is_forking;
+use crate::{Kept, PerProcess};
 
 /// Most bytes that are kept though nobody holds them: on their way from one who made them to one who will hold them.
 const LOOSE_BYTES: usize = 256 << 20;
@@ -28,8 +28,16 @@ struct Entry {
 /// Forked children keep them: a param that refers to bytes means the same there.
 static BLOBS: Kept<Option<Store>> = Kept::new(None);
 
+/// Holds that ended while the store was in use.
+static ENDED: PerProcess<Vec<String>> = PerProcess::new(Vec::new);
+
 fn with<T>(work: impl FnOnce(&mut Store) -> T) -> T {
-    work(BLOBS.lock().get_or_insert_with(Store::default))
+    let mut store = BLOBS.lock();
+    let store = store.get_or_insert_with(Store::default);
+    for key in std::mem::take(&mut *ENDED.lock()) {
+        store.release(&key);
+    }
+    work(store)
 }
 
 /// Stores `bytes` for whoever will [`Blob::of`] them and returns their SHA-256 as lower-case hex; storing the same bytes again
@@ -112,9 +120,14 @@ impl Store {
 
 impl Drop for Blob {
     fn drop(&mut self) {
-        // The garbage collector may run while this thread forks and has the lock: these bytes then stay.
-        if !is_forking() {
-            with(|store| store.release(&self.0));
+        // Whoever drops it may have the lock of Python's interpreter, and who has the store may wait for that: this must not
+        // wait. The garbage collector may even run while this thread forks and has the store itself: these bytes then stay.
+        if is_forking() {
+            return;
+        }
+        match BLOBS.try_lock() {
+            Some(mut store) => store.get_or_insert_with(Store::default).release(&self.0),
+            None => ENDED.lock().push(std::mem::take(&mut self.0)),
         }
     }
 }

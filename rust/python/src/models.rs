@@ -39,8 +39,8 @@ impl Blob {
 
     /// Number of bytes.
     #[getter]
-    fn size(&self) -> usize {
-        mmlrs_core::blob(self.inner.sha256()).map_or(0, |bytes| bytes.len())
+    fn size(&self, py: Python<'_>) -> usize {
+        py.detach(|| mmlrs_core::blob(self.inner.sha256())).map_or(0, |bytes| bytes.len())
     }
 }
 
@@ -57,20 +57,21 @@ pub fn put_blob(py: Python<'_>, data: &[u8]) -> Blob {
 
 /// A hold on the bytes stored under a SHA-256, or None.
 #[pyfunction]
-pub fn hold_blob(sha256: &str) -> Option<Blob> {
-    mmlrs_core::Blob::of(sha256).map(|inner| Blob { inner })
+pub fn hold_blob(py: Python<'_>, sha256: &str) -> Option<Blob> {
+    py.detach(|| mmlrs_core::Blob::of(sha256)).map(|inner| Blob { inner })
 }
 
 /// The bytes stored under a SHA-256, or None.
 #[pyfunction]
 pub fn get_blob<'py>(py: Python<'py>, sha256: &str) -> Option<Bound<'py, PyBytes>> {
-    mmlrs_core::blob(sha256).map(|data| PyBytes::new(py, &data))
+    // A thread that forks has the lock of the store, and may wait for that of the interpreter.
+    py.detach(|| mmlrs_core::blob(sha256)).map(|data| PyBytes::new(py, &data))
 }
 
 /// What the caches of this process hold: name -> (entries, bytes, most entries, most bytes).
 #[pyfunction]
-pub fn cache_info() -> BTreeMap<&'static str, (usize, usize, usize, usize)> {
-    let caches = mmlrs_core::cache_info().into_iter();
+pub fn cache_info(py: Python<'_>) -> BTreeMap<&'static str, (usize, usize, usize, usize)> {
+    let caches = py.detach(mmlrs_core::cache_info).into_iter();
     caches.map(|info| (info.name, (info.entries, info.bytes, info.most_entries, info.most_bytes))).collect()
 }
 
@@ -85,8 +86,8 @@ pub fn clear_caches(py: Python<'_>) {
 
 /// Number and bytes of the models and files that are stored.
 #[pyfunction]
-pub fn blob_info() -> (usize, usize) {
-    mmlrs_core::blob_info()
+pub fn blob_info(py: Python<'_>) -> (usize, usize) {
+    py.detach(mmlrs_core::blob_info)
 }
 
 fn source(text: &str) -> Result<ModelSource> {

@@ -93,7 +93,7 @@ fn a_bad_row_is_an_error_or_a_null_and_the_others_are_computed() {
     };
     let block = block(vec![("x", data)]);
     let message = run(&stage(&params("error", "array")), &block).err().map(|e| e.to_string()).unwrap_or_default();
-    assert_eq!(message, "column `x`, row 1 of the batch: is null");
+    assert_eq!(message, "column `x`, row 1 of the batch: is null; handleInvalid=\"skip\" drops such rows");
     for form in ["array", "vector", "tensor"] {
         let (out, output) = run(&stage(&params("keep", form)), &block).expect("a run");
         for array in &out {
