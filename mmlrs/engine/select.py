@@ -48,12 +48,23 @@ def _selected(data: pa.Array | pa.ChunkedArray, rows: pa.Array) -> pa.Array | pa
         absent = pc.fill_null(data.is_null().take(rows), pa.scalar(value=True))
         return pa.StructArray.from_arrays(members, fields=list(data.type), mask=absent)
     if isinstance(data, pa.Array):
-        return _native.take(data, rows)
+        return _native.take(_unsliced(data), rows)
     if data.num_chunks == 1:
         whole = data.chunk(0)
     else:
         whole = pa.concat_arrays(data.chunks) if data.num_chunks else pa.array([], data.type)
     return pa.chunked_array([_selected(whole, rows)], type=data.type)
+
+
+def _unsliced(array: pa.Array) -> pa.Array:
+    """Return an array with structs somewhere within as one that is no slice: a slice of those does not cross to Rust."""
+    if "struct" not in str(array.type):
+        return array
+    batch = pa.record_batch([array], names=["values"])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    return pa.ipc.open_stream(sink.getvalue()).read_next_batch().column(0)
 
 
 def crossing(array: pa.Array) -> pa.Array:
