@@ -320,6 +320,7 @@ def test_a_space_of_models_is_refused_when_it_is_saved(tmp_path, no_session):
         "SELECT `Reflect` ('java.lang.System', 'exit', 3) FROM __THIS__",
         "SELECT system.builtin.try_reflect/**/('java.lang.System', 'exit', 3) FROM __THIS__",
         "SELECT IDENTIFIER('ref' || 'lect')('java.lang.System', 'exit', 3) FROM __THIS__",
+        "EXECUTE /* */ IMMEDIATE 'SELECT TRANSFORM (a) US' 'ING ''sh'' AS b FROM t' /* __THIS__ */",
     ],
 )
 def test_saved_sql_that_runs_programs_is_refused(statement, tmp_path, no_session):
@@ -413,6 +414,7 @@ def test_a_query_runs_no_command(spark, tmp_path):
     for command in (
         "CREATE TABLE taken AS SELECT * FROM __THIS__",
         "INSERT INTO taken SELECT * FROM __THIS__",
+        "/* a */ EXECUTE IMMEDIATE 'CREATE TABLE taken AS SELECT 1 AS a' /* __THIS__ */",
     ):
         with pytest.raises(
             InvalidParamError, match="Query: param `statement` cannot be run: it is a command"

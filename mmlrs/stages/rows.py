@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs._generated import stages as _generated
-from mmlrs._sql import check_statement
+from mmlrs._sql import begins_as_query, check_statement
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.bridge import collect, through_spark
 from mmlrs.engine.datasets import ignores_case
@@ -149,12 +149,15 @@ class Query(_generated.Query):
         from pyspark.errors import AnalysisException, ParseException
 
         if isinstance(error, ParseException):
+            command = "it is a command, and a stage takes a query: SELECT, WITH, FROM, VALUES or TABLE"
+            if not begins_as_query(query):
+                return command
             try:
-                _ = df.sparkSession.sql(f"EXPLAIN {query}", THIS=df).schema  # runs nothing
+                _ = df.sparkSession.sql(f"EXPLAIN {query}", THIS=df).schema  # of a query, this runs nothing
             except AnalysisException as plain:
                 error = plain
             else:
-                return "it is a command, and a stage takes a query: SELECT, WITH, FROM, VALUES or TABLE"
+                return command
         return str(error).strip().split("\n\n")[0].split(";\n")[0]  # without the plan
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
