@@ -15,6 +15,7 @@ _PROGRAMS = re.compile(
     r"\b(try_reflect|reflect|java_method|identifier)\b[`\"\s]*(?:\(|/\*|--)|\b(using)\b(?!\s*\()|\b(execute)\b(?=.*\bimmediate\b)",
     re.IGNORECASE | re.DOTALL,
 )
+_IMMEDIATE = re.compile(r"\bexecute\b.*\bimmediate\b", re.IGNORECASE | re.DOTALL)
 #: What a query begins with, behind comments and parentheses.
 _QUERY = re.compile(
     r"(?:\s|--[^\n]*\n|/\*(?:(?!/\*).)*?\*/|\()*(?:select|with|from|values|table|map|reduce)\b",
@@ -24,7 +25,8 @@ _QUERY = re.compile(
 
 def begins_as_query(statement: str) -> bool:
     """Does a statement begin as a query does, rather than as a command? EXPLAIN runs some commands: EXECUTE IMMEDIATE, for one."""
-    return _QUERY.match(statement) is not None
+    # Where a comment ends is for Spark to say: a statement that may hold such a command is never explained.
+    return _QUERY.match(statement) is not None and not _IMMEDIATE.search(statement)
 
 
 def check_statement(where: str, statement: str) -> None:

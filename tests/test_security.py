@@ -415,6 +415,7 @@ def test_a_query_runs_no_command(spark, tmp_path):
         "CREATE TABLE taken AS SELECT * FROM __THIS__",
         "INSERT INTO taken SELECT * FROM __THIS__",
         "/* a */ EXECUTE IMMEDIATE 'CREATE TABLE taken AS SELECT 1 AS a' /* __THIS__ */",
+        "--a\\\nselect\nEXECUTE IMMEDIATE 'CREATE TABLE taken AS SELECT 1 AS a' /* __THIS__ */",
     ):
         with pytest.raises(
             InvalidParamError, match="Query: param `statement` cannot be run: it is a command"
