@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -13,6 +14,7 @@ __all__ = [
     "allow_functions",
     "allow_pickle",
     "function_allowed",
+    "imported",
     "module_allowed",
     "names_of",
     "pickles_allowed",
@@ -133,6 +135,20 @@ def function_allowed(name: str) -> bool:
 def module_allowed(module: str, path: str) -> bool:
     """Has the caller allowed to import this module for what it defines under `path`?"""
     return _is_dotted(module) and (pickles_allowed() or _has(module, path))
+
+
+def imported(module: str, what: str) -> None:
+    """Import a module that may be imported; `what`, such as "a function, but json:dumps", begins the error.
+
+    Raises
+    ------
+    TypeError
+        It cannot be imported; the message completes the sentence "param `x` ...".
+    """
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - whatever the code of the module raises
+        raise TypeError(f"must be {what} is in a module that cannot be imported: {error}") from None
 
 
 def _has(module: str, path: str) -> bool:

@@ -18,8 +18,8 @@ class CacheInfo(NamedTuple):
     entries, bytes : int
         What it holds now; bytes as far as they are counted: those of models are the lengths of their files.
     max_entries, max_bytes : int or None
-        The most that it keeps; a single entry may have more bytes. None where its users decide, as for the bytes of models,
-        which live as long as a handle or a stage refers to them.
+        The maximum; a single entry may have more bytes. None for the bytes of models and files, which live as long as a handle
+        or a stage refers to them.
     """
 
     entries: int
@@ -53,7 +53,7 @@ def cache_info() -> dict[str, CacheInfo]:
 
 
 def clear_caches() -> None:
-    """Empty the caches of this process: loaded and prepared models, tokenizers, what was learnt of models, last results.
+    """Empty the caches of this process: loaded and prepared models, tokenizers, shapes found by trial runs, results of the last batch.
 
     What is in use lives on until it is no longer. The next use of a model loads it again.
 

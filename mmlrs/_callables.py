@@ -7,13 +7,12 @@ with the bytes beside it. No name is looked up and nothing is unpickled unless t
 from __future__ import annotations
 
 import hashlib
-import importlib
 import pickle
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from mmlrs._allowed import function_allowed, pickles_allowed
+from mmlrs._allowed import function_allowed, imported, pickles_allowed
 from mmlrs._params import HAS_PYSPARK
 from mmlrs.errors import InvalidParamError, IoError
 
@@ -75,12 +74,7 @@ def function_named(name: str) -> Function:
             f"names the function {name:.200}, which the stage would call; if you trust it, load the stage with "
             f'allow_functions=["{name:.200}"], or a pipeline inside `with mmlrs.allow_functions("{name:.200}"):`'
         )
-    try:
-        importlib.import_module(module)
-    except Exception as error:  # noqa: BLE001 - whatever the code of the module raises
-        raise TypeError(
-            f"must be a function, but {name} is in a module that cannot be imported: {error}"
-        ) from None
+    imported(module, f"a function, but {name}")
     found = _find(module, path)
     if not callable(found):
         raise TypeError(f"must be a function, but there is none of the name {name}")

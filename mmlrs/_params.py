@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import importlib
 import json
 import os
 import sys
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mmlrs._allowed import module_allowed
+from mmlrs._allowed import imported, module_allowed
 from mmlrs.errors import InvalidParamError, MmlrsError
 
 try:
@@ -97,12 +96,7 @@ def stage_class(name: str) -> Any:
     module, _, attribute = name.replace("org.apache.spark.", "pyspark.").rpartition(".")
     found: Any = None
     if _may_import(module, attribute):
-        try:
-            importlib.import_module(module)
-        except Exception as error:  # noqa: BLE001 - whatever the code of the module raises
-            raise TypeError(
-                f"must be a stage, but {name:.200} is in a module that cannot be imported: {error}"
-            ) from None
+        imported(module, f"a stage, but {name:.200}")
     if module in sys.modules:
         found = vars(sys.modules[module]).get(attribute)
     if not (isinstance(found, type) and issubclass(found, Params)):

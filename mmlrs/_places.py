@@ -145,7 +145,9 @@ class _Connect:
         return True
 
     def rename(self, old: str, new: str) -> None:
-        raise NotImplementedError
+        raise IoError(
+            f"{new}: Spark Connect cannot rename {old}, and this machine does not see it; save to another path"
+        )
 
     def remove(self, path: str) -> None:
         from pyspark.ml.connect.readwrite import RemoteMLWriter

@@ -308,7 +308,7 @@ class Stage(_Base):
             that you trust. It allows functions of any name too, and SQL that runs programs.
         allow_functions : list of str
             Names of the functions that the stage may call, or of the modules that define them, as
-            `mmlrs.allow_functions` takes them. Needed for every function outside mmlrs.
+            `mmlrs.allow_functions` takes them. Needed for every function but `mmlrs.testing.reversed_columns`.
 
         Raises
         ------

@@ -355,6 +355,7 @@ def test_saved_sql_that_is_a_query_loads(statement, tmp_path, no_session):
 def test_within_pipelines_and_searches_of_spark_nothing_runs_uninvited(spark, tmp_path):
     from pyspark.ml import Pipeline, PipelineModel
     from pyspark.ml.evaluation import RegressionEvaluator
+    from pyspark.ml.feature import SQLTransformer
     from pyspark.ml.regression import LinearRegression
     from pyspark.ml.tuning import CrossValidator
 
@@ -406,6 +407,16 @@ def test_within_pipelines_and_searches_of_spark_nothing_runs_uninvited(spark, tm
     (place / "metadata").write_text(text.replace("their_trap.Stage", "mmlrs.stages.UDFTransformer"))
     with pytest.raises(IoError, match="is no uid of a stage"):
         Timer.load(inner, allow_functions=[__name__])
+
+    # A statement counts where it is a default, too.
+    Timer(stage=SQLTransformer(statement="SELECT * FROM __THIS__")).save(tmp_path / "sql")
+    program = "SELECT TRANSFORM (a) USING 'sh' AS b FROM __THIS__"
+    rewrite(
+        tmp_path / "sql" / "stages" / "stage",
+        lambda saved: saved.update(paramMap={}, defaultParamMap={"statement": program}),
+    )
+    with pytest.raises(IoError, match=r"SQL that can run programs \(USING\)"):
+        Timer.load(tmp_path / "sql")
 
 
 @pytest.mark.spark

@@ -702,8 +702,7 @@ class MultiNGram(NativeTransformer):
     outputCol : str, default <uid>_output
         Name of the column of lists of n-grams to add. Must not be empty.
     lengths : Sequence[int]
-        Numbers of tokens, in the order in which their n-grams stand in the result. Must be between 1 and
-        1000.
+        Numbers of tokens, in the order of their n-grams in the result. Must be between 1 and 1000.
     handleInvalid : str, default "error"
         What to do with a row that cannot be processed, a null one included: "error" fails with one error that
         names stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output. Must be
@@ -727,7 +726,7 @@ class MultiNGram(NativeTransformer):
 
     inputCol: Param[Any] = Param(undefined(), "inputCol", "Name of the column of lists of tokens. Reads: array. Must not be empty.", Convert.str)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Name of the column of lists of n-grams to add. Must not be empty.", Convert.str)
-    lengths: Param[Any] = Param(undefined(), "lengths", "Numbers of tokens, in the order in which their n-grams stand in the result. Must be between 1 and 1000.", Convert.int_list)
+    lengths: Param[Any] = Param(undefined(), "lengths", "Numbers of tokens, in the order of their n-grams in the result. Must be between 1 and 1000.", Convert.int_list)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 

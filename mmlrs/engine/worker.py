@@ -15,20 +15,18 @@ from mmlrs import _native
 from mmlrs.errors import IoError, MmlrsError
 from mmlrs.vectors import as_lists
 
+__all__ = ["VECTOR_MEMBERS", "Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_struct"]
+
 #: Numbers of a batch of sparse vectors that become lists: 1 GiB.
 _MOST_DENSE = 2**28
-
-__all__ = ["VECTOR_MEMBERS", "Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_struct"]
+#: Maximum number of programs that a process keeps, and of the bytes of the models that they need.
+_PROGRAMS = 64
+_MODEL_BYTES = 1 << 30
 
 
 def artifact_name(sha256: str) -> str:
     """Return the name of the file that holds a model on every node."""
     return f"mmlrs-{sha256}.onnx"
-
-
-#: Most programs that a process keeps, and most bytes of the models that they need.
-_PROGRAMS = 64
-_MODEL_BYTES = 1 << 30
 
 
 @dataclass
@@ -45,11 +43,19 @@ _loaded: OrderedDict[str, _Loaded] = OrderedDict()
 _lock = threading.Lock()
 
 
+def _used(text: str) -> _Loaded | None:
+    """Return a program that is remembered, which is then the one used last."""
+    with _lock:
+        loaded = _loaded.get(text)
+        if loaded is not None:
+            _loaded.move_to_end(text)
+        return loaded
+
+
 def _keep(text: str, loaded: _Loaded) -> None:
     """Remember a program; those used longest ago go."""
     with _lock:
         _loaded[text] = loaded
-        _loaded.move_to_end(text)
         while len(_loaded) > 1 and (
             len(_loaded) > _PROGRAMS or sum(kept.size for kept in _loaded.values()) > _MODEL_BYTES
         ):
@@ -134,18 +140,16 @@ class Kernel:
 
     def load(self) -> _Loaded:
         """Return the program with the models and files that it needs, put into this process now if they are not there."""
-        loaded = _loaded.get(self.text)
+        loaded = _used(self.text)
         if loaded is None:
-            blobs, size = [], 0
-            for sha256, data in self.blobs:
-                blob = _native.hold_blob(sha256)
-                if blob is None:
-                    blob = _native.put_blob(data if data is not None else _artifact(sha256))
-                blobs.append(blob)
-                size += blob.size
-            loaded = _Loaded(blobs, size)
-        _keep(self.text, loaded)
+            blobs = [self._blob(sha256, data) for sha256, data in self.blobs]
+            loaded = _Loaded(blobs, sum(blob.size for blob in blobs))
+            _keep(self.text, loaded)
         return loaded
+
+    def _blob(self, sha256: str, data: bytes | None) -> _native.Blob:
+        held = _native.hold_blob(sha256)
+        return held or _native.put_blob(data if data is not None else _artifact(sha256))
 
 
 #: Members of the struct of a Spark ML vector, in Spark's order.

@@ -131,12 +131,11 @@ class Query(_generated.Query):
 
         statement: Any = self.getStatement()
         escaped = statement.replace("{", "{{").replace("}", "}}")
-        # In parentheses only a query can stand: no command, which would run at once.
         query, places = re.subn(r"\b__THIS__\b", "{THIS}", escaped.strip().rstrip(";"))
         if not places:
             raise InvalidParamError(f"{self._stage}: param `statement` must name the rows as `__THIS__`")
         try:
-            # In parentheses only a query can stand: no command, which would run at once.
+            # Parentheses take a query only, no command, which would run at once.
             made = df.sparkSession.sql(f"SELECT * FROM (\n{query}\n)", THIS=df)  # noqa: S608 - the user's own SQL
             _ = made.schema  # Connect analyses a statement only when something of it is asked for
         except AnalysisException as error:

@@ -29,7 +29,7 @@ use crate::session::session;
 /// Rows go through the model in mini-batches; rows whose arrays have different shapes are grouped by shape. `feedDict`
 /// says which column feeds which model input, `fetchDict` which output becomes which column; a tensor in the middle of
 /// the graph can be fetched like an output, and what does not lead to it is never computed. Numbers are cast to the
-/// input's element type; a flat array takes the declared shape. A model exported with a fixed batch of 1 runs in
+/// input's element type, and a number that it cannot hold is a bad row; for a BOOL input, any number but 0 is true. A flat array takes the declared shape. A model exported with a fixed batch of 1 runs in
 /// mini-batches too where its graph allows it.
 #[derive(Debug, Clone, Stage)]
 #[stage(

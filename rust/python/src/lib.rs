@@ -24,7 +24,7 @@ mod native {
         sample_model, self_contained,
     };
     #[pymodule_export]
-    use crate::program::{Program, clear_memo};
+    use crate::program::Program;
     #[pymodule_export]
     use crate::registry::{
         check_params, counters, nearest, reset_counters, sample, stage_inputs, stage_specs, versions,

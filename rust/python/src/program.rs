@@ -86,9 +86,3 @@ fn fields_of(schema: PySchema) -> Vec<Field> {
 fn schema(py: Python<'_>, fields: Vec<Field>) -> PyResult<Bound<'_, PyAny>> {
     PySchema::new(Arc::new(Schema::new(fields))).into_pyarrow(py)
 }
-
-/// Forgets the results kept of the last batch.
-#[pyfunction]
-pub fn clear_memo() {
-    mmlrs_registry::clear_memo();
-}

@@ -33,7 +33,7 @@ pub struct MultiNGram {
     /// Name of the column of lists of n-grams to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
-    /// Numbers of tokens, in the order in which their n-grams stand in the result.
+    /// Numbers of tokens, in the order of their n-grams in the result.
     #[param(required, range(1, 1000))]
     lengths: Vec<i64>,
     #[param(group)]
