@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,15 +32,20 @@ def no_session(monkeypatch) -> None:
     monkeypatch.setattr("mmlrs.persistence.active_session", lambda: None)
 
 
-@pytest.fixture
-def full_disk():
-    """No file may grow beyond a few bytes, as on a disk that is full."""
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond a few bytes, as on a disk that is full.
+
+    Only for the save itself: the limit holds for the whole process, so also for the file that the tests' own output goes to.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def nested(column: str) -> Timer:
@@ -115,12 +122,16 @@ def test_an_interrupted_save_leaves_nothing(tmp_path, monkeypatch, no_session):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_full_disk_is_told_while_models_are_written(tmp_path, no_session, full_disk):
+def test_a_full_disk_is_told_while_models_are_written(tmp_path, no_session):
     path = tmp_path / "stage"
-    with pytest.raises(
-        IoError, match=rf"{path}: the ONNXModel cannot be saved: .*File too large.* bytes are free"
+    stage = ONNXModel(model=sample_model())
+    with (
+        pytest.raises(
+            IoError, match=rf"{path}: the ONNXModel cannot be saved: .*File too large.* bytes are free"
+        ),
+        full_disk(),
     ):
-        ONNXModel(model=sample_model()).save(path)
+        stage.save(path)
     assert os.listdir(tmp_path) == []
 
 
