@@ -268,17 +268,24 @@ def test_written_images_leave_no_other_file(tmp_path):
     assert sorted(os.listdir(tmp_path / "out")) == ["a.png", "b.png"]
 
 
-def test_images_that_cannot_be_written_leave_no_part_and_tell_the_space(tmp_path, full_disk):
-    with pytest.raises(
-        IoError, match=rf"write_images: {tmp_path}/out: cannot be written: .* bytes are free at"
+def test_images_that_cannot_be_written_leave_no_part_and_tell_the_space(tmp_path):
+    pictures = picture_table()
+    with (
+        pytest.raises(
+            IoError, match=rf"write_images: {tmp_path}/out: cannot be written: .* bytes are free at"
+        ),
+        full_disk(),
     ):
-        write_images(picture_table(), tmp_path / "out", name_col="name")
+        write_images(pictures, tmp_path / "out", name_col="name")
     assert os.listdir(tmp_path / "out") == []
 
 
-def test_a_model_on_its_way_leaves_no_part_and_tells_the_space(full_disk):
+def test_a_model_on_its_way_leaves_no_part_and_tells_the_space():
     data = b"x" * 10_000
     folder = Path(artifacts._folder(os.getpid()))
-    with pytest.raises(IoError, match=r"a model of 10,000 bytes cannot be written .* bytes are free at"):
+    with (
+        pytest.raises(IoError, match=r"a model of 10,000 bytes cannot be written .* bytes are free at"),
+        full_disk(),
+    ):
         artifacts._file("0" * 64, data)
     assert not list(folder.glob("*" + "0" * 64 + "*"))
