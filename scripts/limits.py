@@ -29,6 +29,8 @@ BEYOND = {
     "maxBytes": "the picture is a bad row, `LimitExceededError`; nothing was allocated",
     "maxTensorBytes": "a mini-batch has fewer rows; a row, or a batch that the model fixes, that is larger alone is a"
     " `LimitExceededError`",
+    "maxRunSeconds": 'the run is stopped: `LimitExceededError`; under "skip" and "keep" its rows run one at a time, each within'
+    " the limit",
     "miniBatchSize": "more runs of the network",
     "maxLength": "the text is cut to its first tokens, special ones included",
     "maxLevels": "`LimitExceededError` when the column is fitted",

@@ -93,6 +93,30 @@ def linear(rows: int = 4, columns: int = 3, seed: int = 0) -> onnx.ModelProto:
     )
 
 
+def counting() -> onnx.ModelProto:
+    """`x[N, 1]` -> a loop of as many rounds as the largest value of `x` says -> `y[N, 1]`, each value plus the rounds."""
+    body = helper.make_graph(
+        [node("Identity", ["goes_on"], ["goes_on_still"]), node("Add", ["state", "one"], ["added"])],
+        "rounds",
+        [
+            value("round", [], TensorProto.INT64),
+            value("goes_on", [], TensorProto.BOOL),
+            value("state", ["N", 1]),
+        ],
+        [value("goes_on_still", [], TensorProto.BOOL), value("added", ["N", 1])],
+    )
+    return network(
+        [
+            node("ReduceMax", ["x"], ["largest"], keepdims=0),
+            node("Cast", ["largest"], ["rounds"], to=TensorProto.INT64),
+            node("Loop", ["rounds", "", "x"], ["y"], body=body),
+        ],
+        [value("x", ["N", 1])],
+        [value("y", ["N", 1])],
+        {"one": np.float32([1])},
+    )
+
+
 def pictures_network(
     *,
     side: int = 16,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from networks import counting
 
 from mmlrs.base import stage_specs
 from mmlrs.errors import InvalidParamError, LimitExceededError
@@ -121,6 +123,35 @@ def test_a_row_of_a_model_beyond_its_bytes_is_an_error_and_a_mini_batch_is_cut()
     assert model.setMaxTensorBytes(16).transform(table)["y"] == whole
     with pytest.raises(LimitExceededError, match="maxTensorBytes"):
         model.setMaxTensorBytes(15).transform(table)
+
+
+def a_row_that_loops_for_ever() -> tuple[pa.Table, ONNXModel]:
+    table = pa.table({"x": pa.array([[1.0], [2.0], [1e15], [4.0]], pa.list_(pa.float32()))})
+    model = ONNXModel(model=counting().SerializeToString(), feedDict={"x": "x"}, fetchDict={"y": "y"})
+    return table, model.setMaxRunSeconds(0.5)
+
+
+def test_a_run_beyond_its_time_is_an_error():
+    table, model = a_row_that_loops_for_ever()
+    with pytest.raises(
+        LimitExceededError, match=r"ONNXModel.*the run of 4 rows takes longer than maxRunSeconds=0\.5; "
+    ):
+        model.transform(table)
+    with pytest.raises(LimitExceededError, match=r"row 2.*the run of a row takes longer than maxRunSeconds"):
+        model.setMiniBatchSize(1).transform(table)
+    for wrong in (0.0, -1.0, math.nan):
+        with pytest.raises(InvalidParamError, match="maxRunSeconds"):
+            model.setMaxRunSeconds(wrong)
+
+
+@pytest.mark.parametrize("policy", ["skip", "keep"])
+def test_only_the_row_that_takes_too_long_is_a_bad_row(policy):
+    table, model = a_row_that_loops_for_ever()
+    made = model.setHandleInvalid(policy).setErrorCol("why").transform(table)
+    good = [[2.0], [4.0], [8.0]]
+    assert made["y"].to_pylist() == (good if policy == "skip" else [*good[:2], None, good[2]])
+    if policy == "keep":
+        assert "maxRunSeconds" in made["why"].to_pylist()[2]
 
 
 def test_more_levels_than_a_column_may_have_are_an_error_of_the_fit():

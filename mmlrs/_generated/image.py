@@ -1071,6 +1071,11 @@ class ImageFeaturizer(NativeTransformer):
         Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row
         that exceeds it, or a batch that the model fixes, is an error before anything is allocated. Must be
         between 1 and 1099511627776.
+    maxRunSeconds : float, optional
+        Maximum seconds of one run of the model, that is of a mini-batch. Unset, a run takes as long as it
+        needs. A run that exceeds it is stopped between two operations of the graph and is an error; with
+        `handleInvalid` "skip" or "keep" its rows then run one at a time, each with that limit, and the row
+        that exceeds it is a bad row. Must be greater than 0.
     handleInvalid : str, default "error"
         What to do with a row that cannot be processed, a null one included: "error" fails with one error that
         names stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output. Must be
@@ -1120,6 +1125,7 @@ class ImageFeaturizer(NativeTransformer):
     optimizationLevel: Param[Any] = Param(undefined(), "optimizationLevel", "How far ONNX Runtime may optimise the graph. Must be one of \"none\", \"basic\", \"extended\", \"all\".", Convert.str)
     intraOpThreads: Param[Any] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.", Convert.int)
     maxTensorBytes: Param[Any] = Param(undefined(), "maxTensorBytes", "Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row that exceeds it, or a batch that the model fixes, is an error before anything is allocated. Must be between 1 and 1099511627776.", Convert.int)
+    maxRunSeconds: Param[Any] = Param(undefined(), "maxRunSeconds", "Maximum seconds of one run of the model, that is of a mini-batch. Unset, a run takes as long as it needs. A run that exceeds it is stopped between two operations of the graph and is an error; with `handleInvalid` \"skip\" or \"keep\" its rows then run one at a time, each with that limit, and the row that exceeds it is a bad row. Must be greater than 0.", Convert.float)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 
@@ -1154,6 +1160,7 @@ class ImageFeaturizer(NativeTransformer):
         optimizationLevel: str | None = None,
         intraOpThreads: int | None = None,
         maxTensorBytes: int | None = None,
+        maxRunSeconds: float | None = None,
         handleInvalid: str | None = None,
         errorCol: str | None = None,
     ) -> None:
@@ -1186,6 +1193,7 @@ class ImageFeaturizer(NativeTransformer):
                 "optimizationLevel": optimizationLevel,
                 "intraOpThreads": intraOpThreads,
                 "maxTensorBytes": maxTensorBytes,
+                "maxRunSeconds": maxRunSeconds,
                 "handleInvalid": handleInvalid,
                 "errorCol": errorCol,
             }
@@ -1459,6 +1467,16 @@ class ImageFeaturizer(NativeTransformer):
     def getMaxTensorBytes(self) -> int:
         """Return the value of `maxTensorBytes`."""
         value: int = self._value("maxTensorBytes")
+        return value
+
+    def setMaxRunSeconds(self, value: float) -> Self:
+        """Set `maxRunSeconds`; returns the stage."""
+        self._set(maxRunSeconds=value)
+        return self
+
+    def getMaxRunSeconds(self) -> float | None:
+        """Return the value of `maxRunSeconds`, or None when it is not set."""
+        value: float | None = self._value("maxRunSeconds")
         return value
 
     def setHandleInvalid(self, value: str) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -124,17 +125,17 @@ class _Pending:
 
 @dataclass(frozen=True)
 class Flattened:
-    """Makes rows of the list columns at some places; `where` says what an error counts rows in."""
+    """Makes rows of the list columns at some places; `whole` is what an error counts rows in."""
 
     stage: str
     places: tuple[int, ...]
-    where: str = ""
+    whole: Literal["batch", "table"]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Return the rows."""
         first = 0
         for batch in batches:
-            yield self._rows(batch, 0 if self.where else first)
+            yield self._rows(batch, 0 if self.whole == "batch" else first)
             first += batch.num_rows
 
     def schema(self, batches: pa.Schema) -> pa.Schema:
@@ -176,6 +177,6 @@ class Flattened:
                 other = next(j for j, c in lengths.items() if c[row] == copies[row])
                 names = batch.schema.names
                 raise DecodeError(
-                    f"{self.stage}: columns `{names[i]}` and `{names[other]}`, row {first + row}{self.where}: have arrays "
+                    f"{self.stage}: columns `{names[i]}` and `{names[other]}`, row {first + row} of the {self.whole}: have arrays "
                     f"of different length, {count[row]} and {copies[row]}"
                 )

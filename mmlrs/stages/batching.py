@@ -129,9 +129,9 @@ class FlattenBatch(_generated.FlattenBatch):
             StructField(f.name, f.dataType.elementType, True, f.metadata) if i in places else f
             for i, f in enumerate(df.schema)
         ]
-        return mapped(df, Flattened(self._stage, places, " of the batch"), StructType(fields))
+        return mapped(df, Flattened(self._stage, places, "batch"), StructType(fields))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         kinds = [(f.name, is_list(f.type), str(f.type)) for f in table.schema]
-        work = Flattened(self._stage, self._places(kinds, ignore_case=False))
+        work = Flattened(self._stage, self._places(kinds, ignore_case=False), "table")
         return pa.Table.from_batches(work(table.to_batches()), schema=work.schema(table.schema))

@@ -44,6 +44,8 @@ struct Place {
     param: Option<String>,
     column: Option<String>,
     row: Option<usize>,
+    /// Is `row` counted from the beginning of a table, and not of a batch?
+    in_table: bool,
     origin: Option<String>,
     remedy: Option<&'static str>,
 }
@@ -107,10 +109,11 @@ impl Error {
 
     /// Counts the row from the beginning of a table, of which so many rows come before the batch.
     #[must_use]
-    pub fn after(mut self, rows: usize) -> Self {
+    pub fn in_table(mut self, rows_before: usize) -> Self {
         if let Some(row) = &mut self.place.row {
-            *row += rows;
+            *row += rows_before;
         }
+        self.place.in_table = true;
         self
     }
 
@@ -190,7 +193,8 @@ impl fmt::Display for Error {
             located = true;
         }
         if let Some(row) = place.row {
-            write!(f, "{}row {row} of the batch", if located { ", " } else { "" })?;
+            let whole = if place.in_table { "table" } else { "batch" };
+            write!(f, "{}row {row} of the {whole}", if located { ", " } else { "" })?;
             located = true;
         }
         if let Some(origin) = &place.origin {

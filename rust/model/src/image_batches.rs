@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use half::f16;
-use mmlrs_core::{Error, HandleInvalid, Rejects, Result, ThreadBudget};
+use mmlrs_core::{Error, Rejects, Result, ThreadBudget};
 use mmlrs_image::{ImageColumn, Layout, TensorPrep};
 use ort::session::SessionInputValue;
 use ort::value::{DynValue, Tensor, TensorRef, ValueType};
@@ -47,14 +47,9 @@ struct Decoded {
 
 impl Network<'_> {
     /// Computes the vectors of all pictures of a column.
-    pub fn vectors(
-        &self,
-        images: &ImageColumn,
-        threads: ThreadBudget,
-        policy: HandleInvalid,
-    ) -> Result<(Vectors, Rejects)> {
-        let rows = images.rows();
-        let mut sink = Sink { vectors: Vectors::new(rows, self.size)?, rejects: Rejects::new(policy) };
+    pub fn vectors(&self, images: &ImageColumn) -> Result<(Vectors, Rejects)> {
+        let (rows, threads) = (images.rows(), self.runner.threads);
+        let mut sink = Sink { vectors: Vectors::new(rows, self.size)?, rejects: Rejects::new(self.runner.policy) };
         let step = self.pictures_per_run(threads)?;
         let batches: Vec<Range<usize>> = (0..rows).step_by(step).map(|start| start..(start + step).min(rows)).collect();
         if threads.get() > 1 {
@@ -147,10 +142,10 @@ impl Network<'_> {
             sink.rejects.reject(row, error)?;
         }
         let len = self.prep.len();
-        if self.run_rows(&mut tensor, &rows, sink).is_err() {
-            // One picture may spoil a whole run, or the graph may take one at a time although it says otherwise.
+        if !self.runner.went_well(self.run_rows(&mut tensor, &rows, sink))? {
             tensor.truncate(rows.len() * len);
             for (at, row) in rows.iter().enumerate() {
+                self.runner.threads.check()?;
                 let mut one = tensor[at * len..(at + 1) * len].to_vec();
                 if let Err(error) = self.run_rows(&mut one, &[*row], sink) {
                     sink.rejects.reject(*row, error)?;
@@ -171,7 +166,7 @@ impl Network<'_> {
         }
         let feed = self.tensor(tensor, ran).map_err(failed)?;
         let name: Cow<'_, str> = Cow::Borrowed(self.input.name.as_str());
-        self.runner.model.run(vec![(name, feed)], rows.len(), self.runner.threads, |outputs| {
+        self.runner.execute(vec![(name, feed)], rows.len(), |outputs| {
             let value = outputs.get(&self.output).ok_or_else(|| failed("the output is missing"))?;
             self.read(value, rows, ran, &mut sink.vectors)
         })?;

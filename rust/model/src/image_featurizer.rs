@@ -22,9 +22,8 @@ use crate::portable::portable;
 use crate::prepared::{Prepared, prepare};
 use crate::probe;
 use crate::run_params::RunParams;
-use crate::runner::Runner;
 use crate::sample::sample_image_model;
-use crate::session::{SessionOptions, open, session};
+use crate::session::{SessionOptions, open};
 
 /// Turns pictures into feature vectors, or class scores, with a neural network.
 ///
@@ -273,23 +272,15 @@ impl Transform for ImageFeaturizer {
             self.origin_col.as_ref().map(|name| block.column(name)?.to_arrow(cx)).transpose()?;
         let images = ImageColumn::from_column(&self.input_col, block.column(&self.input_col)?, origins.as_ref())?;
         let network = Network {
-            runner: Runner {
-                prepared: &plan.prepared,
-                // No spinning: the cores decode the next pictures meanwhile.
-                model: session(&plan.prepared, self.run.options(*cx, false)?)?,
-                mini_batch: self.run.mini_batch_size,
-                max_bytes: self.run.max_tensor_bytes,
-                threads: cx.threads,
-            },
+            // No spinning: the cores decode the next pictures meanwhile.
+            runner: self.run.runner(&plan.prepared, self.row_policy.handle_invalid, *cx, false)?,
             prep: plan.prep,
             input: plan.input,
             output: plan.output,
             pooling: plan.pooling,
             size: plan.size,
         };
-        let (vectors, rejects) = network
-            .vectors(&images, cx.threads, self.row_policy.handle_invalid)
-            .map_err(|e| e.at_column(&self.input_col))?;
+        let (vectors, rejects) = network.vectors(&images).map_err(|e| e.at_column(&self.input_col))?;
         Ok(Output { columns: vec![vectors.into_column()?], invalid: rejects.into_rows() })
     }
 

@@ -20,9 +20,7 @@ use crate::prepared::{Prepared, computes, model_info, prepare, prepared_for};
 use crate::ranks::learned_rank;
 use crate::results::{OutputType, output_field, vector_field};
 use crate::run_params::RunParams;
-use crate::runner::Runner;
 use crate::sample::sample_model;
-use crate::session::session;
 
 /// Runs an ONNX model over columns.
 ///
@@ -196,14 +194,8 @@ impl Transform for ONNXModel {
         let fields = self.output_fields(&block.schema())?;
         let plan = self.plan()?;
         let inputs = Self::read_inputs(&plan, block, *cx)?;
-        let runner = Runner {
-            prepared: &plan.prepared,
-            model: session(&plan.prepared, self.run.options(*cx, true)?)?,
-            mini_batch: self.run.mini_batch_size,
-            max_bytes: self.run.max_tensor_bytes,
-            threads: cx.threads,
-        };
-        let (collected, rejects) = runner.run(&inputs, block.rows(), self.row_policy.handle_invalid)?;
+        let runner = self.run.runner(&plan.prepared, self.row_policy.handle_invalid, *cx, true)?;
+        let (collected, rejects) = runner.run(&inputs, block.rows())?;
         let mut by_tensor: HashMap<String, _> =
             plan.prepared.info.outputs.iter().map(|o| o.name.clone()).zip(collected).collect();
         let lacking = || Error::runtime("a fetched output is missing");

@@ -233,9 +233,12 @@ impl Ready {
         }
         let bytes = serialise(&self.model)?;
         let mut original = self.open(bytes.clone())?;
-        make_dynamic(&mut self.model, size);
-        let dynamic = serialise(&self.model)?;
-        let agrees = self.open(dynamic).is_ok_and(|mut d| probe::agrees(&mut original, &before, &mut d, size));
+        let tried = probe::can_be_tried(&before, size);
+        let agrees = tried && {
+            make_dynamic(&mut self.model, size);
+            let dynamic = serialise(&self.model)?;
+            self.open(dynamic).is_ok_and(|mut d| probe::agrees(&mut original, &before, &mut d, size))
+        };
         if agrees {
             self.batch = Batch::Dynamic;
             self.changed = true;
@@ -246,7 +249,8 @@ impl Ready {
                 return self.free_other_batch(&before, size);
             }
             self.notes.push(format!(
-                "the model has a fixed batch of {size} that cannot be made dynamic, so it runs {}",
+                "the model has a fixed batch of {size} that {}, so it runs {}",
+                if tried { "cannot be made dynamic" } else { "is too large for a trial of a dynamic one" },
                 if size == 1 { "row by row".to_owned() } else { format!("{size} rows at a time") }
             ));
         }

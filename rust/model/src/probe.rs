@@ -76,12 +76,23 @@ fn failed(error: impl std::fmt::Display) -> Error {
     Error::runtime(format!("ONNX Runtime: {}", one_line(&error.to_string())))
 }
 
+/// Is a model of such a batch, and of such inputs, small enough to be tried with [`agrees`]?
+pub fn can_be_tried(info: &ModelInfo, batch: usize) -> bool {
+    let values = |input: &ValueInfo| {
+        let sizes = input.shape().unwrap_or_default().iter().skip(1).map(|dim| dim.size().unwrap_or(OPEN_DIM));
+        sizes.chain([batch, chunks(batch)]).try_fold(1_usize, usize::checked_mul)
+    };
+    batch <= MOST_ROWS && info.inputs.iter().all(|input| values(input).is_some_and(|count| count <= MOST_VALUES))
+}
+
+/// How many batches a trial has.
+fn chunks(batch: usize) -> usize {
+    if batch == 1 { 3 } else { 2 }
+}
+
 /// Does `dynamic` give for several rows at once what `original` gives for `batch` rows at a time?
 pub fn agrees(original: &mut Session, before: &ModelInfo, dynamic: &mut Session, batch: usize) -> bool {
-    if batch > MOST_ROWS {
-        return false;
-    }
-    let chunks = if batch == 1 { 3 } else { 2 };
+    let chunks = chunks(batch);
     let Ok(together) = run(dynamic, before, 0..chunks * batch) else { return false };
     let mut apart: Option<Vec<Probed>> = None;
     for chunk in 0..chunks {

@@ -1,9 +1,11 @@
 //! The params of every stage that runs a model: how many rows at a time, where, and with what.
 
-use mmlrs_core::{Context, Result};
+use mmlrs_core::{Context, HandleInvalid, Result};
 use mmlrs_macros::ParamGroup;
 
-use crate::session::{Device, OptLevel, SessionOptions};
+use crate::prepared::Prepared;
+use crate::runner::Runner;
+use crate::session::{Device, OptLevel, SessionOptions, session};
 
 /// How a model is run.
 #[derive(Debug, Clone, ParamGroup)]
@@ -25,6 +27,11 @@ pub struct RunParams {
     /// a batch that the model fixes, is an error before anything is allocated.
     #[param(default = 2_147_483_648_i64, range(1, 1_099_511_627_776_i64))]
     pub max_tensor_bytes: usize,
+    /// Maximum seconds of one run of the model, that is of a mini-batch. Unset, a run takes as long as it needs. A run that
+    /// exceeds it is stopped between two operations of the graph and is an error; with `handleInvalid` "skip" or "keep" its
+    /// rows then run one at a time, each with that limit, and the row that exceeds it is a bad row.
+    #[param(above(0.0))]
+    pub max_run_seconds: Option<f64>,
 }
 
 impl RunParams {
@@ -33,8 +40,26 @@ impl RunParams {
         Device::parse(&self.device).map(drop)
     }
 
-    /// How the session is made. `spin`: may idle threads spin? Not where others need the cores meanwhile.
-    pub fn options(&self, cx: Context, spin: bool) -> Result<SessionOptions> {
+    /// What runs a prepared model. `spin`: may idle threads spin? Not where others need the cores meanwhile.
+    pub fn runner<'a>(
+        &self,
+        prepared: &'a Prepared,
+        policy: HandleInvalid,
+        cx: Context,
+        spin: bool,
+    ) -> Result<Runner<'a>> {
+        Ok(Runner {
+            prepared,
+            model: session(prepared, self.options(cx, spin)?)?,
+            mini_batch: self.mini_batch_size,
+            max_bytes: self.max_tensor_bytes,
+            max_seconds: self.max_run_seconds,
+            threads: cx.threads,
+            policy,
+        })
+    }
+
+    fn options(&self, cx: Context, spin: bool) -> Result<SessionOptions> {
         Ok(SessionOptions {
             device: Device::parse(&self.device)?,
             level: OptLevel::parse(&self.optimization_level),

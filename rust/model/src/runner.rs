@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use mmlrs_core::{Error, HandleInvalid, Rejects, Result, ThreadBudget};
-use ort::session::SessionInputValue;
+use mmlrs_core::{Error, ErrorKind, HandleInvalid, Rejects, Result, ThreadBudget};
+use ort::session::{SessionInputValue, SessionOutputs};
 
 use crate::info::ValueInfo;
 use crate::input::InputColumn;
 use crate::output::Collected;
 use crate::prepared::{Batch, Prepared};
-use crate::session::{Feed, LoadedModel};
+use crate::session::{Feed, LoadedModel, RunLimits};
 
 /// A prepared model with its session and the limits of a run.
 pub struct Runner<'a> {
@@ -23,8 +23,12 @@ pub struct Runner<'a> {
     pub mini_batch: usize,
     /// Most bytes of one input of a run.
     pub max_bytes: usize,
+    /// Most seconds of a run.
+    pub max_seconds: Option<f64>,
     /// What the run may use.
     pub threads: ThreadBudget,
+    /// What happens to rows that the model cannot take.
+    pub policy: HandleInvalid,
 }
 
 impl Runner<'_> {
@@ -54,14 +58,29 @@ impl Runner<'_> {
         padded
     }
 
-    /// Runs the model over the rows of `inputs` that can be fed. The others are rejected.
-    pub fn run(
+    /// Runs the model once, within the limits, on `rows` rows and hands the outputs to `read`.
+    pub fn execute(
         &self,
-        inputs: &[(String, String, InputColumn)],
+        feeds: Vec<Feed<'_>>,
         rows: usize,
-        policy: HandleInvalid,
-    ) -> Result<(Vec<Collected>, Rejects)> {
-        let mut rejects = Rejects::new(policy);
+        read: impl FnOnce(&SessionOutputs<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.model.run(feeds, rows, RunLimits { threads: self.threads, seconds: self.max_seconds }, read)
+    }
+
+    /// Did a run of several rows go well? Otherwise they run one at a time, since one row may spoil a whole run, or the graph
+    /// take one at a time although it says otherwise. A run that exceeds a limit is not worth that where it is an error anyway.
+    pub fn went_well(&self, run: Result<()>) -> Result<bool> {
+        self.threads.check()?;
+        match run {
+            Err(error) if self.policy == HandleInvalid::Error && error.kind() == ErrorKind::LimitExceeded => Err(error),
+            run => Ok(run.is_ok()),
+        }
+    }
+
+    /// Runs the model over the rows of `inputs` that can be fed. The others are rejected.
+    pub fn run(&self, inputs: &[(String, String, InputColumn)], rows: usize) -> Result<(Vec<Collected>, Rejects)> {
+        let mut rejects = Rejects::new(self.policy);
         let outputs = &self.prepared.info.outputs;
         let mut collected: Vec<Collected> = outputs.iter().map(|o| Collected::new(o, rows)).collect::<Result<_>>()?;
         // A graph may take one row at a time although it says otherwise; that shows once.
@@ -71,10 +90,9 @@ impl Runner<'_> {
                 group.first().map_or(0, |row| inputs.iter().map(|(.., i)| i.row_bytes(*row)).max().unwrap_or(0));
             for chunk in group.chunks(self.batch_rows(row_bytes)?) {
                 self.threads.check()?;
-                if !one_by_one && self.run_chunk(inputs, chunk, outputs, &mut collected).is_ok() {
+                if !one_by_one && self.went_well(self.run_chunk(inputs, chunk, outputs, &mut collected))? {
                     continue;
                 }
-                // One row may spoil a whole run: find it.
                 let mut spoilt = false;
                 for row in chunk {
                     self.threads.check()?;
@@ -107,7 +125,7 @@ impl Runner<'_> {
                 Ok((Cow::Borrowed(name.as_str()), tensor))
             })
             .collect::<Result<_>>()?;
-        self.model.run(feeds, rows.len(), self.threads, |values| {
+        self.execute(feeds, rows.len(), |values| {
             for (info, column) in outputs.iter().zip(collected) {
                 if let Some(value) = values.get(&info.name) {
                     column.append(value, rows, padded.len())?;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mmlrs_core::{Cache, Counter, Error, Result, Stopper, ThreadBudget, guarded};
+use mmlrs_core::{Cache, Counter, Deadline, Error, Result, Stopper, ThreadBudget, guarded};
 use ort::environment::Environment;
 use ort::ep::ExecutionProvider;
 use ort::logging::LogLevel;
@@ -103,6 +103,15 @@ impl SessionOptions {
     }
 }
 
+/// What a run may use.
+#[derive(Debug, Clone, Copy)]
+pub struct RunLimits {
+    /// Cores, and whether an interrupt ends the run.
+    pub threads: ThreadBudget,
+    /// Time, if that is limited.
+    pub seconds: Option<f64>,
+}
+
 /// A model in the runtime.
 #[derive(Debug)]
 pub struct LoadedModel {
@@ -121,38 +130,44 @@ impl LoadedModel {
         self.on_cpu
     }
 
-    /// Runs the model on `rows` rows and hands the outputs to `read`. An interrupt stops the run.
+    /// Runs the model on `rows` rows and hands the outputs to `read`. An interrupt stops the run, and so does the end of its
+    /// time: both between two operations of the graph.
     pub fn run<T>(
         &self,
         feeds: Vec<Feed<'_>>,
         rows: usize,
-        threads: ThreadBudget,
+        limits: RunLimits,
         read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
     ) -> Result<T> {
-        guarded(|| self.run_guarded(feeds, rows, threads, read)).unwrap_or_else(|panic| Err(unusable(&panic)))
+        guarded(|| self.run_guarded(feeds, rows, limits, read)).unwrap_or_else(|panic| Err(unusable(&panic)))
     }
 
     fn run_guarded<T>(
         &self,
         feeds: Vec<Feed<'_>>,
         rows: usize,
-        threads: ThreadBudget,
+        limits: RunLimits,
         read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |e: ort::Error| Error::runtime(format!("ONNX Runtime: {}", one_line(&e.to_string())));
-        let options;
-        let outputs = if threads.is_interruptible() {
-            options = Arc::new(RunOptions::new().map_err(failed)?);
+        let options = Arc::new(RunOptions::new().map_err(failed)?);
+        let stop = |options: &Arc<RunOptions>| {
             let stopped = options.clone();
-            let _stopper = Stopper::new(move || drop(stopped.terminate()));
-            threads.check()?;
-            let outputs = session.run_with_options(feeds, options.as_ref()).map_err(failed);
-            threads.check()?;
-            outputs?
-        } else {
-            session.run(feeds).map_err(failed)?
+            move || drop(stopped.terminate())
         };
+        let _stopper = limits.threads.is_interruptible().then(|| Stopper::new(stop(&options)));
+        limits.threads.check()?;
+        let deadline = limits.seconds.map(|seconds| Deadline::new(seconds, stop(&options)));
+        let outputs = session.run_with_options(feeds, options.as_ref()).map_err(failed);
+        limits.threads.check()?;
+        if let (Err(_), Some(seconds)) = (&outputs, deadline.and_then(Deadline::exceeded)) {
+            let rows = if rows == 1 { "a row".to_owned() } else { format!("{rows} rows") };
+            return Err(Error::limit(format!(
+                "the run of {rows} takes longer than maxRunSeconds={seconds}; raise it, or lower miniBatchSize"
+            )));
+        }
+        let outputs = outputs?;
         Counter::ModelRuns.add(1);
         Counter::ModelRows.add(rows as u64);
         read(&outputs)

@@ -14,8 +14,6 @@ use serde_json::json;
 use crate::portable::portable;
 use crate::prepared::prepared_for;
 use crate::run_params::RunParams;
-use crate::runner::Runner;
-use crate::session::session;
 use crate::text_embedder_model::TextModel;
 use crate::text_embedder_pooling::TokenPooling;
 use crate::text_embedder_runs::Embedding;
@@ -168,21 +166,14 @@ impl Transform for TextEmbedder {
         let texts = block.column(&self.input_col)?.to_arrow(cx)?;
         let rows = plan.tokenizer.encode_column(&self.input_col, &texts, cx.threads)?;
         let embedding = Embedding {
-            runner: Runner {
-                prepared: &plan.model.prepared,
-                model: session(&plan.model.prepared, self.run.options(*cx, true)?)?,
-                mini_batch: self.run.mini_batch_size,
-                max_bytes: self.run.max_tensor_bytes,
-                threads: cx.threads,
-            },
+            runner: self.run.runner(&plan.model.prepared, self.row_policy.handle_invalid, *cx, true)?,
             model: &plan.model,
             pad_id: plan.tokenizer.pad_id(),
             pooling: TokenPooling::parse(&self.pooling),
             normalize: self.normalize,
             size: plan.size,
         };
-        let (vectors, rejects) =
-            embedding.vectors(&rows, self.row_policy.handle_invalid).map_err(|e| e.at_column(&self.input_col))?;
+        let (vectors, rejects) = embedding.vectors(&rows).map_err(|e| e.at_column(&self.input_col))?;
         Ok(Output { columns: vec![vectors.into_column()?], invalid: rejects.into_rows() })
     }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use mmlrs_core::{Error, HandleInvalid, Rejects, Result};
+use mmlrs_core::{Error, Rejects, Result};
 use mmlrs_text::Tokens;
 use ort::value::ValueType;
 
@@ -35,8 +35,8 @@ pub struct Embedding<'a> {
 
 impl Embedding<'_> {
     /// Computes the vectors of all rows that have tokens; the others are rejected.
-    pub fn vectors(&self, rows: &[Result<Tokens>], policy: HandleInvalid) -> Result<(Vectors, Rejects)> {
-        let mut rejects = Rejects::new(policy);
+    pub fn vectors(&self, rows: &[Result<Tokens>]) -> Result<(Vectors, Rejects)> {
+        let mut rejects = Rejects::new(self.runner.policy);
         let mut vectors = Vectors::new(rows.len(), self.size)?;
         let mut texts: Vec<(usize, &Tokens)> = Vec::with_capacity(rows.len());
         for (row, tokens) in rows.iter().enumerate() {
@@ -53,10 +53,9 @@ impl Embedding<'_> {
             self.runner.threads.check()?;
             let (run, later) = rest.split_at(self.rows_of_run(rest)?);
             rest = later;
-            if self.run(run, &mut vectors).is_ok() {
+            if self.runner.went_well(self.run(run, &mut vectors))? {
                 continue;
             }
-            // One row may spoil a whole run, or the graph may take one at a time although it says otherwise.
             for one in run.chunks(1) {
                 self.runner.threads.check()?;
                 if let Err(error) = self.run(one, &mut vectors) {
@@ -89,8 +88,7 @@ impl Embedding<'_> {
         let padded = Padded { rows, width: self.width(longest), pad_id: self.pad_id };
         let ran = padded.rows.len();
         self.runner
-            .model
-            .run(self.model.feeds(&padded)?, texts.len(), self.runner.threads, |outputs| {
+            .execute(self.model.feeds(&padded)?, texts.len(), |outputs| {
                 let name = &self.model.output;
                 let value = outputs.get(name).ok_or_else(|| Error::runtime(format!("output `{name}` is missing")))?;
                 let ValueType::Tensor { shape, .. } = value.dtype() else {

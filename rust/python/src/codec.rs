@@ -14,6 +14,7 @@ use pyo3::types::PyBytes;
 use pyo3_arrow::{PyArray, PyRecordBatch};
 use rayon::prelude::*;
 
+use crate::arrow::Imported;
 use crate::errors::{detached, to_py, watched};
 
 /// Decodes, resizes and normalises images into one flat float32 array, n x 3 x height x width.
@@ -21,7 +22,7 @@ use crate::errors::{detached, to_py, watched};
 #[expect(clippy::too_many_arguments, reason = "the arguments of one Python function")]
 pub fn decode_to_tensor(
     py: Python<'_>,
-    images: PyArray,
+    images: Imported<PyArray>,
     height: usize,
     width: usize,
     means: Vec<f32>,
@@ -32,7 +33,7 @@ pub fn decode_to_tensor(
     auto_convert_to_color: bool,
     interruptible: bool,
 ) -> PyResult<Bound<'_, PyAny>> {
-    let (array, _) = images.into_inner();
+    let (array, _) = images.0.into_inner();
     let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
     let doubt = normalization_doubt(
         Told { value: &wide(&means), from: "means" },
@@ -75,8 +76,13 @@ fn tensor_of(array: &ArrayRef, prep: &TensorPrep, budget: ThreadBudget) -> Resul
 
 /// Encodes Spark image structs as "png" or "jpeg" files; null stays null.
 #[pyfunction]
-pub fn encode_images<'py>(py: Python<'py>, images: PyArray, format: &str, quality: u8) -> PyResult<Bound<'py, PyAny>> {
-    let (array, _) = images.into_inner();
+pub fn encode_images<'py>(
+    py: Python<'py>,
+    images: Imported<PyArray>,
+    format: &str,
+    quality: u8,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (array, _) = images.0.into_inner();
     let encoded = detached(py, || encode_all(&array, format, quality).map_err(|e| e.at_stage("write_images")))?;
     to_pyarrow(py, Arc::new(encoded))
 }

@@ -38,6 +38,14 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
     }
 }
 
+/// The place of an error in a batch, or in the table whose row of number `first` is the batch's first.
+pub fn placed(error: Error, first: Option<usize>) -> Error {
+    match first {
+        Some(first) => error.in_table(first),
+        None => error,
+    }
+}
+
 /// Runs native work with the interpreter lock released; a panic becomes an error, never the end of the process.
 pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
     py.detach(|| caught(work)).map_err(|error| to_py(py, &error))

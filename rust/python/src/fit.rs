@@ -10,7 +10,8 @@ use pyo3::types::PyBytes;
 use pyo3_arrow::{PyRecordBatch, PySchema};
 use serde_json::{Map, Value};
 
-use crate::errors::{detached, watched};
+use crate::arrow::Imported;
+use crate::errors::{detached, placed, watched};
 use crate::registry::params;
 
 /// The state of an estimator over the rows it has seen.
@@ -35,8 +36,8 @@ impl Fit {
 impl Fit {
     /// An estimator that has seen no rows; the schema is that of the columns it reads, under the names its params give.
     #[new]
-    fn new(py: Python<'_>, stage: &str, uid: &str, values: &str, schema: PySchema) -> PyResult<Self> {
-        let schema = schema.into_inner();
+    fn new(py: Python<'_>, stage: &str, uid: &str, values: &str, schema: Imported<PySchema>) -> PyResult<Self> {
+        let schema = schema.0.into_inner();
         detached(py, || {
             let values = params(uid, values)?;
             let built = mmlrs_registry::find(stage)?.build_fit(&values)?;
@@ -48,16 +49,16 @@ impl Fit {
     }
 
     /// Takes a batch in; its columns are those of the schema, in that order. `first` and `interruptible` as for programs.
-    #[pyo3(signature = (batch, threads, *, first = 0, interruptible = false))]
+    #[pyo3(signature = (batch, threads, *, first = None, interruptible = false))]
     fn update(
         &self,
         py: Python<'_>,
-        batch: PyRecordBatch,
+        batch: Imported<PyRecordBatch>,
         threads: usize,
-        first: usize,
+        first: Option<usize>,
         interruptible: bool,
     ) -> PyResult<()> {
-        let batch = batch.into_inner();
+        let batch = batch.0.into_inner();
         let cx = Context { threads: ThreadBudget::new(threads).interruptible(interruptible) };
         watched(py, interruptible, || {
             let columns = self
@@ -68,7 +69,7 @@ impl Fit {
                 .map(|(field, array)| (field.name().clone(), Column::Arrow(array.clone(), field.metadata().clone())))
                 .collect();
             let block = Block::new(batch.num_rows(), columns)?;
-            self.with_state(|state| self.built.fit.update(state, &block, &cx)).map_err(|e| e.after(first))
+            self.with_state(|state| self.built.fit.update(state, &block, &cx)).map_err(|e| placed(e, first))
         })
     }
 

@@ -1,5 +1,6 @@
 //! The extension module `mmlrs._native`: programs, descriptors, models and counters. Nothing here knows any stage.
 
+mod arrow;
 mod codec;
 mod errors;
 mod fit;

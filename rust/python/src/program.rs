@@ -8,7 +8,8 @@ use mmlrs_core::{Context, ThreadBudget};
 use pyo3::prelude::*;
 use pyo3_arrow::{PyRecordBatch, PySchema};
 
-use crate::errors::{detached, watched};
+use crate::arrow::Imported;
+use crate::errors::{detached, placed, watched};
 
 /// A DAG of native stages over source columns.
 #[pyclass(frozen, module = "mmlrs._native")]
@@ -25,36 +26,36 @@ impl Program {
     }
 
     /// The schema of the outputs for a schema of the source columns.
-    fn output_schema<'py>(&self, py: Python<'py>, sources: PySchema) -> PyResult<Bound<'py, PyAny>> {
+    fn output_schema<'py>(&self, py: Python<'py>, sources: Imported<PySchema>) -> PyResult<Bound<'py, PyAny>> {
         let fields = fields_of(sources);
         schema(py, detached(py, || self.inner.output_fields(&fields))?)
     }
 
     /// The schema of what the last stage adds for a schema of the source columns.
-    fn announce<'py>(&self, py: Python<'py>, sources: PySchema) -> PyResult<Bound<'py, PyAny>> {
+    fn announce<'py>(&self, py: Python<'py>, sources: Imported<PySchema>) -> PyResult<Bound<'py, PyAny>> {
         let fields = fields_of(sources);
         schema(py, detached(py, || self.inner.announce(&fields))?)
     }
 
     /// Params of the last stage that follow from the schema of the source columns, as a JSON object.
-    fn bound_params(&self, py: Python<'_>, sources: PySchema) -> PyResult<String> {
+    fn bound_params(&self, py: Python<'_>, sources: Imported<PySchema>) -> PyResult<String> {
         let fields = fields_of(sources);
         detached(py, || Ok(serde_json::Value::Object(self.inner.bound_params(&fields)?).to_string()))
     }
 
-    /// The outputs of one batch of source columns. `first` is the number of its first row in errors; `interruptible` is for the
+    /// The outputs of one batch of source columns. `first` is the number of its first row in a table, for errors; `interruptible` is for the
     /// main thread alone.
-    #[pyo3(signature = (sources, threads, share, *, first = 0, interruptible = false))]
+    #[pyo3(signature = (sources, threads, share, *, first = None, interruptible = false))]
     fn run<'py>(
         &self,
         py: Python<'py>,
-        sources: PyRecordBatch,
+        sources: Imported<PyRecordBatch>,
         threads: usize,
         share: bool,
-        first: usize,
+        first: Option<usize>,
         interruptible: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let batch = sources.into_inner();
+        let batch = sources.0.into_inner();
         let rows = batch.num_rows();
         let columns: Vec<(Field, ArrayRef)> = batch
             .schema()
@@ -65,7 +66,7 @@ impl Program {
             .collect();
         let cx = Context { threads: ThreadBudget::new(threads).interruptible(interruptible) };
         let made = watched(py, interruptible, || {
-            let outputs = self.inner.run(&columns, cx, share).map_err(|e| e.after(first))?;
+            let outputs = self.inner.run(&columns, cx, share).map_err(|e| placed(e, first))?;
             let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = outputs.into_iter().map(|o| (o.field, o.array)).unzip();
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
             Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
@@ -79,8 +80,8 @@ impl Program {
     }
 }
 
-fn fields_of(schema: PySchema) -> Vec<Field> {
-    schema.into_inner().fields().iter().map(|f| f.as_ref().clone()).collect()
+fn fields_of(schema: Imported<PySchema>) -> Vec<Field> {
+    schema.0.into_inner().fields().iter().map(|f| f.as_ref().clone()).collect()
 }
 
 fn schema(py: Python<'_>, fields: Vec<Field>) -> PyResult<Bound<'_, PyAny>> {
