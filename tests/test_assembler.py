@@ -81,7 +81,7 @@ def test_the_kernel_tells_what_was_missing(gaps):
     assert "`x`" in why[2]
     assert why[3] is None
     with pytest.raises(
-        DecodeError, match="FastVectorAssembler: column `x`, row 1 of the batch: is null or NaN"
+        DecodeError, match="FastVectorAssembler: column `x`, row 1 of the table: is null or NaN"
     ):
         FastVectorAssembler(inputCols=["x"], outputCol="o").transform(pa.table({"x": [1.0, None]}))
 
@@ -189,7 +189,7 @@ def test_a_null_inside_an_array_follows_handle_invalid():
     table = pa.table({"x": [1, 2], "v": [[1.0, None], [2.0, 3.0]]})
     stage = FastVectorAssembler(inputCols=["x", "v"], outputCol="out")
     with pytest.raises(
-        DecodeError, match="FastVectorAssembler: column `v`, row 0 of the batch: has a null in slot 1"
+        DecodeError, match="FastVectorAssembler: column `v`, row 0 of the table: has a null in slot 1"
     ):
         stage.transform(table)
     assert stage.copy()._set(handleInvalid="skip").transform(table)["x"].to_pylist() == [2]
@@ -203,7 +203,7 @@ def test_the_selector_passes_over_arrays_with_nulls_and_rejects_them():
     model = CountSelector(inputCol="v", outputCol="out").fit(table)
     assert model.getIndices() == [0, 1]
     with pytest.raises(
-        DecodeError, match="CountSelectorModel: column `v`, row 0 of the batch: has a null in slot 1"
+        DecodeError, match="CountSelectorModel: column `v`, row 0 of the table: has a null in slot 1"
     ):
         model.transform(table)
 

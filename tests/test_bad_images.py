@@ -127,7 +127,7 @@ def test_under_error_the_message_names_stage_column_row_and_cause(stage, bad):
         stage.transform(table(JPEG, PNG, data))
     message = str(caught.value)
     name = "ImageTransformer" if isinstance(stage, ImageSetAugmenter) else type(stage).__name__
-    assert message.startswith(f"{name}: column `image`, row 2 of the batch: ")
+    assert message.startswith(f"{name}: column `image`, row 2 of the table: ")
     assert cause in message
 
 
@@ -202,7 +202,7 @@ def test_an_operation_cannot_make_an_image_larger_than_the_limit():
 def test_the_message_names_the_origin_column(name, bad):
     stage = STAGES[name].copy().setInputCol("image").setOutputCol("out")
     data = table(JPEG, bad[0], where=["a.jpg", "folder/b.jpg"])
-    with pytest.raises(MmlrsError, match=r"column `image`, row 1 of the batch \(folder/b.jpg\): "):
+    with pytest.raises(MmlrsError, match=r"column `image`, row 1 of the table \(folder/b.jpg\): "):
         stage.setOriginCol("where").transform(data)
     made = stage.setHandleInvalid("keep").setErrorCol("why").transform(data)
     assert made["why"][1].as_py().endswith("(folder/b.jpg)")
@@ -213,7 +213,7 @@ def test_the_message_names_the_path_of_a_binary_file(stage):
         [{"path": "a.jpg", "bytes": JPEG}, {"path": "b.jpg", "bytes": b"?"}],
         pa.struct([("path", pa.string()), ("bytes", pa.binary())]),
     )
-    with pytest.raises(DecodeError, match=r"row 1 of the batch \(b.jpg\): not an image"):
+    with pytest.raises(DecodeError, match=r"row 1 of the table \(b.jpg\): not an image"):
         stage.transform(pa.table({"image": files}))
 
 
@@ -222,7 +222,7 @@ def test_the_origin_of_an_image_goes_from_stage_to_stage():
     images = first.transform(table(JPEG, path=["a.jpg"]))
     assert images["first"][0]["origin"].as_py() == "a.jpg"
     second = ImageTransformer(inputCol="first", outputCol="second").crop(20, 20, 5, 5)
-    with pytest.raises(MmlrsError, match=r"column `first`, row 0 of the batch \(a.jpg\): crop"):
+    with pytest.raises(MmlrsError, match=r"column `first`, row 0 of the table \(a.jpg\): crop"):
         second.transform(images)
 
 
@@ -329,7 +329,7 @@ def test_an_image_struct_that_holds_no_image_is_a_bad_row(stage, image, cause):
     good = ("b", 1, 1, 3, 16, b"\1\2\3")
     rows = [dict(zip(IMAGE.names, row)) for row in (good, image)]
     data = pa.table({"image": pa.array(rows, IMAGE)})
-    with pytest.raises(DecodeError, match=r"row 1 of the batch \(a\): ") as caught:
+    with pytest.raises(DecodeError, match=r"row 1 of the table \(a\): ") as caught:
         stage.transform(data)
     assert cause in str(caught.value)
     kept = stage.setHandleInvalid("keep").transform(data)

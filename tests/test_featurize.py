@@ -221,7 +221,7 @@ def test_lists_of_strings_are_words_as_they_are():
 def test_a_null_inside_a_list_of_numbers_follows_handle_invalid():
     table = pa.table({"v": [[1.0, None], [2.0, 3.0]], "x": [1, 2]})
     model = Featurize(inputCols=["v", "x"], outputCol="features").fit(table)
-    with pytest.raises(DecodeError, match="column `v`, row 0 of the batch: has a null in slot 1"):
+    with pytest.raises(DecodeError, match="column `v`, row 0 of the table: has a null in slot 1"):
         model.transform(table)
     assert rows(model.copy()._set(handleInvalid="skip").transform(table)) == [[2.0, 3.0, 2.0]]
     kept = model.copy()._set(handleInvalid="keep", errorCol="why").transform(table)
@@ -313,7 +313,7 @@ def test_an_unseen_code_of_a_nominal_column_is_another_and_a_number_that_is_no_c
     schema = pa.schema([pa.field("code", pa.float64(), metadata=mark)])
     model = Featurize(inputCols=["code"], outputCol="features").fit(pa.table([[0.0, 1.0]], schema=schema))
     assert rows(model.transform(pa.table([[1.0, 7.0]], schema=schema))) == [[0.0, 1.0], [0.0, 0.0]]
-    with pytest.raises(DecodeError, match=r"row 1 of the batch: has the value 0\.5, which is not the index"):
+    with pytest.raises(DecodeError, match=r"row 1 of the table: has the value 0\.5, which is not the index"):
         model.transform(pa.table([[1.0, 0.5]], schema=schema))
 
 
@@ -331,7 +331,7 @@ def test_with_unseen_categories_as_errors_an_unseen_level_follows_handle_invalid
     model = Featurize(inputCols=["job", "x"], outputCol="features", unseenCategories="error").fit(JOBS)
     new = pa.table({"job": ["a", "c"], "x": [7, 8]})
     with pytest.raises(
-        DecodeError, match='FeaturizeModel: column `job`, row 1 of the batch: has the value "c"'
+        DecodeError, match='FeaturizeModel: column `job`, row 1 of the table: has the value "c"'
     ):
         model.transform(new)
     assert model.copy()._set(handleInvalid="skip").transform(new).num_rows == 1
@@ -344,7 +344,7 @@ def test_with_unseen_categories_as_errors_an_unseen_level_follows_handle_invalid
 def test_without_imputation_a_missing_value_is_a_bad_row():
     table = pa.table({"x": [1.0, None], "y": [1, 2]})
     model = Featurize(inputCols=["x", "y"], outputCol="features", imputeMissing=False).fit(table)
-    with pytest.raises(DecodeError, match="column `x`, row 1 of the batch: is missing"):
+    with pytest.raises(DecodeError, match="column `x`, row 1 of the table: is missing"):
         model.transform(table)
     kept = rows(model.copy()._set(handleInvalid="keep").transform(table))
     assert np.isnan(kept[1][0])

@@ -463,7 +463,7 @@ def test_bad_pictures_are_dropped_under_skip(spoiled):
 def test_a_bad_picture_is_one_clear_error_by_default(spoiled, row):
     table = spoiled.take([0, row, 5])
     with pytest.raises(
-        DecodeError, match=rf"^ImageFeaturizer: column `image`, row 1 of the batch \({'abcdef'[row]}\): "
+        DecodeError, match=rf"^ImageFeaturizer: column `image`, row 1 of the table \({'abcdef'[row]}\): "
     ):
         ImageFeaturizer(outputCol="f", originCol="name").transform(table)
 

@@ -116,7 +116,7 @@ def test_crop_cuts_the_rectangle_at_column_x_and_row_y(name, x, y, height, width
 def test_a_crop_that_is_not_inside_the_image_is_an_error():
     with pytest.raises(
         ExecutionError,
-        match=r"column `image`, row 0 of the batch: crop: .* x 5, y 2 is not inside the image of 7 x 5",
+        match=r"column `image`, row 0 of the table: crop: .* x 5, y 2 is not inside the image of 7 x 5",
     ):
         transformed(ImageTransformer().crop(5, 2, 3, 3), png(PICTURES["tiny"]))
 

@@ -137,7 +137,9 @@ def test_a_run_beyond_its_time_is_an_error():
         LimitExceededError, match=r"ONNXModel.*the run of 4 rows takes longer than maxRunSeconds=0\.5; "
     ):
         model.transform(table)
-    with pytest.raises(LimitExceededError, match=r"row 2.*the run of a row takes longer than maxRunSeconds"):
+    with pytest.raises(
+        LimitExceededError, match=r"row 2 of the table: the row takes longer than maxRunSeconds"
+    ):
         model.setMiniBatchSize(1).transform(table)
     for wrong in (0.0, -1.0, math.nan):
         with pytest.raises(InvalidParamError, match="maxRunSeconds"):

@@ -332,7 +332,7 @@ BAD_ROWS = {
 def test_a_bad_row_is_one_clear_error_by_default(kind):
     bad, reason = BAD_ROWS[kind]
     with pytest.raises(
-        DecodeError, match=f"^ONNXModel: column `x`, row 1 of the batch: {reason}; handleInvalid=.*$"
+        DecodeError, match=f"^ONNXModel: column `x`, row 1 of the table: {reason}; handleInvalid=.*$"
     ):
         stage().transform(pa.table({"x": [ROW, bad, ROW]}))
 
@@ -370,7 +370,7 @@ def test_a_bad_row_is_dropped_under_skip(kind):
 def test_a_ragged_row_is_told_so():
     model = network([node("Abs", ["x"], ["y"])], [value("x", ["N", "A", "B"])], [value("y", ["N", "A", "B"])])
     with pytest.raises(
-        DecodeError, match="row 0 of the batch: is ragged: arrays of length 1 and 2 side by side"
+        DecodeError, match="row 0 of the table: is ragged: arrays of length 1 and 2 side by side"
     ):
         stage(model=model).transform(pa.table({"x": [[[1.0], [1.0, 2.0]]]}))
 

@@ -391,6 +391,17 @@ def test_a_batch_that_cannot_be_made_dynamic_runs_row_by_row_with_one_warning():
         np.testing.assert_allclose(column(made, "y"), expected, rtol=1e-5)
 
 
+def test_a_fixed_batch_that_is_too_large_for_a_trial_stays_and_says_so():
+    batch = 70_000
+    table = pa.table({"x": [[1.0, 2.0, 3.0, 4.0]]})
+    stage = ONNXModel(model=fixed(batch), inputCol="x", outputCol="y")
+    told = f"a fixed batch of {batch} that is too large for a trial of a dynamic one, so it runs {batch} rows at a time"
+    with pytest.warns(UserWarning, match=told):
+        made = stage.transform(table)
+    expected = reference(fixed(1), {"x": np.float32([[1, 2, 3, 4]])})[0]
+    np.testing.assert_allclose(column(made, "y"), expected, rtol=1e-5)
+
+
 def test_a_short_last_batch_of_a_fixed_size_is_filled_up():
     model = network(
         [node("Flatten", ["x"], ["f"], axis=0), node("Reshape", ["f", "t"], ["y"])],

@@ -92,7 +92,7 @@ def test_a_model_that_knows_nan_gets_it_from_pandas():
 @pytest.mark.parametrize("dtype", ["Float64", "Int64"])
 def test_a_missing_value_of_a_nullable_type_is_a_bad_row(dtype):
     frame = pd.DataFrame({"x": pd.array([1, None], dtype=dtype)})
-    with pytest.raises(DecodeError, match="row 1 of the batch: is null"):
+    with pytest.raises(DecodeError, match="row 1 of the table: is null"):
         ONNXModel(model=imputing(1)).transform(frame)
 
 

@@ -148,7 +148,9 @@ def test_null_arrays_become_nulls_and_other_columns_are_repeated():
 def test_arrays_of_different_length_are_one_error_that_tells_columns_and_row():
     table = pa.table({"a": [[1], [1, 2], [3]], "b": [[1], [1, 2], [3, 4]]})
     chunked = pa.concat_tables([table.slice(0, 1), table.slice(1)])
-    message = "FlattenBatch: columns `a` and `b`, row 2: have arrays of different length, 1 and 2"
+    message = (
+        "FlattenBatch: columns `a` and `b`, row 2 of the table: have arrays of different length, 1 and 2"
+    )
     with pytest.raises(DecodeError, match=message):
         FlattenBatch().transform(chunked)
 

@@ -81,10 +81,10 @@ def test_results_are_the_same_whatever_the_batches(monkeypatch):
 
 def test_an_error_counts_the_row_from_the_first_of_the_table():
     bad = [*PICTURES.slice(0, 33).to_pylist(), {"image": b"no picture"}]
-    with pytest.raises(DecodeError, match="column `image`, row 33 of the batch"):
+    with pytest.raises(DecodeError, match="column `image`, row 33 of the table"):
         ImageTransformer(outputCol="o").transform(pa.Table.from_pylist(bad))
     values = pa.table({"x": [1.0] * 5000 + [None]})
-    with pytest.raises(DecodeError, match="column `x`, row 5000 of the batch"):
+    with pytest.raises(DecodeError, match="column `x`, row 5000 of the table"):
         FastVectorAssembler(inputCols=["x"], outputCol="v").transform(values)
 
 

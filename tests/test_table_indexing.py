@@ -68,7 +68,7 @@ def test_unseen_and_missing_values_never_share_an_index():
     assert attributes(kept, "i")["vals"] == ["a", "b", "__unknown", "__missing"]
     assert model.copy()._set(handleInvalid="skip").transform(new)["x"].to_pylist() == ["a"]
     with pytest.raises(
-        DecodeError, match=r'column `x`, row 1 of the batch: has the value "z", which is none of the levels'
+        DecodeError, match=r'column `x`, row 1 of the table: has the value "z", which is none of the levels'
     ):
         model.transform(new)
 
@@ -76,7 +76,7 @@ def test_unseen_and_missing_values_never_share_an_index():
 def test_nan_is_missing_not_a_level():
     model = ValueIndexer(inputCol="x", outputCol="i").fit(column([NAN, INF, -0.0, 0.0, -INF], pa.float64()))
     assert model.getLevels() == ["-Infinity", 0.0, "Infinity"]
-    with pytest.raises(DecodeError, match="row 0 of the batch: is NaN"):
+    with pytest.raises(DecodeError, match="row 0 of the table: is NaN"):
         model.transform(column([NAN], pa.float64()))
     assert model.transform(column([INF, -INF, -0.0], pa.float64()))["i"].to_pylist() == [2.0, 0.0, 1.0]
 
@@ -129,7 +129,7 @@ def test_levels_may_be_given():
 def test_what_is_no_index_is_named(index):
     stage = IndexToValue(inputCol="x", outputCol="v", levels=["a", "b"])
     with pytest.raises(
-        DecodeError, match=r"IndexToValue: column `x`, row 1 of the batch: has the value .*not the index"
+        DecodeError, match=r"IndexToValue: column `x`, row 1 of the table: has the value .*not the index"
     ):
         stage.transform(column([0.0, index], pa.float64()))
     kept = (

@@ -97,7 +97,7 @@ def test_a_million_characters_have_the_vector_of_their_beginning():
 def test_nulls_are_bad_rows():
     table = pa.table({"text": ["a", None, ""]})
     params = {"model": sample_text_model(), "tokenizer": sample_tokenizer(), "maxLength": 32}
-    with pytest.raises(MmlrsError, match="TextEmbedder: column `text`, row 1 of the batch: is null"):
+    with pytest.raises(MmlrsError, match="TextEmbedder: column `text`, row 1 of the table: is null"):
         embedder(**params).transform(table)
     assert embedder(**params, handleInvalid="skip").transform(table).num_rows == 2
     kept = embedder(**params, handleInvalid="keep", errorCol="why").transform(table)

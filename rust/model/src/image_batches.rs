@@ -142,7 +142,7 @@ impl Network<'_> {
             sink.rejects.reject(row, error)?;
         }
         let len = self.prep.len();
-        if !self.runner.went_well(self.run_rows(&mut tensor, &rows, sink))? {
+        if !self.runner.went_well(self.run_rows(&mut tensor, &rows, sink), &rows)? {
             tensor.truncate(rows.len() * len);
             for (at, row) in rows.iter().enumerate() {
                 self.runner.threads.check()?;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use mmlrs_core::{Error, ErrorKind, HandleInvalid, Rejects, Result, ThreadBudget};
+use mmlrs_core::{Error, ErrorKind, HandleInvalid, Rejects, Result, ThreadBudget, fatal};
 use ort::session::{SessionInputValue, SessionOutputs};
 
 use crate::info::ValueInfo;
@@ -68,13 +68,17 @@ impl Runner<'_> {
         self.model.run(feeds, rows, RunLimits { threads: self.threads, seconds: self.max_seconds }, read)
     }
 
-    /// Did a run of several rows go well? Otherwise they run one at a time, since one row may spoil a whole run, or the graph
+    /// Did the run of these rows go well? Otherwise they run one at a time, since one row may spoil a whole run, or the graph
     /// take one at a time although it says otherwise. A run that exceeds a limit is not worth that where it is an error anyway.
-    pub fn went_well(&self, run: Result<()>) -> Result<bool> {
+    pub fn went_well(&self, run: Result<()>, rows: &[usize]) -> Result<bool> {
         self.threads.check()?;
-        match run {
-            Err(error) if self.policy == HandleInvalid::Error && error.kind() == ErrorKind::LimitExceeded => Err(error),
-            run => Ok(run.is_ok()),
+        match (run, rows) {
+            (Err(error), _) if self.policy != HandleInvalid::Error || error.kind() != ErrorKind::LimitExceeded => {
+                Ok(false)
+            }
+            (Err(error), [row]) => Err(fatal(error, *row)),
+            (Err(error), _) => Err(error),
+            (Ok(()), _) => Ok(true),
         }
     }
 
@@ -90,7 +94,7 @@ impl Runner<'_> {
                 group.first().map_or(0, |row| inputs.iter().map(|(.., i)| i.row_bytes(*row)).max().unwrap_or(0));
             for chunk in group.chunks(self.batch_rows(row_bytes)?) {
                 self.threads.check()?;
-                if !one_by_one && self.went_well(self.run_chunk(inputs, chunk, outputs, &mut collected))? {
+                if !one_by_one && self.went_well(self.run_chunk(inputs, chunk, outputs, &mut collected), chunk)? {
                     continue;
                 }
                 let mut spoilt = false;

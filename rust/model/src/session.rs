@@ -162,10 +162,11 @@ impl LoadedModel {
         let outputs = session.run_with_options(feeds, options.as_ref()).map_err(failed);
         limits.threads.check()?;
         if let (Err(_), Some(seconds)) = (&outputs, deadline.and_then(Deadline::exceeded)) {
-            let rows = if rows == 1 { "a row".to_owned() } else { format!("{rows} rows") };
-            return Err(Error::limit(format!(
-                "the run of {rows} takes longer than maxRunSeconds={seconds}; raise it, or lower miniBatchSize"
-            )));
+            let (what, remedy) = match rows {
+                1 => ("the row".to_owned(), "raise it"),
+                _ => (format!("the run of {rows} rows"), "raise it, or lower miniBatchSize"),
+            };
+            return Err(Error::limit(format!("{what} takes longer than maxRunSeconds={seconds}; {remedy}")));
         }
         let outputs = outputs?;
         Counter::ModelRuns.add(1);

@@ -53,7 +53,8 @@ impl Embedding<'_> {
             self.runner.threads.check()?;
             let (run, later) = rest.split_at(self.rows_of_run(rest)?);
             rest = later;
-            if self.runner.went_well(self.run(run, &mut vectors))? {
+            let rows: Vec<usize> = run.iter().map(|(row, _)| *row).collect();
+            if self.runner.went_well(self.run(run, &mut vectors), &rows)? {
                 continue;
             }
             for one in run.chunks(1) {
