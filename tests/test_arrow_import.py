@@ -24,7 +24,7 @@ def test_what_cannot_be_imported_is_an_error_without_a_word_on_the_error_stream(
     outer = pa.StructArray.from_arrays([inner], names=["b"])
     sliced = outer.slice(2, 3)
     # The import counts the offset of a slice twice; stages therefore hand structs over whole.
-    with pytest.raises(ExecutionError, match="^the Arrow data cannot be imported: "):
+    with pytest.raises(ExecutionError, match=r"^the Arrow data cannot be imported: "):
         _native.take(Damaged(sliced), pa.array([0, 2], pa.int64()))
     assert capfd.readouterr().err == ""
 

@@ -143,7 +143,7 @@ def test_a_run_beyond_its_time_is_an_error():
         model.setMiniBatchSize(1).transform(table)
     for wrong in (0.0, -1.0, math.nan):
         with pytest.raises(InvalidParamError, match="maxRunSeconds"):
-            model.setMaxRunSeconds(wrong)
+            model.setMaxRunSeconds(wrong).transform(table)
 
 
 @pytest.mark.parametrize("policy", ["skip", "keep"])
