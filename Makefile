@@ -35,7 +35,7 @@ test-python: setup
 fuzz: setup ## Mutated files, tables and params. SECONDS=60 for each target, TARGET=name of one, SEED=0.
 	@$(ACTIVATE) python tests/fuzz/run.py --seconds $(SECONDS) --seed $(SEED) $(TARGET:%=--target %)
 
-bench: setup ## Measures against the alternatives, rewrites docs/benchmarks.md. ARGS="--quick" or names of measures.
+bench: setup ## Measures against the alternatives, rewrites docs/benchmarks.md. ARGS="--quick" leaves it alone; names of measures rewrite their sections.
 	@$(ACTIVATE) python -m bench $(ARGS)
 
 notebooks: setup ## Runs the notebooks and writes them with their outputs.

@@ -1,4 +1,4 @@
-"""Runs the measures: ``python -m bench [--quick] [name ...]``."""
+"""Runs the measures: ``python -m bench [--quick] [name ...]``. Each rewrites its section of docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -52,21 +52,22 @@ def main() -> None:
     arguments = parse()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     setting = Setting(quick=arguments.quick)
-    whole = not (arguments.names or arguments.quick)
-    figures: list[Figure] = []
+    every: list[Figure] = []
     print("   figure     target", flush=True)
     for name in arguments.names or MEASURES:
-        for figure in MEASURES[name](setting):
+        measure = MEASURES[name]
+        figures: list[Figure] = []
+        for figure in measure(setting):
             figures.append(figure)
             print(report.line(figure), flush=True)
-            if whole:
-                report.write(figures)  # after each, so that a run cut short leaves what it measured
-    missed = sum(figure.met is False for figure in figures)
-    print(f"{len(figures)} figures, {missed} below target")
-    if whole:
-        print(f"written to {report.PAGE.relative_to(report.PAGE.parents[1])}")
-    else:
-        print("docs/benchmarks.md stays as it is: it is written by a full run")
+        if not setting.quick:
+            title = (measure.__doc__ or "").splitlines()[0]
+            report.write(name, report.section(title, figures), list(MEASURES))
+        every += figures
+    missed = sum(figure.met is False for figure in every)
+    print(f"{len(every)} figures, {missed} below target")
+    kept = "stays as it is: quick figures are not for others" if setting.quick else "is up to date"
+    print(f"{report.PAGE.relative_to(report.PAGE.parents[1])} {kept}")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import platform
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from bench.measure import Figure
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 PACKAGES = ("mmlrs", "pyspark", "pyarrow", "numpy", "onnxruntime", "onnx", "opencv-python-headless", "pillow")
+MACHINE = "Machine and versions"
 MET = {True: "met", False: "MISSED", None: ""}
 
 HEADER = """# Benchmarks
@@ -19,6 +22,8 @@ HEADER = """# Benchmarks
 Written by `make bench`; do not edit. Every ratio is measured in one run: the two ways take turns on the same data, each pair
 of runs gives a ratio, and the figure is the median over the pairs. Above 1.00x mmlrs is the faster one. The peers are in
 [`bench/`](../bench), written as someone would who knows the libraries.
+
+Each section is rewritten when its measure runs: `make bench ARGS="decode text"` leaves the others as they are.
 
 * JPEG files are made from the colour photographs of scikit-image and scikit-learn, resized, quality 90, 4:2:0.
 * Networks are the `onnx` package's architecture files. They have a fixed batch of 1; the peers get them with a
@@ -54,15 +59,27 @@ def line(figure: Figure) -> str:
     return f"{figure.value_text:>9}  {figure.target_text:>9}  {MET[figure.met]:<7} {figure.what}{how}"
 
 
-def page(figures: Sequence[Figure]) -> str:
-    """The whole page."""
+def section(title: str, figures: Sequence[Figure]) -> str:
+    """The text below the heading of a measure."""
     rows = [f"| {f.what} | {f.value_text} | {f.target_text} | {MET[f.met]} | {f.detail} |" for f in figures]
     table = ["| measure | figure | target | | how |", "|---|---|---|---|---|", *rows]
-    return "\n".join(
-        [HEADER, *table, "", "## Machine and versions", "", *(f"* {text}" for text in machine()), ""]
-    )
+    measured = f"Measured on {dt.datetime.now(dt.UTC).date()} with mmlrs {version('mmlrs')}."
+    return "\n".join([f"{title} {measured}", "", *table])
 
 
-def write(figures: Sequence[Figure]) -> None:
-    """Rewrite the page."""
-    PAGE.write_text(page(figures))
+def sections(page: str) -> dict[str, str]:
+    """The sections of a page, by their measures."""
+    parts = re.split(r"^## (.+)\n\n", page, flags=re.MULTILINE)[1:]
+    return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True) if name != MACHINE}
+
+
+def page(texts: Mapping[str, str]) -> str:
+    """The whole page."""
+    parts = [f"## {name}\n\n{text}\n" for name, text in texts.items()]
+    return "\n".join([HEADER, *parts, f"## {MACHINE}", "", *(f"* {text}" for text in machine()), ""])
+
+
+def write(name: str, text: str, order: Sequence[str]) -> None:
+    """Rewrite the section of one measure; the page has those of others, in that order."""
+    texts = {**sections(PAGE.read_text()), name: text}
+    PAGE.write_text(page({name: texts[name] for name in order if name in texts}))

@@ -32,11 +32,27 @@ def test_a_target_is_a_floor_or_a_ceiling(value, target, at_least, met):
 
 
 def test_the_page_shows_every_figure_beside_its_target():
-    page = report.page(
-        [Figure("decode", 2.5, target=3.0, detail="how"), Figure("start", 0.1234, "s", 0.3, at_least=False)]
+    page = report.section(
+        "JPEG files.",
+        [Figure("decode", 2.5, target=3.0, detail="how"), Figure("start", 0.1234, "s", 0.3, at_least=False)],
     )
+    assert page.startswith("JPEG files. Measured on 20")
     assert "| decode | 2.50x | ≥ 3.00x | MISSED | how |" in page
     assert "| start | 0.123 s | ≤ 0.300 s | met |" in page
+
+
+def test_a_measure_rewrites_its_own_section_only(tmp_path, monkeypatch):
+    path = tmp_path / "benchmarks.md"
+    path.write_text(report.page({"decode": "old", "text": "of another day"}))
+    monkeypatch.setattr(report, "PAGE", path)
+    report.write("plan", "counts", ["decode", "plan", "text"])
+    report.write("decode", report.section("Files.", [Figure("a", 2.0)]), ["decode", "plan", "text"])
+    found = report.sections(path.read_text())
+    assert list(found) == ["decode", "plan", "text"]
+    assert found["decode"].endswith("| a | 2.00x |  |  |  |")
+    assert found["plan"] == "counts"
+    assert found["text"] == "of another day"
+    assert path.read_text().count(report.MACHINE) == 1
 
 
 def test_peers_agree_on_a_picture_that_needs_no_resize():
