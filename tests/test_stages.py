@@ -503,9 +503,23 @@ def test_spark_vectors_dense_and_sparse_are_averaged(spark):
     assert table.schema.field("m").type == VECTOR
 
 
+def test_whole_numbers_beyond_those_of_a_double_have_a_mean_too():
+    table = pa.table(
+        {
+            "k": ["a", "a"],
+            "n": pa.array([2**64 - 1, 2**64 - 1], pa.uint64()),
+            "v": pa.array([[2**64 - 1], [2**64 - 1]], pa.list_(pa.uint64())),
+        }
+    )
+    [row] = EnsembleByKey(keys=["k"], cols=["n", "v"]).transform(table).to_pylist()
+    assert row == {"k": "a", "mean(n)": 2.0**64, "mean(v)": [2.0**64]}
+
+
 def test_arrays_of_different_size_under_one_key_are_one_error():
     table = pa.table({"k": [1, 2, 1], "v": [[1.0], [1.0, 2.0], [1.0, 2.0, 3.0]]})
-    message = "EnsembleByKey: column `v`, row 2: has arrays of different size under one key, 1 and 3"
+    message = (
+        "EnsembleByKey: column `v`, row 2 of the table: has arrays of different size under one key, 1 and 3"
+    )
     with pytest.raises(DecodeError, match=message):
         EnsembleByKey(keys=["k"], cols=["v"]).transform(table)
 

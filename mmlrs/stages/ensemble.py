@@ -208,7 +208,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
         if len(wrong):
             row = int(wrong[0])
             raise DecodeError(
-                f"{self._stage}: column `{name}`, row {row}: has arrays of different size under one key, "
+                f"{self._stage}: column `{name}`, row {row} of the table: has arrays of different size under one key, "
                 f"{sizes[codes[row]]} and {lists.sizes[row]}"
             )
         starts = np.append(0, np.cumsum(np.maximum(sizes, 0)))
@@ -253,7 +253,7 @@ def _of_lists(column: pa.Array) -> _Lists:
     counts = np.maximum(sizes, 0)
     rows = np.repeat(np.arange(len(sizes)), counts)
     places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    elements = pc.list_flatten(column).cast(pa.float64())
+    elements = pc.list_flatten(column).cast(pa.float64(), safe=False)
     there = elements.is_valid().to_numpy(zero_copy_only=False)
     values = elements.drop_null().to_numpy(zero_copy_only=False)
     return _Lists(sizes, rows[there], places[there], values)
