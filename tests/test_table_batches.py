@@ -17,6 +17,7 @@ from mmlrs.engine import table as tables
 from mmlrs.errors import BatchTooLargeError, DecodeError, LimitExceededError
 from mmlrs.featurize import FastVectorAssembler, Featurize, SummarizeData
 from mmlrs.image import ImageTransformer, UnrollBinaryImage, decode_to_tensor
+from mmlrs.text import UnicodeNormalize
 
 PICTURES = pa.table({"image": [png(colour(16, 16 + i)) for i in range(40)]})
 
@@ -77,6 +78,43 @@ def test_results_are_the_same_whatever_the_batches(monkeypatch):
     again = Featurize(inputCols=["a", "b"], outputCol="f").fit(numbers).transform(numbers)
     assert again["f"].to_pylist() == fitted["f"].to_pylist()
     assert SummarizeData().transform(numbers)["Count"].to_pylist() == [50, 50]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([1] * 1000, [256, 744]),  # the first batch is small, to see how many bytes a row makes
+        ([1, 2, 300, 1, 0, 1], [3, 300, 2]),
+        ([255, 1, 256], [256, 256]),
+        ([0, 0], []),
+    ],
+)
+def test_chunks_of_few_rows_are_put_together(chunks, expected):
+    whole = pa.table({"a": pa.array([f"t{i}" for i in range(sum(chunks))], pa.string())})
+    starts = np.cumsum([0, *chunks])
+    table = pa.Table.from_batches(
+        [whole.slice(start, n).to_batches()[0] for start, n in zip(starts, chunks, strict=False) if n],
+        schema=whole.schema,
+    )
+    made = UnicodeNormalize(inputCol="a", outputCol="b").transform(table)
+    assert [len(chunk) for chunk in made["b"].chunks] == expected
+    assert made["b"].to_pylist() == whole["a"].to_pylist()
+
+
+def test_chunks_whose_types_cannot_be_put_together_stay_apart():
+    def levels(letter: str) -> pa.Array:
+        texts = pa.DictionaryArray.from_arrays(
+            pa.array(range(127), pa.int8()), [f"{letter}{i}" for i in range(127)]
+        )
+        return pa.ListArray.from_arrays([0, 127], texts)
+
+    odd = pa.chunked_array([levels("x"), levels("y")])  # an int8 cannot number the levels of both
+    with pytest.raises(pa.ArrowInvalid):
+        pa.concat_arrays(odd.chunks)
+    table = pa.table({"odd": odd, "a": pa.chunked_array([["x"], ["y"]])})
+    made = UnicodeNormalize(inputCol="a", outputCol="b").transform(table)
+    assert made["b"].to_pylist() == ["x", "y"]
+    assert made["odd"].equals(odd)
 
 
 def test_an_error_counts_the_row_from_the_first_of_the_table():

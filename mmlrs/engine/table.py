@@ -27,6 +27,8 @@ __all__ = ["from_table", "to_table", "transform"]
 #: Most rows of a batch, in a transform and in a fit.
 BATCH_ROWS = 4096
 FIT_ROWS = 65_536
+#: Chunks of fewer rows are put together to a batch.
+_FEW_ROWS = 256
 #: Rows of the first batch, which shows how many bytes a row makes; of pictures, which decoding makes large.
 _FIRST_ROWS = 256
 _FIRST_PICTURES = 16
@@ -216,10 +218,29 @@ def _as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def batches_of(table: pa.Table, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-    """Return the table in batches of at most `rows` rows; the data is not copied."""
+    """Yield the table in batches of at most `rows` rows. Chunks of few rows are put together; others are not copied."""
+    few: list[pa.RecordBatch] = []
+    count = size = 0
     for batch in table.to_batches(max_chunksize=max(rows, 1)):
-        if batch.num_rows:
+        if batch.num_rows >= _FEW_ROWS or count + batch.num_rows > rows or size + batch.nbytes > BATCH_BYTES:
+            yield from _together(few)
+            few, count, size = [], 0, 0
+        if batch.num_rows >= _FEW_ROWS:
             yield batch
+        elif batch.num_rows:
+            few.append(batch)
+            count, size = count + batch.num_rows, size + batch.nbytes
+    yield from _together(few)
+
+
+def _together(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """Return batches as one, where their types can be put together."""
+    if len(batches) < 2:
+        return batches
+    try:
+        return [pa.concat_batches(batches)]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # dictionaries within lists, for instance
+        return batches
 
 
 def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table], *, moves: bool = False) -> Any:
