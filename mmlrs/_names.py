@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from mmlrs import _native
-from mmlrs._params import Param, Params
+from mmlrs._params import Param, Params, shown
 from mmlrs.errors import InvalidParamError, NoSuchAttributeError
 
 __all__ = ["NamedParams", "by_name", "no_param", "public"]
@@ -37,7 +37,7 @@ def by_name(init: Callable[Concatenate[S, P], None]) -> Callable[Concatenate[S, 
         stage = type(self).__name__
         if args:
             raise InvalidParamError(
-                f"{stage}: params are given by name, as in {stage}({known[0]}=...), got {_short(args[0])} without a name"
+                f"{stage}: params are given by name, as in {stage}({known[0]}=...), got {shown(args[0], 40)} without a name"
             )
         for name in kwargs:
             if name not in known:
@@ -52,11 +52,6 @@ def no_param(stage: str, name: object, known: Collection[str]) -> InvalidParamEr
     near = _native.nearest(str(name), list(known))
     hint = f"did you mean `{near}`?" if near is not None else f"the params are {', '.join(sorted(known))}"
     return InvalidParamError(f"{stage}: there is no param `{name}`; {hint}")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _setter(param: str) -> str:
@@ -109,10 +104,10 @@ class NamedParams(Params):
         if meant is None:
             return
         what = "is a param" if meant == name else f"is not an attribute (did you mean the param `{meant}`?)"
-        shown = _short(value)
+        text = shown(value, 40)
         raise NoSuchAttributeError(
             f"{self._stage}: `{name}` {what}, and an assignment sets none: write "
-            f"stage.{_setter(meant)}({shown}) or {type(self).__name__}({meant}={shown})",
+            f"stage.{_setter(meant)}({text}) or {type(self).__name__}({meant}={text})",
         )
 
     def _instead_of(self, name: str) -> str:

@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     from mmlrs.automl.spaces import ParamSpace
     from mmlrs.models import ModelHandle
 
-__all__ = ["HAS_PYSPARK", "Convert", "Param", "Params", "argument", "stage_class", "stages_in", "undefined"]
+__all__ = [
+    "HAS_PYSPARK",
+    "Convert",
+    "Param",
+    "Params",
+    "argument",
+    "shown",
+    "stage_class",
+    "stages_in",
+    "undefined",
+]
 
 
 _T = TypeVar("_T")
@@ -38,9 +48,17 @@ def undefined() -> Any:
     return Params._dummy()
 
 
+def shown(value: object, most: int = 80) -> str:
+    """Return a value as messages show it: its first `most` characters, or its type where it cannot be shown."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - values of users: nested without end, or with a `__repr__` that fails
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def _fail(what: str, value: Any) -> TypeError:
-    shown = repr(value)
-    return TypeError(f"must be {what}, got {shown if len(shown) <= 80 else shown[:77] + '...'}")
+    return TypeError(f"must be {what}, got {shown(value)}")
 
 
 def _items(value: Any) -> list[Any] | None:
@@ -54,16 +72,22 @@ def _items(value: Any) -> list[Any] | None:
     return None
 
 
-def _plain(value: Any) -> Any:
+#: How many lists and maps may lie within each other in the value of a param.
+_MAX_DEPTH = 100
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
     """Return a value of NumPy's as Python's own, also within lists and maps."""
+    if depth > _MAX_DEPTH:
+        raise TypeError(f"must not have more than {_MAX_DEPTH} lists and maps within each other")
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, depth + 1) for item in value]
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, depth + 1) for key, item in value.items()}
     return value
 
 
@@ -226,7 +250,7 @@ class Convert:
         if isinstance(value, str):
             try:
                 value = json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise _fail("a list of operations, each a map with the key `action`", value) from None
         items = _items(value)
         if items is not None and all(isinstance(v, Mapping) and "action" in v for v in items):

@@ -13,9 +13,10 @@ from networks import counting
 
 from mmlrs.base import stage_specs
 from mmlrs.errors import InvalidParamError, LimitExceededError
-from mmlrs.featurize import Featurize, ValueIndexer
+from mmlrs.featurize import Featurize, ValueIndexer, ValueIndexerModel
 from mmlrs.image import ImageTransformer
 from mmlrs.onnx import ONNXModel
+from mmlrs.stages import SelectColumns
 from mmlrs.testing import sample_model
 from mmlrs.text import PageSplitter, TextFeaturizer
 from mmlrs.train import ComputeModelStatistics
@@ -154,6 +155,28 @@ def test_only_the_row_that_takes_too_long_is_a_bad_row(policy):
     assert made["y"].to_pylist() == (good if policy == "skip" else [*good[:2], None, good[2]])
     if policy == "keep":
         assert "maxRunSeconds" in made["why"].to_pylist()[2]
+
+
+def nested(depth: int) -> list[object]:
+    made: list[object] = []
+    for _ in range(depth):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize("depth", [101, 400, 50_000])
+def test_a_value_of_lists_without_end_is_an_error_of_the_param(depth):
+    with pytest.raises(
+        InvalidParamError, match="ImageTransformer: param `stages` must not have more than 100 lists"
+    ):
+        ImageTransformer(stages=[{"action": "resize", "height": nested(depth)}])
+    with pytest.raises(InvalidParamError, match="ValueIndexerModel: param `levels` must "):
+        ValueIndexerModel(levels=nested(depth))
+    text = '[{"action": ' + "[" * depth + "]" * depth + "}]"
+    with pytest.raises(InvalidParamError, match="ImageTransformer: param `stages` must"):
+        ImageTransformer(stages=text)
+    with pytest.raises(InvalidParamError, match="SelectColumns: param `cols` must be"):
+        SelectColumns(cols=nested(depth))
 
 
 def test_more_levels_than_a_column_may_have_are_an_error_of_the_fit():

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from mmlrs._callables import name_of
 from mmlrs._generated import stages as _generated
+from mmlrs._params import shown
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.ddl import arrow_type
 from mmlrs.engine.table import batches_of
@@ -210,7 +211,7 @@ class _Calls:
                     pa.array([value], self._kind)
                 except Exception as error:
                     raise ExecutionError(
-                        f"{self._where}, row {self._done + i}: {self._name} returned {_short(value)}, which is no {self._kind}: "
+                        f"{self._where}, row {self._done + i}: {self._name} returned {shown(value)}, which is no {self._kind}: "
                         f"{_cause(error)}"
                     ) from error
             raise
@@ -233,8 +234,3 @@ def _unpandas(made: Any, kind: pa.DataType) -> pa.Array:
             .combine_chunks()
         )
     return pa.array(made, kind, from_pandas=True)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -16,7 +16,7 @@ import mmlrs.engine.table as tables
 from mmlrs import _native
 from mmlrs._allowed import allow_functions
 from mmlrs._callables import name_of
-from mmlrs._params import Params, stages_in
+from mmlrs._params import Params, shown, stages_in
 from mmlrs.base import (
     Estimator,
     NativeEstimator,
@@ -566,7 +566,7 @@ def assert_same(got: pa.Table, expected: pa.Table, *, sort: bool = False) -> Non
     for row, (a, b) in enumerate(zip(left, right, strict=True)):
         for name in expected.column_names:
             assert _same(a[name], b[name]), (
-                f"row {row}, column {name}: {_short(a[name])} is not {_short(b[name])}"
+                f"row {row}, column {name}: {shown(a[name], 120)} is not {shown(b[name], 120)}"
             )
 
 
@@ -596,8 +596,3 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
     return bool(a == b)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else text[:117] + "..."

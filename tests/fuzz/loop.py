@@ -131,12 +131,22 @@ def _batches(
             alone = [(w, [item]) for item in items for w in [broken_by(target, [item])] if w is not None]
             for (key, text), culprits in alone or [(wrong, items)]:
                 if key not in known:
-                    tell(new=key, text=text, items=pickle.dumps(culprits).hex())
+                    tell(new=key, text=text, items=pickled(culprits).hex())
                     return
                 seen.append(key)
         tell(done=batch, items=len(items), known=seen)
         done += len(items)
         batch += 1
+
+
+def pickled(items: Any) -> bytes:
+    """Pickle items that may be nested deeper than the code under test is allowed to follow."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        return pickle.dumps(items)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def broken_by(target: ModuleType, items: list[Any]) -> tuple[str, str] | None:
@@ -205,7 +215,7 @@ def _died(report: Report, target: ModuleType, seed: int, batch: int, ended: str)
         return
     items: list[Any] = []
     # Made in a child, as all that calls the library is: here nothing has threads, so that forks are safe.
-    for message in watched(lambda tell: tell(items=pickle.dumps(items_of(target, seed, batch)).hex())):
+    for message in watched(lambda tell: tell(items=pickled(items_of(target, seed, batch)).hex())):
         items = pickle.loads(bytes.fromhex(message["items"])) if "items" in message else items
 
     def ends(candidate: list[Any]) -> bool:

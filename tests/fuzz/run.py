@@ -23,7 +23,7 @@ os.environ |= {
 os.environ["RUST_BACKTRACE"] = "0"  # where a panic is, and not how it came there: a trace takes seconds
 
 import pandas as _  # noqa: E402, F401, ICN001 - pyarrow does it when rows become a table, else in every child anew
-from loop import Found, Report, broken_by, fuzz  # noqa: E402
+from loop import Found, Report, broken_by, fuzz, pickled  # noqa: E402
 
 FOUND = HERE.parents[1] / "target" / "fuzz"
 
@@ -70,7 +70,7 @@ def keep(found: Found, folder: Path) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     head = f"{found.key}\ntarget {found.target}, seed {found.seed}, batch {found.batch}\n\n"
     (place / "about.txt").write_text(f"{head}{found.text}\n\n{found.items!r:.20000}\n", errors="replace")
-    (place / "input.pickle").write_bytes(pickle.dumps((found.target, found.items)))
+    (place / "input.pickle").write_bytes(pickled((found.target, found.items)))
     return place / "input.pickle"
 
 
