@@ -14,9 +14,9 @@ pub(crate) use run::ByteSet;
 
 /// A pattern with Java's meaning: `\s`, `\d` and `\w` are ASCII, and `.` passes over no line terminator of Java's.
 ///
-/// It takes time linear in the text whatever the pattern. What cannot be matched without backtracking (look-around,
-/// back-references, possessive quantifiers, atomic groups) is an error, as are the few things whose meaning depends on
-/// flags that are not supported.
+/// A match takes time linear in the text whatever the pattern; all matches of one that looks far ahead, up to the square.
+/// What cannot be matched without backtracking (look-around, back-references, possessive quantifiers, atomic groups) is an
+/// error, as are the few things whose meaning depends on flags that are not supported.
 #[derive(Debug, Clone)]
 pub struct JavaRegex {
     pattern: String,

@@ -32,8 +32,8 @@ pub struct TextFeaturizerParams {
     /// empty text has one token, which is empty, and so has a text that begins with a gap.
     #[param(default = 0, min(0))]
     pub min_token_length: usize,
-    /// Regular expression with Java's meaning; `\s`, `\d` and `\w` are ASCII. Takes time linear in the text; what needs
-    /// backtracking, such as look-around and back-references, is an error.
+    /// Regular expression with Java's meaning; `\s`, `\d` and `\w` are ASCII. A match takes time linear in the text; what
+    /// needs backtracking, such as look-around and back-references, is an error.
     #[param(default = r"\s+")]
     pub tokenizer_pattern: JavaRegex,
     /// Lower-case the text before it is split.
