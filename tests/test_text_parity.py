@@ -170,32 +170,28 @@ def test_every_combination_of_switches_gives_what_spark_gives(spark):
     texts = documents(60, seed=3)
     tokens = [[*text.split(" "), None][: 1 + len(text) % 9] for text in texts]
     data = pa.table({"text": pa.array(texts), "tokens": pa.array(tokens, pa.list_(pa.string()))})
-    reference = Reference(spark.createDataFrame(data).coalesce(1))
+    df = spark.createDataFrame(data).coalesce(1)
     combinations = switches()
     assert len(combinations) == 60
-    columns = [reference.counts(s, "text" if s["useTokenizer"] else "tokens") for s in combinations]
-    # Spark weighs every slot by itself, so one fit on all vectors side by side weighs them all.
-    for rare in range(3):
-        parts = columns[rare::3]
-        reference.df = VectorAssembler(inputCols=parts, outputCol=f"all{rare}").transform(reference.df)
-    counted = reference.df.select(*set(columns), "all0", "all1", "all2").cache()
-    weighted = counted
-    for rare in range(3):
-        idf = IDF(inputCol=f"all{rare}", outputCol=f"idf{rare}", minDocFreq=rare)
-        weighted = idf.fit(counted).transform(weighted)
-    expected = collect(weighted.drop("all0", "all1", "all2"))
-    counted.unpersist()
-    ours = []
-    for i, (s, column) in enumerate(zip(combinations, columns, strict=True)):
-        source = "text" if s["useTokenizer"] else "tokens"
-        stage = TextFeaturizer(inputCol=source, outputCol="out", minDocFreq=i % 3, **s)
-        ours.append(sparse(stage.fit(data).transform(data)["out"]))
-        plain = stage.copy().setUseIDF(False).fit(data).transform(data)["out"]
-        assert sparse(plain) == sparse(expected[column]), s
-    for rare in range(3):
-        assert [side_by_side(row) for row in zip(*ours[rare::3], strict=True)] == sparse(
-            expected[f"idf{rare}"]
-        )
+    # A sixth at a time: Spark analyzes all columns again with each one that is added.
+    for some in range(6):
+        part, rare = combinations[some::6], some % 3
+        reference = Reference(df)
+        columns = [reference.counts(s, "text" if s["useTokenizer"] else "tokens") for s in part]
+        # Spark weighs every slot by itself, so one fit on all vectors side by side weighs them all.
+        assembler = VectorAssembler(inputCols=columns, outputCol="all")
+        counted = assembler.transform(reference.df).select(*set(columns), "all").cache()
+        idf = IDF(inputCol="all", outputCol="idf", minDocFreq=rare)
+        expected = collect(idf.fit(counted).transform(counted).drop("all"))
+        counted.unpersist()
+        ours = []
+        for s, column in zip(part, columns, strict=True):
+            source = "text" if s["useTokenizer"] else "tokens"
+            stage = TextFeaturizer(inputCol=source, outputCol="out", minDocFreq=rare, **s)
+            ours.append(sparse(stage.fit(data).transform(data)["out"]))
+            plain = stage.copy().setUseIDF(False).fit(data).transform(data)["out"]
+            assert sparse(plain) == sparse(expected[column]), s
+        assert [side_by_side(row) for row in zip(*ours, strict=True)] == sparse(expected["idf"])
 
 
 PATTERNS = [
@@ -233,19 +229,22 @@ def test_patterns_mean_what_they_mean_to_java(spark):
     texts = [t.translate({ord(c): "x" for c in "😀🎉𝐀𐐀"}) for t in documents(60, seed=5)]
     texts += ["the theé", "abab ab\r\nb\u2028a.b", "x]y[z^-", "a\u2003b\u3000c"]
     data = pa.table({"text": texts})
-    reference = Reference(spark.createDataFrame(data).coalesce(1))
+    df = spark.createDataFrame(data).coalesce(1)
     cases = [
         {"tokenizerPattern": p, "tokenizerGaps": g, "minTokenLength": n}
         for p in PATTERNS
         for g in (True, False)
         for n in (0, 1)
     ]
-    columns = [reference.counts(c, "text") for c in cases]
-    expected = collect(reference.df.select(*set(columns)))
-    for case, column in zip(cases, columns, strict=True):
-        made = TextFeaturizerModel(inputCol="text", outputCol="out", **case).transform(data)["out"]
-        for text, a, b in zip(texts, sparse(made), sparse(expected[column]), strict=True):
-            assert a == b, (case, text)
+    # An eighth at a time: Spark analyzes all columns again with each one that is added.
+    for some in range(8):
+        part, reference = cases[some::8], Reference(df)
+        columns = [reference.counts(c, "text") for c in part]
+        expected = collect(reference.df.select(*set(columns)))
+        for case, column in zip(part, columns, strict=True):
+            made = TextFeaturizerModel(inputCol="text", outputCol="out", **case).transform(data)["out"]
+            for text, a, b in zip(texts, sparse(made), sparse(expected[column]), strict=True):
+                assert a == b, (case, text)
 
 
 def test_lower_case_is_that_of_java(spark):
