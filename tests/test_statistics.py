@@ -33,21 +33,25 @@ def close(a, b):
 def assert_binary(row, y, p, s, w):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        precision, recall, f1, _ = sk.precision_recall_fscore_support(
+            y, p, sample_weight=w, average="binary", zero_division=0
+        )
         expected = {
             "accuracy": sk.accuracy_score(y, p, sample_weight=w),
-            "precision": sk.precision_score(y, p, sample_weight=w, zero_division=0),
-            "recall": sk.recall_score(y, p, sample_weight=w, zero_division=0),
-            "f1_score": sk.f1_score(y, p, sample_weight=w, zero_division=0),
+            "precision": precision,
+            "recall": recall,
+            "f1_score": f1,
             "log_loss": sk.log_loss(y, s, sample_weight=w, labels=[0, 1]),
         }
         if len(set(y)) == 2:
             expected["AUC"] = sk.roc_auc_score(y, s, sample_weight=w)
             expected["areaUnderPR"] = sk.average_precision_score(y, s, sample_weight=w)
         for name, average in AVERAGES.items():
-            for metric in ("precision", "recall", "f1"):
-                function = getattr(sk, f"{metric}_score")
-                key = f"{name}_{metric}" + ("_score" if metric == "f1" else "")
-                expected[key] = function(y, p, sample_weight=w, average=average, zero_division=0)
+            scores = sk.precision_recall_fscore_support(
+                y, p, sample_weight=w, average=average, zero_division=0
+            )
+            for metric, score in zip(("precision", "recall", "f1_score"), scores[:3], strict=True):
+                expected[f"{name}_{metric}"] = score
     for name, value in expected.items():
         assert close(row[name], value), f"{name}: {row[name]} is not {value}"
     if len(set(y)) == 1:
@@ -95,9 +99,10 @@ def test_metrics_of_more_classes_are_those_of_scikit_learn(pairs):
     assert row["accuracy"] == pytest.approx(sk.accuracy_score(y, p))
     assert row["precision"] == pytest.approx(sk.precision_score(y, p, average="micro"))
     for name, average in AVERAGES.items():
-        assert close(row[f"{name}_precision"], sk.precision_score(y, p, average=average, zero_division=0))
-        assert close(row[f"{name}_recall"], sk.recall_score(y, p, average=average, zero_division=0))
-        assert close(row[f"{name}_f1_score"], sk.f1_score(y, p, average=average, zero_division=0))
+        precision, recall, f1, _ = sk.precision_recall_fscore_support(y, p, average=average, zero_division=0)
+        assert close(row[f"{name}_precision"], precision)
+        assert close(row[f"{name}_recall"], recall)
+        assert close(row[f"{name}_f1_score"], f1)
     assert row["confusion_matrix"] == sk.confusion_matrix(y, p).tolist()
     assert row["AUC"] is None
 
