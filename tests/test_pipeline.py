@@ -78,7 +78,10 @@ def test_cross_validation_searches_params_of_both_kinds_of_stage(images):
     from pyspark.ml.evaluation import MulticlassClassificationEvaluator
     from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
 
-    featurizer, indexer, classifier = stages()
+    _, indexer, classifier = stages()
+    # A small network: the pictures go through it in each of the many jobs.
+    network = networks.pictures_network().SerializeToString()
+    featurizer = ImageFeaturizer(inputCol="image", outputCol="features", model=network)
     grid = (
         ParamGridBuilder()
         .addGrid(classifier.regParam, [0.01, 10.0])
