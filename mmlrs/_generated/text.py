@@ -45,8 +45,8 @@ class TextFeaturizer(NativeEstimator):
         With 0 an empty text has one token, which is empty, and so has a text that begins with a gap. Must be
         at least 0.
     tokenizerPattern : str, default "\\\\s+"
-        Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. Takes time linear in the text;
-        what needs backtracking, such as look-around and back-references, is an error.
+        Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. A match takes time linear in
+        the text; what needs backtracking, such as look-around and back-references, is an error.
     toLowercase : bool, default True
         Lower-case the text before it is split.
     useStopWordsRemover : bool, default False
@@ -102,7 +102,7 @@ class TextFeaturizer(NativeEstimator):
     useTokenizer: Param[Any] = Param(undefined(), "useTokenizer", "Split texts into tokens, as Spark's `RegexTokenizer` does; otherwise the column holds lists of tokens.", Convert.bool)
     tokenizerGaps: Param[Any] = Param(undefined(), "tokenizerGaps", "Does the pattern match what stands between the tokens? Otherwise it matches the tokens.", Convert.bool)
     minTokenLength: Param[Any] = Param(undefined(), "minTokenLength", "Tokens of fewer characters are dropped; a character outside the basic plane counts as two, as in Java. With 0 an empty text has one token, which is empty, and so has a text that begins with a gap. Must be at least 0.", Convert.int)
-    tokenizerPattern: Param[Any] = Param(undefined(), "tokenizerPattern", "Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. Takes time linear in the text; what needs backtracking, such as look-around and back-references, is an error.", Convert.str)
+    tokenizerPattern: Param[Any] = Param(undefined(), "tokenizerPattern", "Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. A match takes time linear in the text; what needs backtracking, such as look-around and back-references, is an error.", Convert.str)
     toLowercase: Param[Any] = Param(undefined(), "toLowercase", "Lower-case the text before it is split.", Convert.bool)
     useStopWordsRemover: Param[Any] = Param(undefined(), "useStopWordsRemover", "Leave stop words out.", Convert.bool)
     caseSensitiveStopWords: Param[Any] = Param(undefined(), "caseSensitiveStopWords", "Does the case of a stop word matter?.", Convert.bool)
@@ -378,8 +378,8 @@ class TextFeaturizerModel(NativeModel):
         With 0 an empty text has one token, which is empty, and so has a text that begins with a gap. Must be
         at least 0.
     tokenizerPattern : str, default "\\\\s+"
-        Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. Takes time linear in the text;
-        what needs backtracking, such as look-around and back-references, is an error.
+        Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. A match takes time linear in
+        the text; what needs backtracking, such as look-around and back-references, is an error.
     toLowercase : bool, default True
         Lower-case the text before it is split.
     useStopWordsRemover : bool, default False
@@ -434,7 +434,7 @@ class TextFeaturizerModel(NativeModel):
     useTokenizer: Param[Any] = Param(undefined(), "useTokenizer", "Split texts into tokens, as Spark's `RegexTokenizer` does; otherwise the column holds lists of tokens.", Convert.bool)
     tokenizerGaps: Param[Any] = Param(undefined(), "tokenizerGaps", "Does the pattern match what stands between the tokens? Otherwise it matches the tokens.", Convert.bool)
     minTokenLength: Param[Any] = Param(undefined(), "minTokenLength", "Tokens of fewer characters are dropped; a character outside the basic plane counts as two, as in Java. With 0 an empty text has one token, which is empty, and so has a text that begins with a gap. Must be at least 0.", Convert.int)
-    tokenizerPattern: Param[Any] = Param(undefined(), "tokenizerPattern", "Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. Takes time linear in the text; what needs backtracking, such as look-around and back-references, is an error.", Convert.str)
+    tokenizerPattern: Param[Any] = Param(undefined(), "tokenizerPattern", "Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. A match takes time linear in the text; what needs backtracking, such as look-around and back-references, is an error.", Convert.str)
     toLowercase: Param[Any] = Param(undefined(), "toLowercase", "Lower-case the text before it is split.", Convert.bool)
     useStopWordsRemover: Param[Any] = Param(undefined(), "useStopWordsRemover", "Leave stop words out.", Convert.bool)
     caseSensitiveStopWords: Param[Any] = Param(undefined(), "caseSensitiveStopWords", "Does the case of a stop word matter?.", Convert.bool)
