@@ -93,27 +93,27 @@ def linear(rows: int = 4, columns: int = 3, seed: int = 0) -> onnx.ModelProto:
     )
 
 
-def counting() -> onnx.ModelProto:
-    """`x[N, 1]` -> a loop of as many rounds as the largest value of `x` says -> `y[N, 1]`, each value plus the rounds."""
+def counting(batch: int | str = "N", rounds: int | None = None) -> onnx.ModelProto:
+    """`x[batch, 1]` -> a loop -> `y[batch, 1]`, each value plus the rounds; those are the largest value of `x` if not given."""
     body = helper.make_graph(
         [node("Identity", ["goes_on"], ["goes_on_still"]), node("Add", ["state", "one"], ["added"])],
         "rounds",
         [
             value("round", [], TensorProto.INT64),
             value("goes_on", [], TensorProto.BOOL),
-            value("state", ["N", 1]),
+            value("state", [batch, 1]),
         ],
-        [value("goes_on_still", [], TensorProto.BOOL), value("added", ["N", 1])],
+        [value("goes_on_still", [], TensorProto.BOOL), value("added", [batch, 1])],
     )
     return network(
         [
             node("ReduceMax", ["x"], ["largest"], keepdims=0),
-            node("Cast", ["largest"], ["rounds"], to=TensorProto.INT64),
-            node("Loop", ["rounds", "", "x"], ["y"], body=body),
+            node("Cast", ["largest"], ["largest_whole"], to=TensorProto.INT64),
+            node("Loop", ["largest_whole" if rounds is None else "rounds", "", "x"], ["y"], body=body),
         ],
-        [value("x", ["N", 1])],
-        [value("y", ["N", 1])],
-        {"one": np.float32([1])},
+        [value("x", [batch, 1])],
+        [value("y", [batch, 1])],
+        {"one": np.float32([1]), "rounds": np.int64(rounds or 0)},
     )
 
 

@@ -257,6 +257,26 @@ def test_predicted_fractions_beside_whole_labels_are_no_classes():
     assert stage.transform(halves)["accuracy"].to_pylist() == [0.5]
 
 
+@pytest.mark.parametrize("scores", ["numbers", "vectors"])
+@pytest.mark.parametrize("levels", [["low", "high"], ["high", "low"], [1, 0], [0, 1]], ids=str)
+def test_scores_belong_to_the_classes_in_the_order_that_the_type_declares(levels, scores):
+    first, second = levels
+    labels = pd.Categorical([first, first, second, second], levels, ordered=True)
+    score = [0.1, 0.2, 0.8, 0.9]
+    frame = pd.DataFrame({"label": labels, "prediction": labels})
+    frame["score"] = score if scores == "numbers" else [[1 - s, s] for s in score]
+    names = {"labelCol": "label", "scoresCol": "score", "evaluationMetric": "classification"}
+    [whole] = (
+        ComputeModelStatistics(**names, scoredLabelsCol="prediction").transform(frame).to_dict("records")
+    )
+    assert list(whole["labels"]) == [str(level) for level in levels]
+    assert (whole["precision"], whole["AUC"]) == (1.0, 1.0)
+    expected = -np.log([0.9, 0.8, 0.8, 0.9])
+    assert whole["log_loss"] == pytest.approx(expected.mean())
+    rows = ComputePerInstanceStatistics(**names).transform(frame)
+    np.testing.assert_allclose(rows["log_loss"], expected)
+
+
 def test_classes_come_in_the_order_that_the_type_of_the_label_declares():
     truth = pd.Categorical(["no", "yes", "no", "yes"], categories=["yes", "no", "unused"])
     frame = pd.DataFrame({"y": truth, "p": ["no", "yes", "yes", "yes"]})

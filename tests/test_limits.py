@@ -7,16 +7,19 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from networks import counting
+from pictures import png
 
+from mmlrs.automl import IntRangeHyperParam
 from mmlrs.base import stage_specs
 from mmlrs.errors import InvalidParamError, LimitExceededError
 from mmlrs.featurize import Featurize, ValueIndexer, ValueIndexerModel
 from mmlrs.image import ImageTransformer
 from mmlrs.onnx import ONNXModel
-from mmlrs.stages import SelectColumns
+from mmlrs.stages import Explode, SelectColumns
 from mmlrs.testing import sample_model
 from mmlrs.text import PageSplitter, TextFeaturizer
 from mmlrs.train import ComputeModelStatistics
@@ -155,6 +158,40 @@ def test_only_the_row_that_takes_too_long_is_a_bad_row(policy):
     assert made["y"].to_pylist() == (good if policy == "skip" else [*good[:2], None, good[2]])
     if policy == "keep":
         assert "maxRunSeconds" in made["why"].to_pylist()[2]
+
+
+def test_arrays_that_would_repeat_themselves_too_often_are_an_error_before_any_row_is_made():
+    table = pa.table({"k": [1, 2, 3], "l": [[0.0], np.zeros(100_000), []]})
+    with pytest.raises(
+        LimitExceededError,
+        match=r"Explode: column `l`, row 1 of the table: 100,000 rows repeat its array .* 80,\d{3},\d{3},\d{3} bytes",
+    ):
+        Explode(inputCol="l", outputCol="e").transform(table)
+    few = Explode(inputCol="l", outputCol="e").transform(
+        table.set_column(1, "l", [[[0.0], [1.0] * 1000, []]])
+    )
+    assert few.num_rows == 1001
+
+
+def test_a_bilateral_filter_of_too_much_work_is_a_bad_row():
+    picture = png(np.zeros((3000, 3000, 3), np.uint8))
+    for size in ({"diameter": 69, "sigmaSpace": 1}, {"diameter": 0, "sigmaSpace": 25}):
+        stage = ImageTransformer(
+            outputCol="out", stages=[{"action": "bilateralFilter", "sigmaColor": 1, **size}]
+        )
+        with pytest.raises(
+            LimitExceededError, match=r"row 0 of the table: bilateralFilter: 9000000 pixels x \d+ neighbours"
+        ):
+            stage.transform(pa.table({"image": [picture]}))
+        assert stage.transform(pa.table({"image": [png(np.zeros((9, 9, 3), np.uint8))]})).num_rows == 1
+
+
+@pytest.mark.parametrize("bounds", [(0, 10**30), (-(10**30), 0), (0, 2**63)])
+def test_a_range_of_integers_has_64_bits(bounds):
+    with pytest.raises(
+        InvalidParamError, match=r"IntRangeHyperParam: `m(in|ax)` must be an integer of 64 bits"
+    ):
+        IntRangeHyperParam(*bounds)
 
 
 def nested(depth: int) -> list[object]:

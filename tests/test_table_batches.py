@@ -143,10 +143,21 @@ INTERRUPTED = """
     import os, signal, sys, threading, time
     import numpy as np, pyarrow as pa
     sys.path.insert(0, {tests!r})
+    from networks import counting
     from pictures import colour, jpeg
     from mmlrs.image import ImageTransformer, decode_to_tensor
+    from mmlrs.onnx import ONNXModel
     picture = jpeg(colour(1200, 1600))
     pictures = pa.array([picture] * 3000)
+    def network(*given, **params):
+        model = counting(*given).SerializeToString()
+        return ONNXModel(model=model, inputCol="x", outputCol="y", **params)
+    numbers = pa.table({{"x": pa.array([[1e15]], pa.list_(pa.float32()))}})
+    def shared_with_a_thread():
+        model = network()
+        threading.Thread(target=model.transform, args=[numbers], daemon=True).start()
+        time.sleep(0.3)
+        model.transform(numbers)
     def interrupt():
         time.sleep(1)
         sent.append(time.monotonic())
@@ -159,7 +170,8 @@ INTERRUPTED = """
     except KeyboardInterrupt:
         print("interrupted", time.monotonic() - sent[0] < 5)
     small = decode_to_tensor([picture], height=8, width=8)  # the next call works
-    print(small.shape)
+    print(small.shape, flush=True)
+    os._exit(0)  # a thread may run for ever
 """
 
 
@@ -168,6 +180,9 @@ INTERRUPTED = """
     [
         'ImageTransformer(inputCol="i", outputCol="o", scaledDecode=False).resize(32, 32).transform(pa.table({"i": pictures}))',
         "decode_to_tensor(pictures, height=32, width=32, scaled_decode=False)",
+        "network().transform(numbers)",
+        "network(1, 10**15).transform(numbers)",  # in the trial of another batch
+        "shared_with_a_thread()",
     ],
 )
 def test_ctrl_c_ends_the_work_on_a_table(work):

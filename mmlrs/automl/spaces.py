@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmlrs._names import no_param
-from mmlrs._params import Convert, Param, Params
+from mmlrs._params import Convert, Param, Params, shown
 from mmlrs.errors import InvalidParamError
 
 __all__ = [
@@ -74,8 +74,10 @@ class DiscreteHyperParam(HyperParam):
 
     def __init__(self, values: Sequence[Any], seed: int = 0) -> None:
         given: Any = values
-        if isinstance(given, str) or not isinstance(given, Iterable):
-            raise InvalidParamError(f"DiscreteHyperParam: `values` must be a list of values, got {values!r}")
+        if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+            raise InvalidParamError(
+                f"DiscreteHyperParam: `values` must be a list of values, got {shown(values)}"
+            )
         self.choices = [v.item() if isinstance(v, np.generic) else v for v in values]
         self.seed = seed
         if not self.choices:
@@ -139,7 +141,10 @@ class IntRangeHyperParam(_Range):
 
     @staticmethod
     def _read(value: Any) -> float:
-        return Convert.int(value)
+        number = Convert.int(value)
+        if not -(2**63) <= number < 2**63:
+            raise TypeError(f"must be an integer of 64 bits, got {shown(value)}")
+        return number
 
     def draw(self, random: np.random.Generator) -> int:
         """Return a value, each as likely as the others."""

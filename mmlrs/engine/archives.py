@@ -66,7 +66,7 @@ class Entries:
             file = zipfile.ZipFile(io.BytesIO(content or b""))
         except Exception:  # noqa: BLE001 - what a damaged directory raises depends on where the damage is
             length = len(content or b"")
-            damage = f"damaged archive: {length} bytes that are no zip file, or one that was cut off"
+            damage = f"damaged archive: {length} bytes that are not a zip file, or one that was cut off"
             yield pa.RecordBatch.from_pylist([row(path, length, None, damage)], schema=schema)
             return
         overlapping = _overlapping(file)

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,9 +17,13 @@ from mmlrs.engine.bridge import collect, through_spark
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import check_new
 from mmlrs.engine.select import filtered, taken
-from mmlrs.errors import InvalidParamError, SchemaMismatchError
+from mmlrs.errors import InvalidParamError, LimitExceededError, SchemaMismatchError
 
 __all__ = ["Explode", "PartitionSample", "Query"]
+
+#: What `Explode` makes on a table has at most so many bytes, or so many times those of the table if that is more.
+_MOST_BYTES = 1 << 30
+_MOST_TIMES = 100
 
 
 class Explode(_generated.Explode):
@@ -52,6 +57,7 @@ class Explode(_generated.Explode):
         lengths = (
             pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64)
         )
+        self._check_size(name, table, column, lengths)
         copies = np.maximum(lengths, 1) if self.getKeepEmpty() else lengths
         rows = np.repeat(np.arange(len(lengths)), copies)
         filled = lengths[rows] > 0
@@ -59,6 +65,20 @@ class Explode(_generated.Explode):
         return taken(table, pa.array(rows)).append_column(
             pa.field(self.getOutputCol(), kind.value_type), elements
         )
+
+    def _check_size(
+        self, name: str, table: pa.Table, column: pa.Array, lengths: npt.NDArray[np.int64]
+    ) -> None:
+        """Fail before rows are made that would take far more memory than the table: each repeats the array it comes from."""
+        each = column.nbytes / max(int(lengths.sum()), 1)
+        others = (table.nbytes - column.nbytes) / max(table.num_rows, 1)
+        made = lengths * (lengths * each + others)
+        if made.sum() > max(_MOST_BYTES, _MOST_TIMES * table.nbytes):
+            row = int(np.argmax(made))
+            raise LimitExceededError(
+                f"{self._stage}: column `{name}`, row {row} of the table: {int(lengths[row]):,} rows repeat its array of as many "
+                f"values; the result has about {int(made.sum()):,} bytes, the table {table.nbytes:,}. Cut the arrays, or explode on Spark"
+            )
 
 
 class PartitionSample(_generated.PartitionSample):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import json
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs.engine.batches import is_list
+from mmlrs.engine.categories import LEVELS
 from mmlrs.engine.frames import refuse_aside
-from mmlrs.engine.table import is_vector_struct
+from mmlrs.engine.table import attributes, is_vector_struct
 from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
 from mmlrs.train.scored import Scored
 
@@ -22,7 +24,9 @@ _MOST = 4096
 
 
 def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
-    """Return the labels of a dataset, ascending; None where they are the places of the scores themselves.
+    """Return the labels of a dataset in the order that the column's type declares, else ascending.
+
+    None where they are the places of the scores themselves.
 
     A look at the rows: a stage that reads them batch by batch cannot know which labels are still to come.
     """
@@ -45,8 +49,10 @@ def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
             f"{stage._stage}: column `{scored.label}`: has more than {_MOST} classes; for numbers that are no classes ask for "
             "regression"
         )
-    labels = sorted({_plain(value) for value in found} - {None}, key=_key)
-    if not labels or all(_is_place(label, size) for label in labels):
+    ascending = sorted({_plain(value) for value in found} - {None}, key=_key)
+    place = {level: i for i, level in enumerate(_declared(dataset, scored.label))}
+    labels = sorted(ascending, key=lambda label: place.get(label, len(place)))
+    if not labels or (all(_is_place(label, size) for label in labels) and (labels == ascending or size > 2)):
         return None
     if len(labels) != size:
         raise SchemaMismatchError(
@@ -54,6 +60,14 @@ def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
             f"{len(labels)}; `labels` tells the order of the classes"
         )
     return labels
+
+
+def _declared(dataset: Any, name: str) -> list[Any]:
+    """Return the levels that the type of a column declares, in their order."""
+    on_table = isinstance(dataset, pa.Table)
+    facts = attributes(dataset.schema.field(name)) if on_table else dataset.schema[name].metadata
+    levels: list[Any] = json.loads(facts.get(LEVELS, "[]"))
+    return levels
 
 
 def _holds_labels(kind: pa.DataType) -> bool:

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::{Kept, PerProcess, Result};
+use crate::{Kept, PerProcess, Result, check_interrupt};
 
 /// Every cache that this process has used.
 static ALL: Kept<Vec<&'static dyn Listed>> = Kept::new(Vec::new());
@@ -74,7 +74,10 @@ impl<K: PartialEq + Send + Sync, V: Send + Sync> Cache<K, V> {
             entries.0.push(entry);
             return Ok(value);
         }
-        let (value, bytes) = make()?;
+        let outcome = make();
+        // What an interrupt cut short may look like an answer.
+        check_interrupt()?;
+        let (value, bytes) = outcome?;
         let value = Arc::new(value);
         while !entries.0.is_empty()
             && (entries.0.len() >= self.most_entries || entries.bytes().saturating_add(bytes) > self.most_bytes)

@@ -3,9 +3,10 @@
 //! Only what the main thread of a program waits for can be interrupted, one piece of work at a time; other threads go on. The
 //! work looks at the request from row to row ([`crate::ThreadBudget::check`]); what cannot look says how to stop it.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::PerProcess;
+use crate::{Error, ErrorKind, PerProcess, Result};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -28,6 +29,31 @@ pub fn clear_interrupt() {
 /// Is the interruptible work of this process asked to end?
 pub fn interrupt_requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
+}
+
+thread_local! {
+    static INTERRUPTIBLE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs work that the main thread waits for: in it, [`check_interrupt`] looks at the request.
+pub fn interruptible<T>(work: impl FnOnce() -> T) -> T {
+    let outer = INTERRUPTIBLE.replace(true);
+    let result = work();
+    INTERRUPTIBLE.set(outer);
+    result
+}
+
+/// Is this the thread of work that can be interrupted?
+pub fn is_interruptible() -> bool {
+    INTERRUPTIBLE.get()
+}
+
+/// Fails once the work of this thread is asked to end.
+pub fn check_interrupt() -> Result<()> {
+    if is_interruptible() && interrupt_requested() {
+        return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+    }
+    Ok(())
 }
 
 /// As long as it lives, a request calls a function.

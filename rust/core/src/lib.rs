@@ -34,7 +34,9 @@ pub use file_key::FileKey;
 pub use fit::{DynFit, Fit, FitState, Fitted};
 pub use fork::{Kept, PerProcess, forked};
 pub use guard::{guarded, panic_text};
-pub use interrupt::{Stopper, clear_interrupt, interrupt_requested, request_interrupt};
+pub use interrupt::{
+    Stopper, check_interrupt, clear_interrupt, interrupt_requested, interruptible, is_interruptible, request_interrupt,
+};
 pub use nearest::{edit_distance, misspelt, nearest, suggestion};
 pub use param::{
     ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,

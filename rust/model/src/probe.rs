@@ -12,7 +12,7 @@ use ort::value::{DynValue, Tensor, TensorElementType, ValueType};
 
 use crate::element::Element;
 use crate::info::{Dim, ModelInfo, ValueInfo, ValueKind};
-use crate::session::{Feed, one_line};
+use crate::session::{Feed, one_line, run_trial};
 
 /// Size given to a dimension that the model leaves open.
 const OPEN_DIM: usize = 8;
@@ -50,8 +50,7 @@ fn run_guarded(session: &mut Session, info: &ModelInfo, rows: &[usize]) -> Resul
         .map(|input| Ok((Cow::Borrowed(input.name.as_str()), made_up(input, rows)?)))
         .collect::<Result<_>>()?;
     let names: Vec<String> = session.outputs().iter().map(|o| o.name().to_owned()).collect();
-    let outputs = session.run(feeds).map_err(failed)?;
-    Ok(names.iter().filter_map(|name| outputs.get(name)).map(numbers).collect())
+    run_trial(session, feeds, |outputs| Ok(names.iter().filter_map(|name| outputs.get(name)).map(numbers).collect()))
 }
 
 /// Does each of the `batch` rows of a run have a result of its own? Where no trial tells, it is taken to.

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
-use mmlrs_core::{Cache, Counter, Deadline, Error, Result, Stopper, ThreadBudget, guarded};
+use mmlrs_core::{Cache, Counter, Deadline, Error, Result, Stopper, ThreadBudget, guarded, is_interruptible};
 use ort::environment::Environment;
 use ort::ep::ExecutionProvider;
 use ort::logging::LogLevel;
@@ -17,6 +18,9 @@ use crate::runtime::{loading, runtime};
 /// Most sessions kept, and most bytes of their models.
 const SESSIONS: usize = 8;
 const SESSION_BYTES: usize = 4 << 30;
+
+/// Most seconds of a trial run.
+const TRIAL_SECONDS: f64 = 60.0;
 
 /// Tells the runtime where the side files of a model given as bytes lie.
 const EXTERNAL_FOLDER: &str = "session.model_external_initializers_file_folder_path";
@@ -130,6 +134,19 @@ impl LoadedModel {
         self.on_cpu
     }
 
+    /// The session, when no other thread runs it; an interrupt ends the wait.
+    fn when_free(&self, threads: ThreadBudget) -> Result<MutexGuard<'_, Session>> {
+        while threads.is_interruptible() {
+            threads.check()?;
+            match self.session.try_lock() {
+                Ok(session) => return Ok(session),
+                Err(TryLockError::Poisoned(session)) => return Ok(session.into_inner()),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        Ok(self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Runs the model on `rows` rows and hands the outputs to `read`. An interrupt stops the run, and so does the end of its
     /// time: both between two operations of the graph.
     pub fn run<T>(
@@ -149,29 +166,56 @@ impl LoadedModel {
         limits: RunLimits,
         read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
     ) -> Result<T> {
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = |e: ort::Error| Error::runtime(format!("ONNX Runtime: {}", one_line(&e.to_string())));
-        let options = Arc::new(RunOptions::new().map_err(failed)?);
-        let stop = |options: &Arc<RunOptions>| {
-            let stopped = options.clone();
-            move || drop(stopped.terminate())
-        };
-        let _stopper = limits.threads.is_interruptible().then(|| Stopper::new(stop(&options)));
-        limits.threads.check()?;
-        let deadline = limits.seconds.map(|seconds| Deadline::new(seconds, stop(&options)));
-        let outputs = session.run_with_options(feeds, options.as_ref()).map_err(failed);
-        limits.threads.check()?;
-        if let (Err(_), Some(seconds)) = (&outputs, deadline.and_then(Deadline::exceeded)) {
+        let mut session = self.when_free(limits.threads)?;
+        let too_long = |seconds: f64| {
             let (what, remedy) = match rows {
                 1 => ("the row".to_owned(), "raise it"),
                 _ => (format!("the run of {rows} rows"), "raise it, or lower miniBatchSize"),
             };
-            return Err(Error::limit(format!("{what} takes longer than maxRunSeconds={seconds}; {remedy}")));
-        }
-        let outputs = outputs?;
-        Counter::ModelRuns.add(1);
-        Counter::ModelRows.add(rows as u64);
-        read(&outputs)
+            Error::limit(format!("{what} takes longer than maxRunSeconds={seconds}; {remedy}"))
+        };
+        run_within(&mut session, feeds, limits, too_long, |outputs| {
+            Counter::ModelRuns.add(1);
+            Counter::ModelRows.add(rows as u64);
+            read(outputs)
+        })
+    }
+}
+
+/// Runs a model on made-up rows, to learn about it, and hands the outputs to `read`.
+pub fn run_trial<T>(
+    session: &mut Session,
+    feeds: Vec<Feed<'_>>,
+    read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
+) -> Result<T> {
+    let limits =
+        RunLimits { threads: ThreadBudget::new(1).interruptible(is_interruptible()), seconds: Some(TRIAL_SECONDS) };
+    let too_long = |seconds| Error::limit(format!("a trial run of the model takes longer than {seconds} seconds"));
+    run_within(session, feeds, limits, too_long, read)
+}
+
+/// Runs a session within limits; an interrupt and the end of the time stop it between two operations of the graph.
+fn run_within<T>(
+    session: &mut Session,
+    feeds: Vec<Feed<'_>>,
+    limits: RunLimits,
+    too_long: impl FnOnce(f64) -> Error,
+    read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
+) -> Result<T> {
+    let failed = |e: ort::Error| Error::runtime(format!("ONNX Runtime: {}", one_line(&e.to_string())));
+    let options = Arc::new(RunOptions::new().map_err(failed)?);
+    let stop = |options: &Arc<RunOptions>| {
+        let stopped = options.clone();
+        move || drop(stopped.terminate())
+    };
+    let _stopper = limits.threads.is_interruptible().then(|| Stopper::new(stop(&options)));
+    limits.threads.check()?;
+    let deadline = limits.seconds.map(|seconds| Deadline::new(seconds, stop(&options)));
+    let outputs = session.run_with_options(feeds, options.as_ref()).map_err(failed);
+    limits.threads.check()?;
+    match (outputs, deadline.and_then(Deadline::exceeded)) {
+        (Err(_), Some(seconds)) => Err(too_long(seconds)),
+        (outputs, _) => read(&outputs?),
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Context, Error, FileSource, HasSample, ModelSource, Output, Result, RowPolicy, Sample, Transform, put_blob,
-    types,
+    Block, Context, Error, ErrorKind, FileSource, HasSample, ModelSource, Output, Result, RowPolicy, Sample, Transform,
+    put_blob, types,
 };
 use mmlrs_macros::Stage;
 use mmlrs_text::{MaxLength, TextTokenizer, TokenizerOptions, sample_texts, sample_tokenizer};
@@ -72,7 +72,7 @@ pub struct TextEmbedder {
     normalize: bool,
     /// Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512.
     /// sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens
-    /// than the model has positions for is an error, told before anything runs for up to 1,024 tokens.
+    /// than the model has positions for is an error, raised before anything runs for up to 1,024 tokens.
     #[param(range(1, 1_048_576))]
     max_length: Option<usize>,
     /// The output, or internal tensor, to read; unset, it is found as described above.
@@ -135,6 +135,9 @@ impl TextEmbedder {
         let short = tokens.ids.len().min(longest);
         let shape = match model.probe(&tokens, longest) {
             Ok(shape) => shape,
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::LimitExceeded) => {
+                return Err(error);
+            }
             Err(error) => {
                 model.probe(&tokens, short).map_err(|e| {
                     Error::model(format!("the model does not run on tokens of this tokenizer: {}", e.message()))

@@ -13,7 +13,7 @@ use crate::element::Element;
 use crate::info::{Dim, ModelInfo, ValueInfo};
 use crate::output::floats_of;
 use crate::prepared::{Prepared, computes, model_info, prepare, prepared_for};
-use crate::session::{Feed, SessionOptions, one_line, open};
+use crate::session::{Feed, SessionOptions, one_line, open, run_trial};
 
 /// Names of outputs that hold what is wanted, in the order in which they are looked for.
 const OUTPUTS: [&str; 3] = ["sentence_embedding", "last_hidden_state", "token_embeddings"];
@@ -115,11 +115,12 @@ impl TextModel {
         let text = Tokens { ids: stretched(&tokens.ids), mask: vec![1; length], types: stretched(&tokens.types) };
         let count = if let crate::Batch::Fixed(n) = self.prepared.batch { n } else { 1 };
         let rows = Padded { rows: vec![&text; count], width: self.sequence.unwrap_or(length), pad_id: 0 };
-        let outputs = session.run(self.feeds(&rows)?).map_err(failed)?;
-        let value = outputs.get(&self.output).ok_or_else(|| failed("the output is missing"))?;
-        floats_of(value, &self.output)?;
-        let ValueType::Tensor { shape, .. } = value.dtype() else { return Err(failed("the output is no tensor")) };
-        Ok(shape.iter().skip(1).map(|d| *d as usize).collect())
+        run_trial(&mut session, self.feeds(&rows)?, |outputs| {
+            let value = outputs.get(&self.output).ok_or_else(|| failed("the output is missing"))?;
+            floats_of(value, &self.output)?;
+            let ValueType::Tensor { shape, .. } = value.dtype() else { return Err(failed("the output is no tensor")) };
+            Ok(shape.iter().skip(1).map(|d| *d as usize).collect())
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use mmlrs_core::{Error, ErrorKind, Result, clear_interrupt, panic_text, request_interrupt};
+use mmlrs_core::{Error, ErrorKind, Result, clear_interrupt, interruptible, panic_text, request_interrupt};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -60,16 +60,23 @@ fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// How often the main thread looks for signals while it waits for work.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 
-/// As [`detached`]; called by the main thread, `interruptible` work runs in a thread of its own and ends early when a signal
+/// As [`watched`], for work that may load and try a model, whatever thread calls it.
+pub fn planning<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
+    let threading = py.import("threading")?;
+    let main = threading.call_method0("current_thread")?.is(&threading.call_method0("main_thread")?);
+    watched(py, main, work)
+}
+
+/// As [`detached`]; called by the main thread, work that is to be watched runs in a thread of its own and ends early when a signal
 /// handler raises, as that of Ctrl-C does.
-pub fn watched<T: Send>(py: Python<'_>, interruptible: bool, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-    if !interruptible {
+pub fn watched<T: Send>(py: Python<'_>, watch: bool, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
+    if !watch {
         return detached(py, work);
     }
     std::thread::scope(|scope| {
         let (sender, mut receiver) = channel();
         let worker = scope.spawn(move || {
-            let result = caught(work);
+            let result = interruptible(|| caught(work));
             let _ = sender.send(());
             result
         });

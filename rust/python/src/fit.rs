@@ -11,7 +11,7 @@ use pyo3_arrow::{PyRecordBatch, PySchema};
 use serde_json::{Map, Value};
 
 use crate::arrow::Imported;
-use crate::errors::{detached, placed, watched};
+use crate::errors::{detached, placed, planning, watched};
 use crate::registry::params;
 
 /// The state of an estimator over the rows it has seen.
@@ -38,7 +38,7 @@ impl Fit {
     #[new]
     fn new(py: Python<'_>, stage: &str, uid: &str, values: &str, schema: Imported<PySchema>) -> PyResult<Self> {
         let schema = schema.0.into_inner();
-        detached(py, || {
+        planning(py, || {
             let values = params(uid, values)?;
             let built = mmlrs_registry::find(stage)?.build_fit(&values)?;
             built.check_types(&schema)?;

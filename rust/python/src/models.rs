@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value;
 
-use crate::errors::detached;
+use crate::errors::planning;
 use crate::registry::params;
 
 /// Tells the model crate to ask Python where the runtime library is, when it is first needed.
@@ -98,19 +98,19 @@ fn source(text: &str) -> Result<ModelSource> {
 /// What a model reads and writes, as JSON.
 #[pyfunction]
 pub fn model_info(py: Python<'_>, model: &str) -> PyResult<String> {
-    detached(py, || Ok(mmlrs_model::model_info(&source(model)?)?.to_json().to_string()))
+    planning(py, || Ok(mmlrs_model::model_info(&source(model)?)?.to_json().to_string()))
 }
 
 /// Stores a model with its side files inside.
 #[pyfunction]
 pub fn self_contained(py: Python<'_>, model: &str) -> PyResult<Blob> {
-    detached(py, || held(&mmlrs_model::self_contained(&source(model)?)?))
+    planning(py, || held(&mmlrs_model::self_contained(&source(model)?)?))
 }
 
 /// The models and files of a stage in the form that other processes can use: param -> stored bytes.
 #[pyfunction]
 pub fn portable_blobs(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<BTreeMap<&'static str, Blob>> {
-    detached(py, || {
+    planning(py, || {
         let (entry, values) = (mmlrs_registry::find(stage)?, params(uid, values)?);
         let models = if entry.spec().kind == Kind::Estimator {
             Vec::new()

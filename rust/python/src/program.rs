@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3_arrow::{PyRecordBatch, PySchema};
 
 use crate::arrow::Imported;
-use crate::errors::{detached, placed, watched};
+use crate::errors::{detached, placed, planning, watched};
 
 /// A DAG of native stages over source columns.
 #[pyclass(frozen, module = "mmlrs._native")]
@@ -28,19 +28,19 @@ impl Program {
     /// The schema of the outputs for a schema of the source columns.
     fn output_schema<'py>(&self, py: Python<'py>, sources: Imported<PySchema>) -> PyResult<Bound<'py, PyAny>> {
         let fields = fields_of(sources);
-        schema(py, detached(py, || self.inner.output_fields(&fields))?)
+        schema(py, planning(py, || self.inner.output_fields(&fields))?)
     }
 
     /// The schema of what the last stage adds for a schema of the source columns.
     fn announce<'py>(&self, py: Python<'py>, sources: Imported<PySchema>) -> PyResult<Bound<'py, PyAny>> {
         let fields = fields_of(sources);
-        schema(py, detached(py, || self.inner.announce(&fields))?)
+        schema(py, planning(py, || self.inner.announce(&fields))?)
     }
 
     /// Params of the last stage that follow from the schema of the source columns, as a JSON object.
     fn bound_params(&self, py: Python<'_>, sources: Imported<PySchema>) -> PyResult<String> {
         let fields = fields_of(sources);
-        detached(py, || Ok(serde_json::Value::Object(self.inner.bound_params(&fields)?).to_string()))
+        planning(py, || Ok(serde_json::Value::Object(self.inner.bound_params(&fields)?).to_string()))
     }
 
     /// The outputs of one batch of source columns. `first` is the number of its first row in a table, for errors; `interruptible` is for the
@@ -76,7 +76,7 @@ impl Program {
 
     /// Things to tell the user once.
     fn notes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        detached(py, || self.inner.notes())
+        planning(py, || self.inner.notes())
     }
 }
 

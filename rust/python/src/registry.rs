@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3_arrow::PyRecordBatch;
 use serde_json::Value;
 
-use crate::errors::{detached, to_py};
+use crate::errors::{detached, planning, to_py};
 
 /// A stage's params from JSON text.
 pub fn params(uid: &str, text: &str) -> Result<ParamMap> {
@@ -37,13 +37,13 @@ pub fn nearest(name: &str, names: Vec<String>, strict: bool) -> Option<String> {
 #[pyfunction]
 #[pyo3(name = "check_params")]
 pub fn check_params(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<()> {
-    detached(py, || mmlrs_registry::find(stage)?.check(&params(uid, values)?))
+    planning(py, || mmlrs_registry::find(stage)?.check(&params(uid, values)?))
 }
 
 /// The columns a native stage or estimator reads.
 #[pyfunction]
 pub fn stage_inputs(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<Vec<String>> {
-    detached(py, || {
+    planning(py, || {
         let (entry, values) = (mmlrs_registry::find(stage)?, params(uid, values)?);
         if entry.spec().kind == Kind::Estimator {
             return Ok(entry.build_fit(&values)?.input_columns());

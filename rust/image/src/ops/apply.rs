@@ -6,6 +6,9 @@ use opencv::imgproc as cv;
 
 use super::filters::{self, needs, on_luma};
 use super::parse::MAX_WARP;
+
+/// Most pixels times neighbours of a bilateral filter: a minute of one core.
+const MAX_BILATERAL: f64 = 40_000_000_000.0;
 use super::{Border, ColorCode, Conversion, Interpolation, Op};
 use crate::codec;
 use crate::image::{Image, ImageView, Pixmap, cv_error};
@@ -60,6 +63,16 @@ fn apply(src: &Pixmap<'_>, op: &Op, limits: &DecodeOptions) -> Result<Pixmap<'st
         Op::MedianBlur { aperture } => run(|out| cv::median_blur(src, out, *aperture)),
         Op::BilateralFilter { diameter, sigma_color, sigma_space } => {
             needs(src, &[3, 1])?;
+            // As OpenCV takes it: the radius follows from `sigmaSpace` where no diameter is given.
+            let radius = if *diameter > 0 { f64::from(*diameter / 2) } else { (sigma_space * 1.5).round().max(1.0) };
+            let work = src.rows() as f64 * src.cols() as f64 * (2.0 * radius + 1.0).powi(2);
+            if work > MAX_BILATERAL {
+                return Err(Error::limit(format!(
+                    "{} pixels x {} neighbours of each are {work:.0}, more than {MAX_BILATERAL:.0}; give a smaller diameter, or resize first",
+                    src.rows() as i64 * src.cols() as i64,
+                    (2.0 * radius + 1.0).powi(2)
+                )));
+            }
             run(|out| cv::bilateral_filter(src, out, *diameter, *sigma_color, *sigma_space, border))
         }
         Op::Canny { threshold1, threshold2, aperture } => {

@@ -51,7 +51,7 @@ pub struct ComputePerInstanceStatistics {
     #[param(non_empty, role = input, accepts(numeric))]
     scored_labels_col: Option<String>,
     /// Classification: the values of the label column in the order of the classes' numbers; when not set, from the columns'
-    /// metadata, and where there is none, those that occur, ascending.
+    /// metadata, and where there is none, those that occur, in the order that the column's type declares, else ascending.
     #[param(non_empty)]
     labels: Option<ValueList>,
     #[param(group)]

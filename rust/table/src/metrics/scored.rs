@@ -157,11 +157,15 @@ impl Scored {
     }
 }
 
-/// The side whose class is the second of two; `None` where that cannot be known, or where there are more.
+/// The side whose class is the second of two, in the order of `all`; `None` where that cannot be known, or where there are
+/// more.
 fn second_side(sides: &[&Class], all: &[Class]) -> Option<usize> {
     match sides {
         [] => Some(1),
-        [first, second] => Some(usize::from(second > first)),
+        [first, second] => {
+            let place = |class: &Class| all.iter().position(|known| known == class);
+            Some(usize::from(place(second)? > place(first)?))
+        }
         [only] if all.len() == 2 => Some(usize::from(**only != all[1])),
         _ => None,
     }
@@ -228,6 +232,8 @@ mod tests {
         let [low, high] = [-1.0, 1.0].map(|n| Class::Number(key_of(n)));
         assert_eq!(second_side(&[&high, &low], &[low.clone(), high.clone()]), Some(0));
         assert_eq!(second_side(&[&low], &[low.clone(), high.clone()]), Some(1));
+        // The declared order, which may be another than that of the values.
+        assert_eq!(second_side(&[&high, &low], &[high.clone(), low.clone()]), Some(1));
         assert_eq!(second_side(&[&low], std::slice::from_ref(&low)), None);
     }
 }
