@@ -189,13 +189,14 @@ def test_values_of_every_type_go_through_spark(spark, kind, values):
 def test_a_row_that_fails_is_named_with_its_cause():
     stage = UDFTransformer(inputCol="x", outputCol="y", udf=lambda x: 1 / x, returnType="double")
     table = pa.table({"x": [*range(1, 5000), 0]})
-    message = r"UDFTransformer: column `x`, row 4999: \S+<lambda> failed: ZeroDivisionError: division by zero"
+    message = r"UDFTransformer: column `x`, row 4999 of the table: \S+<lambda> failed: ZeroDivisionError: division by zero"
     with pytest.raises(ExecutionError, match=message) as caught:
         stage.transform(table)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     two = UDFTransformer(inputCols=["x", "z"], udf=lambda x: x, returnType="double")
     with pytest.raises(
-        ExecutionError, match=r"UDFTransformer: columns `x`, `z`, row 0: .* failed: TypeError: .*positional"
+        ExecutionError,
+        match=r"UDFTransformer: columns `x`, `z`, row 0 of the table: .* failed: TypeError: .*positional",
     ):
         two.transform(pa.table({"x": [1], "z": [2]}))
 
@@ -209,7 +210,7 @@ def test_a_value_that_does_not_fit_the_type_is_named(kind, value):
         inputCol="i", outputCol="y", udf=lambda i: value if i == 4 else None, returnType=kind
     )
     with pytest.raises(
-        ExecutionError, match=r"UDFTransformer: column `i`, row 3: .* returned .*, which is no "
+        ExecutionError, match=r"UDFTransformer: column `i`, row 3 of the table: .* returned .*, which is no "
     ):
         stage.transform(TABLE)
 
@@ -390,7 +391,7 @@ def test_a_column_of_another_length_is_refused_on_a_table(spark):
 
     stage = UDFTransformer(inputCol="i", outputCol="y", udf=arrow_udf(short, "bigint"))
     with pytest.raises(
-        ExecutionError, match=r"column `i`, rows 0 to 3: .*short returned 3 values for 4 rows"
+        ExecutionError, match=r"column `i`, rows 0 to 3 of the table: .*short returned 3 values for 4 rows"
     ):
         stage.transform(TABLE)
 

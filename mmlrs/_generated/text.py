@@ -1463,8 +1463,8 @@ class TextEmbedder(NativeTransformer):
     maxLength : int, optional
         Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json
         says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it
-        is often another. More tokens than the model has positions for is an error, told before anything runs
-        for up to 1,024 tokens. Must be between 1 and 1048576.
+        is often another. More tokens than the model has positions for is an error, raised before anything
+        runs for up to 1,024 tokens. Must be between 1 and 1048576.
     outputTensorName : str, optional
         The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.
     miniBatchSize : int, default 64
@@ -1516,7 +1516,7 @@ class TextEmbedder(NativeTransformer):
     tokenizer: Param[Any] = Param(undefined(), "tokenizer", "The model's tokenizer.json: a path, bytes or a handle.", Convert.file)
     pooling: Param[Any] = Param(undefined(), "pooling", "How the hidden states of a text's tokens become one vector: \"mean\" of all tokens, \"cls\" for the first one, \"max\" for the largest value of each slot. Has no part where the model's output is an embedding already. Must be one of \"mean\", \"cls\", \"max\".", Convert.str)
     normalize: Param[Any] = Param(undefined(), "normalize", "Scale each vector to Euclidean length 1, so that dot products are cosines.", Convert.bool)
-    maxLength: Param[Any] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens than the model has positions for is an error, told before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", Convert.int)
+    maxLength: Param[Any] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens than the model has positions for is an error, raised before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", Convert.int)
     outputTensorName: Param[Any] = Param(undefined(), "outputTensorName", "The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.", Convert.str)
     miniBatchSize: Param[Any] = Param(undefined(), "miniBatchSize", "Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be at least 1.", Convert.int)
     device: Param[Any] = Param(undefined(), "device", "Where the model runs: \"auto\" (GPU if there is one), \"cpu\", \"cuda\" or \"cuda:N\".", Convert.str)

@@ -735,7 +735,8 @@ class ComputePerInstanceStatistics(NativeTransformer):
         number. Must not be empty.
     labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
         Classification: the values of the label column in the order of the classes' numbers; when not set,
-        from the columns' metadata, and where there is none, those that occur, ascending. Must not be empty.
+        from the columns' metadata, and where there is none, those that occur, in the order that the column's
+        type declares, else ascending. Must not be empty.
     handleInvalid : str, default "error"
         What to do with a row that cannot be processed, a null one included: "error" fails with one error that
         names stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output. Must be
@@ -764,7 +765,7 @@ class ComputePerInstanceStatistics(NativeTransformer):
     labelCol: Param[Any] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.", Convert.str)
     scoresCol: Param[Any] = Param(undefined(), "scoresCol", "Classification: name of the column of probabilities, vectors of one for each class, or numbers, that of the second of two classes. When not set, from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", Convert.str)
     scoredLabelsCol: Param[Any] = Param(undefined(), "scoredLabelsCol", "Regression: name of the column of predictions; when not set, from the columns' metadata. Reads: number. Must not be empty.", Convert.str)
-    labels: Param[Any] = Param(undefined(), "labels", "Classification: the values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, those that occur, ascending. Must not be empty.", Convert.value_list)
+    labels: Param[Any] = Param(undefined(), "labels", "Classification: the values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, those that occur, in the order that the column's type declares, else ascending. Must not be empty.", Convert.value_list)
     handleInvalid: Param[Any] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
     errorCol: Param[Any] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
 

@@ -172,7 +172,7 @@ class _Calls:
             try:
                 made.append(self._function(*row))
             except Exception as error:
-                raise self._failed(f"row {self._done + len(made)}", error) from error
+                raise self._failed(f"row {self._done + len(made)} of the table", error) from error
         array = self._array(made)
         self._done += len(made)
         return array
@@ -186,7 +186,7 @@ class _Calls:
         return self._by_column(columns, len(columns[0]))
 
     def _by_column(self, columns: list[Any], rows: int) -> pa.Array:
-        where = f"rows {self._done} to {self._done + rows - 1}"
+        where = f"rows {self._done} to {self._done + rows - 1} of the table"
         try:
             made = self._function(*columns)
             if isinstance(made, pa.ChunkedArray):
@@ -211,7 +211,7 @@ class _Calls:
                     pa.array([value], self._kind)
                 except Exception as error:
                     raise ExecutionError(
-                        f"{self._where}, row {self._done + i}: {self._name} returned {shown(value)}, which is no {self._kind}: "
+                        f"{self._where}, row {self._done + i} of the table: {self._name} returned {shown(value)}, which is no {self._kind}: "
                         f"{_cause(error)}"
                     ) from error
             raise

@@ -58,7 +58,7 @@ impl Network<'_> {
             let mut spare = Vec::new();
             for batch in &batches {
                 let decoded = self.decode(images, batch.clone(), spare, threads)?;
-                spare = self.run(decoded, &mut sink)?;
+                spare = self.run(images, decoded, &mut sink)?;
             }
         }
         Ok((sink.vectors, sink.rejects))
@@ -87,14 +87,14 @@ impl Network<'_> {
             let (free, decoded) = std::thread::scope(|scope| {
                 let buffer = std::mem::take(&mut spare);
                 let ahead = scope.spawn(move || self.decode(images, next.clone(), buffer, threads));
-                let free = self.run(current, sink);
+                let free = self.run(images, current, sink);
                 let decoded = ahead.join().unwrap_or_else(|_| Err(Error::runtime("decoding pictures panicked")));
                 (free, decoded)
             });
             spare = free?;
             current = decoded?;
         }
-        self.run(current, sink)?;
+        self.run(images, current, sink)?;
         Ok(())
     }
 
@@ -136,19 +136,23 @@ impl Network<'_> {
     }
 
     /// Runs the network on decoded pictures and returns their buffer for the next.
-    fn run(&self, decoded: Decoded, sink: &mut Sink) -> Result<Vec<f32>> {
+    fn run(&self, images: &ImageColumn, decoded: Decoded, sink: &mut Sink) -> Result<Vec<f32>> {
         let Decoded { mut tensor, rows, bad } = decoded;
         for (row, error) in bad {
             sink.rejects.reject(row, error)?;
         }
         let len = self.prep.len();
-        if !self.runner.went_well(self.run_rows(&mut tensor, &rows, sink), &rows)? {
+        let whole = self.run_rows(&mut tensor, &rows, sink).map_err(|error| match rows[..] {
+            [row] => error.from_origin(images.origin(row)),
+            _ => error,
+        });
+        if !self.runner.went_well(whole, &rows)? {
             tensor.truncate(rows.len() * len);
             for (at, row) in rows.iter().enumerate() {
                 self.runner.threads.check()?;
                 let mut one = tensor[at * len..(at + 1) * len].to_vec();
                 if let Err(error) = self.run_rows(&mut one, &[*row], sink) {
-                    sink.rejects.reject(*row, error)?;
+                    sink.rejects.reject(*row, error.from_origin(images.origin(*row)))?;
                 }
             }
         }
