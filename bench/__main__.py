@@ -61,8 +61,8 @@ def main() -> None:
             figures.append(figure)
             print(report.line(figure), flush=True)
         if not setting.quick:
-            title = (measure.__doc__ or "").splitlines()[0]
-            report.write(name, report.section(title, figures), list(MEASURES))
+            report.Result.of(measure, figures).save(report.RESULTS / f"{name}.json")
+            report.write(MEASURES)
         every += figures
     missed = sum(figure.met is False for figure in every)
     print(f"{len(every)} figures, {missed} below target")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import platform
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.measure import Figure
+from bench.measure import Figure, Measure
 
+RESULTS = Path(__file__).resolve().parent / "results"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 PACKAGES = ("mmlrs", "pyspark", "pyarrow", "numpy", "onnxruntime", "onnx", "opencv-python-headless", "pillow")
-MACHINE = "Machine and versions"
 MET = {True: "met", False: "MISSED", None: ""}
 
 HEADER = """# Benchmarks
@@ -23,7 +24,8 @@ Written by `make bench`; do not edit. Every ratio is measured in one run: the tw
 of runs gives a ratio, and the figure is the median over the pairs. Above 1.00x mmlrs is the faster one. The peers are in
 [`bench/`](../bench), written as someone would who knows the libraries.
 
-Each section is rewritten when its measure runs: `make bench ARGS="decode text"` leaves the others as they are.
+Each measure has a section, with the date, the machine and the versions of its last run, which are stored in
+[`bench/results/`](../bench/results). `make bench ARGS="decode text"` runs two measures and leaves the others as they are.
 
 * JPEG files are made from the colour photographs of scikit-image and scikit-learn, resized, quality 90, 4:2:0.
 * Networks are the `onnx` package's architecture files. They have a fixed batch of 1; the peers get them with a
@@ -59,27 +61,59 @@ def line(figure: Figure) -> str:
     return f"{figure.value_text:>9}  {figure.target_text:>9}  {MET[figure.met]:<7} {figure.what}{how}"
 
 
-def section(title: str, figures: Sequence[Figure]) -> str:
-    """The text below the heading of a measure."""
-    rows = [f"| {f.what} | {f.value_text} | {f.target_text} | {MET[f.met]} | {f.detail} |" for f in figures]
+@dataclass(frozen=True)
+class Result:
+    """What a measure came to, and where and when."""
+
+    title: str
+    date: str
+    machine: list[str]
+    figures: list[Figure]
+
+    @classmethod
+    def of(cls, measure: Measure, figures: Sequence[Figure]) -> Result:
+        """The result of a measure that ran now."""
+        title = (measure.__doc__ or "").splitlines()[0]
+        return cls(title, str(dt.datetime.now(dt.UTC).date()), machine(), list(figures))
+
+    @classmethod
+    def load(cls, path: Path) -> Result:
+        """A stored result."""
+        stored = json.loads(path.read_text())
+        return cls(**{**stored, "figures": [Figure(**figure) for figure in stored["figures"]]})
+
+    def save(self, path: Path) -> None:
+        """Store the result."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+
+def section(name: str, result: Result) -> str:
+    """The part of the page that a measure has."""
+    rows = [
+        f"| {f.what} | {f.value_text} | {f.target_text} | {MET[f.met]} | {f.detail} |" for f in result.figures
+    ]
     table = ["| measure | figure | target | | how |", "|---|---|---|---|---|", *rows]
-    measured = f"Measured on {dt.datetime.now(dt.UTC).date()} with mmlrs {version('mmlrs')}."
-    return "\n".join([f"{title} {measured}", "", *table])
+    return "\n".join(
+        [
+            f"## {name}",
+            "",
+            result.title,
+            "",
+            *table,
+            "",
+            f"Measured on {result.date}: {'; '.join(result.machine)}.",
+            "",
+        ]
+    )
 
 
-def sections(page: str) -> dict[str, str]:
-    """The sections of a page, by their measures."""
-    parts = re.split(r"^## (.+)\n\n", page, flags=re.MULTILINE)[1:]
-    return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True) if name != MACHINE}
-
-
-def page(texts: Mapping[str, str]) -> str:
+def page(results: Mapping[str, Result]) -> str:
     """The whole page."""
-    parts = [f"## {name}\n\n{text}\n" for name, text in texts.items()]
-    return "\n".join([HEADER, *parts, f"## {MACHINE}", "", *(f"* {text}" for text in machine()), ""])
+    return "\n".join([HEADER, *(section(name, result) for name, result in results.items())])
 
 
-def write(name: str, text: str, order: Sequence[str]) -> None:
-    """Rewrite the section of one measure; the page has those of others, in that order."""
-    texts = {**sections(PAGE.read_text()), name: text}
-    PAGE.write_text(page({name: texts[name] for name in order if name in texts}))
+def write(order: Iterable[str]) -> None:
+    """Rewrite the page from the stored results of the measures, in that order."""
+    stored = {name: path for name in order if (path := RESULTS / f"{name}.json").exists()}
+    PAGE.write_text(page({name: Result.load(path) for name, path in stored.items()}))

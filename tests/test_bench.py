@@ -7,6 +7,7 @@ import onnxruntime
 import pytest
 
 from bench import memory, peers, pictures, report
+from bench.__main__ import MEASURES
 from bench.measure import Comparison, Figure, side_by_side
 from bench.networks import RESNET50, SQUEEZENET
 from bench.processes import Peaks, watch
@@ -32,27 +33,48 @@ def test_a_target_is_a_floor_or_a_ceiling(value, target, at_least, met):
 
 
 def test_the_page_shows_every_figure_beside_its_target():
+    figures = [
+        Figure("decode", 2.5, target=3.0, detail="how"),
+        Figure("start", 0.1234, "s", 0.3, at_least=False),
+    ]
     page = report.section(
-        "JPEG files.",
-        [Figure("decode", 2.5, target=3.0, detail="how"), Figure("start", 0.1234, "s", 0.3, at_least=False)],
+        "files", report.Result("JPEG files.", "2026-01-02", ["a machine", "Python 3"], figures)
     )
-    assert page.startswith("JPEG files. Measured on 20")
+    assert page.startswith("## files\n\nJPEG files.\n\n|")
+    assert page.endswith("\nMeasured on 2026-01-02: a machine; Python 3.\n")
     assert "| decode | 2.50x | ≥ 3.00x | MISSED | how |" in page
     assert "| start | 0.123 s | ≤ 0.300 s | met |" in page
 
 
-def test_a_measure_rewrites_its_own_section_only(tmp_path, monkeypatch):
-    path = tmp_path / "benchmarks.md"
-    path.write_text(report.page({"decode": "old", "text": "of another day"}))
-    monkeypatch.setattr(report, "PAGE", path)
-    report.write("plan", "counts", ["decode", "plan", "text"])
-    report.write("decode", report.section("Files.", [Figure("a", 2.0)]), ["decode", "plan", "text"])
-    found = report.sections(path.read_text())
-    assert list(found) == ["decode", "plan", "text"]
-    assert found["decode"].endswith("| a | 2.00x |  |  |  |")
-    assert found["plan"] == "counts"
-    assert found["text"] == "of another day"
-    assert path.read_text().count(report.MACHINE) == 1
+def test_a_result_is_stored_and_the_page_has_all_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "PAGE", tmp_path / "benchmarks.md")
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
+
+    def measure(setting):
+        """Files.
+
+        And more.
+        """
+
+    old = report.Result("Texts.", "2020-01-01", ["an old machine"], [Figure("b", 1.0)])
+    old.save(report.RESULTS / "text.json")
+    new = report.Result.of(measure, [Figure("a", 2.0, "s", target=3.0, at_least=False)])
+    new.save(report.RESULTS / "decode.json")
+    assert report.Result.load(report.RESULTS / "decode.json") == new
+    assert new.title == "Files."
+    report.write(["decode", "plan", "text"])
+    expected = report.page({"decode": new, "text": old})
+    assert report.PAGE.read_text() == expected
+    assert expected.index("| a | 2.000 s | ≤ 3.000 s | met |  |") < expected.index(
+        "2020-01-01: an old machine."
+    )
+
+
+def test_the_page_is_what_the_stored_results_say():
+    results = {name: report.RESULTS / f"{name}.json" for name in MEASURES}
+    assert {path.stem for path in report.RESULTS.glob("*")} <= set(results)
+    stored = {name: report.Result.load(path) for name, path in results.items() if path.exists()}
+    assert report.PAGE.read_text() == report.page(stored)
 
 
 def test_peers_agree_on_a_picture_that_needs_no_resize():
