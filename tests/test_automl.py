@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,6 +16,7 @@ from mmlrs.automl import (
     GridSpace,
     HyperparamBuilder,
     IntRangeHyperParam,
+    ParamSpace,
     RandomSpace,
     RangeHyperParam,
     TuneHyperparameters,
@@ -169,6 +172,52 @@ def test_two_stages_of_one_class_are_told_by_their_uids():
     inside = TuneHyperparameters(models=[a, b])
     found = trials(tuner([inside], space), [inside], space)
     assert list(found[0].parameters()) == [f"{a.uid}.numFeatures", f"{b.uid}.numFeatures"]
+
+
+SEEDS = {"kind": "FloatRangeHyperParam", "min": 0.1, "max": 1.0}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        None,
+        [],
+        {"kind": ["DiscreteHyperParam"], "values": [1]},
+        {"kind": "ParamSpace", "values": [1]},
+        {"kind": "DiscreteHyperParam"},
+        {"kind": "DiscreteHyperParam", "values": {"a": 1}},
+        {"kind": "DiscreteHyperParam", "values": None},
+        {"kind": "DiscreteHyperParam", "values": [1], "self": 1},
+        {"kind": "IntRangeHyperParam", "min": 0, "max": 10**30},
+        {"kind": "IntRangeHyperParam", "min": [], "max": 1},
+        *({**SEEDS, "seed": seed} for seed in ("x", math.nan, 1.5, None, [])),
+        *({**SEEDS, "log": log} for log in ("yes", [], 1)),
+        {**SEEDS, "max": math.inf},
+    ],
+    ids=str,
+)
+def test_a_stored_distribution_that_was_changed_is_one_clear_error(values):
+    tuned = {"stage": "s_1", "owner": "S", "param": "p", "values": values}
+    with pytest.raises(InvalidParamError, match=r"^(HyperParam|\w+HyperParam): "):
+        ParamSpace.from_json({"kind": "random", "params": [tuned]})
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"kind": ["grid"], "params": []},
+        {"kind": "grid", "params": {}},
+        {"kind": "grid", "params": None},
+        {"kind": "grid", "params": [5]},
+        {"kind": "grid", "params": [{"stage": 5, "owner": "S", "param": "p", "values": {}}]},
+        {"kind": "grid", "params": [{"stage": "s", "param": "p", "values": {}}]},
+        {"kind": "grid", "params": [], "self": 1},
+    ],
+    ids=str,
+)
+def test_a_stored_space_that_was_changed_is_one_clear_error(space):
+    with pytest.raises((InvalidParamError, TypeError), match=r"must (be|have) "):
+        ParamSpace.from_json(space)
 
 
 @pytest.mark.parametrize(

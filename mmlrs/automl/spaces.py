@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,23 @@ __all__ = [
 ]
 
 
+def _seed(owner: str, value: Any) -> int:
+    try:
+        return Convert.int(value)
+    except TypeError as error:
+        raise InvalidParamError(f"{owner}: `seed` {error}") from None
+
+
+def _stored(
+    what: str, value: Any, needed: AbstractSet[str], optional: AbstractSet[str] = frozenset()
+) -> dict[str, Any]:
+    """Return the members of what `to_json` gave, which a file may have changed."""
+    if not isinstance(value, Mapping) or not needed <= set(value) <= needed | optional:
+        names = ", ".join(sorted(needed))
+        raise InvalidParamError(f"{what}: must be a map with {names}, got {shown(value)}")
+    return dict(value)
+
+
 class HyperParam:
     """What values a hyper-parameter can take; `DiscreteHyperParam`, `IntRangeHyperParam` or `FloatRangeHyperParam`."""
 
@@ -43,16 +61,22 @@ class HyperParam:
         return {"kind": type(self).__name__, **vars(self)}
 
     @staticmethod
-    def from_json(value: Mapping[str, Any]) -> HyperParam:
+    def from_json(value: Any) -> HyperParam:
         """Make the hyper-parameter that `to_json` described."""
-        kinds = {
-            kind.__name__: kind for kind in (DiscreteHyperParam, IntRangeHyperParam, FloatRangeHyperParam)
+        kinds: dict[str, tuple[type[HyperParam], set[str], set[str]]] = {
+            "DiscreteHyperParam": (DiscreteHyperParam, {"values"}, {"seed"}),
+            "IntRangeHyperParam": (IntRangeHyperParam, {"min", "max"}, {"seed"}),
+            "FloatRangeHyperParam": (FloatRangeHyperParam, {"min", "max"}, {"seed", "log"}),
         }
-        given = dict(value)
-        kind = given.pop("kind", None)
-        if kind not in kinds:
-            raise InvalidParamError(f"HyperParam: there is no kind {kind!r}; there are {', '.join(kinds)}")
-        return kinds[kind](**given)
+        kind = value.get("kind") if isinstance(value, Mapping) else None
+        if not isinstance(kind, str) or kind not in kinds:
+            raise InvalidParamError(
+                f"HyperParam: there is no kind {shown(kind)}; there are {', '.join(kinds)}"
+            )
+        made, needed, optional = kinds[kind]
+        given = _stored(kind, value, needed | {"kind"}, optional)
+        del given["kind"]
+        return made(**given)
 
 
 class DiscreteHyperParam(HyperParam):
@@ -79,7 +103,7 @@ class DiscreteHyperParam(HyperParam):
                 f"DiscreteHyperParam: `values` must be a list of values, got {shown(values)}"
             )
         self.choices = [v.item() if isinstance(v, np.generic) else v for v in values]
-        self.seed = seed
+        self.seed = _seed("DiscreteHyperParam", seed)
         if not self.choices:
             raise InvalidParamError("DiscreteHyperParam: `values` must not be empty")
 
@@ -100,7 +124,8 @@ class _Range(HyperParam):
     """What both ranges do."""
 
     def __init__(self, min: float, max: float, seed: int) -> None:
-        self.min, self.max, self.seed = self._number("min", min), self._number("max", max), seed
+        self.min, self.max = self._number("min", min), self._number("max", max)
+        self.seed = _seed(type(self).__name__, seed)
         if not self.min < self.max:
             raise InvalidParamError(
                 f"{type(self).__name__}: `min` must be less than `max`, got {min} and {max}"
@@ -112,9 +137,12 @@ class _Range(HyperParam):
 
     def _number(self, name: str, value: Any) -> float:
         try:
-            return self._read(value)
+            number = self._read(value)
         except TypeError as error:
             raise InvalidParamError(f"{type(self).__name__}: `{name}` {error}") from None
+        if not math.isfinite(number):
+            raise InvalidParamError(f"{type(self).__name__}: `{name}` must be finite, got {number}")
+        return number
 
 
 class IntRangeHyperParam(_Range):
@@ -180,7 +208,9 @@ class FloatRangeHyperParam(_Range):
 
     def __init__(self, min: float, max: float, seed: int = 0, *, log: bool = False) -> None:
         super().__init__(min, max, seed)
-        self.log = log
+        if not isinstance(log, bool | np.bool_):
+            raise InvalidParamError(f"FloatRangeHyperParam: `log` must be True or False, got {shown(log)}")
+        self.log = bool(log)
         if log and self.min <= 0:
             raise InvalidParamError(
                 f"FloatRangeHyperParam: with `log`, `min` must be greater than 0, got {min}"
@@ -250,10 +280,13 @@ class TunedParam:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> TunedParam:
+    def from_json(cls, value: Any) -> TunedParam:
         """Make what `to_json` described."""
-        values = HyperParam.from_json(value["values"])
-        return cls(value["stage"], value["owner"], value["param"], values)
+        given = _stored("TunedParam", value, {"stage", "owner", "param", "values"})
+        names = [given[name] for name in ("stage", "owner", "param")]
+        if not all(isinstance(name, str) for name in names):
+            raise InvalidParamError(f"TunedParam: stage, owner and param must be texts, got {shown(names)}")
+        return cls(names[0], names[1], names[2], HyperParam.from_json(given["values"]))
 
 
 class HyperparamBuilder:
@@ -349,12 +382,16 @@ class ParamSpace:
         return {"kind": self.kind, "params": [h.to_json() for h in self.hyperparams]}
 
     @staticmethod
-    def from_json(value: Mapping[str, Any]) -> ParamSpace:
+    def from_json(value: Any) -> ParamSpace:
         """Make the space that `to_json` described."""
         kinds: dict[str, type[ParamSpace]] = {kind.kind: kind for kind in (GridSpace, RandomSpace)}
-        if value["kind"] not in kinds:
-            raise TypeError(f'must be a space of kind "grid" or "random", got {value["kind"]!r}')
-        return kinds[value["kind"]](TunedParam.from_json(h) for h in value.get("params", ()))
+        given = _stored("ParamSpace", value, {"kind"}, {"params"})
+        kind, params = given["kind"], given.get("params", ())
+        if not isinstance(kind, str) or kind not in kinds:
+            raise TypeError(f'must be a space of kind "grid" or "random", got {shown(kind)}')
+        if not isinstance(params, list | tuple):
+            raise TypeError(f"must have a list of params, got {shown(params)}")
+        return kinds[kind](TunedParam.from_json(h) for h in params)
 
 
 class GridSpace(ParamSpace):
