@@ -66,7 +66,7 @@ def main() -> None:
         every += figures
     missed = sum(figure.met is False for figure in every)
     print(f"{len(every)} figures, {missed} below target")
-    kept = "stays as it is: quick figures are not for others" if setting.quick else "is up to date"
+    kept = "stays as it is: a quick run does not change it" if setting.quick else "is up to date"
     print(f"{report.PAGE.relative_to(report.PAGE.parents[1])} {kept}")
 
 

@@ -239,7 +239,10 @@ def _together(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         return batches
     try:
         return [pa.concat_batches(batches)]
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # dictionaries within lists, for instance
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowNotImplementedError,
+    ):  # dictionaries with more levels together than their index can number
         return batches
 
 

@@ -50,7 +50,12 @@ pub fn is_interruptible() -> bool {
 
 /// Fails once the work of this thread is asked to end.
 pub fn check_interrupt() -> Result<()> {
-    if is_interruptible() && interrupt_requested() {
+    check_interrupt_of(is_interruptible())
+}
+
+/// As [`check_interrupt`], for work that says itself whether it can be interrupted.
+pub(crate) fn check_interrupt_of(interruptible: bool) -> Result<()> {
+    if interruptible && interrupt_requested() {
         return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
     }
     Ok(())

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::{Error, ErrorKind, PerProcess, Result, interrupt_requested};
+use crate::interrupt::check_interrupt_of;
+use crate::{Error, PerProcess, Result};
 
 /// How many threads a run may use: the task's cores on Spark, the machine's cores on a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +42,7 @@ impl ThreadBudget {
 
     /// Fails once interruptible work is asked to end.
     pub fn check(self) -> Result<()> {
-        if self.interruptible && interrupt_requested() {
-            return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
-        }
-        Ok(())
+        check_interrupt_of(self.interruptible)
     }
 
     /// The number of threads, at least 1.
@@ -88,7 +86,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Stopper, clear_interrupt, request_interrupt};
+    use crate::{ErrorKind, Stopper, clear_interrupt, request_interrupt};
 
     #[test]
     fn a_request_ends_interruptible_work_and_calls_what_stops_the_rest() {

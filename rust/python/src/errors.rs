@@ -67,8 +67,8 @@ pub fn planning<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send
     watched(py, main, work)
 }
 
-/// As [`detached`]; called by the main thread, work that is to be watched runs in a thread of its own and ends early when a signal
-/// handler raises, as that of Ctrl-C does.
+/// As [`detached`]; with `watch`, which only the main thread may ask for, the work runs in a thread of its own and ends early
+/// when a signal handler raises, as that of Ctrl-C does.
 pub fn watched<T: Send>(py: Python<'_>, watch: bool, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
     if !watch {
         return detached(py, work);

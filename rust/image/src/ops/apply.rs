@@ -6,13 +6,13 @@ use opencv::imgproc as cv;
 
 use super::filters::{self, needs, on_luma};
 use super::parse::MAX_WARP;
-
-/// Most pixels times neighbours of a bilateral filter: a minute of one core.
-const MAX_BILATERAL: f64 = 40_000_000_000.0;
 use super::{Border, ColorCode, Conversion, Interpolation, Op};
 use crate::codec;
 use crate::image::{Image, ImageView, Pixmap, cv_error};
 use crate::options::DecodeOptions;
+
+/// Most pixels times neighbours of a bilateral filter: a minute of one core.
+const MAX_BILATERAL: f64 = 40_000_000_000.0;
 
 /// Applies operations in order. `limits` bounds the size an operation may produce.
 pub fn apply_ops(image: ImageView<'_>, ops: &[Op], limits: &DecodeOptions) -> Result<Image> {
@@ -63,16 +63,7 @@ fn apply(src: &Pixmap<'_>, op: &Op, limits: &DecodeOptions) -> Result<Pixmap<'st
         Op::MedianBlur { aperture } => run(|out| cv::median_blur(src, out, *aperture)),
         Op::BilateralFilter { diameter, sigma_color, sigma_space } => {
             needs(src, &[3, 1])?;
-            // As OpenCV takes it: the radius follows from `sigmaSpace` where no diameter is given.
-            let radius = if *diameter > 0 { f64::from(*diameter / 2) } else { (sigma_space * 1.5).round().max(1.0) };
-            let work = src.rows() as f64 * src.cols() as f64 * (2.0 * radius + 1.0).powi(2);
-            if work > MAX_BILATERAL {
-                return Err(Error::limit(format!(
-                    "{} pixels x {} neighbours of each are {work:.0}, more than {MAX_BILATERAL:.0}; give a smaller diameter, or resize first",
-                    src.rows() as i64 * src.cols() as i64,
-                    (2.0 * radius + 1.0).powi(2)
-                )));
-            }
+            check_bilateral(src, *diameter, *sigma_space)?;
             run(|out| cv::bilateral_filter(src, out, *diameter, *sigma_color, *sigma_space, border))
         }
         Op::Canny { threshold1, threshold2, aperture } => {
@@ -117,6 +108,20 @@ pub(crate) fn gray_error(channels: usize) -> Error {
 
 fn check_size(src: &Pixmap<'_>, height: usize, width: usize, limits: &DecodeOptions) -> Result<()> {
     codec::check_limits(width as u64, height as u64, src.channels() as u64, limits)
+}
+
+/// The filter looks at all neighbours of each pixel.
+fn check_bilateral(src: &Pixmap<'_>, diameter: i32, sigma_space: f64) -> Result<()> {
+    // As OpenCV takes it: the radius follows from `sigmaSpace` where no diameter is given.
+    let radius = if diameter > 0 { f64::from(diameter / 2) } else { (sigma_space * 1.5).round().max(1.0) };
+    let (pixels, neighbours) = (f64::from(src.rows()) * f64::from(src.cols()), (2.0 * radius + 1.0).powi(2));
+    if pixels * neighbours > MAX_BILATERAL {
+        return Err(Error::limit(format!(
+            "{pixels} pixels x {neighbours} neighbours of each are more than {MAX_BILATERAL}; give a smaller diameter, or \
+             resize first"
+        )));
+    }
+    Ok(())
 }
 
 /// Warps have coordinates of 16 bits.
