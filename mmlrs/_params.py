@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from mmlrs import _native
 from mmlrs._allowed import imported, module_allowed
 from mmlrs.errors import InvalidParamError, MmlrsError
 
@@ -253,9 +254,15 @@ class Convert:
             except (ValueError, RecursionError):
                 raise _fail("a list of operations, each a map with the key `action`", value) from None
         items = _items(value)
-        if items is not None and all(isinstance(v, Mapping) and "action" in v for v in items):
-            return [_plain(operation) for operation in items]
-        raise _fail("a list of operations, each a map with the key `action`", value)
+        if items is None or not all(isinstance(item, Mapping) for item in items):
+            raise _fail("a list of operations, each a map with the key `action`", value)
+        for index, item in enumerate(items):
+            if "action" not in item:
+                keys = [key for key in item if isinstance(key, str)]
+                near = _native.nearest("action", keys)
+                hint = "" if near is None else f"; did you mean `action` by `{near}`?"
+                raise TypeError(f"item {index}: the key `action` is missing, got {shown(item)}{hint}")
+        return [_plain(operation) for operation in items]
 
     @staticmethod
     def stage(value: Any) -> Params:

@@ -153,7 +153,15 @@ def test_infinities_are_values_but_do_not_make_the_mean():
 
 @pytest.mark.parametrize(
     "kind",
-    [pa.float64(), pa.string(), pa.date32(), pa.timestamp("us"), pa.null(), pa.list_(pa.float64())],
+    [
+        pa.float64(),
+        pa.string(),
+        pa.date32(),
+        pa.timestamp("us"),
+        pa.null(),
+        pa.list_(pa.float64()),
+        pa.list_(pa.string()),
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("impute", [True, False])
@@ -165,6 +173,15 @@ def test_a_column_of_nothing_but_nulls_is_left_out_with_a_warning(kind, impute):
         model = stage.fit(table)
     assert rows(model.transform(table)) == [[1.0], [2.0], [3.0]]
     assert rows(model.transform(table.drop_columns([name]))) == [[1.0], [2.0], [3.0]]
+
+
+def test_a_column_of_lists_without_a_word_is_left_out_with_a_warning():
+    table = pa.table({"no words": pa.array([[], [], None], pa.list_(pa.string())), "x": [1.0, 2.0, 3.0]})
+    with pytest.warns(
+        UserWarning, match="Featurize: column `no words` has no word in any row; it is left out"
+    ):
+        model = Featurize(inputCols=table.column_names, outputCol="features").fit(table)
+    assert rows(model.transform(table)) == [[1.0], [2.0], [3.0]]
 
 
 def test_a_column_of_pandas_or_of_spark_without_type_or_value_is_left_out_with_a_warning(spark):

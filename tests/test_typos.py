@@ -191,6 +191,10 @@ def test_a_function_of_an_estimator_says_fit_it_first(make):
             r"unknown action `rezize` \(did you mean `resize`\?\); the actions are resize, ",
         ),
         (
+            ImageTransformer(stages=[{"action": "erode", "hieght": 3, "width": 3}]),
+            r"argument `height` is missing; given: `hieght`, `width`; did you mean `height` by `hieght`\?",
+        ),
+        (
             ImageTransformer(stages=[{"action": "flip", "cod": 1}]),
             r"argument `cod` does not exist \(did you mean `code`\?\); the arguments are code",
         ),
@@ -199,6 +203,13 @@ def test_a_function_of_an_estimator_says_fit_it_first(make):
 def test_a_misspelt_choice_is_told(stage, hint):
     with pytest.raises(InvalidParamError, match=hint):
         stage.transform(pa.table({"image": [b""]}))
+
+
+def test_an_operation_without_an_action_is_named():
+    with pytest.raises(
+        InvalidParamError, match=r"item 0: the key `action` is missing, .*did you mean `action` by `actoin`\?"
+    ):
+        ImageTransformer(stages=[{"actoin": "flip"}])
 
 
 def test_a_missing_column_is_compared_with_those_there_are():

@@ -1,6 +1,6 @@
 //! The arguments of one operation, read one by one; what is left over is an error.
 
-use mmlrs_core::{Error, Operation, Result, suggestion};
+use mmlrs_core::{Error, Operation, Result, nearest, suggestion};
 use serde_json::Value;
 
 /// Arguments of the operation at `index` of the param `stages`.
@@ -35,11 +35,18 @@ impl<'a> Args<'a> {
         value.ok_or_else(|| self.missing(name))
     }
 
-    /// The error for a required argument that was not given; it lists those that were, since one may be misspelt.
+    /// The error for a required argument that was not given. It lists those that were, and names one that is misspelt.
     pub fn missing(&self, name: &str) -> Error {
-        let given: Vec<String> = self.operation.args.keys().map(|key| format!("`{key}`")).collect();
+        let mut given: Vec<String> = self.operation.args.keys().map(|key| format!("`{key}`")).collect();
+        given.sort_unstable();
         let given = if given.is_empty() { "none".to_owned() } else { given.join(", ") };
-        self.error(format!("argument `{name}` is missing; given: {given}"))
+        self.error(format!("argument `{name}` is missing; given: {given}{}", self.misspelt(name)))
+    }
+
+    /// The hint that an argument without a meaning so far stands for this one, or nothing.
+    pub fn misspelt(&self, name: &str) -> String {
+        let unread = self.operation.args.keys().map(String::as_str).filter(|key| !self.read.contains(key));
+        nearest(name, unread).map(|key| format!("; did you mean `{name}` by `{key}`?")).unwrap_or_default()
     }
 
     /// An optional integer from `min` to `max`.

@@ -132,14 +132,14 @@ fn resize(args: &mut Args<'_>, interpolation: Interpolation) -> Result<Op> {
         (Some(size), None, None) => ResizeTo::Exact { height: size, width: size },
         (None, Some(height), Some(width)) if keep.is_none() => ResizeTo::Exact { height, width },
         _ => {
-            let hint = match (size, height, width) {
-                (None, None, Some(_)) => "`height` is missing: ",
-                (None, Some(_), None) => "`width` is missing: ",
-                _ => "",
+            let (hint, misspelt) = match (size, height, width) {
+                (None, None, Some(_)) => ("`height` is missing: ", args.misspelt("height")),
+                (None, Some(_), None) => ("`width` is missing: ", args.misspelt("width")),
+                _ => ("", String::new()),
             };
             return Err(args.error(format!(
                 "{hint}takes either `height` and `width`, or `size` and optionally `keepAspectRatio`: the shorter side \
-                 becomes `size`, the other keeps the ratio"
+                 becomes `size`, the other keeps the ratio{misspelt}"
             )));
         }
     };

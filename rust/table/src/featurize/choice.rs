@@ -28,6 +28,8 @@ pub struct Choice {
 
 /// Why a column is left out that has nothing to learn from.
 const NO_VALUE: &str = "has no value: all are missing, or infinite";
+/// Why a column of texts or of lists of words is left out that has no word at all.
+const NO_WORD: &str = "has no word in any row";
 /// With so many rows for each different word of a column its texts are levels that repeat, and all words have a slot.
 const ROWS_OF_A_LEVEL: u64 = 5;
 /// With so many different words in a row on average, and so many times more words than rows in all, texts are prose, and all
@@ -57,10 +59,7 @@ impl Choice {
                 zone: zone_of(field),
             }),
             Summary::Text(texts) => Some(self.text(texts, field)?),
-            Summary::Tokens(seen) => Some(match seen {
-                Some(words) => self.words(&words, true),
-                None => self.words(&DocumentFrequencies::new(self.num_features)?, true),
-            }),
+            Summary::Tokens(seen) => seen.map(|words| self.words(&words, true)),
             Summary::Vector { size } => size.map(|size| Encoding::Vector { size }),
         };
         Ok(made.unwrap_or_else(|| Encoding::LeftOut { cause: NO_VALUE.to_owned() }))
@@ -84,13 +83,16 @@ impl Choice {
     /// ML's IDF. A column of words of which none is, such as one of names, is left out.
     fn words(&self, words: &DocumentFrequencies, tokens: bool) -> Encoding {
         let occurring: Vec<u64> = words.counts().iter().copied().filter(|count| *count > 0).collect();
-        let some = !occurring.is_empty();
+        if occurring.is_empty() {
+            let cause = if words.documents() == 0 { NO_VALUE } else { NO_WORD };
+            return Encoding::LeftOut { cause: cause.to_owned() };
+        }
         let least = self.min_doc_freq.unwrap_or_else(|| least_rows(occurring, self.rows));
         let documents = words.documents() as f64;
         let kept = words.counts().iter().enumerate().filter(|(_, count)| **count >= least);
         let (slots, weights): (Vec<i32>, Vec<f64>) =
             kept.map(|(slot, count)| (slot as i32, ((documents + 1.0) / (*count as f64 + 1.0)).ln())).unzip();
-        if slots.is_empty() && some {
+        if slots.is_empty() {
             let cause = format!(
                 "has texts that hardly repeat, like names and identifiers: none of their words is in {least} rows or more \
                  (minDocFreq=1 keeps them all)"
