@@ -6,8 +6,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-programs=(tests/test_notebooks.py tests/test_docs.py tests/test_demo.py tests/test_resilience.py)
-training=(tests/test_automl.py tests/test_learners.py tests/test_train.py)
+programs=(tests/packaging tests/engine/test_resilience.py)
+training=(tests/automl tests/train/test_learners.py tests/train/test_train.py)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 

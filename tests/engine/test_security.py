@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from places import ROOT
 
 import mmlrs
 import mmlrs._allowed as allowed
@@ -23,7 +24,7 @@ from mmlrs.testing import reversed_columns, sample_model
 from mmlrs.text import TextFeaturizer, TextPreprocessor, UnicodeNormalize
 
 TABLE = pa.table({"a": ["x", "y"]})
-SECURITY = Path(__file__).parents[1] / "docs" / "security.md"
+SECURITY = ROOT / "docs" / "security.md"
 
 
 def test_the_page_names_what_the_code_allows_and_refuses():

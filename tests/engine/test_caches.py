@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pyarrow as pa
 from networks import linear
+from places import TESTS
 
 import mmlrs
 from mmlrs import _native
@@ -91,7 +92,7 @@ def test_the_memory_of_models_that_are_gone_is_free():
         capture_output=True,
         text=True,
         check=True,
-        cwd=__file__.rsplit("/", 1)[0],
+        cwd=TESTS,
     )
     assert int(made.stdout) < 100
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from mmlrs.base import stage_specs
 from mmlrs.testing import sample_model
 
-ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 LANGUAGES = {"", "python", "sh", "json", "sql", "text", "toml", "rust", "make", "yaml"}
 

@@ -2,15 +2,14 @@
 
 import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 from onnx import numpy_helper
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "mmlrs" / "models" / "default.onnx"
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from networks import counting
 from pictures import png
+from places import ROOT
 
 from mmlrs.automl import IntRangeHyperParam
 from mmlrs.base import stage_specs
@@ -24,7 +24,6 @@ from mmlrs.testing import sample_model
 from mmlrs.text import PageSplitter, TextFeaturizer
 from mmlrs.train import ComputeModelStatistics
 
-ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "limits.md").read_text()
 
 #: `mmlrs.cache_info()` has the bounds of caches.

@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from pictures import colour, jpeg, png
+from places import ROOT
 
 from mmlrs.base import stage_specs
 from mmlrs.errors import SchemaMismatchError
@@ -247,7 +248,7 @@ def run(code: str, *arguments: str, blocked: bool = True) -> Any:
         text=True,
         env=environment,
         timeout=120,
-        cwd=Path(__file__).parents[1],
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])

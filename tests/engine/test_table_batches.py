@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pictures import colour, png
+from places import TESTS
 
 from mmlrs.engine import table as tables
 from mmlrs.errors import BatchTooLargeError, DecodeError, LimitExceededError
@@ -186,7 +187,7 @@ INTERRUPTED = """
     ],
 )
 def test_ctrl_c_ends_the_work_on_a_table(work):
-    program = textwrap.dedent(INTERRUPTED.format(tests=__file__.rsplit("/", 1)[0], work=work))
+    program = textwrap.dedent(INTERRUPTED.format(tests=str(TESTS), work=work))
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
     )

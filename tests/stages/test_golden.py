@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
-from pathlib import Path
 
 import pytest
+from places import TESTS
 
 import mmlrs
 from mmlrs.base import stage_specs
@@ -14,7 +14,7 @@ from mmlrs.errors import IoError
 from mmlrs.testing import sample_stage
 from mmlrs.testing.checks import _NEEDS_SPARK, run_stage
 
-GOLDEN = Path(__file__).with_name("golden")
+GOLDEN = TESTS / "golden"
 SAVED = sorted(path for path in GOLDEN.glob("*/*") if path.is_dir())
 
 

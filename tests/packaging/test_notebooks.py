@@ -9,8 +9,8 @@ from typing import Any
 
 import nbformat
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 #: In bytes; a page with plots is far below, one with a raw table is not.
 LARGEST = 400 * 1024

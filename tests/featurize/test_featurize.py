@@ -6,12 +6,12 @@ import datetime as dt
 import decimal
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from places import ROOT
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import DecisionTreeClassifier, LogisticRegression
 from pyspark.ml.feature import IDF, HashingTF, StringIndexer, Tokenizer
@@ -285,7 +285,7 @@ def test_the_limit_of_hashed_slots_in_the_reference_is_the_one_that_is_checked()
     trainer = TrainClassifier(model=LogisticRegression(), labelCol="y", numFeatures=limit + 1)
     with pytest.raises(InvalidParamError, match=rf"param `numFeatures` must be .*\b{limit}\b"):
         trainer.fit(table)
-    reference = Path(__file__).parent.parent / "docs" / "reference"
+    reference = ROOT / "docs" / "reference"
     pages = {
         "Featurize": "featurize",
         "TextFeaturizer": "text",
