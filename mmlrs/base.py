@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
-import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 
@@ -21,9 +19,10 @@ from mmlrs._params import HAS_PYSPARK, Param, Params, stages_in, undefined
 from mmlrs._paths import PathLike
 from mmlrs.engine import table as tables
 from mmlrs.engine.datasets import is_spark, is_table, refused
-from mmlrs.engine.expr import Expr, Node, Source, Value, check_new, compile_program, resolve_all
+from mmlrs.engine.expr import check_new, resolve_all
+from mmlrs.engine.plan import Handle, native_of
 from mmlrs.engine.select import with_views, without_views
-from mmlrs.errors import InvalidParamError, SchemaMismatchError
+from mmlrs.errors import InvalidParamError
 
 if HAS_PYSPARK:
     from pyspark.ml import Estimator as _Estimator
@@ -72,16 +71,6 @@ def stage_spec(name: str) -> dict[str, Any]:
     return stage_specs()[name]
 
 
-_warned: set[str] = set()
-
-
-def _program_of(node: Node, fields: list[pa.Field]) -> tuple[Any, pa.Schema]:
-    """Return the program of one node over source columns, and the schema of those in its order."""
-    compiled = compile_program([Value(node, None, "valid")])
-    by_name = {field.name: field for field in fields}
-    return _native.Program(compiled.text), pa.schema([by_name[name] for name in compiled.columns])
-
-
 def class_name(stage: Any) -> str:
     """Return the full name of a stage's class."""
     return f"{type(stage).__module__}.{type(stage).__name__}"
@@ -94,6 +83,7 @@ class Stage(_Base):
 
     def __init__(self, given: dict[str, Any]) -> None:
         super().__init__()
+        self._handle = Handle()
         for param in stage_spec(self._stage)["params"]:
             if param["default_uid_suffix"] is not None:
                 self._setDefault(**{param["name"]: self.uid + param["default_uid_suffix"]})
@@ -167,6 +157,7 @@ class Stage(_Base):
             elif not isinstance(param, Param) or self.hasParam(param.name):
                 own[self._own(param)] = value  # a model passes over those of its estimator, whose uid it has
         copy: Self = super().copy(own)
+        copy._handle = Handle()
         for param, value in list(copy._paramMap.items()) if others else []:
             if isinstance(value, Params):
                 copy._paramMap[param] = value.copy(others)
@@ -219,7 +210,7 @@ class Stage(_Base):
         return InvalidParamError(f"{self._stage}: a param has no form in JSON")
 
     def _check_params(self) -> None:
-        _native.check_params(self._stage, self.uid, self._params_json())
+        native_of(self)
 
     def _columns(self, role: str) -> list[str]:
         """Return the columns that params of a role name."""
@@ -236,16 +227,6 @@ class Stage(_Base):
                 names.append(value)
         return list(dict.fromkeys(names))
 
-    def _portable(self) -> tuple[str, tuple[_native.Blob, ...]]:
-        """Return the params with models and files in a form that other processes can use, and the blobs they need."""
-        values = self._params_json()
-        if not any(param["type"] in ("model", "file") for param in stage_spec(self._stage)["params"]):
-            return values, ()
-        blobs = _native.portable_blobs(self._stage, self.uid, values)
-        if blobs:
-            values = json.dumps({**json.loads(values), **{k: {"sha256": b.sha256} for k, b in blobs.items()}})
-        return values, tuple(blobs.values())
-
     def _vector_inputs(self) -> frozenset[str]:
         """Return the input columns whose Spark ML vectors the stage reads as they are, sparse ones too."""
         names: list[str] = []
@@ -254,13 +235,6 @@ class Stage(_Base):
                 value = self._value(param["name"])
                 names += [value] if isinstance(value, str) else (value or [])
         return frozenset(names)
-
-    def _warn(self, notes: Iterable[str]) -> None:
-        """Tell the user something, once per process."""
-        for note in notes:
-            if note not in _warned:
-                _warned.add(note)
-                warnings.warn(note, UserWarning, stacklevel=4)
 
     def write(self) -> Any:
         """Return the writer, for `stage.write().overwrite().save(path)`."""
@@ -381,45 +355,6 @@ class Transformer(Stage, _Transformer):
 class NativeTransformer(Transformer):
     """A stage whose work is a kernel of the native core; it keeps the row count."""
 
-    def _node(self, bind: Callable[[list[str]], tuple[tuple[str, Expr], ...]], *, portable: bool) -> Node:
-        """Return this stage as a node of a program; `portable` puts models in a form that other processes can use."""
-        inputs = bind(_native.stage_inputs(self._stage, self.uid, self._params_json()))
-        values, blobs = self._portable() if portable else (self._params_json(), ())
-        return Node(self._stage, self.uid, values, inputs, blobs)
-
-    def _planned(self, node: Node, field_of: Callable[[Source], pa.Field]) -> tuple[Node, dict[str, Value]]:
-        """Return the node with the params that follow from its inputs, and the values it makes by column, errors included.
-
-        `field_of` gives the fields of source columns. Those of other stages' columns are known since those stages were
-        planned, so the plan of a stage costs the same at the end of a chain as at its beginning.
-        """
-        read = [
-            pa.field(name, f.type, f.nullable, f.metadata)
-            for name, expr in node.inputs
-            for f in [field_of(expr) if isinstance(expr, Source) else expr.field]
-        ]
-        alone = replace(node, inputs=tuple((name, Source(name)) for name, _ in node.inputs))
-        program, sources = _program_of(alone, read)
-        found = json.loads(program.bound_params(sources))
-        if found:
-            node, alone = (
-                replace(n, params=json.dumps({**json.loads(n.params), **found})) for n in (node, alone)
-            )
-            program, sources = _program_of(alone, read)
-        self._warn(program.notes())
-        values = [Value(node, field.name, field=field) for field in program.announce(sources)]
-        error_col = self._value("errorCol") if self.hasParam("errorCol") else None
-        if error_col is not None:
-            values.append(Value(node, None, "reasons", pa.field(error_col, pa.string())))
-        made: dict[str, Value] = {}
-        for value in values:
-            if value.field.name in made:
-                raise SchemaMismatchError(
-                    f"{self._stage}: column `{value.field.name}`: would be written twice"
-                )
-            made[value.field.name] = value
-        return node, made
-
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return tables.transform(self, table)
 
@@ -491,10 +426,6 @@ class Estimator(Stage, _Estimator):  # type: ignore[type-arg, unused-ignore]
 
 class NativeEstimator(Estimator):
     """An estimator whose work is a mergeable summary made by the native core: one job on Spark."""
-
-    def _inputs(self) -> list[str]:
-        inputs: list[str] = _native.stage_inputs(self._stage, self.uid, self._params_json())
-        return inputs
 
     def _fit_table(self, table: pa.Table) -> Any:
         return self._model(*tables.fit(self, table))

@@ -183,8 +183,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
         from mmlrs.engine import spark
 
         stage = _written(self, pairs, _aside(self, pairs))
-        fields = spark.source_fields(df, self._stage)
-        stage._planned(stage._node(spark._binding(stage, df, {}), portable=True), fields)
+        spark.planned(stage, df, {})
         cleaned = {}
         for (old, new), fill in zip(pairs.items(), self._value("fillValues"), strict=True):
             field = df.schema[old]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ from mmlrs.base import NativeTransformer
 from mmlrs.engine.datasets import session_ignores_case
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, bind, compile_program
 from mmlrs.engine.missing import array_of
+from mmlrs.engine.plan import native_of, plan_stage
 from mmlrs.errors import ExecutionError, InvalidParamError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class _Function:
         self.stages = _native_stages(stage)
         self.name = self.stages[-1]._stage
         made = {name for s in self.stages for name in s._columns("output")}
-        self.inputs = [n for s in self.stages for n in _inputs(s) if n not in made]
+        self.inputs = [n for s in self.stages for n in native_of(s).inputs() if n not in made]
         self.inputs = list(dict.fromkeys(self.inputs))
 
     def compile(self, session: Any) -> tuple[Compiled, pa.Field]:
@@ -35,31 +35,23 @@ class _Function:
         ignore_case = session_ignores_case(session)
         fields = _guess(self)
         lineage: dict[str, Expr] = {}
-        made: dict[str, Value] = {}
+        values: dict[str, Value] = {}
         for stage in self.stages:
-            columns = [*self.inputs, *lineage]
-            binding = partial(
-                bind,
+            inputs = bind(
                 stage._stage,
-                lineage=lineage,
-                columns=columns,
+                native_of(stage).inputs(),
+                lineage,
+                [*self.inputs, *lineage],
                 ignore_case=ignore_case,
                 vectors=stage._vector_inputs(),
             )
-            _, made = stage._planned(stage._node(binding, portable=True), fields)
-            lineage |= made
-        results = [value for value in made.values() if value.what != "reasons"]
+            values = plan_stage(stage, inputs, fields).values
+            lineage |= values
+        results = [value for value in values.values() if value.what != "errors"]
         if len(results) != 1:
             names = ", ".join(f"`{value.field.name}`" for value in results)
             raise InvalidParamError(f"{self.name}: a function returns one column; this stage makes {names}")
         return compile_program(results), results[0].field
-
-
-def _inputs(stage: NativeTransformer) -> Sequence[str]:
-    from mmlrs import _native
-
-    inputs: list[str] = _native.stage_inputs(stage._stage, stage.uid, stage._params_json())
-    return inputs
 
 
 def _native_stages(stage: Any) -> list[NativeTransformer]:

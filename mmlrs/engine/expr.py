@@ -22,6 +22,7 @@ __all__ = [
     "check_new",
     "check_once",
     "compile_program",
+    "first_source",
     "folded",
     "plain",
     "quoted",
@@ -61,7 +62,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Value:
-    """A column that a node makes, with its Arrow field; without a name, its `reasons` or its `valid` mask."""
+    """A column that a node makes, with its Arrow field; without a name, its `errors` or its `mask`."""
 
     node: Node
     column: str | None
@@ -96,16 +97,12 @@ def compile_program(outputs: Iterable[Expr]) -> Compiled:
         if isinstance(expr, Source):
             return {"source": sources.setdefault(expr, len(sources))}
         index = place(expr.node)
-        if expr.column is not None:
-            return {"node": index, "column": expr.column}
-        return {"node": index, "what": expr.what}
+        return {"column": [index, expr.column]} if expr.column is not None else {str(expr.what): index}
 
     def place(node: Node) -> int:
         if node not in nodes:
             inputs = {name: reference(expr) for name, expr in node.inputs}
-            laid_out.append(
-                {"stage": node.stage, "uid": node.uid, "params": json.loads(node.params), "inputs": inputs}
-            )
+            laid_out.append({"stage": node.stage, "uid": node.uid, "params": node.params, "inputs": inputs})
             nodes[node] = len(laid_out) - 1
         return nodes[node]
 
@@ -113,6 +110,13 @@ def compile_program(outputs: Iterable[Expr]) -> Compiled:
     text = json.dumps({"sources": len(sources), "nodes": laid_out, "outputs": references})
     blobs = tuple(dict.fromkeys(blob.sha256 for node in nodes for blob in node.blobs))
     return Compiled(text, tuple(sources), blobs)
+
+
+def first_source(node: Node) -> Source:
+    """Return a plain column behind a node."""
+    for _, expr in node.inputs:
+        return expr if isinstance(expr, Source) else first_source(expr.node)
+    raise AssertionError(f"{node.stage} reads no column")
 
 
 def sources_of(expr: Expr) -> set[str]:

@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -22,11 +21,22 @@ from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
 from pyspark.sql.types import DataType, StructField, StructType, UserDefinedType
 
-from mmlrs import _native
+from mmlrs._warnings import warn_once
 from mmlrs.engine import artifacts
 from mmlrs.engine.categories import LEVELS
 from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, check_new, compile_program, quoted
+from mmlrs.engine.expr import (
+    Compiled,
+    Expr,
+    Source,
+    Value,
+    bind,
+    check_new,
+    compile_program,
+    first_source,
+    quoted,
+)
+from mmlrs.engine.plan import Inputs, StagePlan, input_schema, native_of, plan_stage
 from mmlrs.engine.table import attributes, is_vector_struct
 from mmlrs.engine.worker import VECTOR_MEMBERS, Kernel, MergedFit, PartitionFit, vector_struct
 from mmlrs.errors import SchemaMismatchError
@@ -44,6 +54,7 @@ __all__ = [
     "lineage_of",
     "mapped",
     "marked",
+    "planned",
     "quoted",
     "spark_type",
     "sql_function",
@@ -52,7 +63,7 @@ __all__ = [
 ]
 
 _LINEAGE = "_mmlrs_lineage"
-_MASK = "__mmlrs_row__"
+_PACKED = "__mmlrs_row__"
 
 
 def lineage_of(df: DataFrame) -> dict[str, Expr]:
@@ -69,66 +80,65 @@ def with_lineage(df: DataFrame, lineage: dict[str, Expr]) -> DataFrame:
 
 def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     """Add a native stage's columns to a DataFrame."""
-    columns, lineage = df.columns, lineage_of(df)
-    binding = _binding(stage, df, lineage)
-    fields = source_fields(df, stage._stage)
-    node, values = stage._planned(stage._node(binding, portable=True), fields)
-    outputs = [value.field for value in values.values()]
-    check_new(values, columns, stage._stage, ignore_case=ignores_case(df))
-    _warn_about_images(stage, df, outputs)
-    df = _row_based(df, node, outputs)
-    if stage.hasParam("handleInvalid") and stage._value("handleInvalid") == "skip":
-        return _skip(stage, df, node, values)
+    lineage = lineage_of(df)
+    plan = planned(stage, df, lineage)
+    check_new(plan.values, df.columns, stage._stage, ignore_case=ignores_case(df))
+    _warn_about_images(df, plan.fields)
+    df = _row_based(df, plan, lineage)
+    if plan.skips:
+        return _skip(df, plan)
     added = [
-        _column(df, values[field.name], field).alias(field.name, metadata=attributes(field))
-        for field in outputs
+        _column(df, value).alias(name, metadata=attributes(value.field))
+        for name, value in plan.values.items()
     ]
-    return with_lineage(df.select("*", *added), {**lineage, **values})
+    return with_lineage(df.select("*", *added), {**lineage, **plan.values})
 
 
-def _skip(stage: NativeTransformer, df: DataFrame, node: Node, values: dict[str, Value]) -> DataFrame:
+def planned(stage: NativeTransformer, df: DataFrame, lineage: dict[str, Expr]) -> StagePlan:
+    """Plan a native stage over the columns of a DataFrame and what is known of them."""
+    inputs = _inputs(stage, df, native_of(stage).inputs(), lineage)
+    return plan_stage(stage, inputs, source_fields(df, stage._stage))
+
+
+def _inputs(stage: Stage, df: DataFrame, names: list[str], lineage: dict[str, Expr]) -> Inputs:
+    """Return the columns that a stage reads: by the lineage where it knows them, else plain ones."""
+    read = stage._vector_inputs()
+    vectors = {f.name for f in df.schema if f.name in read and isinstance(f.dataType, VectorUDT)}
+    return bind(stage._stage, names, lineage, df.columns, ignore_case=ignores_case(df), vectors=vectors)
+
+
+def _skip(df: DataFrame, plan: StagePlan) -> DataFrame:
     """Add the columns and drop the rows that could not be processed; every row is processed once.
 
     A filter on a UDF's result would make Spark evaluate the UDF before and after the filter. So one non-deterministic
     UDF, which Spark never duplicates, makes all columns and the mask; the lineage ends here.
     """
-    outputs = [value.field for value in values.values()]
-    compiled = compile_program([*values.values(), Value(node, None, "valid")])
-    members = [pa.field(f"c{i}", field.type) for i, field in enumerate(outputs)] + [
-        pa.field("valid", pa.bool_())
-    ]
-    function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), pa.struct(members), stage._stage)
-    packed = function(*_source_columns(df, compiled)).alias(_MASK)
-    made = df.select("*", packed).where(F.col(f"{_MASK}.valid"))
+    compiled = compile_program([*plan.values.values(), plan.mask])
+    members = [pa.field(f"c{i}", field.type) for i, field in enumerate(plan.fields)]
+    members.append(pa.field("mask", pa.bool_()))
+    function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), pa.struct(members), plan.stage)
+    packed = function(*_source_columns(df, compiled)).alias(_PACKED)
+    kept = df.select("*", packed).where(F.col(f"{_PACKED}.mask"))
     added = []
-    for i, field in enumerate(outputs):
-        column = finished(F.col(f"{_MASK}.c{i}"), field)
+    for i, field in enumerate(plan.fields):
+        column = finished(F.col(f"{_PACKED}.c{i}"), field)
         added.append(column.alias(field.name, metadata=attributes(field)))
-    return made.select("*", *added).drop(_MASK)
+    return kept.select("*", *added).drop(_PACKED)
 
 
-def _row_based(df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
+def _row_based(df: DataFrame, plan: StagePlan, lineage: dict[str, Expr]) -> DataFrame:
     """Return the DataFrame such that Spark does not run the functions column-wise, where it cannot.
 
     Over a columnar source (parquet, a cached table) Spark collects what functions return in column batches, which know no
     user-defined types and so no vectors. A filter is row-based; this one keeps every row, which the optimizer cannot see.
     """
-    made = any(is_vector(f) and is_vector_struct(f.type) for f in outputs)
-    computed = lineage_of(df)  # above the functions, so not among what Spark collects
-    kept = [field for field in df.schema if field.name not in computed]
-    if not made and not any(isinstance(field.dataType, UserDefinedType) for field in kept):
+    vectors = any(is_vector(f) and is_vector_struct(f.type) for f in plan.fields)
+    # What the lineage knows is computed above the functions, so it is not among what Spark collects.
+    kept = [field for field in df.schema if field.name not in lineage]
+    if not vectors and not any(isinstance(field.dataType, UserDefinedType) for field in kept):
         return df
-    sources = compile_program([Value(node, None, "valid")]).sources
-    every_row = F.isnull(F.col(quoted(sources[0].column))) >= F.lit(False)
-    return with_lineage(df.where(every_row), computed)
-
-
-def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
-    wanted = stage._vector_inputs()
-    vectors = {f.name for f in df.schema if f.name in wanted and isinstance(f.dataType, VectorUDT)}
-    return partial(
-        bind, stage._stage, lineage=lineage, columns=df.columns, ignore_case=ignores_case(df), vectors=vectors
-    )
+    every_row = F.isnull(F.col(quoted(first_source(plan.node).column))) >= F.lit(False)
+    return df.where(every_row)
 
 
 def source_fields(df: DataFrame, stage: str) -> Callable[[Source], pa.Field]:
@@ -306,11 +316,13 @@ def sql_function(kernel: Kernel, output: pa.Field, order: list[int]) -> Any:
     return arrow_udf(run, returnType=kind)  # type: ignore[call-overload]
 
 
-def _column(df: DataFrame, expr: Value, field: pa.Field) -> Column:
+def _column(df: DataFrame, value: Value) -> Column:
     """Return the column of one value; vectors become Spark ML vectors."""
-    compiled = compile_program([expr])
-    function = first_output(kernel_of(compiled, df.sparkSession, split=True), field.type, expr.node.stage)
-    return finished(function(*_source_columns(df, compiled)), field)
+    compiled = compile_program([value])
+    function = first_output(
+        kernel_of(compiled, df.sparkSession, split=True), value.field.type, value.node.stage
+    )
+    return finished(function(*_source_columns(df, compiled)), value.field)
 
 
 def finished(column: Column, field: pa.Field) -> Column:
@@ -326,13 +338,12 @@ def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = Fals
     Every partition becomes one state in the executors. The driver merges the states, or with `merge_on_executor` one
     more task: for states that grow with the rows.
     """
-    inputs = stage._inputs()
-    bound = _binding(stage, df, lineage_of(df))(inputs)
-    compiled = compile_program([expr for _, expr in bound])
-    fields = source_fields(df, stage._stage)
-    made = _native.Program(compiled.text).output_schema(pa.schema([fields(s) for s in compiled.sources]))
-    schema = pa.schema([field.with_name(name) for field, name in zip(made, inputs, strict=True)])
-    values, blobs = stage._portable()
+    native = native_of(stage)
+    names = native.inputs()
+    inputs = _inputs(stage, df, names, lineage_of(df))
+    schema = input_schema(inputs, source_fields(df, stage._stage))
+    compiled = compile_program([expr for _, expr in inputs])
+    values, blobs = native.portable()
     compiled = Compiled(compiled.text, compiled.sources, (*compiled.blobs, *(blob.sha256 for blob in blobs)))
     work = PartitionFit(
         kernel_of(compiled, df.sparkSession, split=True),
@@ -347,12 +358,12 @@ def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = Fals
         merging = MergedFit(stage._stage, stage.uid, values, work.schema)
         [(model, params)] = states.repartition(1).mapInArrow(merging, "model string, params string").collect()
         return model, params
-    whole = _native.Fit(stage._stage, stage.uid, values, schema)
+    merged = native.fit(schema)
     for (state,) in states.collect():
-        whole.merge(bytes(state))
-    made = whole.finish()
-    stage._warn(whole.notes())
-    return made
+        merged.merge(bytes(state))
+    fitted = merged.finish()
+    warn_once(merged.notes())
+    return fitted
 
 
 _IMAGE_WARNING = (
@@ -362,7 +373,7 @@ _IMAGE_WARNING = (
 _COLUMNAR = ("FileScan parquet", "FileScan orc", "InMemoryTableScan")
 
 
-def _warn_about_images(stage: NativeTransformer, df: DataFrame, outputs: list[pa.Field]) -> None:
+def _warn_about_images(df: DataFrame, outputs: list[pa.Field]) -> None:
     """Warn once when image columns are made over a columnar source with settings that would exhaust the driver."""
     image = any(
         pa.types.is_struct(f.type) and {"data", "nChannels"} <= {x.name for x in f.type} for f in outputs
@@ -376,4 +387,4 @@ def _warn_about_images(stage: NativeTransformer, df: DataFrame, outputs: list[pa
     with contextlib.redirect_stdout(plan):
         df.explain()
     if any(scan in plan.getvalue() for scan in _COLUMNAR):
-        stage._warn([_IMAGE_WARNING])
+        warn_once([_IMAGE_WARNING])

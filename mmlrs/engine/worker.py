@@ -223,7 +223,7 @@ class PartitionFit:
                 continue
             if fit is None:
                 schema = pa.ipc.read_schema(pa.py_buffer(self.schema))
-                fit = _native.Fit(self.stage, self.uid, self.values, schema)
+                fit = _native.Stage(self.stage, self.uid, self.values).fit(schema)
             fit.update(self.kernel.run(batch.columns, share=False), threads())
         if fit is not None:
             yield pa.RecordBatch.from_arrays([pa.array([fit.state()], pa.binary())], names=["state"])
@@ -248,7 +248,8 @@ class MergedFit:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the model's class and its params, also where there is no state."""
-        fit = _native.Fit(self.stage, self.uid, self.values, pa.ipc.read_schema(pa.py_buffer(self.schema)))
+        schema = pa.ipc.read_schema(pa.py_buffer(self.schema))
+        fit = _native.Stage(self.stage, self.uid, self.values).fit(schema)
         for batch in batches:
             for state in batch.column(0):
                 fit.merge(state.as_buffer().to_pybytes())

@@ -28,6 +28,7 @@ from mmlrs.base import (
     stage_specs,
 )
 from mmlrs.engine.bridge import collect, to_spark
+from mmlrs.engine.plan import native_of
 from mmlrs.errors import ColumnNotFoundError, InvalidParamError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -334,11 +335,11 @@ def check_nulls(stage: Stage, data: pa.Table, spark: Any) -> None:
 def check_partitions(stage: Stage, data: pa.Table, spark: Any) -> None:
     """The model does not depend on how the rows are split, nor on the order in which the parts are merged."""
     assert isinstance(stage, NativeEstimator)
-    inputs, values = stage._inputs(), stage._params_json()
-    columns = data.select(inputs)
+    native = native_of(stage)
+    columns = data.select(native.inputs())
 
     def state(part: pa.Table) -> Any:
-        fit = _native.Fit(stage._stage, stage.uid, values, columns.schema)
+        fit = native.fit(columns.schema)
         for batch in part.to_batches():
             fit.update(batch, 1)
         return fit

@@ -450,7 +450,8 @@ def test_a_cut_drops_nodes_weights_and_inputs_that_nothing_needs():
     assert not whole.isSet("fetchDict"), "cut_at returns a new stage"
     from mmlrs import _native
 
-    ((_, blob),) = _native.portable_blobs("ONNXModel", cut.uid, cut._params_json()).items()
+    plan = _native.Stage("ONNXModel", cut.uid, cut._params_json()).plan(table.schema)
+    _, [blob] = plan.portable()
     shipped = onnx.ModelProto.FromString(bytes(_native.get_blob(blob.sha256)))
     assert [n.op_type for n in shipped.graph.node] == ["MatMul"]
     assert [w.name for w in shipped.graph.initializer] == ["w"]

@@ -14,6 +14,7 @@ mod fork;
 mod guard;
 mod interrupt;
 mod nearest;
+mod once;
 mod param;
 mod policy;
 mod sample;
@@ -38,6 +39,7 @@ pub use interrupt::{
     Stopper, check_interrupt, clear_interrupt, interrupt_requested, interruptible, is_interruptible, request_interrupt,
 };
 pub use nearest::{edit_distance, misspelt, nearest, suggestion};
+pub use once::Once;
 pub use param::{
     ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,
     StrMap, ValueList,

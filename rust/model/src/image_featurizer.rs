@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Cache, Context, Error, HasSample, ModelSource, Output, Result, RowPolicy, Sample, Transform, put_blob, types,
+    Block, Cache, Context, Error, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform, put_blob, types,
 };
 use mmlrs_image::{
     ChannelOrder, DecodeOptions, ImageColumn, Interpolation, TensorPrep, check_image_input, testing::binary_batch,
@@ -108,6 +108,8 @@ pub struct ImageFeaturizer {
     run: RunParams,
     #[param(group)]
     row_policy: RowPolicy,
+    #[param(cache)]
+    plan: Once<Plan>,
 }
 
 /// What the params and the model together say.
@@ -123,7 +125,11 @@ struct Plan {
 }
 
 impl ImageFeaturizer {
-    fn plan(&self) -> Result<Plan> {
+    fn plan(&self) -> Result<Arc<Plan>> {
+        self.plan.get_or_make(|| self.make_plan())
+    }
+
+    fn make_plan(&self) -> Result<Plan> {
         let (whole, meta) = image_meta(&self.model)?;
         if whole.inputs.len() == 1 {
             // Not a network for pictures: told before any of its layers is looked for.
@@ -274,9 +280,9 @@ impl Transform for ImageFeaturizer {
         let network = Network {
             // No spinning: the cores decode the next pictures meanwhile.
             runner: self.run.runner(&plan.prepared, self.row_policy.handle_invalid, *cx, false)?,
-            prep: plan.prep,
-            input: plan.input,
-            output: plan.output,
+            prep: plan.prep.clone(),
+            input: plan.input.clone(),
+            output: plan.output.clone(),
             pooling: plan.pooling,
             size: plan.size,
         };
@@ -290,7 +296,7 @@ impl Transform for ImageFeaturizer {
 
     fn notes(&self) -> Result<Vec<String>> {
         let plan = self.plan()?;
-        Ok(plan.prepared.notes.iter().cloned().chain(plan.doubt).collect())
+        Ok(plan.prepared.notes.iter().cloned().chain(plan.doubt.clone()).collect())
     }
 }
 

@@ -11,8 +11,8 @@ from checks import answered, each
 from mutate import changed, damaged
 from samples import stages
 
-from mmlrs import _native
 from mmlrs.base import NativeEstimator, NativeTransformer, stage_spec
+from mmlrs.engine.plan import native_of
 
 BATCH = 64
 SHORT = 512
@@ -24,8 +24,8 @@ def _states() -> list[tuple[Any, Any, bytes]]:
     made = []
     for stage, table in stages():
         if isinstance(stage, NativeEstimator):
-            data = table.select(stage._inputs()).combine_chunks()
-            fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), data.schema)
+            data = table.select(native_of(stage).inputs()).combine_chunks()
+            fit = native_of(stage).fit(data.schema)
             fit.update(data.to_batches()[0], 1)
             made.append((stage, data, fit.state()))
     return made
@@ -63,7 +63,7 @@ def _check_one(given: Any) -> None:
     state, number, content = given
     if state:
         stage, data, _ = _states()[number]
-        fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), data.schema)
+        fit = native_of(stage).fit(data.schema)
         fit.update(data.to_batches()[0], 1)
         answered(lambda: fit.merge(content))
         model, values = fit.finish()
