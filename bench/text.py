@@ -77,12 +77,10 @@ def beside_sklearn(setting: Setting) -> Iterator[Figure]:
     """The kernel on one core."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    from mmlrs.engine.plan import native_of
-
     rows = 5_000 if setting.quick else 20_000
     table = pa.table({"text": data.documents(rows)})
     model = text_featurizer(useIDF=False).fit(table)
-    program = native_of(model).plan(table.schema).program()
+    program = model._core().plan(table.schema).program()
     batch = table.combine_chunks().to_batches()[0]
     texts = table["text"].to_pylist()
     peer = HashingVectorizer(

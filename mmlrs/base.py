@@ -18,9 +18,8 @@ from mmlrs._names import NamedParams, no_param
 from mmlrs._params import HAS_PYSPARK, Param, Params, stages_in, undefined
 from mmlrs._paths import PathLike
 from mmlrs.engine import table as tables
+from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table, refused
-from mmlrs.engine.expr import check_new, resolve_all
-from mmlrs.engine.plan import Handle, native_of
 from mmlrs.engine.select import with_views, without_views
 from mmlrs.errors import InvalidParamError
 
@@ -83,7 +82,8 @@ class Stage(_Base):
 
     def __init__(self, given: dict[str, Any]) -> None:
         super().__init__()
-        self._handle = Handle()
+        self._built: tuple[str, str, _native.Stage] | None = None
+        self._planned: tuple[_native.Stage, pa.Schema, _native.Plan] | None = None
         for param in stage_spec(self._stage)["params"]:
             if param["default_uid_suffix"] is not None:
                 self._setDefault(**{param["name"]: self.uid + param["default_uid_suffix"]})
@@ -157,7 +157,6 @@ class Stage(_Base):
             elif not isinstance(param, Param) or self.hasParam(param.name):
                 own[self._own(param)] = value  # a model passes over those of its estimator, whose uid it has
         copy: Self = super().copy(own)
-        copy._handle = Handle()
         for param, value in list(copy._paramMap.items()) if others else []:
             if isinstance(value, Params):
                 copy._paramMap[param] = value.copy(others)
@@ -179,12 +178,13 @@ class Stage(_Base):
         return self.copy(params)
 
     def _value(self, name: str) -> Any:
-        param = self.getParam(name)
-        return self.getOrDefault(param) if self.isDefined(param) else None
+        param = vars(self).get(name) or self.getParam(name)
+        value = self._paramMap.get(param)
+        return self._defaultParamMap.get(param) if value is None else value
 
     def _params_json(self) -> str:
         """Return every param that has a value, as the native core reads it."""
-        values = {p.name: self._value(p.name) for p in self.params if self.isDefined(p)}
+        values = {p.name: v for p, v in {**self._defaultParamMap, **self._paramMap}.items()}
 
         def plain(value: Any) -> Any:
             if isinstance(value, Params):
@@ -209,8 +209,22 @@ class Stage(_Base):
                 return InvalidParamError(f"{self._stage}: param `{name}` must be finite, got {value!r}")
         return InvalidParamError(f"{self._stage}: a param has no form in JSON")
 
+    def _core(self) -> _native.Stage:
+        """Return the native form of the stage, which checks the params.
+
+        It is kept until a param changes, or a file that a param names.
+        """
+        params, built = self._params_json(), self._built
+        if built is None or built[:2] != (self.uid, params) or not built[2].is_current():
+            self._built = built = (self.uid, params, _native.Stage(self._stage, self.uid, params))
+        return built[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the native form and the plan behind: a copy, and another process, makes its own."""
+        return {**vars(self), "_built": None, "_planned": None}
+
     def _check_params(self) -> None:
-        native_of(self)
+        self._core()
 
     def _columns(self, role: str) -> list[str]:
         """Return the columns that params of a role name."""
@@ -226,15 +240,6 @@ class Stage(_Base):
             elif value is not None:
                 names.append(value)
         return list(dict.fromkeys(names))
-
-    def _vector_inputs(self) -> frozenset[str]:
-        """Return the input columns whose Spark ML vectors the stage reads as they are, sparse ones too."""
-        names: list[str] = []
-        for param in stage_spec(self._stage)["params"]:
-            if "sparsevector" in param["accepts"]:
-                value = self._value(param["name"])
-                names += [value] if isinstance(value, str) else (value or [])
-        return frozenset(names)
 
     def write(self) -> Any:
         """Return the writer, for `stage.write().overwrite().save(path)`."""
@@ -326,7 +331,6 @@ class Transformer(Stage, _Transformer):
         return self._with(params)._transform(dataset)
 
     def _transform(self, dataset: Any) -> Any:
-        self._check_params()
         if is_spark(dataset):
             return self._transform_spark(dataset)
         if is_table(dataset):
@@ -367,10 +371,15 @@ class NativeTransformer(Transformer):
 class PythonTransformer(Transformer):
     """A stage whose work is a DataFrame operation; subclasses write `_transform_spark` and `_transform_table`."""
 
-    def _inputs(self, columns: list[str], *, ignore_case: bool) -> list[str]:
+    def _transform(self, dataset: Any) -> Any:
+        self._check_params()
+        return super()._transform(dataset)
+
+    def _inputs(self, dataset: Any) -> list[str]:
         """Return the input columns as the dataset spells them; fails on a missing one and on an existing output."""
-        inputs = resolve_all(self._columns("input"), columns, self._stage, ignore_case=ignore_case)
-        check_new(self._columns("output"), columns, self._stage, ignore_case=ignore_case)
+        columns = Columns.of(dataset, self._stage)
+        inputs = columns.resolve_all(self._columns("input"))
+        columns.check_new(self._columns("output"))
         return inputs
 
 

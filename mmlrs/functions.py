@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs.base import NativeTransformer
-from mmlrs.engine.datasets import session_ignores_case
-from mmlrs.engine.expr import Compiled, Expr, Source, Value, bind, compile_program
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
 from mmlrs.engine.missing import array_of
-from mmlrs.engine.plan import native_of, plan_stage
+from mmlrs.engine.plan import plan_stage
 from mmlrs.errors import ExecutionError, InvalidParamError
 
 if TYPE_CHECKING:
@@ -27,25 +27,25 @@ class _Function:
         self.stages = _native_stages(stage)
         self.name = self.stages[-1]._stage
         made = {name for s in self.stages for name in s._columns("output")}
-        self.inputs = [n for s in self.stages for n in native_of(s).inputs() if n not in made]
+        self.inputs = [n for s in self.stages for n in s._core().inputs() if n not in made]
         self.inputs = list(dict.fromkeys(self.inputs))
 
     def compile(self, session: Any) -> tuple[Compiled, pa.Field]:
         """Return the program of the last stage's only output column, and its field."""
-        ignore_case = session_ignores_case(session)
-        fields = _guess(self)
+        field_of = _guess(self)
         lineage: dict[str, Expr] = {}
         values: dict[str, Value] = {}
         for stage in self.stages:
-            inputs = bind(
-                stage._stage,
-                native_of(stage).inputs(),
-                lineage,
-                [*self.inputs, *lineage],
-                ignore_case=ignore_case,
-                vectors=stage._vector_inputs(),
+            native = stage._core()
+            columns = Columns([*self.inputs, *lineage], stage._stage, session)
+            inputs = columns.bind(native.inputs(), lineage, native.vector_inputs())
+            types = pa.schema(
+                [
+                    (expr.field if isinstance(expr, Value) else field_of(expr)).with_name(n)
+                    for n, expr in inputs
+                ]
             )
-            values = plan_stage(stage, inputs, fields).values
+            values = plan_stage(stage, native, inputs, types, portable=True).values
             lineage |= values
         results = [value for value in values.values() if value.what != "errors"]
         if len(results) != 1:
@@ -128,6 +128,7 @@ def udf(stage: Any) -> Callable[..., Column]:
     from pyspark.sql import functions as F
 
     from mmlrs.engine import spark as engine
+    from mmlrs.engine.fields import column_type
 
     function = _Function(stage)
 
@@ -136,9 +137,10 @@ def udf(stage: Any) -> Callable[..., Column]:
         session = _session("udf")
         given = [F.col(c) if isinstance(c, str) else c for c in columns]
         compiled, output = function.compile(session)
-        made = engine.first_output(engine.kernel_of(compiled, session), output.type, function.name)
+        kind = column_type(output)
+        made = engine.first_output(engine.kernel_of(compiled, session), kind, function.name)
         by_name = dict(zip(function.inputs, given, strict=True))
-        return engine.finished(made(*[by_name[name] for name in compiled.columns]), output)
+        return engine.finished(made(*[by_name[name] for name in compiled.columns]), kind)
 
     return call
 
@@ -185,6 +187,7 @@ def pandas_udf(stage: Any) -> Any:
     from pyspark.sql.pandas.functions import pandas_udf as spark_pandas_udf
 
     from mmlrs.engine import spark as engine
+    from mmlrs.engine.fields import spark_type
 
     function = _Function(stage)
     session = _session("pandas_udf")
@@ -197,7 +200,7 @@ def pandas_udf(stage: Any) -> Any:
         return pd.Series(made.to_pandas().to_numpy())
 
     run.__annotations__ = {"series": pd.Series, "return": pd.Series}
-    return spark_pandas_udf(run, returnType=engine.spark_type(output.type))  # type: ignore[call-overload]
+    return spark_pandas_udf(run, returnType=spark_type(output.type))  # type: ignore[call-overload]
 
 
 def _arrow(series: Any) -> pa.Array:

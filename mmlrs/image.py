@@ -16,7 +16,6 @@ from mmlrs._generated.image import UnrollBinaryImage, UnrollImage
 from mmlrs._names import public
 from mmlrs._params import Convert, argument
 from mmlrs.engine.cells import encoded_cells
-from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.table import interruptible
 from mmlrs.models import default_model
 from mmlrs.readers import read_binary_files, read_binary_stream, read_image_stream, read_images
@@ -232,7 +231,7 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
         return [plain, *(plain.copy().flip(code) for code in codes)]
 
     def _transform_spark(self, df: Any) -> Any:
-        self._inputs(df.columns, ignore_case=ignores_case(df))
+        self._inputs(df)
         copies = [stage.transform(df) for stage in self._copies()]
         union = copies[0]
         for copy in copies[1:]:
@@ -240,7 +239,7 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
         return union
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        self._inputs(table.column_names, ignore_case=False)
+        self._inputs(table)
         return pa.concat_tables([stage._transform_table(table) for stage in self._copies()])
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mmlrs._paths import PathLike, path_of
 from mmlrs.engine.archives import Entries
-from mmlrs.engine.datasets import session_ignores_case
-from mmlrs.engine.expr import check_new, quoted
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import quoted
 from mmlrs.errors import InvalidParamError, IoError
 
 if TYPE_CHECKING:
@@ -353,8 +353,7 @@ def _named(files: DataFrame, error_col: str | None) -> DataFrame:
     """Give the column of reasons the user's name, or none."""
     if error_col is None:
         return files.drop(_WHY)
-    ignore_case = session_ignores_case(files.sparkSession)
-    check_new([error_col], files.columns, "read_binary_files", ignore_case=ignore_case)
+    Columns.of(files, "read_binary_files").check_new([error_col])
     return files.withColumnRenamed(_WHY, error_col)
 
 

@@ -17,8 +17,7 @@ from mmlrs.automl.search import Search
 from mmlrs.automl.trials import Trial, parameters_json, trials
 from mmlrs.base import PythonModel, Transformer
 from mmlrs.engine.bridge import on_table_or_spark, through_spark
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import resolve
+from mmlrs.engine.columns import Columns
 from mmlrs.errors import DecodeError, ExecutionError, InvalidParamError, MmlrsError
 from mmlrs.train.kinds import refuse_foreign
 
@@ -86,16 +85,16 @@ class FindBestModel(_generated.FindBestModel):
 
     def _fit_table(self, table: pa.Table) -> Any:
         if all(isinstance(model, Transformer) for model in self._value("models")):
-            return self._best(table, table.column_names, ignore_case=False)
+            return self._best(table)
         return through_spark(self, table, self._fit_spark)
 
     def _fit_spark(self, df: Any) -> Any:
-        return self._best(df, df.columns, ignore_case=ignores_case(df))
+        return self._best(df)
 
-    def _best(self, dataset: Any, columns: list[str], *, ignore_case: bool) -> Any:
+    def _best(self, dataset: Any) -> Any:
         models = self._value("models")
         if (label := self._value("labelCol")) is not None:
-            resolve(label, columns, self._stage, ignore_case=ignore_case)
+            Columns.of(dataset, self._stage).resolve(label)
         rows = [self._judged(model, dataset) for model in models]
         values = [value_of(self, row) for row in rows]
         place = best_of(self, values)
@@ -208,7 +207,7 @@ class TuneHyperparameters(_generated.TuneHyperparameters):
     def _fit_spark(self, df: Any) -> Any:
         models = self._value("models")
         if (label := self._value("labelCol")) is not None:
-            resolve(label, df.columns, self._stage, ignore_case=ignores_case(df))
+            Columns.of(df, self._stage).resolve(label)
         check_columns(models, df)
         made = trials(self, models, self._value("paramSpace"))
         Search(self, df, made).run(lambda rows: check_labels(self, models, rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs._warnings import warn_once
-from mmlrs.engine.categories import LEVELS, ORIGIN, decoded, restored
+from mmlrs.engine.categories import decoded, restored
+from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_pandas, is_polars
-from mmlrs.engine.expr import Source, bind, check_new, resolve_all
+from mmlrs.engine.expr import Source
 from mmlrs.engine.frames import from_pandas, from_polars, refuse_aside, to_pandas, to_polars
-from mmlrs.engine.plan import native_of, plan_stage
+from mmlrs.engine.plan import plan_stage
 from mmlrs.engine.select import crossing, filtered
-from mmlrs.engine.worker import VECTOR_MEMBERS
 from mmlrs.errors import BatchTooLargeError, LimitExceededError
 
 if TYPE_CHECKING:
@@ -100,28 +99,26 @@ def _one_batch(table: pa.Table) -> pa.RecordBatch:
 
 def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
     """Run a native stage on a table."""
-    names = native_of(stage).inputs()
-    inputs = bind(stage._stage, names, {}, table.column_names, ignore_case=False)
-
-    def field_of(source: Source) -> pa.Field:
-        return refuse_aside(stage._stage, table.schema.field(source.column))
-
-    plan = plan_stage(stage, inputs, field_of)
+    native = stage._core()
+    columns = Columns.of(table, stage._stage)
+    inputs = columns.bind(native.inputs(), {})
+    sources = [expr.column for _, expr in inputs if isinstance(expr, Source)]
+    read = pa.schema([refuse_aside(stage._stage, table.schema.field(name)) for name in sources])
+    types = pa.schema([field.with_name(name) for field, (name, _) in zip(read, inputs, strict=True)])
+    plan = plan_stage(stage, native, inputs, types, portable=False)
     outputs, skipping = plan.fields, plan.skips
-    check_new([field.name for field in outputs], table.column_names, stage._stage)
+    columns.check_new(field.name for field in outputs)
     program = plan.native.program(errors=plan.native.error_col is not None, mask=skipping)
-    places = [table.column_names.index(expr.column) for _, expr in inputs if isinstance(expr, Source)]
+    places = [table.schema.get_field_index(name) for name in sources]
     schema = pa.schema([*table.schema, *outputs], metadata=table.schema.metadata)
-    read = pa.schema([table.schema.field(place) for place in places])
-
     watched = interruptible()
 
     def run(batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, int]:
         arrays = [crossing(batch.column(place)) for place in places]
         rows = pa.RecordBatch.from_arrays(arrays, schema=read)
         made = program.run(rows, 0, False, first=first, interruptible=watched)
-        columns = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
-        result = pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
+        added = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
+        result = pa.RecordBatch.from_arrays([*batch.columns, *added], schema=schema)
         return filtered(result, made.column(len(outputs))) if skipping else result, made.nbytes
 
     start = _FIRST_PICTURES if any(_holds_pictures(field.type) for field in read) else _FIRST_ROWS
@@ -188,9 +185,9 @@ def interruptible() -> bool:
 
 def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
     """Fit a native estimator on a table; returns the model's class and its params."""
-    native = native_of(stage)
+    native = stage._core()
     inputs = native.inputs()
-    columns = resolve_all(inputs, table.column_names, stage._stage)
+    columns = Columns.of(table, stage._stage).resolve_all(inputs)
     fields = [refuse_aside(stage._stage, table.schema.field(c)) for c in columns]
     schema = pa.schema([field.with_name(n) for field, n in zip(fields, inputs, strict=True)])
     fit = native.fit(schema)
@@ -249,17 +246,3 @@ def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table], *, moves: bool 
     before = _as_arrow(dataset, index=moves)
     plain = decoded(before)
     return from_table(restored(work(plain), before, plain), dataset)
-
-
-def attributes(field: pa.Field) -> dict[str, Any]:
-    """Return the metadata of an Arrow field that a Spark column has too: attributes of Spark ML, levels of its type."""
-    metadata = field.metadata or {}
-    made = {"ml_attr": json.loads(metadata[b"ml_attr"])} if b"ml_attr" in metadata else {}
-    return made | {
-        key: metadata[key.encode()].decode() for key in (LEVELS, ORIGIN) if key.encode() in metadata
-    }
-
-
-def is_vector_struct(kind: pa.DataType) -> bool:
-    """Is this the struct of Spark ML vectors?"""
-    return pa.types.is_struct(kind) and [field.name for field in kind] == list(VECTOR_MEMBERS)

@@ -28,7 +28,6 @@ from mmlrs.base import (
     stage_specs,
 )
 from mmlrs.engine.bridge import collect, to_spark
-from mmlrs.engine.plan import native_of
 from mmlrs.errors import ColumnNotFoundError, InvalidParamError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -296,7 +295,7 @@ def check_missing_column(stage: Stage, data: pa.Table, spark: Any) -> None:
 
 
 def check_existing_output(stage: Stage, data: pa.Table, spark: Any) -> None:
-    """An output column that exists already is named."""
+    """An output column that already exists is named."""
     for name in stage._columns("output"):
         if name not in data.column_names:
             taken = data.append_column(name, pa.nulls(data.num_rows))
@@ -335,7 +334,7 @@ def check_nulls(stage: Stage, data: pa.Table, spark: Any) -> None:
 def check_partitions(stage: Stage, data: pa.Table, spark: Any) -> None:
     """The model does not depend on how the rows are split, nor on the order in which the parts are merged."""
     assert isinstance(stage, NativeEstimator)
-    native = native_of(stage)
+    native = stage._core()
     columns = data.select(native.inputs())
 
     def state(part: pa.Table) -> Any:

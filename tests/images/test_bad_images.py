@@ -289,9 +289,9 @@ def test_a_column_of_another_type_is_named_with_what_is_expected(stage, values):
 
 
 def test_an_output_column_that_exists_is_named(stage):
-    with pytest.raises(SchemaMismatchError, match="column `out`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="column `out` already exists"):
         stage.transform(table(JPEG, out=[1]))
-    with pytest.raises(SchemaMismatchError, match="column `why`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="column `why` already exists"):
         stage.setErrorCol("why").transform(table(JPEG, why=[1]))
 
 
@@ -798,9 +798,9 @@ def test_on_spark_wrong_columns_are_told_before_a_job_runs(spark):
         SchemaMismatchError, match="column `id`: has type int64; ImageTransformer reads image struct"
     ):
         stage.copy({stage.inputCol: "id"}).transform(df)
-    with pytest.raises(SchemaMismatchError, match="column `id`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="column `id` already exists"):
         stage.copy({stage.outputCol: "id"}).transform(df)
-    with pytest.raises(SchemaMismatchError, match="column `ID`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="column `ID` already exists"):
         stage.copy({stage.outputCol: "ID"}).transform(df)
 
 

@@ -268,7 +268,7 @@ def test_on_spark_a_value_that_does_not_fit_is_an_error_and_never_a_null(spark, 
         (
             {"inputCol": "i", "outputCol": "name", "udf": size, "returnType": "int"},
             SchemaMismatchError,
-            "column `name`: exists already",
+            "column `name` already exists",
         ),
     ],
 )

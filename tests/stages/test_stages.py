@@ -233,7 +233,7 @@ def test_the_column_of_parts_is_an_int_and_must_be_new(hundred):
         else made.schema["Partition"].dataType
     )
     assert str(kind) in ("int32", "IntegerType()")
-    with pytest.raises(SchemaMismatchError, match="PartitionSample: column `a`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="PartitionSample: column `a` already exists"):
         PartitionSample(mode="AssignToPartition", newColName="a").transform(data)
 
 
@@ -467,7 +467,7 @@ def test_spark_vectors_dense_and_sparse_are_averaged(spark):
     from pyspark.ml.linalg import Vectors, VectorUDT
     from pyspark.sql import types as T
 
-    from mmlrs.engine.spark import VECTOR
+    from mmlrs.engine.fields import VECTOR
 
     schema = T.StructType(
         [
@@ -556,9 +556,9 @@ def test_arrays_of_different_size_are_told_on_spark(spark):
         (
             {"keys": ["k"], "cols": ["x"], "colNames": ["k"]},
             SchemaMismatchError,
-            "column `k`: exists already",
+            "column `k` already exists",
         ),
-        ({"keys": ["k"], "cols": ["x", "x"]}, SchemaMismatchError, r"column `mean\(x\)`: exists already"),
+        ({"keys": ["k"], "cols": ["x", "x"]}, SchemaMismatchError, r"column `mean\(x\)` already exists"),
         ({"keys": ["k"], "cols": ["x"], "strategy": "max"}, InvalidParamError, 'must be one of "mean"'),
     ],
 )

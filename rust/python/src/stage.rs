@@ -44,6 +44,11 @@ impl Stage {
         planning(py, || self.handle.inputs())
     }
 
+    /// Those of its columns whose Spark ML vectors it reads as they are, sparse ones too.
+    fn vector_inputs(&self) -> Vec<String> {
+        self.handle.vector_inputs()
+    }
+
     /// The plan for input columns of these types, under the names that the params give.
     fn plan(&self, py: Python<'_>, inputs: Imported<PySchema>) -> PyResult<Plan> {
         let schema = inputs.0.into_inner();

@@ -160,6 +160,12 @@ impl Built {
     }
 }
 
+/// Columns whose Spark ML vectors a stage reads as they are, sparse ones too.
+pub fn vector_columns(spec: &StageSpec, inputs: &[(&'static str, String)]) -> Vec<String> {
+    let sparse = |param: &str| spec.param(param).is_some_and(|p| p.accepts.contains(&Accept::SparseVector));
+    distinct(inputs.iter().filter(|(param, _)| sparse(param)).map(|(_, column)| column.clone()))
+}
+
 fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     names.filter(|name| seen.insert(name.clone())).collect()

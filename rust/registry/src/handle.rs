@@ -7,7 +7,7 @@ use arrow_schema::{Field, Schema};
 use mmlrs_core::{Error, FileKey, ModelSource, ParamMap, ParamType, Result};
 use serde_json::{Map, Value, json};
 
-use crate::entry::{Built, BuiltFit, Entry};
+use crate::entry::{Built, BuiltFit, Entry, vector_columns};
 
 /// A stage with params that are checked, ready to plan or to fit.
 pub struct Handle {
@@ -67,6 +67,15 @@ impl Handle {
             Work::Transform(built) => built.input_columns(),
             Work::Fit(built) => Ok(built.input_columns()),
             Work::Python => Err(self.not_native()),
+        }
+    }
+
+    /// Those of its columns whose Spark ML vectors it reads as they are, sparse ones too.
+    pub fn vector_inputs(&self) -> Vec<String> {
+        match &self.work {
+            Work::Transform(built) => vector_columns(built.spec, &built.inputs),
+            Work::Fit(built) => vector_columns(built.spec, &built.inputs),
+            Work::Python => Vec::new(),
         }
     }
 

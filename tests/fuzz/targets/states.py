@@ -12,7 +12,6 @@ from mutate import changed, damaged
 from samples import stages
 
 from mmlrs.base import NativeEstimator, NativeTransformer, stage_spec
-from mmlrs.engine.plan import native_of
 
 BATCH = 64
 SHORT = 512
@@ -24,8 +23,8 @@ def _states() -> list[tuple[Any, Any, bytes]]:
     made = []
     for stage, table in stages():
         if isinstance(stage, NativeEstimator):
-            data = table.select(native_of(stage).inputs()).combine_chunks()
-            fit = native_of(stage).fit(data.schema)
+            data = table.select(stage._core().inputs()).combine_chunks()
+            fit = stage._core().fit(data.schema)
             fit.update(data.to_batches()[0], 1)
             made.append((stage, data, fit.state()))
     return made
@@ -63,7 +62,7 @@ def _check_one(given: Any) -> None:
     state, number, content = given
     if state:
         stage, data, _ = _states()[number]
-        fit = native_of(stage).fit(data.schema)
+        fit = stage._core().fit(data.schema)
         fit.update(data.to_batches()[0], 1)
         answered(lambda: fit.merge(content))
         model, values = fit.finish()
