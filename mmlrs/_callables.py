@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mmlrs._allowed import function_allowed, imported, pickles_allowed
-from mmlrs._params import HAS_PYSPARK
+from mmlrs._pyspark import HAS_PYSPARK
 from mmlrs.errors import InvalidParamError, IoError
 
 __all__ = [

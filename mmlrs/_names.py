@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from mmlrs import _native
-from mmlrs._params import Param, Params, shown
+from mmlrs._messages import shown
+from mmlrs._pyspark import Param, Params
 from mmlrs.errors import InvalidParamError, NoSuchAttributeError
 
 __all__ = ["NamedParams", "by_name", "no_param", "public"]

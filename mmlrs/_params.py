@@ -1,4 +1,4 @@
-"""Params: pyspark's own where it is installed, else the small part of it that stages need."""
+"""The types of params: what each accepts, and the stages that lie within params."""
 
 from __future__ import annotations
 
@@ -13,16 +13,9 @@ import numpy as np
 
 from mmlrs import _native
 from mmlrs._allowed import imported, module_allowed
+from mmlrs._messages import shown
+from mmlrs._pyspark import HAS_PYSPARK, Param, Params
 from mmlrs.errors import InvalidParamError, MmlrsError
-
-try:
-    from pyspark.ml.param import Param, Params
-
-    HAS_PYSPARK = True
-except ImportError:
-    from mmlrs._noparams import Param, Params  # type: ignore[assignment]
-
-    HAS_PYSPARK = False
 
 if TYPE_CHECKING:
     from mmlrs.automl.spaces import ParamSpace
@@ -47,15 +40,6 @@ _T = TypeVar("_T")
 def undefined() -> Any:
     """Return the parent of a param that belongs to a class, not yet to a stage."""
     return Params._dummy()
-
-
-def shown(value: object, most: int = 80) -> str:
-    """Return a value as messages show it: its first `most` characters, or its type where it cannot be shown."""
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - values of users: nested without end, or with a `__repr__` that fails
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _fail(what: str, value: Any) -> TypeError:

@@ -360,8 +360,8 @@ def _named(files: DataFrame, error_col: str | None) -> DataFrame:
 def _decoded(files: DataFrame, drop_invalid: bool, error_col: str | None) -> DataFrame:
     from pyspark.sql import functions as F
 
+    from mmlrs._generated.image import ImageTransformer
     from mmlrs.engine.spark import lineage_of, with_lineage
-    from mmlrs.image import ImageTransformer
 
     policy = "skip" if drop_invalid else "keep"
     decode = ImageTransformer(

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from mmlrs._messages import shown
 from mmlrs._names import no_param
-from mmlrs._params import Convert, Param, Params, shown
+from mmlrs._params import Convert
+from mmlrs._pyspark import Param, Params
 from mmlrs.errors import InvalidParamError
 
 __all__ = [

@@ -16,7 +16,8 @@ import mmlrs.engine.table as tables
 from mmlrs import _native
 from mmlrs._allowed import allow_functions
 from mmlrs._callables import name_of
-from mmlrs._params import Params, shown, stages_in
+from mmlrs._messages import shown
+from mmlrs._params import Params, stages_in
 from mmlrs.base import (
     Estimator,
     NativeEstimator,
