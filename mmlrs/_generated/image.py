@@ -1004,9 +1004,8 @@ class ImageFeaturizer(NativeTransformer):
         Column for the vectors.
     originCol : str, optional
         Text column that says where each picture came from, for error messages. Reads: string.
-    model : ModelLike
-        The ONNX network: a path, bytes, or a handle from `mmlrs.models`. Unset, the one that ships with the
-        package.
+    model : ModelLike, default the network that ships with the package
+        The ONNX network: a path, bytes, or a handle from `mmlrs.models`.
     headless : bool, default True
         Cut the last layers off and return features (true), or return the scores (false). A network without
         class scores, such as the one that ships with the package, is refused where they are asked for.
@@ -1101,7 +1100,7 @@ class ImageFeaturizer(NativeTransformer):
     inputCol: Param[Any] = Param(undefined(), "inputCol", "Column with the pictures: image structs, encoded bytes, or structs of path and bytes. Reads: image struct, encoded bytes, struct(path, bytes).", Convert.str)
     outputCol: Param[Any] = Param(undefined(), "outputCol", "Column for the vectors.", Convert.str)
     originCol: Param[Any] = Param(undefined(), "originCol", "Text column that says where each picture came from, for error messages. Reads: string.", Convert.str)
-    model: Param[Any] = Param(undefined(), "model", "The ONNX network: a path, bytes, or a handle from `mmlrs.models`. Unset, the one that ships with the package.", Convert.model)
+    model: Param[Any] = Param(undefined(), "model", "The ONNX network: a path, bytes, or a handle from `mmlrs.models`.", Convert.model)
     headless: Param[Any] = Param(undefined(), "headless", "Cut the last layers off and return features (true), or return the scores (false). A network without class scores, such as the one that ships with the package, is refused where they are asked for.", Convert.bool)
     cutOutputLayers: Param[Any] = Param(undefined(), "cutOutputLayers", "How many layers to cut from the output; 0 leaves the network whole. Must be at least 0.", Convert.int)
     featureTensorName: Param[Any] = Param(undefined(), "featureTensorName", "The tensor of the graph that holds the features, where neither metadata nor graph tell the right one. Must not be empty.", Convert.str)
@@ -1234,9 +1233,9 @@ class ImageFeaturizer(NativeTransformer):
         self._set(model=value)
         return self
 
-    def getModel(self) -> ModelLike | None:
-        """Return the value of `model`, or None when it is not set."""
-        value: ModelLike | None = self._value("model")
+    def getModel(self) -> ModelLike:
+        """Return the value of `model`."""
+        value: ModelLike = self._value("model")
         return value
 
     def setHeadless(self, value: bool) -> Self:

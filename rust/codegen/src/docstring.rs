@@ -26,6 +26,7 @@ pub fn type_and_default(param: &ParamSpec) -> String {
     match &param.default {
         Default::Value(value) => format!("{ty}, default {}", python_literal(value)),
         Default::Uid(suffix) => format!("{ty}, default <uid>{suffix}"),
+        Default::Python(what) => format!("{ty}, default {what}"),
         Default::None if param.optional => format!("{ty}, optional"),
         Default::None => ty.to_owned(),
     }
