@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mmlrs._paths import PathLike, path_of
 from mmlrs.engine.archives import Entries
@@ -364,7 +364,7 @@ def _decoded(files: DataFrame, drop_invalid: bool, error_col: str | None) -> Dat
     from mmlrs.engine.spark import lineage_of, with_lineage
     from mmlrs.image import ImageTransformer
 
-    policy = "skip" if drop_invalid else "keep"
+    policy: Literal["skip", "keep"] = "skip" if drop_invalid else "keep"
     decode = ImageTransformer(
         inputCol="content", originCol="path", outputCol="image", handleInvalid=policy, errorCol=error_col
     )
