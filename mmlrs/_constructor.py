@@ -14,7 +14,28 @@ from mmlrs.errors import InvalidParamError
 
 __all__ = ["by_name"]
 
+
+class _Required:
+    """The default that a signature shows for a param that must be set, here or by its setter."""
+
+    def __repr__(self) -> str:
+        return "<required>"
+
+
+_REQUIRED = _Required()
+
 Init = TypeVar("Init", bound=Callable[..., None])
+
+
+def _signature(init: Callable[..., object]) -> inspect.Signature:
+    signature = inspect.signature(init)
+    params = [
+        param.replace(default=_REQUIRED)
+        if param.kind is param.KEYWORD_ONLY and param.default is param.empty
+        else param
+        for param in signature.parameters.values()
+    ]
+    return signature.replace(parameters=params)
 
 
 def by_name(init: Init) -> Init:
@@ -23,7 +44,7 @@ def by_name(init: Init) -> Init:
     The stage gets what the caller gave, so that a default in the signature is not a param that was set. A name that is no
     param is an error that says what was meant.
     """
-    signature = inspect.signature((get_overloads(init) or [init])[-1])
+    signature = _signature((get_overloads(init) or [init])[-1])
     known = [name for name in signature.parameters if name != "self"]
 
     @functools.wraps(init)
