@@ -90,7 +90,7 @@ def _children(stage: Any) -> list[Any] | None:
 #: Notebooks have rules of their own for tables; colours are left to the theme, dark or light.
 _STYLE = (
     "<style>"
-    "div.mmlrs table{border-collapse:collapse;border:0;margin:2px 0;font-size:90%}"
+    "div.mmlrs table{border-collapse:collapse;border:0;margin:2px 0;font-size:90%;color:inherit}"
     "div.mmlrs tr{background:none}"
     "div.mmlrs td{text-align:left;vertical-align:top;padding:1px 12px 1px 0;border:0}"
     "div.mmlrs ol{margin:0;padding-left:24px}div.mmlrs li{margin:4px 0}"
