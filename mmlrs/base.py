@@ -14,6 +14,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs._allowed import names_of
 from mmlrs._callables import name_of
+from mmlrs._display import Shown
 from mmlrs._names import NamedParams, no_param
 from mmlrs._params import HAS_PYSPARK, Param, Params, stages_in, undefined
 from mmlrs._paths import PathLike
@@ -75,7 +76,7 @@ def class_name(stage: Any) -> str:
     return f"{type(stage).__module__}.{type(stage).__name__}"
 
 
-class Stage(_Base):
+class Stage(Shown, _Base):
     """A transformer or an estimator: params, columns, persistence."""
 
     _stage: ClassVar[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mmlrs._paths import PathLike, path_of
 from mmlrs.engine.archives import Entries
@@ -363,7 +363,7 @@ def _decoded(files: DataFrame, drop_invalid: bool, error_col: str | None) -> Dat
     from mmlrs._generated.image import ImageTransformer
     from mmlrs.engine.spark import lineage_of, with_lineage
 
-    policy = "skip" if drop_invalid else "keep"
+    policy: Literal["skip", "keep"] = "skip" if drop_invalid else "keep"
     decode = ImageTransformer(
         inputCol="content", originCol="path", outputCol="image", handleInvalid=policy, errorCol=error_col
     )

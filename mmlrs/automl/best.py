@@ -98,10 +98,12 @@ class FindBestModel(_generated.FindBestModel):
         rows = [self._judged(model, dataset) for model in models]
         values = [value_of(self, row) for row in rows]
         place = best_of(self, values)
+        metric = values[place]
+        assert metric is not None
         made = BestModel(
             bestModel=models[place],
             evaluationMetric=self._value("evaluationMetric"),
-            bestMetric=values[place],
+            bestMetric=metric,
             modelMetrics=_stream(_metrics_of_models(models, values, rows, place)),
         )
         made._scored = lambda: models[place].transform(dataset)
@@ -217,10 +219,12 @@ class TuneHyperparameters(_generated.TuneHyperparameters):
             ) from made[0].error
         place = best_of(self, [trial.metric() for trial in made])
         best = made[place]
+        metric = best.metric()
+        assert metric is not None
         model = TuneHyperparametersModel(
             bestModel=best.learner().fit(df),
             evaluationMetric=self._value("evaluationMetric"),
-            bestMetric=best.metric(),
+            bestMetric=metric,
             modelMetrics=_stream(_metrics_of_trials(made, place)),
         )
         return model._resetUid(self.uid)

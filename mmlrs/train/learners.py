@@ -188,11 +188,8 @@ class Trainer(Estimator):
         learners = leaves(self._learner())
         trees = bool(learners) and all(learner.hasParam("maxBins") for learner in learners)
         few = any(learner.hasParam("maxBins") or learner.hasParam("layers") for learner in learners)
-        made = Featurize(
-            outputCol=self._features_col(),
-            oneHotEncodeCategoricals=not trees,
-            unseenCategories=self._value("unseenCategories"),
-        )
+        made = Featurize().setOutputCol(self._features_col()).setOneHotEncodeCategoricals(not trees)
+        made.setUnseenCategories(self._value("unseenCategories"))
         number = self._value("numFeatures") or (_FEW_FEATURES if few else made.getNumFeatures())
         return made.setNumFeatures(number)
 

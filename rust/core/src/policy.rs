@@ -41,6 +41,7 @@ impl ParamGroup for RowPolicy {
                 constraint: Constraint::OneOf(&["error", "skip", "keep"]),
                 role: Role::Plain,
                 accepts: &[],
+                group: Some("RowPolicy"),
             },
             ParamSpec {
                 name: "errorCol",
@@ -51,6 +52,7 @@ impl ParamGroup for RowPolicy {
                 constraint: Constraint::NonEmpty,
                 role: Role::ErrorOutput,
                 accepts: &[],
+                group: Some("RowPolicy"),
             },
         ]
     }

@@ -55,8 +55,8 @@ pub struct ImageFeaturizer {
     /// Text column that says where each picture came from, for error messages.
     #[param(role = input, accepts(text))]
     origin_col: Option<String>,
-    /// The ONNX network: a path, bytes, or a handle from `mmlrs.models`. Unset, the one that ships with the package.
-    #[param(required)]
+    /// The ONNX network: a path, bytes, or a handle from `mmlrs.models`.
+    #[param(default = python("the network that ships with the package"))]
     model: ModelSource,
     /// Cut the last layers off and return features (true), or return the scores (false). A network without class scores,
     /// such as the one that ships with the package, is refused where they are asked for.
