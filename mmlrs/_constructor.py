@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast, get_overloads
 
+from mmlrs._messages import shown
 from mmlrs._names import no_param
-from mmlrs._params import shown
 from mmlrs.base import Stage
 from mmlrs.errors import InvalidParamError
 

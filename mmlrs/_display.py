@@ -7,7 +7,8 @@ from html import escape
 from itertools import islice
 from typing import Any
 
-from mmlrs._params import Params, shown
+from mmlrs._messages import shown
+from mmlrs._pyspark import Params
 from mmlrs.errors import InvalidParamError
 from mmlrs.models import ModelHandle
 

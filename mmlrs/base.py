@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -13,16 +12,18 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._allowed import names_of
-from mmlrs._callables import name_of
+from mmlrs._descriptors import stage_class, stage_spec, stage_specs
 from mmlrs._display import Shown
 from mmlrs._names import NamedParams, no_param
-from mmlrs._params import HAS_PYSPARK, Param, Params, stages_in, undefined
 from mmlrs._paths import PathLike
+from mmlrs._pyspark import HAS_PYSPARK, Param
 from mmlrs.engine import table as tables
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table, refused
 from mmlrs.engine.select import with_views, without_views
 from mmlrs.errors import InvalidParamError
+from mmlrs.params import ParamType, type_of, undefined
+from mmlrs.params.stages import class_name, stages_in
 
 if HAS_PYSPARK:
     from pyspark.ml import Estimator as _Estimator
@@ -54,26 +55,26 @@ __all__ = [
     "PythonTransformer",
     "Stage",
     "Transformer",
+    "class_name",
     "is_spark",
+    "stage_class",
     "stage_spec",
     "stage_specs",
+    "types_of",
 ]
 
 
-@lru_cache(maxsize=1)
-def stage_specs() -> dict[str, dict[str, Any]]:
-    """Return the descriptor of every stage by class name."""
-    return {spec["name"]: spec for spec in json.loads(_native.stage_specs())}
+@lru_cache(maxsize=256)
+def _types_of(cls: type) -> tuple[dict[str, ParamType[Any]], dict[str, ParamType[Any]]]:
+    """Return the types of the params of a class by name, and those whose values are no JSON."""
+    params = {name: getattr(cls, name) for name in dir(cls)}
+    types = {name: type_of(param) for name, param in params.items() if isinstance(param, Param)}
+    return types, {name: kind for name, kind in types.items() if not kind.is_json}
 
 
-def stage_spec(name: str) -> dict[str, Any]:
-    """Return the descriptor of one stage."""
-    return stage_specs()[name]
-
-
-def class_name(stage: Any) -> str:
-    """Return the full name of a stage's class."""
-    return f"{type(stage).__module__}.{type(stage).__name__}"
+def types_of(stage: Stage) -> dict[str, ParamType[Any]]:
+    """Return the types of a stage's params by name."""
+    return _types_of(type(stage))[0]
 
 
 class Stage(Shown, _Base):
@@ -159,10 +160,7 @@ class Stage(Shown, _Base):
                 own[self._own(param)] = value  # a model passes over those of its estimator, whose uid it has
         copy: Self = super().copy(own)
         for param, value in list(copy._paramMap.items()) if others else []:
-            if isinstance(value, Params):
-                copy._paramMap[param] = value.copy(others)
-            elif isinstance(value, list) and any(isinstance(item, Params) for item in value):
-                copy._paramMap[param] = [item.copy(others) for item in value]
+            copy._paramMap[param] = types_of(copy)[param.name].copied(value, others)
         return copy
 
     def _with(self, params: Any) -> Self:
@@ -185,23 +183,15 @@ class Stage(Shown, _Base):
 
     def _params_json(self) -> str:
         """Return every param that has a value, as the native core reads it."""
-        values = {p.name: v for p, v in {**self._defaultParamMap, **self._paramMap}.items()}
-
-        def plain(value: Any) -> Any:
-            if isinstance(value, Params):
-                return {"class": class_name(value), "uid": value.uid}
-            if isinstance(value, list):
-                return [plain(item) for item in value]
-            if callable(value):
-                return {"function": name_of(value)}
-            return value.to_json() if hasattr(value, "to_json") else value
-
+        values, others = {}, _types_of(type(self))[1]
+        for param, value in {**self._defaultParamMap, **self._paramMap}.items():
+            kind = others.get(param.name)
+            values[param.name] = value if kind is None else kind.to_core(value)
         # What has no form in JSON is a value in a space of hyper-parameters, which the core does not read.
-        found = {name: plain(value) for name, value in values.items()}
         try:
-            return json.dumps(found, default=repr, allow_nan=False)
+            return json.dumps(values, default=repr, allow_nan=False)
         except ValueError:
-            raise self._not_finite(found) from None
+            raise self._not_finite(values) from None
 
     def _not_finite(self, values: dict[str, Any]) -> InvalidParamError:
         """Return the error of the param whose value holds NaN or an infinity, which JSON knows not."""
@@ -447,17 +437,8 @@ class NativeEstimator(Estimator):
 
     def _model(self, name: str, values: str) -> Any:
         """Return the model of that class with those params."""
-        from mmlrs.models import ModelHandle
-
-        kinds = {param["name"]: param["type"] for param in stage_spec(name)["params"]}
-        given = {
-            k: ModelHandle.from_json(v) if kinds[k] in ("model", "file") and v is not None else v
-            for k, v in json.loads(values).items()
-        }
-        model = stage_class(name)(**given)
+        cls = stage_class(name)
+        types = _types_of(cls)[0]
+        given = {key: types[key].from_core(value) for key, value in json.loads(values).items()}
+        model = cls(**given)
         return model._resetUid(self.uid)
-
-
-def stage_class(name: str) -> Any:
-    """Return the public class of a stage."""
-    return getattr(importlib.import_module(f"mmlrs.{stage_spec(name)['module']}"), name)

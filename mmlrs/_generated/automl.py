@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
 
 from mmlrs._constructor import by_name
 from mmlrs._generated.shared import HasChosenParams, HasComparisonParams, HasParallelism, HasSeed
-from mmlrs._params import Convert, Param, Params, undefined
+from mmlrs._pyspark import Params
 from mmlrs.base import Estimator, PythonModel
 from mmlrs.models import ModelLike
+from mmlrs.params import BOOL, INT, PARAM_SPACE, STAGE_LIST, Param, undefined
 
 if TYPE_CHECKING:
     from mmlrs.automl.spaces import ParamSpace
@@ -76,7 +77,7 @@ class FindBestModel(Estimator, HasComparisonParams):
     __module__ = "mmlrs.automl"
     _stage: ClassVar[str] = "FindBestModel"
 
-    models: Param[list[Params]] = Param(undefined(), "models", "The models: fitted, of Spark ML or mmlrs. Must not be empty.", Convert.stage_list)
+    models: Param[list[Params]] = Param(undefined(), "models", "The models: fitted, of Spark ML or mmlrs. Must not be empty.", STAGE_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -238,13 +239,13 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
     __module__ = "mmlrs.automl"
     _stage: ClassVar[str] = "TuneHyperparameters"
 
-    models: Param[list[Params]] = Param(undefined(), "models", "The learners: estimators of Spark ML or mmlrs, pipelines among them. They are not changed. Must not be empty.", Convert.stage_list)
-    paramSpace: Param[ParamSpace] = Param(undefined(), "paramSpace", "The hyper-parameters to try: a `GridSpace` or a `RandomSpace`. A param may belong to a learner or to any stage in it.", Convert.param_space)
-    numFolds: Param[int] = Param(undefined(), "numFolds", "Number of folds. Must be between 2 and 1000.", Convert.int)
-    numRuns: Param[int] = Param(undefined(), "numRuns", "Number of trials. When not set, all points of a grid, and 10 of a random space. Fewer than a grid has are drawn from it at random; a random space in which no new point is found ends the search earlier. Must be between 1 and 100000.", Convert.int)
-    parallelism: Param[int] = Param(undefined(), "parallelism", "How many trials run side by side. Must be between 1 and 1000.", Convert.int)
-    seed: Param[int] = Param(undefined(), "seed", "Seed of the folds and of what is drawn from the space.", Convert.int)
-    showProgress: Param[bool] = Param(undefined(), "showProgress", "Write a line to the standard error stream when a trial ends.", Convert.bool)
+    models: Param[list[Params]] = Param(undefined(), "models", "The learners: estimators of Spark ML or mmlrs, pipelines among them. They are not changed. Must not be empty.", STAGE_LIST.accept)
+    paramSpace: Param[ParamSpace] = Param(undefined(), "paramSpace", "The hyper-parameters to try: a `GridSpace` or a `RandomSpace`. A param may belong to a learner or to any stage in it.", PARAM_SPACE.accept)
+    numFolds: Param[int] = Param(undefined(), "numFolds", "Number of folds. Must be between 2 and 1000.", INT.accept)
+    numRuns: Param[int] = Param(undefined(), "numRuns", "Number of trials. When not set, all points of a grid, and 10 of a random space. Fewer than a grid has are drawn from it at random; a random space in which no new point is found ends the search earlier. Must be between 1 and 100000.", INT.accept)
+    parallelism: Param[int] = Param(undefined(), "parallelism", "How many trials run side by side. Must be between 1 and 1000.", INT.accept)
+    seed: Param[int] = Param(undefined(), "seed", "Seed of the folds and of what is drawn from the space.", INT.accept)
+    showProgress: Param[bool] = Param(undefined(), "showProgress", "Write a line to the standard error stream when a trial ends.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...

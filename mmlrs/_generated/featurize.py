@@ -22,9 +22,9 @@ from mmlrs._generated.shared import (
     HasRowPolicy,
     HasValueIndexerParams,
 )
-from mmlrs._params import Convert, Param, undefined
 from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer, PythonTransformer
 from mmlrs.models import ModelHandle, ModelLike
+from mmlrs.params import BOOL, FILE, FLOAT, INT, INT_LIST, STR, STR_LIST, VALUE_LIST, Param, undefined
 
 __all__ = [
     "FastVectorAssembler", "Featurize", "FeaturizeModel", "CountSelector", "CountSelectorModel", "CleanMissingData",
@@ -85,10 +85,10 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasRowP
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "FastVectorAssembler"
 
-    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Reads: number, vector or array of numbers. Must not be empty.", Convert.str_list)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row in which a value is null or NaN, or an array has a null: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing, as Spark's assembler does. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
-    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was missing in a row; null for complete rows. Must not be empty.", Convert.str)
+    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Reads: number, vector or array of numbers. Must not be empty.", STR_LIST.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row in which a value is null or NaN, or an array has a null: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing, as Spark's assembler does. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was missing in a row; null for complete rows. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -198,13 +198,13 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "Featurize"
 
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or, with unseenCategories=\"error\", a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
-    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", Convert.str)
-    oneHotEncodeCategoricals: Param[bool] = Param(undefined(), "oneHotEncodeCategoricals", "One slot for each level of a category; otherwise one slot that holds the index of the level, marked as nominal, which is what tree learners want. A category without a level is a row of zeros, or the index behind the last level.", Convert.bool)
-    numFeatures: Param[int] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners. Must be between 1 and 134217728.", Convert.int)
-    imputeMissing: Param[bool] = Param(undefined(), "imputeMissing", "Replace missing values: numbers, dates and timestamps by their mean, missing categories by none, missing text by the empty one. Otherwise a missing value is a bad row, except in text.", Convert.bool)
-    maxCategories: Param[int] = Param(undefined(), "maxCategories", "Up to how many distinct values a string column is a category rather than text. Must be at least 0.", Convert.int)
-    minDocFreq: Param[int] = Param(undefined(), "minDocFreq", "In how many rows a word of a text must be to have a slot. When not set: in as many as the square root of the number of rows, or in more where there would be more than one slot for thirty rows, and more than that root; in one, so that every word has a slot, where there are five rows or more for each different word (levels that repeat), and in prose, of twelve words or more in a row and four times more different words than rows. A column without such a word, as of names and identifiers, is left out, with a warning. Must be at least 1.", Convert.int)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or, with unseenCategories=\"error\", a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", STR.accept)
+    oneHotEncodeCategoricals: Param[bool] = Param(undefined(), "oneHotEncodeCategoricals", "One slot for each level of a category; otherwise one slot that holds the index of the level, marked as nominal, which is what tree learners want. A category without a level is a row of zeros, or the index behind the last level.", BOOL.accept)
+    numFeatures: Param[int] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners. Must be between 1 and 134217728.", INT.accept)
+    imputeMissing: Param[bool] = Param(undefined(), "imputeMissing", "Replace missing values: numbers, dates and timestamps by their mean, missing categories by none, missing text by the empty one. Otherwise a missing value is a bad row, except in text.", BOOL.accept)
+    maxCategories: Param[int] = Param(undefined(), "maxCategories", "Up to how many distinct values a string column is a category rather than text. Must be at least 0.", INT.accept)
+    minDocFreq: Param[int] = Param(undefined(), "minDocFreq", "In how many rows a word of a text must be to have a slot. When not set: in as many as the square root of the number of rows, or in more where there would be more than one slot for thirty rows, and more than that root; in one, so that every word has a slot, where there are five rows or more for each different word (levels that repeat), and in prose, of twelve words or more in a row and four times more different words than rows. A column without such a word, as of names and identifiers, is left out, with a warning. Must be at least 1.", INT.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -315,9 +315,9 @@ class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "FeaturizeModel"
 
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or, with unseenCategories=\"error\", a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
-    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", Convert.str)
-    encoders: Param[ModelHandle] = Param(undefined(), "encoders", "How each column becomes slots: a JSON list with the levels, means and weights that the fit has found.", Convert.file)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or, with unseenCategories=\"error\", a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", STR.accept)
+    encoders: Param[ModelHandle] = Param(undefined(), "encoders", "How each column becomes slots: a JSON list with the levels, means and weights that the fit has found.", FILE.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -462,8 +462,8 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "CountSelectorModel"
 
-    indices: Param[list[int]] = Param(undefined(), "indices", "The slots to keep, ascending. Must be at least 0.", Convert.int_list)
-    size: Param[int] = Param(undefined(), "size", "Number of slots of the vectors in the input column. Must be between 0 and 2147483647.", Convert.int)
+    indices: Param[list[int]] = Param(undefined(), "indices", "The slots to keep, ascending. Must be at least 0.", INT_LIST.accept)
+    size: Param[int] = Param(undefined(), "size", "Number of slots of the vectors in the input column. Must be between 0 and 2147483647.", INT.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -550,8 +550,8 @@ class CleanMissingData(NativeEstimator, HasCleanMissingDataParams):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "CleanMissingData"
 
-    cleaningMode: Param[str] = Param(undefined(), "cleaningMode", "What to fill with: \"Mean\", \"Median\" or \"Custom\", the value of `customValue`. Mean and median are for columns of numbers; \"Custom\" is for booleans and strings too. Must be one of \"Mean\", \"Median\", \"Custom\".", Convert.str)
-    customValue: Param[str] = Param(undefined(), "customValue", "The value for \"Custom\", as text; it must be a value of each column's type.", Convert.str)
+    cleaningMode: Param[str] = Param(undefined(), "cleaningMode", "What to fill with: \"Mean\", \"Median\" or \"Custom\", the value of `customValue`. Mean and median are for columns of numbers; \"Custom\" is for booleans and strings too. Must be one of \"Mean\", \"Median\", \"Custom\".", STR.accept)
+    customValue: Param[str] = Param(undefined(), "customValue", "The value for \"Custom\", as text; it must be a value of each column's type.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -627,7 +627,7 @@ class CleanMissingDataModel(NativeModel, HasCleanMissingDataParams):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "CleanMissingDataModel"
 
-    fillValues: Param[list[str | float | bool]] = Param(undefined(), "fillValues", "The value for each column; those of decimal columns are text. Must not be empty.", Convert.value_list)
+    fillValues: Param[list[str | float | bool]] = Param(undefined(), "fillValues", "The value for each column; those of decimal columns are text. Must not be empty.", VALUE_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -708,8 +708,8 @@ class ValueIndexer(NativeEstimator, HasValueIndexerParams, HasRowPolicy):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "ValueIndexer"
 
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a value that was not seen in the fit, and with a missing one (null or NaN): \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" gives unseen values the index after the last level and missing ones the index after that, named \"__unknown\" and \"__missing\" in the attributes. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
-    maxLevels: Param[int] = Param(undefined(), "maxLevels", "The most distinct values a column may have; one that has more is better hashed. Must be at least 1.", Convert.int)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a value that was not seen in the fit, and with a missing one (null or NaN): \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" gives unseen values the index after the last level and missing ones the index after that, named \"__unknown\" and \"__missing\" in the attributes. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    maxLevels: Param[int] = Param(undefined(), "maxLevels", "The most distinct values a column may have; one that has more is better hashed. Must be at least 1.", INT.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -788,9 +788,9 @@ class ValueIndexerModel(NativeModel, HasValueIndexerParams, HasRowPolicy):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "ValueIndexerModel"
 
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a value that was not seen in the fit, and with a missing one (null or NaN): \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" gives unseen values the index after the last level and missing ones the index after that, named \"__unknown\" and \"__missing\" in the attributes. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
-    levels: Param[list[str | float | bool]] = Param(undefined(), "levels", "The values in the order of their indices; infinities as \"Infinity\" and \"-Infinity\".", Convert.value_list)
-    dataType: Param[str] = Param(undefined(), "dataType", "The type of the values; when not set, what the levels are by themselves: boolean, long, double or string. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\".", Convert.str)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a value that was not seen in the fit, and with a missing one (null or NaN): \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" gives unseen values the index after the last level and missing ones the index after that, named \"__unknown\" and \"__missing\" in the attributes. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    levels: Param[list[str | float | bool]] = Param(undefined(), "levels", "The values in the order of their indices; infinities as \"Infinity\" and \"-Infinity\".", VALUE_LIST.accept)
+    dataType: Param[str] = Param(undefined(), "dataType", "The type of the values; when not set, what the levels are by themselves: boolean, long, double or string. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -884,12 +884,12 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "IndexToValue"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of indices. Reads: number. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of values to add. Must not be empty.", Convert.str)
-    levels: Param[list[str | float | bool]] = Param(undefined(), "levels", "The values in the order of their indices; when not set, those of the column's nominal attributes.", Convert.value_list)
-    dataType: Param[str] = Param(undefined(), "dataType", "The type of the values; when not set, that of the attributes, or what `levels` are by themselves: boolean, long, double or string. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\".", Convert.str)
-    nullIndices: Param[list[int]] = Param(undefined(), "nullIndices", "Indices that stand for no value and become null; when not set, those of the column's nominal attributes. Must be at least 0.", Convert.int_list)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a number that is not the index of a level: \"error\" fails with one error that names stage, column, row and number; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of indices. Reads: number. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of values to add. Must not be empty.", STR.accept)
+    levels: Param[list[str | float | bool]] = Param(undefined(), "levels", "The values in the order of their indices; when not set, those of the column's nominal attributes.", VALUE_LIST.accept)
+    dataType: Param[str] = Param(undefined(), "dataType", "The type of the values; when not set, that of the attributes, or what `levels` are by themselves: boolean, long, double or string. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\".", STR.accept)
+    nullIndices: Param[list[int]] = Param(undefined(), "nullIndices", "Indices that stand for no value and become null; when not set, those of the column's nominal attributes. Must be at least 0.", INT_LIST.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a number that is not the index of a level: \"error\" fails with one error that names stage, column, row and number; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1006,12 +1006,12 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "DataConversion"
 
-    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the columns to convert. Must not be empty.", Convert.str_list)
-    outputCols: Param[list[str]] = Param(undefined(), "outputCols", "Names of the converted columns, one for each column. Where a name is that of its column, or where none are given, the column is replaced. Must not be empty.", Convert.str_list)
-    convertTo: Param[str] = Param(undefined(), "convertTo", "The type to convert to. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\", \"date\", \"timestamp\", \"toCategorical\", \"clearCategorical\".", Convert.str)
-    dateTimeFormat: Param[str] = Param(undefined(), "dateTimeFormat", "How dates and times are written, the part of Java's patterns that needs no locale: y, yy, yyyy, M, MM, MMM (English), d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes. Must not be empty.", Convert.str)
-    timeZone: Param[str] = Param(undefined(), "timeZone", "The zone of local times, such as \"Europe/Paris\" or \"+02:00\"; when not set, that of the Spark session, and on tables the column's own, else UTC. Must not be empty.", Convert.str)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a value that cannot be converted: \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
+    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the columns to convert. Must not be empty.", STR_LIST.accept)
+    outputCols: Param[list[str]] = Param(undefined(), "outputCols", "Names of the converted columns, one for each column. Where a name is that of its column, or where none are given, the column is replaced. Must not be empty.", STR_LIST.accept)
+    convertTo: Param[str] = Param(undefined(), "convertTo", "The type to convert to. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\", \"date\", \"timestamp\", \"toCategorical\", \"clearCategorical\".", STR.accept)
+    dateTimeFormat: Param[str] = Param(undefined(), "dateTimeFormat", "How dates and times are written, the part of Java's patterns that needs no locale: y, yy, yyyy, M, MM, MMM (English), d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes. Must not be empty.", STR.accept)
+    timeZone: Param[str] = Param(undefined(), "timeZone", "The zone of local times, such as \"Europe/Paris\" or \"+02:00\"; when not set, that of the Spark session, and on tables the column's own, else UTC. Must not be empty.", STR.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a value that cannot be converted: \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1126,12 +1126,12 @@ class SummarizeData(PythonTransformer, HasOptionalInputCols):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "SummarizeData"
 
-    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns to describe; all when not set. Must not be empty.", Convert.str_list)
-    counts: Param[bool] = Param(undefined(), "counts", "Tell the counts of rows, distinct and missing values.", Convert.bool)
-    basic: Param[bool] = Param(undefined(), "basic", "Tell the least value, the quartiles, the greatest value and the mean.", Convert.bool)
-    sample: Param[bool] = Param(undefined(), "sample", "Tell variance, standard deviation, skewness and kurtosis.", Convert.bool)
-    percentiles: Param[bool] = Param(undefined(), "percentiles", "Tell the percentiles.", Convert.bool)
-    errorThreshold: Param[float] = Param(undefined(), "errorThreshold", "By how much the rank of a quartile or percentile may be off, as a fraction of the count, at 99% confidence. Must be between 0.0001 and 0.5.", Convert.float)
+    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns to describe; all when not set. Must not be empty.", STR_LIST.accept)
+    counts: Param[bool] = Param(undefined(), "counts", "Tell the counts of rows, distinct and missing values.", BOOL.accept)
+    basic: Param[bool] = Param(undefined(), "basic", "Tell the least value, the quartiles, the greatest value and the mean.", BOOL.accept)
+    sample: Param[bool] = Param(undefined(), "sample", "Tell variance, standard deviation, skewness and kurtosis.", BOOL.accept)
+    percentiles: Param[bool] = Param(undefined(), "percentiles", "Tell the percentiles.", BOOL.accept)
+    errorThreshold: Param[float] = Param(undefined(), "errorThreshold", "By how much the rank of a quartile or percentile may be off, as a fraction of the count, at 99% confidence. Must be between 0.0001 and 0.5.", FLOAT.accept)
 
     @by_name
     def __init__(

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal, Self
 
 from mmlrs._constructor import by_name
 from mmlrs._generated.shared import HasDecodeOptions, HasInputCol, HasOutputCol, HasRowPolicy, HasRunParams
-from mmlrs._params import Convert, Param, undefined
 from mmlrs.base import NativeTransformer, PythonTransformer
 from mmlrs.models import ModelHandle, ModelLike
+from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, MODEL, OPERATIONS, STR, Param, undefined
 
 __all__ = ["ImageTransformer", "UnrollImage", "UnrollBinaryImage", "ImageSetAugmenter", "ImageFeaturizer"]
 
@@ -131,18 +131,18 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     __module__ = "mmlrs.image"
     _stage: ClassVar[str] = "ImageTransformer"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that holds images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes, struct(path, bytes).", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column to add. Must not be empty.", Convert.str)
-    originCol: Param[str] = Param(undefined(), "originCol", "Name of a string column that says where each row came from, for `origin` and for errors; without it the image's own origin or path is used. Reads: string.", Convert.str)
-    stages: Param[list[dict[str, Any]]] = Param(undefined(), "stages", "The operations in order: maps with the key `action` and the operation's arguments.", Convert.operations)
-    interpolation: Param[str] = Param(undefined(), "interpolation", "How pixels between pixels are computed by `resize`, `rotate`, `warpAffine` and `warpPerspective`. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", Convert.str)
-    toTensor: Param[bool] = Param(undefined(), "toTensor", "Put out an array of channels x rows x columns of numbers instead of an image.", Convert.bool)
-    tensorElementType: Param[str] = Param(undefined(), "tensorElementType", "Type of the numbers of a tensor. Must be one of \"float\", \"double\".", Convert.str)
-    tensorChannelOrder: Param[str] = Param(undefined(), "tensorChannelOrder", "Order of the colour channels of a tensor. Must be one of \"rgb\", \"bgr\", \"RGB\", \"BGR\".", Convert.str)
-    normalizeMean: Param[list[float]] = Param(undefined(), "normalizeMean", "Mean to subtract per channel of a tensor, in the tensor's channel order; one value holds for all channels.", Convert.float_list)
-    normalizeStd: Param[list[float]] = Param(undefined(), "normalizeStd", "Standard deviation to divide by per channel of a tensor, in the tensor's channel order; one value holds for all.", Convert.float_list)
-    colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0..255 of a tensor, before mean and deviation: 1/255 gives 0..1. Must be greater than 0.", Convert.float)
-    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Make gray images colour, after the operations. Not set, it is true for a tensor, unless the operations fix the number of channels, and false for images. False, a gray image is a bad row of a tensor and stays gray as an image.", Convert.bool)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that holds images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column to add. Must not be empty.", STR.accept)
+    originCol: Param[str] = Param(undefined(), "originCol", "Name of a string column that says where each row came from, for `origin` and for errors; without it the image's own origin or path is used. Reads: string.", STR.accept)
+    stages: Param[list[dict[str, Any]]] = Param(undefined(), "stages", "The operations in order: maps with the key `action` and the operation's arguments.", OPERATIONS.accept)
+    interpolation: Param[str] = Param(undefined(), "interpolation", "How pixels between pixels are computed by `resize`, `rotate`, `warpAffine` and `warpPerspective`. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
+    toTensor: Param[bool] = Param(undefined(), "toTensor", "Put out an array of channels x rows x columns of numbers instead of an image.", BOOL.accept)
+    tensorElementType: Param[str] = Param(undefined(), "tensorElementType", "Type of the numbers of a tensor. Must be one of \"float\", \"double\".", STR.accept)
+    tensorChannelOrder: Param[str] = Param(undefined(), "tensorChannelOrder", "Order of the colour channels of a tensor. Must be one of \"rgb\", \"bgr\", \"RGB\", \"BGR\".", STR.accept)
+    normalizeMean: Param[list[float]] = Param(undefined(), "normalizeMean", "Mean to subtract per channel of a tensor, in the tensor's channel order; one value holds for all channels.", FLOAT_LIST.accept)
+    normalizeStd: Param[list[float]] = Param(undefined(), "normalizeStd", "Standard deviation to divide by per channel of a tensor, in the tensor's channel order; one value holds for all.", FLOAT_LIST.accept)
+    colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0..255 of a tensor, before mean and deviation: 1/255 gives 0..1. Must be greater than 0.", FLOAT.accept)
+    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Make gray images colour, after the operations. Not set, it is true for a tensor, unless the operations fix the number of channels, and false for images. False, a gray image is a bad row of a tensor and stays gray as an image.", BOOL.accept)
 
     @by_name
     def __init__(
@@ -324,10 +324,10 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions
     __module__ = "mmlrs.image"
     _stage: ClassVar[str] = "UnrollImage"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that holds images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes, struct(path, bytes).", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
-    nChannels: Param[int] = Param(undefined(), "nChannels", "Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be between 1 and 4.", Convert.int)
-    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Make gray images colour where `nChannels` is not set; otherwise they are bad rows.", Convert.bool)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that holds images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
+    nChannels: Param[int] = Param(undefined(), "nChannels", "Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be between 1 and 4.", INT.accept)
+    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Make gray images colour where `nChannels` is not set; otherwise they are bad rows.", BOOL.accept)
 
     @by_name
     def __init__(
@@ -442,13 +442,13 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
     __module__ = "mmlrs.image"
     _stage: ClassVar[str] = "UnrollBinaryImage"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that holds encoded image bytes, `struct(path, bytes)`, or images. Reads: image struct, encoded bytes, struct(path, bytes).", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
-    height: Param[int] = Param(undefined(), "height", "Height in pixels to resize to; goes with `width`. Must be between 1 and 65500.", Convert.int)
-    width: Param[int] = Param(undefined(), "width", "Width in pixels to resize to; goes with `height`. Must be between 1 and 65500.", Convert.int)
-    nChannels: Param[int] = Param(undefined(), "nChannels", "Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be between 1 and 4.", Convert.int)
-    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Make gray images colour where `nChannels` is not set; otherwise they are bad rows.", Convert.bool)
-    interpolation: Param[str] = Param(undefined(), "interpolation", "How pixels between pixels are computed by the resize. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", Convert.str)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that holds encoded image bytes, `struct(path, bytes)`, or images. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
+    height: Param[int] = Param(undefined(), "height", "Height in pixels to resize to; goes with `width`. Must be between 1 and 65500.", INT.accept)
+    width: Param[int] = Param(undefined(), "width", "Width in pixels to resize to; goes with `height`. Must be between 1 and 65500.", INT.accept)
+    nChannels: Param[int] = Param(undefined(), "nChannels", "Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be between 1 and 4.", INT.accept)
+    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Make gray images colour where `nChannels` is not set; otherwise they are bad rows.", BOOL.accept)
+    interpolation: Param[str] = Param(undefined(), "interpolation", "How pixels between pixels are computed by the resize. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
 
     @by_name
     def __init__(
@@ -565,10 +565,10 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
     __module__ = "mmlrs.image"
     _stage: ClassVar[str] = "ImageSetAugmenter"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column holding images or encoded image bytes. Reads: image struct, encoded bytes, struct(path, bytes). Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the image column to add. Must not be empty.", Convert.str)
-    flipLeftRight: Param[bool] = Param(undefined(), "flipLeftRight", "Add a copy of every row with the image mirrored left to right.", Convert.bool)
-    flipUpDown: Param[bool] = Param(undefined(), "flipUpDown", "Add a copy of every row with the image mirrored top to bottom.", Convert.bool)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column holding images or encoded image bytes. Reads: image struct, encoded bytes, struct(path, bytes). Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the image column to add. Must not be empty.", STR.accept)
+    flipLeftRight: Param[bool] = Param(undefined(), "flipLeftRight", "Add a copy of every row with the image mirrored left to right.", BOOL.accept)
+    flipUpDown: Param[bool] = Param(undefined(), "flipUpDown", "Add a copy of every row with the image mirrored top to bottom.", BOOL.accept)
 
     @by_name
     def __init__(
@@ -726,23 +726,23 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
     __module__ = "mmlrs.image"
     _stage: ClassVar[str] = "ImageFeaturizer"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Column with the pictures: image structs, encoded bytes, or structs of path and bytes. Reads: image struct, encoded bytes, struct(path, bytes).", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Column for the vectors.", Convert.str)
-    originCol: Param[str] = Param(undefined(), "originCol", "Text column that says where each picture came from, for error messages. Reads: string.", Convert.str)
-    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network: a path, bytes, or a handle from `mmlrs.models`.", Convert.model)
-    headless: Param[bool] = Param(undefined(), "headless", "Cut the last layers off and return features (true), or return the scores (false). A network without class scores, such as the one that ships with the package, is refused where they are asked for.", Convert.bool)
-    cutOutputLayers: Param[int] = Param(undefined(), "cutOutputLayers", "How many layers to cut from the output; 0 leaves the network whole. Must be at least 0.", Convert.int)
-    featureTensorName: Param[str] = Param(undefined(), "featureTensorName", "The tensor of the graph that holds the features, where neither metadata nor graph tell the right one. Must not be empty.", Convert.str)
-    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output that holds the scores; by default the first one. Must not be empty.", Convert.str)
-    imageHeight: Param[int] = Param(undefined(), "imageHeight", "Rows of the network's input, for networks that take any size. Must be at least 1.", Convert.int)
-    imageWidth: Param[int] = Param(undefined(), "imageWidth", "Columns of the network's input, for networks that take any size. Must be at least 1.", Convert.int)
-    channelNormalizationMeans: Param[list[float]] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, taken off after scaling; when not set, that of the model's metadata, else `ImageNet`'s 0.485, 0.456, 0.406. A network whose input holds whole numbers reads pixels: 0 there.", Convert.float_list)
-    channelNormalizationStds: Param[list[float]] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, divided by after the mean; when not set, that of the model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network whose input holds whole numbers.", Convert.float_list)
-    colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255, or 1 for a network whose input holds whole numbers. Must be greater than 0.", Convert.float)
-    channelOrder: Param[str] = Param(undefined(), "channelOrder", "Order of the network's channels; when not set, that of the model's metadata, else \"rgb\". Must be one of \"rgb\", \"bgr\".", Convert.str)
-    pooling: Param[str] = Param(undefined(), "pooling", "What to do with features of rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"none\" every value; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"none\".", Convert.str)
-    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Turn gray pictures into colour where the network wants three channels; otherwise they are bad rows.", Convert.bool)
-    interpolation: Param[str] = Param(undefined(), "interpolation", "How pictures are resized. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", Convert.str)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Column with the pictures: image structs, encoded bytes, or structs of path and bytes. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Column for the vectors.", STR.accept)
+    originCol: Param[str] = Param(undefined(), "originCol", "Text column that says where each picture came from, for error messages. Reads: string.", STR.accept)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network: a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+    headless: Param[bool] = Param(undefined(), "headless", "Cut the last layers off and return features (true), or return the scores (false). A network without class scores, such as the one that ships with the package, is refused where they are asked for.", BOOL.accept)
+    cutOutputLayers: Param[int] = Param(undefined(), "cutOutputLayers", "How many layers to cut from the output; 0 leaves the network whole. Must be at least 0.", INT.accept)
+    featureTensorName: Param[str] = Param(undefined(), "featureTensorName", "The tensor of the graph that holds the features, where neither metadata nor graph tell the right one. Must not be empty.", STR.accept)
+    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output that holds the scores; by default the first one. Must not be empty.", STR.accept)
+    imageHeight: Param[int] = Param(undefined(), "imageHeight", "Rows of the network's input, for networks that take any size. Must be at least 1.", INT.accept)
+    imageWidth: Param[int] = Param(undefined(), "imageWidth", "Columns of the network's input, for networks that take any size. Must be at least 1.", INT.accept)
+    channelNormalizationMeans: Param[list[float]] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, taken off after scaling; when not set, that of the model's metadata, else `ImageNet`'s 0.485, 0.456, 0.406. A network whose input holds whole numbers reads pixels: 0 there.", FLOAT_LIST.accept)
+    channelNormalizationStds: Param[list[float]] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, divided by after the mean; when not set, that of the model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network whose input holds whole numbers.", FLOAT_LIST.accept)
+    colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255, or 1 for a network whose input holds whole numbers. Must be greater than 0.", FLOAT.accept)
+    channelOrder: Param[str] = Param(undefined(), "channelOrder", "Order of the network's channels; when not set, that of the model's metadata, else \"rgb\". Must be one of \"rgb\", \"bgr\".", STR.accept)
+    pooling: Param[str] = Param(undefined(), "pooling", "What to do with features of rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"none\" every value; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"none\".", STR.accept)
+    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Turn gray pictures into colour where the network wants three channels; otherwise they are bad rows.", BOOL.accept)
+    interpolation: Param[str] = Param(undefined(), "interpolation", "How pictures are resized. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
 
     @by_name
     def __init__(

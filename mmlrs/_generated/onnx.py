@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal, Self, overload
 
 from mmlrs._constructor import by_name
 from mmlrs._generated.shared import HasOptionalInputCol, HasOptionalOutputCol, HasRowPolicy, HasRunParams
-from mmlrs._params import Convert, Param, undefined
 from mmlrs.base import NativeTransformer
 from mmlrs.models import ModelHandle, ModelLike
+from mmlrs.params import MODEL, STR, STR_MAP, Param, undefined
 
 __all__ = ["ONNXModel"]
 
@@ -112,14 +112,14 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
     __module__ = "mmlrs.onnx"
     _stage: ClassVar[str] = "ONNXModel"
 
-    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX model: a path, bytes, or a handle from `mmlrs.models`.", Convert.model)
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Column that feeds the model's only input; for several inputs use feedDict. With neither set, each input is fed from the column of its name. Reads: number, string, vector, array, tensor.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Column for the model's only output; for several outputs use fetchDict.", Convert.str)
-    feedDict: Param[dict[str, str]] = Param(undefined(), "feedDict", "Map from model input to the column that feeds it.", Convert.str_map)
-    fetchDict: Param[dict[str, str]] = Param(undefined(), "fetchDict", "Map from new column to the model output, or any internal tensor, that it holds. Unset: every output, under its own name.", Convert.str_map)
-    softMaxDict: Param[dict[str, str]] = Param(undefined(), "softMaxDict", "Map from a column of fetchDict to a new column with its softmax as a vector.", Convert.str_map)
-    argMaxDict: Param[dict[str, str]] = Param(undefined(), "argMaxDict", "Map from a column of fetchDict to a new column with the position of its largest value (for a map, its key).", Convert.str_map)
-    outputType: Param[str] = Param(undefined(), "outputType", "Form of the new columns: \"array\" (nested as the shape says), \"vector\" (all values of a row as one vector) or \"tensor\" (dtype, shape and bytes). Must be one of \"array\", \"vector\", \"tensor\".", Convert.str)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX model: a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Column that feeds the model's only input; for several inputs use feedDict. With neither set, each input is fed from the column of its name. Reads: number, string, vector, array, tensor.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Column for the model's only output; for several outputs use fetchDict.", STR.accept)
+    feedDict: Param[dict[str, str]] = Param(undefined(), "feedDict", "Map from model input to the column that feeds it.", STR_MAP.accept)
+    fetchDict: Param[dict[str, str]] = Param(undefined(), "fetchDict", "Map from new column to the model output, or any internal tensor, that it holds. Unset: every output, under its own name.", STR_MAP.accept)
+    softMaxDict: Param[dict[str, str]] = Param(undefined(), "softMaxDict", "Map from a column of fetchDict to a new column with its softmax as a vector.", STR_MAP.accept)
+    argMaxDict: Param[dict[str, str]] = Param(undefined(), "argMaxDict", "Map from a column of fetchDict to a new column with the position of its largest value (for a map, its key).", STR_MAP.accept)
+    outputType: Param[str] = Param(undefined(), "outputType", "Form of the new columns: \"array\" (nested as the shape says), \"vector\" (all values of a row as one vector) or \"tensor\" (dtype, shape and bytes). Must be one of \"array\", \"vector\", \"tensor\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import Literal, Self
 
 from mmlrs import _shared as shared
-from mmlrs._params import Convert, Param, Params, undefined
+from mmlrs._pyspark import Params
 from mmlrs.base import Stage
 from mmlrs.models import ModelHandle, ModelLike
+from mmlrs.params import BOOL, FILE, FLOAT, INT, STAGE, STR, STR_LIST, Param, undefined
 
 __all__ = [
     "HasFeaturesCol", "HasHandleInvalid", "HasHandleInvalidErrorOrSkip", "HasInputCol", "HasOptionalInputCol",
@@ -233,10 +234,10 @@ class HasOptionalWeightCol(shared.HasWeightCol, Stage):
 class HasChosenParams(Stage):
     """The params `bestModel`, `evaluationMetric`, `bestMetric`, `modelMetrics`."""
 
-    bestModel: Param[Params] = Param(undefined(), "bestModel", "The best model, fitted.", Convert.stage)
-    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "The metric that decided. Must not be empty.", Convert.str)
-    bestMetric: Param[float] = Param(undefined(), "bestMetric", "Its value for the best model.", Convert.float)
-    modelMetrics: Param[ModelHandle] = Param(undefined(), "modelMetrics", "The table of what was compared, as an Arrow IPC stream; `getAllModelMetrics` reads it.", Convert.file)
+    bestModel: Param[Params] = Param(undefined(), "bestModel", "The best model, fitted.", STAGE.accept)
+    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "The metric that decided. Must not be empty.", STR.accept)
+    bestMetric: Param[float] = Param(undefined(), "bestMetric", "Its value for the best model.", FLOAT.accept)
+    modelMetrics: Param[ModelHandle] = Param(undefined(), "modelMetrics", "The table of what was compared, as an Arrow IPC stream; `getAllModelMetrics` reads it.", FILE.accept)
 
     def setBestModel(self, value: Params) -> Self:
         """Set `bestModel`; returns the stage."""
@@ -274,9 +275,9 @@ class HasChosenParams(Stage):
 class HasClassBalancerParams(HasInputCol, HasOutputCol, Stage):
     """The params `inputCol`, `outputCol`, `broadcastJoin`."""
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the label column. Reads: string, number. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of weights to add. Must not be empty.", Convert.str)
-    broadcastJoin: Param[bool] = Param(undefined(), "broadcastJoin", "On Spark, weights of more than 1000 classes are joined to the rows: send them to every executor, which keeps the rows where they are. Set it to False for more classes than an executor can hold; the rows are then shuffled. Fewer classes are an expression, without a join.", Convert.bool)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the label column. Reads: string, number. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of weights to add. Must not be empty.", STR.accept)
+    broadcastJoin: Param[bool] = Param(undefined(), "broadcastJoin", "On Spark, weights of more than 1000 classes are joined to the rows: send them to every executor, which keeps the rows where they are. Set it to False for more classes than an executor can hold; the rows are then shuffled. Fewer classes are an expression, without a join.", BOOL.accept)
 
     def setBroadcastJoin(self, value: bool) -> Self:
         """Set `broadcastJoin`; returns the stage."""
@@ -290,18 +291,18 @@ class HasClassBalancerParams(HasInputCol, HasOutputCol, Stage):
 class HasCleanMissingDataParams(HasInputCols, HasOptionalOutputCols, Stage):
     """The params `inputCols`, `outputCols`."""
 
-    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns to clean. Reads: number, string. Must not be empty.", Convert.str_list)
-    outputCols: Param[list[str]] = Param(undefined(), "outputCols", "Names of the cleaned columns, one for each input column. Where a name is that of its input column, or where none are given, the column is replaced. Must not be empty.", Convert.str_list)
+    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns to clean. Reads: number, string. Must not be empty.", STR_LIST.accept)
+    outputCols: Param[list[str]] = Param(undefined(), "outputCols", "Names of the cleaned columns, one for each input column. Where a name is that of its input column, or where none are given, the column is replaced. Must not be empty.", STR_LIST.accept)
 
 
 class HasComparisonParams(HasOptionalLabelCol, HasHandleInvalidErrorOrSkip, Stage):
     """The params `evaluationMetric`, `labelCol`, `scoresCol`, `scoredLabelsCol`, `handleInvalid`."""
 
-    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "The metric that decides: of \"mse\", \"rmse\", \"mae\" and the log loss the lower value is better, of the others the higher one. Must be one of \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", Convert.str)
-    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the metadata of the scored columns or the learner's `labelCol`. Must not be empty.", Convert.str)
-    scoresCol: Param[str] = Param(undefined(), "scoresCol", "Name of the column of scores that the models write; when not set, from the metadata of the scored columns or the learner's `probabilityCol` or `rawPredictionCol`. Must not be empty.", Convert.str)
-    scoredLabelsCol: Param[str] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions that the models write; when not set, from the metadata of the scored columns or the learner's `predictionCol`. Must not be empty.", Convert.str)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row in which a label, prediction or score is null or NaN: \"error\" fails with one error that names stage, column, row and cause; \"skip\" compares the models without the row. Must be one of \"error\", \"skip\".", Convert.str)
+    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "The metric that decides: of \"mse\", \"rmse\", \"mae\" and the log loss the lower value is better, of the others the higher one. Must be one of \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", STR.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the metadata of the scored columns or the learner's `labelCol`. Must not be empty.", STR.accept)
+    scoresCol: Param[str] = Param(undefined(), "scoresCol", "Name of the column of scores that the models write; when not set, from the metadata of the scored columns or the learner's `probabilityCol` or `rawPredictionCol`. Must not be empty.", STR.accept)
+    scoredLabelsCol: Param[str] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions that the models write; when not set, from the metadata of the scored columns or the learner's `predictionCol`. Must not be empty.", STR.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row in which a label, prediction or score is null or NaN: \"error\" fails with one error that names stage, column, row and cause; \"skip\" compares the models without the row. Must be one of \"error\", \"skip\".", STR.accept)
 
     def setEvaluationMetric(self, value: Literal["accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae"]) -> Self:
         """Set `evaluationMetric`; returns the stage."""
@@ -331,18 +332,18 @@ class HasComparisonParams(HasOptionalLabelCol, HasHandleInvalidErrorOrSkip, Stag
 class HasCountSelectorParams(HasInputCol, HasOutputCol, Stage):
     """The params `inputCol`, `outputCol`."""
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the vector column. Reads: vector or array of numbers. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the vector column. Reads: vector or array of numbers. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
 
 
 class HasDecodeOptions(Stage):
     """The params `applyExifOrientation`, `alpha`, `scaledDecode`, `maxPixels`, `maxBytes`."""
 
-    applyExifOrientation: Param[bool] = Param(undefined(), "applyExifOrientation", "Turn and flip the decoded image as its EXIF orientation tag says.", Convert.bool)
-    alpha: Param[str] = Param(undefined(), "alpha", "What to do with an alpha channel on decoding: \"drop\" forgets it, \"composite\" blends the image over white, \"keep\" gives a BGRA image of 4 channels. Must be one of \"drop\", \"composite\", \"keep\".", Convert.str)
-    scaledDecode: Param[bool] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a full decode.", Convert.bool)
-    maxPixels: Param[int] = Param(undefined(), "maxPixels", "Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.", Convert.int)
-    maxBytes: Param[int] = Param(undefined(), "maxBytes", "Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.", Convert.int)
+    applyExifOrientation: Param[bool] = Param(undefined(), "applyExifOrientation", "Turn and flip the decoded image as its EXIF orientation tag says.", BOOL.accept)
+    alpha: Param[str] = Param(undefined(), "alpha", "What to do with an alpha channel on decoding: \"drop\" forgets it, \"composite\" blends the image over white, \"keep\" gives a BGRA image of 4 channels. Must be one of \"drop\", \"composite\", \"keep\".", STR.accept)
+    scaledDecode: Param[bool] = Param(undefined(), "scaledDecode", "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times the target size is left. About 3 times faster on photographs. With area interpolation the result is close to that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced decode averages, so it differs more. Set it to false for the pixels of a full decode.", BOOL.accept)
+    maxPixels: Param[int] = Param(undefined(), "maxPixels", "Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.", INT.accept)
+    maxBytes: Param[int] = Param(undefined(), "maxBytes", "Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.", INT.accept)
 
     def setApplyExifOrientation(self, value: bool) -> Self:
         """Set `applyExifOrientation`; returns the stage."""
@@ -388,9 +389,9 @@ class HasDecodeOptions(Stage):
 class HasFeaturizeParams(HasInputCols, HasOutputCol, Stage):
     """The params `inputCols`, `outputCol`, `unseenCategories`."""
 
-    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Must not be empty.", Convert.str_list)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
-    unseenCategories: Param[str] = Param(undefined(), "unseenCategories", "What a level becomes that was not there in the fit: \"other\" makes it a row without a level, of zeros, or the index behind the last one, which the attributes count; \"error\" makes it a bad row, for `handleInvalid`. Must be one of \"other\", \"error\".", Convert.str)
+    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Must not be empty.", STR_LIST.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
+    unseenCategories: Param[str] = Param(undefined(), "unseenCategories", "What a level becomes that was not there in the fit: \"other\" makes it a row without a level, of zeros, or the index behind the last one, which the attributes count; \"error\" makes it a bad row, for `handleInvalid`. Must be one of \"other\", \"error\".", STR.accept)
 
     def setUnseenCategories(self, value: Literal["other", "error"]) -> Self:
         """Set `unseenCategories`; returns the stage."""
@@ -404,15 +405,15 @@ class HasFeaturizeParams(HasInputCols, HasOutputCol, Stage):
 class HasPairedColumns(HasInputCols, HasOutputCols, Stage):
     """The params `inputCols`, `outputCols`."""
 
-    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns to read, one for each copy of the stage. Must not be empty.", Convert.str_list)
-    outputCols: Param[list[str]] = Param(undefined(), "outputCols", "Names of the columns to add, in the order of `inputCols`; none of them exists. Must not be empty.", Convert.str_list)
+    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns to read, one for each copy of the stage. Must not be empty.", STR_LIST.accept)
+    outputCols: Param[list[str]] = Param(undefined(), "outputCols", "Names of the columns to add, in the order of `inputCols`; none of them exists. Must not be empty.", STR_LIST.accept)
 
 
 class HasRowPolicy(HasHandleInvalid, Stage):
     """The params `handleInvalid`, `errorCol`."""
 
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", Convert.str)
-    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", Convert.str)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row that cannot be processed, a null one included: \"error\" fails with one error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be empty.", STR.accept)
 
     def setErrorCol(self, value: str) -> Self:
         """Set `errorCol`; returns the stage."""
@@ -427,12 +428,12 @@ class HasRunParams(Stage):
     """The params `miniBatchSize`, `device`, `optimizationLevel`, `intraOpThreads`, `maxTensorBytes`,
     `maxRunSeconds`."""
 
-    miniBatchSize: Param[int] = Param(undefined(), "miniBatchSize", "Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be at least 1.", Convert.int)
-    device: Param[str] = Param(undefined(), "device", "Where the model runs: \"auto\" (GPU if there is one), \"cpu\", \"cuda\" or \"cuda:N\".", Convert.str)
-    optimizationLevel: Param[str] = Param(undefined(), "optimizationLevel", "How far ONNX Runtime may optimise the graph. Must be one of \"none\", \"basic\", \"extended\", \"all\".", Convert.str)
-    intraOpThreads: Param[int] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.", Convert.int)
-    maxTensorBytes: Param[int] = Param(undefined(), "maxTensorBytes", "Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row that exceeds it, or a batch that the model fixes, is an error before anything is allocated. Must be between 1 and 1099511627776.", Convert.int)
-    maxRunSeconds: Param[float] = Param(undefined(), "maxRunSeconds", "Maximum seconds of one run of the model, that is of a mini-batch. Unset, a run takes as long as it needs. A run that exceeds it is stopped between two operations of the graph and is an error; with `handleInvalid` \"skip\" or \"keep\" its rows then run one at a time, each with that limit, and the row that exceeds it is a bad row. Must be greater than 0.", Convert.float)
+    miniBatchSize: Param[int] = Param(undefined(), "miniBatchSize", "Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be at least 1.", INT.accept)
+    device: Param[str] = Param(undefined(), "device", "Where the model runs: \"auto\" (GPU if there is one), \"cpu\", \"cuda\" or \"cuda:N\".", STR.accept)
+    optimizationLevel: Param[str] = Param(undefined(), "optimizationLevel", "How far ONNX Runtime may optimise the graph. Must be one of \"none\", \"basic\", \"extended\", \"all\".", STR.accept)
+    intraOpThreads: Param[int] = Param(undefined(), "intraOpThreads", "Threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.", INT.accept)
+    maxTensorBytes: Param[int] = Param(undefined(), "maxTensorBytes", "Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row that exceeds it, or a batch that the model fixes, is an error before anything is allocated. Must be between 1 and 1099511627776.", INT.accept)
+    maxRunSeconds: Param[float] = Param(undefined(), "maxRunSeconds", "Maximum seconds of one run of the model, that is of a mini-batch. Unset, a run takes as long as it needs. A run that exceeds it is stopped between two operations of the graph and is an error; with `handleInvalid` \"skip\" or \"keep\" its rows then run one at a time, each with that limit, and the row that exceeds it is a bad row. Must be greater than 0.", FLOAT.accept)
 
     def setMiniBatchSize(self, value: int) -> Self:
         """Set `miniBatchSize`; returns the stage."""
@@ -488,22 +489,22 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
     `toLowercase`, `useStopWordsRemover`, `caseSensitiveStopWords`, `defaultStopWordLanguage`, `stopWords`, `useNGram`,
     `nGramLength`, `binary`, `numFeatures`, `minDocFreq`."""
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of texts, or with `useTokenizer=False` of lists of tokens. Reads: string, array. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
-    useTokenizer: Param[bool] = Param(undefined(), "useTokenizer", "Split texts into tokens, as Spark's `RegexTokenizer` does; otherwise the column holds lists of tokens.", Convert.bool)
-    tokenizerGaps: Param[bool] = Param(undefined(), "tokenizerGaps", "Does the pattern match what stands between the tokens? Otherwise it matches the tokens.", Convert.bool)
-    minTokenLength: Param[int] = Param(undefined(), "minTokenLength", "Tokens of fewer characters are dropped; a character outside the basic plane counts as two, as in Java. With 0 an empty text has one token, which is empty, and so has a text that begins with a gap. Must be at least 0.", Convert.int)
-    tokenizerPattern: Param[str] = Param(undefined(), "tokenizerPattern", "Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. A match takes time linear in the text; what needs backtracking, such as look-around and back-references, is an error.", Convert.str)
-    toLowercase: Param[bool] = Param(undefined(), "toLowercase", "Lower-case the text before it is split.", Convert.bool)
-    useStopWordsRemover: Param[bool] = Param(undefined(), "useStopWordsRemover", "Leave stop words out.", Convert.bool)
-    caseSensitiveStopWords: Param[bool] = Param(undefined(), "caseSensitiveStopWords", "Does the case of a stop word matter?", Convert.bool)
-    defaultStopWordLanguage: Param[str] = Param(undefined(), "defaultStopWordLanguage", "Language of the stop words: one that Spark ships a list for, or \"custom\" for those of `stopWords`. Must be one of \"custom\", \"danish\", \"dutch\", \"english\", \"finnish\", \"french\", \"german\", \"hungarian\", \"italian\", \"norwegian\", \"portuguese\", \"russian\", \"spanish\", \"swedish\", \"turkish\".", Convert.str)
-    stopWords: Param[list[str]] = Param(undefined(), "stopWords", "The stop words where `defaultStopWordLanguage` is \"custom\".", Convert.str_list)
-    useNGram: Param[bool] = Param(undefined(), "useNGram", "Count n-grams instead of tokens: `nGramLength` tokens with a space between. A text of fewer tokens has none.", Convert.bool)
-    nGramLength: Param[int] = Param(undefined(), "nGramLength", "Number of tokens of an n-gram. Must be between 1 and 1000.", Convert.int)
-    binary: Param[bool] = Param(undefined(), "binary", "Count every term of a text once, however often it occurs there.", Convert.bool)
-    numFeatures: Param[int] = Param(undefined(), "numFeatures", "Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot is that of Spark's `HashingTF`. Must be between 1 and 2147483647.", Convert.int)
-    minDocFreq: Param[int] = Param(undefined(), "minDocFreq", "Slots in fewer texts than this weigh 0. Must be at least 0.", Convert.int)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of texts, or with `useTokenizer=False` of lists of tokens. Reads: string, array. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
+    useTokenizer: Param[bool] = Param(undefined(), "useTokenizer", "Split texts into tokens, as Spark's `RegexTokenizer` does; otherwise the column holds lists of tokens.", BOOL.accept)
+    tokenizerGaps: Param[bool] = Param(undefined(), "tokenizerGaps", "Does the pattern match what stands between the tokens? Otherwise it matches the tokens.", BOOL.accept)
+    minTokenLength: Param[int] = Param(undefined(), "minTokenLength", "Tokens of fewer characters are dropped; a character outside the basic plane counts as two, as in Java. With 0 an empty text has one token, which is empty, and so has a text that begins with a gap. Must be at least 0.", INT.accept)
+    tokenizerPattern: Param[str] = Param(undefined(), "tokenizerPattern", "Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. A match takes time linear in the text; what needs backtracking, such as look-around and back-references, is an error.", STR.accept)
+    toLowercase: Param[bool] = Param(undefined(), "toLowercase", "Lower-case the text before it is split.", BOOL.accept)
+    useStopWordsRemover: Param[bool] = Param(undefined(), "useStopWordsRemover", "Leave stop words out.", BOOL.accept)
+    caseSensitiveStopWords: Param[bool] = Param(undefined(), "caseSensitiveStopWords", "Does the case of a stop word matter?", BOOL.accept)
+    defaultStopWordLanguage: Param[str] = Param(undefined(), "defaultStopWordLanguage", "Language of the stop words: one that Spark ships a list for, or \"custom\" for those of `stopWords`. Must be one of \"custom\", \"danish\", \"dutch\", \"english\", \"finnish\", \"french\", \"german\", \"hungarian\", \"italian\", \"norwegian\", \"portuguese\", \"russian\", \"spanish\", \"swedish\", \"turkish\".", STR.accept)
+    stopWords: Param[list[str]] = Param(undefined(), "stopWords", "The stop words where `defaultStopWordLanguage` is \"custom\".", STR_LIST.accept)
+    useNGram: Param[bool] = Param(undefined(), "useNGram", "Count n-grams instead of tokens: `nGramLength` tokens with a space between. A text of fewer tokens has none.", BOOL.accept)
+    nGramLength: Param[int] = Param(undefined(), "nGramLength", "Number of tokens of an n-gram. Must be between 1 and 1000.", INT.accept)
+    binary: Param[bool] = Param(undefined(), "binary", "Count every term of a text once, however often it occurs there.", BOOL.accept)
+    numFeatures: Param[int] = Param(undefined(), "numFeatures", "Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot is that of Spark's `HashingTF`. Must be between 1 and 2147483647.", INT.accept)
+    minDocFreq: Param[int] = Param(undefined(), "minDocFreq", "Slots in fewer texts than this weigh 0. Must be at least 0.", INT.accept)
 
     def setUseTokenizer(self, value: bool) -> Self:
         """Set `useTokenizer`; returns the stage."""
@@ -613,8 +614,8 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
 class HasTimerParams(Stage):
     """The params `stage`, `disableMaterialization`."""
 
-    stage: Param[Params] = Param(undefined(), "stage", "The stage to measure, of mmlrs or of Spark ML. It is not changed.", Convert.stage)
-    disableMaterialization: Param[bool] = Param(undefined(), "disableMaterialization", "Measure the call of the stage alone: nothing is kept or counted. A fit then includes the work that its input still needs, and a transform on Spark is over once it is planned.", Convert.bool)
+    stage: Param[Params] = Param(undefined(), "stage", "The stage to measure, of mmlrs or of Spark ML. It is not changed.", STAGE.accept)
+    disableMaterialization: Param[bool] = Param(undefined(), "disableMaterialization", "Measure the call of the stage alone: nothing is kept or counted. A fit then includes the work that its input still needs, and a transform on Spark is over once it is planned.", BOOL.accept)
 
     def setStage(self, value: Params) -> Self:
         """Set `stage`; returns the stage."""
@@ -637,13 +638,13 @@ class HasTrainParams(HasLabelCol, HasOptionalInputCols, HasFeaturesCol, HasNumFe
     """The params `model`, `labelCol`, `inputCols`, `featuresCol`, `numFeatures`, `unseenCategories`,
     `handleInvalid`."""
 
-    model: Param[Params] = Param(undefined(), "model", "The learner: an estimator of Spark ML, of mmlrs, or of others that reads features and a label; also a `Pipeline`, a `CrossValidator`, a `TrainValidationSplit` or a search around one. It is not changed: the columns are set on a copy, on that of the stages and of the evaluator in it too. The stages of a pipeline read the features as `features`.", Convert.stage)
-    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", Convert.str)
-    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns to learn from, in the order of the features; when not set, all but the label and what the learner reads otherwise: its `weightCol`, `validationIndicatorCol` and the like. Must not be empty.", Convert.str_list)
-    featuresCol: Param[str] = Param(undefined(), "featuresCol", "Name of the vector column that the learner reads; it is there during training and scoring alone. Must not be empty.", Convert.str)
-    numFeatures: Param[int] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for others. Must be between 0 and 134217728.", Convert.int)
-    unseenCategories: Param[str] = Param(undefined(), "unseenCategories", "What a category becomes when scoring that was not there in training: \"other\" makes it a row without a level, of zeros, or the index behind the last one; \"error\" fails. Must be one of \"other\", \"error\".", Convert.str)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row whose label is null or NaN: \"error\" fails with one error that names stage, column and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", Convert.str)
+    model: Param[Params] = Param(undefined(), "model", "The learner: an estimator of Spark ML, of mmlrs, or of others that reads features and a label; also a `Pipeline`, a `CrossValidator`, a `TrainValidationSplit` or a search around one. It is not changed: the columns are set on a copy, on that of the stages and of the evaluator in it too. The stages of a pipeline read the features as `features`.", STAGE.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", STR.accept)
+    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns to learn from, in the order of the features; when not set, all but the label and what the learner reads otherwise: its `weightCol`, `validationIndicatorCol` and the like. Must not be empty.", STR_LIST.accept)
+    featuresCol: Param[str] = Param(undefined(), "featuresCol", "Name of the vector column that the learner reads; it is there during training and scoring alone. Must not be empty.", STR.accept)
+    numFeatures: Param[int] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons, 262144 for others. Must be between 0 and 134217728.", INT.accept)
+    unseenCategories: Param[str] = Param(undefined(), "unseenCategories", "What a category becomes when scoring that was not there in training: \"other\" makes it a row without a level, of zeros, or the index behind the last one; \"error\" fails. Must be one of \"other\", \"error\".", STR.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row whose label is null or NaN: \"error\" fails with one error that names stage, column and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", STR.accept)
 
     def setModel(self, value: Params) -> Self:
         """Set `model`; returns the stage."""
@@ -665,9 +666,9 @@ class HasTrainParams(HasLabelCol, HasOptionalInputCols, HasFeaturesCol, HasNumFe
 class HasTrainedParams(HasLabelCol, Stage):
     """The params `featurizer`, `model`, `labelCol`."""
 
-    featurizer: Param[Params] = Param(undefined(), "featurizer", "What turns the columns into features.", Convert.stage)
-    model: Param[Params] = Param(undefined(), "model", "The fitted learner.", Convert.stage)
-    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels; it need not be there when scoring. Must not be empty.", Convert.str)
+    featurizer: Param[Params] = Param(undefined(), "featurizer", "What turns the columns into features.", STAGE.accept)
+    model: Param[Params] = Param(undefined(), "model", "The fitted learner.", STAGE.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels; it need not be there when scoring. Must not be empty.", STR.accept)
 
     def setFeaturizer(self, value: Params) -> Self:
         """Set `featurizer`; returns the stage."""
@@ -689,5 +690,5 @@ class HasTrainedParams(HasLabelCol, Stage):
 class HasValueIndexerParams(HasInputCol, HasOutputCol, Stage):
     """The params `inputCol`, `outputCol`."""
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of values. Reads: number, string. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of indices to add. Must not be empty.", Convert.str)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of values. Reads: number, string. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of indices to add. Must not be empty.", STR.accept)

@@ -20,8 +20,22 @@ from mmlrs._generated.shared import (
     HasSeed,
     HasTimerParams,
 )
-from mmlrs._params import Convert, Param, Params, undefined
+from mmlrs._pyspark import Params
 from mmlrs.base import Estimator, PythonModel, PythonTransformer
+from mmlrs.params import (
+    BOOL,
+    FLOAT,
+    FLOAT_LIST,
+    FUNCTION,
+    INT,
+    STAGE,
+    STAGE_LIST,
+    STR,
+    STR_LIST,
+    VALUE_LIST,
+    Param,
+    undefined,
+)
 
 __all__ = [
     "SelectColumns", "DropColumns", "RenameColumn", "Cacher", "CheckpointData", "Repartition", "StratifiedRepartition",
@@ -66,7 +80,7 @@ class SelectColumns(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "SelectColumns"
 
-    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the columns to keep. Must not be empty.", Convert.str_list)
+    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the columns to keep. Must not be empty.", STR_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -122,7 +136,7 @@ class DropColumns(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "DropColumns"
 
-    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the columns to drop. Must not be empty.", Convert.str_list)
+    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the columns to drop. Must not be empty.", STR_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -180,8 +194,8 @@ class RenameColumn(PythonTransformer, HasInputCol, HasOutputCol):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "RenameColumn"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column to rename. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Its new name; a column of that name must not exist. Must not be empty.", Convert.str)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column to rename. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Its new name; a column of that name must not exist. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -228,7 +242,7 @@ class Cacher(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "Cacher"
 
-    disable: Param[bool] = Param(undefined(), "disable", "Pass the rows on without keeping them: a switch for pipelines with a copy of their params.", Convert.bool)
+    disable: Param[bool] = Param(undefined(), "disable", "Pass the rows on without keeping them: a switch for pipelines with a copy of their params.", BOOL.accept)
 
     @by_name
     def __init__(
@@ -278,7 +292,7 @@ class CheckpointData(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "CheckpointData"
 
-    eager: Param[bool] = Param(undefined(), "eager", "Compute the rows now; otherwise the first action does.", Convert.bool)
+    eager: Param[bool] = Param(undefined(), "eager", "Compute the rows now; otherwise the first action does.", BOOL.accept)
 
     @by_name
     def __init__(
@@ -331,8 +345,8 @@ class Repartition(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "Repartition"
 
-    n: Param[int] = Param(undefined(), "n", "Number of partitions. Must be between 1 and 1000000.", Convert.int)
-    disable: Param[bool] = Param(undefined(), "disable", "Leave the partitions as they are: a switch for pipelines with a copy of their params.", Convert.bool)
+    n: Param[int] = Param(undefined(), "n", "Number of partitions. Must be between 1 and 1000000.", INT.accept)
+    disable: Param[bool] = Param(undefined(), "disable", "Leave the partitions as they are: a switch for pipelines with a copy of their params.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -403,9 +417,9 @@ class StratifiedRepartition(PythonTransformer, HasLabelCol, HasSeed):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "StratifiedRepartition"
 
-    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the label column. Must not be empty.", Convert.str)
-    n: Param[int] = Param(undefined(), "n", "Number of partitions; when not set, what `spark.sql.shuffle.partitions` says. Must be between 1 and 1000000.", Convert.int)
-    seed: Param[int] = Param(undefined(), "seed", "Seed of the order in which the rows of a label are dealt out; the same rows in the same partitions are dealt out alike.", Convert.int)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the label column. Must not be empty.", STR.accept)
+    n: Param[int] = Param(undefined(), "n", "Number of partitions; when not set, what `spark.sql.shuffle.partitions` says. Must be between 1 and 1000000.", INT.accept)
+    seed: Param[int] = Param(undefined(), "seed", "Seed of the order in which the rows of a label are dealt out; the same rows in the same partitions are dealt out alike.", INT.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -462,7 +476,7 @@ class PartitionConsolidator(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "PartitionConsolidator"
 
-    n: Param[int] = Param(undefined(), "n", "Number of partitions to merge into. Must be between 1 and 1000000.", Convert.int)
+    n: Param[int] = Param(undefined(), "n", "Number of partitions to merge into. Must be between 1 and 1000000.", INT.accept)
 
     @by_name
     def __init__(
@@ -528,12 +542,12 @@ class PartitionSample(PythonTransformer, HasSeed):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "PartitionSample"
 
-    mode: Param[str] = Param(undefined(), "mode", "What to do. Must be one of \"RandomSample\", \"Head\", \"AssignToPartition\".", Convert.str)
-    percent: Param[float] = Param(undefined(), "percent", "The share of the rows that `RandomSample` draws, 0 to 1, unless `count` is set. Must be between 0 and 1.", Convert.float)
-    count: Param[int] = Param(undefined(), "count", "The number of rows that `Head` takes and `RandomSample` draws; all rows where there are fewer. Must be between 0 and 2147483647.", Convert.int)
-    seed: Param[int] = Param(undefined(), "seed", "Seed of the random numbers.", Convert.int)
-    newColName: Param[str] = Param(undefined(), "newColName", "Name of the column of part numbers that `AssignToPartition` adds. Must not be empty.", Convert.str)
-    numParts: Param[int] = Param(undefined(), "numParts", "Number of parts of `AssignToPartition`. Must be between 1 and 2147483647.", Convert.int)
+    mode: Param[str] = Param(undefined(), "mode", "What to do. Must be one of \"RandomSample\", \"Head\", \"AssignToPartition\".", STR.accept)
+    percent: Param[float] = Param(undefined(), "percent", "The share of the rows that `RandomSample` draws, 0 to 1, unless `count` is set. Must be between 0 and 1.", FLOAT.accept)
+    count: Param[int] = Param(undefined(), "count", "The number of rows that `Head` takes and `RandomSample` draws; all rows where there are fewer. Must be between 0 and 2147483647.", INT.accept)
+    seed: Param[int] = Param(undefined(), "seed", "Seed of the random numbers.", INT.accept)
+    newColName: Param[str] = Param(undefined(), "newColName", "Name of the column of part numbers that `AssignToPartition` adds. Must not be empty.", STR.accept)
+    numParts: Param[int] = Param(undefined(), "numParts", "Number of parts of `AssignToPartition`. Must be between 1 and 2147483647.", INT.accept)
 
     @by_name
     def __init__(
@@ -631,9 +645,9 @@ class Explode(PythonTransformer, HasInputCol, HasOutputCol):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "Explode"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the array column. Reads: array. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of elements to add. Must not be empty.", Convert.str)
-    keepEmpty: Param[bool] = Param(undefined(), "keepEmpty", "Make one row with a null of a null or empty array, which otherwise makes none.", Convert.bool)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the array column. Reads: array. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of elements to add. Must not be empty.", STR.accept)
+    keepEmpty: Param[bool] = Param(undefined(), "keepEmpty", "Make one row with a null of a null or empty array, which otherwise makes none.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -761,8 +775,8 @@ class ClassBalancerModel(PythonModel, HasClassBalancerParams):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "ClassBalancerModel"
 
-    values: Param[list[str | float | bool]] = Param(undefined(), "values", "The classes.", Convert.value_list)
-    weights: Param[list[float]] = Param(undefined(), "weights", "The weight of each class. Must be greater than 0.", Convert.float_list)
+    values: Param[list[str | float | bool]] = Param(undefined(), "values", "The classes.", VALUE_LIST.accept)
+    weights: Param[list[float]] = Param(undefined(), "weights", "The weight of each class. Must be greater than 0.", FLOAT_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -844,11 +858,11 @@ class EnsembleByKey(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "EnsembleByKey"
 
-    keys: Param[list[str]] = Param(undefined(), "keys", "Names of the key columns. Must not be empty.", Convert.str_list)
-    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the columns to average. Reads: number, vector, array. Must not be empty.", Convert.str_list)
-    colNames: Param[list[str]] = Param(undefined(), "colNames", "Names of the averages, one for each column; when not set, `mean(<column>)`. Must not be empty.", Convert.str_list)
-    strategy: Param[str] = Param(undefined(), "strategy", "How the values of a key become one. Must be one of \"mean\".", Convert.str)
-    collapseGroup: Param[bool] = Param(undefined(), "collapseGroup", "Return one row per key, with the keys and the averages. Otherwise every row stays and gets the averages of its key, on Spark by a join.", Convert.bool)
+    keys: Param[list[str]] = Param(undefined(), "keys", "Names of the key columns. Must not be empty.", STR_LIST.accept)
+    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the columns to average. Reads: number, vector, array. Must not be empty.", STR_LIST.accept)
+    colNames: Param[list[str]] = Param(undefined(), "colNames", "Names of the averages, one for each column; when not set, `mean(<column>)`. Must not be empty.", STR_LIST.accept)
+    strategy: Param[str] = Param(undefined(), "strategy", "How the values of a key become one. Must be one of \"mean\".", STR.accept)
+    collapseGroup: Param[bool] = Param(undefined(), "collapseGroup", "Return one row per key, with the keys and the averages. Otherwise every row stays and gets the averages of its key, on Spark by a join.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -940,7 +954,7 @@ class FixedMiniBatchTransformer(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "FixedMiniBatchTransformer"
 
-    batchSize: Param[int] = Param(undefined(), "batchSize", "Rows of a batch. Must be between 1 and 2147483647.", Convert.int)
+    batchSize: Param[int] = Param(undefined(), "batchSize", "Rows of a batch. Must be between 1 and 2147483647.", INT.accept)
 
     @by_name
     def __init__(
@@ -993,7 +1007,7 @@ class DynamicMiniBatchTransformer(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "DynamicMiniBatchTransformer"
 
-    maxBatchSize: Param[int] = Param(undefined(), "maxBatchSize", "Rows that a batch has at most. Must be between 1 and 2147483647.", Convert.int)
+    maxBatchSize: Param[int] = Param(undefined(), "maxBatchSize", "Rows that a batch has at most. Must be between 1 and 2147483647.", INT.accept)
 
     @by_name
     def __init__(
@@ -1049,8 +1063,8 @@ class TimeIntervalMiniBatchTransformer(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "TimeIntervalMiniBatchTransformer"
 
-    millisToWait: Param[int] = Param(undefined(), "millisToWait", "Milliseconds from the first row of a batch to its end. Must be at least 1.", Convert.int)
-    maxBatchSize: Param[int] = Param(undefined(), "maxBatchSize", "Rows that a batch has at most. Must be between 1 and 2147483647.", Convert.int)
+    millisToWait: Param[int] = Param(undefined(), "millisToWait", "Milliseconds from the first row of a batch to its end. Must be at least 1.", INT.accept)
+    maxBatchSize: Param[int] = Param(undefined(), "maxBatchSize", "Rows that a batch has at most. Must be between 1 and 2147483647.", INT.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1119,7 +1133,7 @@ class FlattenBatch(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "FlattenBatch"
 
-    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the array columns to flatten; when not set, all array columns. Reads: array. Must not be empty.", Convert.str_list)
+    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the array columns to flatten; when not set, all array columns. Reads: array. Must not be empty.", STR_LIST.accept)
 
     @by_name
     def __init__(
@@ -1171,7 +1185,7 @@ class Query(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "Query"
 
-    statement: Param[str] = Param(undefined(), "statement", "The statement, with `__THIS__` in the place of a table. Must not be empty.", Convert.str)
+    statement: Param[str] = Param(undefined(), "statement", "The statement, with `__THIS__` in the place of a table. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1235,7 +1249,7 @@ class Lambda(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "Lambda"
 
-    transformFunc: Param[Callable[..., Any]] = Param(undefined(), "transformFunc", "The function, from a dataset to a dataset of the same kind.", Convert.function)
+    transformFunc: Param[Callable[..., Any]] = Param(undefined(), "transformFunc", "The function, from a dataset to a dataset of the same kind.", FUNCTION.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1325,11 +1339,11 @@ class UDFTransformer(PythonTransformer, HasOptionalInputCol, HasOptionalInputCol
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "UDFTransformer"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that the function reads. Set this or `inputCols`. Must not be empty.", Convert.str)
-    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns that the function reads, one argument each. Set this or `inputCol`. Must not be empty.", Convert.str_list)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column to add. Must not be empty.", Convert.str)
-    udf: Param[Callable[..., Any]] = Param(undefined(), "udf", "The function of a row's values, or a UDF of `PySpark`.", Convert.function)
-    returnType: Param[str] = Param(undefined(), "returnType", "The type of what the function returns, as Spark writes it: \"double\", \"array<string>\", \"struct<name:string,age:int>\". A function needs it; a UDF of `PySpark` has one already. Must not be empty.", Convert.str)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that the function reads. Set this or `inputCols`. Must not be empty.", STR.accept)
+    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns that the function reads, one argument each. Set this or `inputCol`. Must not be empty.", STR_LIST.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column to add. Must not be empty.", STR.accept)
+    udf: Param[Callable[..., Any]] = Param(undefined(), "udf", "The function of a row's values, or a UDF of `PySpark`.", FUNCTION.accept)
+    returnType: Param[str] = Param(undefined(), "returnType", "The type of what the function returns, as Spark writes it: \"double\", \"array<string>\", \"struct<name:string,age:int>\". A function needs it; a UDF of `PySpark` has one already. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1410,7 +1424,7 @@ class MultiColumnAdapter(Estimator, HasPairedColumns):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "MultiColumnAdapter"
 
-    baseStage: Param[Params] = Param(undefined(), "baseStage", "The stage, a transformer or an estimator of mmlrs or Spark ML with the params `inputCol` and `outputCol`.", Convert.stage)
+    baseStage: Param[Params] = Param(undefined(), "baseStage", "The stage, a transformer or an estimator of mmlrs or Spark ML with the params `inputCol` and `outputCol`.", STAGE.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1477,7 +1491,7 @@ class MultiColumnAdapterModel(PythonModel, HasPairedColumns):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "MultiColumnAdapterModel"
 
-    stages: Param[list[Params]] = Param(undefined(), "stages", "The transformers, one for each pair of columns. Must not be empty.", Convert.stage_list)
+    stages: Param[list[Params]] = Param(undefined(), "stages", "The transformers, one for each pair of columns. Must not be empty.", STAGE_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...

@@ -16,9 +16,9 @@ from mmlrs._generated.shared import (
     HasRunParams,
     HasTextFeaturizerParams,
 )
-from mmlrs._params import Convert, Param, undefined
 from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer
 from mmlrs.models import ModelHandle, ModelLike
+from mmlrs.params import BOOL, FILE, INT, INT_LIST, MODEL, STR, STR_MAP, Param, undefined
 
 __all__ = [
     "TextFeaturizer", "TextFeaturizerModel", "MultiNGram", "PageSplitter", "TextPreprocessor", "UnicodeNormalize",
@@ -115,7 +115,7 @@ class TextFeaturizer(NativeEstimator, HasTextFeaturizerParams, HasRowPolicy):
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "TextFeaturizer"
 
-    useIDF: Param[bool] = Param(undefined(), "useIDF", "Weigh the counts by inverse document frequency, which the fit learns; otherwise the counts are the result.", Convert.bool)
+    useIDF: Param[bool] = Param(undefined(), "useIDF", "Weigh the counts by inverse document frequency, which the fit learns; otherwise the counts are the result.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -242,7 +242,7 @@ class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "TextFeaturizerModel"
 
-    documentFrequencies: Param[ModelHandle] = Param(undefined(), "documentFrequencies", "In how many texts of the fit each slot occurs: an Arrow IPC file with the columns `slot` (int32) and `documents` (int64) for the slots that occur, and the number of texts as `documents` and of slots as `numFeatures` in the schema's metadata. Without it the counts are not weighted.", Convert.file)
+    documentFrequencies: Param[ModelHandle] = Param(undefined(), "documentFrequencies", "In how many texts of the fit each slot occurs: an Arrow IPC file with the columns `slot` (int32) and `documents` (int64) for the slots that occur, and the number of texts as `documents` and of slots as `numFeatures` in the schema's metadata. Without it the counts are not weighted.", FILE.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -334,9 +334,9 @@ class MultiNGram(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "MultiNGram"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of lists of tokens. Reads: array. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of lists of n-grams to add. Must not be empty.", Convert.str)
-    lengths: Param[list[int]] = Param(undefined(), "lengths", "Numbers of tokens, in the order of their n-grams in the result. Must be between 1 and 1000.", Convert.int_list)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of lists of tokens. Reads: array. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of lists of n-grams to add. Must not be empty.", STR.accept)
+    lengths: Param[list[int]] = Param(undefined(), "lengths", "Numbers of tokens, in the order of their n-grams in the result. Must be between 1 and 1000.", INT_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -422,11 +422,11 @@ class PageSplitter(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "PageSplitter"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of texts. Reads: string. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of lists of pages to add. Must not be empty.", Convert.str)
-    maximumPageLength: Param[int] = Param(undefined(), "maximumPageLength", "Most characters of a page. Must be at least 1.", Convert.int)
-    minimumPageLength: Param[int] = Param(undefined(), "minimumPageLength", "Fewest characters of a page, but for the last one of a text. At most `maximumPageLength`. Must be at least 0.", Convert.int)
-    boundaryRegex: Param[str] = Param(undefined(), "boundaryRegex", "Regular expression, with Java's meaning, of what stands between words. Matches may be of any length.", Convert.str)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of texts. Reads: string. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of lists of pages to add. Must not be empty.", STR.accept)
+    maximumPageLength: Param[int] = Param(undefined(), "maximumPageLength", "Most characters of a page. Must be at least 1.", INT.accept)
+    minimumPageLength: Param[int] = Param(undefined(), "minimumPageLength", "Fewest characters of a page, but for the last one of a text. At most `maximumPageLength`. Must be at least 0.", INT.accept)
+    boundaryRegex: Param[str] = Param(undefined(), "boundaryRegex", "Regular expression, with Java's meaning, of what stands between words. Matches may be of any length.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -530,10 +530,10 @@ class TextPreprocessor(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "TextPreprocessor"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of texts. Reads: string. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of texts to add. Must not be empty.", Convert.str)
-    map: Param[dict[str, str]] = Param(undefined(), "map", "What to replace, and by what. No key may be empty or longer than 1,000 characters, and no two the same after `normFunc`.", Convert.str_map)
-    normFunc: Param[str] = Param(undefined(), "normFunc", "How keys and text are compared: as they are, or by their lower or upper case. Must be one of \"identity\", \"lowerCase\", \"upperCase\".", Convert.str)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of texts. Reads: string. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of texts to add. Must not be empty.", STR.accept)
+    map: Param[dict[str, str]] = Param(undefined(), "map", "What to replace, and by what. No key may be empty or longer than 1,000 characters, and no two the same after `normFunc`.", STR_MAP.accept)
+    normFunc: Param[str] = Param(undefined(), "normFunc", "How keys and text are compared: as they are, or by their lower or upper case. Must be one of \"identity\", \"lowerCase\", \"upperCase\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -622,10 +622,10 @@ class UnicodeNormalize(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "UnicodeNormalize"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of texts. Reads: string. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of normalized texts to add. Must not be empty.", Convert.str)
-    form: Param[str] = Param(undefined(), "form", "The normal form. Must be one of \"NFC\", \"NFD\", \"NFKC\", \"NFKD\".", Convert.str)
-    lower: Param[bool] = Param(undefined(), "lower", "Lower-case the normalized text.", Convert.bool)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of texts. Reads: string. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of normalized texts to add. Must not be empty.", STR.accept)
+    form: Param[str] = Param(undefined(), "form", "The normal form. Must be one of \"NFC\", \"NFD\", \"NFKC\", \"NFKD\".", STR.accept)
+    lower: Param[bool] = Param(undefined(), "lower", "Lower-case the normalized text.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -739,15 +739,15 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "HuggingFaceTokenizer"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the text column. Reads: string. Must not be empty.", Convert.str)
-    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The tokenizer.json, as the `tokenizers` library saves it and the Hugging Face hub has it beside a model: a path, bytes or a handle.", Convert.file)
-    inputIdsCol: Param[str] = Param(undefined(), "inputIdsCol", "Column for the numbers of the tokens in the vocabulary. Must not be empty.", Convert.str)
-    attentionMaskCol: Param[str] = Param(undefined(), "attentionMaskCol", "Column for the attention mask: 1 for a token, 0 for padding. Must not be empty.", Convert.str)
-    tokenTypeIdsCol: Param[str] = Param(undefined(), "tokenTypeIdsCol", "Column for the number of the sentence that each token belongs to, which BERT and its like read: 0 for all tokens of a single text. Models have the name `token_type_ids` for it. Unset: no such column. Must not be empty.", Convert.str)
-    maxLength: Param[int] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included. Unset: what the file says, if it says anything. Must be between 1 and 1048576.", Convert.int)
-    padding: Param[str] = Param(undefined(), "padding", "\"none\" leaves arrays as long as their texts; `\"max_length\"` fills each up to maxLength with the padding token. Must be one of \"none\", \"max_length\".", Convert.str)
-    truncation: Param[bool] = Param(undefined(), "truncation", "Cut texts of more than maxLength tokens, on the side that the file says, else at the end; otherwise they stay longer.", Convert.bool)
-    addSpecialTokens: Param[bool] = Param(undefined(), "addSpecialTokens", "Add the special tokens that the file names, such as `[CLS]` and `[SEP]`.", Convert.bool)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the text column. Reads: string. Must not be empty.", STR.accept)
+    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The tokenizer.json, as the `tokenizers` library saves it and the Hugging Face hub has it beside a model: a path, bytes or a handle.", FILE.accept)
+    inputIdsCol: Param[str] = Param(undefined(), "inputIdsCol", "Column for the numbers of the tokens in the vocabulary. Must not be empty.", STR.accept)
+    attentionMaskCol: Param[str] = Param(undefined(), "attentionMaskCol", "Column for the attention mask: 1 for a token, 0 for padding. Must not be empty.", STR.accept)
+    tokenTypeIdsCol: Param[str] = Param(undefined(), "tokenTypeIdsCol", "Column for the number of the sentence that each token belongs to, which BERT and its like read: 0 for all tokens of a single text. Models have the name `token_type_ids` for it. Unset: no such column. Must not be empty.", STR.accept)
+    maxLength: Param[int] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included. Unset: what the file says, if it says anything. Must be between 1 and 1048576.", INT.accept)
+    padding: Param[str] = Param(undefined(), "padding", "\"none\" leaves arrays as long as their texts; `\"max_length\"` fills each up to maxLength with the padding token. Must be one of \"none\", \"max_length\".", STR.accept)
+    truncation: Param[bool] = Param(undefined(), "truncation", "Cut texts of more than maxLength tokens, on the side that the file says, else at the end; otherwise they stay longer.", BOOL.accept)
+    addSpecialTokens: Param[bool] = Param(undefined(), "addSpecialTokens", "Add the special tokens that the file names, such as `[CLS]` and `[SEP]`.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -931,14 +931,14 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "TextEmbedder"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the text column. Reads: string. Must not be empty.", Convert.str)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", Convert.str)
-    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX model: a path, bytes, or a handle from `mmlrs.models`.", Convert.model)
-    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The model's tokenizer.json: a path, bytes or a handle.", Convert.file)
-    pooling: Param[str] = Param(undefined(), "pooling", "How the hidden states of a text's tokens become one vector: \"mean\" of all tokens, \"cls\" for the first one, \"max\" for the largest value of each slot. Has no part where the model's output is an embedding already. Must be one of \"mean\", \"cls\", \"max\".", Convert.str)
-    normalize: Param[bool] = Param(undefined(), "normalize", "Scale each vector to Euclidean length 1, so that dot products are cosines.", Convert.bool)
-    maxLength: Param[int] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens than the model has positions for is an error, raised before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", Convert.int)
-    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.", Convert.str)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the text column. Reads: string. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX model: a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The model's tokenizer.json: a path, bytes or a handle.", FILE.accept)
+    pooling: Param[str] = Param(undefined(), "pooling", "How the hidden states of a text's tokens become one vector: \"mean\" of all tokens, \"cls\" for the first one, \"max\" for the largest value of each slot. Has no part where the model's output is an embedding already. Must be one of \"mean\", \"cls\", \"max\".", STR.accept)
+    normalize: Param[bool] = Param(undefined(), "normalize", "Scale each vector to Euclidean length 1, so that dot products are cosines.", BOOL.accept)
+    maxLength: Param[int] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens than the model has positions for is an error, raised before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", INT.accept)
+    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...

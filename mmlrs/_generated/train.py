@@ -17,8 +17,9 @@ from mmlrs._generated.shared import (
     HasTrainedParams,
     HasTrainParams,
 )
-from mmlrs._params import Convert, Param, Params, undefined
+from mmlrs._pyspark import Params
 from mmlrs.base import Estimator, NativeTransformer, PythonModel, PythonTransformer
+from mmlrs.params import BOOL, INT, STR, VALUE_LIST, Param, undefined
 
 __all__ = [
     "TrainClassifier", "TrainedClassifierModel", "TrainRegressor", "TrainedRegressorModel", "ComputeModelStatistics",
@@ -93,8 +94,8 @@ class TrainClassifier(Estimator, HasTrainParams):
     __module__ = "mmlrs.train"
     _stage: ClassVar[str] = "TrainClassifier"
 
-    reindexLabel: Param[bool] = Param(undefined(), "reindexLabel", "Index the labels; otherwise they must be the numbers 0, 1, 2, ... already.", Convert.bool)
-    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of their classes; when not set, those that occur, ascending. Must not be empty.", Convert.value_list)
+    reindexLabel: Param[bool] = Param(undefined(), "reindexLabel", "Index the labels; otherwise they must be the numbers 0, 1, 2, ... already.", BOOL.accept)
+    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of their classes; when not set, those that occur, ascending. Must not be empty.", VALUE_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -171,7 +172,7 @@ class TrainedClassifierModel(PythonModel, HasTrainedParams):
     __module__ = "mmlrs.train"
     _stage: ClassVar[str] = "TrainedClassifierModel"
 
-    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of their classes; not set where the label column holds the numbers of the classes. Must not be empty.", Convert.value_list)
+    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of their classes; not set where the label column holds the numbers of the classes. Must not be empty.", VALUE_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -404,14 +405,14 @@ class ComputeModelStatistics(PythonTransformer, HasOptionalLabelCol, HasOptional
     __module__ = "mmlrs.train"
     _stage: ClassVar[str] = "ComputeModelStatistics"
 
-    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "What to tell: the metrics of \"classification\" or of \"regression\", \"all\" for those that the columns' metadata ask for, or one metric. Must be one of \"all\", \"classification\", \"regression\", \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", Convert.str)
-    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.", Convert.str)
-    scoresCol: Param[str] = Param(undefined(), "scoresCol", "Name of the column of scores: vectors of one score for each class, or numbers, the score of the second of two classes. Probabilities give `log_loss` too. When not set, from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", Convert.str)
-    scoredLabelsCol: Param[str] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions; when not set, from the columns' metadata. Must not be empty.", Convert.str)
-    weightCol: Param[str] = Param(undefined(), "weightCol", "Name of the column of weights, at least 0; all rows weigh the same when not set. Reads: number. Must not be empty.", Convert.str)
-    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, in the order that the column's type declares (a category of pandas, for instance), else ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column is marked as nominal, as that of a model of Spark ML is; otherwise they are labels. Must not be empty.", Convert.value_list)
-    curvePoints: Param[int] = Param(undefined(), "curvePoints", "About how many points the curve has at most. Must be between 2 and 1000000.", Convert.int)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row in which a label, prediction, score or weight is null or NaN, or whose label is none of `labels`: \"error\" fails with one error that names stage, column, row and cause; \"skip\" leaves the row out. Must be one of \"error\", \"skip\".", Convert.str)
+    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "What to tell: the metrics of \"classification\" or of \"regression\", \"all\" for those that the columns' metadata ask for, or one metric. Must be one of \"all\", \"classification\", \"regression\", \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", STR.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.", STR.accept)
+    scoresCol: Param[str] = Param(undefined(), "scoresCol", "Name of the column of scores: vectors of one score for each class, or numbers, the score of the second of two classes. Probabilities give `log_loss` too. When not set, from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", STR.accept)
+    scoredLabelsCol: Param[str] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions; when not set, from the columns' metadata. Must not be empty.", STR.accept)
+    weightCol: Param[str] = Param(undefined(), "weightCol", "Name of the column of weights, at least 0; all rows weigh the same when not set. Reads: number. Must not be empty.", STR.accept)
+    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, in the order that the column's type declares (a category of pandas, for instance), else ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column is marked as nominal, as that of a model of Spark ML is; otherwise they are labels. Must not be empty.", VALUE_LIST.accept)
+    curvePoints: Param[int] = Param(undefined(), "curvePoints", "About how many points the curve has at most. Must be between 2 and 1000000.", INT.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row in which a label, prediction, score or weight is null or NaN, or whose label is none of `labels`: \"error\" fails with one error that names stage, column, row and cause; \"skip\" leaves the row out. Must be one of \"error\", \"skip\".", STR.accept)
 
     @by_name
     def __init__(
@@ -533,11 +534,11 @@ class ComputePerInstanceStatistics(NativeTransformer, HasOptionalLabelCol, HasRo
     __module__ = "mmlrs.train"
     _stage: ClassVar[str] = "ComputePerInstanceStatistics"
 
-    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "What was predicted; \"all\" asks the columns' metadata. Must be one of \"all\", \"classification\", \"regression\".", Convert.str)
-    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.", Convert.str)
-    scoresCol: Param[str] = Param(undefined(), "scoresCol", "Classification: name of the column of probabilities, vectors of one for each class, or numbers, that of the second of two classes. When not set, from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", Convert.str)
-    scoredLabelsCol: Param[str] = Param(undefined(), "scoredLabelsCol", "Regression: name of the column of predictions; when not set, from the columns' metadata. Reads: number. Must not be empty.", Convert.str)
-    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "Classification: the values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, those that occur, in the order that the column's type declares, else ascending. Must not be empty.", Convert.value_list)
+    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "What was predicted; \"all\" asks the columns' metadata. Must be one of \"all\", \"classification\", \"regression\".", STR.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.", STR.accept)
+    scoresCol: Param[str] = Param(undefined(), "scoresCol", "Classification: name of the column of probabilities, vectors of one for each class, or numbers, that of the second of two classes. When not set, from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", STR.accept)
+    scoredLabelsCol: Param[str] = Param(undefined(), "scoredLabelsCol", "Regression: name of the column of predictions; when not set, from the columns' metadata. Reads: number. Must not be empty.", STR.accept)
+    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "Classification: the values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, those that occur, in the order that the column's type declares, else ascending. Must not be empty.", VALUE_LIST.accept)
 
     @by_name
     def __init__(

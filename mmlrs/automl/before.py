@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mmlrs._params import stages_in
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError
+from mmlrs.params.stages import stages_in
 from mmlrs.train.kinds import check_learner, inside, kind_of, predictor, value_of
 from mmlrs.train.learners import TrainClassifier, TrainedClassifierModel, Trainer
 from mmlrs.train.statistics import METRICS

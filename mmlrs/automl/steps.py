@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmlrs._params import Params, stages_in
+from mmlrs._pyspark import Params
 from mmlrs.automl.trials import Trial, configured
+from mmlrs.params.stages import stages_in
 from mmlrs.train.learners import Prepared, Trainer
 from mmlrs.train.wiring import every
 

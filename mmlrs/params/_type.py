@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mmlrs._messages import shown
-from mmlrs._pyspark import Params
+from mmlrs._pyspark import Param, Params
 from mmlrs.errors import InvalidParamError, IoError, MmlrsError
 
-__all__ = ["Loading", "ParamType", "Saving", "argument", "must_be", "refused"]
+__all__ = ["Loading", "ParamType", "Saving", "argument", "must_be", "refused", "type_of", "undefined"]
 
 T = TypeVar("T")
 
@@ -35,15 +35,12 @@ class Saving:
         What begins an error: stage and param.
     stage : object
         The stage that is saved.
-    name : str
-        The param.
     blobs : dict of bytes
         Content by its SHA-256 that is saved beside the metadata.
     """
 
     where: str
     stage: Any
-    name: str
     blobs: dict[str, bytes]
 
 
@@ -74,8 +71,8 @@ class ParamType(Generic[T]):
 
     #: The name of the type in descriptors.
     name: ClassVar[str]
-    #: Whether the metadata of a saved stage hold the value itself.
-    in_metadata: ClassVar[bool] = True
+    #: Whether the values are JSON, as the native core and the metadata of a saved stage hold them.
+    is_json: ClassVar[bool] = True
 
     def accept(self, value: Any) -> T:
         """Return a value that a user gives as one of the type.
@@ -133,3 +130,27 @@ def argument(owner: str, name: str, kind: ParamType[T], value: Any) -> T:
         raise
     except TypeError as error:
         raise InvalidParamError(f"{owner}: param `{name}` {error}") from None
+
+
+class _Foreign(ParamType[Any]):
+    """The type of a param that a user declares with a converter of pyspark or of their own."""
+
+    name = "foreign"
+
+    def __init__(self, converter: Callable[[Any], Any]) -> None:
+        self._converter = converter
+
+    def accept(self, value: Any) -> Any:
+        """Accept what the converter does."""
+        return self._converter(value)
+
+
+def type_of(param: Param[Any]) -> ParamType[Any]:
+    """Return the type of a param, whose converter is `accept` of it."""
+    kind = getattr(param.typeConverter, "__self__", None)
+    return kind if isinstance(kind, ParamType) else _Foreign(param.typeConverter)
+
+
+def undefined() -> Any:
+    """Return the parent of a param that belongs to a class, not yet to a stage."""
+    return Params._dummy()

@@ -26,7 +26,7 @@ class FileType(ParamType[ModelHandle]):
     """A file: a path, a URI, bytes or a handle."""
 
     name = "file"
-    in_metadata = False
+    is_json = False
 
     def accept(self, value: Any) -> ModelHandle:
         """Accept a path, a URI, bytes, an ONNX ModelProto or a handle."""
@@ -34,7 +34,7 @@ class FileType(ParamType[ModelHandle]):
 
     def to_core(self, value: ModelHandle) -> dict[str, str]:
         """Return the place or the SHA-256 of the content."""
-        return value.reference
+        return {"path": value.path} if value.path is not None else {"sha256": value.sha256 or ""}
 
     def from_core(self, value: Any) -> ModelHandle | None:
         """Return the handle of content that the native core names."""
@@ -70,7 +70,7 @@ class ModelType(FileType):
     name = "model"
 
     def _content(self, value: ModelHandle) -> tuple[str, bytes]:
-        blob = _native.self_contained(json.dumps(value.reference))
+        blob = _native.self_contained(json.dumps(self.to_core(value)))
         data = _native.get_blob(blob.sha256)
         if data is None:
             raise IoError(f"the model with SHA-256 {blob.sha256} is not in this process")

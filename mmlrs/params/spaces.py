@@ -7,18 +7,29 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mmlrs.errors import InvalidParamError
-from mmlrs.params._type import ParamType, Saving, must_be, refused
+from mmlrs.params._type import ParamType, Saving, must_be, refused, type_of
+from mmlrs.params.stages import stages_in
 
 if TYPE_CHECKING:
-    from mmlrs.automl.spaces import ParamSpace
+    from mmlrs.automl.spaces import ParamSpace, TunedParam
 
-__all__ = ["PARAM_SPACE"]
+__all__ = ["PARAM_SPACE", "not_in_metadata"]
+
+
+def not_in_metadata(stage: Any, tuned: TunedParam) -> str | None:
+    """Return why the values of a hyper-parameter have no form in the metadata, or None where they have one."""
+    for owner in stages_in(stage):
+        known = owner.uid == tuned.stage and owner.hasParam(tuned.param)
+        if known and not type_of(owner.getParam(tuned.param)).is_json:
+            return "are models, files, functions or stages, which a saved space does not hold"
+    return None
 
 
 class ParamSpaceType(ParamType["ParamSpace"]):
     """A `GridSpace` or a `RandomSpace`."""
 
     name = "param_space"
+    is_json = False
 
     def accept(self, value: Any) -> ParamSpace:
         """Accept a space, or what its `to_json` gives."""
@@ -38,7 +49,7 @@ class ParamSpaceType(ParamType["ParamSpace"]):
         """Return the space, whose values must have a form in JSON."""
         for tuned in value.hyperparams:
             where = f"{saving.where}: the values of {tuned.owner}.{tuned.param} cannot be saved"
-            cause = tuned.not_in_metadata(saving.stage)
+            cause = not_in_metadata(saving.stage, tuned)
             if cause is not None:
                 raise InvalidParamError(f"{where}: they {cause}")
             try:

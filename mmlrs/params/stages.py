@@ -68,7 +68,7 @@ class StageType(ParamType[Params]):
     """A stage of mmlrs, of Spark ML, or of a user."""
 
     name = "stage"
-    in_metadata = False
+    is_json = False
 
     def accept(self, value: Any) -> Params:
         """Accept a stage, or a map of its class, one of mmlrs or of Spark ML, and its params."""
@@ -110,7 +110,7 @@ class StageListType(ParamType[list[Params]]):
     """Sequences of stages."""
 
     name = "stage_list"
-    in_metadata = False
+    is_json = False
 
     def accept(self, value: Any) -> list[Params]:
         """Accept a sequence of stages, each as `StageType` accepts it."""

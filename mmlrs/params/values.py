@@ -26,6 +26,7 @@ __all__ = [
     "items_of",
 ]
 
+
 def items_of(value: Any) -> list[Any] | None:
     """Return the items of a list, a tuple, an array of NumPy or Arrow, or a column or index of pandas or polars."""
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):

@@ -6,12 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmlrs._callables import name_of
 from mmlrs._generated import stages as _generated
 from mmlrs._messages import shown
 from mmlrs.engine.ddl import arrow_type
 from mmlrs.engine.table import batches_of
 from mmlrs.errors import DecodeError, ExecutionError, InvalidParamError, SchemaMismatchError
+from mmlrs.params.functions import name_of
 
 __all__ = ["Lambda", "UDFTransformer"]
 

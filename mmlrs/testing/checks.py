@@ -15,9 +15,8 @@ import pyarrow as pa
 import mmlrs.engine.table as tables
 from mmlrs import _native
 from mmlrs._allowed import allow_functions
-from mmlrs._callables import name_of
 from mmlrs._messages import shown
-from mmlrs._params import Params, stages_in
+from mmlrs._pyspark import Params
 from mmlrs.base import (
     Estimator,
     NativeEstimator,
@@ -30,6 +29,8 @@ from mmlrs.base import (
 )
 from mmlrs.engine.bridge import collect, to_spark
 from mmlrs.errors import ColumnNotFoundError, InvalidParamError, SchemaMismatchError
+from mmlrs.params.functions import name_of
+from mmlrs.params.stages import stages_in
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

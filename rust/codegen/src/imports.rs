@@ -16,7 +16,7 @@ const WORDS: &[(&str, &str)] = &[
     ("ModelHandle", "mmlrs.models"),
     ("ModelLike", "mmlrs.models"),
     ("ParamSpace", SPACES),
-    ("Params", "mmlrs._params"),
+    ("Params", "mmlrs._pyspark"),
     ("Sequence", "collections.abc"),
 ];
 
@@ -36,7 +36,7 @@ impl Imports {
     /// What the declaration of a param needs.
     pub fn declaration(&mut self, param: &ParamSpec) {
         self.annotation(&held(param));
-        self.names("mmlrs._params", &["Convert", "Param", "undefined"]);
+        self.names("mmlrs.params", &[&param.ty.name().to_uppercase(), "Param", "undefined"]);
     }
 
     /// What the setter and the getter of a param need.

@@ -76,10 +76,10 @@ fn header(name: &str, base: &str, mixins: &[String]) -> String {
 /// The param as an attribute of the class.
 pub fn declaration(param: &ParamSpec, doc: &str) -> String {
     format!(
-        "    {name}: Param[{ty}] = Param(undefined(), {name:?}, {doc:?}, Convert.{convert})\n",
+        "    {name}: Param[{ty}] = Param(undefined(), {name:?}, {doc:?}, {constant}.accept)\n",
         name = param.name,
         ty = held(param),
-        convert = param.ty.name(),
+        constant = param.ty.name().to_uppercase(),
     )
 }
 
