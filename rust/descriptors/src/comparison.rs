@@ -1,18 +1,8 @@
 //! Choice of models and of their hyper-parameters.
 
-mod best_model;
-mod find_best_model;
-mod tune_hyperparameters;
-mod tune_hyperparameters_model;
-
 use mmlrs_core::{FileSource, StageRef};
 use mmlrs_macros::ParamGroup;
 use serde_json::{Value, json};
-
-pub use best_model::BestModel;
-pub use find_best_model::FindBestModel;
-pub use tune_hyperparameters::TuneHyperparameters;
-pub use tune_hyperparameters_model::TuneHyperparametersModel;
 
 /// How models are compared.
 #[derive(Debug, Clone, ParamGroup)]
@@ -59,12 +49,12 @@ pub struct ChosenParams {
 }
 
 /// A stage that gives predictions without having learnt: a column under another name.
-fn renaming(column: &str) -> Value {
+pub fn renaming(column: &str) -> Value {
     json!({"class": "mmlrs.stages.RenameColumn", "params": {"inputCol": column, "outputCol": "prediction"}})
 }
 
 /// Params of a model that was chosen, for samples.
-fn chosen_sample() -> Value {
+pub fn chosen_sample() -> Value {
     json!({
         "bestModel": renaming("score"),
         "evaluationMetric": "accuracy",

@@ -1,17 +1,7 @@
 //! Training on raw tables.
 
-mod train_classifier;
-mod train_regressor;
-mod trained_classifier_model;
-mod trained_regressor_model;
-
 use mmlrs_core::StageRef;
 use mmlrs_macros::ParamGroup;
-
-pub use train_classifier::TrainClassifier;
-pub use train_regressor::TrainRegressor;
-pub use trained_classifier_model::TrainedClassifierModel;
-pub use trained_regressor_model::TrainedRegressorModel;
 
 /// What both trainers have in common.
 #[derive(Debug, Clone, ParamGroup)]

@@ -129,5 +129,5 @@ pub fn portable_blobs(py: Python<'_>, stage: &str, uid: &str, values: &str) -> P
 /// A tiny model for tests and examples: input `x` of four floats, tensors `features` and `scores`.
 #[pyfunction]
 pub fn sample_model(py: Python<'_>) -> Bound<'_, PyBytes> {
-    PyBytes::new(py, &mmlrs_model::sample_model())
+    PyBytes::new(py, &mmlrs_model::sample::sample_model())
 }

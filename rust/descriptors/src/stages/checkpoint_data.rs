@@ -4,7 +4,7 @@ use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::sample_data::plain_rows;
+use crate::sample::plain_rows;
 
 /// Cuts the plan: what was computed up to here is stored, and later passes start from there.
 ///

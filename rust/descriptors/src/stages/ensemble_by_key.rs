@@ -4,7 +4,7 @@ use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::sample_data::plain_rows;
+use crate::sample::plain_rows;
 
 /// Averages columns over the rows that have the same key, such as the scores of several pictures of one animal.
 ///

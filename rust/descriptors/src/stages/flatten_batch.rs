@@ -4,7 +4,7 @@ use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::sample_data::list_rows;
+use crate::sample::list_rows;
 
 /// Makes rows of batches: the inverse of the mini-batch stages.
 ///

@@ -4,7 +4,7 @@ use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::sample_data::image_rows;
+use crate::sample::image_rows;
 
 /// Adds flipped copies of every image: the union of the original rows and one copy of them per flip.
 ///

@@ -4,7 +4,7 @@ use mmlrs_core::{FunctionRef, HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::sample_data::plain_rows;
+use crate::sample::plain_rows;
 
 /// Runs a Python function on the whole dataset: any step of a pipeline for which there is no stage.
 ///

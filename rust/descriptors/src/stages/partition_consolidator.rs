@@ -4,7 +4,7 @@ use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::sample_data::plain_rows;
+use crate::sample::plain_rows;
 
 /// Merges the partitions into few, so that few tasks run at a time: for work that is rate-limited.
 ///

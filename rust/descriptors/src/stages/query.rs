@@ -4,7 +4,7 @@ use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::sample_data::plain_rows;
+use crate::sample::plain_rows;
 
 /// Runs a SQL statement on the rows, which it calls `__THIS__`, as Spark ML's `SQLTransformer` does.
 ///

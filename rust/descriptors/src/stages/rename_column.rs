@@ -4,7 +4,7 @@ use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::sample_data::plain_rows;
+use crate::sample::plain_rows;
 
 /// Gives a column another name; its place and its metadata stay.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]

@@ -4,7 +4,7 @@ use mmlrs_core::{FunctionRef, HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::sample_data::plain_rows;
+use crate::sample::plain_rows;
 
 /// Adds a column that a Python function computes from the values of each row.
 ///

@@ -57,6 +57,15 @@ impl Class {
     }
 }
 
+/// What is wrong with a cell that has no value.
+pub const MISSING: &str = "is null or NaN";
+
+/// What is wrong with a label that is none of the given ones.
+pub fn unseen(array: &ArrayRef, row: usize) -> String {
+    let shown = arrow_cast::display::array_value_to_string(array, row).unwrap_or_default();
+    format!("has the value {shown}, which is none of the labels")
+}
+
 /// A cell of a column of classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell {

@@ -1,14 +1,5 @@
 //! `ComputeModelStatistics`: how good predictions are.
 
-mod classes;
-mod classification;
-mod kinds;
-mod per_instance;
-mod ranking;
-mod regression;
-mod scored;
-mod scores;
-
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, Sample, ValueList, fatal};
@@ -17,15 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::attributes::{attributes_of, declared_values};
+use crate::metrics::classes::{Cell, Class, MISSING, class_of, unseen};
+use crate::metrics::classification::Counts;
+use crate::metrics::kinds::Kind;
+use crate::metrics::regression::Errors;
+use crate::metrics::scored::Batch;
+use crate::metrics::scores::Scores;
 use crate::numbers::doubles;
-use classes::{Cell, Class, class_of};
-use classification::Counts;
-use kinds::Kind;
-use regression::Errors;
-use scored::Batch;
-use scores::Scores;
-
-pub use per_instance::ComputePerInstanceStatistics;
 
 /// The metrics of regression, by the names that users write.
 const OF_REGRESSION: [&str; 5] = ["regression", "mse", "rmse", "r2", "mae"];
@@ -273,8 +262,6 @@ impl ComputeModelStatistics {
     }
 }
 
-const MISSING: &str = "is null or NaN";
-
 /// The predictions of a batch.
 struct Predictions<'a> {
     column: &'a str,
@@ -287,12 +274,6 @@ impl Predictions<'_> {
     fn flaw(&self, row: usize) -> String {
         if self.cells[row] == Cell::Missing { MISSING.to_owned() } else { unseen(&self.array, row) }
     }
-}
-
-/// What is wrong with a label that is none of the given ones.
-fn unseen(array: &ArrayRef, row: usize) -> String {
-    let shown = arrow_cast::display::array_value_to_string(array, row).unwrap_or_default();
-    format!("has the value {shown}, which is none of the labels")
 }
 
 impl Fit for ComputeModelStatistics {

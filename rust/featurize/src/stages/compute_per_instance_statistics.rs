@@ -11,9 +11,9 @@ use mmlrs_core::{
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::classes::{Cell, Classes};
-use super::kinds::Kind;
-use super::scores::{Scores, negative_log, probability_of};
+use crate::metrics::classes::{Cell, Classes, MISSING, unseen};
+use crate::metrics::kinds::Kind;
+use crate::metrics::scores::{Scores, negative_log, probability_of};
 use crate::numbers::doubles;
 
 /// Tells how far off each prediction is.
@@ -82,10 +82,10 @@ impl ComputePerInstanceStatistics {
         for row in 0..truth.len() {
             let missing = |values: &Float64Array| values.is_null(row) || values.value(row).is_nan();
             let error = if missing(&truth) {
-                rejects.reject_cell(row, label.0, super::MISSING)?;
+                rejects.reject_cell(row, label.0, MISSING)?;
                 None
             } else if missing(&predicted) {
-                rejects.reject_cell(row, prediction.0, super::MISSING)?;
+                rejects.reject_cell(row, prediction.0, MISSING)?;
                 None
             } else {
                 Some(truth.value(row) - predicted.value(row))
@@ -106,9 +106,9 @@ impl ComputePerInstanceStatistics {
         let mut losses = Float64Builder::with_capacity(cells.len());
         for (row, cell) in cells.into_iter().enumerate() {
             let probability = match (cell, scores_of.at(row)) {
-                (Cell::Missing, _) => Err((label.0, super::MISSING.to_owned())),
-                (Cell::Unseen, _) => Err((label.0, super::unseen(label.1, row))),
-                (_, None) => Err((scores.0, super::MISSING.to_owned())),
+                (Cell::Missing, _) => Err((label.0, MISSING.to_owned())),
+                (Cell::Unseen, _) => Err((label.0, unseen(label.1, row))),
+                (_, None) => Err((scores.0, MISSING.to_owned())),
                 (Cell::Class(class), Some(score)) => match probability_of(classes.class(class), score, told) {
                     Ok(Some(probability)) => Ok(probability),
                     Ok(None) => Err((scores.0, "holds no probabilities".to_owned())),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Schema};
-use mmlrs_core::{Column, Context, Error, HandleInvalid, Materialized, NativeColumn, Result, types};
+use mmlrs_core::{Block, Column, Context, Error, HandleInvalid, Materialized, NativeColumn, Result, types};
 
 use crate::ops::Op;
 use crate::options::DecodeOptions;
@@ -103,6 +103,12 @@ impl NativeColumn for ImageColumn {
     fn as_any(&self) -> &dyn std::any::Any {
         self
     }
+}
+
+/// The image column a stage reads, with origins from another column if one is named.
+pub fn input_images(block: &Block, name: &str, origins: Option<&str>, cx: Context) -> Result<ImageColumn> {
+    let origins = origins.map(|column| block.column(column)?.to_arrow(&cx)).transpose()?;
+    ImageColumn::from_column(name, block.column(name)?, origins.as_ref())
 }
 
 /// Can a column of this type hold images?

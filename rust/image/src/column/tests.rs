@@ -7,7 +7,7 @@ use mmlrs_core::{ErrorKind, ThreadBudget};
 
 use super::*;
 use crate::ops::{Interpolation, Resize, ResizeTo};
-use crate::testing::{image_batch, jpeg_with_orientation, sample_bytes};
+use crate::sample::{image_batch, jpeg_with_orientation, sample_bytes};
 
 fn cx(threads: usize) -> Context {
     Context { threads: ThreadBudget::new(threads) }

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::info::{Dim, ModelInfo, ValueInfo, ValueKind};
+use crate::graph::dim::Dim;
+use crate::graph::info::{ModelInfo, ValueInfo, ValueKind};
 
 /// The batch axes that a graph declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +135,7 @@ fn words(name: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::element::Element;
+    use crate::graph::element::Element;
 
     /// `"seq batch 3"`; `?` is an unnamed open dimension.
     fn value(name: &str, shape: &str) -> ValueInfo {

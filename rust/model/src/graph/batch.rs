@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use onnx_protobuf::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 
-use crate::info::ModelInfo;
-use crate::proto::{attribute, constant_names, int64_tensor, int64_values};
+use crate::graph::info::ModelInfo;
+use crate::graph::proto::{attribute, constant_names, int64_tensor, int64_values};
 
 /// The symbol that stands for the batch.
 const BATCH: &str = "mmlrs_batch";
@@ -163,7 +163,7 @@ fn node_reads(node: &NodeProto, data: &HashSet<String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::info::Dim;
+    use crate::graph::dim::Dim;
 
     #[test]
     fn a_fixed_batch_is_found_only_when_the_inputs_agree() {
@@ -171,7 +171,7 @@ mod tests {
             let inputs = dims.iter().enumerate().map(|(i, shape)| {
                 let shape: Vec<Dim> =
                     shape.iter().map(|d| if *d > 0 { Dim::Fixed(*d as usize) } else { Dim::Any }).collect();
-                crate::proto::tensor_info(&format!("x{i}"), crate::Element::F32, Some(&shape))
+                crate::graph::proto::tensor_info(&format!("x{i}"), crate::Element::F32, Some(&shape))
             });
             let graph = GraphProto { input: inputs.collect(), ..GraphProto::default() };
             ModelInfo::from_proto(&ModelProto { graph: Some(graph).into(), ..ModelProto::default() })

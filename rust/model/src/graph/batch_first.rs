@@ -5,7 +5,7 @@ use onnx_protobuf::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, ValueInfoProto,
 };
 
-use crate::proto::{constant_names, ints, node};
+use crate::graph::proto::{constant_names, ints, node};
 
 /// Where the batch is in a tensor of so many dimensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use mmlrs_core::{Error, Result, edit_distance};
 use onnx_protobuf::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 
-use crate::info::ModelInfo;
-use crate::proto::constant_names;
+use crate::graph::info::ModelInfo;
+use crate::graph::proto::constant_names;
 
 /// Leaves of `model` what computes `fetches`, which become its outputs in that order. Nodes, weights and inputs that
 /// none of them needs are dropped.
@@ -126,10 +126,10 @@ mod tests {
     use onnx_protobuf::{AttributeProto, Message, attribute_proto::AttributeType};
 
     use super::*;
-    use crate::proto::{float_tensor, node};
+    use crate::graph::proto::{float_tensor, node};
 
     fn sample() -> ModelProto {
-        ModelProto::parse_from_bytes(&crate::sample_model()).expect("the sample parses")
+        ModelProto::parse_from_bytes(&crate::sample::sample_model()).expect("the sample parses")
     }
 
     fn cut(fetches: &[&str]) -> Result<ModelProto> {

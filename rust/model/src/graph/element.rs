@@ -1,6 +1,7 @@
 //! The element types a tensor can have, and what each becomes in Arrow.
 
 use arrow_schema::DataType;
+use ort::value::TensorElementType;
 
 /// The element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,6 +87,27 @@ impl Element {
     /// The ONNX `TensorProto.DataType`.
     pub fn onnx(self) -> i32 {
         TABLE.iter().find(|(element, ..)| *element == self).map_or(0, |(_, code, _)| *code)
+    }
+
+    /// The element type of a tensor of the runtime.
+    pub fn from_runtime(ty: TensorElementType) -> Option<Self> {
+        Some(match ty {
+            TensorElementType::Float32 => Self::F32,
+            TensorElementType::Float64 => Self::F64,
+            TensorElementType::Float16 => Self::F16,
+            TensorElementType::Bfloat16 => Self::Bf16,
+            TensorElementType::Int8 => Self::I8,
+            TensorElementType::Int16 => Self::I16,
+            TensorElementType::Int32 => Self::I32,
+            TensorElementType::Int64 => Self::I64,
+            TensorElementType::Uint8 => Self::U8,
+            TensorElementType::Uint16 => Self::U16,
+            TensorElementType::Uint32 => Self::U32,
+            TensorElementType::Uint64 => Self::U64,
+            TensorElementType::Bool => Self::Bool,
+            TensorElementType::String => Self::Str,
+            _ => return None,
+        })
     }
 
     /// The name that `NumPy` has for it.

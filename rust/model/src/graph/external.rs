@@ -159,11 +159,11 @@ mod tests {
     use onnx_protobuf::Message;
 
     use super::*;
-    use crate::proto::entry;
+    use crate::graph::proto::entry;
 
     /// The sample model with the weights of its first layer in `location`.
     fn external_model(location: &str) -> ModelProto {
-        let mut model = ModelProto::parse_from_bytes(&crate::sample_model()).expect("the sample parses");
+        let mut model = ModelProto::parse_from_bytes(&crate::sample::sample_model()).expect("the sample parses");
         let tensor = &mut model.graph.as_mut().expect("a graph").initializer[0];
         tensor.float_data.clear();
         tensor.raw_data.clear();
@@ -202,10 +202,10 @@ mod tests {
         let folder = folder("run");
         let mut model = external_model("weights.bin");
         let root = resolve_up_to(&mut model, Some(&folder.join("m.onnx")), 100).expect("a folder");
-        let content = crate::prepared::Content::Bytes(model.write_to_bytes().expect("bytes").into());
+        let content = crate::graph::prepared::Content::Bytes(model.write_to_bytes().expect("bytes").into());
         let options = crate::SessionOptions::plain();
-        assert!(crate::session::open(&content, root.as_deref(), options).is_ok());
-        assert!(crate::session::open(&content, None, options).is_err());
+        assert!(crate::runtime::session::open(&content, root.as_deref(), options).is_ok());
+        assert!(crate::runtime::session::open(&content, None, options).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use onnx_protobuf::{GraphProto, NodeProto};
 
-use crate::proto::constant_names;
+use crate::graph::proto::constant_names;
 
 /// Operations that only reshape, scale or repeat what comes in: the way back from the output passes through them.
 const PASSING: [&str; 21] = [
@@ -74,11 +74,11 @@ mod tests {
     use onnx_protobuf::{Message, ModelProto};
 
     use super::*;
-    use crate::proto::{float_tensor, node};
+    use crate::graph::proto::{float_tensor, node};
 
     #[test]
     fn the_features_of_the_sample_are_what_its_last_layer_reads() {
-        let model = ModelProto::parse_from_bytes(&crate::sample_model()).expect("the sample parses");
+        let model = ModelProto::parse_from_bytes(&crate::sample::sample_model()).expect("the sample parses");
         assert_eq!(feature_tensor(&model.graph, "scores", 1).as_deref(), Some("features"));
         assert_eq!(feature_tensor(&model.graph, "scores", 2).as_deref(), Some("x"));
         assert_eq!(feature_tensor(&model.graph, "scores", 3), None);

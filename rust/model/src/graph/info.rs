@@ -4,34 +4,14 @@ use mmlrs_core::{Error, Result};
 use onnx_protobuf::{ModelProto, TypeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 use serde_json::{Value, json};
 
-use crate::element::{Element, unreadable};
-use crate::proto::constant_names;
+use crate::graph::dim::Dim;
+use crate::graph::element::{Element, unreadable};
+use crate::graph::proto::constant_names;
 
 /// Most dimensions of an input or output: Arrow allows 64 nested types, and columns may be within others.
 const MAX_RANK: usize = 32;
 /// Most values in a row of an input or output, as far as the shape is declared: those of one list of Arrow.
 const MAX_ROW_VALUES: usize = i32::MAX as usize;
-
-/// One dimension of a shape.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Dim {
-    /// Always this size.
-    Fixed(usize),
-    /// Any size; dimensions of the same name have the same size.
-    Symbol(String),
-    /// Any size.
-    Any,
-}
-
-impl Dim {
-    /// The size, if it is fixed.
-    pub fn size(&self) -> Option<usize> {
-        match self {
-            Self::Fixed(n) => Some(*n),
-            _ => None,
-        }
-    }
-}
 
 /// The kind of value that a model input or output holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,16 +114,6 @@ impl ValueKind {
             Self::Map(key, value) => format!("map({}, {})", key.name(), value.name()),
             Self::Sequence(inner) => format!("sequence({})", inner.words()),
             Self::Other(words) => words.clone(),
-        }
-    }
-}
-
-impl std::fmt::Display for Dim {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Fixed(n) => write!(f, "{n}"),
-            Self::Symbol(name) => f.write_str(name),
-            Self::Any => f.write_str("?"),
         }
     }
 }

@@ -7,8 +7,8 @@ use onnx_protobuf::{
     ValueInfoProto, attribute_proto::AttributeType, tensor_shape_proto::Dimension, type_proto,
 };
 
-use crate::element::Element;
-use crate::info::Dim;
+use crate::graph::dim::Dim;
+use crate::graph::element::Element;
 
 /// Names of the initializers. Models of IR version 3 list them among the graph inputs too.
 pub fn constant_names(graph: &GraphProto) -> HashSet<&str> {

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn truncated_empty_and_foreign_bytes_are_one_clear_error() {
-        let model = crate::sample_model();
+        let model = crate::sample::sample_model();
         for bytes in [&model[..model.len() / 2], &[][..], b"not an ONNX model at all", &model[..6]] {
             let error = parse(bytes, "`m.onnx`").err().map(|e| e.to_string()).unwrap_or_default();
             assert!(error.contains("`m.onnx`") && error.contains("ONNX model"), "{error}");

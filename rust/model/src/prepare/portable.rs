@@ -3,9 +3,9 @@
 use mmlrs_core::{Error, ModelSource, Result, put_blob};
 use onnx_protobuf::Message;
 
-use crate::external;
-use crate::prepared::Prepared;
-use crate::source::load;
+use crate::graph::external;
+use crate::graph::prepared::Prepared;
+use crate::graph::source::load;
 
 /// The prepared model as stored bytes. One whose weights are too large for one message stays where it is: its path must
 /// then mean the same to every process.

@@ -10,9 +10,11 @@ use mmlrs_image::{Layout, TensorPrep};
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Tensor, TensorElementType, ValueType};
 
-use crate::element::Element;
-use crate::info::{Dim, ModelInfo, ValueInfo, ValueKind};
-use crate::session::{Feed, one_line, run_trial};
+use crate::failure::failed;
+use crate::graph::dim::Dim;
+use crate::graph::element::Element;
+use crate::graph::info::{ModelInfo, ValueInfo, ValueKind};
+use crate::runtime::session::{Feed, run_trial};
 
 /// Size given to a dimension that the model leaves open.
 const OPEN_DIM: usize = 8;
@@ -69,10 +71,6 @@ pub fn independent(session: &mut Session, info: &ModelInfo, batch: usize) -> boo
         a.shape == b.shape && (a.shape.first() != Some(&(batch as i64)) || a.rest(row).close_to(&b.rest(row)))
     };
     !steady || first.iter().zip(&changed).all(same_rest)
-}
-
-fn failed(error: impl std::fmt::Display) -> Error {
-    Error::runtime(format!("ONNX Runtime: {}", one_line(&error.to_string())))
 }
 
 /// Is a model of such a batch, and of such inputs, small enough to be tried with [`agrees`]?
@@ -137,7 +135,7 @@ pub fn inferred(session: &Session, name: &str) -> Option<ValueInfo> {
 fn inferred_guarded(session: &Session, name: &str) -> Option<ValueInfo> {
     let outlet = session.outputs().iter().find(|o| o.name() == name)?;
     let kind = match outlet.dtype() {
-        ValueType::Tensor { ty, .. } if element_of(*ty).is_none() => {
+        ValueType::Tensor { ty, .. } if Element::from_runtime(*ty).is_none() => {
             ValueKind::Other(format!("tensor of {}", ty.to_string().to_uppercase()))
         }
         ValueType::Tensor { ty, shape, dimension_symbols } if !shape.is_empty() => {
@@ -146,39 +144,19 @@ fn inferred_guarded(session: &Session, name: &str) -> Option<ValueInfo> {
                 _ if dimension_symbols[i].is_empty() => Dim::Any,
                 _ => Dim::Symbol(dimension_symbols[i].clone()),
             });
-            ValueKind::Tensor(element_of(*ty)?, Some(dims.collect()))
+            ValueKind::Tensor(Element::from_runtime(*ty)?, Some(dims.collect()))
         }
-        ValueType::Tensor { ty, .. } => ValueKind::Tensor(element_of(*ty)?, None),
+        ValueType::Tensor { ty, .. } => ValueKind::Tensor(Element::from_runtime(*ty)?, None),
         ValueType::Sequence(inner) => match inner.as_ref() {
-            ValueType::Map { key, value } => {
-                ValueKind::Sequence(Box::new(ValueKind::Map(element_of(*key)?, element_of(*value)?)))
-            }
+            ValueType::Map { key, value } => ValueKind::Sequence(Box::new(ValueKind::Map(
+                Element::from_runtime(*key)?,
+                Element::from_runtime(*value)?,
+            ))),
             other => ValueKind::Sequence(Box::new(ValueKind::Other(other.to_string()))),
         },
         other => ValueKind::Other(other.to_string()),
     };
     Some(ValueInfo { name: name.to_owned(), kind })
-}
-
-/// The element type of a tensor of the runtime.
-pub fn element_of(ty: TensorElementType) -> Option<Element> {
-    Some(match ty {
-        TensorElementType::Float32 => Element::F32,
-        TensorElementType::Float64 => Element::F64,
-        TensorElementType::Float16 => Element::F16,
-        TensorElementType::Bfloat16 => Element::Bf16,
-        TensorElementType::Int8 => Element::I8,
-        TensorElementType::Int16 => Element::I16,
-        TensorElementType::Int32 => Element::I32,
-        TensorElementType::Int64 => Element::I64,
-        TensorElementType::Uint8 => Element::U8,
-        TensorElementType::Uint16 => Element::U16,
-        TensorElementType::Uint32 => Element::U32,
-        TensorElementType::Uint64 => Element::U64,
-        TensorElementType::Bool => Element::Bool,
-        TensorElementType::String => Element::Str,
-        _ => return None,
-    })
 }
 
 fn made_up(input: &ValueInfo, rows: &[usize]) -> Result<SessionInputValue<'static>> {

@@ -4,10 +4,11 @@
 use arrow_schema::DataType;
 use mmlrs_core::{Cache, types as kinds};
 
-use crate::info::{Dim, ModelInfo, ValueInfo, ValueKind};
-use crate::prepared::{Batch, Prepared};
-use crate::probe;
-use crate::session::{SessionOptions, open};
+use super::probe;
+use crate::graph::dim::Dim;
+use crate::graph::info::{ModelInfo, ValueInfo, ValueKind};
+use crate::graph::prepared::{Batch, Prepared};
+use crate::runtime::session::{SessionOptions, open};
 
 /// Dimensions of an output, batch included, for columns of these types, by the inputs they feed; `None` where no run tells.
 /// Worked out once per process.

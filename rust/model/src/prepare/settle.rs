@@ -2,14 +2,16 @@
 
 use mmlrs_core::{Error, Result};
 
-use crate::axes::{Axes, is_sequence};
-use crate::batch::may_bake_batch;
-use crate::batch_first::{BatchAxis, make_batch_first};
-use crate::info::{Dim, ModelInfo, ValueInfo, ValueKind};
-use crate::prepared::{Batch, Ready, serialise};
-use crate::probe;
-use crate::proto::tensor_info;
-use crate::trial::{OutputTrial, Trial, trial};
+use super::probe;
+use super::ready::{Ready, serialise};
+use super::trial::{OutputTrial, Trial, trial};
+use crate::graph::axes::{Axes, is_sequence};
+use crate::graph::batch::may_bake_batch;
+use crate::graph::batch_first::{BatchAxis, make_batch_first};
+use crate::graph::dim::Dim;
+use crate::graph::info::{ModelInfo, ValueInfo, ValueKind};
+use crate::graph::prepared::Batch;
+use crate::graph::proto::tensor_info;
 
 /// One way to feed a model, and what came of it.
 struct Attempt {
@@ -24,7 +26,7 @@ struct Attempt {
 
 impl Ready {
     /// Makes the batch the first axis of everything that goes in and comes out.
-    pub(crate) fn settle_batch(&mut self) -> Result<()> {
+    pub fn settle_batch(&mut self) -> Result<()> {
         let info = ModelInfo::from_proto(&self.model);
         let axes = Axes::declared(&info);
         let is_free = |(input, axis): (&ValueInfo, &usize)| {

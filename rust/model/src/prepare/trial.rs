@@ -2,8 +2,8 @@
 
 use ort::session::Session;
 
-use crate::info::ModelInfo;
-use crate::probe::{self, Probed};
+use super::probe::{self, Probed};
+use crate::graph::info::ModelInfo;
 
 /// What two rows together say of one output.
 #[derive(Debug, Clone, PartialEq, Eq)]

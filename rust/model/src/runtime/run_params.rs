@@ -3,9 +3,9 @@
 use mmlrs_core::{Context, HandleInvalid, Result};
 use mmlrs_macros::ParamGroup;
 
-use crate::prepared::Prepared;
-use crate::runner::Runner;
-use crate::session::{Device, OptLevel, SessionOptions, session};
+use crate::graph::prepared::Prepared;
+use crate::runtime::runner::Runner;
+use crate::runtime::session::{Device, OptLevel, SessionOptions, session};
 
 /// How a model is run.
 #[derive(Debug, Clone, ParamGroup)]

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use mmlrs_core::{Error, ErrorKind, HandleInvalid, Rejects, Result, ThreadBudget, fatal};
 use ort::session::{SessionInputValue, SessionOutputs};
 
-use crate::info::ValueInfo;
-use crate::input::InputColumn;
-use crate::output::Collected;
-use crate::prepared::{Batch, Prepared};
-use crate::session::{Feed, LoadedModel, RunLimits};
+use crate::graph::info::ValueInfo;
+use crate::graph::prepared::{Batch, Prepared};
+use crate::runtime::session::{Feed, LoadedModel, RunLimits};
+use crate::tensor::input::InputColumn;
+use crate::tensor::output::Collected;
 
 /// A prepared model with its session and the limits of a run.
 pub struct Runner<'a> {

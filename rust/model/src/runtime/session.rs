@@ -12,8 +12,9 @@ use ort::logging::LogLevel;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
 
-use crate::prepared::{Content, Prepared};
-use crate::runtime::{loading, runtime};
+use crate::failure::{failed, one_line};
+use crate::graph::prepared::{Content, Prepared};
+use crate::runtime::library::{loading, runtime};
 
 /// Most sessions kept, and most bytes of their models.
 const SESSIONS: usize = 8;
@@ -202,7 +203,6 @@ fn run_within<T>(
     too_long: impl FnOnce(f64) -> Error,
     read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
 ) -> Result<T> {
-    let failed = |e: ort::Error| Error::runtime(format!("ONNX Runtime: {}", one_line(&e.to_string())));
     let options = Arc::new(RunOptions::new().map_err(failed)?);
     let stop = |options: &Arc<RunOptions>| {
         let stopped = options.clone();
@@ -323,27 +323,6 @@ fn configured(
     Ok(builder)
 }
 
-/// The runtime's messages are long and have line breaks: the first lines say what is wrong.
-pub fn one_line(text: &str) -> String {
-    let joined: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(4).collect();
-    without_source(&joined.join(" "))
-}
-
-/// Leaves out the place in the runtime's own source code, the C++ signature and the condition that failed there.
-fn without_source(text: &str) -> String {
-    let Some((before, place)) = text.find("/onnxruntime/core/").and_then(|at| {
-        let start = text[..at].rfind(' ').map_or(0, |space| space + 1);
-        text.split_at_checked(start)
-    }) else {
-        return text.to_owned();
-    };
-    let said = match place.split_once(" was false. ") {
-        Some((_, said)) => said,
-        None => place.split_once(' ').map_or("", |(_, said)| said),
-    };
-    format!("{before}{said}")
-}
-
 #[cfg(test)]
 mod tests {
     use mmlrs_core::{ModelSource, put_blob};
@@ -358,23 +337,9 @@ mod tests {
     }
 
     #[test]
-    fn a_message_leaves_out_where_it_was_written() {
-        let raw = "Non-zero status code returned while running Reshape node. Name:'r' Status Message: \
-                   /onnxruntime_src/onnxruntime/core/providers/cpu/tensor/reshape_helper.h:47 \
-                   onnxruntime::ReshapeHelper::ReshapeHelper(const onnxruntime::TensorShape&, bool) \
-                   input_shape_size == size was false. The input tensor cannot be reshaped.\n";
-        assert_eq!(
-            one_line(raw),
-            "Non-zero status code returned while running Reshape node. Name:'r' Status Message: The input tensor cannot be \
-             reshaped."
-        );
-        assert_eq!(one_line("a plain\n message "), "a plain message");
-    }
-
-    #[test]
     fn a_model_is_loaded_once_for_the_same_options() {
         crate::testing::use_runtime();
-        let source = ModelSource::Blob(put_blob(&crate::sample_model()));
+        let source = ModelSource::Blob(put_blob(&crate::sample::sample_model()));
         let prepared = crate::prepare(&source, &[]).expect("prepared");
         let options = SessionOptions { device: Device::Cpu, level: OptLevel::All, threads: 1, spin: false };
         let first = session(&prepared, options).expect("a session");
@@ -390,7 +355,7 @@ mod tests {
         if runtime().is_ok() && cuda_available() {
             return;
         }
-        let source = ModelSource::Blob(put_blob(&crate::sample_model()));
+        let source = ModelSource::Blob(put_blob(&crate::sample::sample_model()));
         let prepared = crate::prepare(&source, &[]).expect("prepared");
         let options = SessionOptions { device: Device::Cuda(0), level: OptLevel::All, threads: 1, spin: false };
         let message = session(&prepared, options).err().map(|e| e.to_string()).unwrap_or_default();

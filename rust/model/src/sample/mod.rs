@@ -1,12 +1,16 @@
 //! Small models for samples, examples and tests, built here from nothing.
 
+mod text;
+
 use onnx_protobuf::{GraphProto, Message, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto};
 use serde_json::json;
 
-use crate::element::Element;
-use crate::image_model::IMAGE_KEY;
-use crate::info::Dim;
-use crate::proto::{entry, float_tensor, ints, node, tensor_info};
+use crate::graph::dim::Dim;
+use crate::graph::element::Element;
+use crate::graph::image_meta::IMAGE_KEY;
+use crate::graph::proto::{entry, float_tensor, ints, node, tensor_info};
+
+pub use text::sample_text_model;
 
 /// A classifier of four numbers: `x[N, 4]` -> Gemm, Relu -> `features[N, 8]` -> Gemm, Softmax -> `scores[N, 3]`.
 pub fn sample_model() -> Vec<u8> {

@@ -1,12 +1,12 @@
 //! A small model of texts for samples, examples and tests.
 
-use mmlrs_text::SAMPLE_VOCABULARY;
+use mmlrs_text::sample::SAMPLE_VOCABULARY;
 use onnx_protobuf::{AttributeProto, GraphProto, TensorProto, attribute_proto::AttributeType};
 
-use crate::element::Element;
-use crate::info::Dim;
-use crate::proto::{int64_tensor, node, tensor_info};
-use crate::sample::{model_bytes, weights};
+use super::{model_bytes, weights};
+use crate::graph::dim::Dim;
+use crate::graph::element::Element;
+use crate::graph::proto::{int64_tensor, node, tensor_info};
 
 /// Most tokens of a text that [`sample_text_model`] has positions for.
 pub const SAMPLE_POSITIONS: usize = 32;

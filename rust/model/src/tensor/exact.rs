@@ -8,7 +8,7 @@ use arrow_cast::{CastOptions, cast, cast_with_options};
 use arrow_schema::DataType;
 use mmlrs_core::Result;
 
-use crate::element::Element;
+use crate::graph::element::Element;
 
 /// Casts values to the Arrow type of `element`; what that type cannot hold becomes null: a value out of range, and for
 /// whole numbers a fraction, NaN or an infinity. Floats may lose digits, and any number but NaN is a boolean.

@@ -6,11 +6,10 @@ use half::{bf16, f16};
 use mmlrs_core::{Error, Result};
 use ort::value::{DynMapValueType, DynValue, Shape, TensorElementType, ValueType};
 
-use crate::element::Element;
-use crate::info::{ValueInfo, ValueKind};
-use crate::probe::element_of;
-use crate::session::one_line;
-use crate::shapes::Shapes;
+use crate::failure::failed;
+use crate::graph::element::Element;
+use crate::graph::info::{ValueInfo, ValueKind};
+use crate::tensor::shapes::Shapes;
 
 /// The rows of one model output so far.
 #[derive(Debug)]
@@ -47,20 +46,16 @@ pub enum Values {
 macro_rules! with_values {
     ($values:expr, $v:ident => $body:expr) => {
         match $values {
-            $crate::output::Values::F32($v) => $body,
-            $crate::output::Values::F64($v) => $body,
-            $crate::output::Values::I8($v) => $body,
-            $crate::output::Values::I16($v) => $body,
-            $crate::output::Values::I32($v) => $body,
-            $crate::output::Values::I64($v) => $body,
-            $crate::output::Values::Bool($v) => $body,
-            $crate::output::Values::Str($v) => $body,
+            $crate::tensor::output::Values::F32($v) => $body,
+            $crate::tensor::output::Values::F64($v) => $body,
+            $crate::tensor::output::Values::I8($v) => $body,
+            $crate::tensor::output::Values::I16($v) => $body,
+            $crate::tensor::output::Values::I32($v) => $body,
+            $crate::tensor::output::Values::I64($v) => $body,
+            $crate::tensor::output::Values::Bool($v) => $body,
+            $crate::tensor::output::Values::Str($v) => $body,
         }
     };
-}
-
-fn failed(error: impl std::fmt::Display) -> Error {
-    Error::runtime(format!("ONNX Runtime: {}", one_line(&error.to_string())))
 }
 
 /// The values of an output that holds floats of any width, as 32-bit floats.
@@ -175,7 +170,7 @@ impl Collected {
     pub fn append(&mut self, value: &DynValue, rows: &[usize], ran: usize) -> Result<()> {
         match value.dtype() {
             ValueType::Tensor { ty, shape, .. } if self.keys.is_none() => {
-                if element_of(*ty) != Some(self.element) {
+                if Element::from_runtime(*ty) != Some(self.element) {
                     return Err(self.unexpected(value));
                 }
                 self.append_tensor(value, shape, rows, ran)

@@ -14,10 +14,10 @@ use arrow_schema::{DataType, Field, Fields};
 use half::{bf16, f16};
 use mmlrs_core::{Error, Result, types};
 
-use crate::element::Element;
-use crate::info::{ValueInfo, ValueKind};
-use crate::output::{Collected, Values, no_column};
-use crate::tensor_struct::tensor_type;
+use crate::graph::element::Element;
+use crate::graph::info::{ValueInfo, ValueKind};
+use crate::tensor::output::{Collected, Values, no_column};
+use crate::tensor::tensor_struct::tensor_type;
 
 /// The form of a tensor in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,7 +285,12 @@ fn depth(data_type: &DataType) -> usize {
 }
 
 /// Values in row order, `fill` defaults for a row without a result. Rows that came in order cost nothing.
-fn ordered(values: Values, spans: &[Option<(usize, u32)>], shapes: &crate::shapes::Shapes, fill: usize) -> Values {
+fn ordered(
+    values: Values,
+    spans: &[Option<(usize, u32)>],
+    shapes: &crate::tensor::shapes::Shapes,
+    fill: usize,
+) -> Values {
     let size = |id: u32| shapes.get(id).iter().product::<usize>();
     let mut next = 0;
     let in_order = spans.iter().all(|span| match span {

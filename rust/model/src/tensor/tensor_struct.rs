@@ -9,10 +9,10 @@ use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Fields};
 use mmlrs_core::{Error, Result};
 
-use crate::element::Element;
-use crate::exact::{exact, not_held};
-use crate::input::{Nested, Span};
-use crate::shapes::Shapes;
+use crate::graph::element::Element;
+use crate::tensor::exact::{exact, not_held};
+use crate::tensor::nested::{Nested, Span};
+use crate::tensor::shapes::Shapes;
 
 /// The Arrow type.
 pub fn tensor_type() -> DataType {

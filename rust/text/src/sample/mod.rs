@@ -1,10 +1,14 @@
 //! Small data for samples and tests.
 
+mod tokenizer;
+
 use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+
+pub use tokenizer::{SAMPLE_VOCABULARY, sample_texts, sample_tokenizer};
 
 const TEXTS: [&str; 5] = [
     "The quick brown fox jumps over the lazy dog. The dog does not mind.",

@@ -11,8 +11,8 @@ use mmlrs_core::{
 use mmlrs_macros::Stage;
 use serde_json::json;
 
+use crate::sample::{sample_texts, sample_tokenizer};
 use crate::tokenizer_file::{MaxLength, TextTokenizer, TokenizerOptions, Tokens};
-use crate::tokenizer_sample::{sample_texts, sample_tokenizer};
 
 /// Turns texts into the token numbers that a transformer model reads, with the vocabulary of a tokenizer.json.
 ///

@@ -1,10 +1,14 @@
 //! `ClassBalancer`.
 
+mod model;
+
 use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::{ParamGroup, Stage};
 use serde_json::json;
 
-use crate::sample_data::plain_rows;
+use crate::sample::plain_rows;
+
+pub use model::ClassBalancerModel;
 
 /// Learns a weight for each class, so that rare classes count as much as the most frequent one.
 ///

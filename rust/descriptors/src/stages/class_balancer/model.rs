@@ -4,8 +4,8 @@ use mmlrs_core::{HasSample, Sample, ValueList};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::class_balancer::ClassBalancerParams;
-use crate::sample_data::plain_rows;
+use super::ClassBalancerParams;
+use crate::sample::plain_rows;
 
 /// Adds the weight of each row's class: what `ClassBalancer` fits.
 ///

@@ -1,11 +1,15 @@
 //! `FindBestModel`.
 
+mod model;
+
 use mmlrs_core::{HasSample, Sample, StageRef};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::{ComparisonParams, renaming};
-use crate::sample_data::judged_rows;
+use crate::comparison::{ComparisonParams, renaming};
+use crate::sample::judged_rows;
+
+pub use model::BestModel;
 
 /// Finds the best of several fitted models by a metric on a dataset.
 ///

@@ -3,8 +3,8 @@
 use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::Stage;
 
-use super::{ChosenParams, chosen_sample};
-use crate::sample_data::judged_rows;
+use crate::comparison::{ChosenParams, chosen_sample};
+use crate::sample::judged_rows;
 
 /// Scores with the best of several models: what `FindBestModel` fits.
 ///

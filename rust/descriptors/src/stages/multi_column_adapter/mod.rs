@@ -1,10 +1,14 @@
 //! `MultiColumnAdapter`.
 
+mod model;
+
 use mmlrs_core::{HasSample, Sample, StageRef};
 use mmlrs_macros::{ParamGroup, Stage};
 use serde_json::json;
 
-use crate::sample_data::plain_rows;
+use crate::sample::plain_rows;
+
+pub use model::MultiColumnAdapterModel;
 
 /// Applies a stage of one input column and one output column to several columns.
 ///

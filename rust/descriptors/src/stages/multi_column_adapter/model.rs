@@ -4,8 +4,8 @@ use mmlrs_core::{HasSample, Sample, StageRef};
 use mmlrs_macros::Stage;
 use serde_json::{Value, json};
 
-use crate::multi_column_adapter::PairedColumns;
-use crate::sample_data::plain_rows;
+use super::PairedColumns;
+use crate::sample::plain_rows;
 
 /// Applies one stage per pair of columns: what `MultiColumnAdapter` fits.
 ///

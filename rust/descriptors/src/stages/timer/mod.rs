@@ -1,10 +1,14 @@
 //! `Timer`.
 
+mod model;
+
 use mmlrs_core::{HasSample, Sample, StageRef};
 use mmlrs_macros::{ParamGroup, Stage};
 use serde_json::json;
 
-use crate::sample_data::plain_rows;
+use crate::sample::plain_rows;
+
+pub use model::TimerModel;
 
 /// Measures how long a stage takes to fit and to transform.
 ///

@@ -4,8 +4,8 @@ use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::sample_data::plain_rows;
-use crate::timer::TimerParams;
+use super::TimerParams;
+use crate::sample::plain_rows;
 
 /// Transforms and measures how long it takes: what `Timer` fits.
 ///

@@ -1,11 +1,15 @@
 //! `TrainClassifier`.
 
+mod model;
+
 use mmlrs_core::{HasSample, Sample, ValueList};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::TrainParams;
-use crate::sample_data::labelled_rows;
+use crate::sample::labelled_rows;
+use crate::training::TrainParams;
+
+pub use model::TrainedClassifierModel;
 
 /// Trains a classifier on raw columns: features, label and learner in one call.
 ///

@@ -1,11 +1,15 @@
 //! `TrainRegressor`.
 
+mod model;
+
 use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::TrainParams;
-use crate::sample_data::labelled_rows;
+use crate::sample::labelled_rows;
+use crate::training::TrainParams;
+
+pub use model::TrainedRegressorModel;
 
 /// Trains a regressor on raw columns: features, label and learner in one call.
 ///

@@ -4,8 +4,8 @@ use mmlrs_core::{HasSample, Sample};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::TrainedParams;
-use crate::sample_data::scored_rows;
+use crate::sample::scored_rows;
+use crate::training::TrainedParams;
 
 /// Scores raw columns: what `TrainRegressor` fits.
 ///

@@ -1,11 +1,15 @@
 //! `TuneHyperparameters`.
 
+mod model;
+
 use mmlrs_core::{HasSample, Sample, SpaceRef, StageRef};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::ComparisonParams;
-use crate::sample_data::judged_rows;
+use crate::comparison::ComparisonParams;
+use crate::sample::judged_rows;
+
+pub use model::TuneHyperparametersModel;
 
 /// Finds the learner and the hyper-parameters that do best in a k-fold cross-validation.
 ///

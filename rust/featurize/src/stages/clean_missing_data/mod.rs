@@ -1,5 +1,7 @@
 //! `CleanMissingData`.
 
+mod model;
+
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::types::{is_text, type_name};
 use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, Sample};
@@ -10,6 +12,8 @@ use serde_json::{Map, Value, json};
 use crate::fill::{can_fill, fill_of_number, fill_of_text, present};
 use crate::moments::Moments;
 use crate::quantiles::Quantiles;
+
+pub use model::CleanMissingDataModel;
 
 /// Rank error of the median, that of Spark's `Imputer`.
 const MEDIAN_ERROR: f64 = 0.001;

@@ -6,7 +6,7 @@ use mmlrs_core::{Block, Column, Context, Error, HasSample, Output, Result, Sampl
 use mmlrs_macros::Stage;
 use serde_json::{Value, json};
 
-use crate::clean_missing_data::{CleanMissingDataParams, fillable};
+use super::{CleanMissingDataParams, fillable};
 use crate::fill::filled;
 
 /// Fills missing values, null or NaN: what `CleanMissingData` fits.

@@ -1,11 +1,15 @@
 //! `CountSelector`.
 
+mod model;
+
 use arrow_schema::Schema;
 use mmlrs_core::vector::{VectorRow, Vectors};
 use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, RowPolicy, Sample};
 use mmlrs_macros::{ParamGroup, Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+
+pub use model::CountSelectorModel;
 
 /// Drops the slots of a vector column that are zero in every row.
 ///

@@ -9,7 +9,7 @@ use mmlrs_core::{Block, Column, Context, Error, HasSample, Output, Rejects, Resu
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::count_selector::CountSelectorParams;
+use super::CountSelectorParams;
 use crate::numbers::null_at;
 
 /// Keeps some slots of a vector column: what `CountSelector` fits.

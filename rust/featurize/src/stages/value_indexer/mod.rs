@@ -1,5 +1,7 @@
 //! `ValueIndexer`.
 
+mod model;
+
 use std::collections::HashSet;
 
 use arrow_array::Array;
@@ -13,6 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::attributes::declared_levels;
 use crate::levels::{Keys, LevelType};
+
+pub use model::ValueIndexerModel;
 
 /// Numbers the distinct values of a column: 0 for the least, or for the first of those that the column's type declares.
 ///

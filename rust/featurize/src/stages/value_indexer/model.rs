@@ -11,9 +11,9 @@ use mmlrs_core::{Block, Column, Context, Error, HandleInvalid, HasSample, Output
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::index_to_value::ORIGIN;
+use super::ValueIndexerParams;
 use crate::levels::{Keys, LevelType, Levels};
-use crate::value_indexer::ValueIndexerParams;
+use crate::stages::index_to_value::ORIGIN;
 
 /// Replaces the values of a column by their indices: what `ValueIndexer` fits.
 ///

@@ -10,13 +10,13 @@ use ort::session::SessionInputValue;
 use ort::value::{DynValue, Tensor, TensorRef, ValueType};
 use rayon::prelude::*;
 
-use crate::element::Element;
-use crate::image_model::{ImageInput, Pooling};
-use crate::output::floats_of;
-use crate::prepared::Batch;
-use crate::runner::Runner;
-use crate::session::one_line;
-use crate::vectors::Vectors;
+use super::model::{ImageInput, Pooling};
+use crate::failure::failed;
+use crate::graph::element::Element;
+use crate::graph::prepared::Batch;
+use crate::runtime::runner::Runner;
+use crate::tensor::output::floats_of;
+use crate::tensor::vectors::Vectors;
 
 /// Most pictures per run and thread on the CPU. With more, a layer's activations leave the cache: `SqueezeNet` takes 4.9 ms
 /// per picture alone, 5.3 in runs of 8 and 6.2 in runs of 64; ResNet-50 is fastest in runs of 8.
@@ -227,8 +227,4 @@ impl Network<'_> {
 struct Sink {
     vectors: Vectors,
     rejects: Rejects,
-}
-
-fn failed(error: impl std::fmt::Display) -> Error {
-    Error::runtime(format!("ONNX Runtime: {}", one_line(&error.to_string())))
 }

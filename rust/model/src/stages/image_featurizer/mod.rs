@@ -1,5 +1,9 @@
 //! `ImageFeaturizer`: decode, resize, normalise, infer, in one pass over the batch.
 
+mod batches;
+mod model;
+mod normalization;
+
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -8,22 +12,25 @@ use mmlrs_core::{
     Block, Cache, Context, Error, HasSample, ModelSource, Output, Result, RowPolicy, Sample, Transform, put_blob, types,
 };
 use mmlrs_image::{
-    ChannelOrder, DecodeOptions, ImageColumn, Interpolation, TensorPrep, check_image_input, testing::binary_batch,
+    ChannelOrder, DecodeOptions, ImageColumn, Interpolation, TensorPrep, check_image_input, sample::binary_batch,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::element::Element;
-use crate::image_batches::Network;
-use crate::image_model::{ImageInput, ImageMeta, Pooling, Wanted, image_input, image_meta, wanted_tensor};
-use crate::info::{Dim, ValueInfo, ValueKind};
-use crate::normalization::{Normalization, NormalizationParams};
-use crate::portable::portable;
-use crate::prepared::{Prepared, prepare};
-use crate::probe;
-use crate::run_params::RunParams;
+use crate::graph::dim::Dim;
+use crate::graph::element::Element;
+use crate::graph::image_meta::ImageMeta;
+use crate::graph::info::{ValueInfo, ValueKind};
+use crate::graph::prepared::Prepared;
+use crate::prepare::portable::portable;
+use crate::prepare::prepare;
+use crate::prepare::probe;
+use crate::runtime::run_params::RunParams;
+use crate::runtime::session::{SessionOptions, open};
 use crate::sample::sample_image_model;
-use crate::session::{SessionOptions, open};
+use batches::Network;
+use model::{ImageInput, Pooling, Wanted, image_input, image_meta, wanted_tensor};
+use normalization::{Normalization, NormalizationParams};
 
 /// Turns pictures into feature vectors, or class scores, with a neural network.
 ///

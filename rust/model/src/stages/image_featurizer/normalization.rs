@@ -4,7 +4,8 @@
 use mmlrs_core::{Error, Result};
 use mmlrs_image::{Told, normalization_doubt};
 
-use crate::image_model::{ImageInput, ImageMeta};
+use super::model::ImageInput;
+use crate::graph::image_meta::ImageMeta;
 
 /// Means of the `ImageNet` photographs, red first.
 const MEANS: [f64; 3] = [0.485, 0.456, 0.406];
@@ -165,7 +166,7 @@ mod tests {
     use mmlrs_image::Layout;
 
     use super::*;
-    use crate::element::Element;
+    use crate::graph::element::Element;
 
     fn input(element: Element, channels: usize) -> ImageInput {
         ImageInput { name: "x".into(), element, layout: Layout::Nchw, channels, height: Some(8), width: Some(8) }

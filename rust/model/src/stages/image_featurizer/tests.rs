@@ -2,7 +2,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
 use arrow_array::{Array, BinaryArray};
 use mmlrs_core::{Column, ParamMap, Stage, ThreadBudget};
-use mmlrs_image::testing::{image_batch, sample_bytes};
+use mmlrs_image::sample::{image_batch, sample_bytes};
 use serde_json::Value;
 
 use super::*;
@@ -103,6 +103,6 @@ fn sizes_and_layers_that_do_not_fit_are_clear_errors() {
     assert!(message(json!({"imageHeight": 64})).contains("takes pictures of 32 only"));
     assert!(message(json!({"cutOutputLayers": 9})).contains("must be below 3"));
     assert!(message(json!({"featureTensorName": "featurs"})).contains("`features`"));
-    let not_pictures = put_blob(&crate::sample_model());
+    let not_pictures = put_blob(&crate::sample::sample_model());
     assert!(message(json!({"model": {"sha256": not_pictures}})).contains("four dimensions"));
 }

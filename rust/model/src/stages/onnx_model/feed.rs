@@ -2,8 +2,8 @@
 
 use mmlrs_core::{Error, Result, StrMap};
 
-use crate::cut::quoted;
-use crate::info::{ModelInfo, ValueInfo};
+use crate::graph::cut::quoted;
+use crate::graph::info::{ModelInfo, ValueInfo};
 
 fn names(values: &[ValueInfo]) -> Vec<String> {
     values.iter().map(|v| v.name.clone()).collect()
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn info() -> ModelInfo {
-        ModelInfo::from_proto(&ModelProto::parse_from_bytes(&crate::sample_model()).expect("the sample parses"))
+        ModelInfo::from_proto(&ModelProto::parse_from_bytes(&crate::sample::sample_model()).expect("the sample parses"))
     }
 
     fn map(pairs: &[(&str, &str)]) -> StrMap {

@@ -1,5 +1,7 @@
 //! `ONNXModel`: any ONNX model over columns of numbers, texts, vectors, arrays and tensors.
 
+mod feed;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -12,15 +14,17 @@ use mmlrs_core::{
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::feed::{feeds, fetches};
-use crate::info::{Dim, ValueInfo, ValueKind};
-use crate::input::{InputColumn, check_input};
-use crate::portable::portable;
-use crate::prepared::{Prepared, computes, model_info, prepare, prepared_for};
-use crate::ranks::learned_rank;
-use crate::results::{OutputType, output_field, vector_field};
-use crate::run_params::RunParams;
+use crate::graph::dim::Dim;
+use crate::graph::info::{ValueInfo, ValueKind};
+use crate::graph::prepared::Prepared;
+use crate::prepare::portable::portable;
+use crate::prepare::ranks::learned_rank;
+use crate::prepare::{computes, model_info, prepare, prepared_for};
+use crate::runtime::run_params::RunParams;
 use crate::sample::sample_model;
+use crate::tensor::input::{InputColumn, check_input};
+use crate::tensor::results::{OutputType, output_field, vector_field};
+use feed::{feeds, fetches};
 
 /// Runs an ONNX model over columns.
 ///

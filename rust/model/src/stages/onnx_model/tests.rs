@@ -7,9 +7,9 @@ use onnx_protobuf::GraphProto;
 use serde_json::Value;
 
 use super::*;
-use crate::element::Element;
-use crate::info::Dim;
-use crate::proto::{float_tensor, int64_tensor, node, tensor_info};
+use crate::graph::dim::Dim;
+use crate::graph::element::Element;
+use crate::graph::proto::{float_tensor, int64_tensor, node, tensor_info};
 use crate::sample::{model_bytes, tensor};
 
 const CX: fn() -> Context = || Context { threads: ThreadBudget::new(1) };
@@ -169,7 +169,7 @@ fn a_fixed_batch_is_made_free_where_the_graph_allows_it() {
     for batch in [1, 2] {
         let source = ModelSource::Blob(put_blob(&fixed_model(batch)));
         let prepared = prepare(&source, &[]).expect("prepared");
-        assert_eq!((prepared.batch, prepared.notes.len()), (crate::prepared::Batch::Dynamic, 0));
+        assert_eq!((prepared.batch, prepared.notes.len()), (crate::graph::prepared::Batch::Dynamic, 0));
         let shipped = ModelSource::Blob(put_blob(&prepared.bytes().expect("bytes")));
         let again = prepare(&shipped, &[]).expect("prepared");
         assert_eq!((again.sha256(), again.batch), (prepared.sha256(), prepared.batch));
@@ -295,7 +295,7 @@ fn a_sequence_of_maps_becomes_a_map_column() {
     let mut zip = node("ZipMap", &["x"], &["maps"], vec![ints]);
     zip.domain = "ai.onnx.ml".into();
     let mut value = onnx_protobuf::type_proto::Map { key_type: Element::I64.onnx(), ..Default::default() };
-    value.value_type = Some(crate::proto::tensor_type(Element::F32, Some(&[]))).into();
+    value.value_type = Some(crate::graph::proto::tensor_type(Element::F32, Some(&[]))).into();
     let mut map = onnx_protobuf::TypeProto::default();
     map.set_map_type(value);
     let mut sequence = onnx_protobuf::TypeProto::default();

@@ -1,5 +1,9 @@
 //! `TextEmbedder`: tokenize, infer, pool, normalise, in one pass over the batch.
 
+mod model;
+mod pooling;
+mod runs;
+
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
@@ -8,16 +12,17 @@ use mmlrs_core::{
     put_blob, types,
 };
 use mmlrs_macros::Stage;
-use mmlrs_text::{MaxLength, TextTokenizer, TokenizerOptions, sample_texts, sample_tokenizer};
+use mmlrs_text::sample::{sample_texts, sample_tokenizer};
+use mmlrs_text::{MaxLength, TextTokenizer, TokenizerOptions};
 use serde_json::json;
 
-use crate::portable::portable;
-use crate::prepared::prepared_for;
-use crate::run_params::RunParams;
-use crate::text_embedder_model::TextModel;
-use crate::text_embedder_pooling::TokenPooling;
-use crate::text_embedder_runs::Embedding;
-use crate::text_embedder_sample::sample_text_model;
+use crate::prepare::portable::portable;
+use crate::prepare::prepared_for;
+use crate::runtime::run_params::RunParams;
+use crate::sample::sample_text_model;
+use model::TextModel;
+use pooling::TokenPooling;
+use runs::Embedding;
 
 /// Length of texts where neither the param nor the tokenizer.json nor the model names one.
 const USUAL_LENGTH: usize = 512;

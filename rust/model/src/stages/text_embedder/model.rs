@@ -8,12 +8,15 @@ use mmlrs_text::Tokens;
 use ort::session::SessionInputValue;
 use ort::value::{Tensor, ValueType};
 
-use crate::cut::quoted;
-use crate::element::Element;
-use crate::info::{Dim, ModelInfo, ValueInfo};
-use crate::output::floats_of;
-use crate::prepared::{Prepared, computes, model_info, prepare, prepared_for};
-use crate::session::{Feed, SessionOptions, one_line, open, run_trial};
+use crate::failure::failed;
+use crate::graph::cut::quoted;
+use crate::graph::dim::Dim;
+use crate::graph::element::Element;
+use crate::graph::info::{ModelInfo, ValueInfo};
+use crate::graph::prepared::Prepared;
+use crate::prepare::{computes, model_info, prepare, prepared_for};
+use crate::runtime::session::{Feed, SessionOptions, open, run_trial};
+use crate::tensor::output::floats_of;
 
 /// Names of outputs that hold what is wanted, in the order in which they are looked for.
 const OUTPUTS: [&str; 3] = ["sentence_embedding", "last_hidden_state", "token_embeddings"];
@@ -215,8 +218,4 @@ fn check_output(info: &ValueInfo) -> Result<Option<usize>> {
         Some(_) => Err(refuse()),
         None => Ok(None),
     }
-}
-
-fn failed(error: impl std::fmt::Display) -> Error {
-    Error::runtime(format!("ONNX Runtime: {}", one_line(&error.to_string())))
 }

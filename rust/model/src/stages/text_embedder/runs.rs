@@ -6,12 +6,12 @@ use mmlrs_core::{Error, Rejects, Result};
 use mmlrs_text::Tokens;
 use ort::value::ValueType;
 
-use crate::output::floats_of;
-use crate::prepared::Batch;
-use crate::runner::Runner;
-use crate::text_embedder_model::{Padded, TextModel};
-use crate::text_embedder_pooling::{TokenPooling, normalize};
-use crate::vectors::Vectors;
+use super::model::{Padded, TextModel};
+use super::pooling::{TokenPooling, normalize};
+use crate::graph::prepared::Batch;
+use crate::runtime::runner::Runner;
+use crate::tensor::output::floats_of;
+use crate::tensor::vectors::Vectors;
 
 /// Most tokens per run on the CPU, padding included: attention keeps a number for every pair of tokens of a text and every
 /// head, which for 64 texts of 512 tokens and 12 heads is 0.8 GB. Larger runs were not faster than runs of this size.

@@ -8,7 +8,7 @@ use mmlrs_core::{Block, Column, Context, ParamMap, Stage, ThreadBudget};
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::sample_model;
+use crate::sample::sample_model;
 use crate::testing::use_runtime;
 
 const CX: fn() -> Context = || Context { threads: ThreadBudget::new(1) };

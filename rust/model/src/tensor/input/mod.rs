@@ -2,20 +2,20 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, types};
-use arrow_buffer::{NullBuffer, ScalarBuffer};
-use arrow_cast::cast;
+use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
 use half::{bf16, f16};
 use mmlrs_core::{Error, Result, types as kinds};
 use ort::session::SessionInputValue;
 use ort::value::{Tensor, TensorRef};
 
-use crate::element::Element;
-use crate::exact::{exact, not_held};
-use crate::info::{Dim, ValueInfo};
-use crate::session::one_line;
-use crate::shapes::Shapes;
-use crate::tensor_struct;
+use crate::failure::failed;
+use crate::graph::dim::Dim;
+use crate::graph::element::Element;
+use crate::graph::info::ValueInfo;
+use crate::tensor::exact::exact;
+use crate::tensor::nested::{Nested, Span};
+use crate::tensor::tensor_struct;
 
 /// A column ready to be fed.
 #[derive(Debug)]
@@ -25,15 +25,6 @@ pub struct InputColumn {
     /// Row shapes as the model wants them, by the number in a [`Span`].
     shapes: Vec<Vec<usize>>,
     scalar: bool,
-}
-
-/// Where a row lies in the flat buffer.
-#[derive(Debug, Clone, Copy)]
-pub struct Span {
-    /// First value.
-    pub start: usize,
-    /// Number of the row's shape.
-    pub shape: u32,
 }
 
 /// The values of all rows.
@@ -112,7 +103,31 @@ impl InputColumn {
         let element = info.element().unwrap_or(Element::F32);
         let nested =
             if kinds::is_tensor(array.data_type()) { tensor_struct::read(array, element)? } else { Nested::of(array)? };
-        nested.into_input(element, info)
+        Self::of(nested, element, info)
+    }
+
+    fn of(mut nested: Nested, element: Element, info: &ValueInfo) -> Result<Self> {
+        nested.narrow();
+        let had_nulls = nested.leaf.null_count() > 0;
+        let leaf = exact(&nested.leaf, element)?;
+        if let Some(nulls) = leaf.nulls().filter(|n| n.null_count() > 0) {
+            nested.reject_nulls(nulls, had_nulls, element);
+        }
+        let fitted: Vec<Result<Vec<usize>, String>> =
+            nested.shapes.all().iter().map(|shape| fit(shape, info.row_shape())).collect();
+        for row in &mut nested.rows {
+            if let Ok(span) = row
+                && let Err(cause) = &fitted[span.shape as usize]
+            {
+                *row = Err(Error::decode(format!("{cause} of input `{}`", info.name)));
+            }
+        }
+        Ok(Self {
+            leaf: Leaf::of(&leaf, element),
+            rows: nested.rows,
+            shapes: fitted.into_iter().map(Result::unwrap_or_default).collect(),
+            scalar: info.shape().is_some_and(<[Dim]>::is_empty),
+        })
     }
 
     /// Where a row lies, or why it cannot be fed.
@@ -133,171 +148,8 @@ impl InputColumn {
         let size: usize = dims.iter().product();
         let mut shape: Vec<i64> = if self.scalar { Vec::new() } else { vec![spans.len() as i64] };
         shape.extend(dims.iter().map(|d| *d as i64));
-        self.leaf
-            .tensor(shape, &spans, size)
-            .map_err(|e| Error::runtime(format!("ONNX Runtime: {}", one_line(&e.to_string()))))
+        self.leaf.tensor(shape, &spans, size).map_err(failed)
     }
-}
-
-/// Rows as nested data: the leaf values, and where in them each row lies.
-pub struct Nested {
-    /// The values, in the type they come in.
-    pub leaf: ArrayRef,
-    /// Start in the leaf and shape, row by row.
-    pub rows: Vec<Result<Span>>,
-    /// Shapes by number.
-    pub shapes: Shapes,
-}
-
-impl Nested {
-    fn of(array: &ArrayRef) -> Result<Self> {
-        let mut leaf = plain(array)?;
-        let mut shapes = Shapes::new();
-        let top = leaf.nulls().cloned();
-        let mut rows: Vec<Result<Span>> = (0..leaf.len())
-            .map(|i| match &top {
-                Some(nulls) if nulls.is_null(i) => Err(Error::decode("is null")),
-                _ => Ok(Span { start: i, shape: 0 }),
-            })
-            .collect();
-        while let Some(level) = Level::of(&leaf) {
-            let nulls = leaf.nulls().filter(|n| n.null_count() > 0).cloned();
-            for row in &mut rows {
-                if let Ok(span) = row {
-                    *row = level.descend(*span, nulls.as_ref(), &mut shapes);
-                }
-            }
-            leaf = plain(&level.values)?;
-        }
-        Ok(Self { leaf, rows, shapes })
-    }
-
-    fn into_input(mut self, element: Element, info: &ValueInfo) -> Result<InputColumn> {
-        self.narrow();
-        let had_nulls = self.leaf.null_count() > 0;
-        let leaf = exact(&self.leaf, element)?;
-        if let Some(nulls) = leaf.nulls().filter(|n| n.null_count() > 0) {
-            self.reject_nulls(nulls, had_nulls, element);
-        }
-        let fitted: Vec<Result<Vec<usize>, String>> =
-            self.shapes.all().iter().map(|shape| fit(shape, info.row_shape())).collect();
-        for row in &mut self.rows {
-            if let Ok(span) = row
-                && let Err(cause) = &fitted[span.shape as usize]
-            {
-                *row = Err(Error::decode(format!("{cause} of input `{}`", info.name)));
-            }
-        }
-        Ok(InputColumn {
-            leaf: Leaf::of(&leaf, element),
-            rows: self.rows,
-            shapes: fitted.into_iter().map(Result::unwrap_or_default).collect(),
-            scalar: info.shape().is_some_and(<[Dim]>::is_empty),
-        })
-    }
-
-    /// Leaves of the leaf only what rows refer to: a slice of a column must not pay for the whole.
-    fn narrow(&mut self) {
-        let size = |span: &Span| self.shapes.get(span.shape).iter().product::<usize>();
-        let spans = || self.rows.iter().filter_map(|r| r.as_ref().ok());
-        let Some(start) = spans().map(|s| s.start).min() else {
-            self.leaf = self.leaf.slice(0, 0);
-            return;
-        };
-        let end = spans().map(|s| s.start + size(s)).max().unwrap_or(start).min(self.leaf.len());
-        let start = start.min(end);
-        self.leaf = self.leaf.slice(start, end - start);
-        for span in self.rows.iter_mut().flatten() {
-            span.start = span.start.saturating_sub(start);
-        }
-    }
-
-    fn reject_nulls(&mut self, nulls: &NullBuffer, had_nulls: bool, element: Element) {
-        for row in &mut self.rows {
-            let Ok(span) = row else { continue };
-            let size: usize = self.shapes.get(span.shape).iter().product();
-            let Some(lost) = (span.start..span.start + size).find(|i| nulls.is_null(*i)) else { continue };
-            *row = Err(Error::decode(if had_nulls && self.leaf.is_null(lost) {
-                "holds a null".to_owned()
-            } else {
-                not_held(&self.leaf, lost, element)
-            }));
-        }
-    }
-}
-
-/// One level of lists.
-struct Level {
-    lengths: Lengths,
-    values: ArrayRef,
-}
-
-enum Lengths {
-    Fixed(usize),
-    Offsets(ScalarBuffer<i32>),
-    LargeOffsets(ScalarBuffer<i64>),
-}
-
-impl Level {
-    fn of(array: &ArrayRef) -> Option<Self> {
-        Some(match array.data_type() {
-            DataType::List(_) => {
-                let list = array.as_list::<i32>();
-                Self { lengths: Lengths::Offsets(list.offsets().inner().clone()), values: list.values().clone() }
-            }
-            DataType::LargeList(_) => {
-                let list = array.as_list::<i64>();
-                Self { lengths: Lengths::LargeOffsets(list.offsets().inner().clone()), values: list.values().clone() }
-            }
-            DataType::FixedSizeList(_, n) => {
-                let list = array.as_fixed_size_list();
-                Self { lengths: Lengths::Fixed(*n as usize), values: list.values().clone() }
-            }
-            _ => return None,
-        })
-    }
-
-    fn range(&self, cell: usize) -> (usize, usize) {
-        match &self.lengths {
-            Lengths::Fixed(n) => (cell * n, *n),
-            Lengths::Offsets(o) => (o[cell] as usize, (o[cell + 1] - o[cell]) as usize),
-            Lengths::LargeOffsets(o) => (o[cell] as usize, (o[cell + 1] - o[cell]) as usize),
-        }
-    }
-
-    /// From the cells of a row at this level to those one level down: all of one length, so that they lie side by side.
-    fn descend(&self, span: Span, nulls: Option<&NullBuffer>, shapes: &mut Shapes) -> Result<Span> {
-        let cells: usize = shapes.get(span.shape).iter().product();
-        if cells == 0 {
-            return Ok(Span { start: 0, shape: shapes.extended(span.shape, 0) });
-        }
-        if nulls.is_some_and(|n| n.slice(span.start, cells).null_count() > 0) {
-            return Err(Error::decode("holds a null"));
-        }
-        let (start, length) = self.range(span.start);
-        if !matches!(self.lengths, Lengths::Fixed(_)) {
-            for cell in span.start + 1..span.start + cells {
-                let (_, other) = self.range(cell);
-                if other != length {
-                    return Err(Error::decode(format!(
-                        "is ragged: arrays of length {length} and {other} side by side"
-                    )));
-                }
-            }
-        }
-        Ok(Span { start, shape: shapes.extended(span.shape, length) })
-    }
-}
-
-/// Types that only encode others, as those others.
-fn plain(array: &ArrayRef) -> Result<ArrayRef> {
-    let target = match array.data_type() {
-        DataType::Dictionary(_, values) => values.as_ref().clone(),
-        DataType::ListView(field) => DataType::List(field.clone()),
-        DataType::LargeListView(field) => DataType::LargeList(field.clone()),
-        _ => return Ok(array.clone()),
-    };
-    Ok(cast(array, &target)?)
 }
 
 /// The row shape that the model gets for data of shape `have`: the declared one where the data fits it.

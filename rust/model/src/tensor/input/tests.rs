@@ -6,7 +6,7 @@ use arrow_array::{FixedSizeListArray, Float32Array, Float64Array, Int64Array, La
 use arrow_schema::Field;
 
 use super::*;
-use crate::info::ValueKind;
+use crate::graph::info::ValueKind;
 
 fn info(element: Element, dims: &[usize]) -> ValueInfo {
     let dims = dims.iter().map(|d| if *d == 0 { Dim::Any } else { Dim::Fixed(*d) }).collect();
@@ -144,7 +144,7 @@ fn a_tensor_column_brings_its_own_shapes() {
     dtypes.append_value("float32");
     data.append_value([1, 0, 2, 0]);
     data.append_value([0, 0]);
-    let DataType::Struct(fields) = crate::tensor_struct::tensor_type() else { return };
+    let DataType::Struct(fields) = crate::tensor::tensor_struct::tensor_type() else { return };
     let columns: Vec<ArrayRef> = vec![Arc::new(dtypes.finish()), Arc::new(shapes.finish()), Arc::new(data.finish())];
     let input = read(arrow_array::StructArray::new(fields, columns, None), &info(Element::F32, &[0, 2, 1]));
     assert_eq!((shape(&input, 0), floats(&input)), (vec![2, 1], vec![1.0, 2.0]));

@@ -1,5 +1,8 @@
 //! `TextFeaturizer`.
 
+mod model;
+mod params;
+
 use arrow_schema::Schema;
 use mmlrs_core::{Block, Context, Error, FileSource, Fit, Fitted, HasSample, Result, Sample};
 use mmlrs_macros::Stage;
@@ -7,7 +10,9 @@ use serde_json::{Map, json};
 
 use crate::column::in_pieces;
 use crate::frequencies::DocumentFrequencies;
-use crate::text_params::TextFeaturizerParams;
+use params::TextFeaturizerParams;
+
+pub use model::TextFeaturizerModel;
 
 /// Turns texts into sparse vectors of weighted term counts.
 ///

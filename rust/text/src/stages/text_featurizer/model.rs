@@ -8,11 +8,11 @@ use mmlrs_core::{Block, Column, Context, Error, FileSource, HasSample, Output, R
 use mmlrs_macros::Stage;
 use serde_json::json;
 
+use super::params::TextFeaturizerParams;
 use crate::column::{in_pieces, pieces_of, reject_nulls};
 use crate::frequencies::{DocumentFrequencies, Idf};
 use crate::hasher::TextHasher;
 use crate::once::Once;
-use crate::text_params::TextFeaturizerParams;
 
 /// Turns texts into sparse vectors of term counts, weighted by what `TextFeaturizer` has learnt.
 ///
