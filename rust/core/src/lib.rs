@@ -5,6 +5,7 @@ mod blob;
 mod block;
 mod cache;
 mod column;
+mod context;
 mod counters;
 mod deadline;
 mod error;
@@ -17,9 +18,11 @@ mod nearest;
 mod once;
 mod param;
 mod policy;
+mod policy_params;
 mod sample;
 mod spec;
 mod stage;
+mod stages;
 mod threads;
 pub mod types;
 pub mod vector;
@@ -28,6 +31,7 @@ pub use blob::{Blob, blob, blob_info, hold_blobs, put_blob, sha256_hex};
 pub use block::Block;
 pub use cache::{Cache, CacheInfo, cache_info, clear_caches, hold_caches};
 pub use column::{Column, Materialized, NativeColumn};
+pub use context::Context;
 pub use counters::{Counter, counters, reset_counters};
 pub use deadline::Deadline;
 pub use error::{Error, ErrorKind, Result};
@@ -47,7 +51,8 @@ pub use param::{
 pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy, fatal};
 pub use sample::Sample;
 pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Role, Rows, StageSpec};
-pub use stage::{Context, HasSample, Output, Stage, Transform};
+pub use stage::{HasSample, Output, Stage, Transform};
+pub use stages::StageList;
 pub use threads::{ThreadBudget, parallel_map};
 
 /// What `#[derive(Stage)]` expands to needs these; not part of the public interface.

@@ -109,5 +109,5 @@ pub fn self_contained(py: Python<'_>, model: &str) -> PyResult<Blob> {
 /// A tiny model for tests and examples: input `x` of four floats, tensors `features` and `scores`.
 #[pyfunction]
 pub fn sample_model(py: Python<'_>) -> Bound<'_, PyBytes> {
-    PyBytes::new(py, &mmlrs_model::sample_model())
+    PyBytes::new(py, &mmlrs_model::sample::sample_model())
 }

@@ -9,8 +9,9 @@ use mmlrs_core::{
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::tensor_array::{Element, Normalize, TensorArray};
-use super::{input_images, one_number_of_channels};
+use crate::arrays::channels::one_number_of_channels;
+use crate::arrays::tensor::{Element, Normalize, TensorArray};
+use crate::column::input_images;
 use crate::column::{ImageColumn, Step, check_image_input, chunked};
 use crate::ops::{Interpolation, Op, parse_ops};
 use crate::options::{Alpha, DecodeOptions};
@@ -231,7 +232,7 @@ impl HasSample for ImageTransformer {
             "outputCol": "out",
             "stages": [{"action": "resize", "height": 24, "width": 32}, {"action": "flip", "code": 1}],
         });
-        Sample::new(params, crate::testing::binary_batch("image", 6, 48, 64))
+        Sample::new(params, crate::sample::binary_batch("image", 6, 48, 64))
     }
 }
 
@@ -242,9 +243,9 @@ mod tests {
     use arrow_array::{Array, ArrayRef};
     use mmlrs_core::{ErrorKind, Stage};
 
-    use super::super::tools::{build, cells, run, run_sample};
     use super::*;
-    use crate::testing::{sample_bytes, sample_image};
+    use crate::sample::{sample_bytes, sample_image};
+    use crate::stage_tests::{build, cells, run, run_sample};
 
     /// The numbers of one row, flat.
     fn numbers(array: &ArrayRef, row: usize) -> ArrayRef {

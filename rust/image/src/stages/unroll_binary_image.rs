@@ -7,8 +7,9 @@ use mmlrs_core::{Block, Context, Error, HasSample, Once, Output, Result, RowPoli
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::vector_array::{unroll, vector_field};
-use super::{channel_op, input_images};
+use crate::arrays::channels::channel_op;
+use crate::arrays::vector::{unroll, vector_field};
+use crate::column::input_images;
 use crate::column::{Step, check_image_input};
 use crate::ops::{Interpolation, Op, Resize, ResizeTo};
 use crate::options::DecodeOptions;
@@ -109,7 +110,7 @@ impl Transform for UnrollBinaryImage {
 impl HasSample for UnrollBinaryImage {
     fn sample() -> Sample {
         let params = json!({"inputCol": "image", "outputCol": "out", "height": 12, "width": 10, "nChannels": 3});
-        Sample::new(params, crate::testing::binary_batch("image", 6, 24, 32))
+        Sample::new(params, crate::sample::binary_batch("image", 6, 24, 32))
     }
 }
 
@@ -118,9 +119,9 @@ mod tests {
     use arrow_array::Array;
     use arrow_array::cast::AsArray;
 
-    use super::super::tools::{build, cells, run, run_sample};
     use super::*;
-    use crate::testing::sample_bytes;
+    use crate::sample::sample_bytes;
+    use crate::stage_tests::{build, cells, run, run_sample};
 
     #[test]
     fn one_size_is_announced_when_it_is_known() -> Result<()> {
