@@ -19,6 +19,7 @@ mod policy;
 mod sample;
 mod spec;
 mod stage;
+mod tag;
 mod threads;
 pub mod types;
 pub mod vector;
@@ -46,6 +47,7 @@ pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy, fatal};
 pub use sample::Sample;
 pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Role, Rows, StageSpec};
 pub use stage::{Context, HasSample, Output, Stage, Transform};
+pub use tag::{Columns, Tag};
 pub use threads::{ThreadBudget, parallel_map};
 
 /// What `#[derive(Stage)]` expands to needs these; not part of the public interface.

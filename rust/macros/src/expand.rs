@@ -9,7 +9,7 @@ use crate::parse::{Constraint, Default, FieldInput, FieldKind, ParamInput, Stage
 pub fn expand(stage: &StageInput) -> TokenStream {
     let ident = &stage.ident;
     let name = ident.to_string();
-    let StageInput { doc, module, kind, body, rows, example, .. } = stage;
+    let StageInput { doc, module, kind, body, rows, columns, example, .. } = stage;
     let model = stage.model.as_ref().map_or_else(
         || quote!(None),
         |model| {
@@ -17,6 +17,7 @@ pub fn expand(stage: &StageInput) -> TokenStream {
             quote!(Some(#model))
         },
     );
+    let tags = stage.tags.iter().map(|(tag, reason)| quote!((::mmlrs_core::Tag::#tag, #reason)));
     let specs: Vec<TokenStream> = stage.fields.iter().map(spec_of).collect();
     let reads: Vec<TokenStream> = stage.fields.iter().map(read_of).collect();
     let inputs: Vec<TokenStream> = stage.fields.iter().filter_map(input_of).collect();
@@ -34,6 +35,8 @@ pub fn expand(stage: &StageInput) -> TokenStream {
                         kind: ::mmlrs_core::Kind::#kind,
                         body: ::mmlrs_core::Body::#body,
                         rows: ::mmlrs_core::Rows::#rows,
+                        columns: ::mmlrs_core::Columns::#columns,
+                        tags: &[#(#tags),*],
                         model: #model,
                         params,
                         example: #example,

@@ -1,6 +1,7 @@
 //! The one list of stages, and programs made of them.
 
 mod entry;
+mod identity;
 mod memo;
 mod node;
 mod program;

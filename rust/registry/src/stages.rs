@@ -68,6 +68,7 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         Entry::python::<mmlrs_frame::MultiColumnAdapterModel>(),
         Entry::python::<mmlrs_frame::Timer>(),
         Entry::python::<mmlrs_frame::TimerModel>(),
+        Entry::native::<crate::identity::Identity>(),
     ]
 });
 

@@ -27,6 +27,7 @@ use crate::levels::{Keys, LevelType};
     module = "featurize",
     kind = estimator,
     model = ValueIndexerModel,
+    maps_nulls = "a missing value has an index of its own",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import ValueIndexer
 

@@ -22,6 +22,7 @@ use crate::value_indexer::ValueIndexerParams;
 #[stage(
     module = "featurize",
     kind = model,
+    maps_nulls = "a missing value has an index of its own",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import ValueIndexerModel
 

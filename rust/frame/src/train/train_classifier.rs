@@ -24,6 +24,9 @@ use crate::sample_data::labelled_rows;
     kind = estimator,
     body = python,
     model = TrainedClassifierModel,
+    accepts_nulls = "the policy is for rows to train on",
+    not_picklable = "it holds a learner of Spark ML, which lives in the JVM",
+    requires_spark = "the session trains its learner",
     example = r#"from pyspark.ml.classification import LogisticRegression
 from mmlrs.train import TrainClassifier
 
