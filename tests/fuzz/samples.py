@@ -11,7 +11,6 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs.base import NativeTransformer, stage_class, stage_specs
 from mmlrs.testing import sample_stage
-from mmlrs.testing.checks import _NEEDS_SPARK
 
 #: These write files or wait.
 _NOT_HERE = {"CheckpointData", "TimeIntervalMiniBatchTransformer"}
@@ -19,8 +18,8 @@ _NOT_HERE = {"CheckpointData", "TimeIntervalMiniBatchTransformer"}
 
 @lru_cache
 def stages() -> list[tuple[Any, pa.Table]]:
-    names = [name for name in stage_specs() if name not in _NEEDS_SPARK and name not in _NOT_HERE]
-    return [sample_stage(stage_class(name)) for name in names]
+    without_spark = [name for name, spec in stage_specs().items() if "requires_spark" not in spec["tags"]]
+    return [sample_stage(stage_class(name)) for name in without_spark if name not in _NOT_HERE]
 
 
 @lru_cache

@@ -23,6 +23,7 @@ mod sample;
 mod spec;
 mod stage;
 mod stages;
+mod tag;
 mod threads;
 pub mod types;
 pub mod vector;
@@ -53,6 +54,7 @@ pub use sample::Sample;
 pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Role, Rows, StageSpec};
 pub use stage::{HasSample, Output, Stage, Transform};
 pub use stages::StageList;
+pub use tag::{Columns, Tag};
 pub use threads::{ThreadBudget, parallel_map};
 
 /// What `#[derive(Stage)]` expands to needs these; not part of the public interface.

@@ -9,7 +9,7 @@ use crate::parse::{Constraint, Default, FieldInput, FieldKind, ParamInput, Stage
 pub fn expand(stage: &StageInput) -> TokenStream {
     let ident = &stage.ident;
     let name = ident.to_string();
-    let StageInput { doc, module, kind, body, rows, example, .. } = stage;
+    let StageInput { doc, module, kind, body, rows, columns, example, .. } = stage;
     let model = stage.model.as_ref().map_or_else(
         || quote!(None),
         |model| {
@@ -18,6 +18,7 @@ pub fn expand(stage: &StageInput) -> TokenStream {
         },
     );
     let specs: Vec<TokenStream> = stage.fields.iter().map(|field| spec_of(field, None)).collect();
+    let tags = stage.tags.iter().map(|(tag, reason)| quote!((::mmlrs_core::Tag::#tag, #reason)));
     let reads: Vec<TokenStream> = stage.fields.iter().map(read_of).collect();
     let inputs: Vec<TokenStream> = stage.fields.iter().filter_map(input_of).collect();
     let policy = policy_of(&stage.fields);
@@ -34,6 +35,8 @@ pub fn expand(stage: &StageInput) -> TokenStream {
                         kind: ::mmlrs_core::Kind::#kind,
                         body: ::mmlrs_core::Body::#body,
                         rows: ::mmlrs_core::Rows::#rows,
+                        columns: ::mmlrs_core::Columns::#columns,
+                        tags: &[#(#tags),*],
                         model: #model,
                         params,
                         example: #example,

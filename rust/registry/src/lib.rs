@@ -2,6 +2,7 @@
 
 mod entry;
 mod handle;
+mod identity;
 mod memo;
 mod node;
 mod program;

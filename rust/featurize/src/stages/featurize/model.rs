@@ -22,6 +22,8 @@ use crate::row::SparseRow;
 #[stage(
     module = "featurize",
     kind = model,
+    maps_nulls = "NaN stands for what is missing",
+    embeds_column_names = "its encoders hold the names of the columns of the fit",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import Featurize
 
