@@ -48,7 +48,7 @@ def small_batches(spark: Any, setting: Setting) -> Figure:
     by_hand = arrow_udf(cast, returnType="double")  # type: ignore[call-overload]
     source = spark.range(0, ROWS, 1, 2).cache()
     source.count()
-    stage = DataConversion(inputCols=["id"], outputCols=["number"], convertTo="double")
+    stage = DataConversion(cols=["id"], outputCols=["number"], convertTo="double")
     timed = side_by_side(
         lambda: run_to_nowhere(stage.transform(source).select("number")),
         lambda: run_to_nowhere(source.select(by_hand("id").alias("number"))),

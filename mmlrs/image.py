@@ -107,7 +107,7 @@ class ImageTransformer(_generated.ImageTransformer):
 
     def warpAffine(self, matrix: Sequence[float], height: int, width: int) -> Self:
         """Add an affine warp by the 2 x 3 matrix, given as six numbers row by row."""
-        numbers = argument("ImageTransformer.warpAffine", "matrix", FLOAT_LIST, np.ravel(matrix))
+        numbers = argument("ImageTransformer.warpAffine", "matrix", FLOAT_LIST.accept, np.ravel(matrix))
         return self._add("warpAffine", matrix=numbers, height=height, width=width)
 
     def warpPerspective(
@@ -307,14 +307,14 @@ def decode_to_tensor(
     array = images if isinstance(images, pa.Array) else of("images", _pictures, images)
     flat = _native.decode_to_tensor(
         array,
-        of("height", INT, height),
-        of("width", INT, width),
-        of("means", FLOAT_LIST, means),
-        of("stds", FLOAT_LIST, stds),
-        of("scale", FLOAT, scale),
-        of("threads", INT, threads),
-        of("scaled_decode", BOOL, scaled_decode),
-        of("auto_convert_to_color", BOOL, auto_convert_to_color),
+        of("height", INT.accept, height),
+        of("width", INT.accept, width),
+        of("means", FLOAT_LIST.accept, means),
+        of("stds", FLOAT_LIST.accept, stds),
+        of("scale", FLOAT.accept, scale),
+        of("threads", INT.accept, threads),
+        of("scaled_decode", BOOL.accept, scaled_decode),
+        of("auto_convert_to_color", BOOL.accept, auto_convert_to_color),
         interruptible(),
     )
     values = flat.to_numpy(zero_copy_only=True)

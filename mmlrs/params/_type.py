@@ -122,10 +122,10 @@ class ParamType(Generic[T]):
         return value
 
 
-def argument(owner: str, name: str, kind: ParamType[T], value: Any) -> T:
+def argument(owner: str, name: str, accept: Callable[[Any], T], value: Any) -> T:
     """Return an argument of a function, accepted as the params of stages are."""
     try:
-        return kind.accept(value)
+        return accept(value)
     except MmlrsError:
         raise
     except TypeError as error:

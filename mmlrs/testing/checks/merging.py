@@ -6,7 +6,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmlrs import _native
 from mmlrs.base import NativeEstimator
 from mmlrs.testing.checks.check import check
 from mmlrs.testing.checks.compare import assert_same
@@ -25,11 +24,11 @@ def partitions(cx: Context) -> None:
     """The model does not depend on how the rows are split, nor on the order in which the parts are merged."""
     stage = cx.stage
     assert isinstance(stage, NativeEstimator)
-    values = stage._params_json()
-    columns = cx.data.select(stage._inputs())
+    native = stage._core()
+    columns = cx.data.select(native.inputs())
 
     def state(part: pa.Table) -> Any:
-        fit = _native.Fit(stage._stage, stage.uid, values, columns.schema)
+        fit = native.fit(columns.schema)
         for batch in part.to_batches():
             fit.update(batch, 1)
         return fit

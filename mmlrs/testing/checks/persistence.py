@@ -5,10 +5,10 @@ from __future__ import annotations
 import pickle
 import tempfile
 
-from mmlrs.params.functions import name_of
 from mmlrs._pyspark import Params
-from mmlrs.params.stages import stages_in
 from mmlrs.base import Stage
+from mmlrs.params.functions import name_of
+from mmlrs.params.stages import stages_in
 from mmlrs.testing.checks.check import check, tagged
 from mmlrs.testing.checks.compare import assert_same
 from mmlrs.testing.checks.context import Context, run_stage
