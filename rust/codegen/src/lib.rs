@@ -20,7 +20,7 @@ pub(crate) const MARK: &str =
 /// Every generated file: path below the repository root -> content.
 pub fn files() -> BTreeMap<String, String> {
     let mut modules: BTreeMap<&str, Vec<&StageSpec>> = BTreeMap::new();
-    let stages: Vec<&StageSpec> = mmlrs_registry::stages().iter().map(|entry| entry.spec()).collect();
+    let stages: Vec<&StageSpec> = mmlrs_registry::stages().iter().map(mmlrs_registry::Entry::spec).collect();
     for stage in &stages {
         modules.entry(stage.module).or_default().push(stage);
     }
