@@ -62,7 +62,6 @@ def _pairs(stage: NativeTransformer, columns: Columns) -> dict[str, str]:
 
     Fails on a missing input, and on an output that already exists and is not its own input.
     """
-    stage._check_params()
     inputs = columns.resolve_all(stage._columns("input"))
     outputs = stage._value("outputCols") or inputs
     if len(outputs) != len(inputs):

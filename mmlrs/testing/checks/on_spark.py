@@ -57,7 +57,7 @@ def fused_equals_unfused(cx: Context) -> None:
 
 def _after_identity(cx: Context) -> Any:
     """Return the DataFrame with every input column made by an `Identity` of a column of another name."""
-    from mmlrs.testing import Identity
+    from mmlrs._generated.testing import Identity
 
     if not cx.inputs:
         raise NotApplicable("the stage names no column of the data")
