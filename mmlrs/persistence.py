@@ -133,7 +133,7 @@ class StageWriter(MLWriter):
     def _content(self, spark: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
         stage = self.stage
         blobs: dict[str, bytes] = {}
-        types = types_of(type(stage)).all
+        types = types_of(stage.__class__).all
 
         for place, inner in _stages_of(stage):
             if not hasattr(inner, "write"):
@@ -171,7 +171,7 @@ class StageWriter(MLWriter):
 
 def _stages_of(stage: Any) -> list[tuple[str, Any]]:
     """Return the stages that are params of a stage, each with the name of the folder in which it is saved."""
-    types = types_of(type(stage)).all
+    types = types_of(stage.__class__).all
     return [
         (f"{param.name}{place}", inner)
         for param, value in stage._paramMap.items()
@@ -246,7 +246,7 @@ class StageReader(MLReader[Any]):
         saved = read_saved(spark, path)
         cls = class_of(saved, self.cls, path)
         stage = cls()
-        types = types_of(type(stage)).all
+        types = types_of(stage.__class__).all
         blobs = _blobs_of(spark, saved, stage, path)
         stage._resetUid(saved.uid)
         for key, target in (("defaultParamMap", stage._defaultParamMap), ("paramMap", stage._paramMap)):
@@ -268,7 +268,7 @@ class StageReader(MLReader[Any]):
 
 def _blobs_of(spark: Any, saved: Saved, stage: Any, path: str) -> dict[str, bytes]:
     """Read the content beside the metadata by its SHA-256; all params that are saved must exist, with values of their form."""
-    cls, types = type(stage).__name__, types_of(type(stage)).all
+    cls, types = type(stage).__name__, types_of(stage.__class__).all
     hashes: set[str] = set()
     for values in saved.maps.values():
         for name, value in values.items():
