@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,8 +19,7 @@ from mmlrs._generated.featurize import (
     ValueIndexerModel,
 )
 from mmlrs._names import public
-from mmlrs.base import NativeEstimator, NativeTransformer, is_spark, stage_spec
-from mmlrs.engine import table as tables
+from mmlrs.base import NativeTransformer, is_spark, stage_spec
 from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import Expr, check_new, check_once, folded, resolve_all, sources_of
 from mmlrs.engine.frames import INDEX
@@ -239,28 +236,31 @@ class SummarizeData(_generated.SummarizeData):
     __doc__ = _generated.SummarizeData.__doc__
     __module__ = "mmlrs.featurize"
 
-    def _inputs(self, columns: list[str] | None = None, *, ignore_case: bool = False) -> list[str]:
-        """Return the columns to describe, spelt as the dataset does where its columns are given."""
+    def _described(self, columns: list[str], *, ignore_case: bool) -> list[str]:
+        """Return the columns to describe, as the dataset spells them."""
         names = self._value("inputCols")
-        if columns is None:
-            return list(names)
         if names is None:
             names = [name for name in columns if name != INDEX]
         return resolve_all(names, columns, self._stage, ignore_case=ignore_case)
 
-    def _transform_table(self, table: pa.Table) -> pa.Table:
-        names = self._inputs(table.column_names)
-        nested = {name for name in names if pa.types.is_nested(table.schema.field(name).type)}
-        columns = {name: _describable(table[name]) for name in names}
-        return self._summary(names, nested, lambda stage: tables.fit(stage, pa.table(columns)))
+    def _summarize(self, dataset: Any) -> pa.Table:
+        if isinstance(dataset, pa.Table):
+            return self._of_table(dataset)
+        return self._of_spark(dataset)
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _of_table(self, table: pa.Table) -> pa.Table:
+        names = self._described(table.column_names, ignore_case=False)
+        nested = {name for name in names if pa.types.is_nested(table.schema.field(name).type)}
+        plain = pa.table({name: _describable(table[name]) for name in names})
+        return self._rows(names, nested, plain)
+
+    def _of_spark(self, df: Any) -> pa.Table:
         from pyspark.sql import functions as F
         from pyspark.sql.types import AtomicType, CharType, VarcharType
 
         from mmlrs.engine import spark
 
-        names = self._inputs(df.columns, ignore_case=ignores_case(df))
+        names = self._described(df.columns, ignore_case=ignores_case(df))
         kinds = {field.name: field.dataType for field in df.schema}
         atoms = (AtomicType, CharType, VarcharType)
         nested = {name for name in names if not isinstance(kinds[name], atoms)}
@@ -269,15 +269,11 @@ class SummarizeData(_generated.SummarizeData):
             column = {name: F.col(spark.quoted(name)) for name in df.columns}
             there = [F.when(c.isNotNull(), True).alias(n) if n in nested else c for n, c in column.items()]
             plain = spark.with_lineage(df.select(*there), _lineage_without(df, nested))
-        made = self._summary(names, nested, lambda stage: spark.fit(stage, plain))
-        return df.sparkSession.createDataFrame(made)
+        return self._rows(names, nested, plain)
 
-    def _summary(self, names: list[str], nested: set[str], fit: Callable[[Any], tuple[str, str]]) -> pa.Table:
+    def _rows(self, names: list[str], nested: set[str], dataset: Any) -> pa.Table:
         """Return one row per column; of nested ones only it is known where they are null."""
-        rows = []
-        if names:
-            stage = cast("NativeEstimator", self.copy()._set(inputCols=names))
-            rows = json.loads(fit(stage)[1])["rows"]
+        rows = self.copy()._set(inputCols=names)._finished(dataset)["rows"] if names else []
         for row in rows:
             if row["Feature"] in nested:
                 row["Unique_Value_Count"] = None

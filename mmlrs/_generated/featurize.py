@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 from mmlrs._names import by_name
 from mmlrs._params import Convert, Param, undefined
-from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer, PythonTransformer
+from mmlrs.base import NativeEstimator, NativeModel, NativeSummary, NativeTransformer
 from mmlrs.models import ModelLike
 
 __all__ = ["FastVectorAssembler", "Featurize", "FeaturizeModel", "CountSelector", "CountSelectorModel", "CleanMissingData", "CleanMissingDataModel", "ValueIndexer", "ValueIndexerModel", "IndexToValue", "DataConversion", "SummarizeData"]
@@ -1438,7 +1438,7 @@ class DataConversion(NativeTransformer):
         return value
 
 
-class SummarizeData(PythonTransformer):
+class SummarizeData(NativeSummary):
     """Describes every column by one row of numbers.
 
     The result has the column `Feature`, the name, and by the switches:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 from mmlrs._names import by_name
 from mmlrs._params import Convert, Param, Params, undefined
-from mmlrs.base import Estimator, NativeTransformer, PythonModel, PythonTransformer
+from mmlrs.base import Estimator, NativeSummary, NativeTransformer, PythonModel
 
 __all__ = ["TrainClassifier", "TrainedClassifierModel", "TrainRegressor", "TrainedRegressorModel", "ComputeModelStatistics", "ComputePerInstanceStatistics"]
 
@@ -523,7 +523,7 @@ class TrainedRegressorModel(PythonModel):
         return value
 
 
-class ComputeModelStatistics(PythonTransformer):
+class ComputeModelStatistics(NativeSummary):
     """Tells how good predictions are, as one row of metrics.
 
     Classification, every value as scikit-learn computes it: `confusion_matrix` (a row for each label, a

@@ -34,7 +34,7 @@ from mmlrs.errors import SchemaMismatchError
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from mmlrs.base import NativeEstimator, NativeTransformer, Stage
+    from mmlrs.base import NativeAggregate, NativeTransformer, Stage
 
 __all__ = [
     "finished",
@@ -320,11 +320,11 @@ def finished(column: Column, field: pa.Field) -> Column:
     return F.when(column.isNotNull(), array_to_vector(column))  # which fails on a null
 
 
-def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = False) -> tuple[str, str]:
-    """Fit a native estimator in one job; returns the model's class and its params.
+def fit(stage: NativeAggregate, df: DataFrame) -> str:
+    """Run a native estimator or summary in one job; returns what its state ends as, as JSON.
 
-    Every partition becomes one state in the executors. The driver merges the states, or with `merge_on_executor` one
-    more task: for states that grow with the rows.
+    Every partition becomes one state in the executors. The driver merges the states; those that grow with the rows are
+    merged by one more task.
     """
     inputs = stage._inputs()
     bound = _binding(stage, df, lineage_of(df))(inputs)
@@ -343,16 +343,16 @@ def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = Fals
     )
     columns = [c.alias(f"c{i}") for i, c in enumerate(_source_columns(df, compiled))]
     states = df.select(*columns).mapInArrow(work, "state binary")
-    if merge_on_executor:
+    total = _native.Fit(stage._stage, stage.uid, values, schema)
+    if total.grows:
         merging = MergedFit(stage._stage, stage.uid, values, work.schema)
-        [(model, params)] = states.repartition(1).mapInArrow(merging, "model string, params string").collect()
-        return model, params
-    whole = _native.Fit(stage._stage, stage.uid, values, schema)
+        [(result,)] = states.repartition(1).mapInArrow(merging, "result string").collect()
+        return str(result)
     for (state,) in states.collect():
-        whole.merge(bytes(state))
-    made = whole.finish()
-    stage._warn(whole.notes())
-    return made
+        total.merge(bytes(state))
+    result = total.finish()
+    stage._warn(total.notes())
+    return result
 
 
 _IMAGE_WARNING = (

@@ -20,7 +20,7 @@ from mmlrs.engine.worker import VECTOR_MEMBERS
 from mmlrs.errors import BatchTooLargeError, LimitExceededError
 
 if TYPE_CHECKING:
-    from mmlrs.base import NativeEstimator, NativeTransformer
+    from mmlrs.base import NativeAggregate, NativeTransformer
 
 __all__ = ["from_table", "to_table", "transform"]
 
@@ -192,8 +192,8 @@ def interruptible() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
-    """Fit a native estimator on a table; returns the model's class and its params."""
+def fit(stage: NativeAggregate, table: pa.Table) -> str:
+    """Run a native estimator or summary over a table; returns what its state ends as, as JSON."""
     inputs = stage._inputs()
     columns = resolve_all(inputs, table.column_names, stage._stage)
     fields = [refuse_aside(stage._stage, table.schema.field(c)) for c in columns]

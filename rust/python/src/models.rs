@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use mmlrs_core::{Error, Kind, ModelSource, ParamField, Result};
+use mmlrs_core::{Error, ModelSource, ParamField, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value;
@@ -112,13 +112,7 @@ pub fn self_contained(py: Python<'_>, model: &str) -> PyResult<Blob> {
 pub fn portable_blobs(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<BTreeMap<&'static str, Blob>> {
     planning(py, || {
         let (entry, values) = (mmlrs_registry::find(stage)?, params(uid, values)?);
-        let models = if entry.spec().kind == Kind::Estimator {
-            Vec::new()
-        } else {
-            let built = entry.build(&values)?;
-            built.transform.portable_models().map_err(|e| e.at_stage(built.spec.name))?
-        };
-        let models = models.into_iter().filter_map(|(param, source)| match source {
+        let models = entry.portable_models(&values)?.into_iter().filter_map(|(param, source)| match source {
             ModelSource::Blob(sha256) => Some((param, sha256)),
             ModelSource::Path(_) => None,
         });

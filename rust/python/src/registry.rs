@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mmlrs_core::{Error, Kind, ParamMap, Result};
+use mmlrs_core::{Error, ParamMap, Result};
 use pyo3::prelude::*;
 use pyo3_arrow::PyRecordBatch;
 use serde_json::Value;
@@ -40,15 +40,12 @@ pub fn check_params(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyR
     planning(py, || mmlrs_registry::find(stage)?.check(&params(uid, values)?))
 }
 
-/// The columns a native stage or estimator reads.
+/// The columns a native stage reads.
 #[pyfunction]
 pub fn stage_inputs(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<Vec<String>> {
     planning(py, || {
         let (entry, values) = (mmlrs_registry::find(stage)?, params(uid, values)?);
-        if entry.spec().kind == Kind::Estimator {
-            return Ok(entry.build_fit(&values)?.input_columns());
-        }
-        entry.build(&values)?.input_columns()
+        entry.input_columns(&values)
     })
 }
 

@@ -7,7 +7,7 @@ mod node;
 mod program;
 mod stages;
 
-pub use entry::{Built, BuiltFit, Entry};
+pub use entry::{AggregateWork, Built, BuiltAggregate, Entry};
 pub use memo::clear as clear_memo;
 pub use program::{Program, ProgramOutput};
 pub use stages::{find, stages};

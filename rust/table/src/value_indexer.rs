@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use arrow_array::Array;
 use arrow_schema::Schema;
 use mmlrs_core::{
-    Block, Context, Error, Fit, Fitted, HasSample, ParamGroup, ParamMap, ParamSpec, Result, RowPolicy, Sample,
+    Aggregate, Block, Context, Error, Fit, Fitted, HasSample, ParamGroup, ParamMap, ParamSpec, Result, RowPolicy,
+    Sample,
 };
 use mmlrs_macros::{ParamGroup, Stage};
 use serde::{Deserialize, Serialize};
@@ -104,7 +105,7 @@ impl ValueIndexer {
     }
 }
 
-impl Fit for ValueIndexer {
+impl Aggregate for ValueIndexer {
     type State = Seen;
 
     fn new_state(&self, input: &Schema) -> Result<Seen> {
@@ -132,7 +133,9 @@ impl Fit for ValueIndexer {
         state.texts.extend(other.texts);
         self.check_size(state)
     }
+}
 
+impl Fit for ValueIndexer {
     fn finish(&self, state: Seen, input: &Schema) -> Result<Fitted> {
         let kind = self.kind(input)?;
         let mut whole: Vec<i64> = state.whole.into_iter().collect();

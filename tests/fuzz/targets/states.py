@@ -1,4 +1,4 @@
-"""States of estimators as workers send them, and the files of what a fit has learned, with changed bytes and values."""
+"""States of estimators and summaries as workers send them, and the files of what a fit has learned, with changed bytes and values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mutate import changed, damaged
 from samples import stages
 
 from mmlrs import _native
-from mmlrs.base import NativeEstimator, NativeTransformer, stage_spec
+from mmlrs.base import NativeAggregate, NativeEstimator, NativeTransformer, stage_spec
 
 BATCH = 64
 SHORT = 512
@@ -20,10 +20,10 @@ SHORT = 512
 
 @lru_cache
 def _states() -> list[tuple[Any, Any, bytes]]:
-    """Estimators, the data of each, and its state."""
+    """Estimators and summaries, the data of each, and its state."""
     made = []
     for stage, table in stages():
-        if isinstance(stage, NativeEstimator):
+        if isinstance(stage, NativeAggregate):
             data = table.select(stage._inputs()).combine_chunks()
             fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), data.schema)
             fit.update(data.to_batches()[0], 1)
@@ -66,8 +66,9 @@ def _check_one(given: Any) -> None:
         fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), data.schema)
         fit.update(data.to_batches()[0], 1)
         answered(lambda: fit.merge(content))
-        model, values = fit.finish()
-        answered(lambda: stage._model(model, values).transform(data))
+        finished = json.loads(fit.finish())
+        if isinstance(stage, NativeEstimator):
+            answered(lambda: stage._model(finished).transform(data))
         return
     stage, data, name, _ = _files()[number]
     stage.copy()._set(**{name: content}).transform(data)

@@ -11,10 +11,10 @@ mod scores;
 
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::{Field, Schema};
-use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, Sample, ValueList, fatal};
+use mmlrs_core::{Aggregate, Block, Context, Error, HasSample, Result, Sample, Summarize, ValueList, fatal};
 use mmlrs_macros::Stage;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::attributes::{attributes_of, declared_values};
 use crate::numbers::doubles;
@@ -54,9 +54,7 @@ const OF_REGRESSION: [&str; 5] = ["regression", "mse", "rmse", "r2", "mae"];
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
-    body = python,
-    rows = changed,
-    columns = changed,
+    kind = summary,
     accepts_nulls = "a row counts or it does not; there is no row to keep",
     requires_rows = "no rows have no metrics",
     example = r#"import pyarrow as pa
@@ -298,7 +296,7 @@ fn unseen(array: &ArrayRef, row: usize) -> String {
     format!("has the value {shown}, which is none of the labels")
 }
 
-impl Fit for ComputeModelStatistics {
+impl Aggregate for ComputeModelStatistics {
     type State = Statistics;
 
     fn new_state(&self, input: &Schema) -> Result<Statistics> {
@@ -332,7 +330,14 @@ impl Fit for ComputeModelStatistics {
         }
     }
 
-    fn finish(&self, state: Statistics, _input: &Schema) -> Result<Fitted> {
+    /// With scores: every distinct one counts.
+    fn grows(&self) -> bool {
+        self.scores_col.is_some()
+    }
+}
+
+impl Summarize for ComputeModelStatistics {
+    fn finish(&self, state: Statistics) -> Result<Map<String, Value>> {
         if state.rows() == 0 {
             let left =
                 if self.handle_invalid == "skip" { ", or handleInvalid=\"skip\" left all of them out" } else { "" };
@@ -347,8 +352,10 @@ impl Fit for ComputeModelStatistics {
                 counts.metrics(texts.as_deref(), self.scored_labels_col.is_some(), self.curve_points)?
             }
         };
-        let Value::Object(params) = metrics else { return Err(Error::runtime("metrics are a map")) };
-        Ok(Fitted { params, ..Fitted::default() })
+        match metrics {
+            Value::Object(metrics) => Ok(metrics),
+            _ => Err(Error::runtime("metrics are a map")),
+        }
     }
 }
 
