@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,8 +22,9 @@ from mmlrs._generated.featurize import (
 )
 from mmlrs._names import public
 from mmlrs.base import NativeTransformer, is_spark, stage_spec
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import Expr, check_new, check_once, folded, resolve_all, sources_of
+from mmlrs.engine import table as tables
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import Expr, sources_of
 from mmlrs.engine.frames import INDEX
 from mmlrs.errors import InvalidParamError
 
@@ -54,12 +57,13 @@ class FastVectorAssembler(_generated.FastVectorAssembler):
         return super()._transform_spark(df) if made is None else made
 
 
-def _pairs(stage: NativeTransformer, columns: list[str], *, ignore_case: bool) -> dict[str, str]:
+def _pairs(stage: NativeTransformer, columns: Columns) -> dict[str, str]:
     """Return the output column of each input column.
 
-    Fails on a missing input, and on an output that exists already and is not its own input.
+    Fails on a missing input, and on an output that already exists and is not its own input.
     """
-    inputs = resolve_all(stage._columns("input"), columns, stage._stage, ignore_case=ignore_case)
+    stage._check_params()
+    inputs = columns.resolve_all(stage._columns("input"))
     outputs = stage._value("outputCols") or inputs
     if len(outputs) != len(inputs):
         raise InvalidParamError(
@@ -69,17 +73,16 @@ def _pairs(stage: NativeTransformer, columns: list[str], *, ignore_case: bool) -
 
     pairs = {}
     for old, new in zip(inputs, outputs, strict=True):
-        pairs[old] = old if folded(new, ignore_case) == folded(old, ignore_case) else new
-    written = [new for old, new in pairs.items() if new != old]
-    check_new(written, columns, stage._stage, ignore_case=ignore_case)
+        pairs[old] = old if columns.same(new, old) else new
+    columns.check_new(new for old, new in pairs.items() if new != old)
     return pairs
 
 
 def _pairs_on_spark(stage: NativeTransformer, df: Any) -> dict[str, str]:
     """Return the output column of each input column; all columns are selected by name, so each name must be of one."""
-    ignore_case = ignores_case(df)
-    check_once(df.columns, stage._stage, ignore_case=ignore_case)
-    return _pairs(stage, df.columns, ignore_case=ignore_case)
+    columns = Columns.of(df, stage._stage)
+    columns.check_unique()
+    return _pairs(stage, columns)
 
 
 def _aside(stage: NativeTransformer, pairs: dict[str, str]) -> dict[str, str]:
@@ -139,7 +142,7 @@ class _Replacing(NativeTransformer):
     """A native stage whose columns may take the place of their inputs: `outputCols` unset, or equal to the inputs."""
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        pairs = _pairs(self, table.column_names, ignore_case=False)
+        pairs = _pairs(self, Columns.of(table, self._stage))
         aside = _aside(self, pairs)
         made = NativeTransformer._transform_table(_written(self, pairs, aside), table)
         return _put_back(made, aside)
@@ -180,8 +183,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
         from mmlrs.engine import spark
 
         stage = _written(self, pairs, _aside(self, pairs))
-        fields = spark.source_fields(df, self._stage)
-        stage._planned(stage._node(spark._binding(stage, df, {}), portable=True), fields)
+        spark.planned(stage, df, {})
         cleaned = {}
         for (old, new), fill in zip(pairs.items(), self._value("fillValues"), strict=True):
             field = df.schema[old]
@@ -201,7 +203,7 @@ class DataConversion(_generated.DataConversion, _Replacing):
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         if self._value("convertTo") in _CATEGORICAL:
-            return self._categorical(table, _pairs(self, table.column_names, ignore_case=False))
+            return self._categorical(table, _pairs(self, Columns.of(table, self._stage)))
         return super()._transform_table(table)
 
     def _transform_spark(self, df: Any) -> Any:
@@ -236,44 +238,15 @@ class SummarizeData(_generated.SummarizeData):
     __doc__ = _generated.SummarizeData.__doc__
     __module__ = "mmlrs.featurize"
 
-    def _described(self, columns: list[str], *, ignore_case: bool) -> list[str]:
+    def _described(self, dataset: Any) -> list[str]:
         """Return the columns to describe, as the dataset spells them."""
-        names = self._value("inputCols")
-        if names is None:
-            names = [name for name in columns if name != INDEX]
-        return resolve_all(names, columns, self._stage, ignore_case=ignore_case)
+        columns, names = Columns.of(dataset, self._stage), self._value("inputCols")
+        return columns.resolve_all([n for n in columns.names if n != INDEX] if names is None else names)
 
     def _summarize(self, dataset: Any) -> pa.Table:
-        if isinstance(dataset, pa.Table):
-            return self._of_table(dataset)
-        return self._of_spark(dataset)
-
-    def _of_table(self, table: pa.Table) -> pa.Table:
-        names = self._described(table.column_names, ignore_case=False)
-        nested = {name for name in names if pa.types.is_nested(table.schema.field(name).type)}
-        plain = pa.table({name: _describable(table[name]) for name in names})
-        return self._rows(names, nested, plain)
-
-    def _of_spark(self, df: Any) -> pa.Table:
-        from pyspark.sql import functions as F
-        from pyspark.sql.types import AtomicType, CharType, VarcharType
-
-        from mmlrs.engine import spark
-
-        names = self._described(df.columns, ignore_case=ignores_case(df))
-        kinds = {field.name: field.dataType for field in df.schema}
-        atoms = (AtomicType, CharType, VarcharType)
-        nested = {name for name in names if not isinstance(kinds[name], atoms)}
-        plain = df
-        if nested:
-            column = {name: F.col(spark.quoted(name)) for name in df.columns}
-            there = [F.when(c.isNotNull(), True).alias(n) if n in nested else c for n, c in column.items()]
-            plain = spark.with_lineage(df.select(*there), _lineage_without(df, nested))
-        return self._rows(names, nested, plain)
-
-    def _rows(self, names: list[str], nested: set[str], dataset: Any) -> pa.Table:
-        """Return one row per column; of nested ones only it is known where they are null."""
-        rows = self.copy()._set(inputCols=names)._finished(dataset)["rows"] if names else []
+        names = self._described(dataset)
+        nested, plain = _plain_on_spark(dataset, names) if is_spark(dataset) else _plain_in_table(dataset, names)
+        rows = self.copy()._set(inputCols=names)._finished(plain)["rows"] if names else []
         for row in rows:
             if row["Feature"] in nested:
                 row["Unique_Value_Count"] = None
@@ -282,6 +255,28 @@ class SummarizeData(_generated.SummarizeData):
         return pa.table(
             {f.name: [_number(row[f.name], f.type) for row in rows] for f in schema}, schema=schema
         )
+
+
+def _plain_in_table(table: pa.Table, names: list[str]) -> tuple[set[str], pa.Table]:
+    """Return the nested columns among some, of which is known where they are null, and all as the native core reads them."""
+    nested = {name for name in names if pa.types.is_nested(table.schema.field(name).type)}
+    return nested, pa.table({name: _describable(table[name]) for name in names})
+
+
+def _plain_on_spark(df: Any, names: list[str]) -> tuple[set[str], Any]:
+    """Return what `_plain_in_table` does, of a DataFrame."""
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import AtomicType, CharType, VarcharType
+
+    from mmlrs.engine import spark
+
+    kinds = {field.name: field.dataType for field in df.schema}
+    nested = {name for name in names if not isinstance(kinds[name], AtomicType | CharType | VarcharType)}
+    if not nested:
+        return nested, df
+    column = {name: F.col(spark.quoted(name)) for name in df.columns}
+    there = [F.when(c.isNotNull(), True).alias(n) if n in nested else c for n, c in column.items()]
+    return nested, spark.with_lineage(df.select(*there), _lineage_without(df, nested))
 
 
 def _describable(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from mmlrs._generated import train as _generated
 from mmlrs.base import NativeTransformer
+from mmlrs.engine import table as tables
 from mmlrs.errors import InvalidParamError
 from mmlrs.train.order import labels_in
 from mmlrs.train.scored import Scored, scored_columns
@@ -19,7 +21,12 @@ class Metric:
     """One metric: what it belongs to, its column, which of two values is the better one, and whether it needs scores."""
 
     def __init__(
-        self, kind: str, column: str, *, larger_is_better: bool = True, of_scores: bool = False
+        self,
+        kind: Literal["classification", "regression"],
+        column: str,
+        *,
+        larger_is_better: bool = True,
+        of_scores: bool = False,
     ) -> None:
         self.kind = kind
         self.column = column

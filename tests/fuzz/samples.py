@@ -24,27 +24,22 @@ def stages() -> list[tuple[Any, pa.Table]]:
 
 @lru_cache
 def programs() -> list[tuple[dict[str, Any], pa.RecordBatch]]:
-    """Programs of one native stage, and what they read."""
+    """Programs of one native stage, its params as a map and not yet as text, and what they read."""
     made = []
     for stage, _ in stages():
         if not isinstance(stage, NativeTransformer):
             continue
         params, batch = _native.sample(stage._stage)
-        columns = _native.stage_inputs(stage._stage, "s", params)
+        native = _native.Stage(stage._stage, "s", params)
+        columns = native.inputs()
+        batch = batch.select(columns)
+        plan = native.plan(batch.schema)
         node = {
             "stage": stage._stage,
             "uid": "s",
-            "params": json.loads(params),
+            "params": json.loads(plan.params),
             "inputs": {name: {"source": i} for i, name in enumerate(columns)},
         }
-        batch = batch.select(columns)
-        program = {"sources": len(columns), "nodes": [node], "outputs": [{"node": 0, "what": "valid"}]}
-        node["params"] |= json.loads(_native.Program(json.dumps(program)).bound_params(batch.schema))
-        program["outputs"] += [{"node": 0, "column": name} for name in _made(program, batch)]
-        made.append((program, batch))
+        outputs = [{"mask": 0}, *({"column": [0, name]} for name in plan.schema.names)]
+        made.append(({"sources": len(columns), "nodes": [node], "outputs": outputs}, batch))
     return made
-
-
-def _made(program: dict[str, Any], batch: pa.RecordBatch) -> list[str]:
-    announced: pa.Schema = _native.Program(json.dumps(program)).announce(batch.schema)
-    return list(announced.names)

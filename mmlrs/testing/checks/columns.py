@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmlrs._params import Params
+from mmlrs._pyspark import Params
 from mmlrs.base import Stage
 from mmlrs.engine.bridge import collect, to_spark
 from mmlrs.errors import ColumnNotFoundError, SchemaMismatchError
@@ -52,7 +52,7 @@ def missing_column(cx: Context) -> None:
 
 @check()
 def existing_output(cx: Context) -> None:
-    """An output column that exists already is named."""
+    """An output column that already exists is named."""
     outputs = [name for name in cx.stage._columns("output") if name not in cx.data.column_names]
     if not outputs:
         raise NotApplicable("the stage names no new column")

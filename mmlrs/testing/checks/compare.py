@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmlrs._params import shown
+from mmlrs._messages import shown
 
 __all__ = ["assert_same", "same"]
 

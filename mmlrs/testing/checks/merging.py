@@ -7,8 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmlrs import _native
-from mmlrs._params import shown
+from mmlrs._messages import shown
 from mmlrs.base import NativeAggregate, NativeEstimator
 from mmlrs.testing.checks.check import check
 from mmlrs.testing.checks.compare import assert_same, same
@@ -29,11 +28,11 @@ def partitions(cx: Context) -> None:
     assert isinstance(stage, NativeAggregate)
     if not cx.inputs:
         raise NotApplicable("the stage names no column of the data")
-    values = stage._params_json()
-    columns = cx.data.select(stage._inputs())
+    native = stage._core()
+    columns = cx.data.select(native.inputs())
 
     def state(part: pa.Table) -> Any:
-        fit = _native.Fit(stage._stage, stage.uid, values, columns.schema)
+        fit = native.fit(columns.schema)
         for batch in part.to_batches():
             fit.update(batch, 1)
         return fit

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 
-from mmlrs._callables import name_of
-from mmlrs._params import Params, stages_in
+from mmlrs._pyspark import Params
 from mmlrs.base import Stage
+from mmlrs.params.functions import name_of
+from mmlrs.params.stages import stages_in
 from mmlrs.testing.checks.check import check, tagged
 from mmlrs.testing.checks.compare import assert_same
 from mmlrs.testing.checks.context import Context, run_stage

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use mmlrs_core::{Body, Kind};
+
 #[test]
 fn the_committed_files_are_fresh() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -37,6 +39,22 @@ fn every_sample_is_valid() {
     }
 }
 
+#[test]
+fn a_stage_is_listed_by_the_word_that_its_descriptor_says() {
+    for entry in mmlrs_registry::stages() {
+        let params = mmlrs_core::ParamMap::new("sample", entry.sample().params);
+        let runs = entry.build(&params).is_ok();
+        let fits = entry.build_aggregate(&params).is_ok();
+        let (name, kind, body) = (entry.spec().name, entry.spec().kind, entry.spec().body);
+        match (body, kind) {
+            (Body::Native, Kind::Estimator) => assert!(fits && !runs, "{name} is to be listed as `fit`"),
+            (Body::Native, Kind::Summary) => assert!(fits && !runs, "{name} is to be listed as `summary`"),
+            (Body::Native, _) => assert!(runs && !fits, "{name} is to be listed as `transform`"),
+            (Body::Python, _) => assert!(!runs && !fits, "{name} is to be listed as `python`"),
+        }
+    }
+}
+
 /// Which crate may depend on which; kernels know no Python, and the core knows no kernel.
 #[test]
 fn crates_depend_only_along_the_allowed_arrows() {
@@ -46,9 +64,9 @@ fn crates_depend_only_along_the_allowed_arrows() {
         ("image", &["core", "macros"]),
         ("model", &["core", "macros", "image", "text"]),
         ("text", &["core", "macros"]),
-        ("table", &["core", "macros", "text"]),
-        ("frame", &["core", "macros"]),
-        ("registry", &["core", "macros", "frame", "image", "model", "table", "text"]),
+        ("featurize", &["core", "macros", "text"]),
+        ("descriptors", &["core", "macros"]),
+        ("registry", &["core", "macros", "descriptors", "featurize", "image", "model", "text"]),
         ("codegen", &["core", "registry"]),
         ("python", &["core", "registry", "image", "model"]),
     ];

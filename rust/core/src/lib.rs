@@ -6,6 +6,7 @@ mod blob;
 mod block;
 mod cache;
 mod column;
+mod context;
 mod counters;
 mod deadline;
 mod error;
@@ -15,11 +16,14 @@ mod fork;
 mod guard;
 mod interrupt;
 mod nearest;
+mod once;
 mod param;
 mod policy;
+mod policy_params;
 mod sample;
 mod spec;
 mod stage;
+mod stages;
 mod tag;
 mod threads;
 pub mod types;
@@ -30,6 +34,7 @@ pub use blob::{Blob, blob, blob_info, hold_blobs, put_blob, sha256_hex};
 pub use block::Block;
 pub use cache::{Cache, CacheInfo, cache_info, clear_caches, hold_caches};
 pub use column::{Column, Materialized, NativeColumn};
+pub use context::Context;
 pub use counters::{Counter, counters, reset_counters};
 pub use deadline::Deadline;
 pub use error::{Error, ErrorKind, Result};
@@ -41,6 +46,7 @@ pub use interrupt::{
     Stopper, check_interrupt, clear_interrupt, interrupt_requested, interruptible, is_interruptible, request_interrupt,
 };
 pub use nearest::{edit_distance, misspelt, nearest, suggestion};
+pub use once::Once;
 pub use param::{
     ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,
     StrMap, ValueList,
@@ -48,7 +54,8 @@ pub use param::{
 pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy, fatal};
 pub use sample::Sample;
 pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Role, Rows, StageSpec};
-pub use stage::{Context, HasSample, Output, Stage, Transform};
+pub use stage::{HasSample, Output, Stage, Transform};
+pub use stages::StageList;
 pub use tag::{Columns, Tag};
 pub use threads::{ThreadBudget, parallel_map};
 

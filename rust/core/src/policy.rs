@@ -1,13 +1,9 @@
 //! What happens to a row that cannot be processed.
 
-use serde_json::Value;
-
-use crate::param::{ParamField, ParamGroup, ParamMap};
-use crate::spec::{Constraint, Default, ParamSpec, ParamType, Role};
 use crate::{Error, Result};
 
 /// The choice a user has for rows that cannot be processed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, std::default::Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum HandleInvalid {
     /// The job fails with one error that names stage, column, row and cause.
     #[default]
@@ -19,56 +15,12 @@ pub enum HandleInvalid {
 }
 
 /// The row policy of a stage: the params `handleInvalid` and `errorCol`, the same on every stage that can meet a bad row.
-#[derive(Debug, Clone, PartialEq, Eq, std::default::Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RowPolicy {
     /// What to do with a row that cannot be processed.
     pub handle_invalid: HandleInvalid,
     /// Column that receives the reason as text, null for good rows.
     pub error_col: Option<String>,
-}
-
-impl ParamGroup for RowPolicy {
-    fn specs() -> Vec<ParamSpec> {
-        vec![
-            ParamSpec {
-                name: "handleInvalid",
-                doc: "What to do with a row that cannot be processed, a null one included: \"error\" fails with one \
-                      error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null \
-                      in the output.",
-                ty: ParamType::Str,
-                default: Default::Value(Value::from("error")),
-                optional: false,
-                constraint: Constraint::OneOf(&["error", "skip", "keep"]),
-                role: Role::Plain,
-                accepts: &[],
-            },
-            ParamSpec {
-                name: "errorCol",
-                doc: "Name of a string column to add that holds why a row could not be processed; null for good rows.",
-                ty: ParamType::Str,
-                default: Default::None,
-                optional: true,
-                constraint: Constraint::NonEmpty,
-                role: Role::ErrorOutput,
-                accepts: &[],
-            },
-        ]
-    }
-
-    fn from_params(params: &ParamMap) -> Result<Self> {
-        let specs = Self::specs();
-        let handle: String = params.get(&specs[0])?;
-        let handle_invalid = match handle.as_str() {
-            "skip" => HandleInvalid::Skip,
-            "keep" => HandleInvalid::Keep,
-            _ => HandleInvalid::Error,
-        };
-        Ok(Self { handle_invalid, error_col: <Option<String> as ParamField>::read(params, &specs[1])? })
-    }
-
-    fn row_policy(&self) -> Option<RowPolicy> {
-        Some(self.clone())
-    }
 }
 
 /// The error that ends the job because of a row, under [`HandleInvalid::Error`].

@@ -81,6 +81,8 @@ pub struct ParamSpec {
     pub role: Role,
     /// For input columns: the kinds of column it can read.
     pub accepts: &'static [Accept],
+    /// The `ParamGroup` that declares it, where stages share it.
+    pub group: Option<&'static str>,
 }
 
 /// The value of a param that was not set.
@@ -92,6 +94,8 @@ pub enum Default {
     Value(Value),
     /// The stage's uid followed by this text.
     Uid(&'static str),
+    /// What the Python class of the stage knows; this text describes it.
+    Python(&'static str),
 }
 
 /// The closed table of param types.
@@ -388,7 +392,7 @@ impl StageSpec {
 impl ParamSpec {
     fn to_json(&self) -> Value {
         let (default, uid_suffix) = match &self.default {
-            Default::None => (Value::Null, Value::Null),
+            Default::None | Default::Python(_) => (Value::Null, Value::Null),
             Default::Value(value) => (value.clone(), Value::Null),
             Default::Uid(suffix) => (Value::Null, json!(suffix)),
         };

@@ -8,7 +8,7 @@ use serde_json::json;
 
 /// Field metadata key that says what a column means beyond its Arrow type.
 pub const KIND_KEY: &str = "mmlrs.kind";
-/// Value of [`KIND_KEY`]: a Spark ML vector, as a list of numbers or as the struct of [`crate::vector::vector_type`].
+/// Value of [`KIND_KEY`]: a Spark ML vector, as a list of numbers or as the struct of [`vector_type`].
 pub const KIND_VECTOR: &str = "vector";
 /// Value of [`KIND_KEY`]: a tensor, `struct<dtype: string, shape: list<int64>, data: binary>`.
 pub const KIND_TENSOR: &str = "tensor";
@@ -78,12 +78,45 @@ pub fn is_tensor(data_type: &DataType) -> bool {
         && has("data", &is_binary)
 }
 
+/// The members of a vector's struct, in order.
+const VECTOR_MEMBERS: [&str; 4] = ["type", "size", "indices", "values"];
+
+/// The struct of Spark ML vectors: `type` (0 sparse, 1 dense), `size` and `indices` of sparse ones, `values`.
+pub fn vector_type() -> DataType {
+    DataType::Struct(vector_fields())
+}
+
+pub(crate) fn vector_item(data_type: DataType, nulls: bool) -> Arc<Field> {
+    Arc::new(Field::new("element", data_type, nulls))
+}
+
+pub(crate) fn vector_fields() -> Fields {
+    struct_fields(false)
+}
+
+/// The members; with `nulls` those that data from elsewhere may have where a vector has none.
+pub(crate) fn struct_fields(nulls: bool) -> Fields {
+    let [kind, size, indices, values] = VECTOR_MEMBERS;
+    Fields::from(vec![
+        Field::new(kind, DataType::Int8, nulls),
+        Field::new(size, DataType::Int32, true),
+        Field::new(indices, DataType::List(vector_item(DataType::Int32, nulls)), true),
+        Field::new(values, DataType::List(vector_item(DataType::Float64, nulls)), true),
+    ])
+}
+
+/// Is this the struct of a vector?
+pub fn is_vector_struct(data_type: &DataType) -> bool {
+    let DataType::Struct(fields) = data_type else { return false };
+    fields.len() == VECTOR_MEMBERS.len() && VECTOR_MEMBERS.iter().zip(fields).all(|(name, field)| field.name() == name)
+}
+
 /// A type in the words of Spark, such as `array<string>`, numbers in those of `NumPy`, such as `float64`; image structs and
 /// vectors by their names. For messages.
 pub fn type_name(data_type: &DataType) -> String {
     match data_type {
         t if is_image(t) => "image struct".to_owned(),
-        t if crate::vector::is_vector_struct(t) => "vector".to_owned(),
+        t if is_vector_struct(t) => "vector".to_owned(),
         DataType::Null => "null".to_owned(),
         DataType::Boolean => "boolean".to_owned(),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".to_owned(),

@@ -8,43 +8,15 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int8Type, Int32Type};
 use arrow_array::{Array, ArrayRef, Float64Array, Int8Array, Int32Array, ListArray, StructArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{DataType, Field, Fields};
+use arrow_schema::{DataType, Field};
 use serde_json::Value;
 
-use crate::types::{KIND_KEY, KIND_VECTOR, ML_ATTR_KEY, type_name};
+use crate::types::{KIND_KEY, KIND_VECTOR, ML_ATTR_KEY, struct_fields, type_name, vector_fields, vector_item};
+pub use crate::types::{is_vector_struct, vector_type};
 use crate::{Error, Result};
 
 const SPARSE: i8 = 0;
 const DENSE: i8 = 1;
-
-/// The struct: `type` (0 sparse, 1 dense), `size` and `indices` of sparse ones, `values`.
-pub fn vector_type() -> DataType {
-    DataType::Struct(vector_fields())
-}
-
-fn item(data_type: DataType, nulls: bool) -> Arc<Field> {
-    Arc::new(Field::new("element", data_type, nulls))
-}
-
-fn vector_fields() -> Fields {
-    struct_fields(false)
-}
-
-/// The members; with `nulls` those that data from elsewhere may have where a vector has none.
-fn struct_fields(nulls: bool) -> Fields {
-    Fields::from(vec![
-        Field::new("type", DataType::Int8, nulls),
-        Field::new("size", DataType::Int32, true),
-        Field::new("indices", DataType::List(item(DataType::Int32, nulls)), true),
-        Field::new("values", DataType::List(item(DataType::Float64, nulls)), true),
-    ])
-}
-
-/// Is this the struct of a vector?
-pub fn is_vector_struct(data_type: &DataType) -> bool {
-    let DataType::Struct(fields) = data_type else { return false };
-    fields.len() == 4 && ["type", "size", "indices", "values"].iter().zip(fields).all(|(name, f)| f.name() == name)
-}
 
 /// A field of vectors as structs. `attributes` is the value of `ml_attr`, at least `{"num_attrs": n}` where the size is
 /// known.
@@ -361,7 +333,7 @@ impl VectorBuilder {
         }
         let nulls = self.nulls.finish();
         let list = |of: DataType, ends: Vec<i32>, values: ArrayRef, nulls: Option<NullBuffer>| {
-            ListArray::try_new(item(of, false), OffsetBuffer::new(ScalarBuffer::from(ends)), values, nulls)
+            ListArray::try_new(vector_item(of, false), OffsetBuffer::new(ScalarBuffer::from(ends)), values, nulls)
         };
         let indices = list(
             DataType::Int32,

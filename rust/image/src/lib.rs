@@ -4,19 +4,22 @@
 //! the steps to apply to them; nothing is decoded until a row is needed. Networks read rows through
 //! [`ImageColumn::tensor_row`], which decodes, resizes and normalises in one go.
 
+mod arrays;
 mod codec;
 mod column;
 mod image;
 mod ops;
 mod options;
-mod stages;
+pub mod sample;
+pub mod stages;
 mod tensor;
-pub mod testing;
+
+#[cfg(test)]
+mod stage_tests;
 
 pub use codec::{Decoded, decode, decode_for, encode};
 pub use column::{ImageColumn, Step, accepted_input, check_image_input};
 pub use image::{Image, ImageView, opencv_version};
 pub use ops::{Interpolation, Op, Resize, apply_ops, parse_ops};
 pub use options::{Alpha, DecodeOptions};
-pub use stages::{ImageTransformer, UnrollBinaryImage, UnrollImage};
 pub use tensor::{ChannelOrder, Layout, TensorPrep, Told, normalization_doubt};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray};
 use mmlrs_core::{Context, HandleInvalid, NativeColumn, Result, ThreadBudget, counters};
-use mmlrs_image::{DecodeOptions, ImageColumn, Op, Step, TensorPrep, testing};
+use mmlrs_image::{DecodeOptions, ImageColumn, Op, Step, TensorPrep, sample};
 
 fn decodes() -> u64 {
     counters().iter().find(|(name, _)| *name == "image_decodes").map_or(0, |(_, count)| *count)
@@ -12,7 +12,7 @@ fn decodes() -> u64 {
 
 #[test]
 fn an_image_is_decoded_once_and_only_when_needed() -> Result<()> {
-    let cells = [testing::sample_bytes("jpeg", 200, 300, 1)?, testing::sample_bytes("png", 40, 30, 2)?];
+    let cells = [sample::sample_bytes("jpeg", 200, 300, 1)?, sample::sample_bytes("png", 40, 30, 2)?];
     let array: ArrayRef = Arc::new(BinaryArray::from_iter_values(cells));
     let flip = |stage: &str| Step {
         stage: stage.to_owned(),

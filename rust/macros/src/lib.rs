@@ -8,9 +8,10 @@
 //!   `requires_rows = "no rows have no metrics"`: see `mmlrs_core::Tag`;
 //! * each field: its doc comment, its type, and `#[param(default = ..., range(min, max), above(x), one_of("a", "b"),
 //!   non_empty, role = input|output, accepts(image, binary))]`. `default = uid("_output")` is the stage's uid followed
-//!   by that text. An `Option<T>` field is an optional param. `#[param(group)]` takes the params of a `ParamGroup`,
-//!   and `#[param(cache)]` is a field that is no param but what the stage works out once, `Default` at first. A group is
-//!   what `#[derive(ParamGroup)]` makes of a struct with such fields.
+//!   by that text, `default = python("...")` a value that the Python class knows and the text describes. An `Option<T>`
+//!   field is an optional param. `#[param(group)]` takes the params of a `ParamGroup`, and `#[param(cache)]` is a field
+//!   that is no param but what the stage works out once, `Default` at first. A group is what `#[derive(ParamGroup)]` makes
+//!   of a struct with such fields; its params carry its name.
 
 mod expand;
 mod parse;

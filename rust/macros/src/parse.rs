@@ -59,6 +59,7 @@ pub enum Default {
     None,
     Value(Expr),
     Uid(LitStr),
+    Python(LitStr),
 }
 
 pub enum Constraint {
@@ -232,11 +233,15 @@ impl ParamInput {
 fn parse_default(expr: Expr) -> Default {
     if let Expr::Call(call) = &expr
         && let Expr::Path(path) = call.func.as_ref()
-        && path.path.is_ident("uid")
         && let Some(Expr::Lit(lit)) = call.args.first()
-        && let Lit::Str(suffix) = &lit.lit
+        && let Lit::Str(text) = &lit.lit
     {
-        return Default::Uid(suffix.clone());
+        if path.path.is_ident("uid") {
+            return Default::Uid(text.clone());
+        }
+        if path.path.is_ident("python") {
+            return Default::Python(text.clone());
+        }
     }
     Default::Value(expr)
 }

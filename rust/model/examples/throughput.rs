@@ -9,7 +9,8 @@ use std::time::Instant;
 use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array};
 use arrow_schema::{DataType, Field};
 use mmlrs_core::{Block, Column, Context, Error, ParamMap, Result, Sample, Stage, ThreadBudget, Transform};
-use mmlrs_model::{ONNXModel, model_info};
+use mmlrs_model::model_info;
+use mmlrs_model::stages::ONNXModel;
 use serde_json::json;
 
 fn main() -> Result<()> {

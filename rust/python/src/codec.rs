@@ -123,6 +123,6 @@ pub fn to_pyarrow(py: Python<'_>, array: ArrayRef) -> PyResult<Bound<'_, PyAny>>
 /// A small natural-looking picture, 48 x 64, encoded as "jpeg" or "png".
 #[pyfunction]
 pub fn sample_image<'py>(py: Python<'py>, format: &str) -> PyResult<Bound<'py, PyBytes>> {
-    let bytes = mmlrs_image::testing::sample_bytes(format, 48, 64, 7).map_err(|e| to_py(py, &e))?;
+    let bytes = mmlrs_image::sample::sample_bytes(format, 48, 64, 7).map_err(|e| to_py(py, &e))?;
     Ok(PyBytes::new(py, &bytes))
 }

@@ -9,7 +9,6 @@ use pyo3::types::PyBytes;
 use serde_json::Value;
 
 use crate::errors::planning;
-use crate::registry::params;
 
 /// Tells the model crate to ask Python where the runtime library is, when it is first needed.
 pub fn register_locator() {
@@ -44,7 +43,7 @@ impl Blob {
     }
 }
 
-fn held(sha256: &str) -> Result<Blob> {
+pub fn held(sha256: &str) -> Result<Blob> {
     let inner = mmlrs_core::Blob::of(sha256);
     inner.map(|inner| Blob { inner }).ok_or_else(|| Error::io(format!("content {sha256}"), "is not in this process"))
 }
@@ -107,21 +106,8 @@ pub fn self_contained(py: Python<'_>, model: &str) -> PyResult<Blob> {
     planning(py, || held(&mmlrs_model::self_contained(&source(model)?)?))
 }
 
-/// The models and files of a stage in the form that other processes can use: param -> stored bytes.
-#[pyfunction]
-pub fn portable_blobs(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<BTreeMap<&'static str, Blob>> {
-    planning(py, || {
-        let (entry, values) = (mmlrs_registry::find(stage)?, params(uid, values)?);
-        let models = entry.portable_models(&values)?.into_iter().filter_map(|(param, source)| match source {
-            ModelSource::Blob(sha256) => Some((param, sha256)),
-            ModelSource::Path(_) => None,
-        });
-        models.chain(entry.files(&values)?).map(|(param, sha256)| Ok((param, held(&sha256)?))).collect()
-    })
-}
-
 /// A tiny model for tests and examples: input `x` of four floats, tensors `features` and `scores`.
 #[pyfunction]
 pub fn sample_model(py: Python<'_>) -> Bound<'_, PyBytes> {
-    PyBytes::new(py, &mmlrs_model::sample_model())
+    PyBytes::new(py, &mmlrs_model::sample::sample_model())
 }

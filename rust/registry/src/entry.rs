@@ -1,11 +1,11 @@
 //! One stage in the list, with its type erased.
 
 use mmlrs_core::{
-    Accept, DynAggregate, DynFit, DynSummarize, Error, FileSource, Fit, HasSample, ModelSource, ParamField, ParamMap,
+    Accept, Counter, DynAggregate, DynFit, DynSummarize, Error, FileSource, Fit, HasSample, ParamField, ParamMap,
     ParamType, Result, RowPolicy, Sample, Stage, StageSpec, Summarize, Transform, put_blob, types, vector,
 };
 
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 
 /// A stage of the registry.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +79,16 @@ impl Entry {
         (self.spec)()
     }
 
+    /// Is it a transformer whose work is a Rust kernel?
+    pub fn is_native(&self) -> bool {
+        self.build.is_some()
+    }
+
+    /// Is it an estimator or a summary whose work is a Rust kernel?
+    pub fn is_aggregate(&self) -> bool {
+        self.build_aggregate.is_some()
+    }
+
     /// Checks params without running anything.
     pub fn check(&self, params: &ParamMap) -> Result<()> {
         (self.check)(params)
@@ -90,6 +100,7 @@ impl Entry {
         let build = self.build.ok_or_else(|| {
             Error::runtime("is a DataFrame operation and cannot run as a column function").at_stage(spec.name)
         })?;
+        Counter::StageBuilds.add(1);
         build(params).map_err(|e| e.at_stage(spec.name))
     }
 
@@ -99,24 +110,8 @@ impl Entry {
         let build = self
             .build_aggregate
             .ok_or_else(|| Error::runtime("is not a native estimator or summary").at_stage(spec.name))?;
+        Counter::StageBuilds.add(1);
         build(params).map_err(|e| e.at_stage(spec.name))
-    }
-
-    /// The columns that a native stage of any kind reads, in order, each once.
-    pub fn input_columns(&self, params: &ParamMap) -> Result<Vec<String>> {
-        match self.build_aggregate {
-            Some(_) => Ok(self.build_aggregate(params)?.input_columns()),
-            None => self.build(params)?.input_columns(),
-        }
-    }
-
-    /// The models of a native stage in the form that travels to other processes, by param.
-    pub fn portable_models(&self, params: &ParamMap) -> Result<Vec<(&'static str, ModelSource)>> {
-        if self.build_aggregate.is_some() {
-            return Ok(Vec::new());
-        }
-        let built = self.build(params)?;
-        built.transform.portable_models().map_err(|e| e.at_stage(built.spec.name))
     }
 
     /// The params that are files, with the SHA-256 of their content, which is stored.
@@ -192,6 +187,19 @@ impl Built {
     pub fn check_types(&self, schema: &Schema) -> Result<()> {
         check_types(self.spec, &self.inputs, schema)
     }
+
+    /// The columns the stage adds, for input columns of these types.
+    pub fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
+        Counter::Plans.add(1);
+        self.check_types(input)?;
+        self.transform.output_fields(input).map_err(|e| e.at_stage(self.spec.name))
+    }
+}
+
+/// Columns whose Spark ML vectors a stage reads as they are, sparse ones too.
+pub fn vector_columns(spec: &StageSpec, inputs: &[(&'static str, String)]) -> Vec<String> {
+    let sparse = |param: &str| spec.param(param).is_some_and(|p| p.accepts.contains(&Accept::SparseVector));
+    distinct(inputs.iter().filter(|(param, _)| sparse(param)).map(|(_, column)| column.clone()))
 }
 
 fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! Regular expressions written for Java, run by an engine that never backtracks.
 
 mod class;
+mod parser;
 mod run;
 mod translate;
 

@@ -195,7 +195,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::sample_tokenizer;
+    use crate::sample::sample_tokenizer;
 
     const OPTIONS: TokenizerOptions =
         TokenizerOptions { max_length: MaxLength::FileOr(None), truncation: true, special_tokens: true };

@@ -7,8 +7,10 @@ use image::metadata::Orientation;
 use mmlrs_core::{Error, Result};
 use turbojpeg::{Colorspace, DecompressHeader, Decompressor, PixelFormat, ScalingFactor};
 
+use super::decoded::{Decoded, TargetSize, check_limits, oriented};
 use super::markers::{Markers, has_end, scan};
-use super::{Decoded, TargetSize, alpha, check_limits, formats, oriented, other, swaps_axes};
+use super::orient::swaps_axes;
+use super::{alpha, formats, other};
 use crate::image::Image;
 use crate::options::DecodeOptions;
 

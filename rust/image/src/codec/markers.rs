@@ -2,7 +2,7 @@
 
 use image::metadata::Orientation;
 
-use super::exif;
+use super::orientation::said;
 
 /// Facts from the markers in front of the first scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn scan(bytes: &[u8]) -> Markers {
         }
         rest = &tail[length..];
     }
-    found.orientation = exif::said(block, packet);
+    found.orientation = said(block, packet);
     found
 }
 

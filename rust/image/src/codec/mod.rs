@@ -1,6 +1,7 @@
 //! Encoded bytes to images and back.
 
 mod alpha;
+mod decoded;
 mod encode;
 mod exif;
 mod formats;
@@ -8,34 +9,22 @@ mod ifd;
 pub(crate) mod jpeg;
 mod markers;
 mod orient;
+mod orientation;
 mod other;
 #[cfg(test)]
 mod tests;
 mod tiff;
 
 use image::ImageFormat;
-use image::metadata::Orientation;
 use mmlrs_core::{Counter, Error, Result, guarded};
 
 use crate::image::Image;
 use crate::options::DecodeOptions;
 
+pub(crate) use decoded::check_limits;
+pub use decoded::{Decoded, TargetSize};
 pub use encode::encode;
 pub(crate) use orient::swaps_axes;
-
-/// A decoded image, possibly at a reduced scale.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decoded {
-    /// The pixels, orientation applied.
-    pub image: Image,
-    /// Height that the image has at full scale.
-    pub full_height: usize,
-    /// Width that the image has at full scale.
-    pub full_width: usize,
-}
-
-/// The size an image of some height and width is going to be resized to.
-pub type TargetSize<'a> = dyn Fn(usize, usize) -> (usize, usize) + 'a;
 
 /// Decodes encoded bytes at full scale: gray stays 1 channel, colour becomes BGR, alpha as the options say.
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Image> {
@@ -73,29 +62,4 @@ pub(crate) fn sniff(bytes: &[u8], options: &DecodeOptions) -> Result<ImageFormat
         )));
     }
     formats::recognise(bytes)
-}
-
-/// The limits, from the sizes in the header.
-pub(crate) fn check_limits(width: u64, height: u64, channels: u64, options: &DecodeOptions) -> Result<()> {
-    let pixels = width.saturating_mul(height);
-    if pixels > options.max_pixels {
-        return Err(Error::limit(format!(
-            "image of {width} x {height} pixels exceeds maxPixels of {}",
-            options.max_pixels
-        )));
-    }
-    let bytes = pixels.saturating_mul(channels);
-    if bytes > options.max_bytes {
-        return Err(Error::limit(format!(
-            "decoded image of {width} x {height} pixels needs {bytes} bytes, more than maxBytes of {}",
-            options.max_bytes
-        )));
-    }
-    Ok(())
-}
-
-/// Applies the orientation to image and full size.
-fn oriented(image: Image, full: (usize, usize), orientation: Orientation) -> Result<Decoded> {
-    let (full_height, full_width) = if swaps_axes(orientation) { (full.1, full.0) } else { full };
-    Ok(Decoded { image: orient::apply(image, orientation)?, full_height, full_width })
 }

@@ -6,8 +6,9 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use mmlrs_core::{Error, Result};
 
+use super::decoded::{Decoded, check_limits, oriented};
 use super::markers::has_end;
-use super::{Decoded, alpha, check_limits, exif, oriented};
+use super::{alpha, exif};
 use crate::image::Image;
 use crate::options::{Alpha, DecodeOptions};
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use mmlrs_core::{Error, HandleInvalid, Result, fatal};
 
+use super::images::{ImageColumn, Step};
 use super::source::Cell;
-use super::{ImageColumn, Step};
 use crate::codec;
 use crate::image::{Image, ImageView};
 use crate::ops::{Interpolation, Op, apply_ops};

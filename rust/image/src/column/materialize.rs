@@ -5,9 +5,11 @@ use std::sync::Arc;
 use arrow_array::builder::{Int32Builder, StringBuilder};
 use arrow_array::{ArrayRef, BinaryArray, StructArray};
 use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
-use mmlrs_core::{Context, Error, Materialized, Result, RowError, parallel_map, types};
+use arrow_schema::DataType;
+use mmlrs_core::{Context, Error, Materialized, NativeColumn, Result, RowError, parallel_map, types};
 
-use super::{Evaluated, ImageColumn};
+use super::evaluate::Evaluated;
+use super::images::ImageColumn;
 use crate::image::{ImageView, mode_of};
 use crate::options::DecodeOptions;
 
@@ -33,6 +35,24 @@ pub fn chunked<T: Send>(
         start += count;
     }
     Ok(())
+}
+
+impl NativeColumn for ImageColumn {
+    fn len(&self) -> usize {
+        self.rows()
+    }
+
+    fn data_type(&self) -> DataType {
+        types::image_type()
+    }
+
+    fn materialize(&self, cx: &Context) -> Result<Materialized> {
+        to_structs(self, *cx)
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
 }
 
 /// Builds the array of image structs.

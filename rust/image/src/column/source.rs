@@ -6,10 +6,9 @@ use arrow_array::{
     Array, ArrayRef, BinaryArray, BinaryViewArray, Int32Array, LargeBinaryArray, LargeStringArray, StringArray,
     StringViewArray, StructArray,
 };
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Schema};
 use mmlrs_core::{Error, Result, types};
 
-use super::wrong_type;
 use crate::image::ImageView;
 
 /// Bytes of any Arrow width.
@@ -183,4 +182,30 @@ fn image(height: i32, width: i32, channels: i32, mode: i32, data: &[u8]) -> Resu
         )));
     }
     ImageView::new(height, width, channels, data)
+}
+
+/// Can a column of this type hold images?
+pub fn accepted_input(data_type: &DataType) -> bool {
+    types::is_image(data_type) || types::is_binary(data_type) || types::is_binary_file(data_type)
+}
+
+/// Fails unless the schema has the column and it can hold images.
+pub fn check_image_input(schema: &Schema, name: &str) -> Result<()> {
+    let Ok(field) = schema.field_with_name(name) else {
+        let available: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+        return Err(Error::column_not_found(name, &available));
+    };
+    if accepted_input(field.data_type()) { Ok(()) } else { Err(wrong_type(name, field.data_type())) }
+}
+
+/// The error of a column that cannot hold images.
+pub fn wrong_type(name: &str, data_type: &DataType) -> Error {
+    Error::schema(
+        name,
+        format!(
+            "must be an image struct (origin, height, width, nChannels, mode, data), encoded bytes, or struct(path, \
+             bytes), got {}",
+            types::type_name(data_type)
+        ),
+    )
 }

@@ -2,12 +2,14 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, BinaryArray, Int32Array, LargeBinaryArray, StringArray, StructArray};
-use mmlrs_core::{ErrorKind, ThreadBudget};
+use arrow_array::{Array, ArrayRef, BinaryArray, Int32Array, LargeBinaryArray, StringArray, StructArray};
+use arrow_schema::{DataType, Schema};
+use mmlrs_core::{Context, ErrorKind, HandleInvalid, NativeColumn, Result, ThreadBudget, types};
 
 use super::*;
-use crate::ops::{Interpolation, Resize, ResizeTo};
-use crate::testing::{image_batch, jpeg_with_orientation, sample_bytes};
+use crate::ops::{Interpolation, Op, Resize, ResizeTo};
+use crate::options::DecodeOptions;
+use crate::sample::{image_batch, jpeg_with_orientation, sample_bytes};
 
 fn cx(threads: usize) -> Context {
     Context { threads: ThreadBudget::new(threads) }

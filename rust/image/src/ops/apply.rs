@@ -4,8 +4,9 @@ use mmlrs_core::{Error, Result};
 use opencv::core::{self as cvc, Mat, MatTraitConst, Point2f, Rect, Scalar, Size};
 use opencv::imgproc as cv;
 
-use super::filters::{self, needs, on_luma};
-use super::parse::MAX_WARP;
+use super::filters;
+use super::mat::{convert, copy, needs, on_luma, run, to_bgr, to_channels};
+use super::sizes::MAX_WARP;
 use super::{Border, ColorCode, Conversion, Interpolation, Op};
 use crate::codec;
 use crate::image::{Image, ImageView, Pixmap, cv_error};
@@ -25,17 +26,6 @@ pub fn apply_ops(image: ImageView<'_>, ops: &[Op], limits: &DecodeOptions) -> Re
         }
         Image::from_mat(&current)
     })
-}
-
-/// Runs an `OpenCV` function that writes into a new `Mat`.
-pub(super) fn run(f: impl FnOnce(&mut Mat) -> opencv::Result<()>) -> Result<Pixmap<'static>> {
-    let mut out = Mat::default();
-    f(&mut out).map_err(|e| cv_error(&e))?;
-    Ok(Pixmap::from(out))
-}
-
-fn copy(src: &Pixmap<'_>) -> Result<Pixmap<'static>> {
-    src.try_clone().map(Pixmap::from).map_err(|e| cv_error(&e))
 }
 
 fn apply(src: &Pixmap<'_>, op: &Op, limits: &DecodeOptions) -> Result<Pixmap<'static>> {
@@ -164,10 +154,6 @@ fn center_crop(src: &Pixmap<'_>, height: usize, width: usize) -> Result<Pixmap<'
     crop(src, cols / 2 - width / 2, rows / 2 - height / 2, height, width)
 }
 
-pub(super) fn convert(src: &Pixmap<'_>, code: i32) -> Result<Pixmap<'static>> {
-    run(|out| cv::cvt_color_def(src, out, code))
-}
-
 fn color_format(src: &Pixmap<'_>, code: ColorCode) -> Result<Pixmap<'static>> {
     match code {
         ColorCode::Code(conversion) => {
@@ -195,25 +181,6 @@ fn check_conversion(src: &Pixmap<'_>, conversion: Conversion) -> Result<()> {
     })
 }
 
-/// Any image as BGR; alpha is dropped.
-pub(crate) fn to_bgr(src: &Pixmap<'_>) -> Result<Pixmap<'static>> {
-    to_channels(src, 3)
-}
-
-/// Any image as gray (1), BGR (3) or BGRA (4, opaque where it had no alpha).
-pub(crate) fn to_channels(src: &Pixmap<'_>, channels: usize) -> Result<Pixmap<'static>> {
-    let code = match (src.channels(), channels) {
-        (1, 3) => cv::COLOR_GRAY2BGR,
-        (1, 4) => cv::COLOR_GRAY2BGRA,
-        (3, 1) => cv::COLOR_BGR2GRAY,
-        (3, 4) => cv::COLOR_BGR2BGRA,
-        (4, 1) => cv::COLOR_BGRA2GRAY,
-        (4, 3) => cv::COLOR_BGRA2BGR,
-        _ => return copy(src),
-    };
-    convert(src, code)
-}
-
 /// Counter-clockwise about the centre: multiples of 90 degrees exactly, other angles within the image's size.
 fn rotate(src: &Pixmap<'_>, degrees: f64, interpolation: Interpolation) -> Result<Pixmap<'static>> {
     let turn = degrees.rem_euclid(360.0);
@@ -235,21 +202,6 @@ fn warp(src: &Pixmap<'_>, matrix: &Pixmap<'_>, size: Size, interpolation: Interp
     check_warp(src, size.height as usize, size.width as usize)?;
     let flags = interpolation.code();
     run(|out| cv::warp_affine(src, out, matrix, size, flags, cvc::BORDER_CONSTANT, Scalar::default()))
-}
-
-/// The alpha channel, where there is one.
-pub(super) fn split_alpha(src: &Pixmap<'_>) -> Result<Option<Pixmap<'static>>> {
-    if src.channels() != 4 {
-        return Ok(None);
-    }
-    run(|out| cvc::extract_channel(src, out, 3)).map(Some)
-}
-
-/// A copy of an image with one channel replaced.
-pub(super) fn with_channel(src: &Pixmap<'_>, channel: &Pixmap<'_>, index: i32) -> Result<Pixmap<'static>> {
-    let mut out = src.try_clone().map_err(|e| cv_error(&e))?;
-    cvc::insert_channel(channel, &mut out, index).map_err(|e| cv_error(&e))?;
-    Ok(Pixmap::from(out))
 }
 
 fn pad(

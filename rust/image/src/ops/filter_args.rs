@@ -5,7 +5,7 @@ use opencv::imgproc as cv;
 use serde_json::Value;
 
 use super::args::Args;
-use super::parse::{MAX_APERTURE, own, warped_size};
+use super::sizes::{MAX_APERTURE, own, warped_size};
 use super::{Derivative, Interpolation, Op};
 
 /// The most times a morphological operation may be repeated.

@@ -4,7 +4,7 @@ use mmlrs_core::{Error, Result};
 use opencv::core::{self as cvc, Mat, MatTraitConst, Point, Scalar, Size};
 use opencv::imgproc::{self as cv, CLAHETrait};
 
-use super::apply::{convert, run, split_alpha, to_bgr, to_channels, with_channel};
+use super::mat::{needs, on_luma, run, split_alpha, with_channel};
 use super::{Derivative, Op};
 use crate::image::{Pixmap, cv_error};
 
@@ -60,30 +60,6 @@ pub fn apply(src: &Pixmap<'_>, op: &Op) -> Result<Pixmap<'static>> {
     }
 }
 
-/// Fails unless the image has one of these numbers of channels; the first is what the remedy makes.
-pub fn needs(src: &Pixmap<'_>, channels: &[usize]) -> Result<()> {
-    let found = src.channels() as usize;
-    if channels.contains(&found) {
-        return Ok(());
-    }
-    let described = |n: usize| match n {
-        1 => "1 channel (gray)",
-        3 => "3 channels (BGR)",
-        _ => "4 channels (BGRA)",
-    };
-    let wanted: Vec<&str> = channels.iter().map(|n| described(*n)).collect();
-    let space = match channels.first() {
-        Some(3) => "bgr",
-        Some(4) => "bgra",
-        _ => "gray",
-    };
-    Err(Error::decode(format!(
-        "takes images of {}, this one has {}; put colorFormat(\"{space}\") before it",
-        wanted.join(" or "),
-        described(found),
-    )))
-}
-
 /// The derivative in 8 bits: values below 0 are 0, or with `absolute` their size, from 16 bits in between.
 fn derivative(src: &Pixmap<'_>, of: Derivative, scale: f64, delta: f64, absolute: bool) -> Result<Pixmap<'static>> {
     let depth = if absolute { cvc::CV_16S } else { -1 };
@@ -93,22 +69,4 @@ fn derivative(src: &Pixmap<'_>, of: Derivative, scale: f64, delta: f64, absolute
         Derivative::Laplacian { aperture } => cv::laplacian(src, out, depth, aperture, scale, delta, BORDER),
     })?;
     if absolute { run(|out| cvc::convert_scale_abs(&made, out, 1.0, 0.0)) } else { Ok(made) }
-}
-
-/// Gray directly; colour on its luma, so that hues stay; alpha as it is.
-pub fn on_luma(
-    src: &Pixmap<'_>,
-    change: impl FnOnce(&Pixmap<'_>) -> Result<Pixmap<'static>>,
-) -> Result<Pixmap<'static>> {
-    if src.channels() == 1 {
-        return change(src);
-    }
-    let ycc = convert(&to_bgr(src)?, cv::COLOR_BGR2YCrCb)?;
-    let luma = run(|out| cvc::extract_channel(&ycc, out, 0))?;
-    let changed = change(&luma)?;
-    let bgr = convert(&with_channel(&ycc, &changed, 0)?, cv::COLOR_YCrCb2BGR)?;
-    match split_alpha(src)? {
-        Some(alpha) => with_channel(&to_channels(&bgr, 4)?, &alpha, 3),
-        None => Ok(bgr),
-    }
 }

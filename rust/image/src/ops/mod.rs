@@ -5,7 +5,9 @@ mod args;
 mod color;
 mod filter_args;
 mod filters;
+mod mat;
 mod parse;
+mod sizes;
 #[cfg(test)]
 mod tests;
 

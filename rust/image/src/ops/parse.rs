@@ -3,14 +3,8 @@
 use mmlrs_core::{Error, Operation, Result, suggestion};
 
 use super::args::Args;
+use super::sizes::{MAX_APERTURE, MAX_SIDE, own, side, warped_size};
 use super::{Border, ColorCode, Interpolation, Op, Resize, ResizeTo, filter_args};
-
-/// The longest side an operation may ask for.
-pub const MAX_SIDE: i64 = 65_500;
-/// The longest side of an image that `OpenCV` warps.
-pub const MAX_WARP: i64 = 32_766;
-/// The widest filter.
-pub const MAX_APERTURE: i64 = 255;
 
 const ACTIONS: [&str; 27] = [
     "resize",
@@ -111,16 +105,6 @@ fn parse_op(index: usize, operation: &Operation, interpolation: Interpolation) -
     Ok(op)
 }
 
-pub fn side(args: &mut Args<'_>, name: &'static str) -> Result<usize> {
-    Ok(args.int(name, 1, MAX_SIDE)? as usize)
-}
-
-/// The operation's own interpolation, else the stage's.
-pub fn own(args: &mut Args<'_>, fallback: Interpolation) -> Result<Interpolation> {
-    let name = args.opt_choice("interpolation", &Interpolation::NAMES)?;
-    Ok(name.and_then(Interpolation::from_name).unwrap_or(fallback))
-}
-
 fn resize(args: &mut Args<'_>, interpolation: Interpolation) -> Result<Op> {
     let interpolation = own(args, interpolation)?;
     let size = args.opt_int("size", 1, MAX_SIDE)?.map(|v| v as usize);
@@ -187,16 +171,6 @@ fn warp_affine(args: &mut Args<'_>, interpolation: Interpolation) -> Result<Op> 
         )));
     };
     Ok(Op::WarpAffine { matrix, size: warped_size(args)?, interpolation })
-}
-
-/// Height and width of a warped image; that of the image itself where neither is given.
-pub fn warped_size(args: &mut Args<'_>) -> Result<Option<(usize, usize)>> {
-    let height = args.opt_int("height", 1, MAX_WARP)?.map(|v| v as usize);
-    let width = args.opt_int("width", 1, MAX_WARP)?.map(|v| v as usize);
-    if height.is_some() != width.is_some() {
-        return Err(args.error("takes both `height` and `width` or neither"));
-    }
-    Ok(height.zip(width))
 }
 
 fn pad(args: &mut Args<'_>) -> Result<Op> {

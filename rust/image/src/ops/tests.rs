@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::image::{Image, ImageView};
 use crate::options::DecodeOptions;
-use crate::testing::sample_image;
+use crate::sample::sample_image;
 
 fn parse(stages: &Value) -> Result<Vec<Op>> {
     let operations = Vec::<Operation>::from_value(stages).map_err(|m| mmlrs_core::Error::param("stages", m))?;

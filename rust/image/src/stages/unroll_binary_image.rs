@@ -1,12 +1,15 @@
 //! `UnrollBinaryImage`.
 
+use std::sync::Arc;
+
 use arrow_schema::{Field, Schema};
-use mmlrs_core::{Block, Context, Error, HasSample, Output, Result, RowPolicy, Sample, Transform};
+use mmlrs_core::{Block, Context, Error, HasSample, Once, Output, Result, RowPolicy, Sample, Transform};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::vector_array::{unroll, vector_field};
-use super::{channel_op, input_images};
+use crate::arrays::channels::channel_op;
+use crate::arrays::vector::{unroll, vector_field};
+use crate::column::input_images;
 use crate::column::{Step, check_image_input};
 use crate::ops::{Interpolation, Op, Resize, ResizeTo};
 use crate::options::DecodeOptions;
@@ -53,11 +56,19 @@ pub struct UnrollBinaryImage {
     decode: DecodeOptions,
     #[param(group)]
     policy: RowPolicy,
+    #[param(cache)]
+    plan: Once<Plan>,
 }
 
+/// The operations, and the size of the vectors if all have the same.
+type Plan = (Step, Option<usize>);
+
 impl UnrollBinaryImage {
-    /// The operations, and the size of the vectors if all have the same.
-    fn plan(&self) -> Result<(Step, Option<usize>)> {
+    fn plan(&self) -> Result<Arc<Plan>> {
+        self.plan.get_or_make(|| self.make_plan())
+    }
+
+    fn make_plan(&self) -> Result<Plan> {
         let mut ops = Vec::new();
         let size = match (self.height, self.width) {
             (Some(height), Some(width)) => Some((height as usize, width as usize)),
@@ -89,16 +100,17 @@ impl Transform for UnrollBinaryImage {
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
-        let (step, size) = self.plan()?;
+        let plan = self.plan()?;
+        let (step, size) = plan.as_ref();
         let images = input_images(block, &self.input_col, None, *cx)?.then(step.clone());
-        unroll(&images, &step, size, *cx)
+        unroll(&images, step, *size, *cx)
     }
 }
 
 impl HasSample for UnrollBinaryImage {
     fn sample() -> Sample {
         let params = json!({"inputCol": "image", "outputCol": "out", "height": 12, "width": 10, "nChannels": 3});
-        Sample::new(params, crate::testing::binary_batch("image", 6, 24, 32))
+        Sample::new(params, crate::sample::binary_batch("image", 6, 24, 32))
     }
 }
 
@@ -107,9 +119,9 @@ mod tests {
     use arrow_array::Array;
     use arrow_array::cast::AsArray;
 
-    use super::super::tools::{build, cells, run, run_sample};
     use super::*;
-    use crate::testing::sample_bytes;
+    use crate::sample::sample_bytes;
+    use crate::stage_tests::{build, cells, run, run_sample};
 
     #[test]
     fn one_size_is_announced_when_it_is_known() -> Result<()> {

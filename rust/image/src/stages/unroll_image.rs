@@ -5,8 +5,9 @@ use mmlrs_core::{Block, Context, HasSample, Output, Result, RowPolicy, Sample, T
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use super::vector_array::{unroll, vector_field};
-use super::{channel_op, input_images};
+use crate::arrays::channels::channel_op;
+use crate::arrays::vector::{unroll, vector_field};
+use crate::column::input_images;
 use crate::column::{Step, check_image_input};
 use crate::options::DecodeOptions;
 
@@ -75,7 +76,7 @@ impl Transform for UnrollImage {
 impl HasSample for UnrollImage {
     fn sample() -> Sample {
         let params = json!({"inputCol": "image", "outputCol": "out"});
-        Sample::new(params, crate::testing::image_batch("image", 6, 16, 24))
+        Sample::new(params, crate::sample::image_batch("image", 6, 16, 24))
     }
 }
 
@@ -84,8 +85,8 @@ mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::Float32Type;
 
-    use super::super::tools::{build, cells, run, run_sample};
     use super::*;
+    use crate::stage_tests::{build, cells, run, run_sample};
     use crate::{ImageView, encode};
 
     #[test]

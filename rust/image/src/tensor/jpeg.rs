@@ -5,8 +5,9 @@ use mmlrs_core::{Counter, Result};
 use turbojpeg::{Colorspace, Decompressor, Subsamp, YuvImage, yuv_pixels_len};
 
 use super::paint::{Paint, Source};
+use super::prep::TensorPrep;
 use super::resample::{Plane, Sweep, Taps};
-use super::{SCRATCH, TensorPrep, write_sweep};
+use super::write::{SCRATCH, write_sweep};
 use crate::codec::jpeg::{Header, judge, read_header, set_scale, with_decompressor};
 use crate::codec::swaps_axes;
 use crate::options::DecodeOptions;

@@ -5,7 +5,7 @@
 use image::metadata::Orientation;
 use mmlrs_core::Result;
 
-use super::{ChannelOrder, Layout, TensorPrep};
+use super::prep::{ChannelOrder, Layout, TensorPrep};
 use crate::codec::swaps_axes;
 use crate::ops::gray_error;
 

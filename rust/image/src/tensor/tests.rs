@@ -7,7 +7,7 @@ use turbojpeg::Subsamp;
 
 use super::*;
 use crate::codec::decode;
-use crate::testing::{jpeg_with_orientation, sample_bytes, sample_image};
+use crate::sample::{jpeg_with_orientation, sample_bytes, sample_image};
 
 type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::translate::Parser;
+use super::parser::Parser;
 
 /// What an escape stands for.
 enum Escape {

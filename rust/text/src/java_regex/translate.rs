@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use super::class;
+use super::parser::Parser;
 
 /// Characters that Java's `.` does not match.
 const LINE_ENDS: &str = r"\n\r\x{85}\x{2028}\x{2029}";
 
 /// Translates a pattern; the error completes the sentence "the pattern ...".
 pub fn translate(pattern: &str) -> Result<String, String> {
-    let mut parser = Parser { chars: pattern.chars().collect(), at: 0, out: String::new(), flags: Flags::default() };
+    let mut parser = Parser::new(pattern);
     parser.alternatives()?;
     match parser.peek() {
         None => Ok(parser.out),
@@ -17,72 +18,7 @@ pub fn translate(pattern: &str) -> Result<String, String> {
     }
 }
 
-/// The flags that are in force.
-#[derive(Clone, Copy, Default)]
-struct Flags {
-    ignore_case: bool,
-    dot_all: bool,
-}
-
-/// Reads a pattern from left to right and writes its translation.
-pub(super) struct Parser {
-    chars: Vec<char>,
-    at: usize,
-    pub(super) out: String,
-    flags: Flags,
-}
-
 impl Parser {
-    pub(super) fn peek(&self) -> Option<char> {
-        self.chars.get(self.at).copied()
-    }
-
-    pub(super) fn next(&mut self) -> Option<char> {
-        let c = self.peek();
-        self.at += 1;
-        c
-    }
-
-    /// Is `text` what comes next?
-    pub(super) fn sees(&self, text: &str) -> bool {
-        text.chars().enumerate().all(|(i, c)| self.chars.get(self.at + i) == Some(&c))
-    }
-
-    /// Goes past `text` if that is what comes next.
-    pub(super) fn eat(&mut self, text: &str) -> bool {
-        let found = self.sees(text);
-        if found {
-            self.at += text.chars().count();
-        }
-        found
-    }
-
-    /// What stands before `end`, which is gone past.
-    pub(super) fn until(&mut self, end: char) -> Result<String, String> {
-        let rest = &self.chars[self.at.min(self.chars.len())..];
-        let Some(length) = rest.iter().position(|c| *c == end) else {
-            return Err(self.wrong(&format!("no closing `{end}`")));
-        };
-        let text = rest[..length].iter().collect();
-        self.at += length + 1;
-        Ok(text)
-    }
-
-    pub(super) fn ignore_case(&self) -> bool {
-        self.flags.ignore_case
-    }
-
-    pub(super) fn wrong(&self, what: &str) -> String {
-        format!("is not one that Java reads: {what} at character {}", self.at.min(self.chars.len()))
-    }
-
-    pub(super) fn refused(&self, what: &str) -> String {
-        format!(
-            "has a {what} at character {}, which needs an engine that backtracks; here every pattern takes linear time",
-            self.at
-        )
-    }
-
     fn alternatives(&mut self) -> Result<(), String> {
         while let Some(c) = self.peek() {
             match c {
@@ -224,16 +160,5 @@ impl Parser {
         }
         let _ = write!(self.out, "{{{counts}}}");
         Ok(())
-    }
-
-    /// Writes a character that stands for itself.
-    pub(super) fn literal(&mut self, c: char) {
-        if self.flags.ignore_case && c.is_ascii_alphabetic() {
-            let _ = write!(self.out, "[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase());
-        } else if c.is_ascii_alphanumeric() {
-            self.out.push(c);
-        } else {
-            let _ = write!(self.out, "\\x{{{:x}}}", c as u32);
-        }
     }
 }

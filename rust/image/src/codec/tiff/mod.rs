@@ -14,7 +14,8 @@ use mmlrs_core::{Error, Result};
 use tiff::TiffError;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 
-use super::{Decoded, check_limits, exif, oriented};
+use super::decoded::{Decoded, check_limits, oriented};
+use super::orientation::said;
 use crate::image::Image;
 use crate::options::DecodeOptions;
 use header::{Colours, Compression, Header};
@@ -30,8 +31,7 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded> {
     };
     let (channels, data) = pixels::to_bytes(&samples, &header, options.alpha)?;
     let image = Image::new(header.height, header.width, channels, data)?;
-    let orientation =
-        if options.apply_exif_orientation { exif::said(Some(bytes), None) } else { Orientation::NoTransforms };
+    let orientation = if options.apply_exif_orientation { said(Some(bytes), None) } else { Orientation::NoTransforms };
     oriented(image, (header.height, header.width), orientation)
 }
 

@@ -1,0 +1,57 @@
+//! `ClassBalancer`.
+
+mod model;
+
+use mmlrs_core::{HasSample, Sample};
+use mmlrs_macros::{ParamGroup, Stage};
+use serde_json::json;
+
+use crate::sample::plain_rows;
+
+pub use model::ClassBalancerModel;
+
+/// Learns a weight for each class, so that rare classes count as much as the most frequent one.
+///
+/// The weight of a class is the count of the most frequent class divided by its own count. Classes are strings, numbers or
+/// booleans; null, NaN and infinite labels are no class. The fit is one aggregation.
+#[derive(Debug, Clone, PartialEq, Eq, Stage)]
+#[stage(
+    module = "stages",
+    body = python,
+    kind = estimator,
+    model = ClassBalancerModel,
+    example = r#"
+import pyarrow as pa
+from mmlrs.stages import ClassBalancer
+table = pa.table({"label": ["cat", "cat", "dog", None]})
+model = ClassBalancer(inputCol="label").fit(table)
+assert model.transform(table)["weight"].to_pylist() == [1.0, 1.0, 2.0, 1.0]
+"#
+)]
+pub struct ClassBalancer {
+    /// The columns and how they are matched.
+    #[param(group)]
+    pub shared: ClassBalancerParams,
+}
+
+/// What the estimator and its model have in common.
+#[derive(Debug, Clone, PartialEq, Eq, ParamGroup)]
+pub struct ClassBalancerParams {
+    /// Name of the label column.
+    #[param(required, non_empty, role = input, accepts(text, numeric))]
+    pub input_col: String,
+    /// Name of the column of weights to add.
+    #[param(default = "weight", non_empty, role = output)]
+    pub output_col: String,
+    /// On Spark, weights of more than 1000 classes are joined to the rows: send them to every executor, which keeps the
+    /// rows where they are. Set it to False for more classes than an executor can hold; the rows are then shuffled. Fewer
+    /// classes are an expression, without a join.
+    #[param(default = true)]
+    pub broadcast_join: bool,
+}
+
+impl HasSample for ClassBalancer {
+    fn sample() -> Sample {
+        Sample::new(json!({"inputCol": "name"}), plain_rows())
+    }
+}

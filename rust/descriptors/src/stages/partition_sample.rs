@@ -1,0 +1,55 @@
+//! `PartitionSample`.
+
+use mmlrs_core::{HasSample, Sample};
+use mmlrs_macros::Stage;
+use serde_json::json;
+
+use crate::sample::plain_rows;
+
+/// Takes some of the rows, or gives every row the number of a random part.
+///
+/// `RandomSample` draws rows without replacement: a share of them, each on its own with probability `percent`, or exactly `count`.
+/// `Head` takes the first `count` rows. `AssignToPartition` keeps all rows and adds a part number of 0 to `numParts` - 1, each
+/// equally likely. The same seed draws the same from the same rows in the same partitions; on Spark an exact count costs a
+/// sort, whose order the rows then have.
+#[derive(Debug, Clone, Stage)]
+#[stage(
+    module = "stages",
+    body = python,
+    rows = changed,
+    example = r#"
+import pyarrow as pa
+from mmlrs.stages import PartitionSample
+table = pa.table({"a": range(100)})
+assert PartitionSample(mode="Head", count=2).transform(table)["a"].to_pylist() == [0, 1]
+assert PartitionSample(count=30, seed=1).transform(table).num_rows == 30
+parts = PartitionSample(mode="AssignToPartition", numParts=4).transform(table)["Partition"]
+assert set(parts.to_pylist()) == {0, 1, 2, 3}
+"#
+)]
+pub struct PartitionSample {
+    /// What to do.
+    #[param(default = "RandomSample", one_of("RandomSample", "Head", "AssignToPartition"))]
+    pub mode: String,
+    /// The share of the rows that `RandomSample` draws, 0 to 1, unless `count` is set.
+    #[param(range(0, 1))]
+    pub percent: Option<f64>,
+    /// The number of rows that `Head` takes and `RandomSample` draws; all rows where there are fewer.
+    #[param(range(0, 2_147_483_647))]
+    pub count: Option<i64>,
+    /// Seed of the random numbers.
+    #[param(default = 0)]
+    pub seed: i64,
+    /// Name of the column of part numbers that `AssignToPartition` adds.
+    #[param(default = "Partition", non_empty)]
+    pub new_col_name: String,
+    /// Number of parts of `AssignToPartition`.
+    #[param(default = 10, range(1, 2_147_483_647))]
+    pub num_parts: i64,
+}
+
+impl HasSample for PartitionSample {
+    fn sample() -> Sample {
+        Sample::new(json!({"mode": "Head", "count": 100}), plain_rows())
+    }
+}

@@ -1,0 +1,43 @@
+//! `TrainedClassifierModel`.
+
+use mmlrs_core::{HasSample, Sample, ValueList};
+use mmlrs_macros::Stage;
+use serde_json::json;
+
+use crate::sample::scored_rows;
+use crate::training::TrainedParams;
+
+/// Scores raw columns: what `TrainClassifier` fits.
+///
+/// Adds the learner's columns `prediction`, `probability` and `rawPrediction`, as far as it has them; the features are not
+/// kept. A row that cannot become features is an error.
+#[derive(Debug, Clone, Stage)]
+#[stage(
+    module = "train",
+    kind = model,
+    body = python,
+    example = "from mmlrs.train import TrainedClassifierModel
+
+# What `TrainClassifier.fit` returns; `TrainedClassifierModel.load(path)` reads a saved one.
+assert TrainedClassifierModel().getLabels() is None
+"
+)]
+pub struct TrainedClassifierModel {
+    /// What classifiers and regressors have in common.
+    #[param(group)]
+    pub shared: TrainedParams,
+    /// The labels in the order of their classes; not set where the label column holds the numbers of the classes.
+    #[param(non_empty)]
+    pub labels: Option<ValueList>,
+}
+
+impl HasSample for TrainedClassifierModel {
+    fn sample() -> Sample {
+        let featurizer =
+            json!({"class": "mmlrs.featurize.FastVectorAssembler", "params": {"inputCols": ["age"], "outputCol": "x"}});
+        let model =
+            json!({"class": "mmlrs.stages.RenameColumn", "params": {"inputCol": "score", "outputCol": "prediction"}});
+        let params = json!({"featurizer": featurizer, "model": model, "labelCol": "bought", "labels": ["no", "yes"]});
+        Sample::new(params, scored_rows())
+    }
+}

@@ -1,0 +1,38 @@
+//! `TrainedRegressorModel`.
+
+use mmlrs_core::{HasSample, Sample};
+use mmlrs_macros::Stage;
+use serde_json::json;
+
+use crate::sample::scored_rows;
+use crate::training::TrainedParams;
+
+/// Scores raw columns: what `TrainRegressor` fits.
+///
+/// Adds the learner's column `prediction`; the features are not kept. A row that cannot become features is an error.
+#[derive(Debug, Clone, Stage)]
+#[stage(
+    module = "train",
+    kind = model,
+    body = python,
+    example = "from mmlrs.train import TrainedRegressorModel
+
+# What `TrainRegressor.fit` returns; `TrainedRegressorModel.load(path)` reads a saved one.
+assert TrainedRegressorModel().getModel() is None
+"
+)]
+pub struct TrainedRegressorModel {
+    /// What classifiers and regressors have in common.
+    #[param(group)]
+    pub shared: TrainedParams,
+}
+
+impl HasSample for TrainedRegressorModel {
+    fn sample() -> Sample {
+        let featurizer =
+            json!({"class": "mmlrs.featurize.FastVectorAssembler", "params": {"inputCols": ["age"], "outputCol": "x"}});
+        let model =
+            json!({"class": "mmlrs.stages.RenameColumn", "params": {"inputCol": "score", "outputCol": "prediction"}});
+        Sample::new(json!({"featurizer": featurizer, "model": model, "labelCol": "bought"}), scored_rows())
+    }
+}

@@ -1,0 +1,17 @@
+//! From columns of data to features: assembly, selection, cleaning, indexing, conversion and summaries, and the metrics of
+//! models.
+
+mod attributes;
+mod distinct;
+mod fill;
+mod java_text;
+mod json_number;
+mod levels;
+mod metrics;
+mod moments;
+mod numbers;
+mod order;
+mod quantiles;
+mod row;
+mod sample;
+pub mod stages;

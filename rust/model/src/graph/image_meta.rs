@@ -1,0 +1,61 @@
+//! What the metadata of a network for pictures says about them.
+
+use serde_json::Value;
+
+use crate::graph::info::ModelInfo;
+
+/// Metadata key of a model's picture settings, JSON text.
+pub const IMAGE_KEY: &str = "mmlrs.image";
+
+/// What a model's metadata says about its pictures; every part may be missing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ImageMeta {
+    /// Rows of a picture.
+    pub height: Option<usize>,
+    /// Columns of a picture.
+    pub width: Option<usize>,
+    /// Mean per channel.
+    pub means: Option<Vec<f64>>,
+    /// Standard deviation per channel.
+    pub stds: Option<Vec<f64>>,
+    /// Factor on pixel values.
+    pub scale: Option<f64>,
+    /// `rgb` or `bgr`.
+    pub channel_order: Option<String>,
+    /// Names of layer outputs, from the model's output to its input.
+    pub layer_names: Vec<String>,
+    /// The tensor that holds the features.
+    pub feature_tensor: Option<String>,
+    /// Class labels.
+    pub labels: Vec<String>,
+    /// Does the output hold class scores?
+    pub classifier: Option<bool>,
+}
+
+impl ImageMeta {
+    /// From a model's metadata; a value of the wrong type counts as missing.
+    pub fn of(info: &ModelInfo) -> Self {
+        let Some(meta) = info.meta(IMAGE_KEY).and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
+            return Self::default();
+        };
+        let size = |key: &str| meta.get(key).and_then(Value::as_u64).map(|n| n as usize);
+        let floats = |key: &str| -> Option<Vec<f64>> { meta.get(key)?.as_array()?.iter().map(Value::as_f64).collect() };
+        let text = |key: &str| meta.get(key).and_then(Value::as_str).map(str::to_owned);
+        let texts = |key: &str| -> Vec<String> {
+            let items = meta.get(key).and_then(Value::as_array);
+            items.map(|i| i.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default()
+        };
+        Self {
+            height: size("height"),
+            width: size("width"),
+            means: floats("means"),
+            stds: floats("stds"),
+            scale: meta.get("scale").and_then(Value::as_f64),
+            channel_order: text("channelOrder").map(|order| order.to_lowercase()),
+            layer_names: texts("layerNames"),
+            feature_tensor: text("featureTensor"),
+            labels: texts("labels"),
+            classifier: meta.get("classifier").and_then(Value::as_bool),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The graph of a model: read, described, cut and rewritten.
+
+pub mod axes;
+pub mod batch;
+pub mod batch_first;
+pub mod cut;
+pub mod dim;
+pub mod element;
+pub mod external;
+pub mod features;
+pub mod image_meta;
+pub mod info;
+pub mod prepared;
+pub mod proto;
+pub mod source;

@@ -1,0 +1,86 @@
+//! A model made ready to run, as data.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mmlrs_core::{Error, Result};
+
+use crate::graph::info::ModelInfo;
+
+/// How many rows a run takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// Any number.
+    Dynamic,
+    /// Exactly this many: a short batch is filled up with copies of its last row.
+    Fixed(usize),
+}
+
+/// Where a model's bytes are.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// In memory.
+    Bytes(Arc<[u8]>),
+    /// In a file, as it is.
+    File(PathBuf),
+}
+
+/// A model ready to run.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub(crate) content: Content,
+    pub(crate) sha256: String,
+    pub(crate) folder: Option<PathBuf>,
+    /// What it reads and returns.
+    pub info: ModelInfo,
+    /// How many rows a run takes.
+    pub batch: Batch,
+    /// What the user should know, once: that a model runs row by row, for example.
+    pub notes: Vec<String>,
+}
+
+impl Prepared {
+    /// The bytes: an ONNX model that any process prepares for the same fetches by parsing it.
+    pub fn bytes(&self) -> Result<Arc<[u8]>> {
+        match &self.content {
+            Content::Bytes(bytes) => Ok(bytes.clone()),
+            Content::File(path) => Ok(Arc::from(std::fs::read(path).map_err(|e| Error::io(path.display(), e))?)),
+        }
+    }
+
+    /// Length of [`Self::bytes`], as far as it is known without reading a file that is not there.
+    pub fn size(&self) -> usize {
+        match &self.content {
+            Content::Bytes(bytes) => bytes.len(),
+            Content::File(path) => std::fs::metadata(path).map_or(0, |meta| meta.len() as usize),
+        }
+    }
+
+    /// SHA-256 of [`Self::bytes`] as lower-case hex.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The file that holds the bytes as they are, if one does.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.content {
+            Content::File(path) => Some(path),
+            Content::Bytes(_) => None,
+        }
+    }
+
+    /// The folder with weights too large to travel with the model. Such a model is not shipped as bytes: every worker
+    /// prepares it from its path.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// True when the graph takes one row at a time.
+    pub fn is_row_by_row(&self) -> bool {
+        self.batch == Batch::Fixed(1)
+    }
+
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+}

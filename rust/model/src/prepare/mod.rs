@@ -1,0 +1,150 @@
+//! A model made ready to run: cut, batch dimension free and verified, types of all outputs known. Made once on the
+//! driver; the bytes carry a note of what was done, so that workers take them as they are.
+
+mod free;
+mod note;
+mod outputs;
+pub mod portable;
+pub mod probe;
+pub mod ranks;
+mod ready;
+mod settle;
+mod trial;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mmlrs_core::{Cache, ModelSource, Result, sha256_hex};
+
+use crate::graph::cut::cut_graph;
+use crate::graph::external;
+use crate::graph::info::{ModelInfo, ValueInfo};
+use crate::graph::prepared::{Batch, Content, Prepared};
+use crate::graph::proto::entry;
+use crate::graph::source::{load, sha256_of};
+use note::{Note, PREPARED_KEY, same_names};
+use ready::{Ready, serialise};
+
+/// Most prepared models kept in a process, and most of their bytes.
+const PREPARED: usize = 16;
+const PREPARED_BYTES: usize = 1 << 30;
+/// Most summaries of models kept, and most of their bytes.
+const SUMMARIES: usize = 64;
+const SUMMARY_BYTES: usize = 64 << 20;
+
+/// What is known of a model from its graph alone.
+struct Summary {
+    info: Arc<ModelInfo>,
+    tensors: HashSet<String>,
+    prepared_for: Option<Vec<String>>,
+}
+
+/// What a model reads and returns, without preparing it.
+pub fn model_info(source: &ModelSource) -> Result<Arc<ModelInfo>> {
+    Ok(summary(source)?.info.clone())
+}
+
+fn summary(source: &ModelSource) -> Result<Arc<Summary>> {
+    static CACHE: Cache<String, Summary> = Cache::new("summaries of models", SUMMARIES, SUMMARY_BYTES);
+    CACHE.get_or_make(sha256_of(source)?, || {
+        let model = load(source)?.model;
+        let computed = model.graph.node.iter().flat_map(|n| &n.output).filter(|o| !o.is_empty());
+        let tensors: HashSet<String> = computed.cloned().collect();
+        let info = Arc::new(ModelInfo::from_proto(&model));
+        let prepared_for = info.meta(PREPARED_KEY).and_then(Note::parse).map(|note| note.fetches);
+        let bytes = tensors.iter().map(|name| name.len() + size_of::<String>()).sum();
+        Ok((Summary { info, tensors, prepared_for }, bytes))
+    })
+}
+
+/// Does the model compute a tensor of that name?
+pub fn computes(source: &ModelSource, name: &str) -> Result<bool> {
+    Ok(summary(source)?.tensors.contains(name))
+}
+
+/// The tensors that a model was prepared for already, by the driver usually.
+pub fn prepared_for(source: &ModelSource) -> Result<Option<Vec<String>>> {
+    Ok(summary(source)?.prepared_for.clone())
+}
+
+/// Identity of a prepared model: the file matters for models with side files.
+type Key = (String, Option<PathBuf>, Vec<String>);
+
+static CACHE: Cache<Key, Prepared> = Cache::new("prepared models", PREPARED, PREPARED_BYTES);
+
+/// Prepares a model to compute `fetches`: outputs or any internal tensors; none means all outputs. The work is done once
+/// per process and model.
+pub fn prepare(source: &ModelSource, fetches: &[String]) -> Result<Arc<Prepared>> {
+    let path = match source {
+        ModelSource::Path(path) => Some(path.clone()),
+        ModelSource::Blob(_) => None,
+    };
+    let key: Key = (sha256_of(source)?, path, fetches.to_vec());
+    CACHE.get_or_make(key, || {
+        let prepared = prepare_now(source, fetches)?;
+        prepared.info.check()?;
+        let kept = if matches!(prepared.content, Content::Bytes(_)) { prepared.size() } else { 0 };
+        Ok((prepared, kept))
+    })
+}
+
+fn prepare_now(source: &ModelSource, fetches: &[String]) -> Result<Prepared> {
+    let loaded = load(source)?;
+    let as_is = match &loaded.path {
+        Some(path) => Content::File(path.clone()),
+        None => Content::Bytes(loaded.bytes.clone()),
+    };
+    let mut model = loaded.model;
+    let mut info = ModelInfo::from_proto(&model);
+    let external = external::has_external(&model.graph);
+    // Side files are checked every time: a note in a file is not to be trusted with where they lie.
+    if !external
+        && let Some(note) = info.meta(PREPARED_KEY).and_then(Note::parse)
+        && note.covers(fetches, &info)
+    {
+        info.metadata.retain(|(key, _)| key != PREPARED_KEY);
+        let Note { batch, notes, .. } = note;
+        return Ok(Prepared { content: as_is, sha256: loaded.sha256, folder: None, info, batch, notes });
+    }
+    model.metadata_props.retain(|p| p.key != PREPARED_KEY);
+    let folder = external::resolve(&mut model, loaded.path.as_deref())?;
+    let mut changed = external;
+    if !fetches.is_empty() && !same_names(fetches, &info.outputs) {
+        cut_graph(&mut model, fetches)?;
+        changed = true;
+    }
+    ModelInfo::from_proto(&model).check()?;
+    let mut ready = Ready { model, folder, batch: Batch::Dynamic, notes: Vec::new(), changed };
+    ready.settle_batch()?;
+    ready.free_batch()?;
+    ready.complete_outputs()?;
+    if !ready.changed {
+        let info = ModelInfo::from_proto(&ready.model);
+        return Ok(Prepared {
+            content: as_is,
+            sha256: loaded.sha256,
+            folder: None,
+            info,
+            batch: ready.batch,
+            notes: ready.notes,
+        });
+    }
+    finish(ready, fetches)
+}
+
+/// Writes down what was done, so that it is not worked out again.
+fn finish(mut ready: Ready, fetches: &[String]) -> Result<Prepared> {
+    let info = ModelInfo::from_proto(&ready.model);
+    let fetches = if fetches.is_empty() { names(&info.outputs) } else { fetches.to_vec() };
+    let note = Note { fetches, batch: ready.batch, notes: ready.notes };
+    ready.model.metadata_props.push(entry(PREPARED_KEY, &note.to_json().to_string()));
+    let bytes = serialise(&ready.model)?;
+    let Note { batch, notes, .. } = note;
+    let sha256 = sha256_hex(&bytes);
+    Ok(Prepared { sha256, content: Content::Bytes(bytes), folder: ready.folder, info, batch, notes })
+}
+
+fn names(outputs: &[ValueInfo]) -> Vec<String> {
+    outputs.iter().map(|o| o.name.clone()).collect()
+}

@@ -1,0 +1,364 @@
+//! The session cache of the process: a model is loaded once, whatever batches, partitions and jobs use it.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use mmlrs_core::{Cache, Counter, Deadline, Error, Result, Stopper, ThreadBudget, guarded, is_interruptible};
+use ort::environment::Environment;
+use ort::ep::ExecutionProvider;
+use ort::logging::LogLevel;
+use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
+use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
+
+use crate::failure::{failed, one_line};
+use crate::graph::prepared::{Content, Prepared};
+use crate::runtime::library::{loading, runtime};
+
+/// Most sessions kept, and most bytes of their models.
+const SESSIONS: usize = 8;
+const SESSION_BYTES: usize = 4 << 30;
+
+/// Most seconds of a trial run.
+const TRIAL_SECONDS: f64 = 60.0;
+
+/// Tells the runtime where the side files of a model given as bytes lie.
+const EXTERNAL_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Device {
+    /// On the GPU if the runtime can use one, else on the CPU.
+    Auto,
+    /// On the CPU.
+    Cpu,
+    /// On the GPU of that number, or not at all.
+    Cuda(i32),
+}
+
+impl Device {
+    /// From the param: `auto`, `cpu`, `cuda` or `cuda:N`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let number = text.strip_prefix("cuda:").map(str::parse::<u16>);
+        match (text, number) {
+            ("auto", _) => Ok(Self::Auto),
+            ("cpu", _) => Ok(Self::Cpu),
+            ("cuda", _) => Ok(Self::Cuda(0)),
+            (_, Some(Ok(n))) => Ok(Self::Cuda(i32::from(n))),
+            _ => Err(Error::param(
+                "device",
+                format!("must be \"auto\", \"cpu\", \"cuda\" or \"cuda:N\", got \"{text}\""),
+            )),
+        }
+    }
+}
+
+/// How much the runtime may rewrite the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OptLevel {
+    /// Not at all.
+    None,
+    /// Constant folding and redundant nodes.
+    Basic,
+    /// Fusions too.
+    Extended,
+    /// Memory layouts too.
+    All,
+}
+
+impl OptLevel {
+    /// From the param, whose values are checked already.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "none" => Self::None,
+            "basic" => Self::Basic,
+            "extended" => Self::Extended,
+            _ => Self::All,
+        }
+    }
+
+    fn ort(self) -> GraphOptimizationLevel {
+        match self {
+            Self::None => GraphOptimizationLevel::Disable,
+            Self::Basic => GraphOptimizationLevel::Level1,
+            Self::Extended => GraphOptimizationLevel::Level2,
+            Self::All => GraphOptimizationLevel::All,
+        }
+    }
+}
+
+/// How a session is made: part of its identity in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionOptions {
+    /// Where it runs.
+    pub device: Device,
+    /// How far the graph is optimised.
+    pub level: OptLevel,
+    /// Threads within one operation.
+    pub threads: usize,
+    /// May idle threads spin? Faster between operations, but it takes the cores from whoever prepares the next batch.
+    pub spin: bool,
+}
+
+impl SessionOptions {
+    /// One thread on the CPU with few optimisations: for looking at a model.
+    pub(crate) fn plain() -> Self {
+        Self { device: Device::Cpu, level: OptLevel::Basic, threads: 1, spin: false }
+    }
+}
+
+/// What a run may use.
+#[derive(Debug, Clone, Copy)]
+pub struct RunLimits {
+    /// Cores, and whether an interrupt ends the run.
+    pub threads: ThreadBudget,
+    /// Time, if that is limited.
+    pub seconds: Option<f64>,
+}
+
+/// A model in the runtime.
+#[derive(Debug)]
+pub struct LoadedModel {
+    // `Run` of one session is not safe from several threads at once, and with the threads of one budget it would gain
+    // nothing.
+    session: Mutex<Session>,
+    on_cpu: bool,
+}
+
+/// A named input of a run.
+pub type Feed<'a> = (Cow<'a, str>, SessionInputValue<'a>);
+
+impl LoadedModel {
+    /// Does it run on the CPU?
+    pub fn on_cpu(&self) -> bool {
+        self.on_cpu
+    }
+
+    /// The session, when no other thread runs it; an interrupt ends the wait.
+    fn when_free(&self, threads: ThreadBudget) -> Result<MutexGuard<'_, Session>> {
+        while threads.is_interruptible() {
+            threads.check()?;
+            match self.session.try_lock() {
+                Ok(session) => return Ok(session),
+                Err(TryLockError::Poisoned(session)) => return Ok(session.into_inner()),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        Ok(self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs the model on `rows` rows and hands the outputs to `read`. An interrupt stops the run, and so does the end of its
+    /// time: both between two operations of the graph.
+    pub fn run<T>(
+        &self,
+        feeds: Vec<Feed<'_>>,
+        rows: usize,
+        limits: RunLimits,
+        read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
+    ) -> Result<T> {
+        guarded(|| self.run_guarded(feeds, rows, limits, read)).unwrap_or_else(|panic| Err(unusable(&panic)))
+    }
+
+    fn run_guarded<T>(
+        &self,
+        feeds: Vec<Feed<'_>>,
+        rows: usize,
+        limits: RunLimits,
+        read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut session = self.when_free(limits.threads)?;
+        let too_long = |seconds: f64| {
+            let (what, remedy) = match rows {
+                1 => ("the row".to_owned(), "raise it"),
+                _ => (format!("the run of {rows} rows"), "raise it, or lower miniBatchSize"),
+            };
+            Error::limit(format!("{what} takes longer than maxRunSeconds={seconds}; {remedy}"))
+        };
+        run_within(&mut session, feeds, limits, too_long, |outputs| {
+            Counter::ModelRuns.add(1);
+            Counter::ModelRows.add(rows as u64);
+            read(outputs)
+        })
+    }
+}
+
+/// Runs a model on made-up rows, to learn about it, and hands the outputs to `read`.
+pub fn run_trial<T>(
+    session: &mut Session,
+    feeds: Vec<Feed<'_>>,
+    read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
+) -> Result<T> {
+    let limits =
+        RunLimits { threads: ThreadBudget::new(1).interruptible(is_interruptible()), seconds: Some(TRIAL_SECONDS) };
+    let too_long = |seconds| Error::limit(format!("a trial run of the model takes longer than {seconds} seconds"));
+    run_within(session, feeds, limits, too_long, read)
+}
+
+/// Runs a session within limits; an interrupt and the end of the time stop it between two operations of the graph.
+fn run_within<T>(
+    session: &mut Session,
+    feeds: Vec<Feed<'_>>,
+    limits: RunLimits,
+    too_long: impl FnOnce(f64) -> Error,
+    read: impl FnOnce(&SessionOutputs<'_>) -> Result<T>,
+) -> Result<T> {
+    let options = Arc::new(RunOptions::new().map_err(failed)?);
+    let stop = |options: &Arc<RunOptions>| {
+        let stopped = options.clone();
+        move || drop(stopped.terminate())
+    };
+    let _stopper = limits.threads.is_interruptible().then(|| Stopper::new(stop(&options)));
+    limits.threads.check()?;
+    let deadline = limits.seconds.map(|seconds| Deadline::new(seconds, stop(&options)));
+    let outputs = session.run_with_options(feeds, options.as_ref()).map_err(failed);
+    limits.threads.check()?;
+    match (outputs, deadline.and_then(Deadline::exceeded)) {
+        (Err(_), Some(seconds)) => Err(too_long(seconds)),
+        (outputs, _) => read(&outputs?),
+    }
+}
+
+/// Identity of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    sha256: String,
+    folder: Option<PathBuf>,
+    options: SessionOptions,
+}
+
+static SESSION_CACHE: Cache<Key, LoadedModel> = Cache::new("sessions of models", SESSIONS, SESSION_BYTES);
+
+/// The session of a prepared model, loaded now if the process does not have it.
+pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<LoadedModel>> {
+    let key = Key { sha256: prepared.sha256().to_owned(), folder: prepared.folder().map(PathBuf::from), options };
+    SESSION_CACHE.get_or_make(key, || {
+        let session = open(prepared.content(), prepared.folder(), options)?;
+        Counter::ModelLoads.add(1);
+        let on_cpu = match options.device {
+            Device::Cpu => true,
+            Device::Cuda(_) => false,
+            Device::Auto => !cuda_available(),
+        };
+        Ok((LoadedModel { session: Mutex::new(session), on_cpu }, prepared.size()))
+    })
+}
+
+/// Loads a model, not cached and not counted.
+pub fn open(content: &Content, folder: Option<&std::path::Path>, options: SessionOptions) -> Result<Session> {
+    guarded(|| open_guarded(content, folder, options)).unwrap_or_else(|panic| Err(unusable(&panic)))
+}
+
+fn unusable(cause: &str) -> Error {
+    Error::model(format!("ONNX Runtime cannot use the model: {}", one_line(cause)))
+}
+
+fn open_guarded(content: &Content, folder: Option<&std::path::Path>, options: SessionOptions) -> Result<Session> {
+    match options.device {
+        Device::Cpu => open_on(content, folder, options, None),
+        Device::Cuda(id) => {
+            runtime()?;
+            if !cuda_available() {
+                return Err(Error::model(
+                    "device \"cuda\" is not available: the installed ONNX Runtime has no CUDA support; \
+                     `pip install onnxruntime-gpu`, or use device \"auto\" or \"cpu\"",
+                ));
+            }
+            open_on(content, folder, options, Some(id))
+        }
+        Device::Auto => {
+            runtime()?;
+            if cuda_available()
+                && let Ok(session) = open_on(content, folder, options, Some(0))
+            {
+                return Ok(session);
+            }
+            open_on(content, folder, options, None)
+        }
+    }
+}
+
+fn cuda_available() -> bool {
+    ort::ep::CUDA::is_available().unwrap_or(false)
+}
+
+fn open_on(
+    content: &Content,
+    folder: Option<&std::path::Path>,
+    options: SessionOptions,
+    cuda: Option<i32>,
+) -> Result<Session> {
+    let failed =
+        |e: ort::Error| Error::model(format!("ONNX Runtime cannot load the model: {}", one_line(&e.to_string())));
+    // Even an `ort::Error` needs the library: nothing of `ort` may be touched before this.
+    let loading = loading()?;
+    let mut builder = configured(&loading.runtime.environment, folder, options, cuda).map_err(failed)?;
+    match content {
+        Content::Bytes(bytes) => builder.commit_from_memory(bytes),
+        Content::File(path) => builder.commit_from_file(path),
+    }
+    .map_err(failed)
+}
+
+fn configured(
+    environment: &Environment,
+    folder: Option<&std::path::Path>,
+    options: SessionOptions,
+    cuda: Option<i32>,
+) -> ort::Result<SessionBuilder> {
+    let mut builder = Session::builder(environment)?
+        .with_log_level(LogLevel::Fatal)?
+        .with_optimization_level(options.level.ort())?
+        .with_intra_threads(options.threads.max(1))?
+        .with_inter_threads(1)?
+        .with_intra_op_spinning(options.spin && options.threads > 1)?
+        .with_auto_device(AutoDevicePolicy::PreferCPU)?;
+    if let Some(folder) = folder {
+        builder = builder.with_config_entry(EXTERNAL_FOLDER, folder.to_string_lossy())?;
+    }
+    if let Some(id) = cuda {
+        let provider = ort::ep::CUDA::default().with_device_id(id).build().error_on_failure();
+        builder = builder.with_execution_providers([provider])?;
+    }
+    Ok(builder)
+}
+
+#[cfg(test)]
+mod tests {
+    use mmlrs_core::{ModelSource, put_blob};
+
+    use super::*;
+
+    #[test]
+    fn a_device_is_one_of_four_forms() {
+        assert_eq!(Device::parse("cuda:3"), Ok(Device::Cuda(3)));
+        assert_eq!(Device::parse("auto"), Ok(Device::Auto));
+        assert!(Device::parse("gpu").is_err_and(|e| e.to_string().contains("\"cuda:N\"")));
+    }
+
+    #[test]
+    fn a_model_is_loaded_once_for_the_same_options() {
+        crate::testing::use_runtime();
+        let source = ModelSource::Blob(put_blob(&crate::sample::sample_model()));
+        let prepared = crate::prepare(&source, &[]).expect("prepared");
+        let options = SessionOptions { device: Device::Cpu, level: OptLevel::All, threads: 1, spin: false };
+        let first = session(&prepared, options).expect("a session");
+        let second = session(&prepared, options).expect("a session");
+        assert!(Arc::ptr_eq(&first, &second));
+        let other = session(&prepared, SessionOptions { threads: 2, ..options }).expect("a session");
+        assert!(!Arc::ptr_eq(&first, &other));
+    }
+
+    #[test]
+    fn cuda_without_cuda_is_a_clear_error() {
+        crate::testing::use_runtime();
+        if runtime().is_ok() && cuda_available() {
+            return;
+        }
+        let source = ModelSource::Blob(put_blob(&crate::sample::sample_model()));
+        let prepared = crate::prepare(&source, &[]).expect("prepared");
+        let options = SessionOptions { device: Device::Cuda(0), level: OptLevel::All, threads: 1, spin: false };
+        let message = session(&prepared, options).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(message.contains("onnxruntime-gpu"), "{message}");
+    }
+}

@@ -1,0 +1,233 @@
+//! What a network for pictures wants: input size and layout, normalisation, and which tensor holds the features.
+
+use std::sync::Arc;
+
+use mmlrs_core::{Cache, Error, ModelSource, Result};
+use mmlrs_image::Layout;
+
+use crate::graph::cut::quoted;
+use crate::graph::dim::Dim;
+use crate::graph::element::Element;
+use crate::graph::features::feature_tensor;
+use crate::graph::image_meta::ImageMeta;
+use crate::graph::info::{ModelInfo, ValueInfo};
+use crate::graph::source::{load, sha256_of};
+use crate::prepare::{model_info, prepared_for};
+
+/// The picture input of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageInput {
+    /// Its name.
+    pub name: String,
+    /// Element type: float32, float16, float64 or uint8.
+    pub element: Element,
+    /// Order of the axes.
+    pub layout: Layout,
+    /// 3 or 1.
+    pub channels: usize,
+    /// Rows, where the model fixes them.
+    pub height: Option<usize>,
+    /// Columns, where the model fixes them.
+    pub width: Option<usize>,
+}
+
+/// Finds the picture input: the only input, of four dimensions, with 1 or 3 channels first or last.
+pub fn image_input(info: &ModelInfo) -> Result<ImageInput> {
+    let [input] = info.inputs.as_slice() else {
+        let names: Vec<String> = info.inputs.iter().map(|i| i.name.clone()).collect();
+        return Err(Error::model(format!("a network for pictures has one input, this one has {}", quoted(&names))));
+    };
+    let refuse = |what: &str| Error::model(format!("input `{}` is a {}, which {what}", input.name, input.kind.words()));
+    let element = input
+        .element()
+        .filter(|e| matches!(e, Element::F32 | Element::F16 | Element::F64 | Element::U8))
+        .ok_or_else(|| refuse("cannot hold a picture"))?;
+    // An exporter that left out even the rank left everything open.
+    let open = [Dim::Any, Dim::Any, Dim::Any, Dim::Any];
+    let [_, a, b, c] = input.shape().unwrap_or(&open) else {
+        return Err(refuse("is not a batch of pictures: that has four dimensions"));
+    };
+    let colours = |dim: &Dim| matches!(dim, Dim::Fixed(1 | 3));
+    let (layout, channels, height, width) = match (a, b, c) {
+        (first, _, _) if colours(first) => (Layout::Nchw, first, b, c),
+        (_, _, last) if colours(last) => (Layout::Nhwc, last, a, b),
+        (Dim::Fixed(_), ..) => return Err(refuse("has neither 1 nor 3 channels")),
+        // An exporter that left everything open writes channels first.
+        _ => (Layout::Nchw, &Dim::Fixed(3), b, c),
+    };
+    Ok(ImageInput {
+        name: input.name.clone(),
+        element,
+        layout,
+        channels: channels.size().unwrap_or(3),
+        height: height.size(),
+        width: width.size(),
+    })
+}
+
+/// Which tensor is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Features rather than scores?
+    pub headless: bool,
+    /// Output layers to cut.
+    pub cut_output_layers: usize,
+    /// The feature tensor, named by the user.
+    pub feature: Option<&'a str>,
+    /// The output, named by the user.
+    pub output: Option<&'a str>,
+}
+
+/// The tensor to fetch: the named one; else the output when no layer is cut; else what the metadata says; else what the
+/// last layers of the graph read.
+pub fn wanted_tensor(source: &ModelSource, wanted: Wanted<'_>) -> Result<String> {
+    if let Some(fetches) = prepared_for(source)?
+        && let [only] = fetches.as_slice()
+    {
+        return Ok(only.clone());
+    }
+    let info = model_info(source)?;
+    let output = match wanted.output {
+        Some(name) => name.to_owned(),
+        None => info.outputs.first().map(|o| o.name.clone()).unwrap_or_default(),
+    };
+    if !wanted.headless {
+        return Ok(output);
+    }
+    if let Some(name) = wanted.feature {
+        return Ok(name.to_owned());
+    }
+    let layers = wanted.cut_output_layers;
+    if layers == 0 {
+        return Ok(output);
+    }
+    let meta = ImageMeta::of(&info);
+    if let Some(name) = meta.layer_names.get(layers) {
+        return Ok(name.clone());
+    }
+    if !meta.layer_names.is_empty() {
+        return Err(Error::param(
+            "cutOutputLayers",
+            format!("must be below {}, the number of named layers of the model, got {layers}", meta.layer_names.len()),
+        ));
+    }
+    if let (1, Some(name)) = (layers, meta.feature_tensor) {
+        return Ok(name);
+    }
+    searched(source, &output, layers)?.ok_or_else(|| {
+        Error::model(format!(
+            "the feature tensor cannot be told from the graph for cutOutputLayers = {layers}; set featureTensorName"
+        ))
+    })
+}
+
+type Search = (String, String, usize);
+
+fn searched(source: &ModelSource, output: &str, layers: usize) -> Result<Option<String>> {
+    static FOUND: Cache<Search, Option<String>> = Cache::new("feature tensors", 256, 1 << 20);
+    let key: Search = (sha256_of(source)?, output.to_owned(), layers);
+    let found = FOUND.get_or_make(key, || {
+        let name = feature_tensor(&load(source)?.model.graph, output, layers);
+        let bytes = name.as_ref().map_or(0, String::len);
+        Ok((name, bytes))
+    })?;
+    Ok(found.as_ref().clone())
+}
+
+/// How a feature tensor becomes a vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// Mean over rows and columns of each channel.
+    Average,
+    /// Largest value of each channel.
+    Max,
+    /// Every value.
+    None,
+}
+
+impl Pooling {
+    /// From the param: "auto" takes the mean of what has rows and columns.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "max" => Self::Max,
+            "none" => Self::None,
+            _ => Self::Average,
+        }
+    }
+
+    /// Length of the vector made of a row of this shape.
+    pub fn size(self, shape: &[usize]) -> usize {
+        match shape {
+            [channels, _, _] if self != Self::None => *channels,
+            all => all.iter().product(),
+        }
+    }
+
+    /// Like [`Self::size`], as far as the graph tells.
+    pub fn known_size(self, output: &ValueInfo) -> Option<usize> {
+        match output.row_shape()? {
+            [channels, _, _] if self != Self::None => channels.size(),
+            all => all.iter().map(Dim::size).product(),
+        }
+    }
+
+    /// Writes the vector of a row of this shape.
+    pub fn apply(self, row: &[f32], shape: &[usize], out: &mut [f32]) {
+        let area = match shape {
+            [_, height, width] if self != Self::None => height * width,
+            _ => 1,
+        };
+        if area <= 1 {
+            out.copy_from_slice(row);
+            return;
+        }
+        for (channel, value) in row.chunks_exact(area).zip(out) {
+            *value = match self {
+                Self::Max => channel.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+                _ => (channel.iter().map(|v| f64::from(*v)).sum::<f64>() / area as f64) as f32,
+            };
+        }
+    }
+}
+
+/// The metadata of a model's pictures.
+pub fn image_meta(source: &ModelSource) -> Result<(Arc<ModelInfo>, ImageMeta)> {
+    let info = model_info(source)?;
+    let meta = ImageMeta::of(&info);
+    Ok((info, meta))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::info::ValueKind;
+
+    fn input(dims: &[usize]) -> Result<ImageInput> {
+        let dims = dims.iter().map(|d| if *d == 0 { Dim::Any } else { Dim::Fixed(*d) }).collect();
+        let input = ValueInfo { name: "x".into(), kind: ValueKind::Tensor(Element::F32, Some(dims)) };
+        image_input(&ModelInfo { inputs: vec![input], ..ModelInfo::default() })
+    }
+
+    #[test]
+    fn the_layout_follows_from_where_the_channels_are() {
+        let nchw = input(&[1, 3, 224, 200]).expect("a picture input");
+        assert_eq!((nchw.layout, nchw.height, nchw.width), (Layout::Nchw, Some(224), Some(200)));
+        let nhwc = input(&[0, 224, 200, 3]).expect("a picture input");
+        assert_eq!((nhwc.layout, nhwc.height, nhwc.width), (Layout::Nhwc, Some(224), Some(200)));
+        let open = input(&[0, 0, 0, 0]).expect("a picture input");
+        assert_eq!((open.layout, open.channels, open.height), (Layout::Nchw, 3, None));
+        assert!(input(&[1, 7, 224, 224]).is_err() && input(&[1, 4]).is_err());
+    }
+
+    #[test]
+    fn pooling_takes_the_mean_or_the_largest_of_each_channel() {
+        let row = [1.0, 2.0, 3.0, 6.0, 0.0, 0.0, 0.0, 4.0];
+        let mut out = [0.0; 2];
+        Pooling::Average.apply(&row, &[2, 2, 2], &mut out);
+        assert_eq!(out.map(f32::to_bits), [3.0f32, 1.0].map(f32::to_bits));
+        Pooling::Max.apply(&row, &[2, 2, 2], &mut out);
+        assert_eq!(out.map(f32::to_bits), [6.0f32, 4.0].map(f32::to_bits));
+        assert_eq!(Pooling::None.size(&[2, 2, 2]), 8);
+        assert_eq!(Pooling::Average.size(&[5]), 5);
+    }
+}

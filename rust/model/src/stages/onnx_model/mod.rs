@@ -1,0 +1,274 @@
+//! `ONNXModel`: any ONNX model over columns of numbers, texts, vectors, arrays and tensors.
+
+mod feed;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+use mmlrs_core::{
+    Block, Column, Context, Error, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, StrMap, Transform,
+    put_blob,
+};
+use mmlrs_macros::Stage;
+use serde_json::json;
+
+use crate::graph::dim::Dim;
+use crate::graph::info::{ValueInfo, ValueKind};
+use crate::graph::prepared::Prepared;
+use crate::prepare::portable::portable;
+use crate::prepare::ranks::learned_rank;
+use crate::prepare::{computes, model_info, prepare, prepared_for};
+use crate::runtime::run_params::RunParams;
+use crate::sample::sample_model;
+use crate::tensor::input::{InputColumn, check_input};
+use crate::tensor::results::{OutputType, output_field, vector_field};
+use feed::{feeds, fetches};
+
+/// Runs an ONNX model over columns.
+///
+/// Rows go through the model in mini-batches; rows whose arrays have different shapes are grouped by shape. `feedDict`
+/// says which column feeds which model input, `fetchDict` which output becomes which column; a tensor in the middle of
+/// the graph can be fetched like an output, and what does not lead to it is never computed. Numbers are cast to the
+/// input's element type, and a number that it cannot hold is a bad row; for a BOOL input, any number but 0 is true. A flat array takes the declared shape. A model exported with a fixed batch of 1 runs in
+/// mini-batches too where its graph allows it.
+#[derive(Debug, Clone, Stage)]
+#[stage(
+    module = "onnx",
+    kind = transformer,
+    example = "
+import pyarrow as pa
+from mmlrs.onnx import ONNXModel
+from mmlrs.testing import sample_model
+
+table = pa.table({\"x\": [[0.0, 1.0, 2.0, 3.0], [3.0, 2.0, 1.0, 0.0]]})
+model = ONNXModel(model=sample_model(), inputCol=\"x\", fetchDict={\"p\": \"scores\", \"f\": \"features\"},
+                  argMaxDict={\"p\": \"best\"})
+out = model.transform(table)
+assert out.column_names == [\"x\", \"p\", \"f\", \"best\"]
+"
+)]
+pub struct ONNXModel {
+    /// The ONNX model: a path, bytes, or a handle from `mmlrs.models`.
+    #[param(required)]
+    model: ModelSource,
+    /// Column that feeds the model's only input; for several inputs use feedDict. With neither set, each input is fed
+    /// from the column of its name.
+    #[param(role = input, accepts(numeric, text, vector, array, tensor))]
+    input_col: Option<String>,
+    /// Column for the model's only output; for several outputs use fetchDict.
+    #[param(role = output)]
+    output_col: Option<String>,
+    /// Map from model input to the column that feeds it.
+    #[param(role = input, accepts(numeric, text, vector, array, tensor, any))]
+    feed_dict: Option<StrMap>,
+    /// Map from new column to the model output, or any internal tensor, that it holds. Unset: every output, under its own
+    /// name.
+    #[param(role = output)]
+    fetch_dict: Option<StrMap>,
+    /// Map from a column of fetchDict to a new column with its softmax as a vector.
+    #[param(default = {})]
+    soft_max_dict: StrMap,
+    /// Map from a column of fetchDict to a new column with the position of its largest value (for a map, its key).
+    #[param(default = {})]
+    arg_max_dict: StrMap,
+    #[param(group)]
+    run: RunParams,
+    /// Form of the new columns: "array" (nested as the shape says), "vector" (all values of a row as one vector) or
+    /// "tensor" (dtype, shape and bytes).
+    #[param(default = "array", one_of("array", "vector", "tensor"))]
+    output_type: String,
+    #[param(group)]
+    row_policy: RowPolicy,
+    #[param(cache)]
+    plan: Once<Plan>,
+}
+
+/// What the params and the model together say: what is fed, run and returned.
+struct Plan {
+    prepared: Arc<Prepared>,
+    /// `(model input, column)`
+    feeds: Vec<(String, String)>,
+    /// `(new column, model output)`
+    fetches: Vec<(String, String)>,
+}
+
+impl ONNXModel {
+    fn plan(&self) -> Result<Arc<Plan>> {
+        self.plan.get_or_make(|| self.make_plan())
+    }
+
+    fn make_plan(&self) -> Result<Plan> {
+        let whole = model_info(&self.model)?;
+        let is_tensor = |name: &str| computes(&self.model, name).unwrap_or(false);
+        let fetches = fetches(&whole, self.fetch_dict.as_ref(), self.output_col.as_deref(), &is_tensor)?;
+        let mut seen = HashSet::new();
+        let tensors: Vec<String> = fetches.iter().map(|(_, t)| t.clone()).filter(|t| seen.insert(t.clone())).collect();
+        let prepared = prepare(&self.model, &tensors)?;
+        // A model that the driver cut has lost the inputs that the cut does not need.
+        let whole = if prepared_for(&self.model)?.is_some() { None } else { Some(whole.as_ref()) };
+        let feeds = feeds(whole, &prepared.info, self.feed_dict.as_ref(), self.input_col.as_deref())?;
+        self.run.check()?;
+        self.check_names(&fetches)?;
+        Ok(Plan { prepared, feeds, fetches })
+    }
+
+    /// Every new column has one name of its own, and softmax and argmax read columns that exist.
+    fn check_names(&self, fetches: &[(String, String)]) -> Result<()> {
+        let mut new: HashSet<&str> = fetches.iter().map(|(c, _)| c.as_str()).collect();
+        for (param, dict) in [("softMaxDict", &self.soft_max_dict), ("argMaxDict", &self.arg_max_dict)] {
+            for (source, column) in &dict.0 {
+                if !fetches.iter().any(|(c, _)| c == source) {
+                    let swapped = fetches.iter().any(|(c, _)| c == column);
+                    let hint = if swapped { format!(": write {{\"{column}\": \"{source}\"}}") } else { String::new() };
+                    return Err(Error::param(
+                        param,
+                        format!("maps an output column -> new column, and `{source}` is not an output column{hint}"),
+                    ));
+                }
+                if !new.insert(column) {
+                    return Err(Error::param(param, format!("names the new column `{column}` a second time")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_inputs(plan: &Plan, block: &Block, cx: Context) -> Result<Vec<(String, String, InputColumn)>> {
+        plan.feeds
+            .iter()
+            .map(|(input, column)| {
+                let array = block.column(column)?.to_arrow(&cx)?;
+                let data = InputColumn::read(column, &array, plan.input(input)?)?;
+                Ok((input.clone(), column.clone(), data))
+            })
+            .collect()
+    }
+}
+
+impl Plan {
+    fn input(&self, name: &str) -> Result<&ValueInfo> {
+        self.prepared.info.input(name).ok_or_else(|| Error::model(format!("the model has no input `{name}`")))
+    }
+
+    fn output(&self, name: &str) -> Result<&ValueInfo> {
+        self.prepared.info.output(name).ok_or_else(|| Error::model(format!("the model has no output `{name}`")))
+    }
+
+    /// An output with what is known of it before rows are: where the graph tells no rank, that of the data decides.
+    fn announced(&self, tensor: &str, form: OutputType, schema: &Schema) -> Result<ValueInfo> {
+        let info = self.output(tensor)?;
+        let Some(element) = info.element().filter(|_| form == OutputType::Array && info.shape().is_none()) else {
+            return Ok(info.clone());
+        };
+        let mut types = Vec::with_capacity(self.feeds.len());
+        for (input, column) in &self.feeds {
+            types.push((input.as_str(), schema.field_with_name(column)?.data_type()));
+        }
+        let shape = learned_rank(&self.prepared, tensor, &types).map(|rank| vec![Dim::Any; rank]);
+        Ok(ValueInfo { name: info.name.clone(), kind: ValueKind::Tensor(element, shape) })
+    }
+
+    fn fetched(&self, column: &str) -> Result<&ValueInfo> {
+        let found = self.fetches.iter().find(|(c, _)| c == column);
+        self.output(found.map_or(column, |(_, tensor)| tensor))
+    }
+}
+
+impl Transform for ONNXModel {
+    fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
+        let plan = self.plan()?;
+        for (name, column) in &plan.feeds {
+            let field = input.field_with_name(column).map_err(|_| {
+                let available: Vec<String> = input.fields().iter().map(|f| f.name().clone()).collect();
+                Error::column_not_found(column, &available)
+            })?;
+            check_input(column, field.data_type(), plan.input(name)?)?;
+        }
+        let form = OutputType::parse(&self.output_type);
+        let mut fields: Vec<Field> = Vec::new();
+        for (column, tensor) in &plan.fetches {
+            fields.push(output_field(column, &plan.announced(tensor, form, input)?, form)?);
+        }
+        for (source, column) in &self.soft_max_dict.0 {
+            fields.push(vector_field(column, plan.fetched(source)?.row_size()));
+        }
+        for (_, column) in &self.arg_max_dict.0 {
+            fields.push(Field::new(column, DataType::Float64, true));
+        }
+        Ok(fields)
+    }
+
+    fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
+        let fields = self.output_fields(&block.schema())?;
+        let plan = self.plan()?;
+        let inputs = Self::read_inputs(&plan, block, *cx)?;
+        let runner = self.run.runner(&plan.prepared, self.row_policy.handle_invalid, *cx, true)?;
+        let (collected, rejects) = runner.run(&inputs, block.rows())?;
+        let mut by_tensor: HashMap<String, _> =
+            plan.prepared.info.outputs.iter().map(|o| o.name.clone()).zip(collected).collect();
+        let lacking = || Error::runtime("a fetched output is missing");
+        // Softmax and argmax read what the first columns then take over.
+        let mut derived: Vec<ArrayRef> = Vec::new();
+        for (source, _) in &self.soft_max_dict.0 {
+            let info = plan.fetched(source)?;
+            derived.push(by_tensor.get(&info.name).ok_or_else(lacking)?.softmax(info.row_size())?);
+        }
+        for (source, _) in &self.arg_max_dict.0 {
+            derived.push(by_tensor.get(&plan.fetched(source)?.name).ok_or_else(lacking)?.argmax());
+        }
+        let mut arrays: Vec<ArrayRef> = Vec::new();
+        for (at, (_, tensor)) in plan.fetches.iter().enumerate() {
+            // The same tensor may be fetched under two names; both are the same array.
+            let earlier = plan.fetches[..at].iter().position(|(_, t)| t == tensor);
+            arrays.push(match earlier {
+                Some(earlier) => arrays[earlier].clone(),
+                None => by_tensor.remove(tensor).ok_or_else(lacking)?.into_array(&fields[at])?,
+            });
+        }
+        arrays.extend(derived);
+        let columns = arrays.into_iter().zip(fields).map(|(a, f)| Column::Arrow(a, f.metadata().clone())).collect();
+        Ok(Output { columns, invalid: rejects.into_rows() })
+    }
+
+    fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {
+        Ok(vec![("model", portable(&self.plan()?.prepared, &self.model)?)])
+    }
+
+    fn notes(&self) -> Result<Vec<String>> {
+        Ok(self.plan()?.prepared.notes.clone())
+    }
+
+    fn resolved_inputs(&self) -> Result<Option<Vec<String>>> {
+        Ok(Some(self.plan()?.feeds.iter().map(|(_, column)| column.clone()).collect()))
+    }
+}
+
+impl HasSample for ONNXModel {
+    fn sample() -> Sample {
+        let values: Vec<f32> = (0..24u8).map(|i| f32::from(i % 7) - 3.0).collect();
+        let item = Arc::new(Field::new("item", DataType::Float32, true));
+        let rows = FixedSizeListArray::try_new(item, 4, Arc::new(Float32Array::from(values)), None);
+        let data = rows
+            .and_then(|rows| {
+                let schema = Schema::new(vec![Field::new("x", rows_type(), true)]);
+                RecordBatch::try_new(Arc::new(schema), vec![Arc::new(rows) as ArrayRef])
+            })
+            .unwrap_or_else(|_| RecordBatch::new_empty(Arc::new(Schema::empty())));
+        let params = json!({
+            "model": {"sha256": put_blob(&sample_model())},
+            "inputCol": "x",
+            "fetchDict": {"p": "scores", "f": "features"},
+            "argMaxDict": {"p": "best"},
+        });
+        Sample::new(params, data)
+    }
+}
+
+fn rows_type() -> DataType {
+    DataType::FixedSizeList(Arc::new(Field::new("item", DataType::Float32, true)), 4)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! `TextEmbedder`: tokenize, infer, pool, normalise, in one pass over the batch.
+
+mod model;
+mod pooling;
+mod runs;
+
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema};
+use mmlrs_core::{
+    Block, Context, Error, ErrorKind, FileSource, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform,
+    put_blob, types,
+};
+use mmlrs_macros::Stage;
+use mmlrs_text::sample::{sample_texts, sample_tokenizer};
+use mmlrs_text::{MaxLength, TextTokenizer, TokenizerOptions};
+use serde_json::json;
+
+use crate::prepare::portable::portable;
+use crate::prepare::prepared_for;
+use crate::runtime::run_params::RunParams;
+use crate::sample::sample_text_model;
+use model::TextModel;
+use pooling::TokenPooling;
+use runs::Embedding;
+
+/// Length of texts where neither the param nor the tokenizer.json nor the model names one.
+const USUAL_LENGTH: usize = 512;
+
+/// Longest text that is tried before anything runs; the cost of attention grows with the square of the length.
+const LONGEST_TRIED: usize = 1024;
+
+/// Turns texts into vectors with a transformer model, such as those of sentence-transformers.
+///
+/// Each text is tokenized, run, pooled and scaled to length 1, all in one pass. Texts of a batch are ordered by length, so
+/// that little is padded; the attention mask keeps the padding out of the result, which depends neither on the other
+/// texts of the batch nor on their order, to float rounding. The model's inputs are found by name: `input_ids`, and
+/// `attention_mask`, `token_type_ids`, `position_ids` where it has them. Of its outputs, `sentence_embedding`,
+/// `last_hidden_state` or `token_embeddings` is read, else the first of three dimensions, else the first of two. A hidden
+/// state of shape [batch, tokens, size] is pooled; an embedding of shape [batch, size] is taken as it is. A null text is a
+/// row that cannot be processed; an empty one has the vector of its special tokens.
+#[derive(Debug, Clone, Stage)]
+#[stage(
+    module = "text",
+    kind = transformer,
+    example = r#"
+import pyarrow as pa
+from mmlrs.testing import sample_text_model, sample_tokenizer
+from mmlrs.text import TextEmbedder
+
+table = pa.table({"text": ["The cat sat on the mat.", "A dog"]})
+embedder = TextEmbedder(inputCol="text", outputCol="vector", model=sample_text_model(), tokenizer=sample_tokenizer(),
+                        maxLength=32)
+out = embedder.transform(table)
+assert len(out["vector"][0].as_py()) == 8
+"#
+)]
+pub struct TextEmbedder {
+    /// Name of the text column.
+    #[param(required, non_empty, role = input, accepts(text))]
+    input_col: String,
+    /// Name of the vector column to add.
+    #[param(default = uid("_output"), role = output, non_empty)]
+    output_col: String,
+    /// The ONNX model: a path, bytes, or a handle from `mmlrs.models`.
+    #[param(required)]
+    model: ModelSource,
+    /// The model's tokenizer.json: a path, bytes or a handle.
+    #[param(required)]
+    tokenizer: FileSource,
+    /// How the hidden states of a text's tokens become one vector: "mean" of all tokens, "cls" for the first one, "max" for
+    /// the largest value of each slot. Has no part where the model's output is an embedding already.
+    #[param(default = "mean", one_of("mean", "cls", "max"))]
+    pooling: String,
+    /// Scale each vector to Euclidean length 1, so that dot products are cosines.
+    #[param(default = true)]
+    normalize: bool,
+    /// Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512.
+    /// sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens
+    /// than the model has positions for is an error, raised before anything runs for up to 1,024 tokens.
+    #[param(range(1, 1_048_576))]
+    max_length: Option<usize>,
+    /// The output, or internal tensor, to read; unset, it is found as described above.
+    #[param(non_empty)]
+    output_tensor_name: Option<String>,
+    #[param(group)]
+    run: RunParams,
+    #[param(group)]
+    row_policy: RowPolicy,
+    #[param(cache)]
+    plan: Once<Plan>,
+}
+
+/// What params, model and tokenizer together say.
+struct Plan {
+    model: TextModel,
+    tokenizer: Arc<TextTokenizer>,
+    size: usize,
+}
+
+impl TextEmbedder {
+    fn plan(&self) -> Result<Arc<Plan>> {
+        self.plan.get_or_make(|| self.make_plan())
+    }
+
+    fn make_plan(&self) -> Result<Plan> {
+        self.run.check()?;
+        let model = TextModel::of(&self.model, self.output_tensor_name.as_deref())?;
+        let tokenizer = self.tokenizer(model.sequence)?;
+        let size = match model.size {
+            // The driver has tried it.
+            Some(size) if prepared_for(&self.model)?.is_some() => size,
+            _ => self.tried_size(&model, &tokenizer)?,
+        };
+        Ok(Plan { model, tokenizer, size })
+    }
+
+    fn tokenizer(&self, fixed: Option<usize>) -> Result<Arc<TextTokenizer>> {
+        let load = |max_length| {
+            TextTokenizer::load(
+                &self.tokenizer,
+                TokenizerOptions { max_length, truncation: true, special_tokens: true },
+            )
+        };
+        match (self.max_length, fixed) {
+            (Some(length), Some(fixed)) if length > fixed => {
+                Err(Error::param("maxLength", format!("is {length}, but the model takes texts of {fixed} tokens only")))
+            }
+            (Some(length), _) => load(MaxLength::Of(length)),
+            (None, None) => load(MaxLength::FileOr(Some(USUAL_LENGTH))),
+            (None, Some(fixed)) => {
+                let own = load(MaxLength::FileOr(Some(fixed)))?;
+                if own.max_length().is_some_and(|n| n > fixed) { load(MaxLength::Of(fixed)) } else { Ok(own) }
+            }
+        }
+    }
+
+    /// Runs one made-up text of the greatest length: positions that the model does not have show here and not in the middle
+    /// of a job. Returns the length of its vector.
+    fn tried_size(&self, model: &TextModel, tokenizer: &TextTokenizer) -> Result<usize> {
+        let longest = tokenizer.max_length().unwrap_or(USUAL_LENGTH).min(LONGEST_TRIED);
+        let tokens = tokenizer.encode("a")?;
+        if tokens.ids.is_empty() {
+            return Err(Error::param("tokenizer", "makes no tokens of the text \"a\""));
+        }
+        let short = tokens.ids.len().min(longest);
+        let shape = match model.probe(&tokens, longest) {
+            Ok(shape) => shape,
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::LimitExceeded) => {
+                return Err(error);
+            }
+            Err(error) => {
+                model.probe(&tokens, short).map_err(|e| {
+                    Error::model(format!("the model does not run on tokens of this tokenizer: {}", e.message()))
+                })?;
+                let is = self.max_length.map_or_else(|| "must be set".to_owned(), |length| format!("is {length}"));
+                return Err(Error::param(
+                    "maxLength",
+                    format!("{is}: the model fails on a text of {longest} tokens ({})", error.message()),
+                ));
+            }
+        };
+        match shape.as_slice() {
+            [_, size] | [size] if *size > 0 => Ok(*size),
+            _ => Err(Error::model(format!(
+                "output `{}` has row shape {shape:?}; expected [tokens, size] or [size]",
+                model.output
+            ))),
+        }
+    }
+}
+
+impl Transform for TextEmbedder {
+    fn output_fields(&self, _input: &Schema) -> Result<Vec<Field>> {
+        Ok(vec![types::vector_field(&self.output_col, self.plan()?.size)])
+    }
+
+    fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
+        let plan = self.plan()?;
+        let texts = block.column(&self.input_col)?.to_arrow(cx)?;
+        let rows = plan.tokenizer.encode_column(&self.input_col, &texts, cx.threads)?;
+        let embedding = Embedding {
+            runner: self.run.runner(&plan.model.prepared, self.row_policy.handle_invalid, *cx, true)?,
+            model: &plan.model,
+            pad_id: plan.tokenizer.pad_id(),
+            pooling: TokenPooling::parse(&self.pooling),
+            normalize: self.normalize,
+            size: plan.size,
+        };
+        let (vectors, rejects) = embedding.vectors(&rows).map_err(|e| e.at_column(&self.input_col))?;
+        Ok(Output { columns: vec![vectors.into_column()?], invalid: rejects.into_rows() })
+    }
+
+    fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {
+        Ok(vec![("model", portable(&self.plan()?.model.prepared, &self.model)?)])
+    }
+
+    fn notes(&self) -> Result<Vec<String>> {
+        Ok(self.plan()?.model.prepared.notes.clone())
+    }
+}
+
+impl HasSample for TextEmbedder {
+    fn sample() -> Sample {
+        let params = json!({
+            "inputCol": "text",
+            "outputCol": "vector",
+            "model": {"sha256": put_blob(&sample_text_model())},
+            "tokenizer": FileSource::of(&sample_tokenizer()).to_value(),
+            "maxLength": 32,
+        });
+        Sample::new(params, sample_texts())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! `TextFeaturizer`.
+
+mod model;
+mod params;
+
+use arrow_schema::Schema;
+use mmlrs_core::{Aggregate, Block, Context, Error, FileSource, Fit, Fitted, HasSample, Result, Sample};
+use mmlrs_macros::Stage;
+use serde_json::{Map, json};
+
+use crate::column::in_pieces;
+use crate::frequencies::DocumentFrequencies;
+use params::TextFeaturizerParams;
+
+pub use model::TextFeaturizerModel;
+
+/// Turns texts into sparse vectors of weighted term counts.
+///
+/// The result is that of Spark ML's `RegexTokenizer`, `StopWordsRemover`, `NGram`, `HashingTF` and `IDF` one after the
+/// other, slot for slot and value for value, each of the steps on or off as the params say, in one pass over the text.
+///
+/// The fit counts in how many texts each slot occurs; a slot in d of m texts weighs `ln((m + 1) / (d + 1))`. A null is no
+/// text and is passed over in the fit. With `useIDF=False` there is nothing to learn, and the data is not read.
+///
+/// Lower case and stop words follow Java in a locale without rules of its own, so not Turkish or Lithuanian.
+#[derive(Debug, Clone, Stage)]
+#[stage(
+    module = "text",
+    kind = estimator,
+    model = TextFeaturizerModel,
+    example = r#"import pyarrow as pa
+from mmlrs.text import TextFeaturizer
+
+table = pa.table({"text": ["a good film", "a bad film", "a film"]})
+model = TextFeaturizer(inputCol="text", outputCol="features", numFeatures=1024).fit(table)
+row = model.transform(table)["features"][2].as_py()
+assert len(row["indices"]) == 2
+assert row["values"] == [0.0, 0.0]  # words that every text has weigh nothing
+"#
+)]
+pub struct TextFeaturizer {
+    #[param(group)]
+    shared: TextFeaturizerParams,
+    /// Weigh the counts by inverse document frequency, which the fit learns; otherwise the counts are the result.
+    // Spelled so that its name is `useIDF`.
+    #[param(default = true)]
+    use_i_d_f: bool,
+}
+
+impl Aggregate for TextFeaturizer {
+    /// None where nothing is learnt.
+    type State = Option<DocumentFrequencies>;
+
+    fn new_state(&self, input: &Schema) -> Result<Self::State> {
+        self.shared.check_input(input)?;
+        let hasher = self.shared.hasher()?;
+        self.use_i_d_f.then(|| DocumentFrequencies::new(hasher.num_features())).transpose()
+    }
+
+    fn update(&self, state: &mut Self::State, block: &Block, cx: &Context) -> Result<()> {
+        let Some(frequencies) = state else { return Ok(()) };
+        let documents = self.shared.input(block, *cx)?;
+        let hasher = self.shared.hasher()?;
+        let count = |rows, frequencies: &mut DocumentFrequencies| {
+            documents.hash(rows, &mut hasher.clone(), |row| {
+                if let Some(row) = row {
+                    frequencies.add(row);
+                }
+            });
+        };
+        // A thread of its own pays off where a summary's size is small against that of its texts.
+        if cx.threads.get() == 1 || block.rows() * 16 < hasher.num_features() {
+            count(0..block.rows(), frequencies);
+            return Ok(());
+        }
+        for part in in_pieces(*cx, block.rows(), cx.threads.get(), |rows| {
+            let mut part = DocumentFrequencies::new(hasher.num_features())?;
+            count(rows, &mut part);
+            Ok(part)
+        })? {
+            frequencies.merge(&part)?;
+        }
+        Ok(())
+    }
+
+    fn merge(&self, state: &mut Self::State, other: Self::State) -> Result<()> {
+        match (state, other) {
+            (Some(state), Some(other)) => state.merge(&other),
+            (None, None) => Ok(()),
+            _ => Err(Error::runtime("states of fits with other params cannot be merged")),
+        }
+    }
+}
+
+impl Fit for TextFeaturizer {
+    fn finish(&self, state: Self::State, _input: &Schema) -> Result<Fitted> {
+        let mut params = Map::new();
+        if let Some(frequencies) = state {
+            if frequencies.documents() == 0 {
+                return Err(Error::decode("holds no text: no rows, or all null").at_column(&self.shared.input_col));
+            }
+            let file = FileSource::of(&frequencies.to_file()?);
+            params.insert("documentFrequencies".to_owned(), file.to_value());
+        }
+        Ok(Fitted { params, ..Fitted::default() })
+    }
+}
+
+impl HasSample for TextFeaturizer {
+    fn sample() -> Sample {
+        let params = json!({
+            "inputCol": "text", "outputCol": "features", "numFeatures": 256, "useStopWordsRemover": true,
+            "useNGram": true,
+        });
+        Sample::new(params, crate::sample::text_batch())
+    }
+}
