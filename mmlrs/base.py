@@ -47,8 +47,10 @@ else:
 
 __all__ = [
     "Estimator",
+    "NativeAggregate",
     "NativeEstimator",
     "NativeModel",
+    "NativeSummary",
     "NativeTransformer",
     "PythonModel",
     "PythonTransformer",
@@ -419,21 +421,49 @@ class Estimator(Stage, _Estimator):  # type: ignore[type-arg, unused-ignore]
         raise NotImplementedError
 
 
-class NativeEstimator(Estimator):
-    """An estimator whose work is a mergeable summary made by the native core: one job on Spark."""
+class NativeAggregate(Stage):
+    """A stage that reads all rows into mergeable states of the native core: one job on Spark."""
 
-    def _fit_table(self, table: pa.Table) -> Any:
-        return self._model(*tables.fit(self, table))
-
-    def _fit_spark(self, df: Any) -> Any:
+    def _finished(self, dataset: Any) -> Any:
+        """Return what the state of all rows ends as."""
+        if isinstance(dataset, pa.Table):
+            return json.loads(tables.fit(self, dataset))
         from mmlrs.engine import spark
 
-        return self._model(*spark.fit(self, df))
+        return json.loads(spark.fit(self, dataset))
 
-    def _model(self, name: str, values: str) -> Any:
-        """Return the model of that class with those params."""
-        cls = stage_class(name)
+
+class NativeEstimator(NativeAggregate, Estimator):
+    """An estimator whose work is done by the native core."""
+
+    def _fit_table(self, table: pa.Table) -> Any:
+        return self._model(self._finished(table))
+
+    def _fit_spark(self, df: Any) -> Any:
+        return self._model(self._finished(df))
+
+    def _model(self, fitted: dict[str, Any]) -> Any:
+        """Return the model of the class and with the params that were fitted."""
+        cls = stage_class(fitted["model"])
         types = types_of(cls).all
-        given = {key: types[key].from_core(value) for key, value in json.loads(values).items()}
+        given = {key: types[key].from_core(value) for key, value in fitted["params"].items()}
         model = cls(**given)
         return model._resetUid(self.uid)
+
+
+class NativeSummary(NativeAggregate, Transformer):
+    """A stage that describes all rows by a table of its own; subclasses write `_summarize`."""
+
+    def _transform(self, dataset: Any) -> Any:
+        self._check_params()
+        return super()._transform(dataset)
+
+    def _summarize(self, dataset: Any) -> pa.Table:
+        """Return the description of a table or a DataFrame."""
+        raise NotImplementedError
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        return self._summarize(table)
+
+    def _transform_spark(self, df: Any) -> Any:
+        return df.sparkSession.createDataFrame(self._summarize(df))

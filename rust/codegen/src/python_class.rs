@@ -39,6 +39,7 @@ fn base_class(spec: &StageSpec) -> &'static str {
         (Body::Native, Kind::Transformer) => "NativeTransformer",
         (Body::Native, Kind::Model) => "NativeModel",
         (Body::Native, Kind::Estimator) => "NativeEstimator",
+        (_, Kind::Summary) => "NativeSummary",
         (Body::Python, Kind::Estimator) => "Estimator",
         (Body::Python, Kind::Transformer) => "PythonTransformer",
         (Body::Python, Kind::Model) => "PythonModel",
