@@ -2,9 +2,15 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-rust test-python fuzz bench notebooks lint format docs lock clean
+.PHONY: help setup build demo test test-rust test-python fuzz bench notebooks lint lint-quick release-check format docs lock clean
 
 ACTIVATE := . .venv/environment &&
+# By its name and for the whole workspace: with `-p`, cargo would choose other features of Arrow and compile it again.
+CODEGEN := cargo run --release --locked --quiet --bin mmlrs-codegen
+# The module is final, so how its classes lie in memory is nobody's business.
+STUBTEST := python -m mypy.stubtest mmlrs._native --concise --mypy-config-file pyproject.toml --ignore-disjoint-bases \
+  --allowlist scripts/stubtest.txt
+CARGO_DENY := 0.20.2
 # `cargo fmt` does not see modules that the list of a crate's stages declares.
 RUST_FILES := $$(git ls-files --cached --others --exclude-standard "rust/*.rs")
 # The extension module has no test of its own and cannot link without an interpreter.
@@ -13,6 +19,7 @@ ARGS ?=
 SECONDS ?= 60
 TARGET ?=
 SEED ?= 0
+OFFLINE ?=
 
 help: ## Shows this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,8 +27,8 @@ help: ## Shows this list.
 setup: ## Installs what is missing, builds the extension when its sources changed.
 	@scripts/setup.sh
 
-build: setup ## Builds a wheel into target/wheels.
-	@$(ACTIVATE) maturin build --release --locked
+build: setup ## Builds a wheel into target/wheels, in the profile `dist`.
+	@$(ACTIVATE) maturin build --profile dist --locked
 
 demo: setup ## The main job on real pictures: results in demo-output/.
 	@$(ACTIVATE) python -m mmlrs.demo --output demo-output $(ARGS)
@@ -29,7 +36,7 @@ demo: setup ## The main job on real pictures: results in demo-output/.
 test: test-rust test-python ## All tests.
 
 test-rust: setup
-	@$(ACTIVATE) cargo test --release --locked --quiet $(RUST_TESTED)
+	@$(ACTIVATE) cargo test --release --locked --quiet --workspace
 
 test-python: setup
 	@$(ACTIVATE) scripts/test_python.sh
@@ -43,14 +50,25 @@ bench: setup ## Measures against the alternatives, rewrites docs/benchmarks.md. 
 notebooks: setup ## Runs the notebooks and writes them with their outputs.
 	@$(ACTIVATE) python scripts/run_notebooks.py $(ARGS)
 
-lint: setup ## Formatting, lints, types and freshness of the generated files.
-	@rustfmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
+lint: setup lint-quick ## Formatting, spelling, lints, types, stubs and freshness of the generated files.
 	@cargo clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
-	@$(ACTIVATE) rustfmt --check $(RUST_FILES)
 	@$(ACTIVATE) cargo clippy --release --locked --quiet --workspace --all-targets -- -D warnings
-	@$(ACTIVATE) ruff check --quiet . && ruff format --check --quiet .
 	@$(ACTIVATE) mypy --no-error-summary
-	@$(ACTIVATE) cargo run --release --locked --quiet -p mmlrs-codegen -- --check
+	@$(ACTIVATE) $(STUBTEST)
+	@$(ACTIVATE) $(CODEGEN) -- --check
+
+lint-quick: ## The part of lint that compiles nothing: formatting, spelling, lints of Python, versions.
+	@scripts/setup.sh python
+	@rustfmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
+	@$(ACTIVATE) rustfmt --check $(RUST_FILES)
+	@$(ACTIVATE) ruff check --quiet . && ruff format --check --quiet .
+	@$(ACTIVATE) typos --force-exclude
+	@$(ACTIVATE) python scripts/versions.py
+
+release-check: ## Licences, sources and advisories of what is compiled in. OFFLINE=1 takes the stored advisories.
+	@cargo deny --version >/dev/null 2>&1 || \
+	  { echo "cargo-deny is missing: cargo install --locked cargo-deny@$(CARGO_DENY)" >&2; exit 1; }
+	@cargo deny --locked $(if $(OFFLINE),--offline) check
 
 format: ## Formats Rust and Python.
 	@scripts/setup.sh python
@@ -58,7 +76,7 @@ format: ## Formats Rust and Python.
 
 docs: ## Writes the Python classes, stubs and reference pages from the registry.
 	@scripts/setup.sh python
-	@$(ACTIVATE) cargo run --release --locked --quiet -p mmlrs-codegen
+	@$(ACTIVATE) $(CODEGEN)
 
 lock: ## Rewrites requirements-dev.lock from requirements-dev.in.
 	@scripts/lock.sh

@@ -8,6 +8,7 @@ import sys
 
 from bench import report
 from bench.decode import decode, quality
+from bench.engine import engine
 from bench.features import features
 from bench.measure import Figure, Measure, Setting
 from bench.memory import memory
@@ -25,6 +26,7 @@ MEASURES: dict[str, Measure] = {
     "model": model,
     "spark": spark_job,
     "plan": plan,
+    "engine": engine,
     "startup": startup,
     "text": text,
     "features": features,

@@ -77,14 +77,10 @@ def beside_sklearn(setting: Setting) -> Iterator[Figure]:
     """The kernel on one core."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    from mmlrs import _native
-    from mmlrs.engine.expr import Source, Value, compile_program
-
     rows = 5_000 if setting.quick else 20_000
     table = pa.table({"text": data.documents(rows)})
     model = text_featurizer(useIDF=False).fit(table)
-    node = model._node(lambda names: tuple((name, Source(name)) for name in names), portable=False)
-    program = _native.Program(compile_program([Value(node, "features")]).text)
+    program = model._core().plan(table.schema).program()
     batch = table.combine_chunks().to_batches()[0]
     texts = table["text"].to_pylist()
     peer = HashingVectorizer(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmlrs._caches import cache_info, clear_caches
+    from mmlrs._display import describe
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
     from mmlrs.functions import pandas_udf, register, udf
     from mmlrs.persistence import allow_functions, allow_pickle
@@ -25,6 +26,7 @@ _FUNCTIONS = {
     "cache_info": "mmlrs._caches",
     "clear_caches": "mmlrs._caches",
     "counters": "mmlrs._info",
+    "describe": "mmlrs._display",
     "recommended_conf": "mmlrs._info",
     "reset_counters": "mmlrs._info",
     "show_versions": "mmlrs._info",
@@ -53,6 +55,7 @@ __all__ = [
     "cache_info",
     "clear_caches",
     "counters",
+    "describe",
     "pandas_udf",
     "recommended_conf",
     "register",

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mmlrs import _native
-from mmlrs._params import Param, Params, shown
+from mmlrs._messages import shown
+from mmlrs._pyspark import Param, Params
 from mmlrs.errors import InvalidParamError, NoSuchAttributeError
 
-__all__ = ["NamedParams", "by_name", "no_param", "public"]
-
-P = ParamSpec("P")
-S = TypeVar("S")
+__all__ = ["NamedParams", "no_param", "public"]
 
 
 def _suggestion(name: str, names: Iterable[str]) -> str:
@@ -26,25 +22,6 @@ def _suggestion(name: str, names: Iterable[str]) -> str:
 def public(names: dict[str, Any]) -> Callable[[], list[str]]:
     """Return the `__dir__` of a module: what it offers and what Python itself puts there."""
     return lambda: sorted({*names["__all__"], *(name for name in names if name.startswith("__"))})
-
-
-def by_name(init: Callable[Concatenate[S, P], None]) -> Callable[Concatenate[S, P], None]:
-    """Make a constructor whose arguments are all params refuse a name that is none; its signature stays."""
-    known = [name for name in inspect.signature(init).parameters if name != "self"]
-
-    @functools.wraps(init)
-    def checked(self: S, *args: P.args, **kwargs: P.kwargs) -> None:
-        stage = type(self).__name__
-        if args:
-            raise InvalidParamError(
-                f"{stage}: params are given by name, as in {stage}({known[0]}=...), got {shown(args[0], 40)} without a name"
-            )
-        for name in kwargs:
-            if name not in known:
-                raise no_param(stage, name, known)
-        init(self, *args, **kwargs)
-
-    return checked  # type: ignore[return-value]
 
 
 def no_param(stage: str, name: object, known: Collection[str]) -> InvalidParamError:

@@ -7,7 +7,21 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Param", "Params"]
+__all__ = [
+    "HasFeaturesCol",
+    "HasHandleInvalid",
+    "HasInputCol",
+    "HasInputCols",
+    "HasLabelCol",
+    "HasNumFeatures",
+    "HasOutputCol",
+    "HasOutputCols",
+    "HasParallelism",
+    "HasSeed",
+    "HasWeightCol",
+    "Param",
+    "Params",
+]
 
 
 class Param:
@@ -136,3 +150,47 @@ class Params:
 
     def _reparent(self, param: Param) -> Param:
         return param._copy_new_parent(self)
+
+
+class HasFeaturesCol(Params):
+    """Has the param `featuresCol`."""
+
+
+class HasHandleInvalid(Params):
+    """Has the param `handleInvalid`."""
+
+
+class HasInputCol(Params):
+    """Has the param `inputCol`."""
+
+
+class HasInputCols(Params):
+    """Has the param `inputCols`."""
+
+
+class HasLabelCol(Params):
+    """Has the param `labelCol`."""
+
+
+class HasNumFeatures(Params):
+    """Has the param `numFeatures`."""
+
+
+class HasOutputCol(Params):
+    """Has the param `outputCol`."""
+
+
+class HasOutputCols(Params):
+    """Has the param `outputCols`."""
+
+
+class HasParallelism(Params):
+    """Has the param `parallelism`."""
+
+
+class HasSeed(Params):
+    """Has the param `seed`."""
+
+
+class HasWeightCol(Params):
+    """Has the param `weightCol`."""

@@ -192,7 +192,7 @@ def saved_whole(spark: Any, path: str, *, overwrite: bool) -> Iterator[Place]:
         path = os.path.realpath(local_path(path))
     files = in_session(spark)
     if not overwrite and files.exists(path) and not _is_empty_here(path):
-        raise IoError(f"{path}: exists already; use write().overwrite()")
+        raise IoError(f"{path}: already exists; use write().overwrite()")
     if not _can_be_beside(path) or (spark is not None and is_connect(spark) and not _seen_here(spark, path)):
         with _in_place(spark, files, path) as place:
             yield place
@@ -221,7 +221,7 @@ def _put(files: _Files, part: str, path: str, *, overwrite: bool) -> None:
     aside = None
     if files.exists(path):
         if not overwrite:
-            raise IoError(f"{path}: exists already; use write().overwrite()")
+            raise IoError(f"{path}: already exists; use write().overwrite()")
         aside = _beside(path)
         files.rename(path, aside)
     try:

@@ -14,19 +14,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mmlrs._params import stage_class
 from mmlrs._paths import local_path
 from mmlrs._places import content_folder, in_session, named_errors
 from mmlrs._sql import check_statement
 from mmlrs.base import Stage
 from mmlrs.errors import IoError
+from mmlrs.params.stages import class_named
 
 __all__ = [
     "MODELS",
     "Saved",
-    "check_form",
     "class_of",
-    "is_model",
     "load_stage",
     "read_models",
     "read_saved",
@@ -36,7 +34,6 @@ __all__ = [
 #: The table of models: chunks of bytes under the SHA-256 of the whole.
 MODELS = pa.schema([("sha256", pa.string()), ("part", pa.int32()), ("data", pa.binary())])
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _INCOMPLETE = "incomplete: saved by a process that did not finish"
 
 
@@ -140,7 +137,7 @@ def class_of(saved: Saved, expected: type, path: str) -> Any:
     found = None
     if saved.name.startswith("mmlrs."):
         try:
-            found = stage_class(saved.name)
+            found = class_named(saved.name)
         except TypeError as error:
             raise IoError(f"{path}: the class {error}") from None
     if isinstance(found, type) and issubclass(found, expected):
@@ -149,54 +146,6 @@ def class_of(saved: Saved, expected: type, path: str) -> Any:
     raise IoError(
         f"{path}: holds a {name}, not a {expected.__module__}.{expected.__name__}; load it with {name.rpartition('.')[2]}.load"
     )
-
-
-def is_model(value: Any) -> bool:
-    """Does a value stand for content beside the metadata?"""
-    return isinstance(value, dict) and set(value) == {"sha256"} and _is_hash(value["sha256"])
-
-
-def _is_hash(value: Any) -> bool:
-    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
-
-
-def check_form(where: str, kind: str, value: Any) -> None:
-    """Fail on a value that no stage is saved with.
-
-    A path or URI, which a user may give, would be read or fetched here on the word of a file.
-    """
-    items = value if isinstance(value, dict) else {}
-    forms = {
-        "model": ("content under its SHA-256", is_model(value)),
-        "file": ("content under its SHA-256", is_model(value)),
-        "stage": (
-            "stages in folders of their own",
-            set(items) == {"stage"} and isinstance(items["stage"], str),
-        ),
-        "stage_list": (
-            "stages in folders of their own",
-            set(items) == {"stages"} and isinstance(items["stages"], list),
-        ),
-        "function": (
-            "the name or the pickle of a function",
-            (set(items) == {"function"} and isinstance(items["function"], str))
-            or (
-                set(items) == {"pickle", "python"}
-                and _is_hash(items["pickle"])
-                and isinstance(items["python"], str)
-            ),
-        ),
-        "param_space": ("a space of hyper-parameters", isinstance(value, dict)),
-    }
-    what, right = forms.get(kind, ("", True))
-    if not right:
-        raise IoError(
-            f"{where} must be {what}, got {_short(value)}; the saved stage is damaged or was changed"
-        )
-
-
-def _short(value: Any) -> str:
-    return json.dumps(value)[:80] if isinstance(value, int) else f"{value!r:.80}"
 
 
 def read_models(spark: Any, folder: str, hashes: set[str]) -> dict[str, bytes]:
@@ -238,7 +187,7 @@ def _class_in(where: str, text: str) -> str:
 
 def _class_named(path: str, name: str) -> Any:
     try:
-        cls = stage_class(name)
+        cls = class_named(name)
     except TypeError as error:
         raise IoError(f"{path}: the class {error}") from None
     if not callable(getattr(cls, "load", None)):

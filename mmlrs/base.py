@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
-import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 
@@ -15,15 +12,18 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._allowed import names_of
-from mmlrs._callables import name_of
+from mmlrs._descriptors import stage_class, stage_spec, stage_specs
+from mmlrs._display import Shown
 from mmlrs._names import NamedParams, no_param
-from mmlrs._params import HAS_PYSPARK, Param, Params, stages_in, undefined
 from mmlrs._paths import PathLike
+from mmlrs._pyspark import HAS_PYSPARK, Param
 from mmlrs.engine import table as tables
+from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table, refused
-from mmlrs.engine.expr import Expr, Node, Source, Value, check_new, compile_program, resolve_all
 from mmlrs.engine.select import with_views, without_views
-from mmlrs.errors import InvalidParamError, SchemaMismatchError
+from mmlrs.errors import InvalidParamError
+from mmlrs.params import ParamType, type_of, undefined
+from mmlrs.params.stages import class_name, stages_in
 
 if HAS_PYSPARK:
     from pyspark.ml import Estimator as _Estimator
@@ -55,45 +55,37 @@ __all__ = [
     "PythonTransformer",
     "Stage",
     "Transformer",
+    "class_name",
     "is_spark",
+    "stage_class",
     "stage_spec",
     "stage_specs",
+    "types_of",
 ]
 
 
-@lru_cache(maxsize=1)
-def stage_specs() -> dict[str, dict[str, Any]]:
-    """Return the descriptor of every stage by class name."""
-    return {spec["name"]: spec for spec in json.loads(_native.stage_specs())}
+@lru_cache(maxsize=256)
+def _types_of(cls: type) -> tuple[dict[str, ParamType[Any]], dict[str, ParamType[Any]]]:
+    """Return the types of the params of a class by name, and those whose values are no JSON."""
+    params = {name: getattr(cls, name) for name in dir(cls)}
+    types = {name: type_of(param) for name, param in params.items() if isinstance(param, Param)}
+    return types, {name: kind for name, kind in types.items() if not kind.is_json}
 
 
-def stage_spec(name: str) -> dict[str, Any]:
-    """Return the descriptor of one stage."""
-    return stage_specs()[name]
+def types_of(stage: Stage) -> dict[str, ParamType[Any]]:
+    """Return the types of a stage's params by name."""
+    return _types_of(type(stage))[0]
 
 
-_warned: set[str] = set()
-
-
-def _program_of(node: Node, fields: list[pa.Field]) -> tuple[Any, pa.Schema]:
-    """Return the program of one node over source columns, and the schema of those in its order."""
-    compiled = compile_program([Value(node, None, "valid")])
-    by_name = {field.name: field for field in fields}
-    return _native.Program(compiled.text), pa.schema([by_name[name] for name in compiled.columns])
-
-
-def class_name(stage: Any) -> str:
-    """Return the full name of a stage's class."""
-    return f"{type(stage).__module__}.{type(stage).__name__}"
-
-
-class Stage(_Base):
+class Stage(Shown, _Base):
     """A transformer or an estimator: params, columns, persistence."""
 
     _stage: ClassVar[str]
 
     def __init__(self, given: dict[str, Any]) -> None:
         super().__init__()
+        self._built: tuple[str, str, _native.Stage] | None = None
+        self._planned: tuple[_native.Stage, pa.Schema, _native.Plan] | None = None
         for param in stage_spec(self._stage)["params"]:
             if param["default_uid_suffix"] is not None:
                 self._setDefault(**{param["name"]: self.uid + param["default_uid_suffix"]})
@@ -168,10 +160,7 @@ class Stage(_Base):
                 own[self._own(param)] = value  # a model passes over those of its estimator, whose uid it has
         copy: Self = super().copy(own)
         for param, value in list(copy._paramMap.items()) if others else []:
-            if isinstance(value, Params):
-                copy._paramMap[param] = value.copy(others)
-            elif isinstance(value, list) and any(isinstance(item, Params) for item in value):
-                copy._paramMap[param] = [item.copy(others) for item in value]
+            copy._paramMap[param] = types_of(copy)[param.name].copied(value, others)
         return copy
 
     def _with(self, params: Any) -> Self:
@@ -188,28 +177,21 @@ class Stage(_Base):
         return self.copy(params)
 
     def _value(self, name: str) -> Any:
-        param = self.getParam(name)
-        return self.getOrDefault(param) if self.isDefined(param) else None
+        param = vars(self).get(name) or self.getParam(name)
+        value = self._paramMap.get(param)
+        return self._defaultParamMap.get(param) if value is None else value
 
     def _params_json(self) -> str:
         """Return every param that has a value, as the native core reads it."""
-        values = {p.name: self._value(p.name) for p in self.params if self.isDefined(p)}
-
-        def plain(value: Any) -> Any:
-            if isinstance(value, Params):
-                return {"class": class_name(value), "uid": value.uid}
-            if isinstance(value, list):
-                return [plain(item) for item in value]
-            if callable(value):
-                return {"function": name_of(value)}
-            return value.to_json() if hasattr(value, "to_json") else value
-
+        values, others = {}, _types_of(type(self))[1]
+        for param, value in {**self._defaultParamMap, **self._paramMap}.items():
+            kind = others.get(param.name)
+            values[param.name] = value if kind is None else kind.to_core(value)
         # What has no form in JSON is a value in a space of hyper-parameters, which the core does not read.
-        found = {name: plain(value) for name, value in values.items()}
         try:
-            return json.dumps(found, default=repr, allow_nan=False)
+            return json.dumps(values, default=repr, allow_nan=False)
         except ValueError:
-            raise self._not_finite(found) from None
+            raise self._not_finite(values) from None
 
     def _not_finite(self, values: dict[str, Any]) -> InvalidParamError:
         """Return the error of the param whose value holds NaN or an infinity, which JSON knows not."""
@@ -218,8 +200,22 @@ class Stage(_Base):
                 return InvalidParamError(f"{self._stage}: param `{name}` must be finite, got {value!r}")
         return InvalidParamError(f"{self._stage}: a param has no form in JSON")
 
+    def _core(self) -> _native.Stage:
+        """Return the native form of the stage, which checks the params.
+
+        It is kept until a param changes, or a file that a param names.
+        """
+        params, built = self._params_json(), self._built
+        if built is None or built[:2] != (self.uid, params) or not built[2].is_current():
+            self._built = built = (self.uid, params, _native.Stage(self._stage, self.uid, params))
+        return built[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the native form and the plan behind: a copy, and another process, makes its own."""
+        return {**vars(self), "_built": None, "_planned": None}
+
     def _check_params(self) -> None:
-        _native.check_params(self._stage, self.uid, self._params_json())
+        self._core()
 
     def _columns(self, role: str) -> list[str]:
         """Return the columns that params of a role name."""
@@ -235,32 +231,6 @@ class Stage(_Base):
             elif value is not None:
                 names.append(value)
         return list(dict.fromkeys(names))
-
-    def _portable(self) -> tuple[str, tuple[_native.Blob, ...]]:
-        """Return the params with models and files in a form that other processes can use, and the blobs they need."""
-        values = self._params_json()
-        if not any(param["type"] in ("model", "file") for param in stage_spec(self._stage)["params"]):
-            return values, ()
-        blobs = _native.portable_blobs(self._stage, self.uid, values)
-        if blobs:
-            values = json.dumps({**json.loads(values), **{k: {"sha256": b.sha256} for k, b in blobs.items()}})
-        return values, tuple(blobs.values())
-
-    def _vector_inputs(self) -> frozenset[str]:
-        """Return the input columns whose Spark ML vectors the stage reads as they are, sparse ones too."""
-        names: list[str] = []
-        for param in stage_spec(self._stage)["params"]:
-            if "sparsevector" in param["accepts"]:
-                value = self._value(param["name"])
-                names += [value] if isinstance(value, str) else (value or [])
-        return frozenset(names)
-
-    def _warn(self, notes: Iterable[str]) -> None:
-        """Tell the user something, once per process."""
-        for note in notes:
-            if note not in _warned:
-                _warned.add(note)
-                warnings.warn(note, UserWarning, stacklevel=4)
 
     def write(self) -> Any:
         """Return the writer, for `stage.write().overwrite().save(path)`."""
@@ -352,7 +322,6 @@ class Transformer(Stage, _Transformer):
         return self._with(params)._transform(dataset)
 
     def _transform(self, dataset: Any) -> Any:
-        self._check_params()
         if is_spark(dataset):
             return self._transform_spark(dataset)
         if is_table(dataset):
@@ -381,45 +350,6 @@ class Transformer(Stage, _Transformer):
 class NativeTransformer(Transformer):
     """A stage whose work is a kernel of the native core; it keeps the row count."""
 
-    def _node(self, bind: Callable[[list[str]], tuple[tuple[str, Expr], ...]], *, portable: bool) -> Node:
-        """Return this stage as a node of a program; `portable` puts models in a form that other processes can use."""
-        inputs = bind(_native.stage_inputs(self._stage, self.uid, self._params_json()))
-        values, blobs = self._portable() if portable else (self._params_json(), ())
-        return Node(self._stage, self.uid, values, inputs, blobs)
-
-    def _planned(self, node: Node, field_of: Callable[[Source], pa.Field]) -> tuple[Node, dict[str, Value]]:
-        """Return the node with the params that follow from its inputs, and the values it makes by column, errors included.
-
-        `field_of` gives the fields of source columns. Those of other stages' columns are known since those stages were
-        planned, so the plan of a stage costs the same at the end of a chain as at its beginning.
-        """
-        read = [
-            pa.field(name, f.type, f.nullable, f.metadata)
-            for name, expr in node.inputs
-            for f in [field_of(expr) if isinstance(expr, Source) else expr.field]
-        ]
-        alone = replace(node, inputs=tuple((name, Source(name)) for name, _ in node.inputs))
-        program, sources = _program_of(alone, read)
-        found = json.loads(program.bound_params(sources))
-        if found:
-            node, alone = (
-                replace(n, params=json.dumps({**json.loads(n.params), **found})) for n in (node, alone)
-            )
-            program, sources = _program_of(alone, read)
-        self._warn(program.notes())
-        values = [Value(node, field.name, field=field) for field in program.announce(sources)]
-        error_col = self._value("errorCol") if self.hasParam("errorCol") else None
-        if error_col is not None:
-            values.append(Value(node, None, "reasons", pa.field(error_col, pa.string())))
-        made: dict[str, Value] = {}
-        for value in values:
-            if value.field.name in made:
-                raise SchemaMismatchError(
-                    f"{self._stage}: column `{value.field.name}`: would be written twice"
-                )
-            made[value.field.name] = value
-        return node, made
-
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return tables.transform(self, table)
 
@@ -432,10 +362,15 @@ class NativeTransformer(Transformer):
 class PythonTransformer(Transformer):
     """A stage whose work is a DataFrame operation; subclasses write `_transform_spark` and `_transform_table`."""
 
-    def _inputs(self, columns: list[str], *, ignore_case: bool) -> list[str]:
+    def _transform(self, dataset: Any) -> Any:
+        self._check_params()
+        return super()._transform(dataset)
+
+    def _inputs(self, dataset: Any) -> list[str]:
         """Return the input columns as the dataset spells them; fails on a missing one and on an existing output."""
-        inputs = resolve_all(self._columns("input"), columns, self._stage, ignore_case=ignore_case)
-        check_new(self._columns("output"), columns, self._stage, ignore_case=ignore_case)
+        columns = Columns.of(dataset, self._stage)
+        inputs = columns.resolve_all(self._columns("input"))
+        columns.check_new(self._columns("output"))
         return inputs
 
 
@@ -492,10 +427,6 @@ class Estimator(Stage, _Estimator):  # type: ignore[type-arg, unused-ignore]
 class NativeEstimator(Estimator):
     """An estimator whose work is a mergeable summary made by the native core: one job on Spark."""
 
-    def _inputs(self) -> list[str]:
-        inputs: list[str] = _native.stage_inputs(self._stage, self.uid, self._params_json())
-        return inputs
-
     def _fit_table(self, table: pa.Table) -> Any:
         return self._model(*tables.fit(self, table))
 
@@ -506,17 +437,8 @@ class NativeEstimator(Estimator):
 
     def _model(self, name: str, values: str) -> Any:
         """Return the model of that class with those params."""
-        from mmlrs.models import ModelHandle
-
-        kinds = {param["name"]: param["type"] for param in stage_spec(name)["params"]}
-        given = {
-            k: ModelHandle.from_json(v) if kinds[k] in ("model", "file") and v is not None else v
-            for k, v in json.loads(values).items()
-        }
-        model = stage_class(name)(**given)
+        cls = stage_class(name)
+        types = _types_of(cls)[0]
+        given = {key: types[key].from_core(value) for key, value in json.loads(values).items()}
+        model = cls(**given)
         return model._resetUid(self.uid)
-
-
-def stage_class(name: str) -> Any:
-    """Return the public class of a stage."""
-    return getattr(importlib.import_module(f"mmlrs.{stage_spec(name)['module']}"), name)

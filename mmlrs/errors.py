@@ -45,7 +45,7 @@ class ColumnNotFoundError(MmlrsError, KeyError):
 
 
 class SchemaMismatchError(MmlrsError, TypeError, ValueError):
-    """A column has a type the stage cannot read, or an output column exists already."""
+    """A column has a type the stage cannot read, or an output column already exists."""
 
 
 class DecodeError(MmlrsError, ValueError):

@@ -23,8 +23,8 @@ from mmlrs._generated.featurize import (
 from mmlrs._names import public
 from mmlrs.base import NativeEstimator, NativeTransformer, is_spark, stage_spec
 from mmlrs.engine import table as tables
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import Expr, check_new, check_once, folded, resolve_all, sources_of
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import Expr, sources_of
 from mmlrs.engine.frames import INDEX
 from mmlrs.errors import InvalidParamError
 
@@ -57,12 +57,13 @@ class FastVectorAssembler(_generated.FastVectorAssembler):
         return super()._transform_spark(df) if made is None else made
 
 
-def _pairs(stage: NativeTransformer, columns: list[str], *, ignore_case: bool) -> dict[str, str]:
+def _pairs(stage: NativeTransformer, columns: Columns) -> dict[str, str]:
     """Return the output column of each input column.
 
-    Fails on a missing input, and on an output that exists already and is not its own input.
+    Fails on a missing input, and on an output that already exists and is not its own input.
     """
-    inputs = resolve_all(stage._columns("input"), columns, stage._stage, ignore_case=ignore_case)
+    stage._check_params()
+    inputs = columns.resolve_all(stage._columns("input"))
     outputs = stage._value("outputCols") or inputs
     if len(outputs) != len(inputs):
         raise InvalidParamError(
@@ -72,17 +73,16 @@ def _pairs(stage: NativeTransformer, columns: list[str], *, ignore_case: bool) -
 
     pairs = {}
     for old, new in zip(inputs, outputs, strict=True):
-        pairs[old] = old if folded(new, ignore_case) == folded(old, ignore_case) else new
-    written = [new for old, new in pairs.items() if new != old]
-    check_new(written, columns, stage._stage, ignore_case=ignore_case)
+        pairs[old] = old if columns.same(new, old) else new
+    columns.check_new(new for old, new in pairs.items() if new != old)
     return pairs
 
 
 def _pairs_on_spark(stage: NativeTransformer, df: Any) -> dict[str, str]:
     """Return the output column of each input column; all columns are selected by name, so each name must be of one."""
-    ignore_case = ignores_case(df)
-    check_once(df.columns, stage._stage, ignore_case=ignore_case)
-    return _pairs(stage, df.columns, ignore_case=ignore_case)
+    columns = Columns.of(df, stage._stage)
+    columns.check_unique()
+    return _pairs(stage, columns)
 
 
 def _aside(stage: NativeTransformer, pairs: dict[str, str]) -> dict[str, str]:
@@ -142,7 +142,7 @@ class _Replacing(NativeTransformer):
     """A native stage whose columns may take the place of their inputs: `outputCols` unset, or equal to the inputs."""
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        pairs = _pairs(self, table.column_names, ignore_case=False)
+        pairs = _pairs(self, Columns.of(table, self._stage))
         aside = _aside(self, pairs)
         made = NativeTransformer._transform_table(_written(self, pairs, aside), table)
         return _put_back(made, aside)
@@ -183,8 +183,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
         from mmlrs.engine import spark
 
         stage = _written(self, pairs, _aside(self, pairs))
-        fields = spark.source_fields(df, self._stage)
-        stage._planned(stage._node(spark._binding(stage, df, {}), portable=True), fields)
+        spark.planned(stage, df, {})
         cleaned = {}
         for (old, new), fill in zip(pairs.items(), self._value("fillValues"), strict=True):
             field = df.schema[old]
@@ -204,7 +203,7 @@ class DataConversion(_generated.DataConversion, _Replacing):
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         if self._value("convertTo") in _CATEGORICAL:
-            return self._categorical(table, _pairs(self, table.column_names, ignore_case=False))
+            return self._categorical(table, _pairs(self, Columns.of(table, self._stage)))
         return super()._transform_table(table)
 
     def _transform_spark(self, df: Any) -> Any:
@@ -239,17 +238,13 @@ class SummarizeData(_generated.SummarizeData):
     __doc__ = _generated.SummarizeData.__doc__
     __module__ = "mmlrs.featurize"
 
-    def _inputs(self, columns: list[str] | None = None, *, ignore_case: bool = False) -> list[str]:
-        """Return the columns to describe, spelt as the dataset does where its columns are given."""
-        names = self._value("inputCols")
-        if columns is None:
-            return list(names)
-        if names is None:
-            names = [name for name in columns if name != INDEX]
-        return resolve_all(names, columns, self._stage, ignore_case=ignore_case)
+    def _described(self, dataset: Any) -> list[str]:
+        """Return the columns to describe, as the dataset spells them."""
+        columns, names = Columns.of(dataset, self._stage), self._value("inputCols")
+        return columns.resolve_all([n for n in columns.names if n != INDEX] if names is None else names)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        names = self._inputs(table.column_names)
+        names = self._described(table)
         nested = {name for name in names if pa.types.is_nested(table.schema.field(name).type)}
         columns = {name: _describable(table[name]) for name in names}
         return self._summary(names, nested, lambda stage: tables.fit(stage, pa.table(columns)))
@@ -260,7 +255,7 @@ class SummarizeData(_generated.SummarizeData):
 
         from mmlrs.engine import spark
 
-        names = self._inputs(df.columns, ignore_case=ignores_case(df))
+        names = self._described(df)
         kinds = {field.name: field.dataType for field in df.schema}
         atoms = (AtomicType, CharType, VarcharType)
         nested = {name for name in names if not isinstance(kinds[name], atoms)}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mmlrs.base import NativeTransformer
-from mmlrs.engine.datasets import session_ignores_case
-from mmlrs.engine.expr import Compiled, Expr, Source, Value, bind, compile_program
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
 from mmlrs.engine.missing import array_of
+from mmlrs.engine.plan import plan_stage
 from mmlrs.errors import ExecutionError, InvalidParamError
 
 if TYPE_CHECKING:
@@ -27,39 +27,31 @@ class _Function:
         self.stages = _native_stages(stage)
         self.name = self.stages[-1]._stage
         made = {name for s in self.stages for name in s._columns("output")}
-        self.inputs = [n for s in self.stages for n in _inputs(s) if n not in made]
+        self.inputs = [n for s in self.stages for n in s._core().inputs() if n not in made]
         self.inputs = list(dict.fromkeys(self.inputs))
 
     def compile(self, session: Any) -> tuple[Compiled, pa.Field]:
         """Return the program of the last stage's only output column, and its field."""
-        ignore_case = session_ignores_case(session)
-        fields = _guess(self)
+        field_of = _guess(self)
         lineage: dict[str, Expr] = {}
-        made: dict[str, Value] = {}
+        values: dict[str, Value] = {}
         for stage in self.stages:
-            columns = [*self.inputs, *lineage]
-            binding = partial(
-                bind,
-                stage._stage,
-                lineage=lineage,
-                columns=columns,
-                ignore_case=ignore_case,
-                vectors=stage._vector_inputs(),
+            native = stage._core()
+            columns = Columns([*self.inputs, *lineage], stage._stage, session)
+            inputs = columns.bind(native.inputs(), lineage, native.vector_inputs())
+            types = pa.schema(
+                [
+                    (expr.field if isinstance(expr, Value) else field_of(expr)).with_name(n)
+                    for n, expr in inputs
+                ]
             )
-            _, made = stage._planned(stage._node(binding, portable=True), fields)
-            lineage |= made
-        results = [value for value in made.values() if value.what != "reasons"]
+            values = plan_stage(stage, native, inputs, types, portable=True).values
+            lineage |= values
+        results = [value for value in values.values() if value.what != "errors"]
         if len(results) != 1:
             names = ", ".join(f"`{value.field.name}`" for value in results)
             raise InvalidParamError(f"{self.name}: a function returns one column; this stage makes {names}")
         return compile_program(results), results[0].field
-
-
-def _inputs(stage: NativeTransformer) -> Sequence[str]:
-    from mmlrs import _native
-
-    inputs: list[str] = _native.stage_inputs(stage._stage, stage.uid, stage._params_json())
-    return inputs
 
 
 def _native_stages(stage: Any) -> list[NativeTransformer]:
@@ -136,6 +128,7 @@ def udf(stage: Any) -> Callable[..., Column]:
     from pyspark.sql import functions as F
 
     from mmlrs.engine import spark as engine
+    from mmlrs.engine.fields import column_type
 
     function = _Function(stage)
 
@@ -144,9 +137,10 @@ def udf(stage: Any) -> Callable[..., Column]:
         session = _session("udf")
         given = [F.col(c) if isinstance(c, str) else c for c in columns]
         compiled, output = function.compile(session)
-        made = engine.first_output(engine.kernel_of(compiled, session), output.type, function.name)
+        kind = column_type(output)
+        made = engine.first_output(engine.kernel_of(compiled, session), kind, function.name)
         by_name = dict(zip(function.inputs, given, strict=True))
-        return engine.finished(made(*[by_name[name] for name in compiled.columns]), output)
+        return engine.finished(made(*[by_name[name] for name in compiled.columns]), kind)
 
     return call
 
@@ -193,6 +187,7 @@ def pandas_udf(stage: Any) -> Any:
     from pyspark.sql.pandas.functions import pandas_udf as spark_pandas_udf
 
     from mmlrs.engine import spark as engine
+    from mmlrs.engine.fields import spark_type
 
     function = _Function(stage)
     session = _session("pandas_udf")
@@ -205,7 +200,7 @@ def pandas_udf(stage: Any) -> Any:
         return pd.Series(made.to_pandas().to_numpy())
 
     run.__annotations__ = {"series": pd.Series, "return": pd.Series}
-    return spark_pandas_udf(run, returnType=engine.spark_type(output.type))  # type: ignore[call-overload]
+    return spark_pandas_udf(run, returnType=spark_type(output.type))  # type: ignore[call-overload]
 
 
 def _arrow(series: Any) -> pa.Array:

@@ -14,11 +14,10 @@ from mmlrs import _native
 from mmlrs._generated import image as _generated
 from mmlrs._generated.image import UnrollBinaryImage, UnrollImage
 from mmlrs._names import public
-from mmlrs._params import Convert, argument
 from mmlrs.engine.cells import encoded_cells
-from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.table import interruptible
 from mmlrs.models import default_model
+from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, argument
 from mmlrs.readers import read_binary_files, read_binary_stream, read_image_stream, read_images
 from mmlrs.writers import write_images
 
@@ -108,7 +107,7 @@ class ImageTransformer(_generated.ImageTransformer):
 
     def warpAffine(self, matrix: Sequence[float], height: int, width: int) -> Self:
         """Add an affine warp by the 2 x 3 matrix, given as six numbers row by row."""
-        numbers = argument("ImageTransformer.warpAffine", "matrix", Convert.float_list, np.ravel(matrix))
+        numbers = argument("ImageTransformer.warpAffine", "matrix", FLOAT_LIST.accept, np.ravel(matrix))
         return self._add("warpAffine", matrix=numbers, height=height, width=width)
 
     def warpPerspective(
@@ -232,7 +231,7 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
         return [plain, *(plain.copy().flip(code) for code in codes)]
 
     def _transform_spark(self, df: Any) -> Any:
-        self._inputs(df.columns, ignore_case=ignores_case(df))
+        self._inputs(df)
         copies = [stage.transform(df) for stage in self._copies()]
         union = copies[0]
         for copy in copies[1:]:
@@ -240,7 +239,7 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
         return union
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        self._inputs(table.column_names, ignore_case=False)
+        self._inputs(table)
         return pa.concat_tables([stage._transform_table(table) for stage in self._copies()])
 
 
@@ -308,14 +307,14 @@ def decode_to_tensor(
     array = images if isinstance(images, pa.Array) else of("images", _pictures, images)
     flat = _native.decode_to_tensor(
         array,
-        of("height", Convert.int, height),
-        of("width", Convert.int, width),
-        of("means", Convert.float_list, means),
-        of("stds", Convert.float_list, stds),
-        of("scale", Convert.float, scale),
-        of("threads", Convert.int, threads),
-        of("scaled_decode", Convert.bool, scaled_decode),
-        of("auto_convert_to_color", Convert.bool, auto_convert_to_color),
+        of("height", INT.accept, height),
+        of("width", INT.accept, width),
+        of("means", FLOAT_LIST.accept, means),
+        of("stds", FLOAT_LIST.accept, stds),
+        of("scale", FLOAT.accept, scale),
+        of("threads", INT.accept, threads),
+        of("scaled_decode", BOOL.accept, scaled_decode),
+        of("auto_convert_to_color", BOOL.accept, auto_convert_to_color),
         interruptible(),
     )
     values = flat.to_numpy(zero_copy_only=True)

@@ -21,24 +21,23 @@ import pyarrow.parquet as pq
 
 import mmlrs
 from mmlrs._allowed import allow_functions, allow_pickle, names_of
-from mmlrs._callables import check_allowed, function_saved_as, is_pickle, loaded_function
-from mmlrs._params import HAS_PYSPARK, Params, stages_in
 from mmlrs._paths import PathLike, local_path, path_of
 from mmlrs._places import Place, named_errors, saved_whole
+from mmlrs._pyspark import HAS_PYSPARK
 from mmlrs._saved import (
     MODELS,
     Saved,
-    check_form,
     class_of,
-    is_model,
     load_stage,
     read_models,
     read_saved,
     stage_path,
 )
-from mmlrs.base import Stage, class_name, stage_spec
+from mmlrs.base import Stage, class_name, types_of
 from mmlrs.errors import InvalidParamError, IoError
-from mmlrs.models import ModelHandle
+from mmlrs.params import Loading, Saving
+from mmlrs.params.spaces import not_in_metadata
+from mmlrs.params.stages import stages_in
 
 if HAS_PYSPARK:
     from pyspark.ml.util import MLReader, MLWriter
@@ -57,8 +56,6 @@ else:
 __all__ = ["StageReader", "StageWriter", "active_session", "allow_functions", "allow_pickle"]
 
 _CHUNK = 64 * 1024 * 1024
-#: Kinds of params whose values are not in the metadata themselves.
-_ASIDE = ("model", "file", "function", "stage", "stage_list")
 
 
 def active_session() -> Any:
@@ -71,20 +68,6 @@ def active_session() -> Any:
         return SparkSession.getActiveSession()
     except Exception:  # noqa: BLE001 - a Connect session that has ended, say
         return None
-
-
-def _portable(handle: ModelHandle, kind: str) -> tuple[str, bytes]:
-    """Return the content of a model with its side files, or of any other file, and its SHA-256."""
-    from mmlrs import _native
-
-    if kind == "file":
-        content = handle.read()
-        return _native.put_blob(content).sha256, content
-    blob = _native.self_contained(json.dumps(handle.to_json()))
-    data = _native.get_blob(blob.sha256)
-    if data is None:
-        raise IoError(f"the model with SHA-256 {blob.sha256} is not in this process")
-    return blob.sha256, bytes(data)
 
 
 class StageWriter(MLWriter):
@@ -150,8 +133,8 @@ class StageWriter(MLWriter):
 
     def _content(self, spark: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
         stage = self.stage
-        models: dict[str, bytes] = {}
-        kinds = {param["name"]: param["type"] for param in stage_spec(stage._stage)["params"]}
+        blobs: dict[str, bytes] = {}
+        types = types_of(stage)
 
         for place, inner in _stages_of(stage):
             if not hasattr(inner, "write"):
@@ -160,67 +143,41 @@ class StageWriter(MLWriter):
                     f"{stage._stage}: param `{param}`: a {class_name(inner)} cannot be saved"
                 )
 
-        def plain(param: Any, value: Any) -> Any:
-            if isinstance(value, Params):
-                return {"stage": class_name(value)}
-            if kinds[param.name] == "function":
-                return function_saved_as(f"{stage._stage}: param `{param.name}`", value, models)
-            if kinds[param.name] == "stage_list":
-                return {"stages": [class_name(item) for item in value]}
-            if kinds[param.name] == "param_space":
-                return _saved_space(stage, param.name, value)
-            if not isinstance(value, ModelHandle):
-                return value
-            sha256, data = _portable(value, kinds[param.name])
-            models[sha256] = data
-            return {"sha256": sha256}
+        def saved(values: dict[Any, Any]) -> dict[str, Any]:
+            return {
+                param.name: types[param.name].to_saved(
+                    value, Saving(f"{stage._stage}: param `{param.name}`", stage, blobs)
+                )
+                for param, value in values.items()
+            }
 
-        def hidden(param: Any, value: Any) -> bool:
-            return (
-                isinstance(value, ModelHandle) and param in stage._paramMap
-            )  # its bytes would be for nothing
-
+        # The default content of a param that is set would be saved for nothing.
+        defaults = {
+            param: value
+            for param, value in stage._defaultParamMap.items()
+            if types[param.name].is_json or param not in stage._paramMap
+        }
         metadata = {
             "class": class_name(stage),
             "timestamp": int(time.time() * 1000),
             "sparkVersion": spark.version if spark is not None else "",
             "uid": stage.uid,
-            "paramMap": {p.name: plain(p, v) for p, v in stage._paramMap.items()},
-            "defaultParamMap": {
-                p.name: plain(p, v) for p, v in stage._defaultParamMap.items() if not hidden(p, v)
-            },
+            "paramMap": saved(stage._paramMap),
+            "defaultParamMap": saved(defaults),
             "mmlrsVersion": mmlrs.__version__,
             "language": "Python",
         }
-        return metadata, models
-
-
-def _saved_space(stage: Any, param: str, space: Any) -> Any:
-    """Return a space of hyper-parameters, whose values must have a form in JSON."""
-    for tuned in space.hyperparams:
-        why = _not_plain(stage, tuned)
-        if why is not None:
-            raise InvalidParamError(
-                f"{stage._stage}: param `{param}`: the values of {tuned.owner}.{tuned.param} cannot be saved: they {why}"
-            )
-        try:
-            json.dumps(tuned.values.to_json())
-        except TypeError as error:
-            raise InvalidParamError(
-                f"{stage._stage}: param `{param}`: the values of {tuned.owner}.{tuned.param} cannot be saved: {error}"
-            ) from None
-    return space.to_json()
+        return metadata, blobs
 
 
 def _stages_of(stage: Any) -> list[tuple[str, Any]]:
     """Return the stages that are params of a stage, each with the name of the folder in which it is saved."""
-    found = []
-    for param, value in stage._paramMap.items():
-        if isinstance(value, Params):
-            found.append((param.name, value))
-        elif isinstance(value, list):
-            found += [(f"{param.name}/{i}", item) for i, item in enumerate(value) if isinstance(item, Params)]
-    return found
+    types = types_of(stage)
+    return [
+        (f"{param.name}{place}", inner)
+        for param, value in stage._paramMap.items()
+        for place, inner in types[param.name].stages(value)
+    ]
 
 
 def _chunks(models: dict[str, bytes]) -> Iterable[tuple[str, int, bytes]]:
@@ -289,16 +246,19 @@ class StageReader(MLReader[Any]):
         spark = active_session()
         saved = read_saved(spark, path)
         cls = class_of(saved, self.cls, path)
-        kinds = _checked_kinds(saved, cls, path)
-        models = _models_of(spark, saved, cls, path, kinds)
         stage = cls()
+        types = types_of(stage)
+        blobs = _blobs_of(spark, saved, stage, path)
         stage._resetUid(saved.uid)
         for key, target in (("defaultParamMap", stage._defaultParamMap), ("paramMap", stage._paramMap)):
             for name, value in saved.maps[key].items():
                 param, where = stage.getParam(name), f"{path}: {cls.__name__}: param `{name}`"
-                found = _found(spark, saved.folder, where, kinds[name], name, value, models)
+                loading = Loading(
+                    where, name, lambda place: load_stage(spark, stage_path(saved.folder, place)), blobs
+                )
+                given = types[name].from_saved(value, loading)
                 try:
-                    target[param] = param.typeConverter(found)
+                    target[param] = param.typeConverter(given)
                 except (TypeError, ValueError, KeyError, RecursionError) as error:
                     raise IoError(f"{where} {error}") from None
         _check_spaces(stage, path)
@@ -306,45 +266,18 @@ class StageReader(MLReader[Any]):
         return stage
 
 
-def _checked_kinds(saved: Saved, cls: Any, path: str) -> dict[str, str]:
-    """Return the kinds of the params by name; all that are saved must exist, with values of their form."""
-    kinds = {param["name"]: param["type"] for param in stage_spec(cls._stage)["params"]}
+def _blobs_of(spark: Any, saved: Saved, stage: Stage, path: str) -> dict[str, bytes]:
+    """Read the content beside the metadata by its SHA-256; all params that are saved must exist, with values of their form."""
+    cls, types = type(stage).__name__, types_of(stage)
+    hashes: set[str] = set()
     for values in saved.maps.values():
         for name, value in values.items():
-            if name not in kinds:
-                raise InvalidParamError(
-                    f"{cls.__name__}: {path}: saved with a param `{name}` that does not exist"
-                )
-            check_form(f"{path}: {cls.__name__}: param `{name}`", kinds[name], value)
-    return kinds
-
-
-def _models_of(spark: Any, saved: Saved, cls: Any, path: str, kinds: dict[str, str]) -> dict[str, bytes]:
-    """Read the models, files and pickles of a stage by their SHA-256."""
-    hashes = set()
-    for values in saved.maps.values():
-        for name, value in values.items():
-            if kinds[name] in ("model", "file"):
-                hashes.add(value["sha256"])
-            elif kinds[name] == "function" and is_pickle(value):
-                check_allowed(f"{path}: {cls.__name__}: param `{name}`")
-                hashes.add(value["pickle"])
+            if name not in types:
+                raise InvalidParamError(f"{cls}: {path}: saved with a param `{name}` that does not exist")
+            where = f"{path}: {cls}: param `{name}`"
+            types[name].check_saved(where, value)
+            hashes.update(types[name].saved_blobs(where, value))
     return read_models(spark, saved.folder, hashes) if hashes else {}
-
-
-def _found(
-    spark: Any, folder: str, where: str, kind: str, name: str, value: Any, models: dict[str, bytes]
-) -> Any:
-    """Return what a value in the metadata stands for."""
-    if is_model(value) and kind in ("model", "file"):
-        return models[value["sha256"]]
-    if kind == "stage":
-        return load_stage(spark, stage_path(folder, name))
-    if kind == "stage_list":
-        return [load_stage(spark, stage_path(folder, f"{name}/{i}")) for i in range(len(value["stages"]))]
-    if kind == "function" and is_pickle(value):
-        return loaded_function(where, value, models)
-    return value
 
 
 def _check_spaces(stage: Any, path: str) -> None:
@@ -353,7 +286,7 @@ def _check_spaces(stage: Any, path: str) -> None:
         for tuned in stage._paramMap[param].hyperparams:
             where = f"{path}: {stage._stage}: param `{param.name}`: the values of {tuned.owner}.{tuned.param}"
             choices = getattr(tuned.values, "choices", [])
-            why = _not_plain(stage, tuned)
+            why = not_in_metadata(stage, tuned)
             if why is None and any(isinstance(value, dict) for value in choices):
                 why = "are maps"
             if why is not None:
@@ -366,13 +299,3 @@ def _check_spaces(stage: Any, path: str) -> None:
 
 def _checks_itself(stage: Any) -> bool:
     return isinstance(stage, Stage) and type(stage)._check_loaded is not Stage._check_loaded
-
-
-def _not_plain(stage: Any, tuned: Any) -> str | None:
-    """Return why the values of a hyper-parameter have no form in the metadata, or None where they have one."""
-    for owner in stages_in(stage):
-        if owner.uid == tuned.stage and hasattr(owner, "_stage"):
-            kinds = {param["name"]: param["type"] for param in stage_spec(owner._stage)["params"]}
-            if kinds.get(tuned.param) in _ASIDE:
-                return "are models, files, functions or stages, which a saved space does not hold"
-    return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mmlrs._paths import PathLike, path_of
 from mmlrs.engine.archives import Entries
-from mmlrs.engine.datasets import session_ignores_case
-from mmlrs.engine.expr import check_new, quoted
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import quoted
 from mmlrs.errors import InvalidParamError, IoError
 
 if TYPE_CHECKING:
@@ -353,18 +353,17 @@ def _named(files: DataFrame, error_col: str | None) -> DataFrame:
     """Give the column of reasons the user's name, or none."""
     if error_col is None:
         return files.drop(_WHY)
-    ignore_case = session_ignores_case(files.sparkSession)
-    check_new([error_col], files.columns, "read_binary_files", ignore_case=ignore_case)
+    Columns.of(files, "read_binary_files").check_new([error_col])
     return files.withColumnRenamed(_WHY, error_col)
 
 
 def _decoded(files: DataFrame, drop_invalid: bool, error_col: str | None) -> DataFrame:
     from pyspark.sql import functions as F
 
+    from mmlrs._generated.image import ImageTransformer
     from mmlrs.engine.spark import lineage_of, with_lineage
-    from mmlrs.image import ImageTransformer
 
-    policy = "skip" if drop_invalid else "keep"
+    policy: Literal["skip", "keep"] = "skip" if drop_invalid else "keep"
     decode = ImageTransformer(
         inputCol="content", originCol="path", outputCol="image", handleInvalid=policy, errorCol=error_col
     )

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._paths import PathLike, is_remote, local_path, path_of, unsafe_name, with_space
-from mmlrs.engine.datasets import ignores_case, is_table
-from mmlrs.engine.expr import quoted, resolve
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.datasets import is_table
+from mmlrs.engine.expr import quoted
 from mmlrs.errors import InvalidParamError, IoError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -175,13 +176,13 @@ class Files:
 def _write_table(table: pa.Table, files: Files, image_col: str) -> int:
     from mmlrs.engine.table import batches_of
 
-    image = table[resolve(image_col, table.column_names, "write_images")].combine_chunks()
+    image = table[Columns.of(table, "write_images").resolve(image_col)].combine_chunks()
     if not pa.types.is_struct(image.type) or _IMAGE_FIELDS.difference(f.name for f in image.type):
         raise _not_images(image_col, str(image.type))
     if files.name_col is None:
         names = pa.nulls(table.num_rows, pa.string())
     else:
-        name = resolve(files.name_col, table.column_names, "write_images")
+        name = Columns.of(table, "write_images").resolve(files.name_col)
         names = table[name].cast(pa.string()).combine_chunks()
     rows = pa.table({"name": names, "image": image}).filter(image.is_valid())
     written: dict[str, int] = {}
@@ -199,7 +200,7 @@ def _write_frame(df: DataFrame, files: Files, image_col: str) -> int:
     name = (
         F.lit(None)
         if files.name_col is None
-        else _column(resolve(files.name_col, df.columns, "write_images", ignore_case=ignores_case(df)))
+        else _column(Columns.of(df, "write_images").resolve(files.name_col))
     )
     rows = df.where(image.isNotNull()).select(name.cast("string").alias("name"), image.alias("image"))
     written = rows.mapInArrow(files, "name string").groupBy("name").agg(F.count("*").alias("n"))
@@ -225,7 +226,7 @@ def _column(name: str) -> Column:
 
 def _image_column(df: DataFrame, name: str) -> Column:
     """Return the column, which must hold image structs."""
-    found = resolve(name, df.columns, "write_images", ignore_case=ignores_case(df))
+    found = Columns.of(df, "write_images").resolve(name)
     kind = df.schema[found].dataType
     if _IMAGE_FIELDS.difference(getattr(kind, "names", ())):
         raise _not_images(name, kind.simpleString())

@@ -8,20 +8,21 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 programs=(tests/packaging tests/engine/test_resilience.py)
 training=(tests/automl tests/train/test_learners.py tests/train/test_train.py)
+slowest=--durations=20
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 (
   status=0
-  python -m pytest -q tests/connect || status=$?
-  python -m pytest -q "${programs[@]}" || status=$?
-  python -m pytest -q "${training[@]}" || status=$?
+  python -m pytest -q $slowest tests/connect || status=$?
+  python -m pytest -q $slowest "${programs[@]}" || status=$?
+  python -m pytest -q $slowest "${training[@]}" || status=$?
   exit $status
 ) >"$log" 2>&1 &
 second=$!
 
 status=0
-python -m pytest -q --ignore tests/connect "${programs[@]/#/--ignore=}" "${training[@]/#/--ignore=}" || status=$?
+python -m pytest -q $slowest --ignore tests/connect "${programs[@]/#/--ignore=}" "${training[@]/#/--ignore=}" || status=$?
 wait $second || status=$?
 cat "$log"
 exit $status

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
@@ -155,4 +156,37 @@ def pictures_network(
             "b": rng.standard_normal(4).astype(np.float32),
         },
         metadata,
+    )
+
+
+def column(table: pa.Table, name: str) -> np.ndarray:
+    """A column of equally shaped arrays as one array."""
+    return np.array(table[name].to_pylist())
+
+
+def ragged() -> onnx.ModelProto:
+    """`x[N, L, W]` -> mean over both open dimensions `mean[N]`, and `twice[N, L, W]`."""
+    return network(
+        [node("ReduceMean", ["x"], ["mean"], axes=[1, 2], keepdims=0), node("Add", ["x", "x"], ["twice"])],
+        [value("x", ["N", "L", "W"])],
+        [value("mean", ["N"]), value("twice", ["N", "L", "W"])],
+    )
+
+
+def zip_map(**labels) -> onnx.ModelProto:
+    """What skl2onnx makes of a classifier: a sequence of one map per row."""
+    key, kind = (
+        ("classlabels_strings", TensorProto.STRING)
+        if "strings" in labels
+        else ("classlabels_int64s", TensorProto.INT64)
+    )
+    zipped = node(
+        "ZipMap", ["p"], ["probabilities"], domain="ai.onnx.ml", **{key: next(iter(labels.values()))}
+    )
+    maps = onnx.helper.make_map_type_proto(kind, onnx.helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    sequence = onnx.helper.make_value_info("probabilities", onnx.helper.make_sequence_type_proto(maps))
+    return network(
+        [node("Softmax", ["x"], ["p"], axis=1), node("ArgMax", ["p"], ["label"], axis=1, keepdims=0), zipped],
+        [value("x", ["N", 3])],
+        [value("label", ["N"], TensorProto.INT64), sequence],
     )

@@ -65,3 +65,25 @@ def most_different(a: np.ndarray, b: np.ndarray) -> int:
     """The largest difference between two images of one size."""
     assert a.shape == b.shape
     return int(np.abs(a.astype(int) - b.astype(int)).max())
+
+
+PICTURES = {
+    "odd": colour(),
+    "even": colour(120, 160),
+    "gray": gray(),
+    "tiny": np.ascontiguousarray(colour()[60:65, 50:57]),
+    "pixel": np.ascontiguousarray(colour()[60:61, 50:51]),
+}
+
+
+INTERPOLATIONS = {
+    "linear": cv2.INTER_LINEAR,
+    "area": cv2.INTER_AREA,
+    "cubic": cv2.INTER_CUBIC,
+    "nearest": cv2.INTER_NEAREST,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+
+
+def equals(stage: Any, picture: np.ndarray, expected: np.ndarray, tolerance: int = 0) -> bool:
+    return most_different(transformed(stage, png(picture)), expected) <= tolerance

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmlrs._names import public
-from mmlrs.automl.best import BestModel, FindBestModel, TuneHyperparameters, TuneHyperparametersModel
+from mmlrs.automl.best import BestModel, FindBestModel
 from mmlrs.automl.spaces import (
     DiscreteHyperParam,
     FloatRangeHyperParam,
@@ -16,6 +16,7 @@ from mmlrs.automl.spaces import (
     RangeHyperParam,
     TunedParam,
 )
+from mmlrs.automl.tune import TuneHyperparameters, TuneHyperparametersModel
 
 #: The predecessors' names of the two ranges.
 DoubleRangeHyperParam = FloatRangeHyperParam

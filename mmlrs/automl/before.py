@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mmlrs._params import stages_in
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import folded
+from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError
+from mmlrs.params.stages import stages_in
 from mmlrs.train.kinds import check_learner, inside, kind_of, predictor, value_of
 from mmlrs.train.learners import TrainClassifier, TrainedClassifierModel, Trainer
 from mmlrs.train.statistics import METRICS
@@ -74,12 +73,11 @@ def check_labels(stage: Any, models: Iterable[Any], df: Any) -> None:
         return
     known: dict[str, int] = {}
     for trainer in [m for m in models if isinstance(m, TrainClassifier)]:
-        label, ignore_case = trainer._value("labelCol"), ignores_case(df)
-        names = [n for n in df.columns if folded(n, ignore_case) == folded(label, ignore_case)]
-        told = trainer._value("labels")
-        if told is None and names:
-            known[names[0]] = known.get(names[0]) or _classes(df, names[0])
-        count = len(told) if told is not None else known.get(names[0], 0) if names else 0
+        label, labels = trainer._value("labelCol"), trainer._value("labels")
+        name = Columns.of(df, stage._stage).get(label)
+        if labels is None and name is not None:
+            known[name] = known.get(name) or _classes(df, name)
+        count = len(labels) if labels is not None else known.get(name or "", 0)
         if count > 2:
             _refuse(
                 stage,

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from mmlrs._messages import shown
 from mmlrs._names import no_param
-from mmlrs._params import Convert, Param, Params, shown
+from mmlrs._pyspark import Param, Params
 from mmlrs.errors import InvalidParamError
+from mmlrs.params import FLOAT, INT
 
 __all__ = [
     "DiscreteHyperParam",
@@ -30,7 +32,7 @@ __all__ = [
 
 def _seed(owner: str, value: Any) -> int:
     try:
-        return Convert.int(value)
+        return INT.accept(value)
     except TypeError as error:
         raise InvalidParamError(f"{owner}: `seed` {error}") from None
 
@@ -133,7 +135,7 @@ class _Range(HyperParam):
 
     @staticmethod
     def _read(value: Any) -> float:
-        return Convert.float(value)
+        return FLOAT.accept(value)
 
     def _number(self, name: str, value: Any) -> float:
         try:
@@ -169,7 +171,7 @@ class IntRangeHyperParam(_Range):
 
     @staticmethod
     def _read(value: Any) -> float:
-        number = Convert.int(value)
+        number = INT.accept(value)
         if not -(2**63) <= number < 2**63:
             raise TypeError(f"must be an integer of 64 bits, got {shown(value)}")
         return number

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmlrs._params import Params, stages_in
+from mmlrs._pyspark import Params
 from mmlrs.automl.trials import Trial, configured
+from mmlrs.params.stages import stages_in
 from mmlrs.train.learners import Prepared, Trainer
 from mmlrs.train.wiring import every
 
@@ -76,6 +77,13 @@ def _value(stage: Any, name: str) -> Any:
     return stage.getOrDefault(name) if stage.isDefined(name) else None
 
 
+def _identity(value: Any) -> Any:
+    """Return what tells a value from others: of a stage its uid, since it shows a part of its params only."""
+    if isinstance(value, list | tuple):
+        return [_identity(item) for item in value]
+    return value.uid if isinstance(value, Params) else value
+
+
 def steps_of(model: Any, trial: Trial, features_col: str) -> Iterator[Step]:
     """Return the steps of one trial.
 
@@ -86,7 +94,7 @@ def steps_of(model: Any, trial: Trial, features_col: str) -> Iterator[Step]:
             yield from steps_of(stage, trial, features_col)
         return
     own = {stage.uid for stage in stages_in(model)}
-    values = [(h.stage, h.param, value) for h, value in trial.point if h.stage in own]
+    values = [(h.stage, h.param, _identity(value)) for h, value in trial.point if h.stage in own]
     stage = configured(model, trial.point)
     if not isinstance(stage, Trainer):
         yield StageStep((id(model), repr(values)), stage)

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from mmlrs._params import Params, stages_in
+from mmlrs._pyspark import Params
 from mmlrs.automl.spaces import GridSpace, ParamSpace, Point, RandomSpace, TunedParam
 from mmlrs.errors import InvalidParamError
+from mmlrs.params.stages import stages_in
 
 __all__ = ["Trial", "configured", "trials"]
 

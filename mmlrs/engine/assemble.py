@@ -10,9 +10,9 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, NumericType, StructType
 
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import check_new, resolve_all
-from mmlrs.engine.spark import lineage_of, quoted, with_lineage
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import quoted
+from mmlrs.engine.spark import lineage_of, with_lineage
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -33,18 +33,19 @@ def assemble_in_jvm(stage: NativeTransformer, df: DataFrame) -> DataFrame | None
     The kernel is, where an input is made by a native stage, which would have to travel to the JVM and back; where an
     input is a vector or an array, which may be sparse; and where reasons are wanted.
     """
+    stage._check_params()
     lineage = lineage_of(df)
     if stage._value("errorCol") is not None or not lineage.keys().isdisjoint(stage._value("inputCols")):
         return None
     columns = _InJvm(df) if hasattr(df, "_jdf") else _InPython(df)
     types = columns.types
-    ignore_case = ignores_case(df)
-    names = resolve_all(stage._value("inputCols"), columns.names, stage._stage, ignore_case=ignore_case)
+    known = Columns(columns.names, stage._stage, df.sparkSession)
+    names = known.resolve_all(stage._value("inputCols"))
     plain = all(isinstance(types[name], NumericType | BooleanType) for name in names)
     if not plain or not lineage.keys().isdisjoint(names):
         return None
     output = stage._value("outputCol")
-    check_new([output], columns.names, stage._stage, ignore_case=ignore_case)
+    known.check_new([output])
     keep = stage._value("handleInvalid") == "keep"
     values = [_double(name, types[name].typeName()) for name in names]
     row = F.expr(f"array({', '.join(f'coalesce({v}, {_NAN})' if keep else v for v in values)})")

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from mmlrs.engine import table as tables
 from mmlrs.engine.categories import ORIGIN, decoded
-from mmlrs.engine.datasets import session_ignores_case
-from mmlrs.engine.expr import check_once
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.fields import attributes, is_vector_struct
 from mmlrs.engine.select import without_views
 from mmlrs.errors import ExecutionError
 
@@ -30,7 +29,7 @@ def through_spark(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> An
         raise ExecutionError(
             f"{stage._stage}: needs Spark, and no Spark session is active: give a Spark DataFrame, or start a session"
         )
-    check_once(table.column_names, stage._stage, ignore_case=session_ignores_case(session))
+    Columns(table.column_names, stage._stage, session).check_unique()
     return work(to_spark(session, table))
 
 
@@ -84,9 +83,9 @@ def to_spark(spark: SparkSession, data: pa.Table) -> Any:
     data = decoded(data)
     to_vector = arrow_udf(same, returnType=VectorUDT())  # type: ignore[call-overload]
     columns = [
-        (
-            to_vector(F.col(quoted(f.name))) if tables.is_vector_struct(f.type) else F.col(quoted(f.name))
-        ).alias(f.name, metadata=tables.attributes(f))
+        (to_vector(F.col(quoted(f.name))) if is_vector_struct(f.type) else F.col(quoted(f.name))).alias(
+            f.name, metadata=attributes(f)
+        )
         for f in data.schema
     ]
     # In one chunk: of several Spark may read the first alone.

@@ -1,4 +1,4 @@
-"""What a dataset is: a Spark DataFrame, a table, or something else; and how its columns are looked up."""
+"""What a dataset is: a Spark DataFrame, a table, or something else."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 from mmlrs.errors import SchemaMismatchError
 
 __all__ = [
-    "ignores_case",
     "is_pandas",
     "is_polars",
     "is_spark",
     "is_table",
     "refused",
-    "session_ignores_case",
 ]
 
 
@@ -45,16 +43,6 @@ def is_table(dataset: Any) -> bool:
         return True
     arrow = hasattr(dataset, "__arrow_c_stream__") or hasattr(dataset, "__arrow_c_array__")
     return arrow and not isinstance(dataset, type) and not _is_column(dataset)
-
-
-def ignores_case(dataset: Any) -> bool:
-    """Are the names of this dataset's columns the same in any case? On Spark that is a setting; tables are exact."""
-    return is_spark(dataset) and session_ignores_case(dataset.sparkSession)
-
-
-def session_ignores_case(session: Any) -> bool:
-    """Does a Spark session take names that differ in case for the same?"""
-    return str(session.conf.get("spark.sql.caseSensitive", "false")).lower() != "true"
 
 
 def refused(stage: str, work: str, dataset: Any) -> SchemaMismatchError:

@@ -11,7 +11,7 @@ import contextlib
 import io
 import json
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -19,40 +19,41 @@ from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
-from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
-from pyspark.sql.types import DataType, StructField, StructType, UserDefinedType
+from pyspark.sql.pandas.types import to_arrow_type
+from pyspark.sql.types import StructField, StructType, UserDefinedType
 
 from mmlrs import _native
+from mmlrs._warnings import warn_once
 from mmlrs.engine import artifacts
 from mmlrs.engine.categories import LEVELS
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import Compiled, Expr, Node, Source, Value, bind, check_new, compile_program, quoted
-from mmlrs.engine.table import attributes, is_vector_struct
-from mmlrs.engine.worker import VECTOR_MEMBERS, Kernel, MergedFit, PartitionFit, vector_struct
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted
+from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS, ColumnType, column_type
+from mmlrs.engine.plan import Inputs, StagePlan, plan_stage
+from mmlrs.engine.worker import Kernel, MergedFit, PartitionFit, vector_struct
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from mmlrs.base import NativeEstimator, NativeTransformer, Stage
+    from mmlrs.base import NativeEstimator, NativeTransformer
 
 __all__ = [
     "finished",
     "first_output",
-    "is_vector",
     "kernel_of",
     "lineage_of",
     "mapped",
     "marked",
+    "planned",
     "quoted",
-    "spark_type",
     "sql_function",
     "transform",
     "with_lineage",
 ]
 
 _LINEAGE = "_mmlrs_lineage"
-_MASK = "__mmlrs_row__"
+_PACKED = "__mmlrs_row__"
 
 
 def lineage_of(df: DataFrame) -> dict[str, Expr]:
@@ -69,94 +70,113 @@ def with_lineage(df: DataFrame, lineage: dict[str, Expr]) -> DataFrame:
 
 def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     """Add a native stage's columns to a DataFrame."""
-    columns, lineage = df.columns, lineage_of(df)
-    binding = _binding(stage, df, lineage)
-    fields = source_fields(df, stage._stage)
-    node, values = stage._planned(stage._node(binding, portable=True), fields)
-    outputs = [value.field for value in values.values()]
-    check_new(values, columns, stage._stage, ignore_case=ignores_case(df))
-    _warn_about_images(stage, df, outputs)
-    df = _row_based(df, node, outputs)
-    if stage.hasParam("handleInvalid") and stage._value("handleInvalid") == "skip":
-        return _skip(stage, df, node, values)
+    lineage = lineage_of(df)
+    columns = Columns(df.columns, stage._stage, df.sparkSession)
+    plan = planned(stage, df, lineage, columns)
+    columns.check_new(plan.values)
+    kinds = [column_type(field) for field in plan.fields]
+    _warn_about_images(df, plan.fields)
+    df = _row_based(df, plan, kinds, lineage)
+    if plan.skips:
+        return _skip(df, plan, kinds)
     added = [
-        _column(df, values[field.name], field).alias(field.name, metadata=attributes(field))
-        for field in outputs
+        _column(df, value, kind).alias(name, metadata=kind.metadata)
+        for (name, value), kind in zip(plan.values.items(), kinds, strict=True)
     ]
-    return with_lineage(df.select("*", *added), {**lineage, **values})
+    return with_lineage(df.select("*", *added), {**lineage, **plan.values})
 
 
-def _skip(stage: NativeTransformer, df: DataFrame, node: Node, values: dict[str, Value]) -> DataFrame:
+def planned(
+    stage: NativeTransformer, df: DataFrame, lineage: dict[str, Expr], columns: Columns | None = None
+) -> StagePlan:
+    """Plan a native stage over the columns of a DataFrame and what is known of them."""
+    native = stage._core()
+    columns = columns or Columns(df.columns, stage._stage, df.sparkSession)
+    inputs = columns.bind(native.inputs(), lineage, _vectors(native, df))
+    return plan_stage(stage, native, inputs, _input_schema(df, inputs, stage._stage), portable=True)
+
+
+def _vectors(native: _native.Stage, df: DataFrame) -> set[str]:
+    """Return the columns of Spark ML vectors that a stage reads as they are."""
+    read = set(native.vector_inputs())
+    return (
+        {f.name for f in df.schema if f.name in read and isinstance(f.dataType, VectorUDT)} if read else read
+    )
+
+
+def _skip(df: DataFrame, plan: StagePlan, kinds: list[ColumnType]) -> DataFrame:
     """Add the columns and drop the rows that could not be processed; every row is processed once.
 
     A filter on a UDF's result would make Spark evaluate the UDF before and after the filter. So one non-deterministic
     UDF, which Spark never duplicates, makes all columns and the mask; the lineage ends here.
     """
-    outputs = [value.field for value in values.values()]
-    compiled = compile_program([*values.values(), Value(node, None, "valid")])
-    members = [pa.field(f"c{i}", field.type) for i, field in enumerate(outputs)] + [
-        pa.field("valid", pa.bool_())
-    ]
-    function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), pa.struct(members), stage._stage)
-    packed = function(*_source_columns(df, compiled)).alias(_MASK)
-    made = df.select("*", packed).where(F.col(f"{_MASK}.valid"))
+    compiled = compile_program([*plan.values.values(), *([plan.mask] if plan.mask else [])])
+    members = [pa.field(f"c{i}", field.type) for i, field in enumerate(plan.fields)]
+    packed_type = column_type(pa.field(_PACKED, pa.struct([*members, pa.field("mask", pa.bool_())])))
+    function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), packed_type, plan.stage)
+    packed = function(*_source_columns(df, compiled)).alias(_PACKED)
+    kept = df.select("*", packed).where(F.col(f"{_PACKED}.mask"))
     added = []
-    for i, field in enumerate(outputs):
-        column = finished(F.col(f"{_MASK}.c{i}"), field)
-        added.append(column.alias(field.name, metadata=attributes(field)))
-    return made.select("*", *added).drop(_MASK)
+    for i, (field, kind) in enumerate(zip(plan.fields, kinds, strict=True)):
+        column = finished(F.col(f"{_PACKED}.c{i}"), kind)
+        added.append(column.alias(field.name, metadata=kind.metadata))
+    return kept.select("*", *added).drop(_PACKED)
 
 
-def _row_based(df: DataFrame, node: Node, outputs: list[pa.Field]) -> DataFrame:
+def _row_based(
+    df: DataFrame, plan: StagePlan, kinds: list[ColumnType], lineage: dict[str, Expr]
+) -> DataFrame:
     """Return the DataFrame such that Spark does not run the functions column-wise, where it cannot.
 
     Over a columnar source (parquet, a cached table) Spark collects what functions return in column batches, which know no
     user-defined types and so no vectors. A filter is row-based; this one keeps every row, which the optimizer cannot see.
     """
-    made = any(is_vector(f) and is_vector_struct(f.type) for f in outputs)
-    computed = lineage_of(df)  # above the functions, so not among what Spark collects
-    kept = [field for field in df.schema if field.name not in computed]
-    if not made and not any(isinstance(field.dataType, UserDefinedType) for field in kept):
+    vectors = any(isinstance(kind.spark, UserDefinedType) for kind in kinds)
+    # What the lineage knows is computed above the functions, so it is not among what Spark collects.
+    kept = [field for field in df.schema if field.name not in lineage]
+    if not vectors and not any(isinstance(field.dataType, UserDefinedType) for field in kept):
         return df
-    sources = compile_program([Value(node, None, "valid")]).sources
-    every_row = F.isnull(F.col(quoted(sources[0].column))) >= F.lit(False)
-    return with_lineage(df.where(every_row), computed)
+    node = next(iter(plan.values.values())).node
+    every_row = F.isnull(F.col(quoted(first_source(node).column))) >= F.lit(False)
+    return df.where(every_row)
 
 
-def _binding(stage: Stage, df: DataFrame, lineage: dict[str, Expr]) -> Any:
-    wanted = stage._vector_inputs()
-    vectors = {f.name for f in df.schema if f.name in wanted and isinstance(f.dataType, VectorUDT)}
-    return partial(
-        bind, stage._stage, lineage=lineage, columns=df.columns, ignore_case=ignores_case(df), vectors=vectors
-    )
+def _input_schema(df: DataFrame, inputs: Inputs, stage: str) -> pa.Schema:
+    """Return the types of a stage's input columns under the names that it has for them.
 
-
-def source_fields(df: DataFrame, stage: str) -> Callable[[Source], pa.Field]:
-    """Return a function from a source column to its Arrow field as the worker sees it, with its Spark ML attributes."""
+    The fields of plain columns are those that the worker sees, with their Spark ML attributes. Those of other stages' columns
+    are known since those stages were planned, so that planning a stage costs the same at the end of a chain as at its
+    beginning.
+    """
     schema = {field.name: field for field in df.schema}
     zone = df.sparkSession.conf.get("spark.sql.session.timeZone")
+    fields = []
+    for name, expr in inputs:
+        if isinstance(expr, Source):
+            field = _source_field(schema[expr.column], expr, stage, zone)
+        else:
+            field = expr.field
+        fields.append(field.with_name(name))
+    return pa.schema(fields)
 
-    def field_of(source: Source) -> pa.Field:
-        name = source.column
-        field = schema[name]
-        kind = field.dataType
-        metadata = {}
-        if "ml_attr" in field.metadata:
-            metadata[b"ml_attr"] = json.dumps(field.metadata["ml_attr"]).encode()
-        if LEVELS in field.metadata:
-            metadata[LEVELS.encode()] = field.metadata[LEVELS].encode()
-        if isinstance(kind, VectorUDT):
-            arrow = VECTOR if source.vector else pa.list_(pa.float32())
-            return pa.field(name, arrow, metadata={b"mmlrs.kind": b"vector", **metadata})
-        refuse_old_vectors(stage, field)
-        try:
-            return pa.field(name, to_arrow_type(kind, timezone=zone), metadata=metadata)
-        except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
-            raise SchemaMismatchError(
-                f"{stage}: column `{name}`: has type {kind.simpleString()}: {error}"
-            ) from None
 
-    return field_of
+def _source_field(field: StructField, source: Source, stage: str, zone: str | None) -> pa.Field:
+    name, kind = field.name, field.dataType
+    metadata = {}
+    if "ml_attr" in field.metadata:
+        metadata[b"ml_attr"] = json.dumps(field.metadata["ml_attr"]).encode()
+    if LEVELS in field.metadata:
+        metadata[LEVELS.encode()] = field.metadata[LEVELS].encode()
+    if isinstance(kind, VectorUDT):
+        arrow = VECTOR if source.vector else pa.list_(pa.float32())
+        return pa.field(name, arrow, metadata={b"mmlrs.kind": b"vector", **metadata})
+    refuse_old_vectors(stage, field)
+    try:
+        return pa.field(name, to_arrow_type(kind, timezone=zone), metadata=metadata)
+    except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
+        raise SchemaMismatchError(
+            f"{stage}: column `{name}`: has type {kind.simpleString()}: {error}"
+        ) from None
 
 
 def refuse_old_vectors(stage: str, field: StructField) -> None:
@@ -168,23 +188,12 @@ def refuse_old_vectors(stage: str, field: StructField) -> None:
         )
 
 
-#: Spark ML vectors in Arrow.
-VECTOR = pa.struct(
-    [
-        pa.field("type", pa.int8(), nullable=False),
-        pa.field("size", pa.int32()),
-        pa.field("indices", pa.list_(pa.field("element", pa.int32(), nullable=False))),
-        pa.field("values", pa.list_(pa.field("element", pa.float64(), nullable=False))),
-    ]
-)
-
-
 def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
     """Return what the kernel reads; a Spark ML vector that stays one travels as its members, which is far cheaper."""
     schema = {field.name: field for field in df.schema}
     columns: list[Column] = []
-    for source in compiled.sources:
-        plain = F.col(quoted(source.column))
+    for source, name in zip(compiled.sources, compiled.quoted, strict=True):
+        plain = F.col(name)
         if source.vector:
             columns += _members(F.unwrap_udt(plain))
         elif isinstance(schema[source.column].dataType, VectorUDT):
@@ -230,30 +239,6 @@ def mapped(df: DataFrame, work: Callable[[Iterator[pa.RecordBatch]], Any], schem
     return df.toDF(*(f"c{i}" for i in range(len(names)))).mapInArrow(run, schema)
 
 
-def is_vector(field: pa.Field) -> bool:
-    """Is this the field of a Spark ML vector?"""
-    return (field.metadata or {}).get(b"mmlrs.kind") == b"vector"
-
-
-def spark_type(kind: pa.DataType) -> DataType:
-    """Return the Spark type of an Arrow type; fixed-size lists are arrays."""
-    if is_vector_struct(kind):
-        return VectorUDT()
-    if pa.types.is_struct(kind):
-        return StructType([StructField(f.name, spark_type(f.type), f.nullable) for f in kind])
-    return from_arrow_type(_spark_arrow(kind))
-
-
-def _spark_arrow(kind: pa.DataType) -> pa.DataType:
-    if is_vector_struct(kind):
-        return VECTOR
-    if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return pa.list_(_spark_arrow(kind.value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([pa.field(f.name, _spark_arrow(f.type)) for f in kind])
-    return kind
-
-
 def kernel_of(compiled: Compiled, session: Any, *, split: bool = False) -> Kernel:
     """Return the kernel of a program, with small models inside and large ones sent to the nodes.
 
@@ -269,53 +254,53 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
     return array if array.type == kind else array.cast(kind)
 
 
-def first_output(kernel: Kernel, output: pa.DataType, name: str) -> Any:
+def first_output(kernel: Kernel, kind: ColumnType, name: str) -> Any:
     """Return a scalar Arrow UDF that computes a kernel's only output; plans show it by `name`."""
-    target = _spark_arrow(output)
+    target = kind.arrow
 
     def run(*columns: pa.Array) -> pa.Array:
         return _cast(kernel.run(columns).column(0), target)
 
     run.__name__ = name
-    return arrow_udf(run, returnType=spark_type(output))  # type: ignore[call-overload]
+    return arrow_udf(run, returnType=kind.spark)  # type: ignore[call-overload]
 
 
-def all_outputs(kernel: Kernel, output: pa.StructType, name: str) -> Any:
+def all_outputs(kernel: Kernel, kind: ColumnType, name: str) -> Any:
     """Return a scalar Arrow UDF that computes all outputs of a kernel as one struct, once per row."""
-    target = _spark_arrow(output)
+    target = kind.arrow
 
     def run(*columns: pa.Array) -> pa.Array:
         batch = kernel.run(columns)
-        made = [_cast(batch.column(i), field.type) for i, field in enumerate(target)]
-        return pa.StructArray.from_arrays(made, names=[field.name for field in target])
+        members = [_cast(batch.column(i), field.type) for i, field in enumerate(target)]
+        return pa.StructArray.from_arrays(members, names=[field.name for field in target])
 
     run.__name__ = name
-    function = arrow_udf(run, returnType=spark_type(output))  # type: ignore[call-overload]
+    function = arrow_udf(run, returnType=kind.spark)  # type: ignore[call-overload]
     return function.asNondeterministic()
 
 
 def sql_function(kernel: Kernel, output: pa.Field, order: list[int]) -> Any:
     """Return a UDF for SQL, with the arguments in the user's order and vectors as Spark ML vectors."""
-    target, vector = _spark_arrow(output.type), is_vector(output)
+    kind = column_type(output)
+    target, wrapped = kind.arrow, kind.wrapped
 
     def run(*columns: pa.Array) -> pa.Array:
-        made = kernel.run([columns[i] for i in order]).column(0)
-        return vector_struct(made) if vector and not is_vector_struct(made.type) else _cast(made, target)
+        array = kernel.run([columns[i] for i in order]).column(0)
+        return vector_struct(array) if wrapped else _cast(array, target)
 
-    kind = VectorUDT() if vector else spark_type(output.type)
-    return arrow_udf(run, returnType=kind)  # type: ignore[call-overload]
+    return arrow_udf(run, returnType=VectorUDT() if wrapped else kind.spark)  # type: ignore[call-overload]
 
 
-def _column(df: DataFrame, expr: Value, field: pa.Field) -> Column:
+def _column(df: DataFrame, value: Value, kind: ColumnType) -> Column:
     """Return the column of one value; vectors become Spark ML vectors."""
-    compiled = compile_program([expr])
-    function = first_output(kernel_of(compiled, df.sparkSession, split=True), field.type, expr.node.stage)
-    return finished(function(*_source_columns(df, compiled)), field)
+    compiled = compile_program([value])
+    function = first_output(kernel_of(compiled, df.sparkSession, split=True), kind, value.node.stage)
+    return finished(function(*_source_columns(df, compiled)), kind)
 
 
-def finished(column: Column, field: pa.Field) -> Column:
-    """Return what a kernel made as the user gets it: arrays of floats that are vectors as Spark ML vectors."""
-    if not is_vector(field) or is_vector_struct(field.type):
+def finished(column: Column, kind: ColumnType) -> Column:
+    """Return what a kernel computes as the user gets it: arrays of floats that are vectors as Spark ML vectors."""
+    if not kind.wrapped:
         return column
     return F.when(column.isNotNull(), array_to_vector(column))  # which fails on a null
 
@@ -326,14 +311,13 @@ def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = Fals
     Every partition becomes one state in the executors. The driver merges the states, or with `merge_on_executor` one
     more task: for states that grow with the rows.
     """
-    inputs = stage._inputs()
-    bound = _binding(stage, df, lineage_of(df))(inputs)
-    compiled = compile_program([expr for _, expr in bound])
-    fields = source_fields(df, stage._stage)
-    made = _native.Program(compiled.text).output_schema(pa.schema([fields(s) for s in compiled.sources]))
-    schema = pa.schema([field.with_name(name) for field, name in zip(made, inputs, strict=True)])
-    values, blobs = stage._portable()
-    compiled = Compiled(compiled.text, compiled.sources, (*compiled.blobs, *(blob.sha256 for blob in blobs)))
+    native = stage._core()
+    columns = Columns(df.columns, stage._stage, df.sparkSession)
+    inputs = columns.bind(native.inputs(), lineage_of(df), _vectors(native, df))
+    schema = _input_schema(df, inputs, stage._stage)
+    compiled = compile_program([expr for _, expr in inputs])
+    values, blobs = native.portable()
+    compiled = replace(compiled, blobs=(*compiled.blobs, *(blob.sha256 for blob in blobs)))
     work = PartitionFit(
         kernel_of(compiled, df.sparkSession, split=True),
         stage._stage,
@@ -341,18 +325,18 @@ def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = Fals
         values,
         schema.serialize().to_pybytes(),
     )
-    columns = [c.alias(f"c{i}") for i, c in enumerate(_source_columns(df, compiled))]
-    states = df.select(*columns).mapInArrow(work, "state binary")
+    read = [c.alias(f"c{i}") for i, c in enumerate(_source_columns(df, compiled))]
+    states = df.select(*read).mapInArrow(work, "state binary")
     if merge_on_executor:
         merging = MergedFit(stage._stage, stage.uid, values, work.schema)
         [(model, params)] = states.repartition(1).mapInArrow(merging, "model string, params string").collect()
         return model, params
-    whole = _native.Fit(stage._stage, stage.uid, values, schema)
+    merged = native.fit(schema)
     for (state,) in states.collect():
-        whole.merge(bytes(state))
-    made = whole.finish()
-    stage._warn(whole.notes())
-    return made
+        merged.merge(bytes(state))
+    fitted = merged.finish()
+    warn_once(merged.notes())
+    return fitted
 
 
 _IMAGE_WARNING = (
@@ -362,7 +346,7 @@ _IMAGE_WARNING = (
 _COLUMNAR = ("FileScan parquet", "FileScan orc", "InMemoryTableScan")
 
 
-def _warn_about_images(stage: NativeTransformer, df: DataFrame, outputs: list[pa.Field]) -> None:
+def _warn_about_images(df: DataFrame, outputs: list[pa.Field]) -> None:
     """Warn once when image columns are made over a columnar source with settings that would exhaust the driver."""
     image = any(
         pa.types.is_struct(f.type) and {"data", "nChannels"} <= {x.name for x in f.type} for f in outputs
@@ -376,4 +360,4 @@ def _warn_about_images(stage: NativeTransformer, df: DataFrame, outputs: list[pa
     with contextlib.redirect_stdout(plan):
         df.explain()
     if any(scan in plan.getvalue() for scan in _COLUMNAR):
-        stage._warn([_IMAGE_WARNING])
+        warn_once([_IMAGE_WARNING])

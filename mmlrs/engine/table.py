@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from mmlrs import _native
-from mmlrs.engine.categories import LEVELS, ORIGIN, decoded, restored
+from mmlrs._warnings import warn_once
+from mmlrs.engine.categories import decoded, restored
+from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_pandas, is_polars
-from mmlrs.engine.expr import Source, Value, bind, check_new, compile_program, resolve_all
+from mmlrs.engine.expr import Source
 from mmlrs.engine.frames import from_pandas, from_polars, refuse_aside, to_pandas, to_polars
+from mmlrs.engine.plan import plan_stage
 from mmlrs.engine.select import crossing, filtered
-from mmlrs.engine.worker import VECTOR_MEMBERS
 from mmlrs.errors import BatchTooLargeError, LimitExceededError
 
 if TYPE_CHECKING:
@@ -100,38 +99,30 @@ def _one_batch(table: pa.Table) -> pa.RecordBatch:
 
 def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
     """Run a native stage on a table."""
-    binding = partial(bind, stage._stage, lineage={}, columns=table.column_names, ignore_case=False)
-    node = stage._node(binding, portable=False)
-
-    def field_of(source: Source) -> pa.Field:
-        return refuse_aside(stage._stage, table.schema.field(source.column))
-
-    node, made = stage._planned(node, field_of)
-    outputs = [value.field for value in made.values()]
-    check_new(made, table.column_names, stage._stage)
-    places = {name: i for i, name in enumerate(table.column_names)}
-    skipping = stage._value("handleInvalid") == "skip" if stage.hasParam("handleInvalid") else False
-    values = list(made.values())
-    if skipping:
-        values.append(Value(node, None, "valid"))
-    compiled = compile_program(values)
-    program = _native.Program(compiled.text)
+    native = stage._core()
+    columns = Columns.of(table, stage._stage)
+    inputs = columns.bind(native.inputs(), {})
+    sources = [expr.column for _, expr in inputs if isinstance(expr, Source)]
+    read = pa.schema([refuse_aside(stage._stage, table.schema.field(name)) for name in sources])
+    types = pa.schema([field.with_name(name) for field, (name, _) in zip(read, inputs, strict=True)])
+    plan = plan_stage(stage, native, inputs, types, portable=False)
+    outputs, skipping = plan.fields, plan.skips
+    columns.check_new(field.name for field in outputs)
+    program = plan.native.program(errors=plan.native.error_col is not None, mask=skipping)
+    places = [table.schema.get_field_index(name) for name in sources]
     schema = pa.schema([*table.schema, *outputs], metadata=table.schema.metadata)
-    read = pa.schema([table.schema.field(name) for name in compiled.columns])
-
     watched = interruptible()
 
     def run(batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, int]:
-        arrays = [crossing(batch.column(places[name])) for name in compiled.columns]
+        arrays = [crossing(batch.column(place)) for place in places]
         rows = pa.RecordBatch.from_arrays(arrays, schema=read)
         made = program.run(rows, 0, False, first=first, interruptible=watched)
-        columns = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
-        whole = pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
-        return filtered(whole, made.column(len(outputs))) if skipping else whole, made.nbytes
+        added = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
+        result = pa.RecordBatch.from_arrays([*batch.columns, *added], schema=schema)
+        return filtered(result, made.column(len(outputs))) if skipping else result, made.nbytes
 
     start = _FIRST_PICTURES if any(_holds_pictures(field.type) for field in read) else _FIRST_ROWS
-    columns = [places[name] for name in compiled.columns]
-    return pa.Table.from_batches(list(_paced(table, run, columns, start)), schema=schema)
+    return pa.Table.from_batches(list(_paced(table, run, places, start)), schema=schema)
 
 
 def _paced(
@@ -194,11 +185,12 @@ def interruptible() -> bool:
 
 def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
     """Fit a native estimator on a table; returns the model's class and its params."""
-    inputs = stage._inputs()
-    columns = resolve_all(inputs, table.column_names, stage._stage)
+    native = stage._core()
+    inputs = native.inputs()
+    columns = Columns.of(table, stage._stage).resolve_all(inputs)
     fields = [refuse_aside(stage._stage, table.schema.field(c)) for c in columns]
     schema = pa.schema([field.with_name(n) for field, n in zip(fields, inputs, strict=True)])
-    fit = _native.Fit(stage._stage, stage.uid, stage._params_json(), schema)
+    fit = native.fit(schema)
     watched, first, counted = interruptible(), 0, _counted(schema, range(len(schema)))
     for chunk in batches_of(table.select(columns), FIT_ROWS):
         done = 0
@@ -209,7 +201,7 @@ def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
             done += batch.num_rows
         first += chunk.num_rows
     made = fit.finish()
-    stage._warn(fit.notes())
+    warn_once(fit.notes())
     return made
 
 
@@ -254,17 +246,3 @@ def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table], *, moves: bool 
     before = _as_arrow(dataset, index=moves)
     plain = decoded(before)
     return from_table(restored(work(plain), before, plain), dataset)
-
-
-def attributes(field: pa.Field) -> dict[str, Any]:
-    """Return the metadata of an Arrow field that a Spark column has too: attributes of Spark ML, levels of its type."""
-    metadata = field.metadata or {}
-    made = {"ml_attr": json.loads(metadata[b"ml_attr"])} if b"ml_attr" in metadata else {}
-    return made | {
-        key: metadata[key.encode()].decode() for key in (LEVELS, ORIGIN) if key.encode() in metadata
-    }
-
-
-def is_vector_struct(kind: pa.DataType) -> bool:
-    """Is this the struct of Spark ML vectors?"""
-    return pa.types.is_struct(kind) and [field.name for field in kind] == list(VECTOR_MEMBERS)

@@ -12,10 +12,11 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS
 from mmlrs.errors import IoError, MmlrsError
 from mmlrs.vectors import as_lists
 
-__all__ = ["VECTOR_MEMBERS", "Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_struct"]
+__all__ = ["Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_struct"]
 
 #: Numbers of a batch of sparse vectors that become lists: 1 GiB.
 _MOST_DENSE = 2**28
@@ -82,6 +83,7 @@ def threads() -> int:
     return context.cpus() if context is not None else 1
 
 
+@dataclass(frozen=True)
 class Kernel:
     """Computes the outputs of a program for one batch of source arrays.
 
@@ -98,17 +100,10 @@ class Kernel:
         Model bytes by SHA-256; None for those that lie on the node as files.
     """
 
-    def __init__(
-        self,
-        text: str,
-        names: tuple[str, ...],
-        forms: tuple[str, ...],
-        blobs: tuple[tuple[str, bytes | None], ...],
-    ) -> None:
-        self.text = text
-        self.names = names
-        self.forms = forms
-        self.blobs = blobs
+    text: str
+    names: tuple[str, ...]
+    forms: tuple[str, ...]
+    blobs: tuple[tuple[str, bytes | None], ...]
 
     def run(self, arrays: Sequence[pa.Array], *, share: bool = True) -> pa.RecordBatch:
         """Return the outputs as columns of a batch.
@@ -152,10 +147,6 @@ class Kernel:
         return held or _native.put_blob(data if data is not None else _artifact(sha256))
 
 
-#: Members of the struct of a Spark ML vector, in Spark's order.
-VECTOR_MEMBERS = ("type", "size", "indices", "values")
-
-
 def _whole(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
@@ -178,20 +169,15 @@ def _joined(members: list[pa.Array]) -> pa.StructArray:
 def vector_struct(array: pa.Array) -> pa.StructArray:
     """Return lists of numbers as the struct of dense Spark ML vectors."""
     n = len(array)
-    values = array.cast(pa.list_(pa.float64()))
+    kinds = {field.name: field.type for field in VECTOR}
+    values = array.cast(kinds["values"])
     members = [
-        pa.array([1] * n, pa.int8()),
-        pa.nulls(n, pa.int32()),
-        pa.nulls(n, pa.list_(pa.int32())),
+        pa.array([1] * n, kinds["type"]),
+        pa.nulls(n, kinds["size"]),
+        pa.nulls(n, kinds["indices"]),
         values,
     ]
-    fields = [
-        pa.field("type", pa.int8(), nullable=False),
-        pa.field("size", pa.int32()),
-        pa.field("indices", pa.list_(pa.int32())),
-        pa.field("values", pa.list_(pa.float64())),
-    ]
-    return pa.StructArray.from_arrays(members, fields=fields, mask=values.is_null())
+    return pa.StructArray.from_arrays(members, type=VECTOR, mask=values.is_null())
 
 
 class PartitionFit:
@@ -223,7 +209,7 @@ class PartitionFit:
                 continue
             if fit is None:
                 schema = pa.ipc.read_schema(pa.py_buffer(self.schema))
-                fit = _native.Fit(self.stage, self.uid, self.values, schema)
+                fit = _native.Stage(self.stage, self.uid, self.values).fit(schema)
             fit.update(self.kernel.run(batch.columns, share=False), threads())
         if fit is not None:
             yield pa.RecordBatch.from_arrays([pa.array([fit.state()], pa.binary())], names=["state"])
@@ -248,7 +234,8 @@ class MergedFit:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the model's class and its params, also where there is no state."""
-        fit = _native.Fit(self.stage, self.uid, self.values, pa.ipc.read_schema(pa.py_buffer(self.schema)))
+        schema = pa.ipc.read_schema(pa.py_buffer(self.schema))
+        fit = _native.Stage(self.stage, self.uid, self.values).fit(schema)
         for batch in batches:
             for state in batch.column(0):
                 fit.merge(state.as_buffer().to_pybytes())

@@ -11,9 +11,10 @@ from typing import Any, Protocol, TypeAlias
 from urllib.parse import unquote
 
 from mmlrs import _native
+from mmlrs._messages import shown
 from mmlrs._names import public
 from mmlrs._paths import PathLike, is_remote, local_path, path_of
-from mmlrs.errors import IoError
+from mmlrs.errors import InvalidParamError, IoError
 
 __all__ = ["ModelHandle", "ModelLike", "default_model", "model_info"]
 
@@ -69,6 +70,25 @@ class ModelHandle:
             return cls.from_bytes(_fetch(uri))
         path = unquote(local_path(uri)) if uri.startswith("file:") else uri
         return cls(path=os.path.abspath(path))
+
+    @classmethod
+    def of(cls, value: ModelLike) -> ModelHandle:
+        """Make a handle of whatever stages take as a model: a path, a URI, bytes, an ONNX ModelProto or a handle.
+
+        Raises
+        ------
+        TypeError
+            The value is none of these; the message completes the sentence "param `x` ...".
+        """
+        if isinstance(value, ModelHandle):
+            return value
+        if isinstance(value, str | os.PathLike):
+            return cls.from_uri(os.fspath(value))
+        if isinstance(value, bytes | bytearray | memoryview):
+            return cls.from_bytes(bytes(value))
+        if hasattr(value, "SerializeToString"):
+            return cls.from_bytes(value.SerializeToString())
+        raise TypeError(f"must be a path, a URI, bytes or a model handle, got {shown(value)}")
 
     @classmethod
     def from_json(cls, value: dict[str, str]) -> ModelHandle:
@@ -162,8 +182,9 @@ def model_info(model: ModelLike) -> dict[str, Any]:
     >>> [i["name"] for i in model_info(sample_model())["inputs"]]
     ['x']
     """
-    from mmlrs._params import Convert, argument
-
-    handle = argument("model_info", "model", Convert.model, model)
+    try:
+        handle = ModelHandle.of(model)
+    except TypeError as error:
+        raise InvalidParamError(f"model_info: param `model` {error}") from None
     info: dict[str, Any] = json.loads(_native.model_info(json.dumps(handle.to_json())))
     return info

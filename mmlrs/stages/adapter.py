@@ -9,8 +9,8 @@ import pyarrow as pa
 from mmlrs._generated import stages as _generated
 from mmlrs.base import Stage
 from mmlrs.engine.bridge import collect, through_spark
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import check_new, plain, resolve_all
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import plain
 from mmlrs.errors import InvalidParamError
 
 __all__ = ["MultiColumnAdapter", "MultiColumnAdapterModel"]
@@ -32,18 +32,18 @@ class MultiColumnAdapter(_generated.MultiColumnAdapter):
             )
 
     def _fit_spark(self, df: Any) -> Any:
-        return self._model(df, df.columns, ignore_case=ignores_case(df))
+        return self._model(df)
 
     def _fit_table(self, table: pa.Table) -> Any:
         base: Any = self.getBaseStage()
         if hasattr(base, "fit") and not isinstance(base, Stage):
             return through_spark(self, table, self._fit_spark)
-        return self._model(table, table.column_names, ignore_case=False)
+        return self._model(table)
 
-    def _model(self, dataset: Any, columns: list[str], *, ignore_case: bool) -> Any:
+    def _model(self, dataset: Any) -> Any:
         """Fit a copy of the stage for each pair of columns."""
         base: Any = self.getBaseStage()
-        inputs, outputs = _resolved(self, columns, ignore_case=ignore_case)
+        inputs, outputs = _resolved(self, dataset)
         stages = []
         for i, pair in enumerate(zip(inputs, outputs, strict=True)):
             stage = base.copy()
@@ -75,11 +75,11 @@ class MultiColumnAdapterModel(_generated.MultiColumnAdapterModel):
                 )
 
     def _transform_spark(self, df: Any) -> Any:
-        _resolved(self, df.columns, ignore_case=ignores_case(df))
+        _resolved(self, df)
         return self._through(df)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        _resolved(self, table.column_names, ignore_case=False)
+        _resolved(self, table)
         if all(isinstance(stage, Stage) for stage in self.getStages() or []):
             return self._through(table)
         return collect(through_spark(self, table, self._through))
@@ -131,9 +131,10 @@ def _check_pairs(stage: Any) -> None:
         )
 
 
-def _resolved(stage: Any, columns: list[str], *, ignore_case: bool) -> tuple[list[str], list[str]]:
+def _resolved(stage: Any, dataset: Any) -> tuple[list[str], list[str]]:
     """Return the input columns as the dataset spells them, and the output columns, none of which exists."""
-    inputs = resolve_all(stage.getInputCols(), columns, stage._stage, ignore_case=ignore_case)
+    columns = Columns.of(dataset, stage._stage)
+    inputs = columns.resolve_all(stage.getInputCols())
     outputs = list(stage.getOutputCols())
-    check_new(outputs, columns, stage._stage, ignore_case=ignore_case)
+    columns.check_new(outputs)
     return inputs, outputs

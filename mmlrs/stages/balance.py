@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs._generated import stages as _generated
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import resolve
+from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 __all__ = ["ClassBalancer", "ClassBalancerModel"]
@@ -33,14 +32,14 @@ class ClassBalancer(_generated.ClassBalancer):
 
         from mmlrs.engine import spark
 
-        name = resolve(self._value("inputCol"), df.columns, self._stage, ignore_case=ignores_case(df))
+        name = Columns.of(df, self._stage).resolve(self._value("inputCol"))
         kind = _spark_kind(self._stage, df, name)
         label = F.col(spark.quoted(name)).cast(_SPARK[kind])
         counts = df.select(label.alias("label")).where(F.col("label").isNotNull()).groupBy("label").count()
         return self._model({row[0]: row[1] for row in counts.collect()})
 
     def _fit_table(self, table: pa.Table) -> Any:
-        name = resolve(self._value("inputCol"), table.column_names, self._stage)
+        name = Columns.of(table, self._stage).resolve(self._value("inputCol"))
         labels = _labels(table[name], _table_kind(self._stage, table, name))
         counts = pc.value_counts(labels.drop_null())
         return self._model(
@@ -89,7 +88,7 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
 
         from mmlrs.engine import spark
 
-        [name] = self._inputs(df.columns, ignore_case=ignores_case(df))
+        [name] = self._inputs(df)
         kind = _spark_kind(self._stage, df, name)
         weights = self._weights(name, kind)
         label = F.col(spark.quoted(name)).cast(_SPARK[kind])
@@ -117,7 +116,7 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
         return joined.select("*", weight).drop(_CLASS, _WEIGHT)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        [name] = self._inputs(table.column_names, ignore_case=False)
+        [name] = self._inputs(table)
         kind = _table_kind(self._stage, table, name)
         weights = self._weights(name, kind)
         classes = pa.array(list(weights), _ARROW[kind])

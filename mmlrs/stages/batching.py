@@ -10,8 +10,7 @@ import pyarrow as pa
 from mmlrs._generated import stages as _generated
 from mmlrs.base import PythonTransformer
 from mmlrs.engine.batches import ArrivingBatches, FixedBatches, Flattened, TimedBatches, batch_schema, is_list
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import resolve_all
+from mmlrs.engine.columns import Columns
 from mmlrs.errors import SchemaMismatchError
 
 __all__ = [
@@ -99,14 +98,14 @@ class FlattenBatch(_generated.FlattenBatch):
     __doc__ = _generated.FlattenBatch.__doc__
     __module__ = "mmlrs.stages"
 
-    def _places(self, kinds: list[tuple[str, bool, str]], *, ignore_case: bool) -> tuple[int, ...]:
+    def _places(self, dataset: Any, kinds: list[tuple[str, bool, str]]) -> tuple[int, ...]:
         """Return where the columns to flatten are; `kinds` has each column's name, whether it is a list, and its type."""
         names = [name for name, _, _ in kinds]
         given = self.getCols()
         if given is None:
             places = [i for i, (_, listed, _) in enumerate(kinds) if listed]
         else:
-            chosen = dict.fromkeys(resolve_all(given, names, self._stage, ignore_case=ignore_case))
+            chosen = dict.fromkeys(Columns.of(dataset, self._stage).resolve_all(given))
             places = [names.index(name) for name in chosen]
         for name, listed, kind in (kinds[i] for i in places):
             if not listed:
@@ -123,7 +122,7 @@ class FlattenBatch(_generated.FlattenBatch):
         from mmlrs.engine.spark import mapped
 
         kinds = [(f.name, isinstance(f.dataType, ArrayType), f.dataType.simpleString()) for f in df.schema]
-        places = self._places(kinds, ignore_case=ignores_case(df))
+        places = self._places(df, kinds)
         _check_travels(self._stage, df)
         fields = [
             StructField(f.name, f.dataType.elementType, True, f.metadata) if i in places else f
@@ -133,5 +132,5 @@ class FlattenBatch(_generated.FlattenBatch):
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         kinds = [(f.name, is_list(f.type), str(f.type)) for f in table.schema]
-        work = Flattened(self._stage, self._places(kinds, ignore_case=False), "table")
+        work = Flattened(self._stage, self._places(table, kinds), "table")
         return pa.Table.from_batches(work(table.to_batches()), schema=work.schema(table.schema))

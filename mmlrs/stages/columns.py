@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
-from mmlrs.engine.datasets import ignores_case
 from mmlrs.engine.expr import Expr, Source, sources_of
 
 __all__ = ["DropColumns", "RenameColumn", "SelectColumns"]
@@ -30,11 +29,11 @@ class SelectColumns(_generated.SelectColumns):
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
-        names = self._inputs(df.columns, ignore_case=ignores_case(df))
+        names = self._inputs(df)
         return _with_rest(df, df.select(*[spark.quoted(name) for name in names]))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        return table.select(self._inputs(table.column_names, ignore_case=False))
+        return table.select(self._inputs(table))
 
 
 class DropColumns(_generated.DropColumns):
@@ -42,10 +41,10 @@ class DropColumns(_generated.DropColumns):
     __module__ = "mmlrs.stages"
 
     def _transform_spark(self, df: Any) -> Any:
-        return _with_rest(df, df.drop(*self._inputs(df.columns, ignore_case=ignores_case(df))))
+        return _with_rest(df, df.drop(*self._inputs(df)))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        return table.drop_columns(self._inputs(table.column_names, ignore_case=False))
+        return table.drop_columns(self._inputs(table))
 
 
 class RenameColumn(_generated.RenameColumn):
@@ -55,12 +54,12 @@ class RenameColumn(_generated.RenameColumn):
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
-        (old,), (new,) = self._inputs(df.columns, ignore_case=ignores_case(df)), self._columns("output")
+        (old,), (new,) = self._inputs(df), self._columns("output")
         lineage = {new if n == old else n: _renamed(e, old, new) for n, e in spark.lineage_of(df).items()}
         return spark.with_lineage(df.withColumnsRenamed({old: new}), lineage)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        (old,), (new,) = self._inputs(table.column_names, ignore_case=False), self._columns("output")
+        (old,), (new,) = self._inputs(table), self._columns("output")
         return table.rename_columns([new if n == old else n for n in table.column_names])
 
 

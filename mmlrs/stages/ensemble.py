@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,9 @@ import pyarrow.compute as pc
 
 from mmlrs._generated import stages as _generated
 from mmlrs.engine.batches import is_list
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import check_new, resolve_all
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.fields import is_vector_struct
 from mmlrs.engine.select import taken
-from mmlrs.engine.table import is_vector_struct
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 
 __all__ = ["EnsembleByKey"]
@@ -27,11 +26,11 @@ class EnsembleByKey(_generated.EnsembleByKey):
     __doc__ = _generated.EnsembleByKey.__doc__
     __module__ = "mmlrs.stages"
 
-    def _named(self, columns: list[str], *, ignore_case: bool) -> tuple[list[str], dict[str, str]]:
+    def _named(self, dataset: Any) -> tuple[list[str], dict[str, str]]:
         """Return the keys, and the column to average by the name of its average."""
         given = {name: self._value(name) for name in ("keys", "cols", "colNames")}
-        keys = resolve_all(given["keys"], columns, self._stage, ignore_case=ignore_case)
-        cols = resolve_all(given["cols"], columns, self._stage, ignore_case=ignore_case)
+        columns = Columns.of(dataset, self._stage)
+        keys, cols = columns.resolve_all(given["keys"]), columns.resolve_all(given["cols"])
         names = given["colNames"] or [f"mean({name})" for name in cols]
         if len(names) != len(cols):
             raise InvalidParamError(
@@ -39,9 +38,9 @@ class EnsembleByKey(_generated.EnsembleByKey):
             )
         if len(set(keys)) < len(keys):
             raise InvalidParamError(f"{self._stage}: param `keys` must name each column once")
-        taken = keys if self.getCollapseGroup() else columns
+        taken = keys if self.getCollapseGroup() else columns.names
         for i, name in enumerate(names):
-            check_new([name], [*taken, *names[:i]], self._stage, ignore_case=ignore_case)
+            replace(columns, names=[*taken, *names[:i]]).check_new([name])
         return keys, dict(zip(names, cols, strict=True))
 
     def _refuse(self, name: str, kind: object, reads: str) -> SchemaMismatchError:
@@ -56,7 +55,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
 
         from mmlrs.engine.spark import quoted, refuse_old_vectors
 
-        keys, cols = self._named(df.columns, ignore_case=ignores_case(df))
+        keys, cols = self._named(df)
         schema = {field.name: field for field in df.schema}
         for name in keys:
             if not _groups(schema[name].dataType):
@@ -130,7 +129,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
     # -- tables --------------------------------------------------------------------------------------------------------
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        keys, cols = self._named(table.column_names, ignore_case=False)
+        keys, cols = self._named(table)
         codes, first = self._grouped(table, keys)
         fields, columns = [], []
         for name, source in cols.items():

@@ -6,13 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmlrs._callables import name_of
 from mmlrs._generated import stages as _generated
-from mmlrs._params import shown
-from mmlrs.engine.datasets import ignores_case
+from mmlrs._messages import shown
 from mmlrs.engine.ddl import arrow_type
 from mmlrs.engine.table import batches_of
 from mmlrs.errors import DecodeError, ExecutionError, InvalidParamError, SchemaMismatchError
+from mmlrs.params.functions import name_of
 
 __all__ = ["Lambda", "UDFTransformer"]
 
@@ -111,7 +110,7 @@ class UDFTransformer(_generated.UDFTransformer):
 
         from mmlrs.engine import spark
 
-        columns = [F.col(spark.quoted(n)) for n in self._inputs(df.columns, ignore_case=ignores_case(df))]
+        columns = [F.col(spark.quoted(n)) for n in self._inputs(df)]
         function: Any = self.getUdf()
         if not _is_udf(function):
             try:
@@ -123,7 +122,7 @@ class UDFTransformer(_generated.UDFTransformer):
         return spark.with_lineage(df.select("*", made), spark.lineage_of(df))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        names = self._inputs(table.column_names, ignore_case=False)
+        names = self._inputs(table)
         function: Any = self.getUdf()
         kind = self._arrow_kind(function)
         words = ("column " if len(names) == 1 else "columns ") + ", ".join(f"`{name}`" for name in names)

@@ -7,7 +7,6 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
-from mmlrs.engine.datasets import ignores_case
 from mmlrs.errors import SchemaMismatchError
 
 __all__ = ["Cacher", "CheckpointData", "PartitionConsolidator", "Repartition", "StratifiedRepartition"]
@@ -69,7 +68,7 @@ class StratifiedRepartition(_generated.StratifiedRepartition):
 
         from mmlrs.engine import spark
 
-        [name] = self._inputs(df.columns, ignore_case=ignores_case(df))
+        [name] = self._inputs(df)
         kind = df.schema[name].dataType
         if not _sortable(kind):
             raise SchemaMismatchError(
@@ -86,7 +85,7 @@ class StratifiedRepartition(_generated.StratifiedRepartition):
         return numbered.repartitionById(parts, part).drop(_RANDOM, _PLACE)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        self._inputs(table.column_names, ignore_case=False)
+        self._inputs(table)
         return table
 
 

@@ -14,8 +14,7 @@ from mmlrs._generated import stages as _generated
 from mmlrs._sql import begins_as_query, check_statement
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.bridge import collect, through_spark
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import check_new
+from mmlrs.engine.columns import Columns
 from mmlrs.engine.select import filtered, taken
 from mmlrs.errors import InvalidParamError, LimitExceededError, SchemaMismatchError
 
@@ -41,7 +40,7 @@ class Explode(_generated.Explode):
 
         from mmlrs.engine import spark
 
-        [name] = self._inputs(df.columns, ignore_case=ignores_case(df))
+        [name] = self._inputs(df)
         kind = df.schema[name].dataType
         if not isinstance(kind, ArrayType):
             raise self._refuse(name, kind.simpleString())
@@ -49,7 +48,7 @@ class Explode(_generated.Explode):
         return df.select("*", explode(F.col(spark.quoted(name))).alias(self.getOutputCol()))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        [name] = self._inputs(table.column_names, ignore_case=False)
+        [name] = self._inputs(table)
         kind = table.schema.field(name).type
         if not is_list(kind):
             raise self._refuse(name, kind)
@@ -100,10 +99,10 @@ class PartitionSample(_generated.PartitionSample):
             raise InvalidParamError(f"{self._stage}: param `percent` must not be set together with `count`")
         return share, count
 
-    def _part_column(self, columns: list[str], *, ignore_case: bool) -> str:
+    def _part_column(self, dataset: Any) -> str:
         """Return the name of the column of part numbers, which must be a new one."""
         name: str = self.getNewColName()
-        check_new([name], columns, self._stage, ignore_case=ignore_case)
+        Columns.of(dataset, self._stage).check_new([name])
         return name
 
     def _transform_spark(self, df: Any) -> Any:
@@ -111,7 +110,7 @@ class PartitionSample(_generated.PartitionSample):
 
         random = F.rand(self.getSeed())
         if self.getMode() == "AssignToPartition":
-            name = self._part_column(df.columns, ignore_case=ignores_case(df))
+            name = self._part_column(df)
             return df.select("*", F.floor(random * self.getNumParts()).cast("int").alias(name))
         share, count = self._size()
         if self.getMode() == "Head":
@@ -124,7 +123,7 @@ class PartitionSample(_generated.PartitionSample):
     def _transform_table(self, table: pa.Table) -> pa.Table:
         random = np.random.default_rng(self.getSeed() % 2**64)
         if self.getMode() == "AssignToPartition":
-            name = self._part_column(table.column_names, ignore_case=False)
+            name = self._part_column(table)
             parts = random.integers(0, self.getNumParts(), table.num_rows, dtype=np.int32)
             return table.append_column(pa.field(name, pa.int32()), pa.array(parts))
         share, count = self._size()

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs._generated.testing import Identity
 from mmlrs._names import public
 from mmlrs.engine.expr import quoted
-from mmlrs.testing.checks import check_stage, checks_of, sample_stage
+from mmlrs.testing.checks import Report, Tags, check_stage, checks_of, sample_stage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 __all__ = [
+    "Identity",
+    "Report",
+    "Tags",
     "check_stage",
     "checks_of",
     "reversed_columns",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mmlrs._params import Params
+from mmlrs._pyspark import Params
 from mmlrs.errors import InvalidParamError
 
 __all__ = ["check_learner", "inside", "kind_of", "predictor", "refuse_foreign", "value_of"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
 
@@ -123,7 +123,8 @@ def class_labels(stage: Any, df: Any, name: str, output: str) -> tuple[Any, list
             raise no_label(stage, df, name) from None
         labels = indexer.getLevels()
     else:
-        kind = "double" if checked(df).schema[raw].dataType.typeName() in ("double", "float") else None
+        floating = checked(df).schema[raw].dataType.typeName() in ("double", "float")
+        kind: Literal["double"] | None = "double" if floating else None
         if kind == "double" and all(isinstance(v, int | float) for v in labels):
             labels = [float(v) for v in labels]
         indexer = ValueIndexerModel(inputCol=raw, outputCol=output, levels=labels, dataType=kind)

@@ -13,8 +13,8 @@ import pyarrow as pa
 from mmlrs._generated import train as _generated
 from mmlrs.base import Estimator, PythonModel
 from mmlrs.engine.bridge import added_by, through_spark, with_metadata
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import check_new, plain, resolve, resolve_all
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import plain
 from mmlrs.errors import DecodeError, InvalidParamError, MmlrsError, SchemaMismatchError
 from mmlrs.featurize import Featurize
 from mmlrs.stages import RenameColumn
@@ -106,7 +106,7 @@ class Trainer(Estimator):
     def _check_columns(self, df: Any) -> None:
         """Fail on what can be known of the columns before any work."""
         self._names(df)
-        check_added(self, self._learner(), df.columns, self._features_col(), ignore_case=ignores_case(df))
+        check_added(self._learner(), Columns.of(df, self._stage), self._features_col())
 
     def _prepare(self, df: Any, whole: Any = None) -> Prepared:
         """Fit what makes features and numbers of labels; the labels are those of `whole`, if given."""
@@ -168,13 +168,13 @@ class Trainer(Estimator):
 
     def _names(self, df: Any) -> tuple[str, list[str], dict[str, str]]:
         """Return the columns of labels, of inputs and of what the learner reads otherwise, as the DataFrame spells them."""
-        ignore_case = ignores_case(df)
-        label = resolve(self._value("labelCol"), df.columns, self._stage, ignore_case=ignore_case)
-        others = other_inputs(self, self._learner(), df.columns, ignore_case=ignore_case)
+        columns = Columns.of(df, self._stage)
+        label = columns.resolve(self._value("labelCol"))
+        others = other_inputs(self._learner(), columns)
         inputs = self._value("inputCols")
         if inputs is None:
             inputs = [name for name in df.columns if name not in (label, *others)]
-        inputs = resolve_all(inputs, df.columns, self._stage, ignore_case=ignore_case)
+        inputs = columns.resolve_all(inputs)
         if label in inputs:
             raise InvalidParamError(f"{self._stage}: param `inputCols` must not name the label, `{label}`")
         if not inputs:
@@ -188,11 +188,8 @@ class Trainer(Estimator):
         learners = leaves(self._learner())
         trees = bool(learners) and all(learner.hasParam("maxBins") for learner in learners)
         few = any(learner.hasParam("maxBins") or learner.hasParam("layers") for learner in learners)
-        made = Featurize(
-            outputCol=self._features_col(),
-            oneHotEncodeCategoricals=not trees,
-            unseenCategories=self._value("unseenCategories"),
-        )
+        made = Featurize().setOutputCol(self._features_col()).setOneHotEncodeCategoricals(not trees)
+        made.setUnseenCategories(self._value("unseenCategories"))
         number = self._value("numFeatures") or (_FEW_FEATURES if few else made.getNumFeatures())
         return made.setNumFeatures(number)
 
@@ -300,7 +297,7 @@ class _Trained(PythonModel):
     _kind: str
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        check_new(self._outputs().values(), table.column_names, self._stage)
+        Columns.of(table, self._stage).check_new(self._outputs().values())
         featurizer, model = self._value("featurizer"), self._value("model")
         if type(model).__module__.startswith("mmlrs."):
             made = model.transform(featurizer.transform(table))
@@ -312,7 +309,7 @@ class _Trained(PythonModel):
         from mmlrs.engine import spark
 
         featurizer, model = self._value("featurizer"), self._value("model")
-        check_new(self._outputs().values(), df.columns, self._stage, ignore_case=ignores_case(df))
+        Columns.of(df, self._stage).check_new(self._outputs().values())
         made = model.transform(featurizer.transform(df))
         lineage = spark.lineage_of(made)
         names = [name for name in made.columns if name != featurizer.getOutputCol()]

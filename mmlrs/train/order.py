@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.categories import LEVELS
+from mmlrs.engine.fields import attributes, is_vector_struct
 from mmlrs.engine.frames import refuse_aside
-from mmlrs.engine.table import attributes, is_vector_struct
 from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
 from mmlrs.train.scored import Scored
 

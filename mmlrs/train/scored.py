@@ -12,8 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mmlrs.engine.datasets import ignores_case
-from mmlrs.engine.expr import resolve
+from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 __all__ = ["METADATA", "Scored", "facts_of", "scored_columns"]
@@ -58,12 +57,11 @@ def scored_columns(stage: Any, dataset: Any, kind: str | None) -> Scored:
     `kind` is what the user asked for, or None for what the metadata tell.
     """
     facts = facts_of(dataset)
-    columns = dataset.column_names if isinstance(dataset, pa.Table) else dataset.columns
-    ignore_case = ignores_case(dataset)
+    columns = Columns.of(dataset, stage._stage)
 
     def named(param: str) -> str | None:
         value = stage._value(param)
-        return None if value is None else resolve(value, columns, stage._stage, ignore_case=ignore_case)
+        return None if value is None else columns.resolve(value)
 
     def marked(*roles: str) -> str | None:
         return _marked(stage, facts, kind, roles)

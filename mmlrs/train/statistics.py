@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -21,7 +21,12 @@ class Metric:
     """One metric: what it belongs to, its column, which of two values is the better one, and whether it needs scores."""
 
     def __init__(
-        self, kind: str, column: str, *, larger_is_better: bool = True, of_scores: bool = False
+        self,
+        kind: Literal["classification", "regression"],
+        column: str,
+        *,
+        larger_is_better: bool = True,
+        of_scores: bool = False,
     ) -> None:
         self.kind = kind
         self.column = column

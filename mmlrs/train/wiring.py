@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmlrs.engine.expr import folded, plain, resolve_all
-from mmlrs.errors import InvalidParamError, SchemaMismatchError
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import plain
+from mmlrs.errors import InvalidParamError
 from mmlrs.train.kinds import inside, predictor, value_of
 
 __all__ = [
@@ -83,19 +84,16 @@ def outputs_of(learner: Any) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def check_added(stage: Any, learner: Any, columns: list[str], features: str, *, ignore_case: bool) -> None:
+def check_added(learner: Any, columns: Columns, features: str) -> None:
     """Fail on columns that would be added and are there already."""
-    taken = {folded(name, ignore_case): name for name in columns}
     for name in outputs_of(learner):
-        if folded(name, ignore_case) in taken:
-            raise SchemaMismatchError(
-                f"{stage._stage}: column `{taken[folded(name, ignore_case)]}`: exists already, and the {type(learner).__name__} writes "
-                "one of that name; rename or drop it first"
+        if (taken := columns.get(name)) is not None:
+            raise columns.taken(
+                taken, f", and the {type(learner).__name__} writes one of that name; rename or drop it first"
             )
-    if folded(features, ignore_case) in taken:
-        raise SchemaMismatchError(
-            f"{stage._stage}: column `{taken[folded(features, ignore_case)]}`: exists already; name another one in `featuresCol`, where "
-            "the features are during training"
+    if (taken := columns.get(features)) is not None:
+        raise columns.taken(
+            taken, "; name another one in `featuresCol`, where the features are during training"
         )
 
 
@@ -112,11 +110,11 @@ def other_names(learner: Any) -> list[tuple[str, str]]:
     return found
 
 
-def other_inputs(stage: Any, learner: Any, columns: list[str], *, ignore_case: bool) -> list[str]:
+def other_inputs(learner: Any, columns: Columns) -> list[str]:
     """Return the columns that a learner reads beside features and label: weights, folds and the like."""
-    known = {folded(name, ignore_case) for name in columns}
-    found = [v for name, v in other_names(learner) if name in _OTHERS or folded(v, ignore_case) in known]
-    return list(dict.fromkeys(resolve_all(found, columns, stage._stage, ignore_case=ignore_case)))
+    named = other_names(learner)
+    read = [value for name, value in named if name in _OTHERS or columns.get(value) is not None]
+    return list(dict.fromkeys(columns.resolve_all(read)))
 
 
 def wired(stage: Any, learner: Any, wires: Wires) -> Any:

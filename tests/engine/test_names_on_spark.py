@@ -107,7 +107,7 @@ def test_a_pipeline_a_missing_folder_and_one_that_is_there_are_told(spark, tmp_p
         UnrollImage.load(f"{tmp_path}/pipeline")
     with pytest.raises(IoError, match="nothing/metadata: cannot be read: PATH_NOT_FOUND"):
         UnrollImage.load(f"{tmp_path}/nothing")
-    with pytest.raises(IoError, match=r"pipeline: exists already; use write\(\).overwrite\(\)"):
+    with pytest.raises(IoError, match=r"pipeline: already exists; use write\(\).overwrite\(\)"):
         UnrollImage().save(f"{tmp_path}/pipeline")
 
 

@@ -180,7 +180,7 @@ def test_a_folder_that_holds_something_is_replaced_only_when_asked(tmp_path, no_
     path = tmp_path / "stage"
     path.mkdir()
     SelectColumns(cols=["a"]).save(path)
-    with pytest.raises(IoError, match=rf"{path}: exists already; use write\(\)\.overwrite\(\)"):
+    with pytest.raises(IoError, match=rf"{path}: already exists; use write\(\)\.overwrite\(\)"):
         SelectColumns(cols=["b"]).save(f"{path}/")
     link = tmp_path / "link"
     link.symlink_to(path)
@@ -212,7 +212,7 @@ def test_on_spark_a_save_is_whole_or_nothing(way, spark, tmp_path, monkeypatch):
         with pytest.raises(IoError, match=rf"{path}: the Timer cannot be saved: No space left on device; "):
             nested("new").write().overwrite().save(path)
     assert Timer.load(path).getStage().getInputCols() == ["old"]
-    with pytest.raises(IoError, match="exists already"):
+    with pytest.raises(IoError, match="already exists"):
         nested("new").save(path)
     SelectColumns(cols=["new"]).write().overwrite().save(path)
     assert SelectColumns.load(path).getCols() == ["new"]

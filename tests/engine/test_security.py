@@ -84,7 +84,7 @@ def saved_udf(path: Path, name: str) -> Path:
         f"{__name__}:double",
         "mmlrs.models:_fetch",
         "mmlrs.writers:write_images",
-        "mmlrs._callables:loaded_function",
+        "mmlrs.params.functions:_unpickled",
         "mmlrs.testing:worker_counters",
         "mmlrs.base:json.loads",
     ],

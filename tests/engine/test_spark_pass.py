@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mmlrs import _native
+import mmlrs
 from mmlrs.engine.spark import lineage_of
 from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage
 from mmlrs.onnx import ONNXModel
@@ -439,14 +439,7 @@ def test_two_networks_over_one_decoded_column_share_the_decoding(df, counted):
     assert counted()["image_decodes"] == PICTURES
 
 
-def test_a_stage_at_the_end_of_a_long_chain_is_planned_alone(spark, monkeypatch):
-    plan, nodes = _native.Program, []
-
-    def counted_plan(text):
-        nodes.append(len(json.loads(text)["nodes"]))
-        return plan(text)
-
-    monkeypatch.setattr(_native, "Program", counted_plan)
+def test_a_stage_at_the_end_of_a_long_chain_is_planned_alone(spark):
     model = networks.network(
         [networks.node("Add", ["x", "one"], ["y"])],
         [networks.value("x", ["N", 1])],
@@ -454,10 +447,39 @@ def test_a_stage_at_the_end_of_a_long_chain_is_planned_alone(spark, monkeypatch)
         {"one": np.ones((1, 1), np.float32)},
     )
     df = spark.range(1).selectExpr("double(id) AS x0")
+    before = mmlrs.counters()
     for i in range(30):
         df = ONNXModel(model=model, inputCol=f"x{i}", outputCol=f"x{i + 1}").transform(df)
-    assert set(nodes) == {1}
+    after = mmlrs.counters()
+    assert [after[name] - before[name] for name in ("stage_builds", "plans")] == [30, 30]
     assert df.select("x30").first().x30 == [30.0]
+
+
+def test_a_worker_builds_and_plans_each_stage_once_for_all_batches(spark, df, counted):
+    key = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(key)
+    spark.conf.set(key, 1)
+    try:
+        run(
+            ImageFeaturizer(inputCol="small", outputCol="f")
+            .transform(small().transform(df))
+            .select("f")
+            .coalesce(1)
+        )
+    finally:
+        spark.conf.set(key, before)
+    done = counted()
+    assert done["model_rows"] == done["program_runs"] == PICTURES
+    assert (done["stage_builds"], done["plans"]) == (2, 2)
+
+
+def test_a_stage_is_built_and_planned_once_for_datasets_of_one_schema(df):
+    featurizer = ImageFeaturizer(inputCol="content", outputCol="f")
+    before = mmlrs.counters()
+    for _ in range(3):
+        featurizer.transform(df)
+    after = mmlrs.counters()
+    assert [after[name] - before[name] for name in ("stage_builds", "plans")] == [1, 1]
 
 
 # -- the warning about image columns ----------------------------------------------------------------------------------
@@ -471,7 +493,7 @@ def parquet(spark, df, tmp_path):
 
 @pytest.fixture
 def fresh_warnings(monkeypatch):
-    monkeypatch.setattr("mmlrs.base._warned", set())
+    monkeypatch.setattr("mmlrs._warnings._warned", set())
 
 
 COLUMNAR = "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled"

@@ -31,7 +31,7 @@ from mmlrs.image import (
 from mmlrs.onnx import ONNXModel
 from mmlrs.stages import DropColumns, RenameColumn, SelectColumns
 from mmlrs.testing import sample_model, sample_stage
-from mmlrs.testing.checks import _NEEDS_SPARK, assert_same, run_stage
+from mmlrs.testing.checks import assert_same, run_stage
 
 IMAGES = [jpeg(colour(40 + 5 * i, 60 - 3 * i)) for i in range(4)] + [png(colour(20, 30))]
 NUMBERS = [[float(i), 0.5, -1.0, 2.0 * i] for i in range(5)]
@@ -306,10 +306,10 @@ import pyarrow.parquet as pq
 import importlib
 from mmlrs.base import stage_specs
 from mmlrs.testing import check_stage, sample_stage
-from mmlrs.testing.checks import _NEEDS_SPARK, assert_same, run_stage
+from mmlrs.testing.checks import assert_same, run_stage
 
 folder = sys.argv[1]
-names = [name for name in stage_specs() if name not in _NEEDS_SPARK]
+names = [name for name, spec in stage_specs().items() if "requires_spark" not in spec["tags"]]
 for name in names:
     spec = stage_specs()[name]
     cls = getattr(importlib.import_module(f"mmlrs.{spec['module']}"), name)
@@ -328,7 +328,7 @@ print(json.dumps(names))
 """
 
 
-WITHOUT_SPARK = [name for name in stage_specs() if name not in _NEEDS_SPARK]
+WITHOUT_SPARK = [name for name, spec in stage_specs().items() if "requires_spark" not in spec["tags"]]
 
 
 @pytest.fixture(scope="module")

@@ -150,7 +150,7 @@ def test_columns_are_replaced_in_their_place_or_added():
         "c": ["x", "y"],
         "b2": [2, 2],
     }
-    with pytest.raises(SchemaMismatchError, match="column `c`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="column `c` already exists"):
         model.setOutputCols(["a", "c"]).transform(table)
 
 

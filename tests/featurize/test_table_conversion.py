@@ -132,7 +132,7 @@ def test_columns_are_converted_in_their_place_or_beside_it():
     table = pa.table({"a": ["1"], "b": ["2"], "c": ["3"]})
     made = DataConversion(cols=["b", "a"], convertTo="long", outputCols=["b", "a_long"]).transform(table)
     assert made.to_pydict() == {"a": ["1"], "b": [2], "c": ["3"], "a_long": [1]}
-    with pytest.raises(SchemaMismatchError, match="column `c`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="column `c` already exists"):
         DataConversion(cols=["b"], convertTo="long", outputCols=["c"]).transform(table)
 
 

@@ -150,9 +150,10 @@ def test_the_summary_does_not_depend_on_how_the_rows_are_split():
     values = SummarizeData(inputCols=["x", "s"])._params_json()
 
     def fitted(*parts: pa.Table) -> dict:
-        whole = _native.Fit("SummarizeData", "u", values, table.schema)
+        stage = _native.Stage("SummarizeData", "u", values)
+        whole = stage.fit(table.schema)
         for part in parts:
-            one = _native.Fit("SummarizeData", "u", values, table.schema)
+            one = stage.fit(table.schema)
             for batch in part.to_batches():
                 one.update(batch, 1)
             whole.merge(one.state())

@@ -11,7 +11,6 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs.base import NativeTransformer, stage_class, stage_specs
 from mmlrs.testing import sample_stage
-from mmlrs.testing.checks import _NEEDS_SPARK
 
 #: These write files or wait.
 _NOT_HERE = {"CheckpointData", "TimeIntervalMiniBatchTransformer"}
@@ -19,33 +18,28 @@ _NOT_HERE = {"CheckpointData", "TimeIntervalMiniBatchTransformer"}
 
 @lru_cache
 def stages() -> list[tuple[Any, pa.Table]]:
-    names = [name for name in stage_specs() if name not in _NEEDS_SPARK and name not in _NOT_HERE]
-    return [sample_stage(stage_class(name)) for name in names]
+    without_spark = [name for name, spec in stage_specs().items() if "requires_spark" not in spec["tags"]]
+    return [sample_stage(stage_class(name)) for name in without_spark if name not in _NOT_HERE]
 
 
 @lru_cache
 def programs() -> list[tuple[dict[str, Any], pa.RecordBatch]]:
-    """Programs of one native stage, and what they read."""
+    """Programs of one native stage, its params as a map and not yet as text, and what they read."""
     made = []
     for stage, _ in stages():
         if not isinstance(stage, NativeTransformer):
             continue
         params, batch = _native.sample(stage._stage)
-        columns = _native.stage_inputs(stage._stage, "s", params)
+        native = _native.Stage(stage._stage, "s", params)
+        columns = native.inputs()
+        batch = batch.select(columns)
+        plan = native.plan(batch.schema)
         node = {
             "stage": stage._stage,
             "uid": "s",
-            "params": json.loads(params),
+            "params": json.loads(plan.params),
             "inputs": {name: {"source": i} for i, name in enumerate(columns)},
         }
-        batch = batch.select(columns)
-        program = {"sources": len(columns), "nodes": [node], "outputs": [{"node": 0, "what": "valid"}]}
-        node["params"] |= json.loads(_native.Program(json.dumps(program)).bound_params(batch.schema))
-        program["outputs"] += [{"node": 0, "column": name} for name in _made(program, batch)]
-        made.append((program, batch))
+        outputs = [{"mask": 0}, *({"column": [0, name]} for name in plan.schema.names)]
+        made.append(({"sources": len(columns), "nodes": [node], "outputs": outputs}, batch))
     return made
-
-
-def _made(program: dict[str, Any], batch: pa.RecordBatch) -> list[str]:
-    announced: pa.Schema = _native.Program(json.dumps(program)).announce(batch.schema)
-    return list(announced.names)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import resource
 import struct
 import zlib
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
-from pictures import colour, file, gray, jpeg, most_different, pixels_of, png, table, transformed
-from PIL import Image, ImageOps
+from pictures import colour, file, jpeg, png, table, transformed
+from PIL import Image
 
 from mmlrs.errors import ColumnNotFoundError, DecodeError, LimitExceededError, MmlrsError, SchemaMismatchError
 from mmlrs.image import (
@@ -26,7 +23,11 @@ from mmlrs.image import (
 )
 
 JPEG = jpeg(colour(120, 160))
+
 PNG = png(colour(120, 160))
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60)
+
 PICTURE = Image.fromarray(np.ascontiguousarray(colour(120, 160)[..., ::-1]))
 
 
@@ -71,7 +72,7 @@ BAD = {
     ),
     "avif": (b"\0\0\0\x1cftypavif\0\0\0\0", DecodeError, "AVIF image: this format is not decoded"),
     "heic": (
-        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(60),
+        HEIC,
         DecodeError,
         "HEIC image: this format is not decoded",
     ),
@@ -289,9 +290,9 @@ def test_a_column_of_another_type_is_named_with_what_is_expected(stage, values):
 
 
 def test_an_output_column_that_exists_is_named(stage):
-    with pytest.raises(SchemaMismatchError, match="column `out`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="column `out` already exists"):
         stage.transform(table(JPEG, out=[1]))
-    with pytest.raises(SchemaMismatchError, match="column `why`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="column `why` already exists"):
         stage.setErrorCol("why").transform(table(JPEG, why=[1]))
 
 
@@ -334,402 +335,6 @@ def test_an_image_struct_that_holds_no_image_is_a_bad_row(stage, image, cause):
     assert cause in str(caught.value)
     kept = stage.setHandleInvalid("keep").transform(data)
     assert kept["out"].is_valid().to_pylist() == [True, False]
-
-
-# -- rare kinds of files ----------------------------------------------------------------------------------------------
-
-
-def bgr(picture: Image.Image) -> np.ndarray:
-    return np.asarray(picture.convert("RGB"))[..., ::-1]
-
-
-@pytest.mark.parametrize("options", [{"quality": 100, "subsampling": 0}, {"quality": 90}])
-def test_a_cmyk_jpeg_has_the_right_colours(options):
-    encoded = file(PICTURE.convert("CMYK"), "JPEG", **options)
-    made = transformed(ImageTransformer(), encoded)
-    with Image.open(io.BytesIO(encoded)) as opened:
-        assert opened.mode == "CMYK"
-        assert most_different(made, bgr(opened)) <= 2
-    assert np.abs(made.astype(int) - bgr(PICTURE)).mean() < 6
-
-
-def test_a_cmyk_jpeg_has_the_right_colours_in_a_tensor_too():
-    encoded = file(PICTURE.convert("CMYK"), "JPEG", quality=95)
-    (made,) = decode_to_tensor([encoded], height=120, width=160, means=(0, 0, 0), stds=(1, 1, 1), scale=1.0)
-    assert np.abs(made[::-1].transpose(1, 2, 0) - transformed(ImageTransformer(), encoded)).max() < 1
-
-
-def test_of_16_bits_the_high_ones_stay_as_in_opencv():
-    values = (np.arange(120 * 160 * 3, dtype=np.uint32).reshape(120, 160, 3) * 7919 % 65536).astype(np.uint16)
-    for pixels, flag in ((values, cv2.IMREAD_COLOR), (values[..., 0], cv2.IMREAD_GRAYSCALE)):
-        made = transformed(ImageTransformer(), png(pixels))
-        assert np.array_equal(made, pixels >> 8)
-        assert np.array_equal(made, cv2.imdecode(np.frombuffer(png(pixels), np.uint8), flag))
-
-
-@pytest.mark.parametrize("colours", [2, 16, 256])
-@pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP"])
-def test_a_palette_is_expanded(colours, kind):
-    picture = PICTURE.quantize(colours)
-    assert picture.mode == "P"
-    assert np.array_equal(transformed(ImageTransformer(), file(picture, kind)), bgr(picture))
-
-
-def test_a_picture_of_one_bit_is_gray():
-    picture = PICTURE.convert("1")
-    made = transformed(ImageTransformer(), file(picture, "PNG"))
-    assert np.array_equal(made, np.asarray(picture) * np.uint8(255))
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG"])
-def test_a_gray_picture_stays_one_channel_unless_colour_is_asked_for(kind):
-    encoded = file(Image.fromarray(gray()), kind)
-    made = transformed(ImageTransformer(), encoded)
-    assert made.ndim == 2
-    assert np.array_equal(
-        transformed(ImageTransformer(autoConvertToColor=True), encoded), np.stack([made] * 3, axis=-1)
-    )
-
-
-def over_white(values: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    share = alpha.astype(float) / 255
-    return values * share + 255 * (1 - share)
-
-
-def with_alpha(mode: str) -> tuple[Image.Image, np.ndarray, np.ndarray]:
-    """A picture with alpha, its values in OpenCV's order, and its alpha."""
-    alpha = np.tile(np.linspace(0, 255, 160).astype(np.uint8), (120, 1))
-    picture = PICTURE.convert("RGB" if mode == "RGBA" else "L")
-    values = np.asarray(picture)
-    picture.putalpha(Image.fromarray(alpha))
-    assert picture.mode == mode
-    return picture, values[..., ::-1] if mode == "RGBA" else values, alpha
-
-
-@pytest.mark.parametrize(("mode", "kind"), [("RGBA", "PNG"), ("RGBA", "TIFF"), ("LA", "PNG")])
-def test_alpha_is_dropped_composited_or_kept(mode, kind):
-    picture, values, alpha = with_alpha(mode)
-    encoded = file(picture, kind)
-    assert np.array_equal(transformed(ImageTransformer(), encoded), values)
-    composite = transformed(ImageTransformer(alpha="composite"), encoded)
-    expected = over_white(values, alpha if mode == "LA" else alpha[..., None])
-    assert composite.shape == values.shape
-    assert np.abs(composite - expected).max() <= 0.51
-    colours = values if mode == "RGBA" else np.stack([values] * 3, axis=-1)
-    assert np.array_equal(transformed(ImageTransformer(alpha="keep"), encoded), np.dstack([colours, alpha]))
-
-
-def test_alpha_of_16_bits_is_kept():
-    _, values, alpha = with_alpha("RGBA")
-    wide = (np.dstack([values, alpha]).astype(np.uint16) << 8) + 77
-    assert np.array_equal(transformed(ImageTransformer(alpha="keep"), png(wide)), np.dstack([values, alpha]))
-
-
-def test_a_palette_with_a_transparent_colour_has_an_alpha_channel():
-    picture = PICTURE.quantize(16)
-    made = transformed(ImageTransformer(alpha="keep"), file(picture, "PNG", transparency=3))
-    assert np.array_equal(made[..., 3] == 0, np.asarray(picture) == 3)
-
-
-def test_a_lossless_webp_equals_its_picture():
-    assert np.array_equal(transformed(ImageTransformer(), file(PICTURE, "WEBP", lossless=True)), bgr(PICTURE))
-    picture, values, alpha = with_alpha("RGBA")
-    encoded = file(picture, "WEBP", lossless=True, exact=True)
-    assert np.array_equal(transformed(ImageTransformer(alpha="keep"), encoded), np.dstack([values, alpha]))
-
-
-@pytest.mark.parametrize(
-    ("kind", "options"),
-    [
-        ("BMP", {}),
-        ("TIFF", {}),
-        ("TIFF", {"compression": "tiff_lzw"}),
-        ("TIFF", {"compression": "tiff_deflate"}),
-        ("PPM", {}),
-        ("QOI", {}),
-        ("ICO", {"sizes": [(160, 120)], "bitmap_format": "bmp"}),
-        ("PNG", {"compress_level": 0}),
-    ],
-)
-def test_a_lossless_file_of_another_kind_equals_its_picture(kind, options):
-    assert np.array_equal(transformed(ImageTransformer(), file(PICTURE, kind, **options)), bgr(PICTURE))
-
-
-def test_a_gif_is_its_first_frame():
-    frames = [PICTURE.quantize(16), PICTURE.rotate(180).quantize(16)]
-    encoded = file(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert np.array_equal(transformed(ImageTransformer(), encoded), bgr(frames[0]))
-
-
-def test_a_progressive_jpeg_equals_opencvs():
-    encoded = file(PICTURE, "JPEG", progressive=True)
-    expected = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    assert np.array_equal(transformed(ImageTransformer(), encoded), expected)
-
-
-def test_bytes_behind_the_end_of_a_jpeg_do_no_harm():
-    assert np.array_equal(
-        transformed(ImageTransformer(), JPEG + bytes(100)), transformed(ImageTransformer(), JPEG)
-    )
-
-
-# -- kinds of TIFF -----------------------------------------------------------------------------------------------------
-
-
-def tiff(
-    pixels: np.ndarray, sample_format: int, *, photometric: int = 1, **more: tuple[int, list[int]]
-) -> bytes:
-    """An uncompressed TIFF of one strip, whatever the type of the samples; `more` are tags as (type, values)."""
-    data = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
-    height, width = pixels.shape[:2]
-    tags = {
-        256: (4, [width]), 257: (4, [height]), 258: (3, [pixels.dtype.itemsize * 8]), 259: (3, [1]), 262: (3, [photometric]),
-        273: (4, [8]), 277: (3, [1 if pixels.ndim == 2 else pixels.shape[2]]), 278: (4, [height]), 279: (4, [len(data)]),
-        339: (3, [sample_format]),
-    }  # fmt: skip
-    tags |= {int(name[1:]): value for name, value in more.items()}
-    entries = b"".join(
-        struct.pack("<HHI", tag, kind, len(values))
-        + struct.pack("<I" if kind == 4 else "<HH", *values, *[0] * (kind == 3))
-        for tag, (kind, values) in sorted(tags.items())
-    )
-    return (
-        struct.pack("<2sHI", b"II", 42, 8 + len(data))
-        + data
-        + struct.pack("<H", len(tags))
-        + entries
-        + bytes(4)
-    )
-
-
-def pillow(encoded: bytes) -> np.ndarray:
-    """What Pillow reads, gray where it is gray, else B, G, R."""
-    with Image.open(io.BytesIO(encoded)) as opened:
-        if opened.mode in ("1", "L", "LA", "I", "F", "I;16"):
-            return np.asarray(opened.convert("L"))
-        return bgr(opened)
-
-
-GRAY = Image.fromarray(gray(45, 67))
-BILEVEL = GRAY.convert("1")
-TIFFS = {
-    "palette of 256": (file(PICTURE.quantize(256), "TIFF"), 0),
-    "palette of 16": (file(PICTURE.quantize(16), "TIFF"), 0),
-    "palette, LZW": (file(PICTURE.quantize(256), "TIFF", compression="tiff_lzw"), 0),
-    "YCbCr": (file(PICTURE.convert("YCbCr"), "TIFF"), 1),
-    "YCbCr as JPEG": (file(PICTURE.convert("YCbCr"), "TIFF", compression="jpeg", quality=95), 6),
-    "RGB as JPEG": (file(PICTURE, "TIFF", compression="jpeg", quality=95), 6),
-    "CMYK": (file(PICTURE.convert("CMYK"), "TIFF"), 1),
-    "bilevel": (file(BILEVEL, "TIFF"), 0),
-    "group 3": (file(BILEVEL, "TIFF", compression="group3"), 0),
-    "group 3, two-dimensional": (file(BILEVEL, "TIFF", compression="group3", tiffinfo={292: 1}), 0),
-    "group 3, filled lines": (file(BILEVEL, "TIFF", compression="group3", tiffinfo={292: 4}), 0),
-    "group 3, bits reversed": (file(BILEVEL, "TIFF", compression="group3", tiffinfo={266: 2}), 0),
-    "group 3, several strips": (file(BILEVEL, "TIFF", compression="group3", tiffinfo={278: 7}), 0),
-    "runs without ends of lines": (file(BILEVEL, "TIFF", compression="tiff_ccitt"), 0),
-    "group 4": (file(BILEVEL, "TIFF", compression="group4"), 0),
-    "group 4, bits reversed": (file(BILEVEL, "TIFF", compression="group4", tiffinfo={266: 2}), 0),
-    "zstd": (file(PICTURE, "TIFF", compression="zstd"), 0),
-    "BigTIFF": (file(PICTURE, "TIFF", big_tiff=True), 0),
-    "BigTIFF, palette": (file(PICTURE.quantize(256), "TIFF", big_tiff=True), 0),
-    "white is zero": (tiff(gray(9, 8), 1, photometric=0), 0),
-    "signed 8": (tiff(gray(9, 8).view(np.int8), 2), 0),
-    "signed 16": (tiff(gray(9, 8).astype(np.int16) * 3 - 200, 2), 0),
-    "signed 32": (tiff(gray(9, 8).astype(np.int32) * 3 - 200, 2), 0),
-    "float": (tiff(gray(9, 8).astype(np.float32) * 1.7 - 50.3, 3), 0),
-}
-
-
-@pytest.mark.parametrize("name", TIFFS)
-def test_a_tiff_of_any_kind_equals_what_pillow_reads(name):
-    encoded, tolerance = TIFFS[name]
-    made, expected = transformed(ImageTransformer(), encoded), pillow(encoded)
-    assert made.shape == expected.shape
-    assert most_different(made, expected) <= tolerance
-
-
-def test_of_a_tiff_of_16_bits_the_high_ones_stay():
-    values = (np.arange(12 * 16, dtype=np.uint32).reshape(12, 16) * 7919 % 65536).astype(np.uint16)
-    made = transformed(ImageTransformer(), tiff(values, 1))
-    assert np.array_equal(made, values >> 8)
-    assert np.array_equal(made, cv2.imdecode(np.frombuffer(tiff(values, 1), np.uint8), cv2.IMREAD_GRAYSCALE))
-
-
-def test_a_float_that_is_no_number_is_black():
-    values = np.float32([[np.nan, -np.inf, np.inf, 0.5, 254.9]])
-    assert transformed(ImageTransformer(), tiff(values, 3)).tolist() == [[0, 0, 255, 0, 254]]
-
-
-def test_gray_with_alpha_and_premultiplied_alpha_in_a_tiff():
-    picture, values, alpha = with_alpha("LA")
-    encoded = file(picture, "TIFF")
-    assert np.array_equal(transformed(ImageTransformer(), encoded), values)
-    kept = transformed(ImageTransformer(alpha="keep"), encoded)
-    assert np.array_equal(kept, np.dstack([values] * 3 + [alpha]))
-    half = np.array([[[100, 50, 0, 128]]], np.uint8)
-    encoded = tiff(half, 1, photometric=2, t338=(3, [1]))
-    assert np.array_equal(transformed(ImageTransformer(), encoded), pillow(encoded))
-    assert transformed(ImageTransformer(), encoded).tolist() == [[[0, 99, 199]]]
-
-
-@pytest.mark.parametrize("name", TIFFS)
-def test_a_damaged_tiff_is_a_bad_row_or_a_picture(name):
-    encoded = TIFFS[name][0]
-    rng = np.random.default_rng(5)
-    files = [encoded[:n] for n in rng.integers(0, len(encoded), 12)]
-    for _ in range(24):
-        damaged = bytearray(encoded)
-        for place in rng.integers(0, len(encoded), 3):
-            damaged[place] = rng.integers(0, 256)
-        files.append(bytes(damaged))
-    stage = ImageTransformer(outputCol="out", handleInvalid="keep", errorCol="why", maxPixels=1_000_000)
-    made = stage.transform(table(*files))
-    assert made["out"].is_valid().to_pylist() == made["why"].is_null().to_pylist()
-    assert made["out"].null_count > 0
-
-
-# -- formats that are not decoded --------------------------------------------------------------------------------------
-
-
-def test_the_reason_counts_by_the_name_of_the_format():
-    jpeg_ls = b"\xff\xd8\xff\xf7\0\x0b\x08\0\x10\0\x10\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\0\0\0"
-    files = {
-        "HEIC image": BAD["heic"][0],
-        "AVIF image": file(PICTURE, "AVIF"),
-        "JPEG 2000 image": file(PICTURE, "JPEG2000"),
-        "JPEG XL image": b"\xff\x0a" + bytes(40),
-        "JPEG-LS image": jpeg_ls,
-        "PSD image": b"8BPS\0\1" + bytes(40),
-        "SVG image": b"<?xml version='1.0'?><svg/>",
-        "not an image": b"<!DOCTYPE html><html></html>",
-        "value is null": None,
-    }
-    stage = ImageTransformer(outputCol="out", handleInvalid="keep", errorCol="why")
-    reasons = stage.transform(table(*files.values()))["why"].to_pylist()
-    assert [reason.split(":")[0] for reason in reasons] == list(files)
-    assert all(
-        "convert it" in reason or "render it" in reason or "export it" in reason for reason in reasons[:7]
-    )
-    assert "a web page (HTML)" in reasons[7]
-
-
-@pytest.mark.parametrize("options", [{}, {"compression": "tga_rle"}])
-def test_a_tga_is_read_with_and_without_its_signature(options):
-    encoded = file(PICTURE, "TGA", **options)
-    for data in (encoded, encoded.removesuffix(b"\0" * 8 + b"TRUEVISION-XFILE.\0")):
-        assert np.array_equal(transformed(ImageTransformer(), data), bgr(PICTURE))
-
-
-# -- orientation ------------------------------------------------------------------------------------------------------
-
-
-def oriented(orientation: int, kind: str) -> tuple[bytes, np.ndarray]:
-    """A file with an EXIF orientation, and the picture as Pillow turns it upright."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    encoded = file(PICTURE, kind, exif=exif)
-    with Image.open(io.BytesIO(encoded)) as opened:
-        return encoded, bgr(ImageOps.exif_transpose(opened))
-
-
-def exif(value: int, *, kind: int = 3, count: int = 1, order: str = "<", tag: int = 0x0112) -> bytes:
-    """An EXIF block of one entry whose values, where they have no room in it, lie behind it."""
-    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8)
-    values = struct.pack(f"{order}{count}{ {1: 'B', 3: 'H', 4: 'I'}[kind] }", *[value] + [1] * (count - 1))
-    entry = struct.pack(f"{order}HHHI", 1, tag, kind, count)
-    inline = values.ljust(4, b"\0") if len(values) <= 4 else struct.pack(f"{order}I", 26)
-    return b"Exif\0\0" + head + entry + inline + bytes(4) + (values if len(values) > 4 else b"")
-
-
-def app1(*blocks: bytes) -> bytes:
-    """The JPEG with these blocks in front."""
-    plain = file(PICTURE, "JPEG")
-    return plain[:2] + b"".join(b"\xff\xe1" + struct.pack(">H", len(b) + 2) + b for b in blocks) + plain[2:]
-
-
-XMP = b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>'
-
-
-@pytest.mark.parametrize(
-    "encoded",
-    {
-        "short": app1(exif(6)),
-        "big-endian": app1(exif(6, order=">")),
-        "long": app1(exif(6, kind=4)),
-        "long, big-endian": app1(exif(6, kind=4, order=">")),
-        "count 2": app1(exif(6, count=2)),
-        "longs, count 2": app1(exif(6, kind=4, count=2, order=">")),
-        "first of two blocks": app1(exif(6), exif(1)),
-        "first of two, the second without": app1(exif(6), exif(9, tag=0x0100)),
-        "behind an XMP packet": app1(XMP % 1, exif(6)),
-        "only in XMP": app1(XMP % 6),
-    }.items(),
-    ids=lambda item: item[0],
-)
-def test_an_orientation_is_applied_however_it_is_written(encoded):
-    data = encoded[1]
-    warned = pytest.warns(match="too many entries") if "count 2" in encoded[0] else contextlib.nullcontext()
-    with warned, Image.open(io.BytesIO(data)) as opened:
-        upright = bgr(ImageOps.exif_transpose(opened))
-    assert upright.shape == (160, 120, 3)
-    assert np.array_equal(transformed(ImageTransformer(), data), upright)
-
-
-@pytest.mark.parametrize("kind", ["WEBP", "TIFF"])
-def test_webp_and_tiff_are_turned_upright(kind):
-    block = Image.Exif()
-    block[0x0112] = 6
-    encoded = file(PICTURE, kind, exif=block, lossless=True)
-    upright = np.rot90(bgr(PICTURE), -1)
-    assert np.array_equal(transformed(ImageTransformer(), encoded), upright)
-    assert np.array_equal(transformed(ImageTransformer(applyExifOrientation=False), encoded), bgr(PICTURE))
-
-
-def test_a_png_says_its_orientation_before_or_behind_its_pixels():
-    plain = file(PICTURE, "PNG")
-    block = exif(6)[6:]
-    chunk = struct.pack(">I", len(block)) + b"eXIf" + block + struct.pack(">I", zlib.crc32(b"eXIf" + block))
-    for place in (33, len(plain) - 12):
-        encoded = plain[:place] + chunk + plain[place:]
-        assert np.array_equal(transformed(ImageTransformer(), encoded), np.rot90(bgr(PICTURE), -1))
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_a_picture_is_turned_upright(orientation, kind):
-    encoded, upright = oriented(orientation, kind)
-    assert upright.shape == ((160, 120, 3) if orientation >= 5 else (120, 160, 3))
-    assert np.array_equal(transformed(ImageTransformer(), encoded), upright)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("scaled", [True, False])
-def test_a_picture_is_turned_upright_on_the_way_to_a_tensor(orientation, scaled):
-    encoded, upright = oriented(orientation, "JPEG")
-    plain = {"height": 40, "width": 32, "means": (0, 0, 0), "stds": (1, 1, 1), "scale": 1.0}
-    (made,) = decode_to_tensor([encoded], **plain, scaled_decode=scaled)
-    expected = cv2.resize(upright.astype(np.float32), (32, 40), interpolation=cv2.INTER_AREA)
-    assert np.abs(made[::-1].transpose(1, 2, 0) - expected).mean() < 2
-    for turn in (np.rot90(expected, 2), expected[:, ::-1], expected[::-1]):
-        assert np.abs(made[::-1].transpose(1, 2, 0) - turn).mean() > 8
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_resize_is_of_the_upright_picture(orientation):
-    encoded, upright = oriented(orientation, "JPEG")
-    stage = ImageTransformer(interpolation="area").resize(size=30)
-    made = transformed(stage, encoded)
-    assert made.shape == ((40, 30, 3) if orientation >= 5 else (30, 40, 3))
-    expected = cv2.resize(upright, made.shape[1::-1], interpolation=cv2.INTER_AREA)
-    assert np.abs(made.astype(int) - expected).mean() < 2
-
-
-@pytest.mark.parametrize("orientation", [0, 1, 6, 9, 200])
-def test_the_orientation_can_be_left_alone_and_an_impossible_one_is(orientation):
-    encoded, _ = oriented(orientation, "JPEG")
-    apply = orientation > 8 or orientation == 0
-    made = transformed(ImageTransformer(applyExifOrientation=apply), encoded)
-    assert np.array_equal(made, transformed(ImageTransformer(), file(PICTURE, "JPEG")))
 
 
 # -- on Spark ---------------------------------------------------------------------------------------------------------
@@ -798,9 +403,9 @@ def test_on_spark_wrong_columns_are_told_before_a_job_runs(spark):
         SchemaMismatchError, match="column `id`: has type int64; ImageTransformer reads image struct"
     ):
         stage.copy({stage.inputCol: "id"}).transform(df)
-    with pytest.raises(SchemaMismatchError, match="column `id`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="column `id` already exists"):
         stage.copy({stage.outputCol: "id"}).transform(df)
-    with pytest.raises(SchemaMismatchError, match="column `ID`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="column `ID` already exists"):
         stage.copy({stage.outputCol: "ID"}).transform(df)
 
 
@@ -824,18 +429,3 @@ def test_on_spark_sparks_own_undecodable_image_is_a_bad_row(spark, tmp_path):
     assert found["good.jpg"].out.height == 5
     assert found["bad.jpg"].out is None
     assert "not decodable" in found["bad.jpg"].why
-
-
-def test_pixels_keep_their_place():
-    """The helper of these tests reads what a table holds."""
-    assert np.array_equal(
-        pixels_of(ImageTransformer(outputCol="o").transform(table(PNG))["o"][0].as_py()), colour(120, 160)
-    )
-
-
-def test_a_tiff_of_gray_with_alpha_in_jpeg_is_named_as_not_decoded():
-    halves = Image.fromarray(np.full((48, 48), 60, np.uint8))
-    content = file(Image.merge("LA", (halves, halves)), "TIFF", compression="jpeg")
-    stage = ImageTransformer(handleInvalid="keep", errorCol="why", outputCol="out")
-    made = stage.transform(pa.table({"image": [content]}))
-    assert "gray with alpha in JPEG" in made["why"][0].as_py()

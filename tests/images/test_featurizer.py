@@ -22,7 +22,7 @@ from mmlrs.models import default_model
 @pytest.fixture(autouse=True)
 def nothing_told_yet(monkeypatch):
     """A warning comes once per process and text."""
-    monkeypatch.setattr("mmlrs.base._warned", set())
+    monkeypatch.setattr("mmlrs._warnings._warned", set())
 
 
 def encoded(pixels: np.ndarray, kind: str = "png") -> bytes:

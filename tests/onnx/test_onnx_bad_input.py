@@ -285,7 +285,7 @@ def test_a_missing_input_column_is_named_with_what_there_is():
 
 
 def test_an_output_column_that_exists_is_named():
-    with pytest.raises(SchemaMismatchError, match="ONNXModel: column `y`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="ONNXModel: column `y` already exists"):
         stage().transform(pa.table({"x": [ROW], "y": [1]}))
 
 
@@ -462,7 +462,7 @@ class TestOnSpark:
             ColumnNotFoundError, match="ONNXModel: column `z`: not found; the columns are `i`, `x`"
         ):
             stage(inputCol="z").transform(df)
-        with pytest.raises(SchemaMismatchError, match="ONNXModel: column `I`: exists already"):
+        with pytest.raises(SchemaMismatchError, match="ONNXModel: column `I` already exists"):
             stage(outputCol="I").transform(df)  # Spark's names ignore case
         with pytest.raises(SchemaMismatchError, match=r"ONNXModel: column `x`.*cannot feed input"):
             stage().transform(df.selectExpr("cast(x as array<string>) x"))

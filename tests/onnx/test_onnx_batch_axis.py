@@ -23,7 +23,7 @@ STEPS, FEATURES, HIDDEN = 5, 3, 2
 @pytest.fixture(autouse=True)
 def nothing_told_yet(monkeypatch):
     """A warning comes once per process and text."""
-    monkeypatch.setattr("mmlrs.base._warned", set())
+    monkeypatch.setattr("mmlrs._warnings._warned", set())
 
 
 def weights(*shape: int) -> np.ndarray:

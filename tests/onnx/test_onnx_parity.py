@@ -1,4 +1,4 @@
-"""`ONNXModel` returns what Python's onnxruntime returns."""
+"""ONNXModel gives what the onnx package recorded and what ONNX Runtime gives."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ import numpy as np
 import onnx
 import pyarrow as pa
 import pytest
-from networks import network, node, reference, value
+from networks import column, network, node, ragged, reference, value, zip_map
 from onnx import TensorProto, numpy_helper
 
 import mmlrs
-from mmlrs.errors import ModelLoadError
 from mmlrs.onnx import ONNXModel
-
-
-def column(table: pa.Table, name: str) -> np.ndarray:
-    """A column of equally shaped arrays as one array."""
-    return np.array(table[name].to_pylist())
-
 
 # -- the onnx package's models with recorded outputs ------------------------------------------------------------------
 
@@ -203,15 +196,6 @@ def test_without_dicts_columns_and_tensors_go_by_their_names():
     ]
 
 
-def ragged() -> onnx.ModelProto:
-    """`x[N, L, W]` -> mean over both open dimensions `mean[N]`, and `twice[N, L, W]`."""
-    return network(
-        [node("ReduceMean", ["x"], ["mean"], axes=[1, 2], keepdims=0), node("Add", ["x", "x"], ["twice"])],
-        [value("x", ["N", "L", "W"])],
-        [value("mean", ["N"]), value("twice", ["N", "L", "W"])],
-    )
-
-
 def test_several_dynamic_dimensions_come_from_the_data_and_rows_keep_their_order():
     rng = np.random.default_rng(0)
     shapes = [(2, 3), (1, 1), (2, 3), (4, 2), (1, 1), (2, 3), (3, 2)]
@@ -288,25 +272,6 @@ def test_softmax_does_not_overflow_on_large_scores():
     ]
 
 
-def zip_map(**labels) -> onnx.ModelProto:
-    """What skl2onnx makes of a classifier: a sequence of one map per row."""
-    key, kind = (
-        ("classlabels_strings", TensorProto.STRING)
-        if "strings" in labels
-        else ("classlabels_int64s", TensorProto.INT64)
-    )
-    zipped = node(
-        "ZipMap", ["p"], ["probabilities"], domain="ai.onnx.ml", **{key: next(iter(labels.values()))}
-    )
-    maps = onnx.helper.make_map_type_proto(kind, onnx.helper.make_tensor_type_proto(TensorProto.FLOAT, []))
-    sequence = onnx.helper.make_value_info("probabilities", onnx.helper.make_sequence_type_proto(maps))
-    return network(
-        [node("Softmax", ["x"], ["p"], axis=1), node("ArgMax", ["p"], ["label"], axis=1, keepdims=0), zipped],
-        [value("x", ["N", 3])],
-        [value("label", ["N"], TensorProto.INT64), sequence],
-    )
-
-
 @pytest.mark.parametrize("labels", [{"strings": ["cat", "dog", "emu"]}, {"ints": [7, 3, 5]}])
 def test_a_sequence_of_maps_becomes_a_map_column(labels):
     model = zip_map(**labels)
@@ -325,240 +290,6 @@ def test_argmax_of_a_map_is_its_key():
     stage = ONNXModel(model=model, inputCol="x", fetchDict={"p": "probabilities"}, argMaxDict={"p": "best"})
     best = stage.transform(pa.table({"x": data.tolist()}))["best"].to_pylist()
     assert best == [[7, 3, 5][i] for i in data.argmax(axis=1)]
-
-
-# -- batches ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("size", "runs"), [(1, 7), (3, 3), (7, 1), (64, 1)])
-def test_the_last_mini_batch_may_be_shorter(size, runs):
-    model = networks.linear()
-    data = np.random.default_rng(0).standard_normal((7, 4)).astype(np.float32)
-    before = mmlrs.counters()
-    stage = ONNXModel(model=model, inputCol="x", outputCol="y", miniBatchSize=size)
-    made = stage.transform(pa.table({"x": data.tolist()}))
-    after = mmlrs.counters()
-    assert after["model_runs"] - before["model_runs"] == runs
-    assert after["model_rows"] - before["model_rows"] == 7
-    np.testing.assert_allclose(column(made, "y"), reference(model, {"x": data})[0], rtol=1e-5, atol=1e-6)
-
-
-def test_a_model_is_loaded_once_however_often_it_is_used():
-    model, table = networks.linear(seed=99), pa.table({"x": [[1.0, 2.0, 3.0, 4.0]]})
-    before = mmlrs.counters()["model_loads"]
-    for _ in range(3):
-        ONNXModel(model=model, inputCol="x", outputCol="y").transform(table)
-    assert mmlrs.counters()["model_loads"] == before + 1
-
-
-def fixed(batch: int, *, mixes_rows: bool = False) -> onnx.ModelProto:
-    """A model exported for exactly `batch` rows; one that mixes its rows cannot take more of them at once."""
-    nodes = [node("MatMul", ["x", "w"], ["h"])]
-    if mixes_rows:
-        nodes += [node("ReduceSum", ["h"], ["s"], keepdims=1), node("Div", ["h", "s"], ["y"])]
-    else:
-        nodes += [node("Reshape", ["h", "target"], ["y"])]
-    weights = {
-        "w": np.random.default_rng(5).random((4, 6)).astype(np.float32),
-        "target": np.array([batch, 2, 3]),
-    }
-    shape = [batch, 6] if mixes_rows else [batch, 2, 3]
-    return network(nodes, [value("x", [batch, 4])], [value("y", shape)], weights)
-
-
-def test_a_fixed_batch_of_one_is_made_dynamic_where_the_graph_allows_it():
-    data = np.random.default_rng(0).random((5, 4)).astype(np.float32)
-    runs = mmlrs.counters()["model_runs"]
-    made = ONNXModel(model=fixed(1), inputCol="x", outputCol="y").transform(pa.table({"x": data.tolist()}))
-    assert mmlrs.counters()["model_runs"] == runs + 1
-    expected = np.concatenate([reference(fixed(1), {"x": row[None]})[0] for row in data])
-    np.testing.assert_allclose(column(made, "y"), expected, rtol=1e-5)
-
-
-def test_a_batch_that_cannot_be_made_dynamic_runs_row_by_row_with_one_warning():
-    model = fixed(1, mixes_rows=True)
-    data = np.random.default_rng(0).random((5, 4)).astype(np.float32)
-    stage, table = ONNXModel(model=model, inputCol="x", outputCol="y"), pa.table({"x": data.tolist()})
-    runs = mmlrs.counters()["model_runs"]
-    with pytest.warns(
-        UserWarning, match="fixed batch of 1 that cannot be made dynamic, so it runs row by row"
-    ) as told:
-        results = [s.transform(table) for s in (stage, stage, stage.copy())]
-    assert len(told) == 1
-    assert mmlrs.counters()["model_runs"] == runs + 15
-    expected = np.concatenate([reference(model, {"x": row[None]})[0] for row in data])
-    for made in results:
-        np.testing.assert_allclose(column(made, "y"), expected, rtol=1e-5)
-
-
-def test_a_fixed_batch_that_is_too_large_for_a_trial_stays_and_says_so():
-    batch = 70_000
-    table = pa.table({"x": [[1.0, 2.0, 3.0, 4.0]]})
-    stage = ONNXModel(model=fixed(batch), inputCol="x", outputCol="y")
-    told = f"a fixed batch of {batch} that is too large for a trial of a dynamic one, so it runs {batch} rows at a time"
-    with pytest.warns(UserWarning, match=told):
-        made = stage.transform(table)
-    expected = reference(fixed(1), {"x": np.float32([[1, 2, 3, 4]])})[0]
-    np.testing.assert_allclose(column(made, "y"), expected, rtol=1e-5)
-
-
-def test_a_short_last_batch_of_a_fixed_size_is_filled_up():
-    model = network(
-        [node("Flatten", ["x"], ["f"], axis=0), node("Reshape", ["f", "t"], ["y"])],
-        [value("x", [4, 2])],
-        [value("y", [4, 2])],
-        {"t": np.array([4, 2])},
-    )
-    # Flattened to one row and back: only runs of 4 rows fit the graph, or all are found to be dynamic; the rows are right.
-    data = np.random.default_rng(0).random((6, 2)).astype(np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        made = ONNXModel(model=model, inputCol="x", outputCol="y").transform(pa.table({"x": data.tolist()}))
-    np.testing.assert_array_equal(column(made, "y"), data)
-
-
-# -- cutting ----------------------------------------------------------------------------------------------------------
-
-
-def test_an_internal_tensor_can_be_fetched_beside_an_output():
-    model = networks.linear()
-    data = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
-    made = ONNXModel(model=model, inputCol="x", fetchDict={"h": "hidden", "y": "y"}).transform(
-        pa.table({"x": data.tolist()})
-    )
-    hidden, y = reference(networks.with_outputs(model, "hidden", "y"), {"x": data})
-    np.testing.assert_allclose(column(made, "h"), hidden, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(column(made, "y"), y, rtol=1e-5, atol=1e-6)
-
-
-def test_a_cut_drops_nodes_weights_and_inputs_that_nothing_needs():
-    weights = {"w": np.ones((4, 2), np.float32), "large": np.ones((2, 500_000), np.float32)}
-    model = network(
-        [
-            node("MatMul", ["x", "w"], ["hidden"]),
-            node("Add", ["hidden", "other"], ["both"]),
-            node("MatMul", ["both", "large"], ["y"]),
-        ],
-        [value("x", ["N", 4]), value("other", ["N", 2])],
-        [value("y", ["N", 500_000])],
-        weights,
-    )
-    whole = ONNXModel(model=model, inputCol="x")
-    cut = whole.cut_at("hidden", outputCol="h")
-    table = pa.table({"x": [[1.0, 2.0, 3.0, 4.0]]})
-    assert cut.transform(table)["h"].to_pylist() == [[10, 10]], "the input `other` is not needed"
-    assert not whole.isSet("fetchDict"), "cut_at returns a new stage"
-    from mmlrs import _native
-
-    ((_, blob),) = _native.portable_blobs("ONNXModel", cut.uid, cut._params_json()).items()
-    shipped = onnx.ModelProto.FromString(bytes(_native.get_blob(blob.sha256)))
-    assert [n.op_type for n in shipped.graph.node] == ["MatMul"]
-    assert [w.name for w in shipped.graph.initializer] == ["w"]
-    assert [i.name for i in shipped.graph.input] == ["x"]
-    assert shipped.ByteSize() < 2_000
-
-
-def test_a_light_model_cut_in_the_middle_equals_onnxruntime():
-    path = networks.LIGHT / "light_squeezenet.onnx"
-    model = onnx.load(path)
-    inner = next(n.output[0] for n in model.graph.node if n.op_type == "Concat")
-    pictures = np.random.default_rng(0).random((3, 3, 224, 224)).astype(np.float32)
-    stage = ONNXModel(model=path, inputCol="x", outputType="tensor").cut_at(inner, "maps")
-    cells = stage.transform(pa.table({"x": pa.array(list(pictures.reshape(3, -1)))}))["maps"].to_pylist()
-    cut = networks.with_outputs(model, inner)
-    for cell, picture in zip(cells, pictures, strict=True):
-        (expected,) = reference(cut, {"data_0": picture[None]})
-        got = np.frombuffer(cell["data"], "f4").reshape(cell["shape"])
-        np.testing.assert_allclose(got, expected[0], rtol=1e-3, atol=1e-3)
-
-
-def test_inputs_and_outputs_are_listed_with_type_and_shape():
-    model = ONNXModel(model=networks.LIGHT / "light_squeezenet.onnx")
-    assert model.model_inputs() == [{"name": "data_0", "type": "float32", "shape": [1, 3, 224, 224]}]
-    assert model.model_outputs() == [{"name": "softmaxout_1", "type": "float32", "shape": [1, 1000, 1, 1]}]
-    assert ONNXModel(model=ragged()).model_inputs() == [
-        {"name": "x", "type": "float32", "shape": ["N", "L", "W"]}
-    ]
-    outputs = ONNXModel(model=zip_map(ints=[1, 2, 3])).model_outputs()
-    assert outputs[1] == {"name": "probabilities", "type": "sequence(map(int64, float32))", "shape": None}
-
-
-@pytest.mark.parametrize("level", ["none", "basic", "extended", "all"])
-def test_the_optimisation_level_does_not_change_the_result(level):
-    model = networks.pictures_network()
-    data = np.random.default_rng(0).random((3, 3, 16, 16)).astype(np.float32)
-    stage = ONNXModel(model=model, inputCol="x", outputCol="y", optimizationLevel=level, intraOpThreads=2)
-    made = stage.transform(pa.table({"x": data.tolist()}))
-    np.testing.assert_allclose(column(made, "y"), reference(model, {"image": data})[0], rtol=1e-4, atol=1e-5)
-
-
-# -- weights in side files --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def external(tmp_path):
-    """A model in a folder of its own with its weights in `weights.bin` beside it."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    model = networks.linear(64, 8)
-    onnx.save(
-        model, folder / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
-    )
-    return folder / "model.onnx"
-
-
-def test_a_model_with_weights_in_a_side_file_loads(external):
-    assert (external.parent / "weights.bin").exists()
-    data = np.random.default_rng(0).standard_normal((3, 64)).astype(np.float32)
-    made = ONNXModel(model=external, inputCol="x", outputCol="y").transform(pa.table({"x": data.tolist()}))
-    np.testing.assert_allclose(
-        column(made, "y"), reference(networks.linear(64, 8), {"x": data})[0], rtol=1e-4, atol=1e-5
-    )
-
-
-def test_a_saved_stage_takes_the_weights_of_the_side_file_along(external, tmp_path):
-    stage = ONNXModel(model=external, inputCol="x", outputCol="y")
-    table = pa.table({"x": np.random.default_rng(0).standard_normal((3, 64)).tolist()})
-    expected = stage.transform(table)
-    stage.save(str(tmp_path / "stage"))
-    (external.parent / "weights.bin").unlink()
-    external.unlink()
-    assert ONNXModel.load(str(tmp_path / "stage")).transform(table).equals(expected)
-
-
-def relocate(path, location: str) -> None:
-    model = onnx.load(path, load_external_data=False)
-    for weight in model.graph.initializer:
-        next(entry for entry in weight.external_data if entry.key == "location").value = location
-    path.write_bytes(model.SerializeToString())
-
-
-@pytest.mark.parametrize("how", ["parent", "absolute", "link", "folder link"])
-def test_a_side_file_outside_the_models_folder_is_refused(external, how):
-    inside, outside = external.parent / "weights.bin", external.parent.parent / "outside.bin"
-    inside.rename(outside)
-    location = {
-        "parent": "../outside.bin",
-        "absolute": str(outside),
-        "link": "link.bin",
-        "folder link": "up/outside.bin",
-    }[how]
-    if how == "link":
-        (external.parent / "link.bin").symlink_to(outside)
-    if how == "folder link":
-        (external.parent / "up").symlink_to(external.parent.parent)
-    relocate(external, location)
-    with pytest.raises(ModelLoadError, match="outside the model's folder, which is refused") as refused:
-        ONNXModel(model=external, inputCol="x", outputCol="y").transform(pa.table({"x": [[0.0] * 64]}))
-    assert str(refused.value).startswith("ONNXModel: ")
-    assert location in str(refused.value)
-
-
-def test_weights_in_a_side_file_need_the_models_path(external):
-    with pytest.raises(ModelLoadError, match="give the model's path"):
-        ONNXModel(model=external.read_bytes(), inputCol="x", outputCol="y").transform(
-            pa.table({"x": [[0.0] * 64]})
-        )
 
 
 # -- Spark ------------------------------------------------------------------------------------------------------------

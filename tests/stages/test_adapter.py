@@ -71,7 +71,7 @@ def test_every_copy_is_fitted_on_the_dataset_as_it_is(monkeypatch):
             InvalidParamError,
             "`outputCols` must name each column once, and names `c` twice",
         ),
-        ({**PAIRS, "outputCols": ["c", "n"]}, SchemaMismatchError, "column `n`: exists already"),
+        ({**PAIRS, "outputCols": ["c", "n"]}, SchemaMismatchError, "column `n` already exists"),
         ({**PAIRS, "inputCols": ["a", "z"]}, ColumnNotFoundError, "column `z`: not found"),
         ({"inputCols": [], "outputCols": []}, InvalidParamError, "`inputCols` must not be empty"),
         ({"inputCols": ["a"]}, InvalidParamError, "`outputCols` must be set"),
@@ -150,7 +150,7 @@ def test_names_are_found_whatever_their_case(spark):
     made = adapter.fit(df).transform(df)
     assert made.columns == ["a", "b", "n", "c", "d"]
     assert sorted((r.c, r.d) for r in made.collect()) == [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
-    with pytest.raises(SchemaMismatchError, match="column `N`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="column `N` already exists"):
         adapter.copy().setOutputCols(["c", "N"]).fit(df)
 
 

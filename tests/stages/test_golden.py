@@ -12,7 +12,7 @@ import mmlrs
 from mmlrs.base import stage_specs
 from mmlrs.errors import IoError
 from mmlrs.testing import sample_stage
-from mmlrs.testing.checks import _NEEDS_SPARK, run_stage
+from mmlrs.testing.checks import run_stage
 
 GOLDEN = TESTS / "golden"
 SAVED = sorted(path for path in GOLDEN.glob("*/*") if path.is_dir())
@@ -24,7 +24,7 @@ def stage_class(name):
 
 @pytest.mark.parametrize("path", SAVED, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_a_stage_saved_by_a_release_loads_and_runs(path, request):
-    if path.name in _NEEDS_SPARK:
+    if "requires_spark" in stage_specs()[path.name]["tags"]:
         request.getfixturevalue("spark")
     cls = stage_class(path.name)
     stage = cls.load(str(path), allow_functions=["json:dumps"])

@@ -25,7 +25,7 @@ from mmlrs.stages import (
     SelectColumns,
 )
 from mmlrs.testing import sample_stage
-from mmlrs.testing.checks import _MAKES_ANOTHER_TABLE, _NEEDS_SPARK, assert_same, fit_stage
+from mmlrs.testing.checks import assert_same, fit_stage
 
 #: Cells of one column that have no type in common.
 MIXED = [{1}, "a", 2, None]
@@ -106,7 +106,7 @@ def fails_well(work: Callable[[], Any]) -> bool:
     return message is not None
 
 
-STAGES = [name for name in stage_specs() if name not in _NEEDS_SPARK]
+STAGES = [name for name, spec in stage_specs().items() if "requires_spark" not in spec["tags"]]
 
 
 @pytest.mark.filterwarnings("ignore:.*it is left out of the features")
@@ -154,11 +154,12 @@ def test_the_remedy_fits_what_was_given(what):
     assert REMEDIES[what] in str(caught.value)
 
 
-#: Stages whose result does not hold the other columns, or whose sample needs what pandas does not carry.
-OTHERS_LEFT_OUT = {*_MAKES_ANOTHER_TABLE, "EnsembleByKey", "IndexToValue", "Lambda", "SelectColumns"}
+#: Stages whose sample does not keep the other columns, needs what pandas does not carry, or takes columns by their names.
+OTHERS_LEFT_OUT = {"EnsembleByKey", "IndexToValue", "Lambda"}
+KEEPING = [n for n in STAGES if stage_specs()[n]["columns"] == "kept" and n not in OTHERS_LEFT_OUT]
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if name not in OTHERS_LEFT_OUT])
+@pytest.mark.parametrize("name", KEEPING)
 def test_columns_that_no_stage_reads_may_hold_anything(name):
     """Cells of any types, names of any kind and the index come back as they were, and the result is that without them."""
     stage, data = sample(name)

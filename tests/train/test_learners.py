@@ -274,12 +274,12 @@ def test_columns_that_will_exist_already_are_told_before_any_work(df, monkeypatc
     monkeypatch.setattr(TrainClassifier, "_prepare", None)
     taken = df.withColumnRenamed("w", "Probability")
     for name, data in (("prediction", df.withColumnRenamed("w", "prediction")), ("Probability", taken)):
-        with pytest.raises(SchemaMismatchError, match=f"TrainClassifier: column `{name}`: exists already"):
+        with pytest.raises(SchemaMismatchError, match=f"TrainClassifier: column `{name}` already exists"):
             TrainClassifier(model=LogisticRegression(), labelCol="text", inputCols=["x"]).fit(data)
     search = TuneHyperparameters(
         models=[TrainClassifier(model=LogisticRegression(), labelCol="text")], paramSpace=GridSpace([])
     )
-    with pytest.raises(SchemaMismatchError, match="TrainClassifier: column `Probability`: exists already"):
+    with pytest.raises(SchemaMismatchError, match="TrainClassifier: column `Probability` already exists"):
         search.fit(taken)
 
 
@@ -334,7 +334,7 @@ def test_the_best_of_models_of_three_classes_has_no_auc():
     with pytest.raises(InvalidParamError, match='"AUC" is of two classes, and the models know 3'):
         FindBestModel(models=[model], evaluationMetric="AUC").fit(data)
     with pytest.raises(
-        SchemaMismatchError, match="TrainedClassifierModel: column `prediction`: exists already"
+        SchemaMismatchError, match="TrainedClassifierModel: column `prediction` already exists"
     ):
         model.transform(data.append_column("prediction", pa.array([0.0, 1.0])))
 

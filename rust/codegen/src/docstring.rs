@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
-use mmlrs_core::{Accept, Default, ParamSpec, Role, StageSpec};
+use mmlrs_core::{Accept, Constraint, Default, ParamSpec, Role, StageSpec};
 use serde_json::Value;
+
+use crate::promises;
+use crate::types::capitalized;
 
 /// A JSON value as Python source.
 pub fn python_literal(value: &Value) -> String {
@@ -22,30 +25,74 @@ pub fn python_literal(value: &Value) -> String {
 
 /// `str, default "image"`.
 pub fn type_and_default(param: &ParamSpec) -> String {
-    let ty = param.ty.annotation();
+    with_default(param, param.ty.annotation().to_owned())
+}
+
+/// The same, with the texts that are allowed as the type: `{"error", "skip"}, default "error"`.
+fn choices_and_default(param: &ParamSpec) -> String {
+    let Constraint::OneOf(values) = param.constraint else { return type_and_default(param) };
+    let quoted: Vec<String> = values.iter().map(|v| format!("{v:?}")).collect();
+    with_default(param, format!("{{{}}}", quoted.join(", ")))
+}
+
+fn with_default(param: &ParamSpec, ty: String) -> String {
     match &param.default {
         Default::Value(value) => format!("{ty}, default {}", python_literal(value)),
         Default::Uid(suffix) => format!("{ty}, default <uid>{suffix}"),
+        Default::Python(what) => format!("{ty}, default {what}"),
         Default::None if param.optional => format!("{ty}, optional"),
-        Default::None => ty.to_owned(),
+        Default::None => ty,
     }
 }
 
 /// The doc with what values are allowed and what columns are read.
 pub fn description(param: &ParamSpec) -> String {
+    let mut text = meaning(param);
+    if let Some(sentence) = param.constraint.sentence() {
+        let _ = write!(text, " {}.", capitalized(&sentence));
+    }
+    text
+}
+
+/// The doc with what columns are read.
+fn meaning(param: &ParamSpec) -> String {
     let mut text = param.doc.trim().to_owned();
-    if !text.ends_with('.') {
+    if !text.ends_with(['.', '?']) {
         text.push('.');
     }
     if param.role == Role::Input && !param.accepts.contains(&Accept::Any) {
         let _ = write!(text, " Reads: {}.", Accept::words(param.accepts));
     }
-    if let Some(sentence) = param.constraint.sentence() {
-        let mut chars = sentence.chars();
-        let first = chars.next().map(|c| c.to_ascii_uppercase().to_string()).unwrap_or_default();
-        let _ = write!(text, " {first}{}.", chars.as_str());
-    }
     text
+}
+
+/// The docstring of a stage's class.
+pub fn class_doc(spec: &StageSpec, width: usize) -> String {
+    let (summary, rest) = summary_and_rest(spec);
+    let mut out = format!("    \"\"\"{summary}\n");
+    if !rest.is_empty() {
+        let _ = write!(out, "\n{}", wrap(&rest, "    ", width));
+    }
+    out.push_str("\n    Parameters\n    ----------\n");
+    for param in &spec.params {
+        let _ = writeln!(out, "    {} : {}", param.name, choices_and_default(param));
+        // The type names the texts that are allowed.
+        let text = if matches!(param.constraint, Constraint::OneOf(_)) { meaning(param) } else { description(param) };
+        out.push_str(&wrap(&text, "        ", width));
+    }
+    for (title, items) in [("Returns", promises::returns(spec)), ("Raises", promises::raises(spec))] {
+        let _ = writeln!(out, "\n    {title}\n    {}", "-".repeat(title.len()));
+        for (name, text) in items {
+            let _ = writeln!(out, "    {name}\n{}", wrap(&text, "        ", width).trim_end());
+        }
+    }
+    out.push_str("\n    Examples\n    --------\n");
+    for line in example(spec).lines() {
+        let prompt = if line.starts_with([' ', ')', ']', '}']) { "..." } else { ">>>" };
+        let _ = writeln!(out, "    {}", format!("{prompt} {line}").trim_end());
+    }
+    out.push_str("    \"\"\"\n");
+    out.replace('\\', "\\\\")
 }
 
 /// First line of the stage's doc and the rest.

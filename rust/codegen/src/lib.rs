@@ -1,9 +1,13 @@
 //! The generator: from the registry to Python classes and reference pages.
 
 mod docstring;
+mod imports;
 mod mark;
+mod mixins;
+mod promises;
 mod python_class;
 mod reference;
+mod types;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,12 +19,15 @@ use mark::MARK;
 /// Every generated file: path below the repository root -> content.
 pub fn files() -> BTreeMap<String, String> {
     let mut modules: BTreeMap<&str, Vec<&StageSpec>> = BTreeMap::new();
-    for entry in mmlrs_registry::stages() {
-        modules.entry(entry.spec().module).or_default().push(entry.spec());
+    let stages: Vec<&StageSpec> = mmlrs_registry::stages().iter().map(|entry| entry.spec()).collect();
+    for stage in &stages {
+        modules.entry(stage.module).or_default().push(stage);
     }
+    let mixins = mixins::Mixins::of(&stages);
     let mut files = BTreeMap::new();
+    files.insert("mmlrs/_generated/shared.py".to_owned(), mixins.module());
     for (module, stages) in &modules {
-        files.insert(format!("mmlrs/_generated/{module}.py"), python_class::module(module, stages));
+        files.insert(format!("mmlrs/_generated/{module}.py"), python_class::module(module, stages, &mixins));
         files.insert(format!("docs/reference/{module}.md"), reference::page(module, stages));
     }
     files.insert("mmlrs/_generated/__init__.py".to_owned(), format!("\"\"\"Stage classes. {MARK}\"\"\"\n"));

@@ -2,55 +2,36 @@
 
 use std::fmt::Write as _;
 
-use mmlrs_core::{Body, Default, Kind, ParamSpec, ParamType, StageSpec};
+use mmlrs_core::{Body, Kind, ParamSpec, StageSpec};
 
 use crate::MARK;
-use crate::docstring::{description, example, summary_and_rest, type_and_default, wrap};
+use crate::docstring::{class_doc, description, wrap};
+use crate::imports::Imports;
+use crate::mixins::Mixins;
+use crate::types::{accepted, argument, capitalized, held, is_required, may_be_none, returned};
 
-const WIDTH: usize = 110;
+/// The longest line of text.
+pub const WIDTH: usize = 120;
 
 /// The module's text.
-pub fn module(name: &str, stages: &[&StageSpec]) -> String {
-    let types: Vec<ParamType> = stages.iter().flat_map(|s| s.params.iter().map(|p| p.ty)).collect();
-    let space = types.contains(&ParamType::ParamSpace);
-    let typing: &[&str] =
-        if space { &["TYPE_CHECKING", "Any", "ClassVar", "Self"] } else { &["Any", "ClassVar", "Self"] };
-    let mut abc: Vec<&str> = Vec::new();
-    if types.iter().any(|t| t.annotation().contains("Callable")) {
-        abc.push("Callable");
-    }
-    if types.iter().any(|t| t.annotation().contains("Mapping")) {
-        abc.push("Mapping");
-    }
-    if types.iter().any(|t| t.annotation().contains("Sequence")) {
-        abc.push("Sequence");
-    }
-    let mut bases: Vec<&str> = stages.iter().map(|s| base_class(s)).collect();
-    bases.sort_unstable();
-    bases.dedup();
-    let mut out =
-        format!("\"\"\"Stages of `mmlrs.{name}`.\n\n{MARK}\n\"\"\"\n\nfrom __future__ import annotations\n\n");
-    if !abc.is_empty() {
-        let _ = writeln!(out, "from collections.abc import {}", abc.join(", "));
-    }
-    let _ = writeln!(out, "from typing import {}\n", typing.join(", "));
-    let model = types.iter().any(|t| t.annotation() == "ModelLike");
-    let params = if types.iter().any(|t| t.annotation().contains("Params")) { "Params, " } else { "" };
-    out.push_str("from mmlrs._names import by_name\n");
-    let _ = writeln!(out, "from mmlrs._params import Convert, Param, {params}undefined");
-    let _ = writeln!(out, "from mmlrs.base import {}", bases.join(", "));
-    if model {
-        let _ = writeln!(out, "from mmlrs.models import ModelLike");
-    }
-    if space {
-        out.push_str("\nif TYPE_CHECKING:\n    from mmlrs.automl.spaces import ParamSpace\n");
-    }
-    let names: Vec<String> = stages.iter().map(|s| format!("{:?}", s.name)).collect();
-    let _ = writeln!(out, "\n__all__ = [{}]", names.join(", "));
+pub fn module(name: &str, stages: &[&StageSpec], mixins: &Mixins<'_>) -> String {
+    let mut imports = Imports::default();
+    let mut body = String::new();
     for stage in stages {
-        out.push_str(&class(stage));
+        body.push_str(&class(stage, mixins, &mut imports));
     }
-    out
+    format!(
+        "\"\"\"Stages of `mmlrs.{name}`.\n\n{MARK}\n\"\"\"\n\n{}\n{}{body}",
+        imports.text(),
+        exports(stages.iter().map(|s| s.name))
+    )
+}
+
+/// The list of the public names.
+pub fn exports<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
+    let line = format!("__all__ = [{}]\n", names.join(", "));
+    if line.len() <= WIDTH { line } else { format!("__all__ = [\n{}]\n", wrap(&names.join(", "), "    ", WIDTH)) }
 }
 
 fn base_class(spec: &StageSpec) -> &'static str {
@@ -64,70 +45,76 @@ fn base_class(spec: &StageSpec) -> &'static str {
     }
 }
 
-fn class(spec: &StageSpec) -> String {
-    let mut out = format!("\n\nclass {}({}):\n", spec.name, base_class(spec));
-    out.push_str(&class_doc(spec));
-    let _ = writeln!(out, "\n    __module__ = \"mmlrs.{}\"", spec.module);
-    let _ = writeln!(out, "    _stage: ClassVar[str] = {:?}\n", spec.name);
-    for param in &spec.params {
-        let _ = writeln!(
-            out,
-            "    {name}: Param[Any] = Param(undefined(), {name:?}, {doc:?}, Convert.{convert})",
-            name = param.name,
-            doc = description(param),
-            convert = param.ty.name(),
-        );
+fn class(spec: &StageSpec, mixins: &Mixins<'_>, imports: &mut Imports) -> String {
+    let base = base_class(spec);
+    let shared = mixins.bases(spec);
+    imports.names("mmlrs.base", &[base]);
+    imports.names("mmlrs._generated.shared", &shared.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut out = header(spec.name, base, &shared);
+    out.push_str(&class_doc(spec, WIDTH));
+    imports.names("typing", &["ClassVar"]);
+    let _ =
+        write!(out, "\n    __module__ = \"mmlrs.{}\"\n    _stage: ClassVar[str] = {:?}\n\n", spec.module, spec.name);
+    for param in spec.params.iter().filter(|p| !mixins.declares(p)) {
+        out.push_str(&declaration(param, &description(param)));
+        imports.declaration(param);
     }
-    out.push_str("\n    @by_name\n    def __init__(\n        self,\n        *,\n");
-    for param in &spec.params {
-        let _ = writeln!(out, "        {}: {} | None = None,", param.name, param.ty.annotation());
-    }
-    out.push_str("    ) -> None:\n        super().__init__(\n            {\n");
-    for param in &spec.params {
-        let _ = writeln!(out, "                {name:?}: {name},", name = param.name);
-    }
-    out.push_str("            }\n        )\n");
-    for param in &spec.params {
-        out.push_str(&accessors(param));
+    out.push_str(&constructor(spec, imports));
+    for param in spec.params.iter().filter(|p| !mixins.accesses(p)) {
+        out.push_str(&accessors(param, false));
+        imports.accessors(param);
     }
     out
 }
 
-fn class_doc(spec: &StageSpec) -> String {
-    let (summary, rest) = summary_and_rest(spec);
-    let mut out = format!("    \"\"\"{summary}\n");
-    if !rest.is_empty() {
-        let _ = write!(out, "\n{}", wrap(&rest, "    ", WIDTH));
-    }
-    out.push_str("\n    Parameters\n    ----------\n");
-    for param in &spec.params {
-        let _ = writeln!(out, "    {} : {}", param.name, type_and_default(param));
-        out.push_str(&wrap(&description(param), "        ", WIDTH));
-    }
-    out.push_str("\n    Examples\n    --------\n");
-    for line in example(spec).lines() {
-        let prompt = if line.starts_with([' ', ')', ']', '}']) { "..." } else { ">>>" };
-        let _ = writeln!(out, "    {}", format!("{prompt} {line}").trim_end());
-    }
-    out.push_str("    \"\"\"\n");
-    out.replace('\\', "\\\\")
+fn header(name: &str, base: &str, mixins: &[String]) -> String {
+    let bases = std::iter::once(base).chain(mixins.iter().map(String::as_str)).collect::<Vec<_>>().join(", ");
+    let line = format!("\n\nclass {name}({bases}):\n");
+    if line.len() <= WIDTH + 3 { line } else { format!("\n\nclass {name}(\n    {bases}\n):\n") }
 }
 
-fn accessors(param: &ParamSpec) -> String {
-    let name = param.name;
-    let mut chars = name.chars();
-    let capital = chars.next().map(|c| c.to_ascii_uppercase().to_string()).unwrap_or_default() + chars.as_str();
-    let ty = param.ty.annotation();
-    let optional = matches!(param.default, Default::None);
-    let (returns, value) = if optional {
-        (format!("{ty} | None"), format!("self._value({name:?})"))
-    } else {
-        (ty.to_owned(), format!("self._value({name:?})"))
-    };
+/// The param as an attribute of the class.
+pub fn declaration(param: &ParamSpec, doc: &str) -> String {
+    format!(
+        "    {name}: Param[{ty}] = Param(undefined(), {name:?}, {doc:?}, {constant}.accept)\n",
+        name = param.name,
+        ty = held(param),
+        constant = param.ty.name().to_uppercase(),
+    )
+}
+
+/// The constructor. Where a param is required there are two ways to call it: with nothing, for setters to follow, or with
+/// at least what is required.
+fn constructor(spec: &StageSpec, imports: &mut Imports) -> String {
+    let arguments: String = spec.params.iter().map(|p| format!("        {},\n", argument(p))).collect();
+    for param in &spec.params {
+        imports.annotation(&accepted(param));
+    }
+    imports.names("mmlrs._constructor", &["by_name"]);
+    if spec.params.is_empty() {
+        return "\n    @by_name\n    def __init__(self) -> None: ...\n".to_owned();
+    }
+    let full = format!("    def __init__(\n        self,\n        *,\n{arguments}    ) -> None: ...\n");
+    if !spec.params.iter().any(is_required) {
+        return format!("\n    @by_name\n{full}");
+    }
+    imports.names("typing", &["Any", "overload"]);
+    format!(
+        "\n    @overload\n    def __init__(self) -> None: ...\n    @overload\n{full}    @by_name\n    \
+         def __init__(self, **given: Any) -> None: ...\n"
+    )
+}
+
+/// The setter and the getter of a param. `narrows`: Spark ML's getter of that name never returns None.
+pub fn accessors(param: &ParamSpec, narrows: bool) -> String {
+    let (name, capital) = (param.name, capitalized(param.name));
     format!(
         "\n    def set{capital}(self, value: {ty}) -> Self:\n        \"\"\"Set `{name}`; returns the stage.\"\"\"\n        \
-         self._set({name}=value)\n        return self\n\n    def get{capital}(self) -> {returns}:\n        \
-         \"\"\"Return the value of `{name}`{unset}.\"\"\"\n        value: {returns} = {value}\n        return value\n",
-        unset = if optional { ", or None when it is not set" } else { "" },
+         return self._set({name}=value)\n\n    def get{capital}(self) -> {returns}:{ignore}\n        \
+         \"\"\"Return the value of `{name}`{unset}.\"\"\"\n        return self._value({name:?})\n",
+        ty = accepted(param),
+        returns = returned(param),
+        ignore = if narrows { "  # type: ignore[override, unused-ignore]" } else { "" },
+        unset = if may_be_none(param) || is_required(param) { ", or None when it is not set" } else { "" },
     )
 }

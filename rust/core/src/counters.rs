@@ -15,10 +15,15 @@ pub enum Counter {
     ModelRows,
     /// Program runs (one per batch and output column).
     ProgramRuns,
+    /// Stages built from their params on the way to a result.
+    StageBuilds,
+    /// Plans of a stage for the types of its input columns.
+    Plans,
 }
 
-const NAMES: [&str; 5] = ["image_decodes", "model_loads", "model_runs", "model_rows", "program_runs"];
-static VALUES: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
+const NAMES: [&str; 7] =
+    ["image_decodes", "model_loads", "model_runs", "model_rows", "program_runs", "stage_builds", "plans"];
+static VALUES: [AtomicU64; NAMES.len()] = [const { AtomicU64::new(0) }; NAMES.len()];
 
 impl Counter {
     /// Adds `n`.

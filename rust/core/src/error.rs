@@ -12,7 +12,7 @@ pub enum ErrorKind {
     InvalidParam,
     /// A stage reads a column that the data does not have.
     ColumnNotFound,
-    /// A column has a type that the stage cannot read, or an output column exists already.
+    /// A column has a type that the stage cannot read, or an output column already exists.
     SchemaMismatch,
     /// A cell could not be read: not an image, truncated, null where a value is needed.
     Decode,

@@ -15,6 +15,7 @@ mod fork;
 mod guard;
 mod interrupt;
 mod nearest;
+mod once;
 mod param;
 mod policy;
 mod policy_params;
@@ -22,6 +23,7 @@ mod sample;
 mod spec;
 mod stage;
 mod stages;
+mod tag;
 mod threads;
 pub mod types;
 pub mod vector;
@@ -42,6 +44,7 @@ pub use interrupt::{
     Stopper, check_interrupt, clear_interrupt, interrupt_requested, interruptible, is_interruptible, request_interrupt,
 };
 pub use nearest::{edit_distance, misspelt, nearest, suggestion};
+pub use once::Once;
 pub use param::{
     ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,
     StrMap, ValueList,
@@ -51,6 +54,7 @@ pub use sample::Sample;
 pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Role, Rows, StageSpec};
 pub use stage::{HasSample, Output, Stage, Transform};
 pub use stages::StageList;
+pub use tag::{Columns, Tag};
 pub use threads::{ThreadBudget, parallel_map};
 
 /// What `#[derive(Stage)]` expands to needs these; not part of the public interface.

@@ -46,7 +46,7 @@ impl ParamMap {
     fn value(&self, spec: &ParamSpec) -> Option<Value> {
         match self.values.get(spec.name) {
             None | Some(Value::Null) => match &spec.default {
-                Default::None => None,
+                Default::None | Default::Python(_) => None,
                 Default::Value(value) => Some(value.clone()),
                 Default::Uid(suffix) => Some(Value::from(format!("{}{suffix}", self.uid))),
             },

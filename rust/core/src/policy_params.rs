@@ -21,6 +21,7 @@ impl ParamGroup for RowPolicy {
                 constraint: Constraint::OneOf(&["error", "skip", "keep"]),
                 role: Role::Plain,
                 accepts: &[],
+                group: Some("RowPolicy"),
             },
             ParamSpec {
                 name: "errorCol",
@@ -31,6 +32,7 @@ impl ParamGroup for RowPolicy {
                 constraint: Constraint::NonEmpty,
                 role: Role::ErrorOutput,
                 accepts: &[],
+                group: Some("RowPolicy"),
             },
         ]
     }

@@ -1,6 +1,8 @@
 //! Stage descriptors: the data that classes, stubs, docs and checks are generated from.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use crate::{Columns, Tag};
 
 /// All there is to say about a stage without running it.
 #[derive(Debug, Clone)]
@@ -17,6 +19,10 @@ pub struct StageSpec {
     pub body: Body,
     /// What it does to the number of rows.
     pub rows: Rows,
+    /// Does it keep the columns that it does not name?
+    pub columns: Columns,
+    /// What else is special about it, and why.
+    pub tags: &'static [(Tag, &'static str)],
     /// For an estimator: the class of the model it fits.
     pub model: Option<&'static str>,
     /// Its params in the order users see them.
@@ -73,6 +79,8 @@ pub struct ParamSpec {
     pub role: Role,
     /// For input columns: the kinds of column it can read.
     pub accepts: &'static [Accept],
+    /// The `ParamGroup` that declares it, where stages share it.
+    pub group: Option<&'static str>,
 }
 
 /// The value of a param that was not set.
@@ -84,6 +92,8 @@ pub enum Default {
     Value(Value),
     /// The stage's uid followed by this text.
     Uid(&'static str),
+    /// What the Python class of the stage knows; this text describes it.
+    Python(&'static str),
 }
 
 /// The closed table of param types.
@@ -355,6 +365,8 @@ impl StageSpec {
     /// The descriptor as JSON, for Python.
     pub fn to_json(&self) -> Value {
         let params: Vec<Value> = self.params.iter().map(ParamSpec::to_json).collect();
+        let tags: Map<String, Value> =
+            self.tags.iter().map(|(tag, reason)| (tag.name().to_owned(), json!(reason))).collect();
         json!({
             "name": self.name,
             "module": self.module,
@@ -367,6 +379,8 @@ impl StageSpec {
             "model": self.model,
             "body": match self.body { Body::Native => "native", Body::Python => "python" },
             "rows": match self.rows { Rows::Kept => "kept", Rows::Changed => "changed" },
+            "columns": match self.columns { Columns::Kept => "kept", Columns::Changed => "changed" },
+            "tags": tags,
             "params": params,
         })
     }
@@ -375,7 +389,7 @@ impl StageSpec {
 impl ParamSpec {
     fn to_json(&self) -> Value {
         let (default, uid_suffix) = match &self.default {
-            Default::None => (Value::Null, Value::Null),
+            Default::None | Default::Python(_) => (Value::Null, Value::Null),
             Default::Value(value) => (value.clone(), Value::Null),
             Default::Uid(suffix) => (Value::Null, json!(suffix)),
         };

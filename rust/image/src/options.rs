@@ -58,6 +58,7 @@ fn spec(
         constraint,
         role: Role::Plain,
         accepts: &[],
+        group: Some("DecodeOptions"),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::parse::{Constraint, Default, FieldInput, FieldKind, ParamInput, Stage
 pub fn expand(stage: &StageInput) -> TokenStream {
     let ident = &stage.ident;
     let name = ident.to_string();
-    let StageInput { doc, module, kind, body, rows, example, .. } = stage;
+    let StageInput { doc, module, kind, body, rows, columns, example, .. } = stage;
     let model = stage.model.as_ref().map_or_else(
         || quote!(None),
         |model| {
@@ -17,7 +17,8 @@ pub fn expand(stage: &StageInput) -> TokenStream {
             quote!(Some(#model))
         },
     );
-    let specs: Vec<TokenStream> = stage.fields.iter().map(spec_of).collect();
+    let specs: Vec<TokenStream> = stage.fields.iter().map(|field| spec_of(field, None)).collect();
+    let tags = stage.tags.iter().map(|(tag, reason)| quote!((::mmlrs_core::Tag::#tag, #reason)));
     let reads: Vec<TokenStream> = stage.fields.iter().map(read_of).collect();
     let inputs: Vec<TokenStream> = stage.fields.iter().filter_map(input_of).collect();
     let policy = policy_of(&stage.fields);
@@ -34,6 +35,8 @@ pub fn expand(stage: &StageInput) -> TokenStream {
                         kind: ::mmlrs_core::Kind::#kind,
                         body: ::mmlrs_core::Body::#body,
                         rows: ::mmlrs_core::Rows::#rows,
+                        columns: ::mmlrs_core::Columns::#columns,
+                        tags: &[#(#tags),*],
                         model: #model,
                         params,
                         example: #example,
@@ -67,7 +70,7 @@ pub fn expand(stage: &StageInput) -> TokenStream {
 
 /// The `ParamGroup` implementation of a struct whose fields are params.
 pub fn expand_group(ident: &Ident, fields: &[FieldInput]) -> TokenStream {
-    let specs: Vec<TokenStream> = fields.iter().map(spec_of).collect();
+    let specs: Vec<TokenStream> = fields.iter().map(|field| spec_of(field, Some(ident))).collect();
     let reads: Vec<TokenStream> = fields.iter().map(read_of).collect();
     let inputs: Vec<TokenStream> = fields.iter().filter_map(input_of).collect();
     let policy = policy_of(fields);
@@ -106,7 +109,8 @@ fn policy_of(fields: &[FieldInput]) -> TokenStream {
     }
 }
 
-fn spec_of(field: &FieldInput) -> TokenStream {
+/// What adds the descriptor of a field; `group` is the group that declares it.
+fn spec_of(field: &FieldInput, group: Option<&Ident>) -> TokenStream {
     let ty = &field.ty;
     let param = match &field.kind {
         FieldKind::Group => return quote!(params.extend(<#ty as ::mmlrs_core::ParamGroup>::specs());),
@@ -123,6 +127,7 @@ fn spec_of(field: &FieldInput) -> TokenStream {
             quote!(::mmlrs_core::Default::Value(#value))
         }
         Default::Uid(suffix) => quote!(::mmlrs_core::Default::Uid(#suffix)),
+        Default::Python(what) => quote!(::mmlrs_core::Default::Python(#what)),
     };
     let constraint = match &param.constraint {
         Constraint::None => quote!(::mmlrs_core::Constraint::None),
@@ -134,6 +139,13 @@ fn spec_of(field: &FieldInput) -> TokenStream {
         Constraint::OneOf(values) => quote!(::mmlrs_core::Constraint::OneOf(&[#(#values),*])),
         Constraint::NonEmpty => quote!(::mmlrs_core::Constraint::NonEmpty),
     };
+    let group = group.map_or_else(
+        || quote!(None),
+        |group| {
+            let group = group.to_string();
+            quote!(Some(#group))
+        },
+    );
     let role = param.role.clone().unwrap_or_else(|| Ident::new("Plain", field.ident.span()));
     quote! {
         params.push(::mmlrs_core::ParamSpec {
@@ -145,6 +157,7 @@ fn spec_of(field: &FieldInput) -> TokenStream {
             constraint: #constraint,
             role: ::mmlrs_core::Role::#role,
             accepts: &[#(::mmlrs_core::Accept::#accepts),*],
+            group: #group,
         });
     }
 }

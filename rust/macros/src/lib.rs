@@ -3,13 +3,15 @@
 //! The macro makes data and never writes files. Everything it needs stands on the struct:
 //!
 //! * the struct's doc comment: what the stage does; `#[stage(module = "...", kind = transformer|estimator|model,
-//!   model = TheModel, body = native|python, rows = kept|changed, example = "...")]`, where `model` names the class that
-//!   an estimator fits;
+//!   model = TheModel, body = native|python, rows = kept|changed, columns = kept|changed, example = "...")]`, where
+//!   `model` names the class that an estimator fits. What else is special about the stage is a tag with its reason,
+//!   `requires_rows = "no rows have no metrics"`: see `mmlrs_core::Tag`;
 //! * each field: its doc comment, its type, and `#[param(default = ..., range(min, max), above(x), one_of("a", "b"),
 //!   non_empty, role = input|output, accepts(image, binary))]`. `default = uid("_output")` is the stage's uid followed
-//!   by that text. An `Option<T>` field is an optional param. `#[param(group)]` takes the params of a `ParamGroup`,
-//!   and `#[param(cache)]` is a field that is no param but what the stage works out once, `Default` at first. A group is
-//!   what `#[derive(ParamGroup)]` makes of a struct with such fields.
+//!   by that text, `default = python("...")` a value that the Python class knows and the text describes. An `Option<T>`
+//!   field is an optional param. `#[param(group)]` takes the params of a `ParamGroup`, and `#[param(cache)]` is a field
+//!   that is no param but what the stage works out once, `Default` at first. A group is what `#[derive(ParamGroup)]` makes
+//!   of a struct with such fields; its params carry its name.
 
 mod expand;
 mod parse;

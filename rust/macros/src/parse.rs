@@ -6,6 +6,17 @@ use syn::{
     Attribute, Data, DeriveInput, Error, Expr, Fields, Ident, Lit, LitStr, Meta, Result, Token, Type, parenthesized,
 };
 
+/// The variants of `mmlrs_core::Tag`, as attributes spell them.
+const TAGS: [&str; 7] = [
+    "accepts_nulls",
+    "maps_nulls",
+    "embeds_column_names",
+    "reports_column_names",
+    "requires_rows",
+    "requires_spark",
+    "not_picklable",
+];
+
 /// The struct as the macro understands it.
 pub struct StageInput {
     pub ident: Ident,
@@ -14,6 +25,8 @@ pub struct StageInput {
     pub kind: Ident,
     pub body: Ident,
     pub rows: Ident,
+    pub columns: Ident,
+    pub tags: Vec<(Ident, LitStr)>,
     pub model: Option<Ident>,
     pub example: LitStr,
     pub fields: Vec<FieldInput>,
@@ -46,6 +59,7 @@ pub enum Default {
     None,
     Value(Expr),
     Uid(LitStr),
+    Python(LitStr),
 }
 
 pub enum Constraint {
@@ -75,6 +89,8 @@ impl StageInput {
             kind: Ident::new("Transformer", attr.span()),
             body: Ident::new("Native", attr.span()),
             rows: Ident::new("Kept", attr.span()),
+            columns: Ident::new("Kept", attr.span()),
+            tags: Vec::new(),
             model: None,
             example: LitStr::new("", attr.span()),
             fields,
@@ -90,10 +106,21 @@ impl StageInput {
                 stage.body = choice(&meta.value()?.parse()?, &["native", "python"])?;
             } else if meta.path.is_ident("rows") {
                 stage.rows = choice(&meta.value()?.parse()?, &["kept", "changed"])?;
+            } else if meta.path.is_ident("columns") {
+                stage.columns = choice(&meta.value()?.parse()?, &["kept", "changed"])?;
             } else if meta.path.is_ident("model") {
                 stage.model = Some(meta.value()?.parse()?);
+            } else if let Some(tag) = meta.path.get_ident().filter(|key| TAGS.iter().any(|tag| key == tag)) {
+                let reason: LitStr = meta.value()?.parse()?;
+                if reason.value().is_empty() {
+                    return Err(meta.error("a tag needs its reason"));
+                }
+                stage.tags.push((camel(tag), reason));
             } else {
-                return Err(meta.error("unknown key; expected module, kind, body, rows, model or example"));
+                return Err(meta.error(format!(
+                    "unknown key; expected module, kind, body, rows, columns, model, example, or a tag with its reason: {}",
+                    TAGS.join(", ")
+                )));
             }
             Ok(())
         })?;
@@ -199,11 +226,15 @@ impl ParamInput {
 fn parse_default(expr: Expr) -> Default {
     if let Expr::Call(call) = &expr
         && let Expr::Path(path) = call.func.as_ref()
-        && path.path.is_ident("uid")
         && let Some(Expr::Lit(lit)) = call.args.first()
-        && let Lit::Str(suffix) = &lit.lit
+        && let Lit::Str(text) = &lit.lit
     {
-        return Default::Uid(suffix.clone());
+        if path.path.is_ident("uid") {
+            return Default::Uid(text.clone());
+        }
+        if path.path.is_ident("python") {
+            return Default::Python(text.clone());
+        }
     }
     Default::Value(expr)
 }

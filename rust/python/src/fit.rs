@@ -1,23 +1,22 @@
 //! The one class that runs native estimators.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::Schema;
 use mmlrs_core::{Block, Column, Context, Error, FitState, Result, ThreadBudget};
-use mmlrs_registry::BuiltFit;
+use mmlrs_registry::{BuiltFit, Handle};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use pyo3_arrow::{PyRecordBatch, PySchema};
+use pyo3_arrow::PyRecordBatch;
 use serde_json::{Map, Value};
 
 use crate::arrow::Imported;
-use crate::errors::{detached, placed, planning, watched};
-use crate::registry::params;
+use crate::errors::{detached, placed, watched};
 
 /// The state of an estimator over the rows it has seen.
 #[pyclass(frozen, module = "mmlrs._native")]
 pub struct Fit {
-    built: BuiltFit,
+    built: Arc<BuiltFit>,
     values: Map<String, Value>,
     schema: Schema,
     state: Mutex<Option<FitState>>,
@@ -25,6 +24,15 @@ pub struct Fit {
 }
 
 impl Fit {
+    /// An estimator that has seen no rows; the schema is that of the columns it reads, under the names its params give.
+    pub fn start(handle: &Handle, schema: &Schema) -> Result<Self> {
+        let (built, params) = handle.fit()?;
+        built.check_types(schema)?;
+        let empty = built.fit.new_state(schema).map_err(|e| e.at_stage(built.spec.name))?;
+        let (values, schema) = (params.values.clone(), schema.clone());
+        Ok(Self { built, values, schema, state: Mutex::new(Some(empty)), notes: Mutex::default() })
+    }
+
     fn with_state<T>(&self, work: impl FnOnce(&mut FitState) -> Result<T>) -> Result<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = state.as_mut().ok_or_else(|| Error::runtime("the fit is finished"))?;
@@ -34,20 +42,6 @@ impl Fit {
 
 #[pymethods]
 impl Fit {
-    /// An estimator that has seen no rows; the schema is that of the columns it reads, under the names its params give.
-    #[new]
-    fn new(py: Python<'_>, stage: &str, uid: &str, values: &str, schema: Imported<PySchema>) -> PyResult<Self> {
-        let schema = schema.0.into_inner();
-        planning(py, || {
-            let values = params(uid, values)?;
-            let built = mmlrs_registry::find(stage)?.build_fit(&values)?;
-            built.check_types(&schema)?;
-            let empty = built.fit.new_state(&schema).map_err(|e| e.at_stage(built.spec.name))?;
-            let schema = schema.as_ref().clone();
-            Ok(Self { built, values: values.values, schema, state: Mutex::new(Some(empty)), notes: Mutex::default() })
-        })
-    }
-
     /// Takes a batch in; its columns are those of the schema, in that order. `first` and `interruptible` as for programs.
     #[pyo3(signature = (batch, threads, *, first = None, interruptible = false))]
     fn update(

@@ -9,6 +9,7 @@ mod models;
 mod program;
 mod registry;
 mod select;
+mod stage;
 
 use pyo3::prelude::*;
 
@@ -21,17 +22,17 @@ mod native {
     use crate::fit::Fit;
     #[pymodule_export]
     use crate::models::{
-        Blob, blob_info, cache_info, clear_caches, get_blob, hold_blob, model_info, portable_blobs, put_blob,
-        sample_model, self_contained,
+        Blob, blob_info, cache_info, clear_caches, get_blob, hold_blob, model_info, put_blob, sample_model,
+        self_contained,
     };
     #[pymodule_export]
     use crate::program::Program;
     #[pymodule_export]
-    use crate::registry::{
-        check_params, counters, nearest, reset_counters, sample, stage_inputs, stage_specs, versions,
-    };
+    use crate::registry::{counters, nearest, reset_counters, sample, stage_specs, versions};
     #[pymodule_export]
     use crate::select::take;
+    #[pymodule_export]
+    use crate::stage::{Plan, Stage};
 
     use pyo3::prelude::*;
 

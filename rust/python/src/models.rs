@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use mmlrs_core::{Error, Kind, ModelSource, ParamField, Result};
+use mmlrs_core::{Error, ModelSource, ParamField, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value;
 
 use crate::errors::planning;
-use crate::registry::params;
 
 /// Tells the model crate to ask Python where the runtime library is, when it is first needed.
 pub fn register_locator() {
@@ -44,7 +43,7 @@ impl Blob {
     }
 }
 
-fn held(sha256: &str) -> Result<Blob> {
+pub fn held(sha256: &str) -> Result<Blob> {
     let inner = mmlrs_core::Blob::of(sha256);
     inner.map(|inner| Blob { inner }).ok_or_else(|| Error::io(format!("content {sha256}"), "is not in this process"))
 }
@@ -105,25 +104,6 @@ pub fn model_info(py: Python<'_>, model: &str) -> PyResult<String> {
 #[pyfunction]
 pub fn self_contained(py: Python<'_>, model: &str) -> PyResult<Blob> {
     planning(py, || held(&mmlrs_model::self_contained(&source(model)?)?))
-}
-
-/// The models and files of a stage in the form that other processes can use: param -> stored bytes.
-#[pyfunction]
-pub fn portable_blobs(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<BTreeMap<&'static str, Blob>> {
-    planning(py, || {
-        let (entry, values) = (mmlrs_registry::find(stage)?, params(uid, values)?);
-        let models = if entry.spec().kind == Kind::Estimator {
-            Vec::new()
-        } else {
-            let built = entry.build(&values)?;
-            built.transform.portable_models().map_err(|e| e.at_stage(built.spec.name))?
-        };
-        let models = models.into_iter().filter_map(|(param, source)| match source {
-            ModelSource::Blob(sha256) => Some((param, sha256)),
-            ModelSource::Path(_) => None,
-        });
-        models.chain(entry.files(&values)?).map(|(param, sha256)| Ok((param, held(&sha256)?))).collect()
-    })
 }
 
 /// A tiny model for tests and examples: input `x` of four floats, tensors `features` and `scores`.

@@ -6,15 +6,21 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{Context, ThreadBudget};
 use pyo3::prelude::*;
-use pyo3_arrow::{PyRecordBatch, PySchema};
+use pyo3_arrow::PyRecordBatch;
 
 use crate::arrow::Imported;
-use crate::errors::{detached, placed, planning, watched};
+use crate::errors::{detached, placed, watched};
 
 /// A DAG of native stages over source columns.
 #[pyclass(frozen, module = "mmlrs._native")]
 pub struct Program {
     inner: mmlrs_registry::Program,
+}
+
+impl Program {
+    pub fn of(inner: mmlrs_registry::Program) -> Self {
+        Self { inner }
+    }
 }
 
 #[pymethods]
@@ -25,26 +31,8 @@ impl Program {
         Ok(Self { inner })
     }
 
-    /// The schema of the outputs for a schema of the source columns.
-    fn output_schema<'py>(&self, py: Python<'py>, sources: Imported<PySchema>) -> PyResult<Bound<'py, PyAny>> {
-        let fields = fields_of(sources);
-        schema(py, planning(py, || self.inner.output_fields(&fields))?)
-    }
-
-    /// The schema of what the last stage adds for a schema of the source columns.
-    fn announce<'py>(&self, py: Python<'py>, sources: Imported<PySchema>) -> PyResult<Bound<'py, PyAny>> {
-        let fields = fields_of(sources);
-        schema(py, planning(py, || self.inner.announce(&fields))?)
-    }
-
-    /// Params of the last stage that follow from the schema of the source columns, as a JSON object.
-    fn bound_params(&self, py: Python<'_>, sources: Imported<PySchema>) -> PyResult<String> {
-        let fields = fields_of(sources);
-        planning(py, || Ok(serde_json::Value::Object(self.inner.bound_params(&fields)?).to_string()))
-    }
-
-    /// The outputs of one batch of source columns. `first` is the number of its first row in a table, for errors; `interruptible` is for the
-    /// main thread alone.
+    /// The outputs of one batch of source columns. `first` is the number of its first row in a table, for errors;
+    /// `interruptible` is for the main thread alone.
     #[pyo3(signature = (sources, threads, share, *, first = None, interruptible = false))]
     fn run<'py>(
         &self,
@@ -73,17 +61,4 @@ impl Program {
         })?;
         PyRecordBatch::new(made).into_pyarrow(py)
     }
-
-    /// Things to tell the user once.
-    fn notes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        planning(py, || self.inner.notes())
-    }
-}
-
-fn fields_of(schema: Imported<PySchema>) -> Vec<Field> {
-    schema.0.into_inner().fields().iter().map(|f| f.as_ref().clone()).collect()
-}
-
-fn schema(py: Python<'_>, fields: Vec<Field>) -> PyResult<Bound<'_, PyAny>> {
-    PySchema::new(Arc::new(Schema::new(fields))).into_pyarrow(py)
 }

@@ -2,20 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use mmlrs_core::{Error, Kind, ParamMap, Result};
 use pyo3::prelude::*;
 use pyo3_arrow::PyRecordBatch;
 use serde_json::Value;
 
-use crate::errors::{detached, planning, to_py};
-
-/// A stage's params from JSON text.
-pub fn params(uid: &str, text: &str) -> Result<ParamMap> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(values)) => Ok(ParamMap::new(uid, values)),
-        _ => Err(Error::param("params", "must be a JSON object")),
-    }
-}
+use crate::errors::{detached, to_py};
 
 /// Every stage's descriptor, as a JSON list.
 #[pyfunction]
@@ -31,25 +22,6 @@ pub fn nearest(name: &str, names: Vec<String>, strict: bool) -> Option<String> {
     let names = names.iter().map(String::as_str);
     let found = if strict { mmlrs_core::misspelt(name, names) } else { mmlrs_core::nearest(name, names) };
     found.map(str::to_owned)
-}
-
-/// Raises when the params (a JSON object) are not valid for the stage.
-#[pyfunction]
-#[pyo3(name = "check_params")]
-pub fn check_params(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<()> {
-    planning(py, || mmlrs_registry::find(stage)?.check(&params(uid, values)?))
-}
-
-/// The columns a native stage or estimator reads.
-#[pyfunction]
-pub fn stage_inputs(py: Python<'_>, stage: &str, uid: &str, values: &str) -> PyResult<Vec<String>> {
-    planning(py, || {
-        let (entry, values) = (mmlrs_registry::find(stage)?, params(uid, values)?);
-        if entry.spec().kind == Kind::Estimator {
-            return Ok(entry.build_fit(&values)?.input_columns());
-        }
-        entry.build(&values)?.input_columns()
-    })
 }
 
 /// A small valid use of a stage: its params as JSON and a batch of rows.

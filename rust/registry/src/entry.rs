@@ -1,11 +1,11 @@
 //! One stage in the list, with its type erased.
 
 use mmlrs_core::{
-    Accept, DynFit, Error, FileSource, Fit, HasSample, ParamField, ParamMap, ParamType, Result, RowPolicy, Sample,
+    Accept, Counter, DynFit, Error, FileSource, Fit, HasSample, ParamField, ParamMap, ParamType, Result, RowPolicy, Sample,
     Stage, StageSpec, Transform, put_blob, types, vector,
 };
 
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 
 /// A stage of the registry.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +60,16 @@ impl Entry {
         (self.spec)()
     }
 
+    /// Is it a transformer whose work is a Rust kernel?
+    pub fn is_native(&self) -> bool {
+        self.build.is_some()
+    }
+
+    /// Is it an estimator whose work is a Rust kernel?
+    pub fn is_fit(&self) -> bool {
+        self.build_fit.is_some()
+    }
+
     /// Checks params without running anything.
     pub fn check(&self, params: &ParamMap) -> Result<()> {
         (self.check)(params)
@@ -71,6 +81,7 @@ impl Entry {
         let build = self.build.ok_or_else(|| {
             Error::runtime("is a DataFrame operation and cannot run as a column function").at_stage(spec.name)
         })?;
+        Counter::StageBuilds.add(1);
         build(params).map_err(|e| e.at_stage(spec.name))
     }
 
@@ -78,6 +89,7 @@ impl Entry {
     pub fn build_fit(&self, params: &ParamMap) -> Result<BuiltFit> {
         let spec = self.spec();
         let build = self.build_fit.ok_or_else(|| Error::runtime("is not a native estimator").at_stage(spec.name))?;
+        Counter::StageBuilds.add(1);
         build(params).map_err(|e| e.at_stage(spec.name))
     }
 
@@ -139,6 +151,19 @@ impl Built {
     pub fn check_types(&self, schema: &Schema) -> Result<()> {
         check_types(self.spec, &self.inputs, schema)
     }
+
+    /// The columns the stage adds, for input columns of these types.
+    pub fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
+        Counter::Plans.add(1);
+        self.check_types(input)?;
+        self.transform.output_fields(input).map_err(|e| e.at_stage(self.spec.name))
+    }
+}
+
+/// Columns whose Spark ML vectors a stage reads as they are, sparse ones too.
+pub fn vector_columns(spec: &StageSpec, inputs: &[(&'static str, String)]) -> Vec<String> {
+    let sparse = |param: &str| spec.param(param).is_some_and(|p| p.accepts.contains(&Accept::SparseVector));
+    distinct(inputs.iter().filter(|(param, _)| sparse(param)).map(|(_, column)| column.clone()))
 }
 
 fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {

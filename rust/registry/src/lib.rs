@@ -1,12 +1,17 @@
 //! The one list of stages, and programs made of them.
 
 mod entry;
+mod handle;
+mod identity;
 mod memo;
 mod node;
 mod program;
+mod spec;
 mod stages;
 
 pub use entry::{Built, BuiltFit, Entry};
+pub use handle::{Handle, Portable, StagePlan};
 pub use memo::clear as clear_memo;
 pub use program::{Program, ProgramOutput};
+pub use spec::{NodeSpec, ProgramSpec, Ref};
 pub use stages::{find, stages};

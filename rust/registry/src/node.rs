@@ -1,7 +1,6 @@
-//! One stage of a program, and how its bad rows become reasons and masks.
+//! One stage of a program, and how its bad rows become errors and masks.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::{ArrayRef, BooleanArray, StringArray};
 use arrow_schema::{DataType, Field, Schema};
@@ -10,84 +9,60 @@ use serde_json::Value;
 
 use crate::Built;
 use crate::memo::NodeResult;
-
-/// Where a value of a program comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ref {
-    /// The n-th source column.
-    Source(usize),
-    /// A column of the n-th node.
-    Column(usize, String),
-    /// Why rows of the n-th node are null: text, null for good rows.
-    Reasons(usize),
-    /// Which rows of the n-th node stay: false for rows that its policy drops.
-    Valid(usize),
-}
-
-impl Ref {
-    pub fn parse(value: &Value) -> Result<Self> {
-        let index = |key: &str| value.get(key).and_then(Value::as_u64).map(|i| i as usize);
-        if let Some(source) = index("source") {
-            return Ok(Self::Source(source));
-        }
-        let node = index("node").ok_or_else(|| Error::param("program", format!("has a bad reference {value}")))?;
-        match (value.get("column").and_then(Value::as_str), value.get("what").and_then(Value::as_str)) {
-            (Some(column), _) => Ok(Self::Column(node, column.to_owned())),
-            (None, Some("reasons")) => Ok(Self::Reasons(node)),
-            (None, Some("valid")) => Ok(Self::Valid(node)),
-            _ => Err(Error::param("program", format!("has a bad reference {value}"))),
-        }
-    }
-}
+use crate::spec::{NodeSpec, Ref};
 
 /// A stage of a program with its inputs bound.
 pub struct Node {
-    pub built: Built,
+    pub stage: Arc<Built>,
     /// Column name as the stage knows it -> where it comes from.
     pub inputs: Vec<(String, Ref)>,
     /// The stage and all before it as text, sources numbered by first use.
     pub prefix: Arc<str>,
     /// The program's sources that the prefix uses, in the order of those numbers.
     pub sources: Vec<usize>,
+    /// The columns it adds, for the input columns that it saw first: usually all batches have the same.
+    planned: OnceLock<(Schema, Arc<[Field]>)>,
 }
 
 impl Node {
-    pub fn parse(value: &Value) -> Result<(Built, Vec<(String, Ref)>)> {
-        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
-        let params = value.get("params").and_then(Value::as_object).cloned().unwrap_or_default();
-        let built = crate::find(text("stage"))?.build(&ParamMap::new(text("uid"), params))?;
-        let bound: BTreeMap<String, Ref> = value
-            .get("inputs")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .map(|(name, reference)| Ok((name.clone(), Ref::parse(reference)?)))
-            .collect::<Result<_>>()?;
-        let inputs = built
-            .input_columns()?
-            .into_iter()
-            .map(|name| {
-                let reference = bound.get(&name).cloned().ok_or_else(|| {
-                    let available: Vec<String> = bound.keys().cloned().collect();
-                    Error::column_not_found(&name, &available).at_stage(built.spec.name)
-                })?;
-                Ok((name, reference))
-            })
-            .collect::<Result<_>>()?;
-        Ok((built, inputs))
+    pub fn new(stage: Arc<Built>, inputs: Vec<(String, Ref)>, prefix: Arc<str>, sources: Vec<usize>) -> Self {
+        Self { stage, inputs, prefix, sources, planned: OnceLock::new() }
     }
 
-    pub fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
-        let name = self.built.spec.name;
-        self.built.check_types(input)?;
-        self.built.transform.output_fields(input).map_err(|e| e.at_stage(name))
+    /// Builds the stage of a node and finds its inputs, in the order in which it reads them.
+    pub fn build(spec: &NodeSpec) -> Result<(Built, Vec<(String, Ref)>)> {
+        let Ok(Value::Object(params)) = serde_json::from_str(&spec.params) else {
+            return Err(Error::param("params", "must be a JSON object"));
+        };
+        let stage = crate::find(&spec.stage)?.build(&ParamMap::new(&spec.uid, params))?;
+        let bound = |name: String| {
+            let reference = spec.inputs.get(&name).cloned().ok_or_else(|| {
+                let available: Vec<String> = spec.inputs.keys().cloned().collect();
+                Error::column_not_found(&name, &available).at_stage(stage.spec.name)
+            })?;
+            Ok((name, reference))
+        };
+        let inputs = stage.input_columns()?.into_iter().map(bound).collect::<Result<_>>()?;
+        Ok((stage, inputs))
+    }
+
+    /// The columns it adds to input columns of these types; planned once for those of the first batch.
+    fn fields(&self, input: &Schema) -> Result<Arc<[Field]>> {
+        if let Some((schema, fields)) = self.planned.get()
+            && schema == input
+        {
+            return Ok(fields.clone());
+        }
+        let fields: Arc<[Field]> = self.stage.output_fields(input)?.into();
+        let _ = self.planned.set((input.clone(), fields.clone()));
+        Ok(fields)
     }
 
     pub fn run(&self, block: &Block, cx: Context) -> Result<NodeResult> {
-        let name = self.built.spec.name;
+        let name = self.stage.spec.name;
         let fail = |e: Error| e.at_stage(name);
-        let fields = self.output_fields(&block.schema())?;
-        let output = self.built.transform.transform(block, &cx).map_err(fail)?;
+        let fields = self.fields(&block.schema())?;
+        let output = self.stage.transform.transform(block, &cx).map_err(fail)?;
         if output.columns.len() != fields.len() {
             return Err(fail(Error::runtime(format!(
                 "announced {} columns and produced {}",
@@ -116,7 +91,7 @@ impl Node {
         for column in &result.columns {
             columns.push(match column {
                 Column::Native(native) => {
-                    let done = native.materialize(&cx).map_err(|e| e.at_stage(self.built.spec.name))?;
+                    let done = native.materialize(&cx).map_err(|e| e.at_stage(self.stage.spec.name))?;
                     invalid.extend(done.invalid);
                     Column::arrow(done.array)
                 }
@@ -129,9 +104,9 @@ impl Node {
     }
 
     /// True for the rows that stay.
-    pub fn valid(&self, invalid: &[RowError], rows: usize) -> ArrayRef {
+    pub fn mask(&self, invalid: &[RowError], rows: usize) -> ArrayRef {
         let mut keep = vec![true; rows];
-        if self.built.policy.handle_invalid == HandleInvalid::Skip {
+        if self.stage.policy.handle_invalid == HandleInvalid::Skip {
             for bad in invalid {
                 keep[bad.row] = false;
             }
@@ -141,7 +116,7 @@ impl Node {
 }
 
 /// The reasons as a text column, null for good rows.
-pub fn reasons(invalid: &[RowError], rows: usize) -> ArrayRef {
+pub fn errors(invalid: &[RowError], rows: usize) -> ArrayRef {
     let mut texts: Vec<Option<&str>> = vec![None; rows];
     for bad in invalid {
         texts[bad.row] = Some(&bad.reason);
@@ -152,7 +127,7 @@ pub fn reasons(invalid: &[RowError], rows: usize) -> ArrayRef {
 /// The field of a reference that is not a column of a stage.
 pub fn special_field(reference: &Ref) -> Field {
     match reference {
-        Ref::Valid(_) => Field::new("valid", DataType::Boolean, false),
-        _ => Field::new("reasons", DataType::Utf8, true),
+        Ref::Mask(_) => Field::new("mask", DataType::Boolean, false),
+        _ => Field::new("errors", DataType::Utf8, true),
     }
 }

@@ -4,18 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use arrow_schema::{Field, Schema};
+use arrow_schema::Field;
 use mmlrs_core::{Block, Column, Context, Counter, Error, Result, sha256_hex};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use crate::handle::StagePlan;
 use crate::memo::{self, NodeKey, NodeResult, SourceKey};
-use crate::node::{Node, Ref, reasons, special_field};
+use crate::node::{Node, errors, special_field};
+use crate::spec::{NodeSpec, ProgramSpec, Ref};
 
 /// Stages bound to source columns, and the values to compute.
-///
-/// As JSON: `{"sources": n, "nodes": [{"stage", "uid", "params", "inputs": {column: ref}}], "outputs": [ref]}` with
-/// `ref` one of `{"source": i}`, `{"node": i, "column": name}`, `{"node": i, "what": "reasons" | "valid"}`. Nodes refer
-/// only to nodes before them.
 pub struct Program {
     sources: usize,
     nodes: Vec<Node>,
@@ -33,62 +31,36 @@ pub struct ProgramOutput {
 }
 
 impl Program {
-    /// Parses a program and builds its stages.
+    /// Reads a [`ProgramSpec`] and builds its stages.
     pub fn parse(text: &str) -> Result<Self> {
-        let value: Value =
-            serde_json::from_str(text).map_err(|e| Error::param("program", format!("is not JSON: {e}")))?;
-        let sources = value.get("sources").and_then(Value::as_u64).unwrap_or_default() as usize;
-        let list = |key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-        let mut nodes: Vec<Node> = Vec::new();
-        for item in list("nodes") {
-            let (built, inputs) = Node::parse(&item)?;
+        let spec: ProgramSpec =
+            serde_json::from_str(text).map_err(|e| Error::param("program", format!("cannot be read: {e}")))?;
+        let mut nodes: Vec<Node> = Vec::with_capacity(spec.nodes.len());
+        for item in &spec.nodes {
+            let (stage, inputs) = Node::build(item)?;
             for (_, reference) in &inputs {
-                check_ref(reference, sources, &nodes)?;
+                check_ref(reference, spec.sources, &nodes)?;
             }
-            let (prefix, used) = prefix_of(&item, &inputs, &nodes);
-            nodes.push(Node { built, inputs, prefix: prefix.into(), sources: used });
+            let (prefix, used) = prefix_of(item, &inputs, &nodes);
+            nodes.push(Node::new(Arc::new(stage), inputs, prefix.into(), used));
         }
-        let outputs: Vec<Ref> = list("outputs").iter().map(Ref::parse).collect::<Result<_>>()?;
-        for reference in &outputs {
-            check_ref(reference, sources, &nodes)?;
+        for reference in &spec.outputs {
+            check_ref(reference, spec.sources, &nodes)?;
         }
-        Ok(Self { sources, nodes, outputs, id: text.into() })
+        Ok(Self { sources: spec.sources, nodes, outputs: spec.outputs, id: text.into() })
     }
 
-    /// The fields of the outputs for source columns of these types.
-    pub fn output_fields(&self, sources: &[Field]) -> Result<Vec<Field>> {
-        let made = self.node_fields(sources)?;
-        self.outputs.iter().map(|reference| field_of(reference, sources, &made)).collect()
-    }
-
-    /// The fields that the last stage adds for source columns of these types.
-    pub fn announce(&self, sources: &[Field]) -> Result<Vec<Field>> {
-        Ok(self.node_fields(sources)?.pop().unwrap_or_default())
-    }
-
-    /// Params of the last stage that follow from source columns of these types.
-    pub fn bound_params(&self, sources: &[Field]) -> Result<Map<String, Value>> {
-        let Some((last, before)) = self.nodes.split_last() else { return Ok(Map::new()) };
-        let made = fields_of(before, sources)?;
-        let input = input_of(last, sources, &made)?;
-        last.built.check_types(&input)?;
-        last.built.transform.bound_params(&input).map_err(|e| e.at_stage(last.built.spec.name))
-    }
-
-    fn node_fields(&self, sources: &[Field]) -> Result<Vec<Vec<Field>>> {
-        self.check_sources(sources.len())?;
-        fields_of(&self.nodes, sources)
-    }
-
-    /// The stages' notes to the user.
-    pub fn notes(&self) -> Result<Vec<String>> {
-        let mut notes = Vec::new();
-        for node in &self.nodes {
-            for note in node.built.transform.notes().map_err(|e| e.at_stage(node.built.spec.name))? {
-                notes.push(format!("{}: {note}", node.built.spec.name));
-            }
-        }
-        Ok(notes)
+    /// A planned stage over the columns it reads, in its order; computes all its columns, then what is asked for of the
+    /// errors and the mask. Its results are not shared.
+    pub fn of(plan: &StagePlan, with_errors: bool, with_mask: bool) -> Result<Self> {
+        let names = plan.stage.input_columns()?;
+        let sources = names.len();
+        let inputs = names.into_iter().enumerate().map(|(i, name)| (name, Ref::Source(i))).collect();
+        let node = Node::new(plan.stage.clone(), inputs, "".into(), (0..sources).collect());
+        let mut outputs: Vec<Ref> = plan.fields.iter().map(|field| Ref::Column(0, field.name().clone())).collect();
+        outputs.extend(with_errors.then_some(Ref::Errors(0)));
+        outputs.extend(with_mask.then_some(Ref::Mask(0)));
+        Ok(Self { sources, nodes: vec![node], outputs, id: "".into() })
     }
 
     /// Computes the outputs of one batch. With `share`, results stay for the next program that begins alike and sees
@@ -134,7 +106,7 @@ impl Run<'_> {
                 let (field, array) = &self.sources[*i];
                 return Ok(ProgramOutput { field: field.clone(), array: array.clone() });
             }
-            Ref::Column(i, _) | Ref::Reasons(i) | Ref::Valid(i) => *i,
+            Ref::Column(i, _) | Ref::Errors(i) | Ref::Mask(i) => *i,
         };
         let node = &self.program.nodes[index];
         if self.share {
@@ -147,8 +119,8 @@ impl Run<'_> {
                 let column = column_of(&result, name)?;
                 Ok(ProgramOutput { field: column.field(name), array: column.to_arrow(&self.cx)? })
             }
-            Ref::Valid(_) => Ok(special(node.valid(&result.invalid, self.rows))),
-            Ref::Reasons(_) | Ref::Source(_) => Ok(special(reasons(&result.invalid, self.rows))),
+            Ref::Mask(_) => Ok(special(node.mask(&result.invalid, self.rows))),
+            Ref::Errors(_) | Ref::Source(_) => Ok(special(errors(&result.invalid, self.rows))),
         }
     }
 
@@ -194,10 +166,10 @@ impl Run<'_> {
                 Ok(Column::Arrow(array.clone(), field.metadata().clone()))
             }
             Ref::Column(i, name) => Ok(column_of(&*self.node(*i, done)?, name)?.clone()),
-            Ref::Reasons(i) => Ok(Column::arrow(reasons(&self.arrow_node(*i, done)?.invalid, self.rows))),
-            Ref::Valid(i) => {
+            Ref::Errors(i) => Ok(Column::arrow(errors(&self.arrow_node(*i, done)?.invalid, self.rows))),
+            Ref::Mask(i) => {
                 let result = self.arrow_node(*i, done)?;
-                Ok(Column::arrow(self.program.nodes[*i].valid(&result.invalid, self.rows)))
+                Ok(Column::arrow(self.program.nodes[*i].mask(&result.invalid, self.rows)))
             }
         }
     }
@@ -214,26 +186,6 @@ impl Run<'_> {
     }
 }
 
-/// What each node adds.
-fn fields_of(nodes: &[Node], sources: &[Field]) -> Result<Vec<Vec<Field>>> {
-    let mut made: Vec<Vec<Field>> = Vec::with_capacity(nodes.len());
-    for node in nodes {
-        let fields = node.output_fields(&input_of(node, sources, &made)?)?;
-        made.push(fields);
-    }
-    Ok(made)
-}
-
-/// What a node reads, by the names it uses.
-fn input_of(node: &Node, sources: &[Field], made: &[Vec<Field>]) -> Result<Schema> {
-    let fields: Vec<Field> = node
-        .inputs
-        .iter()
-        .map(|(name, reference)| Ok(field_of(reference, sources, made)?.with_name(name)))
-        .collect::<Result<_>>()?;
-    Ok(Schema::new(fields))
-}
-
 fn column_of<'a>(result: &'a NodeResult, name: &str) -> Result<&'a Column> {
     result
         .names
@@ -243,29 +195,18 @@ fn column_of<'a>(result: &'a NodeResult, name: &str) -> Result<&'a Column> {
         .ok_or_else(|| Error::column_not_found(name, &result.names))
 }
 
-fn field_of(reference: &Ref, sources: &[Field], made: &[Vec<Field>]) -> Result<Field> {
-    match reference {
-        Ref::Source(i) => Ok(sources[*i].clone()),
-        Ref::Column(i, name) => made[*i].iter().find(|f| f.name() == name).cloned().ok_or_else(|| {
-            let names: Vec<String> = made[*i].iter().map(|f| f.name().clone()).collect();
-            Error::column_not_found(name, &names)
-        }),
-        Ref::Reasons(_) | Ref::Valid(_) => Ok(special_field(reference)),
-    }
-}
-
 fn check_ref(reference: &Ref, sources: usize, nodes: &[Node]) -> Result<()> {
-    let ok = match reference {
+    let exists = match reference {
         Ref::Source(i) => *i < sources,
-        Ref::Column(i, _) | Ref::Reasons(i) | Ref::Valid(i) => *i < nodes.len(),
+        _ => reference.node().is_some_and(|i| i < nodes.len()),
     };
-    if ok { Ok(()) } else { Err(Error::param("program", format!("has a reference to nothing: {reference:?}"))) }
+    if exists { Ok(()) } else { Err(Error::param("program", format!("has a reference to nothing: {reference:?}"))) }
 }
 
-/// What stands for the node and all before it, in whatever program: the SHA-256 of its params and of what stands for the
+/// The identity of a node and of all before it, in whatever program: the SHA-256 of its params and of the identities of the
 /// nodes that it reads, with sources numbered by first use. Also those sources in that order. (A digest and not the text:
 /// each stage of a chain would quote the text of the one before it, and twice as long a text after every stage.)
-fn prefix_of(item: &Value, inputs: &[(String, Ref)], nodes: &[Node]) -> (String, Vec<usize>) {
+fn prefix_of(item: &NodeSpec, inputs: &[(String, Ref)], nodes: &[Node]) -> (String, Vec<usize>) {
     let mut sources: Vec<usize> = Vec::new();
     let number = |source: usize, sources: &mut Vec<usize>| {
         sources.iter().position(|s| *s == source).unwrap_or_else(|| {
@@ -277,37 +218,38 @@ fn prefix_of(item: &Value, inputs: &[(String, Ref)], nodes: &[Node]) -> (String,
     for (name, reference) in inputs {
         let text = match reference {
             Ref::Source(i) => format!("source {}", number(*i, &mut sources)),
-            Ref::Column(i, _) | Ref::Reasons(i) | Ref::Valid(i) => {
+            Ref::Column(i, _) | Ref::Errors(i) | Ref::Mask(i) => {
                 let renumbered: Vec<usize> = nodes[*i].sources.iter().map(|s| number(*s, &mut sources)).collect();
                 let what = match reference {
                     Ref::Column(_, column) => column.as_str(),
-                    Ref::Reasons(_) => "\u{0}reasons",
-                    _ => "\u{0}valid",
+                    Ref::Errors(_) => "\u{0}errors",
+                    _ => "\u{0}mask",
                 };
                 format!("{}{renumbered:?}.{what}", nodes[*i].prefix)
             }
         };
         bound.push((name.clone(), text));
     }
-    let text = json!([item.get("stage"), item.get("uid"), item.get("params"), bound]).to_string();
+    let text = json!([item.stage, item.uid, item.params, bound]).to_string();
     (sha256_hex(text.as_bytes()), sources)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     /// A chain of stages, each of which reads what the one before it makes; the first reads the source of that number.
     fn chain(stages: usize, source: usize) -> Result<Program> {
         let node = |i: usize| {
-            let input =
-                if i == 0 { json!({"source": source}) } else { json!({"node": i - 1, "column": format!("c{i}")}) };
-            let params = json!({"inputCol": format!("c{i}"), "outputCol": format!("c{}", i + 1)});
+            let input = if i == 0 { json!({"source": source}) } else { json!({"column": [i - 1, format!("c{i}")]}) };
+            let params = json!({"inputCol": format!("c{i}"), "outputCol": format!("c{}", i + 1)}).to_string();
             let uid = format!("stage{i}");
             json!({"stage": "UnicodeNormalize", "uid": uid, "params": params, "inputs": {format!("c{i}"): input}})
         };
         let nodes: Vec<Value> = (0..stages).map(node).collect();
-        let output = json!({"node": stages - 1, "column": format!("c{stages}")});
+        let output = json!({"column": [stages - 1, format!("c{stages}")]});
         let text = json!({"sources": source + 1, "nodes": nodes, "outputs": [output]}).to_string();
         Program::parse(&text)
     }

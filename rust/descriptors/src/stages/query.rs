@@ -17,6 +17,8 @@ use crate::sample::plain_rows;
     module = "stages",
     body = python,
     rows = changed,
+    embeds_column_names = "the statement spells them as SQL does",
+    requires_spark = "the session runs its SQL",
     example = r#"
 from mmlrs.stages import Query
 stage = Query(statement="SELECT *, score * 2 AS twice FROM __THIS__ WHERE score > 1")

@@ -14,6 +14,7 @@ use crate::sample::plain_rows;
 #[stage(
     module = "stages",
     body = python,
+    columns = changed,
     example = r#"
 import pyarrow as pa
 from mmlrs.stages import SelectColumns

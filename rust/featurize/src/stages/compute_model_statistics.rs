@@ -45,6 +45,9 @@ const OF_REGRESSION: [&str; 5] = ["regression", "mse", "rmse", "r2", "mae"];
     module = "train",
     body = python,
     rows = changed,
+    columns = changed,
+    accepts_nulls = "a row counts or it does not; there is no row to keep",
+    requires_rows = "no rows have no metrics",
     example = r#"import pyarrow as pa
 from mmlrs.train import ComputeModelStatistics
 

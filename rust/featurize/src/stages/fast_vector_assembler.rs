@@ -27,6 +27,7 @@ use crate::row::SparseRow;
 #[stage(
     module = "featurize",
     kind = transformer,
+    maps_nulls = "NaN stands for what is missing, as in Spark's VectorAssembler",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import FastVectorAssembler
 

@@ -28,6 +28,7 @@ pub const ORIGIN: &str = "mmlrs";
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
+    accepts_nulls = "no index stands for no value, as in Spark's IndexToString",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import IndexToValue, ValueIndexer
 

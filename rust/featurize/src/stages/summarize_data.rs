@@ -41,6 +41,8 @@ const PERCENTILES: [&str; 6] = ["P0_5", "P1", "P5", "P95", "P99", "P99_5"];
     module = "featurize",
     body = python,
     rows = changed,
+    columns = changed,
+    reports_column_names = "a row of the result names the column that it describes",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import SummarizeData
 

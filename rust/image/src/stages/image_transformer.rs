@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Column, Context, Error, HasSample, Operation, Output, Rejects, Result, RowPolicy, Sample, Transform, types,
+    Block, Column, Context, Error, HasSample, Once, Operation, Output, Rejects, Result, RowPolicy, Sample, Transform, types,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
@@ -96,6 +96,8 @@ pub struct ImageTransformer {
     decode: DecodeOptions,
     #[param(group)]
     policy: RowPolicy,
+    #[param(cache)]
+    plan: Once<Plan>,
 }
 
 /// The params, checked and typed.
@@ -105,7 +107,11 @@ struct Plan {
 }
 
 impl ImageTransformer {
-    fn plan(&self) -> Result<Plan> {
+    fn plan(&self) -> Result<Arc<Plan>> {
+        self.plan.get_or_make(|| self.make_plan())
+    }
+
+    fn make_plan(&self) -> Result<Plan> {
         let (normalize, operations) = match self.stages.split_last() {
             Some((last, rest)) if last.action.eq_ignore_ascii_case("normalize") => (Some(last), rest),
             _ => (None, self.stages.as_slice()),
@@ -150,7 +156,7 @@ impl ImageTransformer {
 impl Transform for ImageTransformer {
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         check_image_input(input, &self.input_col)?;
-        let data_type = match self.plan()?.tensor {
+        let data_type = match &self.plan()?.tensor {
             Some((element, ..)) => element.data_type(),
             None => types::image_type(),
         };
@@ -159,17 +165,18 @@ impl Transform for ImageTransformer {
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let plan = self.plan()?;
-        let images = input_images(block, &self.input_col, self.origin_col.as_deref(), *cx)?.then(plan.step);
-        let Some((element, order, factors)) = plan.tensor else {
+        let images = input_images(block, &self.input_col, self.origin_col.as_deref(), *cx)?.then(plan.step.clone());
+        let Some((element, order, factors)) = &plan.tensor else {
             return Ok(Output { columns: vec![Column::Native(Arc::new(images))], invalid: Vec::new() });
         };
         let mut rejects = Rejects::new(self.policy.handle_invalid);
-        let array = self.tensors(&images, *cx, TensorArray::new(element, order, factors), &mut rejects)?;
+        let array = self.tensors(&images, *cx, TensorArray::new(*element, *order, factors.clone()), &mut rejects)?;
         Ok(Output { columns: vec![array], invalid: rejects.into_rows() })
     }
 
     fn notes(&self) -> Result<Vec<String>> {
-        let Some((_, _, factors)) = self.plan()?.tensor else {
+        let plan = self.plan()?;
+        let Some((_, _, factors)) = &plan.tensor else {
             let set = [
                 ("normalizeMean", self.normalize_mean.is_some()),
                 ("normalizeStd", self.normalize_std.is_some()),

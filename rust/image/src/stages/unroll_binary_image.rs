@@ -1,7 +1,9 @@
 //! `UnrollBinaryImage`.
 
+use std::sync::Arc;
+
 use arrow_schema::{Field, Schema};
-use mmlrs_core::{Block, Context, Error, HasSample, Output, Result, RowPolicy, Sample, Transform};
+use mmlrs_core::{Block, Context, Error, HasSample, Once, Output, Result, RowPolicy, Sample, Transform};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
@@ -54,11 +56,19 @@ pub struct UnrollBinaryImage {
     decode: DecodeOptions,
     #[param(group)]
     policy: RowPolicy,
+    #[param(cache)]
+    plan: Once<Plan>,
 }
 
+/// The operations, and the size of the vectors if all have the same.
+type Plan = (Step, Option<usize>);
+
 impl UnrollBinaryImage {
-    /// The operations, and the size of the vectors if all have the same.
-    fn plan(&self) -> Result<(Step, Option<usize>)> {
+    fn plan(&self) -> Result<Arc<Plan>> {
+        self.plan.get_or_make(|| self.make_plan())
+    }
+
+    fn make_plan(&self) -> Result<Plan> {
         let mut ops = Vec::new();
         let size = match (self.height, self.width) {
             (Some(height), Some(width)) => Some((height as usize, width as usize)),
@@ -90,9 +100,10 @@ impl Transform for UnrollBinaryImage {
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
-        let (step, size) = self.plan()?;
+        let plan = self.plan()?;
+        let (step, size) = plan.as_ref();
         let images = input_images(block, &self.input_col, None, *cx)?.then(step.clone());
-        unroll(&images, &step, size, *cx)
+        unroll(&images, step, *size, *cx)
     }
 }
 

@@ -31,7 +31,7 @@ pub fn read(array: &ArrayRef, element: Element) -> Result<Nested> {
     }
     let array = cast(array, &tensor_type())?;
     let tensors = array.as_struct();
-    let (dtypes, shapes, datas) = (
+    let (dtypes, shapes, contents) = (
         tensors.column(0).as_string::<i32>(),
         tensors.column(1).as_list::<i32>(),
         tensors.column(2).as_binary::<i32>(),
@@ -41,12 +41,12 @@ pub fn read(array: &ArrayRef, element: Element) -> Result<Nested> {
     let mut rows = Vec::with_capacity(tensors.len());
     let mut filled = 0;
     for row in 0..tensors.len() {
-        if [tensors.is_null(row), dtypes.is_null(row), shapes.is_null(row), datas.is_null(row)].contains(&true) {
+        if [tensors.is_null(row), dtypes.is_null(row), shapes.is_null(row), contents.is_null(row)].contains(&true) {
             rows.push(Err(Error::decode("is null")));
             continue;
         }
         let dims = shapes.value(row);
-        match values_of(dtypes.value(row), dims.as_primitive::<Int64Type>().values(), datas.value(row)) {
+        match values_of(dtypes.value(row), dims.as_primitive::<Int64Type>().values(), contents.value(row)) {
             Ok((dims, values)) => {
                 let found = values;
                 let values = exact(&found, element)?;

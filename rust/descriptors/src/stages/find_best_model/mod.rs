@@ -24,6 +24,7 @@ pub use model::BestModel;
     kind = estimator,
     body = python,
     model = BestModel,
+    accepts_nulls = "the policy is for rows to compare by",
     example = r#"import pyarrow as pa
 from mmlrs.automl import FindBestModel
 from mmlrs.stages import RenameColumn

@@ -28,6 +28,9 @@ pub use model::TrainedClassifierModel;
     kind = estimator,
     body = python,
     model = TrainedClassifierModel,
+    accepts_nulls = "the policy is for rows to train on",
+    not_picklable = "it holds a learner of Spark ML, which lives in the JVM",
+    requires_spark = "the session trains its learner",
     example = r#"from pyspark.ml.classification import LogisticRegression
 from mmlrs.train import TrainClassifier
 

@@ -24,6 +24,9 @@ pub use model::TrainedRegressorModel;
     kind = estimator,
     body = python,
     model = TrainedRegressorModel,
+    accepts_nulls = "the policy is for rows to train on",
+    not_picklable = "it holds a learner of Spark ML, which lives in the JVM",
+    requires_spark = "the session trains its learner",
     example = r#"from pyspark.ml.regression import LinearRegression
 from mmlrs.train import TrainRegressor
 

@@ -30,6 +30,8 @@ pub use model::TuneHyperparametersModel;
     body = python,
     rows = changed,
     model = TuneHyperparametersModel,
+    accepts_nulls = "the policy is for rows to compare by",
+    requires_spark = "the session runs the trials",
     example = r#"from mmlrs.automl import DiscreteHyperParam, GridSpace, HyperparamBuilder, TuneHyperparameters
 from mmlrs.train import TrainClassifier
 

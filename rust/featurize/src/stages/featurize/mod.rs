@@ -48,6 +48,7 @@ use words::Words;
     module = "featurize",
     kind = estimator,
     model = FeaturizeModel,
+    accepts_nulls = "it replaces what is missing",
     example = r#"import datetime
 import pyarrow as pa
 from mmlrs.featurize import Featurize

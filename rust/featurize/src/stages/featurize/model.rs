@@ -1,11 +1,11 @@
 //! `FeaturizeModel`.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
 use mmlrs_core::{
-    Block, Column, Context, Error, FileSource, HandleInvalid, HasSample, Output, Rejects, Result, Sample, Transform,
+    Block, Column, Context, Error, FileSource, HandleInvalid, HasSample, Once, Output, Rejects, Result, Sample, Transform,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
@@ -22,6 +22,8 @@ use crate::row::SparseRow;
 #[stage(
     module = "featurize",
     kind = model,
+    maps_nulls = "NaN stands for what is missing",
+    embeds_column_names = "its encoders hold the names of the columns of the fit",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import Featurize
 
@@ -37,7 +39,7 @@ pub struct FeaturizeModel {
     #[param(required)]
     encoders: FileSource,
     #[param(cache)]
-    prepared: OnceLock<Arc<Plan>>,
+    plan: Once<Plan>,
 }
 
 /// The encoders of a model, ready to run.
@@ -50,9 +52,10 @@ struct Plan {
 
 impl FeaturizeModel {
     fn plan(&self) -> Result<Arc<Plan>> {
-        if let Some(plan) = self.prepared.get() {
-            return Ok(plan.clone());
-        }
+        self.plan.get_or_make(|| self.make_plan())
+    }
+
+    fn make_plan(&self) -> Result<Plan> {
         let encoders: Vec<Encoder> = serde_json::from_slice(&self.encoders.read()?)
             .map_err(|e| Error::param("encoders", format!("is damaged: {e}")))?;
         if encoders.iter().map(|e| &e.column).ne(&self.shared.input_cols) {
@@ -60,7 +63,7 @@ impl FeaturizeModel {
         }
         let read = encoders.iter().filter(|encoder| encoder.is_read());
         let prepared = read.cloned().map(Prepared::new).collect::<Result<_>>()?;
-        Ok(self.prepared.get_or_init(|| Arc::new(Plan { encoders, prepared })).clone())
+        Ok(Plan { encoders, prepared })
     }
 }
 

@@ -31,6 +31,7 @@ pub use model::ValueIndexerModel;
     module = "featurize",
     kind = estimator,
     model = ValueIndexerModel,
+    maps_nulls = "a missing value has an index of its own",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import ValueIndexer
 

@@ -22,6 +22,7 @@ use crate::stages::index_to_value::ORIGIN;
 #[stage(
     module = "featurize",
     kind = model,
+    maps_nulls = "a missing value has an index of its own",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import ValueIndexerModel
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Cache, Context, Error, HasSample, ModelSource, Output, Result, RowPolicy, Sample, Transform, put_blob, types,
+    Block, Cache, Context, Error, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform, put_blob, types,
 };
 use mmlrs_image::{
     ChannelOrder, DecodeOptions, ImageColumn, Interpolation, TensorPrep, check_image_input, sample::binary_batch,
@@ -62,8 +62,8 @@ pub struct ImageFeaturizer {
     /// Text column that says where each picture came from, for error messages.
     #[param(role = input, accepts(text))]
     origin_col: Option<String>,
-    /// The ONNX network: a path, bytes, or a handle from `mmlrs.models`. Unset, the one that ships with the package.
-    #[param(required)]
+    /// The ONNX network: a path, bytes, or a handle from `mmlrs.models`.
+    #[param(default = python("the network that ships with the package"))]
     model: ModelSource,
     /// Cut the last layers off and return features (true), or return the scores (false). A network without class scores,
     /// such as the one that ships with the package, is refused where they are asked for.
@@ -115,6 +115,8 @@ pub struct ImageFeaturizer {
     run: RunParams,
     #[param(group)]
     row_policy: RowPolicy,
+    #[param(cache)]
+    plan: Once<Plan>,
 }
 
 /// What the params and the model together say.
@@ -130,7 +132,11 @@ struct Plan {
 }
 
 impl ImageFeaturizer {
-    fn plan(&self) -> Result<Plan> {
+    fn plan(&self) -> Result<Arc<Plan>> {
+        self.plan.get_or_make(|| self.make_plan())
+    }
+
+    fn make_plan(&self) -> Result<Plan> {
         let (whole, meta) = image_meta(&self.model)?;
         if whole.inputs.len() == 1 {
             // Not a network for pictures: told before any of its layers is looked for.
@@ -281,9 +287,9 @@ impl Transform for ImageFeaturizer {
         let network = Network {
             // No spinning: the cores decode the next pictures meanwhile.
             runner: self.run.runner(&plan.prepared, self.row_policy.handle_invalid, *cx, false)?,
-            prep: plan.prep,
-            input: plan.input,
-            output: plan.output,
+            prep: plan.prep.clone(),
+            input: plan.input.clone(),
+            output: plan.output.clone(),
             pooling: plan.pooling,
             size: plan.size,
         };
@@ -297,7 +303,7 @@ impl Transform for ImageFeaturizer {
 
     fn notes(&self) -> Result<Vec<String>> {
         let plan = self.plan()?;
-        Ok(plan.prepared.notes.iter().cloned().chain(plan.doubt).collect())
+        Ok(plan.prepared.notes.iter().cloned().chain(plan.doubt.clone()).collect())
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::{
-    Block, Column, Context, Error, HasSample, ModelSource, Output, Result, RowPolicy, Sample, StrMap, Transform,
+    Block, Column, Context, Error, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, StrMap, Transform,
     put_blob,
 };
 use mmlrs_macros::Stage;
@@ -81,6 +81,8 @@ pub struct ONNXModel {
     output_type: String,
     #[param(group)]
     row_policy: RowPolicy,
+    #[param(cache)]
+    plan: Once<Plan>,
 }
 
 /// What the params and the model together say: what is fed, run and returned.
@@ -93,7 +95,11 @@ struct Plan {
 }
 
 impl ONNXModel {
-    fn plan(&self) -> Result<Plan> {
+    fn plan(&self) -> Result<Arc<Plan>> {
+        self.plan.get_or_make(|| self.make_plan())
+    }
+
+    fn make_plan(&self) -> Result<Plan> {
         let whole = model_info(&self.model)?;
         let is_tensor = |name: &str| computes(&self.model, name).unwrap_or(false);
         let fetches = fetches(&whole, self.fetch_dict.as_ref(), self.output_col.as_deref(), &is_tensor)?;
@@ -235,7 +241,7 @@ impl Transform for ONNXModel {
     }
 
     fn resolved_inputs(&self) -> Result<Option<Vec<String>>> {
-        Ok(Some(self.plan()?.feeds.into_iter().map(|(_, column)| column).collect()))
+        Ok(Some(self.plan()?.feeds.iter().map(|(_, column)| column.clone()).collect()))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Context, Error, ErrorKind, FileSource, HasSample, ModelSource, Output, Result, RowPolicy, Sample, Transform,
+    Block, Context, Error, ErrorKind, FileSource, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform,
     put_blob, types,
 };
 use mmlrs_macros::Stage;
@@ -87,6 +87,8 @@ pub struct TextEmbedder {
     run: RunParams,
     #[param(group)]
     row_policy: RowPolicy,
+    #[param(cache)]
+    plan: Once<Plan>,
 }
 
 /// What params, model and tokenizer together say.
@@ -97,7 +99,11 @@ struct Plan {
 }
 
 impl TextEmbedder {
-    fn plan(&self) -> Result<Plan> {
+    fn plan(&self) -> Result<Arc<Plan>> {
+        self.plan.get_or_make(|| self.make_plan())
+    }
+
+    fn make_plan(&self) -> Result<Plan> {
         self.run.check()?;
         let model = TextModel::of(&self.model, self.output_tensor_name.as_deref())?;
         let tokenizer = self.tokenizer(model.sequence)?;

@@ -1,4 +1,4 @@
-"""Python functions as values of params: the name by which another process finds one, and its pickle.
+"""Params that are Python functions: the name by which another process finds one, and its pickle.
 
 A saved function is `{"function": "module:name"}`, or where the caller allows it, `{"pickle": its SHA-256, "python": "3.11"}`
 with the bytes beside it. No name is looked up and nothing is unpickled unless the caller allows it (`mmlrs/_allowed.py`).
@@ -9,21 +9,16 @@ from __future__ import annotations
 import hashlib
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mmlrs._allowed import function_allowed, imported, pickles_allowed
-from mmlrs._params import HAS_PYSPARK
+from mmlrs._pyspark import HAS_PYSPARK, Params
 from mmlrs.errors import InvalidParamError, IoError
+from mmlrs.params._type import Loading, ParamType, Saving, must_be, refused
+from mmlrs.params.content import is_hash
 
-__all__ = [
-    "check_allowed",
-    "function_named",
-    "function_saved_as",
-    "is_pickle",
-    "loaded_function",
-    "name_of",
-]
+__all__ = ["FUNCTION", "name_of"]
 
 Function = Callable[..., Any]
 
@@ -58,7 +53,7 @@ def _saved_name(function: Function) -> str:
     return name
 
 
-def function_named(name: str) -> Function:
+def _function_named(name: str) -> Function:
     """Return the function of that name, `module:name`, which the caller must have allowed; its module is imported.
 
     Raises
@@ -94,8 +89,8 @@ def _find(module: str, path: str) -> Any:
     return found
 
 
-def function_saved_as(where: str, function: Function, blobs: dict[str, bytes]) -> dict[str, str]:
-    """Return what stands for a function in the metadata; the bytes of a pickle are added to `blobs`.
+def _saved_as(where: str, function: Function, blobs: dict[str, bytes]) -> dict[str, str]:
+    """Return the form of a function in the metadata; the bytes of a pickle are added to `blobs`.
 
     Raises
     ------
@@ -135,12 +130,12 @@ def _pickled(where: str, function: Function) -> bytes:
     return data
 
 
-def is_pickle(value: Any) -> bool:
-    """Is this what stands for a pickle in the metadata?"""
+def _is_pickle(value: Any) -> bool:
+    """Return whether this is the form of a pickle in the metadata."""
     return isinstance(value, dict) and set(value) == {"pickle", "python"}
 
 
-def check_allowed(where: str) -> None:
+def _check_allowed(where: str) -> None:
     """Fail where the caller has not allowed pickles."""
     if not pickles_allowed():
         raise IoError(
@@ -149,7 +144,7 @@ def check_allowed(where: str) -> None:
         )
 
 
-def loaded_function(where: str, value: dict[str, str], blobs: dict[str, bytes]) -> Any:
+def _unpickled(where: str, value: dict[str, str], blobs: dict[str, bytes]) -> Any:
     """Unpickle a function, which runs the code that the file holds.
 
     Raises
@@ -157,10 +152,56 @@ def loaded_function(where: str, value: dict[str, str], blobs: dict[str, bytes]) 
     IoError
         The caller has not allowed it, another version of Python pickled it, or its code fails.
     """
-    check_allowed(where)
+    _check_allowed(where)
     if value["python"] != _PYTHON:
         raise IoError(f"{where} was pickled by Python {value['python']}; this is Python {_PYTHON}")
     try:
         return pickle.loads(blobs[value["pickle"]])  # noqa: S301 - the caller allows it
     except Exception as error:  # whatever the code of the pickle raises
         raise IoError(f"{where} cannot be unpickled: {error}") from error
+
+
+class FunctionType(ParamType[Function]):
+    """A Python function."""
+
+    name = "function"
+    is_json = False
+
+    def accept(self, value: Any) -> Function:
+        """Accept a function, or a map of its name, `module:name`, where the caller allows it."""
+        if callable(value) and not isinstance(value, Params):
+            function: Function = value
+            return function
+        if isinstance(value, Mapping) and isinstance(value.get("function"), str):
+            return _function_named(value["function"])
+        raise must_be("a function", value)
+
+    def to_core(self, value: Function) -> dict[str, str]:
+        """Return the name."""
+        return {"function": name_of(value)}
+
+    def to_saved(self, value: Function, saving: Saving) -> dict[str, str]:
+        """Return the name, or where the caller allows it, the SHA-256 of a pickle that is saved beside the metadata."""
+        return _saved_as(saving.where, value, saving.blobs)
+
+    def check_saved(self, where: str, saved: Any) -> None:
+        """Fail on anything but a name or a pickle."""
+        items = saved if isinstance(saved, dict) else {}
+        named = set(items) == {"function"} and isinstance(items["function"], str)
+        pickled = _is_pickle(items) and is_hash(items["pickle"]) and isinstance(items["python"], str)
+        if not (named or pickled):
+            raise refused(where, "the name or the pickle of a function", saved)
+
+    def saved_blobs(self, where: str, saved: Any) -> Iterable[str]:
+        """Return the SHA-256 of a pickle, which the caller must allow."""
+        if not _is_pickle(saved):
+            return ()
+        _check_allowed(where)
+        return (saved["pickle"],)
+
+    def from_saved(self, saved: Any, loading: Loading) -> Any:
+        """Return the name as `accept` takes it, or unpickle the function."""
+        return _unpickled(loading.where, saved, loading.blobs) if _is_pickle(saved) else saved
+
+
+FUNCTION = FunctionType()

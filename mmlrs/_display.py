@@ -1,0 +1,213 @@
+"""How stages show themselves: a line at a prompt, a small table in a notebook; and pipelines, whose class is Spark's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from html import escape
+from itertools import islice
+from typing import Any
+
+from mmlrs._messages import shown
+from mmlrs._pyspark import Params
+from mmlrs.errors import InvalidParamError
+from mmlrs.models import ModelHandle
+
+__all__ = ["Description", "Shown", "describe"]
+
+#: The most characters of a value, and the most items of a list or map, that are shown.
+_MAX_TEXT = 60
+_MAX_ITEMS = 6
+
+#: The params of Spark ML's stages that name columns; stages of mmlrs say it themselves.
+_READ = ("inputCol", "inputCols", "featuresCol", "labelCol", "userCol", "itemCol")
+_WRITTEN = ("outputCol", "outputCols", "predictionCol", "probabilityCol", "rawPredictionCol")
+
+
+def _value(value: Any) -> str:
+    """Return a value as Python writes it, shortened: bytes by their number, models by their place, functions by name."""
+    if isinstance(value, Params):
+        return _line(value)
+    if isinstance(value, str):
+        return repr(value if len(value) <= _MAX_TEXT else value[: _MAX_TEXT - 3] + "...")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"<{len(value):,} bytes>"
+    if isinstance(value, ModelHandle):
+        place = f"path={_end(value.path)!r}" if value.path is not None else f"sha256='{value.sha256:.8}...'"
+        return f"ModelHandle({place})"
+    if isinstance(value, Mapping):
+        return "{" + _items(f"{_value(k)}: {_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + _items(map(_value, value)) + "]"
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return shown(value, _MAX_TEXT)
+
+
+def _items(texts: Iterator[str]) -> str:
+    first = list(islice(texts, _MAX_ITEMS + 1))
+    return ", ".join([*first[:_MAX_ITEMS], "..."] if len(first) > _MAX_ITEMS else first)
+
+
+def _end(path: str) -> str:
+    return path if len(path) <= _MAX_TEXT else "..." + path[3 - _MAX_TEXT :]
+
+
+def _params(stage: Any, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+    """Return params with their values, in the order of the constructor's signature."""
+    inits = [vars(cls).get("__init__") for cls in type(stage).__mro__]
+    signature: Any = next(filter(None, (getattr(init, "__signature__", None) for init in inits)), None)
+    order = {} if signature is None else {name: place for place, name in enumerate(signature.parameters)}
+    return sorted(values.items(), key=lambda item: order.get(item[0].name, len(order)))
+
+
+def _line(stage: Any) -> str:
+    given = _params(stage, stage._paramMap)
+    return f"{type(stage).__name__}({', '.join(f'{param.name}={_value(value)}' for param, value in given)})"
+
+
+def _columns(stage: Any, params: Sequence[str], roles: Sequence[str]) -> list[str]:
+    """Return the columns that a stage reads or writes: of Spark ML's stages, those that well-known params name."""
+    if isinstance(stage, Shown):
+        return [name for role in roles for name in stage._columns(role)]
+    names: list[str] = []
+    for param in params:
+        if stage.hasParam(param) and stage.isDefined(param):
+            value = stage.getOrDefault(param)
+            names += value if isinstance(value, list) else [value]
+    return [name for name in names if name]
+
+
+def _children(stage: Any) -> list[Any] | None:
+    """Return the stages of a pipeline, fitted or not; None of another stage."""
+    if isinstance(stage, Shown):
+        return None
+    if isinstance(getattr(stage, "stages", None), list):
+        return list(stage.stages)
+    if hasattr(stage, "getStages"):
+        return list(stage.getStages()) if stage.isDefined("stages") else []
+    return None
+
+
+#: Notebooks have rules of their own for tables; colours are left to the theme, dark or light.
+_STYLE = (
+    "<style>"
+    "div.mmlrs table{border-collapse:collapse;border:0;margin:2px 0;font-size:90%;color:inherit}"
+    "div.mmlrs tr{background:none}"
+    "div.mmlrs td{text-align:left;vertical-align:top;padding:1px 12px 1px 0;border:0}"
+    "div.mmlrs ol{margin:0;padding-left:24px}div.mmlrs li{margin:4px 0}"
+    "div.mmlrs .less{opacity:.6}"
+    "</style>"
+)
+
+
+def _table(params: Sequence[tuple[Any, Any]]) -> str:
+    rows = "".join(
+        f'<tr><td title="{escape(param.doc)}">{escape(param.name)}</td><td><code>{escape(_value(value))}</code></td></tr>'
+        for param, value in params
+    )
+    return f"<table><tbody>{rows}</tbody></table>"
+
+
+def _flow(stage: Any) -> str:
+    """Return the columns read and written, with an arrow between."""
+    sides = [
+        ", ".join(f"<code>{escape(name)}</code>" for name in columns)
+        for columns in (_columns(stage, _READ, ["input"]), _columns(stage, _WRITTEN, ["output", "error"]))
+    ]
+    return f"<div>{sides[0]} &rarr; {sides[1]}</div>" if any(sides) else ""
+
+
+def _html(stage: Any) -> str:
+    return f'{_STYLE}<div class="mmlrs">{_content(stage)}</div>'
+
+
+def _content(stage: Any) -> str:
+    children = _children(stage)
+    title = f'<b>{escape(type(stage).__name__)}</b> <span class="less">{escape(stage.uid)}</span>'
+    if children is not None:
+        items = "".join(f"<li>{_content(child)}</li>" for child in children)
+        return f"{title}<ol>{items}</ol>"
+    given = _params(stage, stage._paramMap)
+    defaults = _params(stage, {p: v for p, v in stage._defaultParamMap.items() if p not in stage._paramMap})
+    parts = [title, _flow(stage), _table(given) if given else ""]
+    if defaults:
+        count = f"{len(defaults)} default{'s' if len(defaults) > 1 else ''}"
+        parts.append(f'<details><summary class="less">{count}</summary>{_table(defaults)}</details>')
+    return "".join(parts)
+
+
+def _text(stage: Any, indent: str = "") -> str:
+    children = _children(stage)
+    if children is None:
+        return indent + _line(stage)
+    return "\n".join(
+        [f"{indent}{type(stage).__name__}", *(_text(child, indent + "    ") for child in children)]
+    )
+
+
+class Shown:
+    """A stage that shows its params: those that are set in a line, all of them in a notebook."""
+
+    uid: str
+    _columns: Callable[[str], list[str]]
+
+    def __repr__(self) -> str:
+        """Return the class and the params that are set."""
+        return _line(self)
+
+    def __str__(self) -> str:
+        """Return the uid, by which Spark's messages and params name a stage."""
+        return self.uid
+
+    def _repr_html_(self) -> str:
+        """Return the table that a notebook shows."""
+        return _html(self)
+
+
+class Description:
+    """What `describe` returns: text at a prompt, tables in a notebook."""
+
+    def __init__(self, stage: Any) -> None:
+        self._stage = stage
+
+    def __repr__(self) -> str:
+        """Return a line for each stage."""
+        return _text(self._stage)
+
+    def _repr_html_(self) -> str:
+        """Return the tables that a notebook shows."""
+        return _html(self._stage)
+
+
+def describe(stage: Any) -> Description:
+    """Show a pipeline, fitted or not, stage by stage: columns read and written, params set, and defaults.
+
+    Stages of mmlrs show themselves in the same way; a pipeline and the stages of Spark ML do not, so this shows them.
+
+    Parameters
+    ----------
+    stage : Pipeline, PipelineModel or another stage
+        Of Spark ML or of mmlrs.
+
+    Returns
+    -------
+    Description
+        A notebook shows it as tables, with what a param means where the mouse rests on its name; a prompt as lines.
+
+    Raises
+    ------
+    InvalidParamError
+        It is not a stage.
+
+    Examples
+    --------
+    >>> import mmlrs
+    >>> from mmlrs.stages import SelectColumns
+    >>> from pyspark.ml import Pipeline
+    >>> mmlrs.describe(Pipeline(stages=[SelectColumns(cols=["a"])]))
+    Pipeline
+        SelectColumns(cols=['a'])
+    """
+    if not isinstance(stage, Params):
+        raise InvalidParamError(f"describe: takes a pipeline or another stage, got {shown(stage)}")
+    return Description(stage)

@@ -1,0 +1,29 @@
+"""Warnings to users: each once per process, at the line of theirs that led to it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterable
+
+__all__ = ["warn_once"]
+
+_PACKAGE = os.path.dirname(__file__) + os.sep
+_warned: set[str] = set()
+
+
+def warn_once(notes: Iterable[str]) -> None:
+    """Warn of each note that this process has not warned of yet."""
+    for note in notes:
+        if note not in _warned:
+            _warned.add(note)
+            warnings.warn(note, UserWarning, stacklevel=_level_of_the_caller())
+
+
+def _level_of_the_caller() -> int:
+    """Return the number of frames from the caller of this function to the first one outside the package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level

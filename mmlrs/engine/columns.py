@@ -1,0 +1,142 @@
+"""The columns of a dataset: how their names are looked up, and which are free."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from mmlrs._native import nearest
+from mmlrs.engine.expr import Expr, Source
+from mmlrs.errors import ColumnNotFoundError, SchemaMismatchError
+
+__all__ = ["Columns"]
+
+#: Maximum number of columns that a message lists.
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names of a dataset's columns.
+
+    Parameters
+    ----------
+    names : list of str
+        The names in order.
+    owner : str
+        The stage or function that errors name.
+    session : SparkSession, optional
+        The session whose setting `spark.sql.caseSensitive` says whether names that differ in case are the same. Without
+        one, as for tables, names are exact.
+    """
+
+    names: list[str]
+    owner: str
+    session: Any = None
+
+    @classmethod
+    def of(cls, dataset: Any, owner: str) -> Columns:
+        """Return the columns of a `pyarrow.Table` or a Spark DataFrame."""
+        if isinstance(dataset, pa.Table):
+            return cls(dataset.column_names, owner)
+        return cls(list(dataset.columns), owner, dataset.sparkSession)
+
+    @cached_property
+    def ignores_case(self) -> bool:
+        """Whether names that differ in case are the same."""
+        if self.session is None:
+            return False
+        return str(self.session.conf.get("spark.sql.caseSensitive", "false")).lower() != "true"
+
+    def key(self, name: str) -> str:
+        """Return what all names of one column have in common."""
+        return name.lower() if self.ignores_case else name
+
+    def same(self, left: str, right: str) -> bool:
+        """Return whether two names mean the same column."""
+        return self.key(left) == self.key(right)
+
+    @cached_property
+    def _by_key(self) -> dict[str, list[str]]:
+        by_key: dict[str, list[str]] = {}
+        for name in self.names:
+            by_key.setdefault(self.key(name), []).append(name)
+        return by_key
+
+    def get(self, name: str) -> str | None:
+        """Return the first column called `name`, as the dataset spells it, or None."""
+        return next(iter(self._by_key.get(self.key(name), [])), None)
+
+    def resolve(self, name: str) -> str:
+        """Return the column called `name`, as the dataset spells it.
+
+        Raises
+        ------
+        ColumnNotFoundError
+            There is none.
+        SchemaMismatchError
+            There are several.
+        """
+        matches = self._by_key.get(self.key(name), [])
+        if not matches:
+            near = nearest(name, self.names)
+            hint = "" if near is None else f" (did you mean `{near}`?)"
+            raise ColumnNotFoundError(
+                f"{self.owner}: column `{name}`: not found{hint}; the columns are {_listed(self.names)}"
+            )
+        if len(matches) > 1:
+            raise self._ambiguous(name, matches)
+        return matches[0]
+
+    def resolve_all(self, names: Iterable[str]) -> list[str]:
+        """Return the columns called `names`, as `resolve` does each."""
+        return [self.resolve(name) for name in names]
+
+    def check_unique(self) -> None:
+        """Fail where two columns have one name, for a stage that reads or names them all."""
+        self.resolve_all(self.names)
+
+    def check_new(self, names: Iterable[str]) -> None:
+        """Fail where one of the columns to add is there already.
+
+        Raises
+        ------
+        SchemaMismatchError
+            Naming the first that is.
+        """
+        for name in names:
+            if self.key(name) in self._by_key:
+                raise self.taken(name)
+
+    def taken(self, name: str, cause: str = "") -> SchemaMismatchError:
+        """Return the error of a column to add that is there already; `cause` ends the message."""
+        return SchemaMismatchError(f"{self.owner}: column `{name}` already exists{cause}")
+
+    def bind(
+        self, names: Iterable[str], lineage: Mapping[str, Expr], vectors: Collection[str] = ()
+    ) -> tuple[tuple[str, Expr], ...]:
+        """Bind a stage's input columns: to what the lineage knows of them, else to the plain column.
+
+        `vectors` are the columns whose Spark ML vectors stay as they are.
+        """
+        bound = [(name, self.resolve(name)) for name in names]
+        return tuple((name, lineage.get(column, Source(column, column in vectors))) for name, column in bound)
+
+    def _ambiguous(self, name: str, matches: list[str]) -> SchemaMismatchError:
+        if len(set(matches)) == 1:
+            return SchemaMismatchError(
+                f"{self.owner}: column `{name}`: {len(matches)} columns have this name; rename all but one, or drop them"
+            )
+        return SchemaMismatchError(
+            f"{self.owner}: column `{name}`: may be any of {_listed(matches)}; rename all but one, or set "
+            "spark.sql.caseSensitive to true"
+        )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (", ".join(f"`{n}`" for n in names[:_SHOWN]) or "none") + more

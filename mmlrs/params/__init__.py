@@ -1,0 +1,48 @@
+"""Params of stages: one class for each type, with what it accepts and how its values are given to the native core, saved and loaded."""
+
+from __future__ import annotations
+
+from mmlrs._pyspark import Param
+from mmlrs.params._type import Loading, ParamType, Saving, argument, type_of, undefined
+from mmlrs.params.content import FILE, MODEL
+from mmlrs.params.functions import FUNCTION
+from mmlrs.params.spaces import PARAM_SPACE
+from mmlrs.params.stages import STAGE, STAGE_LIST
+from mmlrs.params.values import (
+    BOOL,
+    FLOAT,
+    FLOAT_LIST,
+    INT,
+    INT_LIST,
+    OPERATIONS,
+    STR,
+    STR_LIST,
+    STR_MAP,
+    VALUE_LIST,
+)
+
+__all__ = [
+    "BOOL",
+    "FILE",
+    "FLOAT",
+    "FLOAT_LIST",
+    "FUNCTION",
+    "INT",
+    "INT_LIST",
+    "MODEL",
+    "OPERATIONS",
+    "PARAM_SPACE",
+    "STAGE",
+    "STAGE_LIST",
+    "STR",
+    "STR_LIST",
+    "STR_MAP",
+    "VALUE_LIST",
+    "Loading",
+    "Param",
+    "ParamType",
+    "Saving",
+    "argument",
+    "type_of",
+    "undefined",
+]

@@ -1,0 +1,80 @@
+"""Params that are models and files: content that is saved under its SHA-256."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from mmlrs import _native
+from mmlrs.errors import IoError
+from mmlrs.models import ModelHandle
+from mmlrs.params._type import Loading, ParamType, Saving, refused
+
+__all__ = ["FILE", "MODEL", "is_hash"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def is_hash(value: Any) -> bool:
+    """Return whether a value from a file is a SHA-256 in hex."""
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+
+
+class FileType(ParamType[ModelHandle]):
+    """A file: a path, a URI, bytes or a handle."""
+
+    name = "file"
+    is_json = False
+
+    def accept(self, value: Any) -> ModelHandle:
+        """Accept a path, a URI, bytes, an ONNX ModelProto or a handle."""
+        return ModelHandle.of(value)
+
+    def to_core(self, value: ModelHandle) -> dict[str, str]:
+        """Return the place or the SHA-256 of the content."""
+        return {"path": value.path} if value.path is not None else {"sha256": value.sha256 or ""}
+
+    def from_core(self, value: Any) -> ModelHandle | None:
+        """Return the handle of content that the native core names."""
+        return None if value is None else ModelHandle.from_json(value)
+
+    def to_saved(self, value: ModelHandle, saving: Saving) -> dict[str, str]:
+        """Return the SHA-256 of the content, which is saved beside the metadata."""
+        sha256, content = self._content(value)
+        saving.blobs[sha256] = content
+        return {"sha256": sha256}
+
+    def _content(self, value: ModelHandle) -> tuple[str, bytes]:
+        content = value.read()
+        return _native.put_blob(content).sha256, content
+
+    def check_saved(self, where: str, saved: Any) -> None:
+        """Fail on anything but a SHA-256: a path or URI would be read or fetched on the word of a file."""
+        if not (isinstance(saved, dict) and set(saved) == {"sha256"} and is_hash(saved["sha256"])):
+            raise refused(where, "content under its SHA-256", saved)
+
+    def saved_blobs(self, where: str, saved: Any) -> Iterable[str]:
+        """Return the SHA-256."""
+        return (saved["sha256"],)
+
+    def from_saved(self, saved: Any, loading: Loading) -> bytes:
+        """Return the content."""
+        return loading.blobs[saved["sha256"]]
+
+
+class ModelType(FileType):
+    """An ONNX model, which is saved with its side files inside."""
+
+    name = "model"
+
+    def _content(self, value: ModelHandle) -> tuple[str, bytes]:
+        blob = _native.self_contained(json.dumps(self.to_core(value)))
+        data = _native.get_blob(blob.sha256)
+        if data is None:
+            raise IoError(f"the model with SHA-256 {blob.sha256} is not in this process")
+        return blob.sha256, bytes(data)
+
+
+FILE, MODEL = FileType(), ModelType()

@@ -1,0 +1,67 @@
+"""Params that are spaces of hyper-parameters to search."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mmlrs.errors import InvalidParamError
+from mmlrs.params._type import ParamType, Saving, must_be, refused, type_of
+from mmlrs.params.stages import stages_in
+
+if TYPE_CHECKING:
+    from mmlrs.automl.spaces import ParamSpace, TunedParam
+
+__all__ = ["PARAM_SPACE", "not_in_metadata"]
+
+
+def not_in_metadata(stage: Any, tuned: TunedParam) -> str | None:
+    """Return why the values of a hyper-parameter have no form in the metadata, or None where they have one."""
+    for owner in stages_in(stage):
+        known = owner.uid == tuned.stage and owner.hasParam(tuned.param)
+        if known and not type_of(owner.getParam(tuned.param)).is_json:
+            return "are models, files, functions or stages, which a saved space does not hold"
+    return None
+
+
+class ParamSpaceType(ParamType["ParamSpace"]):
+    """A `GridSpace` or a `RandomSpace`."""
+
+    name = "param_space"
+    is_json = False
+
+    def accept(self, value: Any) -> ParamSpace:
+        """Accept a space, or what its `to_json` gives."""
+        from mmlrs.automl.spaces import ParamSpace
+
+        if isinstance(value, ParamSpace):
+            return value
+        if isinstance(value, Mapping) and "kind" in value:
+            return ParamSpace.from_json(value)
+        raise must_be("a GridSpace or a RandomSpace", value)
+
+    def to_core(self, value: ParamSpace) -> Any:
+        """Return the space as JSON."""
+        return value.to_json()
+
+    def to_saved(self, value: ParamSpace, saving: Saving) -> Any:
+        """Return the space, whose values must have a form in JSON."""
+        for tuned in value.hyperparams:
+            where = f"{saving.where}: the values of {tuned.owner}.{tuned.param} cannot be saved"
+            cause = not_in_metadata(saving.stage, tuned)
+            if cause is not None:
+                raise InvalidParamError(f"{where}: they {cause}")
+            try:
+                json.dumps(tuned.values.to_json())
+            except TypeError as error:
+                raise InvalidParamError(f"{where}: {error}") from None
+        return value.to_json()
+
+    def check_saved(self, where: str, saved: Any) -> None:
+        """Fail on anything but a map."""
+        if not isinstance(saved, dict):
+            raise refused(where, "a space of hyper-parameters", saved)
+
+
+PARAM_SPACE = ParamSpaceType()

@@ -1,0 +1,106 @@
+"""What is special about a stage: from its descriptor and from what its class declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+from mmlrs._native import nearest
+from mmlrs.base import NativeEstimator, NativeTransformer, Stage, stage_spec
+from mmlrs.errors import InvalidParamError
+
+__all__ = ["Facts", "Tags"]
+
+
+class Tags(TypedDict, total=False):
+    """What a class of stages declares in its attribute `tags`, on top of its base class.
+
+    `rows` and `columns` say what the stage keeps. The others are exceptions from the rule with their reason, or None for a
+    stage that follows the rule where its base class does not.
+
+    Examples
+    --------
+    >>> from typing import ClassVar
+    >>> from mmlrs.stages import Lambda
+    >>> from mmlrs.testing import Tags
+    >>> class Shuffle(Lambda):
+    ...     tags: ClassVar[Tags] = {"rows": "kept", "not_picklable": "it holds a generator of random numbers"}
+    """
+
+    rows: Literal["kept", "changed"]
+    columns: Literal["kept", "changed"]
+    accepts_nulls: str | None
+    maps_nulls: str | None
+    embeds_column_names: str | None
+    reports_column_names: str | None
+    requires_rows: str | None
+    requires_spark: str | None
+    not_picklable: str | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the checks ask about a class of stages."""
+
+    cls: type[Stage]
+    spec: Mapping[str, Any]
+    #: Exceptions from the rule, with their reasons.
+    tags: Mapping[str, str]
+    #: Does the stage keep the number of rows?
+    keeps_rows: bool
+    #: Does the stage keep the columns that it does not name?
+    keeps_columns: bool
+
+    @classmethod
+    def of(cls, stage: type[Stage]) -> Facts:
+        """Return the facts of a class: of its descriptor, then of the attribute `tags` of every class up to it.
+
+        Raises
+        ------
+        InvalidParamError
+            A tag does not exist, or has no reason.
+        """
+        spec = stage_spec(stage._stage)
+        declared: dict[str, Any] = {"rows": spec["rows"], "columns": spec["columns"], **spec["tags"]}
+        for base in reversed(stage.__mro__):
+            for name, value in vars(base).get("tags", {}).items():
+                _check_tag(base, name, value)
+                declared[name] = value
+        rows, columns = declared.pop("rows"), declared.pop("columns")
+        reasons = {name: reason for name, reason in declared.items() if reason is not None}
+        return cls(stage, spec, reasons, rows == "kept", columns == "kept")
+
+    @property
+    def native(self) -> bool:
+        """Is the work of the stage a kernel of the native core?"""
+        return issubclass(self.cls, NativeTransformer | NativeEstimator)
+
+    @property
+    def merges(self) -> bool:
+        """Does the stage compute mergeable states in the native core?"""
+        return issubclass(self.cls, NativeEstimator)
+
+    @property
+    def makes_another_table(self) -> bool:
+        """Has the result neither the rows nor the columns of the dataset?"""
+        return not (self.keeps_rows or self.keeps_columns)
+
+    def has_param(self, name: str) -> bool:
+        """Has the stage a param of that name?"""
+        return any(param["name"] == name for param in self.spec["params"])
+
+
+def _check_tag(cls: type, name: str, value: Any) -> None:
+    known = list(Tags.__annotations__)
+    if name not in known:
+        near = nearest(name, known)
+        hint = f"; the tags are {', '.join(known)}" if near is None else f"; did you mean `{near}`?"
+        raise InvalidParamError(f"{cls.__name__}: there is no tag `{name}`{hint}")
+    if name in ("rows", "columns"):
+        if value not in ("kept", "changed"):
+            raise InvalidParamError(
+                f'{cls.__name__}: tag `{name}` must be "kept" or "changed", got {value!r}'
+            )
+    elif value is not None and not (isinstance(value, str) and value):
+        raise InvalidParamError(f"{cls.__name__}: tag `{name}` must be its reason, or None, got {value!r}")

@@ -1,0 +1,68 @@
+"""The same results on Spark: of any partitions, fused with other stages, of no rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmlrs.engine.bridge import collect, to_spark
+from mmlrs.testing.checks.check import check, tagged
+from mmlrs.testing.checks.compare import assert_same
+from mmlrs.testing.checks.context import Context, NotApplicable, fit_stage, run_stage
+from mmlrs.testing.checks.facts import Facts
+
+__all__ = ["fused_equals_unfused", "repartitioned", "spark_equals_table", "spark_schema"]
+
+
+@check(needs_spark=True)
+def spark_equals_table(cx: Context) -> None:
+    """Spark gives the result of the table."""
+    assert_same(cx.spark_result, cx.result, sort=True)
+
+
+@check(needs_spark=True)
+def repartitioned(cx: Context) -> None:
+    """Spark gives the result of the table for rows in other partitions."""
+    assert_same(collect(run_stage(cx.stage, cx.frame.repartition(3))), cx.result, sort=True)
+
+
+@check(needs_spark=True, unless=[tagged("requires_rows")])
+def spark_schema(cx: Context) -> None:
+    """On Spark an empty DataFrame works and has the same schema."""
+    empty = cx.spark_model.transform(cx.frame.limit(0))
+    assert empty.schema == cx.spark_frame.schema, f"{empty.schema} is not {cx.spark_frame.schema}"
+    rows = empty.count()
+    assert rows == 0 or cx.facts.makes_another_table, f"{rows} rows of none"
+
+
+def _without_kernel(facts: Facts) -> str | None:
+    return None if facts.native else "the stage is no kernel of the native core, which alone are fused"
+
+
+@check(needs_spark=True, unless=[_without_kernel])
+def fused_equals_unfused(cx: Context) -> None:
+    """The result is the same whether the stage is composed with the stages before it or reads their columns."""
+    from mmlrs.engine import spark as engine
+
+    copied = _after_identity(cx)
+    assert engine.lineage_of(copied).keys() >= set(cx.inputs), "the stages before it left no lineage"
+    if cx.facts.merges:
+        assert_same(fit_stage(cx.stage, copied).transform(cx.data), cx.result)
+        return
+    columns = cx.result.column_names
+    fused = collect(cx.spark_model.transform(copied)).select(columns)
+    unfused = collect(cx.spark_model.transform(engine.with_lineage(copied.select("*"), {}))).select(columns)
+    assert_same(fused, unfused, sort=True)
+    assert_same(fused, cx.result, sort=True)
+
+
+def _after_identity(cx: Context) -> Any:
+    """Return the DataFrame with every input column made by an `Identity` of a column of another name."""
+    from mmlrs.testing import Identity
+
+    if not cx.inputs:
+        raise NotApplicable("the stage names no column of the data")
+    names = [f"__{name}__" if name in cx.inputs else name for name in cx.data.column_names]
+    df = to_spark(cx.spark, cx.data.rename_columns(names))
+    for name in cx.inputs:
+        df = Identity(inputCol=f"__{name}__", outputCol=name).transform(df)
+    return df

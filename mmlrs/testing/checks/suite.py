@@ -1,0 +1,147 @@
+"""All checks, and how they are run on a stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from mmlrs.base import Stage
+from mmlrs.engine import table as tables
+from mmlrs.testing.checks import columns, merging, nulls, on_spark, params, persistence, rows
+from mmlrs.testing.checks.check import Check
+from mmlrs.testing.checks.context import Context, NotApplicable
+from mmlrs.testing.checks.facts import Facts
+from mmlrs.testing.checks.report import Outcome, Report
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+__all__ = ["CHECKS", "check_stage", "checks_of", "report_of"]
+
+#: Every check by its name, in the order in which they run: the cheap ones first.
+CHECKS: dict[str, Check] = {
+    check.name: check
+    for check in (
+        params.default_construction,
+        params.set_and_get,
+        params.bad_types,
+        params.copy,
+        params.bad_values,
+        rows.schema,
+        rows.row_count,
+        rows.slices,
+        rows.chunks,
+        rows.order,
+        rows.kinds_of_table,
+        rows.views,
+        rows.views_with_skip,
+        columns.other_columns,
+        columns.other_column_values,
+        columns.missing_column,
+        columns.existing_output,
+        columns.column_names,
+        nulls.null_in_null_out,
+        nulls.null_reason,
+        nulls.null_skip,
+        nulls.null_error,
+        merging.partitions,
+        persistence.save_and_load,
+        persistence.overwrite,
+        persistence.pickling,
+        on_spark.spark_equals_table,
+        on_spark.repartitioned,
+        on_spark.spark_schema,
+        on_spark.fused_equals_unfused,
+        columns.column_names_on_spark,
+    )
+}
+
+
+def check_stage(stage: Stage, data: Any, spark: SparkSession | None = None) -> Report:
+    """Run every check of the contract on a stage.
+
+    What is special about a stage of your own, and with it which checks apply, its class declares as `tags`: see
+    `mmlrs.testing.Tags`.
+
+    Parameters
+    ----------
+    stage : Stage
+        With params such that it runs on `data` without error.
+    data : pyarrow.Table, pandas.DataFrame or Arrow PyCapsule object
+        At least four rows.
+    spark : SparkSession, optional
+        Also check that Spark gives the same result, fused and unfused.
+
+    Returns
+    -------
+    Report
+        What ran, and what did not and why; printed, a line for each check.
+
+    Raises
+    ------
+    AssertionError
+        Naming every promise that is not kept.
+    InvalidParamError
+        The class declares a tag that does not exist.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.stages import SelectColumns
+    >>> from mmlrs.testing import check_stage
+    >>> stage = SelectColumns(cols=["a"])
+    >>> report = check_stage(stage, pa.table({"a": [1, 2, 3, 4], "b": [5, 6, 7, 8]}))
+    >>> report.not_applicable["other_columns"]
+    'the stage may drop columns that it does not name'
+    >>> print(report)
+    SelectColumns: ... checks passed
+      default_construction   passed in ... s
+      ...
+      fused_equals_unfused   not applicable: no Spark session was given
+      ...
+    """
+    report = report_of(stage, data, spark)
+    if report.failed:
+        text = "\n".join(f"{report.stage}: {name}: {cause}" for name, cause in report.failed.items())
+        first = next(outcome.error for outcome in report.outcomes if outcome.error is not None)
+        raise AssertionError(text) from first
+    return report
+
+
+def report_of(
+    stage: Stage, data: Any, spark: SparkSession | None = None, *, only: Iterable[str] | None = None
+) -> Report:
+    """Run the checks of the contract on a stage, or only those of some names, and return what they found."""
+    cx = Context(stage, tables.to_table(data), spark)
+    names = CHECKS if only is None else only
+    outcomes = tuple(_run(CHECKS[name], cx) for name in names)
+    return Report(type(stage).__name__, outcomes)
+
+
+def _run(check: Check, cx: Context) -> Outcome:
+    """Run one check."""
+    reason = check.reason_against(cx.facts, cx.spark is not None)
+    if reason is not None:
+        return Outcome(check.name, "not applicable", reason)
+    start = time.perf_counter()
+    try:
+        check.work(cx)
+    except NotApplicable as why:
+        return Outcome(check.name, "not applicable", str(why))
+    except AssertionError as error:
+        return Outcome(check.name, "failed", str(error) or "an assertion", error=error)
+    except Exception as error:  # noqa: BLE001 - a stage of anybody, which may fail in any way
+        return Outcome(check.name, "failed", f"{type(error).__name__}: {error}", error=error)
+    return Outcome(check.name, "passed", seconds=time.perf_counter() - start)
+
+
+def checks_of(stage: Stage | type[Stage], with_spark: bool = False) -> Iterator[tuple[str, Check]]:
+    """Return the checks that apply to a stage or to a class of stages, by name.
+
+    Some of them need a column that the stage names, which shows when they run; they raise `NotApplicable` without.
+    """
+    facts = Facts.of(stage if isinstance(stage, type) else type(stage))
+    for name, check in CHECKS.items():
+        if check.reason_against(facts, with_spark) is None:
+            yield name, check

@@ -1,0 +1,93 @@
+//! The imports that a generated module needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use mmlrs_core::ParamSpec;
+
+use crate::types::{accepted, held, returned};
+
+/// The words of annotations and where they come from.
+const WORDS: &[(&str, &str)] = &[
+    ("Any", "typing"),
+    ("Callable", "collections.abc"),
+    ("Literal", "typing"),
+    ("Mapping", "collections.abc"),
+    ("ModelHandle", "mmlrs.models"),
+    ("ModelLike", "mmlrs.models"),
+    ("ParamSpace", SPACES),
+    ("Params", "mmlrs._pyspark"),
+    ("Sequence", "collections.abc"),
+];
+
+/// The module of search spaces imports stages, so it is imported for type checkers alone.
+const SPACES: &str = "mmlrs.automl.spaces";
+
+/// Names by module.
+#[derive(Default)]
+pub struct Imports(BTreeMap<&'static str, BTreeSet<String>>);
+
+impl Imports {
+    /// Imports names.
+    pub fn names(&mut self, module: &'static str, names: &[&str]) {
+        self.0.entry(module).or_default().extend(names.iter().map(|&n| n.to_owned()));
+    }
+
+    /// What the declaration of a param needs.
+    pub fn declaration(&mut self, param: &ParamSpec) {
+        self.annotation(&held(param));
+        self.names("mmlrs.params", &[&param.ty.name().to_uppercase(), "Param", "undefined"]);
+    }
+
+    /// What the setter and the getter of a param need.
+    pub fn accessors(&mut self, param: &ParamSpec) {
+        self.annotation(&accepted(param));
+        self.annotation(&returned(param));
+        self.names("typing", &["Self"]);
+    }
+
+    /// What an annotation needs.
+    pub fn annotation(&mut self, text: &str) {
+        for word in text.split(|c: char| !c.is_alphanumeric()) {
+            if let Some((name, module)) = WORDS.iter().find(|(name, _)| *name == word) {
+                self.names(module, &[name]);
+            }
+        }
+    }
+
+    /// The statements, the standard library first.
+    pub fn text(&self) -> String {
+        let standard = ["collections.abc", "typing"];
+        let mut modules = self.0.clone();
+        let spaces = modules.remove(SPACES);
+        if spaces.is_some() {
+            modules.entry("typing").or_default().insert("TYPE_CHECKING".to_owned());
+        }
+        let mut out = "from __future__ import annotations\n\n".to_owned();
+        for module in standard {
+            if let Some(names) = modules.remove(module) {
+                out.push_str(&statement(module, &names));
+            }
+        }
+        out.push('\n');
+        for (module, names) in &modules {
+            out.push_str(&statement(module, names));
+        }
+        if let Some(names) = spaces {
+            let _ = write!(out, "\nif TYPE_CHECKING:\n    {}", statement(SPACES, &names));
+        }
+        out
+    }
+}
+
+fn statement(module: &str, names: &BTreeSet<String>) -> String {
+    // As linters sort: constants, classes, functions.
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.sort_by_key(|n| (*n != n.to_uppercase(), n.starts_with(|c: char| c.is_lowercase()), n.to_lowercase()));
+    let line = format!("from {module} import {}\n", names.join(", "));
+    if line.len() <= 111 {
+        return line;
+    }
+    let listed: Vec<String> = names.iter().map(|n| format!("    {n},\n")).collect();
+    format!("from {module} import (\n{})\n", listed.concat())
+}

@@ -1,0 +1,69 @@
+//! The Python types of a param: what may be given, what a getter returns, and its place in a signature.
+
+use mmlrs_core::{Constraint, Default, ParamSpec, ParamType};
+
+use crate::docstring::python_literal;
+
+/// What may be given for a param: `Literal[...]` where only some texts are allowed.
+pub fn accepted(param: &ParamSpec) -> String {
+    literal(param).unwrap_or_else(|| param.ty.annotation().to_owned())
+}
+
+/// The values of a param after conversion.
+pub fn held(param: &ParamSpec) -> String {
+    let ty = match param.ty {
+        ParamType::StrList => "list[str]",
+        ParamType::FloatList => "list[float]",
+        ParamType::IntList => "list[int]",
+        ParamType::ValueList => "list[str | float | bool]",
+        ParamType::StrMap => "dict[str, str]",
+        ParamType::Operations => "list[dict[str, Any]]",
+        ParamType::Model | ParamType::File => "ModelHandle",
+        ParamType::StageList => "list[Params]",
+        other => other.annotation(),
+    };
+    ty.to_owned()
+}
+
+/// What the getter of a param returns.
+pub fn returned(param: &ParamSpec) -> String {
+    let ty = literal(param).unwrap_or_else(|| held(param));
+    if may_be_none(param) { format!("{ty} | None") } else { ty }
+}
+
+/// May a stage that is complete lack a value?
+pub fn may_be_none(param: &ParamSpec) -> bool {
+    param.optional && param.default == Default::None
+}
+
+/// Must a value be given?
+pub fn is_required(param: &ParamSpec) -> bool {
+    !param.optional && param.default == Default::None
+}
+
+/// The param in the signature of a constructor: `miniBatchSize: int = 64`.
+pub fn argument(param: &ParamSpec) -> String {
+    let (name, ty) = (param.name, accepted(param));
+    match &param.default {
+        Default::Value(value) => format!("{name}: {ty} = {}", python_literal(value)),
+        Default::None if !param.optional => format!("{name}: {ty}"),
+        // The uid and what the Python class knows are known when a stage is constructed.
+        _ => format!("{name}: {ty} | None = None"),
+    }
+}
+
+/// `InputCol` of `inputCol`.
+pub fn capitalized(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map(|c| c.to_ascii_uppercase().to_string()).unwrap_or_default() + chars.as_str()
+}
+
+fn literal(param: &ParamSpec) -> Option<String> {
+    match param.constraint {
+        Constraint::OneOf(values) => {
+            let quoted: Vec<String> = values.iter().map(|v| format!("{v:?}")).collect();
+            Some(format!("Literal[{}]", quoted.join(", ")))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,152 @@
+//! A stage with its params, built once: what it reads, its plan for given columns, and its form for other processes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema};
+use mmlrs_core::{Error, FileKey, ModelSource, ParamMap, ParamType, Result};
+use serde_json::{Map, Value, json};
+
+use crate::entry::{Built, BuiltFit, Entry, vector_columns};
+
+/// A stage with params that are checked, ready to plan or to fit.
+pub struct Handle {
+    entry: Entry,
+    params: ParamMap,
+    work: Work,
+    /// The files that its params name, as they were when it was built.
+    files: Vec<Option<FileKey>>,
+}
+
+enum Work {
+    Transform(Arc<Built>),
+    Fit(Arc<BuiltFit>),
+    /// The body is Python.
+    Python,
+}
+
+/// A stage planned for input columns of some types.
+pub struct StagePlan {
+    entry: Entry,
+    params: ParamMap,
+    /// The stage, ready to run.
+    pub stage: Arc<Built>,
+    /// The columns it adds.
+    pub fields: Vec<Field>,
+    /// Things to tell the user once.
+    pub notes: Vec<String>,
+}
+
+/// Params in a form that other processes can use, and the SHA-256 of the stored bytes that they need.
+pub type Portable = (Map<String, Value>, Vec<String>);
+
+impl Handle {
+    /// Checks the params and builds the stage.
+    pub fn new(stage: &str, params: ParamMap) -> Result<Self> {
+        let entry = *crate::find(stage)?;
+        let work = if entry.is_native() {
+            Work::Transform(Arc::new(entry.build(&params)?))
+        } else if entry.is_fit() {
+            Work::Fit(Arc::new(entry.build_fit(&params)?))
+        } else {
+            entry.check(&params)?;
+            Work::Python
+        };
+        let files = files_of(&entry, &params);
+        Ok(Self { entry, params, work, files })
+    }
+
+    /// Are the files that its params name those of when it was built?
+    pub fn is_current(&self) -> bool {
+        self.files == files_of(&self.entry, &self.params)
+    }
+
+    /// The columns that the stage reads, each once.
+    pub fn inputs(&self) -> Result<Vec<String>> {
+        match &self.work {
+            Work::Transform(built) => built.input_columns(),
+            Work::Fit(built) => Ok(built.input_columns()),
+            Work::Python => Err(self.not_native()),
+        }
+    }
+
+    /// Those of its columns whose Spark ML vectors it reads as they are, sparse ones too.
+    pub fn vector_inputs(&self) -> Vec<String> {
+        match &self.work {
+            Work::Transform(built) => vector_columns(built.spec, &built.inputs),
+            Work::Fit(built) => vector_columns(built.spec, &built.inputs),
+            Work::Python => Vec::new(),
+        }
+    }
+
+    /// The plan for input columns of these types, which have the names that the stage has for them.
+    pub fn plan(&self, input: &Schema) -> Result<StagePlan> {
+        let Work::Transform(built) = &self.work else { return Err(self.not_native()) };
+        let name = built.spec.name;
+        built.check_types(input)?;
+        let bound = built.transform.bound_params(input).map_err(|e| e.at_stage(name))?;
+        let (stage, params) = if bound.is_empty() {
+            (built.clone(), self.params.clone())
+        } else {
+            let mut params = self.params.clone();
+            params.values.extend(bound);
+            (Arc::new(self.entry.build(&params)?), params)
+        };
+        let fields = stage.output_fields(input)?;
+        let notes = stage.transform.notes().map_err(|e| e.at_stage(name))?;
+        let notes = notes.iter().map(|note| format!("{name}: {note}")).collect();
+        Ok(StagePlan { entry: self.entry, params, stage, fields, notes })
+    }
+
+    /// The estimator, ready to run.
+    pub fn fit(&self) -> Result<(Arc<BuiltFit>, &ParamMap)> {
+        match &self.work {
+            Work::Fit(built) => Ok((built.clone(), &self.params)),
+            _ => Err(Error::runtime("is not a native estimator").at_stage(self.entry.spec().name)),
+        }
+    }
+
+    /// The params of an estimator in a form that other processes can use.
+    pub fn portable(&self) -> Result<Portable> {
+        portable(&self.entry, &self.params, Vec::new())
+    }
+
+    fn not_native(&self) -> Error {
+        let message = "is a DataFrame operation and cannot run as a column function";
+        Error::runtime(message).at_stage(self.entry.spec().name)
+    }
+}
+
+impl StagePlan {
+    /// The params with those that follow from the input columns, models and files in a form that other processes can use.
+    pub fn portable(&self) -> Result<Portable> {
+        let models = self.stage.transform.portable_models().map_err(|e| e.at_stage(self.stage.spec.name))?;
+        portable(&self.entry, &self.params, models)
+    }
+
+    /// The params with those that follow from the input columns.
+    pub fn params(&self) -> &Map<String, Value> {
+        &self.params.values
+    }
+}
+
+fn portable(entry: &Entry, params: &ParamMap, models: Vec<(&'static str, ModelSource)>) -> Result<Portable> {
+    let models = models.into_iter().filter_map(|(param, source)| match source {
+        ModelSource::Blob(sha256) => Some((param, sha256)),
+        ModelSource::Path(_) => None,
+    });
+    let mut values = params.values.clone();
+    let mut blobs = Vec::new();
+    for (param, sha256) in models.chain(entry.files(params)?) {
+        values.insert(param.to_owned(), json!({"sha256": sha256}));
+        blobs.push(sha256);
+    }
+    Ok((values, blobs))
+}
+
+fn files_of(entry: &Entry, params: &ParamMap) -> Vec<Option<FileKey>> {
+    let kinds = [ParamType::Model, ParamType::File];
+    let named = entry.spec().params.iter().filter(|param| kinds.contains(&param.ty));
+    let paths = named.filter_map(|param| params.values.get(param.name)?.get("path")?.as_str());
+    paths.map(|path| FileKey::of(Path::new(path), "").ok()).collect()
+}
