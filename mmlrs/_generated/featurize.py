@@ -68,7 +68,7 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasRowP
     ColumnNotFoundError
         There is no column that `inputCols` names.
     SchemaMismatchError
-        A column of `inputCols` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCols` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -172,7 +172,7 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
     ColumnNotFoundError
         There is no column that `inputCols` names.
     SchemaMismatchError
-        A column of `outputCol` or `errorCol` already exists.
+        A column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -296,7 +296,7 @@ class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
     ColumnNotFoundError
         There is no column that `inputCols` names.
     SchemaMismatchError
-        A column of `outputCol` or `errorCol` already exists.
+        A column of `outputCol` or `errorCol` exists already.
     IoError
         The file of `encoders` cannot be read.
     DecodeError, LimitExceededError, ExecutionError
@@ -376,7 +376,7 @@ class CountSelector(NativeEstimator, HasCountSelectorParams, HasRowPolicy):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -445,7 +445,7 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -534,7 +534,7 @@ class CleanMissingData(NativeEstimator, HasCleanMissingDataParams):
     ColumnNotFoundError
         There is no column that `inputCols` names.
     SchemaMismatchError
-        A column of `inputCols` has a type that cannot be read, or a column of `outputCols` already exists.
+        A column of `inputCols` has a type that cannot be read, or a column of `outputCols` exists already.
 
     Examples
     --------
@@ -612,7 +612,7 @@ class CleanMissingDataModel(NativeModel, HasCleanMissingDataParams):
     ColumnNotFoundError
         There is no column that `inputCols` names.
     SchemaMismatchError
-        A column of `inputCols` has a type that cannot be read, or a column of `outputCols` already exists.
+        A column of `inputCols` has a type that cannot be read, or a column of `outputCols` exists already.
 
     Examples
     --------
@@ -690,7 +690,7 @@ class ValueIndexer(NativeEstimator, HasValueIndexerParams, HasRowPolicy):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -771,7 +771,7 @@ class ValueIndexerModel(NativeModel, HasValueIndexerParams, HasRowPolicy):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -866,7 +866,7 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -987,7 +987,7 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
     ColumnNotFoundError
         There is no column that `cols` names.
     SchemaMismatchError
-        A column of `outputCols` or `errorCol` already exists.
+        A column of `outputCols` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 

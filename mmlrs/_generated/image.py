@@ -105,7 +105,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         There is no column that `inputCol` or `originCol` names.
     SchemaMismatchError
         A column of `inputCol` or `originCol` has a type that cannot be read, or a column of `outputCol` or `errorCol`
-        already exists.
+        exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -304,7 +304,7 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -423,7 +423,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -548,7 +548,7 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -704,7 +704,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         There is no column that `inputCol` or `originCol` names.
     SchemaMismatchError
         A column of `inputCol` or `originCol` has a type that cannot be read, or a column of `outputCol` or `errorCol`
-        already exists.
+        exists already.
     ModelLoadError
         The content of `model` is damaged, or not ONNX.
     IoError

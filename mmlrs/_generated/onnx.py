@@ -88,7 +88,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         There is no column that `inputCol` or `feedDict` names.
     SchemaMismatchError
         A column of `inputCol` has a type that cannot be read, or a column of `outputCol`, `fetchDict` or `errorCol`
-        already exists.
+        exists already.
     ModelLoadError
         The content of `model` is damaged, or not ONNX.
     IoError

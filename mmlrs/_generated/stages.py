@@ -180,7 +180,7 @@ class RenameColumn(PythonTransformer, HasInputCol, HasOutputCol):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `outputCol` already exists.
+        A column of `outputCol` exists already.
 
     Examples
     --------
@@ -629,7 +629,7 @@ class Explode(PythonTransformer, HasInputCol, HasOutputCol):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` exists already.
 
     Examples
     --------
@@ -700,7 +700,7 @@ class ClassBalancer(Estimator, HasClassBalancerParams):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` exists already.
 
     Examples
     --------
@@ -761,7 +761,7 @@ class ClassBalancerModel(PythonModel, HasClassBalancerParams):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` exists already.
 
     Examples
     --------
@@ -1319,7 +1319,7 @@ class UDFTransformer(PythonTransformer, HasOptionalInputCol, HasOptionalInputCol
     ColumnNotFoundError
         There is no column that `inputCol` or `inputCols` names.
     SchemaMismatchError
-        A column of `outputCol` already exists.
+        A column of `outputCol` exists already.
 
     Examples
     --------
@@ -1408,7 +1408,7 @@ class MultiColumnAdapter(Estimator, HasPairedColumns):
     ColumnNotFoundError
         There is no column that `inputCols` names.
     SchemaMismatchError
-        A column of `outputCols` already exists.
+        A column of `outputCols` exists already.
 
     Examples
     --------
@@ -1475,7 +1475,7 @@ class MultiColumnAdapterModel(PythonModel, HasPairedColumns):
     ColumnNotFoundError
         There is no column that `inputCols` names.
     SchemaMismatchError
-        A column of `outputCols` already exists.
+        A column of `outputCols` exists already.
 
     Examples
     --------

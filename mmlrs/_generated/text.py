@@ -96,7 +96,7 @@ class TextFeaturizer(NativeEstimator, HasTextFeaturizerParams, HasRowPolicy):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -223,7 +223,7 @@ class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     IoError
         The file of `documentFrequencies` cannot be read.
     DecodeError, LimitExceededError, ExecutionError
@@ -317,7 +317,7 @@ class MultiNGram(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -405,7 +405,7 @@ class PageSplitter(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -511,7 +511,7 @@ class TextPreprocessor(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -605,7 +605,7 @@ class UnicodeNormalize(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     DecodeError, LimitExceededError, ExecutionError
         A row cannot be processed, and `handleInvalid` is "error".
 
@@ -717,7 +717,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         There is no column that `inputCol` names.
     SchemaMismatchError
         A column of `inputCol` has a type that cannot be read, or a column of `inputIdsCol`, `attentionMaskCol`,
-        `tokenTypeIdsCol` or `errorCol` already exists.
+        `tokenTypeIdsCol` or `errorCol` exists already.
     IoError
         The file of `tokenizer` cannot be read.
     DecodeError, LimitExceededError, ExecutionError
@@ -907,7 +907,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     ColumnNotFoundError
         There is no column that `inputCol` names.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` already exists.
+        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
     ModelLoadError
         The content of `model` is damaged, or not ONNX.
     IoError

@@ -19,7 +19,7 @@ use mark::MARK;
 /// Every generated file: path below the repository root -> content.
 pub fn files() -> BTreeMap<String, String> {
     let mut modules: BTreeMap<&str, Vec<&StageSpec>> = BTreeMap::new();
-    let stages: Vec<&StageSpec> = mmlrs_registry::stages().iter().map(|entry| entry.spec()).collect();
+    let stages: Vec<&StageSpec> = mmlrs_registry::stages().iter().map(mmlrs_registry::Entry::spec).collect();
     for stage in &stages {
         modules.entry(stage.module).or_default().push(stage);
     }

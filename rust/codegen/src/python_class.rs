@@ -86,8 +86,9 @@ pub fn declaration(param: &ParamSpec, doc: &str) -> String {
 /// The constructor. Where a param is required there are two ways to call it: with nothing, for setters to follow, or with
 /// at least what is required.
 fn constructor(spec: &StageSpec, imports: &mut Imports) -> String {
-    let arguments: String = spec.params.iter().map(|p| format!("        {},\n", argument(p))).collect();
+    let mut arguments = String::new();
     for param in &spec.params {
+        let _ = writeln!(arguments, "        {},", argument(param));
         imports.annotation(&accepted(param));
     }
     imports.names("mmlrs._constructor", &["by_name"]);
