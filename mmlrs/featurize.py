@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +20,6 @@ from mmlrs._generated.featurize import (
 )
 from mmlrs._names import public
 from mmlrs.base import NativeTransformer, is_spark, stage_spec
-from mmlrs.engine import table as tables
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import Expr, sources_of
 from mmlrs.engine.frames import INDEX
@@ -244,7 +241,9 @@ class SummarizeData(_generated.SummarizeData):
 
     def _summarize(self, dataset: Any) -> pa.Table:
         names = self._described(dataset)
-        nested, plain = _plain_on_spark(dataset, names) if is_spark(dataset) else _plain_in_table(dataset, names)
+        nested, plain = (
+            _plain_on_spark(dataset, names) if is_spark(dataset) else _plain_in_table(dataset, names)
+        )
         rows = self.copy()._set(inputCols=names)._finished(plain)["rows"] if names else []
         for row in rows:
             if row["Feature"] in nested:

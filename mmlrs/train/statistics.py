@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from mmlrs._generated import train as _generated
 from mmlrs.base import NativeTransformer
-from mmlrs.engine import table as tables
 from mmlrs.errors import InvalidParamError
 from mmlrs.train.order import labels_in
 from mmlrs.train.scored import Scored, scored_columns
