@@ -168,9 +168,10 @@ class Stage(Shown, _Base):
     def _params_json(self) -> str:
         """Return every param that has a value, as the native core reads it."""
         values, others = {}, types_of(type(self)).others
-        for param, value in {**self._defaultParamMap, **self._paramMap}.items():
-            kind = others.get(param.name)
-            values[param.name] = value if kind is None else kind.to_core(value)
+        known = {param.name: value for param, value in {**self._defaultParamMap, **self._paramMap}.items()}
+        for name in sorted(known):
+            kind = others.get(name)
+            values[name] = known[name] if kind is None else kind.to_core(known[name])
         # What has no form in JSON is a value in a space of hyper-parameters, which the core does not read.
         try:
             return json.dumps(values, default=repr, allow_nan=False)

@@ -11,7 +11,10 @@ pub fn returns(spec: &StageSpec) -> Vec<(&'static str, String)> {
         return vec![(spec.model.unwrap_or("Model"), text)];
     }
     if spec.kind == Kind::Summary {
-        return vec![("dataset", "From `transform`; of the kind that was given, the description of all rows.".to_owned())];
+        return vec![(
+            "dataset",
+            "From `transform`; of the kind that was given, the description of all rows.".to_owned(),
+        )];
     }
     let columns = names(spec, |p| p.role == Role::Output)
         .map_or_else(String::new, |outputs| format!(" with the columns of {}", outputs.replace(" or ", " and ")));
