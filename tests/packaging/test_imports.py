@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -26,6 +27,7 @@ KNOWN_CIRCLES = [
 Graph = dict[str, set[str]]
 
 
+@cache
 def modules_of(package: Path) -> dict[str, ast.Module]:
     """Return the parsed modules of a package by their full names."""
     modules = {}
