@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Column, Context, Error, HasSample, Once, Operation, Output, Rejects, Result, RowPolicy, Sample, Transform, types,
+    Block, Column, Context, Error, HasSample, Once, Operation, Output, Rejects, Result, RowPolicy, Sample, Transform,
+    types,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
