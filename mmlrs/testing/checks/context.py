@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-import weakref
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +11,7 @@ import pyarrow as pa
 from mmlrs.base import Estimator, Stage, Transformer
 from mmlrs.engine.bridge import collect, to_spark
 from mmlrs.testing.checks.facts import Facts
+from mmlrs.testing.checks.saved import Saved
 
 __all__ = ["Context", "NotApplicable", "fit_stage", "run_stage"]
 
@@ -95,12 +94,10 @@ class Context:
         return run_stage(stage, self.data, self.nulled[1])
 
     @cached_property
-    def saved(self) -> str:
-        """The folder that the stage is saved in; it goes with the context."""
-        folder = tempfile.mkdtemp()
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.stage.save(f"{folder}/stage")
-        return f"{folder}/stage"
+    def saved(self) -> Saved:
+        """The stage saved over a copy without params, and loaded."""
+        with tempfile.TemporaryDirectory() as folder:
+            return Saved.over_another(self.stage, f"{folder}/stage")
 
     @cached_property
     def frame(self) -> Any:
