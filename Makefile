@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-rust test-python fuzz bench notebooks lint lint-quick release-check format docs lock clean
+.PHONY: help setup build demo test test-rust test-python fuzz bench notebooks lint lint-quick release-check format docs golden new-stage lock clean
 
 ACTIVATE := . .venv/environment &&
 # By its name and for the whole workspace: with `-p`, cargo would choose other features of Arrow and compile it again.
@@ -77,6 +77,12 @@ format: ## Formats Rust and Python.
 docs: ## Writes the Python classes, stubs and reference pages from the registry.
 	@scripts/setup.sh python
 	@$(ACTIVATE) $(CODEGEN)
+
+golden: docs setup ## Saves one of every new stage in tests/golden, as users of this release save it.
+	@$(ACTIVATE) python scripts/save_golden.py
+
+new-stage: setup ## Adds a stage to a copy of the sources as CONTRIBUTING says, builds it and checks its contract.
+	@$(ACTIVATE) python -m pytest -q tests/packaging/new_stage.py
 
 lock: ## Rewrites requirements-dev.lock from requirements-dev.in.
 	@scripts/lock.sh

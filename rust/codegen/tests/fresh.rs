@@ -47,8 +47,10 @@ fn a_stage_is_listed_by_the_word_that_its_descriptor_says() {
         let fits = entry.build_fit(&params).is_ok();
         let (name, kind, body) = (entry.spec().name, entry.spec().kind, entry.spec().body);
         match (body, kind) {
-            (Body::Native, Kind::Estimator) => assert!(fits && !runs, "{name} is to be listed as `fit`"),
-            (Body::Native, _) => assert!(runs && !fits, "{name} is to be listed as `transform`"),
+            (Body::Native | Body::Extended, Kind::Estimator) => {
+                assert!(fits && !runs, "{name} is to be listed as `fit`")
+            }
+            (Body::Native | Body::Extended, _) => assert!(runs && !fits, "{name} is to be listed as `transform`"),
             (Body::Python, _) => assert!(!runs, "{name} is to be listed as `python`, or as `fit`"),
         }
     }

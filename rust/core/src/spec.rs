@@ -47,6 +47,8 @@ pub enum Kind {
 pub enum Body {
     /// A Rust kernel.
     Native,
+    /// A Rust kernel, and a Python subclass that adds to it: methods, defaults, another way on Spark.
+    Extended,
     /// A Python subclass with `_transform_spark` and `_transform_table`.
     Python,
 }
@@ -377,7 +379,7 @@ impl StageSpec {
                 Kind::Model => "model",
             },
             "model": self.model,
-            "body": match self.body { Body::Native => "native", Body::Python => "python" },
+            "body": match self.body { Body::Native | Body::Extended => "native", Body::Python => "python" },
             "rows": match self.rows { Rows::Kept => "kept", Rows::Changed => "changed" },
             "columns": match self.columns { Columns::Kept => "kept", Columns::Changed => "changed" },
             "tags": tags,

@@ -3,7 +3,7 @@
 //! The macro makes data and never writes files. Everything it needs stands on the struct:
 //!
 //! * the struct's doc comment: what the stage does; `#[stage(module = "...", kind = transformer|estimator|model,
-//!   model = TheModel, body = native|python, rows = kept|changed, columns = kept|changed, example = "...")]`, where
+//!   model = TheModel, body = native|extended|python, rows = kept|changed, columns = kept|changed, example = "...")]`, where
 //!   `model` names the class that an estimator fits. What else is special about the stage is a tag with its reason,
 //!   `requires_rows = "no rows have no metrics"`: see `mmlrs_core::Tag`;
 //! * each field: its doc comment, its type, and `#[param(default = ..., range(min, max), above(x), one_of("a", "b"),

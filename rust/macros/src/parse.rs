@@ -103,7 +103,7 @@ impl StageInput {
             } else if meta.path.is_ident("kind") {
                 stage.kind = choice(&meta.value()?.parse()?, &["transformer", "estimator", "model"])?;
             } else if meta.path.is_ident("body") {
-                stage.body = choice(&meta.value()?.parse()?, &["native", "python"])?;
+                stage.body = choice(&meta.value()?.parse()?, &["native", "extended", "python"])?;
             } else if meta.path.is_ident("rows") {
                 stage.rows = choice(&meta.value()?.parse()?, &["kept", "changed"])?;
             } else if meta.path.is_ident("columns") {

@@ -42,7 +42,7 @@ fn a_stage_says_where_it_is_what_it_is_and_how_it_is_used() {
         (r#"#[stage(module = "image")]"#, "", "missing example"),
         (r#"#[stage(module = "image", example = "x", colour = 1)]"#, "", "unknown key"),
         (r#"#[stage(module = "image", example = "x", kind = filter)]"#, "", "expected one of transformer"),
-        (r#"#[stage(module = "image", example = "x", body = c)]"#, "", "expected one of native, python"),
+        (r#"#[stage(module = "image", example = "x", body = c)]"#, "", "expected one of native, extended, python"),
         (r#"#[stage(module = "image", example = "x", rows = some)]"#, "", "expected one of kept, changed"),
     ]);
 }

@@ -1,8 +1,8 @@
 //! One stage in the list, with its type erased.
 
 use mmlrs_core::{
-    Accept, Counter, DynFit, Error, FileSource, Fit, HasSample, ParamField, ParamMap, ParamType, Result, RowPolicy, Sample,
-    Stage, StageSpec, Transform, put_blob, types, vector,
+    Accept, Counter, DynFit, Error, FileSource, Fit, HasSample, ParamField, ParamMap, ParamType, Result, RowPolicy,
+    Sample, Stage, StageSpec, Transform, put_blob, types, vector,
 };
 
 use arrow_schema::{DataType, Field, Schema};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema};
 use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
 use mmlrs_core::{
-    Block, Column, Context, Error, FileSource, HandleInvalid, HasSample, Once, Output, Rejects, Result, Sample, Transform,
+    Block, Column, Context, Error, FileSource, HandleInvalid, HasSample, Once, Output, Rejects, Result, Sample,
+    Transform,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;

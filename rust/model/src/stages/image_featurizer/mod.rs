@@ -9,7 +9,8 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Cache, Context, Error, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform, put_blob, types,
+    Block, Cache, Context, Error, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform, put_blob,
+    types,
 };
 use mmlrs_image::{
     ChannelOrder, DecodeOptions, ImageColumn, Interpolation, TensorPrep, check_image_input, sample::binary_batch,
@@ -41,6 +42,7 @@ use normalization::{Normalization, NormalizationParams};
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "image",
+    body = extended,
     kind = transformer,
     example = "
 import pyarrow as pa

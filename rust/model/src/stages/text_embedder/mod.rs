@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Context, Error, ErrorKind, FileSource, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform,
-    put_blob, types,
+    Block, Context, Error, ErrorKind, FileSource, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample,
+    Transform, put_blob, types,
 };
 use mmlrs_macros::Stage;
 use mmlrs_text::sample::{sample_texts, sample_tokenizer};
