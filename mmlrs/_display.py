@@ -15,8 +15,8 @@ from mmlrs.models import ModelHandle
 __all__ = ["Description", "Shown", "describe"]
 
 #: The most characters of a value, and the most items of a list or map, that are shown.
-_MAX_TEXT = 60
-_MAX_ITEMS = 6
+_SHOWN_TEXT = 60
+_SHOWN_ITEMS = 6
 
 #: The params of Spark ML's stages that name columns; stages of mmlrs say it themselves.
 _READ = ("inputCol", "inputCols", "featuresCol", "labelCol", "userCol", "itemCol")
@@ -28,7 +28,7 @@ def _value(value: Any) -> str:
     if isinstance(value, Params):
         return _line(value)
     if isinstance(value, str):
-        return repr(value if len(value) <= _MAX_TEXT else value[: _MAX_TEXT - 3] + "...")
+        return repr(value if len(value) <= _SHOWN_TEXT else value[: _SHOWN_TEXT - 3] + "...")
     if isinstance(value, bytes | bytearray | memoryview):
         return f"<{len(value):,} bytes>"
     if isinstance(value, ModelHandle):
@@ -40,16 +40,16 @@ def _value(value: Any) -> str:
         return "[" + _items(map(_value, value)) + "]"
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
-    return shown(value, _MAX_TEXT)
+    return shown(value, _SHOWN_TEXT)
 
 
 def _items(texts: Iterator[str]) -> str:
-    first = list(islice(texts, _MAX_ITEMS + 1))
-    return ", ".join([*first[:_MAX_ITEMS], "..."] if len(first) > _MAX_ITEMS else first)
+    first = list(islice(texts, _SHOWN_ITEMS + 1))
+    return ", ".join([*first[:_SHOWN_ITEMS], "..."] if len(first) > _SHOWN_ITEMS else first)
 
 
 def _end(path: str) -> str:
-    return path if len(path) <= _MAX_TEXT else "..." + path[3 - _MAX_TEXT :]
+    return path if len(path) <= _SHOWN_TEXT else "..." + path[3 - _SHOWN_TEXT :]
 
 
 def _params(stage: Any, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:

@@ -43,14 +43,14 @@ def recommended_conf() -> dict[str, Any]:
 def counters() -> dict[str, int]:
     """Return how often this process did the expensive things, by name.
 
-    The names are `image_decodes`, `model_loads`, `model_runs`, `model_rows` and `program_runs` (one per batch and
-    output column). On Spark the work is in the worker processes: `mmlrs.testing.worker_counters` asks them.
+    The names are `image_decodes`, `model_loads`, `model_runs`, `model_rows`, `program_runs` (one per batch and output
+    column), `stage_builds` and `plans` (of a stage for the types of its input columns). On Spark the work is in the worker processes: `mmlrs.testing.worker_counters` asks them.
 
     Examples
     --------
     >>> import mmlrs
     >>> sorted(mmlrs.counters())
-    ['image_decodes', 'model_loads', 'model_rows', 'model_runs', 'program_runs']
+    ['image_decodes', 'model_loads', 'model_rows', 'model_runs', 'plans', 'program_runs', 'stage_builds']
     """
     return dict(_native.counters())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import pyarrow as pa
@@ -22,7 +21,7 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table, refused
 from mmlrs.engine.select import with_views, without_views
 from mmlrs.errors import InvalidParamError
-from mmlrs.params import ParamType, type_of, undefined
+from mmlrs.params import types_of, undefined
 from mmlrs.params.stages import class_name, stages_in
 
 if HAS_PYSPARK:
@@ -48,8 +47,10 @@ else:
 
 __all__ = [
     "Estimator",
+    "NativeAggregate",
     "NativeEstimator",
     "NativeModel",
+    "NativeSummary",
     "NativeTransformer",
     "PythonModel",
     "PythonTransformer",
@@ -60,21 +61,7 @@ __all__ = [
     "stage_class",
     "stage_spec",
     "stage_specs",
-    "types_of",
 ]
-
-
-@lru_cache(maxsize=256)
-def _types_of(cls: type) -> tuple[dict[str, ParamType[Any]], dict[str, ParamType[Any]]]:
-    """Return the types of the params of a class by name, and those whose values are no JSON."""
-    params = {name: getattr(cls, name) for name in dir(cls)}
-    types = {name: type_of(param) for name, param in params.items() if isinstance(param, Param)}
-    return types, {name: kind for name, kind in types.items() if not kind.is_json}
-
-
-def types_of(stage: Stage) -> dict[str, ParamType[Any]]:
-    """Return the types of a stage's params by name."""
-    return _types_of(type(stage))[0]
 
 
 class Stage(Shown, _Base):
@@ -93,9 +80,6 @@ class Stage(Shown, _Base):
                 self._setDefault(**{param["name"]: param["default"]})
         self._setDefault(**self._own_defaults())
         self._set(**{name: value for name, value in given.items() if value is not None})
-
-    def _check_loaded(self, where: str) -> None:
-        """Fail on a value that would run a program on the word of a file; `where` begins the message."""
 
     def _own_defaults(self) -> dict[str, Any]:
         """Return defaults that are not in the descriptor."""
@@ -160,7 +144,7 @@ class Stage(Shown, _Base):
                 own[self._own(param)] = value  # a model passes over those of its estimator, whose uid it has
         copy: Self = super().copy(own)
         for param, value in list(copy._paramMap.items()) if others else []:
-            copy._paramMap[param] = types_of(copy)[param.name].copied(value, others)
+            copy._paramMap[param] = types_of(type(copy)).all[param.name].copied(value, others)
         return copy
 
     def _with(self, params: Any) -> Self:
@@ -183,10 +167,11 @@ class Stage(Shown, _Base):
 
     def _params_json(self) -> str:
         """Return every param that has a value, as the native core reads it."""
-        values, others = {}, _types_of(type(self))[1]
-        for param, value in {**self._defaultParamMap, **self._paramMap}.items():
-            kind = others.get(param.name)
-            values[param.name] = value if kind is None else kind.to_core(value)
+        values, others = {}, types_of(type(self)).others
+        known = {param.name: value for param, value in {**self._defaultParamMap, **self._paramMap}.items()}
+        for name in sorted(known):
+            kind = others.get(name)
+            values[name] = known[name] if kind is None else kind.to_core(known[name])
         # What has no form in JSON is a value in a space of hyper-parameters, which the core does not read.
         try:
             return json.dumps(values, default=repr, allow_nan=False)
@@ -350,6 +335,19 @@ class Transformer(Stage, _Transformer):
 class NativeTransformer(Transformer):
     """A stage whose work is a kernel of the native core; it keeps the row count."""
 
+    #: Whether a subclass does work before or beside the kernel, which needs checked params; the kernel checks its own.
+    _has_body: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        names = ("_transform_spark", "_transform_table")
+        cls._has_body = any(getattr(cls, name) is not getattr(NativeTransformer, name) for name in names)
+
+    def _transform(self, dataset: Any) -> Any:
+        if self._has_body:
+            self._check_params()
+        return super()._transform(dataset)
+
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return tables.transform(self, table)
 
@@ -424,21 +422,49 @@ class Estimator(Stage, _Estimator):  # type: ignore[type-arg, unused-ignore]
         raise NotImplementedError
 
 
-class NativeEstimator(Estimator):
-    """An estimator whose work is a mergeable summary made by the native core: one job on Spark."""
+class NativeAggregate(Stage):
+    """A stage that reads all rows into mergeable states of the native core: one job on Spark."""
 
-    def _fit_table(self, table: pa.Table) -> Any:
-        return self._model(*tables.fit(self, table))
-
-    def _fit_spark(self, df: Any) -> Any:
+    def _finished(self, dataset: Any) -> Any:
+        """Return what the state of all rows ends as."""
+        if isinstance(dataset, pa.Table):
+            return json.loads(tables.fit(self, dataset))
         from mmlrs.engine import spark
 
-        return self._model(*spark.fit(self, df))
+        return json.loads(spark.fit(self, dataset))
 
-    def _model(self, name: str, values: str) -> Any:
-        """Return the model of that class with those params."""
-        cls = stage_class(name)
-        types = _types_of(cls)[0]
-        given = {key: types[key].from_core(value) for key, value in json.loads(values).items()}
+
+class NativeEstimator(NativeAggregate, Estimator):
+    """An estimator whose work is done by the native core."""
+
+    def _fit_table(self, table: pa.Table) -> Any:
+        return self._model(self._finished(table))
+
+    def _fit_spark(self, df: Any) -> Any:
+        return self._model(self._finished(df))
+
+    def _model(self, fitted: dict[str, Any]) -> Any:
+        """Return the model of the class and with the params that were fitted."""
+        cls = stage_class(fitted["model"])
+        types = types_of(cls).all
+        given = {key: types[key].from_core(value) for key, value in fitted["params"].items()}
         model = cls(**given)
         return model._resetUid(self.uid)
+
+
+class NativeSummary(NativeAggregate, Transformer):
+    """A stage that describes all rows by a table of its own; subclasses write `_summarize`."""
+
+    def _transform(self, dataset: Any) -> Any:
+        self._check_params()
+        return super()._transform(dataset)
+
+    def _summarize(self, dataset: Any) -> pa.Table:
+        """Return the description of a table or a DataFrame."""
+        raise NotImplementedError
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        return self._summarize(table)
+
+    def _transform_spark(self, df: Any) -> Any:
+        return df.sparkSession.createDataFrame(self._summarize(df))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,8 +10,7 @@ import pyarrow.compute as pc
 from mmlrs._generated import featurize as _generated
 from mmlrs._generated.featurize import *  # noqa: F403 (a stage that is all native needs no line here)
 from mmlrs._names import public
-from mmlrs.base import NativeEstimator, NativeTransformer, is_spark, stage_spec
-from mmlrs.engine import table as tables
+from mmlrs.base import NativeTransformer, is_spark, stage_spec
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import Expr, sources_of
 from mmlrs.engine.frames import INDEX
@@ -41,7 +38,6 @@ def _pairs(stage: NativeTransformer, columns: Columns) -> dict[str, str]:
 
     Fails on a missing input, and on an output that already exists and is not its own input.
     """
-    stage._check_params()
     inputs = columns.resolve_all(stage._columns("input"))
     outputs = stage._value("outputCols") or inputs
     if len(outputs) != len(inputs):
@@ -222,36 +218,12 @@ class SummarizeData(_generated.SummarizeData):
         columns, names = Columns.of(dataset, self._stage), self._value("inputCols")
         return columns.resolve_all([n for n in columns.names if n != INDEX] if names is None else names)
 
-    def _transform_table(self, table: pa.Table) -> pa.Table:
-        names = self._described(table)
-        nested = {name for name in names if pa.types.is_nested(table.schema.field(name).type)}
-        columns = {name: _describable(table[name]) for name in names}
-        return self._summary(names, nested, lambda stage: tables.fit(stage, pa.table(columns)))
-
-    def _transform_spark(self, df: Any) -> Any:
-        from pyspark.sql import functions as F
-        from pyspark.sql.types import AtomicType, CharType, VarcharType
-
-        from mmlrs.engine import spark
-
-        names = self._described(df)
-        kinds = {field.name: field.dataType for field in df.schema}
-        atoms = (AtomicType, CharType, VarcharType)
-        nested = {name for name in names if not isinstance(kinds[name], atoms)}
-        plain = df
-        if nested:
-            column = {name: F.col(spark.quoted(name)) for name in df.columns}
-            there = [F.when(c.isNotNull(), True).alias(n) if n in nested else c for n, c in column.items()]
-            plain = spark.with_lineage(df.select(*there), _lineage_without(df, nested))
-        made = self._summary(names, nested, lambda stage: spark.fit(stage, plain))
-        return df.sparkSession.createDataFrame(made)
-
-    def _summary(self, names: list[str], nested: set[str], fit: Callable[[Any], tuple[str, str]]) -> pa.Table:
-        """Return one row per column; of nested ones only it is known where they are null."""
-        rows = []
-        if names:
-            stage = cast("NativeEstimator", self.copy()._set(inputCols=names))
-            rows = json.loads(fit(stage)[1])["rows"]
+    def _summarize(self, dataset: Any) -> pa.Table:
+        names = self._described(dataset)
+        nested, plain = (
+            _plain_on_spark(dataset, names) if is_spark(dataset) else _plain_in_table(dataset, names)
+        )
+        rows = self.copy()._set(inputCols=names)._finished(plain)["rows"] if names else []
         for row in rows:
             if row["Feature"] in nested:
                 row["Unique_Value_Count"] = None
@@ -260,6 +232,28 @@ class SummarizeData(_generated.SummarizeData):
         return pa.table(
             {f.name: [_number(row[f.name], f.type) for row in rows] for f in schema}, schema=schema
         )
+
+
+def _plain_in_table(table: pa.Table, names: list[str]) -> tuple[set[str], pa.Table]:
+    """Return the nested columns among some, of which is known where they are null, and all as the native core reads them."""
+    nested = {name for name in names if pa.types.is_nested(table.schema.field(name).type)}
+    return nested, pa.table({name: _describable(table[name]) for name in names})
+
+
+def _plain_on_spark(df: Any, names: list[str]) -> tuple[set[str], Any]:
+    """Return what `_plain_in_table` does, of a DataFrame."""
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import AtomicType, CharType, VarcharType
+
+    from mmlrs.engine import spark
+
+    kinds = {field.name: field.dataType for field in df.schema}
+    nested = {name for name in names if not isinstance(kinds[name], AtomicType | CharType | VarcharType)}
+    if not nested:
+        return nested, df
+    column = {name: F.col(spark.quoted(name)) for name in df.columns}
+    there = [F.when(c.isNotNull(), True).alias(n) if n in nested else c for n, c in column.items()]
+    return nested, spark.with_lineage(df.select(*there), _lineage_without(df, nested))
 
 
 def _describable(column: pa.ChunkedArray) -> pa.ChunkedArray:

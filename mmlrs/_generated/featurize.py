@@ -22,7 +22,7 @@ from mmlrs._generated.shared import (
     HasRowPolicy,
     HasValueIndexerParams,
 )
-from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer, PythonTransformer
+from mmlrs.base import NativeEstimator, NativeModel, NativeSummary, NativeTransformer
 from mmlrs.models import ModelHandle, ModelLike
 from mmlrs.params import BOOL, FILE, FLOAT, INT, INT_LIST, STR, STR_LIST, VALUE_LIST, Param, undefined
 
@@ -1063,7 +1063,7 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
         return self._value("timeZone")
 
 
-class SummarizeData(PythonTransformer, HasOptionalInputCols):
+class SummarizeData(NativeSummary, HasOptionalInputCols):
     """Describes every column by one row of numbers.
 
     The result has the column `Feature`, the name, and by the switches:
@@ -1102,7 +1102,7 @@ class SummarizeData(PythonTransformer, HasOptionalInputCols):
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and other rows.
+        From `transform`; of the kind that was given, the description of all rows.
 
     Raises
     ------

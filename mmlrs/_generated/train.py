@@ -18,7 +18,7 @@ from mmlrs._generated.shared import (
     HasTrainParams,
 )
 from mmlrs._pyspark import Params
-from mmlrs.base import Estimator, NativeTransformer, PythonModel, PythonTransformer
+from mmlrs.base import Estimator, NativeSummary, NativeTransformer, PythonModel
 from mmlrs.params import BOOL, INT, STR, VALUE_LIST, Param, undefined
 
 __all__ = []
@@ -321,7 +321,7 @@ class TrainedRegressorModel(PythonModel, HasTrainedParams):
     def __init__(self, **given: Any) -> None: ...
 
 
-class ComputeModelStatistics(PythonTransformer, HasOptionalLabelCol, HasOptionalWeightCol, HasHandleInvalidErrorOrSkip):
+class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeightCol, HasHandleInvalidErrorOrSkip):
     """Tells how good predictions are, as one row of metrics.
 
     Classification, every value as scikit-learn computes it: `confusion_matrix` (a row for each label, a column for each
@@ -375,7 +375,7 @@ class ComputeModelStatistics(PythonTransformer, HasOptionalLabelCol, HasOptional
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and other rows.
+        From `transform`; of the kind that was given, the description of all rows.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from mmlrs._messages import shown
 from mmlrs._names import no_param
 from mmlrs._pyspark import Param, Params
 from mmlrs.errors import InvalidParamError
-from mmlrs.params import FLOAT, INT
+from mmlrs.params.values import FLOAT, INT
 
 __all__ = [
     "DiscreteHyperParam",

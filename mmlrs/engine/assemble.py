@@ -33,7 +33,6 @@ def assemble_in_jvm(stage: NativeTransformer, df: DataFrame) -> DataFrame | None
     The kernel is, where an input is made by a native stage, which would have to travel to the JVM and back; where an
     input is a vector or an array, which may be sparse; and where reasons are wanted.
     """
-    stage._check_params()
     lineage = lineage_of(df)
     if stage._value("errorCol") is not None or not lineage.keys().isdisjoint(stage._value("inputCols")):
         return None

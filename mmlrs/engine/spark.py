@@ -36,7 +36,7 @@ from mmlrs.errors import SchemaMismatchError
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from mmlrs.base import NativeEstimator, NativeTransformer
+    from mmlrs.base import NativeAggregate, NativeTransformer
 
 __all__ = [
     "finished",
@@ -305,11 +305,11 @@ def finished(column: Column, kind: ColumnType) -> Column:
     return F.when(column.isNotNull(), array_to_vector(column))  # which fails on a null
 
 
-def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = False) -> tuple[str, str]:
-    """Fit a native estimator in one job; returns the model's class and its params.
+def fit(stage: NativeAggregate, df: DataFrame) -> str:
+    """Run a native estimator or summary in one job; returns what its state ends as, as JSON.
 
-    Every partition becomes one state in the executors. The driver merges the states, or with `merge_on_executor` one
-    more task: for states that grow with the rows.
+    Every partition becomes one state in the executors. The driver merges the states; those that grow with the rows are
+    merged by one more task.
     """
     native = stage._core()
     columns = Columns(df.columns, stage._stage, df.sparkSession)
@@ -327,16 +327,16 @@ def fit(stage: NativeEstimator, df: DataFrame, *, merge_on_executor: bool = Fals
     )
     read = [c.alias(f"c{i}") for i, c in enumerate(_source_columns(df, compiled))]
     states = df.select(*read).mapInArrow(work, "state binary")
-    if merge_on_executor:
-        merging = MergedFit(stage._stage, stage.uid, values, work.schema)
-        [(model, params)] = states.repartition(1).mapInArrow(merging, "model string, params string").collect()
-        return model, params
     merged = native.fit(schema)
+    if merged.grows:
+        merging = MergedFit(stage._stage, stage.uid, values, work.schema)
+        [(result,)] = states.repartition(1).mapInArrow(merging, "result string").collect()
+        return str(result)
     for (state,) in states.collect():
         merged.merge(bytes(state))
-    fitted = merged.finish()
+    result = merged.finish()
     warn_once(merged.notes())
-    return fitted
+    return result
 
 
 _IMAGE_WARNING = (

@@ -19,7 +19,7 @@ from mmlrs.engine.select import crossing, filtered
 from mmlrs.errors import BatchTooLargeError, LimitExceededError
 
 if TYPE_CHECKING:
-    from mmlrs.base import NativeEstimator, NativeTransformer
+    from mmlrs.base import NativeAggregate, NativeTransformer
 
 __all__ = ["from_table", "to_table", "transform"]
 
@@ -183,8 +183,8 @@ def interruptible() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def fit(stage: NativeEstimator, table: pa.Table) -> tuple[str, str]:
-    """Fit a native estimator on a table; returns the model's class and its params."""
+def fit(stage: NativeAggregate, table: pa.Table) -> str:
+    """Run a native estimator or summary over a table; returns what its state ends as, as JSON."""
     native = stage._core()
     inputs = native.inputs()
     columns = Columns.of(table, stage._stage).resolve_all(inputs)

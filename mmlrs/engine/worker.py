@@ -181,14 +181,14 @@ def vector_struct(array: pa.Array) -> pa.StructArray:
 
 
 class PartitionFit:
-    """Makes one state of an estimator of the batches of a partition: what `mapInArrow` calls.
+    """Computes one state of an estimator or summary of the batches of a partition: what `mapInArrow` calls.
 
     Parameters
     ----------
     kernel : Kernel
-        Computes the columns that the estimator reads.
+        Computes the columns that the stage reads.
     stage, uid, values : str
-        The estimator and its params as JSON.
+        The stage and its params as JSON.
     schema : bytes
         The Arrow schema of those columns.
     """
@@ -221,7 +221,7 @@ class MergedFit:
     Parameters
     ----------
     stage, uid, values : str
-        The estimator and its params as JSON.
+        The stage and its params as JSON.
     schema : bytes
         The Arrow schema of the columns that it reads.
     """
@@ -233,14 +233,13 @@ class MergedFit:
         self.schema = schema
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield the model's class and its params, also where there is no state."""
+        """Yield what the merged state ends as, also where there is no state."""
         schema = pa.ipc.read_schema(pa.py_buffer(self.schema))
         fit = _native.Stage(self.stage, self.uid, self.values).fit(schema)
         for batch in batches:
             for state in batch.column(0):
                 fit.merge(state.as_buffer().to_pybytes())
-        model, params = fit.finish()
-        yield pa.RecordBatch.from_arrays([pa.array([model]), pa.array([params])], names=["model", "params"])
+        yield pa.RecordBatch.from_arrays([pa.array([fit.finish()])], names=["result"])
 
 
 def _artifact(sha256: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmlrs._pyspark import Param
-from mmlrs.params._type import Loading, ParamType, Saving, argument, type_of, undefined
+from mmlrs.params._type import Loading, ParamType, Saving, argument, type_of, types_of, undefined
 from mmlrs.params.content import FILE, MODEL
 from mmlrs.params.functions import FUNCTION
 from mmlrs.params.spaces import PARAM_SPACE
@@ -44,5 +44,6 @@ __all__ = [
     "Saving",
     "argument",
     "type_of",
+    "types_of",
     "undefined",
 ]

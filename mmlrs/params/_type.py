@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from functools import lru_cache
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from mmlrs._messages import shown
 from mmlrs._pyspark import Param, Params
 from mmlrs.errors import InvalidParamError, IoError, MmlrsError
 
-__all__ = ["Loading", "ParamType", "Saving", "argument", "must_be", "refused", "type_of", "undefined"]
+__all__ = [
+    "Loading",
+    "ParamType",
+    "Saving",
+    "argument",
+    "must_be",
+    "refused",
+    "type_of",
+    "types_of",
+    "undefined",
+]
 
 T = TypeVar("T")
 
@@ -149,6 +160,21 @@ def type_of(param: Param[Any]) -> ParamType[Any]:
     """Return the type of a param, whose converter is `accept` of it."""
     kind = getattr(param.typeConverter, "__self__", None)
     return kind if isinstance(kind, ParamType) else _Foreign(param.typeConverter)
+
+
+class Types(NamedTuple):
+    """The types of the params of a class by name: all of them, and the others than JSON."""
+
+    all: dict[str, ParamType[Any]]
+    others: dict[str, ParamType[Any]]
+
+
+@lru_cache(maxsize=256)
+def types_of(cls: Hashable) -> Types:
+    """Return the types of the params of a class of stages."""
+    params = {name: getattr(cls, name) for name in dir(cls)}
+    types = {name: type_of(param) for name, param in params.items() if isinstance(param, Param)}
+    return Types(types, {name: kind for name, kind in types.items() if not kind.is_json})
 
 
 def undefined() -> Any:

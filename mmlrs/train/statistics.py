@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from mmlrs._generated import train as _generated
 from mmlrs.base import NativeTransformer
-from mmlrs.engine import table as tables
 from mmlrs.errors import InvalidParamError
 from mmlrs.train.order import labels_in
 from mmlrs.train.scored import Scored, scored_columns
@@ -102,10 +100,6 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
     __doc__ = _generated.ComputeModelStatistics.__doc__
     __module__ = "mmlrs.train"
 
-    def _inputs(self, columns: list[str] | None = None, *, ignore_case: bool = False) -> list[str]:
-        """Return the columns that are read."""
-        return self._columns("input")
-
     def evaluate(self, dataset: Any) -> pa.Table:
         """Return the row of metrics as a table, for a DataFrame too.
 
@@ -120,29 +114,14 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
             What `transform` gives.
         """
         self._check_params()
+        return self._summarize(dataset)
+
+    def _summarize(self, dataset: Any) -> pa.Table:
         stage, scored = self._resolved(dataset)
-        values = self._found(stage, scored, dataset)
+        values = stage._finished(dataset)
         if "order" in values:  # of the labels, which a pass over the rows has shown
-            values = self._found(stage.copy()._set(labels=values["order"]), scored, dataset)
+            values = stage.copy()._set(labels=values["order"])._finished(dataset)
         return self._row(scored, values)
-
-    def _found(self, stage: Any, scored: Scored, dataset: Any) -> dict[str, Any]:
-        """Return what one pass over the rows finds."""
-        if isinstance(dataset, pa.Table):
-            found = tables.fit(stage, dataset)[1]
-        else:
-            from mmlrs.engine import spark
-
-            # Without scores what the partitions found is a small table of counts.
-            found = spark.fit(stage, dataset, merge_on_executor=scored.scores is not None)[1]
-        values: dict[str, Any] = json.loads(found)
-        return values
-
-    def _transform_table(self, table: pa.Table) -> pa.Table:
-        return self.evaluate(table)
-
-    def _transform_spark(self, df: Any) -> Any:
-        return df.sparkSession.createDataFrame(self.evaluate(df))
 
     def _resolved(self, dataset: Any) -> tuple[Any, Scored]:
         """Return the stage with every column named, and what is known of the columns."""

@@ -211,8 +211,8 @@ def test_a_stage_is_a_function_of_columns(files, featurizer, expected):
 
 
 def test_a_pandas_udf_of_a_stage_mixes_with_ones_own_in_one_pass(files, featurizer, expected):
+    from plans import passes
     from pyspark.sql import functions as F
-    from test_spark_pass import passes
 
     @F.pandas_udf("double")
     def total(vectors: pd.Series) -> pd.Series:

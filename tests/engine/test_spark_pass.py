@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import warnings
 
@@ -11,6 +9,7 @@ import networks
 import numpy as np
 import pyarrow as pa
 import pytest
+from plans import NODE, passes, plan_of
 
 import mmlrs
 from mmlrs.engine.spark import lineage_of
@@ -22,18 +21,6 @@ from mmlrs.testing import sample_image, worker_counters
 pytestmark = pytest.mark.spark
 
 PICTURES = 8
-NODE = "ArrowEvalPython"
-
-
-def plan_of(df) -> str:
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text):
-        df.explain()
-    return text.getvalue()
-
-
-def passes(df) -> int:
-    return plan_of(df).count(NODE)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmlrs.engine.bridge import collect, to_spark
 from mmlrs.testing.checks.check import Check
 from mmlrs.testing.checks.compare import assert_same
 from mmlrs.testing.checks.context import NotApplicable, fit_stage, run_stage
@@ -21,8 +22,10 @@ __all__ = [
     "assert_same",
     "check_stage",
     "checks_of",
+    "collect",
     "fit_stage",
     "report_of",
     "run_stage",
     "sample_stage",
+    "to_spark",
 ]

@@ -10,7 +10,7 @@ import pyarrow as pa
 from mmlrs._messages import shown
 from mmlrs.engine.fields import VECTOR_MEMBERS
 
-__all__ = ["assert_same"]
+__all__ = ["assert_same", "same"]
 
 
 def assert_same(got: pa.Table, expected: pa.Table, *, sort: bool = False) -> None:
@@ -22,7 +22,7 @@ def assert_same(got: pa.Table, expected: pa.Table, *, sort: bool = False) -> Non
         left, right = sorted(left, key=repr), sorted(right, key=repr)
     for row, (a, b) in enumerate(zip(left, right, strict=True)):
         for name in expected.column_names:
-            assert _same(a[name], b[name]), (
+            assert same(a[name], b[name]), (
                 f"row {row}, column {name}: {shown(a[name], 120)} is not {shown(b[name], 120)}"
             )
 
@@ -42,14 +42,15 @@ def _sparse(value: Any) -> tuple[int, dict[int, float]]:
     return size, {i: v for i, v in pairs if v != 0}
 
 
-def _same(a: Any, b: Any) -> bool:
+def same(a: Any, b: Any) -> bool:
+    """Are two values of cells the same? Floats to 1e-5, all else exactly; a vector may be a struct or a list."""
     if (_is_vector(a) and isinstance(b, dict | list)) or (_is_vector(b) and isinstance(a, list)):
         (n, left), (m, right) = _sparse(a), _sparse(b)
-        return n == m and left.keys() == right.keys() and all(_same(left[i], right[i]) for i in left)
+        return n == m and left.keys() == right.keys() and all(same(left[i], right[i]) for i in left)
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-6) or (math.isnan(a) and math.isnan(b))
     if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     return bool(a == b)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from functools import cached_property
 from typing import Any
 
@@ -90,6 +93,14 @@ class Context:
         """The result on the data with a null, with `handleInvalid="keep"` and the reasons in `errorCol`."""
         stage = self.with_params(handleInvalid="keep", errorCol="__why__")
         return run_stage(stage, self.data, self.nulled[1])
+
+    @cached_property
+    def saved(self) -> str:
+        """The folder that the stage is saved in; it goes with the context."""
+        folder = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.stage.save(f"{folder}/stage")
+        return f"{folder}/stage"
 
     @cached_property
     def frame(self) -> Any:

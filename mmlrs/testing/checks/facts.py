@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
 from mmlrs._native import nearest
-from mmlrs.base import NativeEstimator, NativeTransformer, Stage, stage_spec
+from mmlrs.base import NativeAggregate, NativeTransformer, Stage, stage_spec
 from mmlrs.errors import InvalidParamError
 
 __all__ = ["Facts", "Tags"]
@@ -74,12 +74,12 @@ class Facts:
     @property
     def native(self) -> bool:
         """Is the work of the stage a kernel of the native core?"""
-        return issubclass(self.cls, NativeTransformer | NativeEstimator)
+        return issubclass(self.cls, NativeTransformer | NativeAggregate)
 
     @property
     def merges(self) -> bool:
         """Does the stage compute mergeable states in the native core?"""
-        return issubclass(self.cls, NativeEstimator)
+        return issubclass(self.cls, NativeAggregate)
 
     @property
     def makes_another_table(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import tempfile
 
 from mmlrs._pyspark import Params
 from mmlrs.base import Stage
@@ -44,9 +43,7 @@ def _text(value: object) -> str:
 @check()
 def save_and_load(cx: Context) -> None:
     """A saved stage loads with the same uid and gives the same output."""
-    with tempfile.TemporaryDirectory() as folder:
-        cx.stage.save(f"{folder}/stage")
-        loaded = type(cx.stage).load(f"{folder}/stage", allow_functions=functions_of(cx.stage))
+    loaded = _load(cx)
     assert loaded.uid == cx.stage.uid and type(loaded) is type(cx.stage)
     assert_same(run_stage(loaded, cx.data), cx.result)
 
@@ -54,17 +51,17 @@ def save_and_load(cx: Context) -> None:
 @check(runs=False)
 def overwrite(cx: Context) -> None:
     """What is saved already is replaced only when asked for, and then by all of the stage."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/stage"
-        cx.stage.save(path)
-        try:
-            cx.stage.save(path)
-        except Exception:  # noqa: BLE001 - pyspark and mmlrs have no common class
-            cx.stage.write().overwrite().save(path)
-        else:
-            raise AssertionError("saving over a saved stage must fail without overwrite()")
-        loaded = type(cx.stage).load(path, allow_functions=functions_of(cx.stage))
-    assert _state(loaded) == _state(cx.stage)
+    try:
+        cx.stage.save(cx.saved)
+    except Exception:  # noqa: BLE001 - pyspark and mmlrs have no common class
+        cx.stage.write().overwrite().save(cx.saved)
+    else:
+        raise AssertionError("saving over a saved stage must fail without overwrite()")
+    assert _state(_load(cx)) == _state(cx.stage)
+
+
+def _load(cx: Context) -> Stage:
+    return type(cx.stage).load(cx.saved, allow_functions=functions_of(cx.stage))
 
 
 @check(unless=[tagged("not_picklable")])

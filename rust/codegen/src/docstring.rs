@@ -3,25 +3,9 @@
 use std::fmt::Write as _;
 
 use mmlrs_core::{Accept, Constraint, Default, ParamSpec, Role, StageSpec};
-use serde_json::Value;
 
 use crate::promises;
-use crate::types::capitalized;
-
-/// A JSON value as Python source.
-pub fn python_literal(value: &Value) -> String {
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Array(items) => format!("[{}]", items.iter().map(python_literal).collect::<Vec<_>>().join(", ")),
-        Value::Object(map) => {
-            let items: Vec<String> = map.iter().map(|(k, v)| format!("{k:?}: {}", python_literal(v))).collect();
-            format!("{{{}}}", items.join(", "))
-        }
-        other => other.to_string(),
-    }
-}
+use crate::types::{capitalized, python_literal};
 
 /// `str, default "image"`.
 pub fn type_and_default(param: &ParamSpec) -> String {

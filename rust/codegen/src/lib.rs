@@ -3,6 +3,7 @@
 mod docstring;
 mod imports;
 mod mark;
+mod members;
 mod mixins;
 mod promises;
 mod python_class;

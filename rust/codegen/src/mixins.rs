@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use mmlrs_core::{ParamSpec, StageSpec};
 
-use crate::MARK;
 use crate::docstring::{description, wrap};
 use crate::imports::Imports;
-use crate::python_class::{WIDTH, accessors, declaration, exports};
+use crate::mark::MARK;
+use crate::members::{WIDTH, accessors, declaration, exports};
 use crate::types::{accepted, capitalized, is_required, may_be_none, returned};
 
 /// The params of `pyspark.ml.param.shared` that stages have too: `inputCol` is that of `HasInputCol`.

@@ -10,6 +10,12 @@ pub fn returns(spec: &StageSpec) -> Vec<(&'static str, String)> {
         let text = "From `fit`; it has the uid of the estimator.".to_owned();
         return vec![(spec.model.unwrap_or("Model"), text)];
     }
+    if spec.kind == Kind::Summary {
+        return vec![(
+            "dataset",
+            "From `transform`; of the kind that was given, the description of all rows.".to_owned(),
+        )];
+    }
     let columns = names(spec, |p| p.role == Role::Output)
         .map_or_else(String::new, |outputs| format!(" with the columns of {}", outputs.replace(" or ", " and ")));
     let rows = match spec.rows {

@@ -2,16 +2,14 @@
 
 use std::fmt::Write as _;
 
-use mmlrs_core::{Body, Kind, ParamSpec, StageSpec};
+use mmlrs_core::{Body, Kind, StageSpec};
 
-use crate::MARK;
-use crate::docstring::{class_doc, description, wrap};
+use crate::docstring::{class_doc, description};
 use crate::imports::Imports;
+use crate::mark::MARK;
+use crate::members::{WIDTH, accessors, declaration, exports};
 use crate::mixins::Mixins;
-use crate::types::{accepted, argument, capitalized, held, is_required, may_be_none, returned};
-
-/// The longest line of text.
-pub const WIDTH: usize = 120;
+use crate::types::{accepted, argument, is_required};
 
 /// The module's text.
 pub fn module(name: &str, stages: &[&StageSpec], mixins: &Mixins<'_>) -> String {
@@ -28,18 +26,12 @@ pub fn module(name: &str, stages: &[&StageSpec], mixins: &Mixins<'_>) -> String 
     )
 }
 
-/// The list of the public names.
-pub fn exports<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
-    let line = format!("__all__ = [{}]\n", names.join(", "));
-    if line.len() <= WIDTH { line } else { format!("__all__ = [\n{}]\n", wrap(&names.join(", "), "    ", WIDTH)) }
-}
-
 fn base_class(spec: &StageSpec) -> &'static str {
     match (spec.body, spec.kind) {
         (Body::Native | Body::Extended, Kind::Transformer) => "NativeTransformer",
         (Body::Native | Body::Extended, Kind::Model) => "NativeModel",
         (Body::Native | Body::Extended, Kind::Estimator) => "NativeEstimator",
+        (_, Kind::Summary) => "NativeSummary",
         (Body::Python, Kind::Estimator) => "Estimator",
         (Body::Python, Kind::Transformer) => "PythonTransformer",
         (Body::Python, Kind::Model) => "PythonModel",
@@ -74,16 +66,6 @@ fn header(name: &str, base: &str, mixins: &[String]) -> String {
     if line.len() <= WIDTH + 3 { line } else { format!("\n\nclass {name}(\n    {bases}\n):\n") }
 }
 
-/// The param as an attribute of the class.
-pub fn declaration(param: &ParamSpec, doc: &str) -> String {
-    format!(
-        "    {name}: Param[{ty}] = Param(undefined(), {name:?}, {doc:?}, {constant}.accept)\n",
-        name = param.name,
-        ty = held(param),
-        constant = param.ty.name().to_uppercase(),
-    )
-}
-
 /// The constructor. Where a param is required there are two ways to call it: with nothing, for setters to follow, or with
 /// at least what is required.
 fn constructor(spec: &StageSpec, imports: &mut Imports) -> String {
@@ -104,19 +86,5 @@ fn constructor(spec: &StageSpec, imports: &mut Imports) -> String {
     format!(
         "\n    @overload\n    def __init__(self) -> None: ...\n    @overload\n{full}    @by_name\n    \
          def __init__(self, **given: Any) -> None: ...\n"
-    )
-}
-
-/// The setter and the getter of a param. `narrows`: Spark ML's getter of that name never returns None.
-pub fn accessors(param: &ParamSpec, narrows: bool) -> String {
-    let (name, capital) = (param.name, capitalized(param.name));
-    format!(
-        "\n    def set{capital}(self, value: {ty}) -> Self:\n        \"\"\"Set `{name}`; returns the stage.\"\"\"\n        \
-         return self._set({name}=value)\n\n    def get{capital}(self) -> {returns}:{ignore}\n        \
-         \"\"\"Return the value of `{name}`{unset}.\"\"\"\n        return self._value({name:?})\n",
-        ty = accepted(param),
-        returns = returned(param),
-        ignore = if narrows { "  # type: ignore[override, unused-ignore]" } else { "" },
-        unset = if may_be_none(param) || is_required(param) { ", or None when it is not set" } else { "" },
     )
 }

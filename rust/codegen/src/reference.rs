@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use mmlrs_core::{Body, Rows, StageSpec};
 
-use crate::MARK;
 use crate::docstring::{description, example, summary_and_rest, type_and_default};
+use crate::mark::MARK;
 
 /// One page per namespace.
 pub fn page(module: &str, stages: &[&StageSpec]) -> String {

@@ -1,8 +1,7 @@
 //! The Python types of a param: what may be given, what a getter returns, and its place in a signature.
 
 use mmlrs_core::{Constraint, Default, ParamSpec, ParamType};
-
-use crate::docstring::python_literal;
+use serde_json::Value;
 
 /// What may be given for a param: `Literal[...]` where only some texts are allowed.
 pub fn accepted(param: &ParamSpec) -> String {
@@ -65,5 +64,20 @@ fn literal(param: &ParamSpec) -> Option<String> {
             Some(format!("Literal[{}]", quoted.join(", ")))
         }
         _ => None,
+    }
+}
+
+/// A JSON value as Python source.
+pub fn python_literal(value: &Value) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Array(items) => format!("[{}]", items.iter().map(python_literal).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let items: Vec<String> = map.iter().map(|(k, v)| format!("{k:?}: {}", python_literal(v))).collect();
+            format!("{{{}}}", items.join(", "))
+        }
+        other => other.to_string(),
     }
 }

@@ -44,14 +44,17 @@ fn a_stage_is_listed_by_the_word_that_its_descriptor_says() {
     for entry in mmlrs_registry::stages() {
         let params = mmlrs_core::ParamMap::new("sample", entry.sample().params);
         let runs = entry.build(&params).is_ok();
-        let fits = entry.build_fit(&params).is_ok();
+        let fits = entry.build_aggregate(&params).is_ok();
         let (name, kind, body) = (entry.spec().name, entry.spec().kind, entry.spec().body);
         match (body, kind) {
             (Body::Native | Body::Extended, Kind::Estimator) => {
                 assert!(fits && !runs, "{name} is to be listed as `fit`")
             }
+            (Body::Native | Body::Extended, Kind::Summary) => {
+                assert!(fits && !runs, "{name} is to be listed as `summary`")
+            }
             (Body::Native | Body::Extended, _) => assert!(runs && !fits, "{name} is to be listed as `transform`"),
-            (Body::Python, _) => assert!(!runs, "{name} is to be listed as `python`, or as `fit`"),
+            (Body::Python, _) => assert!(!runs && !fits, "{name} is to be listed as `python`"),
         }
     }
 }

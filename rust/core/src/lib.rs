@@ -1,6 +1,7 @@
 //! The vocabulary every mmlrs crate shares: errors, stage descriptors, columns, the row policy and the two traits a
 //! stage implements. Nothing here knows of ONNX Runtime, `OpenCV` or Python.
 
+mod aggregate;
 mod blob;
 mod block;
 mod cache;
@@ -28,6 +29,7 @@ mod threads;
 pub mod types;
 pub mod vector;
 
+pub use aggregate::{Aggregate, AnyState, DynAggregate};
 pub use blob::{Blob, blob, blob_info, hold_blobs, put_blob, sha256_hex};
 pub use block::Block;
 pub use cache::{Cache, CacheInfo, cache_info, clear_caches, hold_caches};
@@ -37,7 +39,7 @@ pub use counters::{Counter, counters, reset_counters};
 pub use deadline::Deadline;
 pub use error::{Error, ErrorKind, Result};
 pub use file_key::FileKey;
-pub use fit::{DynFit, Fit, FitState, Fitted};
+pub use fit::{DynFit, DynSummarize, Fit, Fitted, Summarize};
 pub use fork::{Kept, PerProcess, forked};
 pub use guard::{guarded, panic_text};
 pub use interrupt::{

@@ -40,6 +40,8 @@ pub enum Kind {
     Estimator,
     /// A transformer that an estimator made.
     Model,
+    /// Describes all rows of a dataset by a table of its own: a fit without a model.
+    Summary,
 }
 
 /// Where a stage's work is written.
@@ -377,6 +379,7 @@ impl StageSpec {
                 Kind::Transformer => "transformer",
                 Kind::Estimator => "estimator",
                 Kind::Model => "model",
+                Kind::Summary => "summary",
             },
             "model": self.model,
             "body": match self.body { Body::Native | Body::Extended => "native", Body::Python => "python" },

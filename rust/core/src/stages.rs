@@ -1,13 +1,15 @@
 //! The list of a crate's stages.
 
-use crate::{Fit, HasSample, Stage, Transform};
+use crate::{Fit, HasSample, Stage, Summarize, Transform};
 
 /// Takes the stages of a crate one by one. The words of [`stages!`](crate::stages) are these methods.
 pub trait StageList {
     /// A stage whose work is a Rust kernel.
     fn transform<T: Stage + Transform + HasSample>(&mut self);
-    /// A stage that summarises rows in Rust: an estimator, or a summary.
+    /// An estimator whose work is a Rust kernel.
     fn fit<T: Fit + HasSample>(&mut self);
+    /// A summary: a Rust kernel that describes all rows.
+    fn summary<T: Summarize + HasSample>(&mut self);
     /// A stage whose work is written in Python.
     fn python<T: Stage + HasSample>(&mut self);
 }

@@ -101,7 +101,7 @@ impl StageInput {
             } else if meta.path.is_ident("example") {
                 stage.example = meta.value()?.parse()?;
             } else if meta.path.is_ident("kind") {
-                stage.kind = choice(&meta.value()?.parse()?, &["transformer", "estimator", "model"])?;
+                stage.kind = choice(&meta.value()?.parse()?, &["transformer", "estimator", "model", "summary"])?;
             } else if meta.path.is_ident("body") {
                 stage.body = choice(&meta.value()?.parse()?, &["native", "extended", "python"])?;
             } else if meta.path.is_ident("rows") {
@@ -126,6 +126,13 @@ impl StageInput {
         })?;
         if stage.module.value().is_empty() {
             return Err(Error::new(attr.span(), "missing module = \"...\""));
+        }
+        if stage.kind == "Summary" {
+            if stage.body == "Python" {
+                return Err(Error::new(attr.span(), "a summary is native: `kind = summary` has no `body = python`"));
+            }
+            stage.rows = Ident::new("Changed", attr.span());
+            stage.columns = Ident::new("Changed", attr.span());
         }
         if (stage.kind == "Estimator") != stage.model.is_some() {
             return Err(Error::new(attr.span(), "an estimator, and nothing else, names its model: model = ..."));

@@ -1,39 +1,39 @@
-//! The one class that runs native estimators.
+//! The one class that runs native estimators and summaries.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::Schema;
-use mmlrs_core::{Block, Column, Context, Error, FitState, Result, ThreadBudget};
-use mmlrs_registry::{BuiltFit, Handle};
+use mmlrs_core::{AnyState, Block, Column, Context, Error, Fitted, Result, ThreadBudget};
+use mmlrs_registry::{AggregateWork, BuiltAggregate, Handle};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3_arrow::PyRecordBatch;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::arrow::Imported;
 use crate::errors::{detached, placed, watched};
 
-/// The state of an estimator over the rows it has seen.
+/// The state of an estimator or a summary over the rows it has seen.
 #[pyclass(frozen, module = "mmlrs._native")]
 pub struct Fit {
-    built: Arc<BuiltFit>,
+    built: Arc<BuiltAggregate>,
     values: Map<String, Value>,
     schema: Schema,
-    state: Mutex<Option<FitState>>,
+    state: Mutex<Option<AnyState>>,
     notes: Mutex<Vec<String>>,
 }
 
 impl Fit {
-    /// An estimator that has seen no rows; the schema is that of the columns it reads, under the names its params give.
+    /// A stage that has seen no rows; the schema is that of the columns it reads, under the names its params give.
     pub fn start(handle: &Handle, schema: &Schema) -> Result<Self> {
-        let (built, params) = handle.fit()?;
+        let (built, params) = handle.aggregate()?;
         built.check_types(schema)?;
-        let empty = built.fit.new_state(schema).map_err(|e| e.at_stage(built.spec.name))?;
+        let empty = built.work.states().new_state(schema).map_err(|e| e.at_stage(built.spec.name))?;
         let (values, schema) = (params.values.clone(), schema.clone());
         Ok(Self { built, values, schema, state: Mutex::new(Some(empty)), notes: Mutex::default() })
     }
 
-    fn with_state<T>(&self, work: impl FnOnce(&mut FitState) -> Result<T>) -> Result<T> {
+    fn with_state<T>(&self, work: impl FnOnce(&mut AnyState) -> Result<T>) -> Result<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = state.as_mut().ok_or_else(|| Error::runtime("the fit is finished"))?;
         work(state).map_err(|e| e.at_stage(self.built.spec.name))
@@ -63,18 +63,18 @@ impl Fit {
                 .map(|(field, array)| (field.name().clone(), Column::Arrow(array.clone(), field.metadata().clone())))
                 .collect();
             let block = Block::new(batch.num_rows(), columns)?;
-            self.with_state(|state| self.built.fit.update(state, &block, &cx)).map_err(|e| placed(e, first))
+            self.with_state(|state| self.built.work.states().update(state, &block, &cx)).map_err(|e| placed(e, first))
         })
     }
 
     /// Takes in the state of another process.
     fn merge(&self, py: Python<'_>, state: &[u8]) -> PyResult<()> {
-        detached(py, || self.with_state(|own| self.built.fit.merge(own, state)))
+        detached(py, || self.with_state(|own| self.built.work.states().merge(own, state)))
     }
 
     /// The state as bytes, for another process.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = detached(py, || self.with_state(|state| self.built.fit.encode(state)))?;
+        let bytes = detached(py, || self.with_state(|state| self.built.work.states().encode(state)))?;
         Ok(PyBytes::new(py, &bytes))
     }
 
@@ -83,25 +83,38 @@ impl Fit {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends the fit: the model's class and its params as JSON; of a stage without a model its own name and what it found.
-    fn finish(&self, py: Python<'_>) -> PyResult<(&'static str, String)> {
+    /// Does the state grow with the rows?
+    #[getter]
+    fn grows(&self) -> bool {
+        self.built.work.states().grows()
+    }
+
+    /// Ends the fit. As JSON: of an estimator the `model`, a class, and its `params`; of a summary its result.
+    fn finish(&self, py: Python<'_>) -> PyResult<String> {
         detached(py, || {
             let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).take();
             let state = state.ok_or_else(|| Error::runtime("the fit is finished"))?;
-            let fail = |e: Error| e.at_stage(self.built.spec.name);
-            let fitted = self.built.fit.finish(state, &self.schema).map_err(fail)?;
-            *self.notes.lock().unwrap_or_else(PoisonError::into_inner) =
-                fitted.notes.iter().map(|note| format!("{}: {note}", self.built.spec.name)).collect();
-            let Some(model) = self.built.spec.model else {
-                return Ok((self.built.spec.name, Value::Object(fitted.params).to_string()));
+            let result = match &self.built.work {
+                AggregateWork::Fit(fit) => fit.finish(state, &self.schema).and_then(|fitted| self.model(&fitted)),
+                AggregateWork::Summary(summary) => summary.finish(state).map(Value::Object),
             };
-            let mut values = Map::new();
-            for param in &mmlrs_registry::find(model)?.spec().params {
-                if let Some(value) = fitted.params.get(param.name).or_else(|| self.values.get(param.name)) {
-                    values.insert(param.name.to_owned(), value.clone());
-                }
-            }
-            Ok((model, Value::Object(values).to_string()))
+            result.map(|value| value.to_string()).map_err(|e| e.at_stage(self.built.spec.name))
         })
+    }
+}
+
+impl Fit {
+    /// The model's class and its params: those that were fitted and those that the estimator has under the same name.
+    fn model(&self, fitted: &Fitted) -> Result<Value> {
+        *self.notes.lock().unwrap_or_else(PoisonError::into_inner) =
+            fitted.notes.iter().map(|note| format!("{}: {note}", self.built.spec.name)).collect();
+        let model = self.built.spec.model.ok_or_else(|| Error::runtime("an estimator names its model"))?;
+        let mut values = Map::new();
+        for param in &mmlrs_registry::find(model)?.spec().params {
+            if let Some(value) = fitted.params.get(param.name).or_else(|| self.values.get(param.name)) {
+                values.insert(param.name.to_owned(), value.clone());
+            }
+        }
+        Ok(json!({"model": model, "params": values}))
     }
 }

@@ -1,8 +1,8 @@
 //! One stage in the list, with its type erased.
 
 use mmlrs_core::{
-    Accept, Counter, DynFit, Error, FileSource, Fit, HasSample, ParamField, ParamMap, ParamType, Result, RowPolicy,
-    Sample, Stage, StageSpec, Transform, put_blob, types, vector,
+    Accept, Counter, DynAggregate, DynFit, DynSummarize, Error, FileSource, Fit, HasSample, ParamField, ParamMap,
+    ParamType, Result, RowPolicy, Sample, Stage, StageSpec, Summarize, Transform, put_blob, types, vector,
 };
 
 use arrow_schema::{DataType, Field, Schema};
@@ -13,7 +13,7 @@ pub struct Entry {
     spec: fn() -> &'static StageSpec,
     check: fn(&ParamMap) -> Result<()>,
     build: Option<fn(&ParamMap) -> Result<Built>>,
-    build_fit: Option<fn(&ParamMap) -> Result<BuiltFit>>,
+    build_aggregate: Option<fn(&ParamMap) -> Result<BuiltAggregate>>,
     sample: fn() -> Sample,
 }
 
@@ -29,30 +29,49 @@ pub struct Built {
     pub transform: Box<dyn Transform>,
 }
 
-/// A native estimator with its params, ready to run.
-pub struct BuiltFit {
-    /// The estimator's descriptor.
+/// A native estimator or summary with its params, ready to run.
+pub struct BuiltAggregate {
+    /// The stage's descriptor.
     pub spec: &'static StageSpec,
     /// Columns named by its params, with the param.
     pub inputs: Vec<(&'static str, String)>,
     /// Its work.
-    pub fit: Box<dyn DynFit>,
+    pub work: AggregateWork,
+}
+
+/// The two kinds of stages that read all rows into a state.
+pub enum AggregateWork {
+    /// An estimator, whose state ends as a model.
+    Fit(Box<dyn DynFit>),
+    /// A summary, whose state ends as a result.
+    Summary(Box<dyn DynSummarize>),
 }
 
 impl Entry {
     /// A stage whose work is a Rust kernel.
     pub fn native<T: Stage + Transform + HasSample>() -> Self {
-        Self { spec: T::spec, check: check::<T>, build: Some(build::<T>), build_fit: None, sample: T::sample }
+        Self { spec: T::spec, check: check::<T>, build: Some(build::<T>), build_aggregate: None, sample: T::sample }
     }
 
     /// An estimator whose work is a Rust kernel.
     pub fn estimator<T: Fit + HasSample>() -> Self {
-        Self { spec: T::spec, check: check::<T>, build: None, build_fit: Some(build_fit::<T>), sample: T::sample }
+        Self { spec: T::spec, check: check::<T>, build: None, build_aggregate: Some(build_fit::<T>), sample: T::sample }
+    }
+
+    /// A stage whose work is a Rust kernel that describes all rows.
+    pub fn summary<T: Summarize + HasSample>() -> Self {
+        Self {
+            spec: T::spec,
+            check: check::<T>,
+            build: None,
+            build_aggregate: Some(build_summary::<T>),
+            sample: T::sample,
+        }
     }
 
     /// A stage whose work is written in Python.
     pub fn python<T: Stage + HasSample>() -> Self {
-        Self { spec: T::spec, check: check::<T>, build: None, build_fit: None, sample: T::sample }
+        Self { spec: T::spec, check: check::<T>, build: None, build_aggregate: None, sample: T::sample }
     }
 
     /// The descriptor.
@@ -65,9 +84,9 @@ impl Entry {
         self.build.is_some()
     }
 
-    /// Is it an estimator whose work is a Rust kernel?
-    pub fn is_fit(&self) -> bool {
-        self.build_fit.is_some()
+    /// Is it an estimator or a summary whose work is a Rust kernel?
+    pub fn is_aggregate(&self) -> bool {
+        self.build_aggregate.is_some()
     }
 
     /// Checks params without running anything.
@@ -85,10 +104,12 @@ impl Entry {
         build(params).map_err(|e| e.at_stage(spec.name))
     }
 
-    /// Builds the native estimator; an error for anything else.
-    pub fn build_fit(&self, params: &ParamMap) -> Result<BuiltFit> {
+    /// Builds the native estimator or summary; an error for anything else.
+    pub fn build_aggregate(&self, params: &ParamMap) -> Result<BuiltAggregate> {
         let spec = self.spec();
-        let build = self.build_fit.ok_or_else(|| Error::runtime("is not a native estimator").at_stage(spec.name))?;
+        let build = self
+            .build_aggregate
+            .ok_or_else(|| Error::runtime("is not a native estimator or summary").at_stage(spec.name))?;
         Counter::StageBuilds.add(1);
         build(params).map_err(|e| e.at_stage(spec.name))
     }
@@ -120,18 +141,33 @@ fn build<T: Stage + Transform>(params: &ParamMap) -> Result<Built> {
     Ok(Built { spec: T::spec(), inputs: stage.inputs(), policy: stage.row_policy(), transform: Box::new(stage) })
 }
 
-fn build_fit<T: Fit>(params: &ParamMap) -> Result<BuiltFit> {
+fn build_fit<T: Fit>(params: &ParamMap) -> Result<BuiltAggregate> {
     let stage = T::from_params(params)?;
-    Ok(BuiltFit { spec: T::spec(), inputs: stage.inputs(), fit: Box::new(stage) })
+    Ok(BuiltAggregate { spec: T::spec(), inputs: stage.inputs(), work: AggregateWork::Fit(Box::new(stage)) })
 }
 
-impl BuiltFit {
-    /// The columns the estimator reads, in order, each once.
+fn build_summary<T: Summarize>(params: &ParamMap) -> Result<BuiltAggregate> {
+    let stage = T::from_params(params)?;
+    Ok(BuiltAggregate { spec: T::spec(), inputs: stage.inputs(), work: AggregateWork::Summary(Box::new(stage)) })
+}
+
+impl AggregateWork {
+    /// What both kinds have in common.
+    pub fn states(&self) -> &dyn DynAggregate {
+        match self {
+            Self::Fit(fit) => fit.as_ref(),
+            Self::Summary(summary) => summary.as_ref(),
+        }
+    }
+}
+
+impl BuiltAggregate {
+    /// The columns the stage reads, in order, each once.
     pub fn input_columns(&self) -> Vec<String> {
         distinct(self.inputs.iter().map(|(_, column)| column.clone()))
     }
 
-    /// Fails on an input column of a kind the estimator does not read.
+    /// Fails on an input column of a kind the stage does not read.
     pub fn check_types(&self, schema: &Schema) -> Result<()> {
         check_types(self.spec, &self.inputs, schema)
     }

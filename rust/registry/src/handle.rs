@@ -7,7 +7,7 @@ use arrow_schema::{Field, Schema};
 use mmlrs_core::{Error, FileKey, ModelSource, ParamMap, ParamType, Result};
 use serde_json::{Map, Value, json};
 
-use crate::entry::{Built, BuiltFit, Entry, vector_columns};
+use crate::entry::{Built, BuiltAggregate, Entry, vector_columns};
 
 /// A stage with params that are checked, ready to plan or to fit.
 pub struct Handle {
@@ -20,7 +20,7 @@ pub struct Handle {
 
 enum Work {
     Transform(Arc<Built>),
-    Fit(Arc<BuiltFit>),
+    Aggregate(Arc<BuiltAggregate>),
     /// The body is Python.
     Python,
 }
@@ -46,8 +46,8 @@ impl Handle {
         let entry = *crate::find(stage)?;
         let work = if entry.is_native() {
             Work::Transform(Arc::new(entry.build(&params)?))
-        } else if entry.is_fit() {
-            Work::Fit(Arc::new(entry.build_fit(&params)?))
+        } else if entry.is_aggregate() {
+            Work::Aggregate(Arc::new(entry.build_aggregate(&params)?))
         } else {
             entry.check(&params)?;
             Work::Python
@@ -65,7 +65,7 @@ impl Handle {
     pub fn inputs(&self) -> Result<Vec<String>> {
         match &self.work {
             Work::Transform(built) => built.input_columns(),
-            Work::Fit(built) => Ok(built.input_columns()),
+            Work::Aggregate(built) => Ok(built.input_columns()),
             Work::Python => Err(self.not_native()),
         }
     }
@@ -74,7 +74,7 @@ impl Handle {
     pub fn vector_inputs(&self) -> Vec<String> {
         match &self.work {
             Work::Transform(built) => vector_columns(built.spec, &built.inputs),
-            Work::Fit(built) => vector_columns(built.spec, &built.inputs),
+            Work::Aggregate(built) => vector_columns(built.spec, &built.inputs),
             Work::Python => Vec::new(),
         }
     }
@@ -98,15 +98,15 @@ impl Handle {
         Ok(StagePlan { entry: self.entry, params, stage, fields, notes })
     }
 
-    /// The estimator, ready to run.
-    pub fn fit(&self) -> Result<(Arc<BuiltFit>, &ParamMap)> {
+    /// The estimator or summary, ready to run.
+    pub fn aggregate(&self) -> Result<(Arc<BuiltAggregate>, &ParamMap)> {
         match &self.work {
-            Work::Fit(built) => Ok((built.clone(), &self.params)),
-            _ => Err(Error::runtime("is not a native estimator").at_stage(self.entry.spec().name)),
+            Work::Aggregate(built) => Ok((built.clone(), &self.params)),
+            _ => Err(Error::runtime("is not a native estimator or summary").at_stage(self.entry.spec().name)),
         }
     }
 
-    /// The params of an estimator in a form that other processes can use.
+    /// The params of an estimator or summary in a form that other processes can use.
     pub fn portable(&self) -> Result<Portable> {
         portable(&self.entry, &self.params, Vec::new())
     }

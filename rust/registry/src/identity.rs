@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn the_copy_is_the_column() {
-        let params: Map<_, _> = [("inputCol".to_owned(), json!("a")), ("outputCol".to_owned(), json!("b"))].into();
+        let pairs = [("inputCol".to_owned(), json!("a")), ("outputCol".to_owned(), json!("b"))];
+        let params: Map<_, _> = pairs.into_iter().collect();
         let stage = Identity::from_params(&ParamMap::new("uid", params)).unwrap();
         let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("x"), None]));
         let field = Field::new("a", DataType::Utf8, true).with_metadata([("k".into(), "v".into())].into());

@@ -9,7 +9,7 @@ mod program;
 mod spec;
 mod stages;
 
-pub use entry::{Built, BuiltFit, Entry};
+pub use entry::{AggregateWork, Built, BuiltAggregate, Entry};
 pub use handle::{Handle, Portable, StagePlan};
 pub use memo::clear as clear_memo;
 pub use program::{Program, ProgramOutput};

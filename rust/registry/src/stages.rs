@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use mmlrs_core::{Error, Fit, HasSample, Result, Stage, StageList, Transform};
+use mmlrs_core::{Error, Fit, HasSample, Result, Stage, StageList, Summarize, Transform};
 
 use crate::Entry;
 
@@ -26,6 +26,10 @@ impl StageList for Entries {
 
     fn fit<T: Fit + HasSample>(&mut self) {
         self.0.push(Entry::estimator::<T>());
+    }
+
+    fn summary<T: Summarize + HasSample>(&mut self) {
+        self.0.push(Entry::summary::<T>());
     }
 
     fn python<T: Stage + HasSample>(&mut self) {

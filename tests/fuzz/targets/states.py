@@ -1,4 +1,4 @@
-"""States of estimators as workers send them, and the files of what a fit has learned, with changed bytes and values."""
+"""States of estimators and summaries as workers send them, and the files of what a fit has learned, with changed bytes and values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from checks import answered, each
 from mutate import changed, damaged
 from samples import stages
 
-from mmlrs.base import NativeEstimator, NativeTransformer, stage_spec
+from mmlrs.base import NativeAggregate, NativeEstimator, NativeTransformer, stage_spec
 
 BATCH = 64
 SHORT = 512
@@ -19,10 +19,10 @@ SHORT = 512
 
 @lru_cache
 def _states() -> list[tuple[Any, Any, bytes]]:
-    """Estimators, the data of each, and its state."""
+    """Estimators and summaries, the data of each, and its state."""
     made = []
     for stage, table in stages():
-        if isinstance(stage, NativeEstimator):
+        if isinstance(stage, NativeAggregate):
             data = table.select(stage._core().inputs()).combine_chunks()
             fit = stage._core().fit(data.schema)
             fit.update(data.to_batches()[0], 1)
@@ -65,8 +65,9 @@ def _check_one(given: Any) -> None:
         fit = stage._core().fit(data.schema)
         fit.update(data.to_batches()[0], 1)
         answered(lambda: fit.merge(content))
-        model, values = fit.finish()
-        answered(lambda: stage._model(model, values).transform(data))
+        finished = json.loads(fit.finish())
+        if isinstance(stage, NativeEstimator):
+            answered(lambda: stage._model(finished).transform(data))
         return
     stage, data, name, _ = _files()[number]
     stage.copy()._set(**{name: content}).transform(data)

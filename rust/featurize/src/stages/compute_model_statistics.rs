@@ -2,10 +2,10 @@
 
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::{Field, Schema};
-use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, Sample, ValueList, fatal};
+use mmlrs_core::{Aggregate, Block, Context, Error, HasSample, Result, Sample, Summarize, ValueList, fatal};
 use mmlrs_macros::Stage;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::attributes::{attributes_of, declared_values};
 use crate::metrics::classes::{Cell, Class, MISSING, class_of, unseen};
@@ -43,9 +43,7 @@ const OF_REGRESSION: [&str; 5] = ["regression", "mse", "rmse", "r2", "mae"];
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
-    body = python,
-    rows = changed,
-    columns = changed,
+    kind = summary,
     accepts_nulls = "a row counts or it does not; there is no row to keep",
     requires_rows = "no rows have no metrics",
     example = r#"import pyarrow as pa
@@ -279,7 +277,7 @@ impl Predictions<'_> {
     }
 }
 
-impl Fit for ComputeModelStatistics {
+impl Aggregate for ComputeModelStatistics {
     type State = Statistics;
 
     fn new_state(&self, input: &Schema) -> Result<Statistics> {
@@ -313,7 +311,14 @@ impl Fit for ComputeModelStatistics {
         }
     }
 
-    fn finish(&self, state: Statistics, _input: &Schema) -> Result<Fitted> {
+    /// With scores: every distinct one counts.
+    fn grows(&self) -> bool {
+        self.scores_col.is_some()
+    }
+}
+
+impl Summarize for ComputeModelStatistics {
+    fn finish(&self, state: Statistics) -> Result<Map<String, Value>> {
         if state.rows() == 0 {
             let left =
                 if self.handle_invalid == "skip" { ", or handleInvalid=\"skip\" left all of them out" } else { "" };
@@ -328,8 +333,10 @@ impl Fit for ComputeModelStatistics {
                 counts.metrics(texts.as_deref(), self.scored_labels_col.is_some(), self.curve_points)?
             }
         };
-        let Value::Object(params) = metrics else { return Err(Error::runtime("metrics are a map")) };
-        Ok(Fitted { params, ..Fitted::default() })
+        match metrics {
+            Value::Object(metrics) => Ok(metrics),
+            _ => Err(Error::runtime("metrics are a map")),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ mmlrs_core::stages! {
     value_indexer: fit ValueIndexer, transform ValueIndexerModel;
     index_to_value: transform IndexToValue;
     data_conversion: transform DataConversion;
-    summarize_data: fit SummarizeData;
-    compute_model_statistics: fit ComputeModelStatistics;
+    summarize_data: summary SummarizeData;
+    compute_model_statistics: summary ComputeModelStatistics;
     compute_per_instance_statistics: transform ComputePerInstanceStatistics;
 }

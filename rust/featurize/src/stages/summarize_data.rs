@@ -2,7 +2,7 @@
 
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, Schema};
-use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, Sample};
+use mmlrs_core::{Aggregate, Block, Context, Error, HasSample, Result, Sample, Summarize};
 use mmlrs_macros::Stage;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -39,9 +39,7 @@ const PERCENTILES: [&str; 6] = ["P0_5", "P1", "P5", "P95", "P99", "P99_5"];
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
-    body = python,
-    rows = changed,
-    columns = changed,
+    kind = summary,
     reports_column_names = "a row of the result names the column that it describes",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import SummarizeData
@@ -183,7 +181,7 @@ impl SummarizeData {
     }
 }
 
-impl Fit for SummarizeData {
+impl Aggregate for SummarizeData {
     type State = Vec<Summary>;
 
     fn new_state(&self, input: &Schema) -> Result<Vec<Summary>> {
@@ -211,13 +209,13 @@ impl Fit for SummarizeData {
         }
         state.iter_mut().zip(&other).try_for_each(|(own, other)| own.merge(other))
     }
+}
 
-    fn finish(&self, state: Vec<Summary>, _input: &Schema) -> Result<Fitted> {
+impl Summarize for SummarizeData {
+    fn finish(&self, state: Vec<Summary>) -> Result<Map<String, Value>> {
         let rows: Vec<Value> =
             self.names().iter().zip(&state).map(|(name, summary)| summary.row(name)).collect::<Result<_>>()?;
-        let mut params = Map::new();
-        params.insert("rows".to_owned(), Value::from(rows));
-        Ok(Fitted { params, ..Fitted::default() })
+        Ok([("rows".to_owned(), Value::from(rows))].into_iter().collect())
     }
 }
 

@@ -4,7 +4,7 @@ mod model;
 
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::types::{is_text, type_name};
-use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, Sample};
+use mmlrs_core::{Aggregate, Block, Context, Error, Fit, Fitted, HasSample, Result, Sample};
 use mmlrs_macros::{ParamGroup, Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -152,7 +152,7 @@ impl CleanMissingData {
     }
 }
 
-impl Fit for CleanMissingData {
+impl Aggregate for CleanMissingData {
     type State = Vec<Centre>;
 
     fn new_state(&self, input: &Schema) -> Result<Vec<Centre>> {
@@ -185,7 +185,9 @@ impl Fit for CleanMissingData {
         }
         Ok(())
     }
+}
 
+impl Fit for CleanMissingData {
     fn finish(&self, state: Vec<Centre>, input: &Schema) -> Result<Fitted> {
         let mut fills = Vec::with_capacity(state.len());
         for (name, centre) in self.shared.input_cols.iter().zip(state) {

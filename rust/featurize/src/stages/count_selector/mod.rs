@@ -4,7 +4,7 @@ mod model;
 
 use arrow_schema::Schema;
 use mmlrs_core::vector::{VectorRow, Vectors};
-use mmlrs_core::{Block, Context, Error, Fit, Fitted, HasSample, Result, RowPolicy, Sample};
+use mmlrs_core::{Aggregate, Block, Context, Error, Fit, Fitted, HasSample, Result, RowPolicy, Sample};
 use mmlrs_macros::{ParamGroup, Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -87,7 +87,7 @@ impl Seen {
     }
 }
 
-impl Fit for CountSelector {
+impl Aggregate for CountSelector {
     type State = Seen;
 
     fn new_state(&self, _input: &Schema) -> Result<Seen> {
@@ -128,7 +128,9 @@ impl Fit for CountSelector {
         }
         Ok(())
     }
+}
 
+impl Fit for CountSelector {
     fn finish(&self, state: Seen, _input: &Schema) -> Result<Fitted> {
         let Some(size) = state.size else {
             return Err(Error::decode("holds no vector: no rows, or all null").at_column(&self.shared.input_col));

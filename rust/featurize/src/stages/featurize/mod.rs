@@ -11,7 +11,7 @@ mod texts;
 mod words;
 
 use arrow_schema::Schema;
-use mmlrs_core::{Block, Context, Error, FileSource, Fit, Fitted, HandleInvalid, HasSample, Result, Sample};
+use mmlrs_core::{Aggregate, Block, Context, Error, FileSource, Fit, Fitted, HandleInvalid, HasSample, Result, Sample};
 use mmlrs_macros::{ParamGroup, Stage};
 use mmlrs_text::MAX_COUNTED_SLOTS;
 use serde::{Deserialize, Serialize};
@@ -140,7 +140,7 @@ pub struct Seen {
     columns: Vec<Summary>,
 }
 
-impl Fit for Featurize {
+impl Aggregate for Featurize {
     type State = Seen;
 
     fn new_state(&self, input: &Schema) -> Result<Seen> {
@@ -166,7 +166,9 @@ impl Fit for Featurize {
         }
         Ok(())
     }
+}
 
+impl Fit for Featurize {
     fn finish(&self, state: Seen, input: &Schema) -> Result<Fitted> {
         if state.rows == 0 {
             return Err(Error::decode("there are no rows to learn from"));

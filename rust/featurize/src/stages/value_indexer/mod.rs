@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use arrow_array::Array;
 use arrow_schema::Schema;
 use mmlrs_core::{
-    Block, Context, Error, Fit, Fitted, HasSample, ParamGroup, ParamMap, ParamSpec, Result, RowPolicy, Sample,
+    Aggregate, Block, Context, Error, Fit, Fitted, HasSample, ParamGroup, ParamMap, ParamSpec, Result, RowPolicy,
+    Sample,
 };
 use mmlrs_macros::{ParamGroup, Stage};
 use serde::{Deserialize, Serialize};
@@ -108,7 +109,7 @@ impl ValueIndexer {
     }
 }
 
-impl Fit for ValueIndexer {
+impl Aggregate for ValueIndexer {
     type State = Seen;
 
     fn new_state(&self, input: &Schema) -> Result<Seen> {
@@ -136,7 +137,9 @@ impl Fit for ValueIndexer {
         state.texts.extend(other.texts);
         self.check_size(state)
     }
+}
 
+impl Fit for ValueIndexer {
     fn finish(&self, state: Seen, input: &Schema) -> Result<Fitted> {
         let kind = self.kind(input)?;
         let mut whole: Vec<i64> = state.whole.into_iter().collect();

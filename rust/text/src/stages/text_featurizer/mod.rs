@@ -4,7 +4,7 @@ mod model;
 mod params;
 
 use arrow_schema::Schema;
-use mmlrs_core::{Block, Context, Error, FileSource, Fit, Fitted, HasSample, Result, Sample};
+use mmlrs_core::{Aggregate, Block, Context, Error, FileSource, Fit, Fitted, HasSample, Result, Sample};
 use mmlrs_macros::Stage;
 use serde_json::{Map, json};
 
@@ -48,7 +48,7 @@ pub struct TextFeaturizer {
     use_i_d_f: bool,
 }
 
-impl Fit for TextFeaturizer {
+impl Aggregate for TextFeaturizer {
     /// None where nothing is learnt.
     type State = Option<DocumentFrequencies>;
 
@@ -91,7 +91,9 @@ impl Fit for TextFeaturizer {
             _ => Err(Error::runtime("states of fits with other params cannot be merged")),
         }
     }
+}
 
+impl Fit for TextFeaturizer {
     fn finish(&self, state: Self::State, _input: &Schema) -> Result<Fitted> {
         let mut params = Map::new();
         if let Some(frequencies) = state {

@@ -1,0 +1,85 @@
+//! A state of the rows that is computed in parts: what estimators and summaries have in common.
+
+use std::any::Any;
+
+use arrow_schema::Schema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Block, Context, Error, Result, Stage};
+
+/// A stage that reads all rows into a state. The state must not depend on how the rows are split into partitions, beyond
+/// rounding.
+pub trait Aggregate: Stage {
+    /// What is known of the rows seen so far.
+    type State: Serialize + DeserializeOwned + Send + 'static;
+
+    /// The state before any row, for input columns of these types, metadata included. Fails on columns that cannot be used.
+    fn new_state(&self, input: &Schema) -> Result<Self::State>;
+
+    /// Takes the rows of a batch in.
+    fn update(&self, state: &mut Self::State, block: &Block, cx: &Context) -> Result<()>;
+
+    /// Takes the rows that another state has seen in.
+    fn merge(&self, state: &mut Self::State, other: Self::State) -> Result<()>;
+
+    /// Does the state grow with the rows? Such states are merged by a task of Spark rather than by the driver.
+    fn grows(&self) -> bool {
+        false
+    }
+}
+
+/// A state with its type erased.
+pub type AnyState = Box<dyn Any + Send>;
+
+/// [`Aggregate`] with its types erased.
+pub trait DynAggregate: Send + Sync {
+    /// See [`Aggregate::new_state`].
+    fn new_state(&self, input: &Schema) -> Result<AnyState>;
+    /// See [`Aggregate::update`].
+    fn update(&self, state: &mut AnyState, block: &Block, cx: &Context) -> Result<()>;
+    /// Takes in a state that another process wrote with [`DynAggregate::encode`].
+    fn merge(&self, state: &mut AnyState, encoded: &[u8]) -> Result<()>;
+    /// The state as bytes, for another process of the same version.
+    fn encode(&self, state: &AnyState) -> Result<Vec<u8>>;
+    /// See [`Aggregate::grows`].
+    fn grows(&self) -> bool;
+}
+
+/// Written before every state: a worker of another version says so instead of being misread.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub(crate) fn foreign() -> Error {
+    Error::runtime("the state of the fit is of another type")
+}
+
+impl<T: Aggregate> DynAggregate for T {
+    fn new_state(&self, input: &Schema) -> Result<AnyState> {
+        Ok(Box::new(Aggregate::new_state(self, input)?))
+    }
+
+    fn update(&self, state: &mut AnyState, block: &Block, cx: &Context) -> Result<()> {
+        Aggregate::update(self, state.downcast_mut().ok_or_else(foreign)?, block, cx)
+    }
+
+    fn merge(&self, state: &mut AnyState, encoded: &[u8]) -> Result<()> {
+        let damaged = |e| Error::runtime(format!("the state of the fit is damaged: {e}"));
+        let (version, rest): (String, &[u8]) = postcard::take_from_bytes(encoded).map_err(damaged)?;
+        if version != VERSION {
+            return Err(Error::runtime(format!("a worker runs mmlrs {version}, the driver {VERSION}")));
+        }
+        let other = postcard::from_bytes(rest).map_err(damaged)?;
+        Aggregate::merge(self, state.downcast_mut().ok_or_else(foreign)?, other)
+    }
+
+    fn encode(&self, state: &AnyState) -> Result<Vec<u8>> {
+        let state: &T::State = state.downcast_ref().ok_or_else(foreign)?;
+        let failed = |e| Error::runtime(format!("the state of the fit cannot be written: {e}"));
+        let bytes = postcard::to_stdvec(VERSION).map_err(failed)?;
+        postcard::to_extend(state, bytes).map_err(failed)
+    }
+
+    fn grows(&self) -> bool {
+        Aggregate::grows(self)
+    }
+}
