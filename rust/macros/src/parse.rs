@@ -68,6 +68,8 @@ pub enum Constraint {
     Min(Expr),
     Above(Expr),
     OneOf(Vec<LitStr>),
+    /// A slice of texts that is written elsewhere.
+    OneOfList(Expr),
     NonEmpty,
 }
 
@@ -207,7 +209,9 @@ impl ParamInput {
         } else {
             let content;
             parenthesized!(content in meta.input);
-            self.constraint = if meta.path.is_ident("one_of") {
+            self.constraint = if meta.path.is_ident("one_of") && content.peek(Token![&]) {
+                Constraint::OneOfList(content.parse()?)
+            } else if meta.path.is_ident("one_of") {
                 let values = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
                 Constraint::OneOf(values.into_iter().collect())
             } else {

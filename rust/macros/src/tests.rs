@@ -27,6 +27,7 @@ fn a_correct_declaration_has_no_error() {
         "/// A name.\n #[param(required, non_empty, role = input, accepts(text, binary_file))] a: String",
         "/// A number.\n #[param(default = 3, range(1, 5))] b: usize",
         "/// A word.\n #[param(one_of(\"x\", \"y\"))] c: Option<String>",
+        "/// A word of a list.\n #[param(one_of(&WORDS))] g: Option<String>",
         "/// A column.\n #[param(default = uid(\"_output\"))] d: String",
         "#[param(group)] e: RunParams",
         "#[param(cache)] f: OnceLock<usize>",
