@@ -13,8 +13,6 @@ STUBTEST := python -m mypy.stubtest mmlrs._native --concise --mypy-config-file p
 CARGO_DENY := 0.20.2
 # `cargo fmt` does not see modules that the list of a crate's stages declares.
 RUST_FILES := $$(git ls-files --cached --others --exclude-standard "rust/*.rs")
-# The extension module has no test of its own and cannot link without an interpreter.
-RUST_TESTED := --workspace --exclude mmlrs-python
 ARGS ?=
 SECONDS ?= 60
 TARGET ?=

@@ -42,7 +42,7 @@ def small_batches(spark: Any, setting: Setting) -> Figure:
 
     from mmlrs.featurize import DataConversion
 
-    def cast(numbers: pa.Array) -> pa.Array:
+    def cast(numbers):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - pyspark reads hints; here they are texts
         return numbers.cast(pa.float64())
 
     by_hand = arrow_udf(cast, returnType="double")  # type: ignore[call-overload]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -17,6 +18,7 @@ KNOWN_CIRCLES: list[set[str]] = []
 Graph = dict[str, set[str]]
 
 
+@cache
 def modules_of(package: Path) -> dict[str, ast.Module]:
     """Return the parsed modules of a package by their full names."""
     modules = {}

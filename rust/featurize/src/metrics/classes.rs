@@ -170,3 +170,9 @@ pub fn class_of(value: &Value, text: bool) -> Option<Class> {
     };
     number.filter(|n| !n.is_nan()).map(|n| Class::Number(key_of(n)))
 }
+/// The own number of a class that another state numbers so. States come from other processes: a damaged one names classes
+/// that it does not have.
+pub fn own_id(ids: &[u32], id: u32) -> Result<u32> {
+    let damaged = || Error::runtime("the state of the fit is damaged: it names a class that it does not have");
+    ids.get(id as usize).copied().ok_or_else(damaged)
+}

@@ -6,7 +6,7 @@ use mmlrs_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::classes::{Class, Classes};
+use super::classes::{Class, Classes, own_id};
 use super::ranking::{area_under_roc, average_precision, curve};
 use super::scored::{Batch, Outcome, Scored};
 use super::scores::Score;
@@ -94,7 +94,7 @@ impl Counts {
         let ids: Vec<u32> =
             other.classes.all().iter().map(|class| self.classes.number_of(class.clone())).collect::<Result<_>>()?;
         for ((label, prediction), weight) in other.confusion {
-            *self.confusion.entry((ids[label as usize], ids[prediction as usize])).or_default() += weight;
+            *self.confusion.entry((own_id(&ids, label)?, own_id(&ids, prediction)?)).or_default() += weight;
         }
         if let (Some(own), Some(other)) = (&mut self.scored, other.scored) {
             own.merge(other, &ids)?;

@@ -3,7 +3,7 @@
 use mmlrs_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::classes::{Class, Classes};
+use super::classes::{Class, Classes, own_id};
 use super::ranking::{Ranking, Tie};
 use super::scores::{Score, are_probabilities, negative_log, none_for, slot};
 
@@ -107,7 +107,10 @@ impl Scored {
             (Some(own), Some(size)) if own != size => return Err(Error::decode(differs(size, own))),
             _ => self.size = other.size,
         }
-        let sides: Vec<Option<usize>> = other.sides.iter().map(|id| self.side_of(ids[*id as usize])).collect();
+        let mut sides = Vec::with_capacity(other.sides.len());
+        for id in &other.sides {
+            sides.push(self.side_of(own_id(ids, *id)?));
+        }
         if sides.first() == Some(&Some(1)) || sides.get(1) == Some(&Some(0)) {
             other.ranking.swap();
             other.losses.swap(0, 1);
