@@ -48,12 +48,13 @@ bench: setup ## Measures against the alternatives, rewrites docs/benchmarks.md. 
 notebooks: setup ## Runs the notebooks and writes them with their outputs.
 	@$(ACTIVATE) python scripts/run_notebooks.py $(ARGS)
 
-lint: setup lint-quick ## Formatting, spelling, lints, types, stubs and freshness of the generated files.
+lint: setup lint-quick ## Formatting, spelling, lints, types, stubs, freshness of the generated files, and a new stage in a copy.
 	@cargo clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
 	@$(ACTIVATE) cargo clippy --release --locked --quiet --workspace --all-targets -- -D warnings
 	@$(ACTIVATE) mypy --no-error-summary
 	@$(ACTIVATE) $(STUBTEST)
 	@$(ACTIVATE) $(CODEGEN) -- --check
+	@$(ACTIVATE) python -m pytest -q tests/packaging/new_stage.py
 
 lint-quick: ## The part of lint that compiles nothing: formatting, spelling, lints of Python, versions.
 	@scripts/setup.sh python
