@@ -115,6 +115,9 @@ def write(files: dict[str, bytes]) -> None:
     """Make the copy hold these files; one that is the same already is not touched, for cargo compares times."""
     for name in sources(COPY).keys() - files.keys():
         (COPY / name).unlink()
+    for folder in sorted((path for path in COPY.rglob("*") if path.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
     for name, content in files.items():
         path = COPY / name
         if not path.exists() or path.read_bytes() != content:
