@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-rust test-python fuzz bench notebooks lint lint-quick release-check format docs lock clean
+.PHONY: help setup build demo test test-rust test-python fuzz bench notebooks lint lint-quick release-check format docs golden new-stage lock clean
 
 ACTIVATE := . .venv/environment &&
 # By its name and for the whole workspace: with `-p`, cargo would choose other features of Arrow and compile it again.
@@ -48,12 +48,13 @@ bench: setup ## Measures against the alternatives, rewrites docs/benchmarks.md. 
 notebooks: setup ## Runs the notebooks and writes them with their outputs.
 	@$(ACTIVATE) python scripts/run_notebooks.py $(ARGS)
 
-lint: setup lint-quick ## Formatting, spelling, lints, types, stubs and freshness of the generated files.
+lint: setup lint-quick ## Formatting, spelling, lints, types, stubs, freshness of the generated files, and a new stage in a copy.
 	@cargo clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
 	@$(ACTIVATE) cargo clippy --release --locked --quiet --workspace --all-targets -- -D warnings
 	@$(ACTIVATE) mypy --no-error-summary
 	@$(ACTIVATE) $(STUBTEST)
 	@$(ACTIVATE) $(CODEGEN) -- --check
+	@$(ACTIVATE) python -m pytest -q tests/packaging/new_stage.py
 
 lint-quick: ## The part of lint that compiles nothing: formatting, spelling, lints of Python, versions.
 	@scripts/setup.sh python
@@ -75,6 +76,12 @@ format: ## Formats Rust and Python.
 docs: ## Writes the Python classes, stubs and reference pages from the registry.
 	@scripts/setup.sh python
 	@$(ACTIVATE) $(CODEGEN)
+
+golden: docs setup ## Saves one of every new stage in tests/golden, as users of this release save it.
+	@$(ACTIVATE) python scripts/save_golden.py
+
+new-stage: setup ## Adds a stage to a copy of the sources as CONTRIBUTING says, builds it and checks its contract.
+	@$(ACTIVATE) python -m pytest -q tests/packaging/new_stage.py
 
 lock: ## Rewrites requirements-dev.lock from requirements-dev.in.
 	@scripts/lock.sh

@@ -8,16 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs._generated import featurize as _generated
-from mmlrs._generated.featurize import (
-    CleanMissingData,
-    CountSelector,
-    CountSelectorModel,
-    Featurize,
-    FeaturizeModel,
-    IndexToValue,
-    ValueIndexer,
-    ValueIndexerModel,
-)
+from mmlrs._generated.featurize import *  # noqa: F403 (a stage that is all native needs no line here)
 from mmlrs._names import public
 from mmlrs.base import NativeTransformer, is_spark, stage_spec
 from mmlrs.engine.columns import Columns
@@ -25,20 +16,8 @@ from mmlrs.engine.expr import Expr, sources_of
 from mmlrs.engine.frames import INDEX
 from mmlrs.errors import InvalidParamError
 
-__all__ = [
-    "CleanMissingData",
-    "CleanMissingDataModel",
-    "CountSelector",
-    "CountSelectorModel",
-    "DataConversion",
-    "FastVectorAssembler",
-    "Featurize",
-    "FeaturizeModel",
-    "IndexToValue",
-    "SummarizeData",
-    "ValueIndexer",
-    "ValueIndexerModel",
-]
+__all__ = ["CleanMissingDataModel", "DataConversion", "FastVectorAssembler", "SummarizeData"]
+__all__ += _generated.__all__
 
 __dir__ = public(globals())
 
@@ -220,9 +199,9 @@ class DataConversion(_generated.DataConversion, _Replacing):
             )
         for old, new in pairs.items():
             columns = {"inputCol": old, "outputCol": aside.get(old, new), **given}
-            stage: Any = IndexToValue(**columns)
+            stage: Any = _generated.IndexToValue(**columns)
             if self._value("convertTo") == "toCategorical":
-                stage = ValueIndexer(**columns).fit(dataset)
+                stage = _generated.ValueIndexer(**columns).fit(dataset)
             dataset = stage.transform(dataset)
         return _put_back(dataset, aside)
 

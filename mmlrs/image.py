@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._generated import image as _generated
-from mmlrs._generated.image import UnrollBinaryImage, UnrollImage
+from mmlrs._generated.image import *  # noqa: F403 (a stage that is all native needs no line here)
 from mmlrs._names import public
 from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.table import interruptible
@@ -25,8 +25,6 @@ __all__ = [
     "ImageFeaturizer",
     "ImageSetAugmenter",
     "ImageTransformer",
-    "UnrollBinaryImage",
-    "UnrollImage",
     "decode_to_tensor",
     "read_binary_files",
     "read_binary_stream",
@@ -34,6 +32,7 @@ __all__ = [
     "read_images",
     "write_images",
 ]
+__all__ += _generated.__all__
 
 __dir__ = public(globals())
 

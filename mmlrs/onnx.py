@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 from mmlrs._generated import onnx as _generated
+from mmlrs._generated.onnx import *  # noqa: F403 (a stage that is all native needs no line here)
 from mmlrs._names import public
 from mmlrs.models import model_info
 
 __all__ = ["ONNXModel"]
+__all__ += _generated.__all__
 
 __dir__ = public(globals())
 

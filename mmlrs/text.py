@@ -9,27 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mmlrs._generated import text as _generated
-from mmlrs._generated.text import (
-    HuggingFaceTokenizer,
-    MultiNGram,
-    PageSplitter,
-    TextEmbedder,
-    TextPreprocessor,
-    UnicodeNormalize,
-)
+from mmlrs._generated.text import *  # noqa: F403 (a stage that is all native needs no line here)
 from mmlrs._names import public
 from mmlrs.errors import ModelLoadError
 
-__all__ = [
-    "HuggingFaceTokenizer",
-    "MultiNGram",
-    "PageSplitter",
-    "TextEmbedder",
-    "TextFeaturizer",
-    "TextFeaturizerModel",
-    "TextPreprocessor",
-    "UnicodeNormalize",
-]
+__all__ = ["TextFeaturizer", "TextFeaturizerModel"]
+__all__ += _generated.__all__
 
 __dir__ = public(globals())
 

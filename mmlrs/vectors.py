@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmlrs.engine.fields import VECTOR_MEMBERS
 from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["as_lists", "to_numpy", "to_scipy"]
 
-_MEMBERS = {"type", "size", "indices", "values"}
 _SPARSE = 0
 _DENSE = 1
 
@@ -225,7 +225,7 @@ def _chunk(array: pa.Array, function: str) -> _Rows:
     valid = array.is_valid().to_numpy(zero_copy_only=False)
     present = array if valid.all() else array.filter(pa.array(valid))
     kind = array.type
-    if pa.types.is_struct(kind) and {field.name for field in kind} == _MEMBERS:
+    if pa.types.is_struct(kind) and {field.name for field in kind} == set(VECTOR_MEMBERS):
         return _structs(present, valid, function)
     if pa.types.is_null(kind):
         present = present.cast(pa.list_(pa.float64()))

@@ -134,20 +134,37 @@ class Crate:
             for module in self.sources
         }
 
+    @cached_property
+    def folder_edges(self) -> dict[Module, set[Module]]:
+        """For each folder, or file beside the root, those that it uses."""
+        folders: dict[Module, set[Module]] = {module[:1]: set() for module in self.edges}
+        for module, targets in self.edges.items():
+            folders[module[:1]] |= {target[:1] for target in targets} - {module[:1]}
+        return folders
+
     def circles(self) -> list[list[str]]:
         """Files that use each other, by way of others too: each group once."""
-        reach = {module: self._reachable(module) for module in self.edges}
-        groups = {frozenset(other for other in reach[m] if m in reach[other]) for m in reach if m in reach[m]}
-        return sorted(sorted("::".join(("crate", *module)) for module in group) for group in groups)
+        return _circles(self.edges)
 
-    def _reachable(self, start: Module) -> set[Module]:
-        reached: set[Module] = set()
-        waiting = [start]
-        while waiting:
-            for target in self.edges[waiting.pop()] - reached:
-                reached.add(target)
-                waiting.append(target)
-        return reached
+    def folder_circles(self) -> list[list[str]]:
+        """Folders that use each other, likewise."""
+        return _circles(self.folder_edges)
+
+
+def _circles(edges: dict[Module, set[Module]]) -> list[list[str]]:
+    reach = {module: _reachable(edges, module) for module in edges}
+    groups = {frozenset(other for other in reach[m] if m in reach[other]) for m in reach if m in reach[m]}
+    return sorted(sorted("::".join(("crate", *module)) for module in group) for group in groups)
+
+
+def _reachable(edges: dict[Module, set[Module]], start: Module) -> set[Module]:
+    reached: set[Module] = set()
+    waiting = [start]
+    while waiting:
+        for target in edges[waiting.pop()] - reached:
+            reached.add(target)
+            waiting.append(target)
+    return reached
 
 
 def _module(src: Path, path: Path) -> Module:

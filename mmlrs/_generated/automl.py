@@ -18,7 +18,7 @@ from mmlrs.params import BOOL, INT, PARAM_SPACE, STAGE_LIST, Param, undefined
 if TYPE_CHECKING:
     from mmlrs.automl.spaces import ParamSpace
 
-__all__ = ["FindBestModel", "BestModel", "TuneHyperparameters", "TuneHyperparametersModel"]
+__all__ = []
 
 
 class FindBestModel(Estimator, HasComparisonParams):

@@ -27,8 +27,8 @@ from mmlrs.models import ModelHandle, ModelLike
 from mmlrs.params import BOOL, FILE, FLOAT, INT, INT_LIST, STR, STR_LIST, VALUE_LIST, Param, undefined
 
 __all__ = [
-    "FastVectorAssembler", "Featurize", "FeaturizeModel", "CountSelector", "CountSelectorModel", "CleanMissingData",
-    "CleanMissingDataModel", "ValueIndexer", "ValueIndexerModel", "IndexToValue", "DataConversion", "SummarizeData"
+    "Featurize", "FeaturizeModel", "CountSelector", "CountSelectorModel", "CleanMissingData", "ValueIndexer",
+    "ValueIndexerModel", "IndexToValue"
 ]
 
 

@@ -14,7 +14,7 @@ from mmlrs.base import NativeTransformer, PythonTransformer
 from mmlrs.models import ModelHandle, ModelLike
 from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, MODEL, OPERATIONS, STR, Param, undefined
 
-__all__ = ["ImageTransformer", "UnrollImage", "UnrollBinaryImage", "ImageSetAugmenter", "ImageFeaturizer"]
+__all__ = ["UnrollImage", "UnrollBinaryImage"]
 
 
 class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, HasRowPolicy):

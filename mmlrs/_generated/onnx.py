@@ -14,7 +14,7 @@ from mmlrs.base import NativeTransformer
 from mmlrs.models import ModelHandle, ModelLike
 from mmlrs.params import MODEL, STR, STR_MAP, Param, undefined
 
-__all__ = ["ONNXModel"]
+__all__ = []
 
 
 class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, HasRunParams, HasRowPolicy):

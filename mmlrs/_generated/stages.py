@@ -37,12 +37,7 @@ from mmlrs.params import (
     undefined,
 )
 
-__all__ = [
-    "SelectColumns", "DropColumns", "RenameColumn", "Cacher", "CheckpointData", "Repartition", "StratifiedRepartition",
-    "PartitionConsolidator", "PartitionSample", "Explode", "ClassBalancer", "ClassBalancerModel", "EnsembleByKey",
-    "FixedMiniBatchTransformer", "DynamicMiniBatchTransformer", "TimeIntervalMiniBatchTransformer", "FlattenBatch",
-    "Query", "Lambda", "UDFTransformer", "MultiColumnAdapter", "MultiColumnAdapterModel", "Timer", "TimerModel"
-]
+__all__ = []
 
 
 class SelectColumns(PythonTransformer):

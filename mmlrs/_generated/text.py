@@ -21,8 +21,7 @@ from mmlrs.models import ModelHandle, ModelLike
 from mmlrs.params import BOOL, FILE, INT, INT_LIST, MODEL, STR, STR_MAP, Param, undefined
 
 __all__ = [
-    "TextFeaturizer", "TextFeaturizerModel", "MultiNGram", "PageSplitter", "TextPreprocessor", "UnicodeNormalize",
-    "HuggingFaceTokenizer", "TextEmbedder"
+    "MultiNGram", "PageSplitter", "TextPreprocessor", "UnicodeNormalize", "HuggingFaceTokenizer", "TextEmbedder"
 ]
 
 

@@ -21,10 +21,7 @@ from mmlrs._pyspark import Params
 from mmlrs.base import Estimator, NativeSummary, NativeTransformer, PythonModel
 from mmlrs.params import BOOL, INT, STR, VALUE_LIST, Param, undefined
 
-__all__ = [
-    "TrainClassifier", "TrainedClassifierModel", "TrainRegressor", "TrainedRegressorModel", "ComputeModelStatistics",
-    "ComputePerInstanceStatistics"
-]
+__all__ = []
 
 
 class TrainClassifier(Estimator, HasTrainParams):

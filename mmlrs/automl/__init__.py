@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mmlrs._generated import automl as _generated
+from mmlrs._generated.automl import *  # noqa: F403 (a stage that is all native needs no line here)
 from mmlrs._names import public
 from mmlrs.automl.best import BestModel, FindBestModel
 from mmlrs.automl.spaces import (
@@ -40,5 +42,6 @@ __all__ = [
     "TuneHyperparameters",
     "TuneHyperparametersModel",
 ]
+__all__ += _generated.__all__
 
 __dir__ = public(globals())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mmlrs._generated import stages as _generated
+from mmlrs._generated.stages import *  # noqa: F403 (a stage that is all native needs no line here)
 from mmlrs._names import public
 from mmlrs.stages.adapter import MultiColumnAdapter, MultiColumnAdapterModel
 from mmlrs.stages.balance import ClassBalancer, ClassBalancerModel
@@ -50,5 +52,6 @@ __all__ = [
     "TimerModel",
     "UDFTransformer",
 ]
+__all__ += _generated.__all__
 
 __dir__ = public(globals())

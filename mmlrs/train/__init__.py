@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mmlrs._generated import train as _generated
+from mmlrs._generated.train import *  # noqa: F403 (a stage that is all native needs no line here)
 from mmlrs._names import public
 from mmlrs.train.learners import (
     TrainClassifier,
@@ -23,5 +25,6 @@ __all__ = [
     "plot_precision_recall",
     "plot_roc",
 ]
+__all__ += _generated.__all__
 
 __dir__ = public(globals())

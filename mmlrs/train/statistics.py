@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 import pyarrow as pa
 
+from mmlrs import _native
 from mmlrs._generated import train as _generated
 from mmlrs.base import NativeTransformer
 from mmlrs.errors import InvalidParamError
@@ -32,20 +34,8 @@ class Metric:
         self.of_scores = of_scores
 
 
-#: The metrics that users can ask for by name.
-METRICS = {
-    "accuracy": Metric("classification", "accuracy"),
-    "precision": Metric("classification", "precision"),
-    "recall": Metric("classification", "recall"),
-    "f1": Metric("classification", "f1_score"),
-    "AUC": Metric("classification", "AUC", of_scores=True),
-    "areaUnderPR": Metric("classification", "areaUnderPR", of_scores=True),
-    "log_loss": Metric("classification", "log_loss", larger_is_better=False, of_scores=True),
-    "mse": Metric("regression", "mean_squared_error", larger_is_better=False),
-    "rmse": Metric("regression", "root_mean_squared_error", larger_is_better=False),
-    "r2": Metric("regression", "R^2"),
-    "mae": Metric("regression", "mean_absolute_error", larger_is_better=False),
-}
+#: The metrics that users can ask for by name, in the order of the columns.
+METRICS = {metric.pop("name"): Metric(**metric) for metric in json.loads(_native.metrics())}
 
 
 def metric_column(name: str) -> str:
@@ -60,6 +50,10 @@ def _kind(metric: str) -> str | None:
     return None if metric == "all" else metric
 
 
+def _metric_columns(kind: str) -> list[str]:
+    return [metric.column for metric in METRICS.values() if metric.kind == kind]
+
+
 def _fields(kind: pa.DataType, *names: str) -> list[pa.Field]:
     return [pa.field(name, kind) for name in names]
 
@@ -71,21 +65,13 @@ _COMMON = [pa.field("evaluation_type", pa.string()), pa.field("rows", pa.int64()
 _COLUMNS = {
     "regression": [
         *_COMMON,
-        *_fields(
-            pa.float64(),
-            "mean_squared_error",
-            "root_mean_squared_error",
-            "R^2",
-            "mean_absolute_error",
-        ),
+        *_fields(pa.float64(), *_metric_columns("regression")),
     ],
     "classification": [
         *_COMMON,
         pa.field("labels", pa.list_(pa.string())),
         pa.field("confusion_matrix", pa.list_(pa.list_(pa.float64()))),
-        *_fields(
-            pa.float64(), "accuracy", "precision", "recall", "f1_score", "AUC", "areaUnderPR", "log_loss"
-        ),
+        *_fields(pa.float64(), *_metric_columns("classification")),
         *_fields(
             pa.float64(),
             *(f"macro_averaged_{name}" for name in ("precision", "recall", "f1_score")),

@@ -1,4 +1,4 @@
-"""The files of a Rust crate do not use each other in circles; `rust_modules` says what counts."""
+"""The files and folders of a Rust crate do not use each other in circles; `rust_modules` says what counts."""
 
 from pathlib import Path
 
@@ -28,6 +28,21 @@ def test_the_files_of_a_crate_use_each_other_in_no_circle(name):
     crate = Crate(ROOT / "rust" / name / "src")
     assert sum(map(len, crate.edges.values())) >= len(crate.sources) - 1  # the sources were understood
     assert crate.circles() == []
+    assert crate.folder_circles() == []
+
+
+def test_two_folders_that_use_each_other_by_different_files_are_a_circle(crate):
+    files = {
+        "lib": "mod a;\nmod b;",
+        "a__mod": "pub mod one;\npub mod two;",
+        "a__one": "use crate::b::three::C;",
+        "a__two": "pub struct B;",
+        "b__mod": "pub mod three;\npub mod four;",
+        "b__three": "pub struct C;",
+        "b__four": "use crate::a::two::B;",
+    }
+    found = crate(**files)
+    assert (found.circles(), found.folder_circles()) == ([], [["crate::a", "crate::b"]])
 
 
 def test_two_files_that_use_each_other_are_a_circle(crate):

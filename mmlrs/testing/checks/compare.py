@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs._messages import shown
+from mmlrs.engine.fields import VECTOR_MEMBERS
 
 __all__ = ["assert_same", "same"]
 
@@ -27,7 +28,7 @@ def assert_same(got: pa.Table, expected: pa.Table, *, sort: bool = False) -> Non
 
 
 def _is_vector(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"type", "size", "indices", "values"}
+    return isinstance(value, dict) and value.keys() == set(VECTOR_MEMBERS)
 
 
 def _sparse(value: Any) -> tuple[int, dict[int, float]]:

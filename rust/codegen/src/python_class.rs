@@ -21,15 +21,16 @@ pub fn module(name: &str, stages: &[&StageSpec], mixins: &Mixins<'_>) -> String 
     format!(
         "\"\"\"Stages of `mmlrs.{name}`.\n\n{MARK}\n\"\"\"\n\n{}\n{}{body}",
         imports.text(),
-        exports(stages.iter().map(|s| s.name))
+        // The namespace takes these as they are; it writes the others itself.
+        exports(stages.iter().filter(|s| s.body == Body::Native).map(|s| s.name))
     )
 }
 
 fn base_class(spec: &StageSpec) -> &'static str {
     match (spec.body, spec.kind) {
-        (Body::Native, Kind::Transformer) => "NativeTransformer",
-        (Body::Native, Kind::Model) => "NativeModel",
-        (Body::Native, Kind::Estimator) => "NativeEstimator",
+        (Body::Native | Body::Extended, Kind::Transformer) => "NativeTransformer",
+        (Body::Native | Body::Extended, Kind::Model) => "NativeModel",
+        (Body::Native | Body::Extended, Kind::Estimator) => "NativeEstimator",
         (_, Kind::Summary) => "NativeSummary",
         (Body::Python, Kind::Estimator) => "Estimator",
         (Body::Python, Kind::Transformer) => "PythonTransformer",

@@ -46,7 +46,7 @@ pub fn index(modules: &BTreeMap<&str, Vec<&StageSpec>>) -> String {
         );
         for stage in stages {
             let runs = match stage.body {
-                Body::Native => "native kernel",
+                Body::Native | Body::Extended => "native kernel",
                 Body::Python => "DataFrame operation",
             };
             let rows = match stage.rows {

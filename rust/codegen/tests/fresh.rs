@@ -47,9 +47,13 @@ fn a_stage_is_listed_by_the_word_that_its_descriptor_says() {
         let fits = entry.build_aggregate(&params).is_ok();
         let (name, kind, body) = (entry.spec().name, entry.spec().kind, entry.spec().body);
         match (body, kind) {
-            (Body::Native, Kind::Estimator) => assert!(fits && !runs, "{name} is to be listed as `fit`"),
-            (Body::Native, Kind::Summary) => assert!(fits && !runs, "{name} is to be listed as `summary`"),
-            (Body::Native, _) => assert!(runs && !fits, "{name} is to be listed as `transform`"),
+            (Body::Native | Body::Extended, Kind::Estimator) => {
+                assert!(fits && !runs, "{name} is to be listed as `fit`");
+            }
+            (Body::Native | Body::Extended, Kind::Summary) => {
+                assert!(fits && !runs, "{name} is to be listed as `summary`");
+            }
+            (Body::Native | Body::Extended, _) => assert!(runs && !fits, "{name} is to be listed as `transform`"),
             (Body::Python, _) => assert!(!runs && !fits, "{name} is to be listed as `python`"),
         }
     }

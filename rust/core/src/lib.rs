@@ -15,6 +15,7 @@ mod fit;
 mod fork;
 mod guard;
 mod interrupt;
+mod metric;
 mod nearest;
 mod once;
 mod param;
@@ -45,6 +46,7 @@ pub use guard::{guarded, panic_text};
 pub use interrupt::{
     Stopper, check_interrupt, clear_interrupt, interrupt_requested, interruptible, is_interruptible, request_interrupt,
 };
+pub use metric::{Judged, METRICS, Metric, metric, metric_names};
 pub use nearest::{edit_distance, misspelt, nearest, suggestion};
 pub use once::Once;
 pub use param::{

@@ -49,6 +49,8 @@ pub enum Kind {
 pub enum Body {
     /// A Rust kernel.
     Native,
+    /// A Rust kernel, and a Python subclass that adds to it: methods, defaults, another way on Spark.
+    Extended,
     /// A Python subclass with `_transform_spark` and `_transform_table`.
     Python,
 }
@@ -380,7 +382,7 @@ impl StageSpec {
                 Kind::Summary => "summary",
             },
             "model": self.model,
-            "body": match self.body { Body::Native => "native", Body::Python => "python" },
+            "body": match self.body { Body::Native | Body::Extended => "native", Body::Python => "python" },
             "rows": match self.rows { Rows::Kept => "kept", Rows::Changed => "changed" },
             "columns": match self.columns { Columns::Kept => "kept", Columns::Changed => "changed" },
             "tags": tags,

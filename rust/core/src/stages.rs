@@ -17,7 +17,7 @@ pub trait StageList {
 /// Declares the modules of a crate's stages, exports the stages and registers them: one line for each module, with the
 /// stages in it and what each implements.
 ///
-/// ```ignore
+/// ```text
 /// mmlrs_core::stages! {
 ///     unroll_image: transform UnrollImage;
 ///     count_selector: fit CountSelector, transform CountSelectorModel;

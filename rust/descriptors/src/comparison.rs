@@ -1,18 +1,18 @@
 //! Choice of models and of their hyper-parameters.
 
-use mmlrs_core::{FileSource, StageRef};
+use mmlrs_core::{FileSource, METRICS, StageRef, metric_names};
 use mmlrs_macros::ParamGroup;
 use serde_json::{Value, json};
+
+/// The metrics.
+const NAMES: [&str; METRICS.len()] = metric_names([]);
 
 /// How models are compared.
 #[derive(Debug, Clone, ParamGroup)]
 pub struct ComparisonParams {
     /// The metric that decides: of "mse", "rmse", "mae" and the log loss the lower value is better, of the others the
     /// higher one.
-    #[param(
-        default = "accuracy",
-        one_of("accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae")
-    )]
+    #[param(default = "accuracy", one_of(&NAMES))]
     pub evaluation_metric: String,
     /// Name of the column of true labels; when not set, from the metadata of the scored columns or the learner's `labelCol`.
     #[param(non_empty, role = input, accepts(any))]

@@ -137,6 +137,7 @@ fn spec_of(field: &FieldInput, group: Option<&Ident>) -> TokenStream {
         Constraint::Min(min) => quote!(::mmlrs_core::Constraint::Range(Some(#min as f64), None)),
         Constraint::Above(min) => quote!(::mmlrs_core::Constraint::Above(#min as f64)),
         Constraint::OneOf(values) => quote!(::mmlrs_core::Constraint::OneOf(&[#(#values),*])),
+        Constraint::OneOfList(values) => quote!(::mmlrs_core::Constraint::OneOf(#values)),
         Constraint::NonEmpty => quote!(::mmlrs_core::Constraint::NonEmpty),
     };
     let group = group.map_or_else(

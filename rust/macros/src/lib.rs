@@ -3,10 +3,10 @@
 //! The macro makes data and never writes files. Everything it needs stands on the struct:
 //!
 //! * the struct's doc comment: what the stage does; `#[stage(module = "...", kind = transformer|estimator|model|summary,
-//!   model = TheModel, body = native|python, rows = kept|changed, columns = kept|changed, example = "...")]`, where
+//!   model = TheModel, body = native|extended|python, rows = kept|changed, columns = kept|changed, example = "...")]`, where
 //!   `model` names the class that an estimator fits. What else is special about the stage is a tag with its reason,
 //!   `requires_rows = "no rows have no metrics"`: see `mmlrs_core::Tag`;
-//! * each field: its doc comment, its type, and `#[param(default = ..., range(min, max), above(x), one_of("a", "b"),
+//! * each field: its doc comment, its type, and `#[param(default = ..., range(min, max), above(x), one_of("a", "b"), one_of(&LIST),
 //!   non_empty, role = input|output, accepts(image, binary))]`. `default = uid("_output")` is the stage's uid followed
 //!   by that text, `default = python("...")` a value that the Python class knows and the text describes. An `Option<T>`
 //!   field is an optional param. `#[param(group)]` takes the params of a `ParamGroup`, and `#[param(cache)]` is a field

@@ -68,6 +68,8 @@ pub enum Constraint {
     Min(Expr),
     Above(Expr),
     OneOf(Vec<LitStr>),
+    /// A slice of texts that is written elsewhere.
+    OneOfList(Expr),
     NonEmpty,
 }
 
@@ -103,7 +105,7 @@ impl StageInput {
             } else if meta.path.is_ident("kind") {
                 stage.kind = choice(&meta.value()?.parse()?, &["transformer", "estimator", "model", "summary"])?;
             } else if meta.path.is_ident("body") {
-                stage.body = choice(&meta.value()?.parse()?, &["native", "python"])?;
+                stage.body = choice(&meta.value()?.parse()?, &["native", "extended", "python"])?;
             } else if meta.path.is_ident("rows") {
                 stage.rows = choice(&meta.value()?.parse()?, &["kept", "changed"])?;
             } else if meta.path.is_ident("columns") {
@@ -207,7 +209,9 @@ impl ParamInput {
         } else {
             let content;
             parenthesized!(content in meta.input);
-            self.constraint = if meta.path.is_ident("one_of") {
+            self.constraint = if meta.path.is_ident("one_of") && content.peek(Token![&]) {
+                Constraint::OneOfList(content.parse()?)
+            } else if meta.path.is_ident("one_of") {
                 let values = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
                 Constraint::OneOf(values.into_iter().collect())
             } else {

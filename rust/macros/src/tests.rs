@@ -27,6 +27,7 @@ fn a_correct_declaration_has_no_error() {
         "/// A name.\n #[param(required, non_empty, role = input, accepts(text, binary_file))] a: String",
         "/// A number.\n #[param(default = 3, range(1, 5))] b: usize",
         "/// A word.\n #[param(one_of(\"x\", \"y\"))] c: Option<String>",
+        "/// A word of a list.\n #[param(one_of(&WORDS))] g: Option<String>",
         "/// A column.\n #[param(default = uid(\"_output\"))] d: String",
         "#[param(group)] e: RunParams",
         "#[param(cache)] f: OnceLock<usize>",
@@ -42,7 +43,7 @@ fn a_stage_says_where_it_is_what_it_is_and_how_it_is_used() {
         (r#"#[stage(module = "image")]"#, "", "missing example"),
         (r#"#[stage(module = "image", example = "x", colour = 1)]"#, "", "unknown key"),
         (r#"#[stage(module = "image", example = "x", kind = filter)]"#, "", "expected one of transformer"),
-        (r#"#[stage(module = "image", example = "x", body = c)]"#, "", "expected one of native, python"),
+        (r#"#[stage(module = "image", example = "x", body = c)]"#, "", "expected one of native, extended, python"),
         (r#"#[stage(module = "image", example = "x", rows = some)]"#, "", "expected one of kept, changed"),
     ]);
 }

@@ -28,7 +28,7 @@ mod native {
     #[pymodule_export]
     use crate::program::Program;
     #[pymodule_export]
-    use crate::registry::{counters, nearest, reset_counters, sample, stage_specs, versions};
+    use crate::registry::{counters, metrics, nearest, reset_counters, sample, stage_specs, versions};
     #[pymodule_export]
     use crate::select::take;
     #[pymodule_export]

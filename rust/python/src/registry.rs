@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pyo3::prelude::*;
 use pyo3_arrow::PyRecordBatch;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::errors::{detached, to_py};
 
@@ -12,6 +12,21 @@ use crate::errors::{detached, to_py};
 #[pyfunction]
 pub fn stage_specs() -> String {
     Value::from(mmlrs_registry::stages().iter().map(|e| e.spec().to_json()).collect::<Vec<_>>()).to_string()
+}
+
+/// Every metric that users can ask for by name, as a JSON list.
+#[pyfunction]
+pub fn metrics() -> String {
+    let all = mmlrs_core::METRICS.iter().map(|metric| {
+        json!({
+            "name": metric.name,
+            "kind": metric.of.name(),
+            "column": metric.column,
+            "larger_is_better": metric.larger_is_better,
+            "of_scores": metric.of_scores,
+        })
+    });
+    Value::from(all.collect::<Vec<_>>()).to_string()
 }
 
 /// The name that `name` was meant to be, or None; with `strict`, only if it is a slip of that name.

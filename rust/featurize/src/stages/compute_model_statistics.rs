@@ -2,7 +2,10 @@
 
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::{Field, Schema};
-use mmlrs_core::{Aggregate, Block, Context, Error, HasSample, Result, Sample, Summarize, ValueList, fatal};
+use mmlrs_core::{
+    Aggregate, Block, Context, Error, HasSample, Judged, METRICS, Result, Sample, Summarize, ValueList, fatal, metric,
+    metric_names,
+};
 use mmlrs_macros::Stage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -16,8 +19,8 @@ use crate::metrics::scored::Batch;
 use crate::metrics::scores::Scores;
 use crate::numbers::doubles;
 
-/// The metrics of regression, by the names that users write.
-const OF_REGRESSION: [&str; 5] = ["regression", "mse", "rmse", "r2", "mae"];
+/// What users can ask for.
+const CHOICES: [&str; METRICS.len() + 3] = metric_names(["all", "classification", "regression"]);
 
 /// Tells how good predictions are, as one row of metrics.
 ///
@@ -43,6 +46,7 @@ const OF_REGRESSION: [&str; 5] = ["regression", "mse", "rmse", "r2", "mae"];
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
+    body = extended,
     kind = summary,
     accepts_nulls = "a row counts or it does not; there is no row to keep",
     requires_rows = "no rows have no metrics",
@@ -60,25 +64,7 @@ assert (row["accuracy"], row["recall"], row["AUC"]) == (0.75, 0.5, 1.0)
 pub struct ComputeModelStatistics {
     /// What to tell: the metrics of "classification" or of "regression", "all" for those that the columns' metadata ask for,
     /// or one metric.
-    #[param(
-        default = "all",
-        one_of(
-            "all",
-            "classification",
-            "regression",
-            "accuracy",
-            "precision",
-            "recall",
-            "f1",
-            "AUC",
-            "areaUnderPR",
-            "log_loss",
-            "mse",
-            "rmse",
-            "r2",
-            "mae"
-        )
-    )]
+    #[param(default = "all", one_of(&CHOICES))]
     evaluation_metric: String,
     /// Name of the column of true labels; when not set, from the columns' metadata.
     #[param(non_empty, role = input, accepts(any))]
@@ -128,6 +114,13 @@ impl Statistics {
 impl ComputeModelStatistics {
     fn label(&self) -> Result<&str> {
         self.label_col.as_deref().ok_or_else(|| Error::param("labelCol", "must be set"))
+    }
+
+    /// Is it asked for metrics of regression?
+    fn is_regression(&self) -> bool {
+        let regression = Judged::Regression;
+        let asked = self.evaluation_metric.as_str();
+        asked == regression.name() || metric(asked).is_some_and(|metric| metric.of == regression)
     }
 
     fn labels(&self) -> Option<&[Value]> {
@@ -282,7 +275,7 @@ impl Aggregate for ComputeModelStatistics {
 
     fn new_state(&self, input: &Schema) -> Result<Statistics> {
         let label = input.field_with_name(self.label()?)?;
-        if OF_REGRESSION.contains(&self.evaluation_metric.as_str()) {
+        if self.is_regression() {
             Kind::check_number(label)?;
             Kind::check_number(input.field_with_name(self.prediction()?)?)?;
             return Ok(Statistics::Regression(Errors::default()));

@@ -25,6 +25,7 @@ use crate::numbers::doubles;
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
+    body = extended,
     example = r#"import pyarrow as pa
 from mmlrs.train import ComputePerInstanceStatistics
 

@@ -26,6 +26,7 @@ use crate::row::SparseRow;
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
+    body = extended,
     kind = transformer,
     maps_nulls = "NaN stands for what is missing, as in Spark's VectorAssembler",
     example = r#"import pyarrow as pa

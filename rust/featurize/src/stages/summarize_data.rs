@@ -39,6 +39,7 @@ const PERCENTILES: [&str; 6] = ["P0_5", "P1", "P5", "P95", "P99", "P99_5"];
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
+    body = extended,
     kind = summary,
     reports_column_names = "a row of the result names the column that it describes",
     example = r#"import pyarrow as pa

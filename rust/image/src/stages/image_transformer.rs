@@ -38,7 +38,7 @@ use crate::tensor::{ChannelOrder, Told, normalization_doubt};
 /// number of channels: what the last of the operations fixes that makes gray, BGR or BGRA images (`colorFormat`, `canny`,
 /// `inRange`, `adaptiveThreshold`), else 3; alpha is no channel of a tensor.
 #[derive(Debug, Clone, Stage)]
-#[stage(module = "image", kind = transformer, example = r#"import pyarrow as pa
+#[stage(module = "image", body = extended, kind = transformer, example = r#"import pyarrow as pa
 from mmlrs.image import ImageTransformer
 from mmlrs.testing import sample_image
 

@@ -16,6 +16,7 @@ use crate::fill::filled;
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
+    body = extended,
     kind = model,
     example = r#"import pyarrow as pa
 from mmlrs.featurize import CleanMissingDataModel

@@ -38,6 +38,7 @@ use pattern::pattern_of;
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
+    body = extended,
     accepts_nulls = "null stays null, as in a cast in Spark",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import DataConversion

@@ -42,6 +42,7 @@ use normalization::{Normalization, NormalizationParams};
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "image",
+    body = extended,
     kind = transformer,
     example = "
 import pyarrow as pa

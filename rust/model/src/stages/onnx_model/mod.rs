@@ -36,6 +36,7 @@ use feed::{feeds, fetches};
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "onnx",
+    body = extended,
     kind = transformer,
     example = "
 import pyarrow as pa

@@ -26,6 +26,7 @@ pub use model::TextFeaturizerModel;
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "text",
+    body = extended,
     kind = estimator,
     model = TextFeaturizerModel,
     example = r#"import pyarrow as pa

@@ -21,6 +21,7 @@ use crate::once::Once;
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "text",
+    body = extended,
     kind = model,
     example = r#"import pyarrow as pa
 from mmlrs.text import TextFeaturizerModel
