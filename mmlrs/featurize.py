@@ -158,7 +158,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
         from mmlrs.engine import spark
 
         stage = _written(self, pairs, _aside(self, pairs))
-        spark.planned(stage, df, {})
+        spark.check(stage, df)
         cleaned = {}
         for (old, new), fill in zip(pairs.items(), self._value("fillValues"), strict=True):
             field = df.schema[old]

@@ -46,30 +46,32 @@ class Columns:
         return cls(list(dataset.columns), owner, dataset.sparkSession)
 
     @cached_property
-    def ignores_case(self) -> bool:
-        """Whether names that differ in case are the same."""
+    def _ignores_case(self) -> bool:
         if self.session is None:
             return False
         return str(self.session.conf.get("spark.sql.caseSensitive", "false")).lower() != "true"
-
-    def key(self, name: str) -> str:
-        """Return what all names of one column have in common."""
-        return name.lower() if self.ignores_case else name
-
-    def same(self, left: str, right: str) -> bool:
-        """Return whether two names mean the same column."""
-        return self.key(left) == self.key(right)
 
     @cached_property
     def _by_key(self) -> dict[str, list[str]]:
         by_key: dict[str, list[str]] = {}
         for name in self.names:
-            by_key.setdefault(self.key(name), []).append(name)
+            by_key.setdefault(name.lower(), []).append(name)
         return by_key
+
+    def _matches(self, name: str) -> list[str]:
+        """Return the columns called `name`; asks for the setting, on Spark Connect a call, only where it matters."""
+        alike = self._by_key.get(name.lower(), [])
+        if all(other == name for other in alike) or self._ignores_case:
+            return alike
+        return [other for other in alike if other == name]
+
+    def same(self, left: str, right: str) -> bool:
+        """Return whether two names mean the same column."""
+        return left == right or (left.lower() == right.lower() and self._ignores_case)
 
     def get(self, name: str) -> str | None:
         """Return the first column called `name`, as the dataset spells it, or None."""
-        return next(iter(self._by_key.get(self.key(name), [])), None)
+        return next(iter(self._matches(name)), None)
 
     def resolve(self, name: str) -> str:
         """Return the column called `name`, as the dataset spells it.
@@ -81,7 +83,7 @@ class Columns:
         SchemaMismatchError
             There are several.
         """
-        matches = self._by_key.get(self.key(name), [])
+        matches = self._matches(name)
         if not matches:
             near = nearest(name, self.names)
             hint = "" if near is None else f" (did you mean `{near}`?)"
@@ -109,7 +111,7 @@ class Columns:
             Naming the first that is.
         """
         for name in names:
-            if self.key(name) in self._by_key:
+            if self._matches(name):
                 raise self.taken(name)
 
     def taken(self, name: str, cause: str = "") -> SchemaMismatchError:
@@ -121,10 +123,10 @@ class Columns:
     ) -> tuple[tuple[str, Expr], ...]:
         """Bind a stage's input columns: to what the lineage knows of them, else to the plain column.
 
-        `vectors` are the columns whose Spark ML vectors stay as they are.
+        `vectors` are the inputs whose Spark ML vectors stay as they are.
         """
         bound = [(name, self.resolve(name)) for name in names]
-        return tuple((name, lineage.get(column, Source(column, column in vectors))) for name, column in bound)
+        return tuple((name, lineage.get(column, Source(column, name in vectors))) for name, column in bound)
 
     def _ambiguous(self, name: str, matches: list[str]) -> SchemaMismatchError:
         if len(set(matches)) == 1:

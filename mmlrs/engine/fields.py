@@ -77,6 +77,13 @@ class ColumnType:
     wrapped: bool
     metadata: dict[str, Any]
 
+    @property
+    def column(self) -> DataType:
+        """The Spark type of the column that users get."""
+        from pyspark.ml.linalg import VectorUDT
+
+        return VectorUDT() if self.wrapped else self.spark
+
 
 def column_type(field: pa.Field) -> ColumnType:
     """Return how a column with this Arrow field comes to Spark."""

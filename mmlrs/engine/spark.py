@@ -9,29 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pyspark.ml.functions import array_to_vector, vector_to_array
+from pyspark.ml.functions import array_to_vector
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
-from pyspark.sql.pandas.types import to_arrow_type
 from pyspark.sql.types import StructField, StructType, UserDefinedType
 
-from mmlrs import _native
 from mmlrs._warnings import warn_once
 from mmlrs.engine import artifacts
-from mmlrs.engine.categories import LEVELS
-from mmlrs.engine.columns import Columns
-from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted
-from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS, ColumnType, column_type
-from mmlrs.engine.plan import Inputs, StagePlan, plan_stage
+from mmlrs.engine.expr import Compiled, Expr, Value, compile_program, first_source, quoted
+from mmlrs.engine.fields import ColumnType, column_type
+from mmlrs.engine.lineage import fields_of, lineage_of, with_lineage
+from mmlrs.engine.plan import StagePlan, plan_stage
+from mmlrs.engine.sources import Sources
 from mmlrs.engine.worker import Kernel, MergedFit, PartitionFit, vector_struct
-from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -39,72 +35,56 @@ if TYPE_CHECKING:
     from mmlrs.base import NativeAggregate, NativeTransformer
 
 __all__ = [
+    "check",
     "finished",
     "first_output",
     "kernel_of",
     "lineage_of",
     "mapped",
     "marked",
-    "planned",
     "quoted",
     "sql_function",
     "transform",
     "with_lineage",
 ]
 
-_LINEAGE = "_mmlrs_lineage"
 _PACKED = "__mmlrs_row__"
-
-
-def lineage_of(df: DataFrame) -> dict[str, Expr]:
-    """Return what is known of the native columns of a DataFrame; nothing when it is cached."""
-    lineage: dict[str, Expr] = vars(df).get(_LINEAGE, {})
-    return {} if lineage and df.is_cached else lineage
-
-
-def with_lineage(df: DataFrame, lineage: dict[str, Expr]) -> DataFrame:
-    """Attach a lineage to a DataFrame."""
-    vars(df)[_LINEAGE] = lineage
-    return df
 
 
 def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     """Add a native stage's columns to a DataFrame."""
-    lineage = lineage_of(df)
-    columns = Columns(df.columns, stage._stage, df.sparkSession)
-    plan = planned(stage, df, lineage, columns)
-    columns.check_new(plan.values)
+    lineage, fields = lineage_of(df), fields_of(df)
+    sources = Sources(df, stage._stage)
+    plan = _plan(stage, sources, lineage)
+    sources.columns.check_new(plan.values)
     kinds = [column_type(field) for field in plan.fields]
     _warn_about_images(df, plan.fields)
-    df = _row_based(df, plan, kinds, lineage)
+    df = _row_based(df, plan, kinds, [field for field in fields if field.name not in lineage])
     if plan.skips:
-        return _skip(df, plan, kinds)
+        return _skip(df, sources, plan, kinds)
     added = [
-        _column(df, value, kind).alias(name, metadata=kind.metadata)
+        _column(sources, value, kind).alias(name, metadata=kind.metadata)
         for (name, value), kind in zip(plan.values.items(), kinds, strict=True)
     ]
-    return with_lineage(df.select("*", *added), {**lineage, **plan.values})
+    more = [
+        StructField(name, kind.column, True, kind.metadata)
+        for name, kind in zip(plan.values, kinds, strict=True)
+    ]
+    return with_lineage(df.select("*", *added), {**lineage, **plan.values}, [*fields, *more])
 
 
-def planned(
-    stage: NativeTransformer, df: DataFrame, lineage: dict[str, Expr], columns: Columns | None = None
-) -> StagePlan:
-    """Plan a native stage over the columns of a DataFrame and what is known of them."""
+def check(stage: NativeTransformer, df: DataFrame) -> None:
+    """Check the params of a native stage and the types of its input columns, as planning does."""
+    _plan(stage, Sources(df, stage._stage), {})
+
+
+def _plan(stage: NativeTransformer, sources: Sources, lineage: dict[str, Expr]) -> StagePlan:
     native = stage._core()
-    columns = columns or Columns(df.columns, stage._stage, df.sparkSession)
-    inputs = columns.bind(native.inputs(), lineage, _vectors(native, df))
-    return plan_stage(stage, native, inputs, _input_schema(df, inputs, stage._stage), portable=True)
+    inputs = sources.inputs(native, lineage)
+    return plan_stage(stage, native, inputs, sources.schema(inputs), portable=True)
 
 
-def _vectors(native: _native.Stage, df: DataFrame) -> set[str]:
-    """Return the columns of Spark ML vectors that a stage reads as they are."""
-    read = set(native.vector_inputs())
-    return (
-        {f.name for f in df.schema if f.name in read and isinstance(f.dataType, VectorUDT)} if read else read
-    )
-
-
-def _skip(df: DataFrame, plan: StagePlan, kinds: list[ColumnType]) -> DataFrame:
+def _skip(df: DataFrame, sources: Sources, plan: StagePlan, kinds: list[ColumnType]) -> DataFrame:
     """Add the columns and drop the rows that could not be processed; every row is processed once.
 
     A filter on a UDF's result would make Spark evaluate the UDF before and after the filter. So one non-deterministic
@@ -114,7 +94,7 @@ def _skip(df: DataFrame, plan: StagePlan, kinds: list[ColumnType]) -> DataFrame:
     members = [pa.field(f"c{i}", field.type) for i, field in enumerate(plan.fields)]
     packed_type = column_type(pa.field(_PACKED, pa.struct([*members, pa.field("mask", pa.bool_())])))
     function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), packed_type, plan.stage)
-    packed = function(*_source_columns(df, compiled)).alias(_PACKED)
+    packed = function(*sources.read(compiled)).alias(_PACKED)
     kept = df.select("*", packed).where(F.col(f"{_PACKED}.mask"))
     added = []
     for i, (field, kind) in enumerate(zip(plan.fields, kinds, strict=True)):
@@ -124,99 +104,20 @@ def _skip(df: DataFrame, plan: StagePlan, kinds: list[ColumnType]) -> DataFrame:
 
 
 def _row_based(
-    df: DataFrame, plan: StagePlan, kinds: list[ColumnType], lineage: dict[str, Expr]
+    df: DataFrame, plan: StagePlan, kinds: list[ColumnType], plain: list[StructField]
 ) -> DataFrame:
     """Return the DataFrame such that Spark does not run the functions column-wise, where it cannot.
 
     Over a columnar source (parquet, a cached table) Spark collects what functions return in column batches, which know no
     user-defined types and so no vectors. A filter is row-based; this one keeps every row, which the optimizer cannot see.
+    `plain` are the columns outside the lineage: those in it are computed above the functions, so Spark does not collect them.
     """
     vectors = any(isinstance(kind.spark, UserDefinedType) for kind in kinds)
-    # What the lineage knows is computed above the functions, so it is not among what Spark collects.
-    kept = [field for field in df.schema if field.name not in lineage]
-    if not vectors and not any(isinstance(field.dataType, UserDefinedType) for field in kept):
+    if not vectors and not any(isinstance(field.dataType, UserDefinedType) for field in plain):
         return df
     node = next(iter(plan.values.values())).node
     every_row = F.isnull(F.col(quoted(first_source(node).column))) >= F.lit(False)
     return df.where(every_row)
-
-
-def _input_schema(df: DataFrame, inputs: Inputs, stage: str) -> pa.Schema:
-    """Return the types of a stage's input columns under the names that it has for them.
-
-    The fields of plain columns are those that the worker sees, with their Spark ML attributes. Those of other stages' columns
-    are known since those stages were planned, so that planning a stage costs the same at the end of a chain as at its
-    beginning.
-    """
-    schema = {field.name: field for field in df.schema}
-    zone = df.sparkSession.conf.get("spark.sql.session.timeZone")
-    fields = []
-    for name, expr in inputs:
-        if isinstance(expr, Source):
-            field = _source_field(schema[expr.column], expr, stage, zone)
-        else:
-            field = expr.field
-        fields.append(field.with_name(name))
-    return pa.schema(fields)
-
-
-def _source_field(field: StructField, source: Source, stage: str, zone: str | None) -> pa.Field:
-    name, kind = field.name, field.dataType
-    metadata = {}
-    if "ml_attr" in field.metadata:
-        metadata[b"ml_attr"] = json.dumps(field.metadata["ml_attr"]).encode()
-    if LEVELS in field.metadata:
-        metadata[LEVELS.encode()] = field.metadata[LEVELS].encode()
-    if isinstance(kind, VectorUDT):
-        arrow = VECTOR if source.vector else pa.list_(pa.float32())
-        return pa.field(name, arrow, metadata={b"mmlrs.kind": b"vector", **metadata})
-    refuse_old_vectors(stage, field)
-    try:
-        return pa.field(name, to_arrow_type(kind, timezone=zone), metadata=metadata)
-    except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
-        raise SchemaMismatchError(
-            f"{stage}: column `{name}`: has type {kind.simpleString()}: {error}"
-        ) from None
-
-
-def refuse_old_vectors(stage: str, field: StructField) -> None:
-    """Fail on a column of vectors of `pyspark.mllib`, whose type calls itself a vector too."""
-    if type(field.dataType).__module__ == "pyspark.mllib.linalg":
-        raise SchemaMismatchError(
-            f"{stage}: column `{field.name}`: holds vectors of the old pyspark.mllib; convert them first: "
-            f'pyspark.mllib.util.MLUtils.convertVectorColumnsToML(df, "{field.name}")'
-        )
-
-
-def _source_columns(df: DataFrame, compiled: Compiled) -> list[Column]:
-    """Return what the kernel reads; a Spark ML vector that stays one travels as its members, which is far cheaper."""
-    schema = {field.name: field for field in df.schema}
-    columns: list[Column] = []
-    for source, name in zip(compiled.sources, compiled.quoted, strict=True):
-        plain = F.col(name)
-        if source.vector:
-            columns += _members(F.unwrap_udt(plain))
-        elif isinstance(schema[source.column].dataType, VectorUDT):
-            columns.append(
-                F.when(plain.isNotNull(), vector_to_array(plain, "float32"))
-            )  # which fails on a null
-        else:
-            columns.append(plain)
-    return columns
-
-
-def _members(vector: Column) -> list[Column]:
-    """Return the members of the struct of a Spark ML vector, the lists never null.
-
-    Before every row Spark asks how large the batch is, and for a list column that takes as long as the run of nulls at
-    its end: with the absent indices of dense vectors as nulls it would be quadratic in the rows of a batch.
-    """
-    empty = {"indices": "array<int>", "values": "array<double>"}
-    members = {name: vector[name] for name in VECTOR_MEMBERS}
-    return [
-        F.coalesce(member, F.array().cast(empty[name])) if name in empty else member
-        for name, member in members.items()
-    ]
 
 
 def marked(df: DataFrame, names: list[str], metadata: dict[str, dict[str, Any]]) -> DataFrame:
@@ -242,7 +143,7 @@ def mapped(df: DataFrame, work: Callable[[Iterator[pa.RecordBatch]], Any], schem
 def kernel_of(compiled: Compiled, session: Any, *, split: bool = False) -> Kernel:
     """Return the kernel of a program, with small models inside and large ones sent to the nodes.
 
-    `split` says that vectors come as `_source_columns` gives them.
+    `split` says that vectors come as `Sources.read` gives them.
     """
     blobs = tuple((sha256, artifacts.payload(sha256, session)) for sha256 in compiled.blobs)
     vector = "split" if split else "vector"
@@ -291,11 +192,11 @@ def sql_function(kernel: Kernel, output: pa.Field, order: list[int]) -> Any:
     return arrow_udf(run, returnType=VectorUDT() if wrapped else kind.spark)  # type: ignore[call-overload]
 
 
-def _column(df: DataFrame, value: Value, kind: ColumnType) -> Column:
+def _column(sources: Sources, value: Value, kind: ColumnType) -> Column:
     """Return the column of one value; vectors become Spark ML vectors."""
     compiled = compile_program([value])
-    function = first_output(kernel_of(compiled, df.sparkSession, split=True), kind, value.node.stage)
-    return finished(function(*_source_columns(df, compiled)), kind)
+    function = first_output(kernel_of(compiled, sources.session, split=True), kind, value.node.stage)
+    return finished(function(*sources.read(compiled)), kind)
 
 
 def finished(column: Column, kind: ColumnType) -> Column:
@@ -312,9 +213,9 @@ def fit(stage: NativeAggregate, df: DataFrame) -> str:
     merged by one more task.
     """
     native = stage._core()
-    columns = Columns(df.columns, stage._stage, df.sparkSession)
-    inputs = columns.bind(native.inputs(), lineage_of(df), _vectors(native, df))
-    schema = _input_schema(df, inputs, stage._stage)
+    sources = Sources(df, stage._stage)
+    inputs = sources.inputs(native, lineage_of(df))
+    schema = sources.schema(inputs)
     compiled = compile_program([expr for _, expr in inputs])
     values, blobs = native.portable()
     compiled = replace(compiled, blobs=(*compiled.blobs, *(blob.sha256 for blob in blobs)))
@@ -325,7 +226,7 @@ def fit(stage: NativeAggregate, df: DataFrame) -> str:
         values,
         schema.serialize().to_pybytes(),
     )
-    read = [c.alias(f"c{i}") for i, c in enumerate(_source_columns(df, compiled))]
+    read = [c.alias(f"c{i}") for i, c in enumerate(sources.read(compiled))]
     states = df.select(*read).mapInArrow(work, "state binary")
     merged = native.fit(schema)
     if merged.grows:

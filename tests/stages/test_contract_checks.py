@@ -178,6 +178,13 @@ class OtherSchemaOfNoRowsOnSpark(SelectColumns):
         return df if df.isEmpty() else super()._transform_spark(df)
 
 
+class AttachesOtherFields(SelectColumns):
+    def _transform_spark(self, df: Any) -> Any:
+        from mmlrs.engine.lineage import with_lineage
+
+        return with_lineage(super()._transform_spark(df), {}, fields=[])
+
+
 class OtherResultWhenFused(UnicodeNormalize):
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine.spark import lineage_of
@@ -230,6 +237,7 @@ BROKEN: dict[str, tuple[Callable[[], Any], str]] = {
     "spark_equals_table": (lambda: LosesRowsOnSpark(cols=["a"]), "3 rows, expected 4"),
     "repartitioned": (lambda: ReadsOnePartition(cols=["a"]), "rows, expected 4"),
     "spark_schema": (lambda: OtherSchemaOfNoRowsOnSpark(cols=["a"]), "StructField"),
+    "known_fields": (lambda: AttachesOtherFields(cols=["a"]), "the schema has struct<a:bigint>"),
     "fused_equals_unfused": (lambda: texts(OtherResultWhenFused), "column normal"),
     "column_names_on_spark": (lambda: RefusesOddNames(cols=["a"]), "a quote in a name"),
 }
@@ -275,11 +283,12 @@ def test_the_report_lists_what_ran_and_what_did_not_and_why():
         "spark_equals_table": "no Spark session was given",
         "repartitioned": "no Spark session was given",
         "spark_schema": "no Spark session was given",
+        "known_fields": "no Spark session was given",
         "fused_equals_unfused": "no Spark session was given",
         "column_names_on_spark": "no Spark session was given",
     }
     lines = str(report).splitlines()
-    assert lines[0] == "SelectColumns: 16 of 31 checks passed"
+    assert lines[0] == "SelectColumns: 16 of 32 checks passed"
     assert "  fused_equals_unfused   not applicable: no Spark session was given" in lines
 
 

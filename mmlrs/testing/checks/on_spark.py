@@ -11,7 +11,7 @@ from mmlrs.testing.checks.compare import assert_same
 from mmlrs.testing.checks.context import Context, NotApplicable, fit_stage, run_stage
 from mmlrs.testing.checks.facts import Facts
 
-__all__ = ["fused_equals_unfused", "repartitioned", "spark_equals_table", "spark_schema"]
+__all__ = ["fused_equals_unfused", "known_fields", "repartitioned", "spark_equals_table", "spark_schema"]
 
 
 @check(needs_spark=True)
@@ -33,6 +33,15 @@ def spark_schema(cx: Context) -> None:
     assert empty.schema == cx.spark_frame.schema, f"{empty.schema} is not {cx.spark_frame.schema}"
     rows = empty.count()
     assert rows == 0 or cx.facts.makes_another_table, f"{rows} rows of none"
+
+
+@check(needs_spark=True)
+def known_fields(cx: Context) -> None:
+    """The fields that stages attach to the result, to save a request for its schema, are those of the schema."""
+    from mmlrs.engine.lineage import fields_of
+
+    known, schema = fields_of(cx.spark_frame), cx.spark_frame.schema
+    assert list(known) == schema.fields, f"{known} are attached, the schema has {schema.simpleString()}"
 
 
 def _without_kernel(facts: Facts) -> str | None:

@@ -52,6 +52,7 @@ CHECKS: dict[str, Check] = {
         on_spark.spark_equals_table,
         on_spark.repartitioned,
         on_spark.spark_schema,
+        on_spark.known_fields,
         on_spark.fused_equals_unfused,
         columns.column_names_on_spark,
     )
