@@ -118,3 +118,11 @@ def test_what_is_no_dataframe_of_spark_is_refused(spark):
     for wrong in (df.groupBy("id"), F.col("id")):
         with pytest.raises(SchemaMismatchError, match=r"SelectColumns: cannot transform a pyspark\.sql"):
             SelectColumns(cols=["id"]).transform(wrong)
+
+
+def test_vectors_keep_their_precision_under_a_name_of_another_case(spark):
+    from pyspark.ml.linalg import Vectors
+
+    df = spark.createDataFrame([(Vectors.dense([0.1, 2.0]),)], ["Vec"])
+    made = FastVectorAssembler(inputCols=["vec"], outputCol="out").transform(df)
+    assert made.first().out == Vectors.dense([0.1, 2.0])

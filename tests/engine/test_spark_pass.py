@@ -12,11 +12,12 @@ import pytest
 from plans import NODE, passes, plan_of
 
 import mmlrs
-from mmlrs.engine.spark import lineage_of
+from mmlrs.engine.lineage import lineage_of
 from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage
 from mmlrs.onnx import ONNXModel
 from mmlrs.stages import DropColumns, RenameColumn, SelectColumns
 from mmlrs.testing import sample_image, worker_counters
+from mmlrs.text import UnicodeNormalize
 
 pytestmark = pytest.mark.spark
 
@@ -538,3 +539,13 @@ def test_counters_of_workers_that_do_not_stay_are_asked_for_an_end(spark, reuse,
     session = AlwaysNewWorkers(reuse)
     assert len(worker_counters(session)) == 2 * rounds
     assert session.asked == rounds
+
+
+def test_planning_a_chain_asks_for_the_schema_of_its_source_alone(spark, monkeypatch):
+    stages = [UnicodeNormalize(inputCol=f"t{i}", outputCol=f"t{i + 1}") for i in range(3)]
+    made = stages[0].transform(spark.createDataFrame([("Ab",)], "t0 string"))
+    monkeypatch.setattr(type(made), "schema", property(lambda df: pytest.fail("a schema was asked for")))
+    for stage in stages[1:]:
+        made = stage.transform(made)
+    monkeypatch.undo()
+    assert made.columns == ["t0", "t1", "t2", "t3"]

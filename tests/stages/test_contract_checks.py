@@ -187,7 +187,7 @@ class AttachesOtherFields(SelectColumns):
 
 class OtherResultWhenFused(UnicodeNormalize):
     def _transform_spark(self, df: Any) -> Any:
-        from mmlrs.engine.spark import lineage_of
+        from mmlrs.engine.lineage import lineage_of
 
         stage = self.copy()._set(lower=not lineage_of(df))
         return UnicodeNormalize._transform_spark(stage, df)

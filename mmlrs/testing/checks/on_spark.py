@@ -51,7 +51,7 @@ def _without_kernel(facts: Facts) -> str | None:
 @check(needs_spark=True, unless=[_without_kernel])
 def fused_equals_unfused(cx: Context) -> None:
     """The result is the same whether the stage is composed with the stages before it or reads plain columns."""
-    from mmlrs.engine.spark import lineage_of
+    from mmlrs.engine.lineage import lineage_of
 
     copied = _after_identity(cx)
     assert lineage_of(copied).keys() >= set(cx.inputs), "the stages before it left no lineage"
