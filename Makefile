@@ -20,7 +20,7 @@ SEED ?= 0
 OFFLINE ?=
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing, and build the extension if its sources changed.
 	@scripts/setup.sh
@@ -56,7 +56,7 @@ lint: setup lint-quick ## Check formatting, spelling, lints, types, stubs and ge
 	@$(ACTIVATE) $(CODEGEN) -- --check
 	@$(ACTIVATE) python -m pytest -q tests/packaging/new_stage.py
 
-lint-quick: ## The checks of lint that compile nothing: formatting, spelling, Python lints, versions.
+lint-quick: ## Run only the checks of lint that compile nothing: formatting, spelling, Python lints, versions.
 	@scripts/setup.sh python
 	@rustfmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
 	@$(ACTIVATE) rustfmt --check $(RUST_FILES)

@@ -1,10 +1,10 @@
 """Builds the network that ships with mmlrs: ``python scripts/make_default_model.py [path]``.
 
-The network is a small convolutional network with fixed, untrained filters. Its first layer is a bank of Gabor filters (edges of
-several orientations and widths, in luminance and in two opponent colours, in both phases) and of random filters. The next two
-layers are random with orthogonal rows. A spatial pyramid over their responses, with each level normalised to unit length, gives
-480 features, which describe the kinds of structure at each position of the image. A linear classifier on these features does well
-on simple tasks. Every run of this script builds the same network.
+The network is a small convolutional network with fixed, untrained filters. Its first layer is a bank of Gabor filters
+(edges of several orientations and widths, in luminance and in two opponent colours, in both phases) and of random
+filters. The next two layers are random with orthogonal rows. A spatial pyramid over their responses, with each level
+normalised to unit length, gives 480 features, which describe the kinds of structure at each position of the image. A
+linear classifier on these features does well on simple tasks. Every run of this script builds the same network.
 
 The output comes from a random head, so that there is a layer to cut off. Its values have no meaning, and the metadata says so:
 ``headless=False`` is refused.
