@@ -20,8 +20,8 @@ def vocabulary(words: int) -> np.ndarray:
     """Return words in descending order of frequency; the first ones are English stop words."""
     random = np.random.default_rng(3)
     letters = np.array(list("etaoinshrdlucmfwypvbgk"))
-    made = ["".join(random.choice(letters, size=n)) for n in random.integers(3, 11, size=words)]
-    return np.array([*STOP_WORDS, *made[len(STOP_WORDS) :]])
+    generated = ["".join(random.choice(letters, size=n)) for n in random.integers(3, 11, size=words)]
+    return np.array([*STOP_WORDS, *generated[len(STOP_WORDS) :]])
 
 
 def _drawn(random: np.random.Generator, rows: int, words: int, size: int) -> np.ndarray:

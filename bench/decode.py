@@ -59,7 +59,7 @@ def quality(setting: Setting) -> Iterator[Figure]:
     """Reduced-scale decode against full decode, over every photograph at the timed sizes and at its original size."""
     from mmlrs.image import decode_to_tensor
 
-    found: list[tuple[float, str]] = []
+    psnrs: list[tuple[float, str]] = []
     for size in ((2048, 1536), (1280, 960), (600, 400), None):
         for name, pixels in pictures.photographs().items():
             file = [pictures.jpeg(pixels, *(size or ()))]
@@ -78,10 +78,10 @@ def quality(setting: Setting) -> Iterator[Figure]:
             )
             if not np.array_equal(reduced, full):
                 width, height = size or pixels.shape[1::-1]
-                found.append((psnr(reduced, full), f"{name} {width}x{height}"))
-    if not found:
-        found.append((99.0, "all images: no reduced scale was used"))
-    median, worst = statistics.median(value for value, _ in found), min(found)
-    note = f"{len(found)} images decoded at a reduced scale, {len(pictures.photographs())} photographs"
+                psnrs.append((psnr(reduced, full), f"{name} {width}x{height}"))
+    if not psnrs:
+        psnrs.append((99.0, "all images: no reduced scale was used"))
+    median, worst = statistics.median(value for value, _ in psnrs), min(psnrs)
+    note = f"{len(psnrs)} images decoded at a reduced scale, {len(pictures.photographs())} photographs"
     yield Figure("PSNR of the reduced-scale decode, median", median, "dB", 40.0, detail=note)
     yield Figure("PSNR of the reduced-scale decode, worst", worst[0], "dB", 34.0, detail=worst[1])

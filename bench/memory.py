@@ -64,15 +64,15 @@ def write_column(width: int, height: int, quality: int, noise: float, folder: Pa
 @cache
 def few(width: int, height: int, quality: int, noise: float) -> tuple[bytes, ...]:
     """Return JPEG files of this size."""
-    found = pictures.photographs()
+    photos = pictures.photographs()
     return tuple(
-        pictures.jpeg(found[name], width, height, quality=quality, noise=noise)
+        pictures.jpeg(photos[name], width, height, quality=quality, noise=noise)
         for name in ("astronaut", "coffee", "cat")
     )
 
 
 def photographs(width: int, height: int, quality: int, noise: float, rows: int) -> list[bytes]:
-    """Return the given number of files, made from a few photographs."""
+    """Return the given number of files, table from a few photographs."""
     return pictures.repeated(few(width, height, quality, noise), rows)
 
 
@@ -200,13 +200,13 @@ def settings_table(rows: Sequence[tuple[Job, Peaks]]) -> str:
 def written(text: str, rows: Sequence[tuple[Job, Peaks]]) -> str:
     """Return the guide page with the tables of these rows."""
     machine = "\n".join(f"* {line}" for line in report.machine())
-    for name, made in (
+    for name, table in (
         ("measured", f"{measured_table(rows)}\n\n{machine}"),
         ("settings", settings_table(rows)),
     ):
         begin, end = BEGIN.format(name), END.format(name)
         before, rest = text.split(begin)
-        text = f"{before}{begin}\n\n{made}\n\n{end}{rest.split(end)[1]}"
+        text = f"{before}{begin}\n\n{table}\n\n{end}{rest.split(end)[1]}"
     return text
 
 

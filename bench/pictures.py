@@ -24,13 +24,13 @@ NAMES = (
 @lru_cache(maxsize=1)
 def photographs() -> dict[str, Pixels]:
     """Return all photographs by name, in RGB."""
-    found: dict[str, Any] = {name: getattr(skimage.data, name)() for name in NAMES}
-    found["motorcycle"] = skimage.data.stereo_motorcycle()[0]
+    photos: dict[str, Any] = {name: getattr(skimage.data, name)() for name in NAMES}
+    photos["motorcycle"] = skimage.data.stereo_motorcycle()[0]
     sample = load_sample_images()
-    found.update(zip(("china", "flower"), sample.images, strict=True))
+    photos.update(zip(("china", "flower"), sample.images, strict=True))
     return {
         name: pixels if pixels.ndim == 3 else np.stack([pixels] * 3, axis=-1)
-        for name, pixels in found.items()
+        for name, pixels in photos.items()
     }
 
 
