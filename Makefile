@@ -1,17 +1,17 @@
-# Every target prepares what it needs: `make demo` on a fresh machine installs, builds and runs.
+# Every target installs and builds what it needs: `make demo` works on a fresh machine.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test test-rust test-python fuzz bench notebooks lint lint-quick release-check format docs golden new-stage lock clean
 
 ACTIVATE := . .venv/environment &&
-# By its name and for the whole workspace: with `-p`, cargo would choose other features of Arrow and compile it again.
+# `--bin` without `-p`: with `-p`, cargo would select other features of Arrow and compile it again.
 CODEGEN := cargo run --release --locked --quiet --bin mmlrs-codegen
-# The module is final, so how its classes lie in memory is nobody's business.
+# The classes of the module are final, so their memory layout does not matter.
 STUBTEST := python -m mypy.stubtest mmlrs._native --concise --mypy-config-file pyproject.toml --ignore-disjoint-bases \
   --allowlist scripts/stubtest.txt
 CARGO_DENY := 0.20.2
-# `cargo fmt` does not see modules that the list of a crate's stages declares.
+# `cargo fmt` does not see the modules that `stages!` declares.
 RUST_FILES := $$(git ls-files --cached --others --exclude-standard "rust/*.rs")
 ARGS ?=
 SECONDS ?= 60
@@ -19,19 +19,19 @@ TARGET ?=
 SEED ?= 0
 OFFLINE ?=
 
-help: ## Shows this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## Installs what is missing, builds the extension when its sources changed.
+setup: ## Install what is missing, and build the extension if its sources changed.
 	@scripts/setup.sh
 
-build: setup ## Builds a wheel into target/wheels, in the profile `dist`.
+build: setup ## Build a wheel in target/wheels with the profile `dist`.
 	@$(ACTIVATE) maturin build --profile dist --locked
 
-demo: setup ## The main job on real pictures: results in demo-output/.
+demo: setup ## Run the main job on real images; the results are in demo-output/.
 	@$(ACTIVATE) python -m mmlrs.demo --output demo-output $(ARGS)
 
-test: test-rust test-python ## All tests.
+test: test-rust test-python ## Run all tests.
 
 test-rust: setup
 	@$(ACTIVATE) cargo test --release --locked --quiet --workspace
@@ -39,16 +39,16 @@ test-rust: setup
 test-python: setup
 	@$(ACTIVATE) scripts/test_python.sh
 
-fuzz: setup ## Mutated files, tables and params. SECONDS=60 for each target, TARGET=name of one, SEED=0.
+fuzz: setup ## Test with mutated files, tables and params. SECONDS=60 per target, TARGET=name for one target, SEED=0.
 	@$(ACTIVATE) python tests/fuzz/run.py --seconds $(SECONDS) --seed $(SEED) $(TARGET:%=--target %)
 
-bench: setup ## Measures against the alternatives, rewrites docs/benchmarks.md. ARGS="--quick" leaves it alone; names of measures rewrite their sections.
+bench: setup ## Run the benchmarks and rewrite docs/benchmarks.md. ARGS="--quick" does not rewrite it; ARGS="decode text" runs two measures.
 	@$(ACTIVATE) python -m bench $(ARGS)
 
-notebooks: setup ## Runs the notebooks and writes them with their outputs.
+notebooks: setup ## Run the notebooks and store their outputs.
 	@$(ACTIVATE) python scripts/run_notebooks.py $(ARGS)
 
-lint: setup lint-quick ## Formatting, spelling, lints, types, stubs, freshness of the generated files, and a new stage in a copy.
+lint: setup lint-quick ## Check formatting, spelling, lints, types, stubs and generated files; add a new stage in a copy of the sources.
 	@cargo clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
 	@$(ACTIVATE) cargo clippy --release --locked --quiet --workspace --all-targets -- -D warnings
 	@$(ACTIVATE) mypy --no-error-summary
@@ -56,7 +56,7 @@ lint: setup lint-quick ## Formatting, spelling, lints, types, stubs, freshness o
 	@$(ACTIVATE) $(CODEGEN) -- --check
 	@$(ACTIVATE) python -m pytest -q tests/packaging/new_stage.py
 
-lint-quick: ## The part of lint that compiles nothing: formatting, spelling, lints of Python, versions.
+lint-quick: ## Run only the checks of lint that compile nothing: formatting, spelling, Python lints, versions.
 	@scripts/setup.sh python
 	@rustfmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
 	@$(ACTIVATE) rustfmt --check $(RUST_FILES)
@@ -64,27 +64,27 @@ lint-quick: ## The part of lint that compiles nothing: formatting, spelling, lin
 	@$(ACTIVATE) typos --force-exclude
 	@$(ACTIVATE) python scripts/versions.py
 
-release-check: ## Licences, sources and advisories of what is compiled in. OFFLINE=1 takes the stored advisories.
+release-check: ## Check licences, sources and advisories of the compiled crates. OFFLINE=1 uses the stored advisories.
 	@cargo deny --version >/dev/null 2>&1 || \
 	  { echo "cargo-deny is missing: cargo install --locked cargo-deny@$(CARGO_DENY)" >&2; exit 1; }
 	@cargo deny --locked $(if $(OFFLINE),--offline) check
 
-format: ## Formats Rust and Python.
+format: ## Format Rust and Python.
 	@scripts/setup.sh python
 	@$(ACTIVATE) rustfmt $(RUST_FILES) && ruff check --quiet --fix . ; ruff format --quiet .
 
-docs: ## Writes the Python classes, stubs and reference pages from the registry.
+docs: ## Write the Python classes, stubs and reference pages from the registry.
 	@scripts/setup.sh python
 	@$(ACTIVATE) $(CODEGEN)
 
-golden: docs setup ## Saves one of every new stage in tests/golden, as users of this release save it.
+golden: docs setup ## Save each new stage in tests/golden, as users of this release would save it.
 	@$(ACTIVATE) python scripts/save_golden.py
 
-new-stage: setup ## Adds a stage to a copy of the sources as CONTRIBUTING says, builds it and checks its contract.
+new-stage: setup ## Add a stage to a copy of the sources as CONTRIBUTING describes, build it and check its contract.
 	@$(ACTIVATE) python -m pytest -q tests/packaging/new_stage.py
 
-lock: ## Rewrites requirements-dev.lock from requirements-dev.in.
+lock: ## Rewrite requirements-dev.lock from requirements-dev*.in.
 	@scripts/lock.sh
 
-clean: ## Removes the environment and everything that was built.
+clean: ## Remove the environment and all build output.
 	@rm -rf .venv target demo-output mmlrs/_native*.so

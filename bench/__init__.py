@@ -1,1 +1,1 @@
-"""Measurements of mmlrs beside what its users would use instead: ``python -m bench``."""
+"""Benchmarks of mmlrs against the alternatives that its users would choose: ``python -m bench``."""

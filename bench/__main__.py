@@ -1,4 +1,4 @@
-"""Runs the measures: ``python -m bench [--quick] [name ...]``. Each rewrites its section of docs/benchmarks.md."""
+"""Runs benchmarks: ``python -m bench [--quick] [name ...]``. Each measure rewrites its section of docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ MEASURES: dict[str, Measure] = {
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="name", help=f"any of {', '.join(MEASURES)}; all when none is given"
+        "names", nargs="*", metavar="name", help=f"any of {', '.join(MEASURES)}; default: all"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="fewer pairs and rows, docs/benchmarks.md left alone"
+        "--quick", action="store_true", help="fewer pairs and rows; does not change docs/benchmarks.md"
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(MEASURES):
-        parser.error(f"no measure named {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
+        parser.error(f"no measure named {', '.join(sorted(unknown))}; the measures are {', '.join(MEASURES)}")
     return arguments
 
 
@@ -68,7 +68,7 @@ def main() -> None:
         every += figures
     missed = sum(figure.met is False for figure in every)
     print(f"{len(every)} figures, {missed} below target")
-    kept = "stays as it is: a quick run does not change it" if setting.quick else "is up to date"
+    kept = "is unchanged, because this was a quick run" if setting.quick else "is up to date"
     print(f"{report.PAGE.relative_to(report.PAGE.parents[1])} {kept}")
 
 

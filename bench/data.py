@@ -1,4 +1,4 @@
-"""Tables for the measures, made with a fixed seed and written as parquet files, one for each core."""
+"""Tables for the measures, generated with a fixed seed and written as one parquet file per core."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ import pyarrow.parquet as pq
 
 from bench.session import CORES
 
-#: How often the words of the vocabulary come, as in natural text: rank to the power of minus this.
+#: Exponent of Zipf's law: a word's frequency is its rank to the power of minus this, as in natural text.
 ZIPF = 1.1
 STOP_WORDS = ("the", "of", "and", "a", "to", "in", "is", "was", "it", "for", "on", "with", "as", "at", "by")
 
 
 def vocabulary(words: int) -> np.ndarray:
-    """Return words by falling frequency; the first are stop words of English."""
+    """Return words in descending order of frequency; the first ones are English stop words."""
     random = np.random.default_rng(3)
     letters = np.array(list("etaoinshrdlucmfwypvbgk"))
-    made = ["".join(random.choice(letters, size=n)) for n in random.integers(3, 11, size=words)]
-    return np.array([*STOP_WORDS, *made[len(STOP_WORDS) :]])
+    generated = ["".join(random.choice(letters, size=n)) for n in random.integers(3, 11, size=words)]
+    return np.array([*STOP_WORDS, *generated[len(STOP_WORDS) :]])
 
 
 def _drawn(random: np.random.Generator, rows: int, words: int, size: int) -> np.ndarray:
-    """Return the places of words in the vocabulary, a row for each document."""
+    """Return the vocabulary indices of random words, one row per document."""
     weights = 1.0 / np.arange(1, size + 1) ** ZIPF
     return random.choice(size, size=(rows, words), p=weights / weights.sum())
 
 
 def documents(rows: int, words: int = 60, size: int = 50_000, seed: int = 0) -> pa.Array:
-    """Return documents of so many words, some with capitals and commas."""
+    """Return documents with the given number of words, capitalised."""
     drawn = vocabulary(size)[_drawn(np.random.default_rng(seed), rows, words, size)]
     return pa.array([" ".join(row).capitalize() for row in drawn])
 
 
 def reviews(rows: int, words: int = 60, size: int = 50_000) -> pa.Table:
-    """Return documents and labels 0 and 1 that follow from their words, more or less."""
+    """Return documents, and labels 0 and 1 that depend on their words, with noise."""
     random = np.random.default_rng(6)
     drawn = _drawn(random, rows, words, size)
     opinion = random.normal(size=size)[drawn].sum(axis=1) / np.sqrt(words)
@@ -46,7 +46,7 @@ def reviews(rows: int, words: int = 60, size: int = 50_000) -> pa.Table:
 
 
 def numbers(rows: int, columns: int, seed: int = 0, missing: float = 0.0) -> dict[str, pa.Array]:
-    """Return columns `c0`, `c1`, ... of normal doubles, a share of them null."""
+    """Return columns `c0`, `c1`, ... of normally distributed doubles, a fraction of them null."""
     random = np.random.default_rng(seed)
     return {
         f"c{i}": pa.array(random.normal(size=rows), mask=random.random(rows) < missing if missing else None)
@@ -55,7 +55,7 @@ def numbers(rows: int, columns: int, seed: int = 0, missing: float = 0.0) -> dic
 
 
 def mixed(rows: int) -> pa.Table:
-    """Return a table of 10 numbers, 5 categories, 2 dates and 1 text."""
+    """Return a table with columns of 10 numbers, 5 categories, 2 dates and 1 text."""
     random = np.random.default_rng(1)
     columns: dict[str, pa.Array] = numbers(rows, 10, missing=0.02)
     for i in range(5):
@@ -69,7 +69,7 @@ def mixed(rows: int) -> pa.Table:
 
 
 def write(folder: Path, table: pa.Table) -> str:
-    """Write a table as one parquet file for each core and return the folder."""
+    """Write a table as one parquet file per core and return the folder."""
     for core in range(CORES):
         part = table.take(np.arange(core, table.num_rows, CORES))
         pq.write_table(part, folder / f"part-{core}.parquet", compression="zstd", row_group_size=65_536)
@@ -77,14 +77,14 @@ def write(folder: Path, table: pa.Table) -> str:
 
 
 def scored(rows: int) -> pa.Table:
-    """Return labels 0 and 1 and scores that tell them apart somewhat, nearly all of them different."""
+    """Return labels 0 and 1, and scores that separate them partly, nearly all of them distinct."""
     random = np.random.default_rng(4)
     label = (random.random(rows) < 0.3).astype(float)
     return pa.table({"label": label, "score": random.normal(size=rows) + label})
 
 
 def census(rows: int) -> pa.Table:
-    """Return a table of people like that of the US census: 6 numbers, 8 categories, and the income that follows from them."""
+    """Return a table of people like the US census: 6 numbers, 8 categories, and an income that depends on them."""
     random = np.random.default_rng(5)
 
     def category(name: str, levels: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""JPEG files to network input on one thread, and what the reduced-scale decode costs in quality."""
+"""JPEG files to network input on one thread, and the quality loss of the reduced-scale decode."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from bench import peers, pictures
 from bench.measure import Figure, Setting, side_by_side
 
-#: Files of 2048 pixels' width in one timed call, more of smaller ones.
+#: Number of files in one timed call at a width of 2048 pixels; more for smaller files.
 FILES = 24
-#: Width, height, and how many times faster than cv2 and Pillow it must be.
+#: Width, height, and the target ratios against cv2 and Pillow.
 SIZES = ((2048, 1536, 3.0, 1.2), (600, 400, 1.3, 1.6))
 
 
 def tensor_with_mmlrs(files: Sequence[bytes] | pa.Array) -> NDArray[np.float32]:
-    """JPEG files -> [n, 3, 224, 224] on one thread."""
+    """Decode JPEG files to [n, 3, 224, 224] on one thread."""
     from mmlrs.image import decode_to_tensor
 
     return decode_to_tensor(
@@ -36,7 +36,7 @@ def tensor_with_mmlrs(files: Sequence[bytes] | pa.Array) -> NDArray[np.float32]:
 
 
 def decode(setting: Setting) -> Iterator[Figure]:
-    """JPEG -> 224x224 float NCHW, one thread, against cv2 and Pillow."""
+    """JPEG to 224x224 float NCHW, one thread, against cv2 and Pillow."""
     for width, height, cv2_target, pillow_target in SIZES:
         files = pictures.repeated(pictures.jpegs(width, height), FILES * 2048 // width)
         column = pa.array(files, pa.binary())
@@ -45,21 +45,21 @@ def decode(setting: Setting) -> Iterator[Figure]:
             ("Pillow with draft", peers.tensor_with_pillow, pillow_target),
         ):
             timed = side_by_side(partial(tensor_with_mmlrs, column), partial(run, files), setting.pairs(11))
-            what = f"JPEG {width}x{height} -> 224x224 float NCHW, one thread, against {peer}"
+            what = f"JPEG {width}x{height} to 224x224 float NCHW, one thread, against {peer}"
             yield Figure(what, timed.ratio, target=target, detail=timed.detail(len(files), peer))
 
 
 def psnr(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Peak signal-to-noise ratio of pixels 0 to 255, in dB; equal pictures count as 99."""
+    """Return the peak signal-to-noise ratio of pixels from 0 to 255 in dB; 99 for equal images."""
     error = float(np.mean((a.astype(np.float64) - b) ** 2))
     return 99.0 if error == 0 else min(99.0, 10 * np.log10(255.0**2 / error))
 
 
 def quality(setting: Setting) -> Iterator[Figure]:
-    """Reduced-scale decode against the full path, over every photograph at the sizes that are timed and at its own."""
+    """Reduced-scale decode against full decode, over every photograph at the timed sizes and at its original size."""
     from mmlrs.image import decode_to_tensor
 
-    found: list[tuple[float, str]] = []
+    psnrs: list[tuple[float, str]] = []
     for size in ((2048, 1536), (1280, 960), (600, 400), None):
         for name, pixels in pictures.photographs().items():
             file = [pictures.jpeg(pixels, *(size or ()))]
@@ -78,10 +78,10 @@ def quality(setting: Setting) -> Iterator[Figure]:
             )
             if not np.array_equal(reduced, full):
                 width, height = size or pixels.shape[1::-1]
-                found.append((psnr(reduced, full), f"{name} {width}x{height}"))
-    if not found:
-        found.append((99.0, "every picture: no reduced scale was used"))
-    median, worst = statistics.median(value for value, _ in found), min(found)
-    note = f"{len(found)} pictures decoded at a reduced scale, {len(pictures.photographs())} photographs"
+                psnrs.append((psnr(reduced, full), f"{name} {width}x{height}"))
+    if not psnrs:
+        psnrs.append((99.0, "all images: no reduced scale was used"))
+    median, worst = statistics.median(value for value, _ in psnrs), min(psnrs)
+    note = f"{len(psnrs)} images decoded at a reduced scale, {len(pictures.photographs())} photographs"
     yield Figure("PSNR of the reduced-scale decode, median", median, "dB", 40.0, detail=note)
     yield Figure("PSNR of the reduced-scale decode, worst", worst[0], "dB", 34.0, detail=worst[1])

@@ -1,4 +1,4 @@
-"""What the engine itself costs: many small batches, and planning a long pipeline on a wide table."""
+"""The cost of the engine itself: many small batches, and planning a long pipeline on a wide table."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ STAGES, COLUMNS = 10, 1_000
 
 
 def engine(setting: Setting) -> Iterator[Figure]:
-    """The cost of the way through Spark, beside the work of the kernels."""
+    """The overhead of running in Spark, apart from the work of the kernels."""
     with spark_session() as spark:
         spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(ROWS // BATCHES))
         yield small_batches(spark, setting)
-    what = f"time to plan a pipeline of {STAGES} native stages on a frame of {COLUMNS:,} columns"
+    what = f"time to plan a pipeline of {STAGES} native stages on a DataFrame with {COLUMNS:,} columns"
     with spark_session() as spark:
         timed = planning(wide(spark), setting)
     yield Figure(
@@ -45,13 +45,13 @@ def engine(setting: Setting) -> Iterator[Figure]:
 
 
 def small_batches(spark: Any, setting: Setting) -> Figure:
-    """A native stage that casts numbers, beside the same Arrow UDF written by hand."""
+    """Compare a native stage that casts numbers with the same Arrow UDF written by hand."""
     import pyarrow as pa
     from pyspark.sql.pandas.functions import arrow_udf
 
     from mmlrs.featurize import DataConversion
 
-    def cast(numbers):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - pyspark reads hints; here they are texts
+    def cast(numbers):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - pyspark reads hints; here they are strings
         return numbers.cast(pa.float64())
 
     by_hand = arrow_udf(cast, returnType="double")  # type: ignore[call-overload]
@@ -72,14 +72,14 @@ def small_batches(spark: Any, setting: Setting) -> Figure:
 
 
 def wide(spark: Any) -> DataFrame:
-    """A frame of so many columns, the first one texts."""
+    """Return a DataFrame with `COLUMNS` columns, the first one strings."""
     numbers = ", ".join(f"double(id) AS x{i}" for i in range(COLUMNS - 1))
     frame: DataFrame = spark.sql(f"SELECT 'text' AS t0, {numbers} FROM range(1)")
     return frame
 
 
 def planning(frame: DataFrame, setting: Setting) -> Comparison:
-    """A chain of stages on a frame of known schema, beside a chain of UDFs; no row is computed."""
+    """Compare a chain of stages on a DataFrame of known schema with a chain of UDFs; no row is computed."""
     from pyspark.sql.pandas.functions import arrow_udf
 
     from mmlrs.text import UnicodeNormalize

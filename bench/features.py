@@ -1,4 +1,4 @@
-"""Vector assembly and automatic featurization, beside Spark ML's own stages."""
+"""Vector assembly and automatic featurization against Spark ML's own stages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOMINAL_COLUMNS, LEVELS = 100, 10_000
 
 
 def assembly(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
-    """FastVectorAssembler alone: between plain columns."""
+    """Measure FastVectorAssembler alone, between plain columns."""
     for columns, rows in WIDTHS:
         with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
             table = pa.table(data.numbers(rows // 4 if setting.quick else rows, columns))
@@ -42,7 +42,7 @@ def assembly(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
 
 
 def assembler_figure(source: DataFrame, what: str, setting: Setting) -> Figure:
-    """Both assemblers on the same columns; each run plans anew."""
+    """Compare both assemblers on the same columns; each run plans again."""
     from pyspark.ml.feature import VectorAssembler
 
     from mmlrs.featurize import FastVectorAssembler
@@ -58,7 +58,7 @@ def assembler_figure(source: DataFrame, what: str, setting: Setting) -> Figure:
     timed = side_by_side(
         lambda: run_to_nowhere(ours.transform(fresh()).select("features")),
         lambda: run_to_nowhere(theirs.transform(fresh()).select("features")),
-        setting.pairs(21),  # short runs, so many
+        setting.pairs(21),  # many, because the runs are short
     )
     return Figure(
         f"FastVectorAssembler alone, {what}", timed.ratio, target=1.0, detail=timed.seconds("VectorAssembler")
@@ -66,7 +66,7 @@ def assembler_figure(source: DataFrame, what: str, setting: Setting) -> Figure:
 
 
 def native_run(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
-    """A text column, doubles and a vector column into one sparse vector, in one native run."""
+    """Assemble a text column, doubles and a vector column into one sparse vector, in one native run."""
     from pyspark.ml.functions import array_to_vector
     from pyspark.sql import functions as F
 
@@ -86,7 +86,7 @@ def native_run(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
 
 
 def native_run_figure(source: DataFrame, text: str, setting: Setting, *, bigrams: bool) -> Figure:
-    """One text column by so many stages, 50 doubles and a vector."""
+    """Compare the native run on one text column, 50 doubles and a vector with Spark ML's stages."""
     from pyspark.ml import Pipeline
     from pyspark.ml.feature import VectorAssembler
 
@@ -117,7 +117,7 @@ def native_run_figure(source: DataFrame, text: str, setting: Setting, *, bigrams
 
 
 def by_hand(table: pa.Table) -> Any:
-    """The pipeline that a user of Spark ML writes for the table of `data.mixed`."""
+    """Return the pipeline that a user of Spark ML would write for the table of `data.mixed`."""
     from pyspark.ml import Pipeline
     from pyspark.ml.feature import Imputer, OneHotEncoder, SQLTransformer, StringIndexer, VectorAssembler
 
@@ -153,7 +153,7 @@ def by_hand(table: pa.Table) -> Any:
 
 
 def featurize(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
-    """Featurize, fit and transform."""
+    """Measure the fit and transform of Featurize."""
     from mmlrs.featurize import Featurize
 
     rows = 100_000 if setting.quick else 1_000_000
@@ -178,11 +178,11 @@ def featurize(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
 
 
 def summary(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
-    """SummarizeData beside the two calls that tell nearly as much: Spark's counts no distinct values."""
+    """Compare SummarizeData with the two Spark calls that report almost the same; they do not count distinct values."""
     from mmlrs.featurize import SummarizeData
 
     columns, stage = 100, SummarizeData()
-    ranks = [0.005, 0.01, 0.05, 0.95, 0.99, 0.995]  # beside the quartiles, which `summary` tells
+    ranks = [0.005, 0.01, 0.05, 0.95, 0.99, 0.995]  # besides the quartiles, which `summary` returns
 
     def theirs(source: DataFrame) -> None:
         source.summary().collect()

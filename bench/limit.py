@@ -1,4 +1,4 @@
-"""The limit of the main job: bare decode and bare inference, one after the other, on the same cores without Spark."""
+"""The limit of the main job: decoding alone, then inference alone, on the same cores without Spark."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from PIL import Image
 from bench import decode, peers
 from bench.networks import Network
 
-#: Shortest side, in multiples of the wanted one, that a reduced decode must leave.
+#: Minimum shortest side after a reduced decode, as a multiple of the target side.
 MARGIN = 1.7
-#: libjpeg-turbo's reductions that OpenCV offers.
+#: The reductions of libjpeg-turbo that OpenCV offers.
 REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 
 
 def decode_pixels(files: Sequence[bytes]) -> None:
-    """Decode JPEG files at the reduced scale that suits the network's input, and do nothing with the pixels.
+    """Decode JPEG files at the reduced scale that suits the network's input, and discard the pixels.
 
-    OpenCV's wheel carries libjpeg-turbo and hands the pixels over as they come out of it.
+    OpenCV's wheel contains libjpeg-turbo and returns the decoded pixels unchanged.
     """
     cv2.setNumThreads(1)
     for file in files:
         if cv2.imdecode(np.frombuffer(file, dtype=np.uint8), reduction(file)) is None:
-            raise ValueError("not a picture")
+            raise ValueError("not an image")
 
 
 def reduction(file: bytes) -> int:
-    """OpenCV's flag for the smallest scale that leaves the margin."""
+    """Return OpenCV's flag for the smallest scale that keeps the margin."""
     with Image.open(io.BytesIO(file)) as picture:
         shortest = min(picture.size)
     fitting = (flag for factor, flag in REDUCED.items() if shortest / factor >= MARGIN * peers.SIDE)
@@ -43,7 +43,7 @@ def reduction(file: bytes) -> int:
 
 
 def work(pipe: Connection, network: Network, files: list[bytes], batch: int) -> None:
-    """Body of one process: do what the pipe says, say when it is done."""
+    """Run one process: carry out each command from the pipe, and send it back when it is done."""
     running = peers.session(network)
     batches = [files[start : start + batch] for start in range(0, len(files), batch)]
     columns = [pa.array(part, pa.binary()) for part in batches]
@@ -60,7 +60,7 @@ def work(pipe: Connection, network: Network, files: list[bytes], batch: int) -> 
 
 
 class Limit:
-    """As many processes as cores, each with its share of the files in memory and one thread."""
+    """One single-threaded process per core, each with its share of the files in memory."""
 
     def __init__(self, network: Network, files: list[bytes], cores: int, batch: int) -> None:
         context = multiprocessing.get_context("spawn")
@@ -83,15 +83,15 @@ class Limit:
             pipe.recv()
 
     def tensors(self) -> None:
-        """JPEG -> network input, as mmlrs does it."""
+        """Convert JPEG to network input with mmlrs."""
         self._all("tensors")
 
     def pixels(self) -> None:
-        """JPEG -> pixels at the reduced scale, and nothing else."""
+        """Decode JPEG to pixels at the reduced scale, and nothing else."""
         self._all("pixels")
 
     def infer(self) -> None:
-        """The network on ready tensors."""
+        """Run the network on prepared tensors."""
         self._all("infer")
 
     def __enter__(self) -> Self:

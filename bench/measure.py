@@ -1,4 +1,4 @@
-"""What a measure is, and how two ways of doing the same are timed fairly."""
+"""Figures, measures and a fair comparison of two implementations."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Setting:
     quick: bool = False
 
     def pairs(self, full: int) -> int:
-        """Number of A B pairs: all of them, or three."""
+        """Return the number of pairs of runs: all, or three in quick mode."""
         return min(3, full) if self.quick else full
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number, and what it must reach."""
+    """One measured number and its target."""
 
     what: str
     value: float
@@ -34,7 +34,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is reached; None where there is none."""
+        """Whether the target is reached; None if there is no target."""
         if self.target is None:
             return None
         return self.value >= self.target if self.at_least else self.value <= self.target
@@ -59,33 +59,33 @@ Measure = Callable[[Setting], Iterator[Figure]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The times of two ways, taken in turn."""
+    """The times of two implementations, run alternately."""
 
     ours: list[float]
     theirs: list[float]
 
     @property
     def ratio(self) -> float:
-        """How many times faster ours is: the median over the pairs, each measured back to back."""
+        """Return how many times faster ours is: the median over the pairs, each measured back to back."""
         return statistics.median(b / a for a, b in zip(self.ours, self.theirs, strict=True))
 
     def seconds(self, peer: str) -> str:
-        """Medians of whole runs, for the report."""
+        """Return the medians of whole runs, for the report."""
         ours, theirs = statistics.median(self.ours), statistics.median(self.theirs)
         return f"{ours:.2f} s against {theirs:.2f} s with {peer}; {self._pairs()}"
 
     def _pairs(self) -> str:
         pairs = [b / a for a, b in zip(self.ours, self.theirs, strict=True)]
-        return f"{len(pairs)} pairs, {min(pairs):.2f} to {max(pairs):.2f}"
+        return "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs, {min(pairs):.2f} to {max(pairs):.2f}"
 
     def detail(self, rows: int, peer: str) -> str:
-        """Medians per row, for the report."""
+        """Return the medians per row, for the report."""
         ours, theirs = (1e3 * statistics.median(times) / rows for times in (self.ours, self.theirs))
-        return f"{ours:.2f} ms against {theirs:.2f} ms an image with {peer}; {self._pairs()}"
+        return f"{ours:.2f} ms per image against {theirs:.2f} ms with {peer}; {self._pairs()}"
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one call."""
+    """Return the wall time of one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -94,7 +94,7 @@ def seconds(work: Callable[[], object]) -> float:
 def side_by_side(
     ours: Callable[[], object], theirs: Callable[[], object], pairs: int, *, warm_up: bool = True
 ) -> Comparison:
-    """Time both in turn, after one unmeasured call of each to warm up; every other pair runs in the opposite order."""
+    """Time both alternately, after one unmeasured call of each to warm up. Every other pair runs in the opposite order."""
     if warm_up:
         ours()
         theirs()

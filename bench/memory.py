@@ -1,4 +1,4 @@
-"""How much memory a job takes in the JVM and in each Python worker: the sizing table of the guide."""
+"""Memory use of jobs in the JVM and in each Python worker, for the sizing table of the guide."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from bench.spark_job import write_parquet
 PAGE = report.PAGE.parent / "guide" / "11-memory.md"
 BEGIN, END = "<!-- {}: written by `make bench ARGS=memory` -->", "<!-- end of {} -->"
 
-#: Cores of the executors that the settings are given for.
+#: Numbers of executor cores for which the guide lists settings.
 EXECUTORS = (2, 4, 8)
 HEAP_MIB = 1024
-#: Width of the layers of the model: one layer is 1 MiB of weights.
+#: Width of the layers of the model; one layer has 1 MiB of weights.
 LAYER = 512
-#: Seconds that a row may take.
+#: Maximum number of seconds for a row.
 TIMEOUT = 240.0
 
 
@@ -39,45 +39,45 @@ class Job:
 
     what: str
     kind: str
-    #: Writes the data into a folder, with so many rows.
+    #: Writes the data with the given number of rows into a folder.
     write: Callable[[Path, int], None]
     rows: int
 
 
 def write_nothing(folder: Path, rows: int) -> None:
-    """For the job that only starts the workers."""
+    """Write no data, for the job that only starts the workers."""
 
 
 def write_files(width: int, height: int, quality: int, noise: float, folder: Path, rows: int) -> None:
-    """JPEG files; the noise gives them the size of a camera's."""
+    """Write JPEG files; the noise makes them as large as those of a camera."""
     (folder / "data").mkdir()
     for i, file in enumerate(photographs(width, height, quality, noise, rows)):
         (folder / "data" / f"{i:05}.jpg").write_bytes(file)
 
 
 def write_column(width: int, height: int, quality: int, noise: float, folder: Path, rows: int) -> None:
-    """The same files as a column of parquet files."""
+    """Write the same files as a column of parquet files."""
     (folder / "data").mkdir()
     write_parquet(folder / "data", photographs(width, height, quality, noise, rows))
 
 
 @cache
 def few(width: int, height: int, quality: int, noise: float) -> tuple[bytes, ...]:
-    """JPEG files of this size."""
-    found = pictures.photographs()
+    """Return JPEG files of this size."""
+    photos = pictures.photographs()
     return tuple(
-        pictures.jpeg(found[name], width, height, quality=quality, noise=noise)
+        pictures.jpeg(photos[name], width, height, quality=quality, noise=noise)
         for name in ("astronaut", "coffee", "cat")
     )
 
 
 def photographs(width: int, height: int, quality: int, noise: float, rows: int) -> list[bytes]:
-    """So many files, from few photographs."""
+    """Return the given number of files, table from a few photographs."""
     return pictures.repeated(few(width, height, quality, noise), rows)
 
 
 def write_model(layers: int, folder: Path, rows: int) -> None:
-    """A chain of matrices, and vectors to send through."""
+    """Write a model that is a chain of matrices, and input vectors."""
     (folder / "data").mkdir()
     random = np.random.default_rng(0)
     shape: list[str | int | None] = ["N", LAYER]
@@ -96,19 +96,19 @@ def write_model(layers: int, folder: Path, rows: int) -> None:
 
 
 def write_doubles(columns: int, folder: Path, rows: int) -> None:
-    """A table of doubles."""
+    """Write a table of doubles."""
     (folder / "data").mkdir()
     data.write(folder / "data", pa.table(data.numbers(rows, columns)))
 
 
-#: Width, height, quality and noise of pictures by about how many MB a file has.
+#: Width, height, quality and noise of images by approximate file size in MB.
 PICTURES = {"0.1": (640, 480, 90, 4.0), "0.5": (1600, 1200, 90, 5.0), "5": (4032, 3024, 95, 6.0)}
 PICTURE_ROWS = {"0.1": 600, "0.5": 300, "5": 64}
 
 JOBS = (
     Job("no work: Spark and its workers", "nothing", write_nothing, 10_000),
     *(
-        Job(f"pictures of {size} MB, {where}", kind, partial(write, *PICTURES[size]), PICTURE_ROWS[size])
+        Job(f"images of {size} MB, {where}", kind, partial(write, *PICTURES[size]), PICTURE_ROWS[size])
         for size in PICTURES
         for where, kind, write in (("files", "files", write_files), ("parquet", "parquet", write_column))
     ),
@@ -130,7 +130,7 @@ JOBS = (
 
 
 def measured(job: Job, rows: int) -> Peaks:
-    """Run one row in a process of its own."""
+    """Run one row in a separate process."""
     with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
         job.write(Path(folder), rows)
         program = [sys.executable, "-m", "bench.memory_job", job.kind, folder, f"{HEAP_MIB}m"]
@@ -142,18 +142,18 @@ def mib(kib: int) -> int:
 
 
 def beyond_heap(peaks: Peaks) -> int:
-    """MiB of the JVM that are not its heap, all of which is resident."""
+    """Return the MiB of the JVM outside its heap; the whole heap is resident."""
     return mib(peaks.jvm) - HEAP_MIB
 
 
 def measured_table(rows: Sequence[tuple[Job, Peaks]]) -> str:
-    """What was measured."""
+    """Return the table of measurements."""
     heads = (
         "job",
         "rows",
-        "JVM beyond its heap",
+        "JVM outside its heap",
         "largest Python worker, resident",
-        "the same, shared pages divided",
+        "the same worker, shared pages divided",
         "its address space",
         "all workers and their daemon",
         "client",
@@ -171,22 +171,22 @@ def measured_table(rows: Sequence[tuple[Job, Peaks]]) -> str:
 
 
 def settings(peaks: Peaks, cores: int) -> tuple[int, int]:
-    """MiB of `spark.executor.memoryOverhead` and, for those who set it, `spark.executor.pyspark.memory` that follow."""
+    """Return the MiB for `spark.executor.memoryOverhead` and, for those who set it, `spark.executor.pyspark.memory`."""
     overhead = beyond_heap(peaks) + cores * mib(peaks.worker)
     return _up(overhead), _up(cores * mib(peaks.worker_space))
 
 
 def _up(size: int) -> int:
-    """A quarter more, in whole steps of 128 MiB."""
+    """Add a quarter and round up to a multiple of 128 MiB."""
     return math.ceil(size * 1.25 / 128) * 128
 
 
 def settings_table(rows: Sequence[tuple[Job, Peaks]]) -> str:
-    """The settings that follow for executors of some cores."""
+    """Return the table of settings for executors with different numbers of cores."""
     heads = (
         "job",
         *(f"`memoryOverhead`, {cores} cores" for cores in EXECUTORS),
-        "`pyspark.memory` for each core",
+        "`pyspark.memory` per core",
     )
     lines = [
         f"| {job.what} | "
@@ -198,20 +198,20 @@ def settings_table(rows: Sequence[tuple[Job, Peaks]]) -> str:
 
 
 def written(text: str, rows: Sequence[tuple[Job, Peaks]]) -> str:
-    """The guide's page with the tables of these rows."""
+    """Return the guide page with the tables of these rows."""
     machine = "\n".join(f"* {line}" for line in report.machine())
-    for name, made in (
+    for name, table in (
         ("measured", f"{measured_table(rows)}\n\n{machine}"),
         ("settings", settings_table(rows)),
     ):
         begin, end = BEGIN.format(name), END.format(name)
         before, rest = text.split(begin)
-        text = f"{before}{begin}\n\n{made}\n\n{end}{rest.split(end)[1]}"
+        text = f"{before}{begin}\n\n{table}\n\n{end}{rest.split(end)[1]}"
     return text
 
 
 def memory(setting: Setting) -> Iterator[Figure]:
-    """Every row; a full run writes the guide's tables."""
+    """Memory of the JVM and the Python workers; a full run writes the tables of the guide."""
     done: list[tuple[Job, Peaks]] = []
     for job in JOBS:
         peaks = measured(job, job.rows // 4 if setting.quick else job.rows)
@@ -220,7 +220,7 @@ def memory(setting: Setting) -> Iterator[Figure]:
             f"memory of a Python worker, {job.what}",
             mib(peaks.worker),
             "MiB",
-            detail=f"{beyond_heap(peaks)} MiB in the JVM beyond its heap of {HEAP_MIB} MiB, {mib(peaks.workers_pss)} MiB in "
+            detail=f"{beyond_heap(peaks)} MiB in the JVM outside its heap of {HEAP_MIB} MiB, {mib(peaks.workers_pss)} MiB in "
             f"{len(peaks.pids)} workers and their daemon, {mib(peaks.client)} MiB in the client; local[{CORES}]",
         )
     if not setting.quick:

@@ -1,4 +1,4 @@
-"""One row of the sizing table: ``python -m bench.memory_job KIND FOLDER HEAP``, a Spark session of its own."""
+"""One row of the sizing table, in its own Spark session: ``python -m bench.memory_job KIND FOLDER HEAP``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def session(heap: str) -> SparkSession:
-    """A session as the guide advises it. The whole heap is touched at the start: what the JVM has beyond it is the rest."""
+    """Return a session with the recommended settings.
+
+    The whole heap is touched at the start, so the rest of the JVM's resident memory is outside the heap.
+    """
     from pyspark.sql import SparkSession
 
     import mmlrs
@@ -33,10 +36,10 @@ def session(heap: str) -> SparkSession:
 
 
 def frame(spark: SparkSession, kind: str, folder: Path) -> DataFrame:
-    """The work of a row, on the data that `bench.memory` wrote."""
+    """Return the result of a job on the data that `bench.memory` wrote."""
     data = str(folder / "data")
     if kind == "nothing":
-        # The batches come back as they are: Python starts, and no stage of mmlrs runs.
+        # Batches are returned unchanged: Python starts, but no stage of mmlrs runs.
         return spark.range(10_000).mapInArrow(lambda batches: batches, "id long")
     if kind in ("files", "parquet"):
         from mmlrs.image import ImageFeaturizer, read_images
@@ -62,7 +65,7 @@ def frame(spark: SparkSession, kind: str, folder: Path) -> DataFrame:
 def main() -> None:
     kind, folder, heap = sys.argv[1:]
     spark = session(heap)
-    for _ in range(2):  # the second pass meets workers that hold a model already
+    for _ in range(2):  # in the second pass, the workers already hold the model
         run_to_nowhere(frame(spark, kind, Path(folder)))
     spark.stop()
 

@@ -1,4 +1,4 @@
-"""ONNXModel on a table against a bare loop over ready tensors."""
+"""ONNXModel on a table against a bare loop over prepared tensors."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def model(setting: Setting) -> Iterator[Figure]:
         lambda: peers.infer(bare, RESNET50, tensors, BATCH),
         setting.pairs(7),
     )
-    what = "ONNXModel on a table, ResNet-50, against a bare onnxruntime loop on ready tensors"
+    what = "ONNXModel on a table, ResNet-50, against a bare onnxruntime loop on prepared tensors"
     yield Figure(what, timed.ratio, target=0.97, detail=timed.detail(ROWS, "onnxruntime"))

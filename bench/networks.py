@@ -1,4 +1,4 @@
-"""The architecture files of the onnx package: real graphs, constant weights, a fixed batch of 1."""
+"""The architecture files of the onnx package: real graphs with constant weights and a fixed batch of 1."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 @dataclass(frozen=True)
 class Network:
-    """One of them."""
+    """One of these networks."""
 
     name: str
     file: str
@@ -22,11 +22,11 @@ class Network:
 
     @property
     def path(self) -> Path:
-        """The file as the onnx package carries it."""
+        """Return the path of the original file in the onnx package."""
         return Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / self.file
 
     def batched(self) -> bytes:
-        """The same graph for any batch: what someone does by hand before running such a model in batches."""
+        """Return the same graph with a free batch dimension, as one would edit it by hand to run it in batches."""
         return _batched(self.path)
 
 

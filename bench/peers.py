@@ -1,4 +1,4 @@
-"""The same work with the libraries that users reach for, written as someone would who knows them."""
+"""The same work with common libraries, written as an expert in them would write it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ OFFSET = (-np.array(MEANS) / np.array(STDS)).astype(np.float32)
 
 
 def normalise_into(out: Tensor, pixels: NDArray[np.uint8]) -> None:
-    """RGB rows to normalised planes."""
+    """Convert RGB rows to normalised planes."""
     scaled = np.multiply(pixels, FACTOR, dtype=np.float32)
     scaled += OFFSET
     out[:] = scaled.transpose(2, 0, 1)
 
 
 def tensor_with_cv2(files: Sequence[bytes]) -> Tensor:
-    """JPEG files -> [n, 3, 224, 224] with OpenCV."""
+    """Decode JPEG files to [n, 3, 224, 224] with OpenCV."""
     cv2.setNumThreads(1)
     out = np.empty((len(files), 3, SIDE, SIDE), dtype=np.float32)
     for i, file in enumerate(files):
@@ -44,7 +44,10 @@ def tensor_with_cv2(files: Sequence[bytes]) -> Tensor:
 
 
 def tensor_with_pillow(files: Sequence[bytes], draft: bool = True) -> Tensor:
-    """JPEG files -> [n, 3, 224, 224] with Pillow, which decodes at a reduced scale too when `draft` tells it the wanted size."""
+    """Decode JPEG files to [n, 3, 224, 224] with Pillow.
+
+    With `draft`, Pillow knows the target size and also decodes at a reduced scale.
+    """
     out = np.empty((len(files), 3, SIDE, SIDE), dtype=np.float32)
     for i, file in enumerate(files):
         with Image.open(io.BytesIO(file)) as picture:
@@ -56,7 +59,7 @@ def tensor_with_pillow(files: Sequence[bytes], draft: bool = True) -> Tensor:
 
 
 def session(network: Network, threads: int = 1) -> Any:
-    """An ONNX Runtime session on the CPU with this many threads."""
+    """Return an ONNX Runtime session on the CPU with this number of threads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -65,7 +68,7 @@ def session(network: Network, threads: int = 1) -> Any:
 
 
 def infer(running: Any, network: Network, tensors: Tensor, batch: int) -> NDArray[np.float32]:
-    """The network over ready tensors, a batch at a time."""
+    """Run the network on prepared tensors, batch by batch."""
     parts = [
         running.run([network.output], {network.input: tensors[start : start + batch]})[0]
         for start in range(0, len(tensors), batch)

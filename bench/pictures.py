@@ -14,7 +14,7 @@ from sklearn.datasets import load_sample_images
 
 Pixels = NDArray[np.uint8]
 
-#: What scikit-image carries in its wheel and a camera, telescope or microscope took.
+#: Images in the wheel of scikit-image that were taken by a camera, telescope or microscope.
 NAMES = (
     "astronaut", "brick", "camera", "cat", "coffee", "coins", "grass", "gravel", "hubble_deep_field",
     "immunohistochemistry", "moon", "retina", "rocket",
@@ -23,19 +23,19 @@ NAMES = (
 
 @lru_cache(maxsize=1)
 def photographs() -> dict[str, Pixels]:
-    """Every photograph by name, RGB."""
-    found: dict[str, Any] = {name: getattr(skimage.data, name)() for name in NAMES}
-    found["motorcycle"] = skimage.data.stereo_motorcycle()[0]
+    """Return all photographs by name, in RGB."""
+    photos: dict[str, Any] = {name: getattr(skimage.data, name)() for name in NAMES}
+    photos["motorcycle"] = skimage.data.stereo_motorcycle()[0]
     sample = load_sample_images()
-    found.update(zip(("china", "flower"), sample.images, strict=True))
+    photos.update(zip(("china", "flower"), sample.images, strict=True))
     return {
         name: pixels if pixels.ndim == 3 else np.stack([pixels] * 3, axis=-1)
-        for name, pixels in found.items()
+        for name, pixels in photos.items()
     }
 
 
 def colour_photographs() -> dict[str, Pixels]:
-    """Those in colour: what the timings run on, as gray ones decode faster."""
+    """Return the photographs in colour. Timings use only these, because gray ones decode faster."""
     return {n: p for n, p in photographs().items() if not np.array_equal(p[..., 0], p[..., 2])}
 
 
@@ -47,7 +47,10 @@ def jpeg(
     quality: int = 90,
     noise: float = 0.0,
 ) -> bytes:
-    """A JPEG file with 4:2:0 colour, as cameras write, resized when a size is given; noise has this standard deviation."""
+    """Return a JPEG file with 4:2:0 colour, as cameras write it.
+
+    The image is resized if a size is given. `noise` is the standard deviation of added noise.
+    """
     picture = Image.fromarray(pixels)
     if width is not None and height is not None:
         picture = picture.resize((width, height), Image.Resampling.BICUBIC)
@@ -62,10 +65,10 @@ def jpeg(
 
 @lru_cache(maxsize=8)
 def jpegs(width: int, height: int) -> tuple[bytes, ...]:
-    """One JPEG file of this size for each photograph in colour."""
+    """Return one JPEG file of this size for each colour photograph."""
     return tuple(jpeg(p, width, height) for p in colour_photographs().values())
 
 
 def repeated(files: tuple[bytes, ...], count: int) -> list[bytes]:
-    """The first `count` files of these in rotation."""
+    """Return `count` files, repeating these in order."""
     return [files[i % len(files)] for i in range(count)]

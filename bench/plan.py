@@ -1,4 +1,4 @@
-"""What Spark plans and what its workers do: passes, model loads, decodes."""
+"""Counts from Spark plans and worker processes: passes, model loads, decodes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS = 40
 
 
 def explained(frame: DataFrame) -> str:
-    """The physical plan as explain() prints it."""
+    """Return the physical plan as explain() prints it."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         frame.explain()
@@ -29,7 +29,7 @@ def explained(frame: DataFrame) -> str:
 
 
 def four_stages(source: DataFrame) -> DataFrame:
-    """Resize, blur, mirror, featurize: four native stages in a row."""
+    """Apply four consecutive native stages: resize, blur, mirror, featurize."""
     from pyspark.ml import PipelineModel, Transformer
 
     from mmlrs.image import ImageFeaturizer, ImageTransformer
@@ -44,7 +44,7 @@ def four_stages(source: DataFrame) -> DataFrame:
 
 
 def plan(setting: Setting) -> Iterator[Figure]:
-    """Counts that must be one."""
+    """Counts that must be 1."""
     with (
         tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder,
         spark_session(images=True, memory="2g") as spark,
@@ -68,7 +68,7 @@ def plan(setting: Setting) -> Iterator[Figure]:
         yield Figure("model loads per worker process, after 3 jobs", loads, "", 1, at_least=False,
                      detail=f"{len(after)} workers")  # fmt: skip
         yield Figure(
-            "decodes per image, an intermediate and the final column written",
+            "decodes per image if an intermediate and the final column are written",
             decodes / (3 * ROWS),
             "",
             1,
@@ -78,7 +78,7 @@ def plan(setting: Setting) -> Iterator[Figure]:
 
 
 def counts(spark: SparkSession) -> dict[int, dict[str, int]]:
-    """The counters of each worker process."""
+    """Return the counters of each worker process."""
     from mmlrs.testing import worker_counters
 
     return {one["pid"]: one for one in worker_counters(spark)}

@@ -1,4 +1,4 @@
-"""The memory of a Spark session's processes, sampled from /proc while a program of its own runs."""
+"""The memory of the processes of a Spark session, sampled from /proc while a separate program runs."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ INTERVAL = 0.05
 
 @dataclass
 class Peaks:
-    """The highest values seen, in KiB."""
+    """Peak values, in KiB."""
 
     #: Resident memory of the JVM.
     jvm: int = 0
     #: Resident memory of the largest Python worker.
     worker: int = 0
-    #: The same with shared pages divided among those who share them.
+    #: The same, with shared pages divided among the processes that share them.
     worker_pss: int = 0
-    #: Address space of the largest worker: what `spark.executor.pyspark.memory` limits.
+    #: Address space of the largest worker, which `spark.executor.pyspark.memory` limits.
     worker_space: int = 0
-    #: All workers and the daemon that forks them, at one time, with shared pages divided.
+    #: All workers and the daemon that forks them, at the same time, with shared pages divided.
     workers_pss: int = 0
     #: Resident memory of the program itself, which is the client.
     client: int = 0
-    #: Workers that ran at any time.
+    #: Process ids of all workers.
     pids: set[int] = field(default_factory=set)
 
 
 def children(pid: int) -> Iterator[int]:
-    """The processes that this one started and that still run."""
+    """Yield the running child processes of a process."""
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             yield from map(int, task.read_text().split())
-        except OSError:  # the thread is over
+        except OSError:  # the thread has ended
             continue
 
 
 def fields(pid: int, file: str, *names: str) -> list[int]:
-    """Values of lines such as `VmHWM:  123 kB`; zeros when the process is over."""
+    """Return the values of lines such as `VmHWM:  123 kB`; zeros if the process has ended."""
     try:
         lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
     except OSError:
@@ -59,7 +59,7 @@ def command(pid: int) -> str:
 
 
 def kinds(program: int) -> tuple[list[int], list[int], list[int]]:
-    """The JVMs, daemons and Python workers below the program. A worker is what a daemon forked."""
+    """Return the JVMs, daemons and Python workers below the program. A worker is a process that a daemon forked."""
     machines: list[int] = []
     daemons: list[int] = []
     workers: list[int] = []
@@ -77,11 +77,11 @@ def kinds(program: int) -> tuple[list[int], list[int], list[int]]:
 
 
 def sample(program: int, peaks: Peaks) -> None:
-    """Look at every process once."""
+    """Sample every process once."""
     machines, daemons, workers = kinds(program)
     for pid in machines:
         peaks.jvm = max(peaks.jvm, fields(pid, "status", "VmHWM")[0])
-    # VmHWM is the kernel's own peak, so nothing between two samples is lost. The peak of a fork begins anew.
+    # VmHWM is the kernel's own peak, so peaks between two samples are not missed. A forked process starts with a new peak.
     peaks.client = max(peaks.client, fields(program, "status", "VmHWM")[0])
     together = 0
     for pid in [*workers, *daemons]:
@@ -97,7 +97,7 @@ def sample(program: int, peaks: Peaks) -> None:
 
 
 def watch(arguments: Sequence[str], timeout: float) -> tuple[Peaks, str]:
-    """Run a program and return the peaks and what it printed; a failure is an error with the end of its words."""
+    """Run a program and return its peaks and its output. If it fails, the error contains the end of its error output."""
     peaks = Peaks()
     over = threading.Event()
     program = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

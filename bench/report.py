@@ -1,4 +1,4 @@
-"""The table on the console and docs/benchmarks.md."""
+"""Console output and docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ MET = {True: "met", False: "MISSED", None: ""}
 
 HEADER = """# Benchmarks
 
-Written by `make bench`; do not edit. Every ratio is measured in one run: the two ways take turns on the same data, each pair
-of runs gives a ratio, and the figure is the median over the pairs. Above 1.00x mmlrs is the faster one. The peers are in
-[`bench/`](../bench), written as someone would who knows the libraries.
+Written by `make bench`; do not edit. Every ratio is measured in one run. mmlrs and its peer take turns on the same data, each
+pair of runs gives a ratio, and the figure is the median over the pairs. mmlrs is faster if the ratio is above 1.00x. The peers
+are in [`bench/`](../bench), written as an expert in these libraries would write them.
 
-Each measure has a section, with the date, the machine and the versions of its last run, which are stored in
-[`bench/results/`](../bench/results). `make bench ARGS="decode text"` runs two measures and leaves the others as they are.
+Each measure has a section with the date, the machine and the versions of its last run. The results are stored in
+[`bench/results/`](../bench/results). `make bench ARGS="decode text"` runs two measures and leaves the others unchanged.
 
-* JPEG files are made from the colour photographs of scikit-image and scikit-learn, resized, quality 90, 4:2:0.
-* Networks are the `onnx` package's architecture files. They have a fixed batch of 1; the peers get them with a
-  free batch dimension, mmlrs gets the file as it is.
-* On Spark both ways run in one session, with the settings that the [guide](guide/07-spark-settings.md) advises.
-* The limit is the time for decode alone plus the time for the network alone on ready tensors, both in as many processes of
-  one thread as Spark has cores, without Spark.
+* The JPEG files are the colour photographs of scikit-image and scikit-learn, resized, with quality 90 and 4:2:0.
+* The networks are the architecture files of the `onnx` package, which have a fixed batch of 1. The peers get them with a
+  free batch dimension; mmlrs gets the original file.
+* On Spark, mmlrs and its peer run in one session with the settings that the [guide](guide/07-spark-settings.md) recommends.
+* The limit is the time for decoding alone plus the time for the network alone on prepared tensors. Both run without Spark, in
+  one single-threaded process per core.
 """
 
 
 def machine() -> list[str]:
-    """The machine and the versions, a line each."""
+    """Return the machine and the versions, one line each."""
     cpu = "unknown CPU"
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -56,14 +56,14 @@ def machine() -> list[str]:
 
 
 def line(figure: Figure) -> str:
-    """One figure for the console."""
+    """Return one figure as text for the console."""
     how = f"\n{'':30}{figure.detail}" if figure.detail else ""
     return f"{figure.value_text:>9}  {figure.target_text:>9}  {MET[figure.met]:<7} {figure.what}{how}"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a measure came to, and where and when."""
+    """The figures of a measure, with the date and the machine."""
 
     title: str
     date: str
@@ -72,13 +72,13 @@ class Result:
 
     @classmethod
     def of(cls, measure: Measure, figures: Sequence[Figure]) -> Result:
-        """The result of a measure that ran now."""
+        """Return the result of a measure that has just run."""
         title = (measure.__doc__ or "").splitlines()[0]
         return cls(title, str(dt.datetime.now(dt.UTC).date()), machine(), list(figures))
 
     @classmethod
     def load(cls, path: Path) -> Result:
-        """A stored result."""
+        """Load a stored result."""
         stored = json.loads(path.read_text())
         return cls(**{**stored, "figures": [Figure(**figure) for figure in stored["figures"]]})
 
@@ -89,11 +89,11 @@ class Result:
 
 
 def section(name: str, result: Result) -> str:
-    """The part of the page that a measure has."""
+    """Return the section of a measure."""
     rows = [
         f"| {f.what} | {f.value_text} | {f.target_text} | {MET[f.met]} | {f.detail} |" for f in result.figures
     ]
-    table = ["| measure | figure | target | | how |", "|---|---|---|---|---|", *rows]
+    table = ["| measure | figure | target | | details |", "|---|---|---|---|---|", *rows]
     return "\n".join(
         [
             f"## {name}",
@@ -109,11 +109,11 @@ def section(name: str, result: Result) -> str:
 
 
 def page(results: Mapping[str, Result]) -> str:
-    """The whole page."""
+    """Return the complete page."""
     return "\n".join([HEADER, *(section(name, result) for name, result in results.items())])
 
 
 def write(order: Iterable[str]) -> None:
-    """Rewrite the page from the stored results of the measures, in that order."""
+    """Rewrite the page from the stored results, in the given order of measures."""
     stored = {name: path for name in order if (path := RESULTS / f"{name}.json").exists()}
     PAGE.write_text(page({name: Result.load(path) for name, path in stored.items()}))

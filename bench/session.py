@@ -1,4 +1,4 @@
-"""The Spark session of the measures, and what runs a query without keeping its rows."""
+"""The Spark session of the measures, and a way to run a query without keeping its rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["CORES", "run_to_nowhere", "spark_session"]
 
 CORES = 2
-#: What the guide advises for tables of many narrow columns.
+#: The setting that the guide recommends for tables of many narrow columns.
 FOR_TABLES: dict[str, bool | float | int | str | None] = {
     "spark.sql.execution.arrow.maxBytesPerBatch": str(2**31 - 1)
 }
@@ -20,7 +20,7 @@ FOR_TABLES: dict[str, bool | float | int | str | None] = {
 
 @contextmanager
 def spark_session(*, images: bool = False, memory: str = "4g") -> Iterator[SparkSession]:
-    """A quiet session on two cores, with the settings that the documentation advises for images or for tables."""
+    """Start a quiet session on two cores, with the settings that the guide recommends for images or for tables."""
     from pyspark.sql import SparkSession
 
     import mmlrs
@@ -32,7 +32,7 @@ def spark_session(*, images: bool = False, memory: str = "4g") -> Iterator[Spark
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.driver.memory", memory)
-        # The driver is the executor here; the guide advises this collector for jobs on large files.
+        # The driver is the executor here. The guide recommends this collector for jobs on large files.
         .config("spark.driver.extraJavaOptions", "-XX:+UseParallelGC")
         .config("spark.sql.shuffle.partitions", str(CORES))
         .getOrCreate()
@@ -45,5 +45,5 @@ def spark_session(*, images: bool = False, memory: str = "4g") -> Iterator[Spark
 
 
 def run_to_nowhere(frame: DataFrame) -> None:
-    """Compute every row and keep none."""
+    """Compute all rows and discard them."""
     frame.write.format("noop").mode("overwrite").save()

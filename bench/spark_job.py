@@ -1,4 +1,4 @@
-"""The main job on Spark: JPEG files in parquet -> features in a vector, beside predict_batch_udf and beside the limit."""
+"""The main job on Spark, from JPEG files in parquet to a vector, against predict_batch_udf and against the limit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Job:
-    """One picture size and network, with what must be reached."""
+    """One image size and network, with the target."""
 
     network: Network
     width: int
@@ -50,14 +50,14 @@ LIMIT_TARGET = 0.92
 
 
 def write_parquet(folder: Path, files: list[bytes]) -> None:
-    """One parquet file for each core, so that every core gets the same share."""
+    """Write one parquet file per core, so that all cores get the same share."""
     for part in range(CORES):
         table = pa.table({"content": pa.array(files[part::CORES], type=pa.binary())})
         pq.write_table(table, folder / f"part-{part}.parquet", compression="none", row_group_size=BATCH)
 
 
 def with_mmlrs(source: DataFrame, network: Network) -> DataFrame:
-    """The job with ImageFeaturizer."""
+    """Return the result of the job with ImageFeaturizer."""
     from mmlrs.image import ImageFeaturizer
 
     featurizer = ImageFeaturizer(
@@ -74,7 +74,7 @@ def with_mmlrs(source: DataFrame, network: Network) -> DataFrame:
 
 
 def make_predict(network: Network, draft: bool) -> Callable[[], Callable[[np.ndarray], np.ndarray]]:
-    """What predict_batch_udf wants: a function that makes, once in a worker, the function that predicts."""
+    """Return the factory that predict_batch_udf expects. It runs once per worker and returns the predict function."""
 
     def make() -> Callable[[np.ndarray], np.ndarray]:
         running = peers.session(network)
@@ -89,7 +89,7 @@ def make_predict(network: Network, draft: bool) -> Callable[[], Callable[[np.nda
 
 
 def with_predict_batch_udf(source: DataFrame, network: Network, draft: bool = False) -> DataFrame:
-    """The job with pyspark's own tool for inference, Pillow and onnxruntime."""
+    """Return the result of the job with pyspark's predict_batch_udf, Pillow and onnxruntime."""
     from pyspark.ml.functions import array_to_vector, predict_batch_udf
     from pyspark.sql.types import ArrayType, FloatType
 
@@ -100,7 +100,7 @@ def with_predict_batch_udf(source: DataFrame, network: Network, draft: bool = Fa
 
 
 def check_same(ours: DataFrame, theirs: DataFrame) -> None:
-    """Both jobs must give the same scores, up to what different JPEG scaling does to the pixels."""
+    """Check that both jobs return the same scores, apart from the effect of different JPEG scaling on the pixels."""
     a, b = (
         [np.asarray(row.features.toArray()) for row in frame.limit(4).collect()] for frame in (ours, theirs)
     )
@@ -108,7 +108,7 @@ def check_same(ours: DataFrame, theirs: DataFrame) -> None:
 
 
 def measure_job(spark: SparkSession, job: Job, setting: Setting) -> Iterator[Figure]:
-    """One job beside the peer, then beside the limit."""
+    """Compare one job with the peer, then with the limit."""
     rows = job.rows // 4 if setting.quick else job.rows
     files = pictures.repeated(pictures.jpegs(job.width, job.height), rows)
     with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
@@ -119,7 +119,7 @@ def measure_job(spark: SparkSession, job: Job, setting: Setting) -> Iterator[Fig
         ours = with_mmlrs(source, job.network)
         for draft, peer, target in (
             (False, "Pillow", job.target),
-            (True, "Pillow told the size by draft", None),
+            (True, "Pillow in draft mode", None),
         ):
             theirs = with_predict_batch_udf(source, job.network, draft)
             check_same(ours, theirs)
@@ -132,12 +132,12 @@ def measure_job(spark: SparkSession, job: Job, setting: Setting) -> Iterator[Fig
         with Limit(job.network, files, CORES, BATCH) as limit:
             for what, decode, target in (
                 (
-                    "against the limit (tensors made by mmlrs alone + bare inference)",
+                    "against the limit (decoding to tensors by mmlrs alone + inference alone)",
                     limit.tensors,
                     LIMIT_TARGET,
                 ),
                 (
-                    "against the limit without resize and normalisation (JPEG decode alone + bare inference)",
+                    "against the limit without resize and normalisation (JPEG decoding alone + inference alone)",
                     limit.pixels,
                     None,
                 ),
@@ -152,12 +152,12 @@ def measure_job(spark: SparkSession, job: Job, setting: Setting) -> Iterator[Fig
                     f"Spark local[{CORES}], {job.name}, {what}",
                     timed.ratio,
                     target=target,
-                    detail=timed.detail(rows, f"{CORES} processes of one thread"),
+                    detail=timed.detail(rows, f"{CORES} single-threaded processes"),
                 )
 
 
 def spark_job(setting: Setting) -> Iterator[Figure]:
-    """The main job: JPEG files in parquet -> ImageFeaturizer -> vector."""
+    """The main job: JPEG files in parquet, ImageFeaturizer, vector."""
     with spark_session(images=True, memory="2g") as spark:
         for job in JOBS:
             yield from measure_job(spark, job, setting)

@@ -1,4 +1,4 @@
-"""What importing the package costs."""
+"""The cost of importing the package."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from bench.measure import Figure, Setting
 
-#: `import mmlrs` gives names and loads a namespace when it is used: the second statement says what all of them cost.
+#: `import mmlrs` loads a namespace when it is first used. The second statement measures the cost of the namespaces.
 STATEMENTS = (("import mmlrs", 0.3), ("import mmlrs.image, mmlrs.onnx, mmlrs.stages", None))
 
-#: Prints the seconds that the import took and the number of Java processes below this one.
+#: Prints the time of the import in seconds and the number of Java child processes.
 PROBE = """
 import time
 start = time.perf_counter()
@@ -26,7 +26,7 @@ print(took, sum("java" in pathlib.Path("/proc/" + pid + "/comm").read_text() for
 
 
 def startup(setting: Setting) -> Iterator[Figure]:
-    """Imports in a fresh interpreter each; the first, which fills the disk cache, does not count."""
+    """Imports, each in a fresh interpreter; the first one, which fills the disk cache, does not count."""
     for statement, target in STATEMENTS:
         runs = [probe(statement) for _ in range(setting.pairs(9) + 1)][1:]
         took = statistics.median(seconds for seconds, _ in runs)
@@ -35,7 +35,7 @@ def startup(setting: Setting) -> Iterator[Figure]:
 
 
 def probe(statement: str) -> tuple[float, int]:
-    """Seconds that the statement takes in an interpreter of its own, and the Java processes that it started."""
+    """Return the seconds that a statement takes in a fresh interpreter, and the number of Java processes that it starts."""
     program = PROBE.replace("{statement}", statement)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     seconds, machines = done.stdout.split()

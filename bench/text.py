@@ -1,4 +1,4 @@
-"""Text to hashed features: beside Spark ML's stages, and beside scikit-learn on one core."""
+"""Text to hashed features, against Spark ML's stages, and against scikit-learn on one core."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEATURES = 1 << 18
 
 
 def spark_stages(inputCol: str, outputCol: str, *, bigrams: bool = True, slots: int = FEATURES) -> Any:
-    """The stages of Spark ML that TextFeaturizer stands for."""
+    """Return the Spark ML stages that TextFeaturizer replaces."""
     from pyspark.ml import Pipeline
     from pyspark.ml.feature import IDF, HashingTF, NGram, RegexTokenizer, StopWordsRemover
 
@@ -35,23 +35,23 @@ def spark_stages(inputCol: str, outputCol: str, *, bigrams: bool = True, slots: 
     return Pipeline(stages=stages)
 
 
-def text_featurizer(**given: Any) -> Any:
-    """TextFeaturizer with stop words, bigrams and idf."""
+def text_featurizer(**params: Any) -> Any:
+    """Return a TextFeaturizer with stop words, bigrams and idf."""
     from mmlrs.text import TextFeaturizer
 
-    params: dict[str, Any] = {"useStopWordsRemover": True, "useNGram": True, "numFeatures": FEATURES, **given}
+    params = {"useStopWordsRemover": True, "useNGram": True, "numFeatures": FEATURES, **params}
     return TextFeaturizer(inputCol="text", outputCol="features", **params)
 
 
 def same_vectors(ours: Any, theirs: Any) -> None:
-    """Both must give the same vectors, row by row."""
+    """Check that both return the same vectors, row by row."""
     for a, b in zip(ours.limit(50).collect(), theirs.limit(50).collect(), strict=True):
         np.testing.assert_array_equal(a[0].indices, b[0].indices)
         np.testing.assert_allclose(a[0].values, b[0].values, rtol=1e-12)
 
 
 def beside_spark(setting: Setting) -> Iterator[Figure]:
-    """Fit and transform on Spark."""
+    """Measure fit and transform on Spark."""
     rows = 20_000 if setting.quick else 100_000
     with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder, spark_session() as spark:
         source = spark.read.parquet(data.write(Path(folder), pa.table({"text": data.documents(rows)})))
@@ -74,7 +74,7 @@ def beside_spark(setting: Setting) -> Iterator[Figure]:
 
 
 def beside_sklearn(setting: Setting) -> Iterator[Figure]:
-    """The kernel on one core."""
+    """Measure the kernel on one core."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
     rows = 5_000 if setting.quick else 20_000

@@ -1,4 +1,4 @@
-"""Training and evaluation, beside Spark ML's own."""
+"""Training and evaluation against Spark ML's own."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def statistics(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
-    """All metrics of two classes, beside the area under the ROC curve alone."""
+    """Compare all metrics of two classes with the area under the ROC curve alone."""
     from pyspark.ml.evaluation import BinaryClassificationEvaluator
 
     from mmlrs.train import ComputeModelStatistics
 
     rows = 500_000 if setting.quick else 10_000_000
     ours = ComputeModelStatistics(labelCol="label", scoresCol="score")
-    # Without bins, so that its area is exact too.
+    # Without bins, so that its area is also exact.
     theirs = BinaryClassificationEvaluator(rawPredictionCol="score", labelCol="label", numBins=0)
     with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
         source = spark.read.parquet(data.write(Path(folder), data.scored(rows)))
@@ -33,7 +33,7 @@ def statistics(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
             lambda: ours.transform(source).collect(),
             lambda: theirs.evaluate(source),
             1,  # the peer takes minutes
-            warm_up=False,  # the comparison of the areas was one
+            warm_up=False,  # the comparison of the areas was the warm-up
         )
     yield Figure(
         f"ComputeModelStatistics, all metrics of {rows:,} scored rows",
@@ -44,7 +44,7 @@ def statistics(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
 
 
 def by_hand(source: DataFrame) -> Any:
-    """The pipeline that a user of Spark ML writes for the table of `data.census`."""
+    """Return the pipeline that a user of Spark ML would write for the table of `data.census`."""
     from pyspark.ml import Pipeline
     from pyspark.ml.classification import LogisticRegression
     from pyspark.ml.feature import Imputer, OneHotEncoder, StringIndexer, VectorAssembler
@@ -67,7 +67,7 @@ def by_hand(source: DataFrame) -> Any:
 
 
 def classifier(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
-    """TrainClassifier on a census-like table; both train with one half and are judged by the other."""
+    """Compare TrainClassifier with a pipeline on a census-like table; both train on one half and are evaluated on the other."""
     from pyspark.ml.classification import LogisticRegression
     from pyspark.ml.evaluation import BinaryClassificationEvaluator
 
@@ -89,13 +89,13 @@ def classifier(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
         both = ours_scored.selectExpr("probability", "if(income = 'low', 1D, 0D) label")
         ours_area = evaluator.evaluate(both)
     yield Figure(
-        f"TrainClassifier with LogisticRegression on {rows:,} people of 14 columns",
+        f"TrainClassifier with LogisticRegression on {rows:,} people with 14 columns",
         timed.ratio,
         target=1 / 1.1,
         detail=timed.seconds("a pipeline of Spark ML's stages written by hand"),
     )
     yield Figure(
-        "its area under the ROC curve on as many other people, beside that of the pipeline, both to three digits",
+        "its area under the ROC curve on the same number of other people, relative to the pipeline's, both to three digits",
         round(ours_area, 3) / round(theirs_area, 3),
         target=1.0,
         detail=f"{ours_area:.5f} against {theirs_area:.5f}",

@@ -1,4 +1,4 @@
-"""The search for hyper-parameters, beside Spark ML's own."""
+"""The search for hyper-parameters against Spark ML's own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PEER = "Spark's CrossValidator over Spark ML's stages, which featurizes for each
 
 
 class Searches:
-    """The same search by both; `accuracies` holds the last one's, trial by trial."""
+    """The same search with both libraries; `accuracies` holds those of the last search, trial by trial."""
 
     def __init__(self, source: DataFrame) -> None:
         from pyspark.ml.classification import LogisticRegression
@@ -31,9 +31,9 @@ class Searches:
 
         self.source = source
         self.learner = LogisticRegression(maxIter=10)
-        # The folds of ours, so that both do the same work.
+        # The same folds as ours, so that both do the same work.
         fold = F.floor(F.rand(0) * FOLDS).cast("int")
-        self.dealt = source.withColumn("fold", fold)
+        self.folded = source.withColumn("fold", fold)
         self.accuracies: list[float] = []
 
     def _pipeline(self, features: Any) -> Any:
@@ -68,11 +68,11 @@ class Searches:
             parallelism=CORES,
             foldCol="fold",
         )
-        self.accuracies = search.fit(self.dealt).avgMetrics
+        self.accuracies = search.fit(self.folded).avgMetrics
 
 
 def tune(setting: Setting) -> Iterator[Figure]:
-    """12 trials and 3 folds over pipelines that start with a text; one run of each, since the peer takes minutes."""
+    """12 trials and 3 folds over pipelines that start with text; one run of each, because the peer takes minutes."""
     rows = 3_000 if setting.quick else 40_000
     table = data.reviews(rows, WORDS)
     with spark_session() as spark, tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Rewrites requirements-dev.lock: the versions that pip picks today for requirements-dev.in and, without what they depend
-# on, for requirements-dev-nodeps.in, on Python 3.11.
+# Rewrites requirements-dev.lock with the versions that pip selects today on Python 3.11 for requirements-dev.in and, without
+# dependencies, for requirements-dev-nodeps.in.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 work=$(mktemp -d)

@@ -1,13 +1,13 @@
-"""Makes the network that ships with mmlrs: ``python scripts/make_default_model.py [path]``.
+"""Builds the network that ships with mmlrs: ``python scripts/make_default_model.py [path]``.
 
-A small convolutional network with fixed filters, nothing trained. Its first layer is a bank of Gabor filters (edges of
-several orientations and widths, in luminance and in two opponent colours, in both phases) and of random filters; the next
-two layers are random with orthogonal rows. A spatial pyramid over their responses, each level divided by its length, gives 480
-features: which kind of structure stands where in the picture. A linear classifier on such features does well on simple tasks, and every run of this script
-gives the same network.
+The network is a small convolutional network with fixed, untrained filters. Its first layer is a bank of Gabor filters
+(edges of several orientations and widths, in luminance and in two opponent colours, in both phases) and of random
+filters. The next two layers are random with orthogonal rows. A spatial pyramid over their responses, with each level
+normalised to unit length, gives 480 features, which describe the kinds of structure at each position of the image. A
+linear classifier on these features does well on simple tasks. Every run of this script builds the same network.
 
-The output comes from a random head, so that there is something to cut off. Its numbers mean nothing, and the metadata says
-so: ``headless=False`` is refused.
+The output comes from a random head, so that there is a layer to cut off. Its values have no meaning, and the metadata says so:
+``headless=False`` is refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 SEED = 20260
 SIDE = 96
 CLASSES = 10
-#: Channels after each convolution. 24 orientations and phases of luminance, 12 of colour, the rest random.
+#: Channels after each convolution. The first layer has 24 Gabor filters for luminance, 12 for colour, and random filters.
 WIDTHS = (48, 96, 96)
 #: Channels of the branch that keeps a 3 x 3 grid of positions.
 GRID_CHANNELS = 32
@@ -39,7 +39,7 @@ OPPONENTS = (np.array([0.5, -0.5, 0.0]), np.array([-0.25, -0.25, 0.5]))
 
 
 def gabor(angle: float, wavelength: float, phase: float, size: int = 7) -> NDArray[np.float64]:
-    """One oriented filter: a wave under a Gaussian window, without a constant part, of unit length."""
+    """Return an oriented filter: a wave under a Gaussian window, with zero mean and unit length."""
     half = size // 2
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float64)
     along = x * np.cos(angle) + y * np.sin(angle)
@@ -50,7 +50,7 @@ def gabor(angle: float, wavelength: float, phase: float, size: int = 7) -> NDArr
 
 
 def first_layer(rng: np.random.Generator) -> Array:
-    """Filters [48, 3, 7, 7]: Gabor in luminance and opponent colours, then random ones without a constant part."""
+    """Return filters [48, 3, 7, 7]: Gabor filters in luminance and opponent colours, then random ones with zero mean."""
     bank = []
     for wavelength in (4.0, 7.0):
         for angle in np.arange(6) * np.pi / 6:
@@ -68,7 +68,7 @@ def first_layer(rng: np.random.Generator) -> Array:
 
 
 def orthogonal(rng: np.random.Generator, rows: int, *shape: int) -> Array:
-    """Random weights [rows, *shape] with orthogonal rows of length sqrt(2), which keeps the scale through a ReLU."""
+    """Return random weights [rows, *shape] with orthogonal rows of length sqrt(2), which keeps the scale through a ReLU."""
     columns = int(np.prod(shape))
     q, r = np.linalg.qr(rng.standard_normal((columns, rows)))
     rows_of_unit_length = (q * np.sign(np.diag(r))).T
@@ -76,7 +76,7 @@ def orthogonal(rng: np.random.Generator, rows: int, *shape: int) -> Array:
 
 
 def weights() -> dict[str, Array]:
-    """All weights by name."""
+    """Return all weights by name."""
     rng = np.random.default_rng(SEED)
     return {
         "conv1.weight": first_layer(rng),
@@ -90,7 +90,7 @@ def weights() -> dict[str, Array]:
 
 
 def rooted(tensor: str) -> list[onnx.NodeProto]:
-    """Flatten, divide by the length, take the square root: what is where counts, not how strong the contrast is."""
+    """Return nodes that flatten, normalise to unit length and take the square root, so that contrast matters less."""
     node = helper.make_node
     flat, length, safe, unit = (f"{tensor}_{step}" for step in ("flat", "length", "safe_length", "unit"))
     return [
@@ -103,7 +103,7 @@ def rooted(tensor: str) -> list[onnx.NodeProto]:
 
 
 def nodes() -> list[onnx.NodeProto]:
-    """The graph: 96 x 96 -> 48 -> 24 -> 12 -> 6, then the pyramid, then the head."""
+    """Return the graph: 96 x 96 -> 48 -> 24 -> 12 -> 6, then the pyramid, then the head."""
     node = helper.make_node
     return [
         node(
@@ -136,7 +136,7 @@ def nodes() -> list[onnx.NodeProto]:
 
 
 def image_metadata() -> dict[str, object]:
-    """What ImageFeaturizer reads from the model: the picture it expects and the tensors that matter."""
+    """Return the metadata that ImageFeaturizer reads from the model: the expected image and the important tensors."""
     return {
         "name": "mmlrs-default",
         "height": SIDE,
@@ -152,7 +152,7 @@ def image_metadata() -> dict[str, object]:
 
 
 def build() -> onnx.ModelProto:
-    """The whole model."""
+    """Return the complete model."""
     named = weights()
     graph = helper.make_graph(
         nodes(),
@@ -173,7 +173,7 @@ def build() -> onnx.ModelProto:
 
 
 def main() -> None:
-    """Write the model, by default to where the package looks for it."""
+    """Write the model, by default to the path where the package looks for it."""
     default = Path(__file__).resolve().parents[1] / "mmlrs" / "models" / "default.onnx"
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else default
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Runs the notebooks from top to bottom and writes them with what they show: `make notebooks`.
+"""Runs the notebooks from top to bottom and stores their outputs: `make notebooks`.
 
-The files say nothing of the machine or the time: no timing, no versions, and what the JVM prints goes to the terminal.
+The files contain nothing about the machine or the time: no timings and no versions. JVM output goes to the terminal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import nbformat
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-#: What the files hold beside their cells; the same on every machine.
+#: Metadata of the files, the same on every machine.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -23,7 +23,7 @@ METADATA = {
 
 
 def prepare(folder: Path) -> None:
-    """Make kernels read and write below this folder alone, use this Python, and start Spark without a look-up of names."""
+    """Make kernels use only this folder and this Python, and start Spark without name resolution."""
     for name in (
         "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR",
     ):  # fmt: skip
@@ -32,14 +32,14 @@ def prepare(folder: Path) -> None:
         os.environ[name] = str(where)
     for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "MPLBACKEND"):
         os.environ.pop(name, None)
-    # Kernels of the environment before those that the machine may have.
+    # Prefer the kernels of the environment to those of the machine.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 
 def run(source: Path, target: Path, folder: Path) -> None:
-    """Run a notebook in an empty folder and write it with its outputs; an error in a cell is raised, nothing written."""
+    """Run a notebook in an empty folder and write it with its outputs. If a cell fails, raise its error and write nothing."""
     notebook = nbformat.read(source, as_version=4)
     NotebookClient(
         notebook,
@@ -48,7 +48,7 @@ def run(source: Path, target: Path, folder: Path) -> None:
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
-        # What Python prints or warns of is output; what the JVM writes to the file descriptors is not.
+        # Output and warnings of Python are stored; what the JVM writes to the file descriptors is not.
         extra_arguments=["--IPKernelApp.capture_fd_output=False"],
         resources={"metadata": {"path": str(folder)}},
     ).execute()
@@ -60,10 +60,10 @@ def run(source: Path, target: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Run the notebooks that the command line names, or all."""
+    """Run the notebooks named on the command line, or all of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("notebooks", nargs="*", type=Path, help="all of notebooks/ when none is given")
-    parser.add_argument("--output", type=Path, help="folder to write to; in place when not given")
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all files of notebooks/")
+    parser.add_argument("--output", type=Path, help="folder to write to; default: overwrite the notebooks")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         prepare(Path(scratch))

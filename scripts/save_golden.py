@@ -1,4 +1,4 @@
-"""Saves one of every stage for this release: tests/golden/<version>/<stage>. Later releases must load them."""
+"""Saves each stage as tests/golden/<version>/<stage> for this release. Later releases must load these folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmlrs.testing import sample_stage
 
 
 def main() -> None:
-    """Write the folders that are not there yet; what a release saved is never changed."""
+    """Write the missing folders; existing ones are never changed."""
     folder = Path(__file__).parents[1] / "tests" / "golden" / mmlrs.__version__
     for name, spec in stage_specs().items():
         if not (folder / name).exists():

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes this checkout ready: system packages, Python environment, the compiled extension. Every step is skipped when it
-# has nothing to do, so a second call takes a moment. Needs no terminal.
+# Prepares this checkout: system packages, the Python environment, the compiled extension. A step with nothing to do is
+# skipped, so a second call takes only a moment. Needs no terminal.
 #
 #   scripts/setup.sh          everything
 #   scripts/setup.sh system   system packages only
@@ -14,9 +14,9 @@ say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# ---- What must be there ---------------------------------------------------------------------------------------------
+# ---- Requirements ---------------------------------------------------------------------------------------------------
 
-# The first Python of at least 3.11, our dependencies' oldest.
+# The first Python of at least 3.11, the oldest version that our dependencies support.
 find_python() {
   local candidate
   for candidate in "${PYTHON:-}" python3.11 python3 python3.12 python3.13; do
@@ -32,7 +32,7 @@ java_major() { # of the given java: "17.0.15" -> 17, "1.8.0" -> 1
   "$1" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1
 }
 
-# A java of at least 17: JAVA_HOME's, PATH's, or one that Debian installed beside an older default.
+# A java of at least 17: from JAVA_HOME, from PATH, or one that Debian installed beside an older default.
 find_java() {
   local candidate major
   for candidate in ${JAVA_HOME:+"$JAVA_HOME/bin/java"} "$(command -v java || true)" /usr/lib/jvm/*/bin/java; do
@@ -55,8 +55,7 @@ has_libclang() {
   return 1
 }
 
-# Debian's names of the packages whose contents are not here. What is looked at is the content, so that it does not matter
-# how it came.
+# The Debian names of the missing packages. The check looks for their files, so it does not matter how these were installed.
 missing_packages() {
   local python
   have make || echo make
@@ -83,10 +82,10 @@ install_packages() {
   mapfile -t missing < <(missing_packages)
   [ "${#missing[@]}" -gt 0 ] || return 0
   local command="apt-get install -y --no-install-recommends ${missing[*]}"
-  have apt-get || die "these Debian packages, or what carries them on this system, are missing: ${missing[*]}"
+  have apt-get || die "these Debian packages, or their equivalents on this system, are missing: ${missing[*]}"
   if [ "$(id -u)" -ne 0 ]; then
     have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; } ||
-      die "missing system packages, and no right to install them. Run as root: $command"
+      die "system packages are missing, and this user may not install them. Run as root: $command"
     as_root=(sudo)
   fi
   say "Installing system packages: ${missing[*]}"
@@ -101,7 +100,7 @@ install_packages() {
 
 # ---- The steps ------------------------------------------------------------------------------------------------------
 
-# True when the file holds this text already: what it stands for is up to date.
+# True if the file contains this text already, which means that the step is up to date.
 stamped() { [ -e "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 
 make_venv() {
@@ -111,13 +110,13 @@ make_venv() {
   if stamped $venv/stamp-python "$key"; then return; fi
   say "Python environment in $venv ($("$python" -V))"
   [ -x $venv/bin/python ] && [ "$($venv/bin/python -V 2>&1)" = "$("$python" -V)" ] || "$python" -m venv --clear $venv
-  # The lock is complete; packages of which the tests read files or call a core come without what they depend on.
+  # The lock is complete. Some packages are installed without their dependencies, because tests use only their files or core.
   $venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517 --no-deps -r requirements-dev.lock
   rm -f $venv/stamp-extension
   echo "$key" >$venv/stamp-python
 }
 
-# What `make` and the tests need in their environment.
+# Environment variables for `make` and the tests.
 write_environment() {
   local java ort
   java=$(readlink -f "$(find_java)")

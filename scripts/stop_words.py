@@ -1,4 +1,4 @@
-"""Copies the stop words that Spark ships into rust/text/src/stop_words: one file for each language, as they are."""
+"""Copies the stop words of Spark unchanged to rust/text/src/stop_words, one file per language."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FOLDER = "org/apache/spark/ml/feature/stopwords/"
 
 
 def main() -> None:
-    """Write the files anew from the pyspark that is installed."""
+    """Rewrite the files from the installed pyspark."""
     target = Path(__file__).parents[1] / "rust" / "text" / "src" / "stop_words"
     target.mkdir(exist_ok=True)
     [jar] = Path(pyspark.__file__).parent.glob("jars/spark-mllib_*.jar")

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# The Python tests, in two lanes side by side: a test on Spark waits more than it computes. Spark Connect runs in a process of
-# its own, since pyspark is either classic or Connect for the life of a process; with it go the tests that start programs
-# with sessions of theirs, and those of training, so that both lanes take about as long. What the second lane says is shown
-# when both are done.
+# Runs the Python tests in two parallel lanes. Spark Connect needs a separate process, because a pyspark process is either
+# classic or Connect. Its lane also runs the tests that start programs with their own sessions, and the training tests, so that
+# both lanes take about the same time. The output of the second lane is shown when both are done.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,8 +1,8 @@
-"""Checks that the places that name a version name the same one: mmlrs's own, Python's, Rust's and those of tools.
+"""Checks that all files agree on the versions of mmlrs, Python, Rust and the tools.
 
     python scripts/versions.py
 
-Prints each place that disagrees; the exit status is 1 then.
+Prints each place that disagrees. The exit status is then 1.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Sources:
         return tomllib.loads(self.text(path))
 
     def of_mmlrs(self) -> Iterator[tuple[str, str | None]]:
-        """Yield where mmlrs's own version stands, and what it is there."""
+        """Yield the places with the version of mmlrs, and the version in each."""
         yield "Cargo.toml: workspace.package.version", self.cargo["package"]["version"]
         yield (
             "mmlrs/__init__.py: __version__",
@@ -58,12 +58,12 @@ class Sources:
                 yield f"Cargo.lock: {package['name']}", package["version"]
         if (version := self.pyproject["project"].get("version")) is not None:
             yield "pyproject.toml: project.version", version
-        # Before the first release there is none; the crate's version is raised when a release is made.
+        # There is none before the first release. The version of the crates is raised with each release.
         if (released := first(r"^## \[(\d[^]]*)\]", self.text("CHANGELOG.md"))) is not None:
             yield "CHANGELOG.md: the newest release", released
 
     def of_python(self) -> Iterator[tuple[str, str | None]]:
-        """Yield where the oldest Python that mmlrs supports stands."""
+        """Yield the places with the oldest supported Python version."""
         project, tools = self.pyproject["project"], self.pyproject["tool"]
         yield "pyproject.toml: requires-python", project["requires-python"].removeprefix(">=")
         yield "pyproject.toml: classifiers", first(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
@@ -79,18 +79,18 @@ class Sources:
         yield "README.md: installation", first(r"Python (3\.\d+) or newer", self.text("README.md"))
 
     def of_rust(self) -> Iterator[tuple[str, str | None]]:
-        """Yield where the oldest Rust that builds mmlrs stands."""
+        """Yield the places with the oldest Rust version that builds mmlrs."""
         yield "Cargo.toml: rust-version", self.cargo["package"]["rust-version"]
         yield "scripts/setup.sh: the hint", first(r"install Rust (\d+\.\d+)", self.text("scripts/setup.sh"))
 
     def of_maturin(self) -> Iterator[tuple[str, str | None]]:
-        """Yield where the version of maturin stands."""
+        """Yield the places with the version of maturin."""
         requires = " ".join(self.pyproject["build-system"]["requires"])
         yield "pyproject.toml: build-system.requires", first(r"maturin==(\S+)", requires)
         yield "requirements-dev.in: maturin", first(r"^maturin\S*==(\S+)", self.text("requirements-dev.in"))
 
     def of_onnxruntime(self) -> Iterator[tuple[str, str | None]]:
-        """Yield where the oldest version of ONNX Runtime stands: its interface has the number of the release."""
+        """Yield the places with the oldest ONNX Runtime version; the number of its API is that of the release."""
         extras = " ".join(self.pyproject["project"]["optional-dependencies"]["onnx"])
         yield "pyproject.toml: extra onnx", first(r"onnxruntime>=1\.(\d+)", extras)
         features = " ".join(self.cargo["dependencies"]["ort"]["features"])
@@ -98,7 +98,7 @@ class Sources:
 
 
 def disagreements(root: Path) -> list[str]:
-    """Return one line for each place that names another version than the first place of its kind."""
+    """Return one line for each place whose version differs from the first place of its kind."""
     sources = Sources(root)
     lines = []
     for kind in (
