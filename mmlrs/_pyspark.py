@@ -1,8 +1,11 @@
-"""`Param` and `Params`: pyspark's own where it is installed, else the small part of them that stages need."""
+"""Base classes of pyspark, or the small part of them that stages need where pyspark is not installed."""
 
 from __future__ import annotations
 
 try:
+    from pyspark.ml import Estimator as BaseEstimator
+    from pyspark.ml import Model as BaseModel
+    from pyspark.ml import Transformer as BaseTransformer
     from pyspark.ml.param import Param, Params
 
     HAS_PYSPARK = True
@@ -11,4 +14,14 @@ except ImportError:
 
     HAS_PYSPARK = False
 
-__all__ = ["HAS_PYSPARK", "Param", "Params"]
+    class BaseTransformer:  # type: ignore[no-redef]
+        """Replaces `pyspark.ml.Transformer`."""
+
+    class BaseEstimator:  # type: ignore[no-redef]
+        """Replaces `pyspark.ml.Estimator`."""
+
+    class BaseModel:  # type: ignore[no-redef]
+        """Replaces `pyspark.ml.Model`."""
+
+
+__all__ = ["HAS_PYSPARK", "BaseEstimator", "BaseModel", "BaseTransformer", "Param", "Params"]

@@ -146,12 +146,12 @@ def test_a_copy_takes_the_params_of_the_stages_within():
 def test_params_of_another_stage_are_refused():
     table, other = pa.table({"text": ["a"]}), UnrollImage()
     with pytest.raises(
-        InvalidParamError, match=r"param `inputCol` of UnrollImage_.* is none of this stage, TextF"
+        InvalidParamError, match=r"param `inputCol` belongs to UnrollImage_.*, not to this stage, TextF"
     ):
         TextFeaturizer(inputCol="text").fit(table, {other.inputCol: "x"})
-    with pytest.raises(InvalidParamError, match="is none of this stage"):
+    with pytest.raises(InvalidParamError, match="not to this stage"):
         SelectColumns(cols=["text"]).set(other.inputCol, "x")
-    with pytest.raises(InvalidParamError, match="takes a dict of params and values"):
+    with pytest.raises(InvalidParamError, match="must be a dict of params and values"):
         SelectColumns(cols=["text"]).transform(table, ["cols"])
 
 
