@@ -1,4 +1,4 @@
-"""The columns of a dataset: how their names are looked up, and which are free."""
+"""The columns of a dataset: looking up names, and checking that new names are free."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Columns:
     owner : str
         The stage or function that errors name.
     session : SparkSession, optional
-        The session whose setting `spark.sql.caseSensitive` says whether names that differ in case are the same. Without
-        one, as for tables, names are exact.
+        The session whose setting `spark.sql.caseSensitive` decides whether names match regardless of case. Without a
+        session, as for tables, names are exact.
     """
 
     names: list[str]
@@ -59,7 +59,7 @@ class Columns:
         return by_key
 
     def _matches(self, name: str) -> list[str]:
-        """Return the columns called `name`; asks for the setting, on Spark Connect a call, only where it matters."""
+        """Return the columns called `name`. The setting, a call to the server on Connect, is read only if it matters."""
         alike = self._by_key.get(name.lower(), [])
         if all(other == name for other in alike) or self._ignores_case:
             return alike
@@ -79,9 +79,9 @@ class Columns:
         Raises
         ------
         ColumnNotFoundError
-            There is none.
+            There is no such column.
         SchemaMismatchError
-            There are several.
+            Several columns have the name.
         """
         matches = self._matches(name)
         if not matches:
@@ -95,35 +95,35 @@ class Columns:
         return matches[0]
 
     def resolve_all(self, names: Iterable[str]) -> list[str]:
-        """Return the columns called `names`, as `resolve` does each."""
+        """Return the columns called `names`, each as `resolve` does."""
         return [self.resolve(name) for name in names]
 
     def check_unique(self) -> None:
-        """Fail where two columns have one name, for a stage that reads or names them all."""
+        """Raise if two columns have the same name, for a stage that reads or names all columns."""
         self.resolve_all(self.names)
 
     def check_new(self, names: Iterable[str]) -> None:
-        """Fail where one of the columns to add is there already.
+        """Raise if a column to add already exists.
 
         Raises
         ------
         SchemaMismatchError
-            Naming the first that is.
+            A column exists; the message names the first.
         """
         for name in names:
             if self._matches(name):
                 raise self.taken(name)
 
     def taken(self, name: str, cause: str = "") -> SchemaMismatchError:
-        """Return the error of a column to add that is there already; `cause` ends the message."""
+        """Return the error for a column to add that already exists; `cause` ends the message."""
         return SchemaMismatchError(f"{self.owner}: column `{name}` already exists{cause}")
 
     def bind(
         self, names: Iterable[str], lineage: Mapping[str, Expr], vectors: Collection[str] = ()
     ) -> tuple[tuple[str, Expr], ...]:
-        """Bind a stage's input columns: to what the lineage knows of them, else to the plain column.
+        """Bind a stage's input columns: to their expressions in the lineage, else to the plain columns.
 
-        `vectors` are the inputs whose Spark ML vectors stay as they are.
+        `vectors` are the inputs whose Spark ML vectors are passed unchanged.
         """
         bound = [(name, self.resolve(name)) for name in names]
         return tuple((name, lineage.get(column, Source(column, name in vectors))) for name, column in bound)
@@ -134,7 +134,7 @@ class Columns:
                 f"{self.owner}: column `{name}`: {len(matches)} columns have this name; rename all but one, or drop them"
             )
         return SchemaMismatchError(
-            f"{self.owner}: column `{name}`: may be any of {_listed(matches)}; rename all but one, or set "
+            f"{self.owner}: column `{name}`: matches {_listed(matches)}; rename all but one, or set "
             "spark.sql.caseSensitive to true"
         )
 

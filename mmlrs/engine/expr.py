@@ -1,4 +1,4 @@
-"""What a column is computed from: native stages over source columns, and the program that computes it."""
+"""Expressions of columns, native stages over source columns, and the programs that compute them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 class Source:
     """A plain column of the dataset.
 
-    `vector` says that it holds Spark ML vectors that stay as they are, sparse ones and doubles, rather than become lists
+    With `vector`, its Spark ML vectors are passed unchanged, sparse or dense, in double precision. Otherwise they become lists
     of floats.
     """
 
@@ -40,23 +40,23 @@ class Source:
 
 @dataclass(frozen=True)
 class Node:
-    """One native stage with its inputs bound."""
+    """A native stage with bound inputs."""
 
     stage: str
     uid: str
     params: str
     inputs: tuple[tuple[str, Expr], ...]
-    #: The models and files that it needs, held for as long as somebody has the node.
+    #: The models and files that the stage needs; the node keeps them in memory.
     blobs: tuple[Blob, ...] = dataclasses.field(default=(), compare=False)
 
     def __hash__(self) -> int:
-        """Leave the inputs out: they can be thousands, and the hash is asked for once per output column."""
+        """Leave out the inputs: there can be thousands, and each output column needs the hash."""
         return hash((self.stage, self.uid, self.params))
 
 
 @dataclass(frozen=True)
 class Value:
-    """A column that a node makes, with its Arrow field; without a name, its `errors` or its `mask`."""
+    """A column that a node computes, with its Arrow field; without a name, the node's `errors` or `mask`."""
 
     node: Node
     column: str | None
@@ -69,18 +69,18 @@ Expr = Source | Value
 
 @dataclass(frozen=True)
 class Compiled:
-    """A program as the native core reads it, with the columns it reads and the blobs it needs."""
+    """A program for the native core, with the columns that it reads and the blobs that it needs."""
 
     text: str
     sources: tuple[Source, ...]
-    #: The names of the source columns, and the same as SQL spells them.
+    #: The names of the source columns, plain and quoted for SQL.
     columns: tuple[str, ...]
     quoted: tuple[str, ...]
     blobs: tuple[str, ...]
 
 
 def compile_program(outputs: Iterable[Expr]) -> Compiled:
-    """Lay out the nodes behind `outputs`, each once, in an order in which every node follows its inputs."""
+    """Compile the nodes behind `outputs`, each once and after its inputs."""
     sources: dict[Source, int] = {}
     nodes: dict[Node, int] = {}
     laid_out: list[dict[str, object]] = []
@@ -120,10 +120,10 @@ def sources_of(expr: Expr) -> set[str]:
 
 
 def plain(name: str) -> str:
-    """Return a name that every stage of Spark ML reads as one column: without dots, spaces and quotes."""
+    """Return a name without dots, spaces and quotes, which all stages of Spark ML accept."""
     return re.sub(r"\W", "_", name)
 
 
 def quoted(name: str) -> str:
-    """Return a column's name as SQL spells it."""
+    """Return a column name quoted for SQL."""
     return "`" + name.replace("`", "``") + "`"

@@ -1,4 +1,4 @@
-"""Arrow fields of columns and what they are on Spark: vectors, types, metadata."""
+"""Arrow fields of columns and their Spark counterparts: vectors, types, metadata."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
     "spark_type",
 ]
 
-#: Spark ML vectors in Arrow.
+#: The Arrow type of Spark ML vectors.
 VECTOR = pa.struct(
     [
         pa.field("type", pa.int8(), nullable=False),
@@ -38,17 +38,17 @@ VECTOR_MEMBERS = tuple(field.name for field in VECTOR)
 
 
 def is_vector_struct(kind: pa.DataType) -> bool:
-    """Return whether this is the struct of Spark ML vectors."""
+    """Return whether a type is the struct of Spark ML vectors."""
     return pa.types.is_struct(kind) and tuple(field.name for field in kind) == VECTOR_MEMBERS
 
 
 def is_vector(field: pa.Field) -> bool:
-    """Return whether this is the field of a Spark ML vector, as a struct or as a list of numbers."""
+    """Return whether a field holds Spark ML vectors, as structs or as lists of numbers."""
     return (field.metadata or {}).get(b"mmlrs.kind") == b"vector"
 
 
 def attributes(field: pa.Field) -> dict[str, Any]:
-    """Return the metadata of an Arrow field that a Spark column has too: attributes of Spark ML, levels of its type."""
+    """Return the metadata of an Arrow field that its Spark column gets: Spark ML attributes and category levels."""
     metadata = field.metadata or {}
     known: dict[str, Any] = {"ml_attr": json.loads(metadata[b"ml_attr"])} if b"ml_attr" in metadata else {}
     return known | {
@@ -58,16 +58,16 @@ def attributes(field: pa.Field) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ColumnType:
-    """How a column that a kernel computes comes to Spark.
+    """How Spark receives a column that a kernel computes.
 
     Parameters
     ----------
     arrow : pyarrow.DataType
-        What the function returns.
+        The type that the UDF returns.
     spark : DataType
-        The same as a type of Spark.
+        The Spark type of that.
     wrapped : bool
-        Whether a list of numbers still has to become a Spark ML vector.
+        Whether the lists of numbers are then converted to Spark ML vectors.
     metadata : dict
         The metadata of the column.
     """
@@ -86,7 +86,7 @@ class ColumnType:
 
 
 def column_type(field: pa.Field) -> ColumnType:
-    """Return how a column with this Arrow field comes to Spark."""
+    """Return how Spark receives a column with an Arrow field."""
     wrapped = is_vector(field) and not is_vector_struct(field.type)
     return ColumnType(_spark_arrow(field.type), spark_type(field.type), wrapped, attributes(field))
 
@@ -105,7 +105,7 @@ def spark_type(kind: pa.DataType) -> DataType:
 
 
 def _spark_arrow(kind: pa.DataType) -> pa.DataType:
-    """Return the Arrow type that Spark reads for an Arrow type."""
+    """Return the Arrow type that Spark accepts for an Arrow type."""
     if is_vector_struct(kind):
         return VECTOR
     if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):

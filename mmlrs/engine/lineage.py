@@ -1,4 +1,4 @@
-"""What is known of a Spark DataFrame beside its plan: its fields, and the native stages behind its columns."""
+"""Facts attached to a Spark DataFrame: its fields, and the native stages that compute its columns."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def lineage_of(df: DataFrame) -> dict[str, Expr]:
 
 
 def _is_cached(df: DataFrame) -> bool:
-    # A property of Connect that makes the server analyze the whole plan: `_forget_when_cached` replaces it there.
+    # On Connect the property makes the server analyze the whole plan, so `_forget_when_cached` replaces it.
     return hasattr(df, "_jdf") and df.is_cached
 
 
 def _forget_when_cached(df: DataFrame) -> None:
-    """Let `persist` and `cache` end the lineage of a Connect DataFrame, which keeps no flag of its own."""
+    """End the lineage of a Connect DataFrame when it is cached; such a DataFrame has no flag that says so."""
     weak = ref(df)
 
     def persist(*args: Any, **kwargs: Any) -> DataFrame:
@@ -45,8 +45,8 @@ def _forget_when_cached(df: DataFrame) -> None:
 def fields_of(df: DataFrame) -> tuple[StructField, ...]:
     """Return the fields of a DataFrame's schema.
 
-    `df.schema` costs a parse of all its fields for each new DataFrame, and on Spark Connect a call to the server; a
-    DataFrame that a native stage returned has its fields from the stage.
+    `df.schema` parses all fields for each new DataFrame, and calls the server on Spark Connect. A native stage attaches the
+    fields to the DataFrame that it returns.
     """
     fields: tuple[StructField, ...] | None = vars(df).get(_FIELDS)
     if fields is None:
@@ -57,7 +57,7 @@ def fields_of(df: DataFrame) -> tuple[StructField, ...]:
 def with_lineage(
     df: DataFrame, lineage: dict[str, Expr], fields: Iterable[StructField] | None = None
 ) -> DataFrame:
-    """Attach a lineage to a DataFrame, and its fields if they are known."""
+    """Attach a lineage to a DataFrame, and optionally the fields of its schema."""
     vars(df)[_LINEAGE] = lineage
     if lineage and not hasattr(df, "_jdf"):
         _forget_when_cached(df)

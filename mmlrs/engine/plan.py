@@ -1,4 +1,4 @@
-"""What a native stage does to a dataset, planned once: for Spark, for tables and for column functions."""
+"""The plan of a native stage for a dataset, for Spark, tables and column functions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Inputs", "StagePlan", "plan_stage"]
 
-#: The columns that a stage reads, by the names that it has for them.
+#: The columns that a stage reads, with the stage's names for them.
 Inputs = tuple[tuple[str, Expr], ...]
 
 
 def plan_stage(
     stage: Stage, native: _native.Stage, inputs: Inputs, types: pa.Schema, *, portable: bool
 ) -> StagePlan:
-    """Plan a stage over bound input columns of these types: params, types and the model are checked, and nothing runs.
+    """Plan a stage for bound input columns: check params, types and the model without processing rows.
 
     With `portable`, the plan has values that other processes can compute. The stage keeps its last plan.
     """
@@ -49,7 +49,7 @@ def plan_stage(
 
 
 def _fields_of(stage: str, plan: _native.Plan) -> list[pa.Field]:
-    """Return the columns that a stage adds, that of the errors last; fails where two of them have one name."""
+    """Return the columns that a stage adds, the error column last; raise if two have the same name."""
     fields = list(plan.schema)
     if plan.error_col is not None:
         fields.append(pa.field(plan.error_col, pa.string()))
@@ -63,22 +63,22 @@ def _fields_of(stage: str, plan: _native.Plan) -> list[pa.Field]:
 
 @dataclass(frozen=True)
 class StagePlan:
-    """A stage over the columns of a dataset.
+    """A planned stage.
 
     Parameters
     ----------
     stage : str
-        Its class.
+        The name of its class.
     native : mmlrs._native.Plan
-        Its params with those that follow from the input columns, and what it adds.
+        The native plan: params, including those derived from the input columns, and output schema.
     fields : list of pyarrow.Field
-        The columns that it adds, that of the errors last.
+        The columns that the stage adds, the error column last.
     values : dict of Value
-        The same by name, as other processes can compute them; empty where the plan is for this process alone.
+        Their values by name, which other processes can compute. Empty if the plan is not portable.
     mask : Value or None
-        Which rows stay.
+        The rows to keep. None if the plan is not portable.
     skips : bool
-        Whether rows that cannot be processed are dropped.
+        Whether rows with errors are dropped.
     """
 
     stage: str

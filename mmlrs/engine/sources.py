@@ -51,7 +51,7 @@ class Sources:
         return self.session.conf.get("spark.sql.session.timeZone")
 
     def inputs(self, native: _native.Stage, lineage: dict[str, Expr]) -> Inputs:
-        """Bind a stage's input columns: to what the lineage knows of them, else to the plain column."""
+        """Bind a stage's input columns: to their expressions in the lineage, else to the plain columns."""
         vectors = {n for n in native.vector_inputs() if self._is_vector(self.columns.get(n))}
         return self.columns.bind(native.inputs(), lineage, vectors)
 
@@ -59,11 +59,10 @@ class Sources:
         return name in self._fields and isinstance(self._fields[name].dataType, VectorUDT)
 
     def schema(self, inputs: Inputs) -> pa.Schema:
-        """Return the types of a stage's input columns under the names that it has for them.
+        """Return the fields of a stage's input columns, under the stage's names for them.
 
-        The fields of plain columns are those that the worker sees, with their Spark ML attributes. Those of other stages'
-        columns are known since those stages were planned, so that planning a stage costs the same at the end of a chain
-        as at its beginning.
+        The fields of plain columns are those that the worker receives, with their Spark ML attributes. Columns of other
+        stages keep the fields of those stages' plans, so planning costs the same at any position in a chain.
         """
         fields = []
         for name, expr in inputs:
@@ -85,13 +84,13 @@ class Sources:
         refuse_old_vectors(self.stage, field)
         try:
             return pa.field(name, to_arrow_type(kind, timezone=self._zone), metadata=metadata)
-        except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
+        except Exception as error:  # noqa: BLE001 - pyspark has one class per kind of failure
             raise SchemaMismatchError(
                 f"{self.stage}: column `{name}`: has type {kind.simpleString()}: {error}"
             ) from None
 
     def read(self, compiled: Compiled) -> list[Column]:
-        """Return the columns that a kernel reads; a Spark ML vector that stays one travels as its members, which is cheaper."""
+        """Return the columns that a kernel reads; Spark ML vectors are sent as their members, which is cheaper."""
         columns: list[Column] = []
         for source, name in zip(compiled.sources, compiled.quoted, strict=True):
             plain = F.col(name)
@@ -108,8 +107,8 @@ class Sources:
 def _members(vector: Column) -> list[Column]:
     """Return the members of the struct of a Spark ML vector, the lists never null.
 
-    Before every row Spark asks how large the batch is, and for a list column that takes as long as the run of nulls at
-    its end: with the absent indices of dense vectors as nulls it would be quadratic in the rows of a batch.
+    Before each row Spark computes the size of the batch, which for a list column takes time proportional to the number of
+    nulls at its end. Dense vectors have no indices: with nulls for them, a batch would take quadratic time.
     """
     empty = {"indices": "array<int>", "values": "array<double>"}
     members = {name: vector[name] for name in VECTOR_MEMBERS}
@@ -120,7 +119,7 @@ def _members(vector: Column) -> list[Column]:
 
 
 def refuse_old_vectors(stage: str, field: StructField) -> None:
-    """Fail on a column of vectors of `pyspark.mllib`, whose type calls itself a vector too."""
+    """Raise if a column holds vectors of `pyspark.mllib`, whose type has the same name."""
     if type(field.dataType).__module__ == "pyspark.mllib.linalg":
         raise SchemaMismatchError(
             f"{stage}: column `{field.name}`: holds vectors of the old pyspark.mllib; convert them first: "

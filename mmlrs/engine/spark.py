@@ -1,8 +1,8 @@
 """Stages on Spark DataFrames: one Python pass for a run of native stages.
 
 Every DataFrame that a native stage returns carries a lineage: for each native column, the stages and the plain source
-columns that compute it. The next native stage builds on that instead of reading the column. So each native column is
-one scalar Arrow UDF over source columns; Spark drops those that nobody reads and evaluates the others in one node.
+columns that compute it. The next native stage extends that record instead of reading the column. So each native column is one
+scalar Arrow UDF over source columns. Spark drops unused UDFs and evaluates the others in one node.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyspark.ml.functions import array_to_vector
-from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.types import StructField, StructType, UserDefinedType
@@ -88,7 +87,7 @@ def _skip(df: DataFrame, sources: Sources, plan: StagePlan, kinds: list[ColumnTy
     """Add the columns and drop the rows that could not be processed; every row is processed once.
 
     A filter on a UDF's result would make Spark evaluate the UDF before and after the filter. So one non-deterministic
-    UDF, which Spark never duplicates, makes all columns and the mask; the lineage ends here.
+    UDF, which Spark never duplicates, computes all columns and the mask. The lineage ends here.
     """
     compiled = compile_program([*plan.values.values(), *([plan.mask] if plan.mask else [])])
     members = [pa.field(f"c{i}", field.type) for i, field in enumerate(plan.fields)]
@@ -106,11 +105,11 @@ def _skip(df: DataFrame, sources: Sources, plan: StagePlan, kinds: list[ColumnTy
 def _row_based(
     df: DataFrame, plan: StagePlan, kinds: list[ColumnType], plain: list[StructField]
 ) -> DataFrame:
-    """Return the DataFrame such that Spark does not run the functions column-wise, where it cannot.
+    """Return the DataFrame, with a filter that stops Spark from running the UDFs column-wise where that fails.
 
-    Over a columnar source (parquet, a cached table) Spark collects what functions return in column batches, which know no
-    user-defined types and so no vectors. A filter is row-based; this one keeps every row, which the optimizer cannot see.
-    `plain` are the columns outside the lineage: those in it are computed above the functions, so Spark does not collect them.
+    Over a columnar source (parquet, a cached table) Spark collects the results of UDFs in column batches, which do not support
+    user-defined types such as vectors. A filter makes Spark work row by row. This filter keeps every row, which the optimizer
+    cannot infer. `plain` are the columns outside the lineage; Spark does not collect the others.
     """
     vectors = any(isinstance(kind.spark, UserDefinedType) for kind in kinds)
     if not vectors and not any(isinstance(field.dataType, UserDefinedType) for field in plain):
@@ -121,7 +120,7 @@ def _row_based(
 
 
 def marked(df: DataFrame, names: list[str], metadata: dict[str, dict[str, Any]]) -> DataFrame:
-    """Select columns, some of them with more metadata."""
+    """Select columns, and add metadata to some of them."""
     known = {field.name: field.metadata for field in df.schema}
     columns = [
         F.col(quoted(n)).alias(n, metadata={**known[n], **metadata[n]}) if n in metadata else F.col(quoted(n))
@@ -131,7 +130,7 @@ def marked(df: DataFrame, names: list[str], metadata: dict[str, dict[str, Any]])
 
 
 def mapped(df: DataFrame, work: Callable[[Iterator[pa.RecordBatch]], Any], schema: StructType) -> DataFrame:
-    """Return `df.mapInArrow(work, schema)` for columns of any names, which pyspark looks up without quotes."""
+    """Return `df.mapInArrow(work, schema)` for any column names; pyspark itself does not quote them."""
     names = df.columns
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -141,9 +140,9 @@ def mapped(df: DataFrame, work: Callable[[Iterator[pa.RecordBatch]], Any], schem
 
 
 def kernel_of(compiled: Compiled, session: Any, *, split: bool = False) -> Kernel:
-    """Return the kernel of a program, with small models inside and large ones sent to the nodes.
+    """Return the kernel of a program; small models are part of it, large ones are sent to the nodes.
 
-    `split` says that vectors come as `Sources.read` gives them.
+    With `split`, vectors arrive as `Sources.read` selects them.
     """
     blobs = tuple((sha256, artifacts.payload(sha256, session)) for sha256 in compiled.blobs)
     vector = "split" if split else "vector"
@@ -156,7 +155,7 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def first_output(kernel: Kernel, kind: ColumnType, name: str) -> Any:
-    """Return a scalar Arrow UDF that computes a kernel's only output; plans show it by `name`."""
+    """Return a scalar Arrow UDF that computes a kernel's only output; `name` appears in Spark's plans."""
     target = kind.arrow
 
     def run(*columns: pa.Array) -> pa.Array:
@@ -189,7 +188,7 @@ def sql_function(kernel: Kernel, output: pa.Field, order: list[int]) -> Any:
         array = kernel.run([columns[i] for i in order]).column(0)
         return vector_struct(array) if wrapped else _cast(array, target)
 
-    return arrow_udf(run, returnType=VectorUDT() if wrapped else kind.spark)  # type: ignore[call-overload]
+    return arrow_udf(run, returnType=kind.column)  # type: ignore[call-overload]
 
 
 def _column(sources: Sources, value: Value, kind: ColumnType) -> Column:
@@ -200,17 +199,17 @@ def _column(sources: Sources, value: Value, kind: ColumnType) -> Column:
 
 
 def finished(column: Column, kind: ColumnType) -> Column:
-    """Return what a kernel computes as the user gets it: arrays of floats that are vectors as Spark ML vectors."""
+    """Return a computed column as the user gets it; arrays of floats that represent vectors become Spark ML vectors."""
     if not kind.wrapped:
         return column
     return F.when(column.isNotNull(), array_to_vector(column))  # which fails on a null
 
 
 def fit(stage: NativeAggregate, df: DataFrame) -> str:
-    """Run a native estimator or summary in one job; returns what its state ends as, as JSON.
+    """Run a native estimator or summary in one job; return the result of the merged states, as JSON.
 
-    Every partition becomes one state in the executors. The driver merges the states; those that grow with the rows are
-    merged by one more task.
+    Executors compute one state per partition. The driver merges the states; one more task merges states that grow with the
+    number of rows.
     """
     native = stage._core()
     sources = Sources(df, stage._stage)
@@ -248,7 +247,7 @@ _COLUMNAR = ("FileScan parquet", "FileScan orc", "InMemoryTableScan")
 
 
 def _warn_about_images(df: DataFrame, outputs: list[pa.Field]) -> None:
-    """Warn once when image columns are made over a columnar source with settings that would exhaust the driver."""
+    """Warn once if image columns over a columnar source would exhaust the driver with the current settings."""
     image = any(
         pa.types.is_struct(f.type) and {"data", "nChannels"} <= {x.name for x in f.type} for f in outputs
     )

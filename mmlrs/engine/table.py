@@ -1,4 +1,4 @@
-"""Stages on Arrow tables and on what converts to them; no JVM, no pyspark."""
+"""Stages on Arrow tables and objects that convert to tables, without a JVM or pyspark."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 __all__ = ["from_table", "to_table", "transform"]
 
-#: Most rows of a batch, in a transform and in a fit.
+#: Maximum number of rows of a batch, in a transform and in a fit.
 BATCH_ROWS = 4096
 FIT_ROWS = 65_536
-#: Chunks of fewer rows are put together to a batch.
+#: Chunks with fewer rows are combined into a batch.
 _FEW_ROWS = 256
-#: Rows of the first batch, which shows how many bytes a row makes; of pictures, which decoding makes large.
+#: Number of rows of the first batch, which shows how many bytes a row yields; and of the first batch of images.
 _FIRST_ROWS = 256
 _FIRST_PICTURES = 16
-#: Bytes that a batch is meant to have at most, in the columns that are read and in those that are made. One row may have more.
+#: Bytes that a batch should not exceed, in the input columns and in the output columns. A single row may exceed it.
 BATCH_BYTES = 64 << 20
 
 
 def to_table(dataset: Any) -> pa.Table:
-    """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied, encoded columns become their values."""
+    """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied, dictionary columns become their values."""
     return decoded(_as_arrow(dataset))
 
 
 def _as_arrow(dataset: Any, *, index: bool = False) -> pa.Table:
-    """Convert a tabular object to a `pyarrow.Table` as it is; `index` keeps the index of pandas."""
+    """Convert a tabular object to a `pyarrow.Table` without decoding; `index` keeps the index of pandas."""
     if isinstance(dataset, pa.Table):
         return dataset
     if isinstance(dataset, pa.RecordBatch):
@@ -68,7 +68,7 @@ _IMAGE = pa.struct(
 
 
 def _with_images(table: pa.Table) -> pa.Table:
-    """Give image structs their types back: in pandas they are dicts, whose numbers have no width."""
+    """Restore the types of image structs: in pandas they are dicts, whose numbers have no width."""
     names = {field.name for field in _IMAGE}
     for i, field in enumerate(table.schema):
         if pa.types.is_struct(field.type) and {member.name for member in field.type} == names:
@@ -77,7 +77,7 @@ def _with_images(table: pa.Table) -> pa.Table:
 
 
 def from_table(table: pa.Table, like: Any) -> Any:
-    """Convert a table back to the kind of object the user came with."""
+    """Convert a table back to the kind of object that the user passed."""
     if isinstance(like, pa.RecordBatch):
         return _one_batch(table)
     if is_pandas(like):
@@ -91,8 +91,8 @@ def _one_batch(table: pa.Table) -> pa.RecordBatch:
     batches = table.combine_chunks().to_batches()
     if len(batches) > 1:
         raise LimitExceededError(
-            f"the result has {table.nbytes} bytes, more than the columns of one RecordBatch hold: give a pyarrow.Table, which has "
-            "as many batches as it needs"
+            f"the result has {table.nbytes} bytes, more than one RecordBatch can hold: pass a pyarrow.Table, which can have "
+            "several batches"
         )
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
 
@@ -131,9 +131,9 @@ def _paced(
     columns: list[int],
     rows: int,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the results of `run` on batches of as many rows as keep to `BATCH_BYTES`, as those before them show.
+    """Yield the results of `run` on batches; the size of earlier results decides the rows of the next batch.
 
-    `run` returns its result and the bytes of what it made; `columns` are those that it reads.
+    `run` returns a result and the size of its new columns in bytes; `columns` are the columns that it reads.
     """
     first, columns = 0, _counted(table.schema, columns)
     for chunk in batches_of(table, table.num_rows):
@@ -154,37 +154,37 @@ def _paced(
 
 
 def _of_one_row(message: str, row: int) -> str:
-    """Return the message about a batch as one about a row of a table, where there are no batches to make smaller."""
-    return f"{message.partition('; make batches smaller')[0]}; the batch is row {row} alone"
+    """Return the message about a batch as a message about one row of a table, where batches cannot be made smaller."""
+    return f"{message.partition('; make batches smaller')[0]}; the batch is only row {row}"
 
 
 def _within_bytes(batch: pa.RecordBatch, columns: Iterable[int]) -> pa.RecordBatch:
-    """Return the first rows of a batch that have `BATCH_BYTES` at most together in some columns, or one."""
+    """Return the first rows of a batch, at least one, whose bytes in `columns` do not exceed `BATCH_BYTES`."""
     while batch.num_rows > 1 and sum(batch.column(i).nbytes for i in columns) > BATCH_BYTES:
         batch = batch.slice(0, (batch.num_rows + 1) // 2)
     return batch
 
 
 def _counted(schema: pa.Schema, columns: Iterable[int]) -> list[int]:
-    """Return those of some columns whose slices have bytes of their own: what views and dictionaries refer to is whole in each."""
+    """Return the columns whose slices have their own bytes; slices of views and dictionaries share theirs."""
     kinds = [str(kind) for kind in schema.types]
     return [i for i in columns if "view" not in kinds[i] and "dictionary" not in kinds[i]]
 
 
 def _holds_pictures(kind: pa.DataType) -> bool:
-    """May this be a column of pictures, encoded ones or image structs?"""
+    """Return whether a column of this type may hold images, encoded or as structs."""
     if pa.types.is_struct(kind):
         return any(_holds_pictures(member.type) for member in kind)
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or kind == pa.binary_view()
 
 
 def interruptible() -> bool:
-    """Can the work of this thread be interrupted? Signals come to the main thread alone."""
+    """Return whether work of this thread can be interrupted; only the main thread receives signals."""
     return threading.current_thread() is threading.main_thread()
 
 
 def fit(stage: NativeAggregate, table: pa.Table) -> str:
-    """Run a native estimator or summary over a table; returns what its state ends as, as JSON."""
+    """Run a native estimator or summary on a table; return the result of its state, as JSON."""
     native = stage._core()
     inputs = native.inputs()
     columns = Columns.of(table, stage._stage).resolve_all(inputs)
@@ -200,9 +200,9 @@ def fit(stage: NativeAggregate, table: pa.Table) -> str:
             fit.update(read, 0, first=first + done, interruptible=watched)
             done += batch.num_rows
         first += chunk.num_rows
-    made = fit.finish()
+    result = fit.finish()
     warn_once(fit.notes())
-    return made
+    return result
 
 
 def _as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -210,7 +210,7 @@ def _as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def batches_of(table: pa.Table, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-    """Yield the table in batches of at most `rows` rows. Chunks of few rows are put together; others are not copied."""
+    """Yield the table in batches of at most `rows` rows. Small chunks are combined; others are not copied."""
     few: list[pa.RecordBatch] = []
     count = size = 0
     for batch in table.to_batches(max_chunksize=max(rows, 1)):
@@ -226,7 +226,7 @@ def batches_of(table: pa.Table, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBat
 
 
 def _together(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
-    """Return batches as one, where their types can be put together."""
+    """Return batches as one batch if their types can be concatenated."""
     if len(batches) < 2:
         return batches
     try:
@@ -234,14 +234,14 @@ def _together(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
     except (
         pa.ArrowInvalid,
         pa.ArrowNotImplementedError,
-    ):  # dictionaries with more levels together than their index can number
+    ):  # dictionaries with more levels in total than their index type can number
         return batches
 
 
 def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table], *, moves: bool = False) -> Any:
-    """Run `work` on a tabular object and return the same kind of object, columns that nobody changed as they were.
+    """Run `work` on a tabular object and return the same kind of object, with unchanged columns as they were.
 
-    `moves` says that the work may take rows.
+    `moves` says that the result may have other rows.
     """
     before = _as_arrow(dataset, index=moves)
     plain = decoded(before)

@@ -52,7 +52,7 @@ def test_two_names_that_differ_in_case_are_two_columns_where_the_session_says_so
 )
 def test_a_name_that_may_be_any_of_two_columns_is_one_clear_error(both, work):
     with pytest.raises(
-        SchemaMismatchError, match=r"column `[aA]`: may be any of `a`, `A`; .*spark.sql.caseSensitive"
+        SchemaMismatchError, match=r"column `[aA]`: matches `a`, `A`; .*spark.sql.caseSensitive"
     ):
         work(both)
 

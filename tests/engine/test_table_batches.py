@@ -51,7 +51,7 @@ def test_batches_follow_the_bytes_that_are_made():
 def test_a_batch_that_is_too_large_for_a_column_is_made_smaller_down_to_one_row():
     assert max(paced(100, 1 << 20, most=30 << 20)) <= 30
     with pytest.raises(
-        LimitExceededError, match=r"^the texts of one batch exceed 2\^31 bytes; the batch is row 0 alone$"
+        LimitExceededError, match=r"^the texts of one batch exceed 2\^31 bytes; the batch is only row 0$"
     ):
         paced(2, 2, most=1)
 
@@ -136,7 +136,7 @@ def test_a_record_batch_that_cannot_hold_the_result_is_not_cut():
         def combine_chunks(self):
             return table
 
-    with pytest.raises(LimitExceededError, match="more than the columns of one RecordBatch hold"):
+    with pytest.raises(LimitExceededError, match="more than one RecordBatch can hold"):
         tables._one_batch(Halves())
 
 
