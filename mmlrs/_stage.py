@@ -128,8 +128,6 @@ class Stage(Shown, _Base):
 
     def _with(self, params: Any) -> Self:
         """Return the stage with params for one call; each must belong to this stage or to a stage in its params."""
-        if not params:
-            return self
         if isinstance(params, Mapping) and not isinstance(
             self, BaseModel
         ):  # cross-validation passes a model the params of its estimator

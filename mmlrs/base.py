@@ -59,7 +59,7 @@ class Transformer(Stage, BaseTransformer):
         MmlrsError
             A param, a column or a row cannot be used; the message names it.
         """
-        return self._with(params)._transform(dataset)
+        return (self._with(params) if params else self)._transform(dataset)
 
     def _transform(self, dataset: Any) -> Any:
         if is_spark(dataset):
@@ -162,7 +162,7 @@ class Estimator(Stage, BaseEstimator):  # type: ignore[type-arg, unused-ignore]
         """
         if isinstance(params, list | tuple):
             return [self.fit(dataset, one) for one in params]
-        return self._with(params)._fit(dataset)
+        return (self._with(params) if params else self)._fit(dataset)
 
     def _fit(self, dataset: Any) -> Any:
         self._check_params()
@@ -188,9 +188,9 @@ class NativeAggregate(Stage):
         """Return the result of the merged states of all rows."""
         if isinstance(dataset, pa.Table):
             return json.loads(tables.fit(self, dataset))
-        from mmlrs.engine import spark
+        from mmlrs.engine.spark_fit import fit
 
-        return json.loads(spark.fit(self, dataset))
+        return json.loads(fit(self, dataset))
 
 
 class NativeEstimator(NativeAggregate, Estimator):

@@ -327,7 +327,7 @@ class _Request:
         """Return the entries of archives as rows like those of plain files."""
         from pyspark.sql.types import LongType, StringType, StructField, StructType
 
-        from mmlrs.engine.spark import mapped
+        from mmlrs.engine.projection import mapped
 
         partitions = [field for field in archives.schema if field.name not in _FILE_COLUMNS]
         archives = archives.select("path", "content", *(quoted(f.name) for f in partitions))

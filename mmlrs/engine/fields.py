@@ -68,6 +68,8 @@ class ColumnType:
         The Spark type of that.
     wrapped : bool
         Whether the lists of numbers are then converted to Spark ML vectors.
+    column : DataType
+        The Spark type of the column that users get.
     metadata : dict
         The metadata of the column.
     """
@@ -75,20 +77,16 @@ class ColumnType:
     arrow: pa.DataType
     spark: DataType
     wrapped: bool
+    column: DataType
     metadata: dict[str, Any]
-
-    @property
-    def column(self) -> DataType:
-        """The Spark type of the column that users get."""
-        from pyspark.ml.linalg import VectorUDT
-
-        return VectorUDT() if self.wrapped else self.spark
 
 
 def column_type(field: pa.Field) -> ColumnType:
     """Return how Spark receives a column with an Arrow field."""
     wrapped = is_vector(field) and not is_vector_struct(field.type)
-    return ColumnType(_spark_arrow(field.type), spark_type(field.type), wrapped, attributes(field))
+    spark = spark_type(field.type)
+    column = spark_type(VECTOR) if wrapped else spark
+    return ColumnType(_spark_arrow(field.type), spark, wrapped, column, attributes(field))
 
 
 def spark_type(kind: pa.DataType) -> DataType:

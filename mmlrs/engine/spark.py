@@ -9,45 +9,102 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import json
+from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import pyarrow as pa
-from pyspark.ml.functions import array_to_vector
+from pyspark.ml.functions import array_to_vector, vector_to_array
+from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
-from pyspark.sql.types import StructField, StructType, UserDefinedType
+from pyspark.sql.pandas.types import to_arrow_type
+from pyspark.sql.types import StructField, UserDefinedType
 
+from mmlrs import _native
 from mmlrs._warnings import warn_once
 from mmlrs.engine import artifacts
-from mmlrs.engine.expr import Compiled, Expr, Value, compile_program, first_source, quoted
-from mmlrs.engine.fields import ColumnType, column_type
-from mmlrs.engine.lineage import fields_of, lineage_of, with_lineage
-from mmlrs.engine.plan import StagePlan, plan_stage
-from mmlrs.engine.sources import Sources
-from mmlrs.engine.worker import Kernel, MergedFit, PartitionFit, vector_struct
+from mmlrs.engine.categories import LEVELS
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted
+from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS, ColumnType, column_type
+from mmlrs.engine.plan import Inputs, StagePlan, plan_stage
+from mmlrs.engine.worker import Kernel, vector_struct
+from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from mmlrs.base import NativeAggregate, NativeTransformer
+    from mmlrs.base import NativeTransformer
 
 __all__ = [
+    "Sources",
     "check",
+    "fields_of",
     "finished",
     "first_output",
     "kernel_of",
     "lineage_of",
-    "mapped",
-    "marked",
     "quoted",
+    "refuse_old_vectors",
     "sql_function",
     "transform",
     "with_lineage",
 ]
 
 _PACKED = "__mmlrs_row__"
+_LINEAGE = "_mmlrs_lineage"
+_FIELDS = "_mmlrs_fields"
+
+
+def lineage_of(df: DataFrame) -> dict[str, Expr]:
+    """Return the expressions of the native columns of a DataFrame; none if the DataFrame is cached."""
+    lineage: dict[str, Expr] = vars(df).get(_LINEAGE, {})
+    return {} if lineage and _is_cached(df) else lineage
+
+
+def _is_cached(df: DataFrame) -> bool:
+    # On Connect the property makes the server analyze the whole plan, so `_forget_when_cached` replaces it.
+    return hasattr(df, "_jdf") and df.is_cached
+
+
+def _forget_when_cached(df: DataFrame) -> None:
+    """End the lineage of a Connect DataFrame when it is cached; such a DataFrame has no flag that says so."""
+    weak = ref(df)
+
+    def persist(*args: Any, **kwargs: Any) -> DataFrame:
+        frame = weak()
+        assert frame is not None, "its method was called"
+        vars(frame).pop(_LINEAGE, None)
+        return type(frame).persist(frame, *args, **kwargs)
+
+    vars(df)["persist"] = persist
+
+
+def fields_of(df: DataFrame) -> tuple[StructField, ...]:
+    """Return the fields of a DataFrame's schema.
+
+    `df.schema` parses all fields for each new DataFrame, and calls the server on Spark Connect. A native stage attaches the
+    fields to the DataFrame that it returns.
+    """
+    fields: tuple[StructField, ...] | None = vars(df).get(_FIELDS)
+    if fields is None:
+        vars(df)[_FIELDS] = fields = tuple(df.schema.fields)
+    return fields
+
+
+def with_lineage(
+    df: DataFrame, lineage: dict[str, Expr], fields: Iterable[StructField] | None = None
+) -> DataFrame:
+    """Attach a lineage to a DataFrame, and optionally the fields of its schema."""
+    vars(df)[_LINEAGE] = lineage
+    if lineage and not hasattr(df, "_jdf"):
+        _forget_when_cached(df)
+    if fields is not None:
+        vars(df)[_FIELDS] = tuple(fields)
+    return df
 
 
 def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
@@ -119,24 +176,103 @@ def _row_based(
     return df.where(every_row)
 
 
-def marked(df: DataFrame, names: list[str], metadata: dict[str, dict[str, Any]]) -> DataFrame:
-    """Select columns, and add metadata to some of them."""
-    known = {field.name: field.metadata for field in df.schema}
-    columns = [
-        F.col(quoted(n)).alias(n, metadata={**known[n], **metadata[n]}) if n in metadata else F.col(quoted(n))
-        for n in names
+class Sources:
+    """The columns of a DataFrame, for one stage.
+
+    Parameters
+    ----------
+    df : DataFrame
+        The dataset.
+    stage : str
+        The stage that errors name.
+    """
+
+    def __init__(self, df: DataFrame, stage: str) -> None:
+        fields = fields_of(df)
+        self.stage = stage
+        self.session = df.sparkSession
+        self.columns = Columns([field.name for field in fields], stage, self.session)
+        self._fields = {field.name: field for field in fields}
+
+    @cached_property
+    def _zone(self) -> str | None:
+        return self.session.conf.get("spark.sql.session.timeZone")
+
+    def inputs(self, native: _native.Stage, lineage: dict[str, Expr]) -> Inputs:
+        """Bind a stage's input columns: to their expressions in the lineage, else to the plain columns."""
+        vectors = {n for n in native.vector_inputs() if self._is_vector(self.columns.get(n))}
+        return self.columns.bind(native.inputs(), lineage, vectors)
+
+    def _is_vector(self, name: str | None) -> bool:
+        return name in self._fields and isinstance(self._fields[name].dataType, VectorUDT)
+
+    def schema(self, inputs: Inputs) -> pa.Schema:
+        """Return the fields of a stage's input columns, under the stage's names for them.
+
+        The fields of plain columns are those that the worker receives, with their Spark ML attributes. Columns of other
+        stages keep the fields of those stages' plans, so planning costs the same at any position in a chain.
+        """
+        fields = []
+        for name, expr in inputs:
+            field = self._field(expr) if isinstance(expr, Source) else expr.field
+            fields.append(field.with_name(name))
+        return pa.schema(fields)
+
+    def _field(self, source: Source) -> pa.Field:
+        field = self._fields[source.column]
+        name, kind = field.name, field.dataType
+        metadata = {}
+        if "ml_attr" in field.metadata:
+            metadata[b"ml_attr"] = json.dumps(field.metadata["ml_attr"]).encode()
+        if LEVELS in field.metadata:
+            metadata[LEVELS.encode()] = field.metadata[LEVELS].encode()
+        if isinstance(kind, VectorUDT):
+            arrow = VECTOR if source.vector else pa.list_(pa.float32())
+            return pa.field(name, arrow, metadata={b"mmlrs.kind": b"vector", **metadata})
+        refuse_old_vectors(self.stage, field)
+        try:
+            return pa.field(name, to_arrow_type(kind, timezone=self._zone), metadata=metadata)
+        except Exception as error:  # noqa: BLE001 - pyspark has one class per kind of failure
+            raise SchemaMismatchError(
+                f"{self.stage}: column `{name}`: has type {kind.simpleString()}: {error}"
+            ) from None
+
+    def read(self, compiled: Compiled) -> list[Column]:
+        """Return the columns that a kernel reads; Spark ML vectors are sent as their members, which is cheaper."""
+        columns: list[Column] = []
+        for source, name in zip(compiled.sources, compiled.quoted, strict=True):
+            plain = F.col(name)
+            if source.vector:
+                columns += _members(F.unwrap_udt(plain))
+            elif self._is_vector(source.column):
+                array = vector_to_array(plain, "float32")  # which fails on a null
+                columns.append(F.when(plain.isNotNull(), array))
+            else:
+                columns.append(plain)
+        return columns
+
+
+def _members(vector: Column) -> list[Column]:
+    """Return the members of the struct of a Spark ML vector, the lists never null.
+
+    Before each row Spark computes the size of the batch, which for a list column takes time proportional to the number of
+    nulls at its end. Dense vectors have no indices: with nulls for them, a batch would take quadratic time.
+    """
+    empty = {"indices": "array<int>", "values": "array<double>"}
+    members = {name: vector[name] for name in VECTOR_MEMBERS}
+    return [
+        F.coalesce(member, F.array().cast(empty[name])) if name in empty else member
+        for name, member in members.items()
     ]
-    return df.select(*columns)
 
 
-def mapped(df: DataFrame, work: Callable[[Iterator[pa.RecordBatch]], Any], schema: StructType) -> DataFrame:
-    """Return `df.mapInArrow(work, schema)` for any column names; pyspark itself does not quote them."""
-    names = df.columns
-
-    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from work(batch.rename_columns(names) for batch in batches)
-
-    return df.toDF(*(f"c{i}" for i in range(len(names)))).mapInArrow(run, schema)
+def refuse_old_vectors(stage: str, field: StructField) -> None:
+    """Raise if a column holds vectors of `pyspark.mllib`, whose type has the same name."""
+    if type(field.dataType).__module__ == "pyspark.mllib.linalg":
+        raise SchemaMismatchError(
+            f"{stage}: column `{field.name}`: holds vectors of the old pyspark.mllib; convert them first: "
+            f'pyspark.mllib.util.MLUtils.convertVectorColumnsToML(df, "{field.name}")'
+        )
 
 
 def kernel_of(compiled: Compiled, session: Any, *, split: bool = False) -> Kernel:
@@ -203,40 +339,6 @@ def finished(column: Column, kind: ColumnType) -> Column:
     if not kind.wrapped:
         return column
     return F.when(column.isNotNull(), array_to_vector(column))  # which fails on a null
-
-
-def fit(stage: NativeAggregate, df: DataFrame) -> str:
-    """Run a native estimator or summary in one job; return the result of the merged states, as JSON.
-
-    Executors compute one state per partition. The driver merges the states; one more task merges states that grow with the
-    number of rows.
-    """
-    native = stage._core()
-    sources = Sources(df, stage._stage)
-    inputs = sources.inputs(native, lineage_of(df))
-    schema = sources.schema(inputs)
-    compiled = compile_program([expr for _, expr in inputs])
-    values, blobs = native.portable()
-    compiled = replace(compiled, blobs=(*compiled.blobs, *(blob.sha256 for blob in blobs)))
-    work = PartitionFit(
-        kernel_of(compiled, df.sparkSession, split=True),
-        stage._stage,
-        stage.uid,
-        values,
-        schema.serialize().to_pybytes(),
-    )
-    read = [c.alias(f"c{i}") for i, c in enumerate(sources.read(compiled))]
-    states = df.select(*read).mapInArrow(work, "state binary")
-    merged = native.fit(schema)
-    if merged.grows:
-        merging = MergedFit(stage._stage, stage.uid, values, work.schema)
-        [(result,)] = states.repartition(1).mapInArrow(merging, "result string").collect()
-        return str(result)
-    for (state,) in states.collect():
-        merged.merge(bytes(state))
-    result = merged.finish()
-    warn_once(merged.notes())
-    return result
 
 
 _IMAGE_WARNING = (

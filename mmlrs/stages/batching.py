@@ -37,7 +37,7 @@ class _MiniBatches(PythonTransformer):
     def _transform_spark(self, df: Any) -> Any:
         from pyspark.sql.types import ArrayType, StructField, StructType
 
-        from mmlrs.engine.spark import mapped
+        from mmlrs.engine.projection import mapped
 
         _check_columns(self._stage, df.columns)
         _check_travels(self._stage, df)
@@ -119,7 +119,7 @@ class FlattenBatch(_generated.FlattenBatch):
     def _transform_spark(self, df: Any) -> Any:
         from pyspark.sql.types import ArrayType, StructField, StructType
 
-        from mmlrs.engine.spark import mapped
+        from mmlrs.engine.projection import mapped
 
         kinds = [(f.name, isinstance(f.dataType, ArrayType), f.dataType.simpleString()) for f in df.schema]
         places = self._places(df, kinds)

@@ -54,7 +54,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
         from pyspark.sql import functions as F
 
         from mmlrs.engine.expr import quoted
-        from mmlrs.engine.sources import refuse_old_vectors
+        from mmlrs.engine.spark import refuse_old_vectors
 
         keys, cols = self._named(df)
         schema = {field.name: field for field in df.schema}

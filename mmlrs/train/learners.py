@@ -307,13 +307,14 @@ class _Trained(PythonModel):
 
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
+        from mmlrs.engine.projection import marked
 
         featurizer, model = self._value("featurizer"), self._value("model")
         Columns.of(df, self._stage).check_new(self._outputs().values())
         made = model.transform(featurizer.transform(df))
         lineage = spark.lineage_of(made)
         names = [name for name in made.columns if name != featurizer.getOutputCol()]
-        made = spark.marked(made, names, self._marks(names, df.columns))
+        made = marked(made, names, self._marks(names, df.columns))
         return spark.with_lineage(made, {n: e for n, e in lineage.items() if n in df.columns})
 
     def _outputs(self) -> dict[str, str]:

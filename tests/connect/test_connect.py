@@ -131,7 +131,7 @@ def test_a_pipeline_of_four_native_stages_is_one_python_pass(spark, files, table
 
 
 def test_a_cached_frame_ends_the_lineage(files):
-    from mmlrs.engine.lineage import lineage_of
+    from mmlrs.engine.spark import lineage_of
 
     made = ImageTransformer(inputCol="content", outputCol="small").resize(8, 8).transform(files)
     assert set(lineage_of(made)) == {"small"}

@@ -12,7 +12,7 @@ import pytest
 from plans import NODE, passes, plan_of
 
 import mmlrs
-from mmlrs.engine.lineage import lineage_of
+from mmlrs.engine.spark import lineage_of
 from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage
 from mmlrs.onnx import ONNXModel
 from mmlrs.stages import DropColumns, RenameColumn, SelectColumns

@@ -156,7 +156,7 @@ def test_names_are_found_whatever_their_case(spark):
 
 @pytest.mark.spark
 def test_native_copies_are_one_pass(spark):
-    from mmlrs.engine.lineage import lineage_of
+    from mmlrs.engine.spark import lineage_of
 
     df = spark.createDataFrame(TABLE)
     made = MultiColumnAdapter(baseStage=UnicodeNormalize(), **PAIRS).fit(df).transform(df)

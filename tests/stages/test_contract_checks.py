@@ -180,14 +180,14 @@ class OtherSchemaOfNoRowsOnSpark(SelectColumns):
 
 class AttachesOtherFields(SelectColumns):
     def _transform_spark(self, df: Any) -> Any:
-        from mmlrs.engine.lineage import with_lineage
+        from mmlrs.engine.spark import with_lineage
 
         return with_lineage(super()._transform_spark(df), {}, fields=[])
 
 
 class OtherResultWhenFused(UnicodeNormalize):
     def _transform_spark(self, df: Any) -> Any:
-        from mmlrs.engine.lineage import lineage_of
+        from mmlrs.engine.spark import lineage_of
 
         stage = self.copy()._set(lower=not lineage_of(df))
         return UnicodeNormalize._transform_spark(stage, df)

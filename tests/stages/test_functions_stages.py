@@ -423,7 +423,7 @@ def test_spark_vectors_are_read_and_made_also_from_a_cached_frame(spark):
 
 @pytest.mark.spark
 def test_native_stages_around_a_function_are_still_one_pass(spark):
-    from mmlrs.engine.lineage import lineage_of
+    from mmlrs.engine.spark import lineage_of
     from mmlrs.text import UnicodeNormalize
 
     df = UnicodeNormalize(inputCol="name", outputCol="a", handleInvalid="keep").transform(

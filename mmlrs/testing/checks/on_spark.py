@@ -38,7 +38,7 @@ def spark_schema(cx: Context) -> None:
 @check(needs_spark=True)
 def known_fields(cx: Context) -> None:
     """The fields that stages attach to the result, to save a request for its schema, are those of the schema."""
-    from mmlrs.engine.lineage import fields_of
+    from mmlrs.engine.spark import fields_of
 
     known, schema = fields_of(cx.spark_frame), cx.spark_frame.schema
     assert list(known) == schema.fields, f"{known} are attached, the schema has {schema.simpleString()}"
@@ -51,7 +51,7 @@ def _without_kernel(facts: Facts) -> str | None:
 @check(needs_spark=True, unless=[_without_kernel])
 def fused_equals_unfused(cx: Context) -> None:
     """The result is the same whether the stage is composed with the stages before it or reads plain columns."""
-    from mmlrs.engine.lineage import lineage_of
+    from mmlrs.engine.spark import lineage_of
 
     copied = _after_identity(cx)
     assert lineage_of(copied).keys() >= set(cx.inputs), "the stages before it left no lineage"
