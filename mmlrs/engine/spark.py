@@ -146,7 +146,8 @@ def _skip(df: DataFrame, sources: Sources, plan: StagePlan, kinds: list[ColumnTy
     A filter on a UDF's result would make Spark evaluate the UDF before and after the filter. So one non-deterministic
     UDF, which Spark never duplicates, computes all columns and the mask. The lineage ends here.
     """
-    compiled = compile_program([*plan.values.values(), *([plan.mask] if plan.mask else [])])
+    assert plan.mask is not None, "the plan is portable"
+    compiled = compile_program([*plan.values.values(), plan.mask])
     members = [pa.field(f"c{i}", field.type) for i, field in enumerate(plan.fields)]
     packed_type = column_type(pa.field(_PACKED, pa.struct([*members, pa.field("mask", pa.bool_())])))
     function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), packed_type, plan.stage)
