@@ -179,7 +179,7 @@ def test_a_name_that_leaves_the_folder_is_one_error_and_nothing_is_written(tmp_p
     message = str(caught.value)
     assert message.startswith("write_images: column `name`, row 1 of the batch: the name ")
     assert UNSAFE[name] in message
-    assert message.endswith("give another name")
+    assert message.endswith("use another name")
     assert written(tmp_path) == []
 
 
@@ -188,7 +188,7 @@ def test_an_origin_gives_no_name_that_leaves_the_folder(tmp_path):
     assert write_images(named(*[None] * 4, origins=origins), tmp_path / "out") == 4
     assert written(tmp_path) == ["out/..c.png", "out/a.png", "out/b.png", "out/plain.png"]
     for origin in ("/photos/..", "/photos/CON.png", "a\0.png"):
-        with pytest.raises(InvalidParamError, match=r"write_images: the image's origin .* give names with"):
+        with pytest.raises(InvalidParamError, match=r"write_images: the image's origin .* set `name_col`"):
             write_images(named(None, origins=[origin]), tmp_path / "out")
 
 
@@ -203,7 +203,7 @@ def test_a_data_frame_has_the_same_error(spark, tmp_path):
 
 def test_several_images_of_one_name_are_an_error(spark, tmp_path):
     message = (
-        r"write_images: 3 images have only 2 names, for instance several are `b\.png`; .* with `name_col`"
+        r"write_images: 3 images have only 2 names; several are named `b\.png`, for example\. .* as `name_col`"
     )
     with pytest.raises(InvalidParamError, match=message):
         write_images(named("a", "b", "b"), tmp_path / "table", name_col="name")

@@ -147,8 +147,12 @@ MODULES = (
     "testing.checks.suite",
     "functions",
     "_allowed",
+    "_caches",
+    "_display",
     "_info",
     "readers",
+    "vectors",
+    "writers",
     "errors",
 )
 

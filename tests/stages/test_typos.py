@@ -283,7 +283,10 @@ def test_arguments_of_functions_are_checked_as_params_are(jpeg):
         ),
         (lambda: model_info(3), "model_info: param `model` must be a path, a URI, bytes"),
         (lambda: ImageTransformer().warpAffine("abc", 3, 3), "param `matrix` must be a list of numbers"),
-        (lambda: mmlrs.register(None, "f", UnrollImage()), "register: takes a Spark session first, got None"),
+        (
+            lambda: mmlrs.register(None, "f", UnrollImage()),
+            "register: param `spark` must be a Spark session, got None",
+        ),
     ):
         with pytest.raises(InvalidParamError, match=message):
             work()
