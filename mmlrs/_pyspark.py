@@ -1,4 +1,4 @@
-"""`Param` and `Params`: pyspark's own where it is installed, else the small part of them that stages need."""
+"""`Param` and `Params` of pyspark, or without pyspark the small part of them that stages need."""
 
 from __future__ import annotations
 

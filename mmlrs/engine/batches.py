@@ -26,7 +26,7 @@ __all__ = [
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Is this a list type, of any width?"""
+    """Return whether this is a list type, of any width."""
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 

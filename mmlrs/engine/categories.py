@@ -88,7 +88,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _is_flat(kind: pa.DataType) -> bool:
-    """Does a type hold values without any structure of their own?"""
+    """Return whether values of a type have no structure."""
     structured = (pa.types.is_nested, pa.types.is_dictionary, pa.types.is_run_end_encoded)
     views = (pa.types.is_list_view, pa.types.is_large_list_view)
     return not isinstance(kind, pa.BaseExtensionType) and not any(
@@ -114,7 +114,7 @@ def _values(array: pa.Array, plain: pa.DataType) -> pa.Array:
 
 
 def _is_empty(column: pa.ChunkedArray) -> bool:
-    """Is this a dictionary of no values?"""
+    """Return whether this is a dictionary type whose values are all null."""
     return pa.types.is_dictionary(column.type) and not any(len(chunk.dictionary) for chunk in column.chunks)
 
 

@@ -47,7 +47,7 @@ def _is_missing(cell: Any) -> bool:
 
 
 def has_pictures(cells: Sequence[Any]) -> bool:
-    """Is there a Pillow image or an array of two axes or more among the cells?"""
+    """Return whether a cell is a Pillow image or an array of two or more axes."""
     image = getattr(sys.modules.get("PIL.Image"), "Image", ())
     kinds = set(map(type, cells))  # far cheaper than a look at every cell
     if not any(issubclass(kind, np.ndarray) or issubclass(kind, image) for kind in kinds):

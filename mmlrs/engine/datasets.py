@@ -22,23 +22,23 @@ def _mro(dataset: Any) -> list[str]:
 
 
 def is_spark(dataset: Any) -> bool:
-    """Is this a Spark DataFrame, classic or Connect?"""
+    """Return whether this is a Spark DataFrame, classic or Connect."""
     spark = sys.modules.get("pyspark.sql")  # without it there is no DataFrame
     return spark is not None and isinstance(dataset, spark.DataFrame)
 
 
 def is_pandas(dataset: Any) -> bool:
-    """Is this a pandas DataFrame, or one that derives from it, such as GeoPandas's?"""
+    """Return whether this is a pandas DataFrame or a subclass, such as that of GeoPandas."""
     return any(name.startswith("pandas.") and name.endswith(".DataFrame") for name in _mro(dataset))
 
 
 def is_polars(dataset: Any) -> bool:
-    """Is this a polars DataFrame?"""
+    """Return whether this is a polars DataFrame."""
     return any(name.startswith("polars.") and name.endswith(".DataFrame") for name in _mro(dataset))
 
 
 def is_table(dataset: Any) -> bool:
-    """Is this a pandas DataFrame or a table with the Arrow PyCapsule interface?"""
+    """Return whether this is a pandas DataFrame or a table with the Arrow PyCapsule interface."""
     if is_pandas(dataset):
         return True
     arrow = hasattr(dataset, "__arrow_c_stream__") or hasattr(dataset, "__arrow_c_array__")
@@ -56,7 +56,7 @@ def refused(stage: str, work: str, dataset: Any) -> SchemaMismatchError:
 
 
 def _is_column(dataset: Any) -> bool:
-    """Is this one column, of pandas, polars or pyarrow?"""
+    """Return whether this is a single column of pandas, polars or pyarrow."""
     kinds = {"Series", "Array", "ChunkedArray", "Index"}
     return any(
         name.split(".")[0] in ("pandas", "polars", "pyarrow") and name.rsplit(".", 1)[-1] in kinds

@@ -78,7 +78,7 @@ class _Words:
         return found
 
     def names_a_field(self) -> bool:
-        """Does a name come first, and then its type?"""
+        """Return whether a name and its type follow."""
         return len(self._words) > 1 and self._words[-2] not in set("<>(),")
 
     def kind(self) -> pa.DataType:

@@ -203,7 +203,7 @@ def _kinds(cells: list[Any]) -> str:
 
 
 def _is_odd(kind: pa.DataType) -> bool:
-    """Is this a type of categories that are no plain values, such as the intervals of `pandas.cut`?"""
+    """Return whether the categories of this type are not plain values, such as the intervals of `pandas.cut`."""
     if not pa.types.is_dictionary(kind):
         return False
     return pa.types.is_nested(kind.value_type) or isinstance(kind.value_type, pa.BaseExtensionType)
@@ -271,7 +271,7 @@ def _is_image(kind: pa.DataType) -> bool:
 
 
 def _stands_for(kind: pa.DataType) -> bool:
-    """Does a column of this type hold places, or lists of them?"""
+    """Return whether a column of this type holds row numbers, or lists of them."""
     return _what(kind.value_type if pa.types.is_list(kind) else kind) is not None
 
 

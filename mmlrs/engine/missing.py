@@ -48,7 +48,7 @@ def _cell(value: Any, *, scalar: bool) -> Any:
 
 
 def _has_null_floats(array: Any) -> bool:
-    """Is there a null among the floats of a column, however deep?"""
+    """Return whether the floats of a column hold a null, at any depth."""
     if isinstance(array, pa.ChunkedArray):
         return any(_has_null_floats(chunk) for chunk in array.chunks)
     kind = array.type

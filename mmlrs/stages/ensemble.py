@@ -225,7 +225,7 @@ _READS = "{} reads number, vector, array of numbers"
 
 
 def _groups(kind: Any) -> bool:
-    """Can Spark group and compare values of this type?"""
+    """Return whether Spark can group and compare values of this type."""
     from pyspark.sql.types import MapType, StructType, UserDefinedType, VariantType
 
     if isinstance(kind, StructType):

@@ -149,7 +149,7 @@ class UDFTransformer(_generated.UDFTransformer):
 
 
 def _is_udf(function: Any) -> bool:
-    """Is this a UDF of PySpark, classic or Connect, rather than a plain function?"""
+    """Return whether this is a UDF of PySpark, classic or Connect, and not a plain function."""
     return hasattr(function, "asNondeterministic") and hasattr(function, "evalType")
 
 

@@ -93,7 +93,7 @@ _RANDOM, _PLACE = "__mmlrs_random__", "__mmlrs_place__"
 
 
 def _sortable(kind: Any) -> bool:
-    """Can Spark put values of this type in order?"""
+    """Return whether Spark can sort values of this type."""
     from pyspark.sql.types import ArrayType, CalendarIntervalType, MapType, StructType, VariantType
 
     if isinstance(kind, StructType):

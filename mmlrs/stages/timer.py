@@ -106,7 +106,7 @@ def _timed(name: str, what: str, work: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _is_kept(df: Any) -> bool:
-    """Are the rows in memory or on disk, by whichever handle they were put there?"""
+    """Return whether the rows are cached in memory or on disk, by any handle."""
     level = df.storageLevel
     return bool(level.useMemory or level.useDisk)
 

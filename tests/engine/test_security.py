@@ -151,7 +151,7 @@ def test_an_allowed_module_allows_only_what_it_defines(name, tmp_path, no_sessio
     "bad", ["*", "os.*", "", "os:", ":system", "os:system:x", "os system", 3, None, os.system]
 )
 def test_what_is_no_name_cannot_be_allowed(bad, tmp_path):
-    with pytest.raises(InvalidParamError, match="allow_functions takes names of modules and functions"):
+    with pytest.raises(InvalidParamError, match="allow_functions: expected names of modules and functions"):
         UDFTransformer.load(tmp_path, allow_functions=[bad])
     with (
         pytest.raises(InvalidParamError, match="there are no wildcards"),
@@ -161,7 +161,7 @@ def test_what_is_no_name_cannot_be_allowed(bad, tmp_path):
 
 
 def test_a_text_is_no_list_of_names(tmp_path):
-    with pytest.raises(InvalidParamError, match="allow_functions takes a list of names, got 'json'"):
+    with pytest.raises(InvalidParamError, match="allow_functions: expected a list of names, got 'json'"):
         UDFTransformer.load(tmp_path, allow_functions="json")
 
 
@@ -406,7 +406,7 @@ def test_within_pipelines_and_searches_of_spark_nothing_runs_uninvited(spark, tm
         lambda saved: saved["paramMap"].update(stageUids=["x/../../../../elsewhere"]),
     )
     (place / "metadata").write_text(text.replace("their_trap.Stage", "mmlrs.stages.UDFTransformer"))
-    with pytest.raises(IoError, match="is no uid of a stage"):
+    with pytest.raises(IoError, match="is not the uid of a stage"):
         Timer.load(inner, allow_functions=[__name__])
 
     # A statement counts where it is a default, too.

@@ -170,7 +170,7 @@ def test_a_declared_size_is_not_allocated_on_trust():
         mmlrs.to_numpy(column)
     with pytest.raises(
         LimitExceededError,
-        match=r"^column `v`: sparse vectors of \d+ numbers in all .* 268435456 are the most",
+        match=r"^column `v`: sparse vectors would have \d+ numbers in total .* at most 268435456",
     ):
         Kernel("", ("v",), ("plain",), ())._sources([column])
 

@@ -114,7 +114,7 @@ def test_a_folder_that_does_not_exist_is_an_error_that_names_it(spark, tmp_path)
     for reader in (read_images, read_binary_files, read_image_stream, read_binary_stream):
         with pytest.raises(IoError, match=rf"param `path` does not exist: file:{tmp_path}/nothing") as caught:
             reader(spark, f"{tmp_path}/nothing")
-        assert str(caught.value).startswith(f"{reader.__name__}: param `path`: ")
+        assert str(caught.value).startswith(f"{reader.__name__}: param `path` ")
         assert "\n" not in str(caught.value)
 
 

@@ -87,7 +87,7 @@ def test_a_name_like_no_param_lists_the_params():
 
 def test_a_value_without_a_name_says_that_params_have_names():
     with pytest.raises(
-        InvalidParamError, match=r"ImageFeaturizer: params are given by name, as in .*got 'image'"
+        InvalidParamError, match=r"ImageFeaturizer: params must be passed by name, as in .*got 'image'"
     ):
         ImageFeaturizer("image")
 
@@ -177,7 +177,7 @@ def test_what_a_stage_does_not_do_says_what_to_do():
     "make", [mmlrs.udf, mmlrs.pandas_udf, lambda stage: mmlrs.register(None, "f", stage)]
 )
 def test_a_function_of_an_estimator_says_fit_it_first(make):
-    with pytest.raises(InvalidParamError, match=r"TextFeaturizer: is an estimator, .*: fit it first"):
+    with pytest.raises(InvalidParamError, match=r"TextFeaturizer: is an estimator, .*; fit it first"):
         make(TextFeaturizer(inputCol="text"))
 
 
@@ -275,7 +275,7 @@ def test_arguments_of_functions_are_checked_as_params_are(jpeg):
     for work, message in (
         (
             lambda: decode_to_tensor(jpeg, height=3, width=3),
-            "param `images` must be a list of pictures",
+            "param `images` must be a list of images",
         ),
         (
             lambda: decode_to_tensor([jpeg], height="3", width=3),

@@ -73,21 +73,21 @@ class Facts:
 
     @property
     def native(self) -> bool:
-        """Is the work of the stage a kernel of the native core?"""
+        """Return whether the stage runs a kernel of the native core."""
         return issubclass(self.cls, NativeTransformer | NativeAggregate)
 
     @property
     def merges(self) -> bool:
-        """Does the stage compute mergeable states in the native core?"""
+        """Return whether the stage computes mergeable states in the native core."""
         return issubclass(self.cls, NativeAggregate)
 
     @property
     def makes_another_table(self) -> bool:
-        """Has the result neither the rows nor the columns of the dataset?"""
+        """Return whether the result has neither the rows nor the columns of the dataset."""
         return not (self.keeps_rows or self.keeps_columns)
 
     def has_param(self, name: str) -> bool:
-        """Has the stage a param of that name?"""
+        """Return whether the stage has a param of that name."""
         return any(param["name"] == name for param in self.spec["params"])
 
 
