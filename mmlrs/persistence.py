@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import mmlrs
 from mmlrs._allowed import allow_functions, allow_pickle, names_of
 from mmlrs._paths import PathLike, local_path, path_of
-from mmlrs._places import Place, named_errors, atomic_folder
+from mmlrs._places import Place, atomic_folder, named_errors
 from mmlrs._pyspark import HAS_PYSPARK
 from mmlrs._saved import (
     MODELS,

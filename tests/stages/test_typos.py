@@ -265,7 +265,7 @@ def test_numbers_that_are_not_finite_and_broken_text_name_the_param():
         ):
             PartitionSample(percent=value).transform(table)
     with pytest.raises(
-        InvalidParamError, match="SelectColumns: param `cols` must be text that UTF-8 can hold"
+        InvalidParamError, match="SelectColumns: param `cols` must be a string that UTF-8 can encode"
     ):
         SelectColumns(cols=["\ud800"])
 
