@@ -105,7 +105,7 @@ def test_a_function_without_a_name_is_refused_with_the_reason(function, reason, 
     with pytest.raises(
         InvalidParamError,
         match=rf"UDFTransformer: param `udf` cannot be saved: the function {reason}; define it in a module that can be "
-        "imported, or save its code as a pickle with allow_pickle=True",
+        "imported, or save it as a pickle with allow_pickle=True",
     ):
         stage.save(str(tmp_path / "stage"))
     assert not (tmp_path / "stage").exists()
@@ -272,7 +272,7 @@ def test_a_pipeline_with_functions_is_saved_and_loaded(spark, tmp_path):
         model.save(str(tmp_path / "pickled"))
     with (
         mmlrs.allow_functions(__name__),
-        pytest.raises(IoError, match=r"or a pipeline inside `with mmlrs\.allow_pickle\(\):`"),
+        pytest.raises(IoError, match=r"or load a pipeline inside `with mmlrs\.allow_pickle\(\):`"),
     ):
         PipelineModel.load(str(tmp_path / "pickled"))
     with mmlrs.allow_pickle():
