@@ -6,18 +6,14 @@ from mmlrs._generated import automl as _generated
 from mmlrs._generated.automl import *  # noqa: F403 (a stage that is all native needs no line here)
 from mmlrs._names import public
 from mmlrs.automl.best import BestModel, FindBestModel
-from mmlrs.automl.spaces import (
+from mmlrs.automl.hyperparams import (
     DiscreteHyperParam,
     FloatRangeHyperParam,
-    GridSpace,
     HyperParam,
-    HyperparamBuilder,
     IntRangeHyperParam,
-    ParamSpace,
-    RandomSpace,
     RangeHyperParam,
-    TunedParam,
 )
+from mmlrs.automl.spaces import GridSpace, HyperparamBuilder, ParamSpace, RandomSpace, TunedParam
 from mmlrs.automl.tune import TuneHyperparameters, TuneHyperparametersModel
 
 #: The predecessors' names of the two ranges.

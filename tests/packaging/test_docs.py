@@ -133,6 +133,7 @@ def test_the_pages_have_examples():
 
 MODULES = (
     "automl",
+    "automl.hyperparams",
     "automl.spaces",
     "featurize",
     "image",
