@@ -390,14 +390,18 @@ def test_within_pipelines_and_searches_of_spark_nothing_runs_uninvited(spark, tm
     rewrite(place, lambda saved: saved.update({"class": "their_trap.Stage"}))
     sys.path.insert(0, str(tmp_path))
     try:
-        with pytest.raises(IoError, match=r"the class must be a stage, but their_trap\.Stage is not a known stage"):
+        with pytest.raises(
+            IoError, match=r"the class must be a stage, but their_trap\.Stage is not a known stage"
+        ):
             Timer.load(inner, allow_functions=[__name__])
         # Spark reads metadata that are one file, too.
         [part] = (place / "metadata").glob("part-*")
         text = part.read_text()
         shutil.rmtree(place / "metadata")
         (place / "metadata").write_text(text)
-        with pytest.raises(IoError, match=r"the class must be a stage, but their_trap\.Stage is not a known stage"):
+        with pytest.raises(
+            IoError, match=r"the class must be a stage, but their_trap\.Stage is not a known stage"
+        ):
             Timer.load(inner, allow_functions=[__name__])
     finally:
         sys.path.remove(str(tmp_path))
