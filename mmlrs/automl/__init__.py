@@ -1,9 +1,9 @@
-"""Choice of models and search for hyper-parameters."""
+"""Choose the best model and search for hyper-parameters."""
 
 from __future__ import annotations
 
 from mmlrs._generated import automl as _generated
-from mmlrs._generated.automl import *  # noqa: F403 (a stage that is all native needs no line here)
+from mmlrs._generated.automl import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
 from mmlrs.automl.best import BestModel, FindBestModel
 from mmlrs.automl.hyperparams import (
@@ -16,7 +16,7 @@ from mmlrs.automl.hyperparams import (
 from mmlrs.automl.spaces import GridSpace, HyperparamBuilder, ParamSpace, RandomSpace, TunedParam
 from mmlrs.automl.tune import TuneHyperparameters, TuneHyperparametersModel
 
-#: The predecessors' names of the two ranges.
+#: Names of the two ranges in the libraries that mmlrs succeeds.
 DoubleRangeHyperParam = FloatRangeHyperParam
 LongRangeHyperParam = IntRangeHyperParam
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -31,33 +32,36 @@ def _seed(owner: str, value: Any) -> int:
 
 
 def members_of(
-    what: str, value: Any, needed: AbstractSet[str], optional: AbstractSet[str] = frozenset()
+    owner: str, value: Any, needed: AbstractSet[str], optional: AbstractSet[str] = frozenset()
 ) -> dict[str, Any]:
-    """Return the members of what `to_json` gave, which a file may have changed."""
+    """Return the members of the JSON form of an object, which may come from a changed file."""
     if not isinstance(value, Mapping) or not needed <= set(value) <= needed | optional:
         names = ", ".join(sorted(needed))
-        raise InvalidParamError(f"{what}: must be a map with {names}, got {shown(value)}")
+        raise InvalidParamError(f"{owner}: must be a map with {names}, got {shown(value)}")
     return dict(value)
 
 
-class HyperParam:
-    """What values a hyper-parameter can take; `DiscreteHyperParam`, `IntRangeHyperParam` or `FloatRangeHyperParam`."""
+class HyperParam(ABC):
+    """The values that a hyper-parameter can take.
 
+    Use a subclass: `DiscreteHyperParam`, `IntRangeHyperParam` or `FloatRangeHyperParam`.
+    """
+
+    @abstractmethod
     def draw(self, random: np.random.Generator) -> Any:
-        """Return a value drawn at random."""
-        raise NotImplementedError
+        """Return a random value."""
 
     def values(self) -> Sequence[Any] | None:
-        """Return all values, or None when they cannot be listed."""
+        """Return all values, or None if they cannot be listed."""
         return None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` makes the same of."""
+        """Return the JSON form, which `from_json` reads."""
         return {"kind": type(self).__name__, **vars(self)}
 
     @staticmethod
     def from_json(value: Any) -> HyperParam:
-        """Make the hyper-parameter that `to_json` described."""
+        """Return the hyper-parameter that `to_json` serialized."""
         kinds: dict[str, tuple[type[HyperParam], set[str], set[str]]] = {
             "DiscreteHyperParam": (DiscreteHyperParam, {"values"}, {"seed"}),
             "IntRangeHyperParam": (IntRangeHyperParam, {"min", "max"}, {"seed"}),
@@ -66,12 +70,12 @@ class HyperParam:
         kind = value.get("kind") if isinstance(value, Mapping) else None
         if not isinstance(kind, str) or kind not in kinds:
             raise InvalidParamError(
-                f"HyperParam: there is no kind {shown(kind)}; there are {', '.join(kinds)}"
+                f"HyperParam: there is no kind {shown(kind)}; the kinds are {', '.join(kinds)}"
             )
-        made, needed, optional = kinds[kind]
-        given = members_of(kind, value, needed | {"kind"}, optional)
-        del given["kind"]
-        return made(**given)
+        cls, needed, optional = kinds[kind]
+        members = members_of(kind, value, needed | {"kind"}, optional)
+        del members["kind"]
+        return cls(**members)
 
 
 class DiscreteHyperParam(HyperParam):
@@ -80,9 +84,14 @@ class DiscreteHyperParam(HyperParam):
     Parameters
     ----------
     values : sequence
-        The values, of any type that the param takes; not empty.
+        The values, of any type that the param accepts. Must not be empty.
     seed : int, default 0
-        Mixed with the seed of the search: another seed draws other values.
+        Combined with the seed of the search. Another seed draws other values.
+
+    Raises
+    ------
+    InvalidParamError
+        `values` is not a list of values or is empty, or `seed` is not an integer.
 
     Examples
     --------
@@ -92,8 +101,8 @@ class DiscreteHyperParam(HyperParam):
     """
 
     def __init__(self, values: Sequence[Any], seed: int = 0) -> None:
-        given: Any = values
-        if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        items: Any = values
+        if isinstance(items, str | Mapping) or not isinstance(items, Iterable):
             raise InvalidParamError(
                 f"DiscreteHyperParam: `values` must be a list of values, got {shown(values)}"
             )
@@ -103,7 +112,7 @@ class DiscreteHyperParam(HyperParam):
             raise InvalidParamError("DiscreteHyperParam: `values` must not be empty")
 
     def draw(self, random: np.random.Generator) -> Any:
-        """Return one of the values, each as likely as the others."""
+        """Return a random value. All values have the same probability."""
         return self.choices[int(random.integers(len(self.choices)))]
 
     def values(self) -> list[Any]:
@@ -111,12 +120,12 @@ class DiscreteHyperParam(HyperParam):
         return self.choices
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` makes the same of."""
+        """Return the JSON form, which `from_json` reads."""
         return {"kind": "DiscreteHyperParam", "values": self.choices, "seed": self.seed}
 
 
 class _Range(HyperParam):
-    """What both ranges do."""
+    """The base class of both ranges."""
 
     def __init__(self, min: float, max: float, seed: int) -> None:
         self.min, self.max = self._number("min", min), self._number("max", max)
@@ -127,12 +136,12 @@ class _Range(HyperParam):
             )
 
     @staticmethod
-    def _read(value: Any) -> float:
+    def _converted(value: Any) -> float:
         return FLOAT.accept(value)
 
     def _number(self, name: str, value: Any) -> float:
         try:
-            number = self._read(value)
+            number = self._converted(value)
         except TypeError as error:
             raise InvalidParamError(f"{type(self).__name__}: `{name}` {error}") from None
         if not math.isfinite(number):
@@ -146,11 +155,16 @@ class IntRangeHyperParam(_Range):
     Parameters
     ----------
     min : int
-        The least value.
+        Minimum value.
     max : int
-        What all values are below.
+        Upper bound, which is excluded.
     seed : int, default 0
-        Mixed with the seed of the search: another seed draws other values.
+        Combined with the seed of the search. Another seed draws other values.
+
+    Raises
+    ------
+    InvalidParamError
+        An argument is not an integer of 64 bits, or `min` is not less than `max`.
 
     Examples
     --------
@@ -163,18 +177,18 @@ class IntRangeHyperParam(_Range):
         super().__init__(min, max, seed)
 
     @staticmethod
-    def _read(value: Any) -> float:
+    def _converted(value: Any) -> float:
         number = INT.accept(value)
         if not -(2**63) <= number < 2**63:
             raise TypeError(f"must be an integer of 64 bits, got {shown(value)}")
         return number
 
     def draw(self, random: np.random.Generator) -> int:
-        """Return a value, each as likely as the others."""
+        """Return a random integer. All integers have the same probability."""
         return int(random.integers(int(self.min), int(self.max)))
 
     def values(self) -> range:
-        """Return every integer of the range."""
+        """Return all integers of the range."""
         return range(int(self.min), int(self.max))
 
 
@@ -184,14 +198,19 @@ class FloatRangeHyperParam(_Range):
     Parameters
     ----------
     min : float
-        The least value; above 0 with `log`.
+        Minimum value. Must be greater than 0 with `log`.
     max : float
-        What all values are below.
+        Upper bound, which is excluded.
     seed : int, default 0
-        Mixed with the seed of the search: another seed draws other values.
+        Combined with the seed of the search. Another seed draws other values.
     log : bool, default False
-        Draw the logarithm evenly: as many values between 0.001 and 0.01 as between 0.01 and 0.1, which suits
-        regularization and step sizes.
+        Draw from a log-uniform distribution: a value between 0.001 and 0.01 is as likely as one between 0.01 and 0.1.
+        This suits regularization and step sizes.
+
+    Raises
+    ------
+    InvalidParamError
+        A bound is not a finite number, `min` is not less than `max`, or with `log`, `min` is not greater than 0.
 
     Examples
     --------
@@ -212,25 +231,30 @@ class FloatRangeHyperParam(_Range):
             )
 
     def draw(self, random: np.random.Generator) -> float:
-        """Return a value."""
+        """Return a random value."""
         if self.log:
             return float(np.exp(random.uniform(np.log(self.min), np.log(self.max))))
         return float(random.uniform(self.min, self.max))
 
 
 def RangeHyperParam(min: float, max: float, seed: int = 0, *, log: bool = False) -> HyperParam:
-    """Return a range of integers for two integers, else one of floats.
+    """Return a range of integers if both bounds are integers, otherwise a range of floats.
 
     Parameters
     ----------
     min : int or float
-        The least value.
+        Minimum value.
     max : int or float
-        What all values are below.
+        Upper bound, which is excluded.
     seed : int, default 0
-        Mixed with the seed of the search.
+        Combined with the seed of the search.
     log : bool, default False
-        As in `FloatRangeHyperParam`; a range of floats then.
+        As in `FloatRangeHyperParam`. The result is then a range of floats.
+
+    Raises
+    ------
+    InvalidParamError
+        As for `IntRangeHyperParam` and `FloatRangeHyperParam`.
 
     Examples
     --------
@@ -238,7 +262,7 @@ def RangeHyperParam(min: float, max: float, seed: int = 0, *, log: bool = False)
     >>> type(RangeHyperParam(1, 5)).__name__, type(RangeHyperParam(0.0, 1.0)).__name__
     ('IntRangeHyperParam', 'FloatRangeHyperParam')
     """
-    whole = all(isinstance(bound, int | np.integer) for bound in (min, max))
-    if whole and not log:
+    are_integers = all(isinstance(bound, int | np.integer) for bound in (min, max))
+    if are_integers and not log:
         return IntRangeHyperParam(int(min), int(max), seed)
     return FloatRangeHyperParam(min, max, seed, log=log)

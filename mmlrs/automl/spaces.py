@@ -27,18 +27,18 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TunedParam:
-    """A param of a stage, and the values to try.
+    """A param of a stage to tune, with the values to try.
 
     Parameters
     ----------
     stage : str
-        The stage's uid.
+        uid of the stage.
     owner : str
-        The name of the stage's class, for reports.
+        Class name of the stage, for reports.
     param : str
-        The param's name.
+        Name of the param.
     values : HyperParam
-        What values it can take.
+        The values to try.
     """
 
     stage: str
@@ -47,7 +47,7 @@ class TunedParam:
     values: HyperParam
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` makes the same of."""
+        """Return the JSON form, which `from_json` reads."""
         return {
             "stage": self.stage,
             "owner": self.owner,
@@ -57,12 +57,12 @@ class TunedParam:
 
     @classmethod
     def from_json(cls, value: Any) -> TunedParam:
-        """Make what `to_json` described."""
-        given = members_of("TunedParam", value, {"stage", "owner", "param", "values"})
-        names = [given[name] for name in ("stage", "owner", "param")]
+        """Return the object that `to_json` serialized."""
+        members = members_of("TunedParam", value, {"stage", "owner", "param", "values"})
+        names = [members[name] for name in ("stage", "owner", "param")]
         if not all(isinstance(name, str) for name in names):
-            raise InvalidParamError(f"TunedParam: stage, owner and param must be texts, got {shown(names)}")
-        return cls(names[0], names[1], names[2], HyperParam.from_json(given["values"]))
+            raise InvalidParamError(f"TunedParam: stage, owner and param must be strings, got {shown(names)}")
+        return cls(names[0], names[1], names[2], HyperParam.from_json(members["values"]))
 
 
 class HyperparamBuilder:
@@ -87,16 +87,16 @@ class HyperparamBuilder:
         Parameters
         ----------
         stage : Params
-            The stage that has the param: a learner, or a stage in it.
+            The stage that has the param: a learner, or a stage nested in it.
         param : Param or str
-            The param, or its name.
+            The param or its name.
         values : HyperParam
-            What values to try.
+            The values to try.
 
         Returns
         -------
         HyperparamBuilder
-            This one.
+            The builder itself.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class HyperparamBuilder:
             The stage has no such param, or `values` is not a `HyperParam`.
         """
         if not isinstance(stage, Params):
-            raise InvalidParamError(f"HyperparamBuilder: takes a stage first, got {stage!r}")
+            raise InvalidParamError(f"HyperparamBuilder: `stage` must be a stage, got {stage!r}")
         name, owner = param if isinstance(param, str) else param.name, type(stage).__name__
         if not stage.hasParam(name):
             raise no_param(f"HyperparamBuilder: {owner}", name, [p.name for p in stage.params])
@@ -118,21 +118,21 @@ class HyperparamBuilder:
         return self
 
     def build(self) -> list[TunedParam]:
-        """Return what was added, in that order; a param added twice stands where it was added last."""
+        """Return the added params in order. A param that was added twice keeps its last position and values."""
         return list(self._added)
 
 
-#: The choice of a value for some params.
+#: One value for each of several params.
 Point = tuple[tuple[TunedParam, Any], ...]
 
 
 class ParamSpace:
-    """A space of hyper-parameters; `GridSpace` or `RandomSpace`.
+    """A space of hyper-parameters. Use a subclass: `GridSpace` or `RandomSpace`.
 
     Parameters
     ----------
     hyperparams : iterable of TunedParam
-        What `HyperparamBuilder.build` returns.
+        Result of `HyperparamBuilder.build`.
     """
 
     kind: str
@@ -140,13 +140,13 @@ class ParamSpace:
     def __init__(self, hyperparams: Iterable[TunedParam]) -> None:
         if not isinstance(hyperparams, Iterable):
             raise InvalidParamError(
-                f"{type(self).__name__}: takes what HyperparamBuilder.build returns, got {hyperparams!r}"
+                f"{type(self).__name__}: expected the result of HyperparamBuilder.build, got {hyperparams!r}"
             )
         self.hyperparams = list(hyperparams)
         for item in self.hyperparams:
             if not isinstance(item, TunedParam):
                 raise InvalidParamError(
-                    f"{type(self).__name__}: takes what HyperparamBuilder.build returns, got a {type(item).__name__}"
+                    f"{type(self).__name__}: expected the result of HyperparamBuilder.build, got a {type(item).__name__}"
                 )
 
     def space(self) -> ParamSpace:
@@ -154,15 +154,15 @@ class ParamSpace:
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` makes the same of."""
+        """Return the JSON form, which `from_json` reads."""
         return {"kind": self.kind, "params": [h.to_json() for h in self.hyperparams]}
 
     @staticmethod
     def from_json(value: Any) -> ParamSpace:
-        """Make the space that `to_json` described."""
+        """Return the space that `to_json` serialized."""
         kinds: dict[str, type[ParamSpace]] = {kind.kind: kind for kind in (GridSpace, RandomSpace)}
-        given = members_of("ParamSpace", value, {"kind"}, {"params"})
-        kind, params = given["kind"], given.get("params", ())
+        members = members_of("ParamSpace", value, {"kind"}, {"params"})
+        kind, params = members["kind"], members.get("params", ())
         if not isinstance(kind, str) or kind not in kinds:
             raise TypeError(f'must be a space of kind "grid" or "random", got {shown(kind)}')
         if not isinstance(params, list | tuple):
@@ -176,12 +176,22 @@ class GridSpace(ParamSpace):
     Parameters
     ----------
     hyperparams : iterable of TunedParam
-        What `HyperparamBuilder.build` returns; no ranges of floats, which have no end of values.
+        Result of `HyperparamBuilder.build`. Ranges of floats are not allowed, because their values cannot be listed.
 
     Raises
     ------
     InvalidParamError
         The values of a hyper-parameter cannot be listed.
+
+    Examples
+    --------
+    >>> from mmlrs.automl import DiscreteHyperParam, GridSpace, HyperparamBuilder, IntRangeHyperParam
+    >>> from mmlrs.text import TextFeaturizer
+    >>> stage = TextFeaturizer(inputCol="text")
+    >>> builder = HyperparamBuilder().addHyperparam(stage, "numFeatures", DiscreteHyperParam([1024, 4096]))
+    >>> space = GridSpace(builder.addHyperparam(stage, "nGramLength", IntRangeHyperParam(1, 4)).build())
+    >>> space.size(space.hyperparams)
+    6
     """
 
     kind = "grid"
@@ -191,7 +201,7 @@ class GridSpace(ParamSpace):
         for h in self.hyperparams:
             if h.values.values() is None:
                 raise InvalidParamError(
-                    f"GridSpace: the values of {h.owner}.{h.param} cannot be listed; give DiscreteHyperParam, or "
+                    f"GridSpace: the values of {h.owner}.{h.param} cannot be listed; use DiscreteHyperParam, or "
                     "draw them with RandomSpace"
                 )
 
@@ -200,9 +210,9 @@ class GridSpace(ParamSpace):
         return math.prod(len(h.values.values() or ()) for h in hyperparams)
 
     def point(self, hyperparams: Sequence[TunedParam], number: int) -> Point:
-        """Return one of these combinations, counted from 0; the last hyper-parameter changes fastest.
+        """Return the combination of a number, counted from 0. The last hyper-parameter changes fastest.
 
-        A grid may have more points than fit into memory: those that are tried are made one by one.
+        Points are computed one at a time, because a grid may have more points than fit into memory.
         """
         point = []
         for h in reversed(hyperparams):
@@ -218,13 +228,22 @@ class RandomSpace(ParamSpace):
     Parameters
     ----------
     hyperparams : iterable of TunedParam
-        What `HyperparamBuilder.build` returns.
+        Result of `HyperparamBuilder.build`.
+
+    Examples
+    --------
+    >>> from mmlrs.automl import FloatRangeHyperParam, HyperparamBuilder, RandomSpace
+    >>> from pyspark.ml.classification import LogisticRegression
+    >>> learner = LogisticRegression()
+    >>> builder = HyperparamBuilder().addHyperparam(learner, "regParam", FloatRangeHyperParam(0.0, 1.0))
+    >>> [(h.owner, h.param) for h in RandomSpace(builder.build()).hyperparams]
+    [('LogisticRegression', 'regParam')]
     """
 
     kind = "random"
 
     def streams(self, seed: int) -> dict[TunedParam, np.random.Generator]:
-        """Return a source of random numbers for each hyper-parameter."""
+        """Return a generator of random numbers for each hyper-parameter."""
         return {
             h: np.random.default_rng([seed % 2**64, getattr(h.values, "seed", 0) % 2**64, place])
             for place, h in enumerate(self.hyperparams)

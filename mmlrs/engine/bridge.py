@@ -27,7 +27,7 @@ def through_spark(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> An
     session = active_session()
     if session is None:
         raise ExecutionError(
-            f"{stage._stage}: needs Spark, and no Spark session is active: give a Spark DataFrame, or start a session"
+            f"{stage._stage}: needs Spark, and no Spark session is active; pass a Spark DataFrame or start a session"
         )
     Columns(table.column_names, stage._stage, session).check_unique()
     return work(to_spark(session, table))

@@ -215,7 +215,7 @@ def test_a_stored_space_that_was_changed_is_one_clear_error(space):
             lambda: space_of(GridSpace, (TextFeaturizer(), "numFeatures", FloatRangeHyperParam(0, 1))),
             "GridSpace: the values of TextFeaturizer.numFeatures cannot be listed",
         ),
-        (lambda: GridSpace(["numFeatures"]), "takes what HyperparamBuilder.build returns, got a str"),
+        (lambda: GridSpace(["numFeatures"]), "expected the result of HyperparamBuilder.build, got a str"),
         (
             lambda: TuneHyperparameters(paramSpace={"numFeatures": [1]}),
             "param `paramSpace` must be a GridSpace",

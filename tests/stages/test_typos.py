@@ -246,12 +246,12 @@ def test_a_search_tells_what_it_was_given():
         ),
         (
             lambda: HyperparamBuilder().addHyperparam("lr", "regParam", DiscreteHyperParam([1])),
-            "takes a stage first",
+            "HyperparamBuilder: `stage` must be a stage",
         ),
         (lambda: DiscreteHyperParam(3), "must be a list of values, got 3"),
         (lambda: IntRangeHyperParam("a", 3), "IntRangeHyperParam: `min` must be an integer, got 'a'"),
         (lambda: FloatRangeHyperParam(0, "b"), "FloatRangeHyperParam: `max` must be a number, got 'b'"),
-        (lambda: GridSpace(None), "GridSpace: takes what HyperparamBuilder.build returns"),
+        (lambda: GridSpace(None), "GridSpace: expected the result of HyperparamBuilder.build"),
     ):
         with pytest.raises(InvalidParamError, match=message):
             work()
