@@ -1,4 +1,4 @@
-"""What a dataset is: a Spark DataFrame, a table, or something else."""
+"""The kind of a dataset: a Spark DataFrame, a table, or another object."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _mro(dataset: Any) -> list[str]:
 
 def is_spark(dataset: Any) -> bool:
     """Return whether this is a Spark DataFrame, classic or Connect."""
-    spark = sys.modules.get("pyspark.sql")  # without it there is no DataFrame
+    spark = sys.modules.get("pyspark.sql")  # if it is not imported, there is no DataFrame
     return spark is not None and isinstance(dataset, spark.DataFrame)
 
 
@@ -46,7 +46,7 @@ def is_table(dataset: Any) -> bool:
 
 
 def refused(stage: str, work: str, dataset: Any) -> SchemaMismatchError:
-    """Return the error of a dataset that is no table, with what makes a table of it."""
+    """Return the error for an object that is not a dataset, with a way to convert it."""
     kind = type(dataset)
     name = f"a {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
     return SchemaMismatchError(
@@ -65,25 +65,25 @@ def _is_column(dataset: Any) -> bool:
 
 
 def _remedy(dataset: Any) -> str:
-    """Return how to make a table of what people give instead of one."""
+    """Return how to convert an object that users commonly pass to a table."""
     names = _mro(dataset)
     if isinstance(dataset, type):
         return f", the class {dataset.__qualname__}"
     if _is_column(dataset):
         arrow = names[0].startswith("pyarrow")
-        return ", one column: make a table of it with " + (
+        return ", a single column: convert it with " + (
             'pyarrow.table({"name": column})' if arrow else "its to_frame()"
         )
     if isinstance(dataset, Mapping):
-        return ": make a table of it with pyarrow.table(data)"
+        return ": convert it with pyarrow.table(data)"
     if isinstance(dataset, Sequence) and dataset and all(isinstance(row, Mapping) for row in dataset):
-        return " of dicts: make a table of it with pyarrow.Table.from_pylist(rows)"
+        return " of dicts: convert it with pyarrow.Table.from_pylist(rows)"
     if any(name.startswith("pandas.") and name.endswith("GroupBy") for name in names):
         return ": aggregate it first"
     if any(name.startswith("polars.") and name.endswith(".LazyFrame") for name in names):
         return ": collect() it first"
     if any(name.startswith("pyspark.pandas.") and name.endswith(".DataFrame") for name in names):
-        return ": take its to_spark()"
+        return ": call its to_spark()"
     if any(name.startswith("numpy.") for name in names):
         return ': name its columns, as in pandas.DataFrame(data, columns=["a", "b"])'
     return ""

@@ -277,7 +277,7 @@ def test_a_broken_archive_is_one_row_without_content(spark, tmp_path):
     row = df.where("path like '%broken.zip'").first()
     assert (row.content, row.image, row.length) == (None, None, 16)
     assert row.why == (
-        f"damaged archive: 16 bytes that are not a zip file, or one that was cut off (file:{tmp_path}/broken.zip)"
+        f"damaged archive: 16 bytes that are not a zip file, or a truncated one (file:{tmp_path}/broken.zip)"
     )
 
 

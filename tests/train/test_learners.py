@@ -249,21 +249,22 @@ def test_a_classifier_is_no_regressor(df):
 
 def test_a_pipeline_that_reads_raw_columns_says_what_there_is(df):
     learner = wrong_learner("pipeline of raw columns")
-    with pytest.raises(InvalidParamError, match=r"its VectorAssembler reads the column `x`, which no stage"):
+    with pytest.raises(
+        InvalidParamError, match=r"its VectorAssembler reads the column `x`, which no previous"
+    ):
         TrainClassifier(model=learner, labelCol="text", inputCols=["x", "w"]).fit(df)
 
 
 def test_learners_of_scikit_learn_are_recognised():
     from sklearn.linear_model import LogisticRegression
 
-    with pytest.raises(
-        InvalidParamError, match=r"`model` .*got the LogisticRegression of scikit-learn; take"
-    ):
+    with pytest.raises(InvalidParamError, match=r"`model` .*got the LogisticRegression of scikit-learn; use"):
         TrainClassifier(model=LogisticRegression(), labelCol="y")
-    with pytest.raises(InvalidParamError, match=r"`models` .*LogisticRegression of scikit-learn; take its"):
+    with pytest.raises(InvalidParamError, match=r"`models` .*LogisticRegression of scikit-learn; use its"):
         TuneHyperparameters(models=[LogisticRegression()])
     with pytest.raises(
-        InvalidParamError, match=r"got the class LogisticRegression; create an instance: LogisticRegression\(\)"
+        InvalidParamError,
+        match=r"got the class LogisticRegression; create an instance: LogisticRegression\(\)",
     ):
         TrainClassifier(model=LogisticRegression, labelCol="y")
 
