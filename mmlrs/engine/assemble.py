@@ -49,7 +49,9 @@ def assemble_in_jvm(stage: NativeTransformer, df: DataFrame) -> DataFrame | None
     values = [_double(name, types[name].typeName()) for name in names]
     row = F.expr(f"array({', '.join(f'coalesce({v}, {_NAN})' if keep else v for v in values)})")
     if keep:
-        return with_lineage(df.select("*", columns.named(array_to_vector(row), output, names)), lineage)
+        return with_lineage(
+            df.select("*", columns.with_attributes(array_to_vector(row), output, names)), lineage
+        )
     # The array is a separate column, so that it is computed once. It is checked in one loop, because the generated code of one
     # check per column is too large for the JIT compiler of the JVM.
     result = df.select("*", row.alias(_ROW))
@@ -58,7 +60,7 @@ def assemble_in_jvm(stage: NativeTransformer, df: DataFrame) -> DataFrame | None
         result, lineage = result.where(valid), {}
     else:
         array = f"IF({valid}, {_ROW}, raise_error({_message(stage, names, _ROW)}))"
-    vector = columns.named(array_to_vector(F.expr(array)), output, names)
+    vector = columns.with_attributes(array_to_vector(F.expr(array)), output, names)
     return with_lineage(result.select(F.expr(f"* EXCEPT ({_ROW})"), vector), lineage)
 
 
@@ -100,16 +102,16 @@ class _InJvm:
         self.names = [field.name for field in fields]
         self.types = {field.name: field.dataType for field in fields}
 
-    def named(self, vector: Column, output: str, inputs: list[str]) -> Column:
+    def with_attributes(self, vector: Column, output: str, inputs: list[str]) -> Column:
         """Name a column of assembled vectors and set its attributes."""
         from py4j.protocol import Py4JJavaError  # missing in a client for Spark Connect only
 
         try:
             metadata = self._attributes(output, inputs)
         except (Py4JJavaError, PySparkException):  # Spark ML cannot read the attributes
-            return _InPython(self._df).named(vector, output, inputs)
-        made: Column = type(vector)(getattr(vector._jc, "as")(output, metadata))
-        return made
+            return _InPython(self._df).with_attributes(vector, output, inputs)
+        column: Column = type(vector)(getattr(vector._jc, "as")(output, metadata))
+        return column
 
     def _attributes(self, output: str, inputs: list[str]) -> Any:
         kinds = self._jvm.org.apache.spark.ml.attribute
@@ -119,11 +121,13 @@ class _InJvm:
         self._jvm.java.lang.System.arraycopy(self._attribute_of_each(inputs), 0, attributes, 0, len(inputs))
         group = kinds.AttributeGroup(output, attributes).toMetadata().getMetadata("ml_attr")
         builder = self._jvm.org.apache.spark.sql.types.MetadataBuilder
-        kept = builder().putLong("num_attrs", len(inputs))
+        slots_metadata = builder().putLong("num_attrs", len(inputs))
         if group.contains("attrs") and group.getMetadata("attrs").contains("nominal"):
             nominal = group.getMetadata("attrs").getMetadataArray("nominal")
-            kept = kept.putMetadata("attrs", builder().putMetadataArray("nominal", nominal).build())
-        return builder().putMetadata("ml_attr", kept.build()).build()
+            slots_metadata = slots_metadata.putMetadata(
+                "attrs", builder().putMetadataArray("nominal", nominal).build()
+            )
+        return builder().putMetadata("ml_attr", slots_metadata.build()).build()
 
     def _attribute_of_each(self, inputs: list[str]) -> Any:
         """Return a Java array of the attributes of the columns, which are unresolved for columns that are not numbers.
@@ -158,7 +162,7 @@ class _InPython:
         self._fields = {field.name: field for field in df.schema.fields}
         self.types = {name: field.dataType for name, field in self._fields.items()}
 
-    def named(self, vector: Column, output: str, inputs: list[str]) -> Column:
+    def with_attributes(self, vector: Column, output: str, inputs: list[str]) -> Column:
         """Name a column of assembled vectors and set its attributes, as `attributes.rs` does for the kernel."""
         nominal = []
         for slot, name in enumerate(inputs):

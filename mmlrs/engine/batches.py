@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mmlrs.engine.select import taken
+from mmlrs.engine.select import take_rows
 from mmlrs.errors import DecodeError
 
 __all__ = [
@@ -157,12 +157,12 @@ class Flattened:
         columns = []
         for i, column in enumerate(batch.columns):
             if i not in lengths:
-                columns.append(taken(column, pa.array(rows)))
+                columns.append(take_rows(column, pa.array(rows)))
                 continue
             elements = pc.list_flatten(column)
             valid = lengths[i][rows] >= 0
             if not valid.all():
-                elements = taken(elements, pa.array(np.cumsum(valid) - 1, mask=~valid))
+                elements = take_rows(elements, pa.array(np.cumsum(valid) - 1, mask=~valid))
             columns.append(elements)
         return pa.RecordBatch.from_arrays(columns, schema=self.schema(batch.schema))
 

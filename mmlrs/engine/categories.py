@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs.engine.batches import is_list
-from mmlrs.engine.select import items, pieces, taken
+from mmlrs.engine.select import items, pieces, take_rows
 
 __all__ = ["LEVELS", "ORIGIN", "decoded", "restored"]
 
@@ -103,7 +103,7 @@ def _values(array: pa.Array, plain: pa.DataType) -> pa.Array:
     if pa.types.is_null(plain):
         return pa.nulls(len(array))
     if pa.types.is_dictionary(array.type):
-        return taken(array.dictionary.cast(plain), array.indices)
+        return take_rows(array.dictionary.cast(plain), array.indices)
     if pa.types.is_struct(array.type):
         members = [_values(array.field(i), member.type) for i, member in enumerate(plain)]
         return pa.StructArray.from_arrays(members, fields=list(plain), mask=array.is_null())

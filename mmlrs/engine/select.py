@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from mmlrs import _native
 
-__all__ = ["crossing", "filtered", "items", "pieces", "taken", "with_views", "without_views"]
+__all__ = ["crossing", "filtered", "items", "pieces", "take_rows", "with_views", "without_views"]
 
 
 def filtered(data: Any, mask: pa.Array | pa.ChunkedArray) -> Any:
@@ -30,10 +30,10 @@ def filtered(data: Any, mask: pa.Array | pa.ChunkedArray) -> Any:
         return _selected(data, pa.array(rows, pa.int64()))
 
 
-def taken(data: Any, rows: pa.Array) -> Any:
+def take_rows(data: Any, rows: pa.Array) -> Any:
     """Return the rows of an array, a batch or a table by number. A null number gives a null row."""
     if isinstance(data, pa.Table | pa.RecordBatch):
-        arrays = [taken(column, rows) for column in data.columns]
+        arrays = [take_rows(column, rows) for column in data.columns]
         return type(data).from_arrays(arrays, schema=data.schema) if arrays else data.take(rows)
     try:
         return data.take(rows)
@@ -44,7 +44,7 @@ def taken(data: Any, rows: pa.Array) -> Any:
 def _selected(data: pa.Array | pa.ChunkedArray, rows: pa.Array) -> pa.Array | pa.ChunkedArray:
     if isinstance(data, pa.StructArray):
         # Member by member, because a slice of a struct in a struct cannot cross to Rust.
-        members = [taken(data.field(i), rows) for i in range(len(data.type))]
+        members = [take_rows(data.field(i), rows) for i in range(len(data.type))]
         absent = pc.fill_null(data.is_null().take(rows), pa.scalar(value=True))
         return pa.StructArray.from_arrays(members, fields=list(data.type), mask=absent)
     if isinstance(data, pa.Array):
@@ -150,7 +150,7 @@ def items(array: pa.Array) -> pa.Array:
     sizes = np.where(array.is_valid().to_numpy(zero_copy_only=False), sizes, 0)
     ends = np.cumsum(sizes)
     places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - sizes), sizes)
-    return taken(array.values, pa.array(places, pa.int64()))
+    return take_rows(array.values, pa.array(places, pa.int64()))
 
 
 def with_views(result: pa.Table, plain: pa.Table, before: pa.Table) -> pa.Table:

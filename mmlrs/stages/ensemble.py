@@ -14,7 +14,7 @@ from mmlrs._generated import stages as _generated
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.fields import is_vector_struct
-from mmlrs.engine.select import taken
+from mmlrs.engine.select import take_rows
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 
 __all__ = ["EnsembleByKey"]
@@ -143,9 +143,9 @@ class EnsembleByKey(_generated.EnsembleByKey):
             fields.append(pa.field(name, mean.type, metadata=keep))
             columns.append(mean)
         if self.getCollapseGroup():
-            out = taken(table.select(keys), pa.array(first))
+            out = take_rows(table.select(keys), pa.array(first))
         else:
-            out, columns = table, [taken(column, pa.array(codes)) for column in columns]
+            out, columns = table, [take_rows(column, pa.array(codes)) for column in columns]
         for field, column in zip(fields, columns, strict=True):
             out = out.append_column(field, column)
         return out

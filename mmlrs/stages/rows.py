@@ -15,7 +15,7 @@ from mmlrs._sql import begins_as_query, check_statement
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.bridge import collect, through_spark
 from mmlrs.engine.columns import Columns
-from mmlrs.engine.select import filtered, taken
+from mmlrs.engine.select import filtered, take_rows
 from mmlrs.errors import InvalidParamError, LimitExceededError, SchemaMismatchError
 
 __all__ = ["Explode", "PartitionSample", "Query"]
@@ -60,8 +60,8 @@ class Explode(_generated.Explode):
         copies = np.maximum(lengths, 1) if self.getKeepEmpty() else lengths
         rows = np.repeat(np.arange(len(lengths)), copies)
         filled = lengths[rows] > 0
-        elements = taken(pc.list_flatten(column), pa.array(np.cumsum(filled) - 1, mask=~filled))
-        return taken(table, pa.array(rows)).append_column(
+        elements = take_rows(pc.list_flatten(column), pa.array(np.cumsum(filled) - 1, mask=~filled))
+        return take_rows(table, pa.array(rows)).append_column(
             pa.field(self.getOutputCol(), kind.value_type), elements
         )
 
@@ -133,7 +133,7 @@ class PartitionSample(_generated.PartitionSample):
         if share is not None:
             return filtered(table, pa.array(random.random(table.num_rows) < share))
         sample = random.choice(table.num_rows, min(count or 0, table.num_rows), replace=False)
-        return taken(table, pa.array(np.sort(sample), pa.int64()))
+        return take_rows(table, pa.array(np.sort(sample), pa.int64()))
 
 
 _RANDOM = "__mmlrs_random__"
