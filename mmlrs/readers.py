@@ -191,7 +191,7 @@ def read_binary_stream(
         Maximum number of files per micro-batch; archives are counted separately. By default there is no limit.
     partition_schema : str, optional
         Schema of the partition columns, such as "label string" for folders named like `label=cat`. By default it is
-        inferred from the folders that exist when the stream starts. It is required if the folder is still empty.
+        inferred from the folders that exist when the stream starts. Set it if the folder may still be empty.
 
     Returns
     -------

@@ -234,7 +234,7 @@ def test_a_param_of_a_stage_that_no_model_holds_is_refused():
     space = space_of(GridSpace, (other, "numFeatures", DiscreteHyperParam([1])))
     with pytest.raises(
         InvalidParamError,
-        match=f"TuneHyperparameters: param `paramSpace`: names `numFeatures` of {other.uid}, but none of the models",
+        match=f"TuneHyperparameters: param `paramSpace`: names `numFeatures` of {other.uid}, but no model is",
     ):
         trials(tuner([text], space), [text], space)
 

@@ -91,7 +91,7 @@ def test_the_featurizer_and_decode_to_tensor_take_them():
 def test_what_is_no_picture_is_named_with_its_place_and_the_remedy(cell, cause, frame):
     with pytest.raises(SchemaMismatchError) as caught:
         ImageTransformer(outputCol="out").transform(frame(None, cell))
-    assert str(caught.value).startswith("ImageTransformer: column `image`, row 1: a ")
+    assert str(caught.value).startswith("ImageTransformer: column `image`, row 1: a")
     assert cause in str(caught.value)
 
 

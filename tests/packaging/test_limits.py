@@ -203,7 +203,8 @@ def nested(depth: int) -> list[object]:
 @pytest.mark.parametrize("depth", [101, 400, 50_000])
 def test_a_value_of_lists_without_end_is_an_error_of_the_param(depth):
     with pytest.raises(
-        InvalidParamError, match="ImageTransformer: param `stages` must not have more than 100 lists"
+        InvalidParamError,
+        match="ImageTransformer: param `stages` must not have lists and maps nested more than 100 deep",
     ):
         ImageTransformer(stages=[{"action": "resize", "height": nested(depth)}])
     with pytest.raises(InvalidParamError, match="ValueIndexerModel: param `levels` must "):

@@ -246,7 +246,7 @@ def test_on_spark_a_value_that_does_not_fit_is_an_error_and_never_a_null(spark, 
         (
             {"inputCol": "i", "udf": size},
             InvalidParamError,
-            r"param `returnType` must be set, since \S+:size is a function",
+            r"param `returnType` must be set, because \S+:size is a plain function",
         ),
         (
             {"inputCol": "i", "udf": size, "returnType": "nope"},
@@ -395,7 +395,8 @@ def test_an_aggregation_is_refused(spark):
     stage = UDFTransformer(inputCol="i", udf=pandas_udf(mean, "double"))
     for data in (TABLE, spark.createDataFrame(TABLE)):
         with pytest.raises(
-            InvalidParamError, match=r"param `udf` must map a row to a value .*mean is an iterator or"
+            InvalidParamError,
+            match=r"param `udf` must map a row to a value .*mean is an iterator or aggregate UDF",
         ):
             stage.transform(data)
 
