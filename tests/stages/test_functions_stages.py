@@ -396,7 +396,7 @@ def test_an_aggregation_is_refused(spark):
     for data in (TABLE, spark.createDataFrame(TABLE)):
         with pytest.raises(
             InvalidParamError,
-            match=r"param `udf` must map a row to a value .*mean is an iterator or aggregate UDF",
+            match=r"param `udf` must map a row to a value.*mean is an iterator or aggregate UDF",
         ):
             stage.transform(data)
 
