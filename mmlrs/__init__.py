@@ -1,6 +1,6 @@
 """Deep-learning inference, images and featurization as Spark ML pipeline stages with a Rust core.
 
-Importing this package is cheap and starts no JVM; namespaces load when first used:
+Importing this package is cheap and starts no JVM. Namespaces are loaded on first use:
 `mmlrs.image`, `mmlrs.onnx`, `mmlrs.text`, `mmlrs.featurize`, `mmlrs.train`, `mmlrs.automl`, `mmlrs.stages`, `mmlrs.models`,
 `mmlrs.testing`.
 """

@@ -1,4 +1,4 @@
-"""What the caller allows a saved stage to run: functions by their name, and pickles."""
+"""What a caller allows a saved stage to run: functions by name, and pickles."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = [
 _PICKLES: ContextVar[bool] = ContextVar("mmlrs_allow_pickle", default=False)
 _NAMES: ContextVar[frozenset[str]] = ContextVar("mmlrs_allow_functions", default=frozenset())
 
-#: What mmlrs ships for stages to name. The rest of the package is no safer than other code: it writes files, too.
+#: The functions of mmlrs that saved stages may name. The rest of the package is no safer than other code: it writes files, too.
 _OWN = frozenset({"mmlrs.testing:reversed_columns"})
 
 
 @contextlib.contextmanager
 def allow_pickle() -> Iterator[None]:
-    """Save and load Python functions as pickles within this block, where they have no name to be found by.
+    """Within this block, save and load Python functions that cannot be imported by name as pickles.
 
-    For pipelines, whose `save` and `load` take no option: stages have `save(path, allow_pickle=True)` and
-    `load(path, allow_pickle=True)`. Unpickling runs code that the file holds: load only what you trust. Who allows that
-    allows functions of any name with it, and SQL that runs programs.
+    This is for pipelines, whose `save` and `load` have no options. Stages have `save(path, allow_pickle=True)` and
+    `load(path, allow_pickle=True)`. Unpickling runs code from the file: load only files that you trust. Pickles also allow
+    functions of any name, and SQL that runs programs.
 
     Examples
     --------
@@ -55,22 +55,22 @@ def allow_pickle() -> Iterator[None]:
 
 @contextlib.contextmanager
 def allow_functions(*names: str) -> Iterator[None]:
-    """Load stages that call Python functions of these names within this block.
+    """Within this block, load stages that call Python functions of these names.
 
-    For pipelines and other stages of Spark, whose `load` takes no option: stages have
-    `load(path, allow_functions=[...])`. Blocks within blocks add up.
+    This is for pipelines and other stages of Spark, whose `load` has no options. Stages of mmlrs have
+    `load(path, allow_functions=[...])`. Nested blocks add their names.
 
     Parameters
     ----------
     *names : str
-        `"mypackage.features"` allows the functions and classes that this module, or a module below it, defines, and
-        `"mypackage.features:clean"` or `"mypackage.features.clean"` one of them. Allowed modules are imported, so
-        what they do when they are imported is allowed too. There are no wildcards.
+        `"mypackage.features"` allows all functions and classes that this module or its submodules define.
+        `"mypackage.features:clean"` or `"mypackage.features.clean"` allows one of them. Allowed modules are imported, so
+        the code that runs on import is allowed too. There are no wildcards.
 
     Raises
     ------
     InvalidParamError
-        A name has another form.
+        A name does not have one of these forms.
 
     Examples
     --------
@@ -96,18 +96,18 @@ def names_of(names: Any) -> frozenset[str]:
     Raises
     ------
     InvalidParamError
-        Something is none.
+        The argument is not a list of names.
     """
     if isinstance(names, str) or not isinstance(names, Iterable):
-        raise InvalidParamError(f"allow_functions takes a list of names, got {names!r:.80}")
-    found = list(names)
-    for name in found:
+        raise InvalidParamError(f"allow_functions: expected a list of names, got {names!r:.80}")
+    checked = list(names)
+    for name in checked:
         if not isinstance(name, str) or not _is_name(name):
             raise InvalidParamError(
-                "allow_functions takes names of modules and functions, such as 'mypackage.features' and "
+                "allow_functions: expected names of modules and functions, such as 'mypackage.features' and "
                 f"'mypackage.features:clean', got {name!r:.80}; there are no wildcards"
             )
-    return frozenset(found)
+    return frozenset(checked)
 
 
 def _is_name(name: str) -> bool:
@@ -120,12 +120,12 @@ def _is_dotted(name: str) -> bool:
 
 
 def pickles_allowed() -> bool:
-    """Has the caller allowed pickles?"""
+    """Return whether the caller allows pickles."""
     return _PICKLES.get()
 
 
 def function_allowed(name: str) -> bool:
-    """May a saved stage name this function, `module:name`? False for what has not this form."""
+    """Return whether a saved stage may name this function, `module:name`. Any other form is not allowed."""
     module, colon, path = name.partition(":")
     if not colon or not _is_name(name):
         return False
@@ -133,21 +133,21 @@ def function_allowed(name: str) -> bool:
 
 
 def module_allowed(module: str, path: str) -> bool:
-    """Has the caller allowed to import this module for what it defines under `path`?"""
+    """Return whether the caller allows importing this module for its attribute `path`."""
     return _is_dotted(module) and (pickles_allowed() or _has(module, path))
 
 
 def imported(module: str, what: str) -> None:
-    """Import a module that may be imported; `what`, such as "a function, but json:dumps", begins the error.
+    """Import an allowed module; `what`, such as "a function, but json:dumps", begins the error message.
 
     Raises
     ------
     TypeError
-        It cannot be imported; the message completes the sentence "param `x` ...".
+        The module cannot be imported. The message completes the sentence "param `x` ...".
     """
     try:
         importlib.import_module(module)
-    except Exception as error:  # noqa: BLE001 - whatever the code of the module raises
+    except Exception as error:  # noqa: BLE001 - the code of the module may raise anything
         raise TypeError(f"must be {what} is in a module that cannot be imported: {error}") from None
 
 

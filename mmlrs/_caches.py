@@ -1,4 +1,4 @@
-"""What a process remembers: a look at its caches, and how to empty them."""
+"""Inspect and empty the caches of a process."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ __all__ = ["CacheInfo", "cache_info", "clear_caches"]
 
 
 class CacheInfo(NamedTuple):
-    """What a cache holds.
+    """The size and the limits of a cache.
 
     Attributes
     ----------
     entries, bytes : int
-        What it holds now; bytes as far as they are counted: those of models are the lengths of their files.
+        Present number of entries, and their size in bytes. A model counts with the length of its file.
     max_entries, max_bytes : int or None
-        The maximum; a single entry may have more bytes. None for the bytes of models and files, which live as long as a handle
-        or a stage refers to them.
+        Maximum number of entries and bytes. A single entry may exceed `max_bytes`. Both are None for the bytes of models and
+        files, which are kept for as long as a handle or a stage refers to them.
+
+    Examples
+    --------
+    >>> import mmlrs
+    >>> mmlrs.cache_info()["bytes of models and files"]._fields
+    ('entries', 'bytes', 'max_entries', 'max_bytes')
     """
 
     entries: int
@@ -29,14 +35,14 @@ class CacheInfo(NamedTuple):
 
 
 def cache_info() -> dict[str, CacheInfo]:
-    """Return what the caches of this process hold, by name.
+    """Return the sizes and limits of the caches of this process, by name.
 
-    A cache is listed from its first use on. On Spark the workers are processes of their own, with caches of their own.
+    A cache is listed after its first use. On Spark, each worker process has its own caches, which are not included.
 
     Returns
     -------
     dict of str to CacheInfo
-        Among others "sessions of models", "prepared models", "tokenizers", and "bytes of models and files".
+        Names include "sessions of models", "prepared models", "tokenizers" and "bytes of models and files".
 
     Examples
     --------
@@ -44,18 +50,19 @@ def cache_info() -> dict[str, CacheInfo]:
     >>> mmlrs.cache_info()["bytes of models and files"].max_bytes is None
     True
     """
-    made = {name: CacheInfo(*numbers) for name, numbers in _native.cache_info().items()}
+    caches = {name: CacheInfo(*numbers) for name, numbers in _native.cache_info().items()}
     worker = sys.modules.get("mmlrs.engine.worker")
     if worker is not None:
-        made["programs of a worker"] = CacheInfo(*worker.program_info())
-    made["bytes of models and files"] = CacheInfo(*_native.blob_info(), None, None)
-    return dict(sorted(made.items()))
+        caches["programs of a worker"] = CacheInfo(*worker.program_info())
+    caches["bytes of models and files"] = CacheInfo(*_native.blob_info(), None, None)
+    return dict(sorted(caches.items()))
 
 
 def clear_caches() -> None:
-    """Empty the caches of this process: loaded and prepared models, tokenizers, shapes found by trial runs, results of the last batch.
+    """Empty the caches of this process.
 
-    What is in use lives on until it is no longer. The next use of a model loads it again.
+    They hold loaded and prepared models, tokenizers, shapes from trial runs and results of the last batch. Entries in use are
+    freed when their use ends. The next use of a model loads it again.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The constructors of stages: params by name, and what was given kept apart from what is a default."""
+"""The constructors of stages: params are keyword-only, and a value that is passed differs from a default."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mmlrs.errors import InvalidParamError
 __all__ = ["by_name"]
 
 
-#: The default that a signature shows for a param that must be set, here or by its setter. Its class has no name here, so
-#: that stubtest does not compare it with the type of the param.
+#: The default in signatures of a param that must be set, in the constructor or by its setter. Its class is anonymous, so that
+#: stubtest does not compare it with the type of the param.
 _REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "<required>"})()
 
 Init = TypeVar("Init", bound=Callable[..., None])
@@ -34,25 +34,25 @@ def _signature(init: Callable[..., object]) -> inspect.Signature:
 
 
 def by_name(init: Init) -> Init:
-    """Make the constructor of a stage from its signature, or from that of its last overload; the body is not run.
+    """Return the constructor of a stage for its signature, or for that of its last overload. The body is not run.
 
-    The stage gets what the caller gave, so that a default in the signature is not a param that was set. A name that is no
-    param is an error that says what was meant.
+    Only the arguments that the caller passes become params that are set; defaults in the signature do not. An unknown name
+    is an error that suggests the nearest param.
     """
     signature = _signature((get_overloads(init) or [init])[-1])
-    known = [name for name in signature.parameters if name != "self"]
+    names = [name for name in signature.parameters if name != "self"]
 
     @functools.wraps(init)
-    def constructor(self: Stage, *args: Any, **given: Any) -> None:
+    def constructor(self: Stage, *args: Any, **params: Any) -> None:
         stage = type(self).__name__
         if args:
             raise InvalidParamError(
-                f"{stage}: params are given by name, as in {stage}({known[0]}=...), got {shown(args[0], 40)} without a name"
+                f"{stage}: params must be passed by name, as in {stage}({names[0]}=...), got {shown(args[0], 40)} without a name"
             )
-        for name in given:
-            if name not in known:
-                raise no_param(stage, name, known)
-        Stage.__init__(self, given)
+        for name in params:
+            if name not in names:
+                raise no_param(stage, name, names)
+        Stage.__init__(self, params)
 
     constructor.__signature__ = signature  # type: ignore[attr-defined]
     return cast("Init", constructor)

@@ -1,4 +1,4 @@
-"""The descriptors of the stages, which the native core holds."""
+"""The descriptors of the stages, from the native core."""
 
 from __future__ import annotations
 

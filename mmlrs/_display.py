@@ -1,4 +1,4 @@
-"""How stages show themselves: a line at a prompt, a small table in a notebook; and pipelines, whose class is Spark's."""
+"""The display of stages and pipelines: lines at a prompt, small tables in a notebook."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from mmlrs.models import ModelHandle
 
 __all__ = ["Description", "Shown", "describe"]
 
-#: The most characters of a value, and the most items of a list or map, that are shown.
+#: Maximum number of characters of a value, and of items of a list or map, that are shown.
 _SHOWN_TEXT = 60
 _SHOWN_ITEMS = 6
 
-#: The params of Spark ML's stages that name columns; stages of mmlrs say it themselves.
+#: The params of Spark ML's stages that name columns. The params of mmlrs stages have roles.
 _READ = ("inputCol", "inputCols", "featuresCol", "labelCol", "userCol", "itemCol")
 _WRITTEN = ("outputCol", "outputCols", "predictionCol", "probabilityCol", "rawPredictionCol")
 
 
 def _value(value: Any) -> str:
-    """Return a value as Python writes it, shortened: bytes by their number, models by their place, functions by name."""
+    """Return a short form of a value: bytes by their number, models by their path or hash, functions by name."""
     if isinstance(value, Params):
         return _line(value)
     if isinstance(value, str):
@@ -53,7 +53,7 @@ def _end(path: str) -> str:
 
 
 def _params(stage: Any, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
-    """Return params with their values, in the order of the constructor's signature."""
+    """Return params and their values in the order of the constructor's signature."""
     inits = [vars(cls).get("__init__") for cls in type(stage).__mro__]
     signature: Any = next(filter(None, (getattr(init, "__signature__", None) for init in inits)), None)
     order = {} if signature is None else {name: place for place, name in enumerate(signature.parameters)}
@@ -61,12 +61,12 @@ def _params(stage: Any, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
 
 
 def _line(stage: Any) -> str:
-    given = _params(stage, stage._paramMap)
-    return f"{type(stage).__name__}({', '.join(f'{param.name}={_value(value)}' for param, value in given)})"
+    values = _params(stage, stage._paramMap)
+    return f"{type(stage).__name__}({', '.join(f'{param.name}={_value(value)}' for param, value in values)})"
 
 
 def _columns(stage: Any, params: Sequence[str], roles: Sequence[str]) -> list[str]:
-    """Return the columns that a stage reads or writes: of Spark ML's stages, those that well-known params name."""
+    """Return the columns that a stage reads or writes; for Spark ML's stages, those of well-known params."""
     if isinstance(stage, Shown):
         return [name for role in roles for name in stage._columns(role)]
     names: list[str] = []
@@ -78,7 +78,7 @@ def _columns(stage: Any, params: Sequence[str], roles: Sequence[str]) -> list[st
 
 
 def _children(stage: Any) -> list[Any] | None:
-    """Return the stages of a pipeline, fitted or not; None of another stage."""
+    """Return the stages of a pipeline, fitted or not, or None for any other stage."""
     if isinstance(stage, Shown):
         return None
     if isinstance(getattr(stage, "stages", None), list):
@@ -88,7 +88,7 @@ def _children(stage: Any) -> list[Any] | None:
     return None
 
 
-#: Notebooks have rules of their own for tables; colours are left to the theme, dark or light.
+#: Overrides the table styles of notebooks. Colours are inherited from the theme, dark or light.
 _STYLE = (
     "<style>"
     "div.mmlrs table{border-collapse:collapse;border:0;margin:2px 0;font-size:90%;color:inherit}"
@@ -109,7 +109,7 @@ def _table(params: Sequence[tuple[Any, Any]]) -> str:
 
 
 def _flow(stage: Any) -> str:
-    """Return the columns read and written, with an arrow between."""
+    """Return the input and output columns, with an arrow between them."""
     sides = [
         ", ".join(f"<code>{escape(name)}</code>" for name in columns)
         for columns in (_columns(stage, _READ, ["input"]), _columns(stage, _WRITTEN, ["output", "error"]))
@@ -127,9 +127,9 @@ def _content(stage: Any) -> str:
     if children is not None:
         items = "".join(f"<li>{_content(child)}</li>" for child in children)
         return f"{title}<ol>{items}</ol>"
-    given = _params(stage, stage._paramMap)
+    values = _params(stage, stage._paramMap)
     defaults = _params(stage, {p: v for p, v in stage._defaultParamMap.items() if p not in stage._paramMap})
-    parts = [title, _flow(stage), _table(given) if given else ""]
+    parts = [title, _flow(stage), _table(values) if values else ""]
     if defaults:
         count = f"{len(defaults)} default{'s' if len(defaults) > 1 else ''}"
         parts.append(f'<details><summary class="less">{count}</summary>{_table(defaults)}</details>')
@@ -146,58 +146,58 @@ def _text(stage: Any, indent: str = "") -> str:
 
 
 class Shown:
-    """A stage that shows its params: those that are set in a line, all of them in a notebook."""
+    """A stage whose `repr` shows the params that are set, and whose notebook table shows all params."""
 
     uid: str
     _columns: Callable[[str], list[str]]
 
     def __repr__(self) -> str:
-        """Return the class and the params that are set."""
+        """Return the class name and the params that are set."""
         return _line(self)
 
     def __str__(self) -> str:
-        """Return the uid, by which Spark's messages and params name a stage."""
+        """Return the uid, which identifies a stage in Spark's messages and params."""
         return self.uid
 
     def _repr_html_(self) -> str:
-        """Return the table that a notebook shows."""
+        """Return the HTML table for a notebook."""
         return _html(self)
 
 
 class Description:
-    """What `describe` returns: text at a prompt, tables in a notebook."""
+    """The result of `describe`: lines at a prompt, tables in a notebook."""
 
     def __init__(self, stage: Any) -> None:
         self._stage = stage
 
     def __repr__(self) -> str:
-        """Return a line for each stage."""
+        """Return one line per stage."""
         return _text(self._stage)
 
     def _repr_html_(self) -> str:
-        """Return the tables that a notebook shows."""
+        """Return the HTML tables for a notebook."""
         return _html(self._stage)
 
 
 def describe(stage: Any) -> Description:
-    """Show a pipeline, fitted or not, stage by stage: columns read and written, params set, and defaults.
+    """Show the stages of a pipeline, fitted or not, with their columns, the params that are set, and the defaults.
 
-    Stages of mmlrs show themselves in the same way; a pipeline and the stages of Spark ML do not, so this shows them.
+    Stages of mmlrs have this display themselves. This function provides it for pipelines and stages of Spark ML.
 
     Parameters
     ----------
     stage : Pipeline, PipelineModel or another stage
-        Of Spark ML or of mmlrs.
+        A stage of Spark ML or of mmlrs.
 
     Returns
     -------
     Description
-        A notebook shows it as tables, with what a param means where the mouse rests on its name; a prompt as lines.
+        Shown as lines at a prompt and as tables in a notebook. The tooltip of a param is its documentation.
 
     Raises
     ------
     InvalidParamError
-        It is not a stage.
+        `stage` is not a stage.
 
     Examples
     --------
@@ -209,5 +209,7 @@ def describe(stage: Any) -> Description:
         SelectColumns(cols=['a'])
     """
     if not isinstance(stage, Params):
-        raise InvalidParamError(f"describe: takes a pipeline or another stage, got {shown(stage)}")
+        raise InvalidParamError(
+            f"describe: param `stage` must be a pipeline or another stage, got {shown(stage)}"
+        )
     return Description(stage)

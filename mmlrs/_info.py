@@ -1,4 +1,4 @@
-"""Facts about the installation and recommended settings."""
+"""Versions, counters and recommended Spark settings."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["counters", "recommended_conf", "reset_counters", "show_versions"]
 
 
 def recommended_conf() -> dict[str, Any]:
-    """Return Spark settings under which image columns neither exhaust the driver nor the workers.
+    """Return Spark settings with which image columns do not exhaust the memory of the driver or the workers.
 
-    Spark's vectorised parquet reader takes 4,096 rows at a time, and the columnar path to Python collects the *output*
-    of that many rows on the JVM heap: with images that is gigabytes. These settings make batches small in rows and
-    bounded in bytes. The last one keeps Spark's own frames out of the error of a row.
+    Spark's vectorised parquet reader reads 4,096 rows at a time, and the columnar path to Python collects the *output* of
+    these rows on the JVM heap. For images that is gigabytes. These settings limit batches in rows and bytes. The last
+    setting removes Spark's own frames from the traceback of an error.
 
     Returns
     -------
-    dict
-        For `SparkSession.builder.config(map=mmlrs.recommended_conf())`; every setting can also be changed at run time
-        with `spark.conf.set`.
+    dict of str to str
+        The settings, for `SparkSession.builder.config(map=mmlrs.recommended_conf())`. Each can also be changed at run
+        time with `spark.conf.set`.
 
     Examples
     --------
@@ -41,10 +41,15 @@ def recommended_conf() -> dict[str, Any]:
 
 
 def counters() -> dict[str, int]:
-    """Return how often this process did the expensive things, by name.
+    """Return how many times this process performed each expensive operation.
 
-    The names are `image_decodes`, `model_loads`, `model_runs`, `model_rows`, `program_runs` (one per batch and output
-    column), `stage_builds` and `plans` (of a stage for the types of its input columns). On Spark the work is in the worker processes: `mmlrs.testing.worker_counters` asks them.
+    On Spark, the work is done by the worker processes: see `mmlrs.testing.worker_counters`.
+
+    Returns
+    -------
+    dict of str to int
+        The counters `image_decodes`, `model_loads`, `model_runs`, `model_rows`, `program_runs` (one per batch and output
+        column), `stage_builds` and `plans` (of a stage for the types of its input columns).
 
     Examples
     --------
@@ -56,15 +61,29 @@ def counters() -> dict[str, int]:
 
 
 def reset_counters() -> None:
-    """Set the counters of this process to zero."""
+    """Set the counters of this process to zero.
+
+    Examples
+    --------
+    >>> import mmlrs
+    >>> mmlrs.reset_counters()
+    >>> mmlrs.counters()["image_decodes"]
+    0
+    """
     _native.reset_counters()
 
 
 def show_versions() -> None:
-    """Print the versions of mmlrs, its native parts and the packages it works with.
+    """Print the versions of mmlrs, its native libraries and the packages it works with.
 
-    Prints the package and its build profile, OpenCV, ONNX Runtime with its execution providers, pyspark, pyarrow,
-    NumPy and pandas; what is not installed says so.
+    These are mmlrs with its build profile, OpenCV, ONNX Runtime with its execution providers, Python, pyspark, pyarrow,
+    NumPy and pandas. Missing packages are listed as "not installed".
+
+    Examples
+    --------
+    >>> import mmlrs
+    >>> mmlrs.show_versions()  # doctest: +ELLIPSIS
+    mmlrs...
     """
     rows = dict(_native.versions())
     rows["python"] = platform.python_version()

@@ -1,14 +1,14 @@
-"""Values as messages show them."""
+"""The form of values in messages."""
 
 from __future__ import annotations
 
 __all__ = ["shown"]
 
 
-def shown(value: object, most: int = 80) -> str:
-    """Return a value as messages show it: its first `most` characters, or its type where it cannot be shown."""
+def shown(value: object, limit: int = 80) -> str:
+    """Return the repr of a value, cut to `limit` characters, or its type if `repr` fails."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001 - values of users: nested without end, or with a `__repr__` that fails
+    except Exception:  # noqa: BLE001 - a user's value may be recursive or have a `__repr__` that fails
         text = f"a {type(value).__name__}"
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return text if len(text) <= limit else text[: limit - 3] + "..."

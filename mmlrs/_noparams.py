@@ -1,4 +1,4 @@
-"""The part of `pyspark.ml.param` that stages need, for environments without pyspark."""
+"""The part of `pyspark.ml.param` that stages use, for environments without pyspark."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Params:
 
     @property
     def params(self) -> list[Param]:
-        """Every param of this object, by name."""
+        """All params of this object, sorted by name."""
         return sorted((v for v in vars(self).values() if isinstance(v, Param)), key=lambda p: p.name)
 
     def getParam(self, paramName: str) -> Param:
@@ -76,25 +76,25 @@ class Params:
         raise ValueError(f"Cannot find param with name {paramName}.")
 
     def hasParam(self, paramName: str) -> bool:
-        """Is there a param of that name?"""
+        """Return whether there is a param of that name."""
         return isinstance(getattr(self, paramName, None), Param)
 
     def isSet(self, param: str | Param) -> bool:
-        """Has the user set the param?"""
+        """Return whether the user has set the param."""
         return self._resolveParam(param) in self._paramMap
 
     def hasDefault(self, param: str | Param) -> bool:
-        """Does the param have a default?"""
+        """Return whether the param has a default."""
         return self._resolveParam(param) in self._defaultParamMap
 
     def isDefined(self, param: str | Param) -> bool:
-        """Is there a value, set or default?"""
+        """Return whether there is a value, set or default."""
         return self.isSet(param) or self.hasDefault(param)
 
     def getOrDefault(self, param: str | Param) -> Any:
         """Return the value, set or default."""
-        found = self._resolveParam(param)
-        return self._paramMap[found] if found in self._paramMap else self._defaultParamMap[found]
+        resolved = self._resolveParam(param)
+        return self._paramMap[resolved] if resolved in self._paramMap else self._defaultParamMap[resolved]
 
     def explainParams(self) -> str:
         """Return the documentation of every param with its values."""
@@ -113,7 +113,7 @@ class Params:
         self._set(**{param.name: value})
 
     def clear(self, param: Param) -> None:
-        """Forget what the user set."""
+        """Remove the value that the user set."""
         self._paramMap.pop(self._resolveParam(param), None)
 
     def copy(self, extra: dict[Param, Any] | None = None) -> Any:

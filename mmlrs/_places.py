@@ -1,8 +1,8 @@
-"""Where stages are saved: a folder appears whole under its name, or not at all.
+"""Save folders atomically: a folder appears complete under its name, or not at all.
 
-A stage is written to a folder beside its place, and takes its place by a rename when all of it is there. What is replaced
-is set aside by a rename too, and removed last. Through Spark Connect, files that this machine does not see cannot be
-renamed: there the content goes to a folder of its own, which the metadata name, and these are written last.
+A stage is written to a temporary folder next to its path and renamed when it is complete. A folder that it replaces is renamed
+first and removed last. Spark Connect cannot rename files on a server whose file system this machine does not see. In that case
+the content is written to a new folder that the metadata name, and the metadata are written last.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ from typing import Any, Protocol
 from mmlrs._paths import is_remote, local_path, with_space
 from mmlrs.errors import IoError, MmlrsError
 
-__all__ = ["Place", "content_folder", "in_session", "is_connect", "named_errors", "reason_of", "saved_whole"]
+__all__ = [
+    "Place",
+    "content_folder",
+    "in_session",
+    "is_connect",
+    "named_errors",
+    "reason_of",
+    "atomic_folder",
+]
 
 _NEW = re.compile(r"content-[0-9a-f]{32}")
 
@@ -30,9 +38,9 @@ class Place:
     Parameters
     ----------
     folder : str
-        Where the metadata go.
+        Folder of the metadata.
     content : str
-        The folder in it that holds all else, or "" for the folder itself.
+        Name of the subfolder of everything else, or "" for the folder itself.
     """
 
     def __init__(self, folder: str, content: str = "") -> None:
@@ -41,21 +49,23 @@ class Place:
 
     @property
     def inside(self) -> str:
-        """Return the folder that holds all but the metadata."""
+        """Return the folder of everything except the metadata."""
         return f"{self.folder}/{self.content}" if self.content else self.folder
 
 
 def content_folder(path: str, name: Any) -> str:
-    """Return the folder of the content, which the metadata name; the name is checked, since it comes from a file."""
+    """Return the folder of the content, which the metadata name. The name is checked, because it comes from a file."""
     if name is None:
         return path
     if not isinstance(name, str) or not _NEW.fullmatch(name):
-        raise IoError(f"{path}/metadata: names {name!r:.80} as the folder of the content; they are damaged")
+        raise IoError(
+            f"{path}/metadata: names {name!r:.80} as the folder of the content; the saved stage is damaged"
+        )
     return f"{path}/{name}"
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what an error of any library says, without the traces of Spark."""
+    """Return the message of an error of any library, without Spark's stack traces."""
     from mmlrs.automl.causes import cause_of
 
     if isinstance(error, OSError) and error.strerror:
@@ -64,16 +74,16 @@ def reason_of(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def named_errors(path: str, what: str) -> Iterator[None]:
-    """Turn every error into one of mmlrs that names the path; `what` completes "the path ..."."""
+def named_errors(path: str, problem: str) -> Iterator[None]:
+    """Convert every error to one of mmlrs that names the path; `problem` follows the path in the message."""
     try:
         yield
     except MmlrsError as error:
         if path in str(error):
             raise
         raise type(error)(f"{path}: {error}") from None
-    except Exception as error:  # whatever libraries and damaged files raise
-        raise IoError(with_space(f"{path}: {what}: {reason_of(error)}", path, error)) from error
+    except Exception as error:  # libraries raise anything on damaged files
+        raise IoError(with_space(f"{path}: {problem}: {reason_of(error)}", path, error)) from error
 
 
 class _Files(Protocol):
@@ -85,7 +95,7 @@ class _Files(Protocol):
 
 
 class _Local:
-    """The files of this machine."""
+    """The local file system."""
 
     def exists(self, path: str) -> bool:
         path = local_path(path)
@@ -103,7 +113,7 @@ class _Local:
 
 
 class _Hadoop:
-    """The files that a classic session knows."""
+    """The file systems of a classic session."""
 
     def __init__(self, spark: Any) -> None:
         self.spark = spark
@@ -118,7 +128,7 @@ class _Hadoop:
 
     def rename(self, old: str, new: str) -> None:
         files, place = self._at(old)
-        # A folder that is there would take the other one into it.
+        # Hadoop would move the folder into an existing one.
         if files.exists(self._at(new)[1]) or not files.rename(place, self._at(new)[1]):
             raise IoError(f"{new}: the file system cannot rename {old} to it")
 
@@ -128,7 +138,7 @@ class _Hadoop:
 
 
 class _Connect:
-    """The files of a Connect server: they can be removed, and not renamed."""
+    """The files of a Connect server, which can be removed but not renamed."""
 
     def __init__(self, spark: Any) -> None:
         self.spark = spark
@@ -146,7 +156,7 @@ class _Connect:
 
     def rename(self, old: str, new: str) -> None:
         raise IoError(
-            f"{new}: Spark Connect cannot rename {old}, and this machine does not see it; save to another path"
+            f"{new}: Spark Connect cannot rename {old}, and this machine has no access to it; save to another path"
         )
 
     def remove(self, path: str) -> None:
@@ -156,36 +166,36 @@ class _Connect:
 
 
 def is_connect(spark: Any) -> bool:
-    """Is this a session of Spark Connect?"""
+    """Return whether this is a session of Spark Connect."""
     return type(spark).__module__.startswith("pyspark.sql.connect")
 
 
 def in_session(spark: Any) -> Any:
-    """Return the files that a session, or without one this process, reads and writes."""
+    """Return the file system of a session, or without a session that of this process."""
     if spark is None:
         return _Local()
     return _Connect(spark) if is_connect(spark) else _Hadoop(spark)
 
 
-def _beside(path: str) -> str:
-    """Return a new path in the same folder."""
+def _temporary_path(path: str) -> str:
+    """Return a new temporary path in the same folder."""
     head, slash, _ = path.rpartition("/")
     return f"{head}{slash}.mmlrs-{uuid.uuid4().hex}.part"
 
 
-def _can_be_beside(path: str) -> bool:
-    """Is there a folder around the path? There is none around a bucket."""
+def _has_parent(path: str) -> bool:
+    """Return whether the path has a parent folder. A bucket has none."""
     return bool(re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/]*/?", "", path))
 
 
 @contextlib.contextmanager
-def saved_whole(spark: Any, path: str, *, overwrite: bool) -> Iterator[Place]:
-    """Give a place to write a stage to; what lies there appears at the path when the block is over.
+def atomic_folder(spark: Any, path: str, *, overwrite: bool) -> Iterator[Place]:
+    """Yield a place to write a stage to, which appears at the path when the block ends.
 
     Raises
     ------
     IoError
-        There is something at the path already, and `overwrite` is not set.
+        The path already exists, and `overwrite` is not set.
     """
     path = path.rstrip("/") or path
     if not is_remote(path) and os.path.islink(local_path(path)):
@@ -193,83 +203,85 @@ def saved_whole(spark: Any, path: str, *, overwrite: bool) -> Iterator[Place]:
     files = in_session(spark)
     if not overwrite and files.exists(path) and not _is_empty_here(path):
         raise IoError(f"{path}: already exists; use write().overwrite()")
-    if not _can_be_beside(path) or (spark is not None and is_connect(spark) and not _seen_here(spark, path)):
+    if not _has_parent(path) or (
+        spark is not None and is_connect(spark) and not _is_visible_here(spark, path)
+    ):
         with _in_place(spark, files, path) as place:
             yield place
         return
-    part = _beside(path)
+    temporary = _temporary_path(path)
     try:
-        yield Place(part)
-        # Where this machine sees what the session wrote, it can rename it.
-        here = not is_remote(path) and os.path.isdir(local_path(part))
-        _put(_Local() if here else files, part, path, overwrite=overwrite)
+        yield Place(temporary)
+        # If this machine sees the files of the session, it can rename them.
+        here = not is_remote(path) and os.path.isdir(local_path(temporary))
+        _move_into_place(_Local() if here else files, temporary, path, overwrite=overwrite)
     except BaseException:
-        _removed(files, part)
+        _remove_quietly(files, temporary)
         raise
 
 
-def _removed(files: Any, path: str) -> None:
-    """Remove what was begun; an error of that must not hide the one that led here."""
+def _remove_quietly(files: Any, path: str) -> None:
+    """Remove an unfinished folder. Errors are suppressed, so that they do not hide the original error."""
     for place in (files, _Local()):
         with contextlib.suppress(Exception):
             if place is files or not is_remote(path):
                 place.remove(path)
 
 
-def _put(files: _Files, part: str, path: str, *, overwrite: bool) -> None:
-    """Rename a finished folder to its place; what is there is removed when the new one is in its place."""
-    aside = None
+def _move_into_place(files: _Files, finished: str, path: str, *, overwrite: bool) -> None:
+    """Rename a finished folder to its path. An existing folder is removed afterwards."""
+    replaced = None
     if files.exists(path):
         if not overwrite:
             raise IoError(f"{path}: already exists; use write().overwrite()")
-        aside = _beside(path)
-        files.rename(path, aside)
+        replaced = _temporary_path(path)
+        files.rename(path, replaced)
     try:
-        files.rename(part, path)
+        files.rename(finished, path)
     except BaseException:
-        if aside is not None:
-            files.rename(aside, path)
+        if replaced is not None:
+            files.rename(replaced, path)
         raise
-    if aside is not None:
-        files.remove(aside)
+    if replaced is not None:
+        files.remove(replaced)
 
 
 def _is_empty_here(path: str) -> bool:
-    """Is the path an empty folder of this machine?"""
+    """Return whether the path is an empty folder on this machine."""
     here = "" if is_remote(path) else local_path(path)
     return os.path.isdir(here) and not os.listdir(here)
 
 
-def _seen_here(spark: Any, path: str) -> bool:
-    """Does this machine see the files that a Connect server writes? It is tried."""
+def _is_visible_here(spark: Any, path: str) -> bool:
+    """Return whether this machine sees the files that a Connect server writes, by writing one."""
     if is_remote(path):
         return False
-    probe = _beside(path)
+    probe = _temporary_path(path)
     spark.createDataFrame([("",)], "value string").write.text(probe)
-    seen = os.path.isdir(local_path(probe))
-    _removed(in_session(spark), probe)
-    return seen
+    visible = os.path.isdir(local_path(probe))
+    _remove_quietly(in_session(spark), probe)
+    return visible
 
 
 @contextlib.contextmanager
 def _in_place(spark: Any, files: Any, path: str) -> Iterator[Place]:
-    """Give a place at the path itself, beside the content of an older stage, which is removed at the end."""
+    """Yield a place at the path itself, next to the content of an older stage, which is removed at the end."""
     older = _older_content(spark, path) if files.exists(path) else []
     place = Place(path, f"content-{uuid.uuid4().hex}")
     try:
         yield place
     except BaseException:
-        _removed(files, place.inside)
+        _remove_quietly(files, place.inside)
         raise
     for folder in older:
         files.remove(folder)
 
 
 def _older_content(spark: Any, path: str) -> list[str]:
-    """Return the folders that a stage at the path has beside its metadata."""
+    """Return the content folders of an existing stage at the path."""
     try:
         [row] = spark.read.text(f"{path}/metadata").take(1)
-        found = json.loads(row[0]).get("content")
-    except Exception:  # noqa: BLE001 - what lies there is none or a damaged one
-        found = None
-    return [content_folder(path, found)] if found else [f"{path}/models", f"{path}/stages"]
+        content = json.loads(row[0]).get("content")
+    except Exception:  # noqa: BLE001 - there is no stage, or a damaged one
+        content = None
+    return [content_folder(path, content)] if content else [f"{path}/models", f"{path}/stages"]

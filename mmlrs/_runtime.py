@@ -1,4 +1,4 @@
-"""Where the ONNX Runtime library is: inside the installed onnxruntime wheel."""
+"""Locate the ONNX Runtime library in the installed onnxruntime wheel."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["library_path"]
 def library_path() -> str:
     """Return the path of the shared library, without importing onnxruntime.
 
-    What reports on its use is switched off before it is loaded: for that the library starts a thread of its own, for which a
-    forked child would wait for ever when it ends.
+    Telemetry is switched off before the library is loaded. Otherwise the library starts a thread for it, and a forked child
+    would wait for that thread forever when it exits.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     spec = importlib.util.find_spec("onnxruntime")
@@ -25,7 +25,7 @@ def library_path() -> str:
         )
     folder = Path(spec.origin).parent / "capi"
     for pattern in ("libonnxruntime.so.*", "libonnxruntime.*dylib", "onnxruntime.dll"):
-        found = sorted(folder.glob(pattern))
-        if found:
-            return str(found[-1])
+        libraries = sorted(folder.glob(pattern))
+        if libraries:
+            return str(libraries[-1])
     raise ModelLoadError(f"the package onnxruntime at {folder} has no runtime library; install it again")

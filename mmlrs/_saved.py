@@ -1,4 +1,4 @@
-"""What lies in the folder of a saved stage, read without trust: every error is one of mmlrs that names the path."""
+"""Read the folder of a saved stage without trusting it. Every error is one of mmlrs that names the path."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
     "stage_path",
 ]
 
-#: The table of models: chunks of bytes under the SHA-256 of the whole.
+#: The schema of stored models: chunks of bytes, each with the SHA-256 of the whole model.
 MODELS = pa.schema([("sha256", pa.string()), ("part", pa.int32()), ("data", pa.binary())])
 
 _INCOMPLETE = "incomplete: saved by a process that did not finish"
@@ -38,18 +38,18 @@ _INCOMPLETE = "incomplete: saved by a process that did not finish"
 
 @dataclass(frozen=True)
 class Saved:
-    """The metadata of a saved stage, of which every member has its type.
+    """The metadata of a saved stage, with checked types.
 
     Parameters
     ----------
     name : str
-        The class.
+        Full name of the class.
     uid : str
         The uid.
     maps : dict of dict
-        The values of params by name: `paramMap` and `defaultParamMap`.
+        `paramMap` and `defaultParamMap`: the values of params by name.
     folder : str
-        Where the models and the stages within lie.
+        Folder of the models and nested stages.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Saved:
 
 
 def stage_path(folder: str, place: str) -> str:
-    """Return the folder of a stage within a stage."""
+    """Return the folder of a nested stage."""
     return f"{folder}/stages/{place}"
 
 
@@ -69,18 +69,18 @@ def read_saved(spark: Any, path: str) -> Saved:
     Raises
     ------
     IoError
-        There are none, or they are damaged.
+        The metadata are missing or damaged.
     """
     metadata = _parsed(f"{path}/metadata", _text(spark, path))
     maps = {key: metadata.get(key) for key in ("paramMap", "defaultParamMap")}
     for key, kind in (("class", str), ("uid", str), ("paramMap", dict), ("defaultParamMap", dict)):
         if not isinstance(metadata.get(key), kind):
             raise IoError(
-                f"{path}/metadata: `{key}` must be {'text' if kind is str else 'a map'}, got {metadata.get(key)!r:.80}; "
+                f"{path}/metadata: `{key}` must be {'a string' if kind is str else 'a map'}, got {metadata.get(key)!r:.80}; "
                 "the saved stage is damaged"
             )
     for text in (metadata["class"], metadata["uid"]):
-        text.encode()  # a lone half of a pair of UTF-16 is no letter
+        text.encode()  # raises on a lone UTF-16 surrogate
     folder = content_folder(path, metadata.get("content"))
     return Saved(metadata["class"], metadata["uid"], maps, folder)  # type: ignore[arg-type]
 
@@ -107,7 +107,7 @@ def _text_local(path: str) -> str:
     folder = f"{local_path(path)}/metadata"
     if not os.path.isdir(folder):
         if os.path.isdir(local_path(path)) and os.listdir(local_path(path)):
-            raise IoError(f"{path}: holds no metadata; it is no stage, or {_INCOMPLETE}")
+            raise IoError(f"{path}: has no metadata; it is not a stage, or {_INCOMPLETE}")
         raise IoError(f"{folder}: no such folder")
     parts = sorted(name for name in os.listdir(folder) if name.startswith("part-"))
     try:
@@ -124,23 +124,23 @@ def _text_spark(spark: Any, path: str) -> str:
     except AnalysisException as error:
         if error.getCondition() == "PATH_NOT_FOUND" and in_session(spark).exists(path):
             raise IoError(
-                f"{path}: holds no metadata ({error.getCondition()}); it is no stage, or {_INCOMPLETE}"
+                f"{path}: has no metadata ({error.getCondition()}); it is not a stage, or {_INCOMPLETE}"
             ) from None
         raise IoError(f"{path}/metadata: cannot be read: {error.getCondition()}") from None
 
 
 def class_of(saved: Saved, expected: type, path: str) -> Any:
-    """Return the class that was saved, which must be the expected one or derive from it."""
+    """Return the class that was saved. It must be the expected class or a subclass."""
     if saved.name == f"{expected.__module__}.{expected.__name__}":
         return expected
-    found = None
+    cls = None
     if saved.name.startswith("mmlrs."):
         try:
-            found = class_named(saved.name)
+            cls = class_named(saved.name)
         except TypeError as error:
             raise IoError(f"{path}: the class {error}") from None
-    if isinstance(found, type) and issubclass(found, expected):
-        return found
+    if isinstance(cls, type) and issubclass(cls, expected):
+        return cls
     name = saved.name.replace("org.apache.spark.", "pyspark.")[:200]
     raise IoError(
         f"{path}: holds a {name}, not a {expected.__module__}.{expected.__name__}; load it with {name.rpartition('.')[2]}.load"
@@ -148,7 +148,7 @@ def class_of(saved: Saved, expected: type, path: str) -> Any:
 
 
 def read_models(spark: Any, folder: str, hashes: set[str]) -> dict[str, bytes]:
-    """Read models and files, each of which must have its SHA-256."""
+    """Read models and files by their SHA-256, which is checked."""
     where = f"{folder}/models"
     with named_errors(where, "cannot be read"):
         if spark is not None:
@@ -168,10 +168,10 @@ def read_models(spark: Any, folder: str, hashes: set[str]) -> dict[str, bytes]:
 
 
 def load_stage(spark: Any, path: str) -> Any:
-    """Read a stage of whatever class its metadata name, if it is one that may be named."""
+    """Read a stage of the class in its metadata, if that class is allowed."""
     name = _class_in(f"{path}/metadata", _text(spark, path))
     cls = _class_named(path, name)
-    if not hasattr(cls, "_stage"):  # it is none of mmlrs
+    if not hasattr(cls, "_stage"):  # not a stage of mmlrs
         _check_within(spark, path)
     with named_errors(path, f"the {cls.__name__} cannot be loaded"):
         return cls.load(path)
@@ -180,7 +180,7 @@ def load_stage(spark: Any, path: str) -> Any:
 def _class_in(where: str, text: str) -> str:
     name = _parsed(where, text).get("class")
     if not isinstance(name, str):
-        raise IoError(f"{where}: `class` must be text, got {name!r:.80}; the saved stage is damaged")
+        raise IoError(f"{where}: `class` must be a string, got {name!r:.80}; the saved stage is damaged")
     return name
 
 
@@ -195,9 +195,9 @@ def _class_named(path: str, name: str) -> Any:
 
 
 def _check_within(spark: Any, path: str) -> None:
-    """Check what the stages of Spark within a stage hold.
+    """Check the classes and statements of stages nested in a Spark stage.
 
-    The readers of Spark's pipelines and searches import whatever module the metadata name, before they look what is in it.
+    The readers of Spark's pipelines and searches import any module that the metadata name, before they check its content.
     """
     for where, text in _metadata_within(spark, path):
         _class_named(where, _class_in(where, text))
@@ -209,25 +209,27 @@ def _check_within(spark: Any, path: str) -> None:
                 check_statement(f"{where}: param `statement`", params["statement"])
             uids = params.get("stageUids")
             for uid in uids if isinstance(uids, list) else []:
-                # Spark makes a path of it, in which `..` leads away and `*` to several.
+                # Spark makes a path of it, in which `..` leaves the folder and `*` matches several.
                 if not (isinstance(uid, str) and _is_plain(uid)):
-                    raise IoError(f"{where}: {uid!r:.80} is no uid of a stage; the saved stage is damaged")
+                    raise IoError(
+                        f"{where}: {uid!r:.80} is not the uid of a stage; the saved stage is damaged"
+                    )
 
 
 def _is_plain(name: str) -> bool:
-    """Is this a name that Spark and Hadoop take as it is, in a path?"""
+    """Return whether Spark and Hadoop take the name literally in a path."""
     return re.fullmatch(r"[\w.-]+", name) is not None and not name.startswith(".")
 
 
 def _metadata_within(spark: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Yield the lines of all metadata in a folder and in those below, each with its place."""
+    """Yield the path and the lines of all metadata in a folder and its subfolders."""
     if spark is None:
         return
     with named_errors(path, "cannot be read"):
         files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
-        found = [row[0] for row in files.select("path").collect()]
-        # A file is metadata where Spark looks for them, be it a folder of parts or one file.
-        paths = [place for place in found if "/metadata/" in place or place.endswith("/metadata")]
+        names = [row[0] for row in files.select("path").collect()]
+        # Spark reads metadata from a folder of parts or from one file.
+        paths = [place for place in names if "/metadata/" in place or place.endswith("/metadata")]
         lines = spark.read.text(paths).selectExpr("value", "_metadata.file_path AS path").collect()
     for line in lines:
         if line.value.strip():

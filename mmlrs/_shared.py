@@ -1,4 +1,4 @@
-"""Spark ML's shared params, such as `HasInputCol`; without pyspark there are empty classes of the same names."""
+"""Spark ML's shared params, such as `HasInputCol`, or empty classes of the same names without pyspark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL that a saved stage holds: queries are data, programs are not."""
+"""Checks of the SQL in a saved stage: queries are allowed, programs are not."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from mmlrs.errors import IoError
 
 __all__ = ["begins_as_query", "check_statement"]
 
-#: Functions that call methods of the JVM; `IDENTIFIER(...)`, which makes a name of a computed text; the USING of a script, which
-#: no parenthesis follows, as one follows that of a join; EXECUTE IMMEDIATE, whose SQL is a computed text. A comment in between counts as what is looked for.
+#: Functions that call methods of the JVM; `IDENTIFIER(...)`, whose name is a computed string; the USING of a script, which, unlike
+#: that of a join, has no parenthesis after it; EXECUTE IMMEDIATE, whose SQL is a computed string. A comment in between counts as a
+#: match.
 _PROGRAMS = re.compile(
     r"\b(try_reflect|reflect|java_method|identifier)\b[`\"\s]*(?:\(|/\*|--)|\b(using)\b(?!\s*\()|\b(execute)\b(?=.*\bimmediate\b)",
     re.IGNORECASE | re.DOTALL,
 )
 _IMMEDIATE = re.compile(r"\bexecute\b.*\bimmediate\b", re.IGNORECASE | re.DOTALL)
-#: What a query begins with, behind comments and parentheses.
+#: The beginning of a query, after comments and parentheses.
 _QUERY = re.compile(
     r"(?:\s|--[^\n]*\n|/\*(?:(?!/\*).)*?\*/|\()*(?:select|with|from|values|table|map|reduce)\b",
     re.IGNORECASE | re.DOTALL,
@@ -24,17 +25,20 @@ _QUERY = re.compile(
 
 
 def begins_as_query(statement: str) -> bool:
-    """Does a statement begin as a query does, rather than as a command? EXPLAIN runs some commands: EXECUTE IMMEDIATE, for one."""
-    # Where a comment ends is for Spark to say: a statement that may hold such a command is never explained.
+    """Return whether a statement begins as a query and not as a command.
+
+    EXPLAIN runs some commands, such as EXECUTE IMMEDIATE.
+    """
+    # Only Spark knows where a comment ends, so a statement that may contain such a command is never explained.
     return _QUERY.match(statement) is not None and not _IMMEDIATE.search(statement)
 
 
 def check_statement(where: str, statement: str) -> None:
-    """Fail on a statement from a file that can run programs, unless the caller allows what the file holds."""
-    found = _PROGRAMS.search(statement)
-    if found is not None and not pickles_allowed():
-        word = (found[1] or found[2] or found[3]).upper()
+    """Raise if a statement from a file can run programs and the caller does not allow pickles."""
+    match = _PROGRAMS.search(statement)
+    if match is not None and not pickles_allowed():
+        word = (match[1] or match[2] or match[3]).upper()
         raise IoError(
-            f"{where} is SQL that can run programs ({word}); if you trust it, load it with allow_pickle=True, or a pipeline "
-            "inside `with mmlrs.allow_pickle():`"
+            f"{where} is SQL that can run programs ({word}); if you trust it, load it with allow_pickle=True, or load "
+            "a pipeline inside `with mmlrs.allow_pickle():`"
         )

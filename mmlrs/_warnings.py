@@ -1,4 +1,4 @@
-"""Warnings to users: each once per process, at the line of theirs that led to it."""
+"""Warnings to users, once per process and at the line of the user's code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _warned: set[str] = set()
 
 
 def warn_once(notes: Iterable[str]) -> None:
-    """Warn of each note that this process has not warned of yet."""
+    """Issue each note as a warning, unless this process has issued it before."""
     for note in notes:
         if note not in _warned:
             _warned.add(note)

@@ -1,7 +1,7 @@
-"""The main job on real pictures: ``python -m mmlrs.demo --output demo-output``.
+"""The main use case on real pictures: ``python -m mmlrs.demo --output demo-output``.
 
-Labelled folders of JPEG and PNG files are read into Spark, decoded, run through a network, and the features train a classifier,
-in one Pipeline that is saved, loaded and applied to pictures it has not seen: does the picture show a face?
+Labelled folders of JPEG and PNG files are read into Spark and decoded. A network computes features, which train a classifier of
+pictures that show a face. This is one Pipeline, which is saved, loaded and applied to held-out pictures.
 
 The pictures come from scikit-image: ``lfw_subset`` (100 faces, 100 non-faces, 25 x 25 pixels, gray) and its photographs.
 """
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 
 SEED = 7
-#: Side of the pictures made from lfw_subset, and of the smallest crop of a photograph.
+#: Side in pixels of the pictures from lfw_subset, and of the smallest crop of a photograph.
 SIDE = 96
-#: Crops taken from each photograph, beside the photograph as a whole.
+#: Number of crops of each photograph, in addition to the photograph itself.
 CROPS = 6
 #: Photographs that show no human face.
 FACELESS = (
     "brick", "cat", "cell", "clock", "coffee", "grass", "gravel", "hubble_deep_field", "immunohistochemistry", "moon",
     "retina", "rocket",
 )  # fmt: skip
-#: The face in scikit-image's photograph of Eileen Collins: top, left, side.
+#: The face in scikit-image's photograph of Eileen Collins: top, left, side in pixels.
 ASTRONAUT_FACE = (60, 165, 125)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture to write: its label, its file name without suffix, its pixels."""
+    """A picture to write, with its label, its file name without suffix, and its pixels."""
 
     label: str
     name: str
@@ -56,7 +56,7 @@ class Picture:
 
 
 def small_pictures() -> Iterator[Picture]:
-    """Yield the pictures of lfw_subset, enlarged: the first hundred are faces."""
+    """Yield the enlarged pictures of lfw_subset, of which the first hundred are faces."""
     from PIL import Image
     from skimage.data import lfw_subset
 
@@ -68,7 +68,7 @@ def small_pictures() -> Iterator[Picture]:
 
 
 def photograph_pictures(rng: np.random.Generator) -> Iterator[Picture]:
-    """Yield the photographs without a face whole and in square crops, and crops around the one face that is large."""
+    """Yield the photographs without a face and square crops of them, and crops around the one large face."""
     import skimage.data
 
     for name in FACELESS:
@@ -86,7 +86,7 @@ def photograph_pictures(rng: np.random.Generator) -> Iterator[Picture]:
 
 
 def write_pictures(folder: Path, pictures: Iterable[Picture]) -> dict[str, int]:
-    """Write pictures as ``label=face/...`` and ``label=other/...``, JPEG and PNG in turn; return the number of each label."""
+    """Write pictures as ``label=face/...`` and ``label=other/...``, alternately JPEG and PNG; return the counts of the labels."""
     from PIL import Image
 
     counts: dict[str, int] = {}
@@ -104,7 +104,7 @@ def write_pictures(folder: Path, pictures: Iterable[Picture]) -> dict[str, int]:
 
 @contextlib.contextmanager
 def spark_session(log: Path) -> Iterator[SparkSession]:
-    """Start Spark on two cores. What it logs while it starts and runs goes to a file."""
+    """Start Spark on two cores, with its log in a file."""
     from pyspark.sql import SparkSession
 
     import mmlrs
@@ -117,7 +117,7 @@ def spark_session(log: Path) -> Iterator[SparkSession]:
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.shuffle.partitions", "2")
-        # Small files: pack them into as many partitions as there are cores, not one for each few.
+        # Pack small files into one partition per core.
         .config("spark.sql.files.openCostInBytes", "65536")
         .config("spark.log.level", "ERROR")
     )
@@ -131,23 +131,23 @@ def spark_session(log: Path) -> Iterator[SparkSession]:
 
 @contextlib.contextmanager
 def stderr_to(log: Path) -> Iterator[None]:
-    """Send this process's standard error, and that of the processes it starts, to a file for the time of the block."""
+    """Redirect the standard error of this process and its children to a file within the block."""
     sys.stderr.flush()
-    kept = os.dup(2)
+    original = os.dup(2)
     try:
         with log.open("wb") as file:
             os.dup2(file.fileno(), 2)
         yield
     except Exception:
-        os.write(kept, log.read_bytes())
+        os.write(original, log.read_bytes())
         raise
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(original, 2)
+        os.close(original)
 
 
 def split(pictures: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Split by source, seven to three: the crops of one photograph stay on one side."""
+    """Split by source, 70 to 30, so that all crops of a photograph are on one side."""
     from pyspark.sql import functions as F
 
     source = F.regexp_extract("path", r"([^/]+?)(-\d+)?\.(?:jpg|png)$", 1)
@@ -156,7 +156,7 @@ def split(pictures: DataFrame) -> tuple[DataFrame, DataFrame]:
 
 
 def fit(train: DataFrame) -> PipelineModel:
-    """Fit the whole pipeline: pictures in, classifier out."""
+    """Fit the pipeline from pictures to classifier."""
     from pyspark.ml import Pipeline
     from pyspark.ml.classification import LogisticRegression
     from pyspark.ml.feature import StringIndexer
@@ -165,7 +165,7 @@ def fit(train: DataFrame) -> PipelineModel:
 
     stages: list[Any] = [
         ImageFeaturizer(inputCol="image", outputCol="features"),
-        # In falling order "other" is 0 and "face", the class we look for, is 1.
+        # In descending order, "other" is 0 and "face", the positive class, is 1.
         StringIndexer(inputCol="label", outputCol="target", stringOrderType="alphabetDesc"),
         LogisticRegression(featuresCol="features", labelCol="target", maxIter=30, regParam=0.1),
     ]
@@ -174,7 +174,7 @@ def fit(train: DataFrame) -> PipelineModel:
 
 @dataclass(frozen=True)
 class Scores:
-    """What the classifier says of pictures whose label is known."""
+    """The predictions for labelled pictures."""
 
     paths: list[str]
     is_face: NDArray[np.bool_]
@@ -197,18 +197,18 @@ class Scores:
         heights = (true_positives[1:] + true_positives[:-1]) / 2
         return float(np.sum(np.diff(false_positives) * heights))
 
-    def only(self, chosen: NDArray[np.bool_]) -> Scores:
-        """Some of the pictures."""
-        paths = [path for path, wanted in zip(self.paths, chosen, strict=True) if wanted]
-        return Scores(paths, self.is_face[chosen], self.probability[chosen])
+    def only(self, selected: NDArray[np.bool_]) -> Scores:
+        """Return the scores of a selection of pictures."""
+        paths = [path for path, is_selected in zip(self.paths, selected, strict=True) if is_selected]
+        return Scores(paths, self.is_face[selected], self.probability[selected])
 
     def summary(self) -> str:
-        """Accuracy and AUC in words."""
+        """Return accuracy and AUC as a sentence."""
         return f"accuracy {self.right.mean():.3f}, AUC {self.auc():.3f} on {len(self.paths)} pictures"
 
 
 def score(model: PipelineModel, pictures: DataFrame) -> Scores:
-    """Apply the pipeline and bring the result to the driver: paths and numbers, no pictures."""
+    """Apply the pipeline and collect paths and numbers, without the pictures."""
     from pyspark.ml.functions import vector_to_array
 
     scored = model.transform(pictures)
@@ -243,7 +243,7 @@ def plot_roc(scores: Scores, path: Path) -> None:
 
 
 def plot_predictions(scores: Scores, path: Path, rows: int = 4, columns: int = 9) -> None:
-    """Draw held-out pictures with the predicted probability of a face: mistakes first, framed in red."""
+    """Draw held-out pictures with the predicted probability of a face, mistakes first and framed in red."""
     from PIL import Image
 
     plt = pyplot()
@@ -264,7 +264,7 @@ def plot_predictions(scores: Scores, path: Path, rows: int = 4, columns: int = 9
 
 
 def pyplot() -> Any:
-    """Give matplotlib's pyplot, drawing to files only."""
+    """Return matplotlib's pyplot with a backend for files."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -274,14 +274,14 @@ def pyplot() -> Any:
 
 
 def rate_on_spark(model: PipelineModel, pictures: DataFrame, count: int) -> float:
-    """Pictures a second from files to predictions, Spark's own share included."""
+    """Return the pictures per second from files to predictions, including the overhead of Spark."""
     start = time.perf_counter()
     model.transform(pictures).select("prediction").write.format("noop").mode("overwrite").save()
     return count / (time.perf_counter() - start)
 
 
 def rate_on_table(folder: Path) -> float:
-    """Pictures a second from encoded bytes to features, on a table without Spark."""
+    """Return the pictures per second from encoded bytes to features, on a table without Spark."""
     import pyarrow as pa
 
     from mmlrs.image import ImageFeaturizer
@@ -297,7 +297,7 @@ def rate_on_table(folder: Path) -> float:
 # ---- The job ------------------------------------------------------------------------------------------------------
 
 
-def tell(topic: str, text: str) -> None:
+def report(topic: str, text: str) -> None:
     """Print one line of the report."""
     print(f"  {topic:<9} {text}", flush=True)
 
@@ -317,30 +317,30 @@ def run(output: Path) -> Scores:
     pictures = chain(small_pictures(), photograph_pictures(np.random.default_rng(SEED)))
     counts = write_pictures(photos, pictures)
     total = sum(counts.values())
-    tell("pictures", f"{counts['face']} faces and {counts['other']} others in {photos}, JPEG and PNG")
+    report("pictures", f"{counts['face']} faces and {counts['other']} others in {photos}, JPEG and PNG")
 
     with spark_session(output / "spark.log") as spark:
         train, test = split(read_images(spark, str(photos)))
         start = time.perf_counter()
         model = fit(train)
-        tell("trained", f"on {train.count()} pictures in {time.perf_counter() - start:.1f} s")
+        report("trained", f"on {train.count()} pictures in {time.perf_counter() - start:.1f} s")
         model.write().overwrite().save(str(saved))
         model = PipelineModel.load(str(saved))
-        tell("saved", f"to {saved}, and loaded again for what follows")
+        report("saved", f"to {saved}, and loaded again for what follows")
 
         scores = score(model, test)
-        tell("held out", scores.summary())
+        report("held out", scores.summary())
         small = np.array(["/lfw" in path for path in scores.paths])
-        tell("", f"{scores.only(small).summary()} of lfw_subset alone")
+        report("", f"{scores.only(small).summary()} of lfw_subset alone")
         speed = rate_on_spark(model, read_images(spark, str(photos)), total)
-    tell("speed", f"{speed:.0f} images per second from files to predictions on Spark, two cores")
-    tell(
+    report("speed", f"{speed:.0f} images per second from files to predictions on Spark, two cores")
+    report(
         "", f"{rate_on_table(photos):.0f} images per second from bytes to features on a table, without Spark"
     )
 
     plot_roc(scores, output / "roc.png")
     plot_predictions(scores, output / "predictions.png")
-    tell("look at", f"{output / 'roc.png'} and {output / 'predictions.png'}")
+    report("look at", f"{output / 'roc.png'} and {output / 'predictions.png'}")
     return scores
 
 

@@ -1,6 +1,12 @@
-"""The exceptions of mmlrs, each also of the builtin class one expects for it.
+"""The exceptions of mmlrs. Each is also a subclass of the matching builtin exception.
 
-Every message names the stage and, where there is one, the param or the column, the row and its origin, and the cause.
+Every message names the stage and the cause. Where they apply, it also names the param, the column, the row and its origin.
+
+Examples
+--------
+>>> from mmlrs.errors import InvalidParamError, MmlrsError
+>>> issubclass(InvalidParamError, MmlrsError), issubclass(InvalidParamError, ValueError)
+(True, True)
 """
 
 from __future__ import annotations
@@ -29,11 +35,11 @@ class MmlrsError(Exception):
 
 
 class InvalidParamError(MmlrsError, ValueError, TypeError):
-    """A param has a value of the wrong type or outside its range, or a required one is not set."""
+    """A param has a value of the wrong type or outside its range, or a required param is not set."""
 
 
 class NoSuchAttributeError(MmlrsError, AttributeError):
-    """A stage has no attribute of that name, or one that only a setter sets."""
+    """A stage has no attribute of that name, or the attribute can only be set by its setter."""
 
 
 class ColumnNotFoundError(MmlrsError, KeyError):
@@ -45,15 +51,15 @@ class ColumnNotFoundError(MmlrsError, KeyError):
 
 
 class SchemaMismatchError(MmlrsError, TypeError, ValueError):
-    """A column has a type the stage cannot read, or an output column already exists."""
+    """A column has a type that the stage cannot read, or an output column already exists."""
 
 
 class DecodeError(MmlrsError, ValueError):
-    """A cell could not be read: not an image, truncated, or null where a value is needed."""
+    """A cell cannot be read: it is not an image, it is truncated, or it is null where a value is required."""
 
 
 class ModelLoadError(MmlrsError, ValueError):
-    """A model is damaged, of an unknown kind, or has no input, output or tensor of a given name."""
+    """A model is damaged or of an unknown format, or has no input, output or tensor of the requested name."""
 
 
 class ExecutionError(MmlrsError, RuntimeError):
@@ -61,13 +67,13 @@ class ExecutionError(MmlrsError, RuntimeError):
 
 
 class LimitExceededError(MmlrsError, ValueError):
-    """A size limit was exceeded; nothing was allocated."""
+    """A size exceeds its limit. It is checked before memory is allocated."""
 
 
 class BatchTooLargeError(LimitExceededError):
-    """The results of one batch are more than a column can hold; batches of fewer rows are not.
+    """The results of one batch exceed what a column can hold. Smaller batches succeed.
 
-    Tables are worked on in batches that are made smaller by themselves; on Spark its settings make them.
+    On tables, batches are halved automatically. On Spark, their size is a setting of Spark.
     """
 
 
@@ -75,5 +81,5 @@ class IoError(MmlrsError, OSError):
     """A file could not be read or written."""
 
     def __str__(self) -> str:
-        """Return the message as given."""
+        """Return the message without the errno that OSError adds."""
         return str(self.args[0]) if self.args else ""

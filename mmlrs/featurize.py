@@ -1,4 +1,4 @@
-"""Features from columns: assembly, selection, cleaning, indexing, conversion and summaries."""
+"""Assemble, select, clean, index, convert and summarize columns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs._generated import featurize as _generated
-from mmlrs._generated.featurize import *  # noqa: F403 (a stage that is all native needs no line here)
+from mmlrs._generated.featurize import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
 from mmlrs.base import NativeTransformer, is_spark, stage_spec
 from mmlrs.engine.columns import Columns
@@ -29,20 +29,20 @@ class FastVectorAssembler(_generated.FastVectorAssembler):
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine.assemble import assemble_in_jvm
 
-        made = assemble_in_jvm(self, df)
-        return super()._transform_spark(df) if made is None else made
+        assembled = assemble_in_jvm(self, df)
+        return super()._transform_spark(df) if assembled is None else assembled
 
 
 def _pairs(stage: NativeTransformer, columns: Columns) -> dict[str, str]:
     """Return the output column of each input column.
 
-    Fails on a missing input, and on an output that already exists and is not its own input.
+    Raise if an input is missing, or if an output already exists and is not its own input.
     """
     inputs = columns.resolve_all(stage._columns("input"))
     outputs = stage._value("outputCols") or inputs
     if len(outputs) != len(inputs):
         raise InvalidParamError(
-            f"{stage._stage}: param `outputCols` must name {len(inputs)} columns, as {_input_param(stage)} does, "
+            f"{stage._stage}: param `outputCols` must name {len(inputs)} columns, one for each of `{_input_param(stage)}`, "
             f"got {len(outputs)}"
         )
 
@@ -54,20 +54,22 @@ def _pairs(stage: NativeTransformer, columns: Columns) -> dict[str, str]:
 
 
 def _pairs_on_spark(stage: NativeTransformer, df: Any) -> dict[str, str]:
-    """Return the output column of each input column; all columns are selected by name, so each name must be of one."""
+    """Return the output column of each input column. Columns are selected by name, so names must be unique."""
     columns = Columns.of(df, stage._stage)
     columns.check_unique()
     return _pairs(stage, columns)
 
 
-def _aside(stage: NativeTransformer, pairs: dict[str, str]) -> dict[str, str]:
-    """Return where the columns that replace their inputs are written until they do, by name."""
+def _placeholders(stage: NativeTransformer, pairs: dict[str, str]) -> dict[str, str]:
+    """Return temporary names for the columns that replace their inputs."""
     return {old: f"{stage.uid}_{i}_{old}" for i, (old, new) in enumerate(pairs.items()) if new == old}
 
 
-def _written(stage: NativeTransformer, pairs: dict[str, str], aside: dict[str, str]) -> NativeTransformer:
-    """Return the stage with the columns that replace their inputs written aside."""
-    outputs = [aside.get(old, new) for old, new in pairs.items()]
+def _with_placeholders(
+    stage: NativeTransformer, pairs: dict[str, str], placeholders: dict[str, str]
+) -> NativeTransformer:
+    """Return the stage with temporary output names for the columns that replace their inputs."""
+    outputs = [placeholders.get(old, new) for old, new in pairs.items()]
     return stage.copy()._set(**{_input_param(stage): list(pairs), "outputCols": outputs})
 
 
@@ -77,61 +79,67 @@ def _input_param(stage: NativeTransformer) -> str:
     return str(name)
 
 
-def _put_back(made: Any, aside: dict[str, str]) -> Any:
-    """Return the dataset with the columns that were written aside in the places of those they replace."""
-    if not aside:
-        return made
-    return _put_back_on_spark(made, aside) if is_spark(made) else _put_back_in_table(made, aside)
+def _replace_inputs(dataset: Any, placeholders: dict[str, str]) -> Any:
+    """Return the dataset with each temporary column moved to the place of the column that it replaces."""
+    if not placeholders:
+        return dataset
+    return (
+        _replace_on_spark(dataset, placeholders)
+        if is_spark(dataset)
+        else _replace_in_table(dataset, placeholders)
+    )
 
 
-def _put_back_in_table(made: pa.Table, aside: dict[str, str]) -> pa.Table:
-    places = {name: i for i, name in enumerate(made.column_names)}
-    fields, columns = list(made.schema), list(made.columns)
-    for name, other in aside.items():
-        fields[places[name]] = fields[places[other]].with_name(name)
-        columns[places[name]] = columns[places[other]]
-    temporary = set(aside.values())
-    kept = [i for name, i in places.items() if name not in temporary]
-    schema = pa.schema([fields[i] for i in kept], metadata=made.schema.metadata)
-    return pa.table([columns[i] for i in kept], schema=schema)
+def _replace_in_table(table: pa.Table, placeholders: dict[str, str]) -> pa.Table:
+    places = {name: i for i, name in enumerate(table.column_names)}
+    fields, columns = list(table.schema), list(table.columns)
+    for name, placeholder in placeholders.items():
+        fields[places[name]] = fields[places[placeholder]].with_name(name)
+        columns[places[name]] = columns[places[placeholder]]
+    temporary = set(placeholders.values())
+    columns_left = [i for name, i in places.items() if name not in temporary]
+    schema = pa.schema([fields[i] for i in columns_left], metadata=table.schema.metadata)
+    return pa.table([columns[i] for i in columns_left], schema=schema)
 
 
-def _put_back_on_spark(made: Any, aside: dict[str, str]) -> Any:
+def _replace_on_spark(df: Any, placeholders: dict[str, str]) -> Any:
     from pyspark.sql import functions as F
 
     from mmlrs.engine import spark
 
-    temporary = set(aside.values())
-    metadata = {field.name: field.metadata for field in made.schema}
+    temporary = set(placeholders.values())
+    metadata = {field.name: field.metadata for field in df.schema}
     columns = [
-        F.col(spark.quoted(aside[n])).alias(n, metadata=metadata[aside[n]])
-        if n in aside
+        F.col(spark.quoted(placeholders[n])).alias(n, metadata=metadata[placeholders[n]])
+        if n in placeholders
         else F.col(spark.quoted(n))
-        for n in made.columns
+        for n in df.columns
         if n not in temporary
     ]
-    return spark.with_lineage(made.select(*columns), _lineage_without(made, set(aside) | temporary))
+    return spark.with_lineage(df.select(*columns), _lineage_without(df, set(placeholders) | temporary))
 
 
 class _Replacing(NativeTransformer):
-    """A native stage whose columns may take the place of their inputs: `outputCols` unset, or equal to the inputs."""
+    """A native stage whose outputs replace their inputs if `outputCols` is not set or names the inputs."""
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         pairs = _pairs(self, Columns.of(table, self._stage))
-        aside = _aside(self, pairs)
-        made = NativeTransformer._transform_table(_written(self, pairs, aside), table)
-        return _put_back(made, aside)
+        placeholders = _placeholders(self, pairs)
+        result = NativeTransformer._transform_table(_with_placeholders(self, pairs, placeholders), table)
+        return _replace_inputs(result, placeholders)
 
     def _transform_spark(self, df: Any) -> Any:
         from mmlrs.engine import spark
 
         pairs = _pairs_on_spark(self, df)
-        aside = _aside(self, pairs)
-        return _put_back(spark.transform(_written(self, pairs, aside), df), aside)
+        placeholders = _placeholders(self, pairs)
+        return _replace_inputs(
+            spark.transform(_with_placeholders(self, pairs, placeholders), df), placeholders
+        )
 
 
 def _lineage_without(df: Any, changed: set[str]) -> dict[str, Expr]:
-    """Return what is known of the columns of a DataFrame that no changed column has a part in."""
+    """Return the lineage of the columns that do not depend on a changed column."""
     from mmlrs.engine import spark
 
     lineage = spark.lineage_of(df)
@@ -152,12 +160,12 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
         return super()._transform_spark(df)
 
     def _in_the_jvm(self, df: Any, pairs: dict[str, str]) -> Any:
-        """Clean plain columns by expressions, which Spark compiles and fuses with what is around them."""
+        """Clean plain columns with expressions, which Spark compiles and fuses with their neighbours."""
         from pyspark.sql import functions as F
 
         from mmlrs.engine import spark
 
-        stage = _written(self, pairs, _aside(self, pairs))
+        stage = _with_placeholders(self, pairs, _placeholders(self, pairs))
         spark.check(stage, df)
         cleaned = {}
         for (old, new), fill in zip(pairs.items(), self._value("fillValues"), strict=True):
@@ -168,8 +176,8 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
             metadata = field.metadata if new == old else {}
             cleaned[new] = F.coalesce(value, F.lit(fill).cast(field.dataType)).alias(new, metadata=metadata)
         columns = [cleaned.pop(n) if n in cleaned else F.col(spark.quoted(n)) for n in df.columns]
-        made = df.select(*columns, *cleaned.values())
-        return spark.with_lineage(made, _lineage_without(df, set(pairs) & set(pairs.values())))
+        result = df.select(*columns, *cleaned.values())
+        return spark.with_lineage(result, _lineage_without(df, set(pairs) & set(pairs.values())))
 
 
 class DataConversion(_generated.DataConversion, _Replacing):
@@ -190,20 +198,20 @@ class DataConversion(_generated.DataConversion, _Replacing):
         return _Replacing._transform_spark(stage, df)
 
     def _categorical(self, dataset: Any, pairs: dict[str, str]) -> Any:
-        """Index the columns, or put the values of their indices in their place."""
-        aside = _aside(self, pairs)
-        given = {name: self._value(name) for name in ("handleInvalid", "errorCol")}
-        if given["errorCol"] is not None and len(pairs) > 1:
+        """Convert the columns to indices, or indices back to their values."""
+        placeholders = _placeholders(self, pairs)
+        policy = {name: self._value(name) for name in ("handleInvalid", "errorCol")}
+        if policy["errorCol"] is not None and len(pairs) > 1:
             raise InvalidParamError(
-                f"{self._stage}: param `errorCol` is for one column where convertTo is {self._value('convertTo')}"
+                f"{self._stage}: param `errorCol` can be set for one column only if `convertTo` is {self._value('convertTo')}"
             )
         for old, new in pairs.items():
-            columns = {"inputCol": old, "outputCol": aside.get(old, new), **given}
+            columns = {"inputCol": old, "outputCol": placeholders.get(old, new), **policy}
             stage: Any = _generated.IndexToValue(**columns)
             if self._value("convertTo") == "toCategorical":
                 stage = _generated.ValueIndexer(**columns).fit(dataset)
             dataset = stage.transform(dataset)
-        return _put_back(dataset, aside)
+        return _replace_inputs(dataset, placeholders)
 
 
 _CATEGORICAL = ("toCategorical", "clearCategorical")
@@ -220,28 +228,31 @@ class SummarizeData(_generated.SummarizeData):
 
     def _summarize(self, dataset: Any) -> pa.Table:
         names = self._described(dataset)
-        nested, plain = (
-            _plain_on_spark(dataset, names) if is_spark(dataset) else _plain_in_table(dataset, names)
+        nested, readable = (
+            _describable_frame(dataset, names) if is_spark(dataset) else _describable_table(dataset, names)
         )
-        rows = self.copy()._set(inputCols=names)._finished(plain)["rows"] if names else []
+        rows = self.copy()._set(inputCols=names)._finished(readable)["rows"] if names else []
         for row in rows:
             if row["Feature"] in nested:
                 row["Unique_Value_Count"] = None
-        chosen = [group for switch, group in _STATISTICS if switch is None or self._value(switch)]
-        schema = pa.schema([field for group in chosen for field in group])
+        groups = [group for switch, group in _STATISTICS if switch is None or self._value(switch)]
+        schema = pa.schema([field for group in groups for field in group])
         return pa.table(
             {f.name: [_number(row[f.name], f.type) for row in rows] for f in schema}, schema=schema
         )
 
 
-def _plain_in_table(table: pa.Table, names: list[str]) -> tuple[set[str], pa.Table]:
-    """Return the nested columns among some, of which is known where they are null, and all as the native core reads them."""
+def _describable_table(table: pa.Table, names: list[str]) -> tuple[set[str], pa.Table]:
+    """Return the names of the nested columns, and all columns as the native core reads them.
+
+    Nested columns become flags of which only the nulls are counted.
+    """
     nested = {name for name in names if pa.types.is_nested(table.schema.field(name).type)}
     return nested, pa.table({name: _describable(table[name]) for name in names})
 
 
-def _plain_on_spark(df: Any, names: list[str]) -> tuple[set[str], Any]:
-    """Return what `_plain_in_table` does, of a DataFrame."""
+def _describable_frame(df: Any, names: list[str]) -> tuple[set[str], Any]:
+    """Do the same as `_describable_table` for a DataFrame."""
     from pyspark.sql import functions as F
     from pyspark.sql.types import AtomicType, CharType, VarcharType
 
@@ -252,19 +263,19 @@ def _plain_on_spark(df: Any, names: list[str]) -> tuple[set[str], Any]:
     if not nested:
         return nested, df
     column = {name: F.col(spark.quoted(name)) for name in df.columns}
-    there = [F.when(c.isNotNull(), True).alias(n) if n in nested else c for n, c in column.items()]
-    return nested, spark.with_lineage(df.select(*there), _lineage_without(df, nested))
+    readable = [F.when(c.isNotNull(), True).alias(n) if n in nested else c for n, c in column.items()]
+    return nested, spark.with_lineage(df.select(*readable), _lineage_without(df, nested))
 
 
 def _describable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column of a type that the native core describes; of a nested one, where it is there."""
+    """Return a column that the native core can describe: nested and dictionary columns become true or null."""
     if pa.types.is_nested(column.type) or pa.types.is_dictionary(column.type):
         return pc.if_else(pc.is_valid(column), True, None)
     return column
 
 
 def _number(value: Any, kind: pa.DataType) -> Any:
-    """Return a number of the native core, whose infinities and NaN are texts."""
+    """Return a number from the native core, which writes infinities and NaN as strings."""
     return float(value) if value is not None and pa.types.is_floating(kind) else value
 
 
@@ -272,7 +283,7 @@ def _statistics(kind: pa.DataType, *names: str) -> list[pa.Field]:
     return [pa.field(name, kind) for name in names]
 
 
-#: The columns of a summary, by the switch they hang on.
+#: The columns of a summary by the param that switches them on.
 _STATISTICS = [
     (None, _statistics(pa.string(), "Feature")),
     ("counts", _statistics(pa.int64(), "Count", "Unique_Value_Count", "Missing_Value_Count")),

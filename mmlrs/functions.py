@@ -1,4 +1,4 @@
-"""Stages as column functions: in Python and in SQL."""
+"""Stages as column functions, in Python and in SQL."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class _Function:
     def __init__(self, stage: Any) -> None:
         self.stages = _native_stages(stage)
         self.name = self.stages[-1]._stage
-        made = {name for s in self.stages for name in s._columns("output")}
-        self.inputs = [n for s in self.stages for n in s._core().inputs() if n not in made]
+        outputs = {name for s in self.stages for name in s._columns("output")}
+        self.inputs = [n for s in self.stages for n in s._core().inputs() if n not in outputs]
         self.inputs = list(dict.fromkeys(self.inputs))
 
     def compile(self, session: Any) -> tuple[Compiled, pa.Field]:
-        """Return the program of the last stage's only output column, and its field."""
+        """Return the program of the last stage's single output column, and the field of that column."""
         field_of = _guess(self)
         lineage: dict[str, Expr] = {}
         values: dict[str, Value] = {}
@@ -50,7 +50,9 @@ class _Function:
         results = [value for value in values.values() if value.what != "errors"]
         if len(results) != 1:
             names = ", ".join(f"`{value.field.name}`" for value in results)
-            raise InvalidParamError(f"{self.name}: a function returns one column; this stage makes {names}")
+            raise InvalidParamError(
+                f"{self.name}: a function returns one column, and this stage returns {names}"
+            )
         return compile_program(results), results[0].field
 
 
@@ -69,13 +71,13 @@ def _native_stages(stage: Any) -> list[NativeTransformer]:
             flat.append(item)
         elif hasattr(item, "fit"):
             raise InvalidParamError(
-                f"{type(item).__name__}: is an estimator, and a function needs what it learns: fit it first, and give "
-                "the model that stage.fit(data) returns"
+                f"{type(item).__name__}: is an estimator, which cannot be a function; fit it first and pass the model that "
+                "stage.fit(data) returns"
             )
         else:
             raise InvalidParamError(
-                f"{type(item).__name__}: is not a native stage of mmlrs and cannot be part of a function; transform the "
-                "DataFrame instead"
+                f"{type(item).__name__}: is not a native stage of mmlrs and cannot be part of a function; use its `transform` "
+                "instead"
             )
     if not flat:
         raise InvalidParamError("PipelineModel: has no stage")
@@ -87,37 +89,39 @@ def _session(function: str) -> Any:
 
     session = active_session()
     if session is None:
-        raise ExecutionError(f"{function}: needs Spark, and no Spark session is active: start one first")
+        raise ExecutionError(f"{function}: no Spark session is active; start one first")
     return session
 
 
-def _check_arity(function: _Function, given: int) -> None:
-    if given != len(function.inputs):
+def _check_arity(function: _Function, count: int) -> None:
+    if count != len(function.inputs):
         names = ", ".join(function.inputs)
         raise InvalidParamError(
-            f"{function.name}: the function takes {len(function.inputs)} columns ({names}), got {given}"
+            f"{function.name}: the function takes {len(function.inputs)} columns ({names}), got {count}"
         )
 
 
 def udf(stage: Any) -> Callable[..., Column]:
-    """Return a stage as a function of columns, one scalar Arrow UDF.
+    """Return a stage as a function of columns: one scalar Arrow UDF.
 
     Parameters
     ----------
     stage : Transformer or PipelineModel
-        A native stage with one output column, or a pipeline of native stages. Its input column params give the order
-        of the arguments; its output column's name does not matter.
+        A native stage with one output column, or a pipeline of native stages. The order of its input column params is
+        the order of the arguments. The name of its output column is ignored.
 
     Returns
     -------
     callable
-        Takes columns or column names, returns a column. Vectors are Spark ML vectors. A null row gives null under
-        `handleInvalid="keep"` and an error under `"error"`.
+        Takes columns or column names and returns a column. Vectors are Spark ML vectors. A null input becomes null with
+        `handleInvalid="keep"` and is an error with `"error"`.
 
     Raises
     ------
     InvalidParamError
-        The stage makes several columns, drops rows, or is not native.
+        The stage is not native, returns several columns or drops rows, or a call has the wrong number of columns.
+    ExecutionError
+        The function is called while no Spark session is active.
 
     Examples
     --------
@@ -135,18 +139,18 @@ def udf(stage: Any) -> Callable[..., Column]:
     def call(*columns: Any) -> Column:
         _check_arity(function, len(columns))
         session = _session("udf")
-        given = [F.col(c) if isinstance(c, str) else c for c in columns]
+        arguments = [F.col(c) if isinstance(c, str) else c for c in columns]
         compiled, output = function.compile(session)
         kind = column_type(output)
-        made = engine.first_output(engine.kernel_of(compiled, session), kind, function.name)
-        by_name = dict(zip(function.inputs, given, strict=True))
-        return engine.finished(made(*[by_name[name] for name in compiled.columns]), kind)
+        result = engine.first_output(engine.kernel_of(compiled, session), kind, function.name)
+        by_name = dict(zip(function.inputs, arguments, strict=True))
+        return engine.finished(result(*[by_name[name] for name in compiled.columns]), kind)
 
     return call
 
 
 def _guess(function: _Function) -> Callable[[Source], pa.Field]:
-    """Return fields for columns whose types are not known yet: what the stages accept first."""
+    """Return fields for columns of unknown type, with the first type that the stages accept."""
     from mmlrs.base import stage_spec
 
     kinds = {"image": pa.binary(), "binary": pa.binary(), "text": pa.string(), "numeric": pa.float64()}
@@ -170,7 +174,7 @@ def _named(value: Any) -> list[str]:
 
 
 def pandas_udf(stage: Any) -> Any:
-    """Return a stage as a pandas UDF, to mix with one's own pandas UDFs in one Python pass.
+    """Return a stage as a pandas UDF, which Spark can run in one Python pass with other pandas UDFs.
 
     Parameters
     ----------
@@ -180,8 +184,21 @@ def pandas_udf(stage: Any) -> Any:
     Returns
     -------
     pandas user-defined function
-        Takes one pandas Series per input column; vectors come back as `array<float>`. Spark gives the nulls of a column
-        of numbers to pandas as NaN, so NaN is what the stage gets for them; `udf` tells the two apart.
+        Takes one pandas Series per input column. Vectors are returned as `array<float>`. Spark converts the nulls of a
+        numeric column to NaN for pandas, so the stage receives NaN; `udf` keeps nulls and NaN apart.
+
+    Raises
+    ------
+    InvalidParamError
+        The stage is not native, returns several columns or drops rows.
+    ExecutionError
+        No Spark session is active.
+
+    Examples
+    --------
+    >>> import mmlrs
+    >>> from mmlrs.text import UnicodeNormalize
+    >>> normalize = mmlrs.pandas_udf(UnicodeNormalize(inputCol="text"))
     """
     import pandas as pd
     from pyspark.sql.pandas.functions import pandas_udf as spark_pandas_udf
@@ -196,8 +213,8 @@ def pandas_udf(stage: Any) -> Any:
     order = [function.inputs.index(name) for name in compiled.columns]
 
     def run(*series: pd.Series) -> pd.Series:
-        made = kernel.run([_arrow(series[i]) for i in order]).column(0)
-        return pd.Series(made.to_pandas().to_numpy())
+        result = kernel.run([_arrow(series[i]) for i in order]).column(0)
+        return pd.Series(result.to_pandas().to_numpy())
 
     run.__annotations__ = {"series": pd.Series, "return": pd.Series}
     return spark_pandas_udf(run, returnType=spark_type(output.type))  # type: ignore[call-overload]
@@ -226,12 +243,27 @@ def register(spark: Any, name: str, stage: Any) -> None:
         The function's name: `SELECT name(image) FROM photos`.
     stage : Transformer or PipelineModel
         As for `udf`. Vectors are Spark ML vectors.
+
+    Raises
+    ------
+    InvalidParamError
+        The stage is not native, returns several columns or drops rows.
+
+    Examples
+    --------
+    >>> import mmlrs
+    >>> from mmlrs.text import UnicodeNormalize
+    >>> from pyspark.sql import SparkSession
+    >>> spark = SparkSession.builder.getOrCreate()
+    >>> mmlrs.register(spark, "plain", UnicodeNormalize(inputCol="text", lower=True))
+    >>> spark.sql("SELECT plain('ABC') AS text").first()
+    Row(text='abc')
     """
     from mmlrs.engine import spark as engine
 
     function = _Function(stage)
     if not hasattr(spark, "udf"):
-        raise InvalidParamError(f"register: takes a Spark session first, got {spark!r}")
+        raise InvalidParamError(f"register: param `spark` must be a Spark session, got {spark!r}")
     compiled, output = function.compile(spark)
     order = [function.inputs.index(name) for name in compiled.columns]
     spark.udf.register(name, engine.sql_function(engine.kernel_of(compiled, spark), output, order))

@@ -1,4 +1,4 @@
-"""Images: reading, transforming, unrolling, augmenting and featurizing them."""
+"""Read, transform, unroll, augment and featurize images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._generated import image as _generated
-from mmlrs._generated.image import *  # noqa: F403 (a stage that is all native needs no line here)
+from mmlrs._generated.image import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
 from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.table import interruptible
@@ -53,19 +53,28 @@ class ImageTransformer(_generated.ImageTransformer):
         size: int | None = None,
         keepAspectRatio: bool | None = None,
     ) -> Self:
-        """Add a resize to `height` x `width` pixels, or to `size`: the shorter side when the ratio is kept."""
+        """Add a resize to `height` x `width` pixels, or to `size`.
+
+        With `keepAspectRatio`, `size` is the length of the shorter side in pixels. Otherwise the result is a square.
+
+        Examples
+        --------
+        >>> from mmlrs.image import ImageTransformer
+        >>> ImageTransformer().resize(32, 48).flip().getStages()
+        [{'action': 'resize', 'height': 32, 'width': 48}, {'action': 'flip', 'code': 1}]
+        """
         return self._add("resize", height=height, width=width, size=size, keepAspectRatio=keepAspectRatio)
 
     def crop(self, x: int, y: int, height: int, width: int) -> Self:
-        """Add a crop of `height` x `width` pixels with its left upper corner at column `x`, row `y`."""
+        """Add a crop of `height` x `width` pixels with its upper left corner at column `x`, row `y`."""
         return self._add("crop", x=x, y=y, height=height, width=width)
 
     def centerCrop(self, height: int, width: int) -> Self:
-        """Add a crop of at most `height` x `width` pixels around the centre."""
+        """Add a crop of at most `height` x `width` pixels around the centre of the image."""
         return self._add("centerCrop", height=height, width=width)
 
     def colorFormat(self, code: int | str) -> Self:
-        """Add a colour conversion: an OpenCV code or a name such as "gray", "rgb", "hsv", "BGR2LAB"."""
+        """Add a colour conversion by its OpenCV code or by a name such as "gray", "rgb", "hsv", "BGR2LAB"."""
         return self._add("colorFormat", code=code)
 
     def blur(self, height: float, width: float) -> Self:
@@ -73,35 +82,38 @@ class ImageTransformer(_generated.ImageTransformer):
         return self._add("blur", height=height, width=width)
 
     def threshold(self, threshold: float, maxVal: float, type: int = 0) -> Self:
-        """Add a threshold; `type` is OpenCV's threshold type as a number."""
+        """Add a threshold on pixel values of 0 to 255; `type` is the number of OpenCV's threshold type."""
         return self._add("threshold", threshold=threshold, maxVal=maxVal, type=type)
 
     def gaussianKernel(self, apertureSize: int, sigma: float) -> Self:
-        """Add a Gaussian blur in both directions."""
+        """Add a Gaussian blur in both directions: `apertureSize` is odd, and both params are in pixels."""
         return self._add("gaussianKernel", apertureSize=apertureSize, sigma=sigma)
 
     def flip(self, code: int = 1) -> Self:
-        """Add a flip: 1 left to right, 0 top to bottom, -1 both."""
+        """Add a flip: left to right (1), top to bottom (0) or both (-1)."""
         return self._add("flip", code=code)
 
     def rotate(self, degrees: float) -> Self:
-        """Add a counter-clockwise rotation; multiples of 90 are exact, others keep the size and fill with black."""
+        """Add a counter-clockwise rotation.
+
+        Multiples of 90 degrees are exact. Other angles keep the size and fill the corners with black.
+        """
         return self._add("rotate", degrees=degrees)
 
     def medianBlur(self, apertureSize: int) -> Self:
-        """Add a median filter with an odd aperture."""
+        """Add a median filter with an odd aperture, in pixels."""
         return self._add("medianBlur", apertureSize=apertureSize)
 
     def bilateralFilter(self, diameter: int, sigmaColor: float, sigmaSpace: float) -> Self:
-        """Add an edge-preserving bilateral filter."""
+        """Add an edge-preserving bilateral filter: `diameter` and `sigmaSpace` are in pixels, `sigmaColor` in pixel values."""
         return self._add("bilateralFilter", diameter=diameter, sigmaColor=sigmaColor, sigmaSpace=sigmaSpace)
 
     def canny(self, threshold1: float, threshold2: float, apertureSize: int | None = None) -> Self:
-        """Add Canny's edge detector."""
+        """Add Canny's edge detector with its two hysteresis thresholds; the result is gray, with edges of 255."""
         return self._add("canny", threshold1=threshold1, threshold2=threshold2, apertureSize=apertureSize)
 
     def equalizeHist(self) -> Self:
-        """Add a histogram equalisation; of the luma for colour images."""
+        """Add a histogram equalisation. In a colour image it applies to the luma."""
         return self._add("equalizeHist")
 
     def warpAffine(self, matrix: Sequence[float], height: int, width: int) -> Self:
@@ -112,22 +124,25 @@ class ImageTransformer(_generated.ImageTransformer):
     def warpPerspective(
         self, matrix: Sequence[float], height: int | None = None, width: int | None = None
     ) -> Self:
-        """Add a warp by the 3 x 3 matrix, given as nine numbers row by row; without a size the image keeps its own."""
+        """Add a warp by the 3 x 3 matrix, given as nine numbers row by row; by default the image keeps its size."""
         numbers = [float(v) for v in np.ravel(matrix)]
         return self._add("warpPerspective", matrix=numbers, height=height, width=width)
 
     def erode(self, height: int, width: int, *, shape: str = "rect", iterations: int = 1) -> Self:
-        """Add an erosion by an element of `height` x `width`; `shape` is "rect", "cross" or "ellipse"."""
+        """Add an erosion by an element of `height` x `width` pixels; `shape` is "rect", "cross" or "ellipse"."""
         return self._add("erode", height=height, width=width, shape=shape, iterations=iterations)
 
     def dilate(self, height: int, width: int, *, shape: str = "rect", iterations: int = 1) -> Self:
-        """Add a dilation by an element of `height` x `width`; `shape` is "rect", "cross" or "ellipse"."""
+        """Add a dilation by an element of `height` x `width` pixels; `shape` is "rect", "cross" or "ellipse"."""
         return self._add("dilate", height=height, width=width, shape=shape, iterations=iterations)
 
     def morphologyEx(
         self, op: str, height: int, width: int, *, shape: str = "rect", iterations: int = 1
     ) -> Self:
-        """Add a morphological operation: "open", "close", "gradient", "tophat" or "blackhat"."""
+        """Add a morphological operation: `op` is "open", "close", "gradient", "tophat" or "blackhat".
+
+        The element has `height` x `width` pixels; `shape` is "rect", "cross" or "ellipse".
+        """
         return self._add(
             "morphologyEx", op=op, height=height, width=width, shape=shape, iterations=iterations
         )
@@ -144,10 +159,10 @@ class ImageTransformer(_generated.ImageTransformer):
     ) -> Self:
         """Add the derivative of order `dx` along the rows and `dy` down the columns.
 
-        Values below 0 become 0; with `absolute` they count by their size, computed in 16 bits.
+        Negative values become 0. With `absolute`, the result is the absolute value, computed in 16 bits.
         """
-        given = {"apertureSize": apertureSize, "scale": scale, "delta": delta, "absolute": absolute}
-        return self._add("sobel", dx=dx, dy=dy, **given)
+        options = {"apertureSize": apertureSize, "scale": scale, "delta": delta, "absolute": absolute}
+        return self._add("sobel", dx=dx, dy=dy, **options)
 
     def scharr(
         self, dx: int, dy: int, *, scale: float = 1.0, delta: float = 0.0, absolute: bool = False
@@ -162,27 +177,34 @@ class ImageTransformer(_generated.ImageTransformer):
         return self._add("laplacian", apertureSize=apertureSize, scale=scale, delta=delta, absolute=absolute)
 
     def filter2D(self, kernel: Sequence[Sequence[float]], delta: float = 0.0) -> Self:
-        """Add a filter by a kernel of your own, rows of numbers, its anchor in the middle; `delta` is added."""
+        """Add a filter by `kernel`, a list of rows of numbers that is anchored at its centre; `delta` is added."""
         return self._add("filter2D", kernel=[[float(v) for v in row] for row in kernel], delta=delta)
 
     def adaptiveThreshold(
         self, maxVal: float, method: str = "mean", type: int = 0, *, blockSize: int, C: float
     ) -> Self:
-        """Add a threshold by the neighbourhood, of gray images; `method` is "mean" or "gaussian", `type` 0 or 1."""
+        """Add a threshold that is computed for each pixel from its neighbourhood, for gray images.
+
+        `method` is "mean" or "gaussian". `type` is 0 for a binary threshold, 1 for an inverted one. `blockSize` is odd,
+        in pixels. `C` is subtracted from the mean.
+        """
         return self._add(
             "adaptiveThreshold", maxVal=maxVal, method=method, type=type, blockSize=blockSize, C=C
         )
 
     def clahe(self, clipLimit: float = 40.0, tileGridSize: int | Sequence[int] = (8, 8)) -> Self:
-        """Add a histogram equalisation tile by tile, of the luma for colour images; tiles are columns and rows."""
+        """Add a contrast-limited adaptive histogram equalisation. In a colour image it applies to the luma.
+
+        `tileGridSize` is the number of tiles as (columns, rows), or one number for both.
+        """
         return self._add("clahe", clipLimit=clipLimit, tileGridSize=tileGridSize)
 
     def inRange(self, lower: float | Sequence[float], upper: float | Sequence[float]) -> Self:
-        """Add a mask: 255 where every channel lies between its bounds, both included, else 0."""
+        """Add a mask: 255 where every channel is between its bounds, both included, else 0."""
         return self._add("inRange", lower=lower, upper=upper)
 
     def brightnessContrast(self, brightness: float = 0.0, contrast: float = 1.0) -> Self:
-        """Add pixel x `contrast` + `brightness`, rounded and held within 0 and 255; alpha stays."""
+        """Add pixel x `contrast` + `brightness`, rounded and clipped to 0 to 255; alpha is unchanged."""
         return self._add("brightnessContrast", brightness=brightness, contrast=contrast)
 
     def pad(
@@ -195,14 +217,29 @@ class ImageTransformer(_generated.ImageTransformer):
         value: float | Sequence[float] = 0,
         mode: str = "constant",
     ) -> Self:
-        """Add a border of pixels; `mode` is "constant", "reflect", "reflect101" or "replicate".
+        """Add a border; the widths are in pixels, `mode` is "constant", "reflect", "reflect101" or "replicate".
 
-        `value` is for all channels, or one for each, and holds where the mode is "constant".
+        `value` is one number for all channels or one for each. It applies to the mode "constant" only.
         """
         return self._add("pad", top=top, bottom=bottom, left=left, right=right, value=value, mode=mode)
 
     def normalize(self, mean: Sequence[float], std: Sequence[float], scale: float = 1.0) -> Self:
-        """Make the output a float tensor of (pixel * scale - mean) / std per channel; applied after all operations."""
+        """Return a tensor of (pixel * `scale` - `mean`) / `std` per channel instead of an image.
+
+        The normalisation is applied after all operations. `mean` and `std` have one value per channel, in the order of
+        `tensorChannelOrder`.
+
+        Examples
+        --------
+        >>> import pyarrow as pa
+        >>> from mmlrs.image import ImageTransformer
+        >>> from mmlrs.testing import sample_image
+        >>> stage = ImageTransformer(inputCol="image", outputCol="tensor").resize(4, 4)
+        >>> stage = stage.normalize(mean=[0.5, 0.5, 0.5], std=[0.5, 0.5, 0.5], scale=1 / 255)
+        >>> [tensor] = stage.transform(pa.table({"image": [sample_image("jpeg")]}))["tensor"].to_pylist()
+        >>> len(tensor), len(tensor[0]), len(tensor[0][0])
+        (3, 4, 4)
+        """
         return self._set(toTensor=True, normalizeMean=mean, normalizeStd=std, colorScaleFactor=scale)
 
 
@@ -219,15 +256,15 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
     __module__ = "mmlrs.image"
 
     def _copies(self) -> list[ImageTransformer]:
-        """Return the stages that make the copies: as it is, then one per flip."""
+        """Return one stage per copy: the unchanged image, then one flip each."""
         codes = [1] * self.getFlipLeftRight() + [0] * self.getFlipUpDown()
-        plain = ImageTransformer(
+        unchanged = ImageTransformer(
             inputCol=self.getInputCol(),
             outputCol=self.getOutputCol(),
             handleInvalid=self.getHandleInvalid(),
             errorCol=self.getErrorCol(),
         )
-        return [plain, *(plain.copy().flip(code) for code in codes)]
+        return [unchanged, *(unchanged.copy().flip(code) for code in codes)]
 
     def _transform_spark(self, df: Any) -> Any:
         self._inputs(df)
@@ -243,11 +280,11 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
 
 
 def _pictures(images: Any) -> pa.Array:
-    """Return a sequence of pictures as encoded images."""
+    """Return a sequence of images in any supported form as encoded images."""
     if isinstance(images, bytes | bytearray | str) or not hasattr(images, "__iter__"):
         text = repr(images)
         raise TypeError(
-            "must be a list of pictures, each as encoded bytes, a Pillow image or a NumPy array, got "
+            "must be a list of images, each as encoded bytes, a Pillow image or a NumPy array, got "
             f"{text if len(text) <= 80 else text[:77] + '...'}"
         )
     return encoded_cells(list(images), "decode_to_tensor: images, ")
@@ -270,30 +307,33 @@ def decode_to_tensor(
     Parameters
     ----------
     images : sequence or pyarrow.Array
-        Encoded images (JPEG, PNG and others) as bytes; Pillow images and NumPy arrays (rows x columns in gray, or x 3
-        in R, G, B order, or x 4 with alpha, uint8) are taken too.
+        Encoded images (JPEG, PNG and others) as bytes, Pillow images, or NumPy arrays of uint8. The shape of an array is
+        (rows, columns) for gray, (rows, columns, 3) for R, G, B, or (rows, columns, 4) with alpha.
     height, width : int
-        Size in pixels to which every image is resized; its aspect ratio is not kept.
+        Size in pixels to which every image is resized. The aspect ratio is not kept.
     means, stds : sequence of float
-        Per channel in R, G, B order: the result is (pixel * `scale` - mean) / std.
-    scale : float
-        Applied to pixels of 0 to 255.
-    threads : int
-        Threads to use; 0 means all cores.
-    scaled_decode : bool
+        One value per channel in R, G, B order, by default those of ImageNet. The result is
+        (pixel * `scale` - mean) / std.
+    scale : float, default 1/255
+        Factor on pixel values of 0 to 255.
+    threads : int, default 0
+        Number of threads; 0 means all cores.
+    scaled_decode : bool, default True
         Decode JPEGs at a reduced scale that keeps a margin of 1.7 over the target size.
-    auto_convert_to_color : bool
-        Make gray images colour; otherwise they are an error. The tensor has 3 channels either way.
+    auto_convert_to_color : bool, default True
+        Convert gray images to colour. If false, a gray image is an error. The tensor has 3 channels in both cases.
 
     Returns
     -------
     numpy.ndarray
-        float32 of shape (n, 3, height, width), R, G, B planes.
+        float32 of shape (n, 3, height, width), with the channels in R, G, B order.
 
     Raises
     ------
     DecodeError, LimitExceededError
-        An image is null, damaged or too large; the message names its row.
+        An image is null, damaged or too large. The message names its row.
+    InvalidParamError
+        An argument has a value that is not allowed.
 
     Examples
     --------

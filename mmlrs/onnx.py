@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from mmlrs._generated import onnx as _generated
-from mmlrs._generated.onnx import *  # noqa: F403 (a stage that is all native needs no line here)
+from mmlrs._generated.onnx import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
 from mmlrs.models import model_info
 
@@ -20,12 +20,45 @@ class ONNXModel(_generated.ONNXModel):
     __module__ = "mmlrs.onnx"
 
     def model_inputs(self) -> list[dict[str, Any]]:
-        """Return name, type and shape of what the model reads; no runtime is started."""
+        """Return the inputs of the model, without starting ONNX Runtime.
+
+        Returns
+        -------
+        list of dict
+            `name`, `type` and `shape` of each input, as for `mmlrs.models.model_info`.
+
+        Raises
+        ------
+        InvalidParamError
+            The param `model` is not set.
+        ModelLoadError, IoError
+            The model is missing, truncated or not ONNX.
+
+        Examples
+        --------
+        >>> from mmlrs.onnx import ONNXModel
+        >>> from mmlrs.testing import sample_model
+        >>> [tensor["name"] for tensor in ONNXModel(model=sample_model()).model_inputs()]
+        ['x']
+        """
         inputs: list[dict[str, Any]] = self._info()["inputs"]
         return inputs
 
     def model_outputs(self) -> list[dict[str, Any]]:
-        """Return name, type and shape of what the model writes; no runtime is started."""
+        """Return the outputs of the model, without starting ONNX Runtime.
+
+        Returns
+        -------
+        list of dict
+            `name`, `type` and `shape` of each output, as for `mmlrs.models.model_info`.
+
+        Raises
+        ------
+        InvalidParamError
+            The param `model` is not set.
+        ModelLoadError, IoError
+            The model is missing, truncated or not ONNX.
+        """
         outputs: list[dict[str, Any]] = self._info()["outputs"]
         return outputs
 
@@ -35,9 +68,22 @@ class ONNXModel(_generated.ONNXModel):
         Parameters
         ----------
         name : str
-            Name of the tensor; everything behind it is dropped from the graph.
+            Name of the tensor. The nodes that follow it are removed from the graph.
         outputCol : str, optional
-            The new column; the tensor's name by default.
+            Name of the output column; by default the name of the tensor.
+
+        Returns
+        -------
+        ONNXModel
+            The copy has no `softMaxDict` and `argMaxDict`. A tensor that the model does not have is an error when the
+            copy is used.
+
+        Examples
+        --------
+        >>> from mmlrs.onnx import ONNXModel
+        >>> from mmlrs.testing import sample_model
+        >>> ONNXModel(model=sample_model()).cut_at("h", outputCol="features").getFetchDict()
+        {'features': 'h'}
         """
         stage = self.copy()
         for param in ("outputCol", "softMaxDict", "argMaxDict"):

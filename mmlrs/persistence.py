@@ -1,9 +1,9 @@
-"""Saving and loading stages in Spark's layout, with Spark or without.
+"""Save and load stages in Spark's layout, with or without Spark.
 
-`<path>/metadata` holds one line of JSON as Spark ML writes it. Model bytes lie beside it in `<path>/models` as parquet
-files of chunks, named in the metadata with their SHA-256, which is checked on loading, stages within a stage in
-`<path>/stages`. A Python function is saved by its name, which is looked up only where the caller allows it; its pickle is
-saved, and unpickled, only where the caller says `allow_pickle`. The folder appears when all of it is written.
+`<path>/metadata` holds one line of JSON as Spark ML writes it. `<path>/models` holds model bytes as parquet files of chunks.
+The metadata refer to them by SHA-256, which is checked on loading. `<path>/stages` holds nested stages. A Python function is
+saved by name, which is imported only if the caller allows it. Functions are pickled and unpickled only with `allow_pickle`. The
+folder appears at its path when it is complete.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import mmlrs
 from mmlrs._allowed import allow_functions, allow_pickle, names_of
 from mmlrs._paths import PathLike, local_path, path_of
-from mmlrs._places import Place, named_errors, saved_whole
+from mmlrs._places import Place, atomic_folder, named_errors
 from mmlrs._pyspark import HAS_PYSPARK
 from mmlrs._saved import (
     MODELS,
@@ -46,10 +46,10 @@ else:
     _T = TypeVar("_T")
 
     class MLWriter:  # type: ignore[no-redef]
-        """What Spark's writers derive from, without Spark."""
+        """The base class of writers without Spark."""
 
     class MLReader(Generic[_T]):  # type: ignore[no-redef]
-        """What Spark's readers derive from, without Spark."""
+        """The base class of readers without Spark."""
 
 
 __all__ = ["StageReader", "StageWriter", "active_session", "allow_functions", "allow_pickle"]
@@ -65,12 +65,22 @@ def active_session() -> Any:
 
     try:
         return SparkSession.getActiveSession()
-    except Exception:  # noqa: BLE001 - a Connect session that has ended, say
+    except Exception:  # noqa: BLE001 - such as a Connect session that has ended
         return None
 
 
 class StageWriter(MLWriter):
-    """Writes one stage."""
+    """Writes a stage to a folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from mmlrs.stages import SelectColumns
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     SelectColumns(cols=["a"]).write().overwrite().save(f"{folder}/stage")
+    ...     SelectColumns.read().load(f"{folder}/stage")
+    SelectColumns(cols=['a'])
+    """
 
     def __init__(self, stage: Any) -> None:
         super().__init__()
@@ -79,25 +89,33 @@ class StageWriter(MLWriter):
         self.shouldPickle = False
 
     def overwrite(self) -> StageWriter:
-        """Replace what lies at the path."""
+        """Replace an existing stage at the path."""
         self.shouldOverwrite = True
         return self
 
     def session(self, sparkSession: Any) -> StageWriter:
-        """Accept a session, as Spark's writers do."""
+        """Return the writer. The session is ignored; the method exists for compatibility with Spark's writers."""
         return self
 
     def allow_pickle(self) -> StageWriter:
-        """Save a Python function that cannot be found by its name, such as a lambda, as a pickle."""
+        """Save a Python function that cannot be imported by name, such as a lambda, as a pickle."""
         self.shouldPickle = True
         return self
 
     def save(self, path: PathLike) -> None:
-        """Write the stage to a folder; `~` is the home folder."""
+        """Write the stage to a folder; `~` is the home folder.
+
+        Raises
+        ------
+        IoError
+            There is something at the path and `overwrite` was not called, or the folder cannot be written.
+        InvalidParamError
+            A param holds a value that cannot be saved.
+        """
         where = f"{self.stage._stage}: the path to save to"
         path = path_of(path, where)
         if not path:
-            raise InvalidParamError(f"{where} must be that of a folder, got an empty one")
+            raise InvalidParamError(f"{where} must not be empty")
         with contextlib.ExitStack() as stack:
             if self.shouldPickle:
                 stack.enter_context(allow_pickle())
@@ -107,11 +125,11 @@ class StageWriter(MLWriter):
     def _save(self, path: str) -> None:
         spark = active_session()
         content = self._content(spark)
-        with saved_whole(spark, path, overwrite=self.shouldOverwrite) as place:
+        with atomic_folder(spark, path, overwrite=self.shouldOverwrite) as place:
             self._write(spark, place, content)
 
     def _write(self, spark: Any, place: Place, content: tuple[dict[str, Any], dict[str, bytes]]) -> None:
-        """Write the stage to a folder; the metadata last, without which it is none."""
+        """Write the stage to a folder. The metadata are written last, because they make the folder a stage."""
         metadata, models = content
         if models:
             _write_models(spark, f"{place.inside}/models", models)
@@ -127,7 +145,7 @@ class StageWriter(MLWriter):
         _write_metadata(spark, f"{place.folder}/metadata", json.dumps(metadata))
 
     def saveImpl(self, path: PathLike) -> None:
-        """Write the stage to a folder; the name Spark's pipelines call."""
+        """Write the stage to a folder. Spark's pipelines call this method."""
         self.save(path)
 
     def _content(self, spark: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -150,7 +168,7 @@ class StageWriter(MLWriter):
                 for param, value in values.items()
             }
 
-        # The default content of a param that is set would be saved for nothing.
+        # The content of an unused default need not be saved.
         defaults = {
             param: value
             for param, value in stage._defaultParamMap.items()
@@ -170,7 +188,7 @@ class StageWriter(MLWriter):
 
 
 def _stages_of(stage: Any) -> list[tuple[str, Any]]:
-    """Return the stages that are params of a stage, each with the name of the folder in which it is saved."""
+    """Return the stages that are params of a stage, each with the name of the folder to save it in."""
     types = types_of(stage.__class__).all
     return [
         (f"{param.name}{place}", inner)
@@ -209,7 +227,7 @@ def _write_models(spark: Any, folder: str, models: dict[str, bytes]) -> None:
 
 
 class StageReader(MLReader[Any]):
-    """Reads one stage."""
+    """Reads a stage from a folder."""
 
     def __init__(self, cls: type) -> None:
         super().__init__()
@@ -218,21 +236,28 @@ class StageReader(MLReader[Any]):
         self.allowedFunctions: frozenset[str] = frozenset()
 
     def session(self, sparkSession: Any) -> StageReader:
-        """Accept a session, as Spark's readers do."""
+        """Return the reader. The session is ignored; the method exists for compatibility with Spark's readers."""
         return self
 
     def allow_pickle(self) -> StageReader:
-        """Unpickle a Python function that was saved as a pickle, which runs code that the file holds."""
+        """Unpickle a Python function that was saved as a pickle. This runs code from the file."""
         self.shouldPickle = True
         return self
 
     def allow_functions(self, *names: str) -> StageReader:
-        """Let the stage call functions of these names, which `mmlrs.allow_functions` describes."""
+        """Let the stage call functions of these names, in the forms of `mmlrs.allow_functions`."""
         self.allowedFunctions |= names_of(names)
         return self
 
     def load(self, path: PathLike) -> Any:
-        """Read the stage from a folder; `~` is the home folder."""
+        """Read the stage from a folder; `~` is the home folder.
+
+        Raises
+        ------
+        IoError
+            There is no stage at the path, it is damaged or of another class, or it holds a pickle, a function or SQL that
+            the caller does not allow.
+        """
         path = path_of(path, f"{self.cls.__name__}: the path to load from")
         with contextlib.ExitStack() as stack:
             if self.shouldPickle:
@@ -255,9 +280,9 @@ class StageReader(MLReader[Any]):
                 loading = Loading(
                     where, name, lambda place: load_stage(spark, stage_path(saved.folder, place)), blobs
                 )
-                given = types[name].from_saved(value, loading)
+                converted = types[name].from_saved(value, loading)
                 try:
-                    target[param] = param.typeConverter(given)
+                    target[param] = param.typeConverter(converted)
                 except (TypeError, ValueError, KeyError, RecursionError) as error:
                     raise IoError(f"{where} {error}") from None
         _check_spaces(stage, path)
@@ -267,7 +292,7 @@ class StageReader(MLReader[Any]):
 
 
 def _blobs_of(spark: Any, saved: Saved, stage: Any, path: str) -> dict[str, bytes]:
-    """Read the content beside the metadata by its SHA-256; all params that are saved must exist, with values of their form."""
+    """Return the content beside the metadata by its SHA-256. Raise if a saved param does not exist or has no valid form."""
     cls, types = type(stage).__name__, types_of(stage.__class__).all
     hashes: set[str] = set()
     for values in saved.maps.values():
@@ -281,16 +306,16 @@ def _blobs_of(spark: Any, saved: Saved, stage: Any, path: str) -> dict[str, byte
 
 
 def _check_spaces(stage: Any, path: str) -> None:
-    """Fail on a space of hyper-parameters with values that a stage in a search would read or run on the word of a file."""
+    """Raise if the values of a hyper-parameter space would make a stage read a file or run code because the file says so."""
     for param in [p for p in stage.params if hasattr(stage._paramMap.get(p), "hyperparams")]:
         for tuned in stage._paramMap[param].hyperparams:
             where = f"{path}: {stage._stage}: param `{param.name}`: the values of {tuned.owner}.{tuned.param}"
             choices = getattr(tuned.values, "choices", [])
-            why = not_in_metadata(stage, tuned)
-            if why is None and any(isinstance(value, dict) for value in choices):
-                why = "are maps"
-            if why is not None:
-                raise IoError(f"{where} {why}; the saved stage is damaged or was changed")
+            problem = not_in_metadata(stage, tuned)
+            if problem is None and any(isinstance(value, dict) for value in choices):
+                problem = "are maps"
+            if problem is not None:
+                raise IoError(f"{where} {problem}; the saved stage is damaged or was changed")
             for owner in stages_in(stage):
                 if owner.uid == tuned.stage and _checks_itself(owner):
                     for value in choices:
@@ -298,5 +323,5 @@ def _check_spaces(stage: Any, path: str) -> None:
 
 
 def _checks_itself(stage: Any) -> bool:
-    """Return whether a stage has values that would run a program on the word of a file."""
+    """Return whether a stage checks its loaded values, because they could run a program."""
     return hasattr(type(stage), "_check_loaded")

@@ -1,4 +1,4 @@
-"""Reading folders, archives and streams of images and other files into Spark."""
+"""Read folders, archives and streams of images and other files into Spark."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _SAMPLE_STEPS = 1_000_000
 _FILE_SCHEMA = "path string, modificationTime timestamp, length long, content binary"
 _FILE_COLUMNS = ("path", "modificationTime", "length", "content")
 _ARCHIVES = "*.[zZ][iI][pP]"
-#: Until it has the user's name for it: why `content` is null.
-_WHY = "__mmlrs_why__"
+#: Internal name of the column of reasons why `content` is null, until it gets the user's name.
+_REASON = "__mmlrs_reason__"
 
 
 def read_binary_files(
@@ -40,49 +40,67 @@ def read_binary_files(
     max_bytes: int = MAX_BYTES,
     error_col: str | None = None,
 ) -> DataFrame:
-    """Read files, one row each.
+    """Read files as binary data, one row per file.
 
     Parameters
     ----------
     spark : pyspark.sql.SparkSession
         Classic or Connect.
     path : path or list of paths
-        Folder, file or glob; `~` is the home folder. Folders named `label=cat` give a column `label`, where all folders
-        are named so.
-    recursive : bool
-        Read sub-folders too.
-    sample_ratio : float
-        Share of the files to keep, between 0 and 1; decided per path and `seed`, so it is the same in every run.
-    inspect_zip : bool
-        Read the entries of `.zip` archives as files with paths `archive.zip/entry`, each sampled on its own.
-    seed : int
-        Chooses another sample.
+        Folders, files or globs; `~` is the home folder. If all folders are named like `label=cat`, `label` becomes a
+        partition column.
+    recursive : bool, default True
+        Read subfolders too.
+    sample_ratio : float, default 1.0
+        Fraction of the files to keep, between 0 and 1. The choice depends only on the path and `seed`, so it is the same
+        in every run.
+    inspect_zip : bool, default True
+        Read the entries of `.zip` archives as files with paths `archive.zip/entry`. Each entry is sampled on its own.
+    seed : int, default 0
+        Seed of the sample.
     num_partitions : int, optional
-        Repartition to this number.
-    max_bytes : int
-        A larger file gets a null `content`, and a larger archive entry too.
+        Number of partitions of the result; by default that of Spark's reader.
+    max_bytes : int, default 268435456
+        Maximum size in bytes of a file or archive entry. The `content` of a larger one is null.
     error_col : str, optional
-        Name of a column to add that says why `content` is null: "damaged archive", "damaged archive entry",
-        "encrypted archive entry", "unsupported archive entry" or "too large", then a colon, details and the path.
+        Name of a string column to add with the reason why `content` is null: "damaged archive", "damaged archive
+        entry", "encrypted archive entry", "unsupported archive entry" or "too large", followed by a colon, details and
+        the path.
 
     Returns
     -------
     DataFrame
-        `path`, `length` in bytes, `content`, the partition columns, and the error column.
+        `path` (string), `length` (long, in bytes), `content` (binary), the partition columns and the error column.
 
     Raises
     ------
+    InvalidParamError
+        `sample_ratio` or `max_bytes` is out of range, or `path` is not a path.
     IoError
-        There is nothing at the path.
+        The path does not exist.
+    SchemaMismatchError
+        The column `error_col` already exists.
 
     Notes
     -----
-    Spark's file sources leave out files of 0 bytes.
+    Spark's file sources skip files of 0 bytes.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from mmlrs.image import read_binary_files
+    >>> from pyspark.sql import SparkSession
+    >>> spark = SparkSession.builder.getOrCreate()
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> _ = pathlib.Path(folder.name, "a.bin").write_bytes(b"abc")
+    >>> read_binary_files(spark, folder.name, error_col="error").select("length", "content", "error").first()
+    Row(length=3, content=b'abc', error=None)
+    >>> folder.cleanup()
     """
     request = _Request(
         "read_binary_files", spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
     )
-    return _named(_repartitioned(request.files(), num_partitions), error_col)
+    return _with_error_col(_repartitioned(request.files(), num_partitions), error_col)
 
 
 def read_images(
@@ -98,21 +116,21 @@ def read_images(
     max_bytes: int = MAX_BYTES,
     error_col: str | None = None,
 ) -> DataFrame:
-    """Read a folder of images.
+    """Read images, one row per file.
 
-    Nothing is decoded until a pixel is needed: a stage that follows decodes straight from `content`, and when nobody
-    reads `image` itself it is never made.
+    Images are decoded only when their pixels are needed. A stage that follows decodes directly from `content`, and
+    `image` itself is computed only if something reads it.
 
     Parameters
     ----------
     spark, path, recursive, sample_ratio, inspect_zip, seed, num_partitions, max_bytes
         As for `read_binary_files`.
-    drop_invalid : bool
-        Drop files that are not images; otherwise their `image` is null.
+    drop_invalid : bool, default False
+        Drop files that are not images. Otherwise their `image` is null.
     error_col : str, optional
-        Name of a column to add that says why `image` is null: count the failures with
-        `df.where("error is not null").groupBy("error").count()`. Beside the decoder's reasons there are those of
-        `read_binary_files`.
+        Name of a string column to add with the reason why `image` is null: an error of the decoder, or a reason of
+        `read_binary_files`. To count the failures of a column `error`, use
+        `df.where("error is not null").groupBy("error").count()`.
 
     Returns
     -------
@@ -122,8 +140,25 @@ def read_images(
 
     Raises
     ------
+    InvalidParamError
+        `sample_ratio` or `max_bytes` is out of range, or `path` is not a path.
     IoError
-        There is nothing at the path.
+        The path does not exist.
+    SchemaMismatchError
+        The column `error_col` already exists.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from mmlrs.image import read_images
+    >>> from mmlrs.testing import sample_image
+    >>> from pyspark.sql import SparkSession
+    >>> spark = SparkSession.builder.getOrCreate()
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> _ = pathlib.Path(folder.name, "a.jpg").write_bytes(sample_image("jpeg"))
+    >>> read_images(spark, folder.name).select("image.height", "image.width", "image.nChannels").first()
+    Row(height=48, width=64, nChannels=3)
+    >>> folder.cleanup()
     """
     request = _Request(
         "read_images", spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
@@ -144,19 +179,19 @@ def read_binary_stream(
     max_files_per_trigger: int | None = None,
     partition_schema: str | None = None,
 ) -> DataFrame:
-    """Read a growing folder of files as a stream; every file once.
+    """Read the files of a growing folder as a stream. Each file is read once.
 
     Parameters
     ----------
     spark, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
-        As for `read_binary_files`. An archive is read once too: what is added to it later is not seen.
+        As for `read_binary_files`. An archive is read once too; entries that are added later are not read.
     path : path
         Folder or glob.
     max_files_per_trigger : int, optional
-        Files per micro-batch; archives are counted on their own.
+        Maximum number of files per micro-batch; archives are counted separately. By default there is no limit.
     partition_schema : str, optional
-        The columns that folders named `label=cat` give, as in "label string"; otherwise those that are there when the stream
-        starts. A stream over a folder that is empty still cannot know them.
+        Schema of the partition columns, such as "label string" for folders named like `label=cat`. By default it is
+        inferred from the folders that exist when the stream starts. Set it if the folder may still be empty.
 
     Returns
     -------
@@ -165,13 +200,28 @@ def read_binary_stream(
 
     Raises
     ------
+    InvalidParamError
+        `sample_ratio` or `max_bytes` is out of range, or `path` is not a path.
     IoError
-        There is no such folder.
+        The folder does not exist.
+    SchemaMismatchError
+        The column `error_col` already exists.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from mmlrs.image import read_binary_stream
+    >>> from pyspark.sql import SparkSession
+    >>> spark = SparkSession.builder.getOrCreate()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     stream = read_binary_stream(spark, folder, partition_schema="label string")
+    >>> stream.isStreaming, stream.columns
+    (True, ['path', 'length', 'content', 'label'])
     """
     request = _Request(
         "read_binary_stream", spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
     )
-    return _named(request.stream(max_files_per_trigger, partition_schema), error_col)
+    return _with_error_col(request.stream(max_files_per_trigger, partition_schema), error_col)
 
 
 def read_image_stream(
@@ -188,7 +238,7 @@ def read_image_stream(
     max_files_per_trigger: int | None = None,
     partition_schema: str | None = None,
 ) -> DataFrame:
-    """Read a growing folder of images as a stream; every file once.
+    """Read the images of a growing folder as a stream. Each file is read once.
 
     Parameters
     ----------
@@ -204,8 +254,23 @@ def read_image_stream(
 
     Raises
     ------
+    InvalidParamError
+        `sample_ratio` or `max_bytes` is out of range, or `path` is not a path.
     IoError
-        There is no such folder.
+        The folder does not exist.
+    SchemaMismatchError
+        The column `error_col` already exists.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from mmlrs.image import read_image_stream
+    >>> from pyspark.sql import SparkSession
+    >>> spark = SparkSession.builder.getOrCreate()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     stream = read_image_stream(spark, folder)
+    >>> stream.isStreaming, stream.columns
+    (True, ['path', 'length', 'content', 'image'])
     """
     request = _Request(
         "read_image_stream", spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
@@ -215,7 +280,7 @@ def read_image_stream(
 
 @dataclass
 class _Request:
-    """What a reader was asked for; checked when it is made."""
+    """The arguments of a reader, checked on construction."""
 
     reader: str
     spark: SparkSession
@@ -243,9 +308,9 @@ class _Request:
             self.path = path_of(self.path, where)
 
     def files(self) -> DataFrame:
-        """Return the files as they are now, with the column of reasons."""
+        """Return the present files, with the column of reasons."""
         lookup = self.recursive and not self._partitions()
-        files = self._sampled(self._plain(self._load(self.spark.read, lookup)))
+        files = self._sampled(self._files_only(self._load(self.spark.read, lookup)))
         if not self.inspect_zip:
             return files
         archives = self._load(self.spark.read, lookup, _ARCHIVES)
@@ -254,7 +319,7 @@ class _Request:
         return files.unionByName(self._sampled(self._entries(archives)), allowMissingColumns=True)
 
     def stream(self, max_files_per_trigger: int | None, partition_schema: str | None) -> DataFrame:
-        """Return the files that are there and those that come, with the column of reasons."""
+        """Return the present and future files as a stream, with the column of reasons."""
         from pyspark.sql.types import StructType
 
         def fields(ddl: str) -> list[StructField]:
@@ -270,46 +335,49 @@ class _Request:
                 reader = reader.option("maxFilesPerTrigger", max_files_per_trigger)
             return self._load(reader, lookup, pattern)
 
-        files = self._sampled(self._plain(load()))
+        files = self._sampled(self._files_only(load()))
         if not self.inspect_zip:
             return files
         return files.unionByName(self._sampled(self._entries(load(_ARCHIVES))))
 
     def _partitions(self) -> list[StructField]:
-        """Return the columns that folder names such as `label=cat` give; Spark finds them only without recursive lookup."""
+        """Return the partition columns, from folder names such as `label=cat`. Spark finds them only without recursive lookup."""
         try:
-            found = self._load(self.spark.read, False).schema
+            schema = self._load(self.spark.read, False).schema
         except IoError:
             raise
         except Exception as error:
             if "CONFLICTING" in str(error).upper():
                 return []
             raise
-        return [field for field in found if field.name not in _FILE_COLUMNS]
+        return [field for field in schema if field.name not in _FILE_COLUMNS]
 
     def _load(self, reader: Any, lookup: bool, pattern: str | None = None) -> DataFrame:
         reader = reader.format("binaryFile").option("recursiveFileLookup", str(lookup).lower())
         if pattern is not None:
             reader = reader.option("pathGlobFilter", pattern)
-        return self._found(lambda: reader.load(self.path))
+        return self._existing(lambda: reader.load(self.path))
 
-    def _found(self, load: Callable[[], DataFrame]) -> DataFrame:
-        """Return what Spark loads, or say that there is nothing, which Spark finds out at once or with the schema."""
+    def _existing(self, load: Callable[[], DataFrame]) -> DataFrame:
+        """Return the loaded DataFrame, or raise an `IoError` if the path does not exist.
+
+        Spark looks the path up in `load` or with the schema.
+        """
         try:
-            found = load()
-            found.schema  # noqa: B018 - on Connect this is where the path is looked up
+            df = load()
+            df.schema  # noqa: B018 - Connect looks the path up here
         except Exception as error:
             missing = re.search(r"Path does not exist: ([^\n]*?)\.?( SQLSTATE|\n|$)", str(error))
             if missing is None:
                 raise
             raise IoError(
-                f"{self.reader}: param `path`: Path does not exist: {missing[1]}; give a folder, a file or a glob that "
-                "the driver and every worker can read"
+                f"{self.reader}: param `path` does not exist: {missing[1]}; it must be a folder, a file or a glob "
+                "that the driver and every worker can read"
             ) from None
-        return found
+        return df
 
-    def _plain(self, df: DataFrame) -> DataFrame:
-        """Keep plain files, and null the content of those that are too large."""
+    def _files_only(self, df: DataFrame) -> DataFrame:
+        """Return the files that are not archives, with null instead of `content` if they are too large."""
         from pyspark.sql import functions as F
 
         if self.inspect_zip:
@@ -320,8 +388,8 @@ class _Request:
         )
         partitions = [n for n in df.columns if n not in _FILE_COLUMNS]
         content = F.when(small, F.col("content")).alias("content")
-        why = F.when(~small, too_large).alias(_WHY)
-        return df.select("path", "length", content, *(quoted(n) for n in partitions), why)
+        reason = F.when(~small, too_large).alias(_REASON)
+        return df.select("path", "length", content, *(quoted(n) for n in partitions), reason)
 
     def _entries(self, archives: DataFrame) -> DataFrame:
         """Return the entries of archives as rows like those of plain files."""
@@ -332,9 +400,9 @@ class _Request:
         partitions = [field for field in archives.schema if field.name not in _FILE_COLUMNS]
         archives = archives.select("path", "content", *(quoted(f.name) for f in partitions))
         path, content = archives.schema["path"], archives.schema["content"]
-        length, why = StructField("length", LongType()), StructField(_WHY, StringType())
-        schema = StructType([path, length, content, *partitions, why])
-        return mapped(archives, Entries(tuple(schema.names), _WHY, self.max_bytes), schema)
+        length, reason = StructField("length", LongType()), StructField(_REASON, StringType())
+        schema = StructType([path, length, content, *partitions, reason])
+        return mapped(archives, Entries(tuple(schema.names), _REASON, self.max_bytes), schema)
 
     def _sampled(self, df: DataFrame) -> DataFrame:
         from pyspark.sql import functions as F
@@ -349,12 +417,12 @@ def _repartitioned(df: DataFrame, partitions: int | None) -> DataFrame:
     return df if partitions is None else df.repartition(partitions)
 
 
-def _named(files: DataFrame, error_col: str | None) -> DataFrame:
-    """Give the column of reasons the user's name, or none."""
+def _with_error_col(files: DataFrame, error_col: str | None) -> DataFrame:
+    """Rename the column of reasons to the user's name, or drop it."""
     if error_col is None:
-        return files.drop(_WHY)
+        return files.drop(_REASON)
     Columns.of(files, "read_binary_files").check_new([error_col])
-    return files.withColumnRenamed(_WHY, error_col)
+    return files.withColumnRenamed(_REASON, error_col)
 
 
 def _decoded(files: DataFrame, drop_invalid: bool, error_col: str | None) -> DataFrame:
@@ -368,8 +436,8 @@ def _decoded(files: DataFrame, drop_invalid: bool, error_col: str | None) -> Dat
         inputCol="content", originCol="path", outputCol="image", handleInvalid=policy, errorCol=error_col
     )
     if error_col is None:
-        return decode.transform(files.drop(_WHY))
+        return decode.transform(files.drop(_REASON))
     decoded = decode.transform(files)
-    lineage = {name: made for name, made in lineage_of(decoded).items() if name != error_col}
-    known = F.coalesce(F.col(_WHY), F.col(quoted(error_col)))
-    return with_lineage(decoded.withColumn(error_col, known).drop(_WHY), lineage)
+    lineage = {name: expr for name, expr in lineage_of(decoded).items() if name != error_col}
+    reason = F.coalesce(F.col(_REASON), F.col(quoted(error_col)))
+    return with_lineage(decoded.withColumn(error_col, reason).drop(_REASON), lineage)

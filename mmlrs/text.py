@@ -1,4 +1,4 @@
-"""Text: hashed features, n-grams, pages, replacement, normal forms, tokens and embeddings."""
+"""Turn text into hashed features, n-grams, pages, normal forms, tokens and embeddings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmlrs._generated import text as _generated
-from mmlrs._generated.text import *  # noqa: F403 (a stage that is all native needs no line here)
+from mmlrs._generated.text import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
 from mmlrs.errors import ModelLoadError
 
@@ -24,7 +24,7 @@ class TextFeaturizer(_generated.TextFeaturizer):
     __module__ = "mmlrs.text"
 
     def _fit_spark(self, df: Any) -> Any:
-        """Fit in one job; where nothing is learnt, over no rows."""
+        """Fit in one job, over no rows if there is nothing to learn."""
         return super()._fit_spark(df if self._value("useIDF") else df.limit(0))
 
 
@@ -32,43 +32,49 @@ class TextFeaturizerModel(_generated.TextFeaturizerModel):
     __doc__ = _generated.TextFeaturizerModel.__doc__
     __module__ = "mmlrs.text"
 
-    def _learnt(self) -> tuple[int, npt.NDArray[np.int64]] | None:
-        """Return the number of texts and, for each slot, of those that have it where these are enough to count."""
+    def _frequencies(self) -> tuple[int, npt.NDArray[np.int64]] | None:
+        """Return the number of documents, and per slot the number of documents that contain it, 0 below `minDocFreq`."""
         file = self._value("documentFrequencies")
         if file is None:
             return None
         try:
-            learnt = json.loads(file.read())
-            distances, documents = np.array(learnt["occurring"], np.int64).reshape(-1, 2).T
-            counts = np.zeros(learnt["slots"], np.int64)
+            stored = json.loads(file.read())
+            distances, documents = np.array(stored["occurring"], np.int64).reshape(-1, 2).T
+            counts = np.zeros(stored["slots"], np.int64)
             counts[np.cumsum(distances)] = documents
-            numbers = int(learnt["documents"])
+            total = int(stored["documents"])
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise ModelLoadError(
                 f"TextFeaturizerModel: param `documentFrequencies`: cannot be read: {error}"
             ) from None
         counts[counts < self._value("minDocFreq")] = 0
-        return numbers, counts
+        return total, counts
 
     @property
     def numDocs(self) -> int | None:
-        """Number of texts of the fit; None where nothing was learnt."""
-        learnt = self._learnt()
-        return None if learnt is None else learnt[0]
+        """Number of documents that the model was fitted on, or None if `useIDF` was false."""
+        frequencies = self._frequencies()
+        return None if frequencies is None else frequencies[0]
 
     @property
     def docFreq(self) -> npt.NDArray[np.int64] | None:
-        """For each slot the number of texts that have it, 0 below `minDocFreq`; None where nothing was learnt."""
-        learnt = self._learnt()
-        return None if learnt is None else learnt[1]
+        """Number of documents that contain each slot, as int64 of shape (numFeatures,), or None if `useIDF` was false.
+
+        It is 0 for slots below `minDocFreq`.
+        """
+        frequencies = self._frequencies()
+        return None if frequencies is None else frequencies[1]
 
     @property
     def idf(self) -> npt.NDArray[np.float64] | None:
-        """The weight of each slot; None where nothing was learnt."""
-        learnt = self._learnt()
-        if learnt is None:
+        """Weight of each slot, as float64 of shape (numFeatures,), or None if `useIDF` was false.
+
+        The weight is log((numDocs + 1) / (docFreq + 1)), and 0 for slots below `minDocFreq`.
+        """
+        frequencies = self._frequencies()
+        if frequencies is None:
             return None
-        documents, counts = learnt
+        documents, counts = frequencies
         weights: npt.NDArray[np.float64] = np.log((documents + 1.0) / (counts + 1.0))
         weights[counts < self._value("minDocFreq")] = 0.0
         return weights

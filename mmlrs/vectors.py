@@ -1,4 +1,4 @@
-"""Columns of vectors as matrices of NumPy and SciPy, whatever library holds the column."""
+"""Convert columns of vectors, of any supported library, to matrices of NumPy and SciPy."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ def to_numpy(column: Any) -> npt.NDArray[np.floating[Any]]:
     Parameters
     ----------
     column : pyarrow, pandas or polars column, or sequence
-        Vectors as any stage makes them: lists of numbers, arrays, structs of Spark ML vectors, dense or sparse, what pandas
-        makes of these, or pyspark's own vectors, as in `[row.features for row in df.collect()]`.
+        Vectors as any stage returns them: lists of numbers, arrays, structs of dense or sparse Spark ML vectors, the pandas
+        forms of these, or vectors of pyspark, as in `[row.features for row in df.collect()]`.
 
     Returns
     -------
     numpy.ndarray
-        Shape (rows, length of the vectors); float32 where the vectors are, else float64. A null row is a row of NaN, and so
-        is a null value within a vector. The array may share its memory with an Arrow column, and is read-only then.
+        Shape (rows, length of the vectors). The type is float32 for vectors of float32 or float16, otherwise float64. A null
+        row becomes a row of NaN, and a null in a vector becomes NaN. The array may share its memory with an Arrow column. It
+        is then read-only.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def to_numpy(column: Any) -> npt.NDArray[np.floating[Any]]:
 
     Notes
     -----
-    Dense vectors of Arrow columns without nulls are not copied. Sparse vectors become dense: see `to_scipy`.
+    Dense vectors of Arrow columns without nulls are not copied. Sparse vectors become dense; `to_scipy` keeps them sparse.
 
     Examples
     --------
@@ -86,7 +87,8 @@ def to_scipy(column: Any) -> csr_matrix:
     Returns
     -------
     scipy.sparse.csr_matrix
-        Shape (rows, length of the vectors); float32 where the vectors are, else float64. Zeros are not stored.
+        Shape (rows, length of the vectors). The type is float32 for vectors of float32 or float16, otherwise float64. Zeros
+        are not stored.
 
     Raises
     ------
@@ -112,27 +114,27 @@ def to_scipy(column: Any) -> csr_matrix:
     rows = _rows(column, "to_scipy")
     if not rows.valid.all():
         raise DecodeError(
-            f"to_scipy: row {int(np.argmin(rows.valid))} is null, and a sparse matrix has no missing rows; drop the nulls, or "
-            "use to_numpy, where they are NaN"
+            f"to_scipy: row {int(np.argmin(rows.valid))} is null, and a sparse matrix cannot have missing rows; drop the nulls, "
+            "or use to_numpy, which makes them NaN"
         )
     starts = np.concatenate([[0], np.cumsum(rows.counts)])
-    # A copy: what follows changes the arrays in place.
+    # A copy, because the next two calls change the arrays in place.
     matrix = csr_matrix((rows.values, rows.columns, starts), shape=(len(rows.valid), rows.size), copy=True)
     matrix.eliminate_zeros()
     matrix.sort_indices()
     return matrix
 
 
-def as_lists(array: pa.StructArray, where: str, most: int) -> pa.ListArray:
-    """Return structs of Spark ML vectors as lists of 32-bit floats; `most` is how many numbers they may be in all."""
+def as_lists(array: pa.StructArray, where: str, limit: int) -> pa.ListArray:
+    """Return structs of Spark ML vectors as lists of 32-bit floats, of at most `limit` numbers in total."""
     rows = _chunk(array, where)
     sizes = np.zeros(len(array), np.int64)
     sizes[rows.valid] = rows.sizes
     ends = np.cumsum(sizes)
     total = int(ends[-1]) if len(ends) else 0
-    if total > most:
+    if total > limit:
         raise LimitExceededError(
-            f"{where}: sparse vectors of {total} numbers in all are too large as dense ones; {most} are the most in a batch"
+            f"{where}: sparse vectors would have {total} numbers in total as dense vectors; a batch can have at most {limit}"
         )
     values = np.zeros(total, np.float32)
     values[np.repeat((ends - sizes)[rows.valid], rows.counts) + rows.columns] = rows.values
@@ -142,9 +144,9 @@ def as_lists(array: pa.StructArray, where: str, most: int) -> pa.ListArray:
 
 @dataclass
 class _Rows:
-    """The stored values of vectors, one after the other, with the column each belongs to.
+    """The stored values of all vectors, one after the other, and the matrix column of each.
 
-    `valid` has an item for each row, `counts` one for each row that is not null.
+    `valid` has an item for each row. `sizes` and `counts` have an item for each row that is not null.
     """
 
     valid: npt.NDArray[np.bool_]
@@ -157,11 +159,11 @@ class _Rows:
 
 
 def _rows(column: Any, function: str) -> _Rows:
-    """Read a column of whatever library."""
+    """Read a column of any library."""
     chunks = [_chunk(chunk, function) for chunk in _arrow(column, function)]
     if not chunks:
-        nothing = np.zeros(0, np.int64)
-        return _Rows(np.zeros(0, np.bool_), nothing, nothing, nothing, np.zeros(0), full=False)
+        empty = np.zeros(0, np.int64)
+        return _Rows(np.zeros(0, np.bool_), empty, empty, empty, np.zeros(0), full=False)
     valid = np.concatenate([c.valid for c in chunks])
     sizes = np.concatenate([c.sizes for c in chunks])
     rows = _Rows(
@@ -173,10 +175,10 @@ def _rows(column: Any, function: str) -> _Rows:
         full=all(c.full for c in chunks),
         size=int(sizes[0]) if len(sizes) else max(c.size for c in chunks),
     )
-    different = np.flatnonzero(sizes != rows.size)
-    if len(different):
+    mismatches = np.flatnonzero(sizes != rows.size)
+    if len(mismatches):
         numbers = np.flatnonzero(valid)
-        other = int(different[0])
+        other = int(mismatches[0])
         raise DecodeError(
             f"{function}: the vectors have different lengths: {rows.size} in row {numbers[0]}, {sizes[other]} in row "
             f"{numbers[other]}; a matrix has rows of one length"
@@ -194,10 +196,10 @@ def _arrow(column: Any, function: str) -> list[pa.Array]:
         return [pa.FixedSizeListArray.from_arrays(pa.array(column.ravel()), column.shape[1])]
     kind = type(column).__module__.partition(".")[0]
     if kind == "pandas" and not hasattr(column, "to_frame"):
-        raise _no_vectors(function, f"is a {type(column).__name__}; give one of its columns")
+        raise _no_vectors(function, f"is a {type(column).__name__}; pass one of its columns")
     if kind == "pandas" and column.dtype != object:
-        found = pa.array(column)
-        return found.chunks if isinstance(found, pa.ChunkedArray) else [found]
+        array = pa.array(column)
+        return array.chunks if isinstance(array, pa.ChunkedArray) else [array]
     if kind not in ("pandas", "numpy") and hasattr(column, "__arrow_c_stream__"):
         return _arrow(pa.chunked_array(column), function)
     if isinstance(column, str | bytes | dict) or not isinstance(column, Iterable):
@@ -210,7 +212,7 @@ def _arrow(column: Any, function: str) -> list[pa.Array]:
 
 
 def _plain(row: Any) -> Any:
-    """Return pyspark's vectors as the struct they are in a column; other rows as they are."""
+    """Return a vector of pyspark as the struct that a column holds, and other rows unchanged."""
     if not hasattr(row, "toArray"):
         return row.tolist() if isinstance(row, np.ndarray) and row.dtype == object else row
     if hasattr(row, "indices"):
@@ -242,7 +244,7 @@ def _dense(valid: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64], flat: pa
 
 
 def _structs(present: pa.StructArray, valid: npt.NDArray[np.bool_], function: str) -> _Rows:
-    """Read structs of Spark ML vectors: a sparse one has a size and indices, a dense one neither."""
+    """Read structs of Spark ML vectors: sparse vectors have a size and indices, dense vectors have neither."""
     members = {field.name: present.field(i) for i, field in enumerate(present.type)}
     lists = {name: members[name] for name in ("indices", "values")}
     if any(not _is_list(m.type) and not pa.types.is_null(m.type) for m in lists.values()):
@@ -251,30 +253,30 @@ def _structs(present: pa.StructArray, valid: npt.NDArray[np.bool_], function: st
     flat = _flat(lists["values"])
     kinds = pc.fill_null(members["type"].cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
     sparse = kinds == _SPARSE
-    broken = (kinds != _SPARSE) & (kinds != _DENSE)
-    broken |= lists["values"].is_null().to_numpy(zero_copy_only=False)
-    if not sparse.any() and not broken.any():
+    damaged = (kinds != _SPARSE) & (kinds != _DENSE)
+    damaged |= lists["values"].is_null().to_numpy(zero_copy_only=False)
+    if not sparse.any() and not damaged.any():
         return _dense(valid, counts, flat, 0)
-    given = np.where(sparse, _counts(lists["indices"]), counts)
+    index_counts = np.where(sparse, _counts(lists["indices"]), counts)
     sizes = pc.fill_null(members["size"].cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
     sizes = np.where(sparse, sizes, counts)
     columns = _places(counts)
-    within = np.repeat(sparse, counts)
-    broken |= (given != counts) | (sizes < 0)
-    if not broken.any():
+    in_sparse = np.repeat(sparse, counts)
+    damaged |= (index_counts != counts) | (sizes < 0)
+    if not damaged.any():
         indices = pc.fill_null(_flat(lists["indices"].filter(pa.array(sparse))), -1)
-        columns[within] = indices.to_numpy(zero_copy_only=False)
+        columns[in_sparse] = indices.to_numpy(zero_copy_only=False)
         rows = np.repeat(np.arange(len(counts)), counts)
-        broken[rows[(columns < 0) | (columns >= np.repeat(sizes, counts))]] = True
-        broken[rows[1:][(np.diff(columns) <= 0) & (np.diff(rows) == 0)]] = True
-    if broken.any():
-        place = int(np.argmax(broken))
+        damaged[rows[(columns < 0) | (columns >= np.repeat(sizes, counts))]] = True
+        damaged[rows[1:][(np.diff(columns) <= 0) & (np.diff(rows) == 0)]] = True
+    if damaged.any():
+        place = int(np.argmax(damaged))
         row = int(np.flatnonzero(valid)[place])
         if sparse[place]:
-            what = "sparse vector: its indices must ascend, be as many as its values and below its size"
+            problem = "sparse vector: its indices must ascend, be below its size and have one value each"
         else:
-            what = "vector: its `type` must be 0 (sparse) or 1 (dense), and it must have `values`"
-        raise DecodeError(f"{function}: row {row} is a damaged {what}")
+            problem = "vector: its `type` must be 0 (sparse) or 1 (dense), and it must have `values`"
+        raise DecodeError(f"{function}: row {row} is a damaged {problem}")
     return _Rows(valid, sizes, counts, columns, _numbers(flat), full=False)
 
 
@@ -293,12 +295,12 @@ def _numbers(flat: pa.Array) -> npt.NDArray[np.floating[Any]]:
     kind = pa.float32() if narrow else pa.float64()
     if flat.type != kind:
         flat = flat.cast(kind, safe=False)
-    found: npt.NDArray[np.floating[Any]] = flat.to_numpy(zero_copy_only=False)
-    return found
+    numbers: npt.NDArray[np.floating[Any]] = flat.to_numpy(zero_copy_only=False)
+    return numbers
 
 
 def _places(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return 0, 1, 2 and so on for each row."""
+    """Return the positions 0, 1, 2, ... of the values of each row."""
     starts = np.cumsum(counts) - counts
     return np.arange(counts.sum(), dtype=np.int64) - np.repeat(starts, counts)
 
@@ -313,7 +315,7 @@ def _is_number(kind: pa.DataType) -> bool:
     return any(check(kind) for check in checks)
 
 
-def _no_vectors(function: str, what: str) -> SchemaMismatchError:
+def _no_vectors(function: str, problem: str) -> SchemaMismatchError:
     return SchemaMismatchError(
-        f"{function}: the column {what}; expected vectors: lists of numbers, arrays, or Spark ML vectors"
+        f"{function}: the column {problem}; expected vectors: lists of numbers, arrays, or Spark ML vectors"
     )

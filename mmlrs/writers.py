@@ -1,4 +1,4 @@
-"""Writing image columns as files."""
+"""Write image columns as files."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def write_images(
 
     Parameters
     ----------
-    df : DataFrame
-        With a column of image structs: of Spark, or any table that the stages take.
+    df : DataFrame or table
+        A DataFrame of Spark, or any table that the stages accept, with a column of image structs.
     path : path
-        Folder that every worker can write: local, `~` is the home folder, or any URI that `pyarrow.fs` knows.
-    image_col : str
-        The image column.
+        Folder that every worker can write: a local path (`~` is the home folder) or any URI that `pyarrow.fs` supports.
+    image_col : str, default "image"
+        Name of the image column.
     name_col : str, optional
-        Column with the files' names, without extension; `a/b` is the file `b` in the folder `a`. Where it is null, and
-        without it, the name is the base name of the image's origin, or else a number that no other file has.
-    format : {"png", "jpeg"}
-        PNG keeps every pixel.
-    quality : int
-        JPEG quality, 1 to 100.
+        Name of a column with the file names, without extension; `a/b` is the file `b` in the folder `a`. If it is not set
+        or the name is null, the name is the base name of the image's origin, or a unique number if there is no origin.
+    format : {"png", "jpeg"}, default "png"
+        File format. PNG is lossless.
+    quality : int, default 90
+        Quality of JPEG files, 1 to 100.
 
     Returns
     -------
@@ -63,16 +63,30 @@ def write_images(
     Raises
     ------
     InvalidParamError
-        A name is not that of a file below the folder on every system: it is empty, leads through `..`, is absolute, has a
-        drive letter, a backslash or a control character, is too long or a device of Windows. Or several rows have the
-        same name; their file holds one of them.
+        `format` or `quality` is not allowed. Or a name is unsafe on some system: it is empty, contains `..`, is absolute,
+        has a drive letter, a backslash or a control character, is too long or is a device name of Windows. Or several rows
+        have the same name; in this case the file holds one of their images.
+    ColumnNotFoundError, SchemaMismatchError
+        There is no column `image_col` or `name_col`, or `image_col` does not hold image structs.
     IoError
         A file cannot be written.
 
     Notes
     -----
-    A file is written in a folder of its own beside the others, `.mmlrs-*.part`, and renamed when complete, so a task that is
-    retried leaves no half file. That folder is removed at the end, also after an error.
+    Files are written to a temporary folder `.mmlrs-*.part` in `path` and moved when complete, so a retried task leaves no
+    partial file. The temporary folder is removed at the end, also after an error.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import pyarrow as pa
+    >>> from mmlrs.image import ImageTransformer, write_images
+    >>> from mmlrs.testing import sample_image
+    >>> table = pa.table({"name": ["a"], "content": [sample_image("jpeg")]})
+    >>> images = ImageTransformer(inputCol="content", outputCol="image").resize(32, 32).transform(table)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_images(images, folder, name_col="name"), os.listdir(folder)
+    (1, ['a.png'])
     """
     from mmlrs.engine.table import to_table
 
@@ -92,7 +106,7 @@ def write_images(
 
 @dataclass(frozen=True)
 class Files:
-    """Writes the images of batches with the columns `name` and `image`, and returns their names: what `mapInArrow` calls."""
+    """A function for `mapInArrow` that writes batches with the columns `name` and `image` and returns the file names."""
 
     path: str
     name_col: str | None
@@ -101,13 +115,13 @@ class Files:
     parts: str
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield the names of the files below the folder."""
+        """Yield the names of the files, relative to the folder."""
         for batch in batches:
             names = self._write(batch.column("name"), batch.column("image"))
             yield pa.RecordBatch.from_pydict({"name": pa.array(names, pa.string())})
 
     def _place(self) -> tuple[Any, str]:
-        """Return the file system and the folder in it."""
+        """Return the file system and the path of the folder in it."""
         from pyarrow import fs
 
         if is_remote(self.path):
@@ -117,16 +131,14 @@ class Files:
 
     def _write(self, names: pa.Array, images: pa.Array) -> list[str]:
         origins = images.field("origin").to_pylist()
-        found = [
-            self._name(*given) for given in zip(names.to_pylist(), origins, range(len(names)), strict=True)
-        ]
+        files = [self._name(*row) for row in zip(names.to_pylist(), origins, range(len(names)), strict=True)]
         encoded = _native.encode_images(images, self.format, self.quality).to_pylist()
         with self._named_errors():
             filesystem, folder = self._place()
             filesystem.create_dir(f"{folder}/{self.parts}", recursive=True)
-            for name, data in zip(found, encoded, strict=True):
+            for name, data in zip(files, encoded, strict=True):
                 self._write_file(filesystem, f"{folder}/{self.parts}", f"{folder}/{name}", data)
-        return found
+        return files
 
     def _write_file(self, filesystem: Any, parts: str, target: str, data: bytes) -> None:
         filesystem.create_dir(os.path.dirname(target), recursive=True)
@@ -136,7 +148,7 @@ class Files:
                 stream.write(data)
             filesystem.move(part, target)
         except BaseException:
-            with contextlib.suppress(OSError):  # of a disk that is full every byte counts
+            with contextlib.suppress(OSError):  # frees space on a full disk
                 filesystem.delete_file(part)
             raise
 
@@ -149,27 +161,27 @@ class Files:
             raise IoError(with_space(message, self.path, error)) from None
 
     def remove_parts(self) -> None:
-        """Remove what tasks that were stopped left."""
-        with contextlib.suppress(Exception):  # this machine need not see the folder
+        """Remove the temporary folder, with the partial files of stopped tasks."""
+        with contextlib.suppress(Exception):  # this machine may have no access to the folder
             filesystem, folder = self._place()
             filesystem.delete_dir(f"{folder}/{self.parts}")
 
     def _name(self, name: str | None, origin: str | None, row: int) -> str:
-        """Return the name of a file with its extension."""
+        """Return the file name of a row, with its extension."""
         column = self.name_col
         if name is None:
             column = None
             name = os.path.splitext(re.split(r"[/\\]", origin or "")[-1])[0] or uuid.uuid4().hex
         file = f"{name}.{_EXTENSIONS[self.format]}"
-        why = unsafe_name(name) or unsafe_name(file)
-        if why is None:
+        reason = unsafe_name(name) or unsafe_name(file)
+        if reason is None:
             return file
-        shown = repr(name) if len(name) <= 80 else repr(name[:77]) + "..."
+        shown_name = repr(name) if len(name) <= 80 else repr(name[:77]) + "..."
         where = f"column `{column}`" if column is not None else f"the image's origin {origin!r:.200}"
-        remedy = "give another name" if column is not None else "give names with `name_col`"
+        remedy = "use another name" if column is not None else "set `name_col`"
         raise InvalidParamError(
-            f"write_images: {where}, row {row} of the batch: the name {shown} {why}, so it is none of a file in the target "
-            f"folder; {remedy}"
+            f"write_images: {where}, row {row} of the batch: the name {shown_name} {reason}, so it is not the name of a file in the "
+            f"target folder; {remedy}"
         )
 
 
@@ -185,12 +197,12 @@ def _write_table(table: pa.Table, files: Files, image_col: str) -> int:
         name = Columns.of(table, "write_images").resolve(files.name_col)
         names = table[name].cast(pa.string()).combine_chunks()
     rows = pa.table({"name": names, "image": image}).filter(image.is_valid())
-    written: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for batch in files(batches_of(rows)):
         for name in batch.column("name").to_pylist():
-            written[name] = written.get(name, 0) + 1
-    doubled = [name for name, count in written.items() if count > 1]
-    return _counted(len(written), sum(written.values()), min(doubled, default=None))
+            counts[name] = counts.get(name, 0) + 1
+    duplicates = [name for name, count in counts.items() if count > 1]
+    return _counted(len(counts), sum(counts.values()), min(duplicates, default=None))
 
 
 def _write_frame(df: DataFrame, files: Files, image_col: str) -> int:
@@ -203,17 +215,17 @@ def _write_frame(df: DataFrame, files: Files, image_col: str) -> int:
         else _column(Columns.of(df, "write_images").resolve(files.name_col))
     )
     rows = df.where(image.isNotNull()).select(name.cast("string").alias("name"), image.alias("image"))
-    written = rows.mapInArrow(files, "name string").groupBy("name").agg(F.count("*").alias("n"))
-    totals = written.agg(F.count("*"), F.sum("n"), F.min(F.when(F.col("n") > 1, F.col("name")))).first()
+    counts = rows.mapInArrow(files, "name string").groupBy("name").agg(F.count("*").alias("n"))
+    totals = counts.agg(F.count("*"), F.sum("n"), F.min(F.when(F.col("n") > 1, F.col("name")))).first()
     return _counted(*totals) if totals is not None else 0
 
 
-def _counted(files: int, rows: int | None, doubled: str | None) -> int:
-    """Return the number of files, which must be that of the rows."""
-    if doubled is not None:
+def _counted(files: int, rows: int | None, duplicate: str | None) -> int:
+    """Return the number of files, or raise if several rows have one name."""
+    if duplicate is not None:
         raise InvalidParamError(
-            f"write_images: {rows} images have only {files} names, for instance several are `{doubled}`; each file holds one "
-            "of the images of its name. Give each row a name of its own with `name_col`"
+            f"write_images: {rows} images have only {files} names; several are named `{duplicate}`, for example. Each file holds "
+            "one of the images of its name. Use a column of unique names as `name_col`"
         )
     return files
 
@@ -226,14 +238,14 @@ def _column(name: str) -> Column:
 
 def _image_column(df: DataFrame, name: str) -> Column:
     """Return the column, which must hold image structs."""
-    found = Columns.of(df, "write_images").resolve(name)
-    kind = df.schema[found].dataType
+    column = Columns.of(df, "write_images").resolve(name)
+    kind = df.schema[column].dataType
     if _IMAGE_FIELDS.difference(getattr(kind, "names", ())):
         raise _not_images(name, kind.simpleString())
-    return _column(found)
+    return _column(column)
 
 
 def _not_images(name: str, kind: str) -> SchemaMismatchError:
     return SchemaMismatchError(
-        f"write_images: column `{name}`: has type {kind}; expected an image struct, as ImageTransformer and read_images make"
+        f"write_images: column `{name}`: has type {kind}; expected an image struct, as ImageTransformer and read_images return"
     )

@@ -1,26 +1,22 @@
-"""Choice of models and search for hyper-parameters."""
+"""Choose the best model and search for hyper-parameters."""
 
 from __future__ import annotations
 
 from mmlrs._generated import automl as _generated
-from mmlrs._generated.automl import *  # noqa: F403 (a stage that is all native needs no line here)
+from mmlrs._generated.automl import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
 from mmlrs.automl.best import BestModel, FindBestModel
-from mmlrs.automl.spaces import (
+from mmlrs.automl.hyperparams import (
     DiscreteHyperParam,
     FloatRangeHyperParam,
-    GridSpace,
     HyperParam,
-    HyperparamBuilder,
     IntRangeHyperParam,
-    ParamSpace,
-    RandomSpace,
     RangeHyperParam,
-    TunedParam,
 )
+from mmlrs.automl.spaces import GridSpace, HyperparamBuilder, ParamSpace, RandomSpace, TunedParam
 from mmlrs.automl.tune import TuneHyperparameters, TuneHyperparametersModel
 
-#: The predecessors' names of the two ranges.
+#: Names of the two ranges in the libraries that mmlrs succeeds.
 DoubleRangeHyperParam = FloatRangeHyperParam
 LongRangeHyperParam = IntRangeHyperParam
 

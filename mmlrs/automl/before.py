@@ -1,4 +1,4 @@
-"""What can be known before anything is fitted: models that do not fit the metric, labels of too many classes."""
+"""Checks before the first fit: whether models and labels suit the metric."""
 
 from __future__ import annotations
 
@@ -12,48 +12,50 @@ from mmlrs.train.kinds import check_learner, inside, kind_of, predictor, value_o
 from mmlrs.train.learners import TrainClassifier, TrainedClassifierModel, Trainer
 from mmlrs.train.statistics import METRICS
 
-__all__ = ["check_columns", "check_labels", "check_model", "check_told_labels"]
+__all__ = ["check_columns", "check_labels", "check_model", "check_fitted_labels"]
 
 _WORDS = {"classification": "classifier", "regression": "regressor"}
-#: Metrics of two classes alone.
+#: Metrics that need exactly two classes.
 _OF_TWO = ("AUC", "areaUnderPR")
 
 
 def check_model(stage: Any, model: Any) -> None:
-    """Fail on a metric that a model cannot have: of another kind, or of scores that it does not write."""
+    """Raise if a model cannot have the metric: it is of another kind, or needs scores that the model does not write."""
     metric = stage._value("evaluationMetric")
-    wanted, found = METRICS[metric].kind, kind_of(model)
+    expected, kind = METRICS[metric].kind, kind_of(model)
     where = f'{stage._stage}: param `evaluationMetric`: "{metric}"'
-    if found not in (None, wanted):
-        what = (
-            f"does {found}"
-            if found in _WORDS
+    if kind not in (None, expected):
+        problem = (
+            f"does {kind}"
+            if kind in _WORDS
             else f"is a {type(predictor(model)).__name__}, which predicts no label"
         )
-        raise InvalidParamError(f"{where} is of {wanted}, and {model.uid} {what}")
-    for trainer in [one for one in stages_in(model) if isinstance(one, Trainer)]:
+        raise InvalidParamError(f"{where} is a metric of {expected}, and {model.uid} {problem}")
+    for trainer in [inner for inner in stages_in(model) if isinstance(inner, Trainer)]:
         if trainer.isDefined("model"):
             check_learner(trainer, trainer._value("model"), trainer._kind)
-    if found == "classification" and METRICS[metric].of_scores and stage._value("scoresCol") is None:
+    if kind == "classification" and METRICS[metric].of_scores and stage._value("scoresCol") is None:
         scores = _scores(model)
         needed = ("probability",) if metric == "log_loss" else ("probability", "rawPrediction")
         if scores is not None and not scores.intersection(needed):
             raise InvalidParamError(
-                f"{where} needs the column of {' or '.join(needed)}, and a {type(_learner(model)).__name__} writes none; "
-                "take another metric or learner"
+                f"{where} needs a column of {' or '.join(needed)}, and {type(_learner(model)).__name__} writes none; "
+                "use another metric or learner"
             )
 
 
 def _learner(model: Any) -> Any:
-    """Return what predicts in a model; in a trainer or in what it fitted, the learner."""
-    found = predictor(model)
-    if (isinstance(found, Trainer) or hasattr(found, "_outputs")) and value_of(found, "model") is not None:
-        return predictor(value_of(found, "model"))
-    return found
+    """Return the predicting stage of a model; in a trainer or its model, the learner."""
+    learner = predictor(model)
+    if (isinstance(learner, Trainer) or hasattr(learner, "_outputs")) and value_of(
+        learner, "model"
+    ) is not None:
+        return predictor(value_of(learner, "model"))
+    return learner
 
 
 def _scores(model: Any) -> set[str] | None:
-    """Return which scores a model writes; None where that cannot be known."""
+    """Return the score columns that a model writes, or None if they are unknown."""
     learner = _learner(model)
     if not type(learner).__module__.startswith("pyspark.ml.") or not learner.hasParam("predictionCol"):
         return None
@@ -61,23 +63,23 @@ def _scores(model: Any) -> set[str] | None:
 
 
 def check_columns(models: Iterable[Any], df: Any) -> None:
-    """Fail on what trainers can know of the columns; what a stage before a trainer makes cannot be known."""
+    """Raise on columns that trainers cannot use. Trainers after another stage are not checked, because its output is unknown."""
     for model in models:
         if isinstance(model, Trainer) and model.isDefined("model"):
             model._check_columns(df)
 
 
 def check_labels(stage: Any, models: Iterable[Any], df: Any) -> None:
-    """Fail on a metric of two classes where a label has more; a look at the labels."""
+    """Raise if the metric needs two classes and a label has more. This reads the labels."""
     if stage._value("evaluationMetric") not in _OF_TWO:
         return
-    known: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for trainer in [m for m in models if isinstance(m, TrainClassifier)]:
         label, labels = trainer._value("labelCol"), trainer._value("labels")
         name = Columns.of(df, stage._stage).get(label)
         if labels is None and name is not None:
-            known[name] = known.get(name) or _classes(df, name)
-        count = len(labels) if labels is not None else known.get(name or "", 0)
+            counts[name] = counts.get(name) or _classes(df, name)
+        count = len(labels) if labels is not None else counts.get(name or "", 0)
         if count > 2:
             _refuse(
                 stage,
@@ -85,7 +87,7 @@ def check_labels(stage: Any, models: Iterable[Any], df: Any) -> None:
             )
 
 
-#: The look at the labels ends at so many classes.
+#: Classes are counted up to this number.
 _MANY = 10
 
 
@@ -101,24 +103,26 @@ def _classes(df: Any, name: str) -> int:
     return int(labels.distinct().limit(_MANY).count())
 
 
-def check_told_labels(stage: Any, models: Iterable[Any]) -> None:
-    """Fail on a metric of two classes where all fitted models know more."""
+def check_fitted_labels(stage: Any, models: Iterable[Any]) -> None:
+    """Raise if the metric needs two classes and all fitted models have more."""
     if stage._value("evaluationMetric") not in _OF_TWO:
         return
-    found = [m for model in models for m in (model, *inside(model)) if isinstance(m, TrainedClassifierModel)]
-    counts = [len(m._value("labels") or ()) for m in found]
+    trained = [
+        m for model in models for m in (model, *inside(model)) if isinstance(m, TrainedClassifierModel)
+    ]
+    counts = [len(m._value("labels") or ()) for m in trained]
     if counts and len(counts) == len(list(models)) and min(counts) > 2:
         _refuse(
             stage,
-            f"the models know {min(counts)} or more"
+            f"the models have {min(counts)} or more"
             if len(set(counts)) > 1
-            else f"the models know {counts[0]}",
+            else f"the models have {counts[0]}",
         )
 
 
-def _refuse(stage: Any, found: str) -> None:
+def _refuse(stage: Any, problem: str) -> None:
     metric = stage._value("evaluationMetric")
     raise InvalidParamError(
-        f'{stage._stage}: param `evaluationMetric`: "{metric}" is of two classes, and {found}; take "accuracy", "f1" or '
+        f'{stage._stage}: param `evaluationMetric`: "{metric}" needs two classes, and {problem}; use "accuracy", "f1" or '
         '"log_loss"'
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs._generated import automl as _generated
-from mmlrs.automl.before import check_model, check_told_labels
+from mmlrs.automl.before import check_fitted_labels, check_model
 from mmlrs.automl.chosen import Chosen, stream
 from mmlrs.automl.judge import best_of, learner_in, statistics, value_of
 from mmlrs.base import Transformer
@@ -37,7 +37,7 @@ class FindBestModel(_generated.FindBestModel):
                     f"{self._stage}: param `models` must be fitted models, got the estimator {model.uid}"
                 )
             check_model(self, model)
-        check_told_labels(self, self._value("models"))
+        check_fitted_labels(self, self._value("models"))
 
     def _fit_table(self, table: pa.Table) -> Any:
         if all(isinstance(model, Transformer) for model in self._value("models")):
@@ -51,21 +51,21 @@ class FindBestModel(_generated.FindBestModel):
         models = self._value("models")
         if (label := self._value("labelCol")) is not None:
             Columns.of(dataset, self._stage).resolve(label)
-        rows = [self._judged(model, dataset) for model in models]
+        rows = [self._metrics_row(model, dataset) for model in models]
         values = [value_of(self, row) for row in rows]
-        place = best_of(self, values)
-        metric = values[place]
+        best = best_of(self, values)
+        metric = values[best]
         assert metric is not None
-        made = BestModel(
-            bestModel=models[place],
+        model = BestModel(
+            bestModel=models[best],
             evaluationMetric=self._value("evaluationMetric"),
             bestMetric=metric,
-            modelMetrics=stream(_metrics_of_models(models, values, rows, place)),
+            modelMetrics=stream(_metrics_of_models(models, values, rows, best)),
         )
-        made._scored = lambda: models[place].transform(dataset)
-        return made._resetUid(self.uid)
+        model._scored = lambda: models[best].transform(dataset)
+        return model._resetUid(self.uid)
 
-    def _judged(self, model: Any, dataset: Any) -> pa.Table:
+    def _metrics_row(self, model: Any, dataset: Any) -> pa.Table:
         """Return the row of metrics of one model."""
         try:
             return statistics(self, model.transform(dataset), learner_in(model))
@@ -76,8 +76,8 @@ class FindBestModel(_generated.FindBestModel):
 def _metrics_of_models(
     models: list[Any], values: list[float | None], rows: list[pa.Table], best: int
 ) -> pa.Table:
-    """Return the row of each model: what it is, whether it is the best, all metrics."""
-    told = pa.table(
+    """Return a row per model: its name and params, whether it is the best, and all metrics."""
+    table = pa.table(
         {
             "model_name": pa.array([m.uid for m in models]),
             "parameters": pa.array([json.dumps(_set_params(m), default=str) for m in models]),
@@ -87,12 +87,12 @@ def _metrics_of_models(
     )
     metrics = pa.concat_tables(rows)
     for name in metrics.column_names:
-        told = told.append_column(metrics.schema.field(name), metrics[name])
-    return told
+        table = table.append_column(metrics.schema.field(name), metrics[name])
+    return table
 
 
 def _set_params(model: Any) -> dict[str, Any]:
-    """Return the params of a fitted model's learner that were set, but for its columns."""
+    """Return the params that are set on a fitted model's learner, without those that name columns."""
     learner = learner_in(model)
     inner = learner._value("model") if hasattr(learner, "_value") and learner.hasParam("model") else learner
     return {p.name: v for p, v in inner._paramMap.items() if not p.name.endswith(("Col", "Cols"))}
@@ -104,21 +104,21 @@ class BestModel(_generated.BestModel, Chosen):
     _scored: Any = None
 
     def getScoredDataset(self) -> Any:
-        """Return what the best model made of the dataset that decided.
+        """Return the result of the best model on the dataset of the fit.
 
         Returns
         -------
-        object
-            The kind of dataset that `fit` was given; a Spark DataFrame is as lazy as `transform`'s.
+        dataset
+            A dataset of the same type as the argument of `fit`. A Spark DataFrame is lazy, as from `transform`.
 
         Raises
         ------
         ExecutionError
-            The model was loaded: the dataset is not saved along.
+            The model was loaded. The dataset is not saved with it.
         """
         if self._scored is None:
             raise ExecutionError(
-                f"{self._stage}: the scored dataset is not saved along; transform(dataset) scores it anew"
+                f"{self._stage}: the scored dataset is not saved with the model; transform(dataset) scores it again"
             )
         return self._scored()
 
@@ -128,8 +128,8 @@ class BestModel(_generated.BestModel, Chosen):
         Returns
         -------
         pyarrow.Table
-            With `threshold`, `false_positive_rate`, `true_positive_rate` and `precision`; no rows for regression, for more than
-            two classes and without scores.
+            Columns `threshold`, `false_positive_rate`, `true_positive_rate` and `precision`, all float64. It has no rows for
+            regression, for more than two classes, or without scores.
         """
         row = self.getBestModelMetrics()
         points = row["curve"][0].as_py() if "curve" in row.column_names else None
@@ -137,5 +137,5 @@ class BestModel(_generated.BestModel, Chosen):
         return pa.Table.from_pylist(points or [], pa.schema([(name, pa.float64()) for name in names]))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the dataset, which belongs to this process."""
+        """Exclude the dataset, which belongs to this process."""
         return {name: value for name, value in super().__getstate__().items() if name != "_scored"}

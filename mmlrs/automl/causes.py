@@ -1,4 +1,4 @@
-"""What made a trial fail, in words."""
+"""Short descriptions of the errors of failed trials."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 
 __all__ = ["cause_of"]
 
-#: The last line of a traceback in a Python worker: the class of the error and what it says.
+#: The last line of a traceback in a Python worker: the class of the error and its message.
 _RAISED = re.compile(
     r"^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt)|[A-Z]\w*): (.*)$"
 )
 _TRACE = "Traceback (most recent call last):"
-#: Where the trace of the JVM begins.
+#: The beginning of a JVM stack trace.
 _JVM = re.compile(r"^\s*(at [\w.$]+\(|JVM stacktrace:|\.\.\. \d+ more|Driver stacktrace:)")
 
 
 def cause_of(error: BaseException | None) -> str:
-    """Return the class of an error and what it says, without the traces; of one in a Python worker, that of the worker."""
+    """Return the class and message of an error without stack traces. For an error in a Python worker, use the worker's error."""
     text = str(error)
     if _TRACE in text:
         raised = _raised(text[text.rindex(_TRACE) :].splitlines()[1:])
@@ -32,15 +32,15 @@ def cause_of(error: BaseException | None) -> str:
 
 
 def _raised(lines: list[str]) -> str | None:
-    """Return what the lines of a traceback end with."""
+    """Return the class and message at the end of a traceback."""
     for i, line in enumerate(lines):
-        found = _RAISED.match(line)
-        if found is None:
+        match = _RAISED.match(line)
+        if match is None:
             continue
-        told = [found[2]]
-        for rest in lines[i + 1 :]:
-            if not rest.strip() or _JVM.match(rest) or rest.startswith(_TRACE):
+        message = [match[2]]
+        for following in lines[i + 1 :]:
+            if not following.strip() or _JVM.match(following) or following.startswith(_TRACE):
                 break
-            told.append(rest.strip())
-        return f"{found[1]}: {' '.join(told)}"
+            message.append(following.strip())
+        return f"{match[1]}: {' '.join(message)}"
     return None

@@ -1,4 +1,4 @@
-"""What the models of both estimators do: they hold the best model and how all models did."""
+"""The base class of the models of both estimators, which hold the best model and the metrics of all models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stream(table: pa.Table) -> bytes:
 
 
 class Chosen(PythonModel):
-    """What the models of both estimators do."""
+    """A model that transforms with the best model and reports the metrics of all models."""
 
     def _transform_spark(self, df: Any) -> Any:
         return self._value("bestModel").transform(df)
@@ -32,13 +32,18 @@ class Chosen(PythonModel):
         return on_table_or_spark(self, self._value("bestModel"), table)
 
     def getAllModelMetrics(self) -> pa.Table:
-        """Return how all models did, one row for each.
+        """Return the metrics of all models, one row per model.
 
         Returns
         -------
         pyarrow.Table
-            With `model_name`, `parameters` (as JSON), `metric` (the one that decided; null where it is not defined) and
-            `best`; the other columns are those of the estimator's description.
+            Columns `model_name`, `parameters` (JSON), `metric` (the metric of the choice, null if it is not defined), `best`
+            (boolean), and those that the documentation of the estimator lists.
+
+        Raises
+        ------
+        DecodeError
+            The param `modelMetrics` is not an Arrow IPC stream.
         """
         content = self._value("modelMetrics").read()
         try:
@@ -49,6 +54,6 @@ class Chosen(PythonModel):
             ) from None
 
     def getBestModelMetrics(self) -> pa.Table:
-        """Return the row of the best model."""
+        """Return the row of the best model in `getAllModelMetrics`."""
         table = self.getAllModelMetrics()
         return table.filter(table["best"])

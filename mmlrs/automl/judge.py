@@ -1,4 +1,4 @@
-"""How good a model is, by the metric that decides."""
+"""Evaluation of models by the metric of the choice."""
 
 from __future__ import annotations
 
@@ -23,39 +23,43 @@ def statistics(
     Parameters
     ----------
     stage : Stage
-        Its params tell the metric and the columns.
+        The stage whose params name the metric and the columns.
     scored : pyspark.sql.DataFrame or pyarrow.Table
-        The dataset.
+        The scored dataset.
     learner : Params
-        The fitted learner; where the stage's params leave a column open, the learner's tell it.
+        The fitted learner. Its params name the columns that the params of the stage do not name.
     label : str, optional
-        The column of labels as the learner read them.
+        Name of the label column that the learner read.
     all_metrics : bool, default True
-        Otherwise those may be missing that need other columns than the metric that decides.
+        Whether to compute all metrics. Otherwise metrics may be missing that need other columns than the metric of the choice.
     """
     metric = METRICS[stage._value("evaluationMetric")]
     kind = metric.kind
-    given: dict[str, Any] = {"labelCol": label or stage._value("labelCol")}
+    columns_by_param: dict[str, Any] = {"labelCol": label or stage._value("labelCol")}
     if label is None:
-        given |= {name: stage._value(name) for name in ("scoredLabelsCol", "scoresCol")}
+        columns_by_param |= {name: stage._value(name) for name in ("scoredLabelsCol", "scoresCol")}
     if label is not None or not _marked(scored):
-        given["labelCol"] = given["labelCol"] or _column(learner, "labelCol")
-        named = given.get("scoredLabelsCol") or given.get("scoresCol")
-        if not named:
-            given["scoredLabelsCol"] = _column(learner, "predictionCol")
+        columns_by_param["labelCol"] = columns_by_param["labelCol"] or _column(learner, "labelCol")
+        has_scored_column = columns_by_param.get("scoredLabelsCol") or columns_by_param.get("scoresCol")
+        if not has_scored_column:
+            columns_by_param["scoredLabelsCol"] = _column(learner, "predictionCol")
             columns = facts_of(scored)
-            found = (_column(learner, f"{name}Col") for name in ("probability", "rawPrediction"))
-            given["scoresCol"] = next((name for name in found if name in columns), None)
-    if kind == "regression" or (given.get("scoredLabelsCol") and not (all_metrics or metric.of_scores)):
-        given["scoresCol"] = None
-    elif given.get("scoresCol") and not all_metrics:
-        given["scoredLabelsCol"] = None
+            candidates = (_column(learner, f"{name}Col") for name in ("probability", "rawPrediction"))
+            columns_by_param["scoresCol"] = next((name for name in candidates if name in columns), None)
+    if kind == "regression" or (
+        columns_by_param.get("scoredLabelsCol") and not (all_metrics or metric.of_scores)
+    ):
+        columns_by_param["scoresCol"] = None
+    elif columns_by_param.get("scoresCol") and not all_metrics:
+        columns_by_param["scoredLabelsCol"] = None
     policy = stage._value("handleInvalid")
-    return ComputeModelStatistics(evaluationMetric=kind, handleInvalid=policy, **given).evaluate(scored)
+    return ComputeModelStatistics(evaluationMetric=kind, handleInvalid=policy, **columns_by_param).evaluate(
+        scored
+    )
 
 
 def _marked(scored: Any) -> bool:
-    """Do the columns' metadata tell which one is the prediction?"""
+    """Return whether the metadata of the columns mark the prediction."""
     return any(fact.get(METADATA, {}).get("role") == "prediction" for fact in facts_of(scored).values())
 
 
@@ -66,24 +70,24 @@ def _column(learner: Any, param: str) -> str | None:
 
 
 def learner_in(model: Any) -> Any:
-    """Return what predicts in a fitted model: itself, the last stage of a pipeline that does, what a search found."""
+    """Return the predicting stage of a fitted model: the model itself, the last one in a pipeline, or the best of a search."""
     return predictor(model)
 
 
 def value_of(stage: Any, row: pa.Table) -> float | None:
-    """Return the metric that decides; None where it is not defined."""
+    """Return the metric of the choice, or None if it is not defined."""
     column = METRICS[stage._value("evaluationMetric")].column
     value = row[column][0].as_py()
     return None if value is None or math.isnan(value) else float(value)
 
 
 def best_of(stage: Any, values: list[float | None]) -> int:
-    """Return the place of the best value, the first of equal ones."""
+    """Return the index of the best value, or the first of equal best values."""
     metric = stage._value("evaluationMetric")
-    places = [i for i, value in enumerate(values) if value is not None]
-    if not places:
+    defined = [i for i, value in enumerate(values) if value is not None]
+    if not defined:
         raise InvalidParamError(
             f'{stage._stage}: param `evaluationMetric`: "{metric}" is not defined for any of the models on this data'
         )
     sign = 1 if METRICS[metric].larger_is_better else -1
-    return max(places, key=lambda i: sign * (values[i] or 0.0))
+    return max(defined, key=lambda i: sign * (values[i] or 0.0))

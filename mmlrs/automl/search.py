@@ -1,4 +1,4 @@
-"""Cross-validation of trials side by side; what they share is done once."""
+"""Parallel cross-validation of trials, which computes shared steps once."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["Search"]
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows at a step: still all of them in one frame, or for each fold those to fit on and those to judge by."""
+    """The rows at a step, either in one frame or as a training and a test frame per fold."""
 
-    whole: Any = None
+    frame: Any = None
     parts: tuple[tuple[Any, Any], ...] = ()
-    #: For each fold, the last step that was fitted.
-    before: tuple[Any, ...] = ()
+    #: For each fold, the fitted previous step.
+    fitted: tuple[Any, ...] = ()
 
     def frames(self) -> list[Any]:
         """Return the frames that hold rows."""
-        return [self.whole] if self.whole is not None else [frame for part in self.parts for frame in part]
+        return [self.frame] if self.frame is not None else [frame for part in self.parts for frame in part]
 
 
 class Search:
@@ -48,46 +48,48 @@ class Search:
         self._ended = 0
 
     def run(self, check: Callable[[Any], None] = lambda _: None) -> None:
-        """Fill in how every trial did; `check` sees the cached rows first."""
+        """Run all trials and record their results. `check` is called with the cached rows first."""
         from pyspark.util import inheritable_thread_target
 
         tree = tree_of(self.trials, f"{self.stage.uid}_features", self._failed)
-        with self._dealt() as dealt:
-            check(dealt)
+        with self._with_folds() as rows:
+            check(rows)
             pool = ThreadPoolExecutor(max_workers=self.stage._value("parallelism"))
             self._submit: Callable[..., Future[None]] = lambda work, *arguments: pool.submit(
-                inheritable_thread_target(dealt.sparkSession)(work), *arguments
+                inheritable_thread_target(rows.sparkSession)(work), *arguments
             )
             try:
-                self._visit(tree, Rows(whole=dealt))
+                self._visit(tree, Rows(frame=rows))
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     @contextmanager
-    def _dealt(self) -> Iterator[Any]:
-        """Give the cached rows with the number of the fold into which each was dealt."""
+    def _with_folds(self) -> Iterator[Any]:
+        """Yield the cached rows with a column of fold numbers."""
         from pyspark.sql import functions as F
 
         number = F.floor(F.rand(self.stage._value("seed")) * self.folds).cast("int")
-        dealt = self.df.withColumn(self.fold, number).persist()
+        folds = self.df.withColumn(self.fold, number).persist()
         try:
-            there = {row[0] for row in dealt.groupBy(self.fold).count().collect()}
-            if not there:
+            numbers = {row[0] for row in folds.groupBy(self.fold).count().collect()}
+            if not numbers:
                 raise DecodeError(f"{self.stage._stage}: the dataset has no rows")
-            if missing := sorted(set(range(self.folds)) - there):
+            if empty := sorted(set(range(self.folds)) - numbers):
                 raise DecodeError(
-                    f"{self.stage._stage}: fold {missing[0] + 1} of {self.folds} has no row; give more rows, fewer "
+                    f"{self.stage._stage}: fold {empty[0] + 1} of {self.folds} has no row; use more rows, fewer "
                     "folds (`numFolds`) or another `seed`"
                 )
-            yield dealt
+            yield folds
         finally:
-            dealt.unpersist()
+            folds.unpersist()
 
     def _visit(self, node: Node, rows: Rows) -> None:
-        """Make all trials below a node, whose step is done."""
-        running = [self._submit(self._judge_fold, t, rows, i) for t in node.trials for i in range(self.folds)]
+        """Run all trials below a node whose step is done."""
+        futures = [
+            self._submit(self._evaluate_fold, t, rows, i) for t in node.trials for i in range(self.folds)
+        ]
         alone = [child for child in node.children.values() if len(child.all_trials()) == 1]
-        running += [
+        futures += [
             self._submit(self._try_fold, child.all_trials()[0], child.chain(), rows, i)
             for child in alone
             for i in range(self.folds)
@@ -95,15 +97,15 @@ class Search:
         for child in node.children.values():
             if child not in alone:
                 self._share(child, rows)
-        for one in running:
-            one.result()
+        for future in futures:
+            future.result()
 
     def _share(self, node: Node, rows: Rows) -> None:
-        """Do a step that several trials have in common, and what follows."""
+        """Run a step that several trials share, and the steps after it."""
         assert node.step is not None
         try:
             rows = self._advanced(node.step, rows)
-        except Exception as error:  # noqa: BLE001 - whatever a stage throws is recorded, and told if nothing is left
+        except Exception as error:  # noqa: BLE001 - recorded, and reported if all trials fail
             for trial in node.all_trials():
                 self._failed(trial, error)
             return
@@ -119,100 +121,102 @@ class Search:
                 frame.unpersist()
 
     def _advanced(self, step: Step, rows: Rows) -> Rows:
-        """Return the rows after a step; as long as nothing has to be fitted they stay in one frame."""
-        if rows.whole is not None and not step.learns:
-            made = step.stage.transform(rows.whole)
-            kinds = {f.name: f.dataType for f in rows.whole.schema.fields}
+        """Return the rows after a step. They stay in one frame until a step has to be fitted."""
+        if rows.frame is not None and not step.learns:
+            result = step.stage.transform(rows.frame)
+            kinds = {f.name: f.dataType for f in rows.frame.schema.fields}
             if kinds[self.fold] == next(
-                (f.dataType for f in made.schema.fields if f.name == self.fold), None
+                (f.dataType for f in result.schema.fields if f.name == self.fold), None
             ):
-                return Rows(whole=made)
-        parts, fitted = [], []
+                return Rows(frame=result)
+        parts, models = [], []
         for i in range(self.folds):
             train, test = self._part(rows, i)
-            ready = step.fit(train, self._all(rows, i), rows.before[i] if rows.before else None)
-            fitted.append(ready)
-            parts.append((ready.transform(train), ready.transform(test)))
-        return Rows(parts=tuple(parts), before=tuple(fitted))
+            model = step.fit(train, self._all(rows, i), rows.fitted[i] if rows.fitted else None)
+            models.append(model)
+            parts.append((model.transform(train), model.transform(test)))
+        return Rows(parts=tuple(parts), fitted=tuple(models))
 
     def _part(self, rows: Rows, i: int) -> tuple[Any, Any]:
-        """Return the rows to fit on and the rows to judge by of a fold."""
-        if rows.whole is None:
+        """Return the training and the test rows of a fold."""
+        if rows.frame is None:
             return rows.parts[i]
-        fold = rows.whole[self.fold]
-        return rows.whole.where(fold != i).drop(self.fold), rows.whole.where(fold == i).drop(self.fold)
+        fold = rows.frame[self.fold]
+        return rows.frame.where(fold != i).drop(self.fold), rows.frame.where(fold == i).drop(self.fold)
 
     def _all(self, rows: Rows, i: int) -> Any:
-        """Return all rows, whatever fold they are in: a class that a fold lacks is known all the same."""
-        if rows.whole is not None:
-            return rows.whole.drop(self.fold)
+        """Return the rows of all folds, so that a class that a fold lacks is known."""
+        if rows.frame is not None:
+            return rows.frame.drop(self.fold)
         train, test = rows.parts[i]
         return train.union(test)
 
     def _pruned(self, node: Node, rows: Rows) -> Rows:
-        """Leave out the columns that nothing reads any more, where that is known."""
+        """Drop the columns that no later step reads, if the steps name their columns."""
         steps = [child.step for child in node.children.values()]
-        if node.trials or rows.whole is not None or any(child.children for child in node.children.values()):
+        if node.trials or rows.frame is not None or any(child.children for child in node.children.values()):
             return rows
         parts = []
-        for (train, test), before in zip(rows.parts, rows.before, strict=True):
-            wanted = [step.columns(before) for step in steps if step is not None]
-            parts.append((self._select(train, wanted), self._select(test, wanted)))
-        return Rows(parts=tuple(parts), before=rows.before)
+        for (train, test), previous in zip(rows.parts, rows.fitted, strict=True):
+            columns = [step.columns(previous) for step in steps if step is not None]
+            parts.append((self._select(train, columns), self._select(test, columns)))
+        return Rows(parts=tuple(parts), fitted=rows.fitted)
 
-    def _select(self, frame: Any, wanted: list[set[str] | None]) -> Any:
+    def _select(self, frame: Any, columns: list[set[str] | None]) -> Any:
         from mmlrs.engine.spark import quoted
 
-        if any(names is None for names in wanted):
+        if any(names is None for names in columns):
             return frame
         label = self.stage._value("labelCol")
-        read = {name.lower() for names in (wanted or [None]) for name in names or ()} | {
+        needed = {name.lower() for names in (columns or [None]) for name in names or ()} | {
             (label or "").lower()
         }
-        return frame.select(*[quoted(name) for name in frame.columns if name.lower() in read])
+        return frame.select(*[quoted(name) for name in frame.columns if name.lower() in needed])
 
     def _try_fold(self, trial: Trial, chain: list[Step], rows: Rows, i: int) -> None:
-        """Fit the last steps of a trial on all folds but one, and judge by that one."""
+        """Fit the last steps of a trial on all folds except one, and evaluate it on that fold."""
 
         def score() -> float | None:
-            (train, test), before = self._part(rows, i), rows.before[i] if rows.before else None
-            whole = self._all(rows, i)
+            (train, test), previous = self._part(rows, i), rows.fitted[i] if rows.fitted else None
+            all_rows = self._all(rows, i)
             for step in chain[:-1]:
-                ready = step.fit(train, whole, before)
-                train, test, before = ready.transform(train), ready.transform(test), ready
-                whole = train.union(test)  # with what this step made
-            return self._last(chain[-1], train, test, whole, before, len(chain) > 1)
+                model = step.fit(train, all_rows, previous)
+                train, test, previous = model.transform(train), model.transform(test), model
+                all_rows = train.union(test)  # with the columns of this step
+            return self._last(chain[-1], train, test, all_rows, previous, len(chain) > 1)
 
         self._fold(trial, i, score)
 
-    def _last(self, step: Step, train: Any, test: Any, whole: Any, before: Any, cache: bool) -> float | None:
-        """Fit the last step and judge; a learner that several steps feed gets its rows cached."""
-        columns = step.columns(before)
+    def _last(
+        self, step: Step, train: Any, test: Any, all_rows: Any, previous: Any, cache: bool
+    ) -> float | None:
+        """Fit and evaluate the last step. The rows are cached for a learner after other steps."""
+        columns = step.columns(previous)
         cached = self._select(train, [columns]).persist() if cache and columns is not None else None
         try:
-            fitted = step.fit(train if cached is None else cached, whole, before)
+            model = step.fit(train if cached is None else cached, all_rows, previous)
         finally:
             if cached is not None:
                 cached.unpersist()
-        label = before.target if isinstance(step, LearnerStep) else None
-        return self._measured(fitted.transform(test), fitted, label)
+        label = previous.target if isinstance(step, LearnerStep) else None
+        return self._measured(model.transform(test), model, label)
 
-    def _judge_fold(self, trial: Trial, rows: Rows, i: int) -> None:
-        """Judge a trial that ends with the step that made these rows."""
+    def _evaluate_fold(self, trial: Trial, rows: Rows, i: int) -> None:
+        """Evaluate a trial that ends with the step that computed these rows."""
 
         def score() -> float | None:
-            fitted = rows.before[i] if rows.before else trial.model
-            return self._measured(self._part(rows, i)[1], fitted, None)
+            model = rows.fitted[i] if rows.fitted else trial.model
+            return self._measured(self._part(rows, i)[1], model, None)
 
         self._fold(trial, i, score)
 
-    def _measured(self, scored: Any, fitted: Any, label: str | None) -> float | None:
-        """Return the metric; None where it is not defined for a fold, whose rows may all have one label."""
-        row = statistics(self.stage, scored, learner_in(fitted), label, all_metrics=False)
+    def _measured(self, scored: Any, model: Any, label: str | None) -> float | None:
+        """Return the metric, or None if it is not defined for a fold, as when all rows have one label."""
+        row = statistics(self.stage, scored, learner_in(model), label, all_metrics=False)
         return value_of(self.stage, row)
 
     def _fold(self, trial: Trial, i: int, score: Callable[[], float | None]) -> None:
-        """Record how a trial did on a fold, unless it has failed already."""
+        """Record the result of a trial on a fold, unless the trial has failed already."""
         start = time.monotonic()
         try:
             if trial.error is None:
@@ -241,14 +245,14 @@ class Search:
                 self._report(trial)
 
     def _report(self, trial: Trial) -> None:
-        """Tell that a trial has ended."""
+        """Count a finished trial, and print its result with `showProgress`."""
         self._ended += 1
         if not self.stage._value("showProgress"):
             return
         metric = self.stage._value("evaluationMetric")
         if trial.error is None:
-            told = f"{metric} {trial.metric():.4g}, {trial.seconds:.1f} s"
+            outcome = f"{metric} {trial.metric():.4g}, {trial.seconds:.1f} s"
         else:
-            told = f"failed: {cause_of(trial.error)}"
-        line = f"{self.stage._stage}: {self._ended} of {len(self.trials)}: trial {trial.number}, {trial.describe()}: {told}"
+            outcome = f"failed: {cause_of(trial.error)}"
+        line = f"{self.stage._stage}: {self._ended} of {len(self.trials)}: trial {trial.number}, {trial.describe()}: {outcome}"
         print(line, file=sys.stderr, flush=True)

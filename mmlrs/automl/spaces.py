@@ -1,10 +1,9 @@
-"""Which hyper-parameters to try: distributions of values, and spaces of them."""
+"""Spaces of hyper-parameters: the params to tune, and which combinations of their values to try."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,258 +12,33 @@ import numpy as np
 from mmlrs._messages import shown
 from mmlrs._names import no_param
 from mmlrs._pyspark import Param, Params
+from mmlrs.automl.hyperparams import HyperParam, members_of
 from mmlrs.errors import InvalidParamError
-from mmlrs.params.values import FLOAT, INT
 
 __all__ = [
-    "DiscreteHyperParam",
-    "FloatRangeHyperParam",
     "GridSpace",
-    "HyperParam",
-    "TunedParam",
     "HyperparamBuilder",
-    "IntRangeHyperParam",
     "ParamSpace",
+    "Point",
     "RandomSpace",
-    "RangeHyperParam",
+    "TunedParam",
 ]
-
-
-def _seed(owner: str, value: Any) -> int:
-    try:
-        return INT.accept(value)
-    except TypeError as error:
-        raise InvalidParamError(f"{owner}: `seed` {error}") from None
-
-
-def _stored(
-    what: str, value: Any, needed: AbstractSet[str], optional: AbstractSet[str] = frozenset()
-) -> dict[str, Any]:
-    """Return the members of what `to_json` gave, which a file may have changed."""
-    if not isinstance(value, Mapping) or not needed <= set(value) <= needed | optional:
-        names = ", ".join(sorted(needed))
-        raise InvalidParamError(f"{what}: must be a map with {names}, got {shown(value)}")
-    return dict(value)
-
-
-class HyperParam:
-    """What values a hyper-parameter can take; `DiscreteHyperParam`, `IntRangeHyperParam` or `FloatRangeHyperParam`."""
-
-    def draw(self, random: np.random.Generator) -> Any:
-        """Return a value drawn at random."""
-        raise NotImplementedError
-
-    def values(self) -> Sequence[Any] | None:
-        """Return all values, or None when they cannot be listed."""
-        return None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` makes the same of."""
-        return {"kind": type(self).__name__, **vars(self)}
-
-    @staticmethod
-    def from_json(value: Any) -> HyperParam:
-        """Make the hyper-parameter that `to_json` described."""
-        kinds: dict[str, tuple[type[HyperParam], set[str], set[str]]] = {
-            "DiscreteHyperParam": (DiscreteHyperParam, {"values"}, {"seed"}),
-            "IntRangeHyperParam": (IntRangeHyperParam, {"min", "max"}, {"seed"}),
-            "FloatRangeHyperParam": (FloatRangeHyperParam, {"min", "max"}, {"seed", "log"}),
-        }
-        kind = value.get("kind") if isinstance(value, Mapping) else None
-        if not isinstance(kind, str) or kind not in kinds:
-            raise InvalidParamError(
-                f"HyperParam: there is no kind {shown(kind)}; there are {', '.join(kinds)}"
-            )
-        made, needed, optional = kinds[kind]
-        given = _stored(kind, value, needed | {"kind"}, optional)
-        del given["kind"]
-        return made(**given)
-
-
-class DiscreteHyperParam(HyperParam):
-    """One of several values.
-
-    Parameters
-    ----------
-    values : sequence
-        The values, of any type that the param takes; not empty.
-    seed : int, default 0
-        Mixed with the seed of the search: another seed draws other values.
-
-    Examples
-    --------
-    >>> from mmlrs.automl import DiscreteHyperParam
-    >>> DiscreteHyperParam([5, 10]).values()
-    [5, 10]
-    """
-
-    def __init__(self, values: Sequence[Any], seed: int = 0) -> None:
-        given: Any = values
-        if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
-            raise InvalidParamError(
-                f"DiscreteHyperParam: `values` must be a list of values, got {shown(values)}"
-            )
-        self.choices = [v.item() if isinstance(v, np.generic) else v for v in values]
-        self.seed = _seed("DiscreteHyperParam", seed)
-        if not self.choices:
-            raise InvalidParamError("DiscreteHyperParam: `values` must not be empty")
-
-    def draw(self, random: np.random.Generator) -> Any:
-        """Return one of the values, each as likely as the others."""
-        return self.choices[int(random.integers(len(self.choices)))]
-
-    def values(self) -> list[Any]:
-        """Return the values."""
-        return self.choices
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` makes the same of."""
-        return {"kind": "DiscreteHyperParam", "values": self.choices, "seed": self.seed}
-
-
-class _Range(HyperParam):
-    """What both ranges do."""
-
-    def __init__(self, min: float, max: float, seed: int) -> None:
-        self.min, self.max = self._number("min", min), self._number("max", max)
-        self.seed = _seed(type(self).__name__, seed)
-        if not self.min < self.max:
-            raise InvalidParamError(
-                f"{type(self).__name__}: `min` must be less than `max`, got {min} and {max}"
-            )
-
-    @staticmethod
-    def _read(value: Any) -> float:
-        return FLOAT.accept(value)
-
-    def _number(self, name: str, value: Any) -> float:
-        try:
-            number = self._read(value)
-        except TypeError as error:
-            raise InvalidParamError(f"{type(self).__name__}: `{name}` {error}") from None
-        if not math.isfinite(number):
-            raise InvalidParamError(f"{type(self).__name__}: `{name}` must be finite, got {number}")
-        return number
-
-
-class IntRangeHyperParam(_Range):
-    """An integer from a range.
-
-    Parameters
-    ----------
-    min : int
-        The least value.
-    max : int
-        What all values are below.
-    seed : int, default 0
-        Mixed with the seed of the search: another seed draws other values.
-
-    Examples
-    --------
-    >>> from mmlrs.automl import IntRangeHyperParam
-    >>> list(IntRangeHyperParam(2, 6).values())
-    [2, 3, 4, 5]
-    """
-
-    def __init__(self, min: int, max: int, seed: int = 0) -> None:
-        super().__init__(min, max, seed)
-
-    @staticmethod
-    def _read(value: Any) -> float:
-        number = INT.accept(value)
-        if not -(2**63) <= number < 2**63:
-            raise TypeError(f"must be an integer of 64 bits, got {shown(value)}")
-        return number
-
-    def draw(self, random: np.random.Generator) -> int:
-        """Return a value, each as likely as the others."""
-        return int(random.integers(int(self.min), int(self.max)))
-
-    def values(self) -> range:
-        """Return every integer of the range."""
-        return range(int(self.min), int(self.max))
-
-
-class FloatRangeHyperParam(_Range):
-    """A number from a range.
-
-    Parameters
-    ----------
-    min : float
-        The least value; above 0 with `log`.
-    max : float
-        What all values are below.
-    seed : int, default 0
-        Mixed with the seed of the search: another seed draws other values.
-    log : bool, default False
-        Draw the logarithm evenly: as many values between 0.001 and 0.01 as between 0.01 and 0.1, which suits
-        regularization and step sizes.
-
-    Examples
-    --------
-    >>> from mmlrs.automl import FloatRangeHyperParam
-    >>> import numpy as np
-    >>> 0.001 <= FloatRangeHyperParam(0.001, 1.0, log=True).draw(np.random.default_rng(0)) < 1.0
-    True
-    """
-
-    def __init__(self, min: float, max: float, seed: int = 0, *, log: bool = False) -> None:
-        super().__init__(min, max, seed)
-        if not isinstance(log, bool | np.bool_):
-            raise InvalidParamError(f"FloatRangeHyperParam: `log` must be True or False, got {shown(log)}")
-        self.log = bool(log)
-        if log and self.min <= 0:
-            raise InvalidParamError(
-                f"FloatRangeHyperParam: with `log`, `min` must be greater than 0, got {min}"
-            )
-
-    def draw(self, random: np.random.Generator) -> float:
-        """Return a value."""
-        if self.log:
-            return float(np.exp(random.uniform(np.log(self.min), np.log(self.max))))
-        return float(random.uniform(self.min, self.max))
-
-
-def RangeHyperParam(min: float, max: float, seed: int = 0, *, log: bool = False) -> HyperParam:
-    """Return a range of integers for two integers, else one of floats.
-
-    Parameters
-    ----------
-    min : int or float
-        The least value.
-    max : int or float
-        What all values are below.
-    seed : int, default 0
-        Mixed with the seed of the search.
-    log : bool, default False
-        As in `FloatRangeHyperParam`; a range of floats then.
-
-    Examples
-    --------
-    >>> from mmlrs.automl import RangeHyperParam
-    >>> type(RangeHyperParam(1, 5)).__name__, type(RangeHyperParam(0.0, 1.0)).__name__
-    ('IntRangeHyperParam', 'FloatRangeHyperParam')
-    """
-    whole = all(isinstance(bound, int | np.integer) for bound in (min, max))
-    if whole and not log:
-        return IntRangeHyperParam(int(min), int(max), seed)
-    return FloatRangeHyperParam(min, max, seed, log=log)
 
 
 @dataclass(frozen=True)
 class TunedParam:
-    """A param of a stage, and the values to try.
+    """A param of a stage to tune, with the values to try.
 
     Parameters
     ----------
     stage : str
-        The stage's uid.
+        uid of the stage.
     owner : str
-        The name of the stage's class, for reports.
+        Class name of the stage, for reports.
     param : str
-        The param's name.
+        Name of the param.
     values : HyperParam
-        What values it can take.
+        The values to try.
     """
 
     stage: str
@@ -273,7 +47,7 @@ class TunedParam:
     values: HyperParam
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` makes the same of."""
+        """Return the JSON form, which `from_json` reads."""
         return {
             "stage": self.stage,
             "owner": self.owner,
@@ -283,12 +57,12 @@ class TunedParam:
 
     @classmethod
     def from_json(cls, value: Any) -> TunedParam:
-        """Make what `to_json` described."""
-        given = _stored("TunedParam", value, {"stage", "owner", "param", "values"})
-        names = [given[name] for name in ("stage", "owner", "param")]
+        """Return the object that `to_json` serialized."""
+        members = members_of("TunedParam", value, {"stage", "owner", "param", "values"})
+        names = [members[name] for name in ("stage", "owner", "param")]
         if not all(isinstance(name, str) for name in names):
-            raise InvalidParamError(f"TunedParam: stage, owner and param must be texts, got {shown(names)}")
-        return cls(names[0], names[1], names[2], HyperParam.from_json(given["values"]))
+            raise InvalidParamError(f"TunedParam: stage, owner and param must be strings, got {shown(names)}")
+        return cls(names[0], names[1], names[2], HyperParam.from_json(members["values"]))
 
 
 class HyperparamBuilder:
@@ -313,16 +87,16 @@ class HyperparamBuilder:
         Parameters
         ----------
         stage : Params
-            The stage that has the param: a learner, or a stage in it.
+            The stage that has the param: a learner, or a stage nested in it.
         param : Param or str
-            The param, or its name.
+            The param or its name.
         values : HyperParam
-            What values to try.
+            The values to try.
 
         Returns
         -------
         HyperparamBuilder
-            This one.
+            The builder itself.
 
         Raises
         ------
@@ -330,7 +104,7 @@ class HyperparamBuilder:
             The stage has no such param, or `values` is not a `HyperParam`.
         """
         if not isinstance(stage, Params):
-            raise InvalidParamError(f"HyperparamBuilder: takes a stage first, got {stage!r}")
+            raise InvalidParamError(f"HyperparamBuilder: `stage` must be a stage, got {stage!r}")
         name, owner = param if isinstance(param, str) else param.name, type(stage).__name__
         if not stage.hasParam(name):
             raise no_param(f"HyperparamBuilder: {owner}", name, [p.name for p in stage.params])
@@ -344,21 +118,21 @@ class HyperparamBuilder:
         return self
 
     def build(self) -> list[TunedParam]:
-        """Return what was added, in that order; a param added twice stands where it was added last."""
+        """Return the added params in order. A param that was added twice keeps its last position and values."""
         return list(self._added)
 
 
-#: The choice of a value for some params.
+#: One value for each of several params.
 Point = tuple[tuple[TunedParam, Any], ...]
 
 
 class ParamSpace:
-    """A space of hyper-parameters; `GridSpace` or `RandomSpace`.
+    """A space of hyper-parameters. Use a subclass: `GridSpace` or `RandomSpace`.
 
     Parameters
     ----------
     hyperparams : iterable of TunedParam
-        What `HyperparamBuilder.build` returns.
+        Result of `HyperparamBuilder.build`.
     """
 
     kind: str
@@ -366,13 +140,13 @@ class ParamSpace:
     def __init__(self, hyperparams: Iterable[TunedParam]) -> None:
         if not isinstance(hyperparams, Iterable):
             raise InvalidParamError(
-                f"{type(self).__name__}: takes what HyperparamBuilder.build returns, got {hyperparams!r}"
+                f"{type(self).__name__}: expected the result of HyperparamBuilder.build, got {hyperparams!r}"
             )
         self.hyperparams = list(hyperparams)
         for item in self.hyperparams:
             if not isinstance(item, TunedParam):
                 raise InvalidParamError(
-                    f"{type(self).__name__}: takes what HyperparamBuilder.build returns, got a {type(item).__name__}"
+                    f"{type(self).__name__}: expected the result of HyperparamBuilder.build, got a {type(item).__name__}"
                 )
 
     def space(self) -> ParamSpace:
@@ -380,15 +154,15 @@ class ParamSpace:
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` makes the same of."""
+        """Return the JSON form, which `from_json` reads."""
         return {"kind": self.kind, "params": [h.to_json() for h in self.hyperparams]}
 
     @staticmethod
     def from_json(value: Any) -> ParamSpace:
-        """Make the space that `to_json` described."""
+        """Return the space that `to_json` serialized."""
         kinds: dict[str, type[ParamSpace]] = {kind.kind: kind for kind in (GridSpace, RandomSpace)}
-        given = _stored("ParamSpace", value, {"kind"}, {"params"})
-        kind, params = given["kind"], given.get("params", ())
+        members = members_of("ParamSpace", value, {"kind"}, {"params"})
+        kind, params = members["kind"], members.get("params", ())
         if not isinstance(kind, str) or kind not in kinds:
             raise TypeError(f'must be a space of kind "grid" or "random", got {shown(kind)}')
         if not isinstance(params, list | tuple):
@@ -402,12 +176,22 @@ class GridSpace(ParamSpace):
     Parameters
     ----------
     hyperparams : iterable of TunedParam
-        What `HyperparamBuilder.build` returns; no ranges of floats, which have no end of values.
+        Result of `HyperparamBuilder.build`. Ranges of floats are not allowed, because their values cannot be listed.
 
     Raises
     ------
     InvalidParamError
         The values of a hyper-parameter cannot be listed.
+
+    Examples
+    --------
+    >>> from mmlrs.automl import DiscreteHyperParam, GridSpace, HyperparamBuilder, IntRangeHyperParam
+    >>> from mmlrs.text import TextFeaturizer
+    >>> stage = TextFeaturizer(inputCol="text")
+    >>> builder = HyperparamBuilder().addHyperparam(stage, "numFeatures", DiscreteHyperParam([1024, 4096]))
+    >>> space = GridSpace(builder.addHyperparam(stage, "nGramLength", IntRangeHyperParam(1, 4)).build())
+    >>> space.size(space.hyperparams)
+    6
     """
 
     kind = "grid"
@@ -417,7 +201,7 @@ class GridSpace(ParamSpace):
         for h in self.hyperparams:
             if h.values.values() is None:
                 raise InvalidParamError(
-                    f"GridSpace: the values of {h.owner}.{h.param} cannot be listed; give DiscreteHyperParam, or "
+                    f"GridSpace: the values of {h.owner}.{h.param} cannot be listed; use DiscreteHyperParam, or "
                     "draw them with RandomSpace"
                 )
 
@@ -426,9 +210,9 @@ class GridSpace(ParamSpace):
         return math.prod(len(h.values.values() or ()) for h in hyperparams)
 
     def point(self, hyperparams: Sequence[TunedParam], number: int) -> Point:
-        """Return one of these combinations, counted from 0; the last hyper-parameter changes fastest.
+        """Return the combination of a number, counted from 0. The last hyper-parameter changes fastest.
 
-        A grid may have more points than fit into memory: those that are tried are made one by one.
+        Points are computed one at a time, because a grid may have more points than fit into memory.
         """
         point = []
         for h in reversed(hyperparams):
@@ -444,13 +228,22 @@ class RandomSpace(ParamSpace):
     Parameters
     ----------
     hyperparams : iterable of TunedParam
-        What `HyperparamBuilder.build` returns.
+        Result of `HyperparamBuilder.build`.
+
+    Examples
+    --------
+    >>> from mmlrs.automl import FloatRangeHyperParam, HyperparamBuilder, RandomSpace
+    >>> from pyspark.ml.classification import LogisticRegression
+    >>> learner = LogisticRegression()
+    >>> builder = HyperparamBuilder().addHyperparam(learner, "regParam", FloatRangeHyperParam(0.0, 1.0))
+    >>> [(h.owner, h.param) for h in RandomSpace(builder.build()).hyperparams]
+    [('LogisticRegression', 'regParam')]
     """
 
     kind = "random"
 
     def streams(self, seed: int) -> dict[TunedParam, np.random.Generator]:
-        """Return a source of random numbers for each hyper-parameter."""
+        """Return a generator of random numbers for each hyper-parameter."""
         return {
             h: np.random.default_rng([seed % 2**64, getattr(h.values, "seed", 0) % 2**64, place])
             for place, h in enumerate(self.hyperparams)

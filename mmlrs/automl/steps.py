@@ -1,7 +1,8 @@
-"""What a learner does, step by step, so that trials can share the steps in which they agree."""
+"""The steps of learners, which trials share as long as they agree."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,35 +17,45 @@ __all__ = ["FeaturesStep", "LearnerStep", "Node", "Step", "StageStep", "tree_of"
 
 
 @dataclass
-class Step:
-    """A stage of a learner. Steps with the same key do the same."""
+class Step(ABC):
+    """A step of a learner. Steps with the same key compute the same."""
 
     key: Any
     stage: Any
 
     @property
     def learns(self) -> bool:
-        """Must it see rows before it can transform any?"""
+        """Return whether the step has to be fitted before it can transform."""
         return hasattr(self.stage, "fit")
 
-    def fit(self, df: Any, whole: Any, before: Any) -> Any:
-        """Return what transforms; `whole` are all rows, if they are still the dataset's, `before` the step before, fitted."""
-        raise NotImplementedError
+    @abstractmethod
+    def fit(self, df: Any, all_rows: Any, previous: Any) -> Any:
+        """Return the fitted step.
 
-    def columns(self, before: Any) -> set[str] | None:
-        """Return the columns that it reads; None when it may read any."""
+        Parameters
+        ----------
+        df : pyspark.sql.DataFrame
+            The training rows.
+        all_rows : pyspark.sql.DataFrame
+            The rows of all folds.
+        previous : object
+            The fitted previous step, or None for the first one.
+        """
+
+    def columns(self, previous: Any) -> set[str] | None:
+        """Return the columns that the step reads, or None if it may read any."""
         return None
 
 
 class StageStep(Step):
     """A stage of a pipeline, or a learner that is not one."""
 
-    def fit(self, df: Any, whole: Any, before: Any) -> Any:
-        """Fit an estimator; a transformer is ready."""
+    def fit(self, df: Any, all_rows: Any, previous: Any) -> Any:
+        """Fit an estimator. A transformer is returned as it is."""
         return self.stage.fit(df) if self.learns else self.stage
 
-    def columns(self, before: Any) -> set[str] | None:
-        """Return the columns of a learner of Spark ML, which names all that it reads."""
+    def columns(self, previous: Any) -> set[str] | None:
+        """Return the columns of a Spark ML learner, whose params name all columns that it reads."""
         stage = self.stage
         if not (self.learns and stage.hasParam("featuresCol") and stage.hasParam("labelCol")):
             return None
@@ -54,23 +65,23 @@ class StageStep(Step):
 
 
 class FeaturesStep(Step):
-    """What `TrainClassifier` and `TrainRegressor` do before the learner."""
+    """The preparation of `TrainClassifier` and `TrainRegressor` before the learner."""
 
-    def fit(self, df: Any, whole: Any, before: Any) -> Any:
-        """Return how rows become features and numbers of labels; no label of the whole dataset is unknown."""
-        return self.stage._prepare(df, whole)
+    def fit(self, df: Any, all_rows: Any, previous: Any) -> Any:
+        """Return the fitted preparation of features and labels, which knows all labels of the dataset."""
+        return self.stage._prepare(df, all_rows)
 
 
 class LearnerStep(Step):
     """The learner of `TrainClassifier` and `TrainRegressor`."""
 
-    def fit(self, df: Any, whole: Any, before: Prepared) -> Any:
-        """Fit the learner on rows that the step before prepared."""
-        return self.stage._fit_learner(before, df)
+    def fit(self, df: Any, all_rows: Any, previous: Prepared) -> Any:
+        """Fit the learner on rows that the previous step prepared."""
+        return self.stage._fit_learner(previous, df)
 
-    def columns(self, before: Prepared) -> set[str] | None:
-        """Return what the learner reads."""
-        return set(before.columns())
+    def columns(self, previous: Prepared) -> set[str] | None:
+        """Return the columns that the learner reads."""
+        return set(previous.columns())
 
 
 def _value(stage: Any, name: str) -> Any:
@@ -78,23 +89,23 @@ def _value(stage: Any, name: str) -> Any:
 
 
 def _identity(value: Any) -> Any:
-    """Return what tells a value from others: of a stage its uid, since it shows a part of its params only."""
+    """Return a form of a value that identifies it. For a stage it is the uid, because its repr shows only some params."""
     if isinstance(value, list | tuple):
         return [_identity(item) for item in value]
     return value.uid if isinstance(value, Params) else value
 
 
 def steps_of(model: Any, trial: Trial, features_col: str) -> Iterator[Step]:
-    """Return the steps of one trial.
+    """Yield the steps of one trial.
 
-    Trainers that leave the name of the features open all get the same, so that they can share them.
+    Trainers without a name for the features column all get the same name, so that they can share the column.
     """
     if _is_pipeline(model):
         for stage in model.getStages():
             yield from steps_of(stage, trial, features_col)
         return
-    own = {stage.uid for stage in stages_in(model)}
-    values = [(h.stage, h.param, _identity(value)) for h, value in trial.point if h.stage in own]
+    uids = {stage.uid for stage in stages_in(model)}
+    values = [(h.stage, h.param, _identity(value)) for h, value in trial.point if h.stage in uids]
     stage = configured(model, trial.point)
     if not isinstance(stage, Trainer):
         yield StageStep((id(model), repr(values)), stage)
@@ -118,22 +129,22 @@ class Node:
     trials: list[Trial] = field(default_factory=list)
 
     def all_trials(self) -> list[Trial]:
-        """Return the trials that end here or below."""
+        """Return the trials that end at this node or below it."""
         return [*self.trials, *(t for child in self.children.values() for t in child.all_trials())]
 
     def chain(self) -> list[Step]:
-        """Return the steps from here to the end of the only trial below."""
+        """Return the steps from this node to the end of its only trial."""
         assert self.step is not None
         return [self.step, *(step for child in self.children.values() for step in child.chain())]
 
 
 def tree_of(trials: list[Trial], features_col: str, failed: Callable[[Trial, Exception], None]) -> Node:
-    """Return the steps of all trials; those that begin alike have their beginning in common."""
+    """Return the tree of the steps of all trials, which share their common first steps."""
     root = Node()
     for trial in trials:
         try:
             steps = list(steps_of(trial.model, trial, features_col))
-        except Exception as error:  # noqa: BLE001 - a value that a param refuses makes the trial fail
+        except Exception as error:  # noqa: BLE001 - an invalid value of a param makes the trial fail
             failed(trial, error)
             continue
         node = root

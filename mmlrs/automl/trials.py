@@ -1,4 +1,4 @@
-"""Trials: which learner with which values of its hyper-parameters, and what they have in common."""
+"""Trials, each a learner with values of its hyper-parameters."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from mmlrs.params.stages import stages_in
 __all__ = ["Trial", "configured", "trials"]
 
 _RANDOM_RUNS = 10
-#: How often a random space is asked for a point that was not there yet.
+#: Maximum number of draws from a random space to get a new point.
 _ATTEMPTS = 100
 
-#: Most points of a grid that are tried without being asked for by `numRuns`, which goes as far.
-_MOST_LISTED = 100_000
+#: Maximum number of points of a grid that is tried completely, and maximum of `numRuns`.
+_MAX_LISTED = 100_000
 
 
 @dataclass
 class Trial:
-    """One learner with one choice of params, and how it did."""
+    """One learner with one choice of params, and its results."""
 
     number: int
     model: Any
     point: Point
-    #: The metric on each fold; None where it is not defined.
+    #: The metric of each fold, None if it is not defined.
     folds: dict[int, float | None] = field(default_factory=dict)
     seconds: float = 0.0
     error: BaseException | None = None
@@ -43,7 +43,7 @@ class Trial:
         return configured(self.model, self.point)
 
     def parameters(self) -> dict[str, Any]:
-        """Return the values by `Class.param`, by `uid.param` where two stages are of one class."""
+        """Return the values by `Class.param`, or by `uid.param` if two stages have the same class."""
         names = [f"{h.owner}.{h.param}" for h, _ in self.point]
         return {
             name if names.count(name) == 1 else f"{h.stage}.{h.param}": value
@@ -51,17 +51,17 @@ class Trial:
         }
 
     def metric(self) -> float | None:
-        """Return the mean over the folds on which it is defined; None for a trial that failed."""
-        known = [value for value in self.folds.values() if value is not None]
-        return None if self.error is not None or not known else float(np.mean(known))
+        """Return the mean metric of the folds in which it is defined, or None if the trial failed."""
+        defined = [value for value in self.folds.values() if value is not None]
+        return None if self.error is not None or not defined else float(np.mean(defined))
 
     def describe(self) -> str:
-        """Return learner and params as a line."""
-        shown = [f"{name}={_shown(value)}" for name, value in self.parameters().items()]
-        return f"{type(self.model).__name__}({', '.join(shown)})"
+        """Return the learner and its params in one line."""
+        params = [f"{name}={_short(value)}" for name, value in self.parameters().items()]
+        return f"{type(self.model).__name__}({', '.join(params)})"
 
 
-def _shown(value: Any) -> str:
+def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else _name(value)
 
 
@@ -75,7 +75,7 @@ def parameters_json(trial: Trial) -> str:
 
 
 def configured(stage: Any, point: Point) -> Any:
-    """Return a copy of a stage in which some params of it and of the stages in it have other values."""
+    """Return a copy of a stage, with the values of a point set on it and on its nested stages."""
     copy = stage.copy()
     for param, value in list(copy._paramMap.items()):
         if isinstance(value, Params):
@@ -92,16 +92,16 @@ def configured(stage: Any, point: Point) -> Any:
 
 
 def trials(stage: Any, models: Sequence[Any], space: ParamSpace) -> list[Trial]:
-    """Return the trials that a search makes."""
+    """Return the trials of a search."""
     owned = [_hyperparams_of(model, space) for model in models]
     _check_owners(stage, space, owned)
     runs, seed = stage._value("numRuns"), stage._value("seed")
     if isinstance(space, GridSpace):
-        found = _on_grid(stage, space, models, owned, runs, seed)
+        points = _on_grid(stage, space, models, owned, runs, seed)
     else:
         assert isinstance(space, RandomSpace)
-        found = _drawn(space, models, owned, runs or _RANDOM_RUNS, seed)
-    return [Trial(number, model, point) for number, (model, point) in enumerate(found, start=1)]
+        points = _random_points(space, models, owned, runs or _RANDOM_RUNS, seed)
+    return [Trial(number, model, point) for number, (model, point) in enumerate(points, start=1)]
 
 
 def _on_grid(
@@ -112,51 +112,51 @@ def _on_grid(
     runs: int | None,
     seed: int,
 ) -> list[tuple[Any, Point]]:
-    """Return the points of a grid, model by model, or so many of them by chance."""
+    """Return the points of a grid model by model, or a random sample of `runs` points."""
     sizes = [space.size(own) for own in owned]
     total = sum(sizes)
-    if total > _MOST_LISTED if runs is None else total >= 2**63:
-        cause = f"the grid has {total} points; set numRuns to try some of them, at most {_MOST_LISTED}"
+    if total > _MAX_LISTED if runs is None else total >= 2**63:
+        cause = f"the grid has {total} points; set numRuns to try some of them, at most {_MAX_LISTED}"
         raise InvalidParamError(f"{stage._stage}: param `paramSpace`: {cause}, or draw them with RandomSpace")
     numbers: Sequence[int] = range(total)
     if runs is not None and runs < total:
-        drawn = np.random.default_rng(seed % 2**64).choice(total, runs, replace=False)
-        numbers = sorted(int(number) for number in drawn)
+        sample = np.random.default_rng(seed % 2**64).choice(total, runs, replace=False)
+        numbers = sorted(int(number) for number in sample)
     ends = list(accumulate(sizes))
     places = [(bisect_right(ends, number), number) for number in numbers]
     return [(models[at], space.point(owned[at], number - (ends[at] - sizes[at]))) for at, number in places]
 
 
 def _hyperparams_of(model: Any, space: ParamSpace) -> list[TunedParam]:
-    """Return the hyper-parameters that belong to a model or to a stage in it."""
+    """Return the hyper-parameters that belong to a model or its nested stages."""
     inside = {stage.uid: stage for stage in stages_in(model)}
     return [h for h in space.hyperparams if h.stage in inside and inside[h.stage].hasParam(h.param)]
 
 
 def _check_owners(stage: Any, space: ParamSpace, owned: list[list[TunedParam]]) -> None:
-    """Fail on a hyper-parameter that no model has."""
+    """Raise if no model has a hyper-parameter."""
     for h in space.hyperparams:
         if not any(h in own for own in owned):
             raise InvalidParamError(
-                f"{stage._stage}: param `paramSpace`: names `{h.param}` of {h.stage}, but none of the models is that "
-                "stage or holds it"
+                f"{stage._stage}: param `paramSpace`: names `{h.param}` of {h.stage}, but no model is that stage or "
+                "contains it"
             )
 
 
-def _drawn(
+def _random_points(
     space: RandomSpace, models: Sequence[Any], owned: list[list[TunedParam]], runs: int, seed: int
 ) -> list[tuple[Any, Point]]:
-    """Draw points that differ, for the models in turn."""
+    """Draw different points, for the models in turn."""
     streams = space.streams(seed)
-    found: list[tuple[Any, Point]] = []
-    known: set[tuple[int, str]] = set()
+    points: list[tuple[Any, Point]] = []
+    keys: set[tuple[int, str]] = set()
     for run in range(runs):
         turn = run % len(models)
         for _ in range(_ATTEMPTS):
             point = tuple((h, h.values.draw(streams[h])) for h in owned[turn])
             key = (turn, json.dumps([value for _, value in point], default=_name))
-            if key not in known:
-                known.add(key)
-                found.append((models[turn], point))
+            if key not in keys:
+                keys.add(key)
+                points.append((models[turn], point))
                 break
-    return found
+    return points

@@ -49,40 +49,42 @@ class TuneHyperparameters(_generated.TuneHyperparameters):
         if (label := self._value("labelCol")) is not None:
             Columns.of(df, self._stage).resolve(label)
         check_columns(models, df)
-        made = trials(self, models, self._value("paramSpace"))
-        Search(self, df, made).run(lambda rows: check_labels(self, models, rows))
-        if all(trial.error is not None for trial in made):
+        attempts = trials(self, models, self._value("paramSpace"))
+        Search(self, df, attempts).run(lambda rows: check_labels(self, models, rows))
+        if all(trial.error is not None for trial in attempts):
             raise ExecutionError(
-                f"{self._stage}: all {len(made)} trials failed, the first one with {cause_of(made[0].error)}"
-            ) from made[0].error
-        place = best_of(self, [trial.metric() for trial in made])
-        best = made[place]
+                f"{self._stage}: all {len(attempts)} trials failed, the first with {cause_of(attempts[0].error)}"
+            ) from attempts[0].error
+        index = best_of(self, [trial.metric() for trial in attempts])
+        best = attempts[index]
         metric = best.metric()
         assert metric is not None
         model = TuneHyperparametersModel(
             bestModel=best.learner().fit(df),
             evaluationMetric=self._value("evaluationMetric"),
             bestMetric=metric,
-            modelMetrics=stream(_metrics_of_trials(made, place)),
+            modelMetrics=stream(_metrics_of_trials(attempts, index)),
         )
         return model._resetUid(self.uid)
 
 
-def _metrics_of_trials(made: list[Trial], best: int) -> pa.Table:
-    """Return the row of each trial."""
-    folds = [None if t.error is not None else [t.folds[i] for i in sorted(t.folds)] for t in made]
+def _metrics_of_trials(attempts: list[Trial], best: int) -> pa.Table:
+    """Return a row per trial."""
+    folds = [None if t.error is not None else [t.folds[i] for i in sorted(t.folds)] for t in attempts]
     deviations = [None if f is None else float(np.std([v for v in f if v is not None])) for f in folds]
     return pa.table(
         {
-            "trial": pa.array([t.number for t in made], pa.int64()),
-            "model_name": pa.array([t.model.uid for t in made]),
-            "parameters": pa.array([parameters_json(t) for t in made]),
-            "metric": pa.array([t.metric() for t in made], pa.float64()),
+            "trial": pa.array([t.number for t in attempts], pa.int64()),
+            "model_name": pa.array([t.model.uid for t in attempts]),
+            "parameters": pa.array([parameters_json(t) for t in attempts]),
+            "metric": pa.array([t.metric() for t in attempts], pa.float64()),
             "standard_deviation": pa.array(deviations, pa.float64()),
             "folds": pa.array(folds, pa.list_(pa.float64())),
-            "seconds": pa.array([t.seconds for t in made], pa.float64()),
-            "error": pa.array([None if t.error is None else cause_of(t.error) for t in made], pa.string()),
-            "best": pa.array([i == best for i in range(len(made))]),
+            "seconds": pa.array([t.seconds for t in attempts], pa.float64()),
+            "error": pa.array(
+                [None if t.error is None else cause_of(t.error) for t in attempts], pa.string()
+            ),
+            "best": pa.array([i == best for i in range(len(attempts))]),
         }
     )
 
@@ -92,12 +94,12 @@ class TuneHyperparametersModel(_generated.TuneHyperparametersModel, Chosen):
     __module__ = "mmlrs.automl"
 
     def getBestParams(self) -> dict[str, Any]:
-        """Return the winner's hyper-parameters: values by `Class.param`."""
-        found: dict[str, Any] = json.loads(self.getBestModelMetrics()["parameters"][0].as_py())
-        return found
+        """Return the hyper-parameters of the best model, as values by `Class.param`."""
+        params: dict[str, Any] = json.loads(self.getBestModelMetrics()["parameters"][0].as_py())
+        return params
 
     def getBestModelInfo(self) -> str:
-        """Return the winner in a line: learner, hyper-parameters and metric."""
+        """Return one line with the learner, the hyper-parameters and the metric of the best model."""
         row = self.getBestModelMetrics().to_pylist()[0]
-        shown = ", ".join(f"{name}={value}" for name, value in self.getBestParams().items())
-        return f"{row['model_name']}({shown}): {self._value('evaluationMetric')} {row['metric']:.6g}"
+        params = ", ".join(f"{name}={value}" for name, value in self.getBestParams().items())
+        return f"{row['model_name']}({params}): {self._value('evaluationMetric')} {row['metric']:.6g}"

@@ -1,4 +1,4 @@
-"""Zip archives as files: what Spark's workers do with them."""
+"""Read the entries of zip archives as files, in Spark's workers."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import pyarrow as pa
 
 __all__ = ["Entries"]
 
-#: Content of a batch of entries.
+#: Content of a batch of entries, in bytes.
 _BATCH_BYTES = 32 * 1024 * 1024
-#: Most entries of a batch.
+#: Maximum number of entries of a batch.
 _BATCH_ENTRIES = 1024
-#: The largest number of the column `length`; an entry may say more.
+#: Maximum of the column `length`. An entry may declare more.
 _MAX_LENGTH = 2**63 - 1
 _TYPES = {"path": pa.string(), "length": pa.int64(), "content": pa.binary()}
 
 
 @dataclass(frozen=True)
 class Entries:
-    """Makes rows of the entries of archives: what `mapInArrow` calls.
+    """A function for `mapInArrow` that makes a row of each entry of an archive.
 
     Parameters
     ----------
     names : tuple of str
-        The columns to make: `path`, `length`, `content`, the column of reasons, and any others, which are those of the
-        archive's row.
+        The output columns: `path`, `length`, `content`, the column of reasons, and any others, which are copied from the
+        row of the archive.
     why : str
-        The column that says why `content` is null.
+        Name of the column with the reason why `content` is null.
     max_bytes : int
-        The content of a larger entry is null.
+        Maximum size of an entry in bytes. The content of a larger one is null.
     """
 
     names: tuple[str, ...]
@@ -41,7 +41,7 @@ class Entries:
     max_bytes: int
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield the entries, some megabytes at a time."""
+        """Yield the entries in batches of some megabytes."""
         for batch in batches:
             schema = pa.schema(
                 [pa.field(n, self._type(n, batch.schema)) for n in self.names],
@@ -64,20 +64,20 @@ class Entries:
 
         try:
             file = zipfile.ZipFile(io.BytesIO(content or b""))
-        except Exception:  # noqa: BLE001 - what a damaged directory raises depends on where the damage is
+        except Exception:  # noqa: BLE001 - a damaged directory may raise anything
             length = len(content or b"")
-            damage = f"damaged archive: {length} bytes that are not a zip file, or one that was cut off"
+            damage = f"damaged archive: {length} bytes that are not a zip file, or a truncated one"
             yield pa.RecordBatch.from_pylist([row(path, length, None, damage)], schema=schema)
             return
         overlapping = _overlapping(file)
         for i, entry in enumerate(file.infolist()):
-            # A folder; `is_dir` fails on an entry without a name.
+            # A folder. `is_dir` raises on an entry without a name.
             if entry.filename.endswith("/"):
                 continue
             data: bytes | None
             why: str | None
             if i in overlapping:
-                data, why = None, "damaged archive entry: it reaches into the next one"
+                data, why = None, "damaged archive entry: it overlaps the next one"
             else:
                 data, why = self._content(file, entry)
             rows.append(row(f"{path}/{entry.filename}", min(entry.file_size, _MAX_LENGTH), data, why))
@@ -89,7 +89,7 @@ class Entries:
             yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
     def _content(self, file: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[bytes | None, str | None]:
-        """Return an entry's bytes, or why there are none."""
+        """Return the bytes of an entry, or the reason why there are none."""
         if entry.flag_bits & 1:
             return None, "encrypted archive entry: it needs a password"
         try:
@@ -97,18 +97,18 @@ class Entries:
                 data = stream.read(self.max_bytes + 1)
         except NotImplementedError:
             return None, f"unsupported archive entry: compression method {entry.compress_type}"
-        except Exception:  # noqa: BLE001 - every compression has errors of its own, and others for want of memory
-            return None, "damaged archive entry: its bytes do not unpack to what the archive says"
+        except Exception:  # noqa: BLE001 - each compression raises its own errors, and out of memory others
+            return None, "damaged archive entry: its bytes do not match the size or checksum in the archive"
         if len(data) > self.max_bytes:
             return None, f"too large: {entry.file_size} bytes exceed max_bytes of {self.max_bytes}"
         return data, None
 
 
 def _overlapping(file: zipfile.ZipFile) -> set[int]:
-    """Return the numbers of the entries that reach into the next one.
+    """Return the numbers of the entries that overlap the next one.
 
-    No program writes such archives. In one that somebody made, each of many entries unpacks the same bytes, and a small file
-    becomes as much data as one likes.
+    No program writes such archives. In a crafted one, many entries unpack the same bytes, so a small file becomes any amount of
+    data.
     """
     entries = file.infolist()
     order = sorted(range(len(entries)), key=lambda i: entries[i].header_offset)

@@ -1,4 +1,4 @@
-"""How models reach the workers: small ones inside the function, larger ones once per node as a file."""
+"""Send models to the workers: small ones in the function, larger ones as a file, once per node."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _sent: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
 def payload(sha256: str, session: Any) -> bytes | None:
-    """Return the bytes to put into the function, or None after sending them to the nodes as a file."""
+    """Return the bytes for the function, or None after sending them to the nodes as a file."""
     data = _native.get_blob(sha256)
     if data is None:
         raise IoError(f"the model with SHA-256 {sha256} is not in this process")
@@ -37,7 +37,7 @@ def payload(sha256: str, session: Any) -> bytes | None:
         path = _file(sha256, data)
         try:
             session.addArtifacts(path, file=True)
-        except Exception as error:  # of the JVM, of the connection, of either's disk
+        except Exception as error:  # from the JVM, the connection, or a disk on either side
             message = (
                 f"{path}: a model of {len(data):,} bytes cannot be sent to the workers: {reason_of(error)}"
             )
@@ -48,7 +48,7 @@ def payload(sha256: str, session: Any) -> bytes | None:
 
 @lru_cache(maxsize=1)
 def _folder(process: int) -> str:
-    """Return the folder of the files that this process sends; it goes with the process, not with a forked child."""
+    """Return the folder of the files that this process sends. It is removed with the process, not with a forked child."""
     folder = tempfile.mkdtemp(prefix="mmlrs-")
 
     def remove() -> None:
@@ -60,7 +60,7 @@ def _folder(process: int) -> str:
 
 
 def _file(sha256: str, data: bytes) -> str:
-    """Return the path of a file with the content; another thread may write the same one."""
+    """Return the path of a file with the content. Another thread may write the same file."""
     path = os.path.join(_folder(os.getpid()), artifact_name(sha256))
     if not os.path.exists(path):
         part = f"{path}.{uuid.uuid4().hex}.part"
@@ -69,7 +69,9 @@ def _file(sha256: str, data: bytes) -> str:
                 file.write(data)
             os.replace(part, path)
         except OSError as error:
-            message = f"{path}: a model of {len(data):,} bytes cannot be written on its way to the workers: {error.strerror}"
+            message = (
+                f"{path}: a model of {len(data):,} bytes cannot be written for the workers: {error.strerror}"
+            )
             raise IoError(with_space(message, path, error)) from None
         finally:
             with contextlib.suppress(FileNotFoundError):

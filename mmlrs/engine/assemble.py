@@ -1,4 +1,4 @@
-"""Assembling plain columns of a Spark DataFrame into vectors, as an expression of the JVM."""
+"""Assemble plain columns of a Spark DataFrame into vectors with an expression in the JVM."""
 
 from __future__ import annotations
 
@@ -23,43 +23,45 @@ __all__ = ["assemble_in_jvm"]
 
 _ROW = "__mmlrs_row__"
 _NAN = "double('NaN')"
-_NO_NUMBER = "__mmlrs_no_number__"
+_NOT_A_NUMBER = "__mmlrs_no_number__"
 _FIELD, _ATTRIBUTE = "org/apache/spark/sql/types/StructField", "org/apache/spark/ml/attribute/Attribute"
 
 
 def assemble_in_jvm(stage: NativeTransformer, df: DataFrame) -> DataFrame | None:
-    """Return the DataFrame with the assembled column, or None where the native kernel is the cheaper place.
+    """Return the DataFrame with the assembled column, or None if the native kernel is cheaper.
 
-    The kernel is, where an input is made by a native stage, which would have to travel to the JVM and back; where an
-    input is a vector or an array, which may be sparse; and where reasons are wanted.
+    The kernel is cheaper if an input comes from a native stage, because it would cross to the JVM and back. The kernel is also
+    used if an input is a vector or an array, which may be sparse, and if `errorCol` is set.
     """
     lineage = lineage_of(df)
     if stage._value("errorCol") is not None or not lineage.keys().isdisjoint(stage._value("inputCols")):
         return None
     columns = _InJvm(df) if hasattr(df, "_jdf") else _InPython(df)
     types = columns.types
-    known = Columns(columns.names, stage._stage, df.sparkSession)
-    names = known.resolve_all(stage._value("inputCols"))
-    plain = all(isinstance(types[name], NumericType | BooleanType) for name in names)
-    if not plain or not lineage.keys().isdisjoint(names):
+    available = Columns(columns.names, stage._stage, df.sparkSession)
+    names = available.resolve_all(stage._value("inputCols"))
+    are_numbers = all(isinstance(types[name], NumericType | BooleanType) for name in names)
+    if not are_numbers or not lineage.keys().isdisjoint(names):
         return None
     output = stage._value("outputCol")
-    known.check_new([output])
+    available.check_new([output])
     keep = stage._value("handleInvalid") == "keep"
     values = [_double(name, types[name].typeName()) for name in names]
     row = F.expr(f"array({', '.join(f'coalesce({v}, {_NAN})' if keep else v for v in values)})")
     if keep:
-        return with_lineage(df.select("*", columns.named(array_to_vector(row), output, names)), lineage)
-    # The array is a column of its own, so that it is made once. Its check is one loop over the array, whose code stays
-    # small: what is generated for a check of each column is more than the JVM compiles.
-    made = df.select("*", row.alias(_ROW))
+        return with_lineage(
+            df.select("*", columns.with_attributes(array_to_vector(row), output, names)), lineage
+        )
+    # The array is a separate column, so that it is computed once. It is checked in one loop, because the generated code of one
+    # check per column is too large for the JIT compiler of the JVM.
+    result = df.select("*", row.alias(_ROW))
     array, valid = _ROW, f"array_contains({_ROW}, {_NAN}) <=> false"
     if stage._value("handleInvalid") == "skip":
-        made, lineage = made.where(valid), {}
+        result, lineage = result.where(valid), {}
     else:
         array = f"IF({valid}, {_ROW}, raise_error({_message(stage, names, _ROW)}))"
-    vector = columns.named(array_to_vector(F.expr(array)), output, names)
-    return with_lineage(made.select(F.expr(f"* EXCEPT ({_ROW})"), vector), lineage)
+    vector = columns.with_attributes(array_to_vector(F.expr(array)), output, names)
+    return with_lineage(result.select(F.expr(f"* EXCEPT ({_ROW})"), vector), lineage)
 
 
 def _double(name: str, type_name: str) -> str:
@@ -69,7 +71,7 @@ def _double(name: str, type_name: str) -> str:
 def _message(stage: NativeTransformer, names: list[str], row: str) -> str:
     """Return the expression of the error for a row with a null or NaN, which names the first such column.
 
-    Without a lambda function: Spark generates no code for those, nor for what stands beside them.
+    It has no lambda function, because Spark generates no code for lambda functions or for the expressions next to them.
     """
     texts = f"split(array_join(CAST({row} AS ARRAY<STRING>), ',', 'NaN'), ',')"
     column = (
@@ -82,7 +84,7 @@ def _literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-# -- schema and attributes: on classic Spark they stay in the JVM, since nominal columns may have millions of levels -----
+# -- schema and attributes: they stay in the JVM on classic Spark, because nominal columns may have millions of levels -----
 
 
 class _InJvm:
@@ -100,16 +102,16 @@ class _InJvm:
         self.names = [field.name for field in fields]
         self.types = {field.name: field.dataType for field in fields}
 
-    def named(self, vector: Column, output: str, inputs: list[str]) -> Column:
-        """Name a column of assembled vectors and give it its attributes."""
-        from py4j.protocol import Py4JJavaError  # which a client of Spark Connect alone does not have
+    def with_attributes(self, vector: Column, output: str, inputs: list[str]) -> Column:
+        """Name a column of assembled vectors and set its attributes."""
+        from py4j.protocol import Py4JJavaError  # missing in a client for Spark Connect only
 
         try:
             metadata = self._attributes(output, inputs)
-        except (Py4JJavaError, PySparkException):  # attributes that Spark ML cannot read
-            return _InPython(self._df).named(vector, output, inputs)
-        made: Column = type(vector)(getattr(vector._jc, "as")(output, metadata))
-        return made
+        except (Py4JJavaError, PySparkException):  # Spark ML cannot read the attributes
+            return _InPython(self._df).with_attributes(vector, output, inputs)
+        column: Column = type(vector)(getattr(vector._jc, "as")(output, metadata))
+        return column
 
     def _attributes(self, output: str, inputs: list[str]) -> Any:
         kinds = self._jvm.org.apache.spark.ml.attribute
@@ -119,20 +121,22 @@ class _InJvm:
         self._jvm.java.lang.System.arraycopy(self._attribute_of_each(inputs), 0, attributes, 0, len(inputs))
         group = kinds.AttributeGroup(output, attributes).toMetadata().getMetadata("ml_attr")
         builder = self._jvm.org.apache.spark.sql.types.MetadataBuilder
-        kept = builder().putLong("num_attrs", len(inputs))
+        slots_metadata = builder().putLong("num_attrs", len(inputs))
         if group.contains("attrs") and group.getMetadata("attrs").contains("nominal"):
             nominal = group.getMetadata("attrs").getMetadataArray("nominal")
-            kept = kept.putMetadata("attrs", builder().putMetadataArray("nominal", nominal).build())
-        return builder().putMetadata("ml_attr", kept.build()).build()
+            slots_metadata = slots_metadata.putMetadata(
+                "attrs", builder().putMetadataArray("nominal", nominal).build()
+            )
+        return builder().putMetadata("ml_attr", slots_metadata.build()).build()
 
     def _attribute_of_each(self, inputs: list[str]) -> Any:
-        """Return a Java array of the columns' attributes, those of columns that are not numbers unresolved.
+        """Return a Java array of the attributes of the columns, which are unresolved for columns that are not numbers.
 
-        One stream inside the JVM: a call from here costs a tenth of a millisecond, and there would be three a column.
+        It is one stream inside the JVM. A call from Python costs 0.1 ms, and there would be three per column.
         """
         lang = self._jvm.java.lang
         handles, signature = lang.invoke.MethodHandles, lang.invoke.MethodType.fromMethodDescriptorString
-        schema = self._schema.add(_NO_NUMBER, "double")
+        schema = self._schema.add(_NOT_A_NUMBER, "double")
         loader = schema.getClass().getClassLoader()
         lookup = handles.publicLookup()
         field_of = lookup.bind(schema, "apply", signature(f"(Ljava/lang/String;)L{_FIELD};", loader))
@@ -145,21 +149,21 @@ class _InJvm:
             lang.Class.forName("java.util.function.Function"),
             handles.filterReturnValue(field_of, attribute_of),
         )
-        names = [n if isinstance(self.types[n], NumericType) else _NO_NUMBER for n in inputs]
+        names = [n if isinstance(self.types[n], NumericType) else _NOT_A_NUMBER for n in inputs]
         each = self._jvm.java.util.regex.Pattern.compile("\0").splitAsStream("\0".join(names))
         return each.map(function).toArray()
 
 
 class _InPython:
-    """The columns of any DataFrame; those of Spark Connect have no JVM at hand."""
+    """The columns of any DataFrame, for Spark Connect, which gives no access to the JVM."""
 
     def __init__(self, df: DataFrame) -> None:
         self.names = [field.name for field in df.schema.fields]
         self._fields = {field.name: field for field in df.schema.fields}
         self.types = {name: field.dataType for name, field in self._fields.items()}
 
-    def named(self, vector: Column, output: str, inputs: list[str]) -> Column:
-        """Name a column of assembled vectors and give it its attributes; the same fact as `attributes.rs` tells the kernel."""
+    def with_attributes(self, vector: Column, output: str, inputs: list[str]) -> Column:
+        """Name a column of assembled vectors and set its attributes, as `attributes.rs` does for the kernel."""
         nominal = []
         for slot, name in enumerate(inputs):
             attribute = self._fields[name].metadata.get("ml_attr")

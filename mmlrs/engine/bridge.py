@@ -1,4 +1,4 @@
-"""Tables as Spark DataFrames and back, vectors and attributes included."""
+"""Convert tables to Spark DataFrames and back, with vectors and attributes."""
 
 from __future__ import annotations
 
@@ -21,79 +21,79 @@ __all__ = ["added_by", "collect", "on_table_or_spark", "through_spark", "to_spar
 
 
 def through_spark(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> Any:
-    """Run `work`, which needs Spark, on a table: as a DataFrame of the active session."""
+    """Run `work`, which needs Spark, on a table as a DataFrame of the active session."""
     from mmlrs.persistence import active_session
 
     session = active_session()
     if session is None:
         raise ExecutionError(
-            f"{stage._stage}: needs Spark, and no Spark session is active: give a Spark DataFrame, or start a session"
+            f"{stage._stage}: needs Spark, and no Spark session is active; pass a Spark DataFrame or start a session"
         )
     Columns(table.column_names, stage._stage, session).check_unique()
     return work(to_spark(session, table))
 
 
 def on_table_or_spark(owner: Any, stage: Any, table: pa.Table) -> pa.Table:
-    """Transform a table with a stage that `owner` holds: of mmlrs, or of Spark ML, which the active session runs."""
+    """Transform a table with a nested stage of `owner`. A stage of Spark ML runs in the active session."""
     from mmlrs.base import Transformer
 
     if not isinstance(stage, Transformer):
         return collect(through_spark(owner, table, stage.transform))
-    made: pa.Table = stage.transform(table)
-    return made
+    result: pa.Table = stage.transform(table)
+    return result
 
 
 def added_by(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> pa.Table:
     """Return a table with the columns that `work` adds to it as a DataFrame of the active session."""
-    made = through_spark(stage, table, work)
-    rows = collect(made)
+    df = through_spark(stage, table, work)
+    rows = collect(df)
     for name in [n for n in rows.column_names if n not in table.column_names]:
         table = table.append_column(rows.schema.field(name), rows[name])
-    return with_metadata(table, _facts(made))
+    return with_metadata(table, _facts(df))
 
 
 def _facts(df: Any) -> dict[str, dict[str, Any]]:
-    """Return the metadata of the columns that tell what a model made of them, or how they were encoded."""
+    """Return the metadata of scored columns and of encoded columns."""
     return {f.name: f.metadata for f in df.schema if {"mmlrs", ORIGIN} & f.metadata.keys()}
 
 
 def with_metadata(table: pa.Table, facts: dict[str, dict[str, Any]]) -> pa.Table:
-    """Return the table with more metadata, texts or JSON, in the fields of some columns."""
+    """Return the table with additional metadata, strings or JSON, in the fields of some columns."""
     fields = []
     for field in table.schema:
-        new = {
+        added = {
             k.encode(): (v if isinstance(v, str) else json.dumps(v)).encode()
             for k, v in facts.get(field.name, {}).items()
         }
-        fields.append(field.with_metadata({**(field.metadata or {}), **new}) if new else field)
+        fields.append(field.with_metadata({**(field.metadata or {}), **added}) if added else field)
     return pa.Table.from_arrays(table.columns, schema=pa.schema(fields, metadata=table.schema.metadata))
 
 
 def to_spark(spark: SparkSession, data: pa.Table) -> Any:
-    """Return a table as a DataFrame, vectors as Spark ML vectors, with the attributes of its columns."""
+    """Return a table as a DataFrame, with Spark ML vectors and the attributes of its columns."""
     from pyspark.ml.linalg import VectorUDT
     from pyspark.sql import functions as F
     from pyspark.sql.pandas.functions import arrow_udf
 
     from mmlrs.engine.spark import quoted
 
-    def same(array: pa.Array) -> pa.Array:
+    def identity(array: pa.Array) -> pa.Array:
         return array
 
     data = decoded(data)
-    to_vector = arrow_udf(same, returnType=VectorUDT())  # type: ignore[call-overload]
+    to_vector = arrow_udf(identity, returnType=VectorUDT())  # type: ignore[call-overload]
     columns = [
         (to_vector(F.col(quoted(f.name))) if is_vector_struct(f.type) else F.col(quoted(f.name))).alias(
             f.name, metadata=attributes(f)
         )
         for f in data.schema
     ]
-    # In one chunk: of several Spark may read the first alone.
+    # In one chunk, because Spark may read only the first of several.
     return spark.createDataFrame(without_views(data).combine_chunks()).select(*columns)
 
 
 def collect(df: Any) -> pa.Table:
-    """Return a DataFrame's rows as a table, vectors as their structs; scored columns still tell what they are."""
+    """Return the rows of a DataFrame as a table, with vectors as structs and the metadata of scored columns."""
     from pyspark.ml.linalg import VectorUDT
     from pyspark.sql import functions as F
 

@@ -1,8 +1,8 @@
-"""Columns that are encoded by dictionaries: pandas categories, Categorical and Enum of polars, dictionaries of Arrow.
+"""Dictionary-encoded columns: categories of pandas, Categorical and Enum of polars, dictionaries of Arrow.
 
-For stages they are columns of the values that they encode. Where their type gives the values an order, as categories of
-pandas, an Enum and an ordered dictionary do, the order goes along in the metadata of the field, for stages that learn
-levels. What no stage has changed gets its type back.
+Stages read them as columns of their values. If the type orders the values, as categories of pandas, an Enum and an ordered
+dictionary do, the order is added to the metadata of the field, for stages that learn levels. Columns that no stage changes get
+their type back.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs.engine.batches import is_list
-from mmlrs.engine.select import items, pieces, taken
+from mmlrs.engine.select import items, pieces, take_rows
 
 __all__ = ["LEVELS", "ORIGIN", "decoded", "restored"]
 
-#: Key of the levels that a type declares, a JSON list in their order: `LEVELS_KEY` in `rust/core/src/types.rs`.
+#: Metadata key of the levels that a type declares, an ordered JSON list: `LEVELS_KEY` in `rust/core/src/types.rs`.
 LEVELS = "mmlrs.levels"
-#: Key of the name under which a column was encoded; it stays as long as no stage changes the values.
+#: Metadata key of the original name of an encoded column. It stays until a stage changes the values.
 ORIGIN = "mmlrs.encoded"
-#: Of a type with more levels the order is that of the values: every batch would carry the levels along.
+#: Maximum number of declared levels. Beyond it, the order is that of the values, because every batch would carry the levels.
 _MOST_DECLARED = 10_000
 
 
 def decoded(table: pa.Table) -> pa.Table:
-    """Return a table with the values of its encoded columns in their place."""
+    """Return a table with its encoded columns replaced by their values."""
     categories = None
     for i, field in enumerate(table.schema):
         plain = _plain(field.type)
@@ -38,7 +38,7 @@ def decoded(table: pa.Table) -> pa.Table:
         if categories is None:
             categories = _categories_of_pandas(table.schema)
         if field.name in categories and _is_empty(table.column(i)):
-            # The type of no category says nothing: pandas takes float64 where a column holds nothing but NaN.
+            # The type of no categories means nothing: pandas uses float64 for a column of NaN.
             plain = pa.null()
         column = table.column(i)
         facts = {ORIGIN: field.name}
@@ -53,30 +53,30 @@ def decoded(table: pa.Table) -> pa.Table:
 
 
 def restored(table: pa.Table, before: pa.Table, plain: pa.Table) -> pa.Table:
-    """Return a table with the types back that columns had before they were decoded, as far as no stage has changed them.
+    """Return a table in which columns that no stage changed have their encoded types again.
 
-    `plain` is the decoded table that the stage read.
+    `before` is the table with the encoded types, and `plain` is the decoded table that the stage read.
     """
-    here = {f.name for f, was in zip(plain.schema, before.schema) if f.type != was.type}
+    encoded_names = {f.name for f, was in zip(plain.schema, before.schema) if f.type != was.type}
     for i, field in enumerate(table.schema):
         metadata = dict(field.metadata or {})
         origin = metadata.pop(ORIGIN.encode(), None)
-        if origin is None or origin.decode() not in here:
-            continue  # what the stage around this one has decoded it encodes itself
+        if origin is None or origin.decode() not in encoded_names:
+            continue  # an outer stage decoded it and encodes it again
         metadata.pop(LEVELS.encode(), None)
         column = table.column(i)
         if before.column_names.count(origin.decode()) == 1:
             column = _encoded(column, before.column(origin.decode()), plain.column(origin.decode()))
-        made = pa.field(field.name, column.type, field.nullable, metadata=metadata or None)
-        table = table.set_column(i, made, column)
+        restored_field = pa.field(field.name, column.type, field.nullable, metadata=metadata or None)
+        table = table.set_column(i, restored_field, column)
     return table
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """Return the type of the values where a type is, or holds, a dictionary; otherwise the type itself."""
+    """Return the type with all dictionary types replaced by their value types."""
     if pa.types.is_dictionary(kind):
         if not _is_flat(kind.value_type):
-            return kind  # no stage reads those
+            return kind  # no stage reads such columns
         return pa.large_string() if kind.value_type == pa.string_view() else kind.value_type
     if is_list(kind):
         item = _plain(kind.value_type)
@@ -88,7 +88,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _is_flat(kind: pa.DataType) -> bool:
-    """Does a type hold values without any structure of their own?"""
+    """Return whether values of a type have no structure."""
     structured = (pa.types.is_nested, pa.types.is_dictionary, pa.types.is_run_end_encoded)
     views = (pa.types.is_list_view, pa.types.is_large_list_view)
     return not isinstance(kind, pa.BaseExtensionType) and not any(
@@ -97,13 +97,13 @@ def _is_flat(kind: pa.DataType) -> bool:
 
 
 def _values(array: pa.Array, plain: pa.DataType) -> pa.Array:
-    """Return an array with the values of dictionaries in their place; `plain` is the type that it has then."""
+    """Return an array with dictionaries replaced by their values, as the type `plain`."""
     if array.type == plain:
         return array
     if pa.types.is_null(plain):
         return pa.nulls(len(array))
     if pa.types.is_dictionary(array.type):
-        return taken(array.dictionary.cast(plain), array.indices)
+        return take_rows(array.dictionary.cast(plain), array.indices)
     if pa.types.is_struct(array.type):
         members = [_values(array.field(i), member.type) for i, member in enumerate(plain)]
         return pa.StructArray.from_arrays(members, fields=list(plain), mask=array.is_null())
@@ -114,18 +114,18 @@ def _values(array: pa.Array, plain: pa.DataType) -> pa.Array:
 
 
 def _is_empty(column: pa.ChunkedArray) -> bool:
-    """Is this a dictionary of no values?"""
+    """Return whether this is a dictionary type whose values are all null."""
     return pa.types.is_dictionary(column.type) and not any(len(chunk.dictionary) for chunk in column.chunks)
 
 
 def _categories_of_pandas(schema: pa.Schema) -> set[str]:
-    """Return the columns that were categories of pandas, which always have an order."""
+    """Return the names of categorical columns of pandas, whose categories always have an order."""
     columns = (schema.pandas_metadata or {}).get("columns", ())
     return {column["name"] for column in columns if column["pandas_type"] == "categorical"}
 
 
 def _levels(column: pa.ChunkedArray) -> list[Any] | None:
-    """Return the levels of an encoded column as values of JSON; None where there are too many, or none."""
+    """Return the levels of an encoded column as JSON values, or None if there are none or too many."""
     if not column.num_chunks:
         return None
     try:
@@ -134,21 +134,21 @@ def _levels(column: pa.ChunkedArray) -> list[Any] | None:
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
             values = values.cast(pa.string())
     except pa.ArrowException:
-        return None  # bytes that are no text, and types of which no stage learns levels
+        return None  # invalid UTF-8, and types whose levels no stage learns
     if len(values) > _MOST_DECLARED:
         return None
     return [_finite(value) for value in values.to_pylist() if value is not None]
 
 
 def _finite(value: Any) -> Any:
-    """Return a value as JSON knows it: infinities are texts."""
+    """Return a value for JSON, which has strings for infinities."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value).replace("inf", "Infinity")
     return value
 
 
 def _encoded(column: pa.ChunkedArray, before: pa.ChunkedArray, plain: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column as the dictionary that it was; as it is where it has other values now."""
+    """Return a column with its former dictionary type, or unchanged if its values are different."""
     if pa.types.is_null(column.type):
         return pa.chunked_array([pa.nulls(len(column), before.type)])
     if column.type != plain.type or not before.num_chunks:
@@ -159,11 +159,11 @@ def _encoded(column: pa.ChunkedArray, before: pa.ChunkedArray, plain: pa.Chunked
         return column
     try:
         values = before.unify_dictionaries().chunk(0).dictionary
-        found = pc.index_in(column, value_set=values.cast(plain.type), skip_nulls=True)
-        places = found.cast(before.type.index_type)
+        indices = pc.index_in(column, value_set=values.cast(plain.type), skip_nulls=True)
+        codes = indices.cast(before.type.index_type)
     except pa.ArrowException:
-        return column  # a type that pyarrow cannot look up
-    if places.null_count != column.null_count:
+        return column  # pyarrow cannot look up the type
+    if codes.null_count != column.null_count:
         return column
-    chunks = [pa.DictionaryArray.from_arrays(p, values, ordered=before.type.ordered) for p in places.chunks]
+    chunks = [pa.DictionaryArray.from_arrays(p, values, ordered=before.type.ordered) for p in codes.chunks]
     return pa.chunked_array(chunks, before.type)

@@ -1,7 +1,7 @@
-"""Pictures as Python objects in the cells of a table: Pillow images and NumPy arrays become encoded bytes.
+"""Encode images that are Python objects in the cells of a table: Pillow images and NumPy arrays.
 
-The bytes are of the PNM family, which loses nothing and costs a copy, so that everything that holds for encoded
-pictures (alpha, limits, errors row by row) holds for these too.
+They become bytes of the PNM family, which is lossless and costs one copy. So alpha, limits and errors per row are the same as
+for encoded images.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from mmlrs.errors import SchemaMismatchError
 
 __all__ = ["encoded_cells", "file_cells", "has_pictures"]
 
-#: Begins the bytes of a cell that is no picture; the reason follows. `NO_PICTURE` in `rust/image/src/codec/formats.rs`.
+#: Prefix of the bytes of a cell that is not an image, before the reason. `NO_PICTURE` in `rust/image/src/codec/formats.rs`.
 _NO_PICTURE = b"mmlrs: no picture: "
 
-#: Names of Pillow's modes whose pixels PNM holds as they are.
+#: Pillow modes whose pixels PNM can hold, with their tuple types.
 _PLAIN = {"L": None, "RGB": None, "RGBA": "RGB_ALPHA", "LA": "GRAYSCALE_ALPHA"}
-#: What the other modes of 8 bits are converted to.
+#: Target modes of the other 8-bit modes.
 _CONVERTED = {
     "1": "L",
     "P": "RGB",
@@ -47,26 +47,26 @@ def _is_missing(cell: Any) -> bool:
 
 
 def has_pictures(cells: Sequence[Any]) -> bool:
-    """Is there a Pillow image or an array of two axes or more among the cells?"""
+    """Return whether a cell is a Pillow image or an array of two or more axes."""
     image = getattr(sys.modules.get("PIL.Image"), "Image", ())
-    kinds = set(map(type, cells))  # far cheaper than a look at every cell
+    kinds = set(map(type, cells))  # much cheaper than checking every cell
     if not any(issubclass(kind, np.ndarray) or issubclass(kind, image) for kind in kinds):
         return False
     return any(_is_pillow(cell) or (isinstance(cell, np.ndarray) and cell.ndim >= 2) for cell in cells)
 
 
 def encoded_cells(cells: Sequence[Any], where: str = "") -> pa.Array:
-    """Return pictures (Pillow images, NumPy arrays, encoded bytes, None) as encoded bytes; `where` begins an error."""
+    """Return images (Pillow images, NumPy arrays, encoded bytes, None) as encoded bytes. `where` begins error messages."""
     return pa.array([_encoded(cell, f"{where}row {row}") for row, cell in enumerate(cells)], pa.binary())
 
 
 def file_cells(cells: Sequence[Any]) -> pa.Array:
-    """Return the cells of a column as encoded bytes; a cell that is no picture among pictures is a bad row with its reason.
+    """Return the cells of a column as encoded bytes. A cell that is not an image becomes a bad row with its reason.
 
     Raises
     ------
     SchemaMismatchError
-        No cell is a picture.
+        No cell is an image.
     """
     files: list[bytes | None] = []
     first: SchemaMismatchError | None = None
@@ -93,7 +93,7 @@ def _encoded(cell: Any, where: str) -> bytes | None:
     if _is_pillow(cell):
         return _of_pillow(cell, where)
     raise SchemaMismatchError(
-        f"{where}: a picture is a Pillow image, a NumPy array or encoded bytes, got {type(cell).__name__}"
+        f"{where}: an image must be a Pillow image, a NumPy array or encoded bytes, got {type(cell).__name__}"
     )
 
 
@@ -102,12 +102,12 @@ def _of_array(pixels: np.ndarray[Any, Any], where: str) -> bytes:
     if pixels.dtype != np.uint8 or channels not in (1, 3, 4):
         remedy = ""
         if pixels.dtype != np.uint8:
-            remedy = "; bring the values to 0 to 255 and call .astype(numpy.uint8)"
+            remedy = "; scale the values to 0 to 255 and call .astype(numpy.uint8)"
         elif pixels.ndim == 3 and pixels.shape[0] in (1, 3, 4):
-            remedy = "; numpy.moveaxis(a, 0, -1) brings the channels to the end"
+            remedy = "; numpy.moveaxis(a, 0, -1) moves the channels to the end"
         raise SchemaMismatchError(
-            f"{where}: a NumPy picture has the type uint8 and the shape (rows, columns) in gray, (rows, columns, 3) in R, G, B "
-            f"order or (rows, columns, 4) with alpha, got {pixels.dtype} of shape {pixels.shape}{remedy}"
+            f"{where}: an image in a NumPy array must be uint8 of shape (rows, columns) for gray, (rows, columns, 3) for R, G, B, "
+            f"or (rows, columns, 4) with alpha, got {pixels.dtype} of shape {pixels.shape}{remedy}"
         )
     height, width = pixels.shape[:2]
     if channels == 4:
@@ -129,7 +129,7 @@ def _of_pillow(image: Any, where: str) -> bytes:
         target = _CONVERTED.get(image.mode)
         if target is None:
             raise SchemaMismatchError(
-                f"{where}: a Pillow image of mode {image.mode!r} has no range of values; bring them to 0 to 255 and call "
+                f"{where}: a Pillow image of mode {image.mode!r} has no fixed range of values; scale them to 0 to 255 and call "
                 '.convert("L")'
             )
         if image.mode == "P" and "transparency" in image.info:

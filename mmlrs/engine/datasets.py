@@ -1,4 +1,4 @@
-"""What a dataset is: a Spark DataFrame, a table, or something else."""
+"""The kind of a dataset: a Spark DataFrame, a table, or another object."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def _mro(dataset: Any) -> list[str]:
 
 
 def is_spark(dataset: Any) -> bool:
-    """Is this a Spark DataFrame, classic or Connect?"""
-    spark = sys.modules.get("pyspark.sql")  # without it there is no DataFrame
+    """Return whether this is a Spark DataFrame, classic or Connect."""
+    spark = sys.modules.get("pyspark.sql")  # if it is not imported, there is no DataFrame
     return spark is not None and isinstance(dataset, spark.DataFrame)
 
 
 def is_pandas(dataset: Any) -> bool:
-    """Is this a pandas DataFrame, or one that derives from it, such as GeoPandas's?"""
+    """Return whether this is a pandas DataFrame or a subclass, such as that of GeoPandas."""
     return any(name.startswith("pandas.") and name.endswith(".DataFrame") for name in _mro(dataset))
 
 
 def is_polars(dataset: Any) -> bool:
-    """Is this a polars DataFrame?"""
+    """Return whether this is a polars DataFrame."""
     return any(name.startswith("polars.") and name.endswith(".DataFrame") for name in _mro(dataset))
 
 
 def is_table(dataset: Any) -> bool:
-    """Is this a pandas DataFrame or a table with the Arrow PyCapsule interface?"""
+    """Return whether this is a pandas DataFrame or a table with the Arrow PyCapsule interface."""
     if is_pandas(dataset):
         return True
     arrow = hasattr(dataset, "__arrow_c_stream__") or hasattr(dataset, "__arrow_c_array__")
@@ -46,7 +46,7 @@ def is_table(dataset: Any) -> bool:
 
 
 def refused(stage: str, work: str, dataset: Any) -> SchemaMismatchError:
-    """Return the error of a dataset that is no table, with what makes a table of it."""
+    """Return the error for an object that is not a dataset, with a way to convert it."""
     kind = type(dataset)
     name = f"a {kind.__module__}.{kind.__qualname__}".replace("builtins.", "")
     return SchemaMismatchError(
@@ -56,7 +56,7 @@ def refused(stage: str, work: str, dataset: Any) -> SchemaMismatchError:
 
 
 def _is_column(dataset: Any) -> bool:
-    """Is this one column, of pandas, polars or pyarrow?"""
+    """Return whether this is a single column of pandas, polars or pyarrow."""
     kinds = {"Series", "Array", "ChunkedArray", "Index"}
     return any(
         name.split(".")[0] in ("pandas", "polars", "pyarrow") and name.rsplit(".", 1)[-1] in kinds
@@ -65,25 +65,25 @@ def _is_column(dataset: Any) -> bool:
 
 
 def _remedy(dataset: Any) -> str:
-    """Return how to make a table of what people give instead of one."""
+    """Return how to convert an object that users commonly pass to a table."""
     names = _mro(dataset)
     if isinstance(dataset, type):
         return f", the class {dataset.__qualname__}"
     if _is_column(dataset):
         arrow = names[0].startswith("pyarrow")
-        return ", one column: make a table of it with " + (
+        return ", a single column: convert it with " + (
             'pyarrow.table({"name": column})' if arrow else "its to_frame()"
         )
     if isinstance(dataset, Mapping):
-        return ": make a table of it with pyarrow.table(data)"
+        return ": convert it with pyarrow.table(data)"
     if isinstance(dataset, Sequence) and dataset and all(isinstance(row, Mapping) for row in dataset):
-        return " of dicts: make a table of it with pyarrow.Table.from_pylist(rows)"
+        return " of dicts: convert it with pyarrow.Table.from_pylist(rows)"
     if any(name.startswith("pandas.") and name.endswith("GroupBy") for name in names):
         return ": aggregate it first"
     if any(name.startswith("polars.") and name.endswith(".LazyFrame") for name in names):
         return ": collect() it first"
     if any(name.startswith("pyspark.pandas.") and name.endswith(".DataFrame") for name in names):
-        return ": take its to_spark()"
+        return ": call its to_spark()"
     if any(name.startswith("numpy.") for name in names):
         return ': name its columns, as in pandas.DataFrame(data, columns=["a", "b"])'
     return ""

@@ -1,4 +1,4 @@
-"""Types as Spark writes them, such as "array<string>", as Arrow types; no JVM is asked."""
+"""Parse types in Spark's syntax, such as "array<string>", to Arrow types without a JVM."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ _TOKEN = re.compile(r"\s*(`(?:[^`]|``)+`|\w+|[<>(),:])")
 
 
 def arrow_type(text: str) -> pa.DataType:
-    """Return the Arrow type of a type as Spark writes it; names and types without `struct<>` are a struct, as in Spark.
+    """Return the Arrow type of a type in Spark's syntax. Names and types without `struct<>` are a struct, as in Spark.
 
     Raises
     ------
     ValueError
-        Naming what could not be read.
+        The text is not a type. The message names the part that cannot be read.
     """
     words = _Words(text)
     kind = words.fields(None) if words.names_a_field() else words.kind()
     if words.left():
-        raise ValueError(f"`{text}` is not a type: `{words.next()}` must not follow")
+        raise ValueError(f"`{text}` is not a type: unexpected `{words.next()}`")
     return kind
 
 
 class _Words:
-    """The words of a type, read from the left."""
+    """A parser of the tokens of a type, from left to right."""
 
     def __init__(self, text: str) -> None:
         self._text, self._words, at = text, [], 0
         text = text.rstrip()
         while at < len(text):
-            found = _TOKEN.match(text, at)
-            if not found:
+            match = _TOKEN.match(text, at)
+            if not match:
                 raise ValueError(f"`{self._text}` is not a type: `{text[at:]}` cannot be read")
-            self._words.append(found[1])
-            at = found.end()
+            self._words.append(match[1])
+            at = match.end()
         self._words.reverse()
 
     def left(self) -> int:
@@ -69,16 +69,16 @@ class _Words:
             raise ValueError(f"`{self._text}` is not a type: it ends too early")
         return self._words.pop()
 
-    def expect(self, *wanted: str) -> str:
-        found = self.next()
-        if found not in wanted:
+    def expect(self, *allowed: str) -> str:
+        token = self.next()
+        if token not in allowed:
             raise ValueError(
-                f"`{self._text}` is not a type: expected `{'` or `'.join(wanted)}`, not `{found}`"
+                f"`{self._text}` is not a type: expected `{'` or `'.join(allowed)}`, got `{token}`"
             )
-        return found
+        return token
 
     def names_a_field(self) -> bool:
-        """Does a name come first, and then its type?"""
+        """Return whether a name and its type follow."""
         return len(self._words) > 1 and self._words[-2] not in set("<>(),")
 
     def kind(self) -> pa.DataType:
@@ -104,7 +104,7 @@ class _Words:
             self.expect("<")
             return self.fields(">")
         raise ValueError(
-            f"`{self._text}` is not a type: there is no `{name}`; there are {', '.join(_SIMPLE)}, decimal, array, map, struct"
+            f"`{self._text}` is not a type: there is no `{name}`; the types are {', '.join(_SIMPLE)}, decimal, array, map, struct"
         )
 
     def decimal(self) -> pa.DataType:
@@ -118,13 +118,13 @@ class _Words:
         return pa.decimal128(*sizes)
 
     def number(self) -> int:
-        found = self.next()
-        if not found.isdecimal():
-            raise ValueError(f"`{self._text}` is not a type: expected a number, not `{found}`")
-        return int(found)
+        token = self.next()
+        if not token.isdecimal():
+            raise ValueError(f"`{self._text}` is not a type: expected a number, got `{token}`")
+        return int(token)
 
     def fields(self, end: str | None) -> pa.DataType:
-        """Read names and types up to `end`, or to the end of the text."""
+        """Read names and types up to the token `end`, or to the end of the text."""
         fields = []
         while True:
             name = self.next()

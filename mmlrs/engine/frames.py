@@ -1,10 +1,10 @@
-"""pandas DataFrames as tables and back: names of any kind, cells that Arrow cannot hold, and the index.
+"""Convert pandas and polars DataFrames to tables and back, with labels and cells of any type, and the index.
 
-A table's names are strings, and its columns have one type each. A DataFrame's labels may be anything, and a column of
-objects may hold a set beside a number. What Arrow cannot hold stays with pandas: in the table a column of places stands for
-it, which a stage passes on as it does any other column, and on the way back each place becomes its object again. The type of
-such a column names what it holds, so a stage that reads it refuses it with the cause. Pictures as objects are encoded, and come
-back as the objects that they were.
+The column names of a table are strings, and each column has one type. The labels of a pandas DataFrame may be any objects, and a
+column of objects may mix a set and a number. Columns that Arrow cannot hold stay in the DataFrame. In the table they are columns
+of row numbers ("places"), which stages pass through like any other column and which are replaced by the objects afterwards. The
+type of such a column names its content, so a stage that reads it raises with the cause. Images that are objects are encoded, and
+become the original objects again.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from mmlrs.errors import SchemaMismatchError
 
 __all__ = ["INDEX", "from_pandas", "from_polars", "refuse_aside", "to_pandas", "to_polars"]
 
-#: The column that stands for the index.
+#: Name of the column that represents the index.
 INDEX = "__mmlrs_index__"
 
-#: Key of the number that a column had whose pictures were encoded.
+#: Metadata key of the number of a column whose images were encoded.
 _PICTURES = b"mmlrs.pictures"
 
 _PLACE = "place"
 _ROW = "row "
-_ASIDE = "values that Arrow cannot hold: "
+_UNSUPPORTED = "values that Arrow cannot hold: "
 
 
 def from_pandas(frame: Any, *, index: bool = False) -> pa.Table:
-    """Return a DataFrame as a table; `index` keeps the places of its rows where they are needed on the way back."""
+    """Return a DataFrame as a table. With `index`, add the row numbers if they are needed to convert it back."""
     names = [str(label) for label in frame.columns]
     plain = frame.copy(deep=False)
-    plain.columns = range(len(names))  # from here on by number: labels may be anything, and the same twice
+    plain.columns = range(len(names))  # columns by number, because labels may be any objects and not unique
     pictures = set()
     for i, kind in enumerate(plain.dtypes):
         if _is_sparse(kind):
@@ -48,7 +48,7 @@ def from_pandas(frame: Any, *, index: bool = False) -> pa.Table:
             pictures.add(i)
     columns, notes = _converted(plain)
     columns = [
-        _aside(plain, i, str(plain[i].dtype)) if _is_odd(column.type) else with_nan(plain[i], column)
+        _placeholder(plain, i, str(plain[i].dtype)) if _is_odd(column.type) else with_nan(plain[i], column)
         for i, column in enumerate(columns)
     ]
     fields = [
@@ -59,27 +59,27 @@ def from_pandas(frame: Any, *, index: bool = False) -> pa.Table:
 
 
 def from_polars(frame: Any, *, index: bool = False) -> pa.Table:
-    """Return a polars DataFrame as a table; of its objects Arrow would get the addresses."""
+    """Return a polars DataFrame as a table. Columns of objects are replaced, because Arrow would get their addresses."""
     objects = [i for i, kind in enumerate(frame.dtypes) if str(kind) == "Object"]
     plain = frame.drop([frame.columns[i] for i in objects])
     if not objects:
         return pa.RecordBatchReader.from_stream(plain).read_all()
-    held = dict(zip(plain.columns, plain.to_arrow().columns, strict=True))
+    columns = dict(zip(plain.columns, plain.to_arrow().columns, strict=True))
     pictures = set()
     for i in objects:
         cells = frame.to_series(i).to_list()
         files = _files(cells)
         if files is not None:
             pictures.add(i)
-        held[frame.columns[i]] = _aside(frame, i, _kinds(cells)) if files is None else files
+        columns[frame.columns[i]] = _placeholder(frame, i, _kinds(cells)) if files is None else files
     numbered = enumerate(frame.columns)
-    fields = [_field(name, held[name], i if i in pictures else None) for i, name in numbered]
-    table = pa.Table.from_arrays([held[name] for name in frame.columns], schema=pa.schema(fields))
+    fields = [_field(name, columns[name], i if i in pictures else None) for i, name in numbered]
+    table = pa.Table.from_arrays([columns[name] for name in frame.columns], schema=pa.schema(fields))
     return _with_index(table) if index and pictures else table
 
 
 def _files(cells: list[Any]) -> pa.Array | None:
-    """Return pictures as encoded files; None for cells that are none, or none that can be encoded."""
+    """Return images as encoded files, or None if there are no images or they cannot be encoded."""
     if not has_pictures(cells):
         return None
     try:
@@ -89,7 +89,7 @@ def _files(cells: list[Any]) -> pa.Array | None:
 
 
 def _field(name: str, column: Any, pictures: int | None) -> pa.Field:
-    """Return the field of a column; `pictures` is its number where it held pictures as objects."""
+    """Return the field of a column. `pictures` is its number if it held images as objects."""
     return pa.field(name, column.type, metadata=None if pictures is None else {_PICTURES: str(pictures)})
 
 
@@ -98,47 +98,49 @@ def _with_index(table: pa.Table) -> pa.Table:
 
 
 def to_polars(table: pa.Table, like: Any) -> Any:
-    """Return a table as a polars DataFrame, with the objects of the one that it came of."""
+    """Return a table as a polars DataFrame, with the objects of the original DataFrame."""
     import polars as pl
 
     table, rows = _without_index(table)
     frame: Any = pl.from_arrow(table)
     for field in table.schema:
-        if _stands_for(field.type):
+        if _holds_places(field.type):
             cells = _cells(table[field.name], len(like), lambda row, column: like[row, column])
             frame = frame.with_columns(pl.Series(field.name, list(cells), dtype=pl.Object))
-        elif (number := _pictures_of(field)) is not None and (known := _known(rows, table, like)) is not None:
+        elif (number := _pictures_of(field)) is not None and (
+            original_rows := _original_rows(rows, table, like)
+        ) is not None:
             objects = like.to_series(number).to_list()
-            series = pl.Series(field.name, [objects[row] for row in known], dtype=pl.Object)
+            series = pl.Series(field.name, [objects[row] for row in original_rows], dtype=pl.Object)
             frame = frame.with_columns(series)
     return frame
 
 
 def _without_index(table: pa.Table) -> tuple[pa.Table, Any]:
-    """Return a table without its column of places, and the rows that they stand for; None where there are none."""
+    """Return a table without its index column, and the original row numbers of its rows, or None if they are unknown."""
     if INDEX not in table.column_names:
         return table, None
     at = table.column_names.index(INDEX)
     places = table.column(at).combine_chunks()
     table = table.remove_column(at)
-    # In lists, the rows have become others.
+    # If it holds lists, the rows have been batched.
     rows = (
         np.array([], np.int64)
-        if _what(places.type) is None
+        if _description(places.type) is None
         else places.field(0).to_numpy(zero_copy_only=False)
     )
     return table, rows if len(rows) == len(table) else None
 
 
-def _known(rows: Any, table: pa.Table, like: Any) -> Any:
-    """Return the rows of `like` that those of a table are; None where that is not known."""
+def _original_rows(rows: Any, table: pa.Table, like: Any) -> Any:
+    """Return the row numbers in `like` of the rows of a table, or None if they are unknown."""
     if rows is None:
         return np.arange(len(like)) if len(table) == len(like) else None
     return rows
 
 
 def _pictures_of(field: pa.Field) -> int | None:
-    """Return the number of the column whose pictures a column holds as files."""
+    """Return the number of the original column whose images a column holds as files, or None."""
     number = (field.metadata or {}).get(_PICTURES)
     return int(number) if number is not None and pa.types.is_binary(field.type) else None
 
@@ -154,21 +156,21 @@ def _is_default(index: Any) -> bool:
 
 
 def _renamed_notes(notes: dict[bytes, bytes] | None, names: list[str]) -> dict[bytes, bytes] | None:
-    """Return what pandas notes of its types, by the names of the columns rather than by their numbers."""
+    """Return the type metadata of pandas with the names of the columns instead of their numbers."""
     if not notes or b"pandas" not in notes:
         return notes
-    told = json.loads(notes[b"pandas"])
+    pandas_notes = json.loads(notes[b"pandas"])
     columns, times = [], Counter(names)
-    for column in told["columns"]:
+    for column in pandas_notes["columns"]:
         name = names[int(column["field_name"])]
         if times[name] == 1:
             columns.append({**column, "name": name, "field_name": name})
-    told = {**told, "columns": columns, "index_columns": [], "column_indexes": []}
-    return {**notes, b"pandas": json.dumps(told).encode()}
+    pandas_notes = {**pandas_notes, "columns": columns, "index_columns": [], "column_indexes": []}
+    return {**notes, b"pandas": json.dumps(pandas_notes).encode()}
 
 
 def _converted(frame: Any) -> tuple[list[Any], dict[bytes, bytes] | None]:
-    """Return the columns, with places for what Arrow cannot hold, and what pandas notes of their types."""
+    """Return the columns, with places for those that Arrow cannot hold, and the type metadata of pandas."""
     try:
         table = pa.Table.from_pandas(frame, preserve_index=False)
     except _UNFIT:
@@ -183,16 +185,16 @@ def _converted(frame: Any) -> tuple[list[Any], dict[bytes, bytes] | None]:
         except _UNFIT:
             kind = frame[i].dtype
             what = _kinds(list(frame[i])) if kind == object else str(kind)  # noqa: E721 - a dtype equals its type
-            columns.append(_aside(frame, i, what))
+            columns.append(_placeholder(frame, i, what))
     return columns, pa.Schema.from_pandas(frame[good], preserve_index=False).metadata
 
 
-#: What pyarrow raises for cells that it cannot convert.
+#: The errors of pyarrow for cells that it cannot convert.
 _UNFIT = (pa.ArrowException, TypeError, ValueError, OverflowError)
 
 
 def _kinds(cells: list[Any]) -> str:
-    """Return the names of the types of cells; of pictures, why they cannot be encoded."""
+    """Return the names of the types of cells, or for images why they cannot be encoded."""
     if has_pictures(cells):
         try:
             file_cells(cells)
@@ -203,61 +205,63 @@ def _kinds(cells: list[Any]) -> str:
 
 
 def _is_odd(kind: pa.DataType) -> bool:
-    """Is this a type of categories that are no plain values, such as the intervals of `pandas.cut`?"""
+    """Return whether the categories of this type are not plain values, such as the intervals of `pandas.cut`."""
     if not pa.types.is_dictionary(kind):
         return False
     return pa.types.is_nested(kind.value_type) or isinstance(kind.value_type, pa.BaseExtensionType)
 
 
-def _aside(frame: Any, i: int, what: str) -> pa.Array:
-    """Return the places of the cells of a column, which stay where they are."""
+def _placeholder(frame: Any, i: int, what: str) -> pa.Array:
+    """Return a column of places for the cells of a column that stays in the DataFrame."""
     return _places(np.arange(len(frame), dtype=np.int64) + i * len(frame), what)
 
 
 def _places(places: Any, what: str) -> pa.Array:
-    kind = pa.struct([pa.field(_PLACE, pa.int64()), pa.field(f"{_ASIDE}{what}", pa.bool_())])
+    kind = pa.struct([pa.field(_PLACE, pa.int64()), pa.field(f"{_UNSUPPORTED}{what}", pa.bool_())])
     return pa.StructArray.from_arrays(
         [pa.array(places), pa.nulls(len(places), pa.bool_())], fields=list(kind)
     )
 
 
-def _what(kind: pa.DataType) -> str | None:
-    """Return what the places of a column of this type stand for, or None for a column of values."""
+def _description(kind: pa.DataType) -> str | None:
+    """Return the description of the cells behind a column of places, or None for any other column."""
     if pa.types.is_struct(kind) and kind.num_fields == 2 and kind.field(0).name == _PLACE:
         name: str = kind.field(1).name
-        return name.removeprefix(_ASIDE) if name.startswith(_ASIDE) else None
+        return name.removeprefix(_UNSUPPORTED) if name.startswith(_UNSUPPORTED) else None
     return None
 
 
 def refuse_aside(stage: str, field: pa.Field) -> pa.Field:
-    """Return the field of a column that a stage reads; fails where the column's values stayed with pandas."""
-    what = _what(field.type)
+    """Return the field of a column that a stage reads. Raise if its values stayed in the DataFrame."""
+    what = _description(field.type)
     if what is None:
         return field
     if what.startswith(_ROW):
         raise SchemaMismatchError(f"{stage}: column `{field.name}`, {what}")
     raise SchemaMismatchError(
-        f"{stage}: column `{field.name}`: holds {_ASIDE}{what}; convert it to one type first, text for instance: "
+        f"{stage}: column `{field.name}`: holds {_UNSUPPORTED}{what}; convert it to one type first, such as strings: "
         f"data[{field.name!r}].astype(str)"
     )
 
 
 def to_pandas(table: pa.Table, like: Any) -> Any:
-    """Return a table as a DataFrame: with the labels, the index and the objects of the DataFrame that it came of."""
+    """Return a table as a pandas DataFrame, with the labels, the index and the objects of the original DataFrame."""
     import pandas as pd
 
     table, rows = _without_index(table)
-    aside = {i: _objects(table.column(i), like) for i, f in enumerate(table.schema) if _stands_for(f.type)}
+    objects_by_column = {
+        i: _objects(table.column(i), like) for i, f in enumerate(table.schema) if _holds_places(f.type)
+    }
     frame = table.to_pandas()
-    for i, objects in aside.items():
+    for i, objects in objects_by_column.items():
         frame.isetitem(i, objects)
-    known = _known(rows, table, like)
+    original_rows = _original_rows(rows, table, like)
     for i, field in enumerate(table.schema):
         if _is_image(field.type) and table.column(i).null_count:
-            # pyarrow would make floats of the sizes, as of all numbers beside a null.
+            # pyarrow would convert the sizes to floats, because the column has nulls.
             frame.isetitem(i, pd.Series(table.column(i).to_pylist(), index=frame.index, dtype=object))
-        if (number := _pictures_of(field)) is not None and known is not None:
-            frame.isetitem(i, like.iloc[:, number].array.take(known))
+        if (number := _pictures_of(field)) is not None and original_rows is not None:
+            frame.isetitem(i, like.iloc[:, number].array.take(original_rows))
     frame.columns = _labels(table.column_names, like.columns)
     if rows is not None and not _is_default(like.index):
         frame.index = like.index.take(rows)
@@ -270,13 +274,13 @@ def _is_image(kind: pa.DataType) -> bool:
     return pa.types.is_struct(kind) and {"nChannels", "data"} <= {member.name for member in kind}
 
 
-def _stands_for(kind: pa.DataType) -> bool:
-    """Does a column of this type hold places, or lists of them?"""
-    return _what(kind.value_type if pa.types.is_list(kind) else kind) is not None
+def _holds_places(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds row numbers, or lists of them."""
+    return _description(kind.value_type if pa.types.is_list(kind) else kind) is not None
 
 
 def _objects(column: pa.ChunkedArray, like: Any) -> Any:
-    """Return the cells that places stand for; lists of places as lists of cells."""
+    """Return the cells at places, and lists of cells for lists of places."""
     if not pa.types.is_list(column.type) and len(column) and not column.null_count:
         numbers = column.combine_chunks().field(0).to_numpy(zero_copy_only=False)
         return like.iloc[:, int(numbers[0]) // len(like)].array.take(numbers % len(like))
@@ -284,7 +288,7 @@ def _objects(column: pa.ChunkedArray, like: Any) -> Any:
 
 
 def _cells(column: pa.ChunkedArray, rows: int, at: Callable[[int, int], Any]) -> Any:
-    """Return what `at` finds at places; the lists of places as lists."""
+    """Return the results of `at` for places, and lists of results for lists of places."""
 
     def cell(place: dict[str, int] | None) -> Any:
         return None if place is None else at(place[_PLACE] % rows, place[_PLACE] // rows)
@@ -297,13 +301,13 @@ def _cells(column: pa.ChunkedArray, rows: int, at: Callable[[int, int], Any]) ->
 
 
 def _labels(names: list[str], old: Any) -> Any:
-    """Return labels for columns: those that they had, and for new ones their names."""
+    """Return the original labels of columns, or the names of new columns."""
     import pandas as pd
 
     if all(isinstance(label, str) for label in old):
         return names
-    known = {str(label): label for label in old}
+    labels = {str(label): label for label in old}
     if old.nlevels > 1:
-        rest = ("",) * (old.nlevels - 1)
-        return pd.MultiIndex.from_tuples([known.get(n, (n, *rest)) for n in names], names=old.names)
-    return pd.Index([known.get(n, n) for n in names], name=old.name)
+        padding = ("",) * (old.nlevels - 1)
+        return pd.MultiIndex.from_tuples([labels.get(n, (n, *padding)) for n in names], names=old.names)
+    return pd.Index([labels.get(n, n) for n in names], name=old.name)

@@ -1,4 +1,4 @@
-"""Columns of pandas as Arrow: NaN is a number there, and stays one; what is missing is null."""
+"""Convert columns of pandas to Arrow, so that NaN stays a number and missing values become null."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ __all__ = ["array_of", "with_nan"]
 
 
 def array_of(series: Any) -> pa.Array:
-    """Convert a Series."""
+    """Return a Series as an Arrow array."""
     array = pa.array(series)
     array = array if isinstance(array, pa.Array) else array.combine_chunks()
     return with_nan(series, array)
 
 
 def with_nan(series: Any, array: Any) -> Any:
-    """Return the column with the NaN back that pyarrow takes for null; `array` itself where it lost none.
+    """Return the column with NaN where pyarrow made a null of it. If there is none, return `array` itself.
 
-    In pandas' own nullable types, and in those of Arrow, missing is missing. In a column of objects that are no numbers a
-    NaN says that the object is missing.
+    In nullable types of pandas and in types of Arrow, missing values stay null. In a column of objects that are not numbers, a NaN
+    means a missing object.
     """
     if not isinstance(series.dtype, np.dtype) or not _has_null_floats(array):
         return array
@@ -29,12 +29,12 @@ def with_nan(series: Any, array: Any) -> Any:
         return pa.array(series.to_numpy(), array.type, from_pandas=False)
     cells = [_cell(value, scalar=pa.types.is_floating(array.type)) for value in series]
     if all(cell is None or (isinstance(cell, float | np.floating) and np.isnan(cell)) for cell in cells):
-        # Nothing says that this is a column of numbers.
+        # This may not be a column of numbers.
         return array
     try:
         return pa.array(cells, array.type, from_pandas=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        # Missing values of pandas, not of Python, inside of lists.
+        # Missing values of pandas in lists.
         return array
 
 
@@ -43,12 +43,12 @@ def _cell(value: Any, *, scalar: bool) -> Any:
 
     if value is None or value is pd.NA or value is pd.NaT:
         return None
-    missing = not scalar and isinstance(value, float) and np.isnan(value)
-    return None if missing else value
+    is_missing = not scalar and isinstance(value, float) and np.isnan(value)
+    return None if is_missing else value
 
 
 def _has_null_floats(array: Any) -> bool:
-    """Is there a null among the floats of a column, however deep?"""
+    """Return whether the floats of a column hold a null, at any depth."""
     if isinstance(array, pa.ChunkedArray):
         return any(_has_null_floats(chunk) for chunk in array.chunks)
     kind = array.type

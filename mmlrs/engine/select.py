@@ -1,6 +1,6 @@
-"""Rows of Arrow data by their numbers, whatever the type of a column.
+"""Select rows of Arrow data by number, for columns of any type.
 
-pyarrow has no way to select from columns of some types, among them the views that polars uses for text and bytes.
+pyarrow cannot select rows of some types, such as the views that polars uses for strings and bytes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from mmlrs import _native
 
-__all__ = ["crossing", "filtered", "items", "pieces", "taken", "with_views", "without_views"]
+__all__ = ["crossing", "filtered", "items", "pieces", "take_rows", "with_views", "without_views"]
 
 
 def filtered(data: Any, mask: pa.Array | pa.ChunkedArray) -> Any:
-    """Return the rows of an array, a batch or a table where the mask is true; a null mask drops the row."""
+    """Return the rows of an array, a batch or a table where the mask is true. A null in the mask drops the row."""
     if isinstance(data, pa.Table | pa.RecordBatch):
         if not mask.null_count and pc.all(mask).as_py() is not False:
             return data
@@ -30,10 +30,10 @@ def filtered(data: Any, mask: pa.Array | pa.ChunkedArray) -> Any:
         return _selected(data, pa.array(rows, pa.int64()))
 
 
-def taken(data: Any, rows: pa.Array) -> Any:
-    """Return the rows of those numbers of an array, a batch or a table; null where the number is."""
+def take_rows(data: Any, rows: pa.Array) -> Any:
+    """Return the rows of an array, a batch or a table by number. A null number gives a null row."""
     if isinstance(data, pa.Table | pa.RecordBatch):
-        arrays = [taken(column, rows) for column in data.columns]
+        arrays = [take_rows(column, rows) for column in data.columns]
         return type(data).from_arrays(arrays, schema=data.schema) if arrays else data.take(rows)
     try:
         return data.take(rows)
@@ -43,21 +43,21 @@ def taken(data: Any, rows: pa.Array) -> Any:
 
 def _selected(data: pa.Array | pa.ChunkedArray, rows: pa.Array) -> pa.Array | pa.ChunkedArray:
     if isinstance(data, pa.StructArray):
-        # Member by member: a slice of a struct in a struct does not cross to Rust.
-        members = [taken(data.field(i), rows) for i in range(len(data.type))]
+        # Member by member, because a slice of a struct in a struct cannot cross to Rust.
+        members = [take_rows(data.field(i), rows) for i in range(len(data.type))]
         absent = pc.fill_null(data.is_null().take(rows), pa.scalar(value=True))
         return pa.StructArray.from_arrays(members, fields=list(data.type), mask=absent)
     if isinstance(data, pa.Array):
         return _native.take(_unsliced(data), rows)
     if data.num_chunks == 1:
-        whole = data.chunk(0)
+        combined = data.chunk(0)
     else:
-        whole = pa.concat_arrays(data.chunks) if data.num_chunks else pa.array([], data.type)
-    return pa.chunked_array([_selected(whole, rows)], type=data.type)
+        combined = pa.concat_arrays(data.chunks) if data.num_chunks else pa.array([], data.type)
+    return pa.chunked_array([_selected(combined, rows)], type=data.type)
 
 
 def _unsliced(array: pa.Array) -> pa.Array:
-    """Return an array with structs somewhere within as one that is no slice: a slice of those does not cross to Rust."""
+    """Return an array with nested structs as a copy that is not a slice, because such a slice cannot cross to Rust."""
     if "struct" not in str(array.type):
         return array
     batch = pa.record_batch([array], names=["values"])
@@ -68,7 +68,7 @@ def _unsliced(array: pa.Array) -> pa.Array:
 
 
 def crossing(array: pa.Array) -> pa.Array:
-    """Return an array in a form that Rust can import: a slice of a struct within a struct cannot cross as it is."""
+    """Return an array in a form that Rust can import. A slice of a struct in a struct cannot cross as it is."""
     if not isinstance(array, pa.StructArray) or not any(pa.types.is_struct(m.type) for m in array.type):
         return array
     members = [crossing(array.field(i)) for i in range(array.type.num_fields)]
@@ -76,7 +76,7 @@ def crossing(array: pa.Array) -> pa.Array:
 
 
 def without_views(table: pa.Table) -> pa.Table:
-    """Return a table for those who know no views: text and bytes lie in one piece."""
+    """Return a table with views of strings and bytes replaced by contiguous types."""
     for i, field in enumerate(table.schema):
         kind = _plain_type(field.type)
         if kind != field.type:
@@ -87,7 +87,7 @@ def without_views(table: pa.Table) -> pa.Table:
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type with text and bytes in one piece, in whatever depth."""
+    """Return the type with views of strings and bytes replaced by contiguous types, at any depth."""
     if pa.types.is_string_view(kind):
         return pa.large_string()
     if pa.types.is_binary_view(kind):
@@ -110,7 +110,7 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _without_views(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Return an array as `kind`, its type in one piece. pyarrow's casts of lists of views damage what lies in them."""
+    """Return an array as `kind`, its type without views. pyarrow's casts of lists of views damage their values."""
     if array.type == kind:
         return array
     if pa.types.is_dictionary(kind):
@@ -135,7 +135,7 @@ def _without_views(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def items(array: pa.Array) -> pa.Array:
-    """Return what the rows of an array of lists hold, one after the other. Null rows hold nothing, whatever lies behind them."""
+    """Return the concatenated items of an array of lists. Null rows have no items, whatever their offsets are."""
     if pa.types.is_fixed_size_list(array.type):
         size = array.type.list_size
         starts = (array.offset + np.arange(len(array))) * size
@@ -150,26 +150,31 @@ def items(array: pa.Array) -> pa.Array:
     sizes = np.where(array.is_valid().to_numpy(zero_copy_only=False), sizes, 0)
     ends = np.cumsum(sizes)
     places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - sizes), sizes)
-    return taken(array.values, pa.array(places, pa.int64()))
+    return take_rows(array.values, pa.array(places, pa.int64()))
 
 
-def with_views(made: pa.Table, plain: pa.Table, before: pa.Table) -> pa.Table:
-    """Return what a stage made of `plain` with the types that columns had `before`, as far as the stage left them alone."""
+def with_views(result: pa.Table, plain: pa.Table, before: pa.Table) -> pa.Table:
+    """Return the result of a stage, in which columns that the stage did not change have their types from `before`.
+
+    `plain` is the table that the stage read, without views.
+    """
     pairs = [(b, p) for b, p in zip(before.columns, plain.columns) if b.type != p.type]
     if not pairs:
-        return made
-    whole = {pieces(p): b for b, p in pairs}
+        return result
+    originals = {pieces(p): b for b, p in pairs}
     changed = {
         name: column for name, column in zip(before.column_names, before.columns) if _is_view(column.type)
     }
-    for i, field in enumerate(made.schema):
-        column = made.column(i)
+    for i, field in enumerate(result.schema):
+        column = result.column(i)
         original = changed.get(field.name)
-        if (found := whole.get(pieces(column))) is not None and _plain_type(found.type) == field.type:
-            made = made.set_column(i, field.with_type(found.type), found)
+        if (same_memory := originals.get(pieces(column))) is not None and _plain_type(
+            same_memory.type
+        ) == field.type:
+            result = result.set_column(i, field.with_type(same_memory.type), same_memory)
         elif original is not None and _plain_type(original.type) == field.type:
-            made = made.set_column(i, field.with_type(original.type), column.cast(original.type))
-    return made
+            result = result.set_column(i, field.with_type(original.type), column.cast(original.type))
+    return result
 
 
 def _is_view(kind: pa.DataType) -> bool:
@@ -177,15 +182,15 @@ def _is_view(kind: pa.DataType) -> bool:
 
 
 def pieces(column: pa.ChunkedArray) -> tuple[Any, ...]:
-    """Return which memory a column is: two columns of one type that have the same are the same, with NaN and all.
+    """Return the memory of a column. Columns of one type with the same memory are equal, including NaN.
 
-    Dictionaries have memory of their own, which is not told here.
+    The memory of dictionaries is not included.
     """
-    found: list[tuple[Any, int, int]] = []
+    ranges: list[tuple[Any, int, int]] = []
     for chunk in column.chunks:
-        where = tuple(0 if buffer is None else buffer.address for buffer in chunk.buffers())
-        if found and found[-1][0] == where and found[-1][1] + found[-1][2] == chunk.offset:
-            found[-1] = (where, found[-1][1], found[-1][2] + len(chunk))
+        addresses = tuple(0 if buffer is None else buffer.address for buffer in chunk.buffers())
+        if ranges and ranges[-1][0] == addresses and ranges[-1][1] + ranges[-1][2] == chunk.offset:
+            ranges[-1] = (addresses, ranges[-1][1], ranges[-1][2] + len(chunk))
         elif len(chunk):
-            found.append((where, chunk.offset, len(chunk)))
-    return tuple(found)
+            ranges.append((addresses, chunk.offset, len(chunk)))
+    return tuple(ranges)

@@ -1,4 +1,4 @@
-"""What runs in Spark's Python workers."""
+"""The functions that run in Spark's Python workers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mmlrs.vectors import as_lists
 
 __all__ = ["Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_struct"]
 
-#: Numbers of a batch of sparse vectors that become lists: 1 GiB.
+#: Maximum number of values of a batch of sparse vectors as lists: 1 GiB.
 _MOST_DENSE = 2**28
-#: Maximum number of programs that a process keeps, and of the bytes of the models that they need.
+#: Maximum number of cached programs of a process, and of the bytes of their models.
 _PROGRAMS = 64
 _MODEL_BYTES = 1 << 30
 
@@ -39,13 +39,13 @@ class _Loaded:
     program: Any = None
 
 
-#: By their texts, the one used longest ago first.
+#: Loaded programs by text, the least recently used one first.
 _loaded: OrderedDict[str, _Loaded] = OrderedDict()
 _lock = threading.Lock()
 
 
 def _used(text: str) -> _Loaded | None:
-    """Return a program that is remembered, which is then the one used last."""
+    """Return a cached program, and mark it as the most recently used one."""
     with _lock:
         loaded = _loaded.get(text)
         if loaded is not None:
@@ -54,29 +54,29 @@ def _used(text: str) -> _Loaded | None:
 
 
 def _keep(text: str, loaded: _Loaded) -> None:
-    """Remember a program; those used longest ago go."""
+    """Cache a program, and evict the least recently used ones."""
     with _lock:
         _loaded[text] = loaded
         while len(_loaded) > 1 and (
-            len(_loaded) > _PROGRAMS or sum(kept.size for kept in _loaded.values()) > _MODEL_BYTES
+            len(_loaded) > _PROGRAMS or sum(item.size for item in _loaded.values()) > _MODEL_BYTES
         ):
             _loaded.popitem(last=False)
 
 
 def program_info() -> tuple[int, int, int, int]:
-    """Return how many programs this process keeps and the bytes of their models, and the most of both."""
+    """Return the number of cached programs, the bytes of their models, and the maximum of both."""
     with _lock:
-        return len(_loaded), sum(kept.size for kept in _loaded.values()), _PROGRAMS, _MODEL_BYTES
+        return len(_loaded), sum(item.size for item in _loaded.values()), _PROGRAMS, _MODEL_BYTES
 
 
 def clear_programs() -> None:
-    """Forget the programs of this process."""
+    """Clear the program cache of this process."""
     with _lock:
         _loaded.clear()
 
 
 def threads() -> int:
-    """Return how many threads this task may use."""
+    """Return the number of threads that this task may use."""
     from pyspark import TaskContext
 
     context = TaskContext.get()
@@ -92,12 +92,12 @@ class Kernel:
     text : str
         The program.
     names : tuple of str
-        The source columns, in the order in which `run` takes their arrays.
+        Names of the source columns, in the order of the arguments of `run`.
     forms : tuple of {"plain", "vector", "split"}
-        How each source comes: as one array in which Spark ML vectors become lists of floats, as one array of vector
-        structs, or as the four members of such structs.
+        Form of each source: one array whose Spark ML vectors become lists of floats, one array of vector structs, or the four
+        members of such structs.
     blobs : tuple of (str, bytes or None)
-        Model bytes by SHA-256; None for those that lie on the node as files.
+        Model bytes by SHA-256, or None for models that are files on the node.
     """
 
     text: str
@@ -108,7 +108,7 @@ class Kernel:
     def run(self, arrays: Sequence[pa.Array], *, share: bool = True) -> pa.RecordBatch:
         """Return the outputs as columns of a batch.
 
-        With `share`, results are kept for the next kernel that sees the same arrays.
+        With `share`, results are cached for the next kernel that gets the same arrays.
         """
         loaded = self.load()
         batch = pa.RecordBatch.from_arrays(self._sources(arrays), names=list(self.names))
@@ -117,24 +117,22 @@ class Kernel:
                 loaded.program = _native.Program(self.text)
             return loaded.program.run(batch, threads(), share)
         except MmlrsError as error:
-            raise error.with_traceback(
-                None
-            ) from None  # the message says it all; what led to it would bury it
+            raise error.with_traceback(None) from None  # the message is complete without the traceback
 
     def _sources(self, arrays: Sequence[pa.Array]) -> list[pa.Array]:
-        """Return one array for each source."""
-        rest = iter(arrays)
+        """Return one array per source."""
+        remaining = iter(arrays)
         sources = []
         for name, form in zip(self.names, self.forms, strict=True):
             if form == "split":
-                sources.append(_joined([_whole(next(rest)) for _ in VECTOR_MEMBERS]))
+                sources.append(_joined([_combined(next(remaining)) for _ in VECTOR_MEMBERS]))
             else:
-                array = _whole(next(rest))
+                array = _combined(next(remaining))
                 sources.append(array if form == "vector" else _plain(array, name))
         return sources
 
     def load(self) -> _Loaded:
-        """Return the program with the models and files that it needs, put into this process now if they are not there."""
+        """Return the program, after loading its models and files into this process if they are missing."""
         loaded = _used(self.text)
         if loaded is None:
             blobs = [self._blob(sha256, data) for sha256, data in self.blobs]
@@ -143,23 +141,23 @@ class Kernel:
         return loaded
 
     def _blob(self, sha256: str, data: bytes | None) -> _native.Blob:
-        held = _native.hold_blob(sha256)
-        return held or _native.put_blob(data if data is not None else _artifact(sha256))
+        blob = _native.hold_blob(sha256)
+        return blob or _native.put_blob(data if data is not None else _artifact(sha256))
 
 
-def _whole(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+def _combined(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _plain(array: pa.Array, name: str) -> pa.Array:
-    """Return the array; the struct of a Spark ML vector becomes a list of its values."""
+    """Return the array, with structs of Spark ML vectors as lists of their values."""
     if pa.types.is_struct(array.type) and {f.name for f in array.type} == set(VECTOR_MEMBERS):
         return as_lists(array, f"column `{name}`", _MOST_DENSE)
     return array
 
 
 def _joined(members: list[pa.Array]) -> pa.StructArray:
-    """Return the struct of Spark ML vectors from its members; a vector without a type is null."""
+    """Return the struct of Spark ML vectors from its members. A vector without a type is null."""
     kinds, _, _, _ = members
     return pa.StructArray.from_arrays(
         [kinds.fill_null(0), *members[1:]], names=list(VECTOR_MEMBERS), mask=kinds.is_null()
@@ -181,7 +179,7 @@ def vector_struct(array: pa.Array) -> pa.StructArray:
 
 
 class PartitionFit:
-    """Computes one state of an estimator or summary of the batches of a partition: what `mapInArrow` calls.
+    """A function for `mapInArrow` that computes the state of an estimator or summary for a partition.
 
     Parameters
     ----------
@@ -201,7 +199,7 @@ class PartitionFit:
         self.schema = schema
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield the state, or nothing where there are no rows."""
+        """Yield the state, unless there are no rows."""
         self.kernel.load()
         fit = None
         for batch in batches:
@@ -216,7 +214,7 @@ class PartitionFit:
 
 
 class MergedFit:
-    """Merges the states of all partitions and ends the fit: what `mapInArrow` calls in one last task.
+    """A function for `mapInArrow` that merges the states of all partitions and ends the fit, in one last task.
 
     Parameters
     ----------
@@ -233,7 +231,7 @@ class MergedFit:
         self.schema = schema
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield what the merged state ends as, also where there is no state."""
+        """Yield the result of the merged state, also if there is no state."""
         schema = pa.ipc.read_schema(pa.py_buffer(self.schema))
         fit = _native.Stage(self.stage, self.uid, self.values).fit(schema)
         for batch in batches:
@@ -251,4 +249,4 @@ def _artifact(sha256: str) -> bytes:
         if os.path.exists(path):
             with open(path, "rb") as file:
                 return file.read()
-    raise IoError(f"{name}: the model is not on this node; it was sent with addArtifacts by the driver")
+    raise IoError(f"{name}: the model is not on this node, although the driver sent it with addArtifacts")

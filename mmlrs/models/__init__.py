@@ -1,4 +1,4 @@
-"""Models: where their bytes are and what they are, and the network that ships with the package."""
+"""Handles of ONNX models, their inputs and outputs, and the network that ships with the package."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class _Serializable(Protocol):
 
 @dataclass(frozen=True)
 class ModelHandle:
-    """An ONNX model by its place or its content.
+    """A reference to an ONNX model, by its path or its content.
 
-    A handle is small: bytes are kept once per process under their SHA-256, as long as a handle of them lives, or a stage or
-    a DataFrame that needs them. Handles compare by content reference.
+    A handle is small. Bytes are kept once per process under their SHA-256, for as long as a handle, a stage or a DataFrame
+    refers to them. Handles are equal if they have the same path or the same SHA-256.
 
     Parameters
     ----------
@@ -38,6 +38,14 @@ class ModelHandle:
         File on this machine; `~` is the home folder.
     sha256 : str, optional
         SHA-256, in hex, of bytes that this process holds.
+
+    Examples
+    --------
+    >>> from mmlrs.models import ModelHandle
+    >>> from mmlrs.testing import sample_model
+    >>> handle = ModelHandle.from_bytes(sample_model())
+    >>> handle == ModelHandle(sha256=handle.sha256), handle.read() == sample_model()
+    (True, True)
     """
 
     path: str | None = None
@@ -49,21 +57,26 @@ class ModelHandle:
         self._hold(None if self.sha256 is None else _native.hold_blob(self.sha256))
 
     def _hold(self, blob: _native.Blob | None) -> None:
-        """Keep bytes in this process for as long as this handle lives."""
+        """Keep the bytes in this process for as long as this handle lives."""
         object.__setattr__(self, "_blob", blob)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ModelHandle:
-        """Make a handle of ONNX bytes; cost: one SHA-256 of them."""
+        """Return a handle of ONNX bytes, at the cost of one SHA-256."""
         blob = _native.put_blob(data)
         return cls(sha256=blob.sha256)
 
     @classmethod
     def from_uri(cls, uri: PathLike) -> ModelHandle:
-        """Make a handle of a path or URI.
+        """Return a handle of a path or URI.
 
-        Local paths and `file:` URIs are read when the model is used. Other schemes are fetched now, through
-        `pyarrow.fs` (s3, gs, hdfs, abfs) or fsspec where that is installed.
+        Local paths and `file:` URIs are read when the model is used. Other schemes are fetched at once, through
+        `pyarrow.fs` (s3, gs, hdfs, abfs) or through fsspec if it is installed.
+
+        Raises
+        ------
+        IoError
+            The URI cannot be fetched.
         """
         uri = path_of(uri, "ModelHandle: param `uri`")
         if is_remote(uri):
@@ -73,12 +86,12 @@ class ModelHandle:
 
     @classmethod
     def of(cls, value: ModelLike) -> ModelHandle:
-        """Make a handle of whatever stages take as a model: a path, a URI, bytes, an ONNX ModelProto or a handle.
+        """Return a handle of any value that stages accept as a model: a path, a URI, bytes, an ONNX ModelProto or a handle.
 
         Raises
         ------
         TypeError
-            The value is none of these; the message completes the sentence "param `x` ...".
+            The value is none of these. The message completes the sentence "param `x` ...".
         """
         if isinstance(value, ModelHandle):
             return value
@@ -92,15 +105,21 @@ class ModelHandle:
 
     @classmethod
     def from_json(cls, value: dict[str, str]) -> ModelHandle:
-        """Make a handle of the form that `to_json` gives."""
+        """Return the handle that `to_json` serialized."""
         return cls(path=value.get("path"), sha256=value.get("sha256"))
 
     def to_json(self) -> dict[str, str]:
-        """Return the reference as the native core reads it."""
+        """Return the serialized form of the handle, which the native core reads."""
         return {"path": self.path} if self.path is not None else {"sha256": self.sha256 or ""}
 
     def read(self) -> bytes:
-        """Return the ONNX bytes; weights in side files are not among them."""
+        """Return the ONNX bytes, without weights in external files.
+
+        Raises
+        ------
+        IoError
+            The file cannot be read, or this process does not hold the bytes.
+        """
         if self.path is not None:
             try:
                 return Path(self.path).read_bytes()
@@ -112,7 +131,7 @@ class ModelHandle:
         return data
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle the bytes along, so that another process can use the handle."""
+        """Include the bytes in a pickle, so that another process can use the handle."""
         return {"path": self.path, "data": None if self.path is not None else self.read()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -138,7 +157,7 @@ def _fetch(uri: str) -> bytes:
             import fsspec  # type: ignore[import-not-found, unused-ignore]
         except ImportError:
             raise IoError(
-                f"{uri}: {arrow_error}; fsspec, which knows more schemes, is not installed"
+                f"{uri}: {arrow_error}; fsspec, which supports more schemes, is not installed"
             ) from None
         try:
             with fsspec.open(uri, "rb") as stream:
@@ -151,29 +170,37 @@ def _fetch(uri: str) -> bytes:
 def default_model() -> ModelHandle:
     """Return the small convolutional network that ships with the package.
 
-    Its filters are fixed, not trained: good enough for a first pipeline and for tests, no match for a trained network.
+    Its filters are fixed, not trained. It serves for a first pipeline and for tests, but does not replace a trained network.
+
+    Examples
+    --------
+    >>> from mmlrs.models import default_model, model_info
+    >>> [tensor["name"] for tensor in model_info(default_model())["inputs"]]
+    ['image']
     """
     return ModelHandle(path=str(Path(__file__).with_name("default.onnx")))
 
 
 def model_info(model: ModelLike) -> dict[str, Any]:
-    """Return what a model reads and writes.
+    """Return the inputs and outputs of a model.
 
     Parameters
     ----------
     model : path, URI, bytes or ModelHandle
-        The ONNX model. No runtime is started.
+        The ONNX model. ONNX Runtime is not started.
 
     Returns
     -------
     dict
-        `inputs` and `outputs`: lists of `{"name", "type", "shape"}`; a dimension is an int, or the name of a dynamic
-        one, or None.
+        `inputs` and `outputs`, which are lists of `{"name", "type", "shape"}`. `shape` has an int for a fixed dimension,
+        the name of a dynamic dimension, or None.
 
     Raises
     ------
     ModelLoadError, IoError
         The model is missing, truncated or not ONNX.
+    InvalidParamError
+        `model` is none of the accepted types.
 
     Examples
     --------

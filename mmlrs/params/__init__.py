@@ -1,4 +1,4 @@
-"""Params of stages: one class for each type, with what it accepts and how its values are given to the native core, saved and loaded."""
+"""The types of params of stages: how each accepts values, passes them to the native core, saves and loads them."""
 
 from __future__ import annotations
 

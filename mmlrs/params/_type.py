@@ -1,7 +1,8 @@
-"""What a type of params is: how its values are accepted, given to the native core, saved and loaded."""
+"""The base class of param types, which accept values, pass them to the native core, save and load them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,28 +27,30 @@ __all__ = [
 T = TypeVar("T")
 
 
-def must_be(what: str, value: Any) -> TypeError:
-    """Return the error of a value that is not accepted; its message completes the sentence "param `x` ..."."""
-    return TypeError(f"must be {what}, got {shown(value)}")
+def must_be(expected: str, value: Any) -> TypeError:
+    """Return the error for a value that is not accepted. The message completes the sentence "param `x` ..."."""
+    return TypeError(f"must be {expected}, got {shown(value)}")
 
 
-def refused(where: str, what: str, saved: Any) -> IoError:
-    """Return the error of a saved value that has not the form in which the type saves its values."""
-    return IoError(f"{where} must be {what}, got {shown(saved)}; the saved stage is damaged or was changed")
+def refused(where: str, expected: str, saved: Any) -> IoError:
+    """Return the error for a saved value that does not have the serialized form of its type."""
+    return IoError(
+        f"{where} must be {expected}, got {shown(saved)}; the saved stage is damaged or was changed"
+    )
 
 
 @dataclass
 class Saving:
-    """The save of one param.
+    """The context in which one param is saved.
 
     Parameters
     ----------
     where : str
-        What begins an error: stage and param.
+        Beginning of error messages: stage and param.
     stage : object
         The stage that is saved.
-    blobs : dict of bytes
-        Content by its SHA-256 that is saved beside the metadata.
+    blobs : dict of str to bytes
+        Content to save beside the metadata, by SHA-256.
     """
 
     where: str
@@ -57,18 +60,18 @@ class Saving:
 
 @dataclass
 class Loading:
-    """The load of one param.
+    """The context in which one param is loaded.
 
     Parameters
     ----------
     where : str
-        What begins an error: path, stage and param.
+        Beginning of error messages: path, stage and param.
     name : str
-        The param.
+        Name of the param.
     load_stage : callable
-        Loads the stage of a place below the folder of stages.
-    blobs : dict of bytes
-        The content that was saved beside the metadata, by its SHA-256.
+        Loads the stage at a path below the folder of stages.
+    blobs : dict of str to bytes
+        Content that was saved beside the metadata, by SHA-256.
     """
 
     where: str
@@ -77,38 +80,38 @@ class Loading:
     blobs: dict[str, bytes] = field(default_factory=dict)
 
 
-class ParamType(Generic[T]):
-    """A type of params. Its values are JSON, unless a type says otherwise."""
+class ParamType(ABC, Generic[T]):
+    """A type of params. Values are serialized as JSON unless a subclass overrides it."""
 
     #: The name of the type in descriptors.
     name: ClassVar[str]
-    #: Whether the values are JSON, as the native core and the metadata of a saved stage hold them.
+    #: Whether values are JSON themselves, in the native core and in the metadata of a saved stage.
     is_json: ClassVar[bool] = True
 
+    @abstractmethod
     def accept(self, value: Any) -> T:
-        """Return a value that a user gives as one of the type.
+        """Return a user's value, converted to the type.
 
         Raises
         ------
         TypeError
-            It is none; the message completes the sentence "param `x` ...".
+            The value cannot be converted. The message completes the sentence "param `x` ...".
         """
-        raise NotImplementedError
 
     def to_core(self, value: T) -> Any:
-        """Return a value as the native core reads it: JSON."""
+        """Return the JSON form of a value for the native core."""
         return value
 
     def from_core(self, value: Any) -> Any:
-        """Return a value that the native core gives, as `accept` takes it."""
+        """Return a value from the native core in a form that `accept` takes."""
         return value
 
     def to_saved(self, value: T, saving: Saving) -> Any:
-        """Return what the metadata of a saved stage hold for a value: JSON."""
+        """Return the JSON form of a value for the metadata of a saved stage."""
         return value
 
     def check_saved(self, where: str, saved: Any) -> None:
-        """Fail on what no save writes; `where` begins the message.
+        """Raise if a saved value does not have the form of `to_saved`; `where` begins the message.
 
         Raises
         ------
@@ -121,20 +124,20 @@ class ParamType(Generic[T]):
         return ()
 
     def from_saved(self, saved: Any, loading: Loading) -> Any:
-        """Return what metadata hold, as `accept` takes it."""
+        """Return a saved value in a form that `accept` takes."""
         return saved
 
     def stages(self, value: T) -> list[tuple[str, Params]]:
-        """Return the stages in a value, each with its place below the param's name."""
+        """Return the stages in a value, each with the suffix of its folder after the name of the param."""
         return []
 
     def copied(self, value: T, extra: dict[Any, Any]) -> T:
-        """Return a value in which stages are copies with other params."""
+        """Return a value whose stages are copies with the params of `extra`."""
         return value
 
 
 def argument(owner: str, name: str, accept: Callable[[Any], T], value: Any) -> T:
-    """Return an argument of a function, accepted as the params of stages are."""
+    """Return an argument of a function, checked and converted like a param of a stage."""
     try:
         return accept(value)
     except MmlrsError:
@@ -144,7 +147,7 @@ def argument(owner: str, name: str, accept: Callable[[Any], T], value: Any) -> T
 
 
 class _Foreign(ParamType[Any]):
-    """The type of a param that a user declares with a converter of pyspark or of their own."""
+    """The type of a param that a user declares with a converter of pyspark or a custom one."""
 
     name = "foreign"
 
@@ -152,18 +155,18 @@ class _Foreign(ParamType[Any]):
         self._converter = converter
 
     def accept(self, value: Any) -> Any:
-        """Accept what the converter does."""
+        """Return the result of the converter."""
         return self._converter(value)
 
 
 def type_of(param: Param[Any]) -> ParamType[Any]:
-    """Return the type of a param, whose converter is `accept` of it."""
+    """Return the type of a param, from its converter, which is the `accept` of the type."""
     kind = getattr(param.typeConverter, "__self__", None)
     return kind if isinstance(kind, ParamType) else _Foreign(param.typeConverter)
 
 
 class Types(NamedTuple):
-    """The types of the params of a class by name: all of them, and the others than JSON."""
+    """The types of the params of a class, by name: all of them, and those whose values are not JSON."""
 
     all: dict[str, ParamType[Any]]
     others: dict[str, ParamType[Any]]
@@ -178,5 +181,5 @@ def types_of(cls: Hashable) -> Types:
 
 
 def undefined() -> Any:
-    """Return the parent of a param that belongs to a class, not yet to a stage."""
+    """Return the placeholder parent of a param that belongs to a class and not to an instance."""
     return Params._dummy()

@@ -1,4 +1,4 @@
-"""Params that are models and files: content that is saved under its SHA-256."""
+"""Params that are models or files, whose content is saved under its SHA-256."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def is_hash(value: Any) -> bool:
 
 
 class FileType(ParamType[ModelHandle]):
-    """A file: a path, a URI, bytes or a handle."""
+    """A file, as a path, a URI, bytes or a handle."""
 
     name = "file"
     is_json = False
@@ -33,11 +33,11 @@ class FileType(ParamType[ModelHandle]):
         return ModelHandle.of(value)
 
     def to_core(self, value: ModelHandle) -> dict[str, str]:
-        """Return the place or the SHA-256 of the content."""
+        """Return the path or the SHA-256 of the content."""
         return {"path": value.path} if value.path is not None else {"sha256": value.sha256 or ""}
 
     def from_core(self, value: Any) -> ModelHandle | None:
-        """Return the handle of content that the native core names."""
+        """Return the handle for a reference from the native core."""
         return None if value is None else ModelHandle.from_json(value)
 
     def to_saved(self, value: ModelHandle, saving: Saving) -> dict[str, str]:
@@ -51,7 +51,7 @@ class FileType(ParamType[ModelHandle]):
         return _native.put_blob(content).sha256, content
 
     def check_saved(self, where: str, saved: Any) -> None:
-        """Fail on anything but a SHA-256: a path or URI would be read or fetched on the word of a file."""
+        """Raise unless the value is a SHA-256. A path or URI would be read or fetched because a file says so."""
         if not (isinstance(saved, dict) and set(saved) == {"sha256"} and is_hash(saved["sha256"])):
             raise refused(where, "content under its SHA-256", saved)
 
@@ -65,7 +65,7 @@ class FileType(ParamType[ModelHandle]):
 
 
 class ModelType(FileType):
-    """An ONNX model, which is saved with its side files inside."""
+    """An ONNX model, which is saved with its external files embedded."""
 
     name = "model"
 

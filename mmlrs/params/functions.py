@@ -1,7 +1,8 @@
-"""Params that are Python functions: the name by which another process finds one, and its pickle.
+"""Params that are Python functions, saved by name or as pickles.
 
-A saved function is `{"function": "module:name"}`, or where the caller allows it, `{"pickle": its SHA-256, "python": "3.11"}`
-with the bytes beside it. No name is looked up and nothing is unpickled unless the caller allows it (`mmlrs/_allowed.py`).
+The serialized form of a function is `{"function": "module:name"}`, or with the caller's permission
+`{"pickle": its SHA-256, "python": "3.11"}`, with the bytes beside the metadata. Names are imported and pickles are loaded only
+with the caller's permission (`mmlrs/_allowed.py`).
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def name_of(function: Function) -> str:
-    """Return `module:name` of a function, to show it: other functions may have the same."""
+    """Return `module:name` of a function for display. It may not be unique."""
     owner = getattr(function, "__objclass__", None)  # a method of a builtin class has no module
     module = getattr(function, "__module__", None) or getattr(owner, "__module__", None) or "?"
     return f"{module}:{getattr(function, '__qualname__', None) or f'<{type(function).__name__}>'}"
 
 
 def _saved_name(function: Function) -> str:
-    """Return `module:name`, by which another process finds that very function.
+    """Return `module:name`, by which another process can import the function.
 
     Raises
     ------
     TypeError
-        There is no such name; the message says why and completes the sentence "the function ...".
+        There is no such name. The message gives the reason and completes the sentence "the function ...".
     """
     name = name_of(function)
     module, _, path = name.partition(":")
@@ -49,61 +50,61 @@ def _saved_name(function: Function) -> str:
     if module == "__main__":
         raise TypeError(f"{path} is defined in the script or notebook itself, which no other process imports")
     if _find(module, path) is not function:
-        raise TypeError(f"is not what the name {name} leads to")
+        raise TypeError(f"cannot be imported as {name}")
     return name
 
 
 def _function_named(name: str) -> Function:
-    """Return the function of that name, `module:name`, which the caller must have allowed; its module is imported.
+    """Return the function named `module:name`, if the caller allows it. Its module is imported.
 
     Raises
     ------
     TypeError
-        It is not allowed, or there is none; the message completes the sentence "param `x` ...".
+        It is not allowed or does not exist. The message completes the sentence "param `x` ...".
     """
     module, _, path = name.partition(":")
     if not function_allowed(name):
         if not module or not path:
-            raise TypeError(f"must be a function, but {name!r:.80} is no name of one, module:name")
+            raise TypeError(f"must be a function, but {name!r:.80} does not have the form module:name")
         raise TypeError(
             f"names the function {name:.200}, which the stage would call; if you trust it, load the stage with "
-            f'allow_functions=["{name:.200}"], or a pipeline inside `with mmlrs.allow_functions("{name:.200}"):`'
+            f'allow_functions=["{name:.200}"], or load a pipeline inside `with mmlrs.allow_functions("{name:.200}"):`'
         )
     imported(module, f"a function, but {name}")
-    found = _find(module, path)
-    if not callable(found):
-        raise TypeError(f"must be a function, but there is none of the name {name}")
-    if name_of(found) != name:  # one that the module has from elsewhere is not what was allowed
-        raise TypeError(f"must be a function that {module} defines, but {name} is {name_of(found)}")
-    made: Function = found
-    return made
+    target = _find(module, path)
+    if not callable(target):
+        raise TypeError(f"must be a function, but there is no {name}")
+    if name_of(target) != name:  # a function that the module imports from elsewhere is not the allowed one
+        raise TypeError(f"must be a function that {module} defines, but {name} is {name_of(target)}")
+    function: Function = target
+    return function
 
 
 def _find(module: str, path: str) -> Any:
-    """Follow a name from a module through classes alone, so that no module leads to what another one holds."""
-    found: Any = sys.modules.get(module)
+    """Look a dotted name up through classes only, so that a module gives no access to another module."""
+    target: Any = sys.modules.get(module)
     for i, part in enumerate(path.split(".")):
-        if found is None or (i > 0 and not isinstance(found, type)):
+        if target is None or (i > 0 and not isinstance(target, type)):
             return None
-        found = getattr(found, part, None)
-    return found
+        target = getattr(target, part, None)
+    return target
 
 
 def _saved_as(where: str, function: Function, blobs: dict[str, bytes]) -> dict[str, str]:
-    """Return the form of a function in the metadata; the bytes of a pickle are added to `blobs`.
+    """Return the serialized form of a function. The bytes of a pickle are added to `blobs`.
 
     Raises
     ------
     InvalidParamError
-        It has no name and pickles are not allowed, or it cannot be pickled.
+        It cannot be imported by name and pickles are not allowed, or it cannot be pickled.
     """
     try:
         return {"function": _saved_name(function)}
     except TypeError as error:
         if not pickles_allowed():
             raise InvalidParamError(
-                f"{where} cannot be saved: the function {error}; define it in a module that can be imported, or save its "
-                "code as a pickle with allow_pickle=True"
+                f"{where} cannot be saved: the function {error}; define it in a module that can be imported, or save "
+                "it as a pickle with allow_pickle=True"
             ) from None
     data = _pickled(where, function)
     sha256 = hashlib.sha256(data).hexdigest()
@@ -112,52 +113,52 @@ def _saved_as(where: str, function: Function, blobs: dict[str, bytes]) -> dict[s
 
 
 def _pickled(where: str, function: Function) -> bytes:
-    """Return the code of a function and what it refers to, as a pickle."""
+    """Return a pickle of a function, with its code and the objects it refers to."""
     if not HAS_PYSPARK:
         raise InvalidParamError(
-            f"{where} cannot be saved as a pickle without pyspark, whose cloudpickle does it"
+            f"{where} cannot be saved as a pickle without pyspark, which includes cloudpickle"
         )
     if hasattr(function, "asNondeterministic"):
         raise InvalidParamError(
-            f"{where} cannot be saved as a pickle: it is a UDF of PySpark; give the function itself and its type"
+            f"{where} cannot be saved as a pickle: it is a UDF of PySpark; set the plain function and its type instead"
         )
     from pyspark import cloudpickle
 
     try:
         data: bytes = cloudpickle.dumps(function)
-    except Exception as error:  # pickling runs code of whatever the function refers to
+    except Exception as error:  # pickling runs code of the objects the function refers to
         raise InvalidParamError(f"{where} cannot be saved as a pickle: {error}") from error
     return data
 
 
 def _is_pickle(value: Any) -> bool:
-    """Return whether this is the form of a pickle in the metadata."""
+    """Return whether a value has the serialized form of a pickle."""
     return isinstance(value, dict) and set(value) == {"pickle", "python"}
 
 
 def _check_allowed(where: str) -> None:
-    """Fail where the caller has not allowed pickles."""
+    """Raise unless the caller allows pickles."""
     if not pickles_allowed():
         raise IoError(
-            f"{where} is a pickle, which runs code when it is loaded; if you trust it, load it with allow_pickle=True, or a "
+            f"{where} is a pickle, which runs code when it is loaded; if you trust it, load it with allow_pickle=True, or load a "
             "pipeline inside `with mmlrs.allow_pickle():`"
         )
 
 
 def _unpickled(where: str, value: dict[str, str], blobs: dict[str, bytes]) -> Any:
-    """Unpickle a function, which runs the code that the file holds.
+    """Unpickle a function. This runs code from the file.
 
     Raises
     ------
     IoError
-        The caller has not allowed it, another version of Python pickled it, or its code fails.
+        The caller does not allow pickles, the pickle is of another Python version, or its code fails.
     """
     _check_allowed(where)
     if value["python"] != _PYTHON:
         raise IoError(f"{where} was pickled by Python {value['python']}; this is Python {_PYTHON}")
     try:
         return pickle.loads(blobs[value["pickle"]])  # noqa: S301 - the caller allows it
-    except Exception as error:  # whatever the code of the pickle raises
+    except Exception as error:  # the code of the pickle may raise anything
         raise IoError(f"{where} cannot be unpickled: {error}") from error
 
 
@@ -168,7 +169,7 @@ class FunctionType(ParamType[Function]):
     is_json = False
 
     def accept(self, value: Any) -> Function:
-        """Accept a function, or a map of its name, `module:name`, where the caller allows it."""
+        """Accept a function, or a map with its name, `module:name`, if the caller allows it."""
         if callable(value) and not isinstance(value, Params):
             function: Function = value
             return function
@@ -181,15 +182,15 @@ class FunctionType(ParamType[Function]):
         return {"function": name_of(value)}
 
     def to_saved(self, value: Function, saving: Saving) -> dict[str, str]:
-        """Return the name, or where the caller allows it, the SHA-256 of a pickle that is saved beside the metadata."""
+        """Return the name, or the SHA-256 of a pickle that is saved beside the metadata, if the caller allows it."""
         return _saved_as(saving.where, value, saving.blobs)
 
     def check_saved(self, where: str, saved: Any) -> None:
-        """Fail on anything but a name or a pickle."""
+        """Raise unless the value is a name or a pickle."""
         items = saved if isinstance(saved, dict) else {}
-        named = set(items) == {"function"} and isinstance(items["function"], str)
-        pickled = _is_pickle(items) and is_hash(items["pickle"]) and isinstance(items["python"], str)
-        if not (named or pickled):
+        is_name = set(items) == {"function"} and isinstance(items["function"], str)
+        is_pickle = _is_pickle(items) and is_hash(items["pickle"]) and isinstance(items["python"], str)
+        if not (is_name or is_pickle):
             raise refused(where, "the name or the pickle of a function", saved)
 
     def saved_blobs(self, where: str, saved: Any) -> Iterable[str]:
@@ -200,7 +201,7 @@ class FunctionType(ParamType[Function]):
         return (saved["pickle"],)
 
     def from_saved(self, saved: Any, loading: Loading) -> Any:
-        """Return the name as `accept` takes it, or unpickle the function."""
+        """Return the name in the form that `accept` takes, or the unpickled function."""
         return _unpickled(loading.where, saved, loading.blobs) if _is_pickle(saved) else saved
 
 

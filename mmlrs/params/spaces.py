@@ -17,11 +17,11 @@ __all__ = ["PARAM_SPACE", "not_in_metadata"]
 
 
 def not_in_metadata(stage: Any, tuned: TunedParam) -> str | None:
-    """Return why the values of a hyper-parameter have no form in the metadata, or None where they have one."""
+    """Return why the values of a hyper-parameter cannot be saved in metadata, or None if they can."""
     for owner in stages_in(stage):
-        known = owner.uid == tuned.stage and owner.hasParam(tuned.param)
-        if known and not type_of(owner.getParam(tuned.param)).is_json:
-            return "are models, files, functions or stages, which a saved space does not hold"
+        is_owner = owner.uid == tuned.stage and owner.hasParam(tuned.param)
+        if is_owner and not type_of(owner.getParam(tuned.param)).is_json:
+            return "are models, files, functions or stages, which a saved space cannot hold"
     return None
 
 
@@ -32,7 +32,7 @@ class ParamSpaceType(ParamType["ParamSpace"]):
     is_json = False
 
     def accept(self, value: Any) -> ParamSpace:
-        """Accept a space, or what its `to_json` gives."""
+        """Accept a space, or its form as returned by `to_json`."""
         from mmlrs.automl.spaces import ParamSpace
 
         if isinstance(value, ParamSpace):
@@ -46,7 +46,7 @@ class ParamSpaceType(ParamType["ParamSpace"]):
         return value.to_json()
 
     def to_saved(self, value: ParamSpace, saving: Saving) -> Any:
-        """Return the space, whose values must have a form in JSON."""
+        """Return the space as JSON. Raise if a value cannot be JSON."""
         for tuned in value.hyperparams:
             where = f"{saving.where}: the values of {tuned.owner}.{tuned.param} cannot be saved"
             cause = not_in_metadata(saving.stage, tuned)
@@ -59,7 +59,7 @@ class ParamSpaceType(ParamType["ParamSpace"]):
         return value.to_json()
 
     def check_saved(self, where: str, saved: Any) -> None:
-        """Fail on anything but a map."""
+        """Raise unless the value is a map."""
         if not isinstance(saved, dict):
             raise refused(where, "a space of hyper-parameters", saved)
 

@@ -1,4 +1,4 @@
-"""Params that are stages, which are saved in folders of their own."""
+"""Params that are stages, each saved in a separate folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmlrs.params.values import items_of
 
 __all__ = ["STAGE", "STAGE_LIST", "class_name", "class_named", "stages_in"]
 
-_IN_FOLDERS = "stages in folders of their own"
+_IN_FOLDERS = "stages in separate folders"
 
 
 def class_name(stage: Any) -> str:
@@ -25,28 +25,29 @@ def class_name(stage: Any) -> str:
 def class_named(name: str) -> Any:
     """Return the class of a stage by its full name.
 
-    Nothing is imported for it but mmlrs, Spark ML and what the caller allows with `allow_functions`: it must be there already.
+    Only modules of mmlrs, of Spark ML and those that the caller allows with `allow_functions` are imported. Any other module
+    must be loaded already.
 
     Raises
     ------
     TypeError
-        It is no stage; the message completes the sentence "param `x` ...".
+        It is not a known stage. The message completes the sentence "param `x` ...".
     """
     module, _, attribute = name.replace("org.apache.spark.", "pyspark.").rpartition(".")
-    found: Any = None
+    cls: Any = None
     if _may_import(module, attribute):
         imported(module, f"a stage, but {name:.200}")
     if module in sys.modules:
-        found = vars(sys.modules[module]).get(attribute)
-    if not (isinstance(found, type) and issubclass(found, Params)):
+        cls = vars(sys.modules[module]).get(attribute)
+    if not (isinstance(cls, type) and issubclass(cls, Params)):
         raise TypeError(
-            f"must be a stage, but {name:.200} is none that is known; import {module:.200} first if it is there"
+            f"must be a stage, but {name:.200} is not a known stage; import {module:.200} first if it defines one"
         )
-    return found
+    return cls
 
 
 def _may_import(module: str, attribute: str) -> bool:
-    """Return whether a module may be imported because data names a class in it."""
+    """Return whether a module may be imported for a class that data names."""
     if module.partition(".")[0] == "mmlrs":
         spec = stage_specs().get(attribute)
         return spec is not None and module == f"mmlrs.{spec['module']}"
@@ -56,7 +57,7 @@ def _may_import(module: str, attribute: str) -> bool:
 
 
 def stages_in(stage: Any) -> Iterator[Any]:
-    """Return a stage and the stages that it holds: in its params, or as a fitted pipeline does."""
+    """Yield a stage and its nested stages, in its params or in a fitted pipeline."""
     yield stage
     for value in [*stage._paramMap.values(), getattr(stage, "stages", None)]:
         for inner in value if isinstance(value, list | tuple) else [value]:
@@ -65,13 +66,13 @@ def stages_in(stage: Any) -> Iterator[Any]:
 
 
 class StageType(ParamType[Params]):
-    """A stage of mmlrs, of Spark ML, or of a user."""
+    """A stage of mmlrs, of Spark ML or of a user."""
 
     name = "stage"
     is_json = False
 
     def accept(self, value: Any) -> Params:
-        """Accept a stage, or a map of its class, one of mmlrs or of Spark ML, and its params."""
+        """Accept a stage, or a map with its class, of mmlrs or Spark ML, and its params."""
         if isinstance(value, Params) and (hasattr(value, "fit") or hasattr(value, "transform")):
             return value
         if isinstance(value, Mapping) and isinstance(value.get("class"), str):
@@ -88,7 +89,7 @@ class StageType(ParamType[Params]):
         return {"stage": class_name(value)}
 
     def check_saved(self, where: str, saved: Any) -> None:
-        """Fail on anything but the name of a class."""
+        """Raise unless the value is the name of a class."""
         if not (isinstance(saved, dict) and set(saved) == {"stage"} and isinstance(saved["stage"], str)):
             raise refused(where, _IN_FOLDERS, saved)
 
@@ -113,7 +114,7 @@ class StageListType(ParamType[list[Params]]):
     is_json = False
 
     def accept(self, value: Any) -> list[Params]:
-        """Accept a sequence of stages, each as `StageType` accepts it."""
+        """Accept a sequence of values that `StageType` accepts."""
         if (items := items_of(value)) is not None:
             try:
                 return [STAGE.accept(item) for item in items]
@@ -130,7 +131,7 @@ class StageListType(ParamType[list[Params]]):
         return {"stages": [class_name(stage) for stage in value]}
 
     def check_saved(self, where: str, saved: Any) -> None:
-        """Fail on anything but a list of classes."""
+        """Raise unless the value is a list of classes."""
         if not (isinstance(saved, dict) and set(saved) == {"stages"} and isinstance(saved["stages"], list)):
             raise refused(where, _IN_FOLDERS, saved)
 
@@ -139,7 +140,7 @@ class StageListType(ParamType[list[Params]]):
         return [loading.load_stage(f"{loading.name}/{i}") for i in range(len(saved["stages"]))]
 
     def stages(self, value: list[Params]) -> list[tuple[str, Params]]:
-        """Return the stages by their numbers."""
+        """Return the stages, numbered."""
         return [(f"/{i}", stage) for i, stage in enumerate(value)]
 
     def copied(self, value: list[Params], extra: dict[Any, Any]) -> list[Params]:

@@ -1,4 +1,4 @@
-"""Params whose values are JSON: numbers, texts, lists and maps of them, image operations."""
+"""Params whose values are JSON: numbers, strings, lists and maps of them, image operations."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ def items_of(value: Any) -> list[Any] | None:
     return None
 
 
-#: How many lists and maps may lie within each other in the value of a param.
+#: Maximum nesting depth of lists and maps in the value of a param.
 _MAX_DEPTH = 100
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
-    """Return a value of NumPy's as Python's own, also within lists and maps."""
+def _python_value(value: Any, depth: int = 0) -> Any:
+    """Convert NumPy values to Python values, also in nested lists and maps."""
     if depth > _MAX_DEPTH:
-        raise TypeError(f"must not have more than {_MAX_DEPTH} lists and maps within each other")
+        raise TypeError(f"must not have lists and maps nested more than {_MAX_DEPTH} deep")
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, list | tuple):
-        return [_plain(item, depth + 1) for item in value]
+        return [_python_value(item, depth + 1) for item in value]
     if isinstance(value, Mapping):
-        return {key: _plain(item, depth + 1) for key, item in value.items()}
+        return {key: _python_value(item, depth + 1) for key, item in value.items()}
     return value
 
 
@@ -65,20 +65,20 @@ def _is_whole(value: Any) -> bool:
     return _is_real(value) and (isinstance(value, int | np.integer) or float(value).is_integer())
 
 
-def _float(item: Any, what: str, value: Any) -> float:
-    """Return a number as a float; integers may be too large for one."""
+def _float(item: Any, expected: str, value: Any) -> float:
+    """Return a number as a float. Raise if an integer is too large."""
     try:
         return float(item)
     except OverflowError:
-        raise must_be(what, value) from None
+        raise must_be(expected, value) from None
 
 
 def _text(value: str) -> str:
-    """Return text that other languages can read: a lone half of a pair of UTF-16 is no letter."""
+    """Return a string that UTF-8 can encode. Raise on a lone UTF-16 surrogate."""
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise must_be("text that UTF-8 can hold", value) from None
+        raise must_be("a string that UTF-8 can encode", value) from None
     return str(value)
 
 
@@ -119,7 +119,7 @@ class FloatType(ParamType[float]):
 
 
 class StrType(ParamType[str]):
-    """Texts."""
+    """Strings."""
 
     name = "str"
 
@@ -131,7 +131,7 @@ class StrType(ParamType[str]):
 
 
 class StrListType(ParamType[list[str]]):
-    """Sequences of strings; a single string is not one."""
+    """Sequences of strings. A single string is not accepted."""
 
     name = "str_list"
 
@@ -174,7 +174,7 @@ class ValueListType(ParamType[list[str | float | bool]]):
     def accept(self, value: Any) -> list[str | float | bool]:
         """Accept a sequence of strings, numbers or booleans."""
         if (items := items_of(value)) is not None:
-            items = [_plain(item) for item in items]
+            items = [_python_value(item) for item in items]
             if all(isinstance(item, str | int | float | bool) for item in items):
                 return items
         raise must_be("a list of strings, numbers or booleans", value)
@@ -195,28 +195,28 @@ class StrMapType(ParamType[dict[str, str]]):
 
 
 class OperationsType(ParamType[list[dict[str, Any]]]):
-    """Sequences of mappings with the key `action`, or the same as JSON text."""
+    """Sequences of mappings with the key `action`, or their JSON as a string."""
 
     name = "operations"
 
     def accept(self, value: Any) -> list[dict[str, Any]]:
         """Accept a sequence of operations."""
-        what = "a list of operations, each a map with the key `action`"
+        expected = "a list of operations, each a map with the key `action`"
         if isinstance(value, str):
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError):
-                raise must_be(what, value) from None
+                raise must_be(expected, value) from None
         items = items_of(value)
         if items is None or not all(isinstance(item, Mapping) for item in items):
-            raise must_be(what, value)
+            raise must_be(expected, value)
         for index, item in enumerate(items):
             if "action" not in item:
                 keys = [key for key in item if isinstance(key, str)]
                 near = _native.nearest("action", keys)
                 hint = "" if near is None else f"; did you mean `action` by `{near}`?"
                 raise TypeError(f"item {index}: the key `action` is missing, got {shown(item)}{hint}")
-        return [_plain(operation) for operation in items]
+        return [_python_value(operation) for operation in items]
 
 
 BOOL, INT, FLOAT, STR = BoolType(), IntType(), FloatType(), StrType()

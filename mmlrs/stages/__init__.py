@@ -1,9 +1,9 @@
-"""General stages of a pipeline: columns, partitions, batches, keys and classes."""
+"""General stages of a pipeline, for columns, partitions, batches, keys and classes."""
 
 from __future__ import annotations
 
 from mmlrs._generated import stages as _generated
-from mmlrs._generated.stages import *  # noqa: F403 (a stage that is all native needs no line here)
+from mmlrs._generated.stages import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
 from mmlrs.stages.adapter import MultiColumnAdapter, MultiColumnAdapterModel
 from mmlrs.stages.balance import ClassBalancer, ClassBalancerModel

@@ -1,4 +1,4 @@
-"""One stage for several columns."""
+"""Apply one stage to several columns."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class MultiColumnAdapter(_generated.MultiColumnAdapter):
         stages = []
         for i, pair in enumerate(zip(inputs, outputs, strict=True)):
             stage = base.copy()
-            given = _given(self, stage, i, pair)
-            stage._set(inputCol=given[0], outputCol=given[1])
-            stages.append(stage.fit(_aside(dataset, pair, given)) if hasattr(stage, "fit") else stage)
+            names = _names_for(self, stage, i, pair)
+            stage._set(inputCol=names[0], outputCol=names[1])
+            stages.append(stage.fit(_with_input(dataset, pair, names)) if hasattr(stage, "fit") else stage)
         model = MultiColumnAdapterModel(inputCols=inputs, outputCols=outputs, stages=stages)
         return model._resetUid(self.uid)
 
@@ -64,7 +64,7 @@ class MultiColumnAdapterModel(_generated.MultiColumnAdapterModel):
         stages, inputs = self.getStages() or [], self.getInputCols() or []
         if len(stages) != len(inputs):
             raise InvalidParamError(
-                f"{self._stage}: param `stages` must hold {len(inputs)} stages, one for each of `inputCols`, and holds "
+                f"{self._stage}: param `stages` must hold {len(inputs)} stages, one for each of `inputCols`, got "
                 f"{len(stages)}"
             )
         for stage in stages:
@@ -87,52 +87,52 @@ class MultiColumnAdapterModel(_generated.MultiColumnAdapterModel):
     def _through(self, dataset: Any) -> Any:
         pairs = zip(self.getInputCols() or [], self.getOutputCols() or [], strict=True)
         for i, (stage, pair) in enumerate(zip(self.getStages() or [], pairs, strict=True)):
-            given = _given(self, stage, i, pair)
-            dataset = stage.transform(_aside(dataset, pair, given))  # type: ignore[attr-defined]
-            if given[0] != pair[0]:
-                dataset = dataset.drop(given[0])
-            if given[1] != pair[1]:
-                dataset = dataset.withColumnsRenamed({given[1]: pair[1]})
+            names = _names_for(self, stage, i, pair)
+            dataset = stage.transform(_with_input(dataset, pair, names))  # type: ignore[attr-defined]
+            if names[0] != pair[0]:
+                dataset = dataset.drop(names[0])
+            if names[1] != pair[1]:
+                dataset = dataset.withColumnsRenamed({names[1]: pair[1]})
         return dataset
 
 
-def _given(owner: Any, stage: Any, i: int, pair: tuple[str, str]) -> tuple[str, str]:
-    """Return the columns that a stage is given for a pair: others where Spark ML could not read the user's names."""
+def _names_for(owner: Any, stage: Any, i: int, pair: tuple[str, str]) -> tuple[str, str]:
+    """Return the column names for a stage: the pair itself, or temporary names if Spark ML cannot read the pair."""
     if isinstance(stage, Stage):
         return pair
-    other = [f"{plain(owner.uid)}_{i}_{part}" for part in ("in", "out")]
-    found = [name if plain(name) == name else new for name, new in zip(pair, other, strict=True)]
-    return found[0], found[1]
+    temporary = [f"{plain(owner.uid)}_{i}_{part}" for part in ("in", "out")]
+    names = [name if plain(name) == name else new for name, new in zip(pair, temporary, strict=True)]
+    return names[0], names[1]
 
 
-def _aside(dataset: Any, pair: tuple[str, str], given: tuple[str, str]) -> Any:
-    """Return the dataset with the input column under the name that the stage is given."""
-    if given[0] == pair[0]:
+def _with_input(dataset: Any, pair: tuple[str, str], names: tuple[str, str]) -> Any:
+    """Return the dataset with the input column under the name for the stage."""
+    if names[0] == pair[0]:
         return dataset
     from pyspark.sql import functions as F
 
     from mmlrs.engine.spark import quoted
 
-    return dataset.select("*", F.col(quoted(pair[0])).alias(given[0]))
+    return dataset.select("*", F.col(quoted(pair[0])).alias(names[0]))
 
 
 def _check_pairs(stage: Any) -> None:
-    """Fail when the columns do not make pairs of an input and an output of its own."""
+    """Raise unless the columns are pairs of an input and a different output each."""
     inputs, outputs = stage.getInputCols(), stage.getOutputCols()
     if len(inputs) != len(outputs):
         raise InvalidParamError(
-            f"{stage._stage}: param `outputCols` must name {len(inputs)} columns, one for each of `inputCols`, and names "
+            f"{stage._stage}: param `outputCols` must name {len(inputs)} columns, one for each of `inputCols`, got "
             f"{len(outputs)}"
         )
-    twice = [name for i, name in enumerate(outputs) if name in outputs[:i]]
-    if twice:
+    duplicates = [name for i, name in enumerate(outputs) if name in outputs[:i]]
+    if duplicates:
         raise InvalidParamError(
-            f"{stage._stage}: param `outputCols` must name each column once, and names `{twice[0]}` twice"
+            f"{stage._stage}: param `outputCols` must name each column once, but names `{duplicates[0]}` twice"
         )
 
 
 def _resolved(stage: Any, dataset: Any) -> tuple[list[str], list[str]]:
-    """Return the input columns as the dataset spells them, and the output columns, none of which exists."""
+    """Return the input columns as the dataset spells them, and the output columns. Raise if an output exists."""
     columns = Columns.of(dataset, stage._stage)
     inputs = columns.resolve_all(stage.getInputCols())
     outputs = list(stage.getOutputCols())

@@ -15,10 +15,10 @@ from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 __all__ = ["ClassBalancer", "ClassBalancerModel"]
 
-#: Classes up to which the weights are an expression. Spark searches a map one key after the other.
+#: Maximum number of classes for weights as an expression. Spark searches a map linearly.
 _EXPRESSION = 1000
 
-#: What the classes of a kind of column are in Spark and in Arrow.
+#: The type of the classes for each kind of column, in Spark and in Arrow.
 _SPARK = {"string": "string", "boolean": "boolean", "long": "bigint", "double": "double"}
 _ARROW = {"string": pa.string(), "boolean": pa.bool_(), "long": pa.int64(), "double": pa.float64()}
 
@@ -48,13 +48,13 @@ class ClassBalancer(_generated.ClassBalancer):
 
     def _model(self, counts: dict[Any, int]) -> Any:
         classes = sorted(value for value in counts if not isinstance(value, float) or math.isfinite(value))
-        most = max((counts[value] for value in classes), default=0)
+        largest = max((counts[value] for value in classes), default=0)
         model = ClassBalancerModel(
             inputCol=self.getInputCol(),
             outputCol=self.getOutputCol(),
             broadcastJoin=self.getBroadcastJoin(),
             values=[value + 0.0 if isinstance(value, float) else value for value in classes],
-            weights=[most / counts[value] for value in classes],
+            weights=[largest / counts[value] for value in classes],
         )
         return model._resetUid(self.uid)
 
@@ -64,17 +64,17 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
     __module__ = "mmlrs.stages"
 
     def _weights(self, name: str, kind: str) -> dict[Any, float]:
-        """Return the weight of each class that a column of that kind can hold."""
+        """Return the weights of the classes that a column of this kind can hold."""
         values, weights = self._value("values"), self._value("weights")
         if len(values) != len(weights):
             raise InvalidParamError(
                 f"{self._stage}: param `weights` must have {len(values)} values, one for each class, got {len(weights)}"
             )
-        wanted = {"string": str, "boolean": bool}.get(kind, (int, float))
+        expected = {"string": str, "boolean": bool}.get(kind, (int, float))
         for value in values:
-            if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "boolean"):
+            if not isinstance(value, expected) or (isinstance(value, bool) and kind != "boolean"):
                 raise SchemaMismatchError(
-                    f"{self._stage}: column `{name}`: holds values of type {kind}, and one of the classes is {value!r}"
+                    f"{self._stage}: column `{name}`: holds values of type {kind}, and {value!r} is one of the classes"
                 )
         pairs = zip(values, weights, strict=True)
         if kind == "long":
@@ -96,8 +96,8 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
             return self._joined(df, label, kind, weights)
         text = json.dumps({"k": list(weights), "w": list(weights.values())})
         literal = F.from_json(F.lit(text), f"k array<{_SPARK[kind]}>, w array<double>")
-        found = F.try_element_at(F.map_from_arrays(literal["k"], literal["w"]), label)
-        return df.select("*", F.coalesce(found, F.lit(1.0)).alias(self.getOutputCol()))
+        weight = F.try_element_at(F.map_from_arrays(literal["k"], literal["w"]), label)
+        return df.select("*", F.coalesce(weight, F.lit(1.0)).alias(self.getOutputCol()))
 
     def _joined(self, df: Any, label: Any, kind: str, weights: dict[Any, float]) -> Any:
         from pyspark.sql import functions as F
@@ -120,9 +120,9 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
         kind = _table_kind(self._stage, table, name)
         weights = self._weights(name, kind)
         classes = pa.array(list(weights), _ARROW[kind])
-        found = pc.index_in(_labels(table[name], kind), value_set=classes)
+        indices = pc.index_in(_labels(table[name], kind), value_set=classes)
         values = pa.array(list(weights.values()), pa.float64())
-        weight = pc.fill_null(values.take(found), 1.0)
+        weight = pc.fill_null(values.take(indices), 1.0)
         return table.append_column(pa.field(self.getOutputCol(), pa.float64()), weight)
 
 
@@ -154,21 +154,21 @@ def _spark_kind(stage: str, df: Any, name: str) -> str:
 def _table_kind(stage: str, table: pa.Table, name: str) -> str:
     """Return the kind of a label column: string, boolean, long or double."""
     kind = table.schema.field(name).type
-    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    value_type = kind.value_type if pa.types.is_dictionary(kind) else kind
     is_ = pa.types
-    if is_.is_string(plain) or is_.is_large_string(plain) or is_.is_string_view(plain):
+    if is_.is_string(value_type) or is_.is_large_string(value_type) or is_.is_string_view(value_type):
         return "string"
-    if is_.is_boolean(plain):
+    if is_.is_boolean(value_type):
         return "boolean"
-    if is_.is_integer(plain):
+    if is_.is_integer(value_type):
         return "long"
-    if is_.is_floating(plain):
+    if is_.is_floating(value_type):
         return "double"
     raise _refuse(stage, name, kind)
 
 
 def _labels(column: pa.ChunkedArray, kind: str) -> pa.Array:
-    """Return labels in the type of their kind; whole numbers above 64 bits with a sign are none, as in Spark."""
+    """Return labels in the type of their kind. Integers above the range of int64 become null, as in Spark."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     array = column.combine_chunks()
@@ -176,6 +176,6 @@ def _labels(column: pa.ChunkedArray, kind: str) -> pa.Array:
         array = pc.if_else(pc.less(array, pa.scalar(2**63, pa.uint64())), array, None)
     array = array.cast(_ARROW[kind])
     if kind == "double":
-        array = pc.add(array, 0.0)  # one zero
+        array = pc.add(array, 0.0)  # -0.0 becomes 0.0
         array = pc.if_else(pc.is_finite(array), array, None)
     return array

@@ -1,7 +1,8 @@
-"""Rows gathered into batches, and batches made rows again."""
+"""Gather rows into batches, and flatten batches into rows."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -24,14 +25,14 @@ Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 class _MiniBatches(PythonTransformer):
-    """What the mini-batch stages have in common."""
+    """The base class of the mini-batch stages."""
 
+    @abstractmethod
     def _work(self) -> Work:
-        """Return what makes batches of the rows of a partition."""
-        raise NotImplementedError
+        """Return the function that makes batches of the rows of a partition."""
 
     def _table_work(self) -> Work:
-        """Return what makes batches of a table, whose rows are there all at once."""
+        """Return the function that makes batches of a table, which has all rows at once."""
         return self._work()
 
     def _transform_spark(self, df: Any) -> Any:
@@ -46,23 +47,23 @@ class _MiniBatches(PythonTransformer):
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         _check_columns(self._stage, table.column_names)
-        made = self._table_work()(table.to_batches())
-        return pa.Table.from_batches(made, schema=batch_schema(table.schema))
+        batches = self._table_work()(table.to_batches())
+        return pa.Table.from_batches(batches, schema=batch_schema(table.schema))
 
 
 def _check_columns(stage: str, columns: list[str]) -> None:
     if not columns:
-        raise SchemaMismatchError(f"{stage}: the dataset has no columns, so rows of it cannot be batches")
+        raise SchemaMismatchError(f"{stage}: the dataset has no columns, so its rows cannot be batched")
 
 
 def _check_travels(stage: str, df: Any) -> None:
-    """Fail on a column of a type that Spark cannot hand to Python."""
+    """Raise on a column of a type that Spark cannot pass to Python."""
     from pyspark.sql.pandas.types import to_arrow_type
 
     for field in df.schema:
         try:
             to_arrow_type(field.dataType, timezone="UTC")
-        except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
+        except Exception as error:  # noqa: BLE001 - pyspark raises many classes of errors
             kind = field.dataType.simpleString()
             raise SchemaMismatchError(f"{stage}: column `{field.name}`: has type {kind}: {error}") from None
 
@@ -99,14 +100,14 @@ class FlattenBatch(_generated.FlattenBatch):
     __module__ = "mmlrs.stages"
 
     def _places(self, dataset: Any, kinds: list[tuple[str, bool, str]]) -> tuple[int, ...]:
-        """Return where the columns to flatten are; `kinds` has each column's name, whether it is a list, and its type."""
+        """Return the indices of the columns to flatten. `kinds` has the name of each column, whether it is a list, and its type."""
         names = [name for name, _, _ in kinds]
-        given = self.getCols()
-        if given is None:
+        cols = self.getCols()
+        if cols is None:
             places = [i for i, (_, listed, _) in enumerate(kinds) if listed]
         else:
-            chosen = dict.fromkeys(Columns.of(dataset, self._stage).resolve_all(given))
-            places = [names.index(name) for name in chosen]
+            resolved = dict.fromkeys(Columns.of(dataset, self._stage).resolve_all(cols))
+            places = [names.index(name) for name in resolved]
         for name, listed, kind in (kinds[i] for i in places):
             if not listed:
                 raise SchemaMismatchError(

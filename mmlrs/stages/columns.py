@@ -1,4 +1,4 @@
-"""Choosing and naming columns."""
+"""Select, drop and rename columns."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mmlrs.engine.expr import Expr, Source, sources_of
 __all__ = ["DropColumns", "RenameColumn", "SelectColumns"]
 
 
-def _with_rest(df: Any, made: Any) -> Any:
-    """Return what is left of the columns of `df`; native ones whose sources stay remain part of the single pass."""
+def _with_remaining_lineage(df: Any, result: Any) -> Any:
+    """Return `result` with the lineage of the columns of `df` whose sources it still has."""
     from mmlrs.engine import spark
 
-    kept = set(made.columns)
-    lineage = {n: e for n, e in spark.lineage_of(df).items() if n in kept and sources_of(e) <= kept}
-    return spark.with_lineage(made, lineage)
+    names = set(result.columns)
+    lineage = {n: e for n, e in spark.lineage_of(df).items() if n in names and sources_of(e) <= names}
+    return spark.with_lineage(result, lineage)
 
 
 class SelectColumns(_generated.SelectColumns):
@@ -30,7 +30,7 @@ class SelectColumns(_generated.SelectColumns):
         from mmlrs.engine import spark
 
         names = self._inputs(df)
-        return _with_rest(df, df.select(*[spark.quoted(name) for name in names]))
+        return _with_remaining_lineage(df, df.select(*[spark.quoted(name) for name in names]))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return table.select(self._inputs(table))
@@ -41,7 +41,7 @@ class DropColumns(_generated.DropColumns):
     __module__ = "mmlrs.stages"
 
     def _transform_spark(self, df: Any) -> Any:
-        return _with_rest(df, df.drop(*self._inputs(df)))
+        return _with_remaining_lineage(df, df.drop(*self._inputs(df)))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return table.drop_columns(self._inputs(table))
@@ -64,7 +64,7 @@ class RenameColumn(_generated.RenameColumn):
 
 
 def _renamed(expr: Expr, old: str, new: str) -> Expr:
-    """Return the expression over data in which a plain column has another name."""
+    """Return the expression with a source column renamed."""
     if isinstance(expr, Source):
         return replace(expr, column=new) if expr.column == old else expr
     node = expr.node

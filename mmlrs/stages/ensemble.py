@@ -1,4 +1,4 @@
-"""Averages over the rows of a key."""
+"""Average columns over the rows of each key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmlrs._generated import stages as _generated
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.fields import is_vector_struct
-from mmlrs.engine.select import taken
+from mmlrs.engine.select import take_rows
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 
 __all__ = ["EnsembleByKey"]
@@ -26,21 +26,21 @@ class EnsembleByKey(_generated.EnsembleByKey):
     __doc__ = _generated.EnsembleByKey.__doc__
     __module__ = "mmlrs.stages"
 
-    def _named(self, dataset: Any) -> tuple[list[str], dict[str, str]]:
-        """Return the keys, and the column to average by the name of its average."""
-        given = {name: self._value(name) for name in ("keys", "cols", "colNames")}
+    def _resolved(self, dataset: Any) -> tuple[list[str], dict[str, str]]:
+        """Return the keys, and the columns to average by the names of their averages."""
+        params = {name: self._value(name) for name in ("keys", "cols", "colNames")}
         columns = Columns.of(dataset, self._stage)
-        keys, cols = columns.resolve_all(given["keys"]), columns.resolve_all(given["cols"])
-        names = given["colNames"] or [f"mean({name})" for name in cols]
+        keys, cols = columns.resolve_all(params["keys"]), columns.resolve_all(params["cols"])
+        names = params["colNames"] or [f"mean({name})" for name in cols]
         if len(names) != len(cols):
             raise InvalidParamError(
                 f"{self._stage}: param `colNames` must name {len(cols)} columns, one for each of `cols`, got {len(names)}"
             )
         if len(set(keys)) < len(keys):
             raise InvalidParamError(f"{self._stage}: param `keys` must name each column once")
-        taken = keys if self.getCollapseGroup() else columns.names
+        existing = keys if self.getCollapseGroup() else columns.names
         for i, name in enumerate(names):
-            replace(columns, names=[*taken, *names[:i]]).check_new([name])
+            replace(columns, names=[*existing, *names[:i]]).check_new([name])
         return keys, dict(zip(names, cols, strict=True))
 
     def _refuse(self, name: str, kind: object, reads: str) -> SchemaMismatchError:
@@ -56,7 +56,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
         from mmlrs.engine.expr import quoted
         from mmlrs.engine.spark import refuse_old_vectors
 
-        keys, cols = self._named(df)
+        keys, cols = self._resolved(df)
         schema = {field.name: field for field in df.schema}
         for name in keys:
             if not _groups(schema[name].dataType):
@@ -77,21 +77,21 @@ class EnsembleByKey(_generated.EnsembleByKey):
             grouped.append(F.struct(lists, F.min(size).alias("low"), F.max(size).alias("high")).alias(rows))
             mean = self._mean_of_arrays(rows, source)
             if isinstance(field.dataType, VectorUDT):
-                mean = F.when(mean.isNotNull(), array_to_vector(mean))  # which fails on a null
+                mean = F.when(mean.isNotNull(), array_to_vector(mean))  # raises on a null
             averages.append(mean.alias(name, metadata=attributes))
         by = [F.col(quoted(name)).alias(f"__key{i}__") for i, name in enumerate(keys)]
-        one = df.groupBy(*by).agg(*grouped)
+        averaged = df.groupBy(*by).agg(*grouped)
         if self.getCollapseGroup():
-            named = [
+            key_columns = [
                 F.col(f"__key{i}__").alias(name, metadata=schema[name].metadata)
                 for i, name in enumerate(keys)
             ]
-            return one.select(*named, *averages)
-        right = one.select(*[f"__key{i}__" for i in range(len(keys))], *averages)
-        same = F.lit(True)
+            return averaged.select(*key_columns, *averages)
+        right = averaged.select(*[f"__key{i}__" for i in range(len(keys))], *averages)
+        same_key = F.lit(True)
         for i, name in enumerate(keys):
-            same = same & F.col(quoted(name)).eqNullSafe(F.col(f"__key{i}__"))
-        return df.join(right, same, "left").drop(*[f"__key{i}__" for i in range(len(keys))])
+            same_key = same_key & F.col(quoted(name)).eqNullSafe(F.col(f"__key{i}__"))
+        return df.join(right, same_key, "left").drop(*[f"__key{i}__" for i in range(len(keys))])
 
     def _values(self, field: Any) -> Any:
         """Return a vector or an array as an array of doubles, None for a number."""
@@ -104,7 +104,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
 
         kind, column = field.dataType, F.col(quoted(field.name))
         if isinstance(kind, VectorUDT):
-            return F.when(column.isNotNull(), vector_to_array(column))  # which fails on a null
+            return F.when(column.isNotNull(), vector_to_array(column))  # raises on a null
         if isinstance(kind, ArrayType) and isinstance(kind.elementType, NumericType):
             return column.cast("array<double>")
         if isinstance(kind, NumericType | BooleanType):
@@ -112,7 +112,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
         raise self._refuse(field.name, kind.simpleString(), _READS.format(self._stage))
 
     def _mean_of_arrays(self, rows: str, source: str) -> Any:
-        """Return the mean, element by element, of arrays that were collected."""
+        """Return the element-wise mean of collected arrays."""
         from pyspark.sql import functions as F
 
         low, high = F.col(f"{rows}.low"), F.col(f"{rows}.high")
@@ -130,7 +130,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
     # -- tables --------------------------------------------------------------------------------------------------------
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        keys, cols = self._named(table)
+        keys, cols = self._resolved(table)
         codes, first = self._grouped(table, keys)
         fields, columns = [], []
         for name, source in cols.items():
@@ -139,20 +139,20 @@ class EnsembleByKey(_generated.EnsembleByKey):
                 column = table[source].combine_chunks()
             except pa.ArrowNotImplementedError:
                 raise self._refuse(source, field.type, _READS.format(self._stage)) from None
-            made = self._mean(column, source, codes, len(first))
-            keep = field.metadata if pa.types.is_nested(made.type) else None
-            fields.append(pa.field(name, made.type, metadata=keep))
-            columns.append(made)
+            mean = self._mean(column, source, codes, len(first))
+            keep = field.metadata if pa.types.is_nested(mean.type) else None
+            fields.append(pa.field(name, mean.type, metadata=keep))
+            columns.append(mean)
         if self.getCollapseGroup():
-            out = taken(table.select(keys), pa.array(first))
+            out = take_rows(table.select(keys), pa.array(first))
         else:
-            out, columns = table, [taken(column, pa.array(codes)) for column in columns]
+            out, columns = table, [take_rows(column, pa.array(codes)) for column in columns]
         for field, column in zip(fields, columns, strict=True):
             out = out.append_column(field, column)
         return out
 
     def _grouped(self, table: pa.Table, keys: list[str]) -> tuple[Ints, Ints]:
-        """Return the number of each row's group, in order of first appearance, and the first row of each."""
+        """Return the group number of each row, in order of first appearance, and the first row of each group."""
         codes: Ints = np.zeros(table.num_rows, np.int64)
         first: Ints = np.zeros(0, np.int64)
         for name in keys:
@@ -162,7 +162,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
             try:
                 column = column.combine_chunks()
                 if pa.types.is_float32(column.type) or pa.types.is_float64(column.type):
-                    column = pc.add(column, pa.scalar(0.0, column.type))  # one zero
+                    column = pc.add(column, pa.scalar(0.0, column.type))  # -0.0 becomes 0.0
                 encoded = column.dictionary_encode(null_encoding="encode")
             except pa.ArrowNotImplementedError:
                 raise self._refuse(name, column.type, "it cannot be a key") from None
@@ -184,10 +184,10 @@ class EnsembleByKey(_generated.EnsembleByKey):
         )
         if is_vector_struct(kind):
             return _as_vectors(
-                self._mean_of_lists(_of_vectors(column), name, codes, groups, absent=True), kind
+                self._mean_of_lists(_of_vectors(column), name, codes, groups, sparse=True), kind
             )
         if is_list(kind) and _is_number(kind.value_type):
-            lists = self._mean_of_lists(_of_lists(column), name, codes, groups, absent=False)
+            lists = self._mean_of_lists(_of_lists(column), name, codes, groups, sparse=False)
             if pa.types.is_fixed_size_list(kind):
                 return lists.cast(pa.list_(pa.float64(), kind.list_size))
             return lists
@@ -195,18 +195,18 @@ class EnsembleByKey(_generated.EnsembleByKey):
             raise self._refuse(name, kind, _READS.format(self._stage))
         if pa.types.is_boolean(kind):
             column = column.cast(pa.int8())
-        there = column.is_valid().to_numpy(zero_copy_only=False)
+        valid = column.is_valid().to_numpy(zero_copy_only=False)
         values = column.cast(pa.float64(), safe=False).drop_null().to_numpy(zero_copy_only=False)
-        return _means(codes[there], values, np.bincount(codes[there], minlength=groups))
+        return _means(codes[valid], values, np.bincount(codes[valid], minlength=groups))
 
-    def _mean_of_lists(self, lists: _Lists, name: str, codes: Ints, groups: int, *, absent: bool) -> pa.Array:
-        """Return the mean of the lists of each group; with `absent`, an element that is not there is 0."""
-        there = np.flatnonzero(lists.sizes >= 0)
+    def _mean_of_lists(self, lists: _Lists, name: str, codes: Ints, groups: int, *, sparse: bool) -> pa.Array:
+        """Return the mean of the lists of each group. With `sparse`, missing elements are 0."""
+        valid = np.flatnonzero(lists.sizes >= 0)
         sizes = np.full(groups, -1, np.int64)
-        sizes[codes[there][::-1]] = lists.sizes[there][::-1]
-        wrong = there[lists.sizes[there] != sizes[codes[there]]]
-        if len(wrong):
-            row = int(wrong[0])
+        sizes[codes[valid][::-1]] = lists.sizes[valid][::-1]
+        mismatches = valid[lists.sizes[valid] != sizes[codes[valid]]]
+        if len(mismatches):
+            row = int(mismatches[0])
             raise DecodeError(
                 f"{self._stage}: column `{name}`, row {row} of the table: has arrays of different size under one key, "
                 f"{sizes[codes[row]]} and {lists.sizes[row]}"
@@ -214,8 +214,8 @@ class EnsembleByKey(_generated.EnsembleByKey):
         starts = np.append(0, np.cumsum(np.maximum(sizes, 0)))
         slots = starts[codes[lists.rows]] + lists.places
         counts = np.bincount(slots, minlength=starts[-1])
-        if absent:
-            counts = np.repeat(np.bincount(codes[there], minlength=groups), np.maximum(sizes, 0))
+        if sparse:
+            counts = np.repeat(np.bincount(codes[valid], minlength=groups), np.maximum(sizes, 0))
         elements = _means(slots, lists.values, counts)
         return pa.ListArray.from_arrays(
             pa.array(starts, pa.int32()), elements, mask=pa.array(sizes < 0, pa.bool_())
@@ -226,7 +226,7 @@ _READS = "{} reads number, vector, array of numbers"
 
 
 def _groups(kind: Any) -> bool:
-    """Can Spark group and compare values of this type?"""
+    """Return whether Spark can group and compare values of this type."""
     from pyspark.sql.types import MapType, StructType, UserDefinedType, VariantType
 
     if isinstance(kind, StructType):
@@ -240,7 +240,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 @dataclass(frozen=True)
 class _Lists:
-    """Lists of numbers: the size of each, -1 for a null, and for each element that is there its row, place and value."""
+    """Lists of numbers: the size of each, -1 for a null, and the row, position and value of each element that is not null."""
 
     sizes: Ints
     rows: Ints
@@ -254,13 +254,13 @@ def _of_lists(column: pa.Array) -> _Lists:
     rows = np.repeat(np.arange(len(sizes)), counts)
     places = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     elements = pc.list_flatten(column).cast(pa.float64(), safe=False)
-    there = elements.is_valid().to_numpy(zero_copy_only=False)
+    valid = elements.is_valid().to_numpy(zero_copy_only=False)
     values = elements.drop_null().to_numpy(zero_copy_only=False)
-    return _Lists(sizes, rows[there], places[there], values)
+    return _Lists(sizes, rows[valid], places[valid], values)
 
 
 def _of_vectors(column: pa.Array) -> _Lists:
-    """Read Spark ML vectors, of which sparse ones (type 0) name the places of their values."""
+    """Read Spark ML vectors. Sparse vectors (type 0) have the positions of their values."""
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     members = dict(zip([f.name for f in column.type], column.flatten(), strict=True))
     values = _of_lists(members["values"])
@@ -287,7 +287,7 @@ def _as_vectors(lists: pa.ListArray, kind: pa.StructType) -> pa.Array:
 
 
 def _means(slots: Ints, values: npt.NDArray[np.float64], counts: Ints) -> pa.Array:
-    """Return the mean of the values of each slot, null where there are none."""
+    """Return the mean of the values of each slot, or null for an empty slot."""
     sums = np.bincount(slots, weights=values, minlength=len(counts))
     empty = counts == 0
     return pa.array(sums / np.where(empty, 1, counts), pa.float64(), mask=empty)

@@ -1,4 +1,4 @@
-"""Python functions as stages: of a whole dataset, and of the values of a row."""
+"""Python functions as stages, for a whole dataset or for the values of a row."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class Lambda(_generated.Lambda):
         return self._called(table, pa.Table, "a pyarrow.Table")
 
     def _called(self, dataset: Any, kind: type, word: str) -> Any:
-        """Return what the function makes of the dataset, which must be of the same kind."""
+        """Return the result of the function, which must be a dataset of the same kind."""
         function: Any = self.getTransformFunc()
         try:
-            made = function(dataset)
+            result = function(dataset)
         except Exception as error:
             raise ExecutionError(
                 f"{self._stage}: param `transformFunc`: {name_of(function)} failed: {_cause(error)}"
             ) from error
-        if not isinstance(made, kind):
+        if not isinstance(result, kind):
             raise SchemaMismatchError(
-                f"{self._stage}: param `transformFunc`: {name_of(function)} must return {word}, as it was given, and "
-                f"returned a {type(made).__module__}.{type(made).__qualname__}"
+                f"{self._stage}: param `transformFunc`: {name_of(function)} must return {word}, like its argument, but "
+                f"returned a {type(result).__module__}.{type(result).__qualname__}"
             )
-        return made
+        return result
 
 
 def _cause(error: BaseException) -> str:
@@ -55,48 +55,50 @@ class UDFTransformer(_generated.UDFTransformer):
 
     def _check_params(self) -> None:
         super()._check_params()
-        one, many = self.getInputCol(), self.getInputCols()
-        if (one is None) == (many is None):
-            what = (
-                "must be set, or `inputCols`" if one is None else "must not be set together with `inputCols`"
+        input_col, input_cols = self.getInputCol(), self.getInputCols()
+        if (input_col is None) == (input_cols is None):
+            problem = (
+                "or `inputCols` must be set"
+                if input_col is None
+                else "must not be set together with `inputCols`"
             )
-            raise InvalidParamError(f"{self._stage}: param `inputCol` {what}")
+            raise InvalidParamError(f"{self._stage}: param `inputCol` {problem}")
         function: Any = self.getUdf()
         if not _is_udf(function):
             if self.getReturnType() is None:
                 raise InvalidParamError(
-                    f"{self._stage}: param `returnType` must be set, since {name_of(function)} is a function and no UDF"
+                    f"{self._stage}: param `returnType` must be set, because {name_of(function)} is a plain function and not a UDF"
                 )
             return
         if self.getReturnType() is not None:
             raise InvalidParamError(
-                f"{self._stage}: param `returnType` must not be set: the UDF {name_of(function)} has a type already"
+                f"{self._stage}: param `returnType` must not be set, because the UDF {name_of(function)} has a return type"
             )
-        self._way(function)
+        self._method(function)
 
-    def _way(self, udf: Any) -> str:
-        """Return how a UDF of PySpark is called: the name of a method of `_Calls`."""
+    def _method(self, udf: Any) -> str:
+        """Return the name of the method of `_Calls` that calls a UDF of PySpark."""
         from pyspark.util import PythonEvalType
 
-        ways = {
+        methods = {
             PythonEvalType.SQL_BATCHED_UDF: "by_row",
             PythonEvalType.SQL_ARROW_BATCHED_UDF: "by_row",
             PythonEvalType.SQL_SCALAR_PANDAS_UDF: "by_series",
             PythonEvalType.SQL_SCALAR_ARROW_UDF: "by_array",
         }
-        if udf.evalType not in ways:
+        if udf.evalType not in methods:
             raise InvalidParamError(
-                f"{self._stage}: param `udf` must map a row to a value or columns to a column; {name_of(udf)} is a UDF of "
-                "iterators or an aggregation"
+                f"{self._stage}: param `udf` must map a row to a value, or columns to a column; {name_of(udf)} is an "
+                "iterator or aggregate UDF"
             )
-        return ways[udf.evalType]
+        return methods[udf.evalType]
 
     def _columns(self, role: str) -> list[str]:
-        """Return the columns in the order of the arguments, of which two may be the same."""
+        """Return the columns in the order of the arguments. A column may occur twice."""
         if role != "input":
             return super()._columns(role)
-        one: Any = self.getInputCol()
-        return list(self.getInputCols() or []) if one is None else [one]
+        input_col: Any = self.getInputCol()
+        return list(self.getInputCols() or []) if input_col is None else [input_col]
 
     def _bad_type(self, error: Exception) -> InvalidParamError:
         reason = str(error).strip().split("\n")[0]
@@ -114,12 +116,12 @@ class UDFTransformer(_generated.UDFTransformer):
         function: Any = self.getUdf()
         if not _is_udf(function):
             try:
-                # Without Arrow, Spark makes a null of what does not fit the type.
+                # Without Arrow, Spark makes nulls of values that do not fit the type.
                 function = F.udf(function, str(self.getReturnType()), useArrow=True)
             except PySparkException as error:
                 raise self._bad_type(error) from None
-        made = function(*columns).alias(self.getOutputCol())
-        return spark.with_lineage(df.select("*", made), spark.lineage_of(df))
+        result = function(*columns).alias(self.getOutputCol())
+        return spark.with_lineage(df.select("*", result), spark.lineage_of(df))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         names = self._inputs(table)
@@ -128,9 +130,9 @@ class UDFTransformer(_generated.UDFTransformer):
         words = ("column " if len(names) == 1 else "columns ") + ", ".join(f"`{name}`" for name in names)
         udf = _is_udf(function)
         calls = _Calls(f"{self._stage}: {words}", function.func if udf else function, kind)
-        call = getattr(calls, self._way(function) if udf else "by_row")
-        read = batches_of(table.select(list(dict.fromkeys(names))))
-        chunks = [call([batch.column(name) for name in names]) for batch in read]
+        call = getattr(calls, self._method(function) if udf else "by_row")
+        batches = batches_of(table.select(list(dict.fromkeys(names))))
+        chunks = [call([batch.column(name) for name in names]) for batch in batches]
         return table.append_column(pa.field(self.getOutputCol(), kind), pa.chunked_array(chunks, kind))
 
     def _arrow_kind(self, function: Any) -> pa.DataType:
@@ -144,53 +146,53 @@ class UDFTransformer(_generated.UDFTransformer):
 
         try:
             return to_arrow_type(function.returnType, timezone="UTC")
-        except Exception as error:  # noqa: BLE001 - pyspark has a class of its own for each way to fail
+        except Exception as error:  # noqa: BLE001 - pyspark raises many classes of errors
             raise self._bad_type(error) from None
 
 
 def _is_udf(function: Any) -> bool:
-    """Is this a UDF of PySpark, classic or Connect, rather than a plain function?"""
+    """Return whether this is a UDF of PySpark, classic or Connect, and not a plain function."""
     return hasattr(function, "asNondeterministic") and hasattr(function, "evalType")
 
 
 class _Calls:
-    """Calls of a function with batches of a table; `where` begins the message of every error."""
+    """Calls a function with batches of a table. `where` begins the message of every error."""
 
     def __init__(self, where: str, function: Any, kind: pa.DataType) -> None:
         self._where, self._function, self._kind = where, function, kind
         self._name, self._done = name_of(function), 0
 
     def by_row(self, columns: list[pa.Array]) -> pa.Array:
-        """Call the function once per row, with Python values."""
-        made = []
+        """Call the function once per row with Python values."""
+        results = []
         try:
             values = [column.to_pylist(maps_as_pydicts="strict") for column in columns]
         except (OverflowError, ValueError) as error:
             raise DecodeError(f"{self._where}: holds a value that Python cannot hold: {error}") from None
         for row in zip(*values, strict=True):
             try:
-                made.append(self._function(*row))
+                results.append(self._function(*row))
             except Exception as error:
-                raise self._failed(f"row {self._done + len(made)} of the table", error) from error
-        array = self._array(made)
-        self._done += len(made)
+                raise self._failed(f"row {self._done + len(results)} of the table", error) from error
+        array = self._array(results)
+        self._done += len(results)
         return array
 
     def by_series(self, columns: list[pa.Array]) -> pa.Array:
-        """Call the function once, with a pandas Series for each column, or a DataFrame for one of structs."""
+        """Call the function once with a pandas Series per column, or a DataFrame for a struct column."""
         return self._by_column([_pandas(column) for column in columns], len(columns[0]))
 
     def by_array(self, columns: list[pa.Array]) -> pa.Array:
-        """Call the function once, with Arrow arrays."""
+        """Call the function once with Arrow arrays."""
         return self._by_column(columns, len(columns[0]))
 
     def _by_column(self, columns: list[Any], rows: int) -> pa.Array:
         where = f"rows {self._done} to {self._done + rows - 1} of the table"
         try:
-            made = self._function(*columns)
-            if isinstance(made, pa.ChunkedArray):
-                made = made.combine_chunks()
-            array = made.cast(self._kind) if isinstance(made, pa.Array) else _unpandas(made, self._kind)
+            result = self._function(*columns)
+            if isinstance(result, pa.ChunkedArray):
+                result = result.combine_chunks()
+            array = result.cast(self._kind) if isinstance(result, pa.Array) else _unpandas(result, self._kind)
         except Exception as error:
             raise self._failed(where, error) from error
         if len(array) != rows:
@@ -201,7 +203,7 @@ class _Calls:
         return array
 
     def _array(self, values: list[Any]) -> pa.Array:
-        """Return the values as an array; the first that does not fit the type is told."""
+        """Return the values as an array. The error names the first value that does not fit the type."""
         try:
             return pa.array(values, self._kind)
         except Exception:
@@ -210,7 +212,7 @@ class _Calls:
                     pa.array([value], self._kind)
                 except Exception as error:
                     raise ExecutionError(
-                        f"{self._where}, row {self._done + i} of the table: {self._name} returned {shown(value)}, which is no {self._kind}: "
+                        f"{self._where}, row {self._done + i} of the table: {self._name} returned {shown(value)}, which is not a {self._kind}: "
                         f"{_cause(error)}"
                     ) from error
             raise
@@ -225,11 +227,11 @@ def _pandas(column: pa.Array) -> Any:
     return column.to_pandas()
 
 
-def _unpandas(made: Any, kind: pa.DataType) -> pa.Array:
-    if type(made).__name__ == "DataFrame" and pa.types.is_struct(kind):
+def _unpandas(result: Any, kind: pa.DataType) -> pa.Array:
+    if type(result).__name__ == "DataFrame" and pa.types.is_struct(kind):
         return (
-            pa.Table.from_pandas(made, pa.schema(list(kind)), preserve_index=False)
+            pa.Table.from_pandas(result, pa.schema(list(kind)), preserve_index=False)
             .to_struct_array()
             .combine_chunks()
         )
-    return pa.array(made, kind, from_pandas=True)
+    return pa.array(result, kind, from_pandas=True)

@@ -1,4 +1,4 @@
-"""Where the rows lie: partitions, caches and checkpoints. A table has none of these and is returned as it is."""
+"""Partitions, caches and checkpoints of DataFrames. Tables have none of these and are returned unchanged."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class StratifiedRepartition(_generated.StratifiedRepartition):
     __module__ = "mmlrs.stages"
 
     def _transform_spark(self, df: Any) -> Any:
-        """Number the rows of each label in random order, from a start of the label's own, and deal them out."""
+        """Number the rows of each label in random order from a start that depends on the label, and distribute them."""
         from pyspark.sql import Window
         from pyspark.sql import functions as F
         from pyspark.sql.types import DoubleType, FloatType
@@ -76,7 +76,7 @@ class StratifiedRepartition(_generated.StratifiedRepartition):
             )
         label = F.col(spark.quoted(name))
         if isinstance(kind, DoubleType | FloatType):
-            label = label + F.lit(0.0)  # one zero
+            label = label + F.lit(0.0)  # -0.0 becomes 0.0
         parts = self.getN() or int(df.sparkSession.conf.get("spark.sql.shuffle.partitions"))
         start = F.pmod(F.xxhash64(label, F.lit(self.getSeed())), F.lit(parts))
         place = F.row_number().over(Window.partitionBy(label).orderBy(_RANDOM)) + start
@@ -93,7 +93,7 @@ _RANDOM, _PLACE = "__mmlrs_random__", "__mmlrs_place__"
 
 
 def _sortable(kind: Any) -> bool:
-    """Can Spark put values of this type in order?"""
+    """Return whether Spark can sort values of this type."""
     from pyspark.sql.types import ArrayType, CalendarIntervalType, MapType, StructType, VariantType
 
     if isinstance(kind, StructType):

@@ -1,4 +1,4 @@
-"""Making, taking and querying rows."""
+"""Explode, sample and query rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mmlrs._sql import begins_as_query, check_statement
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.bridge import collect, through_spark
 from mmlrs.engine.columns import Columns
-from mmlrs.engine.select import filtered, taken
+from mmlrs.engine.select import filtered, take_rows
 from mmlrs.errors import InvalidParamError, LimitExceededError, SchemaMismatchError
 
 __all__ = ["Explode", "PartitionSample", "Query"]
 
-#: What `Explode` makes on a table has at most so many bytes, or so many times those of the table if that is more.
-_MOST_BYTES = 1 << 30
-_MOST_TIMES = 100
+#: Maximum size of the result of `Explode` on a table, in bytes and as a multiple of the table. The larger one applies.
+_MAX_BYTES = 1 << 30
+_MAX_TIMES = 100
 
 
 class Explode(_generated.Explode):
@@ -60,23 +60,24 @@ class Explode(_generated.Explode):
         copies = np.maximum(lengths, 1) if self.getKeepEmpty() else lengths
         rows = np.repeat(np.arange(len(lengths)), copies)
         filled = lengths[rows] > 0
-        elements = taken(pc.list_flatten(column), pa.array(np.cumsum(filled) - 1, mask=~filled))
-        return taken(table, pa.array(rows)).append_column(
+        elements = take_rows(pc.list_flatten(column), pa.array(np.cumsum(filled) - 1, mask=~filled))
+        return take_rows(table, pa.array(rows)).append_column(
             pa.field(self.getOutputCol(), kind.value_type), elements
         )
 
     def _check_size(
         self, name: str, table: pa.Table, column: pa.Array, lengths: npt.NDArray[np.int64]
     ) -> None:
-        """Fail before rows are made that would take far more memory than the table: each repeats the array it comes from."""
-        each = column.nbytes / max(int(lengths.sum()), 1)
-        others = (table.nbytes - column.nbytes) / max(table.num_rows, 1)
-        made = lengths * (lengths * each + others)
-        if made.sum() > max(_MOST_BYTES, _MOST_TIMES * table.nbytes):
-            row = int(np.argmax(made))
+        """Raise if the result would need far more memory than the table, because each row repeats its array."""
+        element_bytes = column.nbytes / max(int(lengths.sum()), 1)
+        other_bytes = (table.nbytes - column.nbytes) / max(table.num_rows, 1)
+        sizes = lengths * (lengths * element_bytes + other_bytes)
+        if sizes.sum() > max(_MAX_BYTES, _MAX_TIMES * table.nbytes):
+            row = int(np.argmax(sizes))
             raise LimitExceededError(
-                f"{self._stage}: column `{name}`, row {row} of the table: {int(lengths[row]):,} rows repeat its array of as many "
-                f"values; the result has about {int(made.sum()):,} bytes, the table {table.nbytes:,}. Cut the arrays, or explode on Spark"
+                f"{self._stage}: column `{name}`, row {row} of the table: its array of {int(lengths[row]):,} values is "
+                f"repeated in as many rows; the result would have about {int(sizes.sum()):,} bytes, the table has {table.nbytes:,}. "
+                "Shorten the arrays, or explode on Spark"
             )
 
 
@@ -85,7 +86,7 @@ class PartitionSample(_generated.PartitionSample):
     __module__ = "mmlrs.stages"
 
     def _size(self) -> tuple[float | None, int | None]:
-        """Return the share or the number of rows to take; one of the two is None."""
+        """Return the fraction or the number of rows to take. One of them is None."""
         mode, share, count = self.getMode(), self.getPercent(), self.getCount()
         if mode == "Head":
             if count is None:
@@ -93,14 +94,14 @@ class PartitionSample(_generated.PartitionSample):
             return None, count
         if share is None and count is None:
             raise InvalidParamError(
-                f'{self._stage}: param `percent` must be set for mode "RandomSample", or `count`'
+                f'{self._stage}: param `percent` or `count` must be set for mode "RandomSample"'
             )
         if share is not None and count is not None:
             raise InvalidParamError(f"{self._stage}: param `percent` must not be set together with `count`")
         return share, count
 
     def _part_column(self, dataset: Any) -> str:
-        """Return the name of the column of part numbers, which must be a new one."""
+        """Return the name of the column of part numbers. Raise if it exists."""
         name: str = self.getNewColName()
         Columns.of(dataset, self._stage).check_new([name])
         return name
@@ -117,8 +118,8 @@ class PartitionSample(_generated.PartitionSample):
             return df.limit(count)
         if share is not None:
             return df.sample(withReplacement=False, fraction=share, seed=self.getSeed())
-        drawn = df.select("*", random.alias(_RANDOM)).orderBy(_RANDOM).limit(count)
-        return drawn.drop(_RANDOM)
+        sample = df.select("*", random.alias(_RANDOM)).orderBy(_RANDOM).limit(count)
+        return sample.drop(_RANDOM)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         random = np.random.default_rng(self.getSeed() % 2**64)
@@ -131,8 +132,8 @@ class PartitionSample(_generated.PartitionSample):
             return table.slice(0, count)
         if share is not None:
             return filtered(table, pa.array(random.random(table.num_rows) < share))
-        drawn = random.choice(table.num_rows, min(count or 0, table.num_rows), replace=False)
-        return taken(table, pa.array(np.sort(drawn), pa.int64()))
+        sample = random.choice(table.num_rows, min(count or 0, table.num_rows), replace=False)
+        return take_rows(table, pa.array(np.sort(sample), pa.int64()))
 
 
 _RANDOM = "__mmlrs_random__"
@@ -152,26 +153,28 @@ class Query(_generated.Query):
         escaped = statement.replace("{", "{{").replace("}", "}}")
         query, places = re.subn(r"\b__THIS__\b", "{THIS}", escaped.strip().rstrip(";"))
         if not places:
-            raise InvalidParamError(f"{self._stage}: param `statement` must name the rows as `__THIS__`")
+            raise InvalidParamError(
+                f"{self._stage}: param `statement` must refer to the dataset as `__THIS__`"
+            )
         try:
-            # Parentheses take a query only, no command, which would run at once.
-            made = df.sparkSession.sql(f"SELECT * FROM (\n{query}\n)", THIS=df)  # noqa: S608 - the user's own SQL
-            _ = made.schema  # Connect analyses a statement only when something of it is asked for
+            # Parentheses accept a query only. A command would run at once.
+            result = df.sparkSession.sql(f"SELECT * FROM (\n{query}\n)", THIS=df)  # noqa: S608 - the user's own SQL
+            _ = result.schema  # Connect analyses a statement only on demand
         except AnalysisException as error:
             reason = self._reason(df, query, error)
             raise InvalidParamError(f"{self._stage}: param `statement` cannot be run: {reason}") from None
-        return made
+        return result
 
     def _reason(self, df: Any, query: str, error: Exception) -> str:
-        """Return why a statement is no query: what it would be told for without the parentheses, or that it is a command."""
+        """Return why a statement is not a query: its error without the parentheses, or that it is a command."""
         from pyspark.errors import AnalysisException, ParseException
 
         if isinstance(error, ParseException):
-            command = "it is a command, and a stage takes a query: SELECT, WITH, FROM, VALUES or TABLE"
+            command = "it is a command; a stage runs only queries: SELECT, WITH, FROM, VALUES or TABLE"
             if not begins_as_query(query):
                 return command
             try:
-                _ = df.sparkSession.sql(f"EXPLAIN {query}", THIS=df).schema  # of a query, this runs nothing
+                _ = df.sparkSession.sql(f"EXPLAIN {query}", THIS=df).schema  # for a query, this runs nothing
             except AnalysisException as plain:
                 error = plain
             else:

@@ -1,4 +1,4 @@
-"""Measuring how long a stage takes."""
+"""Measure the time that a stage takes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Timer(_generated.Timer):
         stage: Any = self.getStage()
         if not hasattr(stage, "fit"):
             return self._model(stage, None)
-        with _ready(df, materialize=not self.getDisableMaterialization()):
+        with _cached(df, materialize=not self.getDisableMaterialization()):
             return self._model(*_timed(self._stage, f"the fit of {stage.uid}", lambda: stage.fit(df)))
 
     def _fit_table(self, table: pa.Table) -> Any:
@@ -54,12 +54,12 @@ class TimerModel(_generated.TimerModel):
 
     @property
     def fitSeconds(self) -> float | None:
-        """How long the fit took, in seconds; None for a transformer, and for a model that was loaded."""
+        """Duration of the fit in seconds; None for a transformer, and for a model that was loaded."""
         return self._fit_seconds
 
     @property
     def transformSeconds(self) -> float | None:
-        """How long the last call of `transform` took, in seconds; None before the first, and for a stream."""
+        """Duration of the last call of `transform` in seconds; None before the first call, and for a stream."""
         return self._transform_seconds
 
     def _check_params(self) -> None:
@@ -74,17 +74,19 @@ class TimerModel(_generated.TimerModel):
         stage: Any = self.getStage()
         if df.isStreaming:
             self._transform_seconds = None
-            _LOG.info("%s: the transform of %s is not measured: a stream has no end", self._stage, stage.uid)
+            _LOG.info(
+                "%s: the transform of %s is not measured, because a stream has no end", self._stage, stage.uid
+            )
             return stage.transform(df)
         materialize = not self.getDisableMaterialization()
 
         def work() -> Any:
-            made = stage.transform(df)
+            result = stage.transform(df)
             if materialize:
-                _materialize(made)
-            return made
+                _materialize(result)
+            return result
 
-        with _ready(df, materialize=materialize):
+        with _cached(df, materialize=materialize):
             return self._measured(stage, work)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -92,42 +94,42 @@ class TimerModel(_generated.TimerModel):
         return self._measured(stage, lambda: on_table_or_spark(self, stage, table))
 
     def _measured(self, stage: Any, work: Callable[[], Any]) -> Any:
-        made, self._transform_seconds = _timed(self._stage, f"the transform of {stage.uid}", work)
-        return made
+        result, self._transform_seconds = _timed(self._stage, f"the transform of {stage.uid}", work)
+        return result
 
 
-def _timed(name: str, what: str, work: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what `work` returns and how long it took; the log is told."""
+def _timed(name: str, description: str, work: Callable[[], Any]) -> tuple[Any, float]:
+    """Return the result of `work` and its duration in seconds, which is logged."""
     start = time.perf_counter()
-    made = work()
+    result = work()
     seconds = time.perf_counter() - start
-    _LOG.info("%s: %s took %.3f s", name, what, seconds)
-    return made, seconds
+    _LOG.info("%s: %s took %.3f s", name, description, seconds)
+    return result, seconds
 
 
-def _is_kept(df: Any) -> bool:
-    """Are the rows in memory or on disk, by whichever handle they were put there?"""
+def _is_cached(df: Any) -> bool:
+    """Return whether the rows are cached in memory or on disk, by any handle."""
     level = df.storageLevel
     return bool(level.useMemory or level.useDisk)
 
 
 def _materialize(df: Any) -> None:
-    """Compute every column of every row and keep them."""
-    if not _is_kept(df):
+    """Compute and cache all rows."""
+    if not _is_cached(df):
         df.persist()
     df.count()
 
 
 @contextmanager
-def _ready(df: Any, *, materialize: bool) -> Iterator[None]:
-    """Keep the rows computed within the block, and leave them kept or not as they were."""
+def _cached(df: Any, *, materialize: bool) -> Iterator[None]:
+    """Cache the rows within the block, and restore their state afterwards."""
     if not materialize or df.isStreaming:
         yield
         return
-    kept = _is_kept(df)
+    was_cached = _is_cached(df)
     _materialize(df)
     try:
         yield
     finally:
-        if not kept:
+        if not was_cached:
             df.unpersist()

@@ -1,4 +1,4 @@
-"""What a stage must do, as checks anyone can run, and small data to try things with."""
+"""The contract of stages as checks, and small samples of data and models."""
 
 from __future__ import annotations
 
@@ -37,29 +37,76 @@ __dir__ = public(globals())
 
 
 def sample_image(format: str = "jpeg") -> bytes:
-    """Return a small natural-looking picture, 48 x 64 pixels, encoded as "jpeg" or "png"."""
+    r"""Return a small natural-looking image of 48 x 64 pixels (rows x columns), encoded as "jpeg" or "png".
+
+    Examples
+    --------
+    >>> from mmlrs.testing import sample_image
+    >>> sample_image("png")[:4]
+    b'\x89PNG'
+    """
     return bytes(_native.sample_image(format))
 
 
 def reversed_columns(dataset: Any) -> Any:
-    """Return the columns of a Spark DataFrame or a `pyarrow.Table` in reverse order: a function for `Lambda` to run."""
+    """Return a Spark DataFrame or a `pyarrow.Table` with its columns in reverse order, as an example for `Lambda`.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.testing import reversed_columns
+    >>> reversed_columns(pa.table({"a": [1], "b": [2]})).column_names
+    ['b', 'a']
+    """
     if isinstance(dataset, pa.Table):
         return dataset.select(dataset.column_names[::-1])
     return dataset.select([quoted(name) for name in reversed(dataset.columns)])
 
 
 def sample_model() -> bytes:
-    """Return a tiny ONNX model: input `x` of shape [N, 4], internal tensor `features`, output `scores`."""
+    """Return a tiny ONNX model with input `x` of shape [N, 4], internal tensor `features` and output `scores`.
+
+    Examples
+    --------
+    >>> from mmlrs.models import model_info
+    >>> from mmlrs.testing import sample_model
+    >>> [tensor["name"] for tensor in model_info(sample_model())["outputs"]]
+    ['scores']
+    """
     return bytes(_native.sample_model())
 
 
 def sample_text_model() -> bytes:
-    """Return a tiny ONNX model of texts of up to 32 tokens of `sample_tokenizer`, with vectors of 8 numbers."""
+    """Return a tiny ONNX model that embeds up to 32 tokens of `sample_tokenizer` as vectors of 8 numbers.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.testing import sample_text_model, sample_tokenizer
+    >>> from mmlrs.text import TextEmbedder
+    >>> embedder = TextEmbedder(
+    ...     inputCol="text",
+    ...     outputCol="vector",
+    ...     model=sample_text_model(),
+    ...     tokenizer=sample_tokenizer(),
+    ...     maxLength=32,
+    ... )
+    >>> len(embedder.transform(pa.table({"text": ["a b"]}))["vector"][0])
+    8
+    """
     return _content_of_sample("TextEmbedder", "model")
 
 
 def sample_tokenizer() -> bytes:
-    """Return a tokenizer.json with a vocabulary of a few words and the letters from a to z."""
+    """Return a tokenizer.json with a vocabulary of a few words and the letters a to z.
+
+    Examples
+    --------
+    >>> import json
+    >>> from mmlrs.testing import sample_tokenizer
+    >>> "a" in json.loads(sample_tokenizer())["model"]["vocab"]
+    True
+    """
     return _content_of_sample("HuggingFaceTokenizer", "tokenizer")
 
 
@@ -71,24 +118,37 @@ def _content_of_sample(stage: str, param: str) -> bytes:
     return content
 
 
-#: How often `worker_counters` asks: far more often than workers are alive.
+#: Maximum number of queries of `worker_counters`, which is far above the number of workers.
 _ROUNDS = 100
 
 
 def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False) -> list[dict[str, Any]]:
-    """Return the counters of the Python workers that are alive, one dict per process with its `pid`.
+    """Return the counters of the live Python workers of Spark.
 
-    Without worker reuse (`spark.python.worker.reuse=false`) a worker ends with its task and takes its counters along: the
-    answer is that of the processes that were asked, one per task, which did nothing before.
+    Without worker reuse (`spark.python.worker.reuse=false`), a worker ends with its task and its counters are lost. The result
+    then has the counters of new processes, one per task.
 
     Parameters
     ----------
     spark : pyspark.sql.SparkSession
-        With worker reuse (the default), so that the processes that did a job still live.
-    tasks : int
-        How many tasks ask at the same time: the number of cores.
-    reset : bool
-        Set the counters to zero after reading them.
+        A session with worker reuse (the default), so that the workers of a job are still alive.
+    tasks : int, default 2
+        Number of tasks that query workers at the same time. Use the number of cores.
+    reset : bool, default False
+        Set the counters to zero after they are read.
+
+    Returns
+    -------
+    list of dict
+        One dict per process, with its `pid` and the counters of `mmlrs.counters`.
+
+    Examples
+    --------
+    >>> from mmlrs.testing import worker_counters
+    >>> from pyspark.sql import SparkSession
+    >>> workers = worker_counters(SparkSession.builder.getOrCreate())
+    >>> "image_decodes" in workers[0]
+    True
     """
     from pyspark.sql import functions as F
     from pyspark.sql.pandas.functions import arrow_udf
@@ -97,20 +157,20 @@ def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False)
         text = json.dumps({"pid": os.getpid(), **_native.counters()})
         if reset:
             _native.reset_counters()
-        time.sleep(0.1)  # keeps this worker busy, so that the other tasks go to the others
+        time.sleep(0.1)  # keeps this worker busy, so that other workers get the other tasks
         return pa.array([text] * len(column))
 
     function = arrow_udf(ask, returnType="string")  # type: ignore[call-overload]
     query = spark.range(0, tasks, 1, tasks).select(function(F.col("id")).alias("text"))
     reused = (spark.conf.get("spark.python.worker.reuse", "true") or "true").lower() != "false"
-    found: dict[int, dict[str, Any]] = {}
-    # More workers than tasks may be alive, and Spark hands them out in turn: ask until none is new. Where workers end
-    # for another reason there is always a new one.
+    counters: dict[int, dict[str, Any]] = {}
+    # There may be more live workers than tasks, and Spark uses them in turn, so query until there is no new one. If workers
+    # end for another reason, there is always a new one.
     for _ in range(_ROUNDS if reused else 1):
-        known = len(found)
+        count = len(counters)
         for row in query.collect():
             answer = json.loads(row[0])
-            found.setdefault(answer["pid"], answer)
-        if len(found) == known:
+            counters.setdefault(answer["pid"], answer)
+        if len(counters) == count:
             break
-    return list(found.values())
+    return list(counters.values())

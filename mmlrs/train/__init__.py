@@ -1,9 +1,9 @@
-"""Training on raw tables, and how good the models are."""
+"""Train models on raw tables, and evaluate them."""
 
 from __future__ import annotations
 
 from mmlrs._generated import train as _generated
-from mmlrs._generated.train import *  # noqa: F403 (a stage that is all native needs no line here)
+from mmlrs._generated.train import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
 from mmlrs.train.learners import (
     TrainClassifier,

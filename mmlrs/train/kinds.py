@@ -1,4 +1,4 @@
-"""What a learner is: whether it classifies or regresses, and what in it does so."""
+"""The kind of a learner, classification or regression, and the predicting stage in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmlrs.errors import InvalidParamError
 
 __all__ = ["check_learner", "inside", "kind_of", "predictor", "refuse_foreign", "value_of"]
 
-#: Modules of Spark ML by what their stages do.
+#: The kind of the stages of Spark ML, by module.
 _MODULES = {
     "pyspark.ml.classification": "classification",
     "pyspark.ml.regression": "regression",
@@ -24,68 +24,68 @@ _EXAMPLES = {
     "regression": "pyspark.ml.regression.LinearRegression",
 }
 _TRAINERS = {"classification": "TrainClassifier", "regression": "TrainRegressor"}
-#: Params and attributes that hold one stage around which another one is built.
+#: Params and attributes that hold the stage that another stage wraps.
 _HOLDERS = ("estimator", "bestModel", "stage")
 
 
 def value_of(stage: Any, param: str) -> Any:
-    """Return the value of a param that not every stage has; None when unset or empty."""
+    """Return the value of a param, or None if the stage does not have it or it is unset or empty."""
     if not stage.hasParam(param) or not stage.isDefined(param):
         return None
     return stage.getOrDefault(param) or None
 
 
 def inside(stage: Any) -> list[Any]:
-    """Return the stages of a pipeline, a search or a wrapper, fitted or not; nothing for a stage that does the work itself."""
+    """Return the stages in a pipeline, a search or a wrapper, fitted or not. A plain stage has none."""
     for name in ("stages", "models"):
-        found = getattr(stage, name, None)
-        if isinstance(found, list):  # of a fitted pipeline
-            return list(found) if name == "stages" else []
-        if found is not None and stage.hasParam(name):
-            held = value_of(stage, name)
-            return list(held) if isinstance(held, list) else []
+        value = getattr(stage, name, None)
+        if isinstance(value, list):  # of a fitted pipeline
+            return list(value) if name == "stages" else []
+        if value is not None and stage.hasParam(name):
+            stages = value_of(stage, name)
+            return list(stages) if isinstance(stages, list) else []
     for name in _HOLDERS:
-        found = getattr(stage, name, None)
-        if found is not None and stage.hasParam(name):
-            found = value_of(stage, name)
-        if isinstance(found, Params):
-            return [found]
+        value = getattr(stage, name, None)
+        if value is not None and stage.hasParam(name):
+            value = value_of(stage, name)
+        if isinstance(value, Params):
+            return [value]
     return []
 
 
 def is_holder(stage: Any) -> bool:
-    """Is this a pipeline, a search or a wrapper, be there a stage in it or not?"""
+    """Return whether this is a pipeline, a search or a wrapper, even an empty one."""
     return bool(inside(stage)) or any(stage.hasParam(name) for name in ("stages", "models", *_HOLDERS))
 
 
 def predictor(stage: Any) -> Any:
-    """Return what predicts: the stage itself, the last one of a pipeline that does, what a search or a wrapper is around."""
-    held = inside(stage)
-    for part in reversed(held):
-        found = predictor(part)
-        if found.hasParam("predictionCol"):
-            return found
-    return predictor(held[-1]) if held else stage
+    """Return the predicting stage: the stage itself, the last one in a pipeline, or the one in a search or wrapper."""
+    parts = inside(stage)
+    for part in reversed(parts):
+        candidate = predictor(part)
+        if candidate.hasParam("predictionCol"):
+            return candidate
+    return predictor(parts[-1]) if parts else stage
 
 
 def kind_of(stage: Any) -> str | None:
-    """Return "classification", "regression" or what else it does; None where that cannot be known."""
-    found = predictor(stage)
-    own: str | None = getattr(found, "_kind", None)
-    if own is not None:
-        return own
-    for cls in type(found).__mro__:
+    """Return the kind of a stage, such as "classification" or "regression", or None if it is unknown."""
+    learner = predictor(stage)
+    declared: str | None = getattr(learner, "_kind", None)
+    if declared is not None:
+        return declared
+    for cls in type(learner).__mro__:
         if cls.__module__ in _MODULES:
             return _MODULES[cls.__module__]
-    if found.hasParam("probabilityCol") or found.hasParam("rawPredictionCol"):
+    if learner.hasParam("probabilityCol") or learner.hasParam("rawPredictionCol"):
         return "classification"
-    if found.hasParam("predictionCol") and "Regress" in type(found).__name__:
+    if learner.hasParam("predictionCol") and "Regress" in type(learner).__name__:
         return "regression"
     return None
 
 
 def check_learner(stage: Any, learner: Any, kind: str) -> None:
-    """Fail on what cannot learn from features and labels, or learns something else than `kind`."""
+    """Raise unless the learner learns from features and labels and is of the kind `kind`."""
     where = f"{stage._stage}: param `model` must be"
     remedy = f"pass a {_WORDS[kind]} such as {_EXAMPLES[kind]}"
     if not hasattr(learner, "fit"):
@@ -93,64 +93,64 @@ def check_learner(stage: Any, learner: Any, kind: str) -> None:
     for name, part in _predictors(learner):
         if part is None:
             raise InvalidParamError(f"{where} a {_WORDS[kind]}, got a {name} without a stage; {remedy}")
-        what = f"a {type(part).__name__}" + (f" in a {name}" if part is not learner else "")
+        description = f"a {type(part).__name__}" + (f" in a {name}" if part is not learner else "")
         if getattr(part, "_reads_raw_columns", False):
             raise InvalidParamError(
-                f"{where} a learner of features, got {what}, which makes features of raw columns itself; fit it by itself"
+                f"{where} a learner of features, got {description}, which makes features of raw columns itself; fit it on its own"
             )
         if not hasattr(part, "fit"):
             raise InvalidParamError(
-                f"{where} a {_WORDS[kind]}, got {what}, which is fitted already; {remedy}"
+                f"{where} a {_WORDS[kind]}, got {description}, which is already fitted; {remedy}"
             )
-        found = kind_of(part)
+        part_kind = kind_of(part)
         reads = part.hasParam("featuresCol") and part.hasParam("labelCol")
-        if found in _WORDS and found != kind:
+        if part_kind in _WORDS and part_kind != kind:
             raise InvalidParamError(
-                f"{where} a {_WORDS[kind]}, got {what}, which is a {_WORDS[found]}; give it to {_TRAINERS[found]}, or {remedy}"
+                f"{where} a {_WORDS[kind]}, got {description}, which is a {_WORDS[part_kind]}; pass it to {_TRAINERS[part_kind]}, or {remedy}"
             )
-        if found not in (kind, None) or not reads or not _predicts(part):
+        if part_kind not in (kind, None) or not reads or not _predicts(part):
             raise InvalidParamError(
-                f"{where} a {_WORDS[kind]}, got {what}, which does not predict a label; {remedy}"
+                f"{where} a {_WORDS[kind]}, got {description}, which does not predict a label; {remedy}"
             )
 
 
 def _predicts(stage: Any) -> bool:
-    """Does it write predictions, as far as can be known? A stage of others need not have the param."""
+    """Return whether the stage seems to write predictions. Stages of other libraries may lack the param."""
     return stage.hasParam("predictionCol") or not stage.hasParam("outputCol")
 
 
 def _predictors(learner: Any) -> Iterator[tuple[str, Any]]:
-    """Return what learns in a learner, with the name of what it is in; None where nothing is in it."""
+    """Yield the predicting stages in a learner, each with the name of the learner. An empty wrapper yields None."""
     name = type(learner).__name__
     if not is_holder(learner):
         yield name, learner
         return
-    held = inside(learner)
-    if not held:
+    parts = inside(learner)
+    if not parts:
         yield name, None
     elif learner.hasParam("models"):
-        for model in held:
+        for model in parts:
             yield name, predictor(model)
     else:
         yield name, predictor(learner)
 
 
 def refuse_foreign(stage: Any, param: str, value: Any) -> None:
-    """Fail with the remedy on a learner of scikit-learn or of a library that follows it, and on a class."""
-    given = list(value) if isinstance(value, list | tuple) else [value]
-    for one in given:
+    """Raise on a learner of scikit-learn or a compatible library, and on a class, with the remedy."""
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    for item in values:
         where = f"{stage._stage}: param `{param}`"
-        if isinstance(one, type) and hasattr(one, "fit"):
+        if isinstance(item, type) and hasattr(item, "fit"):
             raise InvalidParamError(
-                f"{where} must be a stage, got the class {one.__name__}; make one of it: {one.__name__}()"
+                f"{where} must be a stage, got the class {item.__name__}; create an instance: {item.__name__}()"
             )
-        if isinstance(one, (Params, type)) or not hasattr(one, "fit"):
+        if isinstance(item, (Params, type)) or not hasattr(item, "fit"):
             continue
-        if hasattr(one, "get_params") and hasattr(one, "set_params"):
-            library = type(one).__module__.split(".")[0]
+        if hasattr(item, "get_params") and hasattr(item, "set_params"):
+            library = type(item).__module__.split(".")[0]
             word = "scikit-learn" if library == "sklearn" else library
             raise InvalidParamError(
-                f"{where} must be an estimator of Spark ML or mmlrs, got the {type(one).__name__} of {word}; take its "
-                f"counterpart of Spark ML ({_EXAMPLES['classification']}; XGBoost and LightGBM have estimators for Spark), "
-                "or fit it yourself on the vectors that mmlrs.featurize.Featurize makes"
+                f"{where} must be an estimator of Spark ML or mmlrs, got the {type(item).__name__} of {word}; use its "
+                f"counterpart in Spark ML ({_EXAMPLES['classification']}; XGBoost and LightGBM have estimators for Spark), "
+                "or fit it directly on the vectors of mmlrs.featurize.Featurize"
             )

@@ -1,4 +1,4 @@
-"""Labels on Spark: as values that have an order and are the same on every surface."""
+"""Labels on Spark, as ordered values that are the same as on tables."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["class_labels", "no_label", "number_label", "plain_label"]
 
 
 def plain_label(df: Any, name: str) -> Column:
-    """Return a label column as text, a number or a boolean: decimals become doubles, dates and timestamps text.
+    """Return a label column of strings, numbers or booleans. Decimals become doubles, dates and timestamps strings.
 
-    A timestamp with a zone is written in UTC, so that the text does not depend on the session.
+    A timestamp with a time zone is written in UTC, so that the string does not depend on the session.
     """
     from pyspark.sql import functions as F
     from pyspark.sql import types as T
@@ -31,7 +31,7 @@ def plain_label(df: Any, name: str) -> Column:
 
 
 def _utc_text(moment: Column) -> Column:
-    """Return a timestamp as text in UTC, worked out from its microseconds: a cast would follow the session's time zone."""
+    """Return a timestamp as a string in UTC, computed from its microseconds. A cast would use the session's time zone."""
     from pyspark.sql import functions as F
 
     micros = F.unix_micros(moment)
@@ -48,12 +48,12 @@ def _utc_text(moment: Column) -> Column:
 
 
 def check_classes(stage: Any, df: Any, name: str) -> None:
-    """Fail on a label column whose values cannot be classes."""
+    """Raise if the values of a label column cannot be classes."""
     from pyspark.sql import types as T
 
     kind = df.schema[name].dataType
-    known = T.StringType | T.CharType | T.VarcharType | T.NumericType | T.BooleanType | T.DatetimeType
-    if not isinstance(kind, known) or kind.typeName() == "time":
+    allowed = T.StringType | T.CharType | T.VarcharType | T.NumericType | T.BooleanType | T.DatetimeType
+    if not isinstance(kind, allowed) or kind.typeName() == "time":
         raise SchemaMismatchError(
             f"{stage._stage}: column `{name}`: has type {kind.simpleString()}; a label is text, a number, a boolean, a date "
             "or a timestamp"
@@ -61,31 +61,34 @@ def check_classes(stage: Any, df: Any, name: str) -> None:
 
 
 def checked_label(stage: Any, df: Any, name: str, value: Column, output: str) -> Any:
-    """Add a label's value as a column; rows without one fail, or go where `handleInvalid` says so."""
+    """Add the value of a label as a column. A row without a label raises, or is dropped with `handleInvalid="skip"`."""
     from pyspark.sql import functions as F
     from pyspark.sql.types import DoubleType, FloatType
 
     from mmlrs.engine import spark
 
-    # The order of the levels, where the type of the column declares one.
-    kept = {key: fact for key, fact in df.schema[name].metadata.items() if key not in ("ml_attr", "mmlrs")}
+    # The order of the levels, if the type of the column declares one.
+    metadata = {
+        key: fact for key, fact in df.schema[name].metadata.items() if key not in ("ml_attr", "mmlrs")
+    }
     missing = value.isNull()
     if isinstance(df.schema[name].dataType, DoubleType | FloatType):
         missing = missing | F.isnan(value)
     if stage._value("handleInvalid") == "skip":
-        made = df.where(~missing).select("*", value.alias(output, metadata=kept))
+        result = df.where(~missing).select("*", value.alias(output, metadata=metadata))
     else:
         cause = (
             f'{stage._stage}: column `{name}`: is null or NaN; handleInvalid="skip" trains without such rows'
         )
-        made = df.select(
-            "*", F.when(missing, F.raise_error(F.lit(cause))).otherwise(value).alias(output, metadata=kept)
+        result = df.select(
+            "*",
+            F.when(missing, F.raise_error(F.lit(cause))).otherwise(value).alias(output, metadata=metadata),
         )
-    return spark.with_lineage(made, spark.lineage_of(df))
+    return spark.with_lineage(result, spark.lineage_of(df))
 
 
 def number_label(stage: Any, df: Any, name: str, output: str) -> Any:
-    """Add a label column of numbers or booleans as doubles; rows without a label fail or go."""
+    """Add a label column of numbers or booleans as doubles. A row without a label raises or is dropped."""
     from pyspark.sql import functions as F
     from pyspark.sql.types import BooleanType, NumericType
 
@@ -95,13 +98,13 @@ def number_label(stage: Any, df: Any, name: str, output: str) -> Any:
     if not isinstance(kind, NumericType | BooleanType):
         raise SchemaMismatchError(
             f"{stage._stage}: column `{name}`: has type {kind.simpleString()}; the label must be a number or a boolean; "
-            "DataConversion makes one of it"
+            "DataConversion converts it"
         )
     return checked_label(stage, df, name, F.col(quoted(name)).cast("double"), output)
 
 
 def class_labels(stage: Any, df: Any, name: str, output: str) -> tuple[Any, list[Any]]:
-    """Return what adds the numbers of the classes to a DataFrame, and the labels in their order."""
+    """Return a function that adds class numbers to a DataFrame, and the labels in the order of the numbers."""
     from mmlrs.engine import spark
     from mmlrs.featurize import ValueIndexer, ValueIndexerModel
 
@@ -118,7 +121,7 @@ def class_labels(stage: Any, df: Any, name: str, output: str) -> tuple[Any, list
         except (DecodeError, LimitExceededError) as error:
             if isinstance(error, LimitExceededError):
                 raise LimitExceededError(
-                    f"{stage._stage}: column `{name}`: has too many distinct values to be classes; TrainRegressor learns numbers"
+                    f"{stage._stage}: column `{name}`: has too many distinct values for classes; use TrainRegressor for numbers"
                 ) from None
             raise no_label(stage, df, name) from None
         labels = indexer.getLevels()
@@ -130,18 +133,18 @@ def class_labels(stage: Any, df: Any, name: str, output: str) -> tuple[Any, list
         indexer = ValueIndexerModel(inputCol=raw, outputCol=output, levels=labels, dataType=kind)
     if len(labels) < 2:
         raise DecodeError(
-            f"{stage._stage}: column `{name}`: has one class only, {labels[0]!r}; a classifier needs two classes at least"
+            f"{stage._stage}: column `{name}`: has only one class, {labels[0]!r}; a classifier needs at least two classes"
         )
 
     def index(frame: Any) -> Any:
         try:
-            made = indexer.transform(checked(frame))
+            indexed = indexer.transform(checked(frame))
         except SchemaMismatchError as error:
             raise SchemaMismatchError(
                 f"{stage._stage}: column `{name}`: {str(error).rpartition('`: ')[2]}"
             ) from None
-        kept = {n: e for n, e in spark.lineage_of(frame).items() if n in frame.columns}
-        return spark.with_lineage(made.drop(raw), kept)
+        lineage = {n: e for n, e in spark.lineage_of(frame).items() if n in frame.columns}
+        return spark.with_lineage(indexed.drop(raw), lineage)
 
     return index, labels
 

@@ -1,8 +1,9 @@
-"""Training a learner of Spark ML or mmlrs on raw columns."""
+"""Train a learner of Spark ML or mmlrs on raw columns."""
 
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,37 +36,37 @@ from mmlrs.train.wiring import (
 
 __all__ = ["TrainClassifier", "TrainRegressor", "TrainedClassifierModel", "TrainedRegressorModel"]
 
-#: Slots for the words of a text column, for learners that look at every slot again and again.
+#: Number of slots for the words of a text column, for learners that visit every slot repeatedly.
 _FEW_FEATURES = 4096
 _ROLES = ("prediction", "probability", "rawPrediction")
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """How the rows of a dataset become what a learner reads."""
+    """The fitted preparation of a dataset for a learner."""
 
-    #: Adds the label as a number; rows without one fail or go.
+    #: Adds the label as a number. Rows without a label raise or are dropped.
     index: Callable[[Any], Any]
     featurizer: Any
-    #: The user's label column, and that of its numbers.
+    #: The user's label column, and the column of its numbers.
     label: str
     target: str
-    #: The other columns that the learner reads, by the user's name: those that it is given.
+    #: The names for the learner of the other columns that it reads, by the user's name.
     others: dict[str, str] = field(default_factory=dict)
-    #: The labels in the order of their numbers, unless the data hold the numbers.
+    #: The labels in the order of their numbers, or None if the data hold numbers.
     labels: list[Any] | None = None
     #: Returns the number of classes of a frame.
     classes: Callable[[Any], int] | None = None
 
     def transform(self, df: Any) -> Any:
-        """Add the label's number, the features, and the other columns by the names that the learner is given."""
+        """Add the number of the label, the features, and the other columns under the names for the learner."""
         from pyspark.sql import functions as F
 
         from mmlrs.engine.spark import quoted
 
-        made = self.featurizer.transform(self.index(df))
-        new = [F.col(quoted(old)).alias(name) for old, name in self.others.items() if name != old]
-        return made.select("*", *new) if new else made
+        result = self.featurizer.transform(self.index(df))
+        copies = [F.col(quoted(old)).alias(name) for old, name in self.others.items() if name != old]
+        return result.select("*", *copies) if copies else result
 
     def columns(self) -> list[str]:
         """Return the columns that a learner reads."""
@@ -73,7 +74,7 @@ class Prepared:
 
 
 class Trainer(Estimator):
-    """What both trainers do."""
+    """The base class of both trainers."""
 
     _kind: str
     _reads_raw_columns = True
@@ -104,14 +105,14 @@ class Trainer(Estimator):
         return self._model(prepared, fitted)._resetUid(self.uid)
 
     def _check_columns(self, df: Any) -> None:
-        """Fail on what can be known of the columns before any work."""
+        """Raise on columns that are missing or already exist, before any work."""
         self._names(df)
         check_added(self._learner(), Columns.of(df, self._stage), self._features_col())
 
-    def _prepare(self, df: Any, whole: Any = None) -> Prepared:
-        """Fit what makes features and numbers of labels; the labels are those of `whole`, if given."""
+    def _prepare(self, df: Any, all_rows: Any = None) -> Prepared:
+        """Fit the preparation of features and labels. The labels are those of `all_rows` if it is not None."""
         label, inputs, others = self._names(df)
-        index, labels, classes = self._indexed(df if whole is None else whole, label)
+        index, labels, classes = self._indexed(df if all_rows is None else all_rows, label)
         try:
             featurizer = self._featurizer(index(df), inputs)
         except MmlrsError as error:
@@ -119,7 +120,7 @@ class Trainer(Estimator):
         return Prepared(index, featurizer, label, self._target(), others, labels, classes)
 
     def _no_features(self, df: Any, index: Callable[[Any], Any], error: MmlrsError) -> MmlrsError:
-        """Return why no features could be made: that there are no rows, if so."""
+        """Return the error for features that cannot be computed, which may be that there are no rows."""
         if df.isEmpty():
             return DecodeError(f"{self._stage}: the dataset has no rows")
         if self._value("handleInvalid") == "skip" and index(df).isEmpty():
@@ -129,18 +130,19 @@ class Trainer(Estimator):
     def _indexed(
         self, df: Any, label: str
     ) -> tuple[Callable[[Any], Any], list[Any] | None, Callable[[Any], int] | None]:
-        """Return what adds the numbers of the labels, the labels, and what tells the number of classes."""
+        """Return a function that adds label numbers, the labels, and a function that counts the classes."""
         return partial(number_label, self, name=label, output=self._target()), None, None
 
     def _fit_learner(self, prepared: Prepared, frame: Any) -> Any:
-        """Fit the learner on a frame that has been prepared."""
-        return self._ready(prepared, frame).fit(frame)
+        """Fit the learner on a prepared frame."""
+        return self._sized_learner(prepared, frame).fit(frame)
 
+    @abstractmethod
     def _model(self, prepared: Prepared, fitted: Any) -> Any:
-        raise NotImplementedError
+        """Return the model of the trainer around a fitted learner."""
 
     def _renamed(self, fitted: Any) -> Any:
-        """Return a fitted learner that writes columns of the user's names, which Spark ML itself could not read."""
+        """Return a fitted learner whose output columns have the user's names, which Spark ML itself may not support."""
         features = self._features_col()
         renames = {inner_name(features, name): name for name in outputs_of(self._learner())}
         renames = {old: new for old, new in renames.items() if old != new}
@@ -153,21 +155,21 @@ class Trainer(Estimator):
         )
 
     def _features_col(self) -> str:
-        """Return the name of the column of features; it is there while training and scoring alone."""
+        """Return the name of the features column, which exists only during training and scoring."""
         return plain(self._value("featuresCol"))
 
     def _target(self) -> str:
-        """Return the name of the column of the label's numbers; it is there while training alone."""
+        """Return the name of the column of label numbers, which exists only during training."""
         return f"{self._features_col()}_label"
 
     def _learner(self) -> Any:
-        """Return the learner, which must be one of the right kind."""
+        """Return the learner. Raise if it is of the wrong kind."""
         learner = self._value("model")
         check_learner(self, learner, self._kind)
         return learner
 
     def _names(self, df: Any) -> tuple[str, list[str], dict[str, str]]:
-        """Return the columns of labels, of inputs and of what the learner reads otherwise, as the DataFrame spells them."""
+        """Return the label column, the input columns and the learner's other columns, as the DataFrame spells them."""
         columns = Columns.of(df, self._stage)
         label = columns.resolve(self._value("labelCol"))
         others = other_inputs(self._learner(), columns)
@@ -179,48 +181,48 @@ class Trainer(Estimator):
             raise InvalidParamError(f"{self._stage}: param `inputCols` must not name the label, `{label}`")
         if not inputs:
             raise SchemaMismatchError(
-                f"{self._stage}: there is no column to learn from beside the label `{label}`"
+                f"{self._stage}: there is no column to learn from besides the label `{label}`"
             )
         return label, inputs, {name: inner_name(self._features_col(), name) for name in others}
 
     def _featurize(self) -> Featurize:
-        """Return what makes the features, as suits the learner; its columns are still open."""
+        """Return the `Featurize` that suits the learner, without columns."""
         learners = leaves(self._learner())
         trees = bool(learners) and all(learner.hasParam("maxBins") for learner in learners)
         few = any(learner.hasParam("maxBins") or learner.hasParam("layers") for learner in learners)
-        made = Featurize().setOutputCol(self._features_col()).setOneHotEncodeCategoricals(not trees)
-        made.setUnseenCategories(self._value("unseenCategories"))
-        number = self._value("numFeatures") or (_FEW_FEATURES if few else made.getNumFeatures())
-        return made.setNumFeatures(number)
+        featurize = Featurize().setOutputCol(self._features_col()).setOneHotEncodeCategoricals(not trees)
+        featurize.setUnseenCategories(self._value("unseenCategories"))
+        number = self._value("numFeatures") or (_FEW_FEATURES if few else featurize.getNumFeatures())
+        return featurize.setNumFeatures(number)
 
     def _featurizer(self, df: Any, inputs: list[str]) -> Any:
-        """Fit what makes the features."""
+        """Fit the featurizer."""
         return self._featurize().setInputCols(inputs).fit(df)
 
     def _features_key(self) -> str:
-        """Return what decides how features and numbers of labels are made: equal keys, equal features."""
-        own = {p.name: self._value(p.name) for p in self.params if p.name != "model"}
-        made = self._featurize()
-        facts = [
-            made.getOneHotEncodeCategoricals(),
-            made.getNumFeatures(),
+        """Return a key of the preparation. Equal keys give equal features and label numbers."""
+        params = {p.name: self._value(p.name) for p in self.params if p.name != "model"}
+        featurize = self._featurize()
+        options = [
+            featurize.getOneHotEncodeCategoricals(),
+            featurize.getNumFeatures(),
             sorted({value for _, value in other_names(self._learner())}),
         ]
-        return json.dumps([self._stage, own, facts], sort_keys=True)
+        return json.dumps([self._stage, params, options], sort_keys=True)
 
-    def _ready(self, prepared: Prepared, frame: Any) -> Any:
-        """Return a copy of the learner that reads the prepared columns, with the sizes that follow from them."""
+    def _sized_learner(self, prepared: Prepared, frame: Any) -> Any:
+        """Return a copy of the learner that reads the prepared columns, with params that depend on their sizes."""
         features = prepared.featurizer.getOutputCol()
         learner = wired(self, self._learner(), Wires(features, prepared.target, prepared.others))
         for leaf in leaves(learner):
             if leaf.hasParam("maxBins") and not leaf.isSet("maxBins"):
-                most = max(_sizes_of_categories(frame, features), default=0)
-                leaf._set(maxBins=max(leaf.getOrDefault("maxBins"), most))
+                largest = max(_sizes_of_categories(frame, features), default=0)
+                leaf._set(maxBins=max(leaf.getOrDefault("maxBins"), largest))
         return learner
 
 
 def _sizes_of_categories(frame: Any, features: str) -> list[int]:
-    """Return the number of levels of every slot that holds the index of a category."""
+    """Return the number of levels of each slot that holds a category index."""
     group = frame.schema[features].metadata.get("ml_attr", {})
     return [len(a.get("vals", ())) or a.get("num_vals", 0) for a in group.get("attrs", {}).get("nominal", [])]
 
@@ -230,19 +232,19 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
     __module__ = "mmlrs.train"
     _kind = "classification"
 
-    def _ready(self, prepared: Prepared, frame: Any) -> Any:
+    def _sized_learner(self, prepared: Prepared, frame: Any) -> Any:
         from pyspark.ml.evaluation import BinaryClassificationEvaluator
 
         assert prepared.classes is not None
-        learner, classes = super()._ready(prepared, frame), prepared.classes
+        learner, classes = super()._sized_learner(prepared, frame), prepared.classes
         for leaf in leaves(learner):
             if leaf.hasParam("layers"):
                 leaf._set(layers=self._layers(leaf, frame, classes(frame)))
         evaluator = value_of(learner, "evaluator")
         if isinstance(evaluator, BinaryClassificationEvaluator) and classes(frame) > 2:
             raise InvalidParamError(
-                f"{self._stage}: param `model`: the BinaryClassificationEvaluator of its {type(learner).__name__} is of two "
-                f"classes, and column `{prepared.label}` has {classes(frame)}; take a MulticlassClassificationEvaluator"
+                f"{self._stage}: param `model`: the BinaryClassificationEvaluator of its {type(learner).__name__} needs two "
+                f"classes, and column `{prepared.label}` has {classes(frame)}; use a MulticlassClassificationEvaluator"
             )
         return of_many(learner, partial(classes, frame))
 
@@ -255,7 +257,7 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
         )
 
     def _layers(self, learner: Any, frame: Any, classes: int) -> list[int]:
-        """Return the sizes of a perceptron's layers; the user's own list stays as it is."""
+        """Return the sizes of the layers of a perceptron. The user's inner layers are kept."""
         width = frame.schema[learner.getFeaturesCol()].metadata["ml_attr"]["num_attrs"]
         inner = learner.getLayers()[1:-1] if learner.isDefined("layers") else []
         return [width, *inner, classes]
@@ -269,7 +271,7 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
         nominal = df.schema[label].metadata.get("ml_attr", {}).get("vals")
         if nominal is not None and self._value("labels") is not None:
             raise InvalidParamError(
-                f"{self._stage}: param `labels` must not be set: the column `{label}` has nominal attributes that tell them"
+                f"{self._stage}: param `labels` must not be set, because column `{label}` has nominal attributes with the labels"
             )
         if nominal is not None or not self._value("reindexLabel"):
             numbers = partial(number_label, self, name=label, output=target)
@@ -292,7 +294,7 @@ class TrainRegressor(_generated.TrainRegressor, Trainer):
 
 
 class _Trained(PythonModel):
-    """What both kinds of trained models do."""
+    """The base class of trained models."""
 
     _kind: str
 
@@ -300,9 +302,9 @@ class _Trained(PythonModel):
         Columns.of(table, self._stage).check_new(self._outputs().values())
         featurizer, model = self._value("featurizer"), self._value("model")
         if type(model).__module__.startswith("mmlrs."):
-            made = model.transform(featurizer.transform(table))
-            made = made.drop_columns([featurizer.getOutputCol()])
-            return with_metadata(made, self._marks(made.column_names, table.column_names))
+            result = model.transform(featurizer.transform(table))
+            result = result.drop_columns([featurizer.getOutputCol()])
+            return with_metadata(result, self._marks(result.column_names, table.column_names))
         return added_by(self, table, self._transform_spark)
 
     def _transform_spark(self, df: Any) -> Any:
@@ -311,34 +313,34 @@ class _Trained(PythonModel):
 
         featurizer, model = self._value("featurizer"), self._value("model")
         Columns.of(df, self._stage).check_new(self._outputs().values())
-        made = model.transform(featurizer.transform(df))
-        lineage = spark.lineage_of(made)
-        names = [name for name in made.columns if name != featurizer.getOutputCol()]
-        made = marked(made, names, self._marks(names, df.columns))
-        return spark.with_lineage(made, {n: e for n, e in lineage.items() if n in df.columns})
+        result = model.transform(featurizer.transform(df))
+        lineage = spark.lineage_of(result)
+        names = [name for name in result.columns if name != featurizer.getOutputCol()]
+        result = marked(result, names, self._marks(names, df.columns))
+        return spark.with_lineage(result, {n: e for n, e in lineage.items() if n in df.columns})
 
     def _outputs(self) -> dict[str, str]:
-        """Return the columns that the learner adds, by the part that they play."""
+        """Return the columns that the learner adds, by role."""
         model = self._value("model")
         learner = predictor(model)
         if not learner.hasParam("predictionCol"):
             return {"prediction": "prediction"}
-        found = {role: name for role in _ROLES if (name := value_of(learner, f"{role}Col")) is not None}
+        columns = {role: name for role in _ROLES if (name := value_of(learner, f"{role}Col")) is not None}
         for stage in inside(model):
             if isinstance(stage, RenameColumn):
                 old, new = stage._value("inputCol"), stage._value("outputCol")
-                found = {role: new if name == old else name for role, name in found.items()}
-        return found
+                columns = {role: new if name == old else name for role, name in columns.items()}
+        return columns
 
-    def _marks(self, columns: list[str], before: list[str]) -> dict[str, dict[str, Any]]:
+    def _marks(self, columns: list[str], inputs: list[str]) -> dict[str, dict[str, Any]]:
         """Return the metadata of the label and of the columns that the learner added."""
-        made = {}
+        marks = {}
         for role, name in ({role: role for role in _ROLES} | self._outputs()).items():
-            if name in columns and name not in before:
-                made[name] = self._mark(role, name)
+            if name in columns and name not in inputs:
+                marks[name] = self._mark(role, name)
         if self._value("labelCol") in columns:
-            made[self._value("labelCol")] = self._mark("label", self._value("labelCol"))
-        return made
+            marks[self._value("labelCol")] = self._mark("label", self._value("labelCol"))
+        return marks
 
     def _mark(self, role: str, name: str) -> dict[str, Any]:
         return {METADATA: {"role": role, "kind": self._kind, "model": self.uid}}
@@ -351,18 +353,18 @@ class TrainedClassifierModel(_generated.TrainedClassifierModel, _Trained):
 
     def _mark(self, role: str, name: str) -> dict[str, Any]:
         labels = self._value("labels")
-        made = super()._mark(role, name)
+        mark = super()._mark(role, name)
         if labels is not None:
-            made[METADATA]["labels"] = list(labels)
+            mark[METADATA]["labels"] = list(labels)
             if role == "prediction":
                 texts = [label if isinstance(label, str) else json.dumps(label) for label in labels]
                 origin = {"type": _type_of(labels), "levels": len(labels)}
-                made["ml_attr"] = {"type": "nominal", "name": name, "vals": texts, "mmlrs": origin}
-        return made
+                mark["ml_attr"] = {"type": "nominal", "name": name, "vals": texts, "mmlrs": origin}
+        return mark
 
 
 def _type_of(labels: list[Any]) -> str:
-    """Return the type of labels by the name that `IndexToValue` knows."""
+    """Return the name of the type of labels, as `IndexToValue` uses it."""
     for kind, name in ((bool, "boolean"), (int, "long"), (float, "double")):
         if all(isinstance(label, kind) for label in labels):
             return name

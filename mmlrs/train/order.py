@@ -1,4 +1,4 @@
-"""The classes of data that no metadata describe, in their order."""
+"""The ordered classes of labels without metadata."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from mmlrs.train.scored import Scored
 
 __all__ = ["labels_in"]
 
-#: As many as the native core counts.
-_MOST = 4096
+#: Maximum number of classes, as in the native core.
+_MAX_CLASSES = 4096
 
 
 def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
-    """Return the labels of a dataset in the order that the column's type declares, else ascending.
+    """Return the labels of a dataset in the order that the type of the column declares, or ascending.
 
-    None where they are the places of the scores themselves.
+    Return None if the labels are the positions of the scores.
 
-    A look at the rows: a stage that reads them batch by batch cannot know which labels are still to come.
+    This reads all rows, because a stage that reads batches cannot know which labels follow.
     """
     assert scored.label is not None
     assert scored.scores is not None
@@ -40,16 +40,16 @@ def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
         kind = refuse_aside(stage._stage, dataset.schema.field(scored.label)).type
         if not _holds_labels(kind):
             raise SchemaMismatchError(
-                f"{stage._stage}: column `{scored.label}`: has type {kind}; a label is text, a number, a boolean, a date or a "
-                "timestamp"
+                f"{stage._stage}: column `{scored.label}`: has type {kind}; a label is a string, a number, a boolean, a date or "
+                "a timestamp"
             )
-    found = _table_labels(dataset, scored.label) if on_table else _spark_labels(dataset, scored.label)
-    if len(found) > _MOST:
+    values = _table_labels(dataset, scored.label) if on_table else _spark_labels(dataset, scored.label)
+    if len(values) > _MAX_CLASSES:
         raise LimitExceededError(
-            f"{stage._stage}: column `{scored.label}`: has more than {_MOST} classes; for numbers that are no classes ask for "
-            "regression"
+            f"{stage._stage}: column `{scored.label}`: has more than {_MAX_CLASSES} classes; for numbers that are not classes, use "
+            "regression metrics"
         )
-    ascending = sorted({_plain(value) for value in found} - {None}, key=_key)
+    ascending = sorted({_label(value) for value in values} - {None}, key=_key)
     place = {level: i for i, level in enumerate(_declared(dataset, scored.label))}
     labels = sorted(ascending, key=lambda label: place.get(label, len(place)))
     if not labels or (all(_is_place(label, size) for label in labels) and (labels == ascending or size > 2)):
@@ -57,13 +57,13 @@ def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
     if len(labels) != size:
         raise SchemaMismatchError(
             f"{stage._stage}: column `{scored.scores}`: has the scores of {size} classes, but `{scored.label}` has labels of "
-            f"{len(labels)}; `labels` tells the order of the classes"
+            f"{len(labels)}; set `labels` in the order of the classes"
         )
     return labels
 
 
 def _declared(dataset: Any, name: str) -> list[Any]:
-    """Return the levels that the type of a column declares, in their order."""
+    """Return the levels that the type of a column declares, in order."""
     on_table = isinstance(dataset, pa.Table)
     facts = attributes(dataset.schema.field(name)) if on_table else dataset.schema[name].metadata
     levels: list[Any] = json.loads(facts.get(LEVELS, "[]"))
@@ -84,8 +84,8 @@ def _holds_labels(kind: pa.DataType) -> bool:
     return any(check(kind) for check in (*checks, *texts))
 
 
-def _plain(value: Any) -> Any:
-    """Return a label as `labels` holds it; None for NaN."""
+def _label(value: Any) -> Any:
+    """Return a label in its form in the param `labels`, or None for NaN."""
     if isinstance(value, decimal.Decimal | float):
         value = float(value)
         return None if value != value else value
@@ -93,7 +93,7 @@ def _plain(value: Any) -> Any:
 
 
 def _text(value: dt.date) -> str:
-    """Return a date or a timestamp, in UTC where it has a zone, as the native core writes it."""
+    """Return a date or timestamp as the native core writes it, in UTC if it has a time zone."""
     if not isinstance(value, dt.datetime):
         return value.isoformat()
     if value.tzinfo is not None:
@@ -117,7 +117,7 @@ def _table_labels(table: pa.Table, name: str) -> list[Any]:
     column = table[name]
     try:
         try:
-            column = pc.unique(column).slice(0, _MOST + 2)
+            column = pc.unique(column).slice(0, _MAX_CLASSES + 2)
         except pa.ArrowNotImplementedError:  # narrow decimals and floats
             return list(dict.fromkeys(column.to_pylist()))
         values: list[Any] = column.to_pylist()
@@ -127,7 +127,7 @@ def _table_labels(table: pa.Table, name: str) -> list[Any]:
 
 
 def _table_size(table: pa.Table, name: str) -> int:
-    """Return the number of slots of the first vector; 2 for numbers, which tell the other one."""
+    """Return the number of slots of the first vector, or 2 for numbers, which determine both scores."""
     kind = table.schema.field(name).type
     if not is_vector_struct(kind) and not is_list(kind):
         return 2
@@ -143,7 +143,7 @@ def _table_size(table: pa.Table, name: str) -> int:
 def _spark_labels(df: Any, name: str) -> list[Any]:
     from mmlrs.train.labels import plain_label
 
-    rows = df.select(plain_label(df, name).alias("label")).distinct().limit(_MOST + 2).collect()
+    rows = df.select(plain_label(df, name).alias("label")).distinct().limit(_MAX_CLASSES + 2).collect()
     return [row.label for row in rows]
 
 

@@ -18,7 +18,7 @@ __all__ = ["plot_confusion_matrix", "plot_precision_recall", "plot_roc"]
 
 
 def _row(statistics: Any, *columns: str) -> dict[str, Any]:
-    """Return the first row of statistics; it must have these columns."""
+    """Return the first row of statistics. Raise if a column is missing."""
     if not (is_spark(statistics) or is_table(statistics)):
         raise refused("plot", "read", statistics)
     table = statistics.toArrow() if is_spark(statistics) else tables.to_table(statistics)
@@ -28,11 +28,11 @@ def _row(statistics: Any, *columns: str) -> dict[str, Any]:
     for name in columns:
         if name not in row:
             raise SchemaMismatchError(
-                f"column `{name}`: not found; the plot wants a row that ComputeModelStatistics made of a classifier"
+                f"column `{name}`: not found; the plot needs the result of ComputeModelStatistics for a classifier"
             )
         if row[name] is None:
             raise SchemaMismatchError(
-                f"column `{name}`: is null; it takes two classes, and scores for curves, predictions for the matrix"
+                f"column `{name}`: is null; curves need two classes and scores, and the matrix needs predictions"
             )
     return row
 
@@ -55,18 +55,19 @@ def plot_roc(statistics: Any, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     statistics : DataFrame, pyarrow.Table or pandas.DataFrame
-        The row that `ComputeModelStatistics` made.
+        Result of `ComputeModelStatistics`. The first row is used.
     ax : matplotlib.axes.Axes, optional
-        Where to plot; a new figure when not given.
+        Axes to plot on; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes with the plot.
 
     Raises
     ------
     SchemaMismatchError
-        The statistics have no curve.
+        The statistics have no row or no curve.
 
     Examples
     --------
@@ -94,23 +95,24 @@ def plot_roc(statistics: Any, ax: Axes | None = None) -> Axes:
 
 
 def plot_precision_recall(statistics: Any, ax: Axes | None = None) -> Axes:
-    """Plot precision over recall of a classifier of two classes, as steps: no value between two points is claimed.
+    """Plot the precision of a classifier of two classes over its recall, as steps without interpolation.
 
     Parameters
     ----------
     statistics : DataFrame, pyarrow.Table or pandas.DataFrame
-        The row that `ComputeModelStatistics` made.
+        Result of `ComputeModelStatistics`. The first row is used.
     ax : matplotlib.axes.Axes, optional
-        Where to plot; a new figure when not given.
+        Axes to plot on; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes with the plot.
 
     Raises
     ------
     SchemaMismatchError
-        The statistics have no curve.
+        The statistics have no row or no curve.
 
     Examples
     --------
@@ -137,25 +139,26 @@ def plot_precision_recall(statistics: Any, ax: Axes | None = None) -> Axes:
 
 
 def plot_confusion_matrix(statistics: Any, ax: Axes | None = None, *, normalize: bool = False) -> Axes:
-    """Plot the confusion matrix of a classifier: true labels down, predicted labels across.
+    """Plot the confusion matrix of a classifier, with true labels as rows and predicted labels as columns.
 
     Parameters
     ----------
     statistics : DataFrame, pyarrow.Table or pandas.DataFrame
-        The row that `ComputeModelStatistics` made.
+        Result of `ComputeModelStatistics`. The first row is used.
     ax : matplotlib.axes.Axes, optional
-        Where to plot; a new figure when not given.
+        Axes to plot on; by default those of a new figure.
     normalize : bool, default False
-        Show the share of each true label instead of the count.
+        Show the fractions of each true label instead of the counts.
 
     Returns
     -------
     matplotlib.axes.Axes
+        The axes with the plot.
 
     Raises
     ------
     SchemaMismatchError
-        The statistics have no confusion matrix.
+        The statistics have no row or no confusion matrix.
 
     Examples
     --------
@@ -170,7 +173,7 @@ def plot_confusion_matrix(statistics: Any, ax: Axes | None = None, *, normalize:
     row = _row(statistics, "confusion_matrix", "labels")
     matrix = np.array(row["confusion_matrix"], dtype=float)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    shown = share if normalize else matrix
+    values = share if normalize else matrix
     ax = _axes(ax)
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
     places = range(len(matrix))
@@ -179,7 +182,7 @@ def plot_confusion_matrix(statistics: Any, ax: Axes | None = None, *, normalize:
     ax.set_yticklabels(row["labels"])
     if len(matrix) <= 20:
         for i, j in np.ndindex(*matrix.shape):
-            text = f"{shown[i, j]:.2f}" if normalize else f"{shown[i, j]:.10g}"
+            text = f"{values[i, j]:.2f}" if normalize else f"{values[i, j]:.10g}"
             ax.text(j, i, text, ha="center", va="center", color="white" if share[i, j] > 0.5 else "black")
     ax.set_title("confusion matrix" + (", shares of each true label" if normalize else ""))
     return ax

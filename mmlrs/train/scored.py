@@ -1,7 +1,7 @@
-"""What the columns that a model scored tell about themselves: the part each plays, in its metadata.
+"""The metadata of scored columns, which give the role of each column.
 
-The metadata of a column has the member `mmlrs`: `role` is "label", "prediction", "probability" or "rawPrediction", `kind`
-"classification" or "regression", and `labels` the values of the label column in the order of the classes.
+The metadata of a column have a member `mmlrs`. Its `role` is "label", "prediction", "probability" or "rawPrediction", its `kind` is
+"classification" or "regression", and its `labels` are the values of the label column in the order of the classes.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _SCORES = ("probability", "rawPrediction")
 
 @dataclass
 class Scored:
-    """The columns of scored data, and what was predicted."""
+    """The columns of scored data, and the kind of the predictions."""
 
     kind: str | None = None
     label: str | None = None
     prediction: str | None = None
     scores: str | None = None
     labels: list[Any] | None = None
-    #: The texts of the classes where the label column holds their numbers.
+    #: The names of the classes if the label column holds their numbers.
     names: list[str] | None = field(default=None)
-    #: Are the labels text?
+    #: Whether the labels are strings.
     texts: bool = False
-    #: Do metadata tell what the classes are?
+    #: Whether metadata name the classes.
     marked: bool = False
 
 
@@ -42,19 +42,19 @@ def facts_of(dataset: Any) -> dict[str, dict[str, Any]]:
     """Return the metadata of every column."""
     if isinstance(dataset, pa.Table):
         return {
-            f.name: {k.decode(): json.loads(v) for k, v in (f.metadata or {}).items() if k in _READ}
+            f.name: {k.decode(): json.loads(v) for k, v in (f.metadata or {}).items() if k in _KEYS}
             for f in dataset.schema
         }
     return {f.name: f.metadata or {} for f in dataset.schema.fields}
 
 
-_READ = (METADATA.encode(), b"ml_attr")
+_KEYS = (METADATA.encode(), b"ml_attr")
 
 
 def scored_columns(stage: Any, dataset: Any, kind: str | None) -> Scored:
-    """Return the columns that the stage's params name, the others as the columns' metadata tell.
+    """Return the columns that the params of a stage name, and the others from the metadata of the columns.
 
-    `kind` is what the user asked for, or None for what the metadata tell.
+    `kind` is the kind that the user requested, or None for the kind in the metadata.
     """
     facts = facts_of(dataset)
     columns = Columns.of(dataset, stage._stage)
@@ -66,73 +66,73 @@ def scored_columns(stage: Any, dataset: Any, kind: str | None) -> Scored:
     def marked(*roles: str) -> str | None:
         return _marked(stage, facts, kind, roles)
 
-    made = Scored(
+    scored = Scored(
         label=named("labelCol"), prediction=named("scoredLabelsCol"), scores=named("scoresCol"), kind=kind
     )
-    told = made.label is None or (made.prediction is None and made.scores is None)
-    if told:
-        made.label = made.label or marked("label")
-        if made.prediction is None and made.scores is None:
-            made.prediction, made.scores = marked("prediction"), marked(*_SCORES)
-    chosen = [n for n in (made.prediction, made.scores, made.label) if n is not None]
-    known = [facts[n][METADATA] for n in chosen if METADATA in facts[n]]
-    if made.kind is None:
-        made.kind = next((k["kind"] for k in known if "kind" in k), None)
-    if made.kind is None and made.scores is not None:
-        made.kind = "classification"
-    if made.kind is None:
+    needs_metadata = scored.label is None or (scored.prediction is None and scored.scores is None)
+    if needs_metadata:
+        scored.label = scored.label or marked("label")
+        if scored.prediction is None and scored.scores is None:
+            scored.prediction, scored.scores = marked("prediction"), marked(*_SCORES)
+    names = [n for n in (scored.prediction, scored.scores, scored.label) if n is not None]
+    marks = [facts[n][METADATA] for n in names if METADATA in facts[n]]
+    if scored.kind is None:
+        scored.kind = next((k["kind"] for k in marks if "kind" in k), None)
+    if scored.kind is None and scored.scores is not None:
+        scored.kind = "classification"
+    if scored.kind is None:
         raise InvalidParamError(
             f'{stage._stage}: param `evaluationMetric` must be "classification" or "regression" (or one metric of them) '
-            "here: the columns' metadata do not tell what was predicted"
+            "here, because the metadata of the columns do not name the kind of the predictions"
         )
-    if made.label is None:
+    if scored.label is None:
         raise InvalidParamError(
-            f"{stage._stage}: param `labelCol` must be set: no column's metadata tell that it holds the labels"
+            f"{stage._stage}: param `labelCol` must be set, because no column is marked as the label in its metadata"
         )
-    if made.kind == "classification":
-        made.texts = _is_text(dataset, made.label)
-        _find_labels(stage, made, facts, known)
-    return made
+    if scored.kind == "classification":
+        scored.texts = _is_text(dataset, scored.label)
+        _find_labels(stage, scored, facts, marks)
+    return scored
 
 
 def _marked(
     stage: Any, facts: dict[str, dict[str, Any]], kind: str | None, roles: tuple[str, ...]
 ) -> str | None:
-    """Return the column whose metadata tell that it plays the first of these parts that any plays."""
+    """Return the column with the first of these roles that a column has in its metadata."""
     for role in roles:
         marks = {name: fact[METADATA] for name, fact in facts.items() if METADATA in fact}
-        found = [n for n, m in marks.items() if m.get("role") == role and kind in (None, m.get("kind"))]
-        if len(found) > 1:
+        names = [n for n, m in marks.items() if m.get("role") == role and kind in (None, m.get("kind"))]
+        if len(names) > 1:
             raise SchemaMismatchError(
-                f"{stage._stage}: columns {', '.join(f'`{n}`' for n in found)}: several models scored this data; name the "
-                "columns to evaluate in labelCol, scoresCol and scoredLabelsCol"
+                f"{stage._stage}: columns {', '.join(f'`{n}`' for n in names)}: several models scored this data; set "
+                "labelCol, scoresCol and scoredLabelsCol to the columns to evaluate"
             )
-        if found:
-            return found[0]
+        if names:
+            return names[0]
     return None
 
 
 def _find_labels(
-    stage: Any, made: Scored, facts: dict[str, dict[str, Any]], known: list[dict[str, Any]]
+    stage: Any, scored: Scored, facts: dict[str, dict[str, Any]], marks: list[dict[str, Any]]
 ) -> None:
-    """Find the labels that the numbers of the classes stand for."""
-    assert made.label is not None
-    made.labels = stage._value("labels")
-    names = _names(facts[made.label])
-    guessed = _names(facts[made.prediction]) if made.prediction is not None else None
-    if made.labels is None and names is None:
-        # The labels that the scored columns carry, else the levels of the predictions.
-        made.labels = next((k["labels"] for k in known if k.get("labels")), None)
-        if made.labels is None and guessed is not None and (made.texts or all(map(_is_number, guessed))):
-            made.labels = guessed
-    if made.labels is None and names is not None:
-        made.names = names
+    """Set the labels or names of the class numbers."""
+    assert scored.label is not None
+    scored.labels = stage._value("labels")
+    names = _names(facts[scored.label])
+    guessed = _names(facts[scored.prediction]) if scored.prediction is not None else None
+    if scored.labels is None and names is None:
+        # The labels in the metadata of the scored columns, or else the levels of the predictions.
+        scored.labels = next((k["labels"] for k in marks if k.get("labels")), None)
+        if scored.labels is None and guessed is not None and (scored.texts or all(map(_is_number, guessed))):
+            scored.labels = guessed
+    if scored.labels is None and names is not None:
+        scored.names = names
         if guessed is not None and guessed != names:
             raise SchemaMismatchError(
-                f"{stage._stage}: column `{made.prediction}`: its numbers stand for {_shown(guessed)}, those of "
-                f"`{made.label}` for {_shown(names)}; IndexToValue makes values of both"
+                f"{stage._stage}: column `{scored.prediction}`: its numbers mean {_listed(guessed)}, but those of "
+                f"`{scored.label}` mean {_listed(names)}; convert both to values with IndexToValue"
             )
-    made.marked = bool(known) or made.labels is not None or made.names is not None
+    scored.marked = bool(marks) or scored.labels is not None or scored.names is not None
 
 
 def _names(fact: dict[str, Any]) -> list[str] | None:
@@ -159,5 +159,5 @@ def _is_text(dataset: Any, name: str) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def _shown(names: list[str]) -> str:
+def _listed(names: list[str]) -> str:
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

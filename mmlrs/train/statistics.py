@@ -1,4 +1,4 @@
-"""How good predictions are."""
+"""Statistics of the quality of predictions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["METRICS", "ComputeModelStatistics", "ComputePerInstanceStatistics", 
 
 
 class Metric:
-    """One metric: what it belongs to, its column, which of two values is the better one, and whether it needs scores."""
+    """A metric: its kind, its column, whether larger values are better, and whether it needs scores."""
 
     def __init__(
         self,
@@ -34,17 +34,17 @@ class Metric:
         self.of_scores = of_scores
 
 
-#: The metrics that users can ask for by name, in the order of the columns.
+#: The metrics that users can request by name, in the order of the columns.
 METRICS = {metric.pop("name"): Metric(**metric) for metric in json.loads(_native.metrics())}
 
 
 def metric_column(name: str) -> str:
-    """Return the column that holds a metric in a row of statistics."""
+    """Return the column of a metric in the statistics."""
     return METRICS[name].column
 
 
 def _kind(metric: str) -> str | None:
-    """Return what a value of `evaluationMetric` is about; None for "all"."""
+    """Return the kind of a value of `evaluationMetric`, or None for "all"."""
     if metric in METRICS:
         return METRICS[metric].kind
     return None if metric == "all" else metric
@@ -87,7 +87,7 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
     __module__ = "mmlrs.train"
 
     def evaluate(self, dataset: Any) -> pa.Table:
-        """Return the row of metrics as a table, for a DataFrame too.
+        """Return the metrics as a pyarrow table of one row, also for a DataFrame.
 
         Parameters
         ----------
@@ -97,7 +97,22 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
         Returns
         -------
         pyarrow.Table
-            What `transform` gives.
+            The row that `transform` returns in the type of its argument.
+
+        Raises
+        ------
+        InvalidParamError
+            A param is not valid, or neither params nor metadata name the label and the predictions.
+        ColumnNotFoundError, SchemaMismatchError
+            A column does not exist, or has a type that cannot be read.
+
+        Examples
+        --------
+        >>> import pyarrow as pa
+        >>> from mmlrs.train import ComputeModelStatistics
+        >>> scored = pa.table({"label": [0, 1, 1, 0], "score": [0.1, 0.9, 0.4, 0.5]})
+        >>> ComputeModelStatistics(labelCol="label", scoresCol="score").evaluate(scored)["AUC"].to_pylist()
+        [0.75]
         """
         self._check_params()
         return self._summarize(dataset)
@@ -105,17 +120,17 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
     def _summarize(self, dataset: Any) -> pa.Table:
         stage, scored = self._resolved(dataset)
         values = stage._finished(dataset)
-        if "order" in values:  # of the labels, which a pass over the rows has shown
+        if "order" in values:  # the order of the labels, known after the first pass
             values = stage.copy()._set(labels=values["order"])._finished(dataset)
         return self._row(scored, values)
 
     def _resolved(self, dataset: Any) -> tuple[Any, Scored]:
-        """Return the stage with every column named, and what is known of the columns."""
+        """Return the stage with all columns set, and the description of the columns."""
         scored = scored_columns(self, dataset, _kind(self._value("evaluationMetric")))
         return _with_columns(self, scored), scored
 
     def _row(self, scored: Scored, values: dict[str, Any]) -> pa.Table:
-        """Return the row of metrics that the native core found."""
+        """Return the metrics of the native core as a row."""
         assert scored.kind is not None
         if scored.names is not None:
             values["labels"] = [_name(text, scored.names) for text in values["labels"]]
@@ -129,12 +144,12 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
 
 
 def _with_columns(stage: Any, scored: Scored) -> Any:
-    """Return a copy of the stage that names its columns, and only those that it reads."""
-    made = stage.copy()
+    """Return a copy of the stage with exactly the columns set that it reads."""
+    copy = stage.copy()
     for param in ("labelCol", "scoresCol", "scoredLabelsCol", "labels"):
-        made.clear(made.getParam(param))
+        copy.clear(copy.getParam(param))
     regression = scored.kind == "regression"
-    return made._set(
+    return copy._set(
         evaluationMetric=scored.kind,
         labelCol=scored.label,
         scoredLabelsCol=scored.prediction,
@@ -144,22 +159,22 @@ def _with_columns(stage: Any, scored: Scored) -> Any:
 
 
 def _name(text: str, names: list[str]) -> str:
-    """Return the name of the class of that number."""
+    """Return the name of a class by its number."""
     place = int(float(text)) if text.replace(".", "", 1).isdigit() else len(names)
     return names[place] if place < len(names) else text
 
 
 def _number(value: Any, kind: pa.DataType) -> Any:
-    """Return a number of the native core, whose infinities and NaN are texts."""
+    """Return a number from the native core, which writes infinities and NaN as strings."""
     return float(value) if value is not None and pa.types.is_floating(kind) else value
 
 
 def _curve(points: list[list[Any]]) -> list[dict[str, float | None]]:
     """Return the points of the curve as rates."""
     *_, (_, positive, negative) = points
-    made: list[dict[str, float | None]] = []
+    rates: list[dict[str, float | None]] = []
     for threshold, hits, alarms in points:
-        made.append(
+        rates.append(
             {
                 "threshold": float(threshold),
                 "false_positive_rate": alarms / negative if negative else None,
@@ -167,7 +182,7 @@ def _curve(points: list[list[Any]]) -> list[dict[str, float | None]]:
                 "precision": hits / (hits + alarms) if hits + alarms else 1.0,
             }
         )
-    return made
+    return rates
 
 
 class ComputePerInstanceStatistics(_generated.ComputePerInstanceStatistics):
@@ -183,11 +198,11 @@ class ComputePerInstanceStatistics(_generated.ComputePerInstanceStatistics):
     def _resolved(self, dataset: Any) -> Any:
         kind = self._value("evaluationMetric")
         scored = scored_columns(self, dataset, None if kind == "all" else kind)
-        missing = scored.prediction if scored.kind == "regression" else scored.scores
-        if missing is None:
+        column = scored.prediction if scored.kind == "regression" else scored.scores
+        if column is None:
             param = "scoredLabelsCol" if scored.kind == "regression" else "scoresCol"
             raise InvalidParamError(
-                f"{self._stage}: param `{param}` must be set: no column's metadata tell it"
+                f"{self._stage}: param `{param}` must be set, because no column has this role in its metadata"
             )
         if scored.kind == "regression":
             scored.scores = None

@@ -77,7 +77,7 @@ def test_a_best_model_is_saved_with_its_metrics(tmp_path):
     assert loaded.getBestModelMetrics()["accuracy"].to_pylist() == [1.0]
     assert loaded.transform(data).equals(best.transform(data))
     assert best.getScoredDataset().equals(best.transform(data))
-    with pytest.raises(ExecutionError, match="BestModel: the scored dataset is not saved along"):
+    with pytest.raises(ExecutionError, match="BestModel: the scored dataset is not saved with the model"):
         loaded.getScoredDataset()
 
 

@@ -239,7 +239,7 @@ def test_when_all_trials_fail_the_first_cause_is_told(spark, corners, tree):
     trainer = TrainClassifier(model=tree, labelCol="kind")
     space = space_of(GridSpace, (tree, "maxDepth", DiscreteHyperParam([-1, -2])))
     before = persisted(spark)
-    with pytest.raises(ExecutionError, match=r"all 2 trials failed, the first one with .*invalid value -1"):
+    with pytest.raises(ExecutionError, match=r"all 2 trials failed, the first with .*invalid value -1"):
         tuner([trainer], space, numFolds=2, showProgress=False).fit(corners)
     assert persisted(spark) == before
 
@@ -259,7 +259,7 @@ def test_a_metric_of_another_kind_is_told(corners, tree):
     trainer = TrainClassifier(model=tree, labelCol="kind")
     stage = tuner([trainer], GridSpace([]), evaluationMetric="rmse", numFolds=2, showProgress=False)
     with pytest.raises(
-        InvalidParamError, match=r'`evaluationMetric`: "rmse" is of regression, .*TrainClassifier'
+        InvalidParamError, match=r'`evaluationMetric`: "rmse" is a metric of regression, .*TrainClassifier'
     ):
         stage.fit(corners)
 

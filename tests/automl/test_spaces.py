@@ -215,7 +215,7 @@ def test_a_stored_space_that_was_changed_is_one_clear_error(space):
             lambda: space_of(GridSpace, (TextFeaturizer(), "numFeatures", FloatRangeHyperParam(0, 1))),
             "GridSpace: the values of TextFeaturizer.numFeatures cannot be listed",
         ),
-        (lambda: GridSpace(["numFeatures"]), "takes what HyperparamBuilder.build returns, got a str"),
+        (lambda: GridSpace(["numFeatures"]), "expected the result of HyperparamBuilder.build, got a str"),
         (
             lambda: TuneHyperparameters(paramSpace={"numFeatures": [1]}),
             "param `paramSpace` must be a GridSpace",
@@ -234,7 +234,7 @@ def test_a_param_of_a_stage_that_no_model_holds_is_refused():
     space = space_of(GridSpace, (other, "numFeatures", DiscreteHyperParam([1])))
     with pytest.raises(
         InvalidParamError,
-        match=f"TuneHyperparameters: param `paramSpace`: names `numFeatures` of {other.uid}, but none of the models",
+        match=f"TuneHyperparameters: param `paramSpace`: names `numFeatures` of {other.uid}, but no model is",
     ):
         trials(tuner([text], space), [text], space)
 

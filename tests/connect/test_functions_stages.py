@@ -29,7 +29,7 @@ def test_a_function_makes_a_frame_of_a_frame(df):
     assert made.columns == ["b", "a", "i"]
     for wrong in (TABLE, df.a, None):
         with pytest.raises(
-            SchemaMismatchError, match=r"Lambda: .*must return a Spark DataFrame, as it was given, and"
+            SchemaMismatchError, match=r"Lambda: .*must return a Spark DataFrame, like its argument, but"
         ):
             Lambda(transformFunc=lambda rows, wrong=wrong: wrong).transform(df)
 

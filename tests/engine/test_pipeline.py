@@ -279,5 +279,7 @@ def test_what_cannot_be_a_function_is_told_so(featurizer, fitted):
     with pytest.raises(InvalidParamError, match=r"takes 1 columns \(content\), got 2"):
         mmlrs.udf(featurizer)("content", "i")
     both = ONNXModel(model=networks.linear(), inputCol="x", fetchDict={"a": "hidden", "b": "y"})
-    with pytest.raises(InvalidParamError, match="a function returns one column; this stage makes `a`, `b`"):
+    with pytest.raises(
+        InvalidParamError, match="a function returns one column, and this stage returns `a`, `b`"
+    ):
         mmlrs.udf(both)("x")

@@ -191,9 +191,7 @@ def test_a_folder_that_holds_something_is_replaced_only_when_asked(tmp_path, no_
 
 
 def test_no_path_at_all_is_refused(no_session):
-    with pytest.raises(
-        InvalidParamError, match="SelectColumns: the path to save to must be that of a folder"
-    ):
+    with pytest.raises(InvalidParamError, match="SelectColumns: the path to save to must not be empty"):
         SelectColumns(cols=["a"]).save("")
 
 
@@ -224,7 +222,7 @@ def test_on_spark_a_save_is_whole_or_nothing(way, spark, tmp_path, monkeypatch):
 def test_on_spark_a_stage_without_metadata_is_incomplete(spark, tmp_path):
     (tmp_path / "stage" / "models").mkdir(parents=True)
     with pytest.raises(
-        IoError, match=r"holds no metadata .*incomplete: saved by a process that did not finish"
+        IoError, match=r"has no metadata .*incomplete: saved by a process that did not finish"
     ):
         SelectColumns.load(tmp_path / "stage")
 
@@ -233,7 +231,7 @@ def test_on_spark_a_stage_without_metadata_is_incomplete(spark, tmp_path):
 def test_where_nothing_can_be_renamed_the_older_content_stays_until_the_metadata_are_written(
     spark, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(places, "_can_be_beside", lambda path: False)
+    monkeypatch.setattr(places, "_has_parent", lambda path: False)
     path = tmp_path / "stage"
     Timer(stage=ONNXModel(model=sample_model())).save(path)
     with monkeypatch.context() as patch:

@@ -136,7 +136,7 @@ def test_blocks_within_blocks_add_up(tmp_path, no_session):
 )
 def test_an_allowed_module_does_not_lead_to_what_it_imports(name, tmp_path, no_session):
     path = saved_udf(tmp_path / "stage", name)
-    with pytest.raises(IoError, match="there is none of the name"):
+    with pytest.raises(IoError, match="must be a function, but there is no "):
         UDFTransformer.load(path, allow_functions=[__name__])
 
 
@@ -151,7 +151,7 @@ def test_an_allowed_module_allows_only_what_it_defines(name, tmp_path, no_sessio
     "bad", ["*", "os.*", "", "os:", ":system", "os:system:x", "os system", 3, None, os.system]
 )
 def test_what_is_no_name_cannot_be_allowed(bad, tmp_path):
-    with pytest.raises(InvalidParamError, match="allow_functions takes names of modules and functions"):
+    with pytest.raises(InvalidParamError, match="allow_functions: expected names of modules and functions"):
         UDFTransformer.load(tmp_path, allow_functions=[bad])
     with (
         pytest.raises(InvalidParamError, match="there are no wildcards"),
@@ -161,7 +161,7 @@ def test_what_is_no_name_cannot_be_allowed(bad, tmp_path):
 
 
 def test_a_text_is_no_list_of_names(tmp_path):
-    with pytest.raises(InvalidParamError, match="allow_functions takes a list of names, got 'json'"):
+    with pytest.raises(InvalidParamError, match="allow_functions: expected a list of names, got 'json'"):
         UDFTransformer.load(tmp_path, allow_functions="json")
 
 
@@ -261,7 +261,7 @@ def test_a_class_of_an_allowed_module_is_imported(tmp_path, monkeypatch, no_sess
     Timer(stage=UnicodeNormalize()).save(path)
     rewrite(path / "stages" / "stage", lambda saved: saved.update({"class": "their_stages.Theirs"}))
     with pytest.raises(
-        IoError, match=r"their_stages\.Theirs is none that is known; import their_stages first"
+        IoError, match=r"their_stages\.Theirs is not a known stage; import their_stages first"
     ):
         Timer.load(path)
     try:
@@ -390,14 +390,18 @@ def test_within_pipelines_and_searches_of_spark_nothing_runs_uninvited(spark, tm
     rewrite(place, lambda saved: saved.update({"class": "their_trap.Stage"}))
     sys.path.insert(0, str(tmp_path))
     try:
-        with pytest.raises(IoError, match=r"the class must be a stage, but their_trap\.Stage is none"):
+        with pytest.raises(
+            IoError, match=r"the class must be a stage, but their_trap\.Stage is not a known stage"
+        ):
             Timer.load(inner, allow_functions=[__name__])
         # Spark reads metadata that are one file, too.
         [part] = (place / "metadata").glob("part-*")
         text = part.read_text()
         shutil.rmtree(place / "metadata")
         (place / "metadata").write_text(text)
-        with pytest.raises(IoError, match=r"the class must be a stage, but their_trap\.Stage is none"):
+        with pytest.raises(
+            IoError, match=r"the class must be a stage, but their_trap\.Stage is not a known stage"
+        ):
             Timer.load(inner, allow_functions=[__name__])
     finally:
         sys.path.remove(str(tmp_path))
@@ -406,7 +410,7 @@ def test_within_pipelines_and_searches_of_spark_nothing_runs_uninvited(spark, tm
         lambda saved: saved["paramMap"].update(stageUids=["x/../../../../elsewhere"]),
     )
     (place / "metadata").write_text(text.replace("their_trap.Stage", "mmlrs.stages.UDFTransformer"))
-    with pytest.raises(IoError, match="is no uid of a stage"):
+    with pytest.raises(IoError, match="is not the uid of a stage"):
         Timer.load(inner, allow_functions=[__name__])
 
     # A statement counts where it is a default, too.

@@ -120,7 +120,7 @@ def test_types_that_do_not_become_each_other_are_named(kind, to):
         ({"dateTimeFormat": "yyyy-MM-dd EEE"}, "param `dateTimeFormat` has `EEE`, which is not supported"),
         ({"dateTimeFormat": "yyyy 'at"}, "param `dateTimeFormat` has a quote that is not closed"),
         ({"timeZone": "Mars/Olympus"}, "param `timeZone` must be a time zone"),
-        ({"outputCols": ["a", "b"]}, "param `outputCols` must name 1 columns, as cols does, got 2"),
+        ({"outputCols": ["a", "b"]}, "param `outputCols` must name 1 columns, one for each of `cols`, got 2"),
     ],
 )
 def test_params_that_cannot_be_used_are_named(params, message):
@@ -144,7 +144,7 @@ def test_categories_are_made_and_undone():
     assert DataConversion(cols=["size", "n"], convertTo="clearCategorical").transform(made).equals(table)
     with pytest.raises(SchemaMismatchError, match="has no nominal attributes"):
         DataConversion(cols=["n"], convertTo="clearCategorical").transform(table)
-    with pytest.raises(InvalidParamError, match="param `errorCol` is for one column"):
+    with pytest.raises(InvalidParamError, match="param `errorCol` can be set for one column only"):
         DataConversion(cols=["size", "n"], convertTo="toCategorical", errorCol="why").transform(table)
 
 

@@ -170,7 +170,7 @@ def test_a_declared_size_is_not_allocated_on_trust():
         mmlrs.to_numpy(column)
     with pytest.raises(
         LimitExceededError,
-        match=r"^column `v`: sparse vectors of \d+ numbers in all .* 268435456 are the most",
+        match=r"^column `v`: sparse vectors would have \d+ numbers in total .* at most 268435456",
     ):
         Kernel("", ("v",), ("plain",), ())._sources([column])
 
@@ -188,7 +188,7 @@ def test_sparse_vectors_of_a_batch_become_lists_for_stages_that_read_no_vectors(
         (pa.array([1.0]), "has type double"),
         (pa.array([["a"]]), "has type list<item: string>"),
         (pa.array([[[1.0]]]), "has type list<item: list<item: double>>"),
-        (pd.DataFrame({"v": [[1.0]]}), "is a DataFrame; give one of its columns"),
+        (pd.DataFrame({"v": [[1.0]]}), "is a DataFrame; pass one of its columns"),
         (pd.Series(["a"]), "has type string"),
         (pd.Series([1.0]), "has type double"),
         (pl.DataFrame({"v": [1.0]}), "has type struct"),

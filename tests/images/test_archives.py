@@ -54,7 +54,7 @@ def test_an_entry_that_reaches_into_the_next_one_is_not_unpacked():
     assert [row["content"] for row in found] == [None, None, CONTENT], (
         "the second has the name of the first in front of it"
     )
-    assert found[0]["why"] == "damaged archive entry: it reaches into the next one (0.zip/a)"
+    assert found[0]["why"] == "damaged archive entry: it overlaps the next one (0.zip/a)"
 
 
 def test_an_entry_without_a_name_and_one_of_an_impossible_size_are_rows():

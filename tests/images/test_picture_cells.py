@@ -81,17 +81,17 @@ def test_the_featurizer_and_decode_to_tensor_take_them():
 @pytest.mark.parametrize(
     ("cell", "cause"),
     [
-        (RGB.astype(np.float32) / 255, "got float32 of shape (24, 32, 3); bring the values to 0 to 255"),
+        (RGB.astype(np.float32) / 255, "got float32 of shape (24, 32, 3); scale the values to 0 to 255"),
         (np.moveaxis(RGB, -1, 0), "got uint8 of shape (3, 24, 32); numpy.moveaxis(a, 0, -1)"),
         (np.zeros((2, 3, 4, 3), np.uint8), "got uint8 of shape (2, 3, 4, 3)"),
-        (Image.fromarray(gray(4, 4).astype(np.float32)), "mode 'F' has no range of values"),
+        (Image.fromarray(gray(4, 4).astype(np.float32)), "mode 'F' has no fixed range of values"),
     ],
 )
 @pytest.mark.parametrize("frame", [in_pandas, in_polars])
 def test_what_is_no_picture_is_named_with_its_place_and_the_remedy(cell, cause, frame):
     with pytest.raises(SchemaMismatchError) as caught:
         ImageTransformer(outputCol="out").transform(frame(None, cell))
-    assert str(caught.value).startswith("ImageTransformer: column `image`, row 1: a ")
+    assert str(caught.value).startswith("ImageTransformer: column `image`, row 1: a")
     assert cause in str(caught.value)
 
 
@@ -101,9 +101,9 @@ def test_what_is_no_picture_among_pictures_is_a_bad_row_with_its_reason(frame):
     made = ImageTransformer(outputCol="out", handleInvalid="keep", errorCol="why").transform(frame(*cells))
     reasons = made["why"].to_list()
     assert [made["out"].to_list()[row] is None for row in range(5)] == [True, False, True, True, True]
-    assert reasons[0] == "a picture is a Pillow image, a NumPy array or encoded bytes, got str"
+    assert reasons[0] == "an image must be a Pillow image, a NumPy array or encoded bytes, got str"
     assert reasons[2].endswith("got int")
-    assert "bring the values to 0 to 255" in reasons[3]
+    assert "scale the values to 0 to 255" in reasons[3]
     assert reasons[4] == "value is null"
     assert all(found is cell for found, cell in zip(made["image"].to_list(), cells, strict=True))
     skipped = ImageTransformer(outputCol="out", handleInvalid="skip").transform(frame(*cells))

@@ -112,9 +112,9 @@ def test_an_empty_folder_gives_no_rows(spark, tmp_path):
 
 def test_a_folder_that_does_not_exist_is_an_error_that_names_it(spark, tmp_path):
     for reader in (read_images, read_binary_files, read_image_stream, read_binary_stream):
-        with pytest.raises(IoError, match=rf"Path does not exist: file:{tmp_path}/nothing") as caught:
+        with pytest.raises(IoError, match=rf"param `path` does not exist: file:{tmp_path}/nothing") as caught:
             reader(spark, f"{tmp_path}/nothing")
-        assert str(caught.value).startswith(f"{reader.__name__}: param `path`: ")
+        assert str(caught.value).startswith(f"{reader.__name__}: param `path` ")
         assert "\n" not in str(caught.value)
 
 
@@ -277,7 +277,7 @@ def test_a_broken_archive_is_one_row_without_content(spark, tmp_path):
     row = df.where("path like '%broken.zip'").first()
     assert (row.content, row.image, row.length) == (None, None, 16)
     assert row.why == (
-        f"damaged archive: 16 bytes that are not a zip file, or one that was cut off (file:{tmp_path}/broken.zip)"
+        f"damaged archive: 16 bytes that are not a zip file, or a truncated one (file:{tmp_path}/broken.zip)"
     )
 
 

@@ -147,22 +147,22 @@ def test_a_table_is_written_as_a_data_frame_is(tmp_path):
 
 
 UNSAFE = {
-    "../../escaped": "leads through `..`",
-    "a/../../escaped": "leads through `..`",
-    "..": "leads through `..`",
-    " .": "no name on Windows",
-    "./a": "leads through `.`",
-    "/etc/escaped": "does not begin in the folder",
-    "~/escaped": "does not begin in the folder",
+    "../../escaped": "contains the part `..`",
+    "a/../../escaped": "contains the part `..`",
+    "..": "contains the part `..`",
+    " .": "not a valid name on Windows",
+    "./a": "contains the part `.`",
+    "/etc/escaped": "is not a relative path",
+    "~/escaped": "is not a relative path",
     "C:/escaped": "begins with a drive letter",
     "c:escaped": "begins with a drive letter",
-    "..\\escaped": "holds a backslash",
-    "\\\\server\\escaped": "holds a backslash",
-    "a\0b": "holds a control character",
-    "a\nb": "holds a control character",
+    "..\\escaped": "contains a backslash",
+    "\\\\server\\escaped": "contains a backslash",
+    "a\0b": "contains a control character",
+    "a\nb": "contains a control character",
     "": "is empty",
-    "a//b": "holds '' between slashes",
-    "a/": "holds '' between slashes",
+    "a//b": "contains an empty folder name",
+    "a/": "contains an empty folder name",
     "CON": "is a device on Windows",
     "nul.txt": "is a device on Windows",
     "a/com1/b": "is a device on Windows",
@@ -179,7 +179,7 @@ def test_a_name_that_leaves_the_folder_is_one_error_and_nothing_is_written(tmp_p
     message = str(caught.value)
     assert message.startswith("write_images: column `name`, row 1 of the batch: the name ")
     assert UNSAFE[name] in message
-    assert message.endswith("give another name")
+    assert message.endswith("use another name")
     assert written(tmp_path) == []
 
 
@@ -188,23 +188,21 @@ def test_an_origin_gives_no_name_that_leaves_the_folder(tmp_path):
     assert write_images(named(*[None] * 4, origins=origins), tmp_path / "out") == 4
     assert written(tmp_path) == ["out/..c.png", "out/a.png", "out/b.png", "out/plain.png"]
     for origin in ("/photos/..", "/photos/CON.png", "a\0.png"):
-        with pytest.raises(InvalidParamError, match=r"write_images: the image's origin .* give names with"):
+        with pytest.raises(InvalidParamError, match=r"write_images: the image's origin .* set `name_col`"):
             write_images(named(None, origins=[origin]), tmp_path / "out")
 
 
 def test_a_data_frame_has_the_same_error(spark, tmp_path):
     df = read_images(spark, put(tmp_path / "in", {"a.png": PNG})).selectExpr("image", "'../../b' AS name")
     with pytest.raises(
-        Exception, match=r"column `name`, row 0 of the batch: the name '../../b' leads through"
+        Exception, match=r"column `name`, row 0 of the batch: the name '../../b' contains the part"
     ):
         write_images(df, tmp_path / "x" / "out", name_col="name")
     assert written(tmp_path) == ["in/a.png"]
 
 
 def test_several_images_of_one_name_are_an_error(spark, tmp_path):
-    message = (
-        r"write_images: 3 images have only 2 names, for instance several are `b\.png`; .* with `name_col`"
-    )
+    message = r"write_images: 3 images have only 2 names; several are named `b\.png`, for example\. .* as `name_col`"
     with pytest.raises(InvalidParamError, match=message):
         write_images(named("a", "b", "b"), tmp_path / "table", name_col="name")
     put(tmp_path / "in", {"x/b.png": PNG, "y/b.png": PNG, "a.png": PNG})

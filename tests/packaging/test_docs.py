@@ -133,6 +133,7 @@ def test_the_pages_have_examples():
 
 MODULES = (
     "automl",
+    "automl.hyperparams",
     "automl.spaces",
     "featurize",
     "image",
@@ -144,11 +145,17 @@ MODULES = (
     "models",
     "testing",
     "testing.checks.facts",
+    "testing.checks.samples",
     "testing.checks.suite",
+    "persistence",
     "functions",
     "_allowed",
+    "_caches",
+    "_display",
     "_info",
     "readers",
+    "vectors",
+    "writers",
     "errors",
 )
 

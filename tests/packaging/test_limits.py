@@ -163,7 +163,7 @@ def test_arrays_that_would_repeat_themselves_too_often_are_an_error_before_any_r
     table = pa.table({"k": [1, 2, 3], "l": [[0.0], np.zeros(100_000), []]})
     with pytest.raises(
         LimitExceededError,
-        match=r"Explode: column `l`, row 1 of the table: 100,000 rows repeat its array .* 80,\d{3},\d{3},\d{3} bytes",
+        match=r"Explode: column `l`, row 1 of the table: its array of 100,000 values is repeated .* 80,\d{3},\d{3},\d{3} bytes",
     ):
         Explode(inputCol="l", outputCol="e").transform(table)
     few = Explode(inputCol="l", outputCol="e").transform(
@@ -203,7 +203,8 @@ def nested(depth: int) -> list[object]:
 @pytest.mark.parametrize("depth", [101, 400, 50_000])
 def test_a_value_of_lists_without_end_is_an_error_of_the_param(depth):
     with pytest.raises(
-        InvalidParamError, match="ImageTransformer: param `stages` must not have more than 100 lists"
+        InvalidParamError,
+        match="ImageTransformer: param `stages` must not have lists and maps nested more than 100 deep",
     ):
         ImageTransformer(stages=[{"action": "resize", "height": nested(depth)}])
     with pytest.raises(InvalidParamError, match="ValueIndexerModel: param `levels` must "):

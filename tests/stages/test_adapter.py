@@ -64,12 +64,12 @@ def test_every_copy_is_fitted_on_the_dataset_as_it_is(monkeypatch):
         (
             {**PAIRS, "outputCols": ["c"]},
             InvalidParamError,
-            "`outputCols` must name 2 columns, one for each of .* names 1",
+            "`outputCols` must name 2 columns, one for each of .* got 1",
         ),
         (
             {**PAIRS, "outputCols": ["c", "c"]},
             InvalidParamError,
-            "`outputCols` must name each column once, and names `c` twice",
+            "`outputCols` must name each column once, but names `c` twice",
         ),
         ({**PAIRS, "outputCols": ["c", "n"]}, SchemaMismatchError, "column `n` already exists"),
         ({**PAIRS, "inputCols": ["a", "z"]}, ColumnNotFoundError, "column `z`: not found"),

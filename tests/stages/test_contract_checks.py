@@ -335,7 +335,7 @@ def test_a_descriptor_declares_tags_that_a_class_takes_back():
     [
         ({"accepts_null": "why"}, "Wrong: there is no tag `accepts_null`; did you mean `accepts_nulls`?"),
         ({"rows": "some"}, 'Wrong: tag `rows` must be "kept" or "changed", got \'some\''),
-        ({"accepts_nulls": True}, "Wrong: tag `accepts_nulls` must be its reason, or None, got True"),
+        ({"accepts_nulls": True}, "Wrong: tag `accepts_nulls` must be a reason or None, got True"),
     ],
 )
 def test_a_wrong_tag_is_refused(tags, message):

@@ -73,7 +73,7 @@ def test_a_result_of_another_kind_is_refused(wrong):
 
     message = (
         r"Lambda: param `transformFunc`: \S+:test_a_result_of_another_kind_is_refused\.<locals>\.change must return a "
-        rf"pyarrow\.Table, as it was given, and returned a \S+{type(wrong).__name__}$"
+        rf"pyarrow\.Table, like its argument, but returned a \S+{type(wrong).__name__}$"
     )
     with pytest.raises(SchemaMismatchError, match=message):
         Lambda(transformFunc=change).transform(TABLE)
@@ -94,7 +94,7 @@ def test_a_function_makes_a_frame_of_a_frame(spark):
     assert [r.i for r in Lambda(transformFunc=head).transform(df).collect()] == [1, 2]
     for wrong in (TABLE, df.name, None):
         with pytest.raises(
-            SchemaMismatchError, match="must return a Spark DataFrame, as it was given, and returned a"
+            SchemaMismatchError, match="must return a Spark DataFrame, like its argument, but returned a"
         ):
             Lambda(transformFunc=lambda rows, wrong=wrong: wrong).transform(df)
     with pytest.raises(ExecutionError, match=r"Lambda: .* failed: AnalysisException: .*nothing"):
@@ -198,7 +198,8 @@ def test_a_value_that_does_not_fit_the_type_is_named(kind, value):
         inputCol="i", outputCol="y", udf=lambda i: value if i == 4 else None, returnType=kind
     )
     with pytest.raises(
-        ExecutionError, match=r"UDFTransformer: column `i`, row 3 of the table: .* returned .*, which is no "
+        ExecutionError,
+        match=r"UDFTransformer: column `i`, row 3 of the table: .* returned .*, which is not a ",
     ):
         stage.transform(TABLE)
 
@@ -230,7 +231,7 @@ def test_on_spark_a_value_that_does_not_fit_is_an_error_and_never_a_null(spark, 
         (
             {"udf": size, "returnType": "int"},
             InvalidParamError,
-            "param `inputCol` must be set, or `inputCols`",
+            "param `inputCol` or `inputCols` must be set",
         ),
         (
             {"inputCol": "i", "inputCols": ["i"], "udf": size, "returnType": "int"},
@@ -245,7 +246,7 @@ def test_on_spark_a_value_that_does_not_fit_is_an_error_and_never_a_null(spark, 
         (
             {"inputCol": "i", "udf": size},
             InvalidParamError,
-            r"param `returnType` must be set, since \S+:size is a function",
+            r"param `returnType` must be set, because \S+:size is a plain function",
         ),
         (
             {"inputCol": "i", "udf": size, "returnType": "nope"},
@@ -349,7 +350,7 @@ def test_a_udf_of_pyspark_gives_the_same_on_spark_and_on_a_table(spark, spark_ud
     df = stage.transform(spark.createDataFrame(TABLE))
     assert [row.n for row in df.collect()] == [3, None, 5, 0]
     with pytest.raises(
-        InvalidParamError, match=r"param `returnType` must not be set: the UDF .* has a type already"
+        InvalidParamError, match=r"param `returnType` must not be set, because the UDF .* has a return type"
     ):
         stage.copy().setReturnType("int").transform(TABLE)
 
@@ -394,7 +395,8 @@ def test_an_aggregation_is_refused(spark):
     stage = UDFTransformer(inputCol="i", udf=pandas_udf(mean, "double"))
     for data in (TABLE, spark.createDataFrame(TABLE)):
         with pytest.raises(
-            InvalidParamError, match=r"param `udf` must map a row to a value .*mean is a UDF of iterators or"
+            InvalidParamError,
+            match=r"param `udf` must map a row to a value.*mean is an iterator or aggregate UDF",
         ):
             stage.transform(data)
 

@@ -90,7 +90,7 @@ def test_the_column_of_parts_is_an_int_and_must_be_new(hundred):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({}, "param `percent` must be set"),
+        ({}, "param `percent` or `count` must be set"),
         ({"percent": 0.5, "count": 3}, "param `percent` must not be set together with `count`"),
         ({"mode": "Head"}, 'param `count` must be set for mode "Head"'),
         ({"percent": 1.5}, "param `percent` must be between 0 and 1, got 1.5"),
@@ -168,7 +168,7 @@ def test_sql_runs_on_a_frame_and_with_a_session_on_a_table(spark):
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("SELECT 1", "must name the rows as `__THIS__`"),
+        ("SELECT 1", "must refer to the dataset as `__THIS__`"),
         ("SELEC a FROM __THIS__", "cannot be run: .*SELEC"),
         ("SELECT nothing FROM __THIS__", "cannot be run: .*nothing"),
         ("", "must not be empty"),

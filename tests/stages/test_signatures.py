@@ -228,5 +228,7 @@ def test_describe_shows_a_pipeline_stage_by_stage(spark):
 
 
 def test_describe_refuses_what_is_no_stage():
-    with pytest.raises(InvalidParamError, match="describe: takes a pipeline or another stage, got 3"):
+    with pytest.raises(
+        InvalidParamError, match="describe: param `stage` must be a pipeline or another stage, got 3"
+    ):
         mmlrs.describe(3)

@@ -87,7 +87,7 @@ def test_a_name_like_no_param_lists_the_params():
 
 def test_a_value_without_a_name_says_that_params_have_names():
     with pytest.raises(
-        InvalidParamError, match=r"ImageFeaturizer: params are given by name, as in .*got 'image'"
+        InvalidParamError, match=r"ImageFeaturizer: params must be passed by name, as in .*got 'image'"
     ):
         ImageFeaturizer("image")
 
@@ -177,7 +177,7 @@ def test_what_a_stage_does_not_do_says_what_to_do():
     "make", [mmlrs.udf, mmlrs.pandas_udf, lambda stage: mmlrs.register(None, "f", stage)]
 )
 def test_a_function_of_an_estimator_says_fit_it_first(make):
-    with pytest.raises(InvalidParamError, match=r"TextFeaturizer: is an estimator, .*: fit it first"):
+    with pytest.raises(InvalidParamError, match=r"TextFeaturizer: is an estimator, .*; fit it first"):
         make(TextFeaturizer(inputCol="text"))
 
 
@@ -246,12 +246,12 @@ def test_a_search_tells_what_it_was_given():
         ),
         (
             lambda: HyperparamBuilder().addHyperparam("lr", "regParam", DiscreteHyperParam([1])),
-            "takes a stage first",
+            "HyperparamBuilder: `stage` must be a stage",
         ),
         (lambda: DiscreteHyperParam(3), "must be a list of values, got 3"),
         (lambda: IntRangeHyperParam("a", 3), "IntRangeHyperParam: `min` must be an integer, got 'a'"),
         (lambda: FloatRangeHyperParam(0, "b"), "FloatRangeHyperParam: `max` must be a number, got 'b'"),
-        (lambda: GridSpace(None), "GridSpace: takes what HyperparamBuilder.build returns"),
+        (lambda: GridSpace(None), "GridSpace: expected the result of HyperparamBuilder.build"),
     ):
         with pytest.raises(InvalidParamError, match=message):
             work()
@@ -265,7 +265,7 @@ def test_numbers_that_are_not_finite_and_broken_text_name_the_param():
         ):
             PartitionSample(percent=value).transform(table)
     with pytest.raises(
-        InvalidParamError, match="SelectColumns: param `cols` must be text that UTF-8 can hold"
+        InvalidParamError, match="SelectColumns: param `cols` must be a string that UTF-8 can encode"
     ):
         SelectColumns(cols=["\ud800"])
 
@@ -275,7 +275,7 @@ def test_arguments_of_functions_are_checked_as_params_are(jpeg):
     for work, message in (
         (
             lambda: decode_to_tensor(jpeg, height=3, width=3),
-            "param `images` must be a list of pictures",
+            "param `images` must be a list of images",
         ),
         (
             lambda: decode_to_tensor([jpeg], height="3", width=3),
@@ -283,12 +283,15 @@ def test_arguments_of_functions_are_checked_as_params_are(jpeg):
         ),
         (lambda: model_info(3), "model_info: param `model` must be a path, a URI, bytes"),
         (lambda: ImageTransformer().warpAffine("abc", 3, 3), "param `matrix` must be a list of numbers"),
-        (lambda: mmlrs.register(None, "f", UnrollImage()), "register: takes a Spark session first, got None"),
+        (
+            lambda: mmlrs.register(None, "f", UnrollImage()),
+            "register: param `spark` must be a Spark session, got None",
+        ),
     ):
         with pytest.raises(InvalidParamError, match=message):
             work()
     with pytest.raises(
-        SchemaMismatchError, match=r"decode_to_tensor: images, row 0: a picture is .* got int"
+        SchemaMismatchError, match=r"decode_to_tensor: images, row 0: an image must be .* got int"
     ):
         decode_to_tensor([1], height=3, width=3)
     with pytest.raises(SchemaMismatchError, match="plot: cannot read a NoneType"):

@@ -223,7 +223,7 @@ def test_numbers_that_stand_for_different_values_are_not_compared():
 
     schema = pa.schema([nominal("y", ["no", "yes"]), nominal("p", ["yes", "no"])])
     with pytest.raises(
-        SchemaMismatchError, match="`p`: its numbers stand for yes, no, those of `y` for no, yes"
+        SchemaMismatchError, match="`p`: its numbers mean yes, no, but those of `y` mean no, yes"
     ):
         row_of(pa.table([[0.0, 1.0], [0.0, 1.0]], schema=schema), labelCol="y", scoredLabelsCol="p")
 

@@ -219,7 +219,7 @@ def wrong_learner(name):
             "clusterer",
             r"must be a classifier, got a KMeans, which does not predict a label; pass a classifier",
         ),
-        ("regressor", r"got a LinearRegression, which is a regressor; give it to TrainRegressor, or pass"),
+        ("regressor", r"got a LinearRegression, which is a regressor; pass it to TrainRegressor, or pass"),
         ("regressor in a pipeline", r"got a FMRegressor in a Pipeline, which is a regressor"),
         (
             "regressor in a cross-validation",
@@ -243,27 +243,28 @@ def test_a_classifier_is_no_regressor(df):
     from pyspark.ml.classification import FMClassifier, LogisticRegression
 
     for learner in (LogisticRegression(), FMClassifier()):
-        with pytest.raises(InvalidParamError, match=r"which is a classifier; give it to TrainClassifier"):
+        with pytest.raises(InvalidParamError, match=r"which is a classifier; pass it to TrainClassifier"):
             TrainRegressor(model=learner, labelCol="number", inputCols=["x"]).fit(df)
 
 
 def test_a_pipeline_that_reads_raw_columns_says_what_there_is(df):
     learner = wrong_learner("pipeline of raw columns")
-    with pytest.raises(InvalidParamError, match=r"its VectorAssembler reads the column `x`, which no stage"):
+    with pytest.raises(
+        InvalidParamError, match=r"its VectorAssembler reads the column `x`, which no previous"
+    ):
         TrainClassifier(model=learner, labelCol="text", inputCols=["x", "w"]).fit(df)
 
 
 def test_learners_of_scikit_learn_are_recognised():
     from sklearn.linear_model import LogisticRegression
 
-    with pytest.raises(
-        InvalidParamError, match=r"`model` .*got the LogisticRegression of scikit-learn; take"
-    ):
+    with pytest.raises(InvalidParamError, match=r"`model` .*got the LogisticRegression of scikit-learn; use"):
         TrainClassifier(model=LogisticRegression(), labelCol="y")
-    with pytest.raises(InvalidParamError, match=r"`models` .*LogisticRegression of scikit-learn; take its"):
+    with pytest.raises(InvalidParamError, match=r"`models` .*LogisticRegression of scikit-learn; use its"):
         TuneHyperparameters(models=[LogisticRegression()])
     with pytest.raises(
-        InvalidParamError, match=r"got the class LogisticRegression; make one of it: LogisticRegression\(\)"
+        InvalidParamError,
+        match=r"got the class LogisticRegression; create an instance: LogisticRegression\(\)",
     ):
         TrainClassifier(model=LogisticRegression, labelCol="y")
 
@@ -295,13 +296,9 @@ def test_a_metric_that_does_not_fit_is_told_before_any_work(df, monkeypatch):
         search.fit(data)
 
     three = df.selectExpr("x", "concat('class ', int(x) % 3) kind")
-    with pytest.raises(
-        InvalidParamError, match='"AUC" is of two classes, and column `kind` has 3; take "acc'
-    ):
+    with pytest.raises(InvalidParamError, match='"AUC" needs two classes, and column `kind` has 3; use "acc'):
         fit(LogisticRegression(), "AUC", three, "kind")
-    with pytest.raises(
-        InvalidParamError, match='"log_loss" needs the column of probability, and a LinearSVC wr'
-    ):
+    with pytest.raises(InvalidParamError, match='"log_loss" needs a column of probability, and LinearSVC wr'):
         fit(LinearSVC(), "log_loss")
     with pytest.raises(
         InvalidParamError, match="TrainClassifier: param `model` must be a classifier, got a KM"
@@ -310,13 +307,15 @@ def test_a_metric_that_does_not_fit_is_told_before_any_work(df, monkeypatch):
     plain = TuneHyperparameters(models=[KMeans()], paramSpace=GridSpace([]), evaluationMetric="accuracy")
     with pytest.raises(
         InvalidParamError,
-        match=r'"accuracy" is of classification, and KMeans_\w+ is a KMeans, which predicts',
+        match=r'"accuracy" is a metric of classification, and KMeans_\w+ is a KMeans, which predicts',
     ):
         plain.fit(df)
     plain = TuneHyperparameters(
         models=[LogisticRegression()], paramSpace=GridSpace([]), evaluationMetric="r2"
     )
-    with pytest.raises(InvalidParamError, match=r'"r2" is of regression, and LogisticRegression_\w+ does cl'):
+    with pytest.raises(
+        InvalidParamError, match=r'"r2" is a metric of regression, and LogisticRegression_\w+ does cl'
+    ):
         plain.fit(df)
 
 
@@ -331,7 +330,7 @@ def test_the_best_of_models_of_three_classes_has_no_auc():
         labels=["a", "b", "c"],
     )
     data = pa.table({"x": [0.0, 1.0], "y": ["a", "b"]})
-    with pytest.raises(InvalidParamError, match='"AUC" is of two classes, and the models know 3'):
+    with pytest.raises(InvalidParamError, match='"AUC" needs two classes, and the models have 3'):
         FindBestModel(models=[model], evaluationMetric="AUC").fit(data)
     with pytest.raises(
         SchemaMismatchError, match="TrainedClassifierModel: column `prediction` already exists"

@@ -246,7 +246,7 @@ def test_bad_tables_get_one_clear_error(people, spark):
 
     with pytest.raises(ColumnNotFoundError, match="TrainClassifier: column `pay`: not found"):
         fit(people, labelCol="pay")
-    with pytest.raises(SchemaMismatchError, match="no column to learn from beside the label `income`"):
+    with pytest.raises(SchemaMismatchError, match="no column to learn from besides the label `income`"):
         fit(people.select("income"))
     with pytest.raises(InvalidParamError, match="`inputCols` must not name the label"):
         fit(people, inputCols=["age", "income"])
@@ -254,7 +254,7 @@ def test_bad_tables_get_one_clear_error(people, spark):
         fit(people, model=3)
     with pytest.raises(InvalidParamError, match="`model` must be an estimator, got a RenameColumn"):
         fit(people, model=RenameColumn(inputCol="a", outputCol="b"))
-    with pytest.raises(DecodeError, match="`income`: has one class only, 'high'"):
+    with pytest.raises(DecodeError, match="`income`: has only one class, 'high'"):
         fit(people.where("income = 'high'"))
     with pytest.raises(DecodeError, match="`income`: has no value"):
         fit(people.limit(0))

@@ -1,4 +1,4 @@
-"""The contract of a stage: one function per promise, grouped by topic."""
+"""The contract of a stage, with one function per promise, grouped by topic."""
 
 from __future__ import annotations
 

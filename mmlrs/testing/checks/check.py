@@ -1,4 +1,4 @@
-"""A check: one promise, and what it depends on."""
+"""A check of one promise, and the conditions under which it applies."""
 
 from __future__ import annotations
 
@@ -29,21 +29,22 @@ Reason = Callable[[Facts], str | None]
 class Check:
     """One promise of the contract.
 
-    Calling it with a stage, data and a Spark session or None runs it alone; it raises AssertionError, or `NotApplicable`.
+    Calling it with a stage, data and a Spark session or None runs it alone. It raises AssertionError if the promise is broken,
+    and `NotApplicable` if there is nothing to check.
     """
 
     name: str
     promise: str
     work: Callable[[Context], None]
-    #: Does it need a Spark session?
+    #: Whether it needs a Spark session.
     needs_spark: bool
-    #: Does it run the stage?
+    #: Whether it runs the stage.
     runs: bool
-    #: Each returns why a stage with such facts is left out, or None.
+    #: Functions that return why the check does not apply to a stage with these facts, or None.
     unless: tuple[Reason, ...]
 
     def reason_against(self, facts: Facts, with_spark: bool) -> str | None:
-        """Return why the check does not apply to stages with such facts, or None when it does."""
+        """Return why the check does not apply to stages with these facts, or None if it applies."""
         if self.needs_spark and not with_spark:
             return "no Spark session was given"
         if self.runs and not with_spark and "requires_spark" in facts.tags:
@@ -58,7 +59,7 @@ class Check:
 def check(
     *, needs_spark: bool = False, runs: bool = True, unless: Iterable[Reason] = ()
 ) -> Callable[[Callable[[Context], None]], Check]:
-    """Make a check of a function; its docstring is the promise."""
+    """Return a decorator that makes a check of a function. The docstring of the function is the promise."""
 
     def wrap(work: Callable[[Context], None]) -> Check:
         assert work.__doc__
@@ -68,32 +69,32 @@ def check(
 
 
 def tagged(tag: str) -> Reason:
-    """Leave out the stages with a tag, for its reason."""
+    """Exclude stages with a tag, for the reason of the tag."""
     return lambda facts: facts.tags.get(tag)
 
 
 def rows_changed(facts: Facts) -> str | None:
-    """Leave out the stages that may change the number of rows."""
+    """Exclude stages that may change the number of rows."""
     return None if facts.keeps_rows else "the stage may change the number of rows"
 
 
 def columns_changed(facts: Facts) -> str | None:
-    """Leave out the stages that may drop columns that they do not name."""
+    """Exclude stages that may drop columns that they do not name."""
     return None if facts.keeps_columns else "the stage may drop columns that it does not name"
 
 
 def without_param(name: str) -> Reason:
-    """Leave out the stages without a param."""
+    """Exclude stages without a param."""
     return lambda facts: None if facts.has_param(name) else f"the stage has no param `{name}`"
 
 
-def expect_error(kind: type[MmlrsError], work: Callable[[], Any], cx: Context, *named: str) -> None:
-    """Run `work`, which must fail with one error that names the stage and the other names."""
+def expect_error(kind: type[MmlrsError], work: Callable[[], Any], cx: Context, *names: str) -> None:
+    """Run `work`, which must raise one error that contains the name of the stage and the given names."""
     try:
         work()
     except kind as error:
         message = str(error)
-        for name in (cx.stage._stage, *named):
+        for name in (cx.stage._stage, *names):
             assert name in message, f"the message does not name {name}: {message}"
     else:
-        raise AssertionError(f"no {kind.__name__} for {', '.join(named)}")
+        raise AssertionError(f"no {kind.__name__} for {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Columns: those that the stage does not name, that are missing, that exist already, with names of any kind."""
+"""Checks of columns: not named by the stage, missing, already existing, or with odd names."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ __all__ = [
 @check(unless=[columns_changed])
 def other_columns(cx: Context) -> None:
     """Columns that the stage does not name are in the result."""
-    lost = [name for name in cx.extended.column_names[-3:] if name not in cx.extended_result.column_names]
-    assert not lost, f"the result has no {', '.join(lost)}"
+    missing = [name for name in cx.extended.column_names[-3:] if name not in cx.extended_result.column_names]
+    assert not missing, f"the result has no {', '.join(missing)}"
 
 
 @check(unless=[columns_changed, rows_changed])
@@ -42,7 +42,7 @@ def other_column_values(cx: Context) -> None:
 
 @check()
 def missing_column(cx: Context) -> None:
-    """A missing input column is named, with what there is."""
+    """The error of a missing input column names it."""
     if not cx.inputs:
         raise NotApplicable("the stage names no column of the data")
     for name in cx.inputs:
@@ -52,34 +52,36 @@ def missing_column(cx: Context) -> None:
 
 @check()
 def existing_output(cx: Context) -> None:
-    """An output column that already exists is named."""
+    """The error of an output column that already exists names it."""
     outputs = [name for name in cx.stage._columns("output") if name not in cx.data.column_names]
     if not outputs:
         raise NotApplicable("the stage names no new column")
     for name in outputs:
-        taken = cx.data.append_column(name, pa.nulls(cx.data.num_rows))
-        expect_error(SchemaMismatchError, partial(run_stage, cx.stage, taken), cx, name)
+        data = cx.data.append_column(name, pa.nulls(cx.data.num_rows))
+        expect_error(SchemaMismatchError, partial(run_stage, cx.stage, data), cx, name)
 
 
 @check(unless=[tagged("embeds_column_names")])
 def column_names(cx: Context) -> None:
-    """Columns may have names with dots, quotes and spaces, in every part that they play; the result is the same."""
+    """Names of input and output columns may have dots, quotes and spaces, without effect on the result."""
     stage, data = _renamed(cx)
     _compare_renamed(cx, run_stage(stage, data), cx.result)
 
 
 @check(needs_spark=True, unless=[tagged("embeds_column_names")])
 def column_names_on_spark(cx: Context) -> None:
-    """On Spark too columns may have names with dots, quotes and spaces."""
+    """On Spark too, names of columns may have dots, quotes and spaces."""
     stage, data = _renamed(cx)
     _compare_renamed(cx, collect(run_stage(stage, to_spark(cx.spark, data))), cx.result)
 
 
 def _renamed(cx: Context) -> tuple[Stage, pa.Table]:
-    """Return the stage and its data with odd names of columns."""
+    """Return the stage and its data with odd column names."""
     stage, data = cx.stage.copy(), cx.data
-    held = {name for inner in _stages_in(stage) for name in _texts_of(inner)}  # names that inner stages read
-    names = {name: _odd(name) for name in data.column_names if name not in held}
+    nested_strings = {
+        name for inner in _stages_in(stage) for name in _strings_of(inner)
+    }  # strings in nested stages may be column names
+    names = {name: _odd(name) for name in data.column_names if name not in nested_strings}
     outputs = set(cx.stage._columns("output"))
     for param in cx.facts.spec["params"]:
         value = stage._value(param["name"])
@@ -88,7 +90,7 @@ def _renamed(cx: Context) -> tuple[Stage, pa.Table]:
         elif param["role"] == "output":
             stage._set(**{param["name"]: _mapped(value, _OddNames(), of_values=False)})
         elif param["type"] == "str_map" and (value or {}).keys() <= outputs:
-            # From a column that the stage adds to one more.
+            # Maps an output column to a further output column.
             stage._set(**{param["name"]: {_odd(old): _odd(new) for old, new in (value or {}).items()}})
     return stage, data.rename_columns([names.get(name, name) for name in data.column_names])
 
@@ -114,14 +116,14 @@ def _odd(name: str) -> str:
 
 
 class _OddNames(dict[str, str]):
-    """An odd name for every name."""
+    """A map of every name to an odd name."""
 
     def get(self, name: str, default: Any = None) -> str:
         return _odd(name)
 
 
 def _mapped(value: Any, names: dict[str, str], *, of_values: bool) -> Any:
-    """Return what a param holds with other names of columns, which a map holds as its values or as its keys."""
+    """Return the value of a param with replaced column names, which are the values or the keys of a map."""
     if isinstance(value, dict):
         if of_values:
             return {key: names.get(name, name) for key, name in value.items()}
@@ -132,15 +134,15 @@ def _mapped(value: Any, names: dict[str, str], *, of_values: bool) -> Any:
 
 
 def _stages_in(stage: Params) -> Iterator[Params]:
-    """Return the stages that the params of a stage hold."""
+    """Yield the stages in the params of a stage."""
     for value in stage._paramMap.values():
-        for held in value if isinstance(value, list) else [value]:
-            if isinstance(held, Params):
-                yield held
-                yield from _stages_in(held)
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, Params):
+                yield item
+                yield from _stages_in(item)
 
 
-def _texts_of(stage: Params) -> Iterator[str]:
-    """Return the texts that the params of a stage hold, names of columns among them."""
+def _strings_of(stage: Params) -> Iterator[str]:
+    """Yield the strings in the params of a stage, which include column names."""
     for value in stage._paramMap.values():
         yield from [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]

@@ -1,4 +1,4 @@
-"""Tables compared value by value."""
+"""Compare tables value by value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["assert_same", "same"]
 
 
 def assert_same(got: pa.Table, expected: pa.Table, *, sort: bool = False) -> None:
-    """Compare two tables value by value: floats to 1e-5, all else exactly; types may differ in width."""
+    """Raise unless two tables are equal: floats to 1e-5, other values exactly. Types may differ in width."""
     assert got.column_names == expected.column_names, f"{got.column_names} is not {expected.column_names}"
     assert got.num_rows == expected.num_rows, f"{got.num_rows} rows, expected {expected.num_rows}"
     left, right = got.to_pylist(), expected.to_pylist()
@@ -32,7 +32,7 @@ def _is_vector(value: Any) -> bool:
 
 
 def _sparse(value: Any) -> tuple[int, dict[int, float]]:
-    """Return the size and the values other than zero of a vector, given as a struct or as a list."""
+    """Return the size and the non-zero values of a vector, which is a struct or a list."""
     if isinstance(value, list):
         size, pairs = len(value), list(enumerate(value))
     elif value["type"] == 1:
@@ -43,7 +43,7 @@ def _sparse(value: Any) -> tuple[int, dict[int, float]]:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Are two values of cells the same? Floats to 1e-5, all else exactly; a vector may be a struct or a list."""
+    """Return whether two cells are equal: floats to 1e-5, other values exactly. A vector may be a struct or a list."""
     if (_is_vector(a) and isinstance(b, dict | list)) or (_is_vector(b) and isinstance(a, list)):
         (n, left), (m, right) = _sparse(a), _sparse(b)
         return n == m and left.keys() == right.keys() and all(same(left[i], right[i]) for i in left)

@@ -1,4 +1,4 @@
-"""A stage with data that it runs on, and what several checks need of them."""
+"""A stage with data that it runs on, and the results that several checks share."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ NUMBERS, TEXT, TEXTS = "__numbers__", "__text__", "__texts__"
 
 
 class NotApplicable(Exception):  # noqa: N818 - an outcome, not an error
-    """Raised by a check that has nothing to check on this stage and this data; says why."""
+    """Raised with the reason by a check that has nothing to check on this stage and this data."""
 
 
 def fit_stage(stage: Stage, data: Any) -> Transformer:
-    """Return what transforms: the stage, or with an estimator the model that it fits on `data`."""
-    ready = stage.fit(data) if isinstance(stage, Estimator) else stage
-    assert isinstance(ready, Transformer), f"{type(ready).__name__} is not a transformer"
-    return ready
+    """Return the stage, or the model that an estimator fits on `data`."""
+    model = stage.fit(data) if isinstance(stage, Estimator) else stage
+    assert isinstance(model, Transformer), f"{type(model).__name__} is not a transformer"
+    return model
 
 
 def run_stage(stage: Stage, data: Any, on: Any = None) -> Any:
-    """Transform `data`, or with an estimator fit a model on `data` and transform with it: `data`, or `on` if given."""
+    """Transform `data`, or `on` if it is not None. An estimator is fitted on `data` first."""
     return fit_stage(stage, data).transform(data if on is None else on)
 
 
 class Context:
-    """A stage and its data. Models and results are computed when a check first asks, and shared: no check changes them."""
+    """A stage and its data. Models and results are computed on first use and shared; no check changes them."""
 
     def __init__(self, stage: Stage, data: pa.Table, spark: Any = None) -> None:
         self.stage = stage
@@ -65,7 +65,7 @@ class Context:
 
     @cached_property
     def extended(self) -> pa.Table:
-        """The data with columns of numbers and texts that the stage does not name."""
+        """The data with added columns of numbers, strings and lists that the stage does not name."""
         texts = [f"text {i % 2}" for i in range(self.data.num_rows)]
         data = self.data.append_column(NUMBERS, pa.array(range(self.data.num_rows)))
         data = data.append_column(TEXT, pa.array(texts))
@@ -77,7 +77,7 @@ class Context:
         return run_stage(self.stage, self.extended)
 
     @cached_property
-    def nulled(self) -> tuple[str, pa.Table]:
+    def data_with_null(self) -> tuple[str, pa.Table]:
         """The first input column and the data with a null in its first row."""
         if not self.inputs:
             raise NotApplicable("the stage names no column of the data")
@@ -88,14 +88,14 @@ class Context:
         return column, self.data.set_column(index, field, values)
 
     @cached_property
-    def kept_null(self) -> pa.Table:
+    def result_with_null(self) -> pa.Table:
         """The result on the data with a null, with `handleInvalid="keep"` and the reasons in `errorCol`."""
         stage = self.with_params(handleInvalid="keep", errorCol="__why__")
-        return run_stage(stage, self.data, self.nulled[1])
+        return run_stage(stage, self.data, self.data_with_null[1])
 
     @cached_property
     def saved(self) -> Saved:
-        """The stage saved over a copy without params, and loaded."""
+        """The stage, saved over a copy without params and loaded."""
         with tempfile.TemporaryDirectory() as folder:
             return Saved.over_another(self.stage, f"{folder}/stage")
 

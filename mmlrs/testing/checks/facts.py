@@ -1,4 +1,4 @@
-"""What is special about a stage: from its descriptor and from what its class declares."""
+"""Properties of a stage, from its descriptor and from the `tags` of its class."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ __all__ = ["Facts", "Tags"]
 
 
 class Tags(TypedDict, total=False):
-    """What a class of stages declares in its attribute `tags`, on top of its base class.
+    """The attribute `tags` of a class of stages, which adds to the tags of its base classes.
 
-    `rows` and `columns` say what the stage keeps. The others are exceptions from the rule with their reason, or None for a
-    stage that follows the rule where its base class does not.
+    Attributes
+    ----------
+    rows, columns : {"kept", "changed"}
+        Whether the result has all rows, and all columns that the stage does not name.
+    accepts_nulls, maps_nulls, embeds_column_names, reports_column_names, requires_rows, requires_spark, not_picklable : str or None
+        The reason why the stage is an exception from a rule of the contract. None cancels the exception of a base class.
 
     Examples
     --------
@@ -41,20 +45,20 @@ class Tags(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Facts:
-    """What the checks ask about a class of stages."""
+    """The properties of a class of stages that decide which checks apply."""
 
     cls: type[Stage]
     spec: Mapping[str, Any]
-    #: Exceptions from the rule, with their reasons.
+    #: Exceptions from the rules, with their reasons.
     tags: Mapping[str, str]
-    #: Does the stage keep the number of rows?
+    #: Whether the stage keeps the number of rows.
     keeps_rows: bool
-    #: Does the stage keep the columns that it does not name?
+    #: Whether the stage keeps the columns that it does not name.
     keeps_columns: bool
 
     @classmethod
     def of(cls, stage: type[Stage]) -> Facts:
-        """Return the facts of a class: of its descriptor, then of the attribute `tags` of every class up to it.
+        """Return the facts of a class, from its descriptor and the `tags` of its base classes and itself.
 
         Raises
         ------
@@ -73,29 +77,29 @@ class Facts:
 
     @property
     def native(self) -> bool:
-        """Is the work of the stage a kernel of the native core?"""
+        """Return whether the stage runs a kernel of the native core."""
         return issubclass(self.cls, NativeTransformer | NativeAggregate)
 
     @property
     def merges(self) -> bool:
-        """Does the stage compute mergeable states in the native core?"""
+        """Return whether the stage computes mergeable states in the native core."""
         return issubclass(self.cls, NativeAggregate)
 
     @property
     def makes_another_table(self) -> bool:
-        """Has the result neither the rows nor the columns of the dataset?"""
+        """Return whether the result has neither the rows nor the columns of the dataset."""
         return not (self.keeps_rows or self.keeps_columns)
 
     def has_param(self, name: str) -> bool:
-        """Has the stage a param of that name?"""
+        """Return whether the stage has a param of that name."""
         return any(param["name"] == name for param in self.spec["params"])
 
 
 def _check_tag(cls: type, name: str, value: Any) -> None:
-    known = list(Tags.__annotations__)
-    if name not in known:
-        near = nearest(name, known)
-        hint = f"; the tags are {', '.join(known)}" if near is None else f"; did you mean `{near}`?"
+    tags = list(Tags.__annotations__)
+    if name not in tags:
+        near = nearest(name, tags)
+        hint = f"; the tags are {', '.join(tags)}" if near is None else f"; did you mean `{near}`?"
         raise InvalidParamError(f"{cls.__name__}: there is no tag `{name}`{hint}")
     if name in ("rows", "columns"):
         if value not in ("kept", "changed"):
@@ -103,4 +107,4 @@ def _check_tag(cls: type, name: str, value: Any) -> None:
                 f'{cls.__name__}: tag `{name}` must be "kept" or "changed", got {value!r}'
             )
     elif value is not None and not (isinstance(value, str) and value):
-        raise InvalidParamError(f"{cls.__name__}: tag `{name}` must be its reason, or None, got {value!r}")
+        raise InvalidParamError(f"{cls.__name__}: tag `{name}` must be a reason or None, got {value!r}")

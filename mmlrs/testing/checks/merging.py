@@ -1,4 +1,4 @@
-"""States of parts of the rows, merged."""
+"""Checks of merged states."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _without_states(facts: Facts) -> str | None:
 
 @check(unless=[_without_states])
 def partitions(cx: Context) -> None:
-    """The model or summary does not depend on how the rows are split, nor on the order in which the parts are merged."""
+    """The model or summary depends neither on how the rows are split nor on the order in which the parts are merged."""
     stage = cx.stage
     assert isinstance(stage, NativeAggregate)
     if not cx.inputs:

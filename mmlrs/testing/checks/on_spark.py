@@ -1,4 +1,4 @@
-"""The same results on Spark: of any partitions, fused with other stages, of no rows."""
+"""Checks that Spark gives the same results, for any partitions, fused with other stages and for no rows."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["fused_equals_unfused", "known_fields", "repartitioned", "spark_equal
 
 @check(needs_spark=True)
 def spark_equals_table(cx: Context) -> None:
-    """Spark gives the result of the table."""
+    """Spark gives the same result as a table."""
     assert_same(cx.spark_result, cx.result, sort=True)
 
 
 @check(needs_spark=True)
 def repartitioned(cx: Context) -> None:
-    """Spark gives the result of the table for rows in other partitions."""
+    """Spark gives the same result as a table for rows in other partitions."""
     assert_same(collect(run_stage(cx.stage, cx.frame.repartition(3))), cx.result, sort=True)
 
 
@@ -32,7 +32,7 @@ def spark_schema(cx: Context) -> None:
     empty = cx.spark_model.transform(cx.frame.limit(0))
     assert empty.schema == cx.spark_frame.schema, f"{empty.schema} is not {cx.spark_frame.schema}"
     rows = empty.count()
-    assert rows == 0 or cx.facts.makes_another_table, f"{rows} rows of none"
+    assert rows == 0 or cx.facts.makes_another_table, f"no rows became {rows}"
 
 
 @check(needs_spark=True)
@@ -45,12 +45,14 @@ def known_fields(cx: Context) -> None:
 
 
 def _without_kernel(facts: Facts) -> str | None:
-    return None if facts.native else "the stage is no kernel of the native core, which alone are fused"
+    return (
+        None if facts.native else "the stage is not a kernel of the native core, and only kernels are fused"
+    )
 
 
 @check(needs_spark=True, unless=[_without_kernel])
 def fused_equals_unfused(cx: Context) -> None:
-    """The result is the same whether the stage is composed with the stages before it or reads plain columns."""
+    """The result is the same whether the stage is fused with the stages before it or reads plain columns."""
     from mmlrs.engine.spark import lineage_of
 
     copied = _after_identity(cx)
@@ -63,7 +65,7 @@ def fused_equals_unfused(cx: Context) -> None:
 
 
 def _after_identity(cx: Context) -> Any:
-    """Return the DataFrame with every input column made by an `Identity` of a column of another name."""
+    """Return the DataFrame with every input column computed by an `Identity` from a column of another name."""
     from mmlrs._generated.testing import Identity
 
     if not cx.inputs:

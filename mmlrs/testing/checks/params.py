@@ -1,4 +1,4 @@
-"""Params: defaults, setters, getters, values that are refused, copies."""
+"""Checks of params: defaults, setters, getters, invalid values, copies."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["bad_types", "bad_values", "copy", "default_construction", "set_and_g
 @check(runs=False)
 def default_construction(cx: Context) -> None:
     """A stage can be constructed without arguments, with the defaults of its descriptor."""
-    plain: Stage = type(cx.stage)()  # type: ignore[call-arg]
+    stage: Stage = type(cx.stage)()  # type: ignore[call-arg]
     for param in cx.facts.spec["params"]:
         if param["default"] is not None:
-            assert plain._value(param["name"]) == param["default"], f"default of {param['name']}"
+            assert stage._value(param["name"]) == param["default"], f"default of {param['name']}"
 
 
 @check(runs=False)
@@ -40,7 +40,7 @@ def set_and_get(cx: Context) -> None:
 
 @check(runs=False)
 def bad_types(cx: Context) -> None:
-    """A value of another type is refused at once, naming the stage and the param."""
+    """A value of another type raises at once, and the error names the stage and the param."""
     for param in cx.facts.spec["params"]:
         for bad in param["invalid"]:
             work = partial(cx.with_params, **{param["name"]: bad})
@@ -48,7 +48,7 @@ def bad_types(cx: Context) -> None:
 
 
 def _violations(facts: Facts) -> dict[str, Any]:
-    """Return a value of the right type that is not allowed, for each param that has one."""
+    """Return, for each param with a constraint, a value of the right type that violates it."""
     values = {}
     for param in facts.spec["params"]:
         bad, kind = param["violation"], param["type"]
@@ -64,7 +64,7 @@ def _without_constraint(facts: Facts) -> str | None:
 
 @check(unless=[_without_constraint])
 def bad_values(cx: Context) -> None:
-    """A value outside the range is refused when the stage is used, naming the stage and the param."""
+    """A value outside the range raises when the stage is used, and the error names the stage and the param."""
     for name, bad in _violations(cx.facts).items():
         work = partial(run_stage, cx.with_params(**{name: bad}), cx.data)
         expect_error(InvalidParamError, work, cx, name)

@@ -1,4 +1,4 @@
-"""Stages saved, loaded and pickled."""
+"""Checks of saving, loading and pickling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["overwrite", "pickling", "save_and_load"]
 
 
 def _state(stage: Stage) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """Return the classes, uids and params of a stage and those within it."""
+    """Return the classes, uids and params of a stage and its nested stages."""
     return [
         (
             type(inner).__name__,
@@ -27,10 +27,10 @@ def _state(stage: Stage) -> list[tuple[str, str, list[tuple[str, str]]]]:
 
 
 def _text(value: object) -> str:
-    """Return the value of a param as text; stages within it are compared on their own."""
+    """Return the value of a param as a string, with uids in place of nested stages, which are compared separately."""
     values = value if isinstance(value, list) else [value]
-    plain = [item.to_json() if hasattr(item, "to_json") else item for item in values]
-    return repr([item.uid if isinstance(item, Params) else item for item in plain])
+    items = [item.to_json() if hasattr(item, "to_json") else item for item in values]
+    return repr([item.uid if isinstance(item, Params) else item for item in items])
 
 
 @check()
@@ -43,7 +43,7 @@ def save_and_load(cx: Context) -> None:
 
 @check(runs=False)
 def overwrite(cx: Context) -> None:
-    """What is saved already is replaced only when asked for, and then by all of the stage."""
+    """An existing save is replaced only with `overwrite()`, and then completely."""
     assert cx.saved.refused, "saving over a saved stage must fail without overwrite()"
     assert _state(cx.saved.stage) == _state(cx.stage)
 

@@ -1,4 +1,4 @@
-"""What a run of the contract found."""
+"""The report of a run of the contract."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Outcome", "Report"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one check found: "passed", "failed" with the cause, or "not applicable" with the reason."""
+    """The outcome of one check: "passed", "failed" with the cause, or "not applicable" with the reason."""
 
     name: str
     status: str
@@ -20,14 +20,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """What the checks found on one stage; printed, it lists every check, those that did not run with the reason.
+    """The outcomes of the checks on one stage. Its string lists every check, with the reason if it did not run.
 
     Parameters
     ----------
     stage : str
         The name of the stage's class.
     outcomes : tuple of Outcome
-        One for each check, in the order of the contract.
+        One outcome per check, in the order of the contract.
     """
 
     stage: str
@@ -35,12 +35,12 @@ class Report:
 
     @property
     def passed(self) -> list[str]:
-        """The names of the checks that ran and hold."""
+        """The names of the checks that passed."""
         return [outcome.name for outcome in self.outcomes if outcome.status == "passed"]
 
     @property
     def failed(self) -> dict[str, str]:
-        """The names of the checks that do not hold, with the cause."""
+        """The names of the checks that failed, with the cause."""
         return {outcome.name: outcome.reason for outcome in self.outcomes if outcome.status == "failed"}
 
     @property

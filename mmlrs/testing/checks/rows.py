@@ -1,4 +1,4 @@
-"""Rows: how many, in which order, in which pieces and in which kind of table they come."""
+"""Checks of rows: their number, order, chunks and kind of table."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["chunks", "kinds_of_table", "order", "row_count", "schema", "slices",
 
 @check(unless=[tagged("requires_rows")])
 def schema(cx: Context) -> None:
-    """The schema is known before any data is seen, and is the schema of the result."""
+    """The output schema is the same with and without rows."""
     empty = cx.model.transform(cx.data.slice(0, 0))
-    assert empty.num_rows == 0 or cx.facts.makes_another_table, f"{empty.num_rows} rows of none"
+    assert empty.num_rows == 0 or cx.facts.makes_another_table, f"no rows became {empty.num_rows}"
     assert empty.schema.equals(cx.result.schema, check_metadata=True), (
         f"{empty.schema} is not {cx.result.schema}"
     )
@@ -26,7 +26,7 @@ def schema(cx: Context) -> None:
 
 @check(unless=[rows_changed])
 def row_count(cx: Context) -> None:
-    """The result has a row for each row."""
+    """The result has one row per input row."""
     assert cx.result.num_rows == cx.data.num_rows, f"{cx.data.num_rows} rows became {cx.result.num_rows}"
 
 
@@ -38,7 +38,7 @@ def slices(cx: Context) -> None:
 
 @check()
 def chunks(cx: Context) -> None:
-    """The result does not depend on the chunks of a table, empty ones among them."""
+    """The result does not depend on the chunks of a table, which may be empty."""
     chunked = pa.concat_tables([cx.data.slice(0, 1), cx.data.slice(1, 0), cx.data.slice(1)])
     assert_same(run_stage(cx.stage, chunked), cx.result)
 
@@ -49,7 +49,7 @@ def _order_matters(facts: Facts) -> str | None:
 
 @check(unless=[_order_matters])
 def order(cx: Context) -> None:
-    """The result of a row does not depend on its place, and a summary not on the order of the rows."""
+    """The result of a row does not depend on its position, and a summary does not depend on the order of the rows."""
     order = list(reversed(range(cx.data.num_rows)))
     expected = cx.result.take(order) if cx.facts.keeps_rows else cx.result
     assert_same(run_stage(cx.stage, cx.data.take(order)), expected)
@@ -57,7 +57,7 @@ def order(cx: Context) -> None:
 
 @check()
 def kinds_of_table(cx: Context) -> None:
-    """A record batch and any object with the Arrow PyCapsule interface work as a table does."""
+    """A record batch, and any object with the Arrow PyCapsule interface, works like a table."""
     batch = cx.data.combine_chunks().to_batches()[0]
     result = run_stage(cx.stage, batch)
     assert isinstance(result, pa.RecordBatch), f"a record batch became a {type(result).__name__}"
@@ -72,25 +72,25 @@ def kinds_of_table(cx: Context) -> None:
 
 @check()
 def views(cx: Context) -> None:
-    """Text and bytes may be views, as polars has them, in columns that the stage reads and in others."""
+    """Strings and bytes may be Arrow views, as in polars, in input columns and others."""
     assert_same(run_stage(cx.stage, _with_views(cx.extended)), cx.extended_result)
 
 
 @check(unless=[without_param("handleInvalid")])
 def views_with_skip(cx: Context) -> None:
-    """Text and bytes may be views where rows may be dropped too; of rows without a flaw none is."""
+    """With "skip", strings and bytes may be Arrow views too, and no good row is dropped."""
     assert_same(run_stage(cx.with_params(handleInvalid="skip"), _with_views(cx.extended)), cx.extended_result)
 
 
 def _with_views(data: pa.Table) -> pa.Table:
-    """Return the table with views in place of text and bytes, its metadata included."""
+    """Return the table with Arrow views in place of strings and bytes."""
     columns = [_viewed(column.combine_chunks()) for column in data.columns]
     fields = [field.with_type(column.type) for field, column in zip(data.schema, columns, strict=True)]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
 def _viewed(array: pa.Array) -> pa.Array:
-    """Return an array with views in place of text and bytes, at any depth."""
+    """Return an array with Arrow views in place of strings and bytes, at any depth."""
     kind = array.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return array.cast(pa.string_view())

@@ -1,4 +1,4 @@
-"""A stage saved over another and loaded, for the checks of persistence."""
+"""A stage that was saved over another one and loaded, for the checks of persistence."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["Saved"]
 
 @dataclass(frozen=True)
 class Saved:
-    """What became of saving a stage where another is saved already."""
+    """The result of saving a stage over another one."""
 
     #: The stage that was loaded.
     stage: Stage
-    #: Was the stage refused without `overwrite()`?
+    #: Whether saving raised without `overwrite()`.
     refused: bool
 
     @classmethod
     def over_another(cls, stage: Stage, path: str) -> Saved:
-        """Save a copy without params to a folder, then the stage itself, and load what is there."""
-        other = stage.copy()
-        for param in other.params:
-            other.clear(param)
-        other.save(path)
+        """Save a copy without params to a folder, then the stage itself, and load the stage."""
+        empty = stage.copy()
+        for param in empty.params:
+            empty.clear(param)
+        empty.save(path)
         try:
             stage.save(path)
             refused = False
@@ -38,6 +38,6 @@ class Saved:
 
 
 def _functions_of(stage: Stage) -> list[str]:
-    """Return the names of the functions that a stage and those within it call, as `load` takes them."""
+    """Return the names of the functions that a stage and its nested stages call, in the form for `load`."""
     values = [value for inner in stages_in(stage) for value in inner._paramMap.values()]
     return [name_of(value) for value in values if callable(value) and not isinstance(value, Params)]

@@ -1,4 +1,4 @@
-"""All checks, and how they are run on a stage."""
+"""All checks, and the functions that run them on a stage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "check_stage", "checks_of", "report_of"]
 
-#: Every check by its name, in the order in which they run: the cheap ones first.
+#: All checks by name, in the order in which they run: cheap ones first.
 CHECKS: dict[str, Check] = {
     check.name: check
     for check in (
@@ -62,27 +62,26 @@ CHECKS: dict[str, Check] = {
 def check_stage(stage: Stage, data: Any, spark: SparkSession | None = None) -> Report:
     """Run every check of the contract on a stage.
 
-    What is special about a stage of your own, and with it which checks apply, its class declares as `tags`: see
-    `mmlrs.testing.Tags`.
+    Which checks apply depends on the `tags` of the class: see `mmlrs.testing.Tags`.
 
     Parameters
     ----------
     stage : Stage
-        With params such that it runs on `data` without error.
+        A stage whose params are set so that it runs on `data` without error.
     data : pyarrow.Table, pandas.DataFrame or Arrow PyCapsule object
-        At least four rows.
+        Data of at least four rows.
     spark : SparkSession, optional
-        Also check that Spark gives the same result, fused and unfused.
+        Session for the checks on Spark. Without it, they do not run.
 
     Returns
     -------
     Report
-        What ran, and what did not and why; printed, a line for each check.
+        The outcome of each check, with the reasons of those that did not run. Its string has a line per check.
 
     Raises
     ------
     AssertionError
-        Naming every promise that is not kept.
+        A promise is broken. The message names all broken promises.
     InvalidParamError
         The class declares a tag that does not exist.
 
@@ -113,7 +112,7 @@ def check_stage(stage: Stage, data: Any, spark: SparkSession | None = None) -> R
 def report_of(
     stage: Stage, data: Any, spark: SparkSession | None = None, *, only: Iterable[str] | None = None
 ) -> Report:
-    """Run the checks of the contract on a stage, or only those of some names, and return what they found."""
+    """Run the checks of the contract on a stage, or only those named in `only`, and return their outcomes."""
     cx = Context(stage, tables.to_table(data), spark)
     names = CHECKS if only is None else only
     outcomes = tuple(_run(CHECKS[name], cx) for name in names)
@@ -132,7 +131,7 @@ def _run(check: Check, cx: Context) -> Outcome:
         return Outcome(check.name, "not applicable", str(why))
     except AssertionError as error:
         return Outcome(check.name, "failed", str(error) or "an assertion", error=error)
-    except Exception as error:  # noqa: BLE001 - a stage of anybody, which may fail in any way
+    except Exception as error:  # noqa: BLE001 - a user's stage may raise anything
         return Outcome(check.name, "failed", f"{type(error).__name__}: {error}", error=error)
     return Outcome(check.name, "passed", seconds=time.perf_counter() - start)
 
@@ -140,7 +139,21 @@ def _run(check: Check, cx: Context) -> Outcome:
 def checks_of(stage: Stage | type[Stage], with_spark: bool = False) -> Iterator[tuple[str, Check]]:
     """Return the checks that apply to a stage or to a class of stages, by name.
 
-    Some of them need a column that the stage names, which shows when they run; they raise `NotApplicable` without.
+    Some of them need a column that the stage names. They raise `NotApplicable` when they run without one.
+
+    Parameters
+    ----------
+    stage : Stage or class
+        A stage of mmlrs or a subclass.
+    with_spark : bool, default False
+        Include the checks that need a Spark session.
+
+    Examples
+    --------
+    >>> from mmlrs.stages import SelectColumns
+    >>> from mmlrs.testing import checks_of
+    >>> [name for name, check in checks_of(SelectColumns)][:3]
+    ['default_construction', 'set_and_get', 'bad_types']
     """
     facts = Facts.of(stage if isinstance(stage, type) else type(stage))
     for name, check in CHECKS.items():
