@@ -64,10 +64,14 @@ lint-quick: ## The part of lint that compiles nothing: formatting, spelling, lin
 	@$(ACTIVATE) typos --force-exclude
 	@$(ACTIVATE) python scripts/versions.py
 
-release-check: ## Licences, sources and advisories of what is compiled in. OFFLINE=1 takes the stored advisories.
-	@cargo deny --version >/dev/null 2>&1 || \
-	  { echo "cargo-deny is missing: cargo install --locked cargo-deny@$(CARGO_DENY)" >&2; exit 1; }
-	@cargo deny --locked $(if $(OFFLINE),--offline) check
+release-check: ## Licences, sources, duplicates and advisories of the crates that are compiled in. OFFLINE=1 uses the stored advisories.
+	@scripts/setup.sh python
+	@$(ACTIVATE) { [ "$$(cargo deny --version 2>/dev/null)" = "cargo-deny $(CARGO_DENY)" ] || \
+	  cargo install --quiet --locked --root .venv cargo-deny@$(CARGO_DENY); }
+	@$(ACTIVATE) cargo deny --locked $(if $(OFFLINE),--offline) check --hide-inclusion-graph bans licenses sources
+	@$(ACTIVATE) cargo deny --locked $(if $(OFFLINE),--offline) check advisories || \
+	  { echo "release-check: an advisory applies, or the database of advisories is missing. It is fetched from github.com" \
+	    "into ~/.cargo/advisory-dbs; OFFLINE=1 uses the copy there." >&2; exit 1; }
 
 format: ## Formats Rust and Python.
 	@scripts/setup.sh python
