@@ -65,9 +65,13 @@ lint-quick: ## Run only the checks of lint that compile nothing: formatting, spe
 	@$(ACTIVATE) python scripts/versions.py
 
 release-check: ## Check licences, sources and advisories of the compiled crates. OFFLINE=1 uses the stored advisories.
-	@cargo deny --version >/dev/null 2>&1 || \
-	  { echo "cargo-deny is missing: cargo install --locked cargo-deny@$(CARGO_DENY)" >&2; exit 1; }
-	@cargo deny --locked $(if $(OFFLINE),--offline) check
+	@scripts/setup.sh python
+	@$(ACTIVATE) { [ "$$(cargo deny --version 2>/dev/null)" = "cargo-deny $(CARGO_DENY)" ] || \
+	  cargo install --quiet --locked --root .venv cargo-deny@$(CARGO_DENY); }
+	@$(ACTIVATE) cargo deny --locked $(if $(OFFLINE),--offline) check --hide-inclusion-graph bans licenses sources
+	@$(ACTIVATE) cargo deny --locked $(if $(OFFLINE),--offline) check advisories || \
+	  { echo "release-check: an advisory applies, or the database of advisories is missing. It is fetched from github.com" \
+	    "into ~/.cargo/advisory-dbs; OFFLINE=1 uses the copy there." >&2; exit 1; }
 
 format: ## Format Rust and Python.
 	@scripts/setup.sh python

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sessions import workers_find_their_daemon
 
 # For every JVM, those of the programs that tests start too. Jobs are short and run a few times: what the second compiler
 # and a collector with threads of its own cost never comes back.
@@ -25,6 +26,7 @@ def spark_conf() -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "OFF",
         "spark.sql.shuffle.partitions": "2",
+        "spark.python.daemon.module": "frozen_daemon",
         "spark.python.worker.faulthandler.enabled": "true",
         "spark.sql.execution.pyspark.udf.faulthandler.enabled": "true",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -37,13 +39,14 @@ def spark(spark_conf: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     from pyspark.sql import SparkSession
 
     warehouse = tmp_path_factory.mktemp("warehouse")
-    session = (
+    builder = (
         SparkSession.builder.master("local[2]")
         .appName("mmlrs-tests")
         .config(map=spark_conf)
         .config("spark.sql.warehouse.dir", str(warehouse))
-        .getOrCreate()
     )
+    with workers_find_their_daemon():
+        session = builder.getOrCreate()
     yield session
     session.stop()
 

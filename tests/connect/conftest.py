@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sessions import workers_find_their_daemon
 
 
 @pytest.fixture(scope="session")
 def spark(spark_conf: dict[str, str]) -> Iterator[Any]:
     from pyspark.sql import SparkSession
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), workers_find_their_daemon():
         # pyspark starts the server with these settings and then sets those again that can no longer be changed.
         warnings.filterwarnings("ignore", message="Failed to set spark")
         session = SparkSession.builder.remote("local[2]").config(map=spark_conf).getOrCreate()
