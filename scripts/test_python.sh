@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the Python tests in two parallel lanes. Spark Connect needs a separate process, because a pyspark process is either
-# classic or Connect. The same lane runs, in a second process, the training
-# tests and those that start programs with their own sessions, so that both lanes take about the same time. The output of the second lane is shown when both are done.
+# classic or Connect. The second process of that lane runs the training tests and those that start programs with their own
+# sessions, so that both lanes take about the same time. The output of the second lane is shown when both are done.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
