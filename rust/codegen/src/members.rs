@@ -1,14 +1,14 @@
-//! What classes and mixins are made of: declarations, setters and getters.
+//! The members of generated classes and mixins: declarations, setters and getters.
 
 use mmlrs_core::ParamSpec;
 
 use crate::docstring::wrap;
 use crate::types::{accepted, capitalized, held, is_required, may_be_none, returned};
 
-/// The longest line of text.
+/// Maximum line width.
 pub const WIDTH: usize = 120;
 
-/// The list of the public names.
+/// The `__all__` list.
 pub fn exports<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
     let line = format!("__all__ = [{}]\n", names.join(", "));

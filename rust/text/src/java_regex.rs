@@ -1,4 +1,4 @@
-//! Regular expressions written for Java, run by an engine that never backtracks.
+//! Java regular expressions, run by an engine that never backtracks.
 
 mod class;
 mod parser;
@@ -13,11 +13,11 @@ use serde_json::Value;
 
 pub(crate) use run::ByteSet;
 
-/// A pattern with Java's meaning: `\s`, `\d` and `\w` are ASCII, and `.` passes over no line terminator of Java's.
+/// A pattern with Java's meaning: `\s`, `\d` and `\w` are ASCII, and `.` does not match Java's line terminators.
 ///
-/// A match takes time linear in the text whatever the pattern; all matches of one that looks far ahead, up to the square.
-/// What cannot be matched without backtracking (look-around, back-references, possessive quantifiers, atomic groups) is an
-/// error, as are the few things whose meaning depends on flags that are not supported.
+/// A match takes time linear in the text for any pattern. All matches together may take quadratic time if the pattern looks far
+/// ahead. Patterns that need backtracking (look-around, back-references, possessive quantifiers, atomic groups) are errors, and
+/// so are the few constructs whose meaning depends on unsupported flags.
 #[derive(Debug, Clone)]
 pub struct JavaRegex {
     pattern: String,
@@ -36,28 +36,28 @@ impl JavaRegex {
         Ok(Self { pattern: pattern.to_owned(), run: run::run_of(&translated).map(Box::new), regex })
     }
 
-    /// The pattern as it was given.
+    /// The original pattern.
     pub fn pattern(&self) -> &str {
         &self.pattern
     }
 
-    /// For patterns such as `\s+`: the bytes of which a match is a run.
+    /// For patterns such as `\s+`: the bytes whose runs are the matches.
     pub(crate) fn run(&self) -> Option<&ByteSet> {
         self.run.as_deref()
     }
 
-    /// The matches in `text` that Java's `find` gives, one after the other. Unlike in Java none begins or ends inside a
+    /// The successive matches in `text`, as found by Java's `find`. Unlike in Java, a match never begins or ends inside a
     /// character outside the basic plane.
     pub fn matches<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
         let mut next = Some(0);
         std::iter::from_fn(move || {
-            let found = self.regex.find_at(text, next?)?.range();
-            next = if found.is_empty() {
-                text[found.end..].chars().next().map(|c| found.end + c.len_utf8())
+            let range = self.regex.find_at(text, next?)?.range();
+            next = if range.is_empty() {
+                text[range.end..].chars().next().map(|c| range.end + c.len_utf8())
             } else {
-                Some(found.end)
+                Some(range.end)
             };
-            Some(found)
+            Some(range)
         })
     }
 }
