@@ -545,8 +545,8 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input, with the column named by `outputCol`. The rows are not
-        those of the input.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. The rows may
+        differ from those of the input.
 
     Raises
     ------

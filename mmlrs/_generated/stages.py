@@ -85,7 +85,7 @@ class SelectColumns(PythonTransformer):
         cols: Sequence[str],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setCols(self, value: Sequence[str]) -> Self:
         """Set `cols`; returns the stage."""
@@ -142,7 +142,7 @@ class DropColumns(PythonTransformer):
         cols: Sequence[str],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setCols(self, value: Sequence[str]) -> Self:
         """Set `cols`; returns the stage."""
@@ -203,7 +203,7 @@ class RenameColumn(PythonTransformer, HasInputCol, HasOutputCol):
         outputCol: str,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
 
 class Cacher(PythonTransformer):
@@ -354,7 +354,7 @@ class Repartition(PythonTransformer):
         disable: bool = False,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setN(self, value: int) -> Self:
         """Set `n`; returns the stage."""
@@ -428,7 +428,7 @@ class StratifiedRepartition(PythonTransformer, HasLabelCol, HasSeed):
         seed: int = 0,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setN(self, value: int) -> Self:
         """Set `n`; returns the stage."""
@@ -517,7 +517,7 @@ class PartitionSample(PythonTransformer, HasSeed):
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input. The rows are not those of the input.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
@@ -616,8 +616,8 @@ class Explode(PythonTransformer, HasInputCol, HasOutputCol):
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input, with the column named by `outputCol`. The rows are not
-        those of the input.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. The rows may
+        differ from those of the input.
 
     Raises
     ------
@@ -657,7 +657,7 @@ class Explode(PythonTransformer, HasInputCol, HasOutputCol):
         keepEmpty: bool = False,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setKeepEmpty(self, value: bool) -> Self:
         """Set `keepEmpty`; returns the stage."""
@@ -723,7 +723,7 @@ class ClassBalancer(Estimator, HasClassBalancerParams):
         broadcastJoin: bool = True,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
 
 class ClassBalancerModel(PythonModel, HasClassBalancerParams):
@@ -789,7 +789,7 @@ class ClassBalancerModel(PythonModel, HasClassBalancerParams):
         weights: Sequence[float],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setValues(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
         """Set `values`; returns the stage."""
@@ -833,7 +833,7 @@ class EnsembleByKey(PythonTransformer):
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input. The rows are not those of the input.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
@@ -875,7 +875,7 @@ class EnsembleByKey(PythonTransformer):
         collapseGroup: bool = True,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setKeys(self, value: Sequence[str]) -> Self:
         """Set `keys`; returns the stage."""
@@ -921,9 +921,9 @@ class EnsembleByKey(PythonTransformer):
 class FixedMiniBatchTransformer(PythonTransformer):
     """Gathers rows into batches of a fixed size: every column becomes an array.
 
-    Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column becomes an
-    array of its values, vectors too, and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python pass on
-    Spark. A task holds one batch in memory.
+    Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column, including
+    vectors, becomes an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python
+    pass on Spark. A task holds one batch in memory.
 
     Parameters
     ----------
@@ -933,7 +933,7 @@ class FixedMiniBatchTransformer(PythonTransformer):
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input. The rows are not those of the input.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
@@ -974,8 +974,8 @@ class DynamicMiniBatchTransformer(PythonTransformer):
     """Gathers rows into batches as they arrive: every column becomes an array.
 
     A batch is one Arrow record batch: on Spark at most `spark.sql.execution.arrow.maxRecordsPerBatch` rows, in a table
-    one chunk. Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column
-    becomes an array of its values, vectors too, and keeps its metadata. `FlattenBatch` is the inverse. Runs as one
+    one chunk. Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column,
+    including vectors, becomes an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one
     Python pass on Spark.
 
     Parameters
@@ -986,7 +986,7 @@ class DynamicMiniBatchTransformer(PythonTransformer):
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input. The rows are not those of the input.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
@@ -1028,8 +1028,8 @@ class TimeIntervalMiniBatchTransformer(PythonTransformer):
 
     A batch ends when it is full, or when the first rows arrive after the interval. Rows that Arrow delivers together
     arrive at the same time: at most `spark.sql.execution.arrow.maxRecordsPerBatch` rows on Spark, and all rows of a
-    table. Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column
-    becomes an array of its values, vectors too, and keeps its metadata. `FlattenBatch` is the inverse. Runs as one
+    table. Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column,
+    including vectors, becomes an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one
     Python pass on Spark. A task holds one batch in memory.
 
     Parameters
@@ -1042,7 +1042,7 @@ class TimeIntervalMiniBatchTransformer(PythonTransformer):
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input. The rows are not those of the input.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
@@ -1074,7 +1074,7 @@ class TimeIntervalMiniBatchTransformer(PythonTransformer):
         maxBatchSize: int = 2147483647,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setMillisToWait(self, value: int) -> Self:
         """Set `millisToWait`; returns the stage."""
@@ -1108,7 +1108,7 @@ class FlattenBatch(PythonTransformer):
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input. The rows are not those of the input.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
@@ -1165,7 +1165,7 @@ class Query(PythonTransformer):
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input. The rows are not those of the input.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
@@ -1194,7 +1194,7 @@ class Query(PythonTransformer):
         statement: str,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setStatement(self, value: str) -> Self:
         """Set `statement`; returns the stage."""
@@ -1227,7 +1227,7 @@ class Lambda(PythonTransformer):
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input. The rows are not those of the input.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
@@ -1239,8 +1239,8 @@ class Lambda(PythonTransformer):
     >>> import pyarrow as pa
     >>> from mmlrs.stages import Lambda
     >>> table = pa.table({"a": [1, 2, 3]})
-    >>> made = Lambda(transformFunc=lambda rows: rows.slice(1)).transform(table)
-    >>> assert made["a"].to_pylist() == [2, 3]
+    >>> out = Lambda(transformFunc=lambda rows: rows.slice(1)).transform(table)
+    >>> assert out["a"].to_pylist() == [2, 3]
     """
 
     __module__ = "mmlrs.stages"
@@ -1257,7 +1257,7 @@ class Lambda(PythonTransformer):
         transformFunc: Callable[..., Any],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setTransformFunc(self, value: Callable[..., Any]) -> Self:
         """Set `transformFunc`; returns the stage."""
@@ -1357,7 +1357,7 @@ class UDFTransformer(PythonTransformer, HasOptionalInputCol, HasOptionalInputCol
         returnType: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setUdf(self, value: Callable[..., Any]) -> Self:
         """Set `udf`; returns the stage."""
@@ -1416,8 +1416,8 @@ class MultiColumnAdapter(Estimator, HasPairedColumns):
     >>> from mmlrs.stages import MultiColumnAdapter
     >>> table = pa.table({"city": ["Rome", "Bern", "Rome"], "job": ["nurse", "nurse", "clerk"]})
     >>> adapter = MultiColumnAdapter(baseStage=ValueIndexer(), inputCols=["city", "job"], outputCols=["c", "j"])
-    >>> made = adapter.fit(table).transform(table)
-    >>> assert made.select(["c", "j"]).to_pydict() == {"c": [1, 0, 1], "j": [1, 1, 0]}
+    >>> out = adapter.fit(table).transform(table)
+    >>> assert out.select(["c", "j"]).to_pydict() == {"c": [1, 0, 1], "j": [1, 1, 0]}
     """
 
     __module__ = "mmlrs.stages"
@@ -1436,7 +1436,7 @@ class MultiColumnAdapter(Estimator, HasPairedColumns):
         outputCols: Sequence[str],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setBaseStage(self, value: Params) -> Self:
         """Set `baseStage`; returns the stage."""
@@ -1465,8 +1465,8 @@ class MultiColumnAdapterModel(PythonModel, HasPairedColumns):
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input, with the columns named by `outputCols`. The rows are
-        not those of the input.
+        The result of `transform`, of the same type as the input, with the columns named by `outputCols`. The rows may
+        differ from those of the input.
 
     Raises
     ------
@@ -1484,8 +1484,8 @@ class MultiColumnAdapterModel(PythonModel, HasPairedColumns):
     >>> from mmlrs.text import UnicodeNormalize
     >>> stages = [UnicodeNormalize(inputCol=name, outputCol=name.lower()) for name in ("A", "B")]
     >>> model = MultiColumnAdapterModel(inputCols=["A", "B"], outputCols=["a", "b"], stages=stages)
-    >>> made = model.transform(pa.table({"A": ["X"], "B": ["Y"]}))
-    >>> assert made.to_pydict() == {"A": ["X"], "B": ["Y"], "a": ["x"], "b": ["y"]}
+    >>> out = model.transform(pa.table({"A": ["X"], "B": ["Y"]}))
+    >>> assert out.to_pydict() == {"A": ["X"], "B": ["Y"], "a": ["x"], "b": ["y"]}
     """
 
     __module__ = "mmlrs.stages"
@@ -1504,7 +1504,7 @@ class MultiColumnAdapterModel(PythonModel, HasPairedColumns):
         stages: Sequence[Params],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setStages(self, value: Sequence[Params]) -> Self:
         """Set `stages`; returns the stage."""
@@ -1573,7 +1573,7 @@ class Timer(Estimator, HasTimerParams):
         disableMaterialization: bool = False,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
 
 class TimerModel(PythonModel, HasTimerParams):
@@ -1597,7 +1597,7 @@ class TimerModel(PythonModel, HasTimerParams):
     Returns
     -------
     dataset
-        The result of `transform`, of the same type as the input. The rows are not those of the input.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
@@ -1628,4 +1628,4 @@ class TimerModel(PythonModel, HasTimerParams):
         disableMaterialization: bool = False,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...

@@ -197,7 +197,7 @@ def test_a_column_of_pandas_or_of_spark_without_type_or_value_is_left_out_with_a
 
 def test_no_column_with_a_value_and_no_rows_at_all_are_errors_that_say_so():
     with pytest.raises(
-        DecodeError, match="Featurize: no column is left to learn from: column `a` has no value"
+        DecodeError, match="Featurize: no columns are left to learn from: column `a` has no value"
     ):
         featurized(pa.table({"a": pa.nulls(3, pa.float64()), "b": pa.nulls(3)}))
     with pytest.raises(DecodeError, match="Featurize: there are no rows to learn from"):
@@ -256,7 +256,7 @@ def test_texts_that_hardly_repeat_are_left_out_with_a_warning_and_kept_on_demand
     assert attributes(made) == {"attrs": {"numeric": [{"name": "x", "idx": 0}]}, "num_attrs": 1}
     assert attributes(featurized(table, minDocFreq=1))["num_attrs"] > len(NAMES) / 2
     with pytest.raises(
-        DecodeError, match="no column is left to learn from: column `full name` has texts that"
+        DecodeError, match="no columns are left to learn from: column `full name` has texts that"
     ):
         featurized(table.select(["full name"]))
 

@@ -24,7 +24,7 @@ pub fn returns(spec: &StageSpec) -> Vec<(&'static str, String)> {
     text.push_str(match spec.rows {
         Rows::Kept if has_row_policy(spec) => ". All rows are kept, except those that `handleInvalid` skips.",
         Rows::Kept => ". All rows are kept.",
-        Rows::Changed => ". The rows are not those of the input.",
+        Rows::Changed => ". The rows may differ from those of the input.",
     });
     vec![("dataset", text)]
 }

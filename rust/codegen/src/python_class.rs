@@ -85,6 +85,6 @@ fn constructor(spec: &StageSpec, imports: &mut Imports) -> String {
     imports.names("typing", &["Any", "overload"]);
     format!(
         "\n    @overload\n    def __init__(self) -> None: ...\n    @overload\n{full}    @by_name\n    \
-         def __init__(self, **given: Any) -> None: ...\n"
+         def __init__(self, **params: Any) -> None: ...\n"
     )
 }

@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_found_past_case_slips_and_missing_parts() {
-        for (given, meant) in [
+        for (typed, intended) in [
             ("inputcol", "inputCol"),
             ("input_col", "inputCol"),
             ("ouputCol", "outputCol"),
@@ -92,14 +92,14 @@ mod tests {
             ("normalizationMeans", "channelNormalizationMeans"),
             ("modle", "model"),
         ] {
-            assert_eq!(nearest(given, PARAMS), Some(meant), "{given}");
+            assert_eq!(nearest(typed, PARAMS), Some(intended), "{typed}");
         }
     }
 
     #[test]
     fn a_name_like_none_suggests_none() {
-        for given in ["", "x", "colour", "threshold"] {
-            assert_eq!(nearest(given, PARAMS), None, "{given}");
+        for typed in ["", "x", "colour", "threshold"] {
+            assert_eq!(nearest(typed, PARAMS), None, "{typed}");
         }
         assert_eq!(nearest("a", ["b", "c"]), None);
         assert_eq!(suggestion("lineer", ["linear", "area"]), " (did you mean `linear`?)");

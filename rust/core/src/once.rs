@@ -36,7 +36,7 @@ impl<T> Clone for Once<T> {
 
 impl<T> std::fmt::Debug for Once<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.get().is_some() { "Once(made)" } else { "Once(empty)" })
+        f.write_str(if self.0.get().is_some() { "Once(computed)" } else { "Once(empty)" })
     }
 }
 

@@ -35,8 +35,8 @@ pub fn metrics() -> String {
 #[allow(clippy::needless_pass_by_value, reason = "arguments from Python are owned")]
 pub fn nearest(name: &str, names: Vec<String>, strict: bool) -> Option<String> {
     let names = names.iter().map(String::as_str);
-    let found = if strict { mmlrs_core::misspelt(name, names) } else { mmlrs_core::nearest(name, names) };
-    found.map(str::to_owned)
+    let near = if strict { mmlrs_core::misspelt(name, names) } else { mmlrs_core::nearest(name, names) };
+    near.map(str::to_owned)
 }
 
 /// A small valid use of a stage: its params as JSON and a batch of rows.

@@ -203,8 +203,8 @@ pub fn vector_columns(spec: &StageSpec, inputs: &[(&'static str, String)]) -> Ve
 }
 
 fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    names.filter(|name| seen.insert(name.clone())).collect()
+    let mut distinct = std::collections::HashSet::new();
+    names.filter(|name| distinct.insert(name.clone())).collect()
 }
 
 fn check_types(spec: &StageSpec, inputs: &[(&'static str, String)], schema: &Schema) -> Result<()> {

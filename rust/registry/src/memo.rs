@@ -177,7 +177,7 @@ mod tests {
         let kept = result();
         memo.begin(&"program".into(), &[source(&array), source(&other)]);
         memo.put(key("a", &[&array]), kept.clone());
-        assert!(memo.results.get(&key("a", &[&array])).is_some_and(|found| Arc::ptr_eq(found, &kept)));
+        assert!(memo.results.get(&key("a", &[&array])).is_some_and(|result| Arc::ptr_eq(result, &kept)));
         for miss in [key("b", &[&array]), key("a", &[&other]), key("a", &[&array, &other]), key("a", &[])] {
             assert!(!memo.results.contains_key(&miss));
         }

@@ -74,7 +74,7 @@ impl ParamField for JavaRegex {
 mod tests {
     use super::*;
 
-    fn found(pattern: &str, text: &str) -> Vec<String> {
+    fn matches_of(pattern: &str, text: &str) -> Vec<String> {
         match JavaRegex::new(pattern) {
             Ok(regex) => regex.matches(text).map(|m| text[m].to_owned()).collect(),
             Err(message) => vec![message],
@@ -83,37 +83,37 @@ mod tests {
 
     #[test]
     fn the_classes_of_java_are_ascii() {
-        assert_eq!(found(r"\s+", "a b\u{a0}c\u{2003}d\u{b}e"), [" ", "\u{b}"]);
-        assert_eq!(found(r"\w+", "naïve_1 x"), ["na", "ve_1", "x"]);
-        assert_eq!(found(r"\d", "1٣2"), ["1", "2"]);
-        assert_eq!(found(r"\W", "aé b"), ["é", " "]);
-        assert_eq!(found(r"\p{Alpha}+", "éab"), ["ab"]);
-        assert_eq!(found(r"\p{IsAlphabetic}+", "éab1"), ["éab"]);
-        assert_eq!(found(r"\p{L}\p{Nd}", "é٣"), ["é٣"]);
+        assert_eq!(matches_of(r"\s+", "a b\u{a0}c\u{2003}d\u{b}e"), [" ", "\u{b}"]);
+        assert_eq!(matches_of(r"\w+", "naïve_1 x"), ["na", "ve_1", "x"]);
+        assert_eq!(matches_of(r"\d", "1٣2"), ["1", "2"]);
+        assert_eq!(matches_of(r"\W", "aé b"), ["é", " "]);
+        assert_eq!(matches_of(r"\p{Alpha}+", "éab"), ["ab"]);
+        assert_eq!(matches_of(r"\p{IsAlphabetic}+", "éab1"), ["éab"]);
+        assert_eq!(matches_of(r"\p{L}\p{Nd}", "é٣"), ["é٣"]);
     }
 
     #[test]
     fn empty_matches_follow_one_another_as_in_java() {
-        assert_eq!(found("a*", "ab"), ["a", "", ""]);
-        assert_eq!(found(r"\s*", "a b"), ["", " ", "", ""]);
-        assert_eq!(found("", "é"), ["", ""]);
-        assert_eq!(found("x?", ""), [""]);
+        assert_eq!(matches_of("a*", "ab"), ["a", "", ""]);
+        assert_eq!(matches_of(r"\s*", "a b"), ["", " ", "", ""]);
+        assert_eq!(matches_of("", "é"), ["", ""]);
+        assert_eq!(matches_of("x?", ""), [""]);
     }
 
     #[test]
     fn quantifiers_groups_flags_and_classes_mean_what_they_mean_in_java() {
-        assert_eq!(found("(?i)é|x+", "XxÉé"), ["Xx", "é"]);
-        assert_eq!(found("a(?i:b)C", "aBC aBc"), ["aBC"]);
-        assert_eq!(found("(?<year>[0-9]{2,3}?)", "12345"), ["12", "34"]);
-        assert_eq!(found("[a-z&&[^aeiou]]+", "banana"), ["b", "n", "n"]);
-        assert_eq!(found(r"[^\w\s]+", "a, b! é"), [",", "!", "é"]);
-        assert_eq!(found(r"[]\-x]+", "a]-x"), ["]-x"]);
-        assert_eq!(found(r"\Q.*\E+", "a.**"), [".**"]);
-        assert_eq!(found(".+", "a\u{2028}b\r\nc"), ["a", "b", "c"]);
-        assert_eq!(found("(?s).+", "a\nb"), ["a\nb"]);
-        assert_eq!(found(r"\u00e9\x41\t\0101\x{1F600}", "éA\tA😀"), ["éA\tA😀"]);
-        assert_eq!(found(r"\R", "a\r\nb\n"), ["\r\n", "\n"]);
-        assert_eq!(found("[-/,]+ #", "a,-/ #"), [",-/ #"]);
+        assert_eq!(matches_of("(?i)é|x+", "XxÉé"), ["Xx", "é"]);
+        assert_eq!(matches_of("a(?i:b)C", "aBC aBc"), ["aBC"]);
+        assert_eq!(matches_of("(?<year>[0-9]{2,3}?)", "12345"), ["12", "34"]);
+        assert_eq!(matches_of("[a-z&&[^aeiou]]+", "banana"), ["b", "n", "n"]);
+        assert_eq!(matches_of(r"[^\w\s]+", "a, b! é"), [",", "!", "é"]);
+        assert_eq!(matches_of(r"[]\-x]+", "a]-x"), ["]-x"]);
+        assert_eq!(matches_of(r"\Q.*\E+", "a.**"), [".**"]);
+        assert_eq!(matches_of(".+", "a\u{2028}b\r\nc"), ["a", "b", "c"]);
+        assert_eq!(matches_of("(?s).+", "a\nb"), ["a\nb"]);
+        assert_eq!(matches_of(r"\u00e9\x41\t\0101\x{1F600}", "éA\tA😀"), ["éA\tA😀"]);
+        assert_eq!(matches_of(r"\R", "a\r\nb\n"), ["\r\n", "\n"]);
+        assert_eq!(matches_of("[-/,]+ #", "a,-/ #"), [",-/ #"]);
     }
 
     #[test]
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn a_pattern_that_would_stall_a_backtracking_engine_takes_no_time() {
         let text = "a".repeat(100_000);
-        assert_eq!(found("(a+)+b", &text).len(), 0);
-        assert_eq!(found("(a|aa)+$?".trim_end_matches("$?"), &text).len(), 1);
+        assert_eq!(matches_of("(a+)+b", &text).len(), 0);
+        assert_eq!(matches_of("(a|aa)+$?".trim_end_matches("$?"), &text).len(), 1);
     }
 
     #[test]

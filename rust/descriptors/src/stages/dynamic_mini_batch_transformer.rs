@@ -9,8 +9,9 @@ use crate::sample::plain_rows;
 /// Gathers rows into batches as they arrive: every column becomes an array.
 ///
 /// A batch is one Arrow record batch: on Spark at most `spark.sql.execution.arrow.maxRecordsPerBatch` rows, in a table one
-/// chunk. Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column becomes an
-/// array of its values, vectors too, and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python pass on Spark.
+/// chunk. Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column, including
+/// vectors, becomes an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python pass on
+/// Spark.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",

@@ -8,9 +8,9 @@ use crate::sample::plain_rows;
 
 /// Gathers rows into batches of a fixed size: every column becomes an array.
 ///
-/// Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column becomes an array of
-/// its values, vectors too, and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python pass on Spark. A task
-/// holds one batch in memory.
+/// Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column, including vectors,
+/// becomes an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python pass on Spark. A
+/// task holds one batch in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",

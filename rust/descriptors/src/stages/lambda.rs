@@ -26,8 +26,8 @@ use crate::sample::plain_rows;
 import pyarrow as pa
 from mmlrs.stages import Lambda
 table = pa.table({"a": [1, 2, 3]})
-made = Lambda(transformFunc=lambda rows: rows.slice(1)).transform(table)
-assert made["a"].to_pylist() == [2, 3]
+out = Lambda(transformFunc=lambda rows: rows.slice(1)).transform(table)
+assert out["a"].to_pylist() == [2, 3]
 "#
 )]
 pub struct Lambda {

@@ -10,8 +10,8 @@ use crate::sample::plain_rows;
 ///
 /// A batch ends when it is full, or when the first rows arrive after the interval. Rows that Arrow delivers together arrive at
 /// the same time: at most `spark.sql.execution.arrow.maxRecordsPerBatch` rows on Spark, and all rows of a table. Rows of
-/// different partitions are never in the same batch. An incomplete last batch is kept. Every column becomes an array of its
-/// values, vectors too, and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python pass on Spark. A task holds
+/// different partitions are never in the same batch. An incomplete last batch is kept. Every column, including vectors, becomes
+/// an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python pass on Spark. A task holds
 /// one batch in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(

@@ -115,7 +115,7 @@ impl Counts {
             self.scored.take().map(|scored| scored.finish(&self.classes, &classes, labels.map(<[String]>::len)));
         let (log_loss, ties) = match scored.transpose()? {
             None => (None, None),
-            Some(Outcome::Known(log_loss, ties)) => (log_loss, ties),
+            Some(Outcome::Scores(log_loss, ties)) => (log_loss, ties),
             Some(Outcome::Order(classes)) => {
                 return Ok(json!({"order": classes.iter().map(Class::to_value).collect::<Vec<_>>()}));
             }

@@ -36,7 +36,7 @@ pub struct Batch(Vec<Tie>);
 /// The result of the scores.
 pub enum Outcome {
     /// The sum of the log losses and the ranking, where they are defined.
-    Known(Option<f64>, Option<Vec<Tie>>),
+    Scores(Option<f64>, Option<Vec<Tie>>),
     /// The scores are in the order of these labels, which must be given.
     Order(Vec<Class>),
 }
@@ -132,19 +132,19 @@ impl Scored {
         let of_two = matches!(self.size, None | Some(0 | 2));
         if !of_two {
             let sum = (!self.improper && !self.unplaced).then_some(self.placed);
-            return if self.unplaced { self.order(all) } else { Ok(Outcome::Known(sum, None)) };
+            return if self.unplaced { self.order(all) } else { Ok(Outcome::Scores(sum, None)) };
         }
         if self.sides.len() == MORE && self.size == Some(2) {
             return Err(Error::decode(format!("has 2 scores per row, but the labels have {} classes", all.len())));
         }
         let sides: Vec<&Class> = self.sides.iter().map(|id| &own[*id as usize]).collect();
         let second = second_side(&sides, all).filter(|_| labels.is_none_or(|count| count == 2));
-        let Some(second) = second else { return Ok(Outcome::Known(None, None)) };
+        let Some(second) = second else { return Ok(Outcome::Scores(None, None)) };
         if second == 0 {
             self.ranking.swap();
         }
         let sum = self.losses[second][1] + self.losses[1 - second][0];
-        Ok(Outcome::Known((!self.improper).then_some(sum), Some(self.ranking.ties())))
+        Ok(Outcome::Scores((!self.improper).then_some(sum), Some(self.ranking.ties())))
     }
 
     /// The order of the labels, whose number must equal the slots of a vector.
@@ -211,7 +211,7 @@ mod tests {
     fn a_number_is_the_score_of_the_second_label_whichever_comes_first() -> Result<()> {
         let expected = -(0.9_f64.ln() + 0.9_f64.ln() + 0.4_f64.ln());
         for parts in [vec![&ROWS[..]], vec![&ROWS[1..], &ROWS[..1]], vec![&ROWS[..1], &[], &ROWS[1..2], &ROWS[2..]]] {
-            let Outcome::Known(Some(sum), Some(ties)) = outcome(&parts, None)? else {
+            let Outcome::Scores(Some(sum), Some(ties)) = outcome(&parts, None)? else {
                 return Err(Error::runtime("no ranking"));
             };
             assert!((sum - expected).abs() < 1e-12, "{sum} is not {expected}");
@@ -224,9 +224,9 @@ mod tests {
     fn one_number_says_nothing_of_three_classes_or_of_one() -> Result<()> {
         let three = [("a", 0.1), ("b", 0.2), ("c", 0.3)];
         for rows in [&three[..], &three[..1]] {
-            assert!(matches!(outcome(&[rows], None)?, Outcome::Known(None, None)));
+            assert!(matches!(outcome(&[rows], None)?, Outcome::Scores(None, None)));
         }
-        assert!(matches!(outcome(&[&ROWS[..]], Some(3))?, Outcome::Known(None, None)));
+        assert!(matches!(outcome(&[&ROWS[..]], Some(3))?, Outcome::Scores(None, None)));
         Ok(())
     }
 

@@ -30,8 +30,8 @@ from mmlrs.featurize import ValueIndexer
 from mmlrs.stages import MultiColumnAdapter
 table = pa.table({"city": ["Rome", "Bern", "Rome"], "job": ["nurse", "nurse", "clerk"]})
 adapter = MultiColumnAdapter(baseStage=ValueIndexer(), inputCols=["city", "job"], outputCols=["c", "j"])
-made = adapter.fit(table).transform(table)
-assert made.select(["c", "j"]).to_pydict() == {"c": [1, 0, 1], "j": [1, 1, 0]}
+out = adapter.fit(table).transform(table)
+assert out.select(["c", "j"]).to_pydict() == {"c": [1, 0, 1], "j": [1, 1, 0]}
 "#
 )]
 pub struct MultiColumnAdapter {

@@ -22,8 +22,8 @@ from mmlrs.stages import MultiColumnAdapterModel
 from mmlrs.text import UnicodeNormalize
 stages = [UnicodeNormalize(inputCol=name, outputCol=name.lower()) for name in ("A", "B")]
 model = MultiColumnAdapterModel(inputCols=["A", "B"], outputCols=["a", "b"], stages=stages)
-made = model.transform(pa.table({"A": ["X"], "B": ["Y"]}))
-assert made.to_pydict() == {"A": ["X"], "B": ["Y"], "a": ["x"], "b": ["y"]}
+out = model.transform(pa.table({"A": ["X"], "B": ["Y"]}))
+assert out.to_pydict() == {"A": ["X"], "B": ["Y"], "a": ["x"], "b": ["y"]}
 "#
 )]
 pub struct MultiColumnAdapterModel {

@@ -103,7 +103,7 @@ pub enum Centre {
     /// For the median.
     Median(Box<Quantiles>),
     /// The fill value is given.
-    Given,
+    Custom,
 }
 
 impl CleanMissingData {
@@ -121,7 +121,7 @@ impl CleanMissingData {
 
     fn centre(&self, field: &Field) -> Result<Centre> {
         if self.cleaning_mode == "Custom" {
-            return self.custom(field).map(|_| Centre::Given);
+            return self.custom(field).map(|_| Centre::Custom);
         }
         if is_text(field.data_type()) || field.data_type() == &DataType::Boolean {
             let message = format!(
@@ -140,7 +140,7 @@ impl CleanMissingData {
 
     fn fill(&self, centre: Centre, field: &Field) -> Result<Value> {
         let number = match centre {
-            Centre::Given => return self.custom(field),
+            Centre::Custom => return self.custom(field),
             Centre::Mean(moments) => moments.mean(),
             Centre::Median(quantiles) => quantiles.at(&[0.5])?.and_then(|values| values.first().copied()),
         };
@@ -164,13 +164,13 @@ impl Aggregate for CleanMissingData {
     fn update(&self, state: &mut Vec<Centre>, block: &Block, cx: &Context) -> Result<()> {
         for (name, centre) in self.shared.input_cols.iter().zip(state) {
             let values = match centre {
-                Centre::Given => continue,
+                Centre::Custom => continue,
                 _ => present(name, &block.column(name)?.to_arrow(cx)?)?,
             };
             match centre {
                 Centre::Mean(moments) => moments.update(&values),
                 Centre::Median(quantiles) => quantiles.update(&values),
-                Centre::Given => {}
+                Centre::Custom => {}
             }
         }
         Ok(())

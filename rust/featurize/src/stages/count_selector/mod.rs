@@ -53,12 +53,12 @@ const CHUNK: usize = 1 << 16;
 /// The size of the vectors and a bit for every slot with a nonzero value, 64 to a word. Chunks without such slots are empty,
 /// since sizes come from the data.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Seen {
+pub struct NonzeroSlots {
     size: Option<usize>,
     chunks: Vec<Vec<u64>>,
 }
 
-impl Seen {
+impl NonzeroSlots {
     fn set_size(&mut self, column: &str, size: usize) -> Result<()> {
         if self.size.is_some_and(|expected| expected != size) {
             let expected = self.size.unwrap_or_default();
@@ -88,13 +88,13 @@ impl Seen {
 }
 
 impl Aggregate for CountSelector {
-    type State = Seen;
+    type State = NonzeroSlots;
 
-    fn new_state(&self, _input: &Schema) -> Result<Seen> {
-        Ok(Seen::default())
+    fn new_state(&self, _input: &Schema) -> Result<NonzeroSlots> {
+        Ok(NonzeroSlots::default())
     }
 
-    fn update(&self, state: &mut Seen, block: &Block, cx: &Context) -> Result<()> {
+    fn update(&self, state: &mut NonzeroSlots, block: &Block, cx: &Context) -> Result<()> {
         let vectors =
             Vectors::from_array(&self.shared.input_col, &block.column(&self.shared.input_col)?.to_arrow(cx)?)?;
         for row in 0..vectors.len() {
@@ -116,7 +116,7 @@ impl Aggregate for CountSelector {
         Ok(())
     }
 
-    fn merge(&self, state: &mut Seen, other: Seen) -> Result<()> {
+    fn merge(&self, state: &mut NonzeroSlots, other: NonzeroSlots) -> Result<()> {
         let Some(size) = other.size else { return Ok(()) };
         state.set_size(&self.shared.input_col, size)?;
         for (chunk, other) in state.chunks.iter_mut().zip(other.chunks) {
@@ -131,7 +131,7 @@ impl Aggregate for CountSelector {
 }
 
 impl Fit for CountSelector {
-    fn finish(&self, state: Seen, _input: &Schema) -> Result<Fitted> {
+    fn finish(&self, state: NonzeroSlots, _input: &Schema) -> Result<Fitted> {
         let Some(size) = state.size else {
             return Err(Error::decode("holds no vectors: it has no rows, or all values are null")
                 .at_column(&self.shared.input_col));

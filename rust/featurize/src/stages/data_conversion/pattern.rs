@@ -90,7 +90,7 @@ impl Pattern {
     /// Parses a time from a string, which the pattern must match completely. Parts missing from the pattern are taken from
     /// 1970-01-01 00:00:00.
     pub fn parse(&self, text: &str) -> Option<NaiveDateTime> {
-        let mut parts = Found { year: 1970, month: 1, day: 1, ..Found::default() };
+        let mut parts = Parts { year: 1970, month: 1, day: 1, ..Parts::default() };
         let mut rest = text;
         for item in &self.0 {
             rest = parts.take(item, rest)?;
@@ -160,7 +160,7 @@ impl Part {
 
 /// The parts of a time during parsing.
 #[derive(Debug, Default)]
-struct Found {
+struct Parts {
     year: i32,
     month: u32,
     day: u32,
@@ -172,7 +172,7 @@ struct Found {
     micros: u32,
 }
 
-impl Found {
+impl Parts {
     /// Parses one item from the beginning of the text and returns the rest.
     fn take<'a>(&mut self, item: &Item, text: &'a str) -> Option<&'a str> {
         match item {

@@ -133,20 +133,20 @@ impl Featurize {
 
 /// The state of the rows read so far.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Summaries {
     rows: u64,
     columns: Vec<Summary>,
 }
 
 impl Aggregate for Featurize {
-    type State = Seen;
+    type State = Summaries;
 
-    fn new_state(&self, input: &Schema) -> Result<Seen> {
+    fn new_state(&self, input: &Schema) -> Result<Summaries> {
         let summaries = self.columns().map(|column| Summary::new(input.field_with_name(column)?, self.max_categories));
-        Ok(Seen { rows: 0, columns: summaries.collect::<Result<_>>()? })
+        Ok(Summaries { rows: 0, columns: summaries.collect::<Result<_>>()? })
     }
 
-    fn update(&self, state: &mut Seen, block: &Block, cx: &Context) -> Result<()> {
+    fn update(&self, state: &mut Summaries, block: &Block, cx: &Context) -> Result<()> {
         let mut words = Words::new(self.num_features)?;
         state.rows += block.rows() as u64;
         for (column, summary) in self.columns().zip(&mut state.columns) {
@@ -156,7 +156,7 @@ impl Aggregate for Featurize {
         Ok(())
     }
 
-    fn merge(&self, state: &mut Seen, other: Seen) -> Result<()> {
+    fn merge(&self, state: &mut Summaries, other: Summaries) -> Result<()> {
         let mut words = Words::new(self.num_features)?;
         state.rows += other.rows;
         for ((column, summary), other) in self.columns().zip(&mut state.columns).zip(other.columns) {
@@ -167,7 +167,7 @@ impl Aggregate for Featurize {
 }
 
 impl Fit for Featurize {
-    fn finish(&self, state: Seen, input: &Schema) -> Result<Fitted> {
+    fn finish(&self, state: Summaries, input: &Schema) -> Result<Fitted> {
         if state.rows == 0 {
             return Err(Error::decode("there are no rows to learn from"));
         }

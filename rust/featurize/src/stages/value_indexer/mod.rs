@@ -89,7 +89,7 @@ impl ParamGroup for UnseenPolicy {
 
 /// The distinct values so far, as keys.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Seen {
+pub struct DistinctValues {
     integers: HashSet<i64>,
     texts: HashSet<String>,
 }
@@ -100,7 +100,7 @@ impl ValueIndexer {
         LevelType::of_column(name, input.field_with_name(name)?.data_type())
     }
 
-    fn check_size(&self, values: &Seen) -> Result<()> {
+    fn check_size(&self, values: &DistinctValues) -> Result<()> {
         if values.integers.len().max(values.texts.len()) <= self.max_levels {
             return Ok(());
         }
@@ -111,13 +111,13 @@ impl ValueIndexer {
 }
 
 impl Aggregate for ValueIndexer {
-    type State = Seen;
+    type State = DistinctValues;
 
-    fn new_state(&self, input: &Schema) -> Result<Seen> {
-        self.kind(input).map(|_| Seen::default())
+    fn new_state(&self, input: &Schema) -> Result<DistinctValues> {
+        self.kind(input).map(|_| DistinctValues::default())
     }
 
-    fn update(&self, state: &mut Seen, block: &Block, cx: &Context) -> Result<()> {
+    fn update(&self, state: &mut DistinctValues, block: &Block, cx: &Context) -> Result<()> {
         let array = block.column(&self.shared.input_col)?.to_arrow(cx)?;
         match Keys::new(&array, LevelType::of_column(&self.shared.input_col, array.data_type())?)? {
             Keys::Integers(keys) if keys.null_count() == 0 => state.integers.extend(keys.values()),
@@ -133,7 +133,7 @@ impl Aggregate for ValueIndexer {
         self.check_size(state)
     }
 
-    fn merge(&self, state: &mut Seen, other: Seen) -> Result<()> {
+    fn merge(&self, state: &mut DistinctValues, other: DistinctValues) -> Result<()> {
         state.integers.extend(other.integers);
         state.texts.extend(other.texts);
         self.check_size(state)
@@ -141,7 +141,7 @@ impl Aggregate for ValueIndexer {
 }
 
 impl Fit for ValueIndexer {
-    fn finish(&self, state: Seen, input: &Schema) -> Result<Fitted> {
+    fn finish(&self, state: DistinctValues, input: &Schema) -> Result<Fitted> {
         let kind = self.kind(input)?;
         let mut integers: Vec<i64> = state.integers.into_iter().collect();
         let mut texts: Vec<String> = state.texts.into_iter().collect();

@@ -124,9 +124,9 @@ pub fn requested_tensor(source: &ModelSource, request: TensorRequest<'_>) -> Res
 type Search = (String, String, usize);
 
 fn searched(source: &ModelSource, output: &str, layers: usize) -> Result<Option<String>> {
-    static FOUND: Cache<Search, Option<String>> = Cache::new("feature tensors", 256, 1 << 20);
+    static FEATURE_TENSORS: Cache<Search, Option<String>> = Cache::new("feature tensors", 256, 1 << 20);
     let key: Search = (sha256_of(source)?, output.to_owned(), layers);
-    let tensor = FOUND.get_or_make(key, || {
+    let tensor = FEATURE_TENSORS.get_or_make(key, || {
         let name = feature_tensor(&load(source)?.model.graph, output, layers);
         let bytes = name.as_ref().map_or(0, String::len);
         Ok((name, bytes))
