@@ -96,7 +96,7 @@ class FindBestModel(Estimator, HasComparisonParams):
     def __init__(self, **params: Any) -> None: ...
 
     def setModels(self, value: Sequence[Params]) -> Self:
-        """Set `models`; returns the stage."""
+        """Set `models` and return the stage."""
         return self._set(models=value)
 
     def getModels(self) -> list[Params]:
@@ -268,7 +268,7 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
     def __init__(self, **params: Any) -> None: ...
 
     def setModels(self, value: Sequence[Params]) -> Self:
-        """Set `models`; returns the stage."""
+        """Set `models` and return the stage."""
         return self._set(models=value)
 
     def getModels(self) -> list[Params]:
@@ -276,7 +276,7 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
         return self._value("models")
 
     def setParamSpace(self, value: ParamSpace) -> Self:
-        """Set `paramSpace`; returns the stage."""
+        """Set `paramSpace` and return the stage."""
         return self._set(paramSpace=value)
 
     def getParamSpace(self) -> ParamSpace:
@@ -284,7 +284,7 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
         return self._value("paramSpace")
 
     def setNumFolds(self, value: int) -> Self:
-        """Set `numFolds`; returns the stage."""
+        """Set `numFolds` and return the stage."""
         return self._set(numFolds=value)
 
     def getNumFolds(self) -> int:
@@ -292,7 +292,7 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
         return self._value("numFolds")
 
     def setNumRuns(self, value: int) -> Self:
-        """Set `numRuns`; returns the stage."""
+        """Set `numRuns` and return the stage."""
         return self._set(numRuns=value)
 
     def getNumRuns(self) -> int | None:
@@ -300,7 +300,7 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
         return self._value("numRuns")
 
     def setShowProgress(self, value: bool) -> Self:
-        """Set `showProgress`; returns the stage."""
+        """Set `showProgress` and return the stage."""
         return self._set(showProgress=value)
 
     def getShowProgress(self) -> bool:

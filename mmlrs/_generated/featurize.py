@@ -227,7 +227,7 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
     def __init__(self, **params: Any) -> None: ...
 
     def setOneHotEncodeCategoricals(self, value: bool) -> Self:
-        """Set `oneHotEncodeCategoricals`; returns the stage."""
+        """Set `oneHotEncodeCategoricals` and return the stage."""
         return self._set(oneHotEncodeCategoricals=value)
 
     def getOneHotEncodeCategoricals(self) -> bool:
@@ -235,7 +235,7 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
         return self._value("oneHotEncodeCategoricals")
 
     def setImputeMissing(self, value: bool) -> Self:
-        """Set `imputeMissing`; returns the stage."""
+        """Set `imputeMissing` and return the stage."""
         return self._set(imputeMissing=value)
 
     def getImputeMissing(self) -> bool:
@@ -243,7 +243,7 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
         return self._value("imputeMissing")
 
     def setMaxCategories(self, value: int) -> Self:
-        """Set `maxCategories`; returns the stage."""
+        """Set `maxCategories` and return the stage."""
         return self._set(maxCategories=value)
 
     def getMaxCategories(self) -> int:
@@ -251,7 +251,7 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
         return self._value("maxCategories")
 
     def setMinDocFreq(self, value: int) -> Self:
-        """Set `minDocFreq`; returns the stage."""
+        """Set `minDocFreq` and return the stage."""
         return self._set(minDocFreq=value)
 
     def getMinDocFreq(self) -> int | None:
@@ -336,7 +336,7 @@ class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
     def __init__(self, **params: Any) -> None: ...
 
     def setEncoders(self, value: ModelLike) -> Self:
-        """Set `encoders`; returns the stage."""
+        """Set `encoders` and return the stage."""
         return self._set(encoders=value)
 
     def getEncoders(self) -> ModelHandle:
@@ -484,7 +484,7 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
     def __init__(self, **params: Any) -> None: ...
 
     def setIndices(self, value: Sequence[int]) -> Self:
-        """Set `indices`; returns the stage."""
+        """Set `indices` and return the stage."""
         return self._set(indices=value)
 
     def getIndices(self) -> list[int]:
@@ -492,7 +492,7 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
         return self._value("indices")
 
     def setSize(self, value: int) -> Self:
-        """Set `size`; returns the stage."""
+        """Set `size` and return the stage."""
         return self._set(size=value)
 
     def getSize(self) -> int:
@@ -571,7 +571,7 @@ class CleanMissingData(NativeEstimator, HasCleanMissingDataParams):
     def __init__(self, **params: Any) -> None: ...
 
     def setCleaningMode(self, value: Literal["Mean", "Median", "Custom"]) -> Self:
-        """Set `cleaningMode`; returns the stage."""
+        """Set `cleaningMode` and return the stage."""
         return self._set(cleaningMode=value)
 
     def getCleaningMode(self) -> Literal["Mean", "Median", "Custom"]:
@@ -579,7 +579,7 @@ class CleanMissingData(NativeEstimator, HasCleanMissingDataParams):
         return self._value("cleaningMode")
 
     def setCustomValue(self, value: str) -> Self:
-        """Set `customValue`; returns the stage."""
+        """Set `customValue` and return the stage."""
         return self._set(customValue=value)
 
     def getCustomValue(self) -> str | None:
@@ -648,7 +648,7 @@ class CleanMissingDataModel(NativeModel, HasCleanMissingDataParams):
     def __init__(self, **params: Any) -> None: ...
 
     def setFillValues(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `fillValues`; returns the stage."""
+        """Set `fillValues` and return the stage."""
         return self._set(fillValues=value)
 
     def getFillValues(self) -> list[str | float | bool]:
@@ -733,7 +733,7 @@ class ValueIndexer(NativeEstimator, HasValueIndexerParams, HasRowPolicy):
     def __init__(self, **params: Any) -> None: ...
 
     def setMaxLevels(self, value: int) -> Self:
-        """Set `maxLevels`; returns the stage."""
+        """Set `maxLevels` and return the stage."""
         return self._set(maxLevels=value)
 
     def getMaxLevels(self) -> int:
@@ -816,7 +816,7 @@ class ValueIndexerModel(NativeModel, HasValueIndexerParams, HasRowPolicy):
     def __init__(self, **params: Any) -> None: ...
 
     def setLevels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `levels`; returns the stage."""
+        """Set `levels` and return the stage."""
         return self._set(levels=value)
 
     def getLevels(self) -> list[str | float | bool]:
@@ -824,7 +824,7 @@ class ValueIndexerModel(NativeModel, HasValueIndexerParams, HasRowPolicy):
         return self._value("levels")
 
     def setDataType(self, value: Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string"]) -> Self:
-        """Set `dataType`; returns the stage."""
+        """Set `dataType` and return the stage."""
         return self._set(dataType=value)
 
     def getDataType(self) -> Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string"] | None:
@@ -917,7 +917,7 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     def __init__(self, **params: Any) -> None: ...
 
     def setLevels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `levels`; returns the stage."""
+        """Set `levels` and return the stage."""
         return self._set(levels=value)
 
     def getLevels(self) -> list[str | float | bool] | None:
@@ -925,7 +925,7 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         return self._value("levels")
 
     def setDataType(self, value: Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string"]) -> Self:
-        """Set `dataType`; returns the stage."""
+        """Set `dataType` and return the stage."""
         return self._set(dataType=value)
 
     def getDataType(self) -> Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string"] | None:
@@ -933,7 +933,7 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         return self._value("dataType")
 
     def setNullIndices(self, value: Sequence[int]) -> Self:
-        """Set `nullIndices`; returns the stage."""
+        """Set `nullIndices` and return the stage."""
         return self._set(nullIndices=value)
 
     def getNullIndices(self) -> list[int] | None:
@@ -1041,7 +1041,7 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
     def __init__(self, **params: Any) -> None: ...
 
     def setCols(self, value: Sequence[str]) -> Self:
-        """Set `cols`; returns the stage."""
+        """Set `cols` and return the stage."""
         return self._set(cols=value)
 
     def getCols(self) -> list[str]:
@@ -1049,7 +1049,7 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
         return self._value("cols")
 
     def setConvertTo(self, value: Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string", "date", "timestamp", "toCategorical", "clearCategorical"]) -> Self:
-        """Set `convertTo`; returns the stage."""
+        """Set `convertTo` and return the stage."""
         return self._set(convertTo=value)
 
     def getConvertTo(self) -> Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string", "date", "timestamp", "toCategorical", "clearCategorical"]:
@@ -1057,7 +1057,7 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
         return self._value("convertTo")
 
     def setDateTimeFormat(self, value: str) -> Self:
-        """Set `dateTimeFormat`; returns the stage."""
+        """Set `dateTimeFormat` and return the stage."""
         return self._set(dateTimeFormat=value)
 
     def getDateTimeFormat(self) -> str:
@@ -1065,7 +1065,7 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
         return self._value("dateTimeFormat")
 
     def setTimeZone(self, value: str) -> Self:
-        """Set `timeZone`; returns the stage."""
+        """Set `timeZone` and return the stage."""
         return self._set(timeZone=value)
 
     def getTimeZone(self) -> str | None:
@@ -1159,7 +1159,7 @@ class SummarizeData(NativeSummary, HasOptionalInputCols):
     ) -> None: ...
 
     def setCounts(self, value: bool) -> Self:
-        """Set `counts`; returns the stage."""
+        """Set `counts` and return the stage."""
         return self._set(counts=value)
 
     def getCounts(self) -> bool:
@@ -1167,7 +1167,7 @@ class SummarizeData(NativeSummary, HasOptionalInputCols):
         return self._value("counts")
 
     def setBasic(self, value: bool) -> Self:
-        """Set `basic`; returns the stage."""
+        """Set `basic` and return the stage."""
         return self._set(basic=value)
 
     def getBasic(self) -> bool:
@@ -1175,7 +1175,7 @@ class SummarizeData(NativeSummary, HasOptionalInputCols):
         return self._value("basic")
 
     def setSample(self, value: bool) -> Self:
-        """Set `sample`; returns the stage."""
+        """Set `sample` and return the stage."""
         return self._set(sample=value)
 
     def getSample(self) -> bool:
@@ -1183,7 +1183,7 @@ class SummarizeData(NativeSummary, HasOptionalInputCols):
         return self._value("sample")
 
     def setPercentiles(self, value: bool) -> Self:
-        """Set `percentiles`; returns the stage."""
+        """Set `percentiles` and return the stage."""
         return self._set(percentiles=value)
 
     def getPercentiles(self) -> bool:
@@ -1191,7 +1191,7 @@ class SummarizeData(NativeSummary, HasOptionalInputCols):
         return self._value("percentiles")
 
     def setErrorThreshold(self, value: float) -> Self:
-        """Set `errorThreshold`; returns the stage."""
+        """Set `errorThreshold` and return the stage."""
         return self._set(errorThreshold=value)
 
     def getErrorThreshold(self) -> float:

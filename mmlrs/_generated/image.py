@@ -172,7 +172,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     ) -> None: ...
 
     def setOriginCol(self, value: str) -> Self:
-        """Set `originCol`; returns the stage."""
+        """Set `originCol` and return the stage."""
         return self._set(originCol=value)
 
     def getOriginCol(self) -> str | None:
@@ -180,7 +180,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("originCol")
 
     def setStages(self, value: Sequence[Mapping[str, Any]]) -> Self:
-        """Set `stages`; returns the stage."""
+        """Set `stages` and return the stage."""
         return self._set(stages=value)
 
     def getStages(self) -> list[dict[str, Any]]:
@@ -188,7 +188,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("stages")
 
     def setInterpolation(self, value: Literal["linear", "area", "cubic", "nearest", "lanczos"]) -> Self:
-        """Set `interpolation`; returns the stage."""
+        """Set `interpolation` and return the stage."""
         return self._set(interpolation=value)
 
     def getInterpolation(self) -> Literal["linear", "area", "cubic", "nearest", "lanczos"]:
@@ -196,7 +196,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("interpolation")
 
     def setToTensor(self, value: bool) -> Self:
-        """Set `toTensor`; returns the stage."""
+        """Set `toTensor` and return the stage."""
         return self._set(toTensor=value)
 
     def getToTensor(self) -> bool:
@@ -204,7 +204,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("toTensor")
 
     def setTensorElementType(self, value: Literal["float", "double"]) -> Self:
-        """Set `tensorElementType`; returns the stage."""
+        """Set `tensorElementType` and return the stage."""
         return self._set(tensorElementType=value)
 
     def getTensorElementType(self) -> Literal["float", "double"]:
@@ -212,7 +212,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("tensorElementType")
 
     def setTensorChannelOrder(self, value: Literal["rgb", "bgr", "RGB", "BGR"]) -> Self:
-        """Set `tensorChannelOrder`; returns the stage."""
+        """Set `tensorChannelOrder` and return the stage."""
         return self._set(tensorChannelOrder=value)
 
     def getTensorChannelOrder(self) -> Literal["rgb", "bgr", "RGB", "BGR"]:
@@ -220,7 +220,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("tensorChannelOrder")
 
     def setNormalizeMean(self, value: Sequence[float]) -> Self:
-        """Set `normalizeMean`; returns the stage."""
+        """Set `normalizeMean` and return the stage."""
         return self._set(normalizeMean=value)
 
     def getNormalizeMean(self) -> list[float] | None:
@@ -228,7 +228,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("normalizeMean")
 
     def setNormalizeStd(self, value: Sequence[float]) -> Self:
-        """Set `normalizeStd`; returns the stage."""
+        """Set `normalizeStd` and return the stage."""
         return self._set(normalizeStd=value)
 
     def getNormalizeStd(self) -> list[float] | None:
@@ -236,7 +236,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("normalizeStd")
 
     def setColorScaleFactor(self, value: float) -> Self:
-        """Set `colorScaleFactor`; returns the stage."""
+        """Set `colorScaleFactor` and return the stage."""
         return self._set(colorScaleFactor=value)
 
     def getColorScaleFactor(self) -> float | None:
@@ -244,7 +244,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("colorScaleFactor")
 
     def setAutoConvertToColor(self, value: bool) -> Self:
-        """Set `autoConvertToColor`; returns the stage."""
+        """Set `autoConvertToColor` and return the stage."""
         return self._set(autoConvertToColor=value)
 
     def getAutoConvertToColor(self) -> bool | None:
@@ -351,7 +351,7 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions
     ) -> None: ...
 
     def setNChannels(self, value: int) -> Self:
-        """Set `nChannels`; returns the stage."""
+        """Set `nChannels` and return the stage."""
         return self._set(nChannels=value)
 
     def getNChannels(self) -> int | None:
@@ -359,7 +359,7 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions
         return self._value("nChannels")
 
     def setAutoConvertToColor(self, value: bool) -> Self:
-        """Set `autoConvertToColor`; returns the stage."""
+        """Set `autoConvertToColor` and return the stage."""
         return self._set(autoConvertToColor=value)
 
     def getAutoConvertToColor(self) -> bool:
@@ -477,7 +477,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
     ) -> None: ...
 
     def setHeight(self, value: int) -> Self:
-        """Set `height`; returns the stage."""
+        """Set `height` and return the stage."""
         return self._set(height=value)
 
     def getHeight(self) -> int | None:
@@ -485,7 +485,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
         return self._value("height")
 
     def setWidth(self, value: int) -> Self:
-        """Set `width`; returns the stage."""
+        """Set `width` and return the stage."""
         return self._set(width=value)
 
     def getWidth(self) -> int | None:
@@ -493,7 +493,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
         return self._value("width")
 
     def setNChannels(self, value: int) -> Self:
-        """Set `nChannels`; returns the stage."""
+        """Set `nChannels` and return the stage."""
         return self._set(nChannels=value)
 
     def getNChannels(self) -> int | None:
@@ -501,7 +501,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
         return self._value("nChannels")
 
     def setAutoConvertToColor(self, value: bool) -> Self:
-        """Set `autoConvertToColor`; returns the stage."""
+        """Set `autoConvertToColor` and return the stage."""
         return self._set(autoConvertToColor=value)
 
     def getAutoConvertToColor(self) -> bool:
@@ -509,7 +509,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
         return self._value("autoConvertToColor")
 
     def setInterpolation(self, value: Literal["linear", "area", "cubic", "nearest", "lanczos"]) -> Self:
-        """Set `interpolation`; returns the stage."""
+        """Set `interpolation` and return the stage."""
         return self._set(interpolation=value)
 
     def getInterpolation(self) -> Literal["linear", "area", "cubic", "nearest", "lanczos"]:
@@ -591,7 +591,7 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
     ) -> None: ...
 
     def setFlipLeftRight(self, value: bool) -> Self:
-        """Set `flipLeftRight`; returns the stage."""
+        """Set `flipLeftRight` and return the stage."""
         return self._set(flipLeftRight=value)
 
     def getFlipLeftRight(self) -> bool:
@@ -599,7 +599,7 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
         return self._value("flipLeftRight")
 
     def setFlipUpDown(self, value: bool) -> Self:
-        """Set `flipUpDown`; returns the stage."""
+        """Set `flipUpDown` and return the stage."""
         return self._set(flipUpDown=value)
 
     def getFlipUpDown(self) -> bool:
@@ -790,7 +790,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
     ) -> None: ...
 
     def setOriginCol(self, value: str) -> Self:
-        """Set `originCol`; returns the stage."""
+        """Set `originCol` and return the stage."""
         return self._set(originCol=value)
 
     def getOriginCol(self) -> str | None:
@@ -798,7 +798,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("originCol")
 
     def setModel(self, value: ModelLike) -> Self:
-        """Set `model`; returns the stage."""
+        """Set `model` and return the stage."""
         return self._set(model=value)
 
     def getModel(self) -> ModelHandle:
@@ -806,7 +806,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("model")
 
     def setHeadless(self, value: bool) -> Self:
-        """Set `headless`; returns the stage."""
+        """Set `headless` and return the stage."""
         return self._set(headless=value)
 
     def getHeadless(self) -> bool:
@@ -814,7 +814,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("headless")
 
     def setCutOutputLayers(self, value: int) -> Self:
-        """Set `cutOutputLayers`; returns the stage."""
+        """Set `cutOutputLayers` and return the stage."""
         return self._set(cutOutputLayers=value)
 
     def getCutOutputLayers(self) -> int:
@@ -822,7 +822,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("cutOutputLayers")
 
     def setFeatureTensorName(self, value: str) -> Self:
-        """Set `featureTensorName`; returns the stage."""
+        """Set `featureTensorName` and return the stage."""
         return self._set(featureTensorName=value)
 
     def getFeatureTensorName(self) -> str | None:
@@ -830,7 +830,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("featureTensorName")
 
     def setOutputTensorName(self, value: str) -> Self:
-        """Set `outputTensorName`; returns the stage."""
+        """Set `outputTensorName` and return the stage."""
         return self._set(outputTensorName=value)
 
     def getOutputTensorName(self) -> str | None:
@@ -838,7 +838,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("outputTensorName")
 
     def setImageHeight(self, value: int) -> Self:
-        """Set `imageHeight`; returns the stage."""
+        """Set `imageHeight` and return the stage."""
         return self._set(imageHeight=value)
 
     def getImageHeight(self) -> int | None:
@@ -846,7 +846,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("imageHeight")
 
     def setImageWidth(self, value: int) -> Self:
-        """Set `imageWidth`; returns the stage."""
+        """Set `imageWidth` and return the stage."""
         return self._set(imageWidth=value)
 
     def getImageWidth(self) -> int | None:
@@ -854,7 +854,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("imageWidth")
 
     def setChannelNormalizationMeans(self, value: Sequence[float]) -> Self:
-        """Set `channelNormalizationMeans`; returns the stage."""
+        """Set `channelNormalizationMeans` and return the stage."""
         return self._set(channelNormalizationMeans=value)
 
     def getChannelNormalizationMeans(self) -> list[float] | None:
@@ -862,7 +862,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("channelNormalizationMeans")
 
     def setChannelNormalizationStds(self, value: Sequence[float]) -> Self:
-        """Set `channelNormalizationStds`; returns the stage."""
+        """Set `channelNormalizationStds` and return the stage."""
         return self._set(channelNormalizationStds=value)
 
     def getChannelNormalizationStds(self) -> list[float] | None:
@@ -870,7 +870,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("channelNormalizationStds")
 
     def setColorScaleFactor(self, value: float) -> Self:
-        """Set `colorScaleFactor`; returns the stage."""
+        """Set `colorScaleFactor` and return the stage."""
         return self._set(colorScaleFactor=value)
 
     def getColorScaleFactor(self) -> float | None:
@@ -878,7 +878,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("colorScaleFactor")
 
     def setChannelOrder(self, value: Literal["rgb", "bgr"]) -> Self:
-        """Set `channelOrder`; returns the stage."""
+        """Set `channelOrder` and return the stage."""
         return self._set(channelOrder=value)
 
     def getChannelOrder(self) -> Literal["rgb", "bgr"] | None:
@@ -886,7 +886,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("channelOrder")
 
     def setPooling(self, value: Literal["auto", "avg", "max", "none"]) -> Self:
-        """Set `pooling`; returns the stage."""
+        """Set `pooling` and return the stage."""
         return self._set(pooling=value)
 
     def getPooling(self) -> Literal["auto", "avg", "max", "none"]:
@@ -894,7 +894,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("pooling")
 
     def setAutoConvertToColor(self, value: bool) -> Self:
-        """Set `autoConvertToColor`; returns the stage."""
+        """Set `autoConvertToColor` and return the stage."""
         return self._set(autoConvertToColor=value)
 
     def getAutoConvertToColor(self) -> bool:
@@ -902,7 +902,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("autoConvertToColor")
 
     def setInterpolation(self, value: Literal["linear", "area", "cubic", "nearest", "lanczos"]) -> Self:
-        """Set `interpolation`; returns the stage."""
+        """Set `interpolation` and return the stage."""
         return self._set(interpolation=value)
 
     def getInterpolation(self) -> Literal["linear", "area", "cubic", "nearest", "lanczos"]:

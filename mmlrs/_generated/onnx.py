@@ -149,7 +149,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
     def __init__(self, **params: Any) -> None: ...
 
     def setModel(self, value: ModelLike) -> Self:
-        """Set `model`; returns the stage."""
+        """Set `model` and return the stage."""
         return self._set(model=value)
 
     def getModel(self) -> ModelHandle:
@@ -157,7 +157,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         return self._value("model")
 
     def setFeedDict(self, value: Mapping[str, str]) -> Self:
-        """Set `feedDict`; returns the stage."""
+        """Set `feedDict` and return the stage."""
         return self._set(feedDict=value)
 
     def getFeedDict(self) -> dict[str, str] | None:
@@ -165,7 +165,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         return self._value("feedDict")
 
     def setFetchDict(self, value: Mapping[str, str]) -> Self:
-        """Set `fetchDict`; returns the stage."""
+        """Set `fetchDict` and return the stage."""
         return self._set(fetchDict=value)
 
     def getFetchDict(self) -> dict[str, str] | None:
@@ -173,7 +173,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         return self._value("fetchDict")
 
     def setSoftMaxDict(self, value: Mapping[str, str]) -> Self:
-        """Set `softMaxDict`; returns the stage."""
+        """Set `softMaxDict` and return the stage."""
         return self._set(softMaxDict=value)
 
     def getSoftMaxDict(self) -> dict[str, str]:
@@ -181,7 +181,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         return self._value("softMaxDict")
 
     def setArgMaxDict(self, value: Mapping[str, str]) -> Self:
-        """Set `argMaxDict`; returns the stage."""
+        """Set `argMaxDict` and return the stage."""
         return self._set(argMaxDict=value)
 
     def getArgMaxDict(self) -> dict[str, str]:
@@ -189,7 +189,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         return self._value("argMaxDict")
 
     def setOutputType(self, value: Literal["array", "vector", "tensor"]) -> Self:
-        """Set `outputType`; returns the stage."""
+        """Set `outputType` and return the stage."""
         return self._set(outputType=value)
 
     def getOutputType(self) -> Literal["array", "vector", "tensor"]:

@@ -31,7 +31,7 @@ class HasFeaturesCol(shared.HasFeaturesCol, Stage):
     """The param `featuresCol`."""
 
     def setFeaturesCol(self, value: str) -> Self:
-        """Set `featuresCol`; returns the stage."""
+        """Set `featuresCol` and return the stage."""
         return self._set(featuresCol=value)
 
     def getFeaturesCol(self) -> str:
@@ -43,7 +43,7 @@ class HasHandleInvalid(shared.HasHandleInvalid, Stage):
     """The param `handleInvalid`."""
 
     def setHandleInvalid(self, value: Literal["error", "skip", "keep"]) -> Self:
-        """Set `handleInvalid`; returns the stage."""
+        """Set `handleInvalid` and return the stage."""
         return self._set(handleInvalid=value)
 
     def getHandleInvalid(self) -> Literal["error", "skip", "keep"]:
@@ -55,7 +55,7 @@ class HasHandleInvalidErrorOrSkip(shared.HasHandleInvalid, Stage):
     """The param `handleInvalid`."""
 
     def setHandleInvalid(self, value: Literal["error", "skip"]) -> Self:
-        """Set `handleInvalid`; returns the stage."""
+        """Set `handleInvalid` and return the stage."""
         return self._set(handleInvalid=value)
 
     def getHandleInvalid(self) -> Literal["error", "skip"]:
@@ -67,7 +67,7 @@ class HasInputCol(shared.HasInputCol, Stage):
     """The param `inputCol`."""
 
     def setInputCol(self, value: str) -> Self:
-        """Set `inputCol`; returns the stage."""
+        """Set `inputCol` and return the stage."""
         return self._set(inputCol=value)
 
     def getInputCol(self) -> str:
@@ -79,7 +79,7 @@ class HasOptionalInputCol(shared.HasInputCol, Stage):
     """The param `inputCol`, which is optional."""
 
     def setInputCol(self, value: str) -> Self:
-        """Set `inputCol`; returns the stage."""
+        """Set `inputCol` and return the stage."""
         return self._set(inputCol=value)
 
     def getInputCol(self) -> str | None:  # type: ignore[override, unused-ignore]
@@ -91,7 +91,7 @@ class HasInputCols(shared.HasInputCols, Stage):
     """The param `inputCols`."""
 
     def setInputCols(self, value: Sequence[str]) -> Self:
-        """Set `inputCols`; returns the stage."""
+        """Set `inputCols` and return the stage."""
         return self._set(inputCols=value)
 
     def getInputCols(self) -> list[str]:
@@ -103,7 +103,7 @@ class HasOptionalInputCols(shared.HasInputCols, Stage):
     """The param `inputCols`, which is optional."""
 
     def setInputCols(self, value: Sequence[str]) -> Self:
-        """Set `inputCols`; returns the stage."""
+        """Set `inputCols` and return the stage."""
         return self._set(inputCols=value)
 
     def getInputCols(self) -> list[str] | None:  # type: ignore[override, unused-ignore]
@@ -115,7 +115,7 @@ class HasLabelCol(shared.HasLabelCol, Stage):
     """The param `labelCol`."""
 
     def setLabelCol(self, value: str) -> Self:
-        """Set `labelCol`; returns the stage."""
+        """Set `labelCol` and return the stage."""
         return self._set(labelCol=value)
 
     def getLabelCol(self) -> str:
@@ -127,7 +127,7 @@ class HasOptionalLabelCol(shared.HasLabelCol, Stage):
     """The param `labelCol`, which is optional."""
 
     def setLabelCol(self, value: str) -> Self:
-        """Set `labelCol`; returns the stage."""
+        """Set `labelCol` and return the stage."""
         return self._set(labelCol=value)
 
     def getLabelCol(self) -> str | None:  # type: ignore[override, unused-ignore]
@@ -139,7 +139,7 @@ class HasNumFeatures(shared.HasNumFeatures, Stage):
     """The param `numFeatures`."""
 
     def setNumFeatures(self, value: int) -> Self:
-        """Set `numFeatures`; returns the stage."""
+        """Set `numFeatures` and return the stage."""
         return self._set(numFeatures=value)
 
     def getNumFeatures(self) -> int:
@@ -151,7 +151,7 @@ class HasOutputCol(shared.HasOutputCol, Stage):
     """The param `outputCol`."""
 
     def setOutputCol(self, value: str) -> Self:
-        """Set `outputCol`; returns the stage."""
+        """Set `outputCol` and return the stage."""
         return self._set(outputCol=value)
 
     def getOutputCol(self) -> str:
@@ -163,7 +163,7 @@ class HasOptionalOutputCol(shared.HasOutputCol, Stage):
     """The param `outputCol`, which is optional."""
 
     def setOutputCol(self, value: str) -> Self:
-        """Set `outputCol`; returns the stage."""
+        """Set `outputCol` and return the stage."""
         return self._set(outputCol=value)
 
     def getOutputCol(self) -> str | None:  # type: ignore[override, unused-ignore]
@@ -175,7 +175,7 @@ class HasOutputCols(shared.HasOutputCols, Stage):
     """The param `outputCols`."""
 
     def setOutputCols(self, value: Sequence[str]) -> Self:
-        """Set `outputCols`; returns the stage."""
+        """Set `outputCols` and return the stage."""
         return self._set(outputCols=value)
 
     def getOutputCols(self) -> list[str]:
@@ -187,7 +187,7 @@ class HasOptionalOutputCols(shared.HasOutputCols, Stage):
     """The param `outputCols`, which is optional."""
 
     def setOutputCols(self, value: Sequence[str]) -> Self:
-        """Set `outputCols`; returns the stage."""
+        """Set `outputCols` and return the stage."""
         return self._set(outputCols=value)
 
     def getOutputCols(self) -> list[str] | None:  # type: ignore[override, unused-ignore]
@@ -199,7 +199,7 @@ class HasParallelism(shared.HasParallelism, Stage):
     """The param `parallelism`."""
 
     def setParallelism(self, value: int) -> Self:
-        """Set `parallelism`; returns the stage."""
+        """Set `parallelism` and return the stage."""
         return self._set(parallelism=value)
 
     def getParallelism(self) -> int:
@@ -211,7 +211,7 @@ class HasSeed(shared.HasSeed, Stage):
     """The param `seed`."""
 
     def setSeed(self, value: int) -> Self:
-        """Set `seed`; returns the stage."""
+        """Set `seed` and return the stage."""
         return self._set(seed=value)
 
     def getSeed(self) -> int:
@@ -223,7 +223,7 @@ class HasOptionalWeightCol(shared.HasWeightCol, Stage):
     """The param `weightCol`, which is optional."""
 
     def setWeightCol(self, value: str) -> Self:
-        """Set `weightCol`; returns the stage."""
+        """Set `weightCol` and return the stage."""
         return self._set(weightCol=value)
 
     def getWeightCol(self) -> str | None:  # type: ignore[override, unused-ignore]
@@ -240,7 +240,7 @@ class HasChosenParams(Stage):
     modelMetrics: Param[ModelHandle] = Param(undefined(), "modelMetrics", "The table of all compared models, as an Arrow IPC stream. Use `getAllModelMetrics` to read it.", FILE.accept)
 
     def setBestModel(self, value: Params) -> Self:
-        """Set `bestModel`; returns the stage."""
+        """Set `bestModel` and return the stage."""
         return self._set(bestModel=value)
 
     def getBestModel(self) -> Params:
@@ -248,7 +248,7 @@ class HasChosenParams(Stage):
         return self._value("bestModel")
 
     def setEvaluationMetric(self, value: str) -> Self:
-        """Set `evaluationMetric`; returns the stage."""
+        """Set `evaluationMetric` and return the stage."""
         return self._set(evaluationMetric=value)
 
     def getEvaluationMetric(self) -> str:
@@ -256,7 +256,7 @@ class HasChosenParams(Stage):
         return self._value("evaluationMetric")
 
     def setBestMetric(self, value: float) -> Self:
-        """Set `bestMetric`; returns the stage."""
+        """Set `bestMetric` and return the stage."""
         return self._set(bestMetric=value)
 
     def getBestMetric(self) -> float:
@@ -264,7 +264,7 @@ class HasChosenParams(Stage):
         return self._value("bestMetric")
 
     def setModelMetrics(self, value: ModelLike) -> Self:
-        """Set `modelMetrics`; returns the stage."""
+        """Set `modelMetrics` and return the stage."""
         return self._set(modelMetrics=value)
 
     def getModelMetrics(self) -> ModelHandle:
@@ -280,7 +280,7 @@ class HasClassBalancerParams(HasInputCol, HasOutputCol, Stage):
     broadcastJoin: Param[bool] = Param(undefined(), "broadcastJoin", "Send the weights of more than 1000 classes to every executor, where they are joined to the rows without a shuffle. Set it to False for more classes than an executor can hold; the rows are then shuffled. Up to 1000 classes are an expression, without a join. Applies to Spark only.", BOOL.accept)
 
     def setBroadcastJoin(self, value: bool) -> Self:
-        """Set `broadcastJoin`; returns the stage."""
+        """Set `broadcastJoin` and return the stage."""
         return self._set(broadcastJoin=value)
 
     def getBroadcastJoin(self) -> bool:
@@ -305,7 +305,7 @@ class HasComparisonParams(HasOptionalLabelCol, HasHandleInvalidErrorOrSkip, Stag
     handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row in which a label, prediction or score is null or NaN: \"error\" fails with an error that names stage, column, row and cause; \"skip\" compares the models without the row. Must be one of \"error\", \"skip\".", STR.accept)
 
     def setEvaluationMetric(self, value: Literal["accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae"]) -> Self:
-        """Set `evaluationMetric`; returns the stage."""
+        """Set `evaluationMetric` and return the stage."""
         return self._set(evaluationMetric=value)
 
     def getEvaluationMetric(self) -> Literal["accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae"]:
@@ -313,7 +313,7 @@ class HasComparisonParams(HasOptionalLabelCol, HasHandleInvalidErrorOrSkip, Stag
         return self._value("evaluationMetric")
 
     def setScoresCol(self, value: str) -> Self:
-        """Set `scoresCol`; returns the stage."""
+        """Set `scoresCol` and return the stage."""
         return self._set(scoresCol=value)
 
     def getScoresCol(self) -> str | None:
@@ -321,7 +321,7 @@ class HasComparisonParams(HasOptionalLabelCol, HasHandleInvalidErrorOrSkip, Stag
         return self._value("scoresCol")
 
     def setScoredLabelsCol(self, value: str) -> Self:
-        """Set `scoredLabelsCol`; returns the stage."""
+        """Set `scoredLabelsCol` and return the stage."""
         return self._set(scoredLabelsCol=value)
 
     def getScoredLabelsCol(self) -> str | None:
@@ -346,7 +346,7 @@ class HasDecodeOptions(Stage):
     maxBytes: Param[int] = Param(undefined(), "maxBytes", "Maximum number of bytes of an image, encoded or decoded, checked before memory is allocated. Must be at least 1.", INT.accept)
 
     def setApplyExifOrientation(self, value: bool) -> Self:
-        """Set `applyExifOrientation`; returns the stage."""
+        """Set `applyExifOrientation` and return the stage."""
         return self._set(applyExifOrientation=value)
 
     def getApplyExifOrientation(self) -> bool:
@@ -354,7 +354,7 @@ class HasDecodeOptions(Stage):
         return self._value("applyExifOrientation")
 
     def setAlpha(self, value: Literal["drop", "composite", "keep"]) -> Self:
-        """Set `alpha`; returns the stage."""
+        """Set `alpha` and return the stage."""
         return self._set(alpha=value)
 
     def getAlpha(self) -> Literal["drop", "composite", "keep"]:
@@ -362,7 +362,7 @@ class HasDecodeOptions(Stage):
         return self._value("alpha")
 
     def setScaledDecode(self, value: bool) -> Self:
-        """Set `scaledDecode`; returns the stage."""
+        """Set `scaledDecode` and return the stage."""
         return self._set(scaledDecode=value)
 
     def getScaledDecode(self) -> bool:
@@ -370,7 +370,7 @@ class HasDecodeOptions(Stage):
         return self._value("scaledDecode")
 
     def setMaxPixels(self, value: int) -> Self:
-        """Set `maxPixels`; returns the stage."""
+        """Set `maxPixels` and return the stage."""
         return self._set(maxPixels=value)
 
     def getMaxPixels(self) -> int:
@@ -378,7 +378,7 @@ class HasDecodeOptions(Stage):
         return self._value("maxPixels")
 
     def setMaxBytes(self, value: int) -> Self:
-        """Set `maxBytes`; returns the stage."""
+        """Set `maxBytes` and return the stage."""
         return self._set(maxBytes=value)
 
     def getMaxBytes(self) -> int:
@@ -394,7 +394,7 @@ class HasFeaturizeParams(HasInputCols, HasOutputCol, Stage):
     unseenCategories: Param[str] = Param(undefined(), "unseenCategories", "How to handle a level that did not occur in the fit: \"other\" treats it as a row without a level, that is zeros or the index after the last one, which the attributes include; \"error\" makes it a bad row, for `handleInvalid`. Must be one of \"other\", \"error\".", STR.accept)
 
     def setUnseenCategories(self, value: Literal["other", "error"]) -> Self:
-        """Set `unseenCategories`; returns the stage."""
+        """Set `unseenCategories` and return the stage."""
         return self._set(unseenCategories=value)
 
     def getUnseenCategories(self) -> Literal["other", "error"]:
@@ -416,7 +416,7 @@ class HasRowPolicy(HasHandleInvalid, Stage):
     errorCol: Param[str] = Param(undefined(), "errorCol", "Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not be empty.", STR.accept)
 
     def setErrorCol(self, value: str) -> Self:
-        """Set `errorCol`; returns the stage."""
+        """Set `errorCol` and return the stage."""
         return self._set(errorCol=value)
 
     def getErrorCol(self) -> str | None:
@@ -436,7 +436,7 @@ class HasRunParams(Stage):
     maxRunSeconds: Param[float] = Param(undefined(), "maxRunSeconds", "Maximum time in seconds of one run of the model, that is of one mini-batch. If not set, there is no limit. A run that exceeds it is stopped between two operations of the graph and is an error. With `handleInvalid` \"skip\" or \"keep\" its rows then run one at a time, each with that limit, and a row that exceeds it is a bad row. Must be greater than 0.", FLOAT.accept)
 
     def setMiniBatchSize(self, value: int) -> Self:
-        """Set `miniBatchSize`; returns the stage."""
+        """Set `miniBatchSize` and return the stage."""
         return self._set(miniBatchSize=value)
 
     def getMiniBatchSize(self) -> int:
@@ -444,7 +444,7 @@ class HasRunParams(Stage):
         return self._value("miniBatchSize")
 
     def setDevice(self, value: str) -> Self:
-        """Set `device`; returns the stage."""
+        """Set `device` and return the stage."""
         return self._set(device=value)
 
     def getDevice(self) -> str:
@@ -452,7 +452,7 @@ class HasRunParams(Stage):
         return self._value("device")
 
     def setOptimizationLevel(self, value: Literal["none", "basic", "extended", "all"]) -> Self:
-        """Set `optimizationLevel`; returns the stage."""
+        """Set `optimizationLevel` and return the stage."""
         return self._set(optimizationLevel=value)
 
     def getOptimizationLevel(self) -> Literal["none", "basic", "extended", "all"]:
@@ -460,7 +460,7 @@ class HasRunParams(Stage):
         return self._value("optimizationLevel")
 
     def setIntraOpThreads(self, value: int) -> Self:
-        """Set `intraOpThreads`; returns the stage."""
+        """Set `intraOpThreads` and return the stage."""
         return self._set(intraOpThreads=value)
 
     def getIntraOpThreads(self) -> int:
@@ -468,7 +468,7 @@ class HasRunParams(Stage):
         return self._value("intraOpThreads")
 
     def setMaxTensorBytes(self, value: int) -> Self:
-        """Set `maxTensorBytes`; returns the stage."""
+        """Set `maxTensorBytes` and return the stage."""
         return self._set(maxTensorBytes=value)
 
     def getMaxTensorBytes(self) -> int:
@@ -476,7 +476,7 @@ class HasRunParams(Stage):
         return self._value("maxTensorBytes")
 
     def setMaxRunSeconds(self, value: float) -> Self:
-        """Set `maxRunSeconds`; returns the stage."""
+        """Set `maxRunSeconds` and return the stage."""
         return self._set(maxRunSeconds=value)
 
     def getMaxRunSeconds(self) -> float | None:
@@ -507,7 +507,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
     minDocFreq: Param[int] = Param(undefined(), "minDocFreq", "Slots that occur in fewer strings than this have weight 0. Must be at least 0.", INT.accept)
 
     def setUseTokenizer(self, value: bool) -> Self:
-        """Set `useTokenizer`; returns the stage."""
+        """Set `useTokenizer` and return the stage."""
         return self._set(useTokenizer=value)
 
     def getUseTokenizer(self) -> bool:
@@ -515,7 +515,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("useTokenizer")
 
     def setTokenizerGaps(self, value: bool) -> Self:
-        """Set `tokenizerGaps`; returns the stage."""
+        """Set `tokenizerGaps` and return the stage."""
         return self._set(tokenizerGaps=value)
 
     def getTokenizerGaps(self) -> bool:
@@ -523,7 +523,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("tokenizerGaps")
 
     def setMinTokenLength(self, value: int) -> Self:
-        """Set `minTokenLength`; returns the stage."""
+        """Set `minTokenLength` and return the stage."""
         return self._set(minTokenLength=value)
 
     def getMinTokenLength(self) -> int:
@@ -531,7 +531,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("minTokenLength")
 
     def setTokenizerPattern(self, value: str) -> Self:
-        """Set `tokenizerPattern`; returns the stage."""
+        """Set `tokenizerPattern` and return the stage."""
         return self._set(tokenizerPattern=value)
 
     def getTokenizerPattern(self) -> str:
@@ -539,7 +539,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("tokenizerPattern")
 
     def setToLowercase(self, value: bool) -> Self:
-        """Set `toLowercase`; returns the stage."""
+        """Set `toLowercase` and return the stage."""
         return self._set(toLowercase=value)
 
     def getToLowercase(self) -> bool:
@@ -547,7 +547,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("toLowercase")
 
     def setUseStopWordsRemover(self, value: bool) -> Self:
-        """Set `useStopWordsRemover`; returns the stage."""
+        """Set `useStopWordsRemover` and return the stage."""
         return self._set(useStopWordsRemover=value)
 
     def getUseStopWordsRemover(self) -> bool:
@@ -555,7 +555,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("useStopWordsRemover")
 
     def setCaseSensitiveStopWords(self, value: bool) -> Self:
-        """Set `caseSensitiveStopWords`; returns the stage."""
+        """Set `caseSensitiveStopWords` and return the stage."""
         return self._set(caseSensitiveStopWords=value)
 
     def getCaseSensitiveStopWords(self) -> bool:
@@ -563,7 +563,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("caseSensitiveStopWords")
 
     def setDefaultStopWordLanguage(self, value: Literal["custom", "danish", "dutch", "english", "finnish", "french", "german", "hungarian", "italian", "norwegian", "portuguese", "russian", "spanish", "swedish", "turkish"]) -> Self:
-        """Set `defaultStopWordLanguage`; returns the stage."""
+        """Set `defaultStopWordLanguage` and return the stage."""
         return self._set(defaultStopWordLanguage=value)
 
     def getDefaultStopWordLanguage(self) -> Literal["custom", "danish", "dutch", "english", "finnish", "french", "german", "hungarian", "italian", "norwegian", "portuguese", "russian", "spanish", "swedish", "turkish"]:
@@ -571,7 +571,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("defaultStopWordLanguage")
 
     def setStopWords(self, value: Sequence[str]) -> Self:
-        """Set `stopWords`; returns the stage."""
+        """Set `stopWords` and return the stage."""
         return self._set(stopWords=value)
 
     def getStopWords(self) -> list[str] | None:
@@ -579,7 +579,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("stopWords")
 
     def setUseNGram(self, value: bool) -> Self:
-        """Set `useNGram`; returns the stage."""
+        """Set `useNGram` and return the stage."""
         return self._set(useNGram=value)
 
     def getUseNGram(self) -> bool:
@@ -587,7 +587,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("useNGram")
 
     def setNGramLength(self, value: int) -> Self:
-        """Set `nGramLength`; returns the stage."""
+        """Set `nGramLength` and return the stage."""
         return self._set(nGramLength=value)
 
     def getNGramLength(self) -> int:
@@ -595,7 +595,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("nGramLength")
 
     def setBinary(self, value: bool) -> Self:
-        """Set `binary`; returns the stage."""
+        """Set `binary` and return the stage."""
         return self._set(binary=value)
 
     def getBinary(self) -> bool:
@@ -603,7 +603,7 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
         return self._value("binary")
 
     def setMinDocFreq(self, value: int) -> Self:
-        """Set `minDocFreq`; returns the stage."""
+        """Set `minDocFreq` and return the stage."""
         return self._set(minDocFreq=value)
 
     def getMinDocFreq(self) -> int:
@@ -618,7 +618,7 @@ class HasTimerParams(Stage):
     disableMaterialization: Param[bool] = Param(undefined(), "disableMaterialization", "Measure only the call of the stage: nothing is cached or counted. A fit then includes the work that its input still needs, and a transform on Spark ends once it is planned.", BOOL.accept)
 
     def setStage(self, value: Params) -> Self:
-        """Set `stage`; returns the stage."""
+        """Set `stage` and return the stage."""
         return self._set(stage=value)
 
     def getStage(self) -> Params:
@@ -626,7 +626,7 @@ class HasTimerParams(Stage):
         return self._value("stage")
 
     def setDisableMaterialization(self, value: bool) -> Self:
-        """Set `disableMaterialization`; returns the stage."""
+        """Set `disableMaterialization` and return the stage."""
         return self._set(disableMaterialization=value)
 
     def getDisableMaterialization(self) -> bool:
@@ -647,7 +647,7 @@ class HasTrainParams(HasLabelCol, HasOptionalInputCols, HasFeaturesCol, HasNumFe
     handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row whose label is null or NaN: \"error\" fails with an error that names stage, column and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", STR.accept)
 
     def setModel(self, value: Params) -> Self:
-        """Set `model`; returns the stage."""
+        """Set `model` and return the stage."""
         return self._set(model=value)
 
     def getModel(self) -> Params:
@@ -655,7 +655,7 @@ class HasTrainParams(HasLabelCol, HasOptionalInputCols, HasFeaturesCol, HasNumFe
         return self._value("model")
 
     def setUnseenCategories(self, value: Literal["other", "error"]) -> Self:
-        """Set `unseenCategories`; returns the stage."""
+        """Set `unseenCategories` and return the stage."""
         return self._set(unseenCategories=value)
 
     def getUnseenCategories(self) -> Literal["other", "error"]:
@@ -671,7 +671,7 @@ class HasTrainedParams(HasLabelCol, Stage):
     labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels. It may be missing in scoring. Must not be empty.", STR.accept)
 
     def setFeaturizer(self, value: Params) -> Self:
-        """Set `featurizer`; returns the stage."""
+        """Set `featurizer` and return the stage."""
         return self._set(featurizer=value)
 
     def getFeaturizer(self) -> Params:
@@ -679,7 +679,7 @@ class HasTrainedParams(HasLabelCol, Stage):
         return self._value("featurizer")
 
     def setModel(self, value: Params) -> Self:
-        """Set `model`; returns the stage."""
+        """Set `model` and return the stage."""
         return self._set(model=value)
 
     def getModel(self) -> Params:

@@ -88,7 +88,7 @@ class SelectColumns(PythonTransformer):
     def __init__(self, **params: Any) -> None: ...
 
     def setCols(self, value: Sequence[str]) -> Self:
-        """Set `cols`; returns the stage."""
+        """Set `cols` and return the stage."""
         return self._set(cols=value)
 
     def getCols(self) -> list[str]:
@@ -145,7 +145,7 @@ class DropColumns(PythonTransformer):
     def __init__(self, **params: Any) -> None: ...
 
     def setCols(self, value: Sequence[str]) -> Self:
-        """Set `cols`; returns the stage."""
+        """Set `cols` and return the stage."""
         return self._set(cols=value)
 
     def getCols(self) -> list[str]:
@@ -248,7 +248,7 @@ class Cacher(PythonTransformer):
     ) -> None: ...
 
     def setDisable(self, value: bool) -> Self:
-        """Set `disable`; returns the stage."""
+        """Set `disable` and return the stage."""
         return self._set(disable=value)
 
     def getDisable(self) -> bool:
@@ -298,7 +298,7 @@ class CheckpointData(PythonTransformer):
     ) -> None: ...
 
     def setEager(self, value: bool) -> Self:
-        """Set `eager`; returns the stage."""
+        """Set `eager` and return the stage."""
         return self._set(eager=value)
 
     def getEager(self) -> bool:
@@ -357,7 +357,7 @@ class Repartition(PythonTransformer):
     def __init__(self, **params: Any) -> None: ...
 
     def setN(self, value: int) -> Self:
-        """Set `n`; returns the stage."""
+        """Set `n` and return the stage."""
         return self._set(n=value)
 
     def getN(self) -> int:
@@ -365,7 +365,7 @@ class Repartition(PythonTransformer):
         return self._value("n")
 
     def setDisable(self, value: bool) -> Self:
-        """Set `disable`; returns the stage."""
+        """Set `disable` and return the stage."""
         return self._set(disable=value)
 
     def getDisable(self) -> bool:
@@ -431,7 +431,7 @@ class StratifiedRepartition(PythonTransformer, HasLabelCol, HasSeed):
     def __init__(self, **params: Any) -> None: ...
 
     def setN(self, value: int) -> Self:
-        """Set `n`; returns the stage."""
+        """Set `n` and return the stage."""
         return self._set(n=value)
 
     def getN(self) -> int | None:
@@ -482,7 +482,7 @@ class PartitionConsolidator(PythonTransformer):
     ) -> None: ...
 
     def setN(self, value: int) -> Self:
-        """Set `n`; returns the stage."""
+        """Set `n` and return the stage."""
         return self._set(n=value)
 
     def getN(self) -> int:
@@ -558,7 +558,7 @@ class PartitionSample(PythonTransformer, HasSeed):
     ) -> None: ...
 
     def setMode(self, value: Literal["RandomSample", "Head", "AssignToPartition"]) -> Self:
-        """Set `mode`; returns the stage."""
+        """Set `mode` and return the stage."""
         return self._set(mode=value)
 
     def getMode(self) -> Literal["RandomSample", "Head", "AssignToPartition"]:
@@ -566,7 +566,7 @@ class PartitionSample(PythonTransformer, HasSeed):
         return self._value("mode")
 
     def setPercent(self, value: float) -> Self:
-        """Set `percent`; returns the stage."""
+        """Set `percent` and return the stage."""
         return self._set(percent=value)
 
     def getPercent(self) -> float | None:
@@ -574,7 +574,7 @@ class PartitionSample(PythonTransformer, HasSeed):
         return self._value("percent")
 
     def setCount(self, value: int) -> Self:
-        """Set `count`; returns the stage."""
+        """Set `count` and return the stage."""
         return self._set(count=value)
 
     def getCount(self) -> int | None:
@@ -582,7 +582,7 @@ class PartitionSample(PythonTransformer, HasSeed):
         return self._value("count")
 
     def setNewColName(self, value: str) -> Self:
-        """Set `newColName`; returns the stage."""
+        """Set `newColName` and return the stage."""
         return self._set(newColName=value)
 
     def getNewColName(self) -> str:
@@ -590,7 +590,7 @@ class PartitionSample(PythonTransformer, HasSeed):
         return self._value("newColName")
 
     def setNumParts(self, value: int) -> Self:
-        """Set `numParts`; returns the stage."""
+        """Set `numParts` and return the stage."""
         return self._set(numParts=value)
 
     def getNumParts(self) -> int:
@@ -660,7 +660,7 @@ class Explode(PythonTransformer, HasInputCol, HasOutputCol):
     def __init__(self, **params: Any) -> None: ...
 
     def setKeepEmpty(self, value: bool) -> Self:
-        """Set `keepEmpty`; returns the stage."""
+        """Set `keepEmpty` and return the stage."""
         return self._set(keepEmpty=value)
 
     def getKeepEmpty(self) -> bool:
@@ -792,7 +792,7 @@ class ClassBalancerModel(PythonModel, HasClassBalancerParams):
     def __init__(self, **params: Any) -> None: ...
 
     def setValues(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `values`; returns the stage."""
+        """Set `values` and return the stage."""
         return self._set(values=value)
 
     def getValues(self) -> list[str | float | bool]:
@@ -800,7 +800,7 @@ class ClassBalancerModel(PythonModel, HasClassBalancerParams):
         return self._value("values")
 
     def setWeights(self, value: Sequence[float]) -> Self:
-        """Set `weights`; returns the stage."""
+        """Set `weights` and return the stage."""
         return self._set(weights=value)
 
     def getWeights(self) -> list[float]:
@@ -878,7 +878,7 @@ class EnsembleByKey(PythonTransformer):
     def __init__(self, **params: Any) -> None: ...
 
     def setKeys(self, value: Sequence[str]) -> Self:
-        """Set `keys`; returns the stage."""
+        """Set `keys` and return the stage."""
         return self._set(keys=value)
 
     def getKeys(self) -> list[str]:
@@ -886,7 +886,7 @@ class EnsembleByKey(PythonTransformer):
         return self._value("keys")
 
     def setCols(self, value: Sequence[str]) -> Self:
-        """Set `cols`; returns the stage."""
+        """Set `cols` and return the stage."""
         return self._set(cols=value)
 
     def getCols(self) -> list[str]:
@@ -894,7 +894,7 @@ class EnsembleByKey(PythonTransformer):
         return self._value("cols")
 
     def setColNames(self, value: Sequence[str]) -> Self:
-        """Set `colNames`; returns the stage."""
+        """Set `colNames` and return the stage."""
         return self._set(colNames=value)
 
     def getColNames(self) -> list[str] | None:
@@ -902,7 +902,7 @@ class EnsembleByKey(PythonTransformer):
         return self._value("colNames")
 
     def setStrategy(self, value: Literal["mean"]) -> Self:
-        """Set `strategy`; returns the stage."""
+        """Set `strategy` and return the stage."""
         return self._set(strategy=value)
 
     def getStrategy(self) -> Literal["mean"]:
@@ -910,7 +910,7 @@ class EnsembleByKey(PythonTransformer):
         return self._value("strategy")
 
     def setCollapseGroup(self, value: bool) -> Self:
-        """Set `collapseGroup`; returns the stage."""
+        """Set `collapseGroup` and return the stage."""
         return self._set(collapseGroup=value)
 
     def getCollapseGroup(self) -> bool:
@@ -962,7 +962,7 @@ class FixedMiniBatchTransformer(PythonTransformer):
     ) -> None: ...
 
     def setBatchSize(self, value: int) -> Self:
-        """Set `batchSize`; returns the stage."""
+        """Set `batchSize` and return the stage."""
         return self._set(batchSize=value)
 
     def getBatchSize(self) -> int:
@@ -1015,7 +1015,7 @@ class DynamicMiniBatchTransformer(PythonTransformer):
     ) -> None: ...
 
     def setMaxBatchSize(self, value: int) -> Self:
-        """Set `maxBatchSize`; returns the stage."""
+        """Set `maxBatchSize` and return the stage."""
         return self._set(maxBatchSize=value)
 
     def getMaxBatchSize(self) -> int:
@@ -1077,7 +1077,7 @@ class TimeIntervalMiniBatchTransformer(PythonTransformer):
     def __init__(self, **params: Any) -> None: ...
 
     def setMillisToWait(self, value: int) -> Self:
-        """Set `millisToWait`; returns the stage."""
+        """Set `millisToWait` and return the stage."""
         return self._set(millisToWait=value)
 
     def getMillisToWait(self) -> int:
@@ -1085,7 +1085,7 @@ class TimeIntervalMiniBatchTransformer(PythonTransformer):
         return self._value("millisToWait")
 
     def setMaxBatchSize(self, value: int) -> Self:
-        """Set `maxBatchSize`; returns the stage."""
+        """Set `maxBatchSize` and return the stage."""
         return self._set(maxBatchSize=value)
 
     def getMaxBatchSize(self) -> int:
@@ -1141,7 +1141,7 @@ class FlattenBatch(PythonTransformer):
     ) -> None: ...
 
     def setCols(self, value: Sequence[str]) -> Self:
-        """Set `cols`; returns the stage."""
+        """Set `cols` and return the stage."""
         return self._set(cols=value)
 
     def getCols(self) -> list[str] | None:
@@ -1197,7 +1197,7 @@ class Query(PythonTransformer):
     def __init__(self, **params: Any) -> None: ...
 
     def setStatement(self, value: str) -> Self:
-        """Set `statement`; returns the stage."""
+        """Set `statement` and return the stage."""
         return self._set(statement=value)
 
     def getStatement(self) -> str:
@@ -1260,7 +1260,7 @@ class Lambda(PythonTransformer):
     def __init__(self, **params: Any) -> None: ...
 
     def setTransformFunc(self, value: Callable[..., Any]) -> Self:
-        """Set `transformFunc`; returns the stage."""
+        """Set `transformFunc` and return the stage."""
         return self._set(transformFunc=value)
 
     def getTransformFunc(self) -> Callable[..., Any]:
@@ -1360,7 +1360,7 @@ class UDFTransformer(PythonTransformer, HasOptionalInputCol, HasOptionalInputCol
     def __init__(self, **params: Any) -> None: ...
 
     def setUdf(self, value: Callable[..., Any]) -> Self:
-        """Set `udf`; returns the stage."""
+        """Set `udf` and return the stage."""
         return self._set(udf=value)
 
     def getUdf(self) -> Callable[..., Any]:
@@ -1368,7 +1368,7 @@ class UDFTransformer(PythonTransformer, HasOptionalInputCol, HasOptionalInputCol
         return self._value("udf")
 
     def setReturnType(self, value: str) -> Self:
-        """Set `returnType`; returns the stage."""
+        """Set `returnType` and return the stage."""
         return self._set(returnType=value)
 
     def getReturnType(self) -> str | None:
@@ -1439,7 +1439,7 @@ class MultiColumnAdapter(Estimator, HasPairedColumns):
     def __init__(self, **params: Any) -> None: ...
 
     def setBaseStage(self, value: Params) -> Self:
-        """Set `baseStage`; returns the stage."""
+        """Set `baseStage` and return the stage."""
         return self._set(baseStage=value)
 
     def getBaseStage(self) -> Params:
@@ -1507,7 +1507,7 @@ class MultiColumnAdapterModel(PythonModel, HasPairedColumns):
     def __init__(self, **params: Any) -> None: ...
 
     def setStages(self, value: Sequence[Params]) -> Self:
-        """Set `stages`; returns the stage."""
+        """Set `stages` and return the stage."""
         return self._set(stages=value)
 
     def getStages(self) -> list[Params]:

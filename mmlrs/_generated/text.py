@@ -149,7 +149,7 @@ class TextFeaturizer(NativeEstimator, HasTextFeaturizerParams, HasRowPolicy):
     def __init__(self, **params: Any) -> None: ...
 
     def setUseIDF(self, value: bool) -> Self:
-        """Set `useIDF`; returns the stage."""
+        """Set `useIDF` and return the stage."""
         return self._set(useIDF=value)
 
     def getUseIDF(self) -> bool:
@@ -278,7 +278,7 @@ class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
     def __init__(self, **params: Any) -> None: ...
 
     def setDocumentFrequencies(self, value: ModelLike) -> Self:
-        """Set `documentFrequencies`; returns the stage."""
+        """Set `documentFrequencies` and return the stage."""
         return self._set(documentFrequencies=value)
 
     def getDocumentFrequencies(self) -> ModelHandle | None:
@@ -359,7 +359,7 @@ class MultiNGram(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     def __init__(self, **params: Any) -> None: ...
 
     def setLengths(self, value: Sequence[int]) -> Self:
-        """Set `lengths`; returns the stage."""
+        """Set `lengths` and return the stage."""
         return self._set(lengths=value)
 
     def getLengths(self) -> list[int]:
@@ -453,7 +453,7 @@ class PageSplitter(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     def __init__(self, **params: Any) -> None: ...
 
     def setMaximumPageLength(self, value: int) -> Self:
-        """Set `maximumPageLength`; returns the stage."""
+        """Set `maximumPageLength` and return the stage."""
         return self._set(maximumPageLength=value)
 
     def getMaximumPageLength(self) -> int:
@@ -461,7 +461,7 @@ class PageSplitter(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         return self._value("maximumPageLength")
 
     def setMinimumPageLength(self, value: int) -> Self:
-        """Set `minimumPageLength`; returns the stage."""
+        """Set `minimumPageLength` and return the stage."""
         return self._set(minimumPageLength=value)
 
     def getMinimumPageLength(self) -> int:
@@ -469,7 +469,7 @@ class PageSplitter(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         return self._value("minimumPageLength")
 
     def setBoundaryRegex(self, value: str) -> Self:
-        """Set `boundaryRegex`; returns the stage."""
+        """Set `boundaryRegex` and return the stage."""
         return self._set(boundaryRegex=value)
 
     def getBoundaryRegex(self) -> str:
@@ -560,7 +560,7 @@ class TextPreprocessor(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
     def __init__(self, **params: Any) -> None: ...
 
     def setMap(self, value: Mapping[str, str]) -> Self:
-        """Set `map`; returns the stage."""
+        """Set `map` and return the stage."""
         return self._set(map=value)
 
     def getMap(self) -> dict[str, str]:
@@ -568,7 +568,7 @@ class TextPreprocessor(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
         return self._value("map")
 
     def setNormFunc(self, value: Literal["identity", "lowerCase", "upperCase"]) -> Self:
-        """Set `normFunc`; returns the stage."""
+        """Set `normFunc` and return the stage."""
         return self._set(normFunc=value)
 
     def getNormFunc(self) -> Literal["identity", "lowerCase", "upperCase"]:
@@ -653,7 +653,7 @@ class UnicodeNormalize(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
     def __init__(self, **params: Any) -> None: ...
 
     def setForm(self, value: Literal["NFC", "NFD", "NFKC", "NFKD"]) -> Self:
-        """Set `form`; returns the stage."""
+        """Set `form` and return the stage."""
         return self._set(form=value)
 
     def getForm(self) -> Literal["NFC", "NFD", "NFKC", "NFKD"]:
@@ -661,7 +661,7 @@ class UnicodeNormalize(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
         return self._value("form")
 
     def setLower(self, value: bool) -> Self:
-        """Set `lower`; returns the stage."""
+        """Set `lower` and return the stage."""
         return self._set(lower=value)
 
     def getLower(self) -> bool:
@@ -781,7 +781,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
     def __init__(self, **params: Any) -> None: ...
 
     def setTokenizer(self, value: ModelLike) -> Self:
-        """Set `tokenizer`; returns the stage."""
+        """Set `tokenizer` and return the stage."""
         return self._set(tokenizer=value)
 
     def getTokenizer(self) -> ModelHandle:
@@ -789,7 +789,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("tokenizer")
 
     def setInputIdsCol(self, value: str) -> Self:
-        """Set `inputIdsCol`; returns the stage."""
+        """Set `inputIdsCol` and return the stage."""
         return self._set(inputIdsCol=value)
 
     def getInputIdsCol(self) -> str:
@@ -797,7 +797,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("inputIdsCol")
 
     def setAttentionMaskCol(self, value: str) -> Self:
-        """Set `attentionMaskCol`; returns the stage."""
+        """Set `attentionMaskCol` and return the stage."""
         return self._set(attentionMaskCol=value)
 
     def getAttentionMaskCol(self) -> str:
@@ -805,7 +805,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("attentionMaskCol")
 
     def setTokenTypeIdsCol(self, value: str) -> Self:
-        """Set `tokenTypeIdsCol`; returns the stage."""
+        """Set `tokenTypeIdsCol` and return the stage."""
         return self._set(tokenTypeIdsCol=value)
 
     def getTokenTypeIdsCol(self) -> str | None:
@@ -813,7 +813,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("tokenTypeIdsCol")
 
     def setMaxLength(self, value: int) -> Self:
-        """Set `maxLength`; returns the stage."""
+        """Set `maxLength` and return the stage."""
         return self._set(maxLength=value)
 
     def getMaxLength(self) -> int | None:
@@ -821,7 +821,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("maxLength")
 
     def setPadding(self, value: Literal["none", "max_length"]) -> Self:
-        """Set `padding`; returns the stage."""
+        """Set `padding` and return the stage."""
         return self._set(padding=value)
 
     def getPadding(self) -> Literal["none", "max_length"]:
@@ -829,7 +829,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("padding")
 
     def setTruncation(self, value: bool) -> Self:
-        """Set `truncation`; returns the stage."""
+        """Set `truncation` and return the stage."""
         return self._set(truncation=value)
 
     def getTruncation(self) -> bool:
@@ -837,7 +837,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("truncation")
 
     def setAddSpecialTokens(self, value: bool) -> Self:
-        """Set `addSpecialTokens`; returns the stage."""
+        """Set `addSpecialTokens` and return the stage."""
         return self._set(addSpecialTokens=value)
 
     def getAddSpecialTokens(self) -> bool:
@@ -979,7 +979,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     def __init__(self, **params: Any) -> None: ...
 
     def setModel(self, value: ModelLike) -> Self:
-        """Set `model`; returns the stage."""
+        """Set `model` and return the stage."""
         return self._set(model=value)
 
     def getModel(self) -> ModelHandle:
@@ -987,7 +987,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._value("model")
 
     def setTokenizer(self, value: ModelLike) -> Self:
-        """Set `tokenizer`; returns the stage."""
+        """Set `tokenizer` and return the stage."""
         return self._set(tokenizer=value)
 
     def getTokenizer(self) -> ModelHandle:
@@ -995,7 +995,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._value("tokenizer")
 
     def setPooling(self, value: Literal["mean", "cls", "max"]) -> Self:
-        """Set `pooling`; returns the stage."""
+        """Set `pooling` and return the stage."""
         return self._set(pooling=value)
 
     def getPooling(self) -> Literal["mean", "cls", "max"]:
@@ -1003,7 +1003,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._value("pooling")
 
     def setNormalize(self, value: bool) -> Self:
-        """Set `normalize`; returns the stage."""
+        """Set `normalize` and return the stage."""
         return self._set(normalize=value)
 
     def getNormalize(self) -> bool:
@@ -1011,7 +1011,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._value("normalize")
 
     def setMaxLength(self, value: int) -> Self:
-        """Set `maxLength`; returns the stage."""
+        """Set `maxLength` and return the stage."""
         return self._set(maxLength=value)
 
     def getMaxLength(self) -> int | None:
@@ -1019,7 +1019,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._value("maxLength")
 
     def setOutputTensorName(self, value: str) -> Self:
-        """Set `outputTensorName`; returns the stage."""
+        """Set `outputTensorName` and return the stage."""
         return self._set(outputTensorName=value)
 
     def getOutputTensorName(self) -> str | None:

@@ -115,7 +115,7 @@ class TrainClassifier(Estimator, HasTrainParams):
     def __init__(self, **params: Any) -> None: ...
 
     def setReindexLabel(self, value: bool) -> Self:
-        """Set `reindexLabel`; returns the stage."""
+        """Set `reindexLabel` and return the stage."""
         return self._set(reindexLabel=value)
 
     def getReindexLabel(self) -> bool:
@@ -123,7 +123,7 @@ class TrainClassifier(Estimator, HasTrainParams):
         return self._value("reindexLabel")
 
     def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `labels`; returns the stage."""
+        """Set `labels` and return the stage."""
         return self._set(labels=value)
 
     def getLabels(self) -> list[str | float | bool] | None:
@@ -187,7 +187,7 @@ class TrainedClassifierModel(PythonModel, HasTrainedParams):
     def __init__(self, **params: Any) -> None: ...
 
     def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `labels`; returns the stage."""
+        """Set `labels` and return the stage."""
         return self._set(labels=value)
 
     def getLabels(self) -> list[str | float | bool] | None:
@@ -428,7 +428,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
     ) -> None: ...
 
     def setEvaluationMetric(self, value: Literal["all", "classification", "regression", "accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae"]) -> Self:
-        """Set `evaluationMetric`; returns the stage."""
+        """Set `evaluationMetric` and return the stage."""
         return self._set(evaluationMetric=value)
 
     def getEvaluationMetric(self) -> Literal["all", "classification", "regression", "accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae"]:
@@ -436,7 +436,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
         return self._value("evaluationMetric")
 
     def setScoresCol(self, value: str) -> Self:
-        """Set `scoresCol`; returns the stage."""
+        """Set `scoresCol` and return the stage."""
         return self._set(scoresCol=value)
 
     def getScoresCol(self) -> str | None:
@@ -444,7 +444,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
         return self._value("scoresCol")
 
     def setScoredLabelsCol(self, value: str) -> Self:
-        """Set `scoredLabelsCol`; returns the stage."""
+        """Set `scoredLabelsCol` and return the stage."""
         return self._set(scoredLabelsCol=value)
 
     def getScoredLabelsCol(self) -> str | None:
@@ -452,7 +452,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
         return self._value("scoredLabelsCol")
 
     def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `labels`; returns the stage."""
+        """Set `labels` and return the stage."""
         return self._set(labels=value)
 
     def getLabels(self) -> list[str | float | bool] | None:
@@ -460,7 +460,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
         return self._value("labels")
 
     def setCurvePoints(self, value: int) -> Self:
-        """Set `curvePoints`; returns the stage."""
+        """Set `curvePoints` and return the stage."""
         return self._set(curvePoints=value)
 
     def getCurvePoints(self) -> int:
@@ -555,7 +555,7 @@ class ComputePerInstanceStatistics(NativeTransformer, HasOptionalLabelCol, HasRo
     ) -> None: ...
 
     def setEvaluationMetric(self, value: Literal["all", "classification", "regression"]) -> Self:
-        """Set `evaluationMetric`; returns the stage."""
+        """Set `evaluationMetric` and return the stage."""
         return self._set(evaluationMetric=value)
 
     def getEvaluationMetric(self) -> Literal["all", "classification", "regression"]:
@@ -563,7 +563,7 @@ class ComputePerInstanceStatistics(NativeTransformer, HasOptionalLabelCol, HasRo
         return self._value("evaluationMetric")
 
     def setScoresCol(self, value: str) -> Self:
-        """Set `scoresCol`; returns the stage."""
+        """Set `scoresCol` and return the stage."""
         return self._set(scoresCol=value)
 
     def getScoresCol(self) -> str | None:
@@ -571,7 +571,7 @@ class ComputePerInstanceStatistics(NativeTransformer, HasOptionalLabelCol, HasRo
         return self._value("scoresCol")
 
     def setScoredLabelsCol(self, value: str) -> Self:
-        """Set `scoredLabelsCol`; returns the stage."""
+        """Set `scoredLabelsCol` and return the stage."""
         return self._set(scoredLabelsCol=value)
 
     def getScoredLabelsCol(self) -> str | None:
@@ -579,7 +579,7 @@ class ComputePerInstanceStatistics(NativeTransformer, HasOptionalLabelCol, HasRo
         return self._value("scoredLabelsCol")
 
     def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `labels`; returns the stage."""
+        """Set `labels` and return the stage."""
         return self._set(labels=value)
 
     def getLabels(self) -> list[str | float | bool] | None:

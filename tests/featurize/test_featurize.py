@@ -355,7 +355,7 @@ def test_with_unseen_categories_as_errors_an_unseen_level_follows_handle_invalid
     kept = model.copy()._set(handleInvalid="keep", errorCol="why").transform(new)
     assert rows(kept) == [[1.0, 0.0, 7.0], [0.0, 0.0, 8.0]]
     assert kept["why"].to_pylist()[0] is None
-    assert "not there" in kept["why"].to_pylist()[1]
+    assert "did not occur" in kept["why"].to_pylist()[1]
 
 
 def test_without_imputation_a_missing_value_is_a_bad_row():

@@ -70,7 +70,8 @@ def test_values_become_what_they_are(values, kind, to, expected):
 )
 def test_a_value_that_cannot_be_converted_goes_by_the_policy(value, kind, to):
     with pytest.raises(
-        DecodeError, match=rf"DataConversion: column `x`, row 1 of the table: has the value .*no {to}"
+        DecodeError,
+        match=rf"DataConversion: column `x`, row 1 of the table: has the value .*not a valid {to}",
     ):
         converted([None, value], kind, to)
     assert converted([None, value], kind, to, handleInvalid="keep") == [None, None]

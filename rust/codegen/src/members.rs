@@ -29,7 +29,7 @@ pub fn declaration(param: &ParamSpec, doc: &str) -> String {
 pub fn accessors(param: &ParamSpec, narrows: bool) -> String {
     let (name, capital) = (param.name, capitalized(param.name));
     format!(
-        "\n    def set{capital}(self, value: {ty}) -> Self:\n        \"\"\"Set `{name}`; returns the stage.\"\"\"\n        \
+        "\n    def set{capital}(self, value: {ty}) -> Self:\n        \"\"\"Set `{name}` and return the stage.\"\"\"\n        \
          return self._set({name}=value)\n\n    def get{capital}(self) -> {returns}:{ignore}\n        \
          \"\"\"Return the value of `{name}`{unset}.\"\"\"\n        return self._value({name:?})\n",
         ty = accepted(param),

@@ -170,7 +170,7 @@ impl DataConversion {
     fn noun(&self, target: Target) -> String {
         match target {
             Target::Date | Target::Timestamp => {
-                format!("{} in the years 1 to 9999 in the format {}", self.convert_to, self.date_time_format)
+                format!("{} in the years 1 to 9999 with the format {}", self.convert_to, self.date_time_format)
             }
             Target::String => "time in the years 1 to 9999".to_owned(),
             _ => self.convert_to.clone(),
