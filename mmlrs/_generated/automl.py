@@ -22,45 +22,45 @@ __all__ = []
 
 
 class FindBestModel(Estimator, HasComparisonParams):
-    """Finds the best of several fitted models by a metric on a dataset.
+    """Selects the best of several fitted models by a metric on a dataset.
 
-    Every model scores the dataset, which should be one that none of them was trained on, and is judged by all metrics
-    that `ComputeModelStatistics` knows; `evaluationMetric` decides, of equal models the first one wins. A metric that
-    is not defined for a model (the AUC of three classes, say) never wins, and where it can be defined for none of them
-    the fit fails before any model scores. The result scores with the best model and keeps the metrics of all. Needs
-    Spark for models of Spark ML. Cost: each model scores the dataset once; cache what is costly to read.
+    Every model scores the dataset, which should not be one that a model was trained on. All metrics of
+    `ComputeModelStatistics` are computed, and `evaluationMetric` decides. Of equal models the first one wins. A metric
+    that is not defined for a model, such as the AUC of three classes, never wins. If it cannot be defined for any
+    model, the fit fails before any model scores. The result scores with the best model and holds the metrics of all
+    models. Models of Spark ML need Spark. Each model scores the dataset once, so cache a dataset that is costly to
+    read.
 
     Parameters
     ----------
     models : Sequence[Params]
-        The models: fitted, of Spark ML or mmlrs. Must not be empty.
+        The fitted models, of Spark ML or mmlrs. Must not be empty.
     evaluationMetric : {"accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae"}, default "accuracy"
-        The metric that decides: of "mse", "rmse", "mae" and the log loss the lower value is better, of the others the
-        higher one.
+        The metric that decides. For "mse", "rmse", "mae" and the log loss lower is better, for the others higher.
     labelCol : str, optional
-        Name of the column of true labels; when not set, from the metadata of the scored columns or the learner's
+        Name of the column of true labels. If not set, taken from the metadata of the scored columns or the learner's
         `labelCol`. Must not be empty.
     scoresCol : str, optional
-        Name of the column of scores that the models write; when not set, from the metadata of the scored columns or the
-        learner's `probabilityCol` or `rawPredictionCol`. Must not be empty.
+        Name of the column of scores that the models write. If not set, taken from the metadata of the scored columns or
+        the learner's `probabilityCol` or `rawPredictionCol`. Must not be empty.
     scoredLabelsCol : str, optional
-        Name of the column of predictions that the models write; when not set, from the metadata of the scored columns
-        or the learner's `predictionCol`. Must not be empty.
+        Name of the column of predictions that the models write. If not set, taken from the metadata of the scored
+        columns or the learner's `predictionCol`. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
-        What to do with a row in which a label, prediction or score is null or NaN: "error" fails with one error that
-        names stage, column, row and cause; "skip" compares the models without the row.
+        How to handle a row in which a label, prediction or score is null or NaN: "error" fails with an error that names
+        stage, column, row and cause; "skip" compares the models without the row.
 
     Returns
     -------
     BestModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `models` is not set, or a param has a value that is not allowed.
+        If `models` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `labelCol` names.
+        If the dataset has no column named by `labelCol`.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class FindBestModel(Estimator, HasComparisonParams):
     __module__ = "mmlrs.automl"
     _stage: ClassVar[str] = "FindBestModel"
 
-    models: Param[list[Params]] = Param(undefined(), "models", "The models: fitted, of Spark ML or mmlrs. Must not be empty.", STAGE_LIST.accept)
+    models: Param[list[Params]] = Param(undefined(), "models", "The fitted models, of Spark ML or mmlrs. Must not be empty.", STAGE_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -93,10 +93,10 @@ class FindBestModel(Estimator, HasComparisonParams):
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setModels(self, value: Sequence[Params]) -> Self:
-        """Set `models`; returns the stage."""
+        """Set `models` and return the stage."""
         return self._set(models=value)
 
     def getModels(self) -> list[Params]:
@@ -105,35 +105,34 @@ class FindBestModel(Estimator, HasComparisonParams):
 
 
 class BestModel(PythonModel, HasChosenParams):
-    """Scores with the best of several models: what `FindBestModel` fits.
+    """Scores with the best of several models, as selected by `FindBestModel`.
 
-    Adds what the best model adds. `getAllModelMetrics` tells how all models did, `getBestModelMetrics` how the best one
-    did, `getRocCurve` its curve; these are saved along. `getScoredDataset` is what the best model made of the dataset
-    that decided; it is not saved.
+    Adds the columns that the best model adds. `getAllModelMetrics` returns the metrics of all models,
+    `getBestModelMetrics` those of the best model, and `getRocCurve` its ROC curve. These are saved with the model.
+    `getScoredDataset` returns the dataset of the comparison as scored by the best model; it is not saved.
 
     Parameters
     ----------
     bestModel : Params
         The best model, fitted.
     evaluationMetric : str
-        The metric that decided. Must not be empty.
+        The metric that decided the comparison. Must not be empty.
     bestMetric : float
-        Its value for the best model.
+        The value of the metric for the best model.
     modelMetrics : ModelLike
-        The table of what was compared, as an Arrow IPC stream; `getAllModelMetrics` reads it.
+        The table of all compared models, as an Arrow IPC stream. Use `getAllModelMetrics` to read it.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows.
+        The result of `transform`, of the same type as the input. All rows are kept.
 
     Raises
     ------
     InvalidParamError
-        `bestModel`, `evaluationMetric`, `bestMetric` or `modelMetrics` is not set, or a param has a value that is not
-        allowed.
+        If `bestModel`, `evaluationMetric`, `bestMetric` or `modelMetrics` is not set, or a param has an invalid value.
     IoError
-        The file of `modelMetrics` cannot be read.
+        If the file of `modelMetrics` cannot be read.
 
     Examples
     --------
@@ -159,70 +158,69 @@ class BestModel(PythonModel, HasChosenParams):
         modelMetrics: ModelLike,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
 
 class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSeed):
-    """Finds the learner and the hyper-parameters that do best in a k-fold cross-validation.
+    """Finds the learner and the hyper-parameters that perform best in k-fold cross-validation.
 
-    Each trial is one learner with one choice of params. The rows are dealt to `numFolds` folds at random; a trial is
-    fitted once for each fold, on the rows outside it, and judged on the rows in it. The mean of the metric over the
-    folds decides, of equal trials the first one wins, and the winner is fitted once more on all rows. A fold on which
-    the metric is not defined, such as the AUC where all rows have one label, does not count.
+    Each trial is one learner with one choice of params. The rows are randomly assigned to `numFolds` folds. A trial is
+    fitted once for each fold on the rows outside it, and evaluated on the rows in it. The mean of the metric over the
+    folds decides. Of equal trials the first one wins, and the winner is fitted once more on all rows. A fold on which
+    the metric is not defined, such as the AUC if all rows have one label, does not count.
 
-    What trials have in common is done once: the stages of a pipeline up to the first one in which they differ, and the
+    Work that trials share is done once. The stages of a pipeline up to the first one in which trials differ, and the
     features of `TrainClassifier` and `TrainRegressor`, are fitted once per fold and cached for all trials that share
-    them (as many copies as there are folds, in memory and on disk; what nothing was fitted for is cached once). The
-    trials themselves run side by side. A trial that fails is recorded with its error and cannot win; when all fail, so
-    does the search, with the first error. What can be known before, such as a metric that does not fit the learners,
-    fails at once. Needs Spark: a table is searched on by the active Spark session.
+    them. The cache holds one copy per fold, in memory and on disk; columns that need no fit are cached once. The trials
+    themselves run in parallel. A trial that fails is recorded with its error and cannot win. If all trials fail, the
+    search fails with the first error. Errors that can be detected earlier, such as a metric that does not suit the
+    learners, are raised immediately. Needs Spark: the active session runs the search on a table.
 
     Parameters
     ----------
     models : Sequence[Params]
-        The learners: estimators of Spark ML or mmlrs, pipelines among them. They are not changed. Must not be empty.
+        The learners: estimators of Spark ML or mmlrs, including pipelines. They are not changed. Must not be empty.
     paramSpace : ParamSpace
         The hyper-parameters to try: a `GridSpace` or a `RandomSpace`. A param may belong to a learner or to any stage
         in it.
     evaluationMetric : {"accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae"}, default "accuracy"
-        The metric that decides: of "mse", "rmse", "mae" and the log loss the lower value is better, of the others the
-        higher one.
+        The metric that decides. For "mse", "rmse", "mae" and the log loss lower is better, for the others higher.
     labelCol : str, optional
-        Name of the column of true labels; when not set, from the metadata of the scored columns or the learner's
+        Name of the column of true labels. If not set, taken from the metadata of the scored columns or the learner's
         `labelCol`. Must not be empty.
     scoresCol : str, optional
-        Name of the column of scores that the models write; when not set, from the metadata of the scored columns or the
-        learner's `probabilityCol` or `rawPredictionCol`. Must not be empty.
+        Name of the column of scores that the models write. If not set, taken from the metadata of the scored columns or
+        the learner's `probabilityCol` or `rawPredictionCol`. Must not be empty.
     scoredLabelsCol : str, optional
-        Name of the column of predictions that the models write; when not set, from the metadata of the scored columns
-        or the learner's `predictionCol`. Must not be empty.
+        Name of the column of predictions that the models write. If not set, taken from the metadata of the scored
+        columns or the learner's `predictionCol`. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
-        What to do with a row in which a label, prediction or score is null or NaN: "error" fails with one error that
-        names stage, column, row and cause; "skip" compares the models without the row.
+        How to handle a row in which a label, prediction or score is null or NaN: "error" fails with an error that names
+        stage, column, row and cause; "skip" compares the models without the row.
     numFolds : int, default 3
         Number of folds. Must be between 2 and 1000.
     numRuns : int, optional
-        Number of trials. When not set, all points of a grid, and 10 of a random space. Fewer than a grid has are drawn
-        from it at random; a random space in which no new point is found ends the search earlier. Must be between 1 and
-        100000.
+        Number of trials. If not set, all points of a grid, or 10 of a random space. If a grid has more points, the
+        trials are drawn from it at random. A random space that yields no new point ends the search earlier. Must be
+        between 1 and 100000.
     parallelism : int, default 4
-        How many trials run side by side. Must be between 1 and 1000.
+        Number of trials that run in parallel. Must be between 1 and 1000.
     seed : int, default 0
-        Seed of the folds and of what is drawn from the space.
+        Seed of the folds and of the draws from the space.
     showProgress : bool, default True
-        Write a line to the standard error stream when a trial ends.
+        Write a line to standard error when a trial ends.
 
     Returns
     -------
     TuneHyperparametersModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `models` or `paramSpace` is not set, or a param has a value that is not allowed.
+        If `models` or `paramSpace` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `labelCol` names.
+        If the dataset has no column named by `labelCol`.
 
     Examples
     --------
@@ -239,13 +237,13 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
     __module__ = "mmlrs.automl"
     _stage: ClassVar[str] = "TuneHyperparameters"
 
-    models: Param[list[Params]] = Param(undefined(), "models", "The learners: estimators of Spark ML or mmlrs, pipelines among them. They are not changed. Must not be empty.", STAGE_LIST.accept)
+    models: Param[list[Params]] = Param(undefined(), "models", "The learners: estimators of Spark ML or mmlrs, including pipelines. They are not changed. Must not be empty.", STAGE_LIST.accept)
     paramSpace: Param[ParamSpace] = Param(undefined(), "paramSpace", "The hyper-parameters to try: a `GridSpace` or a `RandomSpace`. A param may belong to a learner or to any stage in it.", PARAM_SPACE.accept)
     numFolds: Param[int] = Param(undefined(), "numFolds", "Number of folds. Must be between 2 and 1000.", INT.accept)
-    numRuns: Param[int] = Param(undefined(), "numRuns", "Number of trials. When not set, all points of a grid, and 10 of a random space. Fewer than a grid has are drawn from it at random; a random space in which no new point is found ends the search earlier. Must be between 1 and 100000.", INT.accept)
-    parallelism: Param[int] = Param(undefined(), "parallelism", "How many trials run side by side. Must be between 1 and 1000.", INT.accept)
-    seed: Param[int] = Param(undefined(), "seed", "Seed of the folds and of what is drawn from the space.", INT.accept)
-    showProgress: Param[bool] = Param(undefined(), "showProgress", "Write a line to the standard error stream when a trial ends.", BOOL.accept)
+    numRuns: Param[int] = Param(undefined(), "numRuns", "Number of trials. If not set, all points of a grid, or 10 of a random space. If a grid has more points, the trials are drawn from it at random. A random space that yields no new point ends the search earlier. Must be between 1 and 100000.", INT.accept)
+    parallelism: Param[int] = Param(undefined(), "parallelism", "Number of trials that run in parallel. Must be between 1 and 1000.", INT.accept)
+    seed: Param[int] = Param(undefined(), "seed", "Seed of the folds and of the draws from the space.", INT.accept)
+    showProgress: Param[bool] = Param(undefined(), "showProgress", "Write a line to standard error when a trial ends.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -267,10 +265,10 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
         showProgress: bool = True,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setModels(self, value: Sequence[Params]) -> Self:
-        """Set `models`; returns the stage."""
+        """Set `models` and return the stage."""
         return self._set(models=value)
 
     def getModels(self) -> list[Params]:
@@ -278,7 +276,7 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
         return self._value("models")
 
     def setParamSpace(self, value: ParamSpace) -> Self:
-        """Set `paramSpace`; returns the stage."""
+        """Set `paramSpace` and return the stage."""
         return self._set(paramSpace=value)
 
     def getParamSpace(self) -> ParamSpace:
@@ -286,7 +284,7 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
         return self._value("paramSpace")
 
     def setNumFolds(self, value: int) -> Self:
-        """Set `numFolds`; returns the stage."""
+        """Set `numFolds` and return the stage."""
         return self._set(numFolds=value)
 
     def getNumFolds(self) -> int:
@@ -294,7 +292,7 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
         return self._value("numFolds")
 
     def setNumRuns(self, value: int) -> Self:
-        """Set `numRuns`; returns the stage."""
+        """Set `numRuns` and return the stage."""
         return self._set(numRuns=value)
 
     def getNumRuns(self) -> int | None:
@@ -302,7 +300,7 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
         return self._value("numRuns")
 
     def setShowProgress(self, value: bool) -> Self:
-        """Set `showProgress`; returns the stage."""
+        """Set `showProgress` and return the stage."""
         return self._set(showProgress=value)
 
     def getShowProgress(self) -> bool:
@@ -311,34 +309,34 @@ class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSee
 
 
 class TuneHyperparametersModel(PythonModel, HasChosenParams):
-    """Scores with the best of the tried models: what `TuneHyperparameters` fits.
+    """Scores with the best of the trials, as selected by `TuneHyperparameters`.
 
-    Adds what the best model adds. `getBestModelInfo` and `getBestParams` tell the winner's hyper-parameters,
-    `getAllModelMetrics` how every trial did, the failed ones with their error; these are saved along.
+    Adds the columns that the best model adds. `getBestModelInfo` and `getBestParams` return the hyper-parameters of the
+    winner. `getAllModelMetrics` returns the metrics of every trial, with the error of a failed one. These are saved
+    with the model.
 
     Parameters
     ----------
     bestModel : Params
         The best model, fitted.
     evaluationMetric : str
-        The metric that decided. Must not be empty.
+        The metric that decided the comparison. Must not be empty.
     bestMetric : float
-        Its value for the best model.
+        The value of the metric for the best model.
     modelMetrics : ModelLike
-        The table of what was compared, as an Arrow IPC stream; `getAllModelMetrics` reads it.
+        The table of all compared models, as an Arrow IPC stream. Use `getAllModelMetrics` to read it.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows.
+        The result of `transform`, of the same type as the input. All rows are kept.
 
     Raises
     ------
     InvalidParamError
-        `bestModel`, `evaluationMetric`, `bestMetric` or `modelMetrics` is not set, or a param has a value that is not
-        allowed.
+        If `bestModel`, `evaluationMetric`, `bestMetric` or `modelMetrics` is not set, or a param has an invalid value.
     IoError
-        The file of `modelMetrics` cannot be read.
+        If the file of `modelMetrics` cannot be read.
 
     Examples
     --------
@@ -364,4 +362,4 @@ class TuneHyperparametersModel(PythonModel, HasChosenParams):
         modelMetrics: ModelLike,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...

@@ -33,14 +33,14 @@ __all__ = [
 
 
 class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasRowPolicy):
-    """Puts numbers, booleans, arrays and vectors side by side into one vector.
+    """Concatenates numbers, booleans, arrays and vectors into one vector.
 
-    The slots follow the order of `inputCols`. Of the columns' attributes the nominal ones are kept, with their place in
-    the vector; all others are dropped, which is what makes wide vectors cheap. The result is dense or sparse, whichever
+    The slots are in the order of `inputCols`. Nominal attributes of the columns are kept, with their slots in the new
+    vector. All other attributes are dropped, which makes wide vectors cheap. The result is dense or sparse, whichever
     is smaller. The values are those of Spark's `VectorAssembler`.
 
-    On Spark it runs where that is cheapest: inside a run of native stages as their kernel, between plain columns as an
-    expression of the JVM, whose result is dense.
+    On Spark it runs where that is cheapest: among native stages as a part of their pass, and between plain columns as
+    an expression of the JVM, whose result is dense.
 
     Parameters
     ----------
@@ -49,28 +49,29 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasRowP
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row in which a value is null or NaN, or an array has a null: "error" fails with one error that
-        names stage, column and row; "skip" drops the row; "keep" puts NaN into the slots of what is missing, as Spark's
+        How to handle a row in which a value is null or NaN, or an array contains a null: "error" fails with an error
+        that names stage, column and row; "skip" drops the row; "keep" fills the missing slots with NaN, as Spark's
         assembler does.
     errorCol : str, optional
-        Name of a string column to add that holds what was missing in a row; null for complete rows. Must not be empty.
+        Name of the string column to add with the missing values of a row; null for complete rows. Must not be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCols` is not set, or a param has a value that is not allowed.
+        If `inputCols` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCols` names.
+        If the dataset has no column named by `inputCols`.
     SchemaMismatchError
-        A column of `inputCols` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCols` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -87,8 +88,8 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasRowP
 
     inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Reads: number, vector or array of numbers. Must not be empty.", STR_LIST.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row in which a value is null or NaN, or an array has a null: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing, as Spark's assembler does. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
-    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was missing in a row; null for complete rows. Must not be empty.", STR.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row in which a value is null or NaN, or an array contains a null: \"error\" fails with an error that names stage, column and row; \"skip\" drops the row; \"keep\" fills the missing slots with NaN, as Spark's assembler does. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of the string column to add with the missing values of a row; null for complete rows. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -102,28 +103,27 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasRowP
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
 
 class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeatures):
-    """Turns columns of any kind into one vector of features, each by its type.
+    """Turns columns of any type into one vector of features.
 
-    * Numbers, booleans and decimals: the value as a double; missing ones become the mean of the finite values.
-    * Nominal columns, which an indexer has marked as such, and strings with few levels (at most `maxCategories`, each
-      seen twice on average): one slot for each level, or one slot that holds the level's index.
-    * Columns whose type has levels (a pandas category, a polars Enum, an ordered dictionary of Arrow): of the levels those
-      that occur, in the order that the type gives them.
-    * Other strings: their words in lower case, hashed as `TextFeaturizer` does, times the inverse document frequency; of
-      the hash's slots those are kept that occur in enough rows of the fit, see `minDocFreq`. Lists of strings: their strings as they are, in the place of
-      words.
-    * Dates: year, weekday (Monday is 1), month, day, days since 1970. Timestamps: those, then hour, minute, second and
-      milliseconds since 1970, in the time zone of the Spark session or of the Arrow type. Missing ones become the mean.
-    * Vectors and arrays of numbers: as they are; all rows of a column must have the same size.
+    * Numbers, booleans and decimals: the value as a double. Missing values become the mean of the finite values.
+    * Nominal columns, marked as such by an indexer, and strings with few levels (at most `maxCategories`, each occurring twice
+      on average): one slot for each level, or one slot with the index of the level.
+    * Columns whose type declares levels (a pandas category, a polars Enum, an ordered Arrow dictionary): the levels that occur,
+      in declared order.
+    * Other strings: their lower-case words, hashed as in `TextFeaturizer`, times the inverse document frequency. Slots of the
+      hash are kept if they occur in enough rows of the fit, see `minDocFreq`. Lists of strings are used as lists of words.
+    * Dates: year, weekday (Monday is 1), month, day, days since 1970. Timestamps: the same, then hour, minute, second and
+      milliseconds since 1970, in the time zone of the Spark session or of the Arrow type. Missing values become the mean.
+    * Vectors and arrays of numbers: unchanged. All rows of a column must have the same size.
     * A column in which every value is missing, or that has no type (void, an Arrow null), is left out, with a warning.
 
-    The slots follow the order of `inputCols`. Those of numbers, dates and levels have their names in the attributes of
-    the vector: `age`, `day_month`, `job=nurse`. The fit is one pass over the data, whatever the number of columns; the
-    result is dense or sparse, whichever is smaller.
+    The slots are in the order of `inputCols`. Those of numbers, dates and levels are named in the attributes of the
+    vector: `age`, `day_month`, `job=nurse`. The fit is one pass over the data for any number of columns. The result is
+    dense or sparse, whichever is smaller.
 
     Parameters
     ----------
@@ -132,49 +132,49 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     unseenCategories : {"other", "error"}, default "other"
-        What a level becomes that was not there in the fit: "other" makes it a row without a level, of zeros, or the
-        index behind the last one, which the attributes count; "error" makes it a bad row, for `handleInvalid`.
+        How to handle a level that did not occur in the fit: "other" treats it as a row without a level, that is zeros
+        or the index after the last one, which the attributes include; "error" makes it a bad row, for `handleInvalid`.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that has a missing value where missing ones are not replaced, a vector of another size,
-        or, with unseenCategories="error", a level that was not there in the fit: "error" fails with one error that
-        names stage, column and row; "skip" drops the row; "keep" puts NaN into the slots of what is missing and no
-        level, or the index behind the last one, for what is unknown.
+        How to handle a row with a missing value that is not replaced, a vector of the wrong size, or, with
+        unseenCategories="error", a level that did not occur in the fit: "error" fails with an error that names stage,
+        column and row; "skip" drops the row; "keep" fills missing slots with NaN, and gives an unseen level no level or
+        the index after the last one.
     errorCol : str, optional
-        Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.
+        Name of the string column to add with the error of a row; null for good rows. Must not be empty.
     oneHotEncodeCategoricals : bool, default True
-        One slot for each level of a category; otherwise one slot that holds the index of the level, marked as nominal,
-        which is what tree learners want. A category without a level is a row of zeros, or the index behind the last
+        Use one slot for each level of a category. Otherwise use one slot with the index of the level, marked as
+        nominal, as tree learners expect. A category without a level is a row of zeros, or the index after the last
         level.
     numFeatures : int, default 262144
         Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners. Must be
         between 1 and 134217728.
     imputeMissing : bool, default True
-        Replace missing values: numbers, dates and timestamps by their mean, missing categories by none, missing text by
-        the empty one. Otherwise a missing value is a bad row, except in text.
+        Replace missing values: numbers, dates and timestamps by their mean, categories by no level, text by the empty
+        string. Otherwise a missing value is a bad row, except in text.
     maxCategories : int, default 100
-        Up to how many distinct values a string column is a category rather than text. Must be at least 0.
+        Maximum number of distinct values for which a string column is a category rather than text. Must be at least 0.
     minDocFreq : int, optional
-        In how many rows a word of a text must be to have a slot. When not set: in as many as the square root of the
-        number of rows, or in more where there would be more than one slot for thirty rows, and more than that root; in
-        one, so that every word has a slot, where there are five rows or more for each different word (levels that
-        repeat), and in prose, of twelve words or more in a row and four times more different words than rows. A column
-        without such a word, as of names and identifiers, is left out, with a warning. Must be at least 1.
+        Minimum number of rows in which a word of a text must occur to have a slot. If not set, the square root of the
+        number of rows, or more if the slots would exceed both that root and one slot per thirty rows. Every word has a
+        slot if there are at least five rows per distinct word (repeating levels), or in prose, with at least twelve
+        words per row and four times as many distinct words as rows. A column without such words, such as names or
+        identifiers, is left out, with a warning. Must be at least 1.
 
     Returns
     -------
     FeaturizeModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `inputCols` is not set, or a param has a value that is not allowed.
+        If `inputCols` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCols` names.
+        If the dataset has no column named by `inputCols`.
     SchemaMismatchError
-        A column of `outputCol` or `errorCol` exists already.
+        If a column named by `outputCol` or `errorCol` already exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -198,13 +198,13 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "Featurize"
 
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or, with unseenCategories=\"error\", a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
-    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", STR.accept)
-    oneHotEncodeCategoricals: Param[bool] = Param(undefined(), "oneHotEncodeCategoricals", "One slot for each level of a category; otherwise one slot that holds the index of the level, marked as nominal, which is what tree learners want. A category without a level is a row of zeros, or the index behind the last level.", BOOL.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row with a missing value that is not replaced, a vector of the wrong size, or, with unseenCategories=\"error\", a level that did not occur in the fit: \"error\" fails with an error that names stage, column and row; \"skip\" drops the row; \"keep\" fills missing slots with NaN, and gives an unseen level no level or the index after the last one. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of the string column to add with the error of a row; null for good rows. Must not be empty.", STR.accept)
+    oneHotEncodeCategoricals: Param[bool] = Param(undefined(), "oneHotEncodeCategoricals", "Use one slot for each level of a category. Otherwise use one slot with the index of the level, marked as nominal, as tree learners expect. A category without a level is a row of zeros, or the index after the last level.", BOOL.accept)
     numFeatures: Param[int] = Param(undefined(), "numFeatures", "Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners. Must be between 1 and 134217728.", INT.accept)
-    imputeMissing: Param[bool] = Param(undefined(), "imputeMissing", "Replace missing values: numbers, dates and timestamps by their mean, missing categories by none, missing text by the empty one. Otherwise a missing value is a bad row, except in text.", BOOL.accept)
-    maxCategories: Param[int] = Param(undefined(), "maxCategories", "Up to how many distinct values a string column is a category rather than text. Must be at least 0.", INT.accept)
-    minDocFreq: Param[int] = Param(undefined(), "minDocFreq", "In how many rows a word of a text must be to have a slot. When not set: in as many as the square root of the number of rows, or in more where there would be more than one slot for thirty rows, and more than that root; in one, so that every word has a slot, where there are five rows or more for each different word (levels that repeat), and in prose, of twelve words or more in a row and four times more different words than rows. A column without such a word, as of names and identifiers, is left out, with a warning. Must be at least 1.", INT.accept)
+    imputeMissing: Param[bool] = Param(undefined(), "imputeMissing", "Replace missing values: numbers, dates and timestamps by their mean, categories by no level, text by the empty string. Otherwise a missing value is a bad row, except in text.", BOOL.accept)
+    maxCategories: Param[int] = Param(undefined(), "maxCategories", "Maximum number of distinct values for which a string column is a category rather than text. Must be at least 0.", INT.accept)
+    minDocFreq: Param[int] = Param(undefined(), "minDocFreq", "Minimum number of rows in which a word of a text must occur to have a slot. If not set, the square root of the number of rows, or more if the slots would exceed both that root and one slot per thirty rows. Every word has a slot if there are at least five rows per distinct word (repeating levels), or in prose, with at least twelve words per row and four times as many distinct words as rows. A column without such words, such as names or identifiers, is left out, with a warning. Must be at least 1.", INT.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -224,10 +224,10 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
         minDocFreq: int | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setOneHotEncodeCategoricals(self, value: bool) -> Self:
-        """Set `oneHotEncodeCategoricals`; returns the stage."""
+        """Set `oneHotEncodeCategoricals` and return the stage."""
         return self._set(oneHotEncodeCategoricals=value)
 
     def getOneHotEncodeCategoricals(self) -> bool:
@@ -235,7 +235,7 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
         return self._value("oneHotEncodeCategoricals")
 
     def setImputeMissing(self, value: bool) -> Self:
-        """Set `imputeMissing`; returns the stage."""
+        """Set `imputeMissing` and return the stage."""
         return self._set(imputeMissing=value)
 
     def getImputeMissing(self) -> bool:
@@ -243,7 +243,7 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
         return self._value("imputeMissing")
 
     def setMaxCategories(self, value: int) -> Self:
-        """Set `maxCategories`; returns the stage."""
+        """Set `maxCategories` and return the stage."""
         return self._set(maxCategories=value)
 
     def getMaxCategories(self) -> int:
@@ -251,7 +251,7 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
         return self._value("maxCategories")
 
     def setMinDocFreq(self, value: int) -> Self:
-        """Set `minDocFreq`; returns the stage."""
+        """Set `minDocFreq` and return the stage."""
         return self._set(minDocFreq=value)
 
     def getMinDocFreq(self) -> int | None:
@@ -260,9 +260,9 @@ class Featurize(NativeEstimator, HasFeaturizeParams, HasRowPolicy, HasNumFeature
 
 
 class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
-    """Turns columns into one vector of features: what `Featurize` fits.
+    """Turns columns into one vector of features, as fitted by `Featurize`.
 
-    One pass over the columns of a batch, whatever their kinds. The result is dense or sparse, whichever is smaller.
+    Runs in one pass over the columns of a batch. The result is dense or sparse, whichever is smaller.
 
     Parameters
     ----------
@@ -271,36 +271,36 @@ class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     unseenCategories : {"other", "error"}, default "other"
-        What a level becomes that was not there in the fit: "other" makes it a row without a level, of zeros, or the
-        index behind the last one, which the attributes count; "error" makes it a bad row, for `handleInvalid`.
+        How to handle a level that did not occur in the fit: "other" treats it as a row without a level, that is zeros
+        or the index after the last one, which the attributes include; "error" makes it a bad row, for `handleInvalid`.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that has a missing value where missing ones are not replaced, a vector of another size,
-        or, with unseenCategories="error", a level that was not there in the fit: "error" fails with one error that
-        names stage, column and row; "skip" drops the row; "keep" puts NaN into the slots of what is missing and no
-        level, or the index behind the last one, for what is unknown.
+        How to handle a row with a missing value that is not replaced, a vector of the wrong size, or, with
+        unseenCategories="error", a level that did not occur in the fit: "error" fails with an error that names stage,
+        column and row; "skip" drops the row; "keep" fills missing slots with NaN, and gives an unseen level no level or
+        the index after the last one.
     errorCol : str, optional
-        Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.
+        Name of the string column to add with the error of a row; null for good rows. Must not be empty.
     encoders : ModelLike
-        How each column becomes slots: a JSON list with the levels, means and weights that the fit has found.
+        The encoding of each column: a JSON list with the levels, means and weights of the fit.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCols` or `encoders` is not set, or a param has a value that is not allowed.
+        If `inputCols` or `encoders` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCols` names.
+        If the dataset has no column named by `inputCols`.
     SchemaMismatchError
-        A column of `outputCol` or `errorCol` exists already.
+        If a column named by `outputCol` or `errorCol` already exists.
     IoError
-        The file of `encoders` cannot be read.
+        If the file of `encoders` cannot be read.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -315,9 +315,9 @@ class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "FeaturizeModel"
 
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row that has a missing value where missing ones are not replaced, a vector of another size, or, with unseenCategories=\"error\", a level that was not there in the fit: \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last one, for what is unknown. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
-    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of a string column to add that holds what was wrong with a row; null for good rows. Must not be empty.", STR.accept)
-    encoders: Param[ModelHandle] = Param(undefined(), "encoders", "How each column becomes slots: a JSON list with the levels, means and weights that the fit has found.", FILE.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row with a missing value that is not replaced, a vector of the wrong size, or, with unseenCategories=\"error\", a level that did not occur in the fit: \"error\" fails with an error that names stage, column and row; \"skip\" drops the row; \"keep\" fills missing slots with NaN, and gives an unseen level no level or the index after the last one. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    errorCol: Param[str] = Param(undefined(), "errorCol", "Name of the string column to add with the error of a row; null for good rows. Must not be empty.", STR.accept)
+    encoders: Param[ModelHandle] = Param(undefined(), "encoders", "The encoding of each column: a JSON list with the levels, means and weights of the fit.", FILE.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -333,10 +333,10 @@ class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
         encoders: ModelLike,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setEncoders(self, value: ModelLike) -> Self:
-        """Set `encoders`; returns the stage."""
+        """Set `encoders` and return the stage."""
         return self._set(encoders=value)
 
     def getEncoders(self) -> ModelHandle:
@@ -347,9 +347,9 @@ class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
 class CountSelector(NativeEstimator, HasCountSelectorParams, HasRowPolicy):
     """Drops the slots of a vector column that are zero in every row.
 
-    The model keeps the slots that some row of the fit had a value other than zero in, in their order. Hashed text, for
-    example, fills a small part of its slots. Nulls, and arrays with a null inside, are passed over in the fit. One pass
-    over the data; the summary is one bit per slot.
+    The model keeps, in order, the slots that are nonzero in some row of the fit. Hashed text, for example, uses a small
+    part of its slots. Nulls, and arrays that contain a null, are ignored in the fit. The fit is one pass over the data,
+    and its state is one bit per slot.
 
     Parameters
     ----------
@@ -358,27 +358,28 @@ class CountSelector(NativeEstimator, HasCountSelectorParams, HasRowPolicy):
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     CountSelectorModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -406,14 +407,14 @@ class CountSelector(NativeEstimator, HasCountSelectorParams, HasRowPolicy):
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
 
 class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
-    """Keeps some slots of a vector column: what `CountSelector` fits.
+    """Keeps some slots of a vector column, as fitted by `CountSelector`.
 
-    The output has one slot for each kept one, in their order; where none is kept, vectors of size zero. It is dense or
-    sparse, whichever is smaller.
+    The output has one slot for each kept slot, in the same order. If none is kept, its vectors have size zero. It is
+    dense or sparse, whichever is smaller.
 
     Parameters
     ----------
@@ -422,32 +423,33 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
     indices : Sequence[int]
         The slots to keep, ascending. Must be at least 0.
     size : int
-        Number of slots of the vectors in the input column. Must be between 0 and 2147483647.
+        Number of slots of the input vectors. Must be between 0 and 2147483647.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCol`, `indices` or `size` is not set, or a param has a value that is not allowed.
+        If `inputCol`, `indices` or `size` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -463,7 +465,7 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
     _stage: ClassVar[str] = "CountSelectorModel"
 
     indices: Param[list[int]] = Param(undefined(), "indices", "The slots to keep, ascending. Must be at least 0.", INT_LIST.accept)
-    size: Param[int] = Param(undefined(), "size", "Number of slots of the vectors in the input column. Must be between 0 and 2147483647.", INT.accept)
+    size: Param[int] = Param(undefined(), "size", "Number of slots of the input vectors. Must be between 0 and 2147483647.", INT.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -479,10 +481,10 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
         size: int,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setIndices(self, value: Sequence[int]) -> Self:
-        """Set `indices`; returns the stage."""
+        """Set `indices` and return the stage."""
         return self._set(indices=value)
 
     def getIndices(self) -> list[int]:
@@ -490,7 +492,7 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
         return self._value("indices")
 
     def setSize(self, value: int) -> Self:
-        """Set `size`; returns the stage."""
+        """Set `size` and return the stage."""
         return self._set(size=value)
 
     def getSize(self) -> int:
@@ -501,40 +503,41 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
 class CleanMissingData(NativeEstimator, HasCleanMissingDataParams):
     """Fills missing values with the mean, the median or a given value of their column.
 
-    Null and NaN are missing, in the fit too; infinities are values. Columns keep their type, as in Spark's `Imputer`:
-    the mean of whole numbers loses its fraction, that of decimals is rounded to their scale. The median is a value of
-    the column, the lower of the two middle ones; it is exact for columns of up to 2,800 values, beyond that its rank is
-    off by at most 0.1% of the count with 99% confidence (a KLL sketch, which draws random numbers: it may differ in the
-    next fit). Whole numbers beyond 2^53 and decimals are averaged as doubles. A column without any value is an error
-    for mean and median, and so is a mean of infinities of both signs. One pass over the data whatever the number of
-    columns; the summary is a few numbers per column for the mean, at most 70 KB per column for the median.
+    Missing values are null and NaN, in the fit too. Infinities are values. Columns keep their type, as in Spark's
+    `Imputer`: the mean of integers is truncated, and the mean of decimals is rounded to their scale. The median is a
+    value of the column, the lower of the two middle ones. It is exact for columns of up to 2,800 values. Beyond that
+    its rank is off by at most 0.1% of the count with 99% confidence: it comes from a KLL sketch, which is randomized,
+    so it may differ between fits. Integers beyond 2^53 and decimals are averaged as doubles. For mean and median, a
+    column without values is an error. So is the mean of infinities of both signs. The fit is one pass over the data for
+    any number of columns. Its state is a few numbers per column for the mean and at most 70 KB per column for the
+    median.
 
     Parameters
     ----------
     inputCols : Sequence[str]
         Names of the columns to clean. Reads: number, string. Must not be empty.
     outputCols : Sequence[str], optional
-        Names of the cleaned columns, one for each input column. Where a name is that of its input column, or where none
-        are given, the column is replaced. Must not be empty.
+        Names of the cleaned columns, one for each input column. An input column is replaced if its own name is given
+        here, or if this param is not set. Must not be empty.
     cleaningMode : {"Mean", "Median", "Custom"}, default "Mean"
-        What to fill with: "Mean", "Median" or "Custom", the value of `customValue`. Mean and median are for columns of
-        numbers; "Custom" is for booleans and strings too.
+        The value to fill with: "Mean", "Median", or "Custom" for `customValue`. Mean and median need columns of
+        numbers. "Custom" also fills booleans and strings.
     customValue : str, optional
-        The value for "Custom", as text; it must be a value of each column's type.
+        The value for "Custom", as a string. It must be a valid value of each column's type.
 
     Returns
     -------
     CleanMissingDataModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `inputCols` is not set, or a param has a value that is not allowed.
+        If `inputCols` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCols` names.
+        If the dataset has no column named by `inputCols`.
     SchemaMismatchError
-        A column of `inputCols` has a type that cannot be read, or a column of `outputCols` exists already.
+        If a column named by `inputCols` has an unsupported type, or a column named by `outputCols` already exists.
 
     Examples
     --------
@@ -550,8 +553,8 @@ class CleanMissingData(NativeEstimator, HasCleanMissingDataParams):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "CleanMissingData"
 
-    cleaningMode: Param[str] = Param(undefined(), "cleaningMode", "What to fill with: \"Mean\", \"Median\" or \"Custom\", the value of `customValue`. Mean and median are for columns of numbers; \"Custom\" is for booleans and strings too. Must be one of \"Mean\", \"Median\", \"Custom\".", STR.accept)
-    customValue: Param[str] = Param(undefined(), "customValue", "The value for \"Custom\", as text; it must be a value of each column's type.", STR.accept)
+    cleaningMode: Param[str] = Param(undefined(), "cleaningMode", "The value to fill with: \"Mean\", \"Median\", or \"Custom\" for `customValue`. Mean and median need columns of numbers. \"Custom\" also fills booleans and strings. Must be one of \"Mean\", \"Median\", \"Custom\".", STR.accept)
+    customValue: Param[str] = Param(undefined(), "customValue", "The value for \"Custom\", as a string. It must be a valid value of each column's type.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -565,10 +568,10 @@ class CleanMissingData(NativeEstimator, HasCleanMissingDataParams):
         customValue: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setCleaningMode(self, value: Literal["Mean", "Median", "Custom"]) -> Self:
-        """Set `cleaningMode`; returns the stage."""
+        """Set `cleaningMode` and return the stage."""
         return self._set(cleaningMode=value)
 
     def getCleaningMode(self) -> Literal["Mean", "Median", "Custom"]:
@@ -576,7 +579,7 @@ class CleanMissingData(NativeEstimator, HasCleanMissingDataParams):
         return self._value("cleaningMode")
 
     def setCustomValue(self, value: str) -> Self:
-        """Set `customValue`; returns the stage."""
+        """Set `customValue` and return the stage."""
         return self._set(customValue=value)
 
     def getCustomValue(self) -> str | None:
@@ -585,34 +588,36 @@ class CleanMissingData(NativeEstimator, HasCleanMissingDataParams):
 
 
 class CleanMissingDataModel(NativeModel, HasCleanMissingDataParams):
-    """Fills missing values, null or NaN: what `CleanMissingData` fits.
+    """Fills missing values, null or NaN, as fitted by `CleanMissingData`.
 
-    Columns keep their type. On Spark, plain columns are cleaned by an expression of the JVM, without a Python pass;
-    columns of native stages are cleaned in their pass, unless they are replaced, which ends it.
+    Columns keep their type. On Spark, plain columns are cleaned by an expression of the JVM, without a Python pass.
+    Columns of native stages are cleaned in the pass of those stages. Replacing a column of a native stage ends that
+    pass.
 
     Parameters
     ----------
     inputCols : Sequence[str]
         Names of the columns to clean. Reads: number, string. Must not be empty.
     outputCols : Sequence[str], optional
-        Names of the cleaned columns, one for each input column. Where a name is that of its input column, or where none
-        are given, the column is replaced. Must not be empty.
+        Names of the cleaned columns, one for each input column. An input column is replaced if its own name is given
+        here, or if this param is not set. Must not be empty.
     fillValues : Sequence[str] | Sequence[float] | Sequence[bool]
-        The value for each column; those of decimal columns are text. Must not be empty.
+        The fill value of each column. Those of decimal columns are strings. Must not be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCols` and all rows.
+        The result of `transform`, of the same type as the input, with the columns named by `outputCols`. All rows are
+        kept.
 
     Raises
     ------
     InvalidParamError
-        `inputCols` or `fillValues` is not set, or a param has a value that is not allowed.
+        If `inputCols` or `fillValues` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCols` names.
+        If the dataset has no column named by `inputCols`.
     SchemaMismatchError
-        A column of `inputCols` has a type that cannot be read, or a column of `outputCols` exists already.
+        If a column named by `inputCols` has an unsupported type, or a column named by `outputCols` already exists.
 
     Examples
     --------
@@ -627,7 +632,7 @@ class CleanMissingDataModel(NativeModel, HasCleanMissingDataParams):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "CleanMissingDataModel"
 
-    fillValues: Param[list[str | float | bool]] = Param(undefined(), "fillValues", "The value for each column; those of decimal columns are text. Must not be empty.", VALUE_LIST.accept)
+    fillValues: Param[list[str | float | bool]] = Param(undefined(), "fillValues", "The fill value of each column. Those of decimal columns are strings. Must not be empty.", VALUE_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -640,10 +645,10 @@ class CleanMissingDataModel(NativeModel, HasCleanMissingDataParams):
         fillValues: Sequence[str] | Sequence[float] | Sequence[bool],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setFillValues(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `fillValues`; returns the stage."""
+        """Set `fillValues` and return the stage."""
         return self._set(fillValues=value)
 
     def getFillValues(self) -> list[str | float | bool]:
@@ -652,15 +657,15 @@ class CleanMissingDataModel(NativeModel, HasCleanMissingDataParams):
 
 
 class ValueIndexer(NativeEstimator, HasValueIndexerParams, HasRowPolicy):
-    """Numbers the distinct values of a column: 0 for the least, or for the first of those that the column's type declares.
+    """Assigns an index to each distinct value of a column, in ascending order or in the order that the column's type declares.
 
-    The model writes the index of each value, a double as of Spark's `StringIndexer`, and the values as nominal
-    attributes of the column: Spark's `IndexToString`, `OneHotEncoder` and tree learners understand it, and so does
-    `IndexToValue`. Booleans, whole numbers, floats and strings have levels; strings ascend by their UTF-8 bytes. A
-    pandas category, a polars Enum and an ordered dictionary of Arrow declare levels: those that occur are numbered, in
-    their order. Null and NaN are not levels. A column without any value is an error, and so is one of more than
-    `maxLevels` distinct values, found before the driver's memory is filled with them. One pass over the data; the
-    summary holds each distinct value once.
+    The model adds the index of each value, a double as in Spark's `StringIndexer`. The values are stored as nominal
+    attributes of the column, which Spark's `IndexToString`, `OneHotEncoder` and tree learners understand, and so does
+    `IndexToValue`. Booleans, integers, floats and strings can be levels; strings are sorted by their UTF-8 bytes. A
+    pandas category, a polars Enum and an ordered Arrow dictionary declare levels; those that occur are indexed in the
+    declared order. Null and NaN are not levels. A column without values is an error. So is a column with more than
+    `maxLevels` distinct values, which is detected before they fill the driver's memory. The fit is one pass over the
+    data, and its state holds each distinct value once.
 
     Parameters
     ----------
@@ -669,30 +674,31 @@ class ValueIndexer(NativeEstimator, HasValueIndexerParams, HasRowPolicy):
     outputCol : str, default <uid>_output
         Name of the column of indices to add. Must not be empty.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a value that was not seen in the fit, and with a missing one (null or NaN): "error" fails with
-        one error that names stage, column, row and value; "skip" drops the row; "keep" gives unseen values the index
-        after the last level and missing ones the index after that, named "__unknown" and "__missing" in the attributes.
+        How to handle a value that did not occur in the fit, and a missing one (null or NaN): "error" fails with an
+        error that names stage, column, row and value; "skip" drops the row; "keep" gives unseen values the index after
+        the last level and missing ones the index after that, named "__unknown" and "__missing" in the attributes.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
     maxLevels : int, default 1000000
-        The most distinct values a column may have; one that has more is better hashed. Must be at least 1.
+        Maximum number of distinct values of the column. Hash columns that have more. Must be at least 1.
 
     Returns
     -------
     ValueIndexerModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -708,8 +714,8 @@ class ValueIndexer(NativeEstimator, HasValueIndexerParams, HasRowPolicy):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "ValueIndexer"
 
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a value that was not seen in the fit, and with a missing one (null or NaN): \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" gives unseen values the index after the last level and missing ones the index after that, named \"__unknown\" and \"__missing\" in the attributes. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
-    maxLevels: Param[int] = Param(undefined(), "maxLevels", "The most distinct values a column may have; one that has more is better hashed. Must be at least 1.", INT.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a value that did not occur in the fit, and a missing one (null or NaN): \"error\" fails with an error that names stage, column, row and value; \"skip\" drops the row; \"keep\" gives unseen values the index after the last level and missing ones the index after that, named \"__unknown\" and \"__missing\" in the attributes. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    maxLevels: Param[int] = Param(undefined(), "maxLevels", "Maximum number of distinct values of the column. Hash columns that have more. Must be at least 1.", INT.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -724,10 +730,10 @@ class ValueIndexer(NativeEstimator, HasValueIndexerParams, HasRowPolicy):
         maxLevels: int = 1000000,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setMaxLevels(self, value: int) -> Self:
-        """Set `maxLevels`; returns the stage."""
+        """Set `maxLevels` and return the stage."""
         return self._set(maxLevels=value)
 
     def getMaxLevels(self) -> int:
@@ -736,9 +742,9 @@ class ValueIndexer(NativeEstimator, HasValueIndexerParams, HasRowPolicy):
 
 
 class ValueIndexerModel(NativeModel, HasValueIndexerParams, HasRowPolicy):
-    """Replaces the values of a column by their indices: what `ValueIndexer` fits.
+    """Replaces the values of a column by their indices, as fitted by `ValueIndexer`.
 
-    The index is a double, the place of the value among `levels`. The column carries the levels as nominal attributes.
+    The index is a double, the position of the value in `levels`. The column has the levels as nominal attributes.
 
     Parameters
     ----------
@@ -747,33 +753,34 @@ class ValueIndexerModel(NativeModel, HasValueIndexerParams, HasRowPolicy):
     outputCol : str, default <uid>_output
         Name of the column of indices to add. Must not be empty.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a value that was not seen in the fit, and with a missing one (null or NaN): "error" fails with
-        one error that names stage, column, row and value; "skip" drops the row; "keep" gives unseen values the index
-        after the last level and missing ones the index after that, named "__unknown" and "__missing" in the attributes.
+        How to handle a value that did not occur in the fit, and a missing one (null or NaN): "error" fails with an
+        error that names stage, column, row and value; "skip" drops the row; "keep" gives unseen values the index after
+        the last level and missing ones the index after that, named "__unknown" and "__missing" in the attributes.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
     levels : Sequence[str] | Sequence[float] | Sequence[bool]
         The values in the order of their indices; infinities as "Infinity" and "-Infinity".
     dataType : {"boolean", "byte", "short", "integer", "long", "float", "double", "string"}, optional
-        The type of the values; when not set, what the levels are by themselves: boolean, long, double or string.
+        The type of the values. If not set, the natural type of the levels: boolean, long, double or string.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` or `levels` is not set, or a param has a value that is not allowed.
+        If `inputCol` or `levels` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -788,9 +795,9 @@ class ValueIndexerModel(NativeModel, HasValueIndexerParams, HasRowPolicy):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "ValueIndexerModel"
 
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a value that was not seen in the fit, and with a missing one (null or NaN): \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" gives unseen values the index after the last level and missing ones the index after that, named \"__unknown\" and \"__missing\" in the attributes. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a value that did not occur in the fit, and a missing one (null or NaN): \"error\" fails with an error that names stage, column, row and value; \"skip\" drops the row; \"keep\" gives unseen values the index after the last level and missing ones the index after that, named \"__unknown\" and \"__missing\" in the attributes. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
     levels: Param[list[str | float | bool]] = Param(undefined(), "levels", "The values in the order of their indices; infinities as \"Infinity\" and \"-Infinity\".", VALUE_LIST.accept)
-    dataType: Param[str] = Param(undefined(), "dataType", "The type of the values; when not set, what the levels are by themselves: boolean, long, double or string. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\".", STR.accept)
+    dataType: Param[str] = Param(undefined(), "dataType", "The type of the values. If not set, the natural type of the levels: boolean, long, double or string. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -806,10 +813,10 @@ class ValueIndexerModel(NativeModel, HasValueIndexerParams, HasRowPolicy):
         dataType: Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string"] | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setLevels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `levels`; returns the stage."""
+        """Set `levels` and return the stage."""
         return self._set(levels=value)
 
     def getLevels(self) -> list[str | float | bool]:
@@ -817,7 +824,7 @@ class ValueIndexerModel(NativeModel, HasValueIndexerParams, HasRowPolicy):
         return self._value("levels")
 
     def setDataType(self, value: Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string"]) -> Self:
-        """Set `dataType`; returns the stage."""
+        """Set `dataType` and return the stage."""
         return self._set(dataType=value)
 
     def getDataType(self) -> Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string"] | None:
@@ -826,11 +833,11 @@ class ValueIndexerModel(NativeModel, HasValueIndexerParams, HasRowPolicy):
 
 
 class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
-    """Replaces indices by the values they stand for: the inverse of `ValueIndexer` and of Spark's `StringIndexer`.
+    """Replaces indices by their values: the inverse of `ValueIndexer` and of Spark's `StringIndexer`.
 
-    The values come from the nominal attributes of the column, in their own type where `ValueIndexer` wrote them, as
-    strings where others did; or from `levels`. A null index becomes null, without a reason, and so do the indices that
-    `ValueIndexer` gives to unseen and missing values.
+    The values come from `levels` or from the nominal attributes of the column. Attributes written by `ValueIndexer`
+    keep the type of the values. Other attributes give strings. A null index becomes null and is not an error, and so do
+    the indices that `ValueIndexer` gives to unseen and missing values.
 
     Parameters
     ----------
@@ -839,36 +846,37 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     outputCol : str, default <uid>_output
         Name of the column of values to add. Must not be empty.
     levels : Sequence[str] | Sequence[float] | Sequence[bool], optional
-        The values in the order of their indices; when not set, those of the column's nominal attributes.
+        The values in the order of their indices. If not set, those of the column's nominal attributes.
     dataType : {"boolean", "byte", "short", "integer", "long", "float", "double", "string"}, optional
-        The type of the values; when not set, that of the attributes, or what `levels` are by themselves: boolean, long,
+        The type of the values. If not set, that of the attributes, or the natural type of `levels`: boolean, long,
         double or string.
     nullIndices : Sequence[int], optional
-        Indices that stand for no value and become null; when not set, those of the column's nominal attributes. Must be
-        at least 0.
+        Indices without a value, which become null. If not set, those of the column's nominal attributes. Must be at
+        least 0.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a number that is not the index of a level: "error" fails with one error that names stage,
-        column, row and number; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a number that is not the index of a level: "error" fails with an error that names stage, column,
+        row and number; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -886,10 +894,10 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
 
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of indices. Reads: number. Must not be empty.", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of values to add. Must not be empty.", STR.accept)
-    levels: Param[list[str | float | bool]] = Param(undefined(), "levels", "The values in the order of their indices; when not set, those of the column's nominal attributes.", VALUE_LIST.accept)
-    dataType: Param[str] = Param(undefined(), "dataType", "The type of the values; when not set, that of the attributes, or what `levels` are by themselves: boolean, long, double or string. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\".", STR.accept)
-    nullIndices: Param[list[int]] = Param(undefined(), "nullIndices", "Indices that stand for no value and become null; when not set, those of the column's nominal attributes. Must be at least 0.", INT_LIST.accept)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a number that is not the index of a level: \"error\" fails with one error that names stage, column, row and number; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    levels: Param[list[str | float | bool]] = Param(undefined(), "levels", "The values in the order of their indices. If not set, those of the column's nominal attributes.", VALUE_LIST.accept)
+    dataType: Param[str] = Param(undefined(), "dataType", "The type of the values. If not set, that of the attributes, or the natural type of `levels`: boolean, long, double or string. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\".", STR.accept)
+    nullIndices: Param[list[int]] = Param(undefined(), "nullIndices", "Indices without a value, which become null. If not set, those of the column's nominal attributes. Must be at least 0.", INT_LIST.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a number that is not the index of a level: \"error\" fails with an error that names stage, column, row and number; \"skip\" drops the row; \"keep\" keeps the row with a null result. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -906,10 +914,10 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setLevels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `levels`; returns the stage."""
+        """Set `levels` and return the stage."""
         return self._set(levels=value)
 
     def getLevels(self) -> list[str | float | bool] | None:
@@ -917,7 +925,7 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         return self._value("levels")
 
     def setDataType(self, value: Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string"]) -> Self:
-        """Set `dataType`; returns the stage."""
+        """Set `dataType` and return the stage."""
         return self._set(dataType=value)
 
     def getDataType(self) -> Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string"] | None:
@@ -925,7 +933,7 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         return self._value("dataType")
 
     def setNullIndices(self, value: Sequence[int]) -> Self:
-        """Set `nullIndices`; returns the stage."""
+        """Set `nullIndices` and return the stage."""
         return self._set(nullIndices=value)
 
     def getNullIndices(self) -> list[int] | None:
@@ -936,60 +944,62 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
 class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
     """Converts columns to another type.
 
-    * boolean, of booleans, numbers and strings: numbers other than zero are true; t, true, y, yes, 1, f, false, n, no, 0.
-    * byte, short, integer, long, of booleans, numbers and strings: the fraction of a number is cut; a string must be whole.
-    * long, of dates and timestamps: milliseconds since 1970.
-    * float, double, of booleans, numbers and strings.
-    * string, of all of these: floats as Java 19 and later write them, with the fewest digits; dates and timestamps by `dateTimeFormat`.
-    * date, timestamp, of dates, timestamps, strings (by `dateTimeFormat`) and whole numbers (milliseconds since 1970).
-    * toCategorical, of what `ValueIndexer` reads: indices with nominal attributes. It fits, one pass over the data for each
-      column, and takes unseen and missing values as `ValueIndexer` does.
-    * clearCategorical, of what `IndexToValue` reads: the values back from the indices.
+    * boolean, from booleans, numbers and strings: nonzero numbers are true; strings are t, true, y, yes, 1, f, false, n, no, 0.
+    * byte, short, integer, long, from booleans, numbers and strings: the fraction of a number is truncated; a string must hold
+      an integer.
+    * long, from dates and timestamps: milliseconds since 1970.
+    * float, double, from booleans, numbers and strings.
+    * string, from all of these: floats as Java 19 and later write them, with the fewest digits; dates and timestamps in
+      `dateTimeFormat`.
+    * date, timestamp, from dates, timestamps, strings (in `dateTimeFormat`) and integers (milliseconds since 1970).
+    * toCategorical, from the types that `ValueIndexer` reads: indices with nominal attributes. It needs a fit, one pass over
+      the data for each column, and handles unseen and missing values like `ValueIndexer`.
+    * clearCategorical, from the types that `IndexToValue` reads: the values of the indices.
 
-    A null stays null. A value that cannot be converted, because it does not fit, cannot be read or is a time outside
-    the years 1 to 9999, goes by `handleInvalid`. Local times are those of `timeZone`; one that a clock change repeats
-    is the earlier, one that it skips is as much later as it skips, as in Java. Spark and tables give the same values.
-    On Spark the conversions are part of the Python pass of native stages, unless they replace their columns, which ends
-    it.
+    A null stays null. `handleInvalid` applies to a value that cannot be converted because it is out of range, cannot be
+    parsed or is a time outside the years 1 to 9999. Local times are in `timeZone`, as in Java: for a time that a clock
+    change repeats the earlier instant is taken, and a time that it skips is moved forward by the length of the gap.
+    Spark and tables give the same values. On Spark the conversions run in the Python pass of native stages. Replacing a
+    column ends that pass.
 
     Parameters
     ----------
     cols : Sequence[str]
         Names of the columns to convert. Must not be empty.
     outputCols : Sequence[str], optional
-        Names of the converted columns, one for each column. Where a name is that of its column, or where none are
-        given, the column is replaced. Must not be empty.
+        Names of the converted columns, one for each column. A column is replaced if its own name is given here, or if
+        this param is not set. Must not be empty.
     convertTo : {"boolean", "byte", "short", "integer", "long", "float", "double", "string", "date", "timestamp", "toCategorical", "clearCategorical"}
         The type to convert to.
     dateTimeFormat : str, default "yyyy-MM-dd HH:mm:ss"
-        How dates and times are written, the part of Java's patterns that needs no locale: y, yy, yyyy, M, MM, MMM
-        (English), d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes. Must not be empty.
+        The format of dates and times: the locale-independent part of Java's patterns. The letters are y, yy, yyyy, M,
+        MM, MMM (English), d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes. Must not be empty.
     timeZone : str, optional
-        The zone of local times, such as "Europe/Paris" or "+02:00"; when not set, that of the Spark session, and on
-        tables the column's own, else UTC. Must not be empty.
+        The time zone of local times, such as "Europe/Paris" or "+02:00". If not set, the zone of the Spark session; on
+        tables the zone of the column, else UTC. Must not be empty.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a value that cannot be converted: "error" fails with one error that names stage, column, row and
-        value; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a value that cannot be converted: "error" fails with an error that names stage, column, row and
+        value; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCols` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the columns named by `outputCols`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `cols` or `convertTo` is not set, or a param has a value that is not allowed.
+        If `cols` or `convertTo` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `cols` names.
+        If the dataset has no column named by `cols`.
     SchemaMismatchError
-        A column of `outputCols` or `errorCol` exists already.
+        If a column named by `outputCols` or `errorCol` already exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -1007,11 +1017,11 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
     _stage: ClassVar[str] = "DataConversion"
 
     cols: Param[list[str]] = Param(undefined(), "cols", "Names of the columns to convert. Must not be empty.", STR_LIST.accept)
-    outputCols: Param[list[str]] = Param(undefined(), "outputCols", "Names of the converted columns, one for each column. Where a name is that of its column, or where none are given, the column is replaced. Must not be empty.", STR_LIST.accept)
+    outputCols: Param[list[str]] = Param(undefined(), "outputCols", "Names of the converted columns, one for each column. A column is replaced if its own name is given here, or if this param is not set. Must not be empty.", STR_LIST.accept)
     convertTo: Param[str] = Param(undefined(), "convertTo", "The type to convert to. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\", \"date\", \"timestamp\", \"toCategorical\", \"clearCategorical\".", STR.accept)
-    dateTimeFormat: Param[str] = Param(undefined(), "dateTimeFormat", "How dates and times are written, the part of Java's patterns that needs no locale: y, yy, yyyy, M, MM, MMM (English), d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes. Must not be empty.", STR.accept)
-    timeZone: Param[str] = Param(undefined(), "timeZone", "The zone of local times, such as \"Europe/Paris\" or \"+02:00\"; when not set, that of the Spark session, and on tables the column's own, else UTC. Must not be empty.", STR.accept)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a value that cannot be converted: \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \"keep\" leaves a null in the output. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+    dateTimeFormat: Param[str] = Param(undefined(), "dateTimeFormat", "The format of dates and times: the locale-independent part of Java's patterns. The letters are y, yy, yyyy, M, MM, MMM (English), d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes. Must not be empty.", STR.accept)
+    timeZone: Param[str] = Param(undefined(), "timeZone", "The time zone of local times, such as \"Europe/Paris\" or \"+02:00\". If not set, the zone of the Spark session; on tables the zone of the column, else UTC. Must not be empty.", STR.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a value that cannot be converted: \"error\" fails with an error that names stage, column, row and value; \"skip\" drops the row; \"keep\" keeps the row with a null result. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1028,10 +1038,10 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setCols(self, value: Sequence[str]) -> Self:
-        """Set `cols`; returns the stage."""
+        """Set `cols` and return the stage."""
         return self._set(cols=value)
 
     def getCols(self) -> list[str]:
@@ -1039,7 +1049,7 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
         return self._value("cols")
 
     def setConvertTo(self, value: Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string", "date", "timestamp", "toCategorical", "clearCategorical"]) -> Self:
-        """Set `convertTo`; returns the stage."""
+        """Set `convertTo` and return the stage."""
         return self._set(convertTo=value)
 
     def getConvertTo(self) -> Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string", "date", "timestamp", "toCategorical", "clearCategorical"]:
@@ -1047,7 +1057,7 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
         return self._value("convertTo")
 
     def setDateTimeFormat(self, value: str) -> Self:
-        """Set `dateTimeFormat`; returns the stage."""
+        """Set `dateTimeFormat` and return the stage."""
         return self._set(dateTimeFormat=value)
 
     def getDateTimeFormat(self) -> str:
@@ -1055,7 +1065,7 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
         return self._value("dateTimeFormat")
 
     def setTimeZone(self, value: str) -> Self:
-        """Set `timeZone`; returns the stage."""
+        """Set `timeZone` and return the stage."""
         return self._set(timeZone=value)
 
     def getTimeZone(self) -> str | None:
@@ -1064,52 +1074,55 @@ class DataConversion(NativeTransformer, HasOptionalOutputCols, HasRowPolicy):
 
 
 class SummarizeData(NativeSummary, HasOptionalInputCols):
-    """Describes every column by one row of numbers.
+    """Describes every column by one row of statistics.
 
-    The result has the column `Feature`, the name, and by the switches:
+    The result has the column `Feature` with the name of the column, and depending on the params:
 
-    * counts: `Count` of rows; `Unique_Value_Count`, the number of distinct values; `Missing_Value_Count` of null and NaN.
+    * counts: `Count`, the number of rows; `Unique_Value_Count`, the number of distinct values; `Missing_Value_Count`, the
+      number of null and NaN values.
     * basic: `Min`, `1st_Quartile`, `Median`, `3rd_Quartile`, `Max` and `Mean`.
-    * sample: `Sample_Variance`, `Sample_Standard_Deviation` (both with n - 1), `Sample_Skewness` and `Sample_Kurtosis` (the
-      excess), the last two as in Spark's `skewness` and `kurtosis`.
+    * sample: `Sample_Variance`, `Sample_Standard_Deviation` (both with denominator n - 1), `Sample_Skewness` and
+      `Sample_Kurtosis` (excess kurtosis), the last two as in Spark's `skewness` and `kurtosis`.
     * percentiles: `P0_5`, `P1`, `P5`, `P95`, `P99`, `P99_5`.
 
-    Columns of numbers have all; booleans, strings, bytes, dates and times have counts; others have the counts of rows
-    and of missing values. What is not defined is null; what an infinity makes undefined is NaN. Quartiles and
-    percentiles are values of the column, the smallest that a fraction of at least the rank is not above, and exact for
-    columns of fewer than about 2.2 / `errorThreshold` values; distinct values are estimated with a standard error of
-    1.6%, small numbers of them exactly. Whole numbers beyond 2^53 and decimals are read as doubles. One pass over the
-    data whatever the number of columns; on Spark one job, run when `transform` is called. The summary takes about 70 KB
-    per column of numbers. Percentiles are a KLL sketch, which draws random numbers: beyond the exact size they may
-    differ between runs, within the error.
+    Columns of numbers have all statistics. Booleans, strings, bytes, dates and times have counts. Other columns have
+    the counts of rows and of missing values. A statistic that is not defined is null, or NaN if an infinity makes it
+    undefined. Quartiles and percentiles are values of the column: the smallest value for which at least that fraction
+    of the values is less than or equal to it. They are exact for columns of fewer than about 2.2 / `errorThreshold`
+    values. The number of distinct values is an estimate with a standard error of 1.6%, exact for small numbers.
+    Integers beyond 2^53 and decimals are read as doubles.
+
+    It is one pass over the data for any number of columns; on Spark one job, which runs when `transform` is called. The
+    state takes about 70 KB per column of numbers. Percentiles come from a KLL sketch, which is randomized: beyond the
+    exact size they may differ between runs, within the error.
 
     Parameters
     ----------
     inputCols : Sequence[str], optional
-        Names of the columns to describe; all when not set. Must not be empty.
+        Names of the columns to describe. If not set, all columns. Must not be empty.
     counts : bool, default True
-        Tell the counts of rows, distinct and missing values.
+        Include the counts of rows, distinct and missing values.
     basic : bool, default True
-        Tell the least value, the quartiles, the greatest value and the mean.
+        Include the minimum, the quartiles, the maximum and the mean.
     sample : bool, default True
-        Tell variance, standard deviation, skewness and kurtosis.
+        Include variance, standard deviation, skewness and kurtosis.
     percentiles : bool, default True
-        Tell the percentiles.
+        Include the percentiles.
     errorThreshold : float, default 0.001
-        By how much the rank of a quartile or percentile may be off, as a fraction of the count, at 99% confidence. Must
-        be between 0.0001 and 0.5.
+        Maximum error in the rank of a quartile or percentile, as a fraction of the count, at 99% confidence. Must be
+        between 0.0001 and 0.5.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, the description of all rows.
+        The result of `transform`, of the same type as the input: a summary of all rows.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCols` names.
+        If the dataset has no column named by `inputCols`.
 
     Examples
     --------
@@ -1126,12 +1139,12 @@ class SummarizeData(NativeSummary, HasOptionalInputCols):
     __module__ = "mmlrs.featurize"
     _stage: ClassVar[str] = "SummarizeData"
 
-    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns to describe; all when not set. Must not be empty.", STR_LIST.accept)
-    counts: Param[bool] = Param(undefined(), "counts", "Tell the counts of rows, distinct and missing values.", BOOL.accept)
-    basic: Param[bool] = Param(undefined(), "basic", "Tell the least value, the quartiles, the greatest value and the mean.", BOOL.accept)
-    sample: Param[bool] = Param(undefined(), "sample", "Tell variance, standard deviation, skewness and kurtosis.", BOOL.accept)
-    percentiles: Param[bool] = Param(undefined(), "percentiles", "Tell the percentiles.", BOOL.accept)
-    errorThreshold: Param[float] = Param(undefined(), "errorThreshold", "By how much the rank of a quartile or percentile may be off, as a fraction of the count, at 99% confidence. Must be between 0.0001 and 0.5.", FLOAT.accept)
+    inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns to describe. If not set, all columns. Must not be empty.", STR_LIST.accept)
+    counts: Param[bool] = Param(undefined(), "counts", "Include the counts of rows, distinct and missing values.", BOOL.accept)
+    basic: Param[bool] = Param(undefined(), "basic", "Include the minimum, the quartiles, the maximum and the mean.", BOOL.accept)
+    sample: Param[bool] = Param(undefined(), "sample", "Include variance, standard deviation, skewness and kurtosis.", BOOL.accept)
+    percentiles: Param[bool] = Param(undefined(), "percentiles", "Include the percentiles.", BOOL.accept)
+    errorThreshold: Param[float] = Param(undefined(), "errorThreshold", "Maximum error in the rank of a quartile or percentile, as a fraction of the count, at 99% confidence. Must be between 0.0001 and 0.5.", FLOAT.accept)
 
     @by_name
     def __init__(
@@ -1146,7 +1159,7 @@ class SummarizeData(NativeSummary, HasOptionalInputCols):
     ) -> None: ...
 
     def setCounts(self, value: bool) -> Self:
-        """Set `counts`; returns the stage."""
+        """Set `counts` and return the stage."""
         return self._set(counts=value)
 
     def getCounts(self) -> bool:
@@ -1154,7 +1167,7 @@ class SummarizeData(NativeSummary, HasOptionalInputCols):
         return self._value("counts")
 
     def setBasic(self, value: bool) -> Self:
-        """Set `basic`; returns the stage."""
+        """Set `basic` and return the stage."""
         return self._set(basic=value)
 
     def getBasic(self) -> bool:
@@ -1162,7 +1175,7 @@ class SummarizeData(NativeSummary, HasOptionalInputCols):
         return self._value("basic")
 
     def setSample(self, value: bool) -> Self:
-        """Set `sample`; returns the stage."""
+        """Set `sample` and return the stage."""
         return self._set(sample=value)
 
     def getSample(self) -> bool:
@@ -1170,7 +1183,7 @@ class SummarizeData(NativeSummary, HasOptionalInputCols):
         return self._value("sample")
 
     def setPercentiles(self, value: bool) -> Self:
-        """Set `percentiles`; returns the stage."""
+        """Set `percentiles` and return the stage."""
         return self._set(percentiles=value)
 
     def getPercentiles(self) -> bool:
@@ -1178,7 +1191,7 @@ class SummarizeData(NativeSummary, HasOptionalInputCols):
         return self._value("percentiles")
 
     def setErrorThreshold(self, value: float) -> Self:
-        """Set `errorThreshold`; returns the stage."""
+        """Set `errorThreshold` and return the stage."""
         return self._set(errorThreshold=value)
 
     def getErrorThreshold(self) -> float:

@@ -30,84 +30,86 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     absolute)`, `scharr(dx, dy, scale, delta, absolute)`, `laplacian(apertureSize, scale, delta, absolute)`,
     `filter2D(kernel, delta)`, `adaptiveThreshold(maxVal, method, type, blockSize, C)`, `warpPerspective(matrix, height,
     width)`, `clahe(clipLimit, tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`, and
-    last `normalize(mean, std, scale)`, which asks for a tensor. Each does what `OpenCV`'s function of that name does;
-    `brightnessContrast` is pixel x contrast + brightness, rounded and held within 0 and 255. `rotate` turns
-    counter-clockwise.
+    as the last one `normalize(mean, std, scale)`, which requires a tensor. Each operation applies the `OpenCV` function
+    of that name. `brightnessContrast` computes pixel x contrast + brightness, rounded and clipped to 0 to 255. `rotate`
+    rotates counter-clockwise.
 
-    The input may be images, encoded bytes or `struct(path, bytes)`; encoded images are decoded here and only here. The
+    The input can be images, encoded bytes or `struct(path, bytes)`. Encoded images are decoded here and only once. The
     output is an image column, or with `toTensor` an array of channels x rows x columns. All tensors of a column have
-    one number of channels: what the last of the operations fixes that makes gray, BGR or BGRA images (`colorFormat`,
-    `canny`, `inRange`, `adaptiveThreshold`), else 3; alpha is no channel of a tensor.
+    the same number of channels. It is that of the last operation that fixes it by producing gray, BGR or BGRA images
+    (`colorFormat`, `canny`, `inRange`, `adaptiveThreshold`), else 3. Alpha is not a channel of a tensor.
 
     Parameters
     ----------
     inputCol : str, default "image"
-        Name of the column that holds images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct,
-        encoded bytes, struct(path, bytes).
+        Name of the column of images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes,
+        struct(path, bytes).
     outputCol : str, default <uid>_output
         Name of the column to add. Must not be empty.
     originCol : str, optional
-        Name of a string column that says where each row came from, for `origin` and for errors; without it the image's
-        own origin or path is used. Reads: string.
+        Name of a string column with the origin of each row, for `origin` and for errors. If not set, the image's own
+        origin or path is used. Reads: string.
     stages : Sequence[Mapping[str, Any]], default []
         The operations in order: maps with the key `action` and the operation's arguments.
     interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "linear"
-        How pixels between pixels are computed by `resize`, `rotate`, `warpAffine` and `warpPerspective`.
+        The interpolation of `resize`, `rotate`, `warpAffine` and `warpPerspective`.
     toTensor : bool, default False
-        Put out an array of channels x rows x columns of numbers instead of an image.
+        Return an array of channels x rows x columns of numbers instead of an image.
     tensorElementType : {"float", "double"}, default "float"
         Type of the numbers of a tensor.
     tensorChannelOrder : {"rgb", "bgr", "RGB", "BGR"}, default "rgb"
         Order of the colour channels of a tensor.
     normalizeMean : Sequence[float], optional
-        Mean to subtract per channel of a tensor, in the tensor's channel order; one value holds for all channels.
+        Mean to subtract per channel of a tensor, in the tensor's channel order. A single value applies to all channels.
     normalizeStd : Sequence[float], optional
-        Standard deviation to divide by per channel of a tensor, in the tensor's channel order; one value holds for all.
+        Standard deviation to divide by per channel of a tensor, in the tensor's channel order. A single value applies
+        to all channels.
     colorScaleFactor : float, optional
-        Factor on the pixel values 0..255 of a tensor, before mean and deviation: 1/255 gives 0..1. Must be greater than
-        0.
+        Factor on the pixel values 0 to 255 of a tensor, applied before mean and deviation: 1/255 gives 0 to 1. Must be
+        greater than 0.
     autoConvertToColor : bool, optional
-        Make gray images colour, after the operations. Not set, it is true for a tensor, unless the operations fix the
-        number of channels, and false for images. False, a gray image is a bad row of a tensor and stays gray as an
-        image.
+        Convert gray images to colour, after the operations. If not set, it is true for a tensor, unless the operations
+        fix the number of channels, and false for images. If false, a gray image is a bad row of a tensor and stays gray
+        as an image.
     applyExifOrientation : bool, default True
-        Turn and flip the decoded image as its EXIF orientation tag says.
+        Rotate and flip the decoded image according to its EXIF orientation tag.
     alpha : {"drop", "composite", "keep"}, default "drop"
-        What to do with an alpha channel on decoding: "drop" forgets it, "composite" blends the image over white, "keep"
-        gives a BGRA image of 4 channels.
+        How to decode an alpha channel: "drop" removes it, "composite" blends the image over white, "keep" gives a BGRA
+        image with 4 channels.
     scaledDecode : bool, default True
-        Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times
-        the target size is left. About 3 times faster on photographs. With area interpolation the result is close to
-        that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced
-        decode averages, so it differs more. Set it to false for the pixels of a full decode.
+        Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the first operation shrinks it so much that at least 1.7 times
+        the target size remains. About 3 times faster on photographs. With area interpolation the result is close to
+        that of a full decode (median PSNR of 40 dB). The other interpolations skip pixels that the reduced decode
+        averages, so the difference is larger. Set it to False for the pixels of a full decode.
     maxPixels : int, default 100000000
-        Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.
+        Maximum number of pixels (height times width) of an image, checked before memory is allocated. Must be at least
+        1.
     maxBytes : int, default 268435456
-        Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.
+        Maximum number of bytes of an image, encoded or decoded, checked before memory is allocated. Must be at least 1.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` or `originCol` names.
+        If the dataset has no column named by `inputCol` or `originCol`.
     SchemaMismatchError
-        A column of `inputCol` or `originCol` has a type that cannot be read, or a column of `outputCol` or `errorCol`
-        exists already.
+        If a column named by `inputCol` or `originCol` has an unsupported type, or a column named by `outputCol` or
+        `errorCol` already exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -131,18 +133,18 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     __module__ = "mmlrs.image"
     _stage: ClassVar[str] = "ImageTransformer"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that holds images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column to add. Must not be empty.", STR.accept)
-    originCol: Param[str] = Param(undefined(), "originCol", "Name of a string column that says where each row came from, for `origin` and for errors; without it the image's own origin or path is used. Reads: string.", STR.accept)
+    originCol: Param[str] = Param(undefined(), "originCol", "Name of a string column with the origin of each row, for `origin` and for errors. If not set, the image's own origin or path is used. Reads: string.", STR.accept)
     stages: Param[list[dict[str, Any]]] = Param(undefined(), "stages", "The operations in order: maps with the key `action` and the operation's arguments.", OPERATIONS.accept)
-    interpolation: Param[str] = Param(undefined(), "interpolation", "How pixels between pixels are computed by `resize`, `rotate`, `warpAffine` and `warpPerspective`. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
-    toTensor: Param[bool] = Param(undefined(), "toTensor", "Put out an array of channels x rows x columns of numbers instead of an image.", BOOL.accept)
+    interpolation: Param[str] = Param(undefined(), "interpolation", "The interpolation of `resize`, `rotate`, `warpAffine` and `warpPerspective`. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
+    toTensor: Param[bool] = Param(undefined(), "toTensor", "Return an array of channels x rows x columns of numbers instead of an image.", BOOL.accept)
     tensorElementType: Param[str] = Param(undefined(), "tensorElementType", "Type of the numbers of a tensor. Must be one of \"float\", \"double\".", STR.accept)
     tensorChannelOrder: Param[str] = Param(undefined(), "tensorChannelOrder", "Order of the colour channels of a tensor. Must be one of \"rgb\", \"bgr\", \"RGB\", \"BGR\".", STR.accept)
-    normalizeMean: Param[list[float]] = Param(undefined(), "normalizeMean", "Mean to subtract per channel of a tensor, in the tensor's channel order; one value holds for all channels.", FLOAT_LIST.accept)
-    normalizeStd: Param[list[float]] = Param(undefined(), "normalizeStd", "Standard deviation to divide by per channel of a tensor, in the tensor's channel order; one value holds for all.", FLOAT_LIST.accept)
-    colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0..255 of a tensor, before mean and deviation: 1/255 gives 0..1. Must be greater than 0.", FLOAT.accept)
-    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Make gray images colour, after the operations. Not set, it is true for a tensor, unless the operations fix the number of channels, and false for images. False, a gray image is a bad row of a tensor and stays gray as an image.", BOOL.accept)
+    normalizeMean: Param[list[float]] = Param(undefined(), "normalizeMean", "Mean to subtract per channel of a tensor, in the tensor's channel order. A single value applies to all channels.", FLOAT_LIST.accept)
+    normalizeStd: Param[list[float]] = Param(undefined(), "normalizeStd", "Standard deviation to divide by per channel of a tensor, in the tensor's channel order. A single value applies to all channels.", FLOAT_LIST.accept)
+    colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255 of a tensor, applied before mean and deviation: 1/255 gives 0 to 1. Must be greater than 0.", FLOAT.accept)
+    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Convert gray images to colour, after the operations. If not set, it is true for a tensor, unless the operations fix the number of channels, and false for images. If false, a gray image is a bad row of a tensor and stays gray as an image.", BOOL.accept)
 
     @by_name
     def __init__(
@@ -170,7 +172,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     ) -> None: ...
 
     def setOriginCol(self, value: str) -> Self:
-        """Set `originCol`; returns the stage."""
+        """Set `originCol` and return the stage."""
         return self._set(originCol=value)
 
     def getOriginCol(self) -> str | None:
@@ -178,7 +180,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("originCol")
 
     def setStages(self, value: Sequence[Mapping[str, Any]]) -> Self:
-        """Set `stages`; returns the stage."""
+        """Set `stages` and return the stage."""
         return self._set(stages=value)
 
     def getStages(self) -> list[dict[str, Any]]:
@@ -186,7 +188,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("stages")
 
     def setInterpolation(self, value: Literal["linear", "area", "cubic", "nearest", "lanczos"]) -> Self:
-        """Set `interpolation`; returns the stage."""
+        """Set `interpolation` and return the stage."""
         return self._set(interpolation=value)
 
     def getInterpolation(self) -> Literal["linear", "area", "cubic", "nearest", "lanczos"]:
@@ -194,7 +196,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("interpolation")
 
     def setToTensor(self, value: bool) -> Self:
-        """Set `toTensor`; returns the stage."""
+        """Set `toTensor` and return the stage."""
         return self._set(toTensor=value)
 
     def getToTensor(self) -> bool:
@@ -202,7 +204,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("toTensor")
 
     def setTensorElementType(self, value: Literal["float", "double"]) -> Self:
-        """Set `tensorElementType`; returns the stage."""
+        """Set `tensorElementType` and return the stage."""
         return self._set(tensorElementType=value)
 
     def getTensorElementType(self) -> Literal["float", "double"]:
@@ -210,7 +212,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("tensorElementType")
 
     def setTensorChannelOrder(self, value: Literal["rgb", "bgr", "RGB", "BGR"]) -> Self:
-        """Set `tensorChannelOrder`; returns the stage."""
+        """Set `tensorChannelOrder` and return the stage."""
         return self._set(tensorChannelOrder=value)
 
     def getTensorChannelOrder(self) -> Literal["rgb", "bgr", "RGB", "BGR"]:
@@ -218,7 +220,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("tensorChannelOrder")
 
     def setNormalizeMean(self, value: Sequence[float]) -> Self:
-        """Set `normalizeMean`; returns the stage."""
+        """Set `normalizeMean` and return the stage."""
         return self._set(normalizeMean=value)
 
     def getNormalizeMean(self) -> list[float] | None:
@@ -226,7 +228,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("normalizeMean")
 
     def setNormalizeStd(self, value: Sequence[float]) -> Self:
-        """Set `normalizeStd`; returns the stage."""
+        """Set `normalizeStd` and return the stage."""
         return self._set(normalizeStd=value)
 
     def getNormalizeStd(self) -> list[float] | None:
@@ -234,7 +236,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("normalizeStd")
 
     def setColorScaleFactor(self, value: float) -> Self:
-        """Set `colorScaleFactor`; returns the stage."""
+        """Set `colorScaleFactor` and return the stage."""
         return self._set(colorScaleFactor=value)
 
     def getColorScaleFactor(self) -> float | None:
@@ -242,7 +244,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("colorScaleFactor")
 
     def setAutoConvertToColor(self, value: bool) -> Self:
-        """Set `autoConvertToColor`; returns the stage."""
+        """Set `autoConvertToColor` and return the stage."""
         return self._set(autoConvertToColor=value)
 
     def getAutoConvertToColor(self) -> bool | None:
@@ -253,60 +255,62 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
 class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, HasRowPolicy):
     """Unrolls every image into a vector of its pixel values.
 
-    The vector holds the planes one after the other, blue, green, red (and alpha) or gray alone, each row by row, with
-    values 0 to 255. All images of a column have one number of channels: `nChannels` where it is set, else 4 with
-    `alpha="keep"` (opaque where the image has no alpha), else 3. Images of different sizes give vectors of different
-    lengths; resize first where one length is needed.
+    The vector holds the planes one after the other: blue, green, red (and alpha), or gray alone, each row by row, with
+    values 0 to 255. All images of a column have the same number of channels: `nChannels` if it is set, else 4 with
+    `alpha="keep"` (opaque if the image has no alpha), else 3. Images of different sizes give vectors of different
+    lengths. Resize the images first to get equal lengths.
 
     Parameters
     ----------
     inputCol : str, default "image"
-        Name of the column that holds images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct,
-        encoded bytes, struct(path, bytes).
+        Name of the column of images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes,
+        struct(path, bytes).
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     nChannels : int, optional
-        Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be between 1
-        and 4.
+        Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque if the image has no alpha). Must be between 1 and
+        4.
     autoConvertToColor : bool, default True
-        Make gray images colour where `nChannels` is not set; otherwise they are bad rows.
+        Convert gray images to colour if `nChannels` is not set. Otherwise they are bad rows.
     applyExifOrientation : bool, default True
-        Turn and flip the decoded image as its EXIF orientation tag says.
+        Rotate and flip the decoded image according to its EXIF orientation tag.
     alpha : {"drop", "composite", "keep"}, default "drop"
-        What to do with an alpha channel on decoding: "drop" forgets it, "composite" blends the image over white, "keep"
-        gives a BGRA image of 4 channels.
+        How to decode an alpha channel: "drop" removes it, "composite" blends the image over white, "keep" gives a BGRA
+        image with 4 channels.
     scaledDecode : bool, default True
-        Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times
-        the target size is left. About 3 times faster on photographs. With area interpolation the result is close to
-        that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced
-        decode averages, so it differs more. Set it to false for the pixels of a full decode.
+        Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the first operation shrinks it so much that at least 1.7 times
+        the target size remains. About 3 times faster on photographs. With area interpolation the result is close to
+        that of a full decode (median PSNR of 40 dB). The other interpolations skip pixels that the reduced decode
+        averages, so the difference is larger. Set it to False for the pixels of a full decode.
     maxPixels : int, default 100000000
-        Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.
+        Maximum number of pixels (height times width) of an image, checked before memory is allocated. Must be at least
+        1.
     maxBytes : int, default 268435456
-        Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.
+        Maximum number of bytes of an image, encoded or decoded, checked before memory is allocated. Must be at least 1.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -324,10 +328,10 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions
     __module__ = "mmlrs.image"
     _stage: ClassVar[str] = "UnrollImage"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that holds images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
-    nChannels: Param[int] = Param(undefined(), "nChannels", "Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be between 1 and 4.", INT.accept)
-    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Make gray images colour where `nChannels` is not set; otherwise they are bad rows.", BOOL.accept)
+    nChannels: Param[int] = Param(undefined(), "nChannels", "Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque if the image has no alpha). Must be between 1 and 4.", INT.accept)
+    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Convert gray images to colour if `nChannels` is not set. Otherwise they are bad rows.", BOOL.accept)
 
     @by_name
     def __init__(
@@ -347,7 +351,7 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions
     ) -> None: ...
 
     def setNChannels(self, value: int) -> Self:
-        """Set `nChannels`; returns the stage."""
+        """Set `nChannels` and return the stage."""
         return self._set(nChannels=value)
 
     def getNChannels(self) -> int | None:
@@ -355,7 +359,7 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions
         return self._value("nChannels")
 
     def setAutoConvertToColor(self, value: bool) -> Self:
-        """Set `autoConvertToColor`; returns the stage."""
+        """Set `autoConvertToColor` and return the stage."""
         return self._set(autoConvertToColor=value)
 
     def getAutoConvertToColor(self) -> bool:
@@ -364,68 +368,70 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions
 
 
 class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, HasRowPolicy):
-    """Decodes images and unrolls every one into a vector of its pixel values, resized first if a size is given.
+    """Decodes images and unrolls each into a vector of its pixel values, optionally resized first.
 
-    The vector holds the planes one after the other, blue, green, red (and alpha) or gray alone, each row by row, with
-    values 0 to 255. All images of a column have one number of channels: `nChannels` where it is set, else 4 with
-    `alpha="keep"` (opaque where the image has no alpha), else 3. With `height` and `width` given, all vectors have one
-    size and the column says so.
+    The vector holds the planes one after the other: blue, green, red (and alpha), or gray alone, each row by row, with
+    values 0 to 255. All images of a column have the same number of channels: `nChannels` if it is set, else 4 with
+    `alpha="keep"` (opaque if the image has no alpha), else 3. If `height` and `width` are set, all vectors have the
+    same size, which the column's metadata state.
 
     Parameters
     ----------
     inputCol : str, default "image"
-        Name of the column that holds encoded image bytes, `struct(path, bytes)`, or images. Reads: image struct,
-        encoded bytes, struct(path, bytes).
+        Name of the column of encoded image bytes, `struct(path, bytes)`, or images. Reads: image struct, encoded bytes,
+        struct(path, bytes).
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     height : int, optional
-        Height in pixels to resize to; goes with `width`. Must be between 1 and 65500.
+        Height in pixels to resize to. Requires `width`. Must be between 1 and 65500.
     width : int, optional
-        Width in pixels to resize to; goes with `height`. Must be between 1 and 65500.
+        Width in pixels to resize to. Requires `height`. Must be between 1 and 65500.
     nChannels : int, optional
-        Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be between 1
-        and 4.
+        Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque if the image has no alpha). Must be between 1 and
+        4.
     autoConvertToColor : bool, default True
-        Make gray images colour where `nChannels` is not set; otherwise they are bad rows.
+        Convert gray images to colour if `nChannels` is not set. Otherwise they are bad rows.
     interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "linear"
-        How pixels between pixels are computed by the resize.
+        The interpolation of the resize.
     applyExifOrientation : bool, default True
-        Turn and flip the decoded image as its EXIF orientation tag says.
+        Rotate and flip the decoded image according to its EXIF orientation tag.
     alpha : {"drop", "composite", "keep"}, default "drop"
-        What to do with an alpha channel on decoding: "drop" forgets it, "composite" blends the image over white, "keep"
-        gives a BGRA image of 4 channels.
+        How to decode an alpha channel: "drop" removes it, "composite" blends the image over white, "keep" gives a BGRA
+        image with 4 channels.
     scaledDecode : bool, default True
-        Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times
-        the target size is left. About 3 times faster on photographs. With area interpolation the result is close to
-        that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced
-        decode averages, so it differs more. Set it to false for the pixels of a full decode.
+        Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the first operation shrinks it so much that at least 1.7 times
+        the target size remains. About 3 times faster on photographs. With area interpolation the result is close to
+        that of a full decode (median PSNR of 40 dB). The other interpolations skip pixels that the reduced decode
+        averages, so the difference is larger. Set it to False for the pixels of a full decode.
     maxPixels : int, default 100000000
-        Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.
+        Maximum number of pixels (height times width) of an image, checked before memory is allocated. Must be at least
+        1.
     maxBytes : int, default 268435456
-        Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.
+        Maximum number of bytes of an image, encoded or decoded, checked before memory is allocated. Must be at least 1.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -442,13 +448,13 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
     __module__ = "mmlrs.image"
     _stage: ClassVar[str] = "UnrollBinaryImage"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that holds encoded image bytes, `struct(path, bytes)`, or images. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of encoded image bytes, `struct(path, bytes)`, or images. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
-    height: Param[int] = Param(undefined(), "height", "Height in pixels to resize to; goes with `width`. Must be between 1 and 65500.", INT.accept)
-    width: Param[int] = Param(undefined(), "width", "Width in pixels to resize to; goes with `height`. Must be between 1 and 65500.", INT.accept)
-    nChannels: Param[int] = Param(undefined(), "nChannels", "Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha). Must be between 1 and 4.", INT.accept)
-    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Make gray images colour where `nChannels` is not set; otherwise they are bad rows.", BOOL.accept)
-    interpolation: Param[str] = Param(undefined(), "interpolation", "How pixels between pixels are computed by the resize. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
+    height: Param[int] = Param(undefined(), "height", "Height in pixels to resize to. Requires `width`. Must be between 1 and 65500.", INT.accept)
+    width: Param[int] = Param(undefined(), "width", "Width in pixels to resize to. Requires `height`. Must be between 1 and 65500.", INT.accept)
+    nChannels: Param[int] = Param(undefined(), "nChannels", "Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque if the image has no alpha). Must be between 1 and 4.", INT.accept)
+    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Convert gray images to colour if `nChannels` is not set. Otherwise they are bad rows.", BOOL.accept)
+    interpolation: Param[str] = Param(undefined(), "interpolation", "The interpolation of the resize. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
 
     @by_name
     def __init__(
@@ -471,7 +477,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
     ) -> None: ...
 
     def setHeight(self, value: int) -> Self:
-        """Set `height`; returns the stage."""
+        """Set `height` and return the stage."""
         return self._set(height=value)
 
     def getHeight(self) -> int | None:
@@ -479,7 +485,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
         return self._value("height")
 
     def setWidth(self, value: int) -> Self:
-        """Set `width`; returns the stage."""
+        """Set `width` and return the stage."""
         return self._set(width=value)
 
     def getWidth(self) -> int | None:
@@ -487,7 +493,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
         return self._value("width")
 
     def setNChannels(self, value: int) -> Self:
-        """Set `nChannels`; returns the stage."""
+        """Set `nChannels` and return the stage."""
         return self._set(nChannels=value)
 
     def getNChannels(self) -> int | None:
@@ -495,7 +501,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
         return self._value("nChannels")
 
     def setAutoConvertToColor(self, value: bool) -> Self:
-        """Set `autoConvertToColor`; returns the stage."""
+        """Set `autoConvertToColor` and return the stage."""
         return self._set(autoConvertToColor=value)
 
     def getAutoConvertToColor(self) -> bool:
@@ -503,7 +509,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
         return self._value("autoConvertToColor")
 
     def setInterpolation(self, value: Literal["linear", "area", "cubic", "nearest", "lanczos"]) -> Self:
-        """Set `interpolation`; returns the stage."""
+        """Set `interpolation` and return the stage."""
         return self._set(interpolation=value)
 
     def getInterpolation(self) -> Literal["linear", "area", "cubic", "nearest", "lanczos"]:
@@ -514,15 +520,15 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
 class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     """Adds flipped copies of every image: the union of the original rows and one copy of them per flip.
 
-    The row count multiplies by one plus the number of flips. The original rows come first, then the left-right flips,
-    then the up-down flips; the other columns are repeated. On Spark each copy reads the source again: cache it when
-    reading is dear.
+    The number of rows is multiplied by one plus the number of flips. The original rows come first, then the left-right
+    flips, then the up-down flips. The other columns are repeated. On Spark each copy reads the source again, so cache a
+    source that is costly to read.
 
     Parameters
     ----------
     inputCol : str, default "image"
-        Name of the column holding images or encoded image bytes. Reads: image struct, encoded bytes, struct(path,
-        bytes). Must not be empty.
+        Name of the column of images or encoded image bytes. Reads: image struct, encoded bytes, struct(path, bytes).
+        Must not be empty.
     outputCol : str, default <uid>_output
         Name of the image column to add. Must not be empty.
     flipLeftRight : bool, default True
@@ -530,27 +536,29 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
     flipUpDown : bool, default False
         Add a copy of every row with the image mirrored top to bottom.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and other rows.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. The rows may
+        differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -565,7 +573,7 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
     __module__ = "mmlrs.image"
     _stage: ClassVar[str] = "ImageSetAugmenter"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column holding images or encoded image bytes. Reads: image struct, encoded bytes, struct(path, bytes). Must not be empty.", STR.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of images or encoded image bytes. Reads: image struct, encoded bytes, struct(path, bytes). Must not be empty.", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the image column to add. Must not be empty.", STR.accept)
     flipLeftRight: Param[bool] = Param(undefined(), "flipLeftRight", "Add a copy of every row with the image mirrored left to right.", BOOL.accept)
     flipUpDown: Param[bool] = Param(undefined(), "flipUpDown", "Add a copy of every row with the image mirrored top to bottom.", BOOL.accept)
@@ -583,7 +591,7 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
     ) -> None: ...
 
     def setFlipLeftRight(self, value: bool) -> Self:
-        """Set `flipLeftRight`; returns the stage."""
+        """Set `flipLeftRight` and return the stage."""
         return self._set(flipLeftRight=value)
 
     def getFlipLeftRight(self) -> bool:
@@ -591,7 +599,7 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
         return self._value("flipLeftRight")
 
     def setFlipUpDown(self, value: bool) -> Self:
-        """Set `flipUpDown`; returns the stage."""
+        """Set `flipUpDown` and return the stage."""
         return self._set(flipUpDown=value)
 
     def getFlipUpDown(self) -> bool:
@@ -600,117 +608,118 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
 
 
 class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, HasRunParams, HasRowPolicy):
-    """Turns pictures into feature vectors, or class scores, with a neural network.
+    """Turns images into feature vectors, or class scores, with a neural network.
 
-    Each picture is decoded, resized to the network's input, normalised and run, all in one pass; the next mini-batch is
-    decoded while the network runs the current one. With `headless` the last layers are cut off and what they would have
-    read is the vector: the layers are those that the model's metadata names, else the last fully connected layer or
-    convolution that the graph shows. A spatial feature tensor (channels x rows x columns) is pooled.
+    Each image is decoded, resized to the network's input, normalised and run through the network, all in one pass. The
+    next mini-batch is decoded while the network runs the current one. With `headless` the last layers are removed, and
+    their input is the feature vector. These layers are named in the model's metadata; without metadata they are the
+    last fully connected layer or convolution of the graph. A spatial feature tensor (channels x rows x columns) is
+    pooled.
 
     Parameters
     ----------
     inputCol : str, default "image"
-        Column with the pictures: image structs, encoded bytes, or structs of path and bytes. Reads: image struct,
+        Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Reads: image struct,
         encoded bytes, struct(path, bytes).
     outputCol : str, default <uid>_output
-        Column for the vectors.
+        Name of the vector column to add.
     originCol : str, optional
-        Text column that says where each picture came from, for error messages. Reads: string.
+        Name of a string column with the origin of each image, for error messages. Reads: string.
     model : ModelLike, default the network that ships with the package
         The ONNX network: a path, bytes, or a handle from `mmlrs.models`.
     headless : bool, default True
-        Cut the last layers off and return features (true), or return the scores (false). A network without class
-        scores, such as the one that ships with the package, is refused where they are asked for.
+        Remove the last layers and return features (true), or return the scores (false). If false, a network without
+        class scores, such as the one that ships with the package, is an error.
     cutOutputLayers : int, default 1
-        How many layers to cut from the output; 0 leaves the network whole. Must be at least 0.
+        Number of layers to remove from the output. 0 keeps the complete network. Must be at least 0.
     featureTensorName : str, optional
-        The tensor of the graph that holds the features, where neither metadata nor graph tell the right one. Must not
-        be empty.
+        The tensor with the features, if neither the metadata nor the graph identify it. Must not be empty.
     outputTensorName : str, optional
-        The output that holds the scores; by default the first one. Must not be empty.
+        The output with the scores. If not set, the first output. Must not be empty.
     imageHeight : int, optional
-        Rows of the network's input, for networks that take any size. Must be at least 1.
+        Number of rows of the network's input, for networks that accept any size. Must be at least 1.
     imageWidth : int, optional
-        Columns of the network's input, for networks that take any size. Must be at least 1.
+        Number of columns of the network's input, for networks that accept any size. Must be at least 1.
     channelNormalizationMeans : Sequence[float], optional
-        Mean of each channel, taken off after scaling; when not set, that of the model's metadata, else `ImageNet`'s
-        0.485, 0.456, 0.406. A network whose input holds whole numbers reads pixels: 0 there.
+        Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else `ImageNet`'s
+        0.485, 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
     channelNormalizationStds : Sequence[float], optional
-        Standard deviation of each channel, divided by after the mean; when not set, that of the model's metadata, else
-        `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network whose input holds whole numbers.
+        Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that
+        of the model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network with an integer input.
     colorScaleFactor : float, optional
-        Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255, or 1 for a network
-        whose input holds whole numbers. Must be greater than 0.
+        Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network
+        with an integer input. Must be greater than 0.
     channelOrder : {"rgb", "bgr"}, optional
-        Order of the network's channels; when not set, that of the model's metadata, else "rgb".
+        Order of the network's channels. If not set, that of the model's metadata, else "rgb".
     pooling : {"auto", "avg", "max", "none"}, default "auto"
-        What to do with features of rows and columns: "avg" takes the mean of each channel, "max" its largest value,
-        "none" every value; "auto" means "avg".
+        How to pool features with rows and columns: "avg" takes the mean of each channel, "max" its largest value,
+        "none" all values; "auto" means "avg".
     autoConvertToColor : bool, default True
-        Turn gray pictures into colour where the network wants three channels; otherwise they are bad rows.
+        Convert gray images to colour if the network expects three channels. Otherwise they are bad rows.
     interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "area"
-        How pictures are resized.
+        How images are resized.
     applyExifOrientation : bool, default True
-        Turn and flip the decoded image as its EXIF orientation tag says.
+        Rotate and flip the decoded image according to its EXIF orientation tag.
     alpha : {"drop", "composite", "keep"}, default "drop"
-        What to do with an alpha channel on decoding: "drop" forgets it, "composite" blends the image over white, "keep"
-        gives a BGRA image of 4 channels.
+        How to decode an alpha channel: "drop" removes it, "composite" blends the image over white, "keep" gives a BGRA
+        image with 4 channels.
     scaledDecode : bool, default True
-        Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at least 1.7 times
-        the target size is left. About 3 times faster on photographs. With area interpolation the result is close to
-        that of a full decode (40 dB PSNR in the median); the others skip pixels where they shrink, which the reduced
-        decode averages, so it differs more. Set it to false for the pixels of a full decode.
+        Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the first operation shrinks it so much that at least 1.7 times
+        the target size remains. About 3 times faster on photographs. With area interpolation the result is close to
+        that of a full decode (median PSNR of 40 dB). The other interpolations skip pixels that the reduced decode
+        averages, so the difference is larger. Set it to False for the pixels of a full decode.
     maxPixels : int, default 100000000
-        Most pixels (height times width) an image may have; checked before memory is allocated. Must be at least 1.
+        Maximum number of pixels (height times width) of an image, checked before memory is allocated. Must be at least
+        1.
     maxBytes : int, default 268435456
-        Most bytes an image may have, encoded or decoded; checked before memory is allocated. Must be at least 1.
+        Maximum number of bytes of an image, encoded or decoded, checked before memory is allocated. Must be at least 1.
     miniBatchSize : int, default 64
-        Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at
-        most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be
-        at least 1.
+        Maximum number of rows per run of the model. The last run of a batch may have fewer. On the CPU
+        `ImageFeaturizer` runs at most 8 images per thread and `TextEmbedder` at most 4,096 tokens, since larger runs
+        use more memory and are not faster. Must be at least 1.
     device : str, default "auto"
-        Where the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
+        Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
     optimizationLevel : {"none", "basic", "extended", "all"}, default "all"
-        How far ONNX Runtime may optimise the graph.
+        Level of graph optimisation in ONNX Runtime.
     intraOpThreads : int, default 0
-        Threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
+        Number of threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
     maxTensorBytes : int, default 2147483648
-        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row that
-        exceeds it, or a batch that the model fixes, is an error before anything is allocated. Must be between 1 and
-        1099511627776.
+        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows. A single row that
+        exceeds it is an error, and so is a batch of fixed size; both are raised before memory is allocated. Must be
+        between 1 and 1099511627776.
     maxRunSeconds : float, optional
-        Maximum seconds of one run of the model, that is of a mini-batch. Unset, a run takes as long as it needs. A run
-        that exceeds it is stopped between two operations of the graph and is an error; with `handleInvalid` "skip" or
-        "keep" its rows then run one at a time, each with that limit, and the row that exceeds it is a bad row. Must be
+        Maximum time in seconds of one run of the model, that is of one mini-batch. If not set, there is no limit. A run
+        that exceeds it is stopped between two operations of the graph and is an error. With `handleInvalid` "skip" or
+        "keep" its rows then run one at a time, each with that limit, and a row that exceeds it is a bad row. Must be
         greater than 0.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` or `originCol` names.
+        If the dataset has no column named by `inputCol` or `originCol`.
     SchemaMismatchError
-        A column of `inputCol` or `originCol` has a type that cannot be read, or a column of `outputCol` or `errorCol`
-        exists already.
+        If a column named by `inputCol` or `originCol` has an unsupported type, or a column named by `outputCol` or
+        `errorCol` already exists.
     ModelLoadError
-        The content of `model` is damaged, or not ONNX.
+        If the content of `model` is damaged or is not an ONNX model.
     IoError
-        The file of `model` cannot be read.
+        If the file of `model` cannot be read.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -726,23 +735,23 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
     __module__ = "mmlrs.image"
     _stage: ClassVar[str] = "ImageFeaturizer"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Column with the pictures: image structs, encoded bytes, or structs of path and bytes. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Column for the vectors.", STR.accept)
-    originCol: Param[str] = Param(undefined(), "originCol", "Text column that says where each picture came from, for error messages. Reads: string.", STR.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add.", STR.accept)
+    originCol: Param[str] = Param(undefined(), "originCol", "Name of a string column with the origin of each image, for error messages. Reads: string.", STR.accept)
     model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network: a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
-    headless: Param[bool] = Param(undefined(), "headless", "Cut the last layers off and return features (true), or return the scores (false). A network without class scores, such as the one that ships with the package, is refused where they are asked for.", BOOL.accept)
-    cutOutputLayers: Param[int] = Param(undefined(), "cutOutputLayers", "How many layers to cut from the output; 0 leaves the network whole. Must be at least 0.", INT.accept)
-    featureTensorName: Param[str] = Param(undefined(), "featureTensorName", "The tensor of the graph that holds the features, where neither metadata nor graph tell the right one. Must not be empty.", STR.accept)
-    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output that holds the scores; by default the first one. Must not be empty.", STR.accept)
-    imageHeight: Param[int] = Param(undefined(), "imageHeight", "Rows of the network's input, for networks that take any size. Must be at least 1.", INT.accept)
-    imageWidth: Param[int] = Param(undefined(), "imageWidth", "Columns of the network's input, for networks that take any size. Must be at least 1.", INT.accept)
-    channelNormalizationMeans: Param[list[float]] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, taken off after scaling; when not set, that of the model's metadata, else `ImageNet`'s 0.485, 0.456, 0.406. A network whose input holds whole numbers reads pixels: 0 there.", FLOAT_LIST.accept)
-    channelNormalizationStds: Param[list[float]] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, divided by after the mean; when not set, that of the model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network whose input holds whole numbers.", FLOAT_LIST.accept)
-    colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255, or 1 for a network whose input holds whole numbers. Must be greater than 0.", FLOAT.accept)
-    channelOrder: Param[str] = Param(undefined(), "channelOrder", "Order of the network's channels; when not set, that of the model's metadata, else \"rgb\". Must be one of \"rgb\", \"bgr\".", STR.accept)
-    pooling: Param[str] = Param(undefined(), "pooling", "What to do with features of rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"none\" every value; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"none\".", STR.accept)
-    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Turn gray pictures into colour where the network wants three channels; otherwise they are bad rows.", BOOL.accept)
-    interpolation: Param[str] = Param(undefined(), "interpolation", "How pictures are resized. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
+    headless: Param[bool] = Param(undefined(), "headless", "Remove the last layers and return features (true), or return the scores (false). If false, a network without class scores, such as the one that ships with the package, is an error.", BOOL.accept)
+    cutOutputLayers: Param[int] = Param(undefined(), "cutOutputLayers", "Number of layers to remove from the output. 0 keeps the complete network. Must be at least 0.", INT.accept)
+    featureTensorName: Param[str] = Param(undefined(), "featureTensorName", "The tensor with the features, if neither the metadata nor the graph identify it. Must not be empty.", STR.accept)
+    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the scores. If not set, the first output. Must not be empty.", STR.accept)
+    imageHeight: Param[int] = Param(undefined(), "imageHeight", "Number of rows of the network's input, for networks that accept any size. Must be at least 1.", INT.accept)
+    imageWidth: Param[int] = Param(undefined(), "imageWidth", "Number of columns of the network's input, for networks that accept any size. Must be at least 1.", INT.accept)
+    channelNormalizationMeans: Param[list[float]] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else `ImageNet`'s 0.485, 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.", FLOAT_LIST.accept)
+    channelNormalizationStds: Param[list[float]] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that of the model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network with an integer input.", FLOAT_LIST.accept)
+    colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network with an integer input. Must be greater than 0.", FLOAT.accept)
+    channelOrder: Param[str] = Param(undefined(), "channelOrder", "Order of the network's channels. If not set, that of the model's metadata, else \"rgb\". Must be one of \"rgb\", \"bgr\".", STR.accept)
+    pooling: Param[str] = Param(undefined(), "pooling", "How to pool features with rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"none\" all values; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"none\".", STR.accept)
+    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Convert gray images to colour if the network expects three channels. Otherwise they are bad rows.", BOOL.accept)
+    interpolation: Param[str] = Param(undefined(), "interpolation", "How images are resized. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
 
     @by_name
     def __init__(
@@ -781,7 +790,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
     ) -> None: ...
 
     def setOriginCol(self, value: str) -> Self:
-        """Set `originCol`; returns the stage."""
+        """Set `originCol` and return the stage."""
         return self._set(originCol=value)
 
     def getOriginCol(self) -> str | None:
@@ -789,7 +798,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("originCol")
 
     def setModel(self, value: ModelLike) -> Self:
-        """Set `model`; returns the stage."""
+        """Set `model` and return the stage."""
         return self._set(model=value)
 
     def getModel(self) -> ModelHandle:
@@ -797,7 +806,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("model")
 
     def setHeadless(self, value: bool) -> Self:
-        """Set `headless`; returns the stage."""
+        """Set `headless` and return the stage."""
         return self._set(headless=value)
 
     def getHeadless(self) -> bool:
@@ -805,7 +814,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("headless")
 
     def setCutOutputLayers(self, value: int) -> Self:
-        """Set `cutOutputLayers`; returns the stage."""
+        """Set `cutOutputLayers` and return the stage."""
         return self._set(cutOutputLayers=value)
 
     def getCutOutputLayers(self) -> int:
@@ -813,7 +822,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("cutOutputLayers")
 
     def setFeatureTensorName(self, value: str) -> Self:
-        """Set `featureTensorName`; returns the stage."""
+        """Set `featureTensorName` and return the stage."""
         return self._set(featureTensorName=value)
 
     def getFeatureTensorName(self) -> str | None:
@@ -821,7 +830,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("featureTensorName")
 
     def setOutputTensorName(self, value: str) -> Self:
-        """Set `outputTensorName`; returns the stage."""
+        """Set `outputTensorName` and return the stage."""
         return self._set(outputTensorName=value)
 
     def getOutputTensorName(self) -> str | None:
@@ -829,7 +838,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("outputTensorName")
 
     def setImageHeight(self, value: int) -> Self:
-        """Set `imageHeight`; returns the stage."""
+        """Set `imageHeight` and return the stage."""
         return self._set(imageHeight=value)
 
     def getImageHeight(self) -> int | None:
@@ -837,7 +846,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("imageHeight")
 
     def setImageWidth(self, value: int) -> Self:
-        """Set `imageWidth`; returns the stage."""
+        """Set `imageWidth` and return the stage."""
         return self._set(imageWidth=value)
 
     def getImageWidth(self) -> int | None:
@@ -845,7 +854,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("imageWidth")
 
     def setChannelNormalizationMeans(self, value: Sequence[float]) -> Self:
-        """Set `channelNormalizationMeans`; returns the stage."""
+        """Set `channelNormalizationMeans` and return the stage."""
         return self._set(channelNormalizationMeans=value)
 
     def getChannelNormalizationMeans(self) -> list[float] | None:
@@ -853,7 +862,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("channelNormalizationMeans")
 
     def setChannelNormalizationStds(self, value: Sequence[float]) -> Self:
-        """Set `channelNormalizationStds`; returns the stage."""
+        """Set `channelNormalizationStds` and return the stage."""
         return self._set(channelNormalizationStds=value)
 
     def getChannelNormalizationStds(self) -> list[float] | None:
@@ -861,7 +870,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("channelNormalizationStds")
 
     def setColorScaleFactor(self, value: float) -> Self:
-        """Set `colorScaleFactor`; returns the stage."""
+        """Set `colorScaleFactor` and return the stage."""
         return self._set(colorScaleFactor=value)
 
     def getColorScaleFactor(self) -> float | None:
@@ -869,7 +878,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("colorScaleFactor")
 
     def setChannelOrder(self, value: Literal["rgb", "bgr"]) -> Self:
-        """Set `channelOrder`; returns the stage."""
+        """Set `channelOrder` and return the stage."""
         return self._set(channelOrder=value)
 
     def getChannelOrder(self) -> Literal["rgb", "bgr"] | None:
@@ -877,7 +886,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("channelOrder")
 
     def setPooling(self, value: Literal["auto", "avg", "max", "none"]) -> Self:
-        """Set `pooling`; returns the stage."""
+        """Set `pooling` and return the stage."""
         return self._set(pooling=value)
 
     def getPooling(self) -> Literal["auto", "avg", "max", "none"]:
@@ -885,7 +894,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("pooling")
 
     def setAutoConvertToColor(self, value: bool) -> Self:
-        """Set `autoConvertToColor`; returns the stage."""
+        """Set `autoConvertToColor` and return the stage."""
         return self._set(autoConvertToColor=value)
 
     def getAutoConvertToColor(self) -> bool:
@@ -893,7 +902,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         return self._value("autoConvertToColor")
 
     def setInterpolation(self, value: Literal["linear", "area", "cubic", "nearest", "lanczos"]) -> Self:
-        """Set `interpolation`; returns the stage."""
+        """Set `interpolation` and return the stage."""
         return self._set(interpolation=value)
 
     def getInterpolation(self) -> Literal["linear", "area", "cubic", "nearest", "lanczos"]:

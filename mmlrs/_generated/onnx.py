@@ -20,81 +20,82 @@ __all__ = []
 class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, HasRunParams, HasRowPolicy):
     """Runs an ONNX model over columns.
 
-    Rows go through the model in mini-batches; rows whose arrays have different shapes are grouped by shape. `feedDict`
-    says which column feeds which model input, `fetchDict` which output becomes which column; a tensor in the middle of
-    the graph can be fetched like an output, and what does not lead to it is never computed. Numbers are cast to the
-    input's element type, and a number that it cannot hold is a bad row; for a BOOL input, any number but 0 is true. A
-    flat array takes the declared shape. A model exported with a fixed batch of 1 runs in mini-batches too where its
-    graph allows it.
+    Rows run through the model in mini-batches. Rows whose arrays have different shapes are grouped by shape. `feedDict`
+    maps model inputs to columns, and `fetchDict` maps new columns to outputs. An internal tensor of the graph can be
+    fetched like an output, and nodes that it does not depend on are not computed. Numbers are cast to the input's
+    element type, and a number out of its range is a bad row. For a BOOL input, any nonzero number is true. A flat array
+    is reshaped to the declared shape. A model exported with a fixed batch of 1 also runs in mini-batches, if its graph
+    allows it.
 
     Parameters
     ----------
     model : ModelLike
         The ONNX model: a path, bytes, or a handle from `mmlrs.models`.
     inputCol : str, optional
-        Column that feeds the model's only input; for several inputs use feedDict. With neither set, each input is fed
-        from the column of its name. Reads: number, string, vector, array, tensor.
+        Name of the column for the model's only input. For several inputs use feedDict. If neither is set, each input
+        reads the column with its name. Reads: number, string, vector, array, tensor.
     outputCol : str, optional
-        Column for the model's only output; for several outputs use fetchDict.
+        Name of the column for the model's only output. For several outputs use fetchDict.
     feedDict : Mapping[str, str], optional
-        Map from model input to the column that feeds it.
+        Map from model input to the name of its column.
     fetchDict : Mapping[str, str], optional
-        Map from new column to the model output, or any internal tensor, that it holds. Unset: every output, under its
-        own name.
+        Map from new column to model output or internal tensor. If not set, every output becomes a column with its own
+        name.
     softMaxDict : Mapping[str, str], default {}
-        Map from a column of fetchDict to a new column with its softmax as a vector.
+        Map from a column of fetchDict to the name of a new column with its softmax as a vector.
     argMaxDict : Mapping[str, str], default {}
-        Map from a column of fetchDict to a new column with the position of its largest value (for a map, its key).
+        Map from a column of fetchDict to the name of a new column with the index of its largest value (for a map, its
+        key).
     miniBatchSize : int, default 64
-        Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at
-        most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be
-        at least 1.
+        Maximum number of rows per run of the model. The last run of a batch may have fewer. On the CPU
+        `ImageFeaturizer` runs at most 8 images per thread and `TextEmbedder` at most 4,096 tokens, since larger runs
+        use more memory and are not faster. Must be at least 1.
     device : str, default "auto"
-        Where the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
+        Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
     optimizationLevel : {"none", "basic", "extended", "all"}, default "all"
-        How far ONNX Runtime may optimise the graph.
+        Level of graph optimisation in ONNX Runtime.
     intraOpThreads : int, default 0
-        Threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
+        Number of threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
     maxTensorBytes : int, default 2147483648
-        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row that
-        exceeds it, or a batch that the model fixes, is an error before anything is allocated. Must be between 1 and
-        1099511627776.
+        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows. A single row that
+        exceeds it is an error, and so is a batch of fixed size; both are raised before memory is allocated. Must be
+        between 1 and 1099511627776.
     maxRunSeconds : float, optional
-        Maximum seconds of one run of the model, that is of a mini-batch. Unset, a run takes as long as it needs. A run
-        that exceeds it is stopped between two operations of the graph and is an error; with `handleInvalid` "skip" or
-        "keep" its rows then run one at a time, each with that limit, and the row that exceeds it is a bad row. Must be
+        Maximum time in seconds of one run of the model, that is of one mini-batch. If not set, there is no limit. A run
+        that exceeds it is stopped between two operations of the graph and is an error. With `handleInvalid` "skip" or
+        "keep" its rows then run one at a time, each with that limit, and a row that exceeds it is a bad row. Must be
         greater than 0.
     outputType : {"array", "vector", "tensor"}, default "array"
-        Form of the new columns: "array" (nested as the shape says), "vector" (all values of a row as one vector) or
-        "tensor" (dtype, shape and bytes).
+        Form of the new columns: "array" (nested according to the shape), "vector" (all values of a row as one vector)
+        or "tensor" (dtype, shape and bytes).
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and `fetchDict` and all rows but
-        those that are skipped.
+        The result of `transform`, of the same type as the input, with the columns named by `outputCol` and `fetchDict`.
+        All rows are kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `model` is not set, or a param has a value that is not allowed.
+        If `model` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` or `feedDict` names.
+        If the dataset has no column named by `inputCol` or `feedDict`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol`, `fetchDict` or `errorCol`
-        exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol`, `fetchDict` or
+        `errorCol` already exists.
     ModelLoadError
-        The content of `model` is damaged, or not ONNX.
+        If the content of `model` is damaged or is not an ONNX model.
     IoError
-        The file of `model` cannot be read.
+        If the file of `model` cannot be read.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -113,13 +114,13 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
     _stage: ClassVar[str] = "ONNXModel"
 
     model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX model: a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Column that feeds the model's only input; for several inputs use feedDict. With neither set, each input is fed from the column of its name. Reads: number, string, vector, array, tensor.", STR.accept)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Column for the model's only output; for several outputs use fetchDict.", STR.accept)
-    feedDict: Param[dict[str, str]] = Param(undefined(), "feedDict", "Map from model input to the column that feeds it.", STR_MAP.accept)
-    fetchDict: Param[dict[str, str]] = Param(undefined(), "fetchDict", "Map from new column to the model output, or any internal tensor, that it holds. Unset: every output, under its own name.", STR_MAP.accept)
-    softMaxDict: Param[dict[str, str]] = Param(undefined(), "softMaxDict", "Map from a column of fetchDict to a new column with its softmax as a vector.", STR_MAP.accept)
-    argMaxDict: Param[dict[str, str]] = Param(undefined(), "argMaxDict", "Map from a column of fetchDict to a new column with the position of its largest value (for a map, its key).", STR_MAP.accept)
-    outputType: Param[str] = Param(undefined(), "outputType", "Form of the new columns: \"array\" (nested as the shape says), \"vector\" (all values of a row as one vector) or \"tensor\" (dtype, shape and bytes). Must be one of \"array\", \"vector\", \"tensor\".", STR.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column for the model's only input. For several inputs use feedDict. If neither is set, each input reads the column with its name. Reads: number, string, vector, array, tensor.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column for the model's only output. For several outputs use fetchDict.", STR.accept)
+    feedDict: Param[dict[str, str]] = Param(undefined(), "feedDict", "Map from model input to the name of its column.", STR_MAP.accept)
+    fetchDict: Param[dict[str, str]] = Param(undefined(), "fetchDict", "Map from new column to model output or internal tensor. If not set, every output becomes a column with its own name.", STR_MAP.accept)
+    softMaxDict: Param[dict[str, str]] = Param(undefined(), "softMaxDict", "Map from a column of fetchDict to the name of a new column with its softmax as a vector.", STR_MAP.accept)
+    argMaxDict: Param[dict[str, str]] = Param(undefined(), "argMaxDict", "Map from a column of fetchDict to the name of a new column with the index of its largest value (for a map, its key).", STR_MAP.accept)
+    outputType: Param[str] = Param(undefined(), "outputType", "Form of the new columns: \"array\" (nested according to the shape), \"vector\" (all values of a row as one vector) or \"tensor\" (dtype, shape and bytes). Must be one of \"array\", \"vector\", \"tensor\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -145,10 +146,10 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setModel(self, value: ModelLike) -> Self:
-        """Set `model`; returns the stage."""
+        """Set `model` and return the stage."""
         return self._set(model=value)
 
     def getModel(self) -> ModelHandle:
@@ -156,7 +157,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         return self._value("model")
 
     def setFeedDict(self, value: Mapping[str, str]) -> Self:
-        """Set `feedDict`; returns the stage."""
+        """Set `feedDict` and return the stage."""
         return self._set(feedDict=value)
 
     def getFeedDict(self) -> dict[str, str] | None:
@@ -164,7 +165,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         return self._value("feedDict")
 
     def setFetchDict(self, value: Mapping[str, str]) -> Self:
-        """Set `fetchDict`; returns the stage."""
+        """Set `fetchDict` and return the stage."""
         return self._set(fetchDict=value)
 
     def getFetchDict(self) -> dict[str, str] | None:
@@ -172,7 +173,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         return self._value("fetchDict")
 
     def setSoftMaxDict(self, value: Mapping[str, str]) -> Self:
-        """Set `softMaxDict`; returns the stage."""
+        """Set `softMaxDict` and return the stage."""
         return self._set(softMaxDict=value)
 
     def getSoftMaxDict(self) -> dict[str, str]:
@@ -180,7 +181,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         return self._value("softMaxDict")
 
     def setArgMaxDict(self, value: Mapping[str, str]) -> Self:
-        """Set `argMaxDict`; returns the stage."""
+        """Set `argMaxDict` and return the stage."""
         return self._set(argMaxDict=value)
 
     def getArgMaxDict(self) -> dict[str, str]:
@@ -188,7 +189,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
         return self._value("argMaxDict")
 
     def setOutputType(self, value: Literal["array", "vector", "tensor"]) -> Self:
-        """Set `outputType`; returns the stage."""
+        """Set `outputType` and return the stage."""
         return self._set(outputType=value)
 
     def getOutputType(self) -> Literal["array", "vector", "tensor"]:

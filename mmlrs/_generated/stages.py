@@ -43,8 +43,7 @@ __all__ = []
 class SelectColumns(PythonTransformer):
     """Keeps only the named columns, in the order given.
 
-    A column of a native stage that is kept stays part of the single pass as long as the columns it is computed from are
-    kept too.
+    A column added by a native stage stays part of the single pass if the columns it is computed from are kept too.
 
     Parameters
     ----------
@@ -54,14 +53,14 @@ class SelectColumns(PythonTransformer):
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows.
+        The result of `transform`, of the same type as the input. All rows are kept.
 
     Raises
     ------
     InvalidParamError
-        `cols` is not set, or a param has a value that is not allowed.
+        If `cols` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `cols` names.
+        If the dataset has no column named by `cols`.
 
     Examples
     --------
@@ -86,10 +85,10 @@ class SelectColumns(PythonTransformer):
         cols: Sequence[str],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setCols(self, value: Sequence[str]) -> Self:
-        """Set `cols`; returns the stage."""
+        """Set `cols` and return the stage."""
         return self._set(cols=value)
 
     def getCols(self) -> list[str]:
@@ -100,7 +99,8 @@ class SelectColumns(PythonTransformer):
 class DropColumns(PythonTransformer):
     """Drops the named columns and keeps the others.
 
-    A column that does not exist is an error, unlike `DataFrame.drop`: a misspelt name is not passed over in silence.
+    A column that does not exist is an error, unlike in `DataFrame.drop`, so that a misspelt name is not ignored
+    silently.
 
     Parameters
     ----------
@@ -110,14 +110,14 @@ class DropColumns(PythonTransformer):
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows.
+        The result of `transform`, of the same type as the input. All rows are kept.
 
     Raises
     ------
     InvalidParamError
-        `cols` is not set, or a param has a value that is not allowed.
+        If `cols` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `cols` names.
+        If the dataset has no column named by `cols`.
 
     Examples
     --------
@@ -142,10 +142,10 @@ class DropColumns(PythonTransformer):
         cols: Sequence[str],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setCols(self, value: Sequence[str]) -> Self:
-        """Set `cols`; returns the stage."""
+        """Set `cols` and return the stage."""
         return self._set(cols=value)
 
     def getCols(self) -> list[str]:
@@ -154,28 +154,29 @@ class DropColumns(PythonTransformer):
 
 
 class RenameColumn(PythonTransformer, HasInputCol, HasOutputCol):
-    """Gives a column another name; its place and its metadata stay.
+    """Renames a column, which keeps its position and its metadata.
 
     Parameters
     ----------
     inputCol : str
         Name of the column to rename. Must not be empty.
     outputCol : str
-        Its new name; a column of that name must not exist. Must not be empty.
+        Its new name. A column with that name must not exist. Must not be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` or `outputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` or `outputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `outputCol` exists already.
+        If a column named by `outputCol` already exists.
 
     Examples
     --------
@@ -190,7 +191,7 @@ class RenameColumn(PythonTransformer, HasInputCol, HasOutputCol):
     _stage: ClassVar[str] = "RenameColumn"
 
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column to rename. Must not be empty.", STR.accept)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Its new name; a column of that name must not exist. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Its new name. A column with that name must not exist. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -202,29 +203,29 @@ class RenameColumn(PythonTransformer, HasInputCol, HasOutputCol):
         outputCol: str,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
 
 class Cacher(PythonTransformer):
     """Keeps the rows in memory once they are computed, so that later passes do not compute them again.
 
     On Spark this is `DataFrame.cache`: nothing runs until the first action, and the rows stay until
-    `DataFrame.unpersist`. A stream is passed on as it is, and so is a table, which is in memory already.
+    `DataFrame.unpersist`. A stream is returned unchanged, and so is a table, which is in memory already.
 
     Parameters
     ----------
     disable : bool, default False
-        Pass the rows on without keeping them: a switch for pipelines with a copy of their params.
+        Return the dataset without caching it. Use it to switch caching off in a pipeline.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows.
+        The result of `transform`, of the same type as the input. All rows are kept.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
 
     Examples
     --------
@@ -237,7 +238,7 @@ class Cacher(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "Cacher"
 
-    disable: Param[bool] = Param(undefined(), "disable", "Pass the rows on without keeping them: a switch for pipelines with a copy of their params.", BOOL.accept)
+    disable: Param[bool] = Param(undefined(), "disable", "Return the dataset without caching it. Use it to switch caching off in a pipeline.", BOOL.accept)
 
     @by_name
     def __init__(
@@ -247,7 +248,7 @@ class Cacher(PythonTransformer):
     ) -> None: ...
 
     def setDisable(self, value: bool) -> Self:
-        """Set `disable`; returns the stage."""
+        """Set `disable` and return the stage."""
         return self._set(disable=value)
 
     def getDisable(self) -> bool:
@@ -256,25 +257,25 @@ class Cacher(PythonTransformer):
 
 
 class CheckpointData(PythonTransformer):
-    """Cuts the plan: what was computed up to here is stored, and later passes start from there.
+    """Truncates the query plan: the rows computed so far are stored, and later passes start from them.
 
-    On Spark this is `DataFrame.localCheckpoint`: the rows lie on the executors, so they are lost with them. It keeps
-    the plans of iterative jobs short. A stream and a table are passed on as they are.
+    On Spark this is `DataFrame.localCheckpoint`: the rows are stored on the executors and are lost with them. It keeps
+    the plans of iterative jobs short. A stream and a table are returned unchanged.
 
     Parameters
     ----------
     eager : bool, default True
-        Compute the rows now; otherwise the first action does.
+        Compute the rows now. Otherwise the first action computes them.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows.
+        The result of `transform`, of the same type as the input. All rows are kept.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
 
     Examples
     --------
@@ -287,7 +288,7 @@ class CheckpointData(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "CheckpointData"
 
-    eager: Param[bool] = Param(undefined(), "eager", "Compute the rows now; otherwise the first action does.", BOOL.accept)
+    eager: Param[bool] = Param(undefined(), "eager", "Compute the rows now. Otherwise the first action computes them.", BOOL.accept)
 
     @by_name
     def __init__(
@@ -297,7 +298,7 @@ class CheckpointData(PythonTransformer):
     ) -> None: ...
 
     def setEager(self, value: bool) -> Self:
-        """Set `eager`; returns the stage."""
+        """Set `eager` and return the stage."""
         return self._set(eager=value)
 
     def getEager(self) -> bool:
@@ -306,28 +307,28 @@ class CheckpointData(PythonTransformer):
 
 
 class Repartition(PythonTransformer):
-    """Spreads the rows evenly over a number of partitions.
+    """Distributes the rows evenly over a number of partitions.
 
-    On Spark this is `DataFrame.repartition`, one shuffle of all rows; `coalesce` would be cheaper for fewer partitions,
-    but merges them as they are, uneven ones too: use `PartitionConsolidator` for that. A table has no partitions and is
-    returned as it is.
+    On Spark this is `DataFrame.repartition`, one shuffle of all rows. To reduce the number of partitions,
+    `PartitionConsolidator` is cheaper: it merges partitions without a shuffle, but leaves them uneven. A table has no
+    partitions and is returned unchanged.
 
     Parameters
     ----------
     n : int
         Number of partitions. Must be between 1 and 1000000.
     disable : bool, default False
-        Leave the partitions as they are: a switch for pipelines with a copy of their params.
+        Leave the partitions unchanged. Use it to switch the stage off in a pipeline.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows.
+        The result of `transform`, of the same type as the input. All rows are kept.
 
     Raises
     ------
     InvalidParamError
-        `n` is not set, or a param has a value that is not allowed.
+        If `n` is not set, or a param has an invalid value.
 
     Examples
     --------
@@ -341,7 +342,7 @@ class Repartition(PythonTransformer):
     _stage: ClassVar[str] = "Repartition"
 
     n: Param[int] = Param(undefined(), "n", "Number of partitions. Must be between 1 and 1000000.", INT.accept)
-    disable: Param[bool] = Param(undefined(), "disable", "Leave the partitions as they are: a switch for pipelines with a copy of their params.", BOOL.accept)
+    disable: Param[bool] = Param(undefined(), "disable", "Leave the partitions unchanged. Use it to switch the stage off in a pipeline.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -353,10 +354,10 @@ class Repartition(PythonTransformer):
         disable: bool = False,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setN(self, value: int) -> Self:
-        """Set `n`; returns the stage."""
+        """Set `n` and return the stage."""
         return self._set(n=value)
 
     def getN(self) -> int:
@@ -364,7 +365,7 @@ class Repartition(PythonTransformer):
         return self._value("n")
 
     def setDisable(self, value: bool) -> Self:
-        """Set `disable`; returns the stage."""
+        """Set `disable` and return the stage."""
         return self._set(disable=value)
 
     def getDisable(self) -> bool:
@@ -373,33 +374,33 @@ class Repartition(PythonTransformer):
 
 
 class StratifiedRepartition(PythonTransformer, HasLabelCol, HasSeed):
-    """Spreads the rows of each label evenly over the partitions, so that every partition sees about the same mix.
+    """Distributes the rows of each label evenly over the partitions, so that every partition has about the same mix.
 
-    Of each label every partition holds as many rows as any other, or one more; no row is lost, repeated or changed.
-    Labels are of any type that can be sorted; null is a label of its own. On Spark it costs two shuffles of all rows,
-    and the rows of one label pass, streamed, through one task. A table has no partitions and is returned as it is.
+    For each label, the partitions differ by at most one row. No row is lost, repeated or changed. Labels can have any
+    sortable type, and null is a label like any other. On Spark it costs two shuffles of all rows, and the rows of one
+    label are streamed through one task. A table has no partitions and is returned unchanged.
 
     Parameters
     ----------
     labelCol : str
         Name of the label column. Must not be empty.
     n : int, optional
-        Number of partitions; when not set, what `spark.sql.shuffle.partitions` says. Must be between 1 and 1000000.
+        Number of partitions. If not set, the value of `spark.sql.shuffle.partitions`. Must be between 1 and 1000000.
     seed : int, default 0
-        Seed of the order in which the rows of a label are dealt out; the same rows in the same partitions are dealt out
-        alike.
+        Seed of the order in which the rows of a label are distributed. The result is the same for the same rows in the
+        same partitions.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows.
+        The result of `transform`, of the same type as the input. All rows are kept.
 
     Raises
     ------
     InvalidParamError
-        `labelCol` is not set, or a param has a value that is not allowed.
+        If `labelCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `labelCol` names.
+        If the dataset has no column named by `labelCol`.
 
     Examples
     --------
@@ -413,8 +414,8 @@ class StratifiedRepartition(PythonTransformer, HasLabelCol, HasSeed):
     _stage: ClassVar[str] = "StratifiedRepartition"
 
     labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the label column. Must not be empty.", STR.accept)
-    n: Param[int] = Param(undefined(), "n", "Number of partitions; when not set, what `spark.sql.shuffle.partitions` says. Must be between 1 and 1000000.", INT.accept)
-    seed: Param[int] = Param(undefined(), "seed", "Seed of the order in which the rows of a label are dealt out; the same rows in the same partitions are dealt out alike.", INT.accept)
+    n: Param[int] = Param(undefined(), "n", "Number of partitions. If not set, the value of `spark.sql.shuffle.partitions`. Must be between 1 and 1000000.", INT.accept)
+    seed: Param[int] = Param(undefined(), "seed", "Seed of the order in which the rows of a label are distributed. The result is the same for the same rows in the same partitions.", INT.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -427,10 +428,10 @@ class StratifiedRepartition(PythonTransformer, HasLabelCol, HasSeed):
         seed: int = 0,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setN(self, value: int) -> Self:
-        """Set `n`; returns the stage."""
+        """Set `n` and return the stage."""
         return self._set(n=value)
 
     def getN(self) -> int | None:
@@ -439,26 +440,26 @@ class StratifiedRepartition(PythonTransformer, HasLabelCol, HasSeed):
 
 
 class PartitionConsolidator(PythonTransformer):
-    """Merges the partitions into few, so that few tasks run at a time: for work that is rate-limited.
+    """Merges partitions so that few tasks run at a time, for work that is rate-limited.
 
-    On Spark this is `DataFrame.coalesce`: no shuffle, and what was computed before within the same Spark stage runs in
-    as few tasks too; put a `Cacher` or a `Repartition` before it where that is dear. More partitions than there are
-    stay as they are. A table has no partitions and is returned as it is.
+    On Spark this is `DataFrame.coalesce`. There is no shuffle, so earlier steps in the same Spark stage run in as few
+    tasks too. If they are costly, put a `Cacher` or a `Repartition` before this stage. The number of partitions is
+    never increased. A table has no partitions and is returned unchanged.
 
     Parameters
     ----------
     n : int, default 1
-        Number of partitions to merge into. Must be between 1 and 1000000.
+        Number of partitions after merging. Must be between 1 and 1000000.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows.
+        The result of `transform`, of the same type as the input. All rows are kept.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
 
     Examples
     --------
@@ -471,7 +472,7 @@ class PartitionConsolidator(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "PartitionConsolidator"
 
-    n: Param[int] = Param(undefined(), "n", "Number of partitions to merge into. Must be between 1 and 1000000.", INT.accept)
+    n: Param[int] = Param(undefined(), "n", "Number of partitions after merging. Must be between 1 and 1000000.", INT.accept)
 
     @by_name
     def __init__(
@@ -481,7 +482,7 @@ class PartitionConsolidator(PythonTransformer):
     ) -> None: ...
 
     def setN(self, value: int) -> Self:
-        """Set `n`; returns the stage."""
+        """Set `n` and return the stage."""
         return self._set(n=value)
 
     def getN(self) -> int:
@@ -490,38 +491,38 @@ class PartitionConsolidator(PythonTransformer):
 
 
 class PartitionSample(PythonTransformer, HasSeed):
-    """Takes some of the rows, or gives every row the number of a random part.
+    """Samples rows, or assigns every row to a random part.
 
-    `RandomSample` draws rows without replacement: a share of them, each on its own with probability `percent`, or
-    exactly `count`. `Head` takes the first `count` rows. `AssignToPartition` keeps all rows and adds a part number of 0
-    to `numParts` - 1, each equally likely. The same seed draws the same from the same rows in the same partitions; on
-    Spark an exact count costs a sort, whose order the rows then have.
+    `RandomSample` draws rows without replacement: each row with probability `percent`, or exactly `count` rows. `Head`
+    takes the first `count` rows. `AssignToPartition` keeps all rows and adds a part number from 0 to `numParts` - 1,
+    each equally likely. The same seed draws the same sample from the same rows in the same partitions. On Spark an
+    exact count costs a sort, and the rows are in the sorted order.
 
     Parameters
     ----------
     mode : {"RandomSample", "Head", "AssignToPartition"}, default "RandomSample"
-        What to do.
+        The kind of sample.
     percent : float, optional
-        The share of the rows that `RandomSample` draws, 0 to 1, unless `count` is set. Must be between 0 and 1.
+        The fraction of the rows that `RandomSample` draws, from 0 to 1, unless `count` is set. Must be between 0 and 1.
     count : int, optional
-        The number of rows that `Head` takes and `RandomSample` draws; all rows where there are fewer. Must be between 0
-        and 2147483647.
+        The number of rows that `Head` takes or `RandomSample` draws; all rows if there are fewer. Must be between 0 and
+        2147483647.
     seed : int, default 0
         Seed of the random numbers.
     newColName : str, default "Partition"
-        Name of the column of part numbers that `AssignToPartition` adds. Must not be empty.
+        Name of the column of part numbers to add with `AssignToPartition`. Must not be empty.
     numParts : int, default 10
-        Number of parts of `AssignToPartition`. Must be between 1 and 2147483647.
+        Number of parts for `AssignToPartition`. Must be between 1 and 2147483647.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and other rows.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
 
     Examples
     --------
@@ -537,12 +538,12 @@ class PartitionSample(PythonTransformer, HasSeed):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "PartitionSample"
 
-    mode: Param[str] = Param(undefined(), "mode", "What to do. Must be one of \"RandomSample\", \"Head\", \"AssignToPartition\".", STR.accept)
-    percent: Param[float] = Param(undefined(), "percent", "The share of the rows that `RandomSample` draws, 0 to 1, unless `count` is set. Must be between 0 and 1.", FLOAT.accept)
-    count: Param[int] = Param(undefined(), "count", "The number of rows that `Head` takes and `RandomSample` draws; all rows where there are fewer. Must be between 0 and 2147483647.", INT.accept)
+    mode: Param[str] = Param(undefined(), "mode", "The kind of sample. Must be one of \"RandomSample\", \"Head\", \"AssignToPartition\".", STR.accept)
+    percent: Param[float] = Param(undefined(), "percent", "The fraction of the rows that `RandomSample` draws, from 0 to 1, unless `count` is set. Must be between 0 and 1.", FLOAT.accept)
+    count: Param[int] = Param(undefined(), "count", "The number of rows that `Head` takes or `RandomSample` draws; all rows if there are fewer. Must be between 0 and 2147483647.", INT.accept)
     seed: Param[int] = Param(undefined(), "seed", "Seed of the random numbers.", INT.accept)
-    newColName: Param[str] = Param(undefined(), "newColName", "Name of the column of part numbers that `AssignToPartition` adds. Must not be empty.", STR.accept)
-    numParts: Param[int] = Param(undefined(), "numParts", "Number of parts of `AssignToPartition`. Must be between 1 and 2147483647.", INT.accept)
+    newColName: Param[str] = Param(undefined(), "newColName", "Name of the column of part numbers to add with `AssignToPartition`. Must not be empty.", STR.accept)
+    numParts: Param[int] = Param(undefined(), "numParts", "Number of parts for `AssignToPartition`. Must be between 1 and 2147483647.", INT.accept)
 
     @by_name
     def __init__(
@@ -557,7 +558,7 @@ class PartitionSample(PythonTransformer, HasSeed):
     ) -> None: ...
 
     def setMode(self, value: Literal["RandomSample", "Head", "AssignToPartition"]) -> Self:
-        """Set `mode`; returns the stage."""
+        """Set `mode` and return the stage."""
         return self._set(mode=value)
 
     def getMode(self) -> Literal["RandomSample", "Head", "AssignToPartition"]:
@@ -565,7 +566,7 @@ class PartitionSample(PythonTransformer, HasSeed):
         return self._value("mode")
 
     def setPercent(self, value: float) -> Self:
-        """Set `percent`; returns the stage."""
+        """Set `percent` and return the stage."""
         return self._set(percent=value)
 
     def getPercent(self) -> float | None:
@@ -573,7 +574,7 @@ class PartitionSample(PythonTransformer, HasSeed):
         return self._value("percent")
 
     def setCount(self, value: int) -> Self:
-        """Set `count`; returns the stage."""
+        """Set `count` and return the stage."""
         return self._set(count=value)
 
     def getCount(self) -> int | None:
@@ -581,7 +582,7 @@ class PartitionSample(PythonTransformer, HasSeed):
         return self._value("count")
 
     def setNewColName(self, value: str) -> Self:
-        """Set `newColName`; returns the stage."""
+        """Set `newColName` and return the stage."""
         return self._set(newColName=value)
 
     def getNewColName(self) -> str:
@@ -589,7 +590,7 @@ class PartitionSample(PythonTransformer, HasSeed):
         return self._value("newColName")
 
     def setNumParts(self, value: int) -> Self:
-        """Set `numParts`; returns the stage."""
+        """Set `numParts` and return the stage."""
         return self._set(numParts=value)
 
     def getNumParts(self) -> int:
@@ -598,9 +599,9 @@ class PartitionSample(PythonTransformer, HasSeed):
 
 
 class Explode(PythonTransformer, HasInputCol, HasOutputCol):
-    """Makes one row of every element of an array column.
+    """Adds one row for every element of an array column.
 
-    The other columns, the array among them, are repeated. A null element is a row with a null. On Spark this is an
+    The other columns, including the array, are repeated. A null element becomes a row with a null. On Spark this is an
     expression of the JVM.
 
     Parameters
@@ -610,21 +611,22 @@ class Explode(PythonTransformer, HasInputCol, HasOutputCol):
     outputCol : str, default <uid>_output
         Name of the column of elements to add. Must not be empty.
     keepEmpty : bool, default False
-        Make one row with a null of a null or empty array, which otherwise makes none.
+        Add one row with a null for a null or empty array. Otherwise such rows are dropped.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and other rows.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. The rows may
+        differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` already exists.
 
     Examples
     --------
@@ -642,7 +644,7 @@ class Explode(PythonTransformer, HasInputCol, HasOutputCol):
 
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the array column. Reads: array. Must not be empty.", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of elements to add. Must not be empty.", STR.accept)
-    keepEmpty: Param[bool] = Param(undefined(), "keepEmpty", "Make one row with a null of a null or empty array, which otherwise makes none.", BOOL.accept)
+    keepEmpty: Param[bool] = Param(undefined(), "keepEmpty", "Add one row with a null for a null or empty array. Otherwise such rows are dropped.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -655,10 +657,10 @@ class Explode(PythonTransformer, HasInputCol, HasOutputCol):
         keepEmpty: bool = False,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setKeepEmpty(self, value: bool) -> Self:
-        """Set `keepEmpty`; returns the stage."""
+        """Set `keepEmpty` and return the stage."""
         return self._set(keepEmpty=value)
 
     def getKeepEmpty(self) -> bool:
@@ -670,7 +672,7 @@ class ClassBalancer(Estimator, HasClassBalancerParams):
     """Learns a weight for each class, so that rare classes count as much as the most frequent one.
 
     The weight of a class is the count of the most frequent class divided by its own count. Classes are strings, numbers
-    or booleans; null, NaN and infinite labels are no class. The fit is one aggregation.
+    or booleans. Null, NaN and infinite labels are not counted as classes. The fit is one aggregation.
 
     Parameters
     ----------
@@ -679,23 +681,23 @@ class ClassBalancer(Estimator, HasClassBalancerParams):
     outputCol : str, default "weight"
         Name of the column of weights to add. Must not be empty.
     broadcastJoin : bool, default True
-        On Spark, weights of more than 1000 classes are joined to the rows: send them to every executor, which keeps the
-        rows where they are. Set it to False for more classes than an executor can hold; the rows are then shuffled.
-        Fewer classes are an expression, without a join.
+        Send the weights of more than 1000 classes to every executor, where they are joined to the rows without a
+        shuffle. Set it to False for more classes than an executor can hold; the rows are then shuffled. Up to 1000
+        classes are an expression, without a join. Applies to Spark only.
 
     Returns
     -------
     ClassBalancerModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` already exists.
 
     Examples
     --------
@@ -721,13 +723,13 @@ class ClassBalancer(Estimator, HasClassBalancerParams):
         broadcastJoin: bool = True,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
 
 class ClassBalancerModel(PythonModel, HasClassBalancerParams):
-    """Adds the weight of each row's class: what `ClassBalancer` fits.
+    """Adds the weight of each row's class, as fitted by `ClassBalancer`.
 
-    A label that was not seen in the fit weighs 1, a null one too: no row is dropped.
+    A label that did not occur in the fit has weight 1, and so has null. No row is dropped.
 
     Parameters
     ----------
@@ -736,9 +738,9 @@ class ClassBalancerModel(PythonModel, HasClassBalancerParams):
     outputCol : str, default "weight"
         Name of the column of weights to add. Must not be empty.
     broadcastJoin : bool, default True
-        On Spark, weights of more than 1000 classes are joined to the rows: send them to every executor, which keeps the
-        rows where they are. Set it to False for more classes than an executor can hold; the rows are then shuffled.
-        Fewer classes are an expression, without a join.
+        Send the weights of more than 1000 classes to every executor, where they are joined to the rows without a
+        shuffle. Set it to False for more classes than an executor can hold; the rows are then shuffled. Up to 1000
+        classes are an expression, without a join. Applies to Spark only.
     values : Sequence[str] | Sequence[float] | Sequence[bool]
         The classes.
     weights : Sequence[float]
@@ -747,16 +749,17 @@ class ClassBalancerModel(PythonModel, HasClassBalancerParams):
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept.
 
     Raises
     ------
     InvalidParamError
-        `inputCol`, `values` or `weights` is not set, or a param has a value that is not allowed.
+        If `inputCol`, `values` or `weights` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` already exists.
 
     Examples
     --------
@@ -786,10 +789,10 @@ class ClassBalancerModel(PythonModel, HasClassBalancerParams):
         weights: Sequence[float],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setValues(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `values`; returns the stage."""
+        """Set `values` and return the stage."""
         return self._set(values=value)
 
     def getValues(self) -> list[str | float | bool]:
@@ -797,7 +800,7 @@ class ClassBalancerModel(PythonModel, HasClassBalancerParams):
         return self._value("values")
 
     def setWeights(self, value: Sequence[float]) -> Self:
-        """Set `weights`; returns the stage."""
+        """Set `weights` and return the stage."""
         return self._set(weights=value)
 
     def getWeights(self) -> list[float]:
@@ -806,12 +809,12 @@ class ClassBalancerModel(PythonModel, HasClassBalancerParams):
 
 
 class EnsembleByKey(PythonTransformer):
-    """Averages columns over the rows that have the same key, such as the scores of several pictures of one animal.
+    """Averages columns over the rows with the same key, such as the scores of several pictures of one animal.
 
-    Numbers become doubles. Vectors and arrays of numbers are averaged element by element; all of one key must have the
-    same size, else the error names the column. Null values are left out, null elements of arrays too, and where nothing
-    is left the average is null; NaN is a value. A null key is a key of its own. One aggregation; the vectors of one key
-    are held in memory. On a table the keys stand in the order in which they first appear.
+    Numbers become doubles. Vectors and arrays of numbers are averaged element by element and must have the same size
+    for all rows of a key; otherwise an error names the column. Nulls and null elements of arrays are ignored. The
+    average of nulls only is null. NaN counts as a value. Null is a key like any other. The stage is one aggregation and
+    holds the vectors of one key in memory. On a table the keys are in order of first appearance.
 
     Parameters
     ----------
@@ -820,26 +823,26 @@ class EnsembleByKey(PythonTransformer):
     cols : Sequence[str]
         Names of the columns to average. Reads: number, vector, array. Must not be empty.
     colNames : Sequence[str], optional
-        Names of the averages, one for each column; when not set, `mean(<column>)`. Must not be empty.
+        Names of the columns of averages, one for each column. If not set, `mean(<column>)`. Must not be empty.
     strategy : {"mean"}, default "mean"
-        How the values of a key become one.
+        How the values of a key are combined.
     collapseGroup : bool, default True
-        Return one row per key, with the keys and the averages. Otherwise every row stays and gets the averages of its
+        Return one row per key, with the keys and the averages. Otherwise every row is kept and gets the averages of its
         key, on Spark by a join.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and other rows.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        `keys` or `cols` is not set, or a param has a value that is not allowed.
+        If `keys` or `cols` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `keys` or `cols` names.
+        If the dataset has no column named by `keys` or `cols`.
     SchemaMismatchError
-        A column of `cols` has a type that cannot be read.
+        If a column named by `cols` has an unsupported type.
 
     Examples
     --------
@@ -855,9 +858,9 @@ class EnsembleByKey(PythonTransformer):
 
     keys: Param[list[str]] = Param(undefined(), "keys", "Names of the key columns. Must not be empty.", STR_LIST.accept)
     cols: Param[list[str]] = Param(undefined(), "cols", "Names of the columns to average. Reads: number, vector, array. Must not be empty.", STR_LIST.accept)
-    colNames: Param[list[str]] = Param(undefined(), "colNames", "Names of the averages, one for each column; when not set, `mean(<column>)`. Must not be empty.", STR_LIST.accept)
-    strategy: Param[str] = Param(undefined(), "strategy", "How the values of a key become one. Must be one of \"mean\".", STR.accept)
-    collapseGroup: Param[bool] = Param(undefined(), "collapseGroup", "Return one row per key, with the keys and the averages. Otherwise every row stays and gets the averages of its key, on Spark by a join.", BOOL.accept)
+    colNames: Param[list[str]] = Param(undefined(), "colNames", "Names of the columns of averages, one for each column. If not set, `mean(<column>)`. Must not be empty.", STR_LIST.accept)
+    strategy: Param[str] = Param(undefined(), "strategy", "How the values of a key are combined. Must be one of \"mean\".", STR.accept)
+    collapseGroup: Param[bool] = Param(undefined(), "collapseGroup", "Return one row per key, with the keys and the averages. Otherwise every row is kept and gets the averages of its key, on Spark by a join.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -872,10 +875,10 @@ class EnsembleByKey(PythonTransformer):
         collapseGroup: bool = True,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setKeys(self, value: Sequence[str]) -> Self:
-        """Set `keys`; returns the stage."""
+        """Set `keys` and return the stage."""
         return self._set(keys=value)
 
     def getKeys(self) -> list[str]:
@@ -883,7 +886,7 @@ class EnsembleByKey(PythonTransformer):
         return self._value("keys")
 
     def setCols(self, value: Sequence[str]) -> Self:
-        """Set `cols`; returns the stage."""
+        """Set `cols` and return the stage."""
         return self._set(cols=value)
 
     def getCols(self) -> list[str]:
@@ -891,7 +894,7 @@ class EnsembleByKey(PythonTransformer):
         return self._value("cols")
 
     def setColNames(self, value: Sequence[str]) -> Self:
-        """Set `colNames`; returns the stage."""
+        """Set `colNames` and return the stage."""
         return self._set(colNames=value)
 
     def getColNames(self) -> list[str] | None:
@@ -899,7 +902,7 @@ class EnsembleByKey(PythonTransformer):
         return self._value("colNames")
 
     def setStrategy(self, value: Literal["mean"]) -> Self:
-        """Set `strategy`; returns the stage."""
+        """Set `strategy` and return the stage."""
         return self._set(strategy=value)
 
     def getStrategy(self) -> Literal["mean"]:
@@ -907,7 +910,7 @@ class EnsembleByKey(PythonTransformer):
         return self._value("strategy")
 
     def setCollapseGroup(self, value: bool) -> Self:
-        """Set `collapseGroup`; returns the stage."""
+        """Set `collapseGroup` and return the stage."""
         return self._set(collapseGroup=value)
 
     def getCollapseGroup(self) -> bool:
@@ -918,24 +921,24 @@ class EnsembleByKey(PythonTransformer):
 class FixedMiniBatchTransformer(PythonTransformer):
     """Gathers rows into batches of a fixed size: every column becomes an array.
 
-    Rows of different partitions never share a batch, and a last batch that is not full is kept. Every column becomes an
-    array of what it was, vectors too, with its metadata. `FlattenBatch` is the inverse. On Spark it is one Python pass;
-    a task holds one batch in memory.
+    Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column, including
+    vectors, becomes an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python
+    pass on Spark. A task holds one batch in memory.
 
     Parameters
     ----------
     batchSize : int, default 10
-        Rows of a batch. Must be between 1 and 2147483647.
+        Number of rows of a batch. Must be between 1 and 2147483647.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and other rows.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
 
     Examples
     --------
@@ -949,7 +952,7 @@ class FixedMiniBatchTransformer(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "FixedMiniBatchTransformer"
 
-    batchSize: Param[int] = Param(undefined(), "batchSize", "Rows of a batch. Must be between 1 and 2147483647.", INT.accept)
+    batchSize: Param[int] = Param(undefined(), "batchSize", "Number of rows of a batch. Must be between 1 and 2147483647.", INT.accept)
 
     @by_name
     def __init__(
@@ -959,7 +962,7 @@ class FixedMiniBatchTransformer(PythonTransformer):
     ) -> None: ...
 
     def setBatchSize(self, value: int) -> Self:
-        """Set `batchSize`; returns the stage."""
+        """Set `batchSize` and return the stage."""
         return self._set(batchSize=value)
 
     def getBatchSize(self) -> int:
@@ -968,27 +971,27 @@ class FixedMiniBatchTransformer(PythonTransformer):
 
 
 class DynamicMiniBatchTransformer(PythonTransformer):
-    """Gathers rows into batches as they come: every column becomes an array.
+    """Gathers rows into batches as they arrive: every column becomes an array.
 
-    A batch is what Arrow hands over at a time: on Spark at most `spark.sql.execution.arrow.maxRecordsPerBatch` rows, in
-    a table a chunk. Rows of different partitions never share a batch, and a last batch that is not full is kept. Every
-    column becomes an array of what it was, vectors too, with its metadata. `FlattenBatch` is the inverse. On Spark it
-    is one Python pass.
+    A batch is one Arrow record batch: on Spark at most `spark.sql.execution.arrow.maxRecordsPerBatch` rows, in a table
+    one chunk. Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column,
+    including vectors, becomes an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one
+    Python pass on Spark.
 
     Parameters
     ----------
     maxBatchSize : int, default 2147483647
-        Rows that a batch has at most. Must be between 1 and 2147483647.
+        Maximum number of rows of a batch. Must be between 1 and 2147483647.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and other rows.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
 
     Examples
     --------
@@ -1002,7 +1005,7 @@ class DynamicMiniBatchTransformer(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "DynamicMiniBatchTransformer"
 
-    maxBatchSize: Param[int] = Param(undefined(), "maxBatchSize", "Rows that a batch has at most. Must be between 1 and 2147483647.", INT.accept)
+    maxBatchSize: Param[int] = Param(undefined(), "maxBatchSize", "Maximum number of rows of a batch. Must be between 1 and 2147483647.", INT.accept)
 
     @by_name
     def __init__(
@@ -1012,7 +1015,7 @@ class DynamicMiniBatchTransformer(PythonTransformer):
     ) -> None: ...
 
     def setMaxBatchSize(self, value: int) -> Self:
-        """Set `maxBatchSize`; returns the stage."""
+        """Set `maxBatchSize` and return the stage."""
         return self._set(maxBatchSize=value)
 
     def getMaxBatchSize(self) -> int:
@@ -1021,30 +1024,30 @@ class DynamicMiniBatchTransformer(PythonTransformer):
 
 
 class TimeIntervalMiniBatchTransformer(PythonTransformer):
-    """Gathers the rows that come within a time into one batch: every column becomes an array.
+    """Gathers the rows that arrive within a time interval into one batch: every column becomes an array.
 
-    A batch ends when it is full, or when the first rows come after the time is over; it is then passed on. All rows
-    that Arrow hands over at once, at most `spark.sql.execution.arrow.maxRecordsPerBatch` on Spark and a whole table
-    without it, come at one moment. Rows of different partitions never share a batch, and a last batch that is not full
-    is kept. Every column becomes an array of what it was, vectors too, with its metadata. `FlattenBatch` is the
-    inverse. On Spark it is one Python pass; a task holds one batch in memory.
+    A batch ends when it is full, or when the first rows arrive after the interval. Rows that Arrow delivers together
+    arrive at the same time: at most `spark.sql.execution.arrow.maxRecordsPerBatch` rows on Spark, and all rows of a
+    table. Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column,
+    including vectors, becomes an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one
+    Python pass on Spark. A task holds one batch in memory.
 
     Parameters
     ----------
     millisToWait : int
-        Milliseconds from the first row of a batch to its end. Must be at least 1.
+        Milliseconds from the first row of a batch to the end of the batch. Must be at least 1.
     maxBatchSize : int, default 2147483647
-        Rows that a batch has at most. Must be between 1 and 2147483647.
+        Maximum number of rows of a batch. Must be between 1 and 2147483647.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and other rows.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        `millisToWait` is not set, or a param has a value that is not allowed.
+        If `millisToWait` is not set, or a param has an invalid value.
 
     Examples
     --------
@@ -1058,8 +1061,8 @@ class TimeIntervalMiniBatchTransformer(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "TimeIntervalMiniBatchTransformer"
 
-    millisToWait: Param[int] = Param(undefined(), "millisToWait", "Milliseconds from the first row of a batch to its end. Must be at least 1.", INT.accept)
-    maxBatchSize: Param[int] = Param(undefined(), "maxBatchSize", "Rows that a batch has at most. Must be between 1 and 2147483647.", INT.accept)
+    millisToWait: Param[int] = Param(undefined(), "millisToWait", "Milliseconds from the first row of a batch to the end of the batch. Must be at least 1.", INT.accept)
+    maxBatchSize: Param[int] = Param(undefined(), "maxBatchSize", "Maximum number of rows of a batch. Must be between 1 and 2147483647.", INT.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1071,10 +1074,10 @@ class TimeIntervalMiniBatchTransformer(PythonTransformer):
         maxBatchSize: int = 2147483647,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setMillisToWait(self, value: int) -> Self:
-        """Set `millisToWait`; returns the stage."""
+        """Set `millisToWait` and return the stage."""
         return self._set(millisToWait=value)
 
     def getMillisToWait(self) -> int:
@@ -1082,7 +1085,7 @@ class TimeIntervalMiniBatchTransformer(PythonTransformer):
         return self._value("millisToWait")
 
     def setMaxBatchSize(self, value: int) -> Self:
-        """Set `maxBatchSize`; returns the stage."""
+        """Set `maxBatchSize` and return the stage."""
         return self._set(maxBatchSize=value)
 
     def getMaxBatchSize(self) -> int:
@@ -1091,30 +1094,30 @@ class TimeIntervalMiniBatchTransformer(PythonTransformer):
 
 
 class FlattenBatch(PythonTransformer):
-    """Makes rows of batches: the inverse of the mini-batch stages.
+    """Turns batches back into rows: the inverse of the mini-batch stages.
 
-    Row by row, the arrays become as many rows as they have elements, side by side; the other columns are repeated, and
-    so is the null of a null array. A row whose arrays are all null or empty makes no rows. Arrays of different length
-    in one row are an error that names the columns and the row. On Spark it is one Python pass.
+    Each row becomes one row per element of its arrays, which are flattened side by side. The other columns are
+    repeated, and so is the null of a null array. A row whose arrays are all null or empty is dropped. Arrays of
+    different lengths in one row are an error that names the columns and the row. Runs as one Python pass on Spark.
 
     Parameters
     ----------
     cols : Sequence[str], optional
-        Names of the array columns to flatten; when not set, all array columns. Reads: array. Must not be empty.
+        Names of the array columns to flatten. If not set, all array columns. Reads: array. Must not be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and other rows.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `cols` names.
+        If the dataset has no column named by `cols`.
     SchemaMismatchError
-        A column of `cols` has a type that cannot be read.
+        If a column named by `cols` has an unsupported type.
 
     Examples
     --------
@@ -1128,7 +1131,7 @@ class FlattenBatch(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "FlattenBatch"
 
-    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the array columns to flatten; when not set, all array columns. Reads: array. Must not be empty.", STR_LIST.accept)
+    cols: Param[list[str]] = Param(undefined(), "cols", "Names of the array columns to flatten. If not set, all array columns. Reads: array. Must not be empty.", STR_LIST.accept)
 
     @by_name
     def __init__(
@@ -1138,7 +1141,7 @@ class FlattenBatch(PythonTransformer):
     ) -> None: ...
 
     def setCols(self, value: Sequence[str]) -> Self:
-        """Set `cols`; returns the stage."""
+        """Set `cols` and return the stage."""
         return self._set(cols=value)
 
     def getCols(self) -> list[str] | None:
@@ -1147,27 +1150,27 @@ class FlattenBatch(PythonTransformer):
 
 
 class Query(PythonTransformer):
-    """Runs a SQL statement on the rows, which it calls `__THIS__`, as Spark ML's `SQLTransformer` does.
+    """Runs a SQL statement on the dataset, which the statement calls `__THIS__`, as Spark ML's `SQLTransformer` does.
 
-    It may be any query that `SparkSession.sql` runs, with joins with tables of the catalog, aggregations and window
-    functions; commands such as CREATE and INSERT are refused. A saved statement that can run programs is loaded with
-    `allow_pickle=True` only. The statement is analysed at once, and its errors are raised then. A table needs an active
-    Spark session: the rows are sent there, and the result comes back.
+    The statement may be any query that `SparkSession.sql` runs, including joins with tables of the catalog,
+    aggregations and window functions. Commands such as CREATE and INSERT are rejected. A saved statement that can run
+    programs needs `allow_pickle=True` to load. The statement is analysed immediately, and its errors are raised then. A
+    table needs an active Spark session: the rows are sent there, and the result is returned as a table.
 
     Parameters
     ----------
     statement : str
-        The statement, with `__THIS__` in the place of a table. Must not be empty.
+        The statement, with `__THIS__` in place of a table name. Must not be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and other rows.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        `statement` is not set, or a param has a value that is not allowed.
+        If `statement` is not set, or a param has an invalid value.
 
     Examples
     --------
@@ -1180,7 +1183,7 @@ class Query(PythonTransformer):
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "Query"
 
-    statement: Param[str] = Param(undefined(), "statement", "The statement, with `__THIS__` in the place of a table. Must not be empty.", STR.accept)
+    statement: Param[str] = Param(undefined(), "statement", "The statement, with `__THIS__` in place of a table name. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1191,10 +1194,10 @@ class Query(PythonTransformer):
         statement: str,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setStatement(self, value: str) -> Self:
-        """Set `statement`; returns the stage."""
+        """Set `statement` and return the stage."""
         return self._set(statement=value)
 
     def getStatement(self) -> str:
@@ -1203,48 +1206,47 @@ class Query(PythonTransformer):
 
 
 class Lambda(PythonTransformer):
-    """Runs a Python function on the whole dataset: any step of a pipeline for which there is no stage.
+    """Runs a Python function on the dataset: any step of a pipeline for which there is no stage.
 
-    The function gets the Spark `DataFrame`, classic or Connect, that the stage is given, and returns another. For a
-    table of any kind it gets a `pyarrow.Table` and returns one. It is called when the stage is, on Spark before any row
-    is read; it costs what it does, and native stages before and after it are no longer one pass where it makes a new
-    `DataFrame`. What else it returns is an error, and so is one that it raises: the message names the stage and the
-    function, and the cause is chained.
+    The function receives the stage's input, a Spark `DataFrame` (classic or Connect), and returns another. For a table
+    of any kind it receives and returns a `pyarrow.Table`. It is called when the stage is, on Spark before any row is
+    read. If it creates a new `DataFrame`, native stages before and after it no longer run as one pass. Any other return
+    type is an error. If the function raises, the error names the stage and the function, and the cause is chained.
 
-    A saved stage holds the function's name, `module:name`, not its code. Whoever loads it allows that function,
-    `load(path, allow_functions=["module:name"])`, or for a pipeline `with mmlrs.allow_functions("module"):`; its module
-    is imported then. A lambda, and a function of a script or of another function, has no such name and is saved with
-    `allow_pickle=True` only, as a pickle, which is code: it is loaded with `allow_pickle=True` only. `docs/security.md`
-    lists what a saved stage may run.
+    A saved stage holds the function's name, `module:name`, not its code. To load it, allow that function with
+    `load(path, allow_functions=["module:name"])`, or for a pipeline `with mmlrs.allow_functions("module"):`. Its module
+    is imported then. A lambda, a function in a script and a nested function have no such name. They are saved as a
+    pickle, which is code, so saving and loading need `allow_pickle=True`. `docs/security.md` lists what a saved stage
+    may run.
 
     Parameters
     ----------
     transformFunc : Callable[..., Any]
-        The function, from a dataset to a dataset of the same kind.
+        The function. It maps a dataset to a dataset of the same kind.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and other rows.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        `transformFunc` is not set, or a param has a value that is not allowed.
+        If `transformFunc` is not set, or a param has an invalid value.
 
     Examples
     --------
     >>> import pyarrow as pa
     >>> from mmlrs.stages import Lambda
     >>> table = pa.table({"a": [1, 2, 3]})
-    >>> made = Lambda(transformFunc=lambda rows: rows.slice(1)).transform(table)
-    >>> assert made["a"].to_pylist() == [2, 3]
+    >>> out = Lambda(transformFunc=lambda rows: rows.slice(1)).transform(table)
+    >>> assert out["a"].to_pylist() == [2, 3]
     """
 
     __module__ = "mmlrs.stages"
     _stage: ClassVar[str] = "Lambda"
 
-    transformFunc: Param[Callable[..., Any]] = Param(undefined(), "transformFunc", "The function, from a dataset to a dataset of the same kind.", FUNCTION.accept)
+    transformFunc: Param[Callable[..., Any]] = Param(undefined(), "transformFunc", "The function. It maps a dataset to a dataset of the same kind.", FUNCTION.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1255,10 +1257,10 @@ class Lambda(PythonTransformer):
         transformFunc: Callable[..., Any],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setTransformFunc(self, value: Callable[..., Any]) -> Self:
-        """Set `transformFunc`; returns the stage."""
+        """Set `transformFunc` and return the stage."""
         return self._set(transformFunc=value)
 
     def getTransformFunc(self) -> Callable[..., Any]:
@@ -1269,24 +1271,25 @@ class Lambda(PythonTransformer):
 class UDFTransformer(PythonTransformer, HasOptionalInputCol, HasOptionalInputCols, HasOutputCol):
     """Adds a column that a Python function computes from the values of each row.
 
-    The function is called once per row with the values of the input columns in their order, None for a null, and what
-    it returns becomes a value of `returnType`, None a null. On Spark this is an Arrow-optimized Python UDF, so a value
-    that does not fit the type is an error and not a null. On a table the function is called in this process; the
-    message of an error names the column, the row and the cause. There a struct is a dict, which `row["field"]` reads as
-    it reads Spark's `Row`; the type is kept to more strictly: Spark also reads numbers from texts and makes texts of
-    numbers.
+    The function is called once per row with the values of the input columns in their order. None stands for null, both
+    in the arguments and in the result. The result is converted to `returnType`. On Spark this is an Arrow-optimized
+    Python UDF, so a value that does not fit the type is an error rather than null. On a table the function is called in
+    this process, and an error names the column, the row and the cause. There a struct is a dict, so `row["field"]`
+    works as on Spark's `Row`. Types are stricter on a table: only Spark reads numbers from strings and formats numbers
+    as strings.
 
-    A UDF made by `udf`, `pandas_udf` or `arrow_udf` of `PySpark` is taken as it is, with its own type: one that maps a
-    row to a value, or columns to a column; on a table the latter get columns of up to 4096 rows, as `pandas.Series` or
-    `pyarrow.Array`. Iterators and aggregations are refused.
+    A UDF created by `PySpark`'s `udf`, `pandas_udf` or `arrow_udf` is used with its own type. It may map a row to a
+    value, or columns to a column. On a table the latter receives columns of up to 4096 rows, as `pandas.Series` or
+    `pyarrow.Array`. UDFs of iterators and aggregations are rejected.
 
-    Costs one trip of the input columns to Python and one Python call per row: a native stage is many times faster.
+    It costs one transfer of the input columns to Python and one Python call per row. A native stage is many times
+    faster.
 
-    A saved stage holds the function's name, `module:name`, not its code. Whoever loads it allows that function,
-    `load(path, allow_functions=["module:name"])`, or for a pipeline `with mmlrs.allow_functions("module"):`; its module
-    is imported then, and Spark's workers need to have it. A lambda, and a function of a script or of another function,
-    has no such name and is saved with `allow_pickle=True` only, as a pickle, which is code: it is loaded with
-    `allow_pickle=True` only. `docs/security.md` lists what a saved stage may run.
+    A saved stage holds the function's name, `module:name`, not its code. To load it, allow that function with
+    `load(path, allow_functions=["module:name"])`, or for a pipeline `with mmlrs.allow_functions("module"):`. Its module
+    is imported then, and Spark's workers need the module too. A lambda, a function in a script and a nested function
+    have no such name. They are saved as a pickle, which is code, so saving and loading need `allow_pickle=True`.
+    `docs/security.md` lists what a saved stage may run.
 
     Parameters
     ----------
@@ -1297,24 +1300,25 @@ class UDFTransformer(PythonTransformer, HasOptionalInputCol, HasOptionalInputCol
     outputCol : str, default <uid>_output
         Name of the column to add. Must not be empty.
     udf : Callable[..., Any]
-        The function of a row's values, or a UDF of `PySpark`.
+        The function of a row's values, or a `PySpark` UDF.
     returnType : str, optional
-        The type of what the function returns, as Spark writes it: "double", "array<string>",
-        "struct<name:string,age:int>". A function needs it; a UDF of `PySpark` has one already. Must not be empty.
+        The type of the function's result in Spark's notation: "double", "array<string>", "struct<name:string,age:int>".
+        Required for a function; a `PySpark` UDF has a type already. Must not be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept.
 
     Raises
     ------
     InvalidParamError
-        `udf` is not set, or a param has a value that is not allowed.
+        If `udf` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` or `inputCols` names.
+        If the dataset has no column named by `inputCol` or `inputCols`.
     SchemaMismatchError
-        A column of `outputCol` exists already.
+        If a column named by `outputCol` already exists.
 
     Examples
     --------
@@ -1337,8 +1341,8 @@ class UDFTransformer(PythonTransformer, HasOptionalInputCol, HasOptionalInputCol
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that the function reads. Set this or `inputCols`. Must not be empty.", STR.accept)
     inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns that the function reads, one argument each. Set this or `inputCol`. Must not be empty.", STR_LIST.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column to add. Must not be empty.", STR.accept)
-    udf: Param[Callable[..., Any]] = Param(undefined(), "udf", "The function of a row's values, or a UDF of `PySpark`.", FUNCTION.accept)
-    returnType: Param[str] = Param(undefined(), "returnType", "The type of what the function returns, as Spark writes it: \"double\", \"array<string>\", \"struct<name:string,age:int>\". A function needs it; a UDF of `PySpark` has one already. Must not be empty.", STR.accept)
+    udf: Param[Callable[..., Any]] = Param(undefined(), "udf", "The function of a row's values, or a `PySpark` UDF.", FUNCTION.accept)
+    returnType: Param[str] = Param(undefined(), "returnType", "The type of the function's result in Spark's notation: \"double\", \"array<string>\", \"struct<name:string,age:int>\". Required for a function; a `PySpark` UDF has a type already. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -1353,10 +1357,10 @@ class UDFTransformer(PythonTransformer, HasOptionalInputCol, HasOptionalInputCol
         returnType: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setUdf(self, value: Callable[..., Any]) -> Self:
-        """Set `udf`; returns the stage."""
+        """Set `udf` and return the stage."""
         return self._set(udf=value)
 
     def getUdf(self) -> Callable[..., Any]:
@@ -1364,7 +1368,7 @@ class UDFTransformer(PythonTransformer, HasOptionalInputCol, HasOptionalInputCol
         return self._value("udf")
 
     def setReturnType(self, value: str) -> Self:
-        """Set `returnType`; returns the stage."""
+        """Set `returnType` and return the stage."""
         return self._set(returnType=value)
 
     def getReturnType(self) -> str | None:
@@ -1373,14 +1377,14 @@ class UDFTransformer(PythonTransformer, HasOptionalInputCol, HasOptionalInputCol
 
 
 class MultiColumnAdapter(Estimator, HasPairedColumns):
-    """Applies a stage of one input column and one output column to several columns.
+    """Applies a stage with one input column and one output column to several columns.
 
-    For every pair of an input and an output column the stage is copied and given their names; the stage itself is not
-    changed. An estimator is fitted once for each pair, on the dataset as it is, one after the other: cache a dataset
-    that is costly to compute. Rows, nulls and bad values are treated as that stage does; what it says of a column names
+    The stage is copied for every pair of an input and an output column, and the copy gets their names. The stage itself
+    is not changed. An estimator is fitted once for each pair, on the same dataset, one pair after the other, so cache a
+    dataset that is costly to compute. The stage decides how rows, nulls and bad values are handled, and its errors name
     that stage.
 
-    A stage of Spark ML needs Spark: a table is sent to the active session.
+    A stage of Spark ML needs Spark. A table is sent to the active session.
 
     Parameters
     ----------
@@ -1389,21 +1393,21 @@ class MultiColumnAdapter(Estimator, HasPairedColumns):
     inputCols : Sequence[str]
         Names of the columns to read, one for each copy of the stage. Must not be empty.
     outputCols : Sequence[str]
-        Names of the columns to add, in the order of `inputCols`; none of them exists. Must not be empty.
+        Names of the columns to add, in the order of `inputCols`. They must not exist. Must not be empty.
 
     Returns
     -------
     MultiColumnAdapterModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `baseStage`, `inputCols` or `outputCols` is not set, or a param has a value that is not allowed.
+        If `baseStage`, `inputCols` or `outputCols` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCols` names.
+        If the dataset has no column named by `inputCols`.
     SchemaMismatchError
-        A column of `outputCols` exists already.
+        If a column named by `outputCols` already exists.
 
     Examples
     --------
@@ -1412,8 +1416,8 @@ class MultiColumnAdapter(Estimator, HasPairedColumns):
     >>> from mmlrs.stages import MultiColumnAdapter
     >>> table = pa.table({"city": ["Rome", "Bern", "Rome"], "job": ["nurse", "nurse", "clerk"]})
     >>> adapter = MultiColumnAdapter(baseStage=ValueIndexer(), inputCols=["city", "job"], outputCols=["c", "j"])
-    >>> made = adapter.fit(table).transform(table)
-    >>> assert made.select(["c", "j"]).to_pydict() == {"c": [1, 0, 1], "j": [1, 1, 0]}
+    >>> out = adapter.fit(table).transform(table)
+    >>> assert out.select(["c", "j"]).to_pydict() == {"c": [1, 0, 1], "j": [1, 1, 0]}
     """
 
     __module__ = "mmlrs.stages"
@@ -1432,10 +1436,10 @@ class MultiColumnAdapter(Estimator, HasPairedColumns):
         outputCols: Sequence[str],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setBaseStage(self, value: Params) -> Self:
-        """Set `baseStage`; returns the stage."""
+        """Set `baseStage` and return the stage."""
         return self._set(baseStage=value)
 
     def getBaseStage(self) -> Params:
@@ -1444,33 +1448,34 @@ class MultiColumnAdapter(Estimator, HasPairedColumns):
 
 
 class MultiColumnAdapterModel(PythonModel, HasPairedColumns):
-    """Applies one stage per pair of columns: what `MultiColumnAdapter` fits.
+    """Applies one stage per pair of columns, as fitted by `MultiColumnAdapter`.
 
-    The stages run one after the other; native ones are one pass. What Spark ML adds on Spark is added to a table by the
-    active session.
+    The stages run one after the other; native ones run in one pass. For a table, stages of Spark ML run in the active
+    session.
 
     Parameters
     ----------
     inputCols : Sequence[str]
         Names of the columns to read, one for each copy of the stage. Must not be empty.
     outputCols : Sequence[str]
-        Names of the columns to add, in the order of `inputCols`; none of them exists. Must not be empty.
+        Names of the columns to add, in the order of `inputCols`. They must not exist. Must not be empty.
     stages : Sequence[Params]
         The transformers, one for each pair of columns. Must not be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCols` and other rows.
+        The result of `transform`, of the same type as the input, with the columns named by `outputCols`. The rows may
+        differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        `inputCols`, `outputCols` or `stages` is not set, or a param has a value that is not allowed.
+        If `inputCols`, `outputCols` or `stages` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCols` names.
+        If the dataset has no column named by `inputCols`.
     SchemaMismatchError
-        A column of `outputCols` exists already.
+        If a column named by `outputCols` already exists.
 
     Examples
     --------
@@ -1479,8 +1484,8 @@ class MultiColumnAdapterModel(PythonModel, HasPairedColumns):
     >>> from mmlrs.text import UnicodeNormalize
     >>> stages = [UnicodeNormalize(inputCol=name, outputCol=name.lower()) for name in ("A", "B")]
     >>> model = MultiColumnAdapterModel(inputCols=["A", "B"], outputCols=["a", "b"], stages=stages)
-    >>> made = model.transform(pa.table({"A": ["X"], "B": ["Y"]}))
-    >>> assert made.to_pydict() == {"A": ["X"], "B": ["Y"], "a": ["x"], "b": ["y"]}
+    >>> out = model.transform(pa.table({"A": ["X"], "B": ["Y"]}))
+    >>> assert out.to_pydict() == {"A": ["X"], "B": ["Y"], "a": ["x"], "b": ["y"]}
     """
 
     __module__ = "mmlrs.stages"
@@ -1499,10 +1504,10 @@ class MultiColumnAdapterModel(PythonModel, HasPairedColumns):
         stages: Sequence[Params],
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setStages(self, value: Sequence[Params]) -> Self:
-        """Set `stages`; returns the stage."""
+        """Set `stages` and return the stage."""
         return self._set(stages=value)
 
     def getStages(self) -> list[Params]:
@@ -1513,35 +1518,35 @@ class MultiColumnAdapterModel(PythonModel, HasPairedColumns):
 class Timer(Estimator, HasTimerParams):
     """Measures how long a stage takes to fit and to transform.
 
-    Spark works when rows are asked for, so a call of a stage takes no time by itself. The timer makes it do its work:
-    the input is kept in memory and counted before the clock starts, the result is kept and counted before it stops.
-    What is measured is the stage alone with all of its columns, without what comes before it. The input is then as it
-    was: what the timer kept it gives back, what was kept already stays.
+    Spark does no work until rows are requested, so calling a stage takes almost no time. The timer forces the work. It
+    caches and counts the input before the clock starts, and it caches and counts the result before the clock stops. So
+    it measures the stage alone, with all of its columns and without the work before it. Afterwards the input is
+    unpersisted, unless it was cached before.
 
-    The fit of a transformer is nothing, and its model is that transformer. Times in seconds are told to the logger
-    `mmlrs.stages` at level INFO and are the `fitSeconds` and the `transformSeconds` of the model; they are not saved
-    with it.
+    Fitting a transformer does nothing, and the model is that transformer. Times in seconds are logged by the logger
+    `mmlrs.stages` at level INFO and are available as `fitSeconds` and `transformSeconds` of the model. They are not
+    saved with it.
 
-    Costs memory or disk for the input, while it runs, and for the result (see `TimerModel`). A table is in memory, and
-    its work is measured as it is.
+    The timer needs memory or disk for the input while it runs, and for the result (see `TimerModel`). A table is in
+    memory already and is measured directly.
 
     Parameters
     ----------
     stage : Params
         The stage to measure, of mmlrs or of Spark ML. It is not changed.
     disableMaterialization : bool, default False
-        Measure the call of the stage alone: nothing is kept or counted. A fit then includes the work that its input
-        still needs, and a transform on Spark is over once it is planned.
+        Measure only the call of the stage: nothing is cached or counted. A fit then includes the work that its input
+        still needs, and a transform on Spark ends once it is planned.
 
     Returns
     -------
     TimerModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `stage` is not set, or a param has a value that is not allowed.
+        If `stage` is not set, or a param has an invalid value.
 
     Examples
     --------
@@ -1568,37 +1573,36 @@ class Timer(Estimator, HasTimerParams):
         disableMaterialization: bool = False,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
 
 class TimerModel(PythonModel, HasTimerParams):
-    """Transforms and measures how long it takes: what `Timer` fits.
+    """Transforms a dataset and measures how long it takes, as fitted by `Timer`.
 
-    The `DataFrame` that is returned is kept in memory, where the measurement has put it: what follows reads it and does
-    not compute it again. It stays until its `unpersist()`. With `disableMaterialization` nothing is kept and nothing
-    runs, as without the timer. A stream has no end to wait for: it is passed through the stage, and the log says that
-    it is not measured.
+    The returned `DataFrame` is cached by the measurement, so later steps read it and do not compute it again. It stays
+    cached until its `unpersist()` is called. With `disableMaterialization` nothing is cached and nothing runs, as
+    without the timer. A stream never ends, so it is transformed without a measurement, and a log message says so.
 
-    `transformSeconds` is the time of the last call that was measured, `fitSeconds` that of the fit; None where there
-    was none.
+    `transformSeconds` is the time of the last measured call and `fitSeconds` the time of the fit. They are None if
+    there was none.
 
     Parameters
     ----------
     stage : Params
         The stage to measure, of mmlrs or of Spark ML. It is not changed.
     disableMaterialization : bool, default False
-        Measure the call of the stage alone: nothing is kept or counted. A fit then includes the work that its input
-        still needs, and a transform on Spark is over once it is planned.
+        Measure only the call of the stage: nothing is cached or counted. A fit then includes the work that its input
+        still needs, and a transform on Spark ends once it is planned.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and other rows.
+        The result of `transform`, of the same type as the input. The rows may differ from those of the input.
 
     Raises
     ------
     InvalidParamError
-        `stage` is not set, or a param has a value that is not allowed.
+        If `stage` is not set, or a param has an invalid value.
 
     Examples
     --------
@@ -1624,4 +1628,4 @@ class TimerModel(PythonModel, HasTimerParams):
         disableMaterialization: bool = False,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...

@@ -16,10 +16,10 @@ __all__ = ["Identity"]
 
 
 class Identity(NativeTransformer, HasInputCol, HasOutputCol):
-    """Copies a column under another name: a native stage that does nothing, to test and to measure other stages with.
+    """Copies a column under another name. This native stage does no work; use it to test and to measure other stages.
 
-    The copy has the type, the metadata and the nulls of the column; Spark ML vectors stay sparse where they are.
-    Nothing is copied in memory.
+    The copy has the type, the metadata and the nulls of the column. Sparse Spark ML vectors stay sparse. No memory is
+    copied.
 
     Parameters
     ----------
@@ -31,16 +31,17 @@ class Identity(NativeTransformer, HasInputCol, HasOutputCol):
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `outputCol` exists already.
+        If a column named by `outputCol` already exists.
 
     Examples
     --------
@@ -68,4 +69,4 @@ class Identity(NativeTransformer, HasInputCol, HasOutputCol):
         outputCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...

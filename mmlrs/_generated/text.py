@@ -26,78 +26,81 @@ __all__ = [
 
 
 class TextFeaturizer(NativeEstimator, HasTextFeaturizerParams, HasRowPolicy):
-    """Turns texts into sparse vectors of weighted term counts.
+    """Turns strings into sparse vectors of weighted term counts.
 
-    The result is that of Spark ML's `RegexTokenizer`, `StopWordsRemover`, `NGram`, `HashingTF` and `IDF` one after the
-    other, slot for slot and value for value, each of the steps on or off as the params say, in one pass over the text.
+    The result is that of Spark ML's `RegexTokenizer`, `StopWordsRemover`, `NGram`, `HashingTF` and `IDF` applied one
+    after the other. All slots and values are equal. Each step can be switched on or off, and all run in one pass over
+    the string.
 
-    The fit counts in how many texts each slot occurs; a slot in d of m texts weighs `ln((m + 1) / (d + 1))`. A null is
-    no text and is passed over in the fit. With `useIDF=False` there is nothing to learn, and the data is not read.
+    The fit counts the number of strings in which each slot occurs. A slot in d of m strings has the weight `ln((m + 1)
+    / (d + 1))`. Nulls are ignored in the fit. With `useIDF=False` there is nothing to learn, and the data is not read.
 
-    Lower case and stop words follow Java in a locale without rules of its own, so not Turkish or Lithuanian.
+    Lower case and stop words follow Java in a locale without special rules, so not in Turkish or Lithuanian.
 
     Parameters
     ----------
     inputCol : str
-        Name of the column of texts, or with `useTokenizer=False` of lists of tokens. Reads: string, array. Must not be
-        empty.
+        Name of the column of strings, or with `useTokenizer=False` of lists of tokens. Reads: string, array. Must not
+        be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     useTokenizer : bool, default True
-        Split texts into tokens, as Spark's `RegexTokenizer` does; otherwise the column holds lists of tokens.
+        Split strings into tokens, like Spark's `RegexTokenizer`. Otherwise the column holds lists of tokens.
     tokenizerGaps : bool, default True
-        Does the pattern match what stands between the tokens? Otherwise it matches the tokens.
+        Whether the pattern matches the gaps between the tokens. Otherwise it matches the tokens.
     minTokenLength : int, default 0
-        Tokens of fewer characters are dropped; a character outside the basic plane counts as two, as in Java. With 0 an
-        empty text has one token, which is empty, and so has a text that begins with a gap. Must be at least 0.
+        Minimum length of a token in characters. A character outside the basic plane counts as two, as in Java. With 0
+        an empty string has one token, which is empty, and a string that starts with a gap has an empty first token.
+        Must be at least 0.
     tokenizerPattern : str, default "\\\\s+"
-        Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. A match takes time linear in the text;
-        what needs backtracking, such as look-around and back-references, is an error.
+        Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. A match takes time linear in the text.
+        Constructs that need backtracking, such as look-around and back-references, are an error.
     toLowercase : bool, default True
-        Lower-case the text before it is split.
+        Lower-case the string before it is split.
     useStopWordsRemover : bool, default False
-        Leave stop words out.
+        Remove stop words.
     caseSensitiveStopWords : bool, default False
-        Does the case of a stop word matter?
+        Whether stop words are case-sensitive.
     defaultStopWordLanguage : {"custom", "danish", "dutch", "english", "finnish", "french", "german", "hungarian", "italian", "norwegian", "portuguese", "russian", "spanish", "swedish", "turkish"}, default "english"
-        Language of the stop words: one that Spark ships a list for, or "custom" for those of `stopWords`.
+        Language of the stop words: one for which Spark ships a list, or "custom" for those in `stopWords`.
     stopWords : Sequence[str], optional
-        The stop words where `defaultStopWordLanguage` is "custom".
+        The stop words if `defaultStopWordLanguage` is "custom".
     useNGram : bool, default False
-        Count n-grams instead of tokens: `nGramLength` tokens with a space between. A text of fewer tokens has none.
+        Count n-grams instead of tokens: `nGramLength` tokens separated by spaces. A string with fewer tokens has none.
     nGramLength : int, default 2
         Number of tokens of an n-gram. Must be between 1 and 1000.
     binary : bool, default False
-        Count every term of a text once, however often it occurs there.
+        Count every term of a string once, regardless of how often it occurs.
     numFeatures : int, default 262144
-        Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot is that of
-        Spark's `HashingTF`. Must be between 1 and 2147483647.
+        Number of slots of the vectors. At most 134217728 with `useIDF`, which counts every slot. A term has the same
+        slot as in Spark's `HashingTF`. Must be between 1 and 2147483647.
     minDocFreq : int, default 1
-        Slots in fewer texts than this weigh 0. Must be at least 0.
+        Slots that occur in fewer strings than this have weight 0. Must be at least 0.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
     useIDF : bool, default True
-        Weigh the counts by inverse document frequency, which the fit learns; otherwise the counts are the result.
+        Weight the counts by inverse document frequency, which the fit learns. Otherwise the counts are the result.
 
     Returns
     -------
     TextFeaturizerModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -114,7 +117,7 @@ class TextFeaturizer(NativeEstimator, HasTextFeaturizerParams, HasRowPolicy):
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "TextFeaturizer"
 
-    useIDF: Param[bool] = Param(undefined(), "useIDF", "Weigh the counts by inverse document frequency, which the fit learns; otherwise the counts are the result.", BOOL.accept)
+    useIDF: Param[bool] = Param(undefined(), "useIDF", "Weight the counts by inverse document frequency, which the fit learns. Otherwise the counts are the result.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -143,10 +146,10 @@ class TextFeaturizer(NativeEstimator, HasTextFeaturizerParams, HasRowPolicy):
         useIDF: bool = True,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setUseIDF(self, value: bool) -> Self:
-        """Set `useIDF`; returns the stage."""
+        """Set `useIDF` and return the stage."""
         return self._set(useIDF=value)
 
     def getUseIDF(self) -> bool:
@@ -155,78 +158,80 @@ class TextFeaturizer(NativeEstimator, HasTextFeaturizerParams, HasRowPolicy):
 
 
 class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
-    """Turns texts into sparse vectors of term counts, weighted by what `TextFeaturizer` has learnt.
+    """Turns strings into sparse vectors of term counts, with the weights that `TextFeaturizer` has learnt.
 
-    The vectors have `numFeatures` slots. A slot whose weight is 0 stays among the indices, as it does in Spark. Every
-    thread hashes texts of its own; the time grows with the length of the texts.
+    The vectors have `numFeatures` slots. A slot with weight 0 stays among the indices, as in Spark. Strings are hashed
+    in parallel, and the time grows linearly with their length.
 
     Parameters
     ----------
     inputCol : str
-        Name of the column of texts, or with `useTokenizer=False` of lists of tokens. Reads: string, array. Must not be
-        empty.
+        Name of the column of strings, or with `useTokenizer=False` of lists of tokens. Reads: string, array. Must not
+        be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     useTokenizer : bool, default True
-        Split texts into tokens, as Spark's `RegexTokenizer` does; otherwise the column holds lists of tokens.
+        Split strings into tokens, like Spark's `RegexTokenizer`. Otherwise the column holds lists of tokens.
     tokenizerGaps : bool, default True
-        Does the pattern match what stands between the tokens? Otherwise it matches the tokens.
+        Whether the pattern matches the gaps between the tokens. Otherwise it matches the tokens.
     minTokenLength : int, default 0
-        Tokens of fewer characters are dropped; a character outside the basic plane counts as two, as in Java. With 0 an
-        empty text has one token, which is empty, and so has a text that begins with a gap. Must be at least 0.
+        Minimum length of a token in characters. A character outside the basic plane counts as two, as in Java. With 0
+        an empty string has one token, which is empty, and a string that starts with a gap has an empty first token.
+        Must be at least 0.
     tokenizerPattern : str, default "\\\\s+"
-        Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. A match takes time linear in the text;
-        what needs backtracking, such as look-around and back-references, is an error.
+        Regular expression with Java's meaning; `\\s`, `\\d` and `\\w` are ASCII. A match takes time linear in the text.
+        Constructs that need backtracking, such as look-around and back-references, are an error.
     toLowercase : bool, default True
-        Lower-case the text before it is split.
+        Lower-case the string before it is split.
     useStopWordsRemover : bool, default False
-        Leave stop words out.
+        Remove stop words.
     caseSensitiveStopWords : bool, default False
-        Does the case of a stop word matter?
+        Whether stop words are case-sensitive.
     defaultStopWordLanguage : {"custom", "danish", "dutch", "english", "finnish", "french", "german", "hungarian", "italian", "norwegian", "portuguese", "russian", "spanish", "swedish", "turkish"}, default "english"
-        Language of the stop words: one that Spark ships a list for, or "custom" for those of `stopWords`.
+        Language of the stop words: one for which Spark ships a list, or "custom" for those in `stopWords`.
     stopWords : Sequence[str], optional
-        The stop words where `defaultStopWordLanguage` is "custom".
+        The stop words if `defaultStopWordLanguage` is "custom".
     useNGram : bool, default False
-        Count n-grams instead of tokens: `nGramLength` tokens with a space between. A text of fewer tokens has none.
+        Count n-grams instead of tokens: `nGramLength` tokens separated by spaces. A string with fewer tokens has none.
     nGramLength : int, default 2
         Number of tokens of an n-gram. Must be between 1 and 1000.
     binary : bool, default False
-        Count every term of a text once, however often it occurs there.
+        Count every term of a string once, regardless of how often it occurs.
     numFeatures : int, default 262144
-        Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot is that of
-        Spark's `HashingTF`. Must be between 1 and 2147483647.
+        Number of slots of the vectors. At most 134217728 with `useIDF`, which counts every slot. A term has the same
+        slot as in Spark's `HashingTF`. Must be between 1 and 2147483647.
     minDocFreq : int, default 1
-        Slots in fewer texts than this weigh 0. Must be at least 0.
+        Slots that occur in fewer strings than this have weight 0. Must be at least 0.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
     documentFrequencies : ModelLike, optional
-        In how many texts of the fit each slot occurs: an Arrow IPC file with the columns `slot` (int32) and `documents`
-        (int64) for the slots that occur, and the number of texts as `documents` and of slots as `numFeatures` in the
-        schema's metadata. Without it the counts are not weighted.
+        The number of strings of the fit in which each slot occurs: an Arrow IPC file with the columns `slot` (int32)
+        and `documents` (int64) for the slots that occur. The schema's metadata have the number of strings as
+        `documents` and the number of slots as `numFeatures`. If not set, the counts are not weighted.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     IoError
-        The file of `documentFrequencies` cannot be read.
+        If the file of `documentFrequencies` cannot be read.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -241,7 +246,7 @@ class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "TextFeaturizerModel"
 
-    documentFrequencies: Param[ModelHandle] = Param(undefined(), "documentFrequencies", "In how many texts of the fit each slot occurs: an Arrow IPC file with the columns `slot` (int32) and `documents` (int64) for the slots that occur, and the number of texts as `documents` and of slots as `numFeatures` in the schema's metadata. Without it the counts are not weighted.", FILE.accept)
+    documentFrequencies: Param[ModelHandle] = Param(undefined(), "documentFrequencies", "The number of strings of the fit in which each slot occurs: an Arrow IPC file with the columns `slot` (int32) and `documents` (int64) for the slots that occur. The schema's metadata have the number of strings as `documents` and the number of slots as `numFeatures`. If not set, the counts are not weighted.", FILE.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -270,10 +275,10 @@ class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
         documentFrequencies: ModelLike | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setDocumentFrequencies(self, value: ModelLike) -> Self:
-        """Set `documentFrequencies`; returns the stage."""
+        """Set `documentFrequencies` and return the stage."""
         return self._set(documentFrequencies=value)
 
     def getDocumentFrequencies(self) -> ModelHandle | None:
@@ -282,11 +287,11 @@ class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
 
 
 class MultiNGram(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
-    """Makes the n-grams of several lengths of lists of tokens.
+    """Builds the n-grams of lists of tokens, for several lengths.
 
-    The result is one list: all n-grams of the first length in the order of the text, then those of the second, and so
-    on. The tokens of an n-gram are separated by one space. A list that is shorter than a length has no n-grams of it. A
-    null token reads `null`, as in Spark's `NGram`.
+    The result is one list: all n-grams of the first length in the order of the tokens, then those of the second length,
+    and so on. The tokens of an n-gram are separated by one space. A list that is shorter than a length has no n-grams
+    of that length. A null token is written as `null`, as in Spark's `NGram`.
 
     Parameters
     ----------
@@ -295,30 +300,31 @@ class MultiNGram(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     outputCol : str, default <uid>_output
         Name of the column of lists of n-grams to add. Must not be empty.
     lengths : Sequence[int]
-        Numbers of tokens, in the order of their n-grams in the result. Must be between 1 and 1000.
+        Lengths of the n-grams, in the order of the result. Must be between 1 and 1000.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` or `lengths` is not set, or a param has a value that is not allowed.
+        If `inputCol` or `lengths` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -335,7 +341,7 @@ class MultiNGram(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
 
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of lists of tokens. Reads: array. Must not be empty.", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of lists of n-grams to add. Must not be empty.", STR.accept)
-    lengths: Param[list[int]] = Param(undefined(), "lengths", "Numbers of tokens, in the order of their n-grams in the result. Must be between 1 and 1000.", INT_LIST.accept)
+    lengths: Param[list[int]] = Param(undefined(), "lengths", "Lengths of the n-grams, in the order of the result. Must be between 1 and 1000.", INT_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -350,10 +356,10 @@ class MultiNGram(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setLengths(self, value: Sequence[int]) -> Self:
-        """Set `lengths`; returns the stage."""
+        """Set `lengths` and return the stage."""
         return self._set(lengths=value)
 
     def getLengths(self) -> list[int]:
@@ -362,51 +368,53 @@ class MultiNGram(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
 
 
 class PageSplitter(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
-    """Splits long texts into pages, where possible between two words.
+    """Splits long strings into pages, if possible between two words.
 
-    A page ends behind the last boundary that leaves it at least `minimumPageLength` and at most `maximumPageLength`
-    long; where there is no such boundary, it is cut at the maximum, inside a word. A boundary stays with the page
-    before it. A text that is not longer than the maximum is one page, an empty text one empty page. Nothing is lost:
-    the pages put together are the text.
+    A page ends after the last word boundary for which its length is between `minimumPageLength` and
+    `maximumPageLength`. If there is no such boundary, the page is cut at the maximum, inside a word. A boundary belongs
+    to the page before it. A string not longer than the maximum is one page, and an empty string is one empty page. The
+    concatenated pages are the original string.
 
-    Lengths are in characters (Unicode code points), so no character is ever cut in two; one that is made of several
-    code points, such as a letter with a combining accent, can be. The time grows with the length of the text.
+    Lengths are in characters (Unicode code points), so no character is cut in two. A letter made of several code
+    points, such as one with a combining accent, can be cut. The time grows linearly with the length of the strings.
 
     Parameters
     ----------
     inputCol : str
-        Name of the column of texts. Reads: string. Must not be empty.
+        Name of the column of strings. Reads: string. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the column of lists of pages to add. Must not be empty.
     maximumPageLength : int, default 5000
-        Most characters of a page. Must be at least 1.
+        Maximum number of characters of a page. Must be at least 1.
     minimumPageLength : int, default 4500
-        Fewest characters of a page, but for the last one of a text. At most `maximumPageLength`. Must be at least 0.
+        Minimum number of characters of a page, except for the last page of a string. At most `maximumPageLength`. Must
+        be at least 0.
     boundaryRegex : str, default "\\\\s"
-        Regular expression, with Java's meaning, of what stands between words. Matches may be of any length.
+        Regular expression with Java's meaning for the text between words. Matches may have any length.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -421,11 +429,11 @@ class PageSplitter(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "PageSplitter"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of texts. Reads: string. Must not be empty.", STR.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of strings. Reads: string. Must not be empty.", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of lists of pages to add. Must not be empty.", STR.accept)
-    maximumPageLength: Param[int] = Param(undefined(), "maximumPageLength", "Most characters of a page. Must be at least 1.", INT.accept)
-    minimumPageLength: Param[int] = Param(undefined(), "minimumPageLength", "Fewest characters of a page, but for the last one of a text. At most `maximumPageLength`. Must be at least 0.", INT.accept)
-    boundaryRegex: Param[str] = Param(undefined(), "boundaryRegex", "Regular expression, with Java's meaning, of what stands between words. Matches may be of any length.", STR.accept)
+    maximumPageLength: Param[int] = Param(undefined(), "maximumPageLength", "Maximum number of characters of a page. Must be at least 1.", INT.accept)
+    minimumPageLength: Param[int] = Param(undefined(), "minimumPageLength", "Minimum number of characters of a page, except for the last page of a string. At most `maximumPageLength`. Must be at least 0.", INT.accept)
+    boundaryRegex: Param[str] = Param(undefined(), "boundaryRegex", "Regular expression with Java's meaning for the text between words. Matches may have any length.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -442,10 +450,10 @@ class PageSplitter(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setMaximumPageLength(self, value: int) -> Self:
-        """Set `maximumPageLength`; returns the stage."""
+        """Set `maximumPageLength` and return the stage."""
         return self._set(maximumPageLength=value)
 
     def getMaximumPageLength(self) -> int:
@@ -453,7 +461,7 @@ class PageSplitter(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         return self._value("maximumPageLength")
 
     def setMinimumPageLength(self, value: int) -> Self:
-        """Set `minimumPageLength`; returns the stage."""
+        """Set `minimumPageLength` and return the stage."""
         return self._set(minimumPageLength=value)
 
     def getMinimumPageLength(self) -> int:
@@ -461,7 +469,7 @@ class PageSplitter(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         return self._value("minimumPageLength")
 
     def setBoundaryRegex(self, value: str) -> Self:
-        """Set `boundaryRegex`; returns the stage."""
+        """Set `boundaryRegex` and return the stage."""
         return self._set(boundaryRegex=value)
 
     def getBoundaryRegex(self) -> str:
@@ -470,49 +478,50 @@ class PageSplitter(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
 
 
 class TextPreprocessor(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
-    """Replaces what the keys of a map match by their values.
+    """Replaces the matches of a map's keys by their values.
 
-    The text is searched from left to right; where several keys match at one place, the longest wins. What is replaced
-    is not searched again. A key matches inside a word too, as with `str.replace`, and the rest of the word stays; give
-    the key its spaces where whole words are meant. What no key matches stays as it is.
+    The string is searched from left to right. If several keys match at one position, the longest wins. Replacements are
+    not searched again. A key also matches inside a word, as with `str.replace`, and the rest of the word stays. To
+    match whole words only, include spaces in the key. Text without matches is unchanged.
 
-    `normFunc` is for the comparison alone: with "lowerCase" the key `NYC` matches `nyc` and `Nyc`. Characters are
-    compared one by one, by their lower or upper case where that is one character.
+    `normFunc` applies to the comparison only: with "lowerCase" the key `NYC` matches `nyc` and `Nyc`. Characters are
+    compared one by one, by their lower or upper case if that is a single character.
 
     Parameters
     ----------
     inputCol : str
-        Name of the column of texts. Reads: string. Must not be empty.
+        Name of the column of strings. Reads: string. Must not be empty.
     outputCol : str, default <uid>_output
-        Name of the column of texts to add. Must not be empty.
+        Name of the column of strings to add. Must not be empty.
     map : Mapping[str, str], default {}
-        What to replace, and by what. No key may be empty or longer than 1,000 characters, and no two the same after
-        `normFunc`.
+        The strings to replace and their replacements. Keys must not be empty, longer than 1,000 characters, or equal
+        after `normFunc`.
     normFunc : {"identity", "lowerCase", "upperCase"}, default "identity"
-        How keys and text are compared: as they are, or by their lower or upper case.
+        How keys and text are compared: unchanged, or in lower or upper case.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -529,10 +538,10 @@ class TextPreprocessor(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "TextPreprocessor"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of texts. Reads: string. Must not be empty.", STR.accept)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of texts to add. Must not be empty.", STR.accept)
-    map: Param[dict[str, str]] = Param(undefined(), "map", "What to replace, and by what. No key may be empty or longer than 1,000 characters, and no two the same after `normFunc`.", STR_MAP.accept)
-    normFunc: Param[str] = Param(undefined(), "normFunc", "How keys and text are compared: as they are, or by their lower or upper case. Must be one of \"identity\", \"lowerCase\", \"upperCase\".", STR.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of strings. Reads: string. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of strings to add. Must not be empty.", STR.accept)
+    map: Param[dict[str, str]] = Param(undefined(), "map", "The strings to replace and their replacements. Keys must not be empty, longer than 1,000 characters, or equal after `normFunc`.", STR_MAP.accept)
+    normFunc: Param[str] = Param(undefined(), "normFunc", "How keys and text are compared: unchanged, or in lower or upper case. Must be one of \"identity\", \"lowerCase\", \"upperCase\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -548,10 +557,10 @@ class TextPreprocessor(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setMap(self, value: Mapping[str, str]) -> Self:
-        """Set `map`; returns the stage."""
+        """Set `map` and return the stage."""
         return self._set(map=value)
 
     def getMap(self) -> dict[str, str]:
@@ -559,7 +568,7 @@ class TextPreprocessor(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
         return self._value("map")
 
     def setNormFunc(self, value: Literal["identity", "lowerCase", "upperCase"]) -> Self:
-        """Set `normFunc`; returns the stage."""
+        """Set `normFunc` and return the stage."""
         return self._set(normFunc=value)
 
     def getNormFunc(self) -> Literal["identity", "lowerCase", "upperCase"]:
@@ -568,45 +577,46 @@ class TextPreprocessor(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
 
 
 class UnicodeNormalize(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
-    """Brings texts into one of Unicode's normal forms, so that what looks alike is alike.
+    """Converts strings to a Unicode normal form, so that strings that look alike are equal.
 
-    The forms are those of Unicode Standard Annex 15: NFC and NFD keep what a text looks like, composed or decomposed;
-    NFKC and NFKD also replace compatibility characters, such as ligatures and full-width letters. With `lower` the
-    normalized text is lower-cased. The time grows with the length of the texts; ASCII is only copied.
+    The forms are those of Unicode Standard Annex 15. NFC and NFD preserve the appearance, composed or decomposed. NFKC
+    and NFKD also replace compatibility characters, such as ligatures and full-width letters. With `lower` the
+    normalized string is lower-cased. The time grows linearly with the length of the strings; ASCII is only copied.
 
     Parameters
     ----------
     inputCol : str
-        Name of the column of texts. Reads: string. Must not be empty.
+        Name of the column of strings. Reads: string. Must not be empty.
     outputCol : str, default <uid>_output
-        Name of the column of normalized texts to add. Must not be empty.
+        Name of the column of normalized strings to add. Must not be empty.
     form : {"NFC", "NFD", "NFKC", "NFKD"}, default "NFKD"
         The normal form.
     lower : bool, default True
-        Lower-case the normalized text.
+        Lower-case the normalized string.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` is not set, or a param has a value that is not allowed.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -621,10 +631,10 @@ class UnicodeNormalize(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "UnicodeNormalize"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of texts. Reads: string. Must not be empty.", STR.accept)
-    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of normalized texts to add. Must not be empty.", STR.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of strings. Reads: string. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of normalized strings to add. Must not be empty.", STR.accept)
     form: Param[str] = Param(undefined(), "form", "The normal form. Must be one of \"NFC\", \"NFD\", \"NFKC\", \"NFKD\".", STR.accept)
-    lower: Param[bool] = Param(undefined(), "lower", "Lower-case the normalized text.", BOOL.accept)
+    lower: Param[bool] = Param(undefined(), "lower", "Lower-case the normalized string.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -640,10 +650,10 @@ class UnicodeNormalize(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setForm(self, value: Literal["NFC", "NFD", "NFKC", "NFKD"]) -> Self:
-        """Set `form`; returns the stage."""
+        """Set `form` and return the stage."""
         return self._set(form=value)
 
     def getForm(self) -> Literal["NFC", "NFD", "NFKC", "NFKD"]:
@@ -651,7 +661,7 @@ class UnicodeNormalize(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
         return self._value("form")
 
     def setLower(self, value: bool) -> Self:
-        """Set `lower`; returns the stage."""
+        """Set `lower` and return the stage."""
         return self._set(lower=value)
 
     def getLower(self) -> bool:
@@ -660,67 +670,68 @@ class UnicodeNormalize(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolic
 
 
 class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
-    """Turns texts into the token numbers that a transformer model reads, with the vocabulary of a tokenizer.json.
+    """Converts strings to the token ids that a transformer model reads, with the vocabulary of a tokenizer.json.
 
-    The new columns hold arrays of 64-bit integers, one array per text and as long as the text has tokens, and have the
-    names that models have for their inputs: `ONNXModel` without a feedDict finds them. All of the file's steps are
-    applied: normalisation, splitting, the vocabulary (word pieces, BPE, unigrams or whole words) and special tokens.
-    The file's own padding is not: a text's tokens depend on nothing but the text. For the same reason there is no
-    padding to the longest text of a batch, which on Spark would depend on how the rows are split; `ONNXModel` runs
-    arrays of one length together, and `TextEmbedder` pads as little as it can. The file is parsed once per process.
+    The new columns hold arrays of 64-bit integers, with one element per token of the string. They have the names that
+    models use for their inputs, so `ONNXModel` finds them without a feedDict. All steps of the file are applied:
+    normalisation, splitting, the vocabulary (word pieces, BPE, unigrams or whole words) and special tokens. The file's
+    padding is not applied, so that the tokens of a string depend on that string alone. For the same reason strings are
+    not padded to the longest of a batch, which on Spark would depend on how the rows are split. `ONNXModel` runs arrays
+    of the same length together, and `TextEmbedder` pads as little as possible. The file is parsed once per process.
 
-    A null text is a row that cannot be processed; an empty one has only special tokens.
+    A null is a row that cannot be processed. An empty string has only special tokens.
 
     Parameters
     ----------
     inputCol : str
-        Name of the text column. Reads: string. Must not be empty.
+        Name of the string column. Reads: string. Must not be empty.
     tokenizer : ModelLike
-        The tokenizer.json, as the `tokenizers` library saves it and the Hugging Face hub has it beside a model: a path,
-        bytes or a handle.
+        The tokenizer.json, as saved by the `tokenizers` library and published on the Hugging Face hub next to a model:
+        a path, bytes or a handle.
     inputIdsCol : str, default "input_ids"
-        Column for the numbers of the tokens in the vocabulary. Must not be empty.
+        Name of the column of token ids to add. Must not be empty.
     attentionMaskCol : str, default "attention_mask"
-        Column for the attention mask: 1 for a token, 0 for padding. Must not be empty.
+        Name of the column of attention masks to add: 1 for a token, 0 for padding. Must not be empty.
     tokenTypeIdsCol : str, optional
-        Column for the number of the sentence that each token belongs to, which BERT and its like read: 0 for all tokens
-        of a single text. Models have the name `token_type_ids` for it. Unset: no such column. Must not be empty.
+        Name of the column of sentence numbers to add, as read by BERT and similar models: the sentence of each token, 0
+        for all tokens of a single string. Models call this input `token_type_ids`. If not set, no such column is added.
+        Must not be empty.
     maxLength : int, optional
-        Most tokens of a text, special ones included. Unset: what the file says, if it says anything. Must be between 1
-        and 1048576.
+        Maximum number of tokens of a string, including special ones. If not set, the length in the file, if it has one.
+        Must be between 1 and 1048576.
     padding : {"none", "max_length"}, default "none"
-        "none" leaves arrays as long as their texts; `"max_length"` fills each up to maxLength with the padding token.
+        "none" keeps arrays as long as their strings. `"max_length"` pads each to maxLength with the padding token.
     truncation : bool, default True
-        Cut texts of more than maxLength tokens, on the side that the file says, else at the end; otherwise they stay
-        longer.
+        Truncate strings of more than maxLength tokens, on the side that the file sets, by default at the end. Otherwise
+        they stay longer.
     addSpecialTokens : bool, default True
-        Add the special tokens that the file names, such as `[CLS]` and `[SEP]`.
+        Add the special tokens of the file, such as `[CLS]` and `[SEP]`.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `inputIdsCol`, `attentionMaskCol` and
-        `tokenTypeIdsCol` and all rows but those that are skipped.
+        The result of `transform`, of the same type as the input, with the columns named by `inputIdsCol`,
+        `attentionMaskCol` and `tokenTypeIdsCol`. All rows are kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCol` or `tokenizer` is not set, or a param has a value that is not allowed.
+        If `inputCol` or `tokenizer` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `inputIdsCol`, `attentionMaskCol`,
-        `tokenTypeIdsCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `inputIdsCol`, `attentionMaskCol`,
+        `tokenTypeIdsCol` or `errorCol` already exists.
     IoError
-        The file of `tokenizer` cannot be read.
+        If the file of `tokenizer` cannot be read.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -738,15 +749,15 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "HuggingFaceTokenizer"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the text column. Reads: string. Must not be empty.", STR.accept)
-    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The tokenizer.json, as the `tokenizers` library saves it and the Hugging Face hub has it beside a model: a path, bytes or a handle.", FILE.accept)
-    inputIdsCol: Param[str] = Param(undefined(), "inputIdsCol", "Column for the numbers of the tokens in the vocabulary. Must not be empty.", STR.accept)
-    attentionMaskCol: Param[str] = Param(undefined(), "attentionMaskCol", "Column for the attention mask: 1 for a token, 0 for padding. Must not be empty.", STR.accept)
-    tokenTypeIdsCol: Param[str] = Param(undefined(), "tokenTypeIdsCol", "Column for the number of the sentence that each token belongs to, which BERT and its like read: 0 for all tokens of a single text. Models have the name `token_type_ids` for it. Unset: no such column. Must not be empty.", STR.accept)
-    maxLength: Param[int] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included. Unset: what the file says, if it says anything. Must be between 1 and 1048576.", INT.accept)
-    padding: Param[str] = Param(undefined(), "padding", "\"none\" leaves arrays as long as their texts; `\"max_length\"` fills each up to maxLength with the padding token. Must be one of \"none\", \"max_length\".", STR.accept)
-    truncation: Param[bool] = Param(undefined(), "truncation", "Cut texts of more than maxLength tokens, on the side that the file says, else at the end; otherwise they stay longer.", BOOL.accept)
-    addSpecialTokens: Param[bool] = Param(undefined(), "addSpecialTokens", "Add the special tokens that the file names, such as `[CLS]` and `[SEP]`.", BOOL.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the string column. Reads: string. Must not be empty.", STR.accept)
+    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The tokenizer.json, as saved by the `tokenizers` library and published on the Hugging Face hub next to a model: a path, bytes or a handle.", FILE.accept)
+    inputIdsCol: Param[str] = Param(undefined(), "inputIdsCol", "Name of the column of token ids to add. Must not be empty.", STR.accept)
+    attentionMaskCol: Param[str] = Param(undefined(), "attentionMaskCol", "Name of the column of attention masks to add: 1 for a token, 0 for padding. Must not be empty.", STR.accept)
+    tokenTypeIdsCol: Param[str] = Param(undefined(), "tokenTypeIdsCol", "Name of the column of sentence numbers to add, as read by BERT and similar models: the sentence of each token, 0 for all tokens of a single string. Models call this input `token_type_ids`. If not set, no such column is added. Must not be empty.", STR.accept)
+    maxLength: Param[int] = Param(undefined(), "maxLength", "Maximum number of tokens of a string, including special ones. If not set, the length in the file, if it has one. Must be between 1 and 1048576.", INT.accept)
+    padding: Param[str] = Param(undefined(), "padding", "\"none\" keeps arrays as long as their strings. `\"max_length\"` pads each to maxLength with the padding token. Must be one of \"none\", \"max_length\".", STR.accept)
+    truncation: Param[bool] = Param(undefined(), "truncation", "Truncate strings of more than maxLength tokens, on the side that the file sets, by default at the end. Otherwise they stay longer.", BOOL.accept)
+    addSpecialTokens: Param[bool] = Param(undefined(), "addSpecialTokens", "Add the special tokens of the file, such as `[CLS]` and `[SEP]`.", BOOL.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -767,10 +778,10 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setTokenizer(self, value: ModelLike) -> Self:
-        """Set `tokenizer`; returns the stage."""
+        """Set `tokenizer` and return the stage."""
         return self._set(tokenizer=value)
 
     def getTokenizer(self) -> ModelHandle:
@@ -778,7 +789,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("tokenizer")
 
     def setInputIdsCol(self, value: str) -> Self:
-        """Set `inputIdsCol`; returns the stage."""
+        """Set `inputIdsCol` and return the stage."""
         return self._set(inputIdsCol=value)
 
     def getInputIdsCol(self) -> str:
@@ -786,7 +797,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("inputIdsCol")
 
     def setAttentionMaskCol(self, value: str) -> Self:
-        """Set `attentionMaskCol`; returns the stage."""
+        """Set `attentionMaskCol` and return the stage."""
         return self._set(attentionMaskCol=value)
 
     def getAttentionMaskCol(self) -> str:
@@ -794,7 +805,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("attentionMaskCol")
 
     def setTokenTypeIdsCol(self, value: str) -> Self:
-        """Set `tokenTypeIdsCol`; returns the stage."""
+        """Set `tokenTypeIdsCol` and return the stage."""
         return self._set(tokenTypeIdsCol=value)
 
     def getTokenTypeIdsCol(self) -> str | None:
@@ -802,7 +813,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("tokenTypeIdsCol")
 
     def setMaxLength(self, value: int) -> Self:
-        """Set `maxLength`; returns the stage."""
+        """Set `maxLength` and return the stage."""
         return self._set(maxLength=value)
 
     def getMaxLength(self) -> int | None:
@@ -810,7 +821,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("maxLength")
 
     def setPadding(self, value: Literal["none", "max_length"]) -> Self:
-        """Set `padding`; returns the stage."""
+        """Set `padding` and return the stage."""
         return self._set(padding=value)
 
     def getPadding(self) -> Literal["none", "max_length"]:
@@ -818,7 +829,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("padding")
 
     def setTruncation(self, value: bool) -> Self:
-        """Set `truncation`; returns the stage."""
+        """Set `truncation` and return the stage."""
         return self._set(truncation=value)
 
     def getTruncation(self) -> bool:
@@ -826,7 +837,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("truncation")
 
     def setAddSpecialTokens(self, value: bool) -> Self:
-        """Set `addSpecialTokens`; returns the stage."""
+        """Set `addSpecialTokens` and return the stage."""
         return self._set(addSpecialTokens=value)
 
     def getAddSpecialTokens(self) -> bool:
@@ -835,20 +846,20 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
 
 
 class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, HasRowPolicy):
-    """Turns texts into vectors with a transformer model, such as those of sentence-transformers.
+    """Turns strings into vectors with a transformer model, such as those of sentence-transformers.
 
-    Each text is tokenized, run, pooled and scaled to length 1, all in one pass. Texts of a batch are ordered by length,
-    so that little is padded; the attention mask keeps the padding out of the result, which depends neither on the other
-    texts of the batch nor on their order, to float rounding. The model's inputs are found by name: `input_ids`, and
-    `attention_mask`, `token_type_ids`, `position_ids` where it has them. Of its outputs, `sentence_embedding`,
-    `last_hidden_state` or `token_embeddings` is read, else the first of three dimensions, else the first of two. A
-    hidden state of shape [batch, tokens, size] is pooled; an embedding of shape [batch, size] is taken as it is. A null
-    text is a row that cannot be processed; an empty one has the vector of its special tokens.
+    Each string is tokenized, run through the model, pooled and scaled to length 1, all in one pass. Strings of a batch
+    are ordered by length to minimize padding. The attention mask excludes padding from the result, which depends
+    neither on the other strings of the batch nor on their order, up to float rounding. The model's inputs are found by
+    name: `input_ids`, and optionally `attention_mask`, `token_type_ids` and `position_ids`. The output is
+    `sentence_embedding`, `last_hidden_state` or `token_embeddings`, else the first output with three dimensions, else
+    the first with two. A hidden state of shape [batch, tokens, size] is pooled; an embedding of shape [batch, size] is
+    used unchanged. A null is a row that cannot be processed. An empty string has the vector of its special tokens.
 
     Parameters
     ----------
     inputCol : str
-        Name of the text column. Reads: string. Must not be empty.
+        Name of the string column. Reads: string. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     model : ModelLike
@@ -856,63 +867,65 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     tokenizer : ModelLike
         The model's tokenizer.json: a path, bytes or a handle.
     pooling : {"mean", "cls", "max"}, default "mean"
-        How the hidden states of a text's tokens become one vector: "mean" of all tokens, "cls" for the first one, "max"
-        for the largest value of each slot. Has no part where the model's output is an embedding already.
+        How the hidden states of a string's tokens are combined into one vector: "mean" of all tokens, "cls" for the
+        first token, "max" for the largest value of each slot. Has no effect if the model's output is an embedding
+        already.
     normalize : bool, default True
         Scale each vector to Euclidean length 1, so that dot products are cosines.
     maxLength : int, optional
-        Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else
-        512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another.
-        More tokens than the model has positions for is an error, raised before anything runs for up to 1,024 tokens.
-        Must be between 1 and 1048576.
+        Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the
+        length in the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`,
+        and it is often different. More tokens than the model has positions for are an error, which is raised before
+        anything runs for up to 1,024 tokens. Must be between 1 and 1048576.
     outputTensorName : str, optional
-        The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.
+        The output or internal tensor to read. If not set, it is found as described above. Must not be empty.
     miniBatchSize : int, default 64
-        Most rows per run of the model; the last run of a batch may have fewer. On the CPU `ImageFeaturizer` runs at
-        most 8 pictures per thread and `TextEmbedder` at most 4,096 tokens: more take memory and gain nothing. Must be
-        at least 1.
+        Maximum number of rows per run of the model. The last run of a batch may have fewer. On the CPU
+        `ImageFeaturizer` runs at most 8 images per thread and `TextEmbedder` at most 4,096 tokens, since larger runs
+        use more memory and are not faster. Must be at least 1.
     device : str, default "auto"
-        Where the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
+        Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
     optimizationLevel : {"none", "basic", "extended", "all"}, default "all"
-        How far ONNX Runtime may optimise the graph.
+        Level of graph optimisation in ONNX Runtime.
     intraOpThreads : int, default 0
-        Threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
+        Number of threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
     maxTensorBytes : int, default 2147483648
-        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows; a row that
-        exceeds it, or a batch that the model fixes, is an error before anything is allocated. Must be between 1 and
-        1099511627776.
+        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows. A single row that
+        exceeds it is an error, and so is a batch of fixed size; both are raised before memory is allocated. Must be
+        between 1 and 1099511627776.
     maxRunSeconds : float, optional
-        Maximum seconds of one run of the model, that is of a mini-batch. Unset, a run takes as long as it needs. A run
-        that exceeds it is stopped between two operations of the graph and is an error; with `handleInvalid` "skip" or
-        "keep" its rows then run one at a time, each with that limit, and the row that exceeds it is a bad row. Must be
+        Maximum time in seconds of one run of the model, that is of one mini-batch. If not set, there is no limit. A run
+        that exceeds it is stopped between two operations of the graph and is an error. With `handleInvalid` "skip" or
+        "keep" its rows then run one at a time, each with that limit, and a row that exceeds it is a bad row. Must be
         greater than 0.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, with the columns of `outputCol` and all rows but those that are
-        skipped.
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
 
     Raises
     ------
     InvalidParamError
-        `inputCol`, `model` or `tokenizer` is not set, or a param has a value that is not allowed.
+        If `inputCol`, `model` or `tokenizer` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `inputCol` names.
+        If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        A column of `inputCol` has a type that cannot be read, or a column of `outputCol` or `errorCol` exists already.
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
     ModelLoadError
-        The content of `model` is damaged, or not ONNX.
+        If the content of `model` is damaged or is not an ONNX model.
     IoError
-        The file of `model` or `tokenizer` cannot be read.
+        If the file of `model` or `tokenizer` cannot be read.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -930,14 +943,14 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "TextEmbedder"
 
-    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the text column. Reads: string. Must not be empty.", STR.accept)
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the string column. Reads: string. Must not be empty.", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
     model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX model: a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
     tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The model's tokenizer.json: a path, bytes or a handle.", FILE.accept)
-    pooling: Param[str] = Param(undefined(), "pooling", "How the hidden states of a text's tokens become one vector: \"mean\" of all tokens, \"cls\" for the first one, \"max\" for the largest value of each slot. Has no part where the model's output is an embedding already. Must be one of \"mean\", \"cls\", \"max\".", STR.accept)
+    pooling: Param[str] = Param(undefined(), "pooling", "How the hidden states of a string's tokens are combined into one vector: \"mean\" of all tokens, \"cls\" for the first token, \"max\" for the largest value of each slot. Has no effect if the model's output is an embedding already. Must be one of \"mean\", \"cls\", \"max\".", STR.accept)
     normalize: Param[bool] = Param(undefined(), "normalize", "Scale each vector to Euclidean length 1, so that dot products are cosines.", BOOL.accept)
-    maxLength: Param[int] = Param(undefined(), "maxLength", "Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512. sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens than the model has positions for is an error, raised before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", INT.accept)
-    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output, or internal tensor, to read; unset, it is found as described above. Must not be empty.", STR.accept)
+    maxLength: Param[int] = Param(undefined(), "maxLength", "Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the length in the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`, and it is often different. More tokens than the model has positions for are an error, which is raised before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", INT.accept)
+    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output or internal tensor to read. If not set, it is found as described above. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -963,10 +976,10 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setModel(self, value: ModelLike) -> Self:
-        """Set `model`; returns the stage."""
+        """Set `model` and return the stage."""
         return self._set(model=value)
 
     def getModel(self) -> ModelHandle:
@@ -974,7 +987,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._value("model")
 
     def setTokenizer(self, value: ModelLike) -> Self:
-        """Set `tokenizer`; returns the stage."""
+        """Set `tokenizer` and return the stage."""
         return self._set(tokenizer=value)
 
     def getTokenizer(self) -> ModelHandle:
@@ -982,7 +995,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._value("tokenizer")
 
     def setPooling(self, value: Literal["mean", "cls", "max"]) -> Self:
-        """Set `pooling`; returns the stage."""
+        """Set `pooling` and return the stage."""
         return self._set(pooling=value)
 
     def getPooling(self) -> Literal["mean", "cls", "max"]:
@@ -990,7 +1003,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._value("pooling")
 
     def setNormalize(self, value: bool) -> Self:
-        """Set `normalize`; returns the stage."""
+        """Set `normalize` and return the stage."""
         return self._set(normalize=value)
 
     def getNormalize(self) -> bool:
@@ -998,7 +1011,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._value("normalize")
 
     def setMaxLength(self, value: int) -> Self:
-        """Set `maxLength`; returns the stage."""
+        """Set `maxLength` and return the stage."""
         return self._set(maxLength=value)
 
     def getMaxLength(self) -> int | None:
@@ -1006,7 +1019,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._value("maxLength")
 
     def setOutputTensorName(self, value: str) -> Self:
-        """Set `outputTensorName`; returns the stage."""
+        """Set `outputTensorName` and return the stage."""
         return self._set(outputTensorName=value)
 
     def getOutputTensorName(self) -> str | None:

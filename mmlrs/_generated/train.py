@@ -27,57 +27,58 @@ __all__ = []
 class TrainClassifier(Estimator, HasTrainParams):
     """Trains a classifier on raw columns: features, label and learner in one call.
 
-    The columns become features as `Featurize` makes them, categories in one slot each for trees, which take them so,
-    one-hot for others. The labels, text, numbers, booleans, dates or timestamps, become the numbers of classes,
-    ascending; dates and timestamps (in UTC) are labels as text. A learner that knows two classes only is trained once
-    for each of more (`OneVsRest`); a perceptron's first and last layer get the sizes of features and classes. What can
-    be known before training, such as a learner that is no classifier or a column that is there already, is an error
-    before any work.
+    `Featurize` turns the columns into features. Categories take one slot each for trees, which handle categories
+    themselves, and are one-hot encoded for other learners. Labels can be strings, numbers, booleans, dates or
+    timestamps. They are indexed in ascending order; dates and timestamps (in UTC) become string labels. A learner that
+    handles two classes only is trained once for each class if there are more (`OneVsRest`). The first and the last
+    layer of a perceptron get the sizes of the features and the classes. Errors that can be detected before training,
+    such as a learner that is not a classifier or a column that already exists, are raised before any work.
 
-    The model scores raw columns. Its output has the learner's columns, whose metadata tell what they are, so that
-    `ComputeModelStatistics` finds them; `prediction` carries the labels as nominal attributes, for `IndexToValue`.
-    Needs Spark: a table is trained on by the active Spark session. Features are cached while the learner runs.
+    The model scores raw columns. The metadata of the learner's columns describe them, so that `ComputeModelStatistics`
+    can find them. `prediction` has the labels as nominal attributes, for `IndexToValue`. Needs Spark: the active
+    session trains on a table. Features are cached while the learner runs.
 
     Parameters
     ----------
     model : Params
-        The learner: an estimator of Spark ML, of mmlrs, or of others that reads features and a label; also a
+        The learner: an estimator of Spark ML, mmlrs or another library that reads features and a label. It may be a
         `Pipeline`, a `CrossValidator`, a `TrainValidationSplit` or a search around one. It is not changed: the columns
-        are set on a copy, on that of the stages and of the evaluator in it too. The stages of a pipeline read the
-        features as `features`.
+        are set on a copy, including its stages and its evaluator. The stages of a pipeline read the features as
+        `features`.
     labelCol : str
         Name of the column of labels. Must not be empty.
     inputCols : Sequence[str], optional
-        Names of the columns to learn from, in the order of the features; when not set, all but the label and what the
-        learner reads otherwise: its `weightCol`, `validationIndicatorCol` and the like. Must not be empty.
-    featuresCol : str, default <uid>_features
-        Name of the vector column that the learner reads; it is there during training and scoring alone. Must not be
+        Names of the columns to learn from, in the order of the features. If not set, all columns except the label and
+        those that other params of the learner name, such as `weightCol` and `validationIndicatorCol`. Must not be
         empty.
+    featuresCol : str, default <uid>_features
+        Name of the vector column that the learner reads. It exists only during training and scoring. Must not be empty.
     numFeatures : int, default 0
-        Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons,
+        Number of slots into which the words of one text column are hashed. 0 means 4096 for trees and perceptrons and
         262144 for others. Must be between 0 and 134217728.
     unseenCategories : {"other", "error"}, default "other"
-        What a category becomes when scoring that was not there in training: "other" makes it a row without a level, of
-        zeros, or the index behind the last one; "error" fails.
+        How to handle a category in scoring that did not occur in training: "other" gives it no level, that is zeros, or
+        the index after the last one; "error" fails.
     handleInvalid : {"error", "skip"}, default "error"
-        What to do with a row whose label is null or NaN: "error" fails with one error that names stage, column and
-        cause; "skip" trains without the row.
+        How to handle a row whose label is null or NaN: "error" fails with an error that names stage, column and cause;
+        "skip" trains without the row.
     reindexLabel : bool, default True
-        Index the labels; otherwise they must be the numbers 0, 1, 2, ... already.
+        Index the labels. Otherwise they must be the numbers 0, 1, 2, ...
     labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
-        The labels in the order of their classes; when not set, those that occur, ascending. Must not be empty.
+        The labels in the order of their classes. If not set, the labels that occur, in ascending order. Must not be
+        empty.
 
     Returns
     -------
     TrainedClassifierModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `model` or `labelCol` is not set, or a param has a value that is not allowed.
+        If `model` or `labelCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `labelCol` or `inputCols` names.
+        If the dataset has no column named by `labelCol` or `inputCols`.
 
     Examples
     --------
@@ -91,8 +92,8 @@ class TrainClassifier(Estimator, HasTrainParams):
     __module__ = "mmlrs.train"
     _stage: ClassVar[str] = "TrainClassifier"
 
-    reindexLabel: Param[bool] = Param(undefined(), "reindexLabel", "Index the labels; otherwise they must be the numbers 0, 1, 2, ... already.", BOOL.accept)
-    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of their classes; when not set, those that occur, ascending. Must not be empty.", VALUE_LIST.accept)
+    reindexLabel: Param[bool] = Param(undefined(), "reindexLabel", "Index the labels. Otherwise they must be the numbers 0, 1, 2, ...", BOOL.accept)
+    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of their classes. If not set, the labels that occur, in ascending order. Must not be empty.", VALUE_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -111,10 +112,10 @@ class TrainClassifier(Estimator, HasTrainParams):
         labels: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setReindexLabel(self, value: bool) -> Self:
-        """Set `reindexLabel`; returns the stage."""
+        """Set `reindexLabel` and return the stage."""
         return self._set(reindexLabel=value)
 
     def getReindexLabel(self) -> bool:
@@ -122,7 +123,7 @@ class TrainClassifier(Estimator, HasTrainParams):
         return self._value("reindexLabel")
 
     def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `labels`; returns the stage."""
+        """Set `labels` and return the stage."""
         return self._set(labels=value)
 
     def getLabels(self) -> list[str | float | bool] | None:
@@ -131,32 +132,32 @@ class TrainClassifier(Estimator, HasTrainParams):
 
 
 class TrainedClassifierModel(PythonModel, HasTrainedParams):
-    """Scores raw columns: what `TrainClassifier` fits.
+    """Scores raw columns with a classifier, as fitted by `TrainClassifier`.
 
-    Adds the learner's columns `prediction`, `probability` and `rawPrediction`, as far as it has them; the features are
-    not kept. A row that cannot become features is an error.
+    Adds those of the columns `prediction`, `probability` and `rawPrediction` that the learner has. The features are not
+    kept. A row that cannot be featurized is an error.
 
     Parameters
     ----------
     featurizer : Params
-        What turns the columns into features.
+        The featurizer of the columns.
     model : Params
         The fitted learner.
     labelCol : str
-        Name of the column of labels; it need not be there when scoring. Must not be empty.
+        Name of the column of labels. It may be missing in scoring. Must not be empty.
     labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
-        The labels in the order of their classes; not set where the label column holds the numbers of the classes. Must
-        not be empty.
+        The labels in the order of their classes. Not set if the label column holds the numbers of the classes. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows.
+        The result of `transform`, of the same type as the input. All rows are kept.
 
     Raises
     ------
     InvalidParamError
-        `featurizer`, `model` or `labelCol` is not set, or a param has a value that is not allowed.
+        If `featurizer`, `model` or `labelCol` is not set, or a param has an invalid value.
 
     Examples
     --------
@@ -169,7 +170,7 @@ class TrainedClassifierModel(PythonModel, HasTrainedParams):
     __module__ = "mmlrs.train"
     _stage: ClassVar[str] = "TrainedClassifierModel"
 
-    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of their classes; not set where the label column holds the numbers of the classes. Must not be empty.", VALUE_LIST.accept)
+    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of their classes. Not set if the label column holds the numbers of the classes. Must not be empty.", VALUE_LIST.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -183,10 +184,10 @@ class TrainedClassifierModel(PythonModel, HasTrainedParams):
         labels: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
     def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `labels`; returns the stage."""
+        """Set `labels` and return the stage."""
         return self._set(labels=value)
 
     def getLabels(self) -> list[str | float | bool] | None:
@@ -197,48 +198,48 @@ class TrainedClassifierModel(PythonModel, HasTrainedParams):
 class TrainRegressor(Estimator, HasTrainParams):
     """Trains a regressor on raw columns: features, label and learner in one call.
 
-    The columns become features as `Featurize` makes them, categories in one slot each for trees, which take them so,
-    one-hot for others. The label is a column of numbers or booleans, which become doubles. The model scores raw
-    columns; its output has the column `prediction`, whose metadata tell `ComputeModelStatistics` what it is. Needs
-    Spark: a table is trained on by the active Spark session. Features are cached while the learner runs. A learner that
-    is no regressor and a column that is there already are errors before any work.
+    `Featurize` turns the columns into features. Categories take one slot each for trees, which handle categories
+    themselves, and are one-hot encoded for other learners. The label is a column of numbers or booleans, which are
+    converted to doubles. The model scores raw columns. The metadata of its column `prediction` describe it to
+    `ComputeModelStatistics`. Needs Spark: the active session trains on a table. Features are cached while the learner
+    runs. A learner that is not a regressor or a column that already exists is an error before any work.
 
     Parameters
     ----------
     model : Params
-        The learner: an estimator of Spark ML, of mmlrs, or of others that reads features and a label; also a
+        The learner: an estimator of Spark ML, mmlrs or another library that reads features and a label. It may be a
         `Pipeline`, a `CrossValidator`, a `TrainValidationSplit` or a search around one. It is not changed: the columns
-        are set on a copy, on that of the stages and of the evaluator in it too. The stages of a pipeline read the
-        features as `features`.
+        are set on a copy, including its stages and its evaluator. The stages of a pipeline read the features as
+        `features`.
     labelCol : str
         Name of the column of labels. Must not be empty.
     inputCols : Sequence[str], optional
-        Names of the columns to learn from, in the order of the features; when not set, all but the label and what the
-        learner reads otherwise: its `weightCol`, `validationIndicatorCol` and the like. Must not be empty.
-    featuresCol : str, default <uid>_features
-        Name of the vector column that the learner reads; it is there during training and scoring alone. Must not be
+        Names of the columns to learn from, in the order of the features. If not set, all columns except the label and
+        those that other params of the learner name, such as `weightCol` and `validationIndicatorCol`. Must not be
         empty.
+    featuresCol : str, default <uid>_features
+        Name of the vector column that the learner reads. It exists only during training and scoring. Must not be empty.
     numFeatures : int, default 0
-        Number of slots into which the words of one text column are hashed. 0 takes 4096 for trees and perceptrons,
+        Number of slots into which the words of one text column are hashed. 0 means 4096 for trees and perceptrons and
         262144 for others. Must be between 0 and 134217728.
     unseenCategories : {"other", "error"}, default "other"
-        What a category becomes when scoring that was not there in training: "other" makes it a row without a level, of
-        zeros, or the index behind the last one; "error" fails.
+        How to handle a category in scoring that did not occur in training: "other" gives it no level, that is zeros, or
+        the index after the last one; "error" fails.
     handleInvalid : {"error", "skip"}, default "error"
-        What to do with a row whose label is null or NaN: "error" fails with one error that names stage, column and
-        cause; "skip" trains without the row.
+        How to handle a row whose label is null or NaN: "error" fails with an error that names stage, column and cause;
+        "skip" trains without the row.
 
     Returns
     -------
     TrainedRegressorModel
-        From `fit`; it has the uid of the estimator.
+        The result of `fit`. It has the uid of the estimator.
 
     Raises
     ------
     InvalidParamError
-        `model` or `labelCol` is not set, or a param has a value that is not allowed.
+        If `model` or `labelCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `labelCol` or `inputCols` names.
+        If the dataset has no column named by `labelCol` or `inputCols`.
 
     Examples
     --------
@@ -268,32 +269,32 @@ class TrainRegressor(Estimator, HasTrainParams):
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
 
 class TrainedRegressorModel(PythonModel, HasTrainedParams):
-    """Scores raw columns: what `TrainRegressor` fits.
+    """Scores raw columns with a regressor, as fitted by `TrainRegressor`.
 
-    Adds the learner's column `prediction`; the features are not kept. A row that cannot become features is an error.
+    Adds the learner's column `prediction`. The features are not kept. A row that cannot be featurized is an error.
 
     Parameters
     ----------
     featurizer : Params
-        What turns the columns into features.
+        The featurizer of the columns.
     model : Params
         The fitted learner.
     labelCol : str
-        Name of the column of labels; it need not be there when scoring. Must not be empty.
+        Name of the column of labels. It may be missing in scoring. Must not be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows.
+        The result of `transform`, of the same type as the input. All rows are kept.
 
     Raises
     ------
     InvalidParamError
-        `featurizer`, `model` or `labelCol` is not set, or a param has a value that is not allowed.
+        If `featurizer`, `model` or `labelCol` is not set, or a param has an invalid value.
 
     Examples
     --------
@@ -318,73 +319,74 @@ class TrainedRegressorModel(PythonModel, HasTrainedParams):
         labelCol: str,
     ) -> None: ...
     @by_name
-    def __init__(self, **given: Any) -> None: ...
+    def __init__(self, **params: Any) -> None: ...
 
 
 class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeightCol, HasHandleInvalidErrorOrSkip):
-    """Tells how good predictions are, as one row of metrics.
+    """Computes metrics of predictions, as one row.
 
-    Classification, every value as scikit-learn computes it: `confusion_matrix` (a row for each label, a column for each
-    prediction, in the order of `labels`), `accuracy`; `precision`, `recall` and `f1_score` of the second of two
-    classes, micro-averaged for more; the same as `macro_averaged_...` and `weighted_...`; with scores `log_loss`, and
-    for two classes `AUC` (area under the ROC curve), `areaUnderPR` (average precision) and `curve`. Regression:
-    `mean_squared_error`, `root_mean_squared_error`, `R^2`, `mean_absolute_error`. `rows` counts the rows that were
-    evaluated.
+    All classification metrics have the values of scikit-learn. They are `confusion_matrix` (a row for each label, a
+    column for each prediction, in the order of `labels`) and `accuracy`; `precision`, `recall` and `f1_score` of the
+    second of two classes, micro-averaged for more classes; and their averages `macro_averaged_...` and `weighted_...`.
+    With scores there is also `log_loss`, and for two classes `AUC` (area under the ROC curve), `areaUnderPR` (average
+    precision) and `curve`. The regression metrics are `mean_squared_error`, `root_mean_squared_error`, `R^2` and
+    `mean_absolute_error`. `rows` is the number of evaluated rows.
 
-    Columns that a model of `TrainClassifier` or `TrainRegressor` scored need not be named. `AUC` and `areaUnderPR` are
-    exact: every distinct score counts, ties included. `curve` is thinned to `curvePoints` points, each with
-    `threshold`, `false_positive_rate`, `true_positive_rate` (the recall) and `precision`. What is not defined is null:
-    `AUC` where all rows have one label, `log_loss` where scores are no probabilities. No row to evaluate is an error.
+    Columns scored by a model of `TrainClassifier` or `TrainRegressor` need not be named. `AUC` and `areaUnderPR` are
+    exact: every distinct score counts, including ties. `curve` is thinned to `curvePoints` points, each with
+    `threshold`, `false_positive_rate`, `true_positive_rate` (the recall) and `precision`. A metric that is not defined
+    is null, such as `AUC` if all rows have the same label, or `log_loss` if scores are not probabilities. An empty
+    dataset is an error.
 
-    Labels are text, numbers, booleans, dates or timestamps, and predictions are of the same kind; text against numbers
-    is refused. The classes ascend, as in scikit-learn, and the second of two is the positive one: "yes" of "no" and
-    "yes", 1 of -1 and 1. Scores that are vectors have the order of the classes; where the labels are whole numbers
-    below the number of slots, they are the places.
+    Labels can be strings, numbers, booleans, dates or timestamps. Predictions must be of the same kind: strings cannot
+    be compared with numbers. Classes are in ascending order, as in scikit-learn, and the second of two classes is the
+    positive one: "yes" of "no" and "yes", 1 of -1 and 1. Scores that are vectors are in the order of the classes. If
+    the labels are integers below the number of slots, they are the indices of the slots.
 
-    One job on Spark, run when `transform` is called: each partition sorts its scores, 24 bytes for each distinct one,
-    and one task merges what the partitions found; no row comes to the driver. Vectors of more than two scores for
-    labels that are not the places take a second job, unless `labels` tells the order.
+    On Spark this is one job, which runs when `transform` is called. Each partition sorts its scores, using 24 bytes for
+    each distinct one, and one task merges the results of the partitions. No rows are sent to the driver. Vectors of
+    more than two scores need a second job if the labels are not indices of slots, unless `labels` is set.
 
     Parameters
     ----------
     evaluationMetric : {"all", "classification", "regression", "accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae"}, default "all"
-        What to tell: the metrics of "classification" or of "regression", "all" for those that the columns' metadata ask
-        for, or one metric.
+        The metrics to compute: "classification", "regression", "all" for those that the columns' metadata indicate, or
+        a single metric.
     labelCol : str, optional
-        Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.
+        Name of the column of true labels. If not set, taken from the columns' metadata. Must not be empty.
     scoresCol : str, optional
-        Name of the column of scores: vectors of one score for each class, or numbers, the score of the second of two
-        classes. Probabilities give `log_loss` too. When not set, from the columns' metadata. Reads: number, vector or
-        array of numbers. Must not be empty.
+        Name of the column of scores: vectors with one score for each class, or numbers, the score of the second of two
+        classes. Probabilities also give `log_loss`. If not set, taken from the columns' metadata. Reads: number, vector
+        or array of numbers. Must not be empty.
     scoredLabelsCol : str, optional
-        Name of the column of predictions; when not set, from the columns' metadata. Must not be empty.
+        Name of the column of predictions. If not set, taken from the columns' metadata. Must not be empty.
     weightCol : str, optional
-        Name of the column of weights, at least 0; all rows weigh the same when not set. Reads: number. Must not be
+        Name of the column of weights, at least 0. If not set, all rows have the same weight. Reads: number. Must not be
         empty.
     labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
-        The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata,
-        and where there is none, in the order that the column's type declares (a category of pandas, for instance), else
-        ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column is
-        marked as nominal, as that of a model of Spark ML is; otherwise they are labels. Must not be empty.
+        The values of the label column in the order of the class indices. If not set, taken from the columns' metadata.
+        Without metadata they are in the order that the column's type declares (a pandas category, for instance), else
+        ascending. Predicted numbers are class indices if the labels are not numbers or if the column of predictions is
+        marked as nominal, as Spark ML models do. Otherwise they are labels. Must not be empty.
     curvePoints : int, default 1000
-        About how many points the curve has at most. Must be between 2 and 1000000.
+        Approximate maximum number of points of the curve. Must be between 2 and 1000000.
     handleInvalid : {"error", "skip"}, default "error"
-        What to do with a row in which a label, prediction, score or weight is null or NaN, or whose label is none of
-        `labels`: "error" fails with one error that names stage, column, row and cause; "skip" leaves the row out.
+        How to handle a row in which a label, prediction, score or weight is null or NaN, or whose label is not in
+        `labels`: "error" fails with an error that names stage, column, row and cause; "skip" leaves the row out.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given, the description of all rows.
+        The result of `transform`, of the same type as the input: a summary of all rows.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `labelCol`, `scoresCol`, `scoredLabelsCol` or `weightCol` names.
+        If the dataset has no column named by `labelCol`, `scoresCol`, `scoredLabelsCol` or `weightCol`.
     SchemaMismatchError
-        A column of `scoresCol` or `weightCol` has a type that cannot be read.
+        If a column named by `scoresCol` or `weightCol` has an unsupported type.
 
     Examples
     --------
@@ -402,14 +404,14 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
     __module__ = "mmlrs.train"
     _stage: ClassVar[str] = "ComputeModelStatistics"
 
-    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "What to tell: the metrics of \"classification\" or of \"regression\", \"all\" for those that the columns' metadata ask for, or one metric. Must be one of \"all\", \"classification\", \"regression\", \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", STR.accept)
-    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.", STR.accept)
-    scoresCol: Param[str] = Param(undefined(), "scoresCol", "Name of the column of scores: vectors of one score for each class, or numbers, the score of the second of two classes. Probabilities give `log_loss` too. When not set, from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", STR.accept)
-    scoredLabelsCol: Param[str] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions; when not set, from the columns' metadata. Must not be empty.", STR.accept)
-    weightCol: Param[str] = Param(undefined(), "weightCol", "Name of the column of weights, at least 0; all rows weigh the same when not set. Reads: number. Must not be empty.", STR.accept)
-    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, in the order that the column's type declares (a category of pandas, for instance), else ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column is marked as nominal, as that of a model of Spark ML is; otherwise they are labels. Must not be empty.", VALUE_LIST.accept)
-    curvePoints: Param[int] = Param(undefined(), "curvePoints", "About how many points the curve has at most. Must be between 2 and 1000000.", INT.accept)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "What to do with a row in which a label, prediction, score or weight is null or NaN, or whose label is none of `labels`: \"error\" fails with one error that names stage, column, row and cause; \"skip\" leaves the row out. Must be one of \"error\", \"skip\".", STR.accept)
+    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "The metrics to compute: \"classification\", \"regression\", \"all\" for those that the columns' metadata indicate, or a single metric. Must be one of \"all\", \"classification\", \"regression\", \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", STR.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of true labels. If not set, taken from the columns' metadata. Must not be empty.", STR.accept)
+    scoresCol: Param[str] = Param(undefined(), "scoresCol", "Name of the column of scores: vectors with one score for each class, or numbers, the score of the second of two classes. Probabilities also give `log_loss`. If not set, taken from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", STR.accept)
+    scoredLabelsCol: Param[str] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions. If not set, taken from the columns' metadata. Must not be empty.", STR.accept)
+    weightCol: Param[str] = Param(undefined(), "weightCol", "Name of the column of weights, at least 0. If not set, all rows have the same weight. Reads: number. Must not be empty.", STR.accept)
+    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The values of the label column in the order of the class indices. If not set, taken from the columns' metadata. Without metadata they are in the order that the column's type declares (a pandas category, for instance), else ascending. Predicted numbers are class indices if the labels are not numbers or if the column of predictions is marked as nominal, as Spark ML models do. Otherwise they are labels. Must not be empty.", VALUE_LIST.accept)
+    curvePoints: Param[int] = Param(undefined(), "curvePoints", "Approximate maximum number of points of the curve. Must be between 2 and 1000000.", INT.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row in which a label, prediction, score or weight is null or NaN, or whose label is not in `labels`: \"error\" fails with an error that names stage, column, row and cause; \"skip\" leaves the row out. Must be one of \"error\", \"skip\".", STR.accept)
 
     @by_name
     def __init__(
@@ -426,7 +428,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
     ) -> None: ...
 
     def setEvaluationMetric(self, value: Literal["all", "classification", "regression", "accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae"]) -> Self:
-        """Set `evaluationMetric`; returns the stage."""
+        """Set `evaluationMetric` and return the stage."""
         return self._set(evaluationMetric=value)
 
     def getEvaluationMetric(self) -> Literal["all", "classification", "regression", "accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae"]:
@@ -434,7 +436,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
         return self._value("evaluationMetric")
 
     def setScoresCol(self, value: str) -> Self:
-        """Set `scoresCol`; returns the stage."""
+        """Set `scoresCol` and return the stage."""
         return self._set(scoresCol=value)
 
     def getScoresCol(self) -> str | None:
@@ -442,7 +444,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
         return self._value("scoresCol")
 
     def setScoredLabelsCol(self, value: str) -> Self:
-        """Set `scoredLabelsCol`; returns the stage."""
+        """Set `scoredLabelsCol` and return the stage."""
         return self._set(scoredLabelsCol=value)
 
     def getScoredLabelsCol(self) -> str | None:
@@ -450,7 +452,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
         return self._value("scoredLabelsCol")
 
     def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `labels`; returns the stage."""
+        """Set `labels` and return the stage."""
         return self._set(labels=value)
 
     def getLabels(self) -> list[str | float | bool] | None:
@@ -458,7 +460,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
         return self._value("labels")
 
     def setCurvePoints(self, value: int) -> Self:
-        """Set `curvePoints`; returns the stage."""
+        """Set `curvePoints` and return the stage."""
         return self._set(curvePoints=value)
 
     def getCurvePoints(self) -> int:
@@ -467,53 +469,55 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
 
 
 class ComputePerInstanceStatistics(NativeTransformer, HasOptionalLabelCol, HasRowPolicy):
-    """Tells how far off each prediction is.
+    """Computes the error of each prediction.
 
-    Regression adds `L1_loss`, the absolute error, and `L2_loss`, the squared error. Classification adds `log_loss`:
-    minus the logarithm of the probability that the model gave to the true label, clipped to 2.2e-16 as in scikit-learn.
-    Columns that a model of `TrainClassifier` or `TrainRegressor` scored need not be named. Data that others scored is
-    looked at once for the classes, which ascend as in `ComputeModelStatistics`; of a stream `labels` tells them.
+    For regression it adds `L1_loss`, the absolute error, and `L2_loss`, the squared error. For classification it adds
+    `log_loss`: the negative logarithm of the probability that the model gave to the true label, clipped to 2.2e-16 as
+    in scikit-learn. Columns scored by a model of `TrainClassifier` or `TrainRegressor` need not be named. For other
+    data the classes are found in one extra pass and are in ascending order, as in `ComputeModelStatistics`. For a
+    stream they must be given in `labels`.
 
     Parameters
     ----------
     evaluationMetric : {"all", "classification", "regression"}, default "all"
-        What was predicted; "all" asks the columns' metadata.
+        The kind of prediction. "all" takes it from the columns' metadata.
     labelCol : str, optional
-        Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.
+        Name of the column of true labels. If not set, taken from the columns' metadata. Must not be empty.
     scoresCol : str, optional
-        Classification: name of the column of probabilities, vectors of one for each class, or numbers, that of the
-        second of two classes. When not set, from the columns' metadata. Reads: number, vector or array of numbers. Must
-        not be empty.
+        For classification: name of the column of probabilities, vectors with one for each class, or numbers, the
+        probability of the second of two classes. If not set, taken from the columns' metadata. Reads: number, vector or
+        array of numbers. Must not be empty.
     scoredLabelsCol : str, optional
-        Regression: name of the column of predictions; when not set, from the columns' metadata. Reads: number. Must not
-        be empty.
+        For regression: name of the column of predictions. If not set, taken from the columns' metadata. Reads: number.
+        Must not be empty.
     labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
-        Classification: the values of the label column in the order of the classes' numbers; when not set, from the
-        columns' metadata, and where there is none, those that occur, in the order that the column's type declares, else
-        ascending. Must not be empty.
+        For classification: the values of the label column in the order of the class indices. If not set, taken from the
+        columns' metadata. Without metadata they are the values that occur, in the order that the column's type
+        declares, else ascending. Must not be empty.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        What to do with a row that cannot be processed, a null one included: "error" fails with one error that names
-        stage, column, row and cause; "skip" drops the row; "keep" leaves a null in the output.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
     errorCol : str, optional
-        Name of a string column to add that holds why a row could not be processed; null for good rows. Must not be
-        empty.
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
-        From `transform`; of the kind that was given and all rows but those that are skipped.
+        The result of `transform`, of the same type as the input. All rows are kept, except those that `handleInvalid`
+        skips.
 
     Raises
     ------
     InvalidParamError
-        A param has a value that is not allowed.
+        If a param has an invalid value.
     ColumnNotFoundError
-        There is no column that `labelCol`, `scoresCol` or `scoredLabelsCol` names.
+        If the dataset has no column named by `labelCol`, `scoresCol` or `scoredLabelsCol`.
     SchemaMismatchError
-        A column of `scoresCol` or `scoredLabelsCol` has a type that cannot be read, or a column of `errorCol` exists
-        already.
+        If a column named by `scoresCol` or `scoredLabelsCol` has an unsupported type, or a column named by `errorCol`
+        already exists.
     DecodeError, LimitExceededError, ExecutionError
-        A row cannot be processed, and `handleInvalid` is "error".
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -531,11 +535,11 @@ class ComputePerInstanceStatistics(NativeTransformer, HasOptionalLabelCol, HasRo
     __module__ = "mmlrs.train"
     _stage: ClassVar[str] = "ComputePerInstanceStatistics"
 
-    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "What was predicted; \"all\" asks the columns' metadata. Must be one of \"all\", \"classification\", \"regression\".", STR.accept)
-    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of true labels; when not set, from the columns' metadata. Must not be empty.", STR.accept)
-    scoresCol: Param[str] = Param(undefined(), "scoresCol", "Classification: name of the column of probabilities, vectors of one for each class, or numbers, that of the second of two classes. When not set, from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", STR.accept)
-    scoredLabelsCol: Param[str] = Param(undefined(), "scoredLabelsCol", "Regression: name of the column of predictions; when not set, from the columns' metadata. Reads: number. Must not be empty.", STR.accept)
-    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "Classification: the values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where there is none, those that occur, in the order that the column's type declares, else ascending. Must not be empty.", VALUE_LIST.accept)
+    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "The kind of prediction. \"all\" takes it from the columns' metadata. Must be one of \"all\", \"classification\", \"regression\".", STR.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of true labels. If not set, taken from the columns' metadata. Must not be empty.", STR.accept)
+    scoresCol: Param[str] = Param(undefined(), "scoresCol", "For classification: name of the column of probabilities, vectors with one for each class, or numbers, the probability of the second of two classes. If not set, taken from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", STR.accept)
+    scoredLabelsCol: Param[str] = Param(undefined(), "scoredLabelsCol", "For regression: name of the column of predictions. If not set, taken from the columns' metadata. Reads: number. Must not be empty.", STR.accept)
+    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "For classification: the values of the label column in the order of the class indices. If not set, taken from the columns' metadata. Without metadata they are the values that occur, in the order that the column's type declares, else ascending. Must not be empty.", VALUE_LIST.accept)
 
     @by_name
     def __init__(
@@ -551,7 +555,7 @@ class ComputePerInstanceStatistics(NativeTransformer, HasOptionalLabelCol, HasRo
     ) -> None: ...
 
     def setEvaluationMetric(self, value: Literal["all", "classification", "regression"]) -> Self:
-        """Set `evaluationMetric`; returns the stage."""
+        """Set `evaluationMetric` and return the stage."""
         return self._set(evaluationMetric=value)
 
     def getEvaluationMetric(self) -> Literal["all", "classification", "regression"]:
@@ -559,7 +563,7 @@ class ComputePerInstanceStatistics(NativeTransformer, HasOptionalLabelCol, HasRo
         return self._value("evaluationMetric")
 
     def setScoresCol(self, value: str) -> Self:
-        """Set `scoresCol`; returns the stage."""
+        """Set `scoresCol` and return the stage."""
         return self._set(scoresCol=value)
 
     def getScoresCol(self) -> str | None:
@@ -567,7 +571,7 @@ class ComputePerInstanceStatistics(NativeTransformer, HasOptionalLabelCol, HasRo
         return self._value("scoresCol")
 
     def setScoredLabelsCol(self, value: str) -> Self:
-        """Set `scoredLabelsCol`; returns the stage."""
+        """Set `scoredLabelsCol` and return the stage."""
         return self._set(scoredLabelsCol=value)
 
     def getScoredLabelsCol(self) -> str | None:
@@ -575,7 +579,7 @@ class ComputePerInstanceStatistics(NativeTransformer, HasOptionalLabelCol, HasRo
         return self._value("scoredLabelsCol")
 
     def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
-        """Set `labels`; returns the stage."""
+        """Set `labels` and return the stage."""
         return self._set(labels=value)
 
     def getLabels(self) -> list[str | float | bool] | None:

@@ -134,7 +134,7 @@ def test_a_column_without_values_is_named(rows):
     table = pa.table({"full": pa.array([1.0] * rows, pa.float64()), "empty": pa.nulls(rows, pa.float64())})
     with pytest.raises(
         DecodeError,
-        match=r"CleanMissingData: column `.*`: has no value to fill with: no rows, or all missing",
+        match=r"CleanMissingData: column `.*`: has no value to fill with: it has no rows, or all values are missing",
     ):
         CleanMissingData(inputCols=["full", "empty"]).fit(table)
 

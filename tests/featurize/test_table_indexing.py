@@ -64,11 +64,12 @@ def test_unseen_and_missing_values_never_share_an_index():
     new = column(["a", "z", None], pa.string())
     kept = model.copy()._set(handleInvalid="keep", errorCol="why").transform(new)
     assert kept["i"].to_pylist() == [0.0, 2.0, 3.0]
-    assert kept["why"].to_pylist() == [None, 'has the value "z", which is none of the levels', "is null"]
+    assert kept["why"].to_pylist() == [None, 'has the value "z", which is not one of the levels', "is null"]
     assert attributes(kept, "i")["vals"] == ["a", "b", "__unknown", "__missing"]
     assert model.copy()._set(handleInvalid="skip").transform(new)["x"].to_pylist() == ["a"]
     with pytest.raises(
-        DecodeError, match=r'column `x`, row 1 of the table: has the value "z", which is none of the levels'
+        DecodeError,
+        match=r'column `x`, row 1 of the table: has the value "z", which is not one of the levels',
     ):
         model.transform(new)
 
@@ -83,7 +84,10 @@ def test_nan_is_missing_not_a_level():
 
 @pytest.mark.parametrize("rows", [0, 3])
 def test_a_column_without_values_is_an_error(rows):
-    with pytest.raises(DecodeError, match="ValueIndexer: column `x`: has no value: no rows, or all missing"):
+    with pytest.raises(
+        DecodeError,
+        match="ValueIndexer: column `x`: has no values: it has no rows, or all values are missing",
+    ):
         ValueIndexer(inputCol="x").fit(column([None] * rows, pa.string()))
 
 
@@ -105,7 +109,7 @@ def test_types_without_levels_are_refused(kind):
 @pytest.mark.parametrize(
     ("levels", "kind", "message"),
     [
-        (["a", "a"], None, 'param `levels` must differ from each other, got "a" twice'),
+        (["a", "a"], None, 'param `levels` must be distinct, got "a" twice'),
         (["a"], "long", 'param `levels` must be values of type long, got "a"'),
         ([1.5], "integer", "param `levels` must be values of type integer, got 1.5"),
         ([1], "short", "column `x`: has type string, but its levels are of type short"),

@@ -68,13 +68,13 @@ BAD = {
     "svg": (
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         DecodeError,
-        "SVG image: this format is not decoded",
+        "SVG image: this format is not supported",
     ),
-    "avif": (b"\0\0\0\x1cftypavif\0\0\0\0", DecodeError, "AVIF image: this format is not decoded"),
+    "avif": (b"\0\0\0\x1cftypavif\0\0\0\0", DecodeError, "AVIF image: this format is not supported"),
     "heic": (
         HEIC,
         DecodeError,
-        "HEIC image: this format is not decoded",
+        "HEIC image: this format is not supported",
     ),
     "beginning of a JPEG": (JPEG[:3], DecodeError, "truncated JPEG"),
     "header of a JPEG": (JPEG[:100], DecodeError, "truncated JPEG"),
@@ -317,13 +317,13 @@ IMAGE = pa.struct(
     ("image", "cause"),
     [
         (("a", -1, -1, -1, -1, b""), "marked as not decodable"),
-        (("a", 2, 2, 3, 16, b""), "holds no pixels"),
+        (("a", 2, 2, 3, 16, b""), "has no pixels"),
         (("a", 2, 2, 3, 16, bytes(11)), "11"),
         (("a", 2, 2, 3, 16, bytes(13)), "13"),
         (("a", 2, 2, 2, 8, bytes(8)), "mode 8 is not supported"),
         (("a", 2, 2, 3, 21, bytes(48)), "mode 21 is not supported"),
         (("a", None, 2, 3, 16, bytes(12)), "marked as not decodable"),
-        (("a", 0, 0, 3, 16, b""), "holds no pixels"),
+        (("a", 0, 0, 3, 16, b""), "has no pixels"),
     ],
 )
 def test_an_image_struct_that_holds_no_image_is_a_bad_row(stage, image, cause):

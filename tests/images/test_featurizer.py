@@ -269,9 +269,7 @@ def test_what_params_or_metadata_say_holds_for_a_network_of_whole_numbers_too(ho
     metadata = {"means": [50.0] * 3, "stds": [2.0] * 3}
     model = color_means(metadata if how == "metadata" else None)
     stage = ImageFeaturizer(outputCol="f", model=model, headless=False, **(params if how == "params" else {}))
-    with pytest.warns(
-        UserWarning, match=r"input `x` holds whole numbers from 0 to 255 .* makes -25.0 to 102.5"
-    ):
+    with pytest.warns(UserWarning, match=r"input `x` holds integers from 0 to 255 .* gives -25.0 to 102.5"):
         made = stage.transform(pa.table({"image": [plain((200, 100, 60))]}))
     assert made["f"].to_pylist() == [[75, 25, 5]]
 
@@ -279,7 +277,7 @@ def test_what_params_or_metadata_say_holds_for_a_network_of_whole_numbers_too(ho
 DOUBTS = {
     "deviations of pixels at a scale of 1/255": (
         {"channelNormalizationMeans": [127.0] * 3, "channelNormalizationStds": [128.0] * 3},
-        "channelNormalizationStds goes up to 128, so that all pictures look alike; .* factor 1.0 in colorScaleFactor",
+        "channelNormalizationStds goes up to 128, so that all images look alike; .* factor 1.0 in colorScaleFactor",
     ),
     "means of pixels at a scale of 1/255": (
         {"channelNormalizationMeans": [124.0, 116.0, 104.0], "channelNormalizationStds": [1.0] * 3},
@@ -350,8 +348,8 @@ def test_means_of_an_impossible_number_are_named(pictures):
 @pytest.mark.parametrize(
     ("tensor", "words"),
     [
-        ("maps", r"output `maps` has row shape \[5, 8, 8\], which are no class scores"),
-        ("labels", r"output `labels` is a int64\[.*\], not floats; name another tensor in outputTensorName"),
+        ("maps", r"output `maps` has row shape \[5, 8, 8\], which is not that of class scores"),
+        ("labels", r"output `labels` is a int64\[.*\], not floats; set outputTensorName to another tensor"),
     ],
 )
 def test_an_output_that_holds_no_class_scores_is_refused(tensor, words, pictures):
@@ -366,7 +364,7 @@ def test_an_output_that_holds_no_class_scores_is_refused(tensor, words, pictures
 def test_the_features_that_the_metadata_names_are_no_class_scores(pictures):
     model = networks.with_outputs(networks.pictures_network(), "pooled")
     onnx.helper.set_model_props(model, {"mmlrs.image": json.dumps({"featureTensor": "pooled"})})
-    with pytest.raises(InvalidParamError, match="no class scores, as its metadata says"):
+    with pytest.raises(InvalidParamError, match="no class scores according to its metadata"):
         features(pictures, model, headless=False)
 
 
@@ -396,14 +394,14 @@ def test_a_network_of_any_size_needs_one_named(pictures):
 
 def test_a_network_of_a_fixed_size_refuses_another(pictures):
     with pytest.raises(
-        InvalidParamError, match="param `imageHeight` is 32, but the network takes pictures of 16 only"
+        InvalidParamError, match="param `imageHeight` is 32, but the network only accepts images of 16"
     ):
         features(pictures, networks.pictures_network(), imageHeight=32)
 
 
 def test_a_model_that_is_not_for_pictures_is_told_so(pictures):
     with pytest.raises(
-        ModelLoadError, match=r"ImageFeaturizer: input `x` is a .*, which is not a batch of pictures"
+        ModelLoadError, match=r"ImageFeaturizer: input `x` is a .*, which is not a batch of images"
     ):
         features(pictures, networks.linear())
 

@@ -180,7 +180,7 @@ def test_numpy_numbers_are_arguments(picture):
     [
         (
             ImageTransformer().colorFormat("GRAY2BGR"),
-            "GRAY2BGR takes images of 1 channel .*this one has 3 channels",
+            "GRAY2BGR needs images of 1 channel .*got 3 channels",
         ),
         (
             ImageTransformer().colorFormat("gray").colorFormat("HSV2BGR"),
@@ -190,11 +190,11 @@ def test_numpy_numbers_are_arguments(picture):
             ImageTransformer().adaptiveThreshold(9, blockSize=3, C=1),
             r"takes .*put colorFormat\(\"gray\"\) before it",
         ),
-        (ImageTransformer().threshold(0, 255, cv2.THRESH_OTSU), "threshold: takes images of 1 channel"),
-        (ImageTransformer().inRange(1, 2), "inRange: takes images of 1 channel"),
+        (ImageTransformer().threshold(0, 255, cv2.THRESH_OTSU), "threshold: needs images of 1 channel"),
+        (ImageTransformer().inRange(1, 2), "inRange: needs images of 1 channel"),
         (
             ImageTransformer().colorFormat("bgra").bilateralFilter(5, 5, 5),
-            "bilateralFilter: takes images of 3 channels",
+            "bilateralFilter: needs images of 3 channels",
         ),
     ],
 )
@@ -217,7 +217,7 @@ def test_an_image_that_does_not_suit_an_operation_is_a_bad_row_in_plain_words(st
         ),
         (ImageTransformer().sobel(0, 0), "needs `dx` or `dy` above 0"),
         (ImageTransformer().sobel(3, 0), "orders of the derivative, `dx` 3 and `dy` 0, must be at most 2"),
-        (ImageTransformer().scharr(1, 1), "takes `dx` 1 and `dy` 0"),
+        (ImageTransformer().scharr(1, 1), "needs `dx` 1 and `dy` 0"),
         (ImageTransformer().laplacian(4), "`apertureSize` must be an odd integer"),
         (ImageTransformer().filter2D([[1, 2], [3]]), "`kernel` must be a list of rows"),
         (ImageTransformer().filter2D([]), "`kernel` must be a list of rows"),

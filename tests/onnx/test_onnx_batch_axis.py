@@ -165,7 +165,7 @@ def test_a_sequence_without_a_batch_is_refused():
         [value("y", ["seq", 3])],
         {"zero": np.array(0)},
     )
-    with pytest.raises(ModelLoadError, match=r"which dimension of `x` .* is the batch cannot be told"):
+    with pytest.raises(ModelLoadError, match=r"cannot determine which dimension of `x` .* is the batch"):
         ONNXModel(model=model).transform(pa.table({"x": [[1.0, 2.0, 3.0]] * 2}))
 
 

@@ -107,7 +107,7 @@ def test_nulls_are_bad_rows():
 
 def test_more_tokens_than_the_model_has_positions_for_are_an_error_before_anything_runs():
     with pytest.raises(
-        InvalidParamError, match="`maxLength` is 600: the model fails on a text of 600 tokens"
+        InvalidParamError, match="`maxLength` is 600: the model fails on a string of 600 tokens"
     ):
         vectors([], maxLength=600)
     with pytest.raises(InvalidParamError, match="`maxLength` must be greater than 2"):
@@ -167,7 +167,7 @@ def test_a_model_of_a_fixed_shape_is_fed_rows_filled_up_to_it():
     close(small(model), means())
     close(small(model, maxLength=None), means())
     with pytest.raises(
-        InvalidParamError, match="`maxLength` is 17, but the model takes texts of 16 tokens only"
+        InvalidParamError, match="`maxLength` is 17, but the model only accepts strings of 16 tokens"
     ):
         small(model, maxLength=17)
 
@@ -195,7 +195,7 @@ def test_a_row_that_the_model_fails_on_is_a_bad_row_and_its_neighbours_are_not()
 
 
 def test_a_model_that_does_not_read_tokens_is_an_error_that_says_so():
-    with pytest.raises(ModelLoadError, match="the model reads `x`, which tokens do not give"):
+    with pytest.raises(ModelLoadError, match="the model reads `x`, which tokens do not provide"):
         small(sample_model())
     mask_only = network(
         [node("Cast", ["attention_mask"], ["y"], to=TensorProto.FLOAT)],
@@ -209,7 +209,7 @@ def test_a_model_that_does_not_read_tokens_is_an_error_that_says_so():
         [value("input_ids", ["N", "S"])],
         [value("y", ["N", "S"])],
     ).SerializeToString()
-    with pytest.raises(ModelLoadError, match=r"input `input_ids` is a float32.*expected whole numbers"):
+    with pytest.raises(ModelLoadError, match=r"input `input_ids` is a float32.*expected integers"):
         small(floats)
 
 

@@ -147,7 +147,7 @@ def test_scores_of_more_classes_than_there_are_labels_ask_for_the_labels():
     table = pa.table({"y": ["cat", "dog", "cat"], "s": THREE[:3]})
     stage = ComputePerInstanceStatistics(evaluationMetric="classification", labelCol="y", scoresCol="s")
     with pytest.raises(
-        DecodeError, match=r"has 3 scores a row, but the labels are of 2 classes; `labels` tells"
+        DecodeError, match=r"has 3 scores per row, but the labels have 2 classes; set `labels`"
     ):
         row_of(table, labelCol="y", scoresCol="s")
     with pytest.raises(
@@ -209,7 +209,7 @@ def test_predicted_numbers_are_labels_unless_they_are_marked_as_numbers_of_class
     table = pa.table({"y": [0, 1, 1], "p": [0.0, 1.0, 1.0]})
     row = row_of(table, labelCol="y", scoredLabelsCol="p", labels=[1, 0])
     assert (row["labels"], row["accuracy"]) == (["1", "0"], 1.0)
-    with pytest.raises(DecodeError, match=r"`p`.*row 0.*has the value 0.0, which is none of the labels"):
+    with pytest.raises(DecodeError, match=r"`p`.*row 0.*has the value 0.0, which is not one of the labels"):
         row_of(pa.table({"y": [3, 7], "p": [0.0, 1.0]}), labelCol="y", scoredLabelsCol="p", labels=[3, 7])
     field = pa.field("p", pa.float64(), metadata={"ml_attr": '{"type": "nominal", "num_vals": 2}'})
     marked = pa.table([[3, 7], [0.0, 1.0]], schema=pa.schema([pa.field("y", pa.int64()), field]))
@@ -229,11 +229,11 @@ def test_numbers_that_stand_for_different_values_are_not_compared():
 
 
 def test_regression_over_text_and_labels_that_are_no_classes_are_refused():
-    with pytest.raises(SchemaMismatchError, match=r"`y`: has type .*; regression is about numbers"):
+    with pytest.raises(SchemaMismatchError, match=r"`y`: has type .*; regression needs numbers"):
         ComputeModelStatistics(evaluationMetric="regression", labelCol="y", scoredLabelsCol="p").transform(
             pa.table({"y": ["1.5"], "p": [1.5]})
         )
-    with pytest.raises(SchemaMismatchError, match=r"`y`: has type .*; classes are text, numbers"):
+    with pytest.raises(SchemaMismatchError, match=r"`y`: has type .*; classes must be strings, numbers"):
         row_of(pa.table({"y": [[1], [2]], "p": [1, 2]}), labelCol="y", scoredLabelsCol="p")
 
 
@@ -250,7 +250,7 @@ def test_predicted_fractions_beside_whole_labels_are_no_classes():
     table = pa.table({"y": [0, 1, 1], "p": [0.2, 0.9, 0.7]})
     stage = ComputeModelStatistics(evaluationMetric="classification", labelCol="y", scoredLabelsCol="p")
     with pytest.raises(
-        DecodeError, match=r"the predictions hold 0\.\d, .* give probabilities as `scoresCol`"
+        DecodeError, match=r"the predictions hold 0\.\d, .* pass probabilities as `scoresCol`"
     ):
         stage.transform(table)
     halves = pa.table({"y": [0.5, 1.5], "p": [0.5, 0.5]})

@@ -239,11 +239,11 @@ def test_no_rows_are_an_error_that_says_so(spark):
     for dataset in (table, to_spark(spark, table)):
         for kind in ("classification", "regression"):
             with pytest.raises(
-                Exception, match="ComputeModelStatistics: there is no row to evaluate: the dataset has"
+                Exception, match="ComputeModelStatistics: there are no rows to evaluate: the dataset is"
             ):
                 row_of(dataset, evaluationMetric=kind, labelCol="y", scoredLabelsCol="p")
     gone = pa.table({"y": pa.array([None, None], pa.int32()), "p": [1.0, 2.0]})
-    with pytest.raises(DecodeError, match='or handleInvalid="skip" left all of them out'):
+    with pytest.raises(DecodeError, match='or handleInvalid="skip" left out all rows'):
         row_of(gone, evaluationMetric="accuracy", labelCol="y", scoredLabelsCol="p", handleInvalid="skip")
 
 
@@ -254,8 +254,8 @@ def test_no_rows_are_an_error_that_says_so(spark):
         ({"p": [1.0, math.nan]}, "p", "is null or NaN"),
         ({"s": [0.5, None]}, "s", "is null or NaN"),
         ({"s": [0.5, math.nan]}, "s", "is null or NaN"),
-        ({"w": [1.0, -1.0]}, "w", "which is no weight"),
-        ({"w": [1.0, math.inf]}, "w", "which is no weight"),
+        ({"w": [1.0, -1.0]}, "w", "which is not a valid weight"),
+        ({"w": [1.0, math.inf]}, "w", "which is not a valid weight"),
         ({"s": [[0.5, 0.5], [1.0]]}, "s", "none of them for the class 1"),
     ],
 )
@@ -278,7 +278,7 @@ def test_a_class_of_rows_that_are_left_out_does_not_count():
 
 def test_labels_that_were_not_told_are_named():
     table = pa.table({"y": ["no", "maybe"], "p": [0.0, 1.0]})
-    with pytest.raises(DecodeError, match=r"`y`.*row 1.*maybe, which is none of the labels"):
+    with pytest.raises(DecodeError, match=r"`y`.*row 1.*maybe, which is not one of the labels"):
         row_of(table, evaluationMetric="accuracy", labelCol="y", scoredLabelsCol="p", labels=["no", "yes"])
 
 
@@ -295,7 +295,7 @@ def test_what_cannot_be_evaluated_is_told():
     with pytest.raises(ColumnNotFoundError, match="`nope`: not found"):
         row_of(table, evaluationMetric="regression", labelCol="nope", scoredLabelsCol="p")
     many = pa.table({"y": np.arange(5000.0), "p": np.arange(5000.0)})
-    with pytest.raises(LimitExceededError, match="more than 4096 classes; for numbers that are no classes"):
+    with pytest.raises(LimitExceededError, match="more than 4096 classes; for numbers that are"):
         row_of(many, evaluationMetric="classification", labelCol="y", scoredLabelsCol="p")
 
 
@@ -323,7 +323,7 @@ def test_losses_say_what_is_missing():
     assert "column `y`: is null or NaN" in kept[1]["why"]
     with pytest.raises(InvalidParamError, match="`scoresCol` must be set"):
         ComputePerInstanceStatistics(evaluationMetric="classification", labelCol="y").transform(table)
-    with pytest.raises(DecodeError, match=r"`s`.*holds no probabilities"):
+    with pytest.raises(DecodeError, match=r"`s`.*does not hold probabilities"):
         ComputePerInstanceStatistics(labelCol="p", scoresCol="s").transform(table)
 
 

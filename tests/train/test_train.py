@@ -208,7 +208,7 @@ def test_labels_unseen_in_training_are_told_in_evaluation(people):
         people.withColumn("income", F.when(F.col("age") > 70, "none").otherwise(F.col("income")))
     )
     with pytest.raises(
-        Exception, match=r"ComputeModelStatistics: .*`income`.*none, which is none of the labels"
+        Exception, match=r"ComputeModelStatistics: .*`income`.*none, which is not one of the labels"
     ):
         ComputeModelStatistics().transform(odd)
     assert ComputeModelStatistics(handleInvalid="skip").transform(odd).first().rows < 300

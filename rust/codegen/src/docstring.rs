@@ -12,7 +12,7 @@ pub fn type_and_default(param: &ParamSpec) -> String {
     with_default(param, param.ty.annotation().to_owned())
 }
 
-/// The same, with the texts that are allowed as the type: `{"error", "skip"}, default "error"`.
+/// Like [`type_and_default`], with the allowed strings in place of the type: `{"error", "skip"}, default "error"`.
 fn choices_and_default(param: &ParamSpec) -> String {
     let Constraint::OneOf(values) = param.constraint else { return type_and_default(param) };
     let quoted: Vec<String> = values.iter().map(|v| format!("{v:?}")).collect();
@@ -29,7 +29,7 @@ fn with_default(param: &ParamSpec, ty: String) -> String {
     }
 }
 
-/// The doc with what values are allowed and what columns are read.
+/// The param's doc with its allowed values and the column types it reads.
 pub fn description(param: &ParamSpec) -> String {
     let mut text = meaning(param);
     if let Some(sentence) = param.constraint.sentence() {
@@ -38,7 +38,7 @@ pub fn description(param: &ParamSpec) -> String {
     text
 }
 
-/// The doc with what columns are read.
+/// The param's doc with the column types it reads.
 fn meaning(param: &ParamSpec) -> String {
     let mut text = param.doc.trim().to_owned();
     if !text.ends_with(['.', '?']) {
@@ -60,7 +60,7 @@ pub fn class_doc(spec: &StageSpec, width: usize) -> String {
     out.push_str("\n    Parameters\n    ----------\n");
     for param in &spec.params {
         let _ = writeln!(out, "    {} : {}", param.name, choices_and_default(param));
-        // The type names the texts that are allowed.
+        // The type lists the allowed strings already.
         let text = if matches!(param.constraint, Constraint::OneOf(_)) { meaning(param) } else { description(param) };
         out.push_str(&wrap(&text, "        ", width));
     }
@@ -79,7 +79,7 @@ pub fn class_doc(spec: &StageSpec, width: usize) -> String {
     out.replace('\\', "\\\\")
 }
 
-/// First line of the stage's doc and the rest.
+/// The first paragraph of the stage's doc, and the rest.
 pub fn summary_and_rest(spec: &StageSpec) -> (String, String) {
     let (summary, rest) = spec.doc.split_once("\n\n").unwrap_or((spec.doc, ""));
     (summary.replace('\n', " "), rest.trim().to_owned())
@@ -90,7 +90,7 @@ pub fn example(spec: &StageSpec) -> &str {
     spec.example.trim_matches('\n')
 }
 
-/// Text wrapped to `width` with every line indented.
+/// Wraps the text to `width` and indents every line.
 pub fn wrap(text: &str, indent: &str, width: usize) -> String {
     let mut out = String::new();
     for (n, paragraph) in text.split("\n\n").enumerate() {

@@ -7,7 +7,7 @@ use mmlrs_core::ParamSpec;
 
 use crate::types::{accepted, held, returned};
 
-/// The words of annotations and where they come from.
+/// The words that occur in annotations and the modules that define them.
 const WORDS: &[(&str, &str)] = &[
     ("Any", "typing"),
     ("Callable", "collections.abc"),
@@ -20,7 +20,7 @@ const WORDS: &[(&str, &str)] = &[
     ("Sequence", "collections.abc"),
 ];
 
-/// The module of search spaces imports stages, so it is imported for type checkers alone.
+/// The module of search spaces imports stages. Importing it for type checkers only avoids a cycle.
 const SPACES: &str = "mmlrs.automl.spaces";
 
 /// Names by module.
@@ -28,25 +28,25 @@ const SPACES: &str = "mmlrs.automl.spaces";
 pub struct Imports(BTreeMap<&'static str, BTreeSet<String>>);
 
 impl Imports {
-    /// Imports names.
+    /// Imports names from a module.
     pub fn names(&mut self, module: &'static str, names: &[&str]) {
         self.0.entry(module).or_default().extend(names.iter().map(|&n| n.to_owned()));
     }
 
-    /// What the declaration of a param needs.
+    /// Imports what the declaration of a param needs.
     pub fn declaration(&mut self, param: &ParamSpec) {
         self.annotation(&held(param));
         self.names("mmlrs.params", &[&param.ty.name().to_uppercase(), "Param", "undefined"]);
     }
 
-    /// What the setter and the getter of a param need.
+    /// Imports what the setter and the getter of a param need.
     pub fn accessors(&mut self, param: &ParamSpec) {
         self.annotation(&accepted(param));
         self.annotation(&returned(param));
         self.names("typing", &["Self"]);
     }
 
-    /// What an annotation needs.
+    /// Imports the names in an annotation.
     pub fn annotation(&mut self, text: &str) {
         for word in text.split(|c: char| !c.is_alphanumeric()) {
             if let Some((name, module)) = WORDS.iter().find(|(name, _)| *name == word) {
@@ -55,7 +55,7 @@ impl Imports {
         }
     }
 
-    /// The statements, the standard library first.
+    /// The import statements, standard library first.
     pub fn text(&self) -> String {
         let standard = ["collections.abc", "typing"];
         let mut modules = self.0.clone();
@@ -81,7 +81,7 @@ impl Imports {
 }
 
 fn statement(module: &str, names: &BTreeSet<String>) -> String {
-    // As linters sort: constants, classes, functions.
+    // The order that linters expect: constants, classes, functions.
     let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
     names.sort_by_key(|n| (*n != n.to_uppercase(), n.starts_with(|c: char| c.is_lowercase()), n.to_lowercase()));
     let line = format!("from {module} import {}\n", names.join(", "));

@@ -1,4 +1,4 @@
-//! The generator: from the registry to Python classes and reference pages.
+//! The generator: writes Python classes and reference pages from the registry.
 
 mod docstring;
 mod imports;
@@ -17,7 +17,7 @@ use mmlrs_core::StageSpec;
 
 use mark::MARK;
 
-/// Every generated file: path below the repository root -> content.
+/// Every generated file: its path below the repository root and its content.
 pub fn files() -> BTreeMap<String, String> {
     let mut modules: BTreeMap<&str, Vec<&StageSpec>> = BTreeMap::new();
     let stages: Vec<&StageSpec> = mmlrs_registry::stages().iter().map(mmlrs_registry::Entry::spec).collect();
@@ -36,7 +36,7 @@ pub fn files() -> BTreeMap<String, String> {
     files
 }
 
-/// Writes the files below `root`, or with `check` fails when one differs. Returns their paths.
+/// Writes the files below `root` and returns their paths. With `check`, writes nothing and returns an error if a file differs.
 pub fn run(root: &Path, check: bool) -> Result<Vec<String>, String> {
     let files = files();
     let mut stale = Vec::new();

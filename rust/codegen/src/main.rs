@@ -1,6 +1,6 @@
 //! Writes the Python classes and the reference pages from the registry.
 //!
-//! `mmlrs-codegen` writes the files, `mmlrs-codegen --check` only compares and fails when one is stale.
+//! `mmlrs-codegen` writes the files. `mmlrs-codegen --check` only compares them and fails if one is stale.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,14 +1,14 @@
-//! What classes and mixins are made of: declarations, setters and getters.
+//! The members of generated classes and mixins: declarations, setters and getters.
 
 use mmlrs_core::ParamSpec;
 
 use crate::docstring::wrap;
 use crate::types::{accepted, capitalized, held, is_required, may_be_none, returned};
 
-/// The longest line of text.
+/// Maximum line width.
 pub const WIDTH: usize = 120;
 
-/// The list of the public names.
+/// The `__all__` list.
 pub fn exports<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
     let line = format!("__all__ = [{}]\n", names.join(", "));
@@ -29,7 +29,7 @@ pub fn declaration(param: &ParamSpec, doc: &str) -> String {
 pub fn accessors(param: &ParamSpec, narrows: bool) -> String {
     let (name, capital) = (param.name, capitalized(param.name));
     format!(
-        "\n    def set{capital}(self, value: {ty}) -> Self:\n        \"\"\"Set `{name}`; returns the stage.\"\"\"\n        \
+        "\n    def set{capital}(self, value: {ty}) -> Self:\n        \"\"\"Set `{name}` and return the stage.\"\"\"\n        \
          return self._set({name}=value)\n\n    def get{capital}(self) -> {returns}:{ignore}\n        \
          \"\"\"Return the value of `{name}`{unset}.\"\"\"\n        return self._value({name:?})\n",
         ty = accepted(param),

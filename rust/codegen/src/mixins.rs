@@ -1,4 +1,4 @@
-//! Params that several stages share: a Python mixin for each group, and for each param that Spark ML shares too.
+//! Params that several stages share: a Python mixin for each group and for each param that Spark ML shares too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::mark::MARK;
 use crate::members::{WIDTH, accessors, declaration, exports};
 use crate::types::{accepted, capitalized, is_required, may_be_none, returned};
 
-/// The params of `pyspark.ml.param.shared` that stages have too: `inputCol` is that of `HasInputCol`.
+/// The params of `pyspark.ml.param.shared` that stages also have. `inputCol` is the param of `HasInputCol`.
 const SPARK: &[&str] = &[
     "featuresCol",
     "handleInvalid",
@@ -26,22 +26,22 @@ const SPARK: &[&str] = &[
     "weightCol",
 ];
 
-/// The params of a group that at least two stages have.
+/// The params of a group that at least two stages use.
 struct Group<'a> {
     params: Vec<&'a ParamSpec>,
     stages: BTreeSet<&'a str>,
-    /// How often a param has a description: some stages have words of their own for a param.
+    /// How often each description of a param occurs: some stages describe a shared param in their own words.
     descriptions: BTreeMap<&'a str, BTreeMap<String, usize>>,
 }
 
-/// What stages share.
+/// The mixins of all stages.
 pub struct Mixins<'a> {
     groups: BTreeMap<&'static str, Group<'a>>,
-    /// Mixins of one param that Spark ML shares, by what distinguishes them.
+    /// Mixins of a single param that Spark ML shares too, by their key.
     single: BTreeMap<Key, &'a ParamSpec>,
 }
 
-/// Two params share a mixin where these are equal: name, accepted values, returned values.
+/// Params with equal name, accepted values and returned values share a mixin.
 type Key = (&'static str, String, String);
 
 fn key(param: &ParamSpec) -> Key {
@@ -49,17 +49,17 @@ fn key(param: &ParamSpec) -> Key {
 }
 
 impl<'a> Mixins<'a> {
-    /// What these stages share.
+    /// Collects the params that these stages share.
     pub fn of(stages: &[&'a StageSpec]) -> Self {
         let mut groups: BTreeMap<&'static str, Group<'a>> = BTreeMap::new();
         let mut single = BTreeMap::new();
         for stage in stages {
             for param in &stage.params {
                 if SPARK.contains(&param.name) {
-                    // The getter of one that is required says what it returns before.
-                    let known = single.entry(key(param)).or_insert(param);
+                    // A required param has a getter whose type excludes None, so its declaration wins.
+                    let declared = single.entry(key(param)).or_insert(param);
                     if is_required(param) {
-                        *known = param;
+                        *declared = param;
                     }
                 }
                 let Some(name) = param.group else { continue };
@@ -92,12 +92,12 @@ impl<'a> Mixins<'a> {
         bases
     }
 
-    /// Is the param declared by a mixin, description included?
+    /// Whether a mixin declares the param, with the same description.
     pub fn declares(&self, param: &ParamSpec) -> bool {
         self.group(param).is_some_and(|name| self.usual_description(name, param) == description(param))
     }
 
-    /// Are setter and getter of the param those of a mixin?
+    /// Whether a mixin has the setter and the getter of the param.
     pub fn accesses(&self, param: &ParamSpec) -> bool {
         self.group(param).is_some() || self.single.contains_key(&key(param))
     }
@@ -111,11 +111,12 @@ impl<'a> Mixins<'a> {
 
     fn usual_description(&self, group: &str, param: &ParamSpec) -> String {
         let counts = self.groups.get(group).and_then(|g| g.descriptions.get(param.name));
-        let most = counts.and_then(|counts| counts.iter().max_by_key(|(_, count)| **count));
-        most.map(|(text, _)| text.clone()).unwrap_or_default()
+        let most_common = counts.and_then(|counts| counts.iter().max_by_key(|(_, count)| **count));
+        most_common.map(|(text, _)| text.clone()).unwrap_or_default()
     }
 
-    /// The class of a param that Spark ML shares. Where stages differ in what it holds, the name says how.
+    /// The mixin of a param that Spark ML shares too. If stages differ in the values of the param, the class name says which it
+    /// accepts.
     fn single_class(&self, param: &ParamSpec) -> Option<String> {
         self.single.get(&key(param))?;
         let name = capitalized(param.name);
@@ -132,7 +133,7 @@ impl<'a> Mixins<'a> {
         Some(format!("Has{name}"))
     }
 
-    /// The module of all mixins.
+    /// The source of the module with all mixins.
     pub fn module(&self) -> String {
         let mut imports = Imports::default();
         let mut body = String::new();
@@ -144,7 +145,7 @@ impl<'a> Mixins<'a> {
                 "\n\nclass {name}(shared.Has{}, Stage):\n    \"\"\"The param `{}`{}.\"\"\"\n",
                 capitalized(param.name),
                 param.name,
-                if may_be_none(param) { ", which need not be set" } else { "" },
+                if may_be_none(param) { ", which is optional" } else { "" },
             );
             body.push_str(&accessors(param, may_be_none(param)));
             imports.accessors(param);
@@ -171,7 +172,7 @@ impl<'a> Mixins<'a> {
         imports.names("mmlrs.base", &["Stage"]);
         format!(
             "\"\"\"Params that several stages share: their declarations, setters and getters.\n\n{MARK}\n\nSpark ML's own \
-             classes come before `Stage`, whose constructor sets the defaults: theirs do not count.\n\"\"\"\n\n{}\n{}{body}",
+             classes come before `Stage` in the bases. `Stage` sets the defaults in its constructor and overrides theirs.\n\"\"\"\n\n{}\n{}{body}",
             imports.text(),
             exports(names.iter().map(String::as_str))
         )

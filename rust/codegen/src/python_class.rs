@@ -11,7 +11,7 @@ use crate::members::{WIDTH, accessors, declaration, exports};
 use crate::mixins::Mixins;
 use crate::types::{accepted, argument, is_required};
 
-/// The module's text.
+/// The source of a module.
 pub fn module(name: &str, stages: &[&StageSpec], mixins: &Mixins<'_>) -> String {
     let mut imports = Imports::default();
     let mut body = String::new();
@@ -21,7 +21,7 @@ pub fn module(name: &str, stages: &[&StageSpec], mixins: &Mixins<'_>) -> String 
     format!(
         "\"\"\"Stages of `mmlrs.{name}`.\n\n{MARK}\n\"\"\"\n\n{}\n{}{body}",
         imports.text(),
-        // The namespace takes these as they are; it writes the others itself.
+        // The namespace re-exports these classes. It defines subclasses of the others itself.
         exports(stages.iter().filter(|s| s.body == Body::Native).map(|s| s.name))
     )
 }
@@ -66,8 +66,8 @@ fn header(name: &str, base: &str, mixins: &[String]) -> String {
     if line.len() <= WIDTH + 3 { line } else { format!("\n\nclass {name}(\n    {bases}\n):\n") }
 }
 
-/// The constructor. Where a param is required there are two ways to call it: with nothing, for setters to follow, or with
-/// at least what is required.
+/// The constructor. If a param is required there are two ways to call it: without arguments, with setters to follow, or with at
+/// least the required params.
 fn constructor(spec: &StageSpec, imports: &mut Imports) -> String {
     let mut arguments = String::new();
     for param in &spec.params {
@@ -85,6 +85,6 @@ fn constructor(spec: &StageSpec, imports: &mut Imports) -> String {
     imports.names("typing", &["Any", "overload"]);
     format!(
         "\n    @overload\n    def __init__(self) -> None: ...\n    @overload\n{full}    @by_name\n    \
-         def __init__(self, **given: Any) -> None: ...\n"
+         def __init__(self, **params: Any) -> None: ...\n"
     )
 }

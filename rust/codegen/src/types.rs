@@ -1,9 +1,9 @@
-//! The Python types of a param: what may be given, what a getter returns, and its place in a signature.
+//! The Python types of a param: the accepted type, the type that a getter returns, and the place in a signature.
 
 use mmlrs_core::{Constraint, Default, ParamSpec, ParamType};
 use serde_json::Value;
 
-/// What may be given for a param: `Literal[...]` where only some texts are allowed.
+/// The type that a setter accepts: `Literal[...]` if only some strings are allowed.
 pub fn accepted(param: &ParamSpec) -> String {
     literal(param).unwrap_or_else(|| param.ty.annotation().to_owned())
 }
@@ -30,28 +30,28 @@ pub fn returned(param: &ParamSpec) -> String {
     if may_be_none(param) { format!("{ty} | None") } else { ty }
 }
 
-/// May a stage that is complete lack a value?
+/// Whether the param of a complete stage may be None.
 pub fn may_be_none(param: &ParamSpec) -> bool {
     param.optional && param.default == Default::None
 }
 
-/// Must a value be given?
+/// Whether the param must be set.
 pub fn is_required(param: &ParamSpec) -> bool {
     !param.optional && param.default == Default::None
 }
 
-/// The param in the signature of a constructor: `miniBatchSize: int = 64`.
+/// The param in the signature of the constructor: `miniBatchSize: int = 64`.
 pub fn argument(param: &ParamSpec) -> String {
     let (name, ty) = (param.name, accepted(param));
     match &param.default {
         Default::Value(value) => format!("{name}: {ty} = {}", python_literal(value)),
         Default::None if !param.optional => format!("{name}: {ty}"),
-        // The uid and what the Python class knows are known when a stage is constructed.
+        // The uid and the defaults of the Python class exist only when a stage is constructed.
         _ => format!("{name}: {ty} | None = None"),
     }
 }
 
-/// `InputCol` of `inputCol`.
+/// `InputCol` from `inputCol`.
 pub fn capitalized(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map(|c| c.to_ascii_uppercase().to_string()).unwrap_or_default() + chars.as_str()

@@ -1,4 +1,4 @@
-//! The committed files are the generated ones, and the registry is complete.
+//! The committed files are up to date, and the registry is complete.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -48,18 +48,18 @@ fn a_stage_is_listed_by_the_word_that_its_descriptor_says() {
         let (name, kind, body) = (entry.spec().name, entry.spec().kind, entry.spec().body);
         match (body, kind) {
             (Body::Native | Body::Extended, Kind::Estimator) => {
-                assert!(fits && !runs, "{name} is to be listed as `fit`");
+                assert!(fits && !runs, "{name} must be listed as `fit`");
             }
             (Body::Native | Body::Extended, Kind::Summary) => {
-                assert!(fits && !runs, "{name} is to be listed as `summary`");
+                assert!(fits && !runs, "{name} must be listed as `summary`");
             }
-            (Body::Native | Body::Extended, _) => assert!(runs && !fits, "{name} is to be listed as `transform`"),
-            (Body::Python, _) => assert!(!runs && !fits, "{name} is to be listed as `python`"),
+            (Body::Native | Body::Extended, _) => assert!(runs && !fits, "{name} must be listed as `transform`"),
+            (Body::Python, _) => assert!(!runs && !fits, "{name} must be listed as `python`"),
         }
     }
 }
 
-/// Which crate may depend on which; kernels know no Python, and the core knows no kernel.
+/// The dependencies that each crate may have. Kernels do not depend on Python, and core does not depend on kernels.
 #[test]
 fn crates_depend_only_along_the_allowed_arrows() {
     let allowed: &[(&str, &[&str])] = &[
@@ -81,7 +81,7 @@ fn crates_depend_only_along_the_allowed_arrows() {
         .expect("cargo metadata runs");
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
     let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    assert_eq!(packages.len(), allowed.len(), "a crate without a row in the table of arrows");
+    assert_eq!(packages.len(), allowed.len(), "the table of allowed dependencies lacks a crate");
     for package in packages {
         let name = package["name"].as_str().unwrap_or_default().trim_start_matches("mmlrs-");
         let arrows = allowed.iter().find(|(n, _)| *n == name).map_or(&[][..], |(_, arrows)| arrows);

@@ -1,4 +1,4 @@
-//! A state of the rows that is computed in parts: what estimators and summaries have in common.
+//! A state of all rows that is computed in parts. Estimators and summaries share it.
 
 use std::any::Any;
 
@@ -11,19 +11,19 @@ use crate::{Block, Context, Error, Result, Stage};
 /// A stage that reads all rows into a state. The state must not depend on how the rows are split into partitions, beyond
 /// rounding.
 pub trait Aggregate: Stage {
-    /// What is known of the rows seen so far.
+    /// The state of the rows read so far.
     type State: Serialize + DeserializeOwned + Send + 'static;
 
-    /// The state before any row, for input columns of these types, metadata included. Fails on columns that cannot be used.
+    /// The state before any row, for input columns with these types and metadata. Returns an error for unsupported columns.
     fn new_state(&self, input: &Schema) -> Result<Self::State>;
 
-    /// Takes the rows of a batch in.
+    /// Adds the rows of a batch to the state.
     fn update(&self, state: &mut Self::State, block: &Block, cx: &Context) -> Result<()>;
 
-    /// Takes the rows that another state has seen in.
+    /// Adds the rows of another state.
     fn merge(&self, state: &mut Self::State, other: Self::State) -> Result<()>;
 
-    /// Does the state grow with the rows? Such states are merged by a task of Spark rather than by the driver.
+    /// Whether the state grows with the rows. Such states are merged by a Spark task rather than on the driver.
     fn grows(&self) -> bool {
         false
     }
@@ -38,7 +38,7 @@ pub trait DynAggregate: Send + Sync {
     fn new_state(&self, input: &Schema) -> Result<AnyState>;
     /// See [`Aggregate::update`].
     fn update(&self, state: &mut AnyState, block: &Block, cx: &Context) -> Result<()>;
-    /// Takes in a state that another process wrote with [`DynAggregate::encode`].
+    /// Merges a state that another process wrote with [`DynAggregate::encode`].
     fn merge(&self, state: &mut AnyState, encoded: &[u8]) -> Result<()>;
     /// The state as bytes, for another process of the same version.
     fn encode(&self, state: &AnyState) -> Result<Vec<u8>>;
@@ -46,11 +46,11 @@ pub trait DynAggregate: Send + Sync {
     fn grows(&self) -> bool;
 }
 
-/// Written before every state: a worker of another version says so instead of being misread.
+/// Written before every state, so that a state from a worker of another version is an error and is never misread.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub(crate) fn foreign() -> Error {
-    Error::runtime("the state of the fit is of another type")
+    Error::runtime("the state of the fit has the wrong type")
 }
 
 impl<T: Aggregate> DynAggregate for T {

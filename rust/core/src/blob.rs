@@ -1,4 +1,4 @@
-//! Bytes that params refer to by content: models and files given as bytes. They live as long as somebody holds them.
+//! Bytes that params refer to by content: models and files given as bytes. A blob lives as long as it has holders.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 use crate::fork::is_forking;
 use crate::{Kept, PerProcess};
 
-/// Most bytes that are kept though nobody holds them: on their way from one who made them to one who will hold them.
+/// Maximum bytes kept for blobs without a holder, on their way from the code that stores them to the code that will hold them.
 const LOOSE_BYTES: usize = 256 << 20;
 
 #[derive(Debug, Default)]
 struct Store {
     blobs: BTreeMap<String, Entry>,
-    /// Keys of blobs that nobody has held yet, the oldest first.
+    /// Keys of blobs that have never been held, oldest first.
     loose: Vec<String>,
 }
 
@@ -25,10 +25,10 @@ struct Entry {
     holds: usize,
 }
 
-/// Forked children keep them: a param that refers to bytes means the same there.
+/// Forked children keep the store, so a param that refers to bytes is still valid there.
 static BLOBS: Kept<Option<Store>> = Kept::new(None);
 
-/// Holds that ended while the store was in use.
+/// Keys of holds that ended while the store was locked.
 static ENDED: PerProcess<Vec<String>> = PerProcess::new(Vec::new);
 
 fn with<T>(work: impl FnOnce(&mut Store) -> T) -> T {
@@ -40,7 +40,7 @@ fn with<T>(work: impl FnOnce(&mut Store) -> T) -> T {
     work(store)
 }
 
-/// Stores `bytes` for whoever will [`Blob::of`] them and returns their SHA-256 as lower-case hex; storing the same bytes again
+/// Stores `bytes` until a [`Blob::of`] holds them, and returns their SHA-256 as lower-case hex. Storing the same bytes again
 /// costs only the hash.
 pub fn put_blob(bytes: &[u8]) -> String {
     let key = sha256_hex(bytes);
@@ -53,7 +53,7 @@ pub fn blob(sha256: &str) -> Option<Arc<[u8]>> {
     with(|store| store.blobs.get(sha256).map(|entry| entry.bytes.clone()))
 }
 
-/// Number and bytes of what is stored.
+/// Number of stored blobs and their bytes.
 pub fn blob_info() -> (usize, usize) {
     with(|store| (store.blobs.len(), store.blobs.values().map(|entry| entry.bytes.len()).sum()))
 }
@@ -74,7 +74,7 @@ impl Store {
     }
 }
 
-/// A hold on stored bytes; they go with the last one.
+/// A hold on stored bytes. They are removed with their last hold.
 #[derive(Debug)]
 pub struct Blob(String);
 
@@ -120,8 +120,9 @@ impl Store {
 
 impl Drop for Blob {
     fn drop(&mut self) {
-        // Whoever drops it may have the lock of Python's interpreter, and who has the store may wait for that: this must not
-        // wait. The garbage collector may even run while this thread forks and has the store itself: these bytes then stay.
+        // The dropping thread may hold the lock of Python's interpreter, for which the thread that has locked the store may be
+        // waiting, so this must not block. The garbage collector may even run while this thread forks and has locked the store
+        // itself. The bytes then stay.
         if is_forking() {
             return;
         }

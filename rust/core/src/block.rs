@@ -1,4 +1,4 @@
-//! The columns of one batch as a stage sees them.
+//! The columns of one batch, as input of a stage.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,7 @@ impl Block {
         self.rows
     }
 
-    /// The column of that name.
+    /// The column with that name.
     pub fn column(&self, name: &str) -> Result<&Column> {
         self.places.get(name).map(|place| &self.columns[*place].1).ok_or_else(|| {
             let available: Vec<String> = self.columns.iter().map(|(n, _)| n.clone()).collect();

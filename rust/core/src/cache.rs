@@ -1,4 +1,4 @@
-//! What a process remembers so as not to do it again: bounded, and listed so that a user can see and clear it.
+//! Caches of a process: bounded, and listed so that users can inspect and clear them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,9 +8,9 @@ use crate::{Kept, PerProcess, Result, check_interrupt};
 /// Every cache that this process has used.
 static ALL: Kept<Vec<&'static dyn Listed>> = Kept::new(Vec::new());
 
-/// The most recent values by their keys. At most so many, of at most so many bytes together; one value may be larger.
+/// The most recently used values by key, bounded by number and by total bytes. A single value may exceed the bound on bytes.
 ///
-/// Each process has its own: what threads or a runtime belong to does not survive a fork.
+/// Each process has its own cache, since values with threads or a runtime do not survive a fork.
 #[derive(Debug)]
 pub struct Cache<K: 'static, V: 'static> {
     name: &'static str,
@@ -20,7 +20,7 @@ pub struct Cache<K: 'static, V: 'static> {
     listed: AtomicBool,
 }
 
-/// The oldest first.
+/// Entries, oldest first.
 #[derive(Debug)]
 struct Entries<K, V>(Vec<(K, Arc<V>, usize)>);
 
@@ -34,18 +34,18 @@ impl<K, V> Entries<K, V> {
     }
 }
 
-/// What a cache holds at a time.
+/// The current size of a cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheInfo {
-    /// What it is a cache of.
+    /// What the cache holds.
     pub name: &'static str,
-    /// Values that it holds.
+    /// Number of values in the cache.
     pub entries: usize,
-    /// Their bytes, as far as they are counted.
+    /// Total bytes of the values, as far as they are counted.
     pub bytes: usize,
-    /// Most values that it holds.
+    /// Maximum number of values.
     pub most_entries: usize,
-    /// Most bytes that it holds.
+    /// Maximum total bytes.
     pub most_bytes: usize,
 }
 
@@ -55,15 +55,15 @@ trait Listed: Sync {
 }
 
 impl<K: PartialEq + Send + Sync, V: Send + Sync> Cache<K, V> {
-    /// An empty cache of what `name` says.
+    /// An empty cache called `name`.
     pub const fn new(name: &'static str, most_entries: usize, most_bytes: usize) -> Self {
         Self { name, most_entries, most_bytes, entries: PerProcess::new(Entries::new), listed: AtomicBool::new(false) }
     }
 
-    /// The value of a key, made now if it is not there, with its size in bytes. It is made under the lock: two threads that
-    /// want the same make it once. An error is not kept.
+    /// The value of a key, with its size in bytes; computed now if it is missing. It is computed under the lock, so that two
+    /// threads that request the same value compute it once. Errors are not cached.
     pub fn get_or_make(&'static self, key: K, make: impl FnOnce() -> Result<(V, usize)>) -> Result<Arc<V>> {
-        // No `OnceLock`: a child that is forked in the middle of it would wait for ever.
+        // No `OnceLock`: a child that is forked in the middle of it would wait forever.
         if !self.listed.swap(true, Ordering::Relaxed) {
             ALL.lock().push(self);
         }
@@ -75,7 +75,7 @@ impl<K: PartialEq + Send + Sync, V: Send + Sync> Cache<K, V> {
             return Ok(value);
         }
         let outcome = make();
-        // What an interrupt cut short may look like an answer.
+        // The result of work cut short by an interrupt may look valid.
         check_interrupt()?;
         let (value, bytes) = outcome?;
         let value = Arc::new(value);
@@ -102,12 +102,12 @@ impl<K: Send + Sync, V: Send + Sync> Listed for Cache<K, V> {
     }
 
     fn clear(&self) {
-        let gone = std::mem::take(&mut self.entries.lock().0);
-        drop(gone); // outside of the lock: a value may take long to go
+        let dropped = std::mem::take(&mut self.entries.lock().0);
+        drop(dropped); // outside the lock: dropping a value may take long
     }
 }
 
-/// What the caches of this process hold, by name.
+/// The caches of this process and their sizes, by name.
 pub fn cache_info() -> Vec<CacheInfo> {
     let caches = ALL.lock().clone();
     let mut infos: Vec<CacheInfo> = caches.iter().map(|cache| cache.info()).collect();
@@ -115,7 +115,7 @@ pub fn cache_info() -> Vec<CacheInfo> {
     infos
 }
 
-/// Empties the caches of this process; what is in use lives on until it no longer is.
+/// Empties the caches of this process. Values in use live until they are dropped.
 pub fn clear_caches() {
     let caches = ALL.lock().clone();
     for cache in caches {
@@ -134,13 +134,13 @@ mod tests {
     use crate::Error;
 
     fn get(cache: &'static Cache<u8, u8>, key: u8, bytes: usize) -> bool {
-        let mut made = false;
+        let mut computed = false;
         let value = cache.get_or_make(key, || {
-            made = true;
+            computed = true;
             Ok((key, bytes))
         });
         assert_eq!(value.ok().as_deref(), Some(&key));
-        made
+        computed
     }
 
     #[test]

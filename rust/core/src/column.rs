@@ -1,4 +1,4 @@
-//! A column between two stages: Arrow, or a native form that becomes Arrow only where it leaves the program.
+//! A column between two stages: Arrow, or a native form that is converted to Arrow only when it leaves the program.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Field};
 
 use crate::{Context, Result, RowError};
 
-/// A column that is not (yet) Arrow: images still encoded, for example.
+/// A column that is not Arrow yet, such as encoded images.
 pub trait NativeColumn: Any + Debug + Send + Sync {
     /// Number of rows.
     fn len(&self) -> usize;
@@ -18,19 +18,19 @@ pub trait NativeColumn: Any + Debug + Send + Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// The Arrow type it becomes.
+    /// The Arrow type it is converted to.
     fn data_type(&self) -> DataType;
-    /// Turns it into Arrow. Rows that its stage's policy lets pass as null come with the reason; under
-    /// `handleInvalid="error"` the first of them is the error.
+    /// Converts it to Arrow. Rows that become null under the policy of its stage are listed with the reason. Under
+    /// `handleInvalid="error"` the first such row is the error.
     fn materialize(&self, cx: &Context) -> Result<Materialized>;
     /// For downcasting to the concrete type.
     fn as_any(&self) -> &dyn Any;
 }
 
-/// A native column turned into Arrow.
+/// A native column converted to Arrow.
 #[derive(Debug, Clone)]
 pub struct Materialized {
-    /// The values; a row in `invalid` is null here.
+    /// The values. Rows in `invalid` are null.
     pub array: ArrayRef,
     /// Why rows are null, in row order.
     pub invalid: Vec<RowError>,
@@ -81,7 +81,7 @@ impl Column {
         Field::new(name, self.data_type(), true).with_metadata(metadata)
     }
 
-    /// The native column of type `T`, if that is what this is.
+    /// The native column, if it has type `T`.
     pub fn native<T: NativeColumn>(&self) -> Option<&T> {
         match self {
             Self::Native(column) => column.as_any().downcast_ref(),
@@ -89,7 +89,7 @@ impl Column {
         }
     }
 
-    /// The values as Arrow, computed now if they are not yet.
+    /// The values as Arrow, computed now if necessary.
     pub fn to_arrow(&self, cx: &Context) -> Result<ArrayRef> {
         match self {
             Self::Arrow(array, _) => Ok(array.clone()),

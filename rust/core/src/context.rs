@@ -1,8 +1,8 @@
-//! What a run may use.
+//! The resources of a run.
 
 use crate::ThreadBudget;
 
-/// What a run may use.
+/// The resources of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Context {
     /// Threads for decoding and for the model runtime.

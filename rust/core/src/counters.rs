@@ -1,8 +1,8 @@
-//! Counts of the expensive things a process did, so that "once" can be tested.
+//! Counts of a process's expensive operations, so that tests can check that they happen once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is counted.
+/// A counted operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counter {
     /// Images decoded from encoded bytes.
@@ -15,7 +15,7 @@ pub enum Counter {
     ModelRows,
     /// Program runs (one per batch and output column).
     ProgramRuns,
-    /// Stages built from their params on the way to a result.
+    /// Stages built from their params in order to run.
     StageBuilds,
     /// Plans of a stage for the types of its input columns.
     Plans,

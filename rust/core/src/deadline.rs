@@ -1,23 +1,23 @@
-//! Work that may take only so long.
+//! Work with a time limit.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Calls a function when a time has passed, unless it is dropped before.
+/// Calls a function when a time has passed, unless it is dropped earlier.
 #[derive(Debug)]
 pub struct Deadline {
     seconds: f64,
     ended: Sender<()>,
-    /// Did the time pass?
+    /// Returns whether the time passed.
     watch: JoinHandle<bool>,
 }
 
 impl Deadline {
-    /// From now on: calls `stop` after so many seconds, from a thread of its own.
+    /// Starts the time: calls `stop` after `seconds`, in a separate thread.
     pub fn new(seconds: f64, stop: impl FnOnce() + Send + 'static) -> Self {
         let (ended, wait) = channel();
-        // What is too long for a duration never passes.
+        // A limit too long for a `Duration` is never reached.
         let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         let watch = std::thread::spawn(move || {
             let passed = wait.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
@@ -29,7 +29,7 @@ impl Deadline {
         Self { seconds, ended, watch }
     }
 
-    /// Ends the watch: the seconds, if they have passed.
+    /// Ends the watch and returns the limit in seconds if it was exceeded.
     pub fn exceeded(self) -> Option<f64> {
         drop(self.ended);
         self.watch.join().unwrap_or(false).then_some(self.seconds)

@@ -1,14 +1,14 @@
-//! One error type: a kind, a cause, and the place it happened, filled in by whoever knows it.
+//! The error type: a kind, a cause, and the place, filled in by the code that knows it.
 
 use std::fmt;
 
-/// The result of everything in mmlrs that can fail.
+/// The result of every fallible function in mmlrs.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in one closed list; the Python exceptions are one `match` over it.
+/// The kind of an error, from a closed list. One `match` maps it to the Python exceptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// A parameter has a value outside its range, or a required one is missing.
+    /// A param has a value outside its range, or a required param is missing.
     InvalidParam,
     /// A stage reads a column that the data does not have.
     ColumnNotFound,
@@ -16,21 +16,21 @@ pub enum ErrorKind {
     SchemaMismatch,
     /// A cell could not be read: not an image, truncated, null where a value is needed.
     Decode,
-    /// A model file is missing, damaged, or does not have what was asked of it.
+    /// A model file is missing, damaged, or lacks a requested part.
     ModelLoad,
     /// A kernel or the model runtime failed.
     Runtime,
-    /// A size limit was exceeded before anything was allocated.
+    /// A size limit was exceeded; checked before memory is allocated.
     LimitExceeded,
     /// A file could not be read or written.
     Io,
-    /// The results of one batch are more than a column can hold; with fewer rows they would not be.
+    /// The results of one batch exceed what a column can hold. Smaller batches succeed.
     BatchTooLarge,
-    /// The user asked for an end.
+    /// The user interrupted the work.
     Interrupted,
 }
 
-/// An error with its cause and the place where it happened.
+/// An error with its cause and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -44,26 +44,26 @@ struct Place {
     param: Option<String>,
     column: Option<String>,
     row: Option<usize>,
-    /// Is `row` counted from the beginning of a table, and not of a batch?
+    /// Whether `row` is counted from the beginning of a table rather than of a batch.
     in_table: bool,
     origin: Option<String>,
     remedy: Option<&'static str>,
 }
 
 impl Error {
-    /// An error of `kind` with its cause, not yet placed.
+    /// An error of `kind` with its cause, without a place.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), place: Box::default() }
     }
 
-    /// A parameter that cannot be used; reads "param `name` <message>".
+    /// An invalid param. The message reads "param `name` <message>".
     pub fn param(name: &str, message: impl Into<String>) -> Self {
         let mut error = Self::new(ErrorKind::InvalidParam, message);
         error.place.param = Some(name.to_owned());
         error
     }
 
-    /// A column that the data does not have.
+    /// A column that does not exist in the data.
     pub fn column_not_found(column: &str, available: &[String]) -> Self {
         let names = available.iter().map(String::as_str);
         let text = format!("not found{}; the columns are {}", crate::suggestion(column, names), quoted(available));
@@ -72,7 +72,7 @@ impl Error {
         error
     }
 
-    /// A column of a type the stage cannot read or write.
+    /// A column of a type that the stage cannot read or write.
     pub fn schema(column: &str, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::SchemaMismatch, message).at_column(column)
     }
@@ -87,17 +87,17 @@ impl Error {
         Self::new(ErrorKind::ModelLoad, message)
     }
 
-    /// A kernel or runtime failure.
+    /// A failure of a kernel or runtime.
     pub fn runtime(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Runtime, message)
     }
 
-    /// A size limit exceeded.
+    /// An exceeded size limit.
     pub fn limit(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::LimitExceeded, message)
     }
 
-    /// Results of one batch, such as "the texts", that are more than a column can hold: of so many "bytes", say.
+    /// The results of one batch, such as "the strings", exceed what a column can hold, counted in `unit`, such as "bytes".
     pub fn batch_too_large(what: &str, unit: &str) -> Self {
         Self::new(
             ErrorKind::BatchTooLarge,
@@ -107,7 +107,7 @@ impl Error {
         )
     }
 
-    /// Counts the row from the beginning of a table, of which so many rows come before the batch.
+    /// Counts the row from the beginning of a table, given the number of table rows before the batch.
     #[must_use]
     pub fn in_table(mut self, rows_before: usize) -> Self {
         if let Some(row) = &mut self.place.row {
@@ -122,28 +122,28 @@ impl Error {
         Self::new(ErrorKind::Io, format!("{path}: {cause}"))
     }
 
-    /// Names the stage, unless one is named already.
+    /// Names the stage, unless a stage is already named.
     #[must_use]
     pub fn at_stage(mut self, stage: &str) -> Self {
         self.place.stage.get_or_insert_with(|| stage.to_owned());
         self
     }
 
-    /// Names the column, unless one is named already.
+    /// Names the column, unless a column is already named.
     #[must_use]
     pub fn at_column(mut self, column: &str) -> Self {
         self.place.column.get_or_insert_with(|| column.to_owned());
         self
     }
 
-    /// Names the row of the batch (0-based), unless one is named already.
+    /// Names the row of the batch (0-based), unless a row is already named.
     #[must_use]
     pub fn at_row(mut self, row: usize) -> Self {
         self.place.row.get_or_insert(row);
         self
     }
 
-    /// Names where the row came from, a path usually; empty means unknown.
+    /// Names the origin of the row, usually a path. Empty means unknown.
     #[must_use]
     pub fn from_origin(mut self, origin: Option<&str>) -> Self {
         if let Some(origin) = origin.filter(|o| !o.is_empty()) {
@@ -152,14 +152,14 @@ impl Error {
         self
     }
 
-    /// Says what the user can do about it, unless that is said already; not part of [`Self::reason`].
+    /// Adds what the user can do about the error, unless it is already there. It is not part of [`Self::reason`].
     #[must_use]
     pub fn with_remedy(mut self, remedy: &'static str) -> Self {
         self.place.remedy.get_or_insert(remedy);
         self
     }
 
-    /// What went wrong.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -169,7 +169,7 @@ impl Error {
         &self.message
     }
 
-    /// The cause and the row's origin, without stage, column and row: what an error column shows.
+    /// The cause and the row's origin, without stage, column and row: the content of an error column.
     pub fn reason(&self) -> String {
         match &self.place.origin {
             Some(origin) => format!("{} ({origin})", self.message),
@@ -193,8 +193,8 @@ impl fmt::Display for Error {
             located = true;
         }
         if let Some(row) = place.row {
-            let whole = if place.in_table { "table" } else { "batch" };
-            write!(f, "{}row {row} of the {whole}", if located { ", " } else { "" })?;
+            let unit = if place.in_table { "table" } else { "batch" };
+            write!(f, "{}row {row} of the {unit}", if located { ", " } else { "" })?;
             located = true;
         }
         if let Some(origin) = &place.origin {

@@ -1,11 +1,11 @@
-//! What a file's content is known by without reading it again.
+//! Identifies the content of a file without reading it again.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::{Error, Result};
 
-/// A file as it was at one time: caches of what was read from files have it as their key.
+/// The state of a file at one time: the key of caches of file contents.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FileKey {
     path: PathBuf,
@@ -14,7 +14,8 @@ pub struct FileKey {
 }
 
 impl FileKey {
-    /// The key of a file as it is now. A folder is an error, which says what a file would be: "a model is an ONNX file".
+    /// The key of a file in its current state. A folder is an error. `a_file_is` completes its message: "a model is an ONNX
+    /// file".
     pub fn of(path: &Path, a_file_is: &str) -> Result<Self> {
         let meta = std::fs::metadata(path).map_err(|e| Error::io(path.display(), e))?;
         if meta.is_dir() {

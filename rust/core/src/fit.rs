@@ -1,4 +1,4 @@
-//! What the state of all rows ends as: the model of an estimator, or the result of a summary.
+//! The result of a state of all rows: the model of an estimator, or the table of a summary.
 
 use arrow_schema::Schema;
 use serde_json::{Map, Value};
@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 use crate::aggregate::{AnyState, foreign};
 use crate::{Aggregate, DynAggregate, Result};
 
-/// The work of an estimator: its state ends as the params of a model.
+/// The work of an estimator: it turns the state into the params of a model.
 pub trait Fit: Aggregate {
-    /// The model's own params, for input columns of these types, metadata included.
+    /// The model's params, for input columns with these types and metadata.
     fn finish(&self, state: Self::State, input: &Schema) -> Result<Fitted>;
 }
 
@@ -17,13 +17,13 @@ pub trait Fit: Aggregate {
 pub struct Fitted {
     /// Values by camelCase name. Params that the estimator has under the same name need not be repeated.
     pub params: Map<String, Value>,
-    /// Things a user should be told, such as a column that is left out.
+    /// Messages for the user, such as a column that is left out.
     pub notes: Vec<String>,
 }
 
-/// The work of a summary: its state ends as a description of all rows; there is no model.
+/// The work of a summary: it turns the state into a description of all rows. There is no model.
 pub trait Summarize: Aggregate {
-    /// The description, as the stage's Python class makes a table of it.
+    /// The description, from which the stage's Python class builds a table.
     fn finish(&self, state: Self::State) -> Result<Map<String, Value>>;
 }
 

@@ -1,26 +1,26 @@
-//! What a process has of its own, and what its forked children take along.
+//! State that belongs to one process, and state that forked children inherit.
 //!
-//! A fork copies the memory but only the calling thread. A pool, a session or a lock of the parent is of no use in the
-//! child: nobody works for it, and nobody unlocks it. So every lock of this process that outlives a call is one of two:
+//! A fork copies the memory, but only the calling thread. A pool, a session or a lock of the parent is useless in the child: no
+//! thread works for it, and no thread unlocks it. So every lock that outlives a call is one of two:
 //!
-//! * [`PerProcess`]: the child starts with a value of its own and leaves the parent's alone.
-//! * [`Kept`]: the child goes on with the parent's value. The forking thread holds the lock while it forks, so no other
-//!   thread is in the middle of a change; [`Kept::hold`] and [`forked`] are called by whoever watches over forks.
+//! * [`PerProcess`]: the child starts with a new value and leaves the parent's value alone.
+//! * [`Kept`]: the child continues with the parent's value. The forking thread holds the lock during the fork, so no other
+//!   thread is in the middle of a change. The fork hooks call [`Kept::hold`] and [`forked`].
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
-/// Forks between the first process and this one, as far as they were reported. Beside the number of the process, which
-/// the system may give to a grandchild again.
+/// Number of reported forks between the first process and this one. The process id alone is not enough, since the system may
+/// reuse it for a grandchild.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static HELD: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Says that a fork is over, in the thread that called it: what it holds is free again.
+/// Reports that a fork is over, in the thread that called it. Releases the held locks.
 pub fn forked(in_child: bool) {
     if in_child {
         GENERATION.fetch_add(1, Ordering::Relaxed);
@@ -28,7 +28,7 @@ pub fn forked(in_child: bool) {
     HELD.with_borrow_mut(Vec::clear);
 }
 
-/// Is this thread between the calls before and after a fork?
+/// Whether this thread is between the calls before and after a fork.
 pub fn is_forking() -> bool {
     HELD.try_with(|held| held.try_borrow().map_or(true, |held| !held.is_empty())).unwrap_or(true)
 }
@@ -53,8 +53,8 @@ pub struct PerProcess<T: 'static> {
     make: fn() -> T,
 }
 
-/// The value of one process; those of its children follow. None is ever dropped in a child: that would wait for threads
-/// that it does not have.
+/// The value of one process, followed by those of its children. A value is never dropped in a child: that would wait for
+/// threads that do not exist there.
 #[derive(Debug)]
 struct Node<T> {
     process: Process,
@@ -69,7 +69,7 @@ impl<T> Node<T> {
 }
 
 impl<T> PerProcess<T> {
-    /// A value that each process makes with `make` when it first needs it.
+    /// A value that each process creates with `make` on first use.
     pub const fn new(make: fn() -> T) -> Self {
         Self { first: OnceLock::new(), make }
     }
@@ -88,7 +88,7 @@ impl<T> PerProcess<T> {
     }
 }
 
-/// A value behind a lock that forked children take along.
+/// A value behind a lock that forked children inherit.
 #[derive(Debug)]
 pub struct Kept<T: 'static>(Mutex<T>);
 
@@ -103,7 +103,7 @@ impl<T> Kept<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The value, unless another thread has it now.
+    /// The value, unless another thread has locked it.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         match self.0.try_lock() {
             Ok(guard) => Some(guard),
@@ -112,7 +112,7 @@ impl<T> Kept<T> {
         }
     }
 
-    /// Keeps other threads out until the calling thread says [`forked`].
+    /// Keeps other threads out until the calling thread calls [`forked`].
     pub fn hold(&'static self) {
         let guard = self.lock();
         HELD.with_borrow_mut(|held| held.push(Box::new(guard)));
@@ -129,7 +129,7 @@ mod tests {
         let process = |number, generation| Process { number, generation };
         NAMES.of(process(1, 0)).push("parent");
         NAMES.of(process(2, 1)).push("child");
-        // The system may give a number again: the generation tells the two apart.
+        // The system may reuse a process id. The generation tells the two processes apart.
         NAMES.of(process(1, 2)).push("grandchild");
         assert_eq!(*NAMES.of(process(1, 0)), ["parent"]);
         assert_eq!(*NAMES.of(process(2, 1)), ["child"]);

@@ -1,4 +1,4 @@
-//! Panics of other libraries, as errors and without their text on the standard error stream.
+//! Turns panics of other libraries into errors, without their output on standard error.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -8,11 +8,11 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs code of another library on data that it may not be made for; the error is the text of its panic.
+/// Runs code of another library on data that it may not expect. The error is the message of its panic.
 ///
-/// The work must stay in this thread, and leave nothing behind that others see: what it was changing is in no known state.
+/// The work must stay in this thread and must not change shared data: after a panic, such data is in an unknown state.
 pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    // No `Once`: a child that is forked in the middle of it would wait for ever.
+    // No `Once`: a child that is forked in the middle of it would wait forever.
     static HOOKED: AtomicBool = AtomicBool::new(false);
     if !HOOKED.swap(true, Ordering::Relaxed) {
         let before = take_hook();
@@ -28,7 +28,7 @@ pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     result.map_err(|panic| panic_text(panic.as_ref()).to_owned())
 }
 
-/// The text of a panic.
+/// The message of a panic.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown cause")
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::panic, reason = "what it is about")]
+    #[expect(clippy::panic, reason = "the subject of the test")]
     fn a_panic_is_its_text_and_the_next_call_works() {
         assert_eq!(guarded(|| -> u8 { panic!("slot {} is damaged", 7) }), Err("slot 7 is damaged".to_owned()));
         assert_eq!(guarded(|| guarded(|| -> u8 { panic!("inner") }).is_err()), Ok(true));

@@ -1,7 +1,7 @@
-//! Work that its user no longer wants: Ctrl-C while a table is worked on.
+//! Interruption of work by the user: Ctrl-C during work on a table.
 //!
-//! Only what the main thread of a program waits for can be interrupted, one piece of work at a time; other threads go on. The
-//! work looks at the request from row to row ([`crate::ThreadBudget::check`]); what cannot look says how to stop it.
+//! Only work that the main thread waits for can be interrupted, one piece at a time. Other threads continue. The work checks
+//! the request at every row ([`crate::ThreadBudget::check`]). Work that cannot check registers a function that stops it.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,21 +12,21 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 static STOPPERS: PerProcess<Vec<(u64, Stop)>> = PerProcess::new(Vec::new);
 
-/// What stops a piece of work.
+/// The function that stops a piece of work.
 type Stop = Box<dyn Fn() + Send>;
 
-/// Asks the interruptible work of this process to end.
+/// Asks the interruptible work of this process to stop.
 pub fn request_interrupt() {
     REQUESTED.store(true, Ordering::SeqCst);
     STOPPERS.lock().iter().for_each(|(_, stop)| stop());
 }
 
-/// Takes the request back, when the work has ended.
+/// Withdraws the request after the work has ended.
 pub fn clear_interrupt() {
     REQUESTED.store(false, Ordering::SeqCst);
 }
 
-/// Is the interruptible work of this process asked to end?
+/// Whether the interruptible work of this process has been asked to stop.
 pub fn interrupt_requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
 }
@@ -35,7 +35,7 @@ thread_local! {
     static INTERRUPTIBLE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs work that the main thread waits for: in it, [`check_interrupt`] looks at the request.
+/// Runs work that the main thread waits for. Inside it, [`check_interrupt`] checks the request.
 pub fn interruptible<T>(work: impl FnOnce() -> T) -> T {
     let outer = INTERRUPTIBLE.replace(true);
     let result = work();
@@ -43,17 +43,17 @@ pub fn interruptible<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Is this the thread of work that can be interrupted?
+/// Whether this thread runs interruptible work.
 pub fn is_interruptible() -> bool {
     INTERRUPTIBLE.get()
 }
 
-/// Fails once the work of this thread is asked to end.
+/// Returns an error once the work of this thread has been asked to stop.
 pub fn check_interrupt() -> Result<()> {
     check_interrupt_of(is_interruptible())
 }
 
-/// As [`check_interrupt`], for work that says itself whether it can be interrupted.
+/// Like [`check_interrupt`], for work that knows itself whether it is interruptible.
 pub(crate) fn check_interrupt_of(interruptible: bool) -> Result<()> {
     if interruptible && interrupt_requested() {
         return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
@@ -61,12 +61,12 @@ pub(crate) fn check_interrupt_of(interruptible: bool) -> Result<()> {
     Ok(())
 }
 
-/// As long as it lives, a request calls a function.
+/// Calls a function on a request, as long as it lives.
 #[derive(Debug)]
 pub struct Stopper(u64);
 
 impl Stopper {
-    /// Calls `stop` at a request that comes from now on, from another thread.
+    /// Calls `stop` from another thread on any later request.
     pub fn new(stop: impl Fn() + Send + 'static) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         STOPPERS.lock().push((number, Box::new(stop)));

@@ -1,5 +1,5 @@
-//! The vocabulary every mmlrs crate shares: errors, stage descriptors, columns, the row policy and the two traits a
-//! stage implements. Nothing here knows of ONNX Runtime, `OpenCV` or Python.
+//! The types that all mmlrs crates share: errors, stage descriptors, columns, the row policy and the two traits that a stage
+//! implements. This crate does not depend on ONNX Runtime, `OpenCV` or Python.
 
 mod aggregate;
 mod blob;
@@ -61,7 +61,7 @@ pub use stages::StageList;
 pub use tag::{Columns, Tag};
 pub use threads::{ThreadBudget, parallel_map};
 
-/// What `#[derive(Stage)]` expands to needs these; not part of the public interface.
+/// Used by the expansion of `#[derive(Stage)]`; not part of the public interface.
 #[doc(hidden)]
 pub mod macro_support {
     pub use serde_json::json;

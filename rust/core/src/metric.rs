@@ -1,6 +1,6 @@
-//! The metrics of models that users can ask for by name.
+//! The metrics of models that users can request by name.
 
-/// What a metric judges.
+/// The kind of prediction that a metric judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judged {
     /// Predicted classes.
@@ -10,7 +10,7 @@ pub enum Judged {
 }
 
 impl Judged {
-    /// The word that users write.
+    /// The name that users write.
     pub fn name(self) -> &'static str {
         match self {
             Self::Classification => "classification",
@@ -26,11 +26,11 @@ pub struct Metric {
     pub name: &'static str,
     /// Its column in a table of statistics.
     pub column: &'static str,
-    /// What it judges.
+    /// The kind of prediction it judges.
     pub of: Judged,
-    /// Is the larger of two values the better one?
+    /// Whether larger values are better.
     pub larger_is_better: bool,
-    /// Does it need scores beside the predictions?
+    /// Whether it needs scores in addition to the predictions.
     pub of_scores: bool,
 }
 
@@ -57,7 +57,7 @@ pub const METRICS: [Metric; 11] = [
     of_numbers("mae", "mean_absolute_error"),
 ];
 
-/// The names of all metrics after some other words: the values of a param.
+/// The names of all metrics after some other words: the allowed values of a param.
 pub const fn metric_names<const WORDS: usize, const ALL: usize>(words: [&'static str; WORDS]) -> [&'static str; ALL] {
     assert!(ALL == WORDS + METRICS.len(), "a place for each word and each metric");
     let mut names = [""; ALL];
@@ -69,7 +69,7 @@ pub const fn metric_names<const WORDS: usize, const ALL: usize>(words: [&'static
     names
 }
 
-/// The metric of that name.
+/// The metric with that name.
 pub fn metric(name: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.name == name)
 }

@@ -1,6 +1,6 @@
-//! Names that somebody may have meant: what errors suggest for a name that does not exist.
+//! Suggestions for misspelt names.
 
-/// The name most like `name`, if one is like enough to suggest it.
+/// The name closest to `name`, if it is close enough to suggest.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(name);
     let mut best: Option<(usize, usize, &str)> = None;
@@ -11,7 +11,7 @@ pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         let rank = if distance <= long.div_ceil(4) && distance < long {
             distance
         } else if short >= 4 && (contains(&other, &wanted) || contains(&wanted, &other)) {
-            long // one name within the other is less like it than a slip is
+            long // a name inside another is a worse match than a typing error
         } else {
             continue;
         };
@@ -19,10 +19,10 @@ pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
             best = Some((rank, long, candidate));
         }
     }
-    best.map(|(_, _, found)| found)
+    best.map(|(_, _, name)| name)
 }
 
-/// The name that `name` is but for case, underscores and a slip: so like it that nobody means another thing.
+/// The name that differs from `name` only in case, underscores or a typing error, so that it is certainly the intended name.
 pub fn misspelt<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(name);
     let allowed = match wanted.len() {
@@ -34,9 +34,9 @@ pub fn misspelt<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
     scored.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, n)| n)
 }
 
-/// " (did you mean `x`?)", or nothing where no name is like it.
+/// " (did you mean `x`?)", or an empty string if no name is close.
 pub fn suggestion<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(name, names).map(|found| format!(" (did you mean `{found}`?)")).unwrap_or_default()
+    nearest(name, names).map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default()
 }
 
 fn plain(name: &str) -> Vec<char> {
@@ -47,7 +47,7 @@ fn contains(text: &[char], part: &[char]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// How many letters to insert, drop or replace, or neighbours to swap, to make one text of the other.
+/// The edit distance: the number of letters to insert, delete, replace or swap with a neighbour.
 pub fn edit_distance(a: &[char], b: &[char]) -> usize {
     let mut rows = [vec![0; b.len() + 1], vec![0; b.len() + 1], (0..=b.len()).collect::<Vec<usize>>()];
     for (i, x) in a.iter().enumerate() {
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_found_past_case_slips_and_missing_parts() {
-        for (given, meant) in [
+        for (typed, intended) in [
             ("inputcol", "inputCol"),
             ("input_col", "inputCol"),
             ("ouputCol", "outputCol"),
@@ -92,14 +92,14 @@ mod tests {
             ("normalizationMeans", "channelNormalizationMeans"),
             ("modle", "model"),
         ] {
-            assert_eq!(nearest(given, PARAMS), Some(meant), "{given}");
+            assert_eq!(nearest(typed, PARAMS), Some(intended), "{typed}");
         }
     }
 
     #[test]
     fn a_name_like_none_suggests_none() {
-        for given in ["", "x", "colour", "threshold"] {
-            assert_eq!(nearest(given, PARAMS), None, "{given}");
+        for typed in ["", "x", "colour", "threshold"] {
+            assert_eq!(nearest(typed, PARAMS), None, "{typed}");
         }
         assert_eq!(nearest("a", ["b", "c"]), None);
         assert_eq!(suggestion("lineer", ["linear", "area"]), " (did you mean `linear`?)");

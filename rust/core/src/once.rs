@@ -1,18 +1,18 @@
-//! What a stage works out once.
+//! Values that a stage computes once.
 
 use std::sync::{Arc, OnceLock};
 
 use crate::Result;
 
-/// A value that a stage derives from its params when it is first needed: its plan. A clone starts without one, since its
+/// A value that a stage derives from its params on first use, such as its plan. A clone starts without a value, since its
 /// params may change.
 ///
-/// The value is made outside any lock, so that a fork or an interrupt in the middle leaves nothing behind; threads that need
-/// it at the same time may each make one, and all get the same.
+/// The value is computed outside any lock, so that a fork or an interrupt in the middle leaves no lock held. Threads that need
+/// it at the same time may each compute it, but all get the same value.
 pub struct Once<T>(OnceLock<Arc<T>>);
 
 impl<T> Once<T> {
-    /// The value, made now if this is the first call. An error is not kept.
+    /// The value, computed on the first call. Errors are not kept.
     pub fn get_or_make(&self, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
         if let Some(value) = self.0.get() {
             return Ok(value.clone());
@@ -36,7 +36,7 @@ impl<T> Clone for Once<T> {
 
 impl<T> std::fmt::Debug for Once<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.get().is_some() { "Once(made)" } else { "Once(empty)" })
+        f.write_str(if self.0.get().is_some() { "Once(computed)" } else { "Once(empty)" })
     }
 }
 

@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 use crate::spec::{Default, ParamSpec, ParamType, Role};
 use crate::{Error, Result, blob};
 
-/// The params a user set, by camelCase name, and the uid of the stage they belong to.
+/// The params that a user set, by camelCase name, and the uid of their stage.
 #[derive(Debug, Clone, std::default::Default)]
 pub struct ParamMap {
-    /// The stage's uid; default output columns carry it.
+    /// The stage's uid, which is part of default output column names.
     pub uid: String,
-    /// The values; a null is an unset param.
+    /// The values. Null means unset.
     pub values: Map<String, Value>,
 }
 
@@ -23,7 +23,7 @@ impl ParamMap {
         Self { uid: uid.into(), values }
     }
 
-    /// Fails on a name that none of `specs` has.
+    /// Returns an error for a name that is not in `specs`.
     pub fn check_names(&self, specs: &[ParamSpec]) -> Result<()> {
         match self.values.keys().find(|name| specs.iter().all(|s| s.name != name.as_str())) {
             None => Ok(()),
@@ -55,17 +55,17 @@ impl ParamMap {
     }
 }
 
-/// A Rust type that a param can have.
+/// A Rust type of a param.
 pub trait ParamField: Sized {
-    /// The row of the type table.
+    /// The entry in the table of param types.
     const TYPE: ParamType;
-    /// May the param be unset?
+    /// Whether the param may be unset.
     const OPTIONAL: bool = false;
 
-    /// Converts a JSON value; the error completes the sentence "param `x` ...".
+    /// Converts a JSON value. The error completes the sentence "param `x` ...".
     fn from_value(value: &Value) -> Result<Self, String>;
 
-    /// Reads the param from the map: default, type, constraint.
+    /// Reads the param from the map and checks default, type and constraint.
     fn read(params: &ParamMap, spec: &ParamSpec) -> Result<Self> {
         let value = params.value(spec).ok_or_else(|| Error::param(spec.name, "must be set"))?;
         checked(&value, spec)
@@ -84,7 +84,7 @@ fn checked<T: ParamField>(value: &Value, spec: &ParamSpec) -> Result<T> {
     Err(Error::param(spec.name, format!("{sentence}, got {value}{}", spec.constraint.suggestion(value))))
 }
 
-/// Is there a NUL in a name? Arrow ends names there.
+/// Whether a name contains a NUL. Arrow truncates names there.
 fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
@@ -104,7 +104,7 @@ pub trait ParamGroup: Sized {
     fn inputs(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
-    /// The row policy, if that is what the group is.
+    /// The row policy, if the group is one.
     fn row_policy(&self) -> Option<crate::RowPolicy> {
         None
     }
@@ -195,7 +195,7 @@ impl ParamField for Vec<i64> {
     }
 }
 
-/// A list of texts, numbers and booleans, such as the levels of a category.
+/// A list of strings, numbers and booleans, such as the levels of a category.
 #[derive(Debug, Clone, PartialEq, std::default::Default)]
 pub struct ValueList(pub Vec<Value>);
 
@@ -211,7 +211,7 @@ impl ParamField for ValueList {
     }
 }
 
-/// An ordered map from text to text.
+/// An ordered map from string to string.
 #[derive(Debug, Clone, PartialEq, Eq, std::default::Default)]
 pub struct StrMap(pub Vec<(String, String)>);
 
@@ -253,7 +253,7 @@ impl ParamField for Vec<Operation> {
     }
 }
 
-/// Where a model's bytes are.
+/// The location of a model's bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ModelSource {
     /// A file on this machine.
@@ -263,7 +263,7 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
-    /// The bytes of a blob, if this is one that is stored here.
+    /// The bytes of a blob, if it is stored in this process.
     pub fn stored(&self) -> Option<Arc<[u8]>> {
         match self {
             Self::Blob(sha256) => blob(sha256),
@@ -285,12 +285,12 @@ impl ParamField for ModelSource {
     }
 }
 
-/// The content of a file that is not a model: a tokenizer's vocabulary, what an estimator has learnt.
+/// The content of a file that is not a model, such as a tokenizer's vocabulary or the learnt state of an estimator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FileSource(pub ModelSource);
 
 impl FileSource {
-    /// Stores bytes and refers to them; the JSON value of the param is [`Self::to_value`].
+    /// Stores bytes and refers to them. [`Self::to_value`] is the JSON value of the param.
     pub fn of(bytes: &[u8]) -> Self {
         Self(ModelSource::Blob(crate::put_blob(bytes)))
     }
@@ -321,7 +321,7 @@ impl ParamField for FileSource {
     }
 }
 
-/// Another stage: its Python class. What it does is known in Python alone.
+/// Another stage, as its Python class. Only Python knows its behaviour.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StageRef {
     /// Module and name of the class.
@@ -338,10 +338,10 @@ impl ParamField for StageRef {
     }
 }
 
-/// A Python function, which Python alone can call.
+/// A Python function, which only Python can call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FunctionRef {
-    /// Its module and its name there, `module:name`.
+    /// Its module and name, as `module:name`.
     pub name: String,
 }
 
@@ -362,10 +362,10 @@ impl ParamField for Vec<StageRef> {
     }
 }
 
-/// A space of hyper-parameters: which values of which params of which stages. Python alone draws from it.
+/// A space of hyper-parameters: the candidate values for params of stages. Only Python draws from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpaceRef {
-    /// The descriptions of the params, with the uid of their stage.
+    /// The descriptions of the params, with the uids of their stages.
     pub params: Vec<Value>,
 }
 
@@ -379,7 +379,7 @@ impl ParamField for SpaceRef {
     }
 }
 
-/// The columns a param names, for the derive macro.
+/// The columns that a param names, for the derive macro.
 pub trait ColumnNames {
     /// Column names read by an input param.
     fn column_names(&self) -> Vec<String>;

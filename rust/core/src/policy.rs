@@ -1,8 +1,8 @@
-//! What happens to a row that cannot be processed.
+//! The handling of rows that cannot be processed.
 
 use crate::{Error, Result};
 
-/// The choice a user has for rows that cannot be processed.
+/// The user's choice for rows that cannot be processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum HandleInvalid {
     /// The job fails with one error that names stage, column, row and cause.
@@ -14,16 +14,16 @@ pub enum HandleInvalid {
     Keep,
 }
 
-/// The row policy of a stage: the params `handleInvalid` and `errorCol`, the same on every stage that can meet a bad row.
+/// The row policy of a stage: the params `handleInvalid` and `errorCol`, identical on every stage that can meet a bad row.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RowPolicy {
     /// What to do with a row that cannot be processed.
     pub handle_invalid: HandleInvalid,
-    /// Column that receives the reason as text, null for good rows.
+    /// Column that receives the reason as a string, null for good rows.
     pub error_col: Option<String>,
 }
 
-/// The error that ends the job because of a row, under [`HandleInvalid::Error`].
+/// The error of a row that ends the job, under [`HandleInvalid::Error`].
 pub fn fatal(error: Error, row: usize) -> Error {
     error.at_row(row).with_remedy("handleInvalid=\"skip\" drops such rows")
 }
@@ -37,7 +37,7 @@ pub struct RowError {
     pub reason: String,
 }
 
-/// Collects the rows a stage could not process, or stops at the first one, as the policy says.
+/// Collects the rows that a stage could not process, or stops at the first one, depending on the policy.
 #[derive(Debug)]
 pub struct Rejects {
     policy: HandleInvalid,
@@ -45,12 +45,12 @@ pub struct Rejects {
 }
 
 impl Rejects {
-    /// An empty collection under a policy.
+    /// An empty collection for a policy.
     pub fn new(policy: HandleInvalid) -> Self {
         Self { policy, rows: Vec::new() }
     }
 
-    /// Records that `row` failed; under [`HandleInvalid::Error`] that is the error to return.
+    /// Records that `row` failed. Under [`HandleInvalid::Error`] it returns the error.
     pub fn reject(&mut self, row: usize, error: Error) -> Result<()> {
         if self.policy == HandleInvalid::Error {
             return Err(fatal(error, row));
@@ -59,7 +59,7 @@ impl Rejects {
         Ok(())
     }
 
-    /// As [`Self::reject`], for a stage that reads several columns: the reason names the column.
+    /// Like [`Self::reject`], for a stage that reads several columns: the reason names the column.
     pub fn reject_cell(&mut self, row: usize, column: &str, cause: &str) -> Result<()> {
         match self.policy {
             HandleInvalid::Error => self.reject(row, Error::decode(cause).at_column(column)),

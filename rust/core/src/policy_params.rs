@@ -12,9 +12,9 @@ impl ParamGroup for RowPolicy {
         vec![
             ParamSpec {
                 name: "handleInvalid",
-                doc: "What to do with a row that cannot be processed, a null one included: \"error\" fails with one \
-                      error that names stage, column, row and cause; \"skip\" drops the row; \"keep\" leaves a null \
-                      in the output.",
+                doc: "How to handle a row that cannot be processed, including one with a null: \"error\" fails with an error \
+                      that names stage, column, row and cause; \"skip\" drops the row; \"keep\" keeps the row with a \
+                      null result.",
                 ty: ParamType::Str,
                 default: Default::Value(Value::from("error")),
                 optional: false,
@@ -25,7 +25,7 @@ impl ParamGroup for RowPolicy {
             },
             ParamSpec {
                 name: "errorCol",
-                doc: "Name of a string column to add that holds why a row could not be processed; null for good rows.",
+                doc: "Name of the string column to add with the reason why a row could not be processed; null for good rows.",
                 ty: ParamType::Str,
                 default: Default::None,
                 optional: true,

@@ -1,4 +1,4 @@
-//! A small valid use of a stage: what the contract suite runs it with.
+//! A small valid use of a stage, on which the contract suite runs it.
 
 use arrow_array::RecordBatch;
 use serde_json::{Map, Value};
@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 /// Params and data with which a stage runs.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// Values by param name; models as `{"sha256": ...}` of a stored blob.
+    /// Values by param name. A model is the `{"sha256": ...}` of a stored blob.
     pub params: Map<String, Value>,
-    /// Rows that the stage processes without error; at least four.
+    /// At least four rows, all of which the stage processes without error.
     pub data: RecordBatch,
 }
 

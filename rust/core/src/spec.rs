@@ -1,66 +1,66 @@
-//! Stage descriptors: the data that classes, stubs, docs and checks are generated from.
+//! Stage descriptors: the data from which classes, stubs, docs and checks are generated.
 
 use serde_json::{Map, Value, json};
 
 use crate::{Columns, Tag};
 
-/// All there is to say about a stage without running it.
+/// The complete static description of a stage.
 #[derive(Debug, Clone)]
 pub struct StageSpec {
-    /// Class name, the same in Rust, Python and docs.
+    /// Class name, identical in Rust, Python and docs.
     pub name: &'static str,
     /// Python namespace: `image` means `mmlrs.image`.
     pub module: &'static str,
-    /// First line: what it does. Then a blank line and the rest.
+    /// A one-line summary, then a blank line and the details.
     pub doc: &'static str,
-    /// What it is in a pipeline.
+    /// Its role in a pipeline.
     pub kind: Kind,
-    /// Where its work is written.
+    /// The language of its implementation.
     pub body: Body,
-    /// What it does to the number of rows.
+    /// Its effect on the number of rows.
     pub rows: Rows,
-    /// Does it keep the columns that it does not name?
+    /// Whether it keeps the columns that it does not name.
     pub columns: Columns,
-    /// What else is special about it, and why.
+    /// Other special properties, each with its reason.
     pub tags: &'static [(Tag, &'static str)],
     /// For an estimator: the class of the model it fits.
     pub model: Option<&'static str>,
-    /// Its params in the order users see them.
+    /// Its params in the order shown to users.
     pub params: Vec<ParamSpec>,
-    /// A runnable example for the docs, as the lines after `>>>`-free Python.
+    /// A runnable example for the docs: lines of Python without `>>>`.
     pub example: &'static str,
 }
 
-/// What a stage is in a pipeline.
+/// The role of a stage in a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Maps a dataset to a dataset.
     Transformer,
     /// Fits a model on a dataset.
     Estimator,
-    /// A transformer that an estimator made.
+    /// A transformer fitted by an estimator.
     Model,
-    /// Describes all rows of a dataset by a table of its own: a fit without a model.
+    /// Summarizes all rows of a dataset in a new table: a fit without a model.
     Summary,
 }
 
-/// Where a stage's work is written.
+/// The language of a stage's implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Body {
     /// A Rust kernel.
     Native,
-    /// A Rust kernel, and a Python subclass that adds to it: methods, defaults, another way on Spark.
+    /// A Rust kernel with a Python subclass that adds methods, defaults or another implementation on Spark.
     Extended,
     /// A Python subclass with `_transform_spark` and `_transform_table`.
     Python,
 }
 
-/// What a stage does to the number of rows.
+/// The effect of a stage on the number of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
-    /// One row out for one row in (but for rows dropped by `handleInvalid="skip"`).
+    /// One output row per input row, except rows dropped by `handleInvalid="skip"`.
     Kept,
-    /// May change it.
+    /// The number may change.
     Changed,
 }
 
@@ -69,34 +69,34 @@ pub enum Rows {
 pub struct ParamSpec {
     /// camelCase name that users write.
     pub name: &'static str,
-    /// What it means.
+    /// Its description.
     pub doc: &'static str,
     /// Its type.
     pub ty: ParamType,
-    /// Its value when not set.
+    /// Its value when it is not set.
     pub default: Default,
-    /// May it be unset?
+    /// Whether it may be unset.
     pub optional: bool,
-    /// What values are allowed.
+    /// The allowed values.
     pub constraint: Constraint,
-    /// Does it name columns?
+    /// Whether it names columns.
     pub role: Role,
-    /// For input columns: the kinds of column it can read.
+    /// For input columns: the column types it can read.
     pub accepts: &'static [Accept],
-    /// The `ParamGroup` that declares it, where stages share it.
+    /// The `ParamGroup` that declares it, if stages share it.
     pub group: Option<&'static str>,
 }
 
-/// The value of a param that was not set.
+/// The value of a param that is not set.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Default {
-    /// There is none: the param is required, or optional and unset.
+    /// No default: the param is required, or is optional and unset.
     None,
     /// This value.
     Value(Value),
-    /// The stage's uid followed by this text.
+    /// The stage's uid followed by this suffix.
     Uid(&'static str),
-    /// What the Python class of the stage knows; this text describes it.
+    /// A value that the Python class computes. The string describes it.
     Python(&'static str),
 }
 
@@ -109,17 +109,17 @@ pub enum ParamType {
     Int,
     /// 64-bit float
     Float,
-    /// text
+    /// string
     Str,
-    /// list of texts
+    /// list of strings
     StrList,
     /// list of floats
     FloatList,
     /// list of 64-bit integers
     IntList,
-    /// list of texts, numbers and booleans
+    /// list of strings, numbers and booleans
     ValueList,
-    /// ordered map from text to text
+    /// ordered map from string to string
     StrMap,
     /// list of operations, each a map with the key `action`
     Operations,
@@ -201,7 +201,7 @@ impl ParamType {
         }
     }
 
-    /// Values of other types, which a check expects to be refused with a message.
+    /// Values of other types, which checks expect to be rejected with a message.
     pub fn invalid_samples(self) -> Vec<Value> {
         match self {
             Self::Bool => vec![json!("yes"), json!([1])],
@@ -224,23 +224,23 @@ impl ParamType {
     }
 }
 
-/// What values of a param are allowed, beside its type.
+/// The allowed values of a param, in addition to its type.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Constraint {
-    /// All of the type.
+    /// All values of the type.
     None,
-    /// Numbers from `min` to `max`, both included where given.
+    /// Numbers from `min` to `max`; each given bound is included.
     Range(Option<f64>, Option<f64>),
-    /// Numbers above this one.
+    /// Numbers greater than this one.
     Above(f64),
-    /// One of these texts.
+    /// One of these strings.
     OneOf(&'static [&'static str]),
-    /// Text or list that is not empty.
+    /// A non-empty string or list.
     NonEmpty,
 }
 
 impl Constraint {
-    /// The sentence in docs and errors: "must be ...". `None` when anything goes.
+    /// The sentence in docs and errors: "must be ...". `None` if every value is allowed.
     pub fn sentence(&self) -> Option<String> {
         match self {
             Self::None | Self::Range(None, None) => None,
@@ -256,7 +256,7 @@ impl Constraint {
         }
     }
 
-    /// Does `value` satisfy it? A list of numbers must satisfy it element by element.
+    /// Whether `value` satisfies the constraint. Every element of a list of numbers must satisfy it.
     pub fn holds(&self, value: &Value) -> bool {
         if let (Self::Range(..) | Self::Above(_), Value::Array(items)) = (self, value) {
             return items.iter().all(|item| self.holds(item));
@@ -277,15 +277,15 @@ impl Constraint {
         }
     }
 
-    /// " (did you mean "x"?)" for a value that is nearly one of those that are allowed.
+    /// " (did you mean "x"?)" if the value is close to an allowed value.
     pub fn suggestion(&self, value: &Value) -> String {
-        let (Self::OneOf(values), Some(given)) = (self, value.as_str()) else { return String::new() };
-        crate::nearest(given, values.iter().copied())
+        let (Self::OneOf(values), Some(text)) = (self, value.as_str()) else { return String::new() };
+        crate::nearest(text, values.iter().copied())
             .map(|near| format!(" (did you mean \"{near}\"?)"))
             .unwrap_or_default()
     }
 
-    /// A value of the right type that is not allowed, for checks.
+    /// A value of the right type that violates the constraint, for checks.
     pub fn violation(&self) -> Option<Value> {
         match self {
             Self::None | Self::Range(None, None) => None,
@@ -298,20 +298,20 @@ impl Constraint {
     }
 }
 
-/// Does a param name columns?
+/// Whether and how a param names columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// It does not.
+    /// It names no columns.
     Plain,
-    /// Columns read (for maps: the values).
+    /// Columns that are read (for maps: the values).
     Input,
-    /// Columns written (for maps: the keys).
+    /// Columns that are written (for maps: the keys).
     Output,
-    /// The column that receives reasons.
+    /// The column that receives the reasons.
     ErrorOutput,
 }
 
-/// A kind of column that an input can be.
+/// A column type that an input accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accept {
     /// Spark's image struct, or a native image column.
@@ -320,24 +320,24 @@ pub enum Accept {
     Binary,
     /// `struct(path, bytes)` of a binary file.
     BinaryFile,
-    /// Text.
+    /// Strings.
     Text,
     /// Numbers and booleans.
     Numeric,
     /// Spark ML vectors, read as lists of 32-bit floats, and lists of numbers.
     Vector,
-    /// Spark ML vectors as they are: dense or sparse, of doubles; and lists of numbers. See [`crate::vector::Vectors`].
+    /// Spark ML vectors in their own form, dense or sparse, of doubles; also lists of numbers. See [`crate::vector::Vectors`].
     SparseVector,
-    /// Arrays, of any nesting.
+    /// Arrays, nested to any depth.
     Array,
     /// Tensors: `struct<dtype, shape, data>`.
     Tensor,
-    /// Anything.
+    /// Any type.
     Any,
 }
 
 impl Accept {
-    /// The word used in docs and errors.
+    /// The name used in docs and errors.
     fn word(self) -> &'static str {
         match self {
             Self::Image => "image struct",
@@ -352,7 +352,7 @@ impl Accept {
         }
     }
 
-    /// The words of several kinds, as users read them: of a param that reads any array, vectors are only that.
+    /// The names of several types for users. If arrays are accepted, vectors are not listed separately.
     pub fn words(kinds: &[Self]) -> String {
         let arrays = kinds.contains(&Self::Array);
         let word = |kind: &Self| if arrays && *kind == Self::Vector { "vector" } else { kind.word() };
@@ -361,7 +361,7 @@ impl Accept {
 }
 
 impl StageSpec {
-    /// The param of that name.
+    /// The param with that name.
     pub fn param(&self, name: &str) -> Option<&ParamSpec> {
         self.params.iter().find(|p| p.name == name)
     }

@@ -2,7 +2,7 @@
 
 use crate::{Fit, HasSample, Stage, Summarize, Transform};
 
-/// Takes the stages of a crate one by one. The words of [`stages!`](crate::stages) are these methods.
+/// Receives the stages of a crate one by one. The keywords of [`stages!`](crate::stages) are these methods.
 pub trait StageList {
     /// A stage whose work is a Rust kernel.
     fn transform<T: Stage + Transform + HasSample>(&mut self);
@@ -32,7 +32,7 @@ macro_rules! stages {
             pub use $module::{$($stage),+};
         )+
 
-        /// Hands every stage of the list to the registry.
+        /// Passes every stage of the list to the registry.
         pub fn register(list: &mut impl $crate::StageList) {
             $($($crate::StageList::$word::<$stage>(list);)+)+
         }

@@ -1,19 +1,19 @@
-//! What is special about a stage: facts that decide what the contract checks of it.
+//! Special properties of a stage, which decide what the contract suite checks.
 
-/// A fact about a stage that is not the rule. Each is given with its reason.
+/// An exceptional property of a stage. Each is declared with its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tag {
-    /// A null in an input column is a value like others: `handleInvalid` is not about it.
+    /// A null in an input column is an ordinary value, to which `handleInvalid` does not apply.
     AcceptsNulls,
-    /// With `handleInvalid="keep"` a row with a null has a result that is not null.
+    /// With `handleInvalid="keep"` the result for a row with a null is not null.
     MapsNulls,
-    /// Params hold names of columns inside a text, so that columns cannot be renamed by the params that name columns.
+    /// Params contain column names inside a string, so renaming columns takes more than changing the params that name columns.
     EmbedsColumnNames,
-    /// The result holds names of columns as values.
+    /// The result contains column names as values.
     ReportsColumnNames,
-    /// A dataset without rows is an error.
+    /// An empty dataset is an error.
     RequiresRows,
-    /// A table needs an active Spark session too.
+    /// Even a table needs an active Spark session.
     RequiresSpark,
     /// The stage cannot be pickled.
     NotPicklable,
@@ -45,10 +45,10 @@ impl Tag {
     }
 }
 
-/// Does a stage keep the columns that it does not name?
+/// Whether a stage keeps the columns that it does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
-    /// They are in the result, as they were.
+    /// They are unchanged in the result.
     Kept,
     /// They may be missing.
     Changed,

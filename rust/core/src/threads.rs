@@ -9,14 +9,14 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::interrupt::check_interrupt_of;
 use crate::{Error, PerProcess, Result};
 
-/// How many threads a run may use: the task's cores on Spark, the machine's cores on a table.
+/// The number of threads a run may use: the task's cores on Spark, the machine's cores on a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThreadBudget {
     threads: usize,
     interruptible: bool,
 }
 
-/// Of each process its own: threads do not survive a fork.
+/// One set per process: threads do not survive a fork.
 static POOLS: PerProcess<HashMap<usize, Arc<ThreadPool>>> = PerProcess::new(HashMap::new);
 
 impl ThreadBudget {
@@ -29,18 +29,18 @@ impl ThreadBudget {
         Self { threads, interruptible: false }
     }
 
-    /// For work that ends when [`crate::request_interrupt`] is called.
+    /// A budget for work that stops when [`crate::request_interrupt`] is called.
     #[must_use]
     pub fn interruptible(self, interruptible: bool) -> Self {
         Self { interruptible, ..self }
     }
 
-    /// Does the work end when [`crate::request_interrupt`] is called?
+    /// Whether the work stops when [`crate::request_interrupt`] is called.
     pub fn is_interruptible(self) -> bool {
         self.interruptible
     }
 
-    /// Fails once interruptible work is asked to end.
+    /// Returns an error once interruptible work has been asked to stop.
     pub fn check(self) -> Result<()> {
         check_interrupt_of(self.interruptible)
     }
@@ -50,7 +50,7 @@ impl ThreadBudget {
         self.threads
     }
 
-    /// The pool of that many threads, made once per process; `None` for one thread, which needs none.
+    /// The pool with that number of threads, created once per process. `None` for one thread, which needs no pool.
     pub fn pool(self) -> Result<Option<Arc<ThreadPool>>> {
         if self.threads <= 1 {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Arrow types with a meaning: Spark's image struct, vectors, and the metadata keys that mark them.
+//! Arrow types with a special meaning: Spark's image struct, vectors, and the metadata keys that mark them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Fields};
 use serde_json::json;
 
-/// Field metadata key that says what a column means beyond its Arrow type.
+/// Field metadata key for the meaning of a column beyond its Arrow type.
 pub const KIND_KEY: &str = "mmlrs.kind";
 /// Value of [`KIND_KEY`]: a Spark ML vector, as a list of numbers or as the struct of [`vector_type`].
 pub const KIND_VECTOR: &str = "vector";
 /// Value of [`KIND_KEY`]: a tensor, `struct<dtype: string, shape: list<int64>, data: binary>`.
 pub const KIND_TENSOR: &str = "tensor";
-/// Field metadata key of Spark ML attributes, JSON text.
+/// Field metadata key of Spark ML attributes, as JSON.
 pub const ML_ATTR_KEY: &str = "ml_attr";
 
-/// Field metadata key of the levels that a column's type declares, a JSON list in their order.
+/// Field metadata key of the levels that a column's type declares, as an ordered JSON list.
 pub const LEVELS_KEY: &str = "mmlrs.levels";
 
 /// Spark's image struct: `origin, height, width, nChannels, mode, data`, rows of BGR pixels.
@@ -35,7 +35,7 @@ pub fn image_fields() -> Fields {
     ])
 }
 
-/// Is this Spark's image struct, whatever the nullability and the width of the binary type?
+/// Whether this is Spark's image struct, regardless of nullability and the width of the binary type.
 pub fn is_image(data_type: &DataType) -> bool {
     let DataType::Struct(fields) = data_type else { return false };
     fields.len() == 6
@@ -51,23 +51,24 @@ pub fn is_image(data_type: &DataType) -> bool {
         })
 }
 
-/// Bytes of any Arrow width.
+/// Whether this is a binary type of any Arrow width.
 pub fn is_binary(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
 }
 
-/// Text of any Arrow width.
+/// Whether this is a string type of any Arrow width.
 pub fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
-/// `struct(path, bytes)` of a binary file: one text and one binary field; the second may be called `content`.
+/// Whether this is the `struct(path, bytes)` of a binary file: a string field and a binary field. The second may be called
+/// `content`.
 pub fn is_binary_file(data_type: &DataType) -> bool {
     let DataType::Struct(fields) = data_type else { return false };
     fields.len() == 2 && is_text(fields[0].data_type()) && is_binary(fields[1].data_type())
 }
 
-/// Is this the tensor type `struct<dtype, shape, data>`, whatever the widths of its texts, lists and bytes?
+/// Whether this is the tensor type `struct<dtype, shape, data>`, regardless of the widths of its strings, lists and bytes.
 pub fn is_tensor(data_type: &DataType) -> bool {
     let DataType::Struct(fields) = data_type else { return false };
     let has =
@@ -94,7 +95,7 @@ pub(crate) fn vector_fields() -> Fields {
     struct_fields(false)
 }
 
-/// The members; with `nulls` those that data from elsewhere may have where a vector has none.
+/// The members. With `nulls`, members that do not apply to a vector may be null, as in data from other sources.
 pub(crate) fn struct_fields(nulls: bool) -> Fields {
     let [kind, size, indices, values] = VECTOR_MEMBERS;
     Fields::from(vec![
@@ -105,14 +106,14 @@ pub(crate) fn struct_fields(nulls: bool) -> Fields {
     ])
 }
 
-/// Is this the struct of a vector?
+/// Whether this is the struct of a vector.
 pub fn is_vector_struct(data_type: &DataType) -> bool {
     let DataType::Struct(fields) = data_type else { return false };
     fields.len() == VECTOR_MEMBERS.len() && VECTOR_MEMBERS.iter().zip(fields).all(|(name, field)| field.name() == name)
 }
 
-/// A type in the words of Spark, such as `array<string>`, numbers in those of `NumPy`, such as `float64`; image structs and
-/// vectors by their names. For messages.
+/// The name of a type for messages: Spark's name, such as `array<string>`; for numbers `NumPy`'s, such as `float64`. Image
+/// structs and vectors have their own names.
 pub fn type_name(data_type: &DataType) -> String {
     match data_type {
         t if is_image(t) => "image struct".to_owned(),

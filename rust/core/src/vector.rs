@@ -18,8 +18,7 @@ use crate::{Error, Result};
 const SPARSE: i8 = 0;
 const DENSE: i8 = 1;
 
-/// A field of vectors as structs. `attributes` is the value of `ml_attr`, at least `{"num_attrs": n}` where the size is
-/// known.
+/// A field of vectors as structs. `attributes` is the value of `ml_attr`, at least `{"num_attrs": n}` if the size is known.
 pub fn vector_struct_field(name: &str, attributes: Option<&Value>) -> Field {
     let mut metadata = HashMap::from([(KIND_KEY.to_owned(), KIND_VECTOR.to_owned())]);
     if let Some(attributes) = attributes {
@@ -33,11 +32,11 @@ pub fn vector_struct_field(name: &str, attributes: Option<&Value>) -> Field {
 pub enum VectorRow<'a> {
     /// Every value.
     Dense(&'a [f64]),
-    /// The values that are not zero, by ascending index.
+    /// The nonzero values, by ascending index.
     Sparse {
         /// Number of slots.
         size: usize,
-        /// Slots that have a value.
+        /// Slots with a value.
         indices: &'a [i32],
         /// Their values.
         values: &'a [f64],
@@ -63,15 +62,15 @@ pub struct Vectors {
 }
 
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "one a column, never in a list")]
+#[expect(clippy::large_enum_variant, reason = "one per column, never in a list")]
 enum Form {
     Struct(Parts),
     List { offsets: Vec<usize>, values: Float64Array, gaps: Option<NullBuffer> },
 }
 
 impl Vectors {
-    /// A view of a struct column, or of a list column whose numbers become doubles. A null inside a list is NaN, and a
-    /// [`Self::gap`].
+    /// A view of a struct column, or of a list column whose numbers are converted to doubles. A null inside a list is read as
+    /// NaN and reported by [`Self::gap`].
     pub fn from_array(column: &str, array: &ArrayRef) -> Result<Self> {
         let form = if is_vector_struct(array.data_type()) {
             let array = cast(column, array, &DataType::Struct(struct_fields(true)))?;
@@ -103,7 +102,7 @@ impl Vectors {
         self.len == 0
     }
 
-    /// The first slot of a row that is null inside its list; None where there is none.
+    /// The first slot that is null inside the list of a row; None if there is none.
     pub fn gap(&self, row: usize) -> Option<usize> {
         let Form::List { offsets, gaps: Some(gaps), .. } = &self.form else { return None };
         if self.nulls.as_ref().is_some_and(|n| n.is_null(row)) {
@@ -112,7 +111,7 @@ impl Vectors {
         (offsets[row]..offsets[row + 1]).position(|place| gaps.is_null(place))
     }
 
-    /// The vector of a row; None for null.
+    /// The vector of a row; None if it is null.
     pub fn row(&self, row: usize) -> Option<VectorRow<'_>> {
         if self.nulls.as_ref().is_some_and(|n| n.is_null(row)) {
             return None;
@@ -143,41 +142,44 @@ impl Parts {
         }
     }
 
-    /// Fails on a row that is no vector. Whoever reads vectors relies on it: indices ascend and lie below the size.
+    /// Returns an error if the row is not a valid vector. Readers of vectors rely on ascending indices below the size.
     fn check(&self, row: usize) -> Result<(), String> {
         let place = |list: &ListArray, name: &str| {
             let place = range(list, row);
             let holes = list.values().nulls().is_some_and(|n| n.slice(place.start, place.len()).null_count() > 0);
             match (list.is_null(row), holes) {
-                (true, _) => Err(format!("is no vector: it has no `{name}`")),
-                (false, true) => Err(format!("is no vector: it has a null in its `{name}`")),
+                (true, _) => Err(format!("is not a vector: it has no `{name}`")),
+                (false, true) => Err(format!("is not a vector: it has a null in its `{name}`")),
                 _ => Ok(place),
             }
         };
         let values = place(&self.values, "values")?;
         if self.kind.is_null(row) || ![SPARSE, DENSE].contains(&self.kind.value(row)) {
-            return Err("is no vector: its `type` is neither 0 (sparse) nor 1 (dense)".to_owned());
+            return Err("is not a vector: its `type` is neither 0 (sparse) nor 1 (dense)".to_owned());
         }
         if self.kind.value(row) == DENSE {
             return Ok(());
         }
         let indices = place(&self.indices, "indices")?;
         if self.size.is_null(row) || self.size.value(row) < 0 {
-            return Err("is no sparse vector: it has no `size`, or one below 0".to_owned());
+            return Err("is not a sparse vector: its `size` is null or negative".to_owned());
         }
         if indices.len() != values.len() {
             let (indices, values) = (indices.len(), values.len());
-            return Err(format!("is no sparse vector: it has {indices} indices for {values} values"));
+            return Err(format!("is not a sparse vector: it has {indices} indices for {values} values"));
         }
-        let (size, mut least) = (self.size.value(row), 0);
+        let (size, mut lower_bound) = (self.size.value(row), 0);
         for index in &self.indices.values().as_primitive::<Int32Type>().values()[indices] {
             if *index >= size || *index < 0 {
-                return Err(format!("is no sparse vector: its index {index} is not between 0 and the size {size}"));
+                return Err(format!("is not a sparse vector: its index {index} is not between 0 and the size {size}"));
             }
-            if *index < least {
-                return Err(format!("is no sparse vector: its indices do not ascend: {}, then {index}", least - 1));
+            if *index < lower_bound {
+                return Err(format!(
+                    "is not a sparse vector: its indices are not ascending: {}, then {index}",
+                    lower_bound - 1
+                ));
             }
-            least = index + 1;
+            lower_bound = index + 1;
         }
         Ok(())
     }
@@ -195,7 +197,7 @@ impl Parts {
     }
 }
 
-/// Where the items of a row lie among those of all rows.
+/// The position of a row's items among those of all rows.
 fn range(list: &ListArray, row: usize) -> std::ops::Range<usize> {
     let offsets = list.value_offsets();
     offsets[row] as usize..offsets[row + 1] as usize
@@ -209,7 +211,7 @@ fn cast(column: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         .map_err(|e| Error::schema(column, format!("has type {}: {e}", type_name(array.data_type()))))
 }
 
-/// Can this be the item of a list that is a vector? Lists that are all empty may have no type of items.
+/// Whether a vector can be read from lists with items of this type. Lists that are all empty may have no item type.
 pub fn is_number(item: &DataType) -> bool {
     item.is_numeric() || matches!(item, DataType::Boolean | DataType::Null)
 }
@@ -307,8 +309,8 @@ impl VectorBuilder {
         self.end_row();
     }
 
-    /// The vector whose values other than zero are given, in the form that Spark's `compressed` chooses: sparse where
-    /// `1.5 * (nonzeros + 1) < size`.
+    /// A vector given by its nonzero values, in the form that Spark's `compressed` chooses: sparse if `1.5 * (nonzeros + 1) <
+    /// size`.
     pub fn push_compressed(&mut self, size: usize, indices: &[i32], values: &[f64]) {
         if 1.5 * (indices.len() as f64 + 1.0) < size as f64 {
             self.push_sparse(size, indices, values);
@@ -326,7 +328,7 @@ impl VectorBuilder {
         self.value_ends.push(self.values.len() as i32);
     }
 
-    /// The column. Fails when it holds more values than Arrow's 32-bit offsets can tell.
+    /// The column. Returns an error if it holds more values than Arrow's 32-bit offsets can address.
     pub fn finish(mut self) -> Result<StructArray> {
         if i32::try_from(self.values.len()).is_err() {
             return Err(Error::batch_too_large("the vectors", "values"));

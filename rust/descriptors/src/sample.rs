@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, BinaryArray, Float64Array, Int32Array, Int64Array, R
 use arrow_schema::{Field, Schema};
 use mmlrs_core::types::image_fields;
 
-/// Four rows of a number, a text and a float.
+/// Four rows of an integer, a string and a float.
 pub fn plain_rows() -> RecordBatch {
     batch(vec![
         ("id", Arc::new(Int64Array::from(vec![1, 2, 3, 4]))),
@@ -16,7 +16,7 @@ pub fn plain_rows() -> RecordBatch {
     ])
 }
 
-/// Four rows of an id and two lists of the same length: two elements, one, none, and two of which one is null.
+/// Four rows of an id and two lists of equal length: two elements, one, none, and two with one null.
 pub fn list_rows() -> RecordBatch {
     let mut words = ListBuilder::new(StringBuilder::new());
     let mut marks = ListBuilder::new(Int32Builder::new());
@@ -32,7 +32,7 @@ pub fn list_rows() -> RecordBatch {
     ])
 }
 
-/// Four small images in Spark's image struct, and an id.
+/// Four small images in Spark's image struct, with an id.
 pub fn image_rows() -> RecordBatch {
     let (height, width, channels) = (2_usize, 3_usize, 3_usize);
     let pixels: Vec<Vec<u8>> = (0..4_u8)
@@ -60,7 +60,7 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_new(schema.clone(), arrays).unwrap_or_else(|_| RecordBatch::new_empty(schema))
 }
 
-/// A number, a category and a label that they tell.
+/// A number and a category that determine a label.
 pub fn labelled_rows() -> RecordBatch {
     let age: ArrayRef = Arc::new(Float64Array::from(vec![20.0, 60.0, 25.0, 55.0, 30.0, 70.0]));
     let city: ArrayRef = Arc::new(StringArray::from(vec!["Rome", "Bern", "Rome", "Bern", "Bern", "Rome"]));
@@ -76,7 +76,7 @@ pub fn scored_rows() -> RecordBatch {
     batch(vec![("age", age), ("score", score), ("bought", bought)])
 }
 
-/// A label, a score that tells it and a guess that does not: enough rows for folds.
+/// A label, a score that determines it and a guess that does not, with enough rows for folds.
 pub fn judged_rows() -> RecordBatch {
     let column = |values: [f64; 4]| Arc::new(Float64Array::from(values.repeat(6))) as ArrayRef;
     let (bought, guess, score) =

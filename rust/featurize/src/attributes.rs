@@ -9,43 +9,43 @@ use serde_json::{Map, Value, json};
 use crate::levels::LevelType;
 use crate::numbers::is_vector;
 
-/// The attributes a field carries.
+/// The Spark ML attributes of a field.
 pub fn attributes_of(field: &Field) -> Option<Value> {
     field.metadata().get(ML_ATTR_KEY).and_then(|text| serde_json::from_str(text).ok())
 }
 
-/// Levels, as texts, in an order that the column's type gives them.
+/// Levels, as strings, in the order that the column's type declares.
 #[derive(Debug, Clone)]
 pub struct DeclaredLevels(HashMap<String, usize>);
 
 impl DeclaredLevels {
-    /// Number of levels, those that do not occur included.
+    /// Number of levels, including those that do not occur.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Puts levels that are in order already into the declared one; what is not declared stays behind the others.
+    /// Sorts levels into the declared order. Undeclared levels stay in their order, after the declared ones.
     pub fn sort<T>(&self, levels: &mut [T], text: impl Fn(&T) -> String) {
         levels.sort_by_cached_key(|level| self.0.get(&text(level)).copied().unwrap_or(usize::MAX));
     }
 }
 
-/// The levels that a column's type declares, as JSON values in their order.
+/// The levels that a column's type declares, as ordered JSON values.
 pub fn declared_values(field: &Field) -> Option<Vec<Value>> {
     serde_json::from_str(field.metadata().get(LEVELS_KEY)?).ok()
 }
 
-/// The levels that a column's type declares: those of a pandas category, a polars Enum or an ordered Arrow dictionary, which
-/// come as the values that they encode.
+/// The levels that a column's type declares: those of a pandas category, a polars Enum or an ordered Arrow dictionary. Such a
+/// column is passed as its decoded values.
 pub fn declared_levels(field: &Field) -> Option<DeclaredLevels> {
     let values = declared_values(field)?;
     let kind = LevelType::of(field.data_type()).unwrap_or(LevelType::String);
     Some(DeclaredLevels(values.iter().map(|value| kind.text(value)).zip(0..).collect()))
 }
 
-/// The attributes of an assembled vector: its size where that is known, and the nominal attributes of the columns at
-/// their places, named as `VectorAssembler` names them: by the column, and within a vector by `column_slot` with the slot's
-/// name or index. Behind a vector of unknown size no place is known.
+/// The attributes of an assembled vector: its size if it is known, and the nominal attributes of the columns with their slots.
+/// Names are those of `VectorAssembler`: the column, or for a slot of a vector `column_slot` with the slot's name or index.
+/// Slots after a vector of unknown size have no attributes.
 pub fn assembled(fields: &[&Field]) -> Option<Value> {
     let mut nominal: Vec<Value> = Vec::new();
     let mut slot = 0;
@@ -74,7 +74,7 @@ pub fn assembled(fields: &[&Field]) -> Option<Value> {
     })
 }
 
-/// Number of slots of a vector column, where its type or its attributes tell.
+/// Number of slots of a vector column, if its type or its attributes state it.
 pub fn size_of(field: &Field, attributes: Option<&Value>) -> Option<u64> {
     if let DataType::FixedSizeList(_, size) = field.data_type() {
         return Some(*size as u64);

@@ -1,4 +1,4 @@
-//! How many distinct values there are, by a mergeable sketch.
+//! The number of distinct values, from a mergeable sketch.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type, UInt64Type};
@@ -13,10 +13,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::order::key_of;
 
-/// Binary logarithm of the number of registers: a standard error of 1.6%, in 4 KB.
+/// Binary logarithm of the number of registers. Gives a standard error of 1.6% with 4 KB.
 const LG_REGISTERS: u8 = 12;
 
-/// A `HyperLogLog` sketch. Exact for small numbers of distinct values.
+/// A `HyperLogLog` sketch, which is exact for small numbers of distinct values.
 #[derive(Debug, Clone)]
 pub struct Distinct(HllSketch);
 
@@ -26,7 +26,7 @@ impl Distinct {
         HllSketch::new(LG_REGISTERS, HllType::Hll8).map(Self).map_err(failed)
     }
 
-    /// Can values of this type be counted?
+    /// Whether values of this type can be counted.
     pub fn counts(data_type: &DataType) -> bool {
         data_type.is_numeric()
             || (data_type.is_temporal() && !matches!(data_type, DataType::Interval(_)))
@@ -35,14 +35,14 @@ impl Distinct {
             || data_type == &DataType::Boolean
     }
 
-    /// Takes numbers in, of which none is NaN.
+    /// Adds numbers, none of which may be NaN.
     pub fn update(&mut self, values: &[f64]) {
         for value in values {
             self.0.update(key_of(*value));
         }
     }
 
-    /// Takes the values of a column in, null apart.
+    /// Adds the values of a column, except nulls.
     pub fn update_array(&mut self, array: &ArrayRef) -> Result<()> {
         match array.data_type() {
             text if is_text(text) => {
@@ -60,14 +60,14 @@ impl Distinct {
                 array.as_primitive::<UInt64Type>().iter().flatten().for_each(|value| self.0.update(value as i64));
             }
             _ => {
-                let whole = cast(array, &DataType::Int64)?;
-                whole.as_primitive::<Int64Type>().iter().flatten().for_each(|value| self.0.update(value));
+                let integers = cast(array, &DataType::Int64)?;
+                integers.as_primitive::<Int64Type>().iter().flatten().for_each(|value| self.0.update(value));
             }
         }
         Ok(())
     }
 
-    /// Takes the values of another sketch in.
+    /// Adds the values of another sketch.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         let mut union = HllUnion::new(LG_REGISTERS).map_err(failed)?;
         union.update(&self.0);
@@ -76,13 +76,13 @@ impl Distinct {
         Ok(())
     }
 
-    /// The estimate, in which the order of the values has no part.
+    /// The estimate, which does not depend on the order of the values.
     pub fn count(&self) -> u64 {
         self.0.composite_estimate().round() as u64
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "map_err takes it so")]
+#[allow(clippy::needless_pass_by_value, reason = "the signature that map_err expects")]
 fn failed(error: datasketches::error::Error) -> Error {
     Error::runtime(format!("distinct values: {error}"))
 }
@@ -105,9 +105,9 @@ mod tests {
     use super::*;
 
     fn sketch(values: impl Iterator<Item = i64>) -> Distinct {
-        let mut made = Distinct::new().expect("valid");
-        made.update(&values.map(|v| v as f64).collect::<Vec<_>>());
-        made
+        let mut sketch = Distinct::new().expect("valid");
+        sketch.update(&values.map(|v| v as f64).collect::<Vec<_>>());
+        sketch
     }
 
     #[test]

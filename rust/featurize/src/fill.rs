@@ -1,4 +1,4 @@
-//! Values that take the place of missing ones.
+//! Values that replace missing ones.
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use serde_json::Value;
 use crate::json_number::{json_of, number_of};
 use crate::numbers::doubles;
 
-/// Can missing values of this type be filled?
+/// Whether missing values of this type can be filled.
 pub fn can_fill(data_type: &DataType) -> bool {
     is_text(data_type)
         || matches!(data_type, DataType::Boolean | DataType::Decimal128(..) | DataType::Float32 | DataType::Float64)
-        || whole_range(data_type).is_some()
+        || integer_range(data_type).is_some()
 }
 
-/// The least and the greatest value of an integer type.
-pub fn whole_range(data_type: &DataType) -> Option<(i64, i64)> {
+/// The smallest and the largest value of an integer type.
+pub fn integer_range(data_type: &DataType) -> Option<(i64, i64)> {
     Some(match data_type {
         DataType::Int8 => (i8::MIN.into(), i8::MAX.into()),
         DataType::Int16 => (i16::MIN.into(), i16::MAX.into()),
@@ -36,37 +36,37 @@ pub fn whole_range(data_type: &DataType) -> Option<(i64, i64)> {
     })
 }
 
-/// A statistic as a value of a numeric column: whole numbers lose their fraction, as in Spark's `Imputer`; decimals are
-/// rounded to their scale and become text, which keeps all digits.
+/// A statistic as a value of a numeric column. Integers lose the fraction, as in Spark's `Imputer`. Decimals are rounded to
+/// their scale and are written as strings, which keep all digits.
 pub fn fill_of_number(data_type: &DataType, number: f64) -> Result<Value> {
-    if whole_range(data_type).is_some() {
+    if integer_range(data_type).is_some() {
         return Ok(Value::from(number as i64));
     }
     match data_type {
         DataType::Float32 => Ok(json_of(f64::from(number as f32))),
         DataType::Decimal128(..) => {
-            let made = cast(&Float64Array::from(vec![number]), data_type)?;
-            if made.is_null(0) {
+            let decimal = cast(&Float64Array::from(vec![number]), data_type)?;
+            if decimal.is_null(0) {
                 return Err(Error::decode(format!("{number} does not fit into {}", type_name(data_type))));
             }
-            Ok(Value::from(made.as_primitive::<Decimal128Type>().value_as_string(0)))
+            Ok(Value::from(decimal.as_primitive::<Decimal128Type>().value_as_string(0)))
         }
         _ => Ok(json_of(number)),
     }
 }
 
-/// A user's text as a value of a column.
+/// A user's string as a value of a column.
 pub fn fill_of_text(data_type: &DataType, text: &str) -> Option<Value> {
     let trimmed = text.trim();
     if is_text(data_type) {
         return Some(Value::from(text));
     }
-    if whole_range(data_type).is_some() {
-        let whole = trimmed.parse::<i64>().ok().or_else(|| {
+    if integer_range(data_type).is_some() {
+        let integer = trimmed.parse::<i64>().ok().or_else(|| {
             let number = trimmed.parse::<f64>().ok()?;
             (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
         })?;
-        return fits(data_type, whole).then(|| Value::from(whole));
+        return fits(data_type, integer).then(|| Value::from(integer));
     }
     match data_type {
         DataType::Boolean => trimmed.to_lowercase().parse::<bool>().ok().map(Value::from),
@@ -78,24 +78,24 @@ pub fn fill_of_text(data_type: &DataType, text: &str) -> Option<Value> {
     }
 }
 
-fn fits(data_type: &DataType, whole: i64) -> bool {
-    whole_range(data_type).is_some_and(|(least, greatest)| (least..=greatest).contains(&whole))
+fn fits(data_type: &DataType, integer: i64) -> bool {
+    integer_range(data_type).is_some_and(|(min, max)| (min..=max).contains(&integer))
 }
 
-/// The column with `fill` where a value is null or NaN.
+/// The column with `fill` in place of null and NaN.
 pub fn filled(array: &ArrayRef, fill: &Value) -> Option<Result<ArrayRef>> {
     let done = |array: ArrayRef| Some(Ok(array));
-    let whole = |fill: &Value| {
-        let whole = fill.as_i64().or_else(|| number_of(fill).filter(|v| v.fract() == 0.0).map(|v| v as i64));
-        whole.filter(|whole| fits(array.data_type(), *whole))
+    let integer = |fill: &Value| {
+        let integer = fill.as_i64().or_else(|| number_of(fill).filter(|v| v.fract() == 0.0).map(|v| v as i64));
+        integer.filter(|integer| fits(array.data_type(), *integer))
     };
     match array.data_type() {
         DataType::Float64 => done(filled_floats::<Float64Type>(array, number_of(fill)?, f64::is_nan)),
         DataType::Float32 => done(filled_floats::<Float32Type>(array, number_of(fill)? as f32, f32::is_nan)),
-        DataType::Int8 => done(filled_nulls::<Int8Type>(array, whole(fill)? as i8)),
-        DataType::Int16 => done(filled_nulls::<Int16Type>(array, whole(fill)? as i16)),
-        DataType::Int32 => done(filled_nulls::<Int32Type>(array, whole(fill)? as i32)),
-        DataType::Int64 => done(filled_nulls::<Int64Type>(array, whole(fill)?)),
+        DataType::Int8 => done(filled_nulls::<Int8Type>(array, integer(fill)? as i8)),
+        DataType::Int16 => done(filled_nulls::<Int16Type>(array, integer(fill)? as i16)),
+        DataType::Int32 => done(filled_nulls::<Int32Type>(array, integer(fill)? as i32)),
+        DataType::Int64 => done(filled_nulls::<Int64Type>(array, integer(fill)?)),
         DataType::Decimal128(precision, scale) => {
             let text = fill.as_str().map_or_else(|| fill.to_string(), str::to_owned);
             let value = parse_decimal::<Decimal128Type>(&text, *precision, *scale).ok()?;
@@ -115,8 +115,8 @@ fn filled_floats<T: ArrowPrimitiveType>(array: &ArrayRef, fill: T::Native, is_na
     if values.null_count() == 0 && !values.values().iter().any(|v| is_nan(*v)) {
         return array.clone();
     }
-    let kept = values.iter().map(|v| v.filter(|v| !is_nan(*v)).unwrap_or(fill));
-    Arc::new(PrimitiveArray::<T>::from_iter_values(kept))
+    let filled = values.iter().map(|v| v.filter(|v| !is_nan(*v)).unwrap_or(fill));
+    Arc::new(PrimitiveArray::<T>::from_iter_values(filled))
 }
 
 fn filled_nulls<T: ArrowPrimitiveType>(array: &ArrayRef, fill: T::Native) -> ArrayRef {
@@ -124,8 +124,8 @@ fn filled_nulls<T: ArrowPrimitiveType>(array: &ArrayRef, fill: T::Native) -> Arr
     if values.null_count() == 0 {
         return array.clone();
     }
-    let kept = PrimitiveArray::<T>::from_iter_values(values.iter().map(|v| v.unwrap_or(fill)));
-    Arc::new(kept.with_data_type(array.data_type().clone()))
+    let filled = PrimitiveArray::<T>::from_iter_values(values.iter().map(|v| v.unwrap_or(fill)));
+    Arc::new(filled.with_data_type(array.data_type().clone()))
 }
 
 fn filled_texts(array: &ArrayRef, fill: &str) -> Result<ArrayRef> {
@@ -134,12 +134,12 @@ fn filled_texts(array: &ArrayRef, fill: &str) -> Result<ArrayRef> {
     }
     let texts = cast(array, &DataType::Utf8)?;
     let texts: &StringArray = texts.as_string();
-    let mut made = StringBuilder::with_capacity(texts.len(), texts.value_data().len());
-    texts.iter().for_each(|text| made.append_value(text.unwrap_or(fill)));
-    Ok(cast(&made.finish(), array.data_type())?)
+    let mut builder = StringBuilder::with_capacity(texts.len(), texts.value_data().len());
+    texts.iter().for_each(|text| builder.append_value(text.unwrap_or(fill)));
+    Ok(cast(&builder.finish(), array.data_type())?)
 }
 
-/// The values that are there, neither null nor NaN, as doubles.
+/// The values that are neither null nor NaN, as doubles.
 pub fn present(column: &str, array: &ArrayRef) -> Result<Vec<f64>> {
     let numbers = doubles(column, array)?;
     if numbers.null_count() == 0 {

@@ -1,11 +1,11 @@
-//! Numbers as text the way Java, and so Spark's cast to string, writes them.
+//! Numbers formatted as in Java, and so as in Spark's cast to string.
 
-/// A double as `java.lang.Double.toString` writes it, with the fewest digits that tell it from its neighbours.
+/// A double as `java.lang.Double.toString` writes it, with the fewest digits that distinguish it from its neighbours.
 pub fn double_text(value: f64) -> String {
     text(value.is_finite(), value, &format!("{value:e}"))
 }
 
-/// A float as `java.lang.Float.toString` writes it, with the fewest digits that tell it from its neighbours.
+/// A float as `java.lang.Float.toString` writes it, with the fewest digits that distinguish it from its neighbours.
 pub fn float_text(value: f32) -> String {
     text(value.is_finite(), f64::from(value), &format!("{value:e}"))
 }
@@ -36,11 +36,11 @@ fn text(finite: bool, value: f64, scientific: &str) -> String {
     if exponent < 0 {
         return format!("{sign}0.{}{digits}", "0".repeat(exponent.unsigned_abs() as usize - 1));
     }
-    let whole = exponent as usize + 1;
-    if digits.len() <= whole {
-        return format!("{sign}{digits}{}.0", "0".repeat(whole - digits.len()));
+    let integer_digits = exponent as usize + 1;
+    if digits.len() <= integer_digits {
+        return format!("{sign}{digits}{}.0", "0".repeat(integer_digits - digits.len()));
     }
-    format!("{sign}{}.{}", &digits[..whole], &digits[whole..])
+    format!("{sign}{}.{}", &digits[..integer_digits], &digits[integer_digits..])
 }
 
 fn or_zero(digits: &str) -> &str {

@@ -1,4 +1,4 @@
-//! Doubles as JSON values: JSON has no infinities, so they are the texts that Spark writes for them.
+//! Doubles as JSON values. JSON has no infinities, so these are the strings that Spark writes for them.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ pub fn json_of(value: f64) -> Value {
     if value.is_finite() { Value::from(value) } else { Value::from(double_text(value)) }
 }
 
-/// The double of a JSON number or of one of the texts of [`json_of`].
+/// The double from a JSON number or from a string of [`json_of`].
 pub fn number_of(value: &Value) -> Option<f64> {
     match value.as_str() {
         Some("Infinity") => Some(f64::INFINITY),

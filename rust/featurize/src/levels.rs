@@ -1,4 +1,4 @@
-//! The levels of a categorical column: their types, keys and texts.
+//! The levels of a categorical column: their types, keys and strings.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -16,7 +16,7 @@ use crate::java_text::{double_text, float_text};
 use crate::json_number::{json_of, number_of};
 use crate::order::{key_of, of_key};
 
-/// The type of a column whose values can be levels, by the name that users write.
+/// The type of a column whose values can be levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LevelType {
     Boolean,
@@ -33,7 +33,7 @@ impl LevelType {
     const ALL: [Self; 8] =
         [Self::Boolean, Self::Byte, Self::Short, Self::Integer, Self::Long, Self::Float, Self::Double, Self::String];
 
-    /// The type of an Arrow column; `None` where its values cannot be levels.
+    /// The level type of an Arrow type; `None` if its values cannot be levels.
     pub fn of(data_type: &DataType) -> Option<Self> {
         if is_text(data_type) {
             return Some(Self::String);
@@ -41,23 +41,23 @@ impl LevelType {
         Self::ALL.into_iter().find(|kind| kind.arrow() == *data_type)
     }
 
-    /// The type of a column, or an error that names it.
+    /// The level type of a column, or an error that names the column.
     pub fn of_column(name: &str, data_type: &DataType) -> Result<Self> {
         Self::of(data_type).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
             Error::schema(
                 name,
-                format!("has type {}, whose values cannot be levels; those of {names} can", type_name(data_type)),
+                format!("has type {}, whose values cannot be levels; expected one of {names}", type_name(data_type)),
             )
         })
     }
 
-    /// The type of that name.
+    /// The type with that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The type that JSON values have by themselves.
+    /// The type of untyped JSON values.
     pub fn of_values(values: &[Value]) -> Self {
         if values.iter().all(Value::is_boolean) && !values.is_empty() {
             Self::Boolean
@@ -70,7 +70,7 @@ impl LevelType {
         }
     }
 
-    /// The name.
+    /// The name that users write.
     pub fn name(self) -> &'static str {
         match self {
             Self::Boolean => "boolean",
@@ -102,7 +102,7 @@ impl LevelType {
         matches!(self, Self::Float | Self::Double)
     }
 
-    /// May columns of the other type have these levels? Widths do not matter.
+    /// Whether columns of the other type can have these levels. Widths do not matter.
     fn matches(self, other: Self) -> bool {
         let family = |kind: Self| match kind {
             Self::Boolean => 0,
@@ -122,7 +122,7 @@ impl LevelType {
         }
     }
 
-    /// The key of a level; `None` where the value is not of this type or is text.
+    /// The key of a level; `None` if the value has another type or is a string.
     fn key_of_value(self, value: &Value) -> Option<i64> {
         match self {
             Self::Boolean => value.as_bool().map(i64::from),
@@ -132,7 +132,7 @@ impl LevelType {
         }
     }
 
-    /// The text of a level, as Spark's cast to string writes it.
+    /// A level as a string, formatted as by Spark's cast to string.
     pub fn text(self, value: &Value) -> String {
         match (self, value) {
             (Self::String, Value::String(text)) => text.clone(),
@@ -142,7 +142,7 @@ impl LevelType {
         }
     }
 
-    /// The level of a text that [`Self::text`] or Spark's cast wrote.
+    /// The level of a string written by [`Self::text`] or by Spark's cast.
     pub fn value_of_text(self, text: &str) -> Option<Value> {
         match self {
             Self::String => Some(Value::from(text)),
@@ -153,27 +153,27 @@ impl LevelType {
     }
 }
 
-/// A column as keys: integers for all types but text. Null and NaN are null here.
+/// A column as keys: integers for all types except strings. Null and NaN are null here.
 #[derive(Debug)]
 pub enum Keys {
-    /// Booleans, whole numbers, and floats as [`key_of`].
-    Whole(Int64Array),
-    /// Texts.
+    /// Booleans, integers, and floats as [`key_of`].
+    Integers(Int64Array),
+    /// Strings.
     Texts(StringArray),
 }
 
 impl Keys {
-    /// The keys of a column of that type.
+    /// The keys of a column of this type.
     pub fn new(array: &ArrayRef, kind: LevelType) -> Result<Self> {
         if kind == LevelType::String {
             return Ok(Self::Texts(cast(array, &DataType::Utf8)?.as_string().clone()));
         }
         if !kind.is_float() {
-            return Ok(Self::Whole(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone()));
+            return Ok(Self::Integers(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone()));
         }
         let numbers = cast(array, &DataType::Float64)?;
         let numbers = numbers.as_primitive::<Float64Type>();
-        Ok(Self::Whole(numbers.iter().map(|v| v.filter(|v| !v.is_nan()).map(key_of)).collect()))
+        Ok(Self::Integers(numbers.iter().map(|v| v.filter(|v| !v.is_nan()).map(key_of)).collect()))
     }
 }
 
@@ -188,17 +188,17 @@ pub struct Levels {
 /// The index of each level, by its key.
 #[derive(Debug, Clone, Default)]
 pub struct Lookup {
-    whole: HashMap<i64, u32>,
+    integers: HashMap<i64, u32>,
     texts: HashMap<String, u32>,
 }
 
 impl Lookup {
     /// The index of a key.
-    pub fn whole(&self, key: i64) -> Option<u32> {
-        self.whole.get(&key).copied()
+    pub fn integer(&self, key: i64) -> Option<u32> {
+        self.integers.get(&key).copied()
     }
 
-    /// The index of a text.
+    /// The index of a string.
     pub fn text(&self, text: &str) -> Option<u32> {
         self.texts.get(text).copied()
     }
@@ -219,16 +219,16 @@ impl Levels {
         &self.values
     }
 
-    /// The type: the one of that name, or the one the values have by themselves.
+    /// The type with that name, or the type of the values if no name is given.
     pub fn kind(&self, name: Option<&String>) -> LevelType {
         name.and_then(|name| LevelType::parse(name)).unwrap_or_else(|| LevelType::of_values(&self.values))
     }
 
-    /// The index of each level, made at the first call, for columns whose values can have these levels.
+    /// The index of each level, computed on the first call, for columns whose values can have these levels.
     pub fn lookup(&self, kind: LevelType, column: &str, data_type: &DataType) -> Result<&Lookup> {
-        let found = LevelType::of_column(column, data_type)?;
-        if !kind.matches(found) {
-            let message = format!("has type {}, but its levels are of type {}", found.name(), kind.name());
+        let actual = LevelType::of_column(column, data_type)?;
+        if !kind.matches(actual) {
+            let message = format!("has type {}, but its levels are of type {}", actual.name(), kind.name());
             return Err(Error::schema(column, message));
         }
         self.lookup.get_or_init(|| self.make_lookup(kind)).as_ref().map_err(Clone::clone)
@@ -240,16 +240,16 @@ impl Levels {
             let index = index as u32;
             let before = match (kind, value) {
                 (LevelType::String, Value::String(text)) => lookup.texts.insert(text.clone(), index),
-                _ => lookup.whole.insert(kind.key_of_value(value).ok_or_else(|| mistyped(kind, value))?, index),
+                _ => lookup.integers.insert(kind.key_of_value(value).ok_or_else(|| mistyped(kind, value))?, index),
             };
             if before.is_some() {
-                return Err(Error::param("levels", format!("must differ from each other, got {value} twice")));
+                return Err(Error::param("levels", format!("must be distinct, got {value} twice")));
             }
         }
         Ok(lookup)
     }
 
-    /// The levels as a column, made at the first call.
+    /// The levels as a column, computed on the first call.
     pub fn array(&self, kind: LevelType) -> Result<&ArrayRef> {
         self.array.get_or_init(|| self.make_array(kind)).as_ref().map_err(Clone::clone)
     }
@@ -268,10 +268,10 @@ impl Levels {
             }
             _ => Arc::new(Int64Array::from(keys)),
         };
-        let made = cast(&wide, &kind.arrow())?;
-        match (0..made.len()).find(|i| made.is_null(*i)) {
+        let array = cast(&wide, &kind.arrow())?;
+        match (0..array.len()).find(|i| array.is_null(*i)) {
             Some(i) => Err(mistyped(kind, &self.values[i])),
-            None => Ok(made),
+            None => Ok(array),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! From columns of data to features: assembly, selection, cleaning, indexing, conversion and summaries, and the metrics of
-//! models.
+//! Converts columns of data to features: assembly, selection, cleaning, indexing, conversion and summaries. Also computes the
+//! metrics of models.
 
 mod attributes;
 mod distinct;

@@ -1,4 +1,4 @@
-//! Mean and central moments that merge.
+//! Mergeable mean and central moments.
 //!
 //! Formulas: Chan, Golub and `LeVeque`, "Updating formulae and a pairwise algorithm for computing sample variances" (1979),
 //! and for the third and fourth moment Pebay, "Formulas for robust, one-pass parallel computation of covariances and
@@ -6,10 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Values taken at once: two sweeps over them stay in the cache.
+/// Number of values processed at once, so that two passes over them stay in the CPU cache.
 const CHUNK: usize = 2048;
 
-/// Count, mean and sums of powers of the deviations from the mean, of the finite values; infinities are counted apart.
+/// Count, mean and sums of powers of the deviations from the mean, over the finite values. Infinities are counted separately.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     n: u64,
@@ -22,7 +22,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Takes values in, of which none is NaN.
+    /// Adds values, none of which may be NaN.
     pub fn update(&mut self, values: &[f64]) {
         for chunk in values.chunks(CHUNK) {
             if chunk.iter().all(|v| v.is_finite()) {
@@ -36,7 +36,7 @@ impl Moments {
         }
     }
 
-    /// The moments of finite values, in two sweeps.
+    /// The moments of finite values, in two passes.
     fn of(values: &[f64]) -> Self {
         if values.is_empty() {
             return Self::default();
@@ -46,7 +46,7 @@ impl Moments {
         if !mean.is_finite() {
             mean = values.iter().map(|v| v / n).sum();
         }
-        // The deviations' own sum is what rounding left in the mean.
+        // The sum of the deviations is the rounding error of the mean.
         mean += values.iter().map(|v| v - mean).sum::<f64>() / n;
         let (mut m2, mut m3, mut m4) = (0.0, 0.0, 0.0);
         for value in values {
@@ -59,7 +59,7 @@ impl Moments {
         Self { n: values.len() as u64, mean, m2, m3, m4, plus_infinities: 0, minus_infinities: 0 }
     }
 
-    /// Takes the values of another summary in.
+    /// Adds the values of another summary.
     pub fn merge(&mut self, other: &Self) {
         self.plus_infinities += other.plus_infinities;
         self.minus_infinities += other.minus_infinities;
@@ -87,12 +87,12 @@ impl Moments {
         self.n += other.n;
     }
 
-    /// Number of values, infinities included.
+    /// Number of values, including infinities.
     pub fn count(&self) -> u64 {
         self.n + self.plus_infinities + self.minus_infinities
     }
 
-    /// The mean: infinite where values of one sign are, NaN where values of both are. `None` without values.
+    /// The mean: infinite if there are infinities of one sign, NaN if there are both. `None` without values.
     pub fn mean(&self) -> Option<f64> {
         match (self.plus_infinities, self.minus_infinities) {
             (0, 0) => (self.n > 0).then_some(self.mean),
@@ -102,24 +102,24 @@ impl Moments {
         }
     }
 
-    /// The sample variance, with n - 1 below. `None` for fewer than two values.
+    /// The sample variance, with denominator n - 1. `None` for fewer than two values.
     pub fn variance(&self) -> Option<f64> {
         self.finite(self.count() > 1, self.m2 / (self.n as f64 - 1.0))
     }
 
-    /// The skewness, third moment over the second to the power of 3/2, as in Spark and `SciPy`. `None` where all values
-    /// are equal.
+    /// The skewness, the third moment over the second to the power of 3/2, as in Spark and `SciPy`. `None` if all values are
+    /// equal.
     pub fn skewness(&self) -> Option<f64> {
         self.finite(self.m2 > 0.0, (self.n as f64).sqrt() * self.m3 / self.m2.powf(1.5))
     }
 
-    /// The excess kurtosis, fourth moment over the square of the second, minus 3, as in Spark and `SciPy`. `None` where
-    /// all values are equal.
+    /// The excess kurtosis, the fourth moment over the square of the second, minus 3, as in Spark and `SciPy`. `None` if all
+    /// values are equal.
     pub fn kurtosis(&self) -> Option<f64> {
         self.finite(self.m2 > 0.0, self.n as f64 * self.m4 / (self.m2 * self.m2) - 3.0)
     }
 
-    /// The value where it is defined; NaN where an infinity makes it so.
+    /// The value if it is defined; NaN if there is an infinity.
     fn finite(&self, defined: bool, value: f64) -> Option<f64> {
         if self.plus_infinities + self.minus_infinities > 0 { Some(f64::NAN) } else { defined.then_some(value) }
     }
@@ -146,8 +146,8 @@ mod tests {
     #[test]
     fn parts_merge_to_the_whole() {
         let values: Vec<f64> = (0..5000).map(|i| f64::from(i * i % 977) / 7.0 - 30.0).collect();
-        let mut whole = Moments::default();
-        whole.update(&values);
+        let mut single = Moments::default();
+        single.update(&values);
         let mut merged = Moments::default();
         for part in [&values[..3], &values[3..3], &values[3..2500], &values[2500..]] {
             let mut one = Moments::default();
@@ -155,7 +155,7 @@ mod tests {
             merged.merge(&one);
         }
         for statistic in [Moments::mean, Moments::variance, Moments::skewness, Moments::kurtosis] {
-            close(statistic(&merged), statistic(&whole).unwrap_or(f64::NAN));
+            close(statistic(&merged), statistic(&single).unwrap_or(f64::NAN));
         }
     }
 

@@ -12,8 +12,8 @@ use mmlrs_core::{Error, Result};
 
 use crate::row::SparseRow;
 
-/// Numbers or booleans of any width as doubles; null stays null. Other types fail: a cast would make null of the texts that
-/// are no numbers.
+/// Numbers or booleans of any width as doubles; null stays null. Other types are an error, since a cast would turn strings that
+/// are not numbers into nulls.
 pub fn doubles(column: &str, array: &ArrayRef) -> Result<Float64Array> {
     if !is_number(array.data_type()) {
         return Err(Error::schema(column, format!("has type {}; expected numbers", type_name(array.data_type()))));
@@ -23,24 +23,24 @@ pub fn doubles(column: &str, array: &ArrayRef) -> Result<Float64Array> {
     Ok(cast.as_primitive::<Float64Type>().clone())
 }
 
-/// Does the column hold vectors or lists of numbers, rather than one number a row?
+/// Whether the column holds vectors or lists of numbers, rather than one number per row.
 pub fn is_vector(data_type: &DataType) -> bool {
     is_vector_struct(data_type)
         || matches!(data_type, DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)
             if is_number(item.data_type()))
 }
 
-/// What is wrong with a list that has a null.
+/// The error for a list that contains a null.
 pub fn null_at(slot: usize) -> String {
     format!("has a null in slot {slot}")
 }
 
-/// What is wrong with a missing vector of so many slots that they are not written as NaN.
+/// The error for a missing vector with too many slots to write as NaN.
 pub fn too_large(size: usize) -> String {
-    format!("is null, a vector of {size} slots: too many to be NaN")
+    format!("is null; its vector of {size} slots is too large to fill with NaN")
 }
 
-/// One column of the assembly.
+/// One column of an assembled vector.
 #[derive(Debug)]
 pub struct Part {
     column: String,
@@ -48,10 +48,10 @@ pub struct Part {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one a column and batch")]
+#[expect(clippy::large_enum_variant, reason = "one per column and batch")]
 enum Values {
     Numbers(Float64Array),
-    /// With the size of the first vector, which a missing one takes.
+    /// The vectors, and the size of the first one, which missing vectors get.
     Vectors(Vectors, Option<usize>),
 }
 
@@ -73,7 +73,7 @@ impl Part {
         &self.column
     }
 
-    /// Appends the slots of a row and returns what is missing, if anything is; NaN is put for it.
+    /// Appends the slots of a row, with NaN for missing ones. Returns the error if any are missing.
     #[inline]
     pub fn append(&self, row: usize, out: &mut SparseRow) -> Result<Option<Cow<'static, str>>> {
         const MISSING: Cow<'static, str> = Cow::Borrowed("is null or NaN");

@@ -1,6 +1,6 @@
-//! Doubles as integers of the same order, which are hashed, compared and sorted faster.
+//! Doubles as integers with the same order, which are faster to hash, compare and sort.
 
-/// An integer that orders as the double does; both zeros have the same one. NaN has no place in the order.
+/// An integer with the order of the double. Both zeros have the same key. NaN has no key.
 #[inline]
 pub fn key_of(value: f64) -> i64 {
     let bits = (value + 0.0).to_bits() as i64;

@@ -8,15 +8,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::order::{key_of, of_key};
 
-/// A KLL sketch (Karnin, Lang, Liberty 2016) of doubles. Exact up to `k` values; beyond, the rank of a quantile is off by
-/// at most [`Quantiles::rank_error`] of the count, at 99% confidence.
+/// A KLL sketch (Karnin, Lang, Liberty 2016) of doubles. It is exact up to `k` values. Beyond that the rank of a quantile is
+/// off by at most [`Quantiles::rank_error`] of the count, at 99% confidence.
 #[derive(Debug, Clone)]
 pub struct Quantiles(KllSketch<i64>);
 
 impl Quantiles {
-    /// An empty sketch whose rank error is at most `error`.
+    /// An empty sketch with a rank error of at most `error`.
     pub fn with_rank_error(error: f64) -> Result<Self> {
-        // The inverse of the error that the library states for `k`: 2.296 / k^0.9723.
+        // The inverse of the error that the library documents for `k`: 2.296 / k^0.9723.
         let k = (2.296 / error).powf(1.0 / 0.9723).ceil().clamp(200.0, f64::from(u16::MAX));
         KllSketch::new(k as u16).map(Self).map_err(failed)
     }
@@ -26,27 +26,27 @@ impl Quantiles {
         self.0.normalized_rank_error()
     }
 
-    /// Takes values in, of which none is NaN.
+    /// Adds values, none of which may be NaN.
     pub fn update(&mut self, values: &[f64]) {
         for value in values {
             self.0.update(key_of(*value));
         }
     }
 
-    /// Takes the values of another sketch in.
+    /// Adds the values of another sketch.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         self.0.merge(&other.0).map_err(failed)
     }
 
-    /// The values at these ranks from 0 to 1: for each the smallest value that a fraction of at least the rank is not
-    /// above. Ranks 0 and 1 are exact. `None` without values.
+    /// The values at these ranks from 0 to 1. The value at a rank is the smallest value for which at least that fraction of the
+    /// values is less than or equal to it. Ranks 0 and 1 are exact. `None` without values.
     pub fn at(&self, ranks: &[f64]) -> Result<Option<Vec<f64>>> {
         let keys = self.0.quantiles(ranks, SearchCriteria::Inclusive).map_err(failed)?;
         Ok(keys.map(|keys| keys.into_iter().map(of_key).collect()))
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "map_err takes it so")]
+#[allow(clippy::needless_pass_by_value, reason = "the signature that map_err expects")]
 fn failed(error: datasketches::error::Error) -> Error {
     Error::runtime(format!("quantiles: {error}"))
 }
@@ -69,9 +69,9 @@ mod tests {
     use super::*;
 
     fn sketch(values: impl Iterator<Item = f64>) -> Quantiles {
-        let mut made = Quantiles::with_rank_error(0.001).expect("a valid error");
-        made.update(&values.collect::<Vec<_>>());
-        made
+        let mut sketch = Quantiles::with_rank_error(0.001).expect("a valid error");
+        sketch.update(&values.collect::<Vec<_>>());
+        sketch
     }
 
     #[test]
@@ -94,7 +94,7 @@ mod tests {
         let ranks = [0.005, 0.25, 0.5, 0.995];
         let got = merged.at(&ranks).expect("works").expect("has values");
         assert!(merged.rank_error() <= 0.001);
-        // Three times the error of 99% of the cases.
+        // Three times the error at 99% confidence.
         assert!(ranks.iter().zip(got).all(|(rank, value)| (value / n as f64 - rank).abs() < 0.003));
     }
 

@@ -1,17 +1,17 @@
-//! A row of slots as it is put together.
+//! The slots of one row during assembly.
 
 use mmlrs_core::vector::VectorRow;
 use mmlrs_core::{Error, Result};
 
-/// Most slots of a missing vector that are written as NaN.
+/// Maximum slots of a missing vector that are written as NaN.
 const MAX_MISSING: usize = 1 << 20;
 
-/// The values other than zero of one row, as it grows.
+/// The nonzero values of one row, as it grows.
 #[derive(Debug, Default)]
 pub struct SparseRow {
-    /// Slots so far.
+    /// Number of slots so far.
     pub size: usize,
-    /// Slots that have a value.
+    /// Slots with a value.
     pub indices: Vec<i32>,
     /// Their values.
     pub values: Vec<f64>,
@@ -19,7 +19,7 @@ pub struct SparseRow {
 }
 
 impl SparseRow {
-    /// Forgets the row.
+    /// Removes all slots.
     pub fn clear(&mut self) {
         self.size = 0;
         self.indices.clear();
@@ -27,7 +27,7 @@ impl SparseRow {
         self.lost = false;
     }
 
-    /// Are there missing slots that are not written?
+    /// Whether there are missing slots that are not written.
     pub fn is_lost(&self) -> bool {
         self.lost
     }
@@ -48,7 +48,7 @@ impl SparseRow {
         match vector {
             VectorRow::Dense(values) => values.iter().for_each(|value| self.push(*value)),
             VectorRow::Sparse { size, indices, values } => {
-                // A row of too many slots is an error in the end: `check`.
+                // Too many slots are reported at the end, in `check`.
                 let start = self.size as i32;
                 for (index, value) in indices.iter().zip(values).filter(|(_, value)| **value != 0.0) {
                     self.indices.push(start.wrapping_add(*index));
@@ -59,8 +59,8 @@ impl SparseRow {
         }
     }
 
-    /// Appends so many slots without a value, as NaN. False where they are too many to be written: a sparse vector may have
-    /// two billion slots, and hold next to nothing.
+    /// Appends missing slots as NaN. Returns false if there are too many to write: a sparse vector may have two billion slots
+    /// and hardly any values.
     pub fn push_missing(&mut self, slots: usize) -> bool {
         if slots > MAX_MISSING {
             self.size += slots;
@@ -71,7 +71,7 @@ impl SparseRow {
         true
     }
 
-    /// Fails on more slots than a vector can have.
+    /// Returns an error if there are more slots than a vector can have.
     pub fn check(&self) -> Result<()> {
         if i32::try_from(self.size).is_err() {
             let message =

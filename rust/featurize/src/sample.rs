@@ -24,7 +24,7 @@ fn batch(fields: Vec<Field>, columns: Option<Vec<ArrayRef>>) -> RecordBatch {
         .unwrap_or_else(|| RecordBatch::new_empty(Arc::new(Schema::empty())))
 }
 
-/// Vectors of six slots of which two are used, dense and sparse.
+/// Vectors of six slots, two of which are nonzero; dense and sparse.
 pub fn vector_batch() -> RecordBatch {
     batch(vec![vector_struct_field("counts", None)], counts().map(|counts| vec![counts]))
 }
@@ -41,7 +41,7 @@ pub fn mixed_batch() -> RecordBatch {
     batch(fields, counts().map(|counts| vec![number, flag, counts]))
 }
 
-/// The columns of [`mixed_batch`], a category, a text and a date.
+/// The columns of [`mixed_batch`], a category, a string and a date.
 pub fn raw_batch() -> RecordBatch {
     let mixed = mixed_batch();
     let mut fields: Vec<Field> = mixed.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
@@ -58,7 +58,7 @@ pub fn raw_batch() -> RecordBatch {
     batch(fields, Some(columns))
 }
 
-/// Numbers, whole and not, with nulls and NaN.
+/// Integers and fractions, with nulls and NaN.
 pub fn incomplete_batch() -> RecordBatch {
     let fields = vec![Field::new("age", DataType::Float64, true), Field::new("visits", DataType::Int32, true)];
     let age: ArrayRef = Arc::new(Float64Array::from(vec![Some(31.0), None, Some(f64::NAN), Some(45.0), Some(-0.5)]));
@@ -81,7 +81,7 @@ pub fn index_batch() -> RecordBatch {
     batch(vec![field], Some(vec![index]))
 }
 
-/// What a classifier of two classes made: labels, predictions and probabilities.
+/// The output of a classifier with two classes: labels, predictions and probabilities.
 pub fn scored_batch() -> RecordBatch {
     let mut rows = VectorBuilder::with_capacity(5);
     for p in [0.875, 0.25, 0.5, 0.0, 0.25] {
@@ -94,6 +94,6 @@ pub fn scored_batch() -> RecordBatch {
     ];
     let label: ArrayRef = Arc::new(Int32Array::from(vec![1, 0, 0, 0, 1]));
     let prediction: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 0.0, 1.0, 0.0, 0.0]));
-    let probability: Option<ArrayRef> = rows.finish().ok().map(|made| Arc::new(made) as ArrayRef);
+    let probability: Option<ArrayRef> = rows.finish().ok().map(|array| Arc::new(array) as ArrayRef);
     batch(fields, probability.map(|probability| vec![label, prediction, probability]))
 }

@@ -6,7 +6,7 @@ use mmlrs_core::{Error, Result};
 use opencv::boxed_ref::BoxedRef;
 use opencv::core::{Mat, MatTraitConst, MatTraitConstManual, Vec3b, Vec4b};
 
-/// A `Mat` that owns its pixels or shares those of an image.
+/// A `Mat` that owns its pixels or borrows those of an image.
 pub(crate) type Pixmap<'a> = BoxedRef<'a, Mat>;
 
 /// A decoded image that owns its pixels.
@@ -34,17 +34,17 @@ impl Image {
         Ok(Self { height, width, channels, data })
     }
 
-    /// Rows of pixels.
+    /// Number of rows of pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Pixels in a row.
+    /// Number of pixels in a row.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Bytes in a pixel: 1 (gray), 3 (BGR) or 4 (BGRA).
+    /// Number of bytes in a pixel: 1 (gray), 3 (BGR) or 4 (BGRA).
     pub fn channels(&self) -> usize {
         self.channels
     }
@@ -59,7 +59,7 @@ impl Image {
         self.data
     }
 
-    /// The same image, borrowed.
+    /// A borrowed view of the image.
     pub fn view(&self) -> ImageView<'_> {
         ImageView { height: self.height, width: self.width, channels: self.channels, data: &self.data }
     }
@@ -70,8 +70,8 @@ impl Image {
         let data = if mat.is_continuous() {
             mat.data_bytes().map_err(|e| cv_error(&e))?.to_vec()
         } else {
-            let whole = mat.try_clone().map_err(|e| cv_error(&e))?;
-            whole.data_bytes().map_err(|e| cv_error(&e))?.to_vec()
+            let contiguous = mat.try_clone().map_err(|e| cv_error(&e))?;
+            contiguous.data_bytes().map_err(|e| cv_error(&e))?.to_vec()
         };
         Self::new(height, width, channels, data)
     }
@@ -84,17 +84,17 @@ impl<'a> ImageView<'a> {
         Ok(Self { height, width, channels, data })
     }
 
-    /// Rows of pixels.
+    /// Number of rows of pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Pixels in a row.
+    /// Number of pixels in a row.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Bytes in a pixel: 1 (gray), 3 (BGR) or 4 (BGRA).
+    /// Number of bytes in a pixel: 1 (gray), 3 (BGR) or 4 (BGRA).
     pub fn channels(&self) -> usize {
         self.channels
     }
@@ -109,7 +109,7 @@ impl<'a> ImageView<'a> {
         mode_of(self.channels)
     }
 
-    /// An image that owns a copy of the pixels.
+    /// An owned copy of the image.
     pub fn to_image(&self) -> Image {
         Image { height: self.height, width: self.width, channels: self.channels, data: self.data.to_vec() }
     }
@@ -132,7 +132,7 @@ pub fn opencv_version() -> String {
     opencv::core::get_version_string().unwrap_or_else(|_| opencv::core::CV_VERSION.to_owned())
 }
 
-/// Spark's code for 8-bit pixels of so many channels.
+/// Spark's code for 8-bit pixels with a number of channels.
 pub(crate) fn mode_of(channels: usize) -> i32 {
     match channels {
         1 => 0,
@@ -141,19 +141,19 @@ pub(crate) fn mode_of(channels: usize) -> i32 {
     }
 }
 
-/// An exception of `OpenCV` as an error: what it says, without the library's files, lines, functions and templates.
+/// An exception of `OpenCV` as an error: its message, without the library's files, lines, functions and templates.
 pub(crate) fn cv_error(error: &opencv::Error) -> Error {
-    Error::runtime(format!("OpenCV refuses the image or the arguments: {}", cause(&error.message)))
+    Error::runtime(format!("OpenCV rejected the image or the arguments: {}", cause(&error.message)))
 }
 
-/// The sentence in a message: behind the file and the code, without the function and its templates.
+/// The sentence in a message: the part after the file and the code, without the function and its templates.
 fn cause(message: &str) -> String {
-    let told = message.split_once("error: ").map_or(message, |(_, rest)| rest);
-    let told = match told.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+    let text = message.split_once("error: ").map_or(message, |(_, rest)| rest);
+    let text = match text.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
         Some((code, rest)) if code.starts_with('-') => rest,
-        _ => told,
+        _ => text,
     };
-    let lines = told.lines().map(|line| line.trim_start_matches(['>', ' ']).trim());
+    let lines = text.lines().map(|line| line.trim_start_matches(['>', ' ']).trim());
     let plain: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("in function")).collect();
     // An assertion's expression precedes the function's name on the same line.
     let text = plain.join(" ");
@@ -161,10 +161,10 @@ fn cause(message: &str) -> String {
     text.chars().filter(|c| *c != '\'').take(200).collect()
 }
 
-/// `OpenCV`'s own threads stay off: the run's thread budget is spent on rows.
+/// Switches `OpenCV`'s own threads off, since the run's thread budget is spent on rows.
 fn single_threaded() {
     static DONE: AtomicBool = AtomicBool::new(false);
-    // Twice does no harm, while a `Once` that another thread runs would be stuck in a forked child.
+    // A second call is harmless, while a `Once` that another thread runs would block forever in a forked child.
     if !DONE.load(Ordering::Relaxed) {
         // A failure leaves the default, which is only slower.
         let _ = opencv::core::set_num_threads(1);
@@ -174,7 +174,7 @@ fn single_threaded() {
 
 fn check_shape(height: usize, width: usize, channels: usize, bytes: usize) -> Result<()> {
     if ![1, 3, 4].contains(&channels) {
-        return Err(Error::decode(format!("an image has 1, 3 or 4 channels, got {channels}")));
+        return Err(Error::decode(format!("an image must have 1, 3 or 4 channels, got {channels}")));
     }
     if height == 0 || width == 0 {
         return Err(Error::decode(format!("an image of {width} x {height} pixels has no pixels")));

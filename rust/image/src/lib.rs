@@ -1,8 +1,8 @@
 //! Images for mmlrs: decoding, lazy image columns, `OpenCV` operations, tensors and the image stages.
 //!
-//! An image is 8-bit BGR (or gray, or BGRA) rows: [`Image`]. An [`ImageColumn`] holds cells that may still be encoded and
-//! the steps to apply to them; nothing is decoded until a row is needed. Networks read rows through
-//! [`ImageColumn::tensor_row`], which decodes, resizes and normalises in one go.
+//! An image is 8-bit BGR (or gray, or BGRA) rows: [`Image`]. An [`ImageColumn`] holds cells that may still be encoded and the
+//! steps to apply to them. Nothing is decoded until a row is needed. Networks read rows with [`ImageColumn::tensor_row`], which
+//! decodes, resizes and normalises in one pass.
 
 mod arrays;
 mod codec;
@@ -22,4 +22,4 @@ pub use column::{ImageColumn, Step, accepted_input, check_image_input};
 pub use image::{Image, ImageView, opencv_version};
 pub use ops::{Interpolation, Op, Resize, apply_ops, parse_ops};
 pub use options::{Alpha, DecodeOptions};
-pub use tensor::{ChannelOrder, Layout, TensorPrep, Told, normalization_doubt};
+pub use tensor::{ChannelOrder, Factor, Layout, TensorPrep, normalization_doubt};

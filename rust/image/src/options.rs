@@ -3,10 +3,10 @@
 use mmlrs_core::{Constraint, Default as ParamDefault, ParamGroup, ParamMap, ParamSpec, ParamType, Result, Role};
 use serde_json::{Value, json};
 
-/// What to do with an alpha channel.
+/// The handling of an alpha channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Alpha {
-    /// Forget it; the colour channels stay as they are.
+    /// Drop it; the colour channels are unchanged.
     #[default]
     Drop,
     /// Blend the image over white.
@@ -18,15 +18,15 @@ pub enum Alpha {
 /// How encoded images are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DecodeOptions {
-    /// Turn and flip the image as its EXIF tag says.
+    /// Rotate and flip the image according to its EXIF tag.
     pub apply_exif_orientation: bool,
-    /// What to do with an alpha channel.
+    /// The handling of an alpha channel.
     pub alpha: Alpha,
-    /// Decode JPEG at a reduced scale when the first operation shrinks it a lot.
+    /// Decode JPEG at a reduced scale if the first operation shrinks it a lot.
     pub scaled_decode: bool,
-    /// Most pixels an image may have.
+    /// Maximum number of pixels of an image.
     pub max_pixels: u64,
-    /// Most bytes an image may have, encoded or decoded.
+    /// Maximum number of bytes of an image, encoded or decoded.
     pub max_bytes: u64,
 }
 
@@ -68,40 +68,40 @@ impl ParamGroup for DecodeOptions {
         vec![
             spec(
                 "applyExifOrientation",
-                "Turn and flip the decoded image as its EXIF orientation tag says.",
+                "Rotate and flip the decoded image according to its EXIF orientation tag.",
                 ParamType::Bool,
                 default.apply_exif_orientation,
                 Constraint::None,
             ),
             spec(
                 "alpha",
-                "What to do with an alpha channel on decoding: \"drop\" forgets it, \"composite\" blends the image \
-                 over white, \"keep\" gives a BGRA image of 4 channels.",
+                "How to decode an alpha channel: \"drop\" removes it, \"composite\" blends the image \
+                 over white, \"keep\" gives a BGRA image with 4 channels.",
                 ParamType::Str,
                 "drop",
                 Constraint::OneOf(&["drop", "composite", "keep"]),
             ),
             spec(
                 "scaledDecode",
-                "Decode a JPEG at 1/2, 1/4 or 1/8 of its size when the first operation shrinks it so far that at \
-                 least 1.7 times the target size is left. About 3 times faster on photographs. With area \
-                 interpolation the result is close to that of a full decode (40 dB PSNR in the median); the others skip \
-                 pixels where they shrink, which the reduced decode averages, so it differs more. Set it to false for \
-                 the pixels of a full decode.",
+                "Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the first operation shrinks it so much that at \
+                 least 1.7 times the target size remains. About 3 times faster on photographs. With area \
+                 interpolation the result is close to that of a full decode (median PSNR of 40 dB). The other \
+                 interpolations skip pixels that the reduced decode averages, so the difference is larger. Set it to \
+                 False for the pixels of a full decode.",
                 ParamType::Bool,
                 default.scaled_decode,
                 Constraint::None,
             ),
             spec(
                 "maxPixels",
-                "Most pixels (height times width) an image may have; checked before memory is allocated.",
+                "Maximum number of pixels (height times width) of an image, checked before memory is allocated.",
                 ParamType::Int,
                 json!(default.max_pixels),
                 Constraint::Range(Some(1.0), None),
             ),
             spec(
                 "maxBytes",
-                "Most bytes an image may have, encoded or decoded; checked before memory is allocated.",
+                "Maximum number of bytes of an image, encoded or decoded, checked before memory is allocated.",
                 ParamType::Int,
                 json!(default.max_bytes),
                 Constraint::Range(Some(1.0), None),

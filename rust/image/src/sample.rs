@@ -10,7 +10,7 @@ use crate::codec::encode;
 use crate::column::ImageColumn;
 use crate::image::Image;
 
-/// A colour picture of soft shapes, texture and an edge, the same for the same `seed`.
+/// A colour image with soft shapes, texture and an edge, determined by `seed`.
 pub fn sample_image(height: usize, width: usize, seed: u32) -> Result<Image> {
     let phase = f64::from(seed % 97) * 0.37;
     let mut noise = seed.wrapping_mul(2_654_435_761) | 1;
@@ -38,22 +38,22 @@ pub fn sample_bytes(format: &str, height: usize, width: usize, seed: u32) -> Res
     encode(sample_image(height, width, seed)?.view(), format, 90)
 }
 
-/// A table of one column of encoded images, JPEG and PNG in turn, of `height` x `width` pixels.
+/// A table with one column of encoded images of `height` x `width` pixels, alternately JPEG and PNG.
 pub fn binary_batch(column: &str, rows: u32, height: usize, width: usize) -> RecordBatch {
     let schema = Arc::new(Schema::new(vec![Field::new(column, DataType::Binary, true)]));
-    let made = binary_array(rows, height, width).and_then(|a| Ok(RecordBatch::try_new(schema.clone(), vec![a])?));
-    made.unwrap_or_else(|_| RecordBatch::new_empty(schema))
+    let batch = binary_array(rows, height, width).and_then(|a| Ok(RecordBatch::try_new(schema.clone(), vec![a])?));
+    batch.unwrap_or_else(|_| RecordBatch::new_empty(schema))
 }
 
-/// The same pictures as Spark image structs.
+/// The images of [`binary_batch`] as Spark image structs.
 pub fn image_batch(column: &str, rows: u32, height: usize, width: usize) -> RecordBatch {
     let schema = Arc::new(Schema::new(vec![Field::new(column, types::image_type(), true)]));
-    let made = binary_array(rows, height, width).and_then(|encoded| {
+    let batch = binary_array(rows, height, width).and_then(|encoded| {
         let images = ImageColumn::from_array(column, &encoded, None)?;
         let array = Column::Native(Arc::new(images)).to_arrow(&Context { threads: ThreadBudget::new(1) })?;
         Ok(RecordBatch::try_new(schema.clone(), vec![array])?)
     });
-    made.unwrap_or_else(|_| RecordBatch::new_empty(schema))
+    batch.unwrap_or_else(|_| RecordBatch::new_empty(schema))
 }
 
 fn binary_array(rows: u32, height: usize, width: usize) -> Result<ArrayRef> {
@@ -63,7 +63,7 @@ fn binary_array(rows: u32, height: usize, width: usize) -> Result<ArrayRef> {
     Ok(Arc::new(BinaryArray::from_iter_values(cells)))
 }
 
-/// A JPEG with an EXIF block that says it is stored in this orientation (1 to 8).
+/// A JPEG with an EXIF block that states this orientation (1 to 8).
 pub fn jpeg_with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let exif = [b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0], &[0; 4]]
         .concat();

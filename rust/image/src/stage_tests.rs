@@ -1,4 +1,4 @@
-//! What the tests of every stage need.
+//! Helpers for the tests of every stage.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ pub fn build<S: Stage>(params: &Value) -> Result<S> {
     S::from_params(&ParamMap::new("stage", values))
 }
 
-/// A table of one column `image` of encoded cells.
+/// A table with one column `image` of encoded cells.
 pub fn cells(cells: Vec<Option<&[u8]>>) -> Result<RecordBatch> {
     let array: ArrayRef = Arc::new(BinaryArray::from_opt_vec(cells));
     let schema = Schema::new(vec![Field::new("image", DataType::Binary, true)]);
     Ok(RecordBatch::try_new(Arc::new(schema), vec![array])?)
 }
 
-/// Runs a stage of one output column and checks that the column is what was announced.
+/// Runs a stage with one output column and checks that the column is as declared.
 pub fn run<S: Stage + Transform>(stage: &S, data: &RecordBatch) -> Result<Materialized> {
     let fields = stage.output_fields(&data.schema())?;
     let schema = data.schema();

@@ -1,4 +1,5 @@
-//! An image is decoded once however many steps follow; a process of its own, because the counters are the process's.
+//! An image is decoded once, however many steps follow. The test needs its own process, because the counters belong to the
+//! process.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Writes the `Stage` implementation.
+//! Generates the `Stage` implementation.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -109,7 +109,7 @@ fn policy_of(fields: &[FieldInput]) -> TokenStream {
     }
 }
 
-/// What adds the descriptor of a field; `group` is the group that declares it.
+/// The statement that adds the descriptor of a field. `group` is the group that declares it.
 fn spec_of(field: &FieldInput, group: Option<&Ident>) -> TokenStream {
     let ty = &field.ty;
     let param = match &field.kind {
@@ -163,7 +163,7 @@ fn spec_of(field: &FieldInput, group: Option<&Ident>) -> TokenStream {
     }
 }
 
-/// `[a, b]`, numbers and strings through `json!`; anything else is an expression that makes a JSON value.
+/// Wraps `[a, b]`, numbers and strings in `json!`. Any other expression must evaluate to a JSON value.
 fn json_value(expr: &Expr) -> TokenStream {
     quote!(::mmlrs_core::macro_support::json!(#expr))
 }
@@ -202,7 +202,7 @@ fn input_of(field: &FieldInput) -> Option<TokenStream> {
     })
 }
 
-/// `input_col` -> `inputCol`.
+/// `inputCol` from `input_col`.
 fn camel_case(ident: &Ident) -> String {
     let mut out = String::new();
     let mut upper = false;

@@ -1,17 +1,17 @@
-//! `#[derive(Stage)]`: a Rust struct becomes a stage descriptor and a typed params parser.
+//! `#[derive(Stage)]`: turns a Rust struct into a stage descriptor and a parser of typed params.
 //!
-//! The macro makes data and never writes files. Everything it needs stands on the struct:
+//! The macro produces data and never writes files. Everything it needs is on the struct:
 //!
-//! * the struct's doc comment: what the stage does; `#[stage(module = "...", kind = transformer|estimator|model|summary,
-//!   model = TheModel, body = native|extended|python, rows = kept|changed, columns = kept|changed, example = "...")]`, where
-//!   `model` names the class that an estimator fits. What else is special about the stage is a tag with its reason,
-//!   `requires_rows = "no rows have no metrics"`: see `mmlrs_core::Tag`;
-//! * each field: its doc comment, its type, and `#[param(default = ..., range(min, max), above(x), one_of("a", "b"), one_of(&LIST),
-//!   non_empty, role = input|output, accepts(image, binary))]`. `default = uid("_output")` is the stage's uid followed
-//!   by that text, `default = python("...")` a value that the Python class knows and the text describes. An `Option<T>`
-//!   field is an optional param. `#[param(group)]` takes the params of a `ParamGroup`, and `#[param(cache)]` is a field
-//!   that is no param but what the stage works out once, `Default` at first. A group is what `#[derive(ParamGroup)]` makes
-//!   of a struct with such fields; its params carry its name.
+//! * The struct's doc comment describes the stage. The attribute is `#[stage(module = "...", kind =
+//!   transformer|estimator|model|summary, model = TheModel, body = native|extended|python, rows = kept|changed, columns =
+//!   kept|changed, example = "...")]`, where `model` names the class that an estimator fits. Any other special property of the
+//!   stage is a tag with its reason, such as `requires_rows = "no rows have no metrics"`. See `mmlrs_core::Tag`.
+//! * Each field has a doc comment, a type, and `#[param(default = ..., range(min, max), above(x), one_of("a", "b"),
+//!   one_of(&LIST), non_empty, role = input|output, accepts(image, binary))]`. `default = uid("_output")` is the stage's uid
+//!   followed by that suffix. `default = python("...")` is a value that the Python class computes; the string describes it. An
+//!   `Option<T>` field is an optional param. `#[param(group)]` includes the params of a `ParamGroup`. `#[param(cache)]` marks a
+//!   field that is not a param but a value that the stage computes once; it starts as `Default`. `#[derive(ParamGroup)]` turns
+//!   a struct with such fields into a group; its params carry the name of the group.
 
 mod expand;
 mod parse;
@@ -29,7 +29,7 @@ pub fn derive_stage(input: TokenStream) -> TokenStream {
         .into()
 }
 
-/// Derives `mmlrs_core::ParamGroup`: params that several stages share, each declared as a stage's are.
+/// Derives `mmlrs_core::ParamGroup`: params that several stages share, each declared like the params of a stage.
 #[proc_macro_derive(ParamGroup, attributes(param))]
 pub fn derive_param_group(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);

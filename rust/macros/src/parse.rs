@@ -17,7 +17,7 @@ const TAGS: [&str; 7] = [
     "not_picklable",
 ];
 
-/// The struct as the macro understands it.
+/// The parsed struct.
 pub struct StageInput {
     pub ident: Ident,
     pub doc: String,
@@ -41,12 +41,12 @@ pub struct FieldInput {
 
 pub enum FieldKind {
     Group,
-    /// Not a param: what the stage works out once, empty at first.
+    /// Not a param: a value that the stage computes once, empty at first.
     Cache,
     Param(Box<ParamInput>),
 }
 
-/// The facts of one param.
+/// The attributes of one param.
 pub struct ParamInput {
     pub doc: String,
     pub default: Default,
@@ -68,7 +68,7 @@ pub enum Constraint {
     Min(Expr),
     Above(Expr),
     OneOf(Vec<LitStr>),
-    /// A slice of texts that is written elsewhere.
+    /// A slice of strings that is defined elsewhere.
     OneOfList(Expr),
     NonEmpty,
 }
@@ -137,7 +137,7 @@ impl StageInput {
             stage.columns = Ident::new("Changed", attr.span());
         }
         if (stage.kind == "Estimator") != stage.model.is_some() {
-            return Err(Error::new(attr.span(), "an estimator, and nothing else, names its model: model = ..."));
+            return Err(Error::new(attr.span(), "an estimator names its model (model = ...); other stages must not"));
         }
         if stage.example.value().is_empty() {
             return Err(Error::new(attr.span(), "missing example = \"...\": every stage shows a runnable example"));

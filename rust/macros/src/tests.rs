@@ -1,10 +1,10 @@
-//! Declarations that do not compile, and what the compiler says then.
+//! Declarations that do not compile, and their error messages.
 
 use crate::parse::{StageInput, fields_of};
 
 const STAGE: &str = r#"#[stage(module = "image", example = "x")]"#;
 
-/// What is wrong with a stage that has this attribute and these fields.
+/// The error for a stage with this attribute and these fields.
 fn error_of(attribute: &str, fields: &str) -> Option<String> {
     let source = format!("/// Does something.\n{attribute}\nstruct Example {{ {fields} }}");
     let input = syn::parse_str(&source).expect("the test writes Rust");

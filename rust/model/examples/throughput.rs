@@ -1,6 +1,6 @@
 //! Rows per second of `ONNXModel` on a table: `throughput MODEL.onnx [ROWS] [BATCH] [THREADS] [REPEATS]`.
 //!
-//! Prints one line of JSON. The library of ONNX Runtime is named by `ORT_DYLIB_PATH`.
+//! Prints one line of JSON. `ORT_DYLIB_PATH` is the path of the ONNX Runtime library.
 
 use std::io::Write as _;
 use std::sync::Arc;

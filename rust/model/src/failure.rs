@@ -1,19 +1,19 @@
-//! Errors of ONNX Runtime, as errors of mmlrs.
+//! Converts errors of ONNX Runtime to errors of mmlrs.
 
 use mmlrs_core::Error;
 
-/// A run, or a value of one, that failed.
+/// The error for a failed run, or for an invalid value from a run.
 pub fn failed(error: impl std::fmt::Display) -> Error {
     Error::runtime(format!("ONNX Runtime: {}", one_line(&error.to_string())))
 }
 
-/// The runtime's messages are long and have line breaks: the first lines say what is wrong.
+/// The first lines of a message on one line. The runtime's messages are long; the first lines state the cause.
 pub fn one_line(text: &str) -> String {
     let joined: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(4).collect();
     without_source(&joined.join(" "))
 }
 
-/// Leaves out the place in the runtime's own source code, the C++ signature and the condition that failed there.
+/// Removes the location in the runtime's own source code, the C++ signature and the failed condition.
 fn without_source(text: &str) -> String {
     let Some((before, place)) = text.find("/onnxruntime/core/").and_then(|at| {
         let start = text[..at].rfind(' ').map_or(0, |space| space + 1);
@@ -21,11 +21,11 @@ fn without_source(text: &str) -> String {
     }) else {
         return text.to_owned();
     };
-    let said = match place.split_once(" was false. ") {
-        Some((_, said)) => said,
-        None => place.split_once(' ').map_or("", |(_, said)| said),
+    let cause = match place.split_once(" was false. ") {
+        Some((_, cause)) => cause,
+        None => place.split_once(' ').map_or("", |(_, cause)| cause),
     };
-    format!("{before}{said}")
+    format!("{before}{cause}")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! ONNX models as stages: graph cutting, one session cache per process, mini-batches, tensors from and to Arrow.
+//! ONNX models as stages: graph cutting, one session cache per process, mini-batches, conversion between tensors and Arrow.
 //!
-//! A model goes `ModelSource` -> [`prepare`] (parsed, cut, its batch dimension made dynamic and verified: once, on the
-//! driver) -> session cache (loaded once per process) -> runs over mini-batches of Arrow rows.
+//! A model is processed in these steps: `ModelSource` -> [`prepare`] (parsed, cut, its batch dimension made dynamic and
+//! verified: once, on the driver) -> session cache (loaded once per process) -> runs over mini-batches of Arrow rows.
 
 mod failure;
 mod graph;

@@ -1,4 +1,4 @@
-//! Where the tests find ONNX Runtime.
+//! The location of ONNX Runtime in tests.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ fn locate() -> Result<PathBuf> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/lib");
     in_venv(&root).ok_or_else(|| {
-        Error::model("the tests need ONNX Runtime: run `make test`, which makes `.venv`, or set ORT_DYLIB_PATH")
+        Error::model("the tests need ONNX Runtime: run `make test`, which creates `.venv`, or set ORT_DYLIB_PATH")
     })
 }
 

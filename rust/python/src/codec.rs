@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, BinaryArray, Float32Array, RecordBatch};
 use mmlrs_core::{Error, Result, ThreadBudget, types};
-use mmlrs_image::{ImageColumn, ImageView, TensorPrep, Told, normalization_doubt};
+use mmlrs_image::{Factor, ImageColumn, ImageView, TensorPrep, normalization_doubt};
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -36,9 +36,9 @@ pub fn decode_to_tensor(
     let (array, _) = images.0.into_inner();
     let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
     let doubt = normalization_doubt(
-        Told { value: &wide(&means), from: "means" },
-        Told { value: &wide(&stds), from: "stds" },
-        Told { value: f64::from(scale), from: "scale" },
+        Factor { value: &wide(&means), from: "means" },
+        Factor { value: &wide(&stds), from: "stds" },
+        Factor { value: f64::from(scale), from: "scale" },
     );
     if let Some(doubt) = doubt {
         let text = CString::new(format!("decode_to_tensor: {doubt}"))?;
@@ -120,7 +120,7 @@ pub fn to_pyarrow(py: Python<'_>, array: ArrayRef) -> PyResult<Bound<'_, PyAny>>
     PyRecordBatch::new(batch).into_pyarrow(py)?.call_method1("column", (0,))
 }
 
-/// A small natural-looking picture, 48 x 64, encoded as "jpeg" or "png".
+/// A small natural-looking image, 48 x 64, encoded as "jpeg" or "png".
 #[pyfunction]
 pub fn sample_image<'py>(py: Python<'py>, format: &str) -> PyResult<Bound<'py, PyBytes>> {
     let bytes = mmlrs_image::sample::sample_bytes(format, 48, 64, 7).map_err(|e| to_py(py, &e))?;

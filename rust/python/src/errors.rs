@@ -1,4 +1,4 @@
-//! From the one error type to the Python exceptions, and the one way to run work without the interpreter lock.
+//! Converts errors to Python exceptions, and runs work without the interpreter lock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
-/// The class in `mmlrs.errors` for a kind.
+/// The class in `mmlrs.errors` for each kind.
 fn class_name(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidParam => "InvalidParamError",
@@ -38,7 +38,7 @@ pub fn to_py(py: Python<'_>, error: &Error) -> PyErr {
     }
 }
 
-/// The place of an error in a batch, or in the table whose row of number `first` is the batch's first.
+/// Adds the place in the table to an error of a batch, where `first` is the table row of the batch's first row.
 pub fn placed(error: Error, first: Option<usize>) -> Error {
     match first {
         Some(first) => error.in_table(first),
@@ -46,7 +46,7 @@ pub fn placed(error: Error, first: Option<usize>) -> Error {
     }
 }
 
-/// Runs native work with the interpreter lock released; a panic becomes an error, never the end of the process.
+/// Runs native work with the interpreter lock released. A panic becomes an error and never ends the process.
 pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
     py.detach(|| caught(work)).map_err(|error| to_py(py, &error))
 }
@@ -57,18 +57,18 @@ fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
-/// How often the main thread looks for signals while it waits for work.
+/// How often the main thread checks for signals while it waits for work.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 
-/// As [`watched`], for work that may load and try a model, whatever thread calls it.
+/// Like [`watched`], for work that may load and try a model, in any thread.
 pub fn planning<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
     let threading = py.import("threading")?;
     let main = threading.call_method0("current_thread")?.is(&threading.call_method0("main_thread")?);
     watched(py, main, work)
 }
 
-/// As [`detached`]; with `watch`, which only the main thread may ask for, the work runs in a thread of its own and ends early
-/// when a signal handler raises, as that of Ctrl-C does.
+/// Like [`detached`]. With `watch`, which is allowed in the main thread only, the work runs in a separate thread and ends early
+/// when a signal handler raises, such as that of Ctrl-C.
 pub fn watched<T: Send>(py: Python<'_>, watch: bool, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
     if !watch {
         return detached(py, work);

@@ -1,4 +1,4 @@
-//! The one class that runs native estimators and summaries.
+//! The class that runs native estimators and summaries.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::arrow::Imported;
 use crate::errors::{detached, placed, watched};
 
-/// The state of an estimator or a summary over the rows it has seen.
+/// The state of an estimator or a summary over the rows read so far.
 #[pyclass(frozen, module = "mmlrs._native")]
 pub struct Fit {
     built: Arc<BuiltAggregate>,
@@ -24,7 +24,7 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// A stage that has seen no rows; the schema is that of the columns it reads, under the names its params give.
+    /// The state before any row. The schema has the columns that the stage reads, under the names that its params give.
     pub fn start(handle: &Handle, schema: &Schema) -> Result<Self> {
         let (built, params) = handle.aggregate()?;
         built.check_types(schema)?;
@@ -42,7 +42,7 @@ impl Fit {
 
 #[pymethods]
 impl Fit {
-    /// Takes a batch in; its columns are those of the schema, in that order. `first` and `interruptible` as for programs.
+    /// Adds a batch, whose columns are those of the schema in the same order. `first` and `interruptible` are as for programs.
     #[pyo3(signature = (batch, threads, *, first = None, interruptible = false))]
     fn update(
         &self,
@@ -67,7 +67,7 @@ impl Fit {
         })
     }
 
-    /// Takes in the state of another process.
+    /// Merges the state of another process.
     fn merge(&self, py: Python<'_>, state: &[u8]) -> PyResult<()> {
         detached(py, || self.with_state(|own| self.built.work.states().merge(own, state)))
     }
@@ -78,18 +78,18 @@ impl Fit {
         Ok(PyBytes::new(py, &bytes))
     }
 
-    /// Things to tell the user once, known when the fit has ended.
+    /// Messages to show the user once. They are complete after the fit.
     fn notes(&self) -> Vec<String> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Does the state grow with the rows?
+    /// Whether the state grows with the rows.
     #[getter]
     fn grows(&self) -> bool {
         self.built.work.states().grows()
     }
 
-    /// Ends the fit. As JSON: of an estimator the `model`, a class, and its `params`; of a summary its result.
+    /// Ends the fit and returns JSON: for an estimator the class of the `model` and its `params`, for a summary its result.
     fn finish(&self, py: Python<'_>) -> PyResult<String> {
         detached(py, || {
             let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -104,7 +104,7 @@ impl Fit {
 }
 
 impl Fit {
-    /// The model's class and its params: those that were fitted and those that the estimator has under the same name.
+    /// The model's class and its params: those that were fitted and those it shares with the estimator.
     fn model(&self, fitted: &Fitted) -> Result<Value> {
         *self.notes.lock().unwrap_or_else(PoisonError::into_inner) =
             fitted.notes.iter().map(|note| format!("{}: {note}", self.built.spec.name)).collect();

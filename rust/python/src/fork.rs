@@ -1,9 +1,9 @@
-//! Watches over forks: `multiprocessing`, servers that fork their workers, data loaders.
+//! Hooks around forks, as in `multiprocessing`, servers that fork their workers, and data loaders.
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Has Python call what follows around every fork; systems without forks need none of it.
+/// Registers the hooks that Python calls around every fork. Systems without forks need none.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     let Some(register) = py.import("os")?.getattr_opt("register_at_fork")? else { return Ok(()) };
@@ -16,10 +16,10 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 #[pyfunction]
 fn before(py: Python<'_>) {
-    // Without the interpreter lock: who holds one of these may wait for it.
+    // The interpreter lock is released, since the holder of one of these locks may be waiting for it.
     py.detach(|| {
         mmlrs_registry::stages();
-        // A model that is being loaded may store bytes, so this comes first.
+        // A model that is being loaded may store bytes, so the runtime is locked first.
         mmlrs_model::hold_runtime();
         mmlrs_core::hold_caches();
         mmlrs_core::hold_blobs();

@@ -1,4 +1,4 @@
-//! The extension module `mmlrs._native`: programs, descriptors, models and counters. Nothing here knows any stage.
+//! The extension module `mmlrs._native`: programs, descriptors, models and counters. No code here is specific to a stage.
 
 mod arrow;
 mod codec;

@@ -1,4 +1,4 @@
-//! Models: bytes by content, what they read and write, and the runtime library from the installed wheel.
+//! Models: bytes by content, their inputs and outputs, and the runtime library from the installed wheel.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::errors::planning;
 
-/// Tells the model crate to ask Python where the runtime library is, when it is first needed.
+/// Registers the Python function that locates the runtime library on first use.
 pub fn register_locator() {
     mmlrs_model::set_library_locator(Box::new(|| {
         Python::attach(|py| {
@@ -22,7 +22,7 @@ pub fn register_locator() {
     }));
 }
 
-/// A hold on stored bytes: they go with the last one.
+/// A hold on stored bytes. They are removed with their last hold.
 #[pyclass(frozen, module = "mmlrs._native")]
 pub struct Blob {
     inner: mmlrs_core::Blob,
@@ -63,11 +63,11 @@ pub fn hold_blob(py: Python<'_>, sha256: &str) -> Option<Blob> {
 /// The bytes stored under a SHA-256, or None.
 #[pyfunction]
 pub fn get_blob<'py>(py: Python<'py>, sha256: &str) -> Option<Bound<'py, PyBytes>> {
-    // A thread that forks has the lock of the store, and may wait for that of the interpreter.
+    // The interpreter lock is released, since a forking thread that has locked the store may be waiting for it.
     py.detach(|| mmlrs_core::blob(sha256)).map(|data| PyBytes::new(py, &data))
 }
 
-/// What the caches of this process hold: name -> (entries, bytes, most entries, most bytes).
+/// The sizes of this process's caches: name -> (entries, bytes, maximum entries, maximum bytes).
 #[pyfunction]
 pub fn cache_info(py: Python<'_>) -> BTreeMap<&'static str, (usize, usize, usize, usize)> {
     let caches = py.detach(mmlrs_core::cache_info).into_iter();
@@ -83,7 +83,7 @@ pub fn clear_caches(py: Python<'_>) {
     });
 }
 
-/// Number and bytes of the models and files that are stored.
+/// Number of stored models and files and their bytes.
 #[pyfunction]
 pub fn blob_info(py: Python<'_>) -> (usize, usize) {
     py.detach(mmlrs_core::blob_info)
@@ -94,13 +94,13 @@ fn source(text: &str) -> Result<ModelSource> {
     ModelSource::from_value(&value).map_err(|message| Error::param("model", message))
 }
 
-/// What a model reads and writes, as JSON.
+/// The inputs and outputs of a model, as JSON.
 #[pyfunction]
 pub fn model_info(py: Python<'_>, model: &str) -> PyResult<String> {
     planning(py, || Ok(mmlrs_model::model_info(&source(model)?)?.to_json().to_string()))
 }
 
-/// Stores a model with its side files inside.
+/// Stores a model with its side files merged into it.
 #[pyfunction]
 pub fn self_contained(py: Python<'_>, model: &str) -> PyResult<Blob> {
     planning(py, || held(&mmlrs_model::self_contained(&source(model)?)?))

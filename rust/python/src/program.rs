@@ -1,4 +1,4 @@
-//! The one class that runs native stages.
+//! The class that runs native stages.
 
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ impl Program {
         Ok(Self { inner })
     }
 
-    /// The outputs of one batch of source columns. `first` is the number of its first row in a table, for errors;
-    /// `interruptible` is for the main thread alone.
+    /// The outputs of one batch of source columns. `first` is the table row of the batch's first row, for errors.
+    /// `interruptible` is allowed in the main thread only.
     #[pyo3(signature = (sources, threads, share, *, first = None, interruptible = false))]
     fn run<'py>(
         &self,
@@ -53,12 +53,12 @@ impl Program {
             .map(|(field, array)| (field.as_ref().clone(), array.clone()))
             .collect();
         let cx = Context { threads: ThreadBudget::new(threads).interruptible(interruptible) };
-        let made = watched(py, interruptible, || {
+        let batch = watched(py, interruptible, || {
             let outputs = self.inner.run(&columns, cx, share).map_err(|e| placed(e, first))?;
             let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = outputs.into_iter().map(|o| (o.field, o.array)).unzip();
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
             Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
         })?;
-        PyRecordBatch::new(made).into_pyarrow(py)
+        PyRecordBatch::new(batch).into_pyarrow(py)
     }
 }

@@ -14,7 +14,7 @@ pub fn stage_specs() -> String {
     Value::from(mmlrs_registry::stages().iter().map(|e| e.spec().to_json()).collect::<Vec<_>>()).to_string()
 }
 
-/// Every metric that users can ask for by name, as a JSON list.
+/// Every metric that users can request by name, as a JSON list.
 #[pyfunction]
 pub fn metrics() -> String {
     let all = mmlrs_core::METRICS.iter().map(|metric| {
@@ -29,14 +29,14 @@ pub fn metrics() -> String {
     Value::from(all.collect::<Vec<_>>()).to_string()
 }
 
-/// The name that `name` was meant to be, or None; with `strict`, only if it is a slip of that name.
+/// The name that `name` probably means, or None. With `strict`, only a name that differs by a typing error.
 #[pyfunction]
 #[pyo3(signature = (name, names, *, strict = false))]
-#[allow(clippy::needless_pass_by_value, reason = "what Python gives")]
+#[allow(clippy::needless_pass_by_value, reason = "arguments from Python are owned")]
 pub fn nearest(name: &str, names: Vec<String>, strict: bool) -> Option<String> {
     let names = names.iter().map(String::as_str);
-    let found = if strict { mmlrs_core::misspelt(name, names) } else { mmlrs_core::nearest(name, names) };
-    found.map(str::to_owned)
+    let near = if strict { mmlrs_core::misspelt(name, names) } else { mmlrs_core::nearest(name, names) };
+    near.map(str::to_owned)
 }
 
 /// A small valid use of a stage: its params as JSON and a batch of rows.
@@ -47,7 +47,7 @@ pub fn sample<'py>(py: Python<'py>, stage: &str) -> PyResult<(String, Bound<'py,
     Ok((Value::Object(sample.params).to_string(), batch))
 }
 
-/// What this process has done so far, by name.
+/// The counters of this process, by name.
 #[pyfunction]
 pub fn counters() -> BTreeMap<&'static str, u64> {
     mmlrs_core::counters().into_iter().collect()

@@ -1,4 +1,4 @@
-//! The one class of native stages: params checked and built once, then planned or fitted.
+//! The class of native stages, whose params are checked and built once, then planned or fitted.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::fit::Fit;
 use crate::models::{Blob, held};
 use crate::program::Program;
 
-/// A stage with its params, built once. A stage with a body in Python has its params checked and nothing more.
+/// A stage with its params, built once. For a stage with a Python body only the params are checked.
 #[pyclass(frozen, module = "mmlrs._native")]
 pub struct Stage {
     handle: Handle,
@@ -23,7 +23,7 @@ pub struct Stage {
 
 #[pymethods]
 impl Stage {
-    /// A stage of that class; `params` is a JSON object.
+    /// A stage of a class. `params` is a JSON object.
     #[new]
     fn new(py: Python<'_>, stage: &str, uid: &str, params: &str) -> PyResult<Self> {
         planning(py, || {
@@ -34,7 +34,7 @@ impl Stage {
         })
     }
 
-    /// Are the files that the params name those of when the stage was built?
+    /// Whether the files that the params name are unchanged since the stage was built.
     fn is_current(&self, py: Python<'_>) -> bool {
         py.detach(|| self.handle.is_current())
     }
@@ -44,7 +44,7 @@ impl Stage {
         planning(py, || self.handle.inputs())
     }
 
-    /// Those of its columns whose Spark ML vectors it reads as they are, sparse ones too.
+    /// Input columns whose Spark ML vectors the stage reads in their own form, dense or sparse.
     fn vector_inputs(&self) -> Vec<String> {
         self.handle.vector_inputs()
     }
@@ -55,13 +55,13 @@ impl Stage {
         planning(py, || Ok(Plan { plan: self.handle.plan(&schema)? }))
     }
 
-    /// An estimator that has seen no rows, for input columns of these types.
+    /// The state of an estimator before any row, for input columns of these types.
     fn fit(&self, py: Python<'_>, inputs: Imported<PySchema>) -> PyResult<Fit> {
         let schema = inputs.0.into_inner();
         planning(py, || Fit::start(&self.handle, &schema))
     }
 
-    /// An estimator's params as JSON in a form that other processes can use, and the stored bytes that they need.
+    /// An estimator's params as JSON in a form that other processes can use, and the stored bytes that they refer to.
     fn portable(&self, py: Python<'_>) -> PyResult<(String, Vec<Blob>)> {
         planning(py, || blobs_of(self.handle.portable()?))
     }
@@ -81,36 +81,36 @@ impl Plan {
         PySchema::new(Arc::new(Schema::new(self.plan.fields.clone()))).into_pyarrow(py)
     }
 
-    /// The params as JSON, with those that follow from the input columns.
+    /// The params as JSON, including those that depend on the input columns.
     #[getter]
     fn params(&self) -> String {
         Value::Object(self.plan.params().clone()).to_string()
     }
 
-    /// The column of the errors to add, if any.
+    /// The name of the error column to add, if any.
     #[getter]
     fn error_col(&self) -> Option<&str> {
         self.plan.stage.policy.error_col.as_deref()
     }
 
-    /// Does the stage drop the rows that it cannot process?
+    /// Whether the stage drops the rows that it cannot process.
     #[getter]
     fn skips(&self) -> bool {
         self.plan.stage.policy.handle_invalid == HandleInvalid::Skip
     }
 
-    /// Things to tell the user once.
+    /// Messages to show the user once.
     #[getter]
     fn notes(&self) -> Vec<String> {
         self.plan.notes.clone()
     }
 
-    /// The params as JSON in a form that other processes can use, and the stored bytes that they need.
+    /// The params as JSON in a form that other processes can use, and the stored bytes that they refer to.
     fn portable(&self, py: Python<'_>) -> PyResult<(String, Vec<Blob>)> {
         planning(py, || blobs_of(self.plan.portable()?))
     }
 
-    /// The program that computes all the stage's columns from those it reads, then its errors and its mask if asked for.
+    /// The program that computes all the stage's columns from those it reads, then its errors and its mask if requested.
     #[pyo3(signature = (*, errors = false, mask = false))]
     fn program(&self, py: Python<'_>, errors: bool, mask: bool) -> PyResult<Program> {
         planning(py, || Ok(Program::of(mmlrs_registry::Program::of(&self.plan, errors, mask)?)))

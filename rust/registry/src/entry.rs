@@ -1,4 +1,4 @@
-//! One stage in the list, with its type erased.
+//! A registered stage, with its type erased.
 
 use mmlrs_core::{
     Accept, Counter, DynAggregate, DynFit, DynSummarize, Error, FileSource, Fit, HasSample, ParamField, ParamMap,
@@ -7,7 +7,7 @@ use mmlrs_core::{
 
 use arrow_schema::{DataType, Field, Schema};
 
-/// A stage of the registry.
+/// A registered stage.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     spec: fn() -> &'static StageSpec,
@@ -21,9 +21,9 @@ pub struct Entry {
 pub struct Built {
     /// The stage's descriptor.
     pub spec: &'static StageSpec,
-    /// Columns named by its params, with the param.
+    /// Columns named by its params, each with the name of its param.
     pub inputs: Vec<(&'static str, String)>,
-    /// What to do with bad rows.
+    /// The policy for bad rows.
     pub policy: RowPolicy,
     /// Its work.
     pub transform: Box<dyn Transform>,
@@ -33,17 +33,17 @@ pub struct Built {
 pub struct BuiltAggregate {
     /// The stage's descriptor.
     pub spec: &'static StageSpec,
-    /// Columns named by its params, with the param.
+    /// Columns named by its params, each with the name of its param.
     pub inputs: Vec<(&'static str, String)>,
     /// Its work.
     pub work: AggregateWork,
 }
 
-/// The two kinds of stages that read all rows into a state.
+/// The work of the two kinds of stages that read all rows into a state.
 pub enum AggregateWork {
-    /// An estimator, whose state ends as a model.
+    /// An estimator, whose state becomes a model.
     Fit(Box<dyn DynFit>),
-    /// A summary, whose state ends as a result.
+    /// A summary, whose state becomes a table.
     Summary(Box<dyn DynSummarize>),
 }
 
@@ -58,7 +58,7 @@ impl Entry {
         Self { spec: T::spec, check: check::<T>, build: None, build_aggregate: Some(build_fit::<T>), sample: T::sample }
     }
 
-    /// A stage whose work is a Rust kernel that describes all rows.
+    /// A summary whose work is a Rust kernel.
     pub fn summary<T: Summarize + HasSample>() -> Self {
         Self {
             spec: T::spec,
@@ -79,12 +79,12 @@ impl Entry {
         (self.spec)()
     }
 
-    /// Is it a transformer whose work is a Rust kernel?
+    /// Whether it is a transformer whose work is a Rust kernel.
     pub fn is_native(&self) -> bool {
         self.build.is_some()
     }
 
-    /// Is it an estimator or a summary whose work is a Rust kernel?
+    /// Whether it is an estimator or a summary whose work is a Rust kernel.
     pub fn is_aggregate(&self) -> bool {
         self.build_aggregate.is_some()
     }
@@ -94,7 +94,7 @@ impl Entry {
         (self.check)(params)
     }
 
-    /// Builds the native stage; an error for one whose body is Python.
+    /// Builds the native stage. Returns an error if the body is Python.
     pub fn build(&self, params: &ParamMap) -> Result<Built> {
         let spec = self.spec();
         let build = self.build.ok_or_else(|| {
@@ -104,7 +104,7 @@ impl Entry {
         build(params).map_err(|e| e.at_stage(spec.name))
     }
 
-    /// Builds the native estimator or summary; an error for anything else.
+    /// Builds the native estimator or summary. Returns an error for any other stage.
     pub fn build_aggregate(&self, params: &ParamMap) -> Result<BuiltAggregate> {
         let spec = self.spec();
         let build = self
@@ -114,7 +114,7 @@ impl Entry {
         build(params).map_err(|e| e.at_stage(spec.name))
     }
 
-    /// The params that are files, with the SHA-256 of their content, which is stored.
+    /// The file params, each with the SHA-256 of its content, which is stored as a blob.
     pub fn files(&self, params: &ParamMap) -> Result<Vec<(&'static str, String)>> {
         let spec = self.spec();
         let mut files = Vec::new();
@@ -126,7 +126,7 @@ impl Entry {
         Ok(files)
     }
 
-    /// A small valid use.
+    /// A small valid use of the stage.
     pub fn sample(&self) -> Sample {
         (self.sample)()
     }
@@ -152,7 +152,7 @@ fn build_summary<T: Summarize>(params: &ParamMap) -> Result<BuiltAggregate> {
 }
 
 impl AggregateWork {
-    /// What both kinds have in common.
+    /// The methods that both kinds share.
     pub fn states(&self) -> &dyn DynAggregate {
         match self {
             Self::Fit(fit) => fit.as_ref(),
@@ -162,19 +162,19 @@ impl AggregateWork {
 }
 
 impl BuiltAggregate {
-    /// The columns the stage reads, in order, each once.
+    /// The columns the stage reads, in order, without duplicates.
     pub fn input_columns(&self) -> Vec<String> {
         distinct(self.inputs.iter().map(|(_, column)| column.clone()))
     }
 
-    /// Fails on an input column of a kind the stage does not read.
+    /// Returns an error if an input column has a type that the stage does not read.
     pub fn check_types(&self, schema: &Schema) -> Result<()> {
         check_types(self.spec, &self.inputs, schema)
     }
 }
 
 impl Built {
-    /// The columns the stage reads, in order, each once.
+    /// The columns the stage reads, in order, without duplicates.
     pub fn input_columns(&self) -> Result<Vec<String>> {
         let named = match self.transform.resolved_inputs().map_err(|e| e.at_stage(self.spec.name))? {
             Some(columns) => columns,
@@ -183,7 +183,7 @@ impl Built {
         Ok(distinct(named.into_iter()))
     }
 
-    /// Fails on an input column of a kind the stage does not read.
+    /// Returns an error if an input column has a type that the stage does not read.
     pub fn check_types(&self, schema: &Schema) -> Result<()> {
         check_types(self.spec, &self.inputs, schema)
     }
@@ -196,15 +196,15 @@ impl Built {
     }
 }
 
-/// Columns whose Spark ML vectors a stage reads as they are, sparse ones too.
+/// Columns whose Spark ML vectors the stage reads in their own form, dense or sparse.
 pub fn vector_columns(spec: &StageSpec, inputs: &[(&'static str, String)]) -> Vec<String> {
     let sparse = |param: &str| spec.param(param).is_some_and(|p| p.accepts.contains(&Accept::SparseVector));
     distinct(inputs.iter().filter(|(param, _)| sparse(param)).map(|(_, column)| column.clone()))
 }
 
 fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    names.filter(|name| seen.insert(name.clone())).collect()
+    let mut distinct = std::collections::HashSet::new();
+    names.filter(|name| distinct.insert(name.clone())).collect()
 }
 
 fn check_types(spec: &StageSpec, inputs: &[(&'static str, String)], schema: &Schema) -> Result<()> {

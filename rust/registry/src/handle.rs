@@ -1,4 +1,4 @@
-//! A stage with its params, built once: what it reads, its plan for given columns, and its form for other processes.
+//! A stage with its params, built once: its inputs, its plan for given columns, and its form for other processes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use crate::entry::{Built, BuiltAggregate, Entry, vector_columns};
 
-/// A stage with params that are checked, ready to plan or to fit.
+/// A stage with checked params, ready to plan or to fit.
 pub struct Handle {
     entry: Entry,
     params: ParamMap,
     work: Work,
-    /// The files that its params name, as they were when it was built.
+    /// The state of the files that its params name when it was built.
     files: Vec<Option<FileKey>>,
 }
 
@@ -33,11 +33,11 @@ pub struct StagePlan {
     pub stage: Arc<Built>,
     /// The columns it adds.
     pub fields: Vec<Field>,
-    /// Things to tell the user once.
+    /// Messages to show the user once.
     pub notes: Vec<String>,
 }
 
-/// Params in a form that other processes can use, and the SHA-256 of the stored bytes that they need.
+/// Params in a form that other processes can use, and the SHA-256s of the stored bytes that they refer to.
 pub type Portable = (Map<String, Value>, Vec<String>);
 
 impl Handle {
@@ -56,12 +56,12 @@ impl Handle {
         Ok(Self { entry, params, work, files })
     }
 
-    /// Are the files that its params name those of when it was built?
+    /// Whether the files that its params name are unchanged since it was built.
     pub fn is_current(&self) -> bool {
         self.files == files_of(&self.entry, &self.params)
     }
 
-    /// The columns that the stage reads, each once.
+    /// The columns that the stage reads, without duplicates.
     pub fn inputs(&self) -> Result<Vec<String>> {
         match &self.work {
             Work::Transform(built) => built.input_columns(),
@@ -70,7 +70,7 @@ impl Handle {
         }
     }
 
-    /// Those of its columns whose Spark ML vectors it reads as they are, sparse ones too.
+    /// Input columns whose Spark ML vectors it reads in their own form, dense or sparse.
     pub fn vector_inputs(&self) -> Vec<String> {
         match &self.work {
             Work::Transform(built) => vector_columns(built.spec, &built.inputs),
@@ -79,7 +79,7 @@ impl Handle {
         }
     }
 
-    /// The plan for input columns of these types, which have the names that the stage has for them.
+    /// The plan for input columns of these types, under the names that the stage's params give.
     pub fn plan(&self, input: &Schema) -> Result<StagePlan> {
         let Work::Transform(built) = &self.work else { return Err(self.not_native()) };
         let name = built.spec.name;
@@ -118,13 +118,14 @@ impl Handle {
 }
 
 impl StagePlan {
-    /// The params with those that follow from the input columns, models and files in a form that other processes can use.
+    /// The params, including those that depend on the input columns, with models and files in a form that other processes can
+    /// use.
     pub fn portable(&self) -> Result<Portable> {
         let models = self.stage.transform.portable_models().map_err(|e| e.at_stage(self.stage.spec.name))?;
         portable(&self.entry, &self.params, models)
     }
 
-    /// The params with those that follow from the input columns.
+    /// The params, including those that depend on the input columns.
     pub fn params(&self) -> &Map<String, Value> {
         &self.params.values
     }

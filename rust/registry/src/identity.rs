@@ -8,10 +8,9 @@ use mmlrs_core::{Block, Context, HasSample, Output, Result, Sample, Transform};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-/// Copies a column under another name: a native stage that does nothing, to test and to measure other stages with.
+/// Copies a column under another name. This native stage does no work; use it to test and to measure other stages.
 ///
-/// The copy has the type, the metadata and the nulls of the column; Spark ML vectors stay sparse where they are. Nothing is
-/// copied in memory.
+/// The copy has the type, the metadata and the nulls of the column. Sparse Spark ML vectors stay sparse. No memory is copied.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "testing",
@@ -72,8 +71,8 @@ mod tests {
         let stage = Identity::from_params(&ParamMap::new("uid", params)).unwrap();
         let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("x"), None]));
         let field = Field::new("a", DataType::Utf8, true).with_metadata([("k".into(), "v".into())].into());
-        let made = stage.output_fields(&Schema::new(vec![field.clone()])).unwrap();
-        assert_eq!(made, [field.with_name("b")]);
+        let planned = stage.output_fields(&Schema::new(vec![field.clone()])).unwrap();
+        assert_eq!(planned, [field.with_name("b")]);
         let block = Block::new(2, vec![("a".to_owned(), Column::arrow(Arc::clone(&texts)))]).unwrap();
         let cx = Context { threads: ThreadBudget::new(1) };
         let out = stage.transform(&block, &cx).unwrap();

@@ -1,4 +1,4 @@
-//! The one list of stages, and programs made of them.
+//! The list of all stages, and programs built from them.
 
 mod entry;
 mod handle;

@@ -1,8 +1,8 @@
-//! Results of the last batch, so that two output columns with a common beginning compute it once.
+//! Results of the last batch, so that two output columns that share their first stages compute those once.
 //!
-//! Spark calls the column functions of one batch one after another with the very same buffers. A result is found again
-//! by the program prefix that made it and the addresses of the source buffers; the sources are held here, so an address
-//! cannot come to mean other data while its entry lives.
+//! Spark calls the column functions of one batch one after another with the same buffers. A result is looked up by the program
+//! prefix that computes it and the addresses of the source buffers. The sources are held here, so an address cannot be reused
+//! for other data while its entry exists.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -42,22 +42,22 @@ impl SourceKey {
     }
 }
 
-/// The program prefix that makes a result, with its sources numbered, and the sources.
+/// The program prefix that computes a result, with its sources numbered, and the sources.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeKey {
     pub prefix: Arc<str>,
     pub sources: Vec<SourceKey>,
 }
 
-/// Programs remembered at once; far more than one query's columns.
+/// Maximum number of remembered programs, far more than the columns of one query.
 const PROGRAMS: usize = 64;
 
 #[derive(Default)]
 struct Memo {
-    /// The sources each program saw last, held alive.
+    /// The last sources of each program, kept alive.
     last: HashMap<Arc<str>, Vec<(SourceKey, ArrayRef)>>,
     results: HashMap<NodeKey, Arc<NodeResult>>,
-    /// Prefixes whose value has been asked for by a column of its own.
+    /// Prefixes whose value has been requested as an output column.
     requested: HashSet<Arc<str>>,
 }
 
@@ -84,34 +84,34 @@ fn with<T>(f: impl FnOnce(&mut Memo) -> T) -> T {
     f(&mut MEMO.lock())
 }
 
-/// Says that `program` now sees these sources; what it saw before is forgotten with all that was computed from it.
+/// Records that `program` now reads these sources. Its earlier sources and all results computed from them are dropped.
 pub fn begin(program: &Arc<str>, sources: &[(SourceKey, ArrayRef)]) {
     with(|memo| memo.begin(program, sources));
 }
 
-/// The result, if it was computed from these very buffers.
+/// The result, if it was computed from these same buffers.
 pub fn get(key: &NodeKey) -> Option<Arc<NodeResult>> {
     with(|memo| memo.results.get(key).cloned())
 }
 
-/// Keeps a result for as long as a program sees its sources.
+/// Keeps a result until its program reads other sources.
 pub fn put(key: NodeKey, result: Arc<NodeResult>) {
     with(|memo| memo.put(key, result));
 }
 
-/// Remembers that the value of `prefix` is a column that somebody reads.
+/// Records that the value of `prefix` is read as an output column.
 pub fn request(prefix: &Arc<str>) {
     with(|memo| {
         memo.requested.insert(prefix.clone());
     });
 }
 
-/// Does somebody read the value of `prefix` as a column?
+/// Whether the value of `prefix` is read as an output column.
 pub fn is_requested(prefix: &Arc<str>) -> bool {
     with(|memo| memo.requested.contains(prefix))
 }
 
-/// Forgets everything.
+/// Drops everything.
 pub fn clear() {
     with(|memo| *memo = Memo::default());
 }
@@ -177,7 +177,7 @@ mod tests {
         let kept = result();
         memo.begin(&"program".into(), &[source(&array), source(&other)]);
         memo.put(key("a", &[&array]), kept.clone());
-        assert!(memo.results.get(&key("a", &[&array])).is_some_and(|found| Arc::ptr_eq(found, &kept)));
+        assert!(memo.results.get(&key("a", &[&array])).is_some_and(|result| Arc::ptr_eq(result, &kept)));
         for miss in [key("b", &[&array]), key("a", &[&other]), key("a", &[&array, &other]), key("a", &[])] {
             assert!(!memo.results.contains_key(&miss));
         }

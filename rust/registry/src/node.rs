@@ -1,4 +1,4 @@
-//! One stage of a program, and how its bad rows become errors and masks.
+//! One stage of a program, and the conversion of its bad rows to errors and masks.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,13 +14,13 @@ use crate::spec::{NodeSpec, Ref};
 /// A stage of a program with its inputs bound.
 pub struct Node {
     pub stage: Arc<Built>,
-    /// Column name as the stage knows it -> where it comes from.
+    /// The stage's name for each column, and the column's source.
     pub inputs: Vec<(String, Ref)>,
-    /// The stage and all before it as text, sources numbered by first use.
+    /// The identity of the stage and all stages before it, with sources numbered by first use.
     pub prefix: Arc<str>,
     /// The program's sources that the prefix uses, in the order of those numbers.
     pub sources: Vec<usize>,
-    /// The columns it adds, for the input columns that it saw first: usually all batches have the same.
+    /// The columns it adds, for the types of the first batch. Usually all batches have the same types.
     planned: OnceLock<(Schema, Arc<[Field]>)>,
 }
 
@@ -29,7 +29,7 @@ impl Node {
         Self { stage, inputs, prefix, sources, planned: OnceLock::new() }
     }
 
-    /// Builds the stage of a node and finds its inputs, in the order in which it reads them.
+    /// Builds the stage of a node and looks up its inputs, in the order in which it reads them.
     pub fn build(spec: &NodeSpec) -> Result<(Built, Vec<(String, Ref)>)> {
         let Ok(Value::Object(params)) = serde_json::from_str(&spec.params) else {
             return Err(Error::param("params", "must be a JSON object"));
@@ -46,7 +46,7 @@ impl Node {
         Ok((stage, inputs))
     }
 
-    /// The columns it adds to input columns of these types; planned once for those of the first batch.
+    /// The columns it adds to input columns of these types. The plan for the types of the first batch is kept.
     fn fields(&self, input: &Schema) -> Result<Arc<[Field]>> {
         if let Some((schema, fields)) = self.planned.get()
             && schema == input
@@ -65,7 +65,7 @@ impl Node {
         let output = self.stage.transform.transform(block, &cx).map_err(fail)?;
         if output.columns.len() != fields.len() {
             return Err(fail(Error::runtime(format!(
-                "announced {} columns and produced {}",
+                "declared {} columns and produced {}",
                 fields.len(),
                 output.columns.len()
             ))));
@@ -73,7 +73,7 @@ impl Node {
         let mut columns = Vec::with_capacity(fields.len());
         for (field, column) in fields.iter().zip(output.columns) {
             if column.len() != block.rows() {
-                return Err(fail(Error::runtime(format!("made {} rows of {}", column.len(), block.rows()))));
+                return Err(fail(Error::runtime(format!("produced {} rows from {}", column.len(), block.rows()))));
             }
             columns.push(match column {
                 Column::Arrow(array, _) => Column::Arrow(array, field.metadata().clone()),
@@ -84,7 +84,7 @@ impl Node {
         Ok(NodeResult { names, columns, invalid: output.invalid })
     }
 
-    /// Turns native columns into Arrow and takes the reasons of their null rows along.
+    /// Converts native columns to Arrow and collects the reasons of their null rows.
     pub fn materialize(&self, result: &NodeResult, cx: Context) -> Result<NodeResult> {
         let mut invalid = result.invalid.clone();
         let mut columns = Vec::with_capacity(result.columns.len());
@@ -103,7 +103,7 @@ impl Node {
         Ok(NodeResult { names: result.names.clone(), columns, invalid })
     }
 
-    /// True for the rows that stay.
+    /// True for the rows that are kept.
     pub fn mask(&self, invalid: &[RowError], rows: usize) -> ArrayRef {
         let mut keep = vec![true; rows];
         if self.stage.policy.handle_invalid == HandleInvalid::Skip {
@@ -115,7 +115,7 @@ impl Node {
     }
 }
 
-/// The reasons as a text column, null for good rows.
+/// The reasons as a string column, null for good rows.
 pub fn errors(invalid: &[RowError], rows: usize) -> ArrayRef {
     let mut texts: Vec<Option<&str>> = vec![None; rows];
     for bad in invalid {
@@ -124,7 +124,7 @@ pub fn errors(invalid: &[RowError], rows: usize) -> ArrayRef {
     Arc::new(StringArray::from(texts))
 }
 
-/// The field of a reference that is not a column of a stage.
+/// The field of a reference to errors or a mask, which are not columns of a stage.
 pub fn special_field(reference: &Ref) -> Field {
     match reference {
         Ref::Mask(_) => Field::new("mask", DataType::Boolean, false),

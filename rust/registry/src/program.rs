@@ -50,8 +50,8 @@ impl Program {
         Ok(Self { sources: spec.sources, nodes, outputs: spec.outputs, id: text.into() })
     }
 
-    /// A planned stage over the columns it reads, in its order; computes all its columns, then what is asked for of the
-    /// errors and the mask. Its results are not shared.
+    /// A program of one planned stage over the columns it reads, in its order. It computes all columns of the stage, then the
+    /// errors and the mask if requested. Its results are not shared.
     pub fn of(plan: &StagePlan, with_errors: bool, with_mask: bool) -> Result<Self> {
         let names = plan.stage.input_columns()?;
         let sources = names.len();
@@ -63,8 +63,8 @@ impl Program {
         Ok(Self { sources, nodes: vec![node], outputs, id: "".into() })
     }
 
-    /// Computes the outputs of one batch. With `share`, results stay for the next program that begins alike and sees
-    /// the same buffers.
+    /// Computes the outputs of one batch. With `share`, results are kept for the next program that starts with the same stages
+    /// and reads the same buffers.
     pub fn run(&self, sources: &[(Field, ArrayRef)], cx: Context, share: bool) -> Result<Vec<ProgramOutput>> {
         self.check_sources(sources.len())?;
         Counter::ProgramRuns.add(1);
@@ -83,7 +83,7 @@ impl Program {
         if n == self.sources {
             return Ok(());
         }
-        Err(Error::runtime(format!("the program reads {} columns and was given {n}", self.sources)))
+        Err(Error::runtime(format!("the program reads {} columns, got {n}", self.sources)))
     }
 }
 
@@ -124,7 +124,7 @@ impl Run<'_> {
         }
     }
 
-    /// The node's result with every column in Arrow.
+    /// The node's result with every column converted to Arrow.
     fn arrow_node(&self, index: usize, done: &mut Done) -> Result<Arc<NodeResult>> {
         let result = self.node(index, done)?;
         if result.columns.iter().all(|c| matches!(c, Column::Arrow(..))) {
@@ -200,12 +200,12 @@ fn check_ref(reference: &Ref, sources: usize, nodes: &[Node]) -> Result<()> {
         Ref::Source(i) => *i < sources,
         _ => reference.node().is_some_and(|i| i < nodes.len()),
     };
-    if exists { Ok(()) } else { Err(Error::param("program", format!("has a reference to nothing: {reference:?}"))) }
+    if exists { Ok(()) } else { Err(Error::param("program", format!("has an invalid reference: {reference:?}"))) }
 }
 
-/// The identity of a node and of all before it, in whatever program: the SHA-256 of its params and of the identities of the
-/// nodes that it reads, with sources numbered by first use. Also those sources in that order. (A digest and not the text:
-/// each stage of a chain would quote the text of the one before it, and twice as long a text after every stage.)
+/// The identity of a node and of all nodes before it, in any program: the SHA-256 of its params and of the identities of its
+/// input nodes, with sources numbered by first use. Also returns those sources in that order. It is a digest rather than text,
+/// since each stage of a chain would quote the text of the one before it, and the text would double with every stage.
 fn prefix_of(item: &NodeSpec, inputs: &[(String, Ref)], nodes: &[Node]) -> (String, Vec<usize>) {
     let mut sources: Vec<usize> = Vec::new();
     let number = |source: usize, sources: &mut Vec<usize>| {
@@ -240,7 +240,7 @@ mod tests {
 
     use super::*;
 
-    /// A chain of stages, each of which reads what the one before it makes; the first reads the source of that number.
+    /// A chain of stages, each of which reads the output of the one before it. The first reads the source with that number.
     fn chain(stages: usize, source: usize) -> Result<Program> {
         let node = |i: usize| {
             let input = if i == 0 { json!({"source": source}) } else { json!({"column": [i - 1, format!("c{i}")]}) };

@@ -1,4 +1,4 @@
-//! A program as it travels from the driver to the workers: JSON.
+//! The form in which a program is sent from the driver to the workers: JSON.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct ProgramSpec {
     /// Number of source columns.
     pub sources: usize,
-    /// The stages, each after those that it reads.
+    /// The stages, each after its inputs.
     pub nodes: Vec<NodeSpec>,
-    /// What to compute.
+    /// The values to compute.
     pub outputs: Vec<Ref>,
 }
 
@@ -20,17 +20,17 @@ pub struct ProgramSpec {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeSpec {
-    /// The class.
+    /// The name of the class.
     pub stage: String,
-    /// The uid; default output columns carry it.
+    /// The uid, which is part of default output column names.
     pub uid: String,
-    /// The params: a JSON object, as text.
+    /// The params: a JSON object, serialized.
     pub params: String,
-    /// Where each column that the stage reads comes from, by the name that the stage has for it.
+    /// The source of each column that the stage reads, by the stage's name for it.
     pub inputs: BTreeMap<String, Ref>,
 }
 
-/// Where a value of a program comes from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ref {
@@ -38,14 +38,14 @@ pub enum Ref {
     Source(usize),
     /// A column of the n-th node.
     Column(usize, String),
-    /// Why rows of the n-th node are null: text, null for good rows.
+    /// The reasons why rows of the n-th node are null: strings, null for good rows.
     Errors(usize),
-    /// Which rows of the n-th node stay: false for rows that its policy drops.
+    /// The mask of the n-th node: false for rows that its policy drops.
     Mask(usize),
 }
 
 impl Ref {
-    /// The node that computes it; none for a source column.
+    /// The node that computes it; None for a source column.
     pub fn node(&self) -> Option<usize> {
         match self {
             Self::Source(_) => None,

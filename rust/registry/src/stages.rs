@@ -42,7 +42,7 @@ pub fn stages() -> &'static [Entry] {
     &STAGES
 }
 
-/// The stage of that class name.
+/// The stage with that class name.
 pub fn find(name: &str) -> Result<&'static Entry> {
     STAGES
         .iter()

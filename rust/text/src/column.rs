@@ -1,4 +1,4 @@
-//! Columns of texts and of lists of texts, read and written.
+//! Reads and writes columns of strings and of lists of strings.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use arrow_buffer::{NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::{Context, Error, HandleInvalid, Rejects, Result, parallel_map, types};
 
-/// Texts of any Arrow width. Bytes that are not UTF-8, which a JVM can send, read as U+FFFD, as the JVM reads them.
+/// Strings of any Arrow width. Bytes that are not UTF-8, which a JVM can send, are read as U+FFFD, as the JVM reads them.
 #[derive(Debug, Clone)]
 pub struct Texts(Width);
 
@@ -56,12 +56,12 @@ impl Texts {
         }
     }
 
-    /// Is the row null?
+    /// Whether the row is null.
     pub fn is_null(&self, row: usize) -> bool {
         self.bytes(row).is_none()
     }
 
-    /// The text of a row; None for null.
+    /// The string of a row; None if it is null.
     #[inline]
     pub fn row(&self, row: usize) -> Option<Cow<'_, str>> {
         self.bytes(row).map(|bytes| match str::from_utf8(bytes) {
@@ -71,8 +71,8 @@ impl Texts {
     }
 }
 
-/// The text with U+FFFD for each malformed sequence. Unlike `String::from_utf8_lossy` and like Java, an encoded surrogate is
-/// one such sequence.
+/// The string with U+FFFD for each malformed sequence. As in Java, and unlike in `String::from_utf8_lossy`, an encoded
+/// surrogate is a single such sequence.
 fn repaired(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;
@@ -95,7 +95,7 @@ fn repaired(bytes: &[u8]) -> String {
     }
 }
 
-/// Lists of texts of any Arrow width.
+/// Lists of strings of any Arrow width.
 #[derive(Debug, Clone)]
 pub struct TextLists {
     ranges: Vec<Range<usize>>,
@@ -139,24 +139,24 @@ impl TextLists {
         self.ranges.is_empty()
     }
 
-    /// Is the row null?
+    /// Whether the row is null.
     pub fn is_null(&self, row: usize) -> bool {
         self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
     }
 
-    /// The texts of a row, null ones included; None for null.
+    /// The strings of a row, including nulls; None if the row is null.
     pub fn row(&self, row: usize) -> Option<impl Iterator<Item = Option<Cow<'_, str>>>> {
         (!self.is_null(row)).then(|| self.ranges[row].clone().map(|i| self.values.row(i)))
     }
 }
 
-/// Is this a list of texts?
+/// Whether this is a list of strings.
 pub fn is_text_list(data_type: &DataType) -> bool {
     matches!(data_type, DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)
         if types::is_text(item.data_type()))
 }
 
-/// Fails when a column is not a list of texts.
+/// Returns an error if a column is not a list of strings.
 pub fn check_text_list(column: &str, input: &Schema) -> Result<()> {
     let field = input.field_with_name(column)?;
     if is_text_list(field.data_type()) {
@@ -165,12 +165,12 @@ pub fn check_text_list(column: &str, input: &Schema) -> Result<()> {
     Err(Error::schema(column, "is not an array<string>"))
 }
 
-/// The type of a list of texts that a stage writes.
+/// The type of a list of strings that a stage writes.
 pub fn text_list_type() -> DataType {
     DataType::List(Arc::new(Field::new("element", DataType::Utf8, true)))
 }
 
-/// Rejects the null rows, or fails at the first, as the policy says.
+/// Rejects the null rows, or returns an error for the first one, depending on the policy.
 pub fn reject_nulls(
     column: &str,
     rows: usize,
@@ -184,10 +184,10 @@ pub fn reject_nulls(
     Ok(rejects)
 }
 
-/// Fewest rows for which a piece is worth its while.
+/// Minimum number of rows of a piece.
 const ROWS_A_PIECE: usize = 64;
 
-/// Applies `work` to the rows in at most so many pieces, in parallel within the budget; the results are in row order.
+/// Applies `work` to the rows in at most this number of pieces, in parallel within the budget. The results are in row order.
 pub fn in_pieces<T: Send>(
     cx: Context,
     rows: usize,
@@ -199,12 +199,12 @@ pub fn in_pieces<T: Send>(
     done.into_iter().collect()
 }
 
-/// Pieces into which a batch is cut so that the threads end at the same time.
+/// The number of pieces of a batch, chosen so that the threads end at about the same time.
 pub fn pieces_of(cx: Context) -> usize {
     if cx.threads.get() == 1 { 1 } else { 4 * cx.threads.get() }
 }
 
-/// Writes a column of texts.
+/// Writes a column of strings.
 #[derive(Debug, Default)]
 pub struct TextWriter {
     bytes: String,
@@ -212,51 +212,52 @@ pub struct TextWriter {
 }
 
 impl TextWriter {
-    /// Where the text of the current row is written.
+    /// The buffer for the string of the current row.
     pub fn text(&mut self) -> &mut String {
         &mut self.bytes
     }
 
-    /// Ends a text: what was written since the last one.
+    /// Ends a string: the text written since the last one.
     pub fn end(&mut self) {
         self.ends.push(self.bytes.len());
     }
 
-    /// Fails once there are more bytes than a column holds, for writers that make much of little.
+    /// Returns an error once there are more bytes than a column can hold, for writers whose output may be much longer than
+    /// their input.
     pub fn check(&self) -> Result<()> {
         if i32::try_from(self.bytes.len()).is_err() {
-            return Err(Error::batch_too_large("the texts", "bytes"));
+            return Err(Error::batch_too_large("the strings", "bytes"));
         }
         Ok(())
     }
 
-    /// Number of texts.
+    /// Number of strings.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// The column; texts that `nulls` says are null must be empty.
+    /// The column. Strings that `nulls` marks as null must be empty.
     pub fn finish(self, nulls: Option<NullBuffer>) -> Result<StringArray> {
         Ok(StringArray::try_new(offsets(&self.ends)?, self.bytes.into_bytes().into(), nulls)?)
     }
 }
 
-/// Writes a column of lists of texts.
+/// Writes a column of lists of strings.
 #[derive(Debug)]
 pub struct TextListWriter {
-    /// The texts of the lists, one after the other.
+    /// The strings of the lists, one after the other.
     pub texts: TextWriter,
     ends: Vec<usize>,
     nulls: NullBufferBuilder,
 }
 
 impl TextListWriter {
-    /// No rows, with room for `rows`.
+    /// An empty column with room for `rows`.
     pub fn with_capacity(rows: usize) -> Self {
         Self { texts: TextWriter::default(), ends: Vec::with_capacity(rows), nulls: NullBufferBuilder::new(rows) }
     }
 
-    /// Ends a list: the texts written since the last one, or null.
+    /// Ends a list: the strings written since the last one, or null.
     pub fn end(&mut self, valid: bool) {
         self.ends.push(self.texts.len());
         self.nulls.append(valid);
@@ -264,7 +265,7 @@ impl TextListWriter {
 
     /// The column.
     pub fn finish(mut self) -> Result<ListArray> {
-        let DataType::List(item) = text_list_type() else { return Err(Error::runtime("the type is a list")) };
+        let DataType::List(item) = text_list_type() else { return Err(Error::runtime("the type must be a list")) };
         let offsets = offsets(&self.ends)?;
         Ok(ListArray::try_new(item, offsets, Arc::new(self.texts.finish(None)?), self.nulls.finish())?)
     }
@@ -272,7 +273,7 @@ impl TextListWriter {
 
 fn offsets(ends: &[usize]) -> Result<OffsetBuffer<i32>> {
     if ends.last().is_some_and(|last| i32::try_from(*last).is_err()) {
-        return Err(Error::batch_too_large("the texts", "bytes"));
+        return Err(Error::batch_too_large("the strings", "bytes"));
     }
     let offsets: Vec<i32> = std::iter::once(0).chain(ends.iter().map(|end| *end as i32)).collect();
     Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
@@ -301,7 +302,7 @@ mod tests {
         Ok(())
     }
 
-    /// What Java 17 gives.
+    /// Results of Java 17.
     #[test]
     fn what_is_not_utf8_reads_as_in_java() {
         assert_eq!(repaired(b"a\xffb\xc3 \xe2\x82 c"), "a\u{fffd}b\u{fffd} \u{fffd} c");

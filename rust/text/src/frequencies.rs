@@ -1,14 +1,14 @@
-//! In how many documents each slot occurs, and the weights that follow from it.
+//! The document frequency of each slot, and the weights computed from it.
 
 use mmlrs_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::hasher::SparseRow;
 
-/// Most slots for which frequencies are kept: 1 GiB of counts.
+/// Maximum number of slots for which frequencies are kept: 1 GiB of counts.
 pub const MAX_COUNTED_SLOTS: usize = 1 << 27;
 
-/// Number of documents, and for each slot the number of those that have it. Written as the slots that occur alone.
+/// The number of documents, and for each slot the number of documents that contain it. Serialized as the nonzero slots only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Written", try_from = "Written")]
 pub struct DocumentFrequencies {
@@ -17,7 +17,7 @@ pub struct DocumentFrequencies {
 }
 
 impl DocumentFrequencies {
-    /// No documents yet, of so many slots.
+    /// The frequencies before any document, for a number of slots.
     pub fn new(num_features: usize) -> Result<Self> {
         if num_features > MAX_COUNTED_SLOTS {
             let message = format!("must be at most {MAX_COUNTED_SLOTS} with useIDF, got {num_features}");
@@ -26,13 +26,13 @@ impl DocumentFrequencies {
         Ok(Self { documents: 0, counts: vec![0; num_features] })
     }
 
-    /// Takes a document in.
+    /// Adds a document.
     #[inline]
     pub fn add(&mut self, row: &SparseRow) {
         self.add_times(row, 1);
     }
 
-    /// Takes a document in that is there so many times.
+    /// Adds a document that occurs a number of times.
     #[inline]
     pub fn add_times(&mut self, row: &SparseRow, times: u64) {
         self.documents += times;
@@ -41,10 +41,10 @@ impl DocumentFrequencies {
         }
     }
 
-    /// Takes the documents that another summary has seen in.
+    /// Adds the documents of another summary.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if self.counts.len() != other.counts.len() {
-            return Err(Error::runtime("document frequencies of different numbers of slots cannot be merged"));
+            return Err(Error::runtime("document frequencies with different numbers of slots cannot be merged"));
         }
         self.documents += other.documents;
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
@@ -58,7 +58,7 @@ impl DocumentFrequencies {
         self.documents
     }
 
-    /// For each slot the number of documents that have it.
+    /// For each slot the number of documents that contain it.
     pub fn counts(&self) -> &[u64] {
         &self.counts
     }
@@ -67,14 +67,14 @@ impl DocumentFrequencies {
         self.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0)
     }
 
-    /// As a file: JSON of the numbers of documents and of slots, and for the slots that occur their distances from the one
-    /// before and their documents.
+    /// The frequencies as a file: JSON with the numbers of documents and of slots. For each nonzero slot it has the distance
+    /// from the previous one and the number of documents.
     pub fn to_file(&self) -> Result<Vec<u8>> {
         let written = serde_json::to_vec(&Written::from(self.clone()));
         written.map_err(|e| Error::runtime(format!("document frequencies cannot be written: {e}")))
     }
 
-    /// Reads what [`Self::to_file`] wrote.
+    /// Reads the output of [`Self::to_file`].
     pub fn from_file(bytes: &[u8]) -> Result<Self> {
         let damaged = |cause: &str| Error::model(format!("the document frequencies cannot be read: {cause}"));
         let written: Written = serde_json::from_slice(bytes).map_err(|e| damaged(&e.to_string()))?;
@@ -82,7 +82,7 @@ impl DocumentFrequencies {
     }
 }
 
-/// The slots that occur, each as its distance from the one before it, and their counts.
+/// The nonzero slots, each as its distance from the previous one, and their counts.
 #[derive(Serialize, Deserialize)]
 struct Written {
     documents: u64,
@@ -134,7 +134,7 @@ impl Idf {
         self.0.len()
     }
 
-    /// Multiplies the values of a row; those that become zero stay, as they do in Spark.
+    /// Multiplies the values of a row. Values that become zero are kept, as in Spark.
     #[inline]
     pub fn scale(&self, row: &mut SparseRow) {
         for (value, slot) in row.values.iter_mut().zip(&row.indices) {

@@ -1,4 +1,4 @@
-//! The kernel: from a text to the counts of its hashed terms.
+//! The kernel, which converts a string to the counts of its hashed terms.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use crate::slot::Slots;
 use crate::stop_words::StopWords;
 use crate::tokens::Tokenizer;
 
-/// What is done with a text before its terms are counted.
+/// The processing of a string before its terms are counted.
 #[derive(Debug, Clone)]
 pub struct TextOptions {
-    /// How texts become tokens; None where tokens are what comes in.
+    /// The tokenizer; None if the input is tokens.
     pub tokenizer: Option<Tokenizer>,
     /// Tokens to leave out.
     pub stop_words: Option<StopWords>,
-    /// Length of the n-grams to count; None counts the tokens.
+    /// Length of the n-grams to count. None counts the tokens.
     pub n_gram: Option<usize>,
     /// Count every term as 1.
     pub binary: bool,
@@ -22,7 +22,7 @@ pub struct TextOptions {
     pub num_features: i32,
 }
 
-/// The slots of a vector that have a value, ascending, and their values.
+/// The slots of a vector with a value, ascending, and their values.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SparseRow {
     /// Slots.
@@ -31,9 +31,9 @@ pub struct SparseRow {
     pub values: Vec<f64>,
 }
 
-/// Counts the hashed terms of one text after the other, in buffers that it keeps.
+/// Counts the hashed terms of one string after the other, in reusable buffers.
 ///
-/// A clone shares the options and has buffers of its own: one for each thread.
+/// A clone shares the options and has its own buffers, so that each thread can use one.
 #[derive(Debug, Clone)]
 pub struct TextHasher {
     options: Arc<TextOptions>,
@@ -54,7 +54,7 @@ impl TextHasher {
         self.slots.number()
     }
 
-    /// Counts the terms of a text into `out`, which is overwritten. Without a tokenizer the text is one token.
+    /// Counts the terms of a string into `out`, which is overwritten. Without a tokenizer the string is one token.
     pub fn hash_row(&mut self, text: &str, out: &mut SparseRow) {
         let Self { options, slots, lower, terms } = self;
         let mut sink = Sink { options, slots: *slots, terms, lowered: false };
@@ -76,7 +76,7 @@ impl TextHasher {
         sink.finish(out);
     }
 
-    /// Counts the terms of a list of tokens into `out`, which is overwritten. A null token is one that Spark counts too.
+    /// Counts the terms of a list of tokens into `out`, which is overwritten. A null token is counted, as in Spark.
     pub fn hash_tokens<'t>(&mut self, tokens: impl Iterator<Item = Option<&'t str>>, out: &mut SparseRow) {
         let mut sink = Sink { options: &self.options, slots: self.slots, terms: &mut self.terms, lowered: false };
         sink.terms.clear();
@@ -95,7 +95,7 @@ impl TextHasher {
 struct Terms {
     /// Slots of the terms so far.
     slots: Vec<i32>,
-    /// For n-grams: the tokens that stay, a space between them, and where each begins and ends.
+    /// For n-grams: the kept tokens, separated by spaces, and the position where each begins and ends.
     joined: String,
     tokens: Vec<(usize, usize)>,
     folded: String,
@@ -109,7 +109,7 @@ impl Terms {
     }
 }
 
-/// Takes the tokens of one row.
+/// Receives the tokens of one row.
 struct Sink<'a> {
     options: &'a TextOptions,
     slots: Slots,
@@ -128,7 +128,7 @@ impl Sink<'_> {
         self.keep(token);
     }
 
-    /// A null: no stop word, `null` in an n-gram, and a hash of its own.
+    /// A null: it is not a stop word, is `null` in an n-gram, and has a hash of its own.
     fn null(&mut self) {
         if self.options.n_gram.is_some() {
             self.keep("null");
@@ -152,7 +152,7 @@ impl Sink<'_> {
         tokens.push((start, joined.len()));
     }
 
-    /// Counts equal slots.
+    /// Merges equal slots.
     fn finish(self, out: &mut SparseRow) {
         let Terms { slots, joined, tokens, .. } = self.terms;
         if let Some(n) = self.options.n_gram {

@@ -1,4 +1,4 @@
-//! Regular expressions written for Java, run by an engine that never backtracks.
+//! Java regular expressions, run by an engine that never backtracks.
 
 mod class;
 mod parser;
@@ -13,11 +13,11 @@ use serde_json::Value;
 
 pub(crate) use run::ByteSet;
 
-/// A pattern with Java's meaning: `\s`, `\d` and `\w` are ASCII, and `.` passes over no line terminator of Java's.
+/// A pattern with Java's meaning: `\s`, `\d` and `\w` are ASCII, and `.` does not match Java's line terminators.
 ///
-/// A match takes time linear in the text whatever the pattern; all matches of one that looks far ahead, up to the square.
-/// What cannot be matched without backtracking (look-around, back-references, possessive quantifiers, atomic groups) is an
-/// error, as are the few things whose meaning depends on flags that are not supported.
+/// A match takes time linear in the text for any pattern. All matches together may take quadratic time if the pattern looks far
+/// ahead. Patterns that need backtracking (look-around, back-references, possessive quantifiers, atomic groups) are errors, and
+/// so are the few constructs whose meaning depends on unsupported flags.
 #[derive(Debug, Clone)]
 pub struct JavaRegex {
     pattern: String,
@@ -36,28 +36,28 @@ impl JavaRegex {
         Ok(Self { pattern: pattern.to_owned(), run: run::run_of(&translated).map(Box::new), regex })
     }
 
-    /// The pattern as it was given.
+    /// The original pattern.
     pub fn pattern(&self) -> &str {
         &self.pattern
     }
 
-    /// For patterns such as `\s+`: the bytes of which a match is a run.
+    /// For patterns such as `\s+`: the bytes whose runs are the matches.
     pub(crate) fn run(&self) -> Option<&ByteSet> {
         self.run.as_deref()
     }
 
-    /// The matches in `text` that Java's `find` gives, one after the other. Unlike in Java none begins or ends inside a
+    /// The successive matches in `text`, as found by Java's `find`. Unlike in Java, a match never begins or ends inside a
     /// character outside the basic plane.
     pub fn matches<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
         let mut next = Some(0);
         std::iter::from_fn(move || {
-            let found = self.regex.find_at(text, next?)?.range();
-            next = if found.is_empty() {
-                text[found.end..].chars().next().map(|c| found.end + c.len_utf8())
+            let range = self.regex.find_at(text, next?)?.range();
+            next = if range.is_empty() {
+                text[range.end..].chars().next().map(|c| range.end + c.len_utf8())
             } else {
-                Some(found.end)
+                Some(range.end)
             };
-            Some(found)
+            Some(range)
         })
     }
 }
@@ -74,7 +74,7 @@ impl ParamField for JavaRegex {
 mod tests {
     use super::*;
 
-    fn found(pattern: &str, text: &str) -> Vec<String> {
+    fn matches_of(pattern: &str, text: &str) -> Vec<String> {
         match JavaRegex::new(pattern) {
             Ok(regex) => regex.matches(text).map(|m| text[m].to_owned()).collect(),
             Err(message) => vec![message],
@@ -83,37 +83,37 @@ mod tests {
 
     #[test]
     fn the_classes_of_java_are_ascii() {
-        assert_eq!(found(r"\s+", "a b\u{a0}c\u{2003}d\u{b}e"), [" ", "\u{b}"]);
-        assert_eq!(found(r"\w+", "naïve_1 x"), ["na", "ve_1", "x"]);
-        assert_eq!(found(r"\d", "1٣2"), ["1", "2"]);
-        assert_eq!(found(r"\W", "aé b"), ["é", " "]);
-        assert_eq!(found(r"\p{Alpha}+", "éab"), ["ab"]);
-        assert_eq!(found(r"\p{IsAlphabetic}+", "éab1"), ["éab"]);
-        assert_eq!(found(r"\p{L}\p{Nd}", "é٣"), ["é٣"]);
+        assert_eq!(matches_of(r"\s+", "a b\u{a0}c\u{2003}d\u{b}e"), [" ", "\u{b}"]);
+        assert_eq!(matches_of(r"\w+", "naïve_1 x"), ["na", "ve_1", "x"]);
+        assert_eq!(matches_of(r"\d", "1٣2"), ["1", "2"]);
+        assert_eq!(matches_of(r"\W", "aé b"), ["é", " "]);
+        assert_eq!(matches_of(r"\p{Alpha}+", "éab"), ["ab"]);
+        assert_eq!(matches_of(r"\p{IsAlphabetic}+", "éab1"), ["éab"]);
+        assert_eq!(matches_of(r"\p{L}\p{Nd}", "é٣"), ["é٣"]);
     }
 
     #[test]
     fn empty_matches_follow_one_another_as_in_java() {
-        assert_eq!(found("a*", "ab"), ["a", "", ""]);
-        assert_eq!(found(r"\s*", "a b"), ["", " ", "", ""]);
-        assert_eq!(found("", "é"), ["", ""]);
-        assert_eq!(found("x?", ""), [""]);
+        assert_eq!(matches_of("a*", "ab"), ["a", "", ""]);
+        assert_eq!(matches_of(r"\s*", "a b"), ["", " ", "", ""]);
+        assert_eq!(matches_of("", "é"), ["", ""]);
+        assert_eq!(matches_of("x?", ""), [""]);
     }
 
     #[test]
     fn quantifiers_groups_flags_and_classes_mean_what_they_mean_in_java() {
-        assert_eq!(found("(?i)é|x+", "XxÉé"), ["Xx", "é"]);
-        assert_eq!(found("a(?i:b)C", "aBC aBc"), ["aBC"]);
-        assert_eq!(found("(?<year>[0-9]{2,3}?)", "12345"), ["12", "34"]);
-        assert_eq!(found("[a-z&&[^aeiou]]+", "banana"), ["b", "n", "n"]);
-        assert_eq!(found(r"[^\w\s]+", "a, b! é"), [",", "!", "é"]);
-        assert_eq!(found(r"[]\-x]+", "a]-x"), ["]-x"]);
-        assert_eq!(found(r"\Q.*\E+", "a.**"), [".**"]);
-        assert_eq!(found(".+", "a\u{2028}b\r\nc"), ["a", "b", "c"]);
-        assert_eq!(found("(?s).+", "a\nb"), ["a\nb"]);
-        assert_eq!(found(r"\u00e9\x41\t\0101\x{1F600}", "éA\tA😀"), ["éA\tA😀"]);
-        assert_eq!(found(r"\R", "a\r\nb\n"), ["\r\n", "\n"]);
-        assert_eq!(found("[-/,]+ #", "a,-/ #"), [",-/ #"]);
+        assert_eq!(matches_of("(?i)é|x+", "XxÉé"), ["Xx", "é"]);
+        assert_eq!(matches_of("a(?i:b)C", "aBC aBc"), ["aBC"]);
+        assert_eq!(matches_of("(?<year>[0-9]{2,3}?)", "12345"), ["12", "34"]);
+        assert_eq!(matches_of("[a-z&&[^aeiou]]+", "banana"), ["b", "n", "n"]);
+        assert_eq!(matches_of(r"[^\w\s]+", "a, b! é"), [",", "!", "é"]);
+        assert_eq!(matches_of(r"[]\-x]+", "a]-x"), ["]-x"]);
+        assert_eq!(matches_of(r"\Q.*\E+", "a.**"), [".**"]);
+        assert_eq!(matches_of(".+", "a\u{2028}b\r\nc"), ["a", "b", "c"]);
+        assert_eq!(matches_of("(?s).+", "a\nb"), ["a\nb"]);
+        assert_eq!(matches_of(r"\u00e9\x41\t\0101\x{1F600}", "éA\tA😀"), ["éA\tA😀"]);
+        assert_eq!(matches_of(r"\R", "a\r\nb\n"), ["\r\n", "\n"]);
+        assert_eq!(matches_of("[-/,]+ #", "a,-/ #"), [",-/ #"]);
     }
 
     #[test]
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn a_pattern_that_would_stall_a_backtracking_engine_takes_no_time() {
         let text = "a".repeat(100_000);
-        assert_eq!(found("(a+)+b", &text).len(), 0);
-        assert_eq!(found("(a|aa)+$?".trim_end_matches("$?"), &text).len(), 1);
+        assert_eq!(matches_of("(a+)+b", &text).len(), 0);
+        assert_eq!(matches_of("(a|aa)+$?".trim_end_matches("$?"), &text).len(), 1);
     }
 
     #[test]

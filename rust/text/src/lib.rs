@@ -1,7 +1,7 @@
-//! Text: from a column of strings to tokens, pages and hashed features.
+//! Text stages: from a column of strings to tokens, pages and hashed features.
 //!
-//! [`TextHasher`] is the kernel of `TextFeaturizer` for use by other stages: one for each thread, with
-//! [`DocumentFrequencies`] to learn from its rows and [`Idf`] to weigh them.
+//! [`TextHasher`] is the kernel of `TextFeaturizer`, for use by other stages. Each thread has its own, with
+//! [`DocumentFrequencies`] to learn from its rows and [`Idf`] to weight them.
 
 mod column;
 mod frequencies;

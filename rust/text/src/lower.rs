@@ -1,4 +1,4 @@
-//! Lower case as Java's `String.toLowerCase` makes it in a locale without rules of its own.
+//! Lower case as in Java's `String.toLowerCase`, for locales without special rules.
 
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
@@ -6,8 +6,8 @@ const SIGMA: char = 'Σ';
 
 /// Appends `text` in lower case.
 ///
-/// The one mapping that depends on its surroundings is that of the Greek capital sigma, which is `ς` at the end of a
-/// word. Words are those of the JDK's break rules, which Java uses here, not those of Unicode's default.
+/// The only context-dependent mapping is that of the Greek capital sigma, which is `ς` at the end of a word. Word boundaries
+/// are those of the JDK's break rules, which Java uses here, not those of Unicode's default.
 pub fn lower_into(text: &str, out: &mut String) {
     let start = out.len();
     if text.is_ascii() {
@@ -24,7 +24,7 @@ pub fn lower_into(text: &str, out: &mut String) {
     }
 }
 
-/// Is the sigma at `at` preceded by a cased letter of its word, and not followed by one?
+/// Whether the sigma at `at` is preceded by a cased letter of its word, and not followed by one.
 fn sigma_is_final(text: &str, at: usize) -> bool {
     let mut before = at;
     while !is_boundary(text, before) {
@@ -48,7 +48,7 @@ fn cased_follows(text: &str, mut at: usize) -> bool {
     false
 }
 
-/// Cased as `java.lang.ConditionalSpecialCasing` has it.
+/// Cased letters as defined in `java.lang.ConditionalSpecialCasing`.
 fn is_cased(c: char) -> bool {
     use GeneralCategory::{LowercaseLetter, TitlecaseLetter, UppercaseLetter};
     matches!(c.general_category(), LowercaseLetter | UppercaseLetter | TitlecaseLetter)
@@ -56,12 +56,12 @@ fn is_cased(c: char) -> bool {
             | '\u{1d2c}'..='\u{1d61}' | '\u{2160}'..='\u{217f}' | '\u{24b6}'..='\u{24e9}')
 }
 
-/// What a character is to the JDK's word breaks.
+/// The class of a character in the JDK's word breaks.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
-    /// As if it were not there.
+    /// Ignored.
     Ignored,
-    /// Belongs to the letter or digit that stands before it.
+    /// Belongs to the letter or digit before it.
     Mark,
     Letter,
     Digit,
@@ -79,7 +79,7 @@ fn kind(c: char) -> Kind {
         '"' | '\'' | '.' => return Kind::Joiner { letters: true, digits: true },
         ',' | '\u{66b}' => return Kind::Joiner { letters: false, digits: true },
         '\u{ad}' | '\u{2027}' => return Kind::Joiner { letters: true, digits: false },
-        // Scripts whose characters make words of their own.
+        // Scripts whose characters form words by themselves.
         '\u{3005}'
         | '\u{4e00}'..='\u{9fff}'
         | '\u{f900}'..='\u{faff}'
@@ -98,7 +98,7 @@ fn kind(c: char) -> Kind {
     }
 }
 
-/// Does a word end or begin at `at`?
+/// Whether a word ends or begins at `at`.
 fn is_boundary(text: &str, at: usize) -> bool {
     use Kind::{Digit, Ignored, Joiner, Letter, Mark, Other};
     let kinds_after = || text[at..].chars().map(kind);
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(lower("AbC 12 Éİ ДЖ"), "abc 12 éi\u{307} дж");
     }
 
-    /// What Java 17 gives.
+    /// Results of Java 17.
     #[test]
     fn a_sigma_is_final_where_it_ends_a_word_of_the_jdk() {
         let ends =

@@ -1,15 +1,15 @@
-//! What a stage makes of its params once and keeps.
+//! Values that a stage computes from its params once and keeps.
 
 use std::sync::{Arc, OnceLock};
 
 use mmlrs_core::{ParamGroup, ParamMap, ParamSpec, Result};
 
-/// A value that follows from the other params, made when it is first needed: a group without params.
+/// A value that depends on the other params, computed on first use; a group without params.
 #[derive(Debug)]
 pub struct Once<T>(OnceLock<Arc<T>>);
 
 impl<T> Once<T> {
-    /// The value; `make` is called until it succeeds once.
+    /// The value. `make` is called until it succeeds once.
     pub fn get(&self, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
         if let Some(value) = self.0.get() {
             return Ok(value.clone());

@@ -1,4 +1,4 @@
-//! From a term to its slot, as Spark's `HashingTF` finds it since version 3.
+//! Maps a term to its slot, like Spark's `HashingTF` since version 3.
 
 /// The seed of `HashingTF`, and so the hash of a null.
 const SEED: u32 = 42;
@@ -32,11 +32,11 @@ fn mixed(block: u32) -> u32 {
     block.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593)
 }
 
-/// Number of slots, and how a hash becomes one of them.
+/// Number of slots, and the mapping of a hash to one of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Slots {
     number: i32,
-    /// Number of slots less one, where that is a mask.
+    /// Number of slots minus one, if it is a mask.
     mask: Option<i32>,
 }
 
@@ -47,7 +47,7 @@ impl Slots {
         Self { number, mask: (number & (number - 1) == 0).then_some(number - 1) }
     }
 
-    /// How many there are.
+    /// The number of slots.
     pub fn number(self) -> usize {
         self.number as usize
     }
@@ -77,12 +77,13 @@ impl Slots {
 mod tests {
     use super::*;
 
-    /// Values that pyspark 4.3 gives.
+    /// Results of pyspark 4.3.
     #[test]
     fn slots_are_those_of_spark() {
         let slots = Slots::new(1 << 18);
-        let found: Vec<i32> = ["a", "bc", "xyz", "word", "words", ""].iter().map(|t| slots.of(t.as_bytes())).collect();
-        assert_eq!(found, SPARK);
+        let slots_of_terms: Vec<i32> =
+            ["a", "bc", "xyz", "word", "words", ""].iter().map(|t| slots.of(t.as_bytes())).collect();
+        assert_eq!(slots_of_terms, SPARK);
         assert_eq!(slots.of_null(), 42);
     }
 

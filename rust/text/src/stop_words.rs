@@ -1,4 +1,4 @@
-//! Words that are left out, and the lists that Spark ships.
+//! Stop words, and the lists that Spark ships.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 
 use crate::lower::lower_into;
 
-/// Languages and their words, one on a line: what `StopWordsRemover.loadDefaultStopWords` reads.
+/// Languages and their words, one per line: the content of `StopWordsRemover.loadDefaultStopWords`.
 const LISTS: [(&str, &str); 14] = [
     ("danish", include_str!("stop_words/danish.txt")),
     ("dutch", include_str!("stop_words/dutch.txt")),
@@ -24,41 +24,41 @@ const LISTS: [(&str, &str); 14] = [
     ("turkish", include_str!("stop_words/turkish.txt")),
 ];
 
-/// The stop words of a language by its English name; None for one that Spark ships no list for.
+/// The stop words of a language by its English name; None if Spark ships no list for it.
 pub fn default_stop_words(language: &str) -> Option<Vec<String>> {
     let (_, list) = LISTS.iter().find(|(name, _)| *name == language)?;
     Some(list.lines().map(str::to_owned).collect())
 }
 
-/// A set of words that is asked by bytes, without an allocation.
+/// A set of words that is looked up by bytes, without an allocation.
 #[derive(Debug, Clone)]
 pub struct StopWords {
     words: HashSet<Box<[u8]>, FixedState>,
     case_sensitive: bool,
-    /// For each first byte, a bit for each length of a word that begins with it; the last bit is for all longer ones.
+    /// For each first byte, a bit for each length of a word that starts with it. The last bit is for all longer words.
     lengths: Box<[u32; 256]>,
 }
 
 impl StopWords {
-    /// A set of words. Where case does not matter, both sides are lower-cased, as `StopWordsRemover` does.
+    /// A set of words. If case is ignored, both sides are lower-cased, like in `StopWordsRemover`.
     pub fn new<'a>(words: impl IntoIterator<Item = &'a str>, case_sensitive: bool) -> Self {
         let mut set = Self { words: HashSet::default(), case_sensitive, lengths: Box::new([0; 256]) };
         for word in words {
-            let mut kept = String::new();
+            let mut normal = String::new();
             if case_sensitive {
-                kept.push_str(word);
+                normal.push_str(word);
             } else {
-                lower_into(word, &mut kept);
+                lower_into(word, &mut normal);
             }
-            if let Some(first) = kept.as_bytes().first() {
-                set.lengths[*first as usize] |= length_bit(kept.len());
+            if let Some(first) = normal.as_bytes().first() {
+                set.lengths[*first as usize] |= length_bit(normal.len());
             }
-            set.words.insert(kept.into_bytes().into());
+            set.words.insert(normal.into_bytes().into());
         }
         set
     }
 
-    /// Is it one of the words? `lowered` says that its text is in lower case; `scratch` is overwritten.
+    /// Whether it is one of the words. `lowered` states that the text is in lower case. `scratch` is overwritten.
     #[inline]
     pub fn contains(&self, word: &str, lowered: bool, scratch: &mut String) -> bool {
         if self.case_sensitive || lowered {

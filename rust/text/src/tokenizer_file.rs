@@ -1,4 +1,4 @@
-//! A tokenizer.json, parsed once per process, and the tokens it makes of texts.
+//! A tokenizer.json, parsed once per process, and the tokens of strings.
 
 use std::sync::Arc;
 
@@ -10,34 +10,34 @@ use tokenizers::{
     PaddingDirection, PostProcessor, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy,
 };
 
-/// Most parsed tokenizers kept, and most bytes of their files.
+/// Maximum number of cached tokenizers, and maximum bytes of their files.
 const TOKENIZERS: usize = 8;
 const TOKENIZER_BYTES: usize = 256 << 20;
 
-/// The padding tokens of well-known vocabularies, for a file that does not say which its is.
+/// The padding tokens of well-known vocabularies, for a file that does not name its own.
 const PAD_TOKENS: [&str; 4] = ["[PAD]", "<pad>", "<|pad|>", "<|endoftext|>"];
 
-/// Most tokens of a text, special ones included.
+/// Maximum number of tokens of a string, including special ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MaxLength {
     /// This many.
     Of(usize),
-    /// As the file says; where it says nothing, this many or any number.
+    /// The number in the file; if it has none, this number or no limit.
     FileOr(Option<usize>),
 }
 
-/// How a tokenizer is used: part of its identity in the cache.
+/// The use of a tokenizer, which is part of the cache key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenizerOptions {
-    /// Where texts end, if they are cut.
+    /// The length to which strings are truncated.
     pub max_length: MaxLength,
-    /// Cut longer texts?
+    /// Whether longer strings are truncated.
     pub truncation: bool,
-    /// Add what the file's post-processor adds, such as `[CLS]` and `[SEP]`?
+    /// Whether to add the tokens of the file's post-processor, such as `[CLS]` and `[SEP]`.
     pub special_tokens: bool,
 }
 
-/// A parsed tokenizer.json, ready for texts.
+/// A parsed tokenizer.json, ready for use.
 #[derive(Debug)]
 pub struct TextTokenizer {
     tokenizer: Tokenizer,
@@ -46,7 +46,7 @@ pub struct TextTokenizer {
     pad: PadToken,
 }
 
-/// What fills a row up.
+/// The padding of a row.
 #[derive(Debug, Clone, Copy)]
 struct PadToken {
     id: u32,
@@ -54,14 +54,14 @@ struct PadToken {
     in_front: bool,
 }
 
-/// The tokens of one text; the three lists have the same length.
+/// The tokens of one string. The three lists have the same length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
-    /// Numbers in the vocabulary.
+    /// Ids in the vocabulary.
     pub ids: Vec<u32>,
     /// 1 for a token, 0 for padding.
     pub mask: Vec<u32>,
-    /// Number of the sentence that a token belongs to: 0 for a single text, as far as the post-processor agrees.
+    /// The sentence number of each token: 0 for a single string, unless the post-processor differs.
     pub types: Vec<u32>,
 }
 
@@ -76,7 +76,7 @@ type Key = (Content, TokenizerOptions);
 static CACHE: Cache<Key, TextTokenizer> = Cache::new("tokenizers", TOKENIZERS, TOKENIZER_BYTES);
 
 impl TextTokenizer {
-    /// The tokenizer of a file, parsed now if this process does not have it.
+    /// The tokenizer of a file, parsed now unless it is cached.
     pub fn load(file: &FileSource, options: TokenizerOptions) -> Result<Arc<Self>> {
         let content = match &file.0 {
             ModelSource::Blob(sha256) => Content::Bytes(sha256.clone()),
@@ -120,17 +120,17 @@ impl TextTokenizer {
         Ok(Self { tokenizer, options, max_length, pad })
     }
 
-    /// Most tokens of a text, as params and file together say; `None`: any number.
+    /// Maximum number of tokens of a string, from the params and the file; `None` means no limit.
     pub fn max_length(&self) -> Option<usize> {
         self.max_length
     }
 
-    /// The number of the padding token.
+    /// The id of the padding token.
     pub fn pad_id(&self) -> u32 {
         self.pad.id
     }
 
-    /// The tokens of one text.
+    /// The tokens of one string.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
         let failed = |cause: String| Error::decode(format!("cannot be tokenized: {cause}"));
         let encoding = guarded(|| self.tokenizer.encode_fast(text, self.options.special_tokens))
@@ -143,7 +143,7 @@ impl TextTokenizer {
         })
     }
 
-    /// The tokens of each row of a text column, or why the row has none.
+    /// The tokens of each row of a string column, or the reason why the row has none.
     pub fn encode_column(&self, column: &str, array: &ArrayRef, threads: ThreadBudget) -> Result<Vec<Result<Tokens>>> {
         match array.data_type() {
             DataType::Utf8 => self.encode_rows(&array.as_string::<i32>(), threads),
@@ -163,7 +163,7 @@ impl TextTokenizer {
         })
     }
 
-    /// Fills the tokens up to `length` where the file says: behind them, if it says nothing.
+    /// Pads the tokens to `length` on the side that the file sets, by default at the end.
     pub fn pad(&self, tokens: &mut Tokens, length: usize) {
         let missing = length.saturating_sub(tokens.ids.len());
         let PadToken { id, type_id, in_front } = self.pad;
@@ -179,7 +179,7 @@ fn damaged(name: &str, cause: &str) -> Error {
 }
 
 impl PadToken {
-    /// As the file's padding says, else by name.
+    /// The padding of the file, else a padding token found by name.
     fn of(tokenizer: &Tokenizer) -> Self {
         if let Some(padding) = tokenizer.get_padding() {
             let in_front = matches!(padding.direction, PaddingDirection::Left);

@@ -1,25 +1,25 @@
-//! From a text to its tokens, as Spark's `RegexTokenizer` finds them.
+//! Splits a string into tokens, like Spark's `RegexTokenizer`.
 
 use crate::java_regex::{ByteSet, JavaRegex};
 
-/// How texts are split.
+/// How strings are split.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
-    /// What stands between the tokens, or the tokens themselves.
+    /// The pattern of the gaps between tokens, or of the tokens themselves.
     pub pattern: JavaRegex,
-    /// Does the pattern match what is between the tokens?
+    /// Whether the pattern matches the gaps between tokens.
     pub gaps: bool,
-    /// Tokens of fewer UTF-16 units are dropped.
+    /// Minimum number of UTF-16 units of a token.
     pub min_length: usize,
-    /// Is the text lower-cased before it is split?
+    /// Whether the string is lower-cased before it is split.
     pub lowercase: bool,
 }
 
 impl Tokenizer {
-    /// Gives every token of `text`, which is lower-cased already where that is wanted, in order.
+    /// Passes every token of `text` to `give`, in order. `text` must be lower-cased already if that is required.
     ///
-    /// Splitting follows Java: an empty token before a separator at the start of the text and between two separators,
-    /// none at the end, and one for a text that is empty.
+    /// Splitting follows Java: there is an empty token before a separator at the start of the string and between two
+    /// separators, none at the end, and one for an empty string.
     #[inline]
     pub fn each(&self, text: &str, mut give: impl FnMut(&str)) {
         let give_long = |token: &str| {
@@ -49,16 +49,16 @@ impl Tokenizer {
             (0..std::mem::take(&mut empty)).for_each(|_| give(""));
             give(part);
         };
-        let mut whole = true;
+        let mut unsplit = true;
         for gap in self.pattern.matches(text) {
             if gap.end == 0 {
                 continue;
             }
-            whole = false;
+            unsplit = false;
             give_part(&text[start..gap.start]);
             start = gap.end;
         }
-        if whole {
+        if unsplit {
             give(text);
         } else {
             give_part(&text[start..]);
@@ -92,7 +92,7 @@ fn split_runs(text: &str, set: &ByteSet, mut give: impl FnMut(&str)) {
     }
 }
 
-/// Gives the runs of the bytes in `set`.
+/// Passes the runs of the bytes in `set` to `give`.
 #[inline]
 fn find_runs(text: &str, set: &ByteSet, mut give: impl FnMut(&str)) {
     let bytes = text.as_bytes();
@@ -115,9 +115,9 @@ mod tests {
 
     fn tokens(pattern: &str, gaps: bool, min_length: usize, text: &str) -> Vec<String> {
         let Ok(pattern) = JavaRegex::new(pattern) else { return vec!["?".to_owned()] };
-        let mut found = Vec::new();
-        Tokenizer { pattern, gaps, min_length, lowercase: false }.each(text, |token| found.push(token.to_owned()));
-        found
+        let mut tokens = Vec::new();
+        Tokenizer { pattern, gaps, min_length, lowercase: false }.each(text, |token| tokens.push(token.to_owned()));
+        tokens
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::sample::plain_rows;
 
 /// Keeps the rows in memory once they are computed, so that later passes do not compute them again.
 ///
-/// On Spark this is `DataFrame.cache`: nothing runs until the first action, and the rows stay until
-/// `DataFrame.unpersist`. A stream is passed on as it is, and so is a table, which is in memory already.
+/// On Spark this is `DataFrame.cache`: nothing runs until the first action, and the rows stay until `DataFrame.unpersist`. A
+/// stream is returned unchanged, and so is a table, which is in memory already.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -22,7 +22,7 @@ assert Cacher().transform(table) is table
 "#
 )]
 pub struct Cacher {
-    /// Pass the rows on without keeping them: a switch for pipelines with a copy of their params.
+    /// Return the dataset without caching it. Use it to switch caching off in a pipeline.
     #[param(default = false)]
     pub disable: bool,
 }

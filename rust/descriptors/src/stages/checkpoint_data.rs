@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::sample::plain_rows;
 
-/// Cuts the plan: what was computed up to here is stored, and later passes start from there.
+/// Truncates the query plan: the rows computed so far are stored, and later passes start from them.
 ///
-/// On Spark this is `DataFrame.localCheckpoint`: the rows lie on the executors, so they are lost with them. It keeps
-/// the plans of iterative jobs short. A stream and a table are passed on as they are.
+/// On Spark this is `DataFrame.localCheckpoint`: the rows are stored on the executors and are lost with them. It keeps the
+/// plans of iterative jobs short. A stream and a table are returned unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -22,7 +22,7 @@ assert CheckpointData().transform(table) is table
 "#
 )]
 pub struct CheckpointData {
-    /// Compute the rows now; otherwise the first action does.
+    /// Compute the rows now. Otherwise the first action computes them.
     #[param(default = true)]
     pub eager: bool,
 }

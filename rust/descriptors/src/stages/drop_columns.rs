@@ -8,7 +8,7 @@ use crate::sample::plain_rows;
 
 /// Drops the named columns and keeps the others.
 ///
-/// A column that does not exist is an error, unlike `DataFrame.drop`: a misspelt name is not passed over in silence.
+/// A column that does not exist is an error, unlike in `DataFrame.drop`, so that a misspelt name is not ignored silently.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",

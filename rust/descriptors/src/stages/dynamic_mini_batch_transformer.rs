@@ -6,11 +6,12 @@ use serde_json::json;
 
 use crate::sample::plain_rows;
 
-/// Gathers rows into batches as they come: every column becomes an array.
+/// Gathers rows into batches as they arrive: every column becomes an array.
 ///
-/// A batch is what Arrow hands over at a time: on Spark at most `spark.sql.execution.arrow.maxRecordsPerBatch` rows, in a table a
-/// chunk. Rows of different partitions never share a batch, and a last batch that is not full is kept. Every column becomes an
-/// array of what it was, vectors too, with its metadata. `FlattenBatch` is the inverse. On Spark it is one Python pass.
+/// A batch is one Arrow record batch: on Spark at most `spark.sql.execution.arrow.maxRecordsPerBatch` rows, in a table one
+/// chunk. Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column, including
+/// vectors, becomes an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python pass on
+/// Spark.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -25,7 +26,7 @@ assert out["a"].to_pylist() == [[1, 2, 3]]
 "#
 )]
 pub struct DynamicMiniBatchTransformer {
-    /// Rows that a batch has at most.
+    /// Maximum number of rows of a batch.
     #[param(default = 2_147_483_647, range(1, 2_147_483_647))]
     pub max_batch_size: i64,
 }

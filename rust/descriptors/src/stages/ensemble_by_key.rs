@@ -6,12 +6,12 @@ use serde_json::json;
 
 use crate::sample::plain_rows;
 
-/// Averages columns over the rows that have the same key, such as the scores of several pictures of one animal.
+/// Averages columns over the rows with the same key, such as the scores of several pictures of one animal.
 ///
-/// Numbers become doubles. Vectors and arrays of numbers are averaged element by element; all of one key must have the same
-/// size, else the error names the column. Null values are left out, null elements of arrays too, and where nothing is left the
-/// average is null; NaN is a value. A null key is a key of its own. One aggregation; the vectors of one key are held
-/// in memory. On a table the keys stand in the order in which they first appear.
+/// Numbers become doubles. Vectors and arrays of numbers are averaged element by element and must have the same size for all
+/// rows of a key; otherwise an error names the column. Nulls and null elements of arrays are ignored. The average of nulls only
+/// is null. NaN counts as a value. Null is a key like any other. The stage is one aggregation and holds the vectors of one key
+/// in memory. On a table the keys are in order of first appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -32,14 +32,14 @@ pub struct EnsembleByKey {
     /// Names of the columns to average.
     #[param(required, non_empty, role = input, accepts(numeric, vector, array))]
     pub cols: Vec<String>,
-    /// Names of the averages, one for each column; when not set, `mean(<column>)`.
+    /// Names of the columns of averages, one for each column. If not set, `mean(<column>)`.
     #[param(non_empty)]
     pub col_names: Option<Vec<String>>,
-    /// How the values of a key become one.
+    /// How the values of a key are combined.
     #[param(default = "mean", one_of("mean"))]
     pub strategy: String,
-    /// Return one row per key, with the keys and the averages. Otherwise every row stays and gets the averages of its key,
-    /// on Spark by a join.
+    /// Return one row per key, with the keys and the averages. Otherwise every row is kept and gets the averages of its key, on
+    /// Spark by a join.
     #[param(default = true)]
     pub collapse_group: bool,
 }

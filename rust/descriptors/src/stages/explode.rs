@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::sample::list_rows;
 
-/// Makes one row of every element of an array column.
+/// Adds one row for every element of an array column.
 ///
-/// The other columns, the array among them, are repeated. A null element is a row with a null. On Spark this is an expression
-/// of the JVM.
+/// The other columns, including the array, are repeated. A null element becomes a row with a null. On Spark this is an
+/// expression of the JVM.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -32,7 +32,7 @@ pub struct Explode {
     /// Name of the column of elements to add.
     #[param(default = uid("_output"), non_empty, role = output)]
     pub output_col: String,
-    /// Make one row with a null of a null or empty array, which otherwise makes none.
+    /// Add one row with a null for a null or empty array. Otherwise such rows are dropped.
     #[param(default = false)]
     pub keep_empty: bool,
 }

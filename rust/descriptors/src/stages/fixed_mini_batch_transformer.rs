@@ -8,9 +8,9 @@ use crate::sample::plain_rows;
 
 /// Gathers rows into batches of a fixed size: every column becomes an array.
 ///
-/// Rows of different partitions never share a batch, and a last batch that is not full is kept. Every column becomes an
-/// array of what it was, vectors too, with its metadata. `FlattenBatch` is the inverse. On Spark it is one Python pass; a task holds
-/// one batch in memory.
+/// Rows of different partitions are never in the same batch. An incomplete last batch is kept. Every column, including vectors,
+/// becomes an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python pass on Spark. A
+/// task holds one batch in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -25,7 +25,7 @@ assert out["a"].to_pylist() == [[1, 2], [3]]
 "#
 )]
 pub struct FixedMiniBatchTransformer {
-    /// Rows of a batch.
+    /// Number of rows of a batch.
     #[param(default = 10, range(1, 2_147_483_647))]
     pub batch_size: i64,
 }

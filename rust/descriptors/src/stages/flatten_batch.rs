@@ -6,11 +6,11 @@ use serde_json::json;
 
 use crate::sample::list_rows;
 
-/// Makes rows of batches: the inverse of the mini-batch stages.
+/// Turns batches back into rows: the inverse of the mini-batch stages.
 ///
-/// Row by row, the arrays become as many rows as they have elements, side by side; the other columns are repeated, and so is the
-/// null of a null array. A row whose arrays are all null or empty makes no rows. Arrays of different length in one row are an
-/// error that names the columns and the row. On Spark it is one Python pass.
+/// Each row becomes one row per element of its arrays, which are flattened side by side. The other columns are repeated, and so
+/// is the null of a null array. A row whose arrays are all null or empty is dropped. Arrays of different lengths in one row are
+/// an error that names the columns and the row. Runs as one Python pass on Spark.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -25,7 +25,7 @@ assert out.to_pydict() == {"a": [1, 2, 3], "b": ["x", "y", "z"], "c": [7, 7, 8]}
 "#
 )]
 pub struct FlattenBatch {
-    /// Names of the array columns to flatten; when not set, all array columns.
+    /// Names of the array columns to flatten. If not set, all array columns.
     #[param(non_empty, role = input, accepts(array))]
     pub cols: Option<Vec<String>>,
 }

@@ -8,9 +8,9 @@ use crate::sample::image_rows;
 
 /// Adds flipped copies of every image: the union of the original rows and one copy of them per flip.
 ///
-/// The row count multiplies by one plus the number of flips. The original rows come first, then the left-right flips,
-/// then the up-down flips; the other columns are repeated. On Spark each copy reads the source again: cache it when
-/// reading is dear.
+/// The number of rows is multiplied by one plus the number of flips. The original rows come first, then the left-right flips,
+/// then the up-down flips. The other columns are repeated. On Spark each copy reads the source again, so cache a source that is
+/// costly to read.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "image",
@@ -26,7 +26,7 @@ assert out["id"].to_pylist() == [1, 1, 1]
 "#
 )]
 pub struct ImageSetAugmenter {
-    /// Name of the column holding images or encoded image bytes.
+    /// Name of the column of images or encoded image bytes.
     #[param(default = "image", non_empty, role = input, accepts(image, binary, binary_file))]
     pub input_col: String,
     /// Name of the image column to add.
@@ -38,7 +38,7 @@ pub struct ImageSetAugmenter {
     /// Add a copy of every row with the image mirrored top to bottom.
     #[param(default = false)]
     pub flip_up_down: bool,
-    /// What to do with a row whose image cannot be read.
+    /// How to handle a row whose image cannot be read.
     #[param(group)]
     pub rows: mmlrs_core::RowPolicy,
 }

@@ -6,11 +6,11 @@ use serde_json::json;
 
 use crate::sample::plain_rows;
 
-/// Merges the partitions into few, so that few tasks run at a time: for work that is rate-limited.
+/// Merges partitions so that few tasks run at a time, for work that is rate-limited.
 ///
-/// On Spark this is `DataFrame.coalesce`: no shuffle, and what was computed before within the same Spark stage runs in as few
-/// tasks too; put a `Cacher` or a `Repartition` before it where that is dear. More partitions than there are stay as they are.
-/// A table has no partitions and is returned as it is.
+/// On Spark this is `DataFrame.coalesce`. There is no shuffle, so earlier steps in the same Spark stage run in as few tasks
+/// too. If they are costly, put a `Cacher` or a `Repartition` before this stage. The number of partitions is never increased. A
+/// table has no partitions and is returned unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -23,7 +23,7 @@ assert PartitionConsolidator(n=1).transform(table) is table
 "#
 )]
 pub struct PartitionConsolidator {
-    /// Number of partitions to merge into.
+    /// Number of partitions after merging.
     #[param(default = 1, range(1, 1_000_000))]
     pub n: i64,
 }

@@ -6,12 +6,12 @@ use serde_json::json;
 
 use crate::sample::plain_rows;
 
-/// Takes some of the rows, or gives every row the number of a random part.
+/// Samples rows, or assigns every row to a random part.
 ///
-/// `RandomSample` draws rows without replacement: a share of them, each on its own with probability `percent`, or exactly `count`.
-/// `Head` takes the first `count` rows. `AssignToPartition` keeps all rows and adds a part number of 0 to `numParts` - 1, each
-/// equally likely. The same seed draws the same from the same rows in the same partitions; on Spark an exact count costs a
-/// sort, whose order the rows then have.
+/// `RandomSample` draws rows without replacement: each row with probability `percent`, or exactly `count` rows. `Head` takes
+/// the first `count` rows. `AssignToPartition` keeps all rows and adds a part number from 0 to `numParts` - 1, each equally
+/// likely. The same seed draws the same sample from the same rows in the same partitions. On Spark an exact count costs a sort,
+/// and the rows are in the sorted order.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "stages",
@@ -28,22 +28,22 @@ assert set(parts.to_pylist()) == {0, 1, 2, 3}
 "#
 )]
 pub struct PartitionSample {
-    /// What to do.
+    /// The kind of sample.
     #[param(default = "RandomSample", one_of("RandomSample", "Head", "AssignToPartition"))]
     pub mode: String,
-    /// The share of the rows that `RandomSample` draws, 0 to 1, unless `count` is set.
+    /// The fraction of the rows that `RandomSample` draws, from 0 to 1, unless `count` is set.
     #[param(range(0, 1))]
     pub percent: Option<f64>,
-    /// The number of rows that `Head` takes and `RandomSample` draws; all rows where there are fewer.
+    /// The number of rows that `Head` takes or `RandomSample` draws; all rows if there are fewer.
     #[param(range(0, 2_147_483_647))]
     pub count: Option<i64>,
     /// Seed of the random numbers.
     #[param(default = 0)]
     pub seed: i64,
-    /// Name of the column of part numbers that `AssignToPartition` adds.
+    /// Name of the column of part numbers to add with `AssignToPartition`.
     #[param(default = "Partition", non_empty)]
     pub new_col_name: String,
-    /// Number of parts of `AssignToPartition`.
+    /// Number of parts for `AssignToPartition`.
     #[param(default = 10, range(1, 2_147_483_647))]
     pub num_parts: i64,
 }

@@ -6,19 +6,19 @@ use serde_json::json;
 
 use crate::sample::plain_rows;
 
-/// Runs a SQL statement on the rows, which it calls `__THIS__`, as Spark ML's `SQLTransformer` does.
+/// Runs a SQL statement on the dataset, which the statement calls `__THIS__`, as Spark ML's `SQLTransformer` does.
 ///
-/// It may be any query that `SparkSession.sql` runs, with joins with tables of the catalog, aggregations and window functions;
-/// commands such as CREATE and INSERT are refused. A saved statement that can run programs is loaded with `allow_pickle=True`
-/// only. The statement is analysed at once, and its errors are raised then. A table needs an active Spark session: the rows are
-/// sent there, and the result comes back.
+/// The statement may be any query that `SparkSession.sql` runs, including joins with tables of the catalog, aggregations and
+/// window functions. Commands such as CREATE and INSERT are rejected. A saved statement that can run programs needs
+/// `allow_pickle=True` to load. The statement is analysed immediately, and its errors are raised then. A table needs an active
+/// Spark session: the rows are sent there, and the result is returned as a table.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
     body = python,
     rows = changed,
-    embeds_column_names = "the statement spells them as SQL does",
-    requires_spark = "the session runs its SQL",
+    embeds_column_names = "the statement contains them in SQL syntax",
+    requires_spark = "the session runs the SQL",
     example = r#"
 from mmlrs.stages import Query
 stage = Query(statement="SELECT *, score * 2 AS twice FROM __THIS__ WHERE score > 1")
@@ -27,7 +27,7 @@ assert "__THIS__" in stage.getStatement()
 "#
 )]
 pub struct Query {
-    /// The statement, with `__THIS__` in the place of a table.
+    /// The statement, with `__THIS__` in place of a table name.
     #[param(required, non_empty)]
     pub statement: String,
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::sample::plain_rows;
 
-/// Gives a column another name; its place and its metadata stay.
+/// Renames a column, which keeps its position and its metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -23,7 +23,7 @@ pub struct RenameColumn {
     /// Name of the column to rename.
     #[param(required, non_empty, role = input, accepts(any))]
     pub input_col: String,
-    /// Its new name; a column of that name must not exist.
+    /// Its new name. A column with that name must not exist.
     #[param(required, non_empty, role = output)]
     pub output_col: String,
 }

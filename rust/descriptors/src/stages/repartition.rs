@@ -6,11 +6,11 @@ use serde_json::json;
 
 use crate::sample::plain_rows;
 
-/// Spreads the rows evenly over a number of partitions.
+/// Distributes the rows evenly over a number of partitions.
 ///
-/// On Spark this is `DataFrame.repartition`, one shuffle of all rows; `coalesce` would be cheaper for fewer partitions, but
-/// merges them as they are, uneven ones too: use `PartitionConsolidator` for that. A table has no partitions and is returned
-/// as it is.
+/// On Spark this is `DataFrame.repartition`, one shuffle of all rows. To reduce the number of partitions,
+/// `PartitionConsolidator` is cheaper: it merges partitions without a shuffle, but leaves them uneven. A table has no
+/// partitions and is returned unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -26,7 +26,7 @@ pub struct Repartition {
     /// Number of partitions.
     #[param(required, range(1, 1_000_000))]
     pub n: i64,
-    /// Leave the partitions as they are: a switch for pipelines with a copy of their params.
+    /// Leave the partitions unchanged. Use it to switch the stage off in a pipeline.
     #[param(default = false)]
     pub disable: bool,
 }

@@ -8,8 +8,7 @@ use crate::sample::plain_rows;
 
 /// Keeps only the named columns, in the order given.
 ///
-/// A column of a native stage that is kept stays part of the single pass as long as the columns it is computed from
-/// are kept too.
+/// A column added by a native stage stays part of the single pass if the columns it is computed from are kept too.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",

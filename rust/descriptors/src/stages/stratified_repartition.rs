@@ -6,11 +6,11 @@ use serde_json::json;
 
 use crate::sample::plain_rows;
 
-/// Spreads the rows of each label evenly over the partitions, so that every partition sees about the same mix.
+/// Distributes the rows of each label evenly over the partitions, so that every partition has about the same mix.
 ///
-/// Of each label every partition holds as many rows as any other, or one more; no row is lost, repeated or changed. Labels are
-/// of any type that can be sorted; null is a label of its own. On Spark it costs two shuffles of all rows, and the rows of
-/// one label pass, streamed, through one task. A table has no partitions and is returned as it is.
+/// For each label, the partitions differ by at most one row. No row is lost, repeated or changed. Labels can have any sortable
+/// type, and null is a label like any other. On Spark it costs two shuffles of all rows, and the rows of one label are streamed
+/// through one task. A table has no partitions and is returned unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -26,10 +26,11 @@ pub struct StratifiedRepartition {
     /// Name of the label column.
     #[param(required, non_empty, role = input, accepts(any))]
     pub label_col: String,
-    /// Number of partitions; when not set, what `spark.sql.shuffle.partitions` says.
+    /// Number of partitions. If not set, the value of `spark.sql.shuffle.partitions`.
     #[param(range(1, 1_000_000))]
     pub n: Option<i64>,
-    /// Seed of the order in which the rows of a label are dealt out; the same rows in the same partitions are dealt out alike.
+    /// Seed of the order in which the rows of a label are distributed. The result is the same for the same rows in the same
+    /// partitions.
     #[param(default = 0)]
     pub seed: i64,
 }

@@ -6,13 +6,13 @@ use serde_json::json;
 
 use crate::sample::plain_rows;
 
-/// Gathers the rows that come within a time into one batch: every column becomes an array.
+/// Gathers the rows that arrive within a time interval into one batch: every column becomes an array.
 ///
-/// A batch ends when it is full, or when the first rows come after the time is over; it is then passed on. All rows that Arrow
-/// hands over at once, at most `spark.sql.execution.arrow.maxRecordsPerBatch` on Spark and a whole table without it, come at one
-/// moment. Rows of different partitions never share a batch, and a last batch that is not full is kept. Every column becomes an
-/// array of what it was, vectors too, with its metadata. `FlattenBatch` is the inverse. On Spark it is one Python pass; a task holds one batch in
-/// memory.
+/// A batch ends when it is full, or when the first rows arrive after the interval. Rows that Arrow delivers together arrive at
+/// the same time: at most `spark.sql.execution.arrow.maxRecordsPerBatch` rows on Spark, and all rows of a table. Rows of
+/// different partitions are never in the same batch. An incomplete last batch is kept. Every column, including vectors, becomes
+/// an array of its values and keeps its metadata. `FlattenBatch` is the inverse. Runs as one Python pass on Spark. A task holds
+/// one batch in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -27,10 +27,10 @@ assert out["a"].to_pylist() == [[1, 2], [3]]
 "#
 )]
 pub struct TimeIntervalMiniBatchTransformer {
-    /// Milliseconds from the first row of a batch to its end.
+    /// Milliseconds from the first row of a batch to the end of the batch.
     #[param(required, min(1))]
     pub millis_to_wait: i64,
-    /// Rows that a batch has at most.
+    /// Maximum number of rows of a batch.
     #[param(default = 2_147_483_647, range(1, 2_147_483_647))]
     pub max_batch_size: i64,
 }

@@ -8,23 +8,23 @@ use crate::sample::plain_rows;
 
 /// Adds a column that a Python function computes from the values of each row.
 ///
-/// The function is called once per row with the values of the input columns in their order, None for a null, and what it
-/// returns becomes a value of `returnType`, None a null. On Spark this is an Arrow-optimized Python UDF, so a value that does
-/// not fit the type is an error and not a null. On a table the function is called in this process; the message of an error
-/// names the column, the row and the cause. There a struct is a dict, which `row["field"]` reads as it reads Spark's `Row`; the type
-/// is kept to more strictly: Spark also reads numbers from texts and makes texts of numbers.
+/// The function is called once per row with the values of the input columns in their order. None stands for null, both in the
+/// arguments and in the result. The result is converted to `returnType`. On Spark this is an Arrow-optimized Python UDF, so a
+/// value that does not fit the type is an error rather than null. On a table the function is called in this process, and an
+/// error names the column, the row and the cause. There a struct is a dict, so `row["field"]` works as on Spark's `Row`. Types
+/// are stricter on a table: only Spark reads numbers from strings and formats numbers as strings.
 ///
-/// A UDF made by `udf`, `pandas_udf` or `arrow_udf` of `PySpark` is taken as it is, with its own type: one that maps a row to a
-/// value, or columns to a column; on a table the latter get columns of up to 4096 rows, as `pandas.Series` or `pyarrow.Array`. Iterators
-/// and aggregations are refused.
+/// A UDF created by `PySpark`'s `udf`, `pandas_udf` or `arrow_udf` is used with its own type. It may map a row to a value, or
+/// columns to a column. On a table the latter receives columns of up to 4096 rows, as `pandas.Series` or `pyarrow.Array`. UDFs
+/// of iterators and aggregations are rejected.
 ///
-/// Costs one trip of the input columns to Python and one Python call per row: a native stage is many times faster.
+/// It costs one transfer of the input columns to Python and one Python call per row. A native stage is many times faster.
 ///
-/// A saved stage holds the function's name, `module:name`, not its code. Whoever loads it allows that function,
-/// `load(path, allow_functions=["module:name"])`, or for a pipeline `with mmlrs.allow_functions("module"):`; its module is
-/// imported then, and Spark's workers need to have it. A lambda, and a function of a script or of another function, has no such name and is saved with
-/// `allow_pickle=True` only, as a pickle, which is code: it is loaded with `allow_pickle=True` only. `docs/security.md` lists
-/// what a saved stage may run.
+/// A saved stage holds the function's name, `module:name`, not its code. To load it, allow that function with `load(path,
+/// allow_functions=["module:name"])`, or for a pipeline `with mmlrs.allow_functions("module"):`. Its module is imported then,
+/// and Spark's workers need the module too. A lambda, a function in a script and a nested function have no such name. They are
+/// saved as a pickle, which is code, so saving and loading need `allow_pickle=True`. `docs/security.md` lists what a saved
+/// stage may run.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -53,11 +53,11 @@ pub struct UDFTransformer {
     /// Name of the column to add.
     #[param(default = uid("_output"), non_empty, role = output)]
     pub output_col: String,
-    /// The function of a row's values, or a UDF of `PySpark`.
+    /// The function of a row's values, or a `PySpark` UDF.
     #[param(required)]
     pub udf: FunctionRef,
-    /// The type of what the function returns, as Spark writes it: "double", "array<string>", "struct<name:string,age:int>". A
-    /// function needs it; a UDF of `PySpark` has one already.
+    /// The type of the function's result in Spark's notation: "double", "array<string>", "struct<name:string,age:int>".
+    /// Required for a function; a `PySpark` UDF has a type already.
     #[param(non_empty)]
     pub return_type: Option<String>,
 }

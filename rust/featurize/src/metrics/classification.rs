@@ -1,4 +1,4 @@
-//! What is counted of predicted classes and their scores.
+//! Counts of predicted classes and their scores.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,23 +13,23 @@ use super::scores::Score;
 use crate::json_number::json_of;
 use crate::order::key_of;
 
-/// The counts of the rows seen so far.
+/// The counts of the rows read so far.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Counts {
     classes: Classes,
     rows: u64,
     /// Weight of the rows with a class and a predicted class.
     confusion: HashMap<(u32, u32), f64, foldhash::fast::RandomState>,
-    /// None where there are no scores.
+    /// None if there are no scores.
     scored: Option<Scored>,
-    /// Are predicted numbers places among the labels, rather than labels?
+    /// Whether predicted numbers are indices of labels rather than labels.
     places: bool,
-    /// The classes that the type of the label column declares, in their order; empty where it declares none.
+    /// The classes that the type of the label column declares, in order; empty if it declares none.
     declared: Vec<Class>,
 }
 
 impl Counts {
-    /// No rows yet.
+    /// The counts before any row.
     pub fn new(scores: bool, places: bool) -> Self {
         Self {
             classes: Classes::default(),
@@ -41,13 +41,13 @@ impl Counts {
         }
     }
 
-    /// With the classes in the order that the type of the label column declares, rather than ascending.
+    /// Orders the classes as the type of the label column declares, rather than ascending.
     #[must_use]
     pub fn with_declared(self, declared: Vec<Class>) -> Self {
         Self { declared, ..self }
     }
 
-    /// Are predicted numbers places among the labels, rather than labels?
+    /// Whether predicted numbers are indices of labels rather than labels.
     pub fn places(&self) -> bool {
         self.places
     }
@@ -62,14 +62,14 @@ impl Counts {
         &mut self.classes
     }
 
-    /// Takes a row of known classes in.
+    /// Adds a row with its classes.
     pub fn add(&mut self, label: u32, prediction: Option<u32>, weight: f64) {
         self.rows += 1;
-        // Without predictions the labels alone are counted.
+        // Without predictions only the labels are counted.
         *self.confusion.entry((label, prediction.unwrap_or(label))).or_default() += weight;
     }
 
-    /// Takes the score of a row in; the error is the row's. With `ordered` the class is a place among labels.
+    /// Adds the score of a row. The error is that of the row. With `ordered` the class is an index of a label.
     pub fn add_score(
         &mut self,
         label: u32,
@@ -89,7 +89,7 @@ impl Counts {
         }
     }
 
-    /// Takes in what another has seen.
+    /// Adds the counts of another state.
     pub fn merge(&mut self, other: Self) -> Result<()> {
         let ids: Vec<u32> =
             other.classes.all().iter().map(|class| self.classes.number_of(class.clone())).collect::<Result<_>>()?;
@@ -103,19 +103,19 @@ impl Counts {
         Ok(())
     }
 
-    /// The metrics by name; null where not defined. `labels` are the texts of classes that are places.
+    /// The metrics by name; null if not defined. `labels` are the strings of classes that are indices.
     ///
-    /// Where the labels have to be told in order, `order` are the labels and there is nothing else.
+    /// If the order of the labels must be given, the result has only the labels, under `order`.
     pub fn metrics(mut self, labels: Option<&[String]>, predicted: bool, curve_points: usize) -> Result<Value> {
         let classes = self.ordered(labels.map(<[String]>::len))?;
         if predicted && labels.is_none() {
-            self.check_whole()?;
+            self.check_fractions()?;
         }
         let scored =
             self.scored.take().map(|scored| scored.finish(&self.classes, &classes, labels.map(<[String]>::len)));
         let (log_loss, ties) = match scored.transpose()? {
             None => (None, None),
-            Some(Outcome::Known(log_loss, ties)) => (log_loss, ties),
+            Some(Outcome::Scores(log_loss, ties)) => (log_loss, ties),
             Some(Outcome::Order(classes)) => {
                 return Ok(json!({"order": classes.iter().map(Class::to_value).collect::<Vec<_>>()}));
             }
@@ -133,48 +133,48 @@ impl Counts {
         let names: Vec<String> = classes.iter().enumerate().map(name).collect();
         let weight: f64 = self.confusion.values().sum();
         let number = |value: Option<f64>| value.map(json_of).unwrap_or_default();
-        let mut made = json!({
+        let mut metrics = json!({
             "evaluation_type": "classification",
             "rows": self.rows,
             "labels": names,
             "log_loss": number(log_loss.filter(|_| weight > 0.0).map(|sum| sum / weight)),
         });
         if predicted {
-            made["confusion_matrix"] = json!(matrix);
+            metrics["confusion_matrix"] = json!(matrix);
             let binary = classes.len() <= 2;
             for (name, value) in Averages::of(&matrix, binary.then_some(classes.len().saturating_sub(1))) {
-                made[name] = number(value);
+                metrics[name] = number(value);
             }
         }
         if let Some(ties) = ties {
-            made["AUC"] = number(area_under_roc(&ties));
-            made["areaUnderPR"] = number(average_precision(&ties));
-            made["curve"] = curve(&ties, curve_points)
+            metrics["AUC"] = number(area_under_roc(&ties));
+            metrics["areaUnderPR"] = number(average_precision(&ties));
+            metrics["curve"] = curve(&ties, curve_points)
                 .iter()
                 .map(|point| json!([json_of(point.threshold), point.true_positives, point.false_positives]))
                 .collect();
         }
-        Ok(made)
+        Ok(metrics)
     }
 
-    /// Fails on predicted fractions where the labels are whole numbers: those are probabilities, or regression.
-    fn check_whole(&self) -> Result<()> {
+    /// Returns an error for predicted fractions if the labels are integers: those are probabilities, or a regression.
+    fn check_fractions(&self) -> Result<()> {
         let number = |id: u32| self.classes.class(id).number();
-        let whole = self.confusion.keys().all(|(label, _)| number(*label).is_some_and(|n| n.fract() == 0.0));
+        let integers = self.confusion.keys().all(|(label, _)| number(*label).is_some_and(|n| n.fract() == 0.0));
         let fraction =
             self.confusion.keys().find_map(|(_, prediction)| number(*prediction).filter(|n| n.fract() != 0.0));
         match fraction {
-            Some(found) if whole => Err(Error::decode(format!(
-                "the predictions hold {found}, but the labels are whole numbers: give probabilities as `scoresCol`, or judge \
-                 numbers with evaluationMetric=\"regression\""
+            Some(fraction) if integers => Err(Error::decode(format!(
+                "the predictions contain {fraction}, but the labels are integers; pass probabilities as `scoresCol`, or evaluate \
+                 the numbers with evaluationMetric=\"regression\""
             ))),
             _ => Ok(()),
         }
     }
 
-    /// The classes in order; with so many labels these are the first ones, whether they occur or not.
+    /// The classes in order. With `labels`, the first ones are those of the labels, whether they occur or not.
     fn ordered(&self, labels: Option<usize>) -> Result<Vec<Class>> {
-        // Those of the rows that count: a row that was left out may have named others.
+        // Only the classes of counted rows: a row that was left out may have contained others.
         let counted = self.confusion.keys().flat_map(|(label, prediction)| [*label, *prediction]);
         let mut classes: Vec<Class> = counted.map(|id| self.classes.class(id).clone()).collect();
         if let Some(labels) = labels {
@@ -185,7 +185,7 @@ impl Counts {
             }
             classes.extend((0..labels).map(|place| Class::Number(key_of(place as f64))));
         } else if classes.iter().all(|class| class.is_positive().is_some()) && !classes.is_empty() {
-            // With rows of one kind only there are two classes all the same.
+            // If the rows contain one class only, there are still two classes.
             classes.extend([0.0, 1.0].map(|n| Class::Number(key_of(n))));
         }
         classes.sort_unstable();
@@ -197,13 +197,13 @@ impl Counts {
     }
 }
 
-/// Metrics that follow from a confusion matrix.
+/// Metrics computed from a confusion matrix.
 struct Averages;
 
 impl Averages {
-    /// Their names and values. `positive` is the class of interest of two; of more the plain metrics are micro-averaged.
-    /// Precision, recall and F1 of a class without predictions or labels are 0, as in scikit-learn; classes without
-    /// either are left out of the averages.
+    /// Their names and values. `positive` is the positive class of two. With more classes the plain metrics are micro-averaged.
+    /// Precision, recall and F1 of a class without predictions or labels are 0, as in scikit-learn. Classes without either are
+    /// left out of the averages.
     fn of(matrix: &[Vec<f64>], positive: Option<usize>) -> Vec<(&'static str, Option<f64>)> {
         let n = matrix.len();
         let hits: Vec<f64> = (0..n).map(|i| matrix[i][i]).collect();
@@ -221,7 +221,7 @@ impl Averages {
         let accuracy = some.then(|| hits.iter().sum::<f64>() / total);
         let plain = |of: &[f64]| match positive {
             Some(class) => some.then(|| of[class]),
-            None => accuracy, // what micro-averaging comes to
+            None => accuracy, // the micro-average
         };
         vec![
             ("accuracy", accuracy),

@@ -1,4 +1,4 @@
-//! What a column of labels or predictions holds, and which of them can be compared.
+//! Kinds of labels and predictions, and which of them can be compared.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
@@ -13,9 +13,9 @@ use mmlrs_core::{Error, Result, types};
 pub enum Kind {
     /// Numbers and booleans.
     Number,
-    /// Text, of categories too.
+    /// Strings, including categories.
     Text,
-    /// Dates and timestamps; as labels they are text.
+    /// Dates and timestamps. As labels they are strings.
     Time,
 }
 
@@ -30,7 +30,7 @@ impl Kind {
             t if t.is_numeric() => Ok(Self::Number),
             t => {
                 let message = format!(
-                    "has type {}; classes are text, numbers, booleans, dates or timestamps",
+                    "has type {}; classes must be strings, numbers, booleans, dates or timestamps",
                     types::type_name(t)
                 );
                 Err(Error::schema(column, message))
@@ -46,40 +46,38 @@ impl Kind {
         }
     }
 
-    /// Fails where predictions cannot be compared with labels, of which no order is known.
+    /// Returns an error if predictions cannot be compared with labels whose order is unknown.
     pub fn check_comparable(label: &Field, prediction: &Field) -> Result<()> {
         let of = |field: &Field| Self::of(field.name(), field.data_type());
-        let (own, found) = (of(label)?, of(prediction)?);
-        if own == found || [label, prediction].iter().any(|field| field.data_type() == &DataType::Null) {
+        let (expected, actual) = (of(label)?, of(prediction)?);
+        if expected == actual || [label, prediction].iter().any(|field| field.data_type() == &DataType::Null) {
             return Ok(());
         }
-        let remedy = match (own, found) {
+        let remedy = match (expected, actual) {
             (_, Self::Number) => {
-                "where they are the numbers of the classes, make labels of them with IndexToValue, or give `labels` in the \
+                "if they are class indices, convert them to labels with IndexToValue, or set `labels` in the \
                  order of the classes"
             }
-            (Self::Number, _) => "make one kind of them with IndexToValue, DataConversion, or give `labels`",
-            _ => "make one kind of them with DataConversion",
+            (Self::Number, _) => "convert one of them with IndexToValue or DataConversion, or set `labels`",
+            _ => "convert one of them with DataConversion",
         };
         let message =
-            format!("holds {}, but the labels in `{}` are {}; {remedy}", found.word(), label.name(), own.word());
+            format!("holds {}, but the labels in `{}` are {}; {remedy}", actual.word(), label.name(), expected.word());
         Err(Error::schema(prediction.name(), message))
     }
 
-    /// Fails on a column that is not of numbers.
+    /// Returns an error unless the column holds numbers.
     pub fn check_number(field: &Field) -> Result<()> {
         if matches!(Self::of(field.name(), field.data_type()), Ok(Self::Number)) {
             return Ok(());
         }
-        let message = format!(
-            "has type {}; regression is about numbers; DataConversion makes them",
-            types::type_name(field.data_type())
-        );
+        let message =
+            format!("has type {}; regression needs numbers; use DataConversion", types::type_name(field.data_type()));
         Err(Error::schema(field.name(), message))
     }
 }
 
-/// The values of a column of text, dates or timestamps as text: `2020-01-31`, and in UTC `2020-01-31 09:30:00.5`.
+/// The values of a column of strings, dates or timestamps as strings: `2020-01-31`, and in UTC `2020-01-31 09:30:00.5`.
 pub fn texts_of(array: &ArrayRef) -> Result<LargeStringArray> {
     let array = match array.data_type() {
         DataType::Timestamp(_, zone) => {
@@ -115,8 +113,8 @@ mod tests {
         let moments: ArrayRef =
             Arc::new(TimestampMillisecondArray::from(vec![0, -500, 86_400_000]).with_timezone("Asia/Tokyo"));
         let texts = texts_of(&moments)?;
-        let found: Vec<_> = texts.iter().flatten().collect();
-        assert_eq!(found, ["1970-01-01 00:00:00", "1969-12-31 23:59:59.5", "1970-01-02 00:00:00"]);
+        let values: Vec<_> = texts.iter().flatten().collect();
+        assert_eq!(values, ["1970-01-01 00:00:00", "1969-12-31 23:59:59.5", "1970-01-02 00:00:00"]);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The metrics of models: counts and errors that can be merged, and what follows from them.
+//! The metrics of models, computed from counts and errors that can be merged.
 
 pub mod classes;
 pub mod classification;

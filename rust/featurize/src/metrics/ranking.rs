@@ -1,10 +1,10 @@
-//! How well scores rank positive rows above negative ones: exact, with ties, mergeable.
+//! How well scores rank positive rows above negative ones. The result is exact, including ties, and mergeable.
 
 use serde::{Deserialize, Serialize};
 
 use crate::order::key_of;
 
-/// The rows of one score.
+/// The rows with the same score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Tie {
     /// The score.
@@ -15,10 +15,10 @@ pub struct Tie {
     pub negative: f64,
 }
 
-/// A place on the curves: what is predicted positive when all scores from `threshold` on are.
+/// A point of the curves: the predicted positives if all scores of at least `threshold` are positive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
-    /// The least score that counts as positive; infinite for none.
+    /// The smallest positive score; infinite if there is none.
     pub threshold: f64,
     /// Weight of the positive rows among them.
     pub true_positives: f64,
@@ -26,15 +26,15 @@ pub struct Point {
     pub false_positives: f64,
 }
 
-/// The scores seen so far with the weights of their rows, as runs by falling score.
+/// The scores read so far with the weights of their rows, as runs sorted by descending score.
 ///
-/// As in a log-structured merge tree a run is merged with the one before it while it is as long: every row is moved
-/// O(log n) times, and equal scores share an entry.
+/// As in a log-structured merge tree, a run is merged with the previous one if it is at least as long. Every row is moved O(log
+/// n) times, and equal scores share an entry.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Ranking(Vec<Vec<Tie>>);
 
 impl Ranking {
-    /// Takes rows in, in any order. No score is NaN.
+    /// Adds rows in any order. Scores must not be NaN.
     pub fn add(&mut self, mut rows: Vec<Tie>) {
         rows.sort_unstable_by(|a, b| b.score.total_cmp(&a.score));
         let mut run: Vec<Tie> = Vec::with_capacity(rows.len());
@@ -44,12 +44,12 @@ impl Ranking {
         self.push_run(run);
     }
 
-    /// Takes in what another ranking has seen.
+    /// Adds the rows of another ranking.
     pub fn merge(&mut self, other: Self) {
         other.0.into_iter().for_each(|run| self.push_run(run));
     }
 
-    /// Makes the positive rows negative, and the other way round.
+    /// Swaps positive and negative rows.
     pub fn swap(&mut self) {
         for tie in self.0.iter_mut().flatten() {
             std::mem::swap(&mut tie.positive, &mut tie.negative);
@@ -65,7 +65,7 @@ impl Ranking {
         }
     }
 
-    /// All scores, falling.
+    /// All scores, descending.
     pub fn ties(mut self) -> Vec<Tie> {
         let mut all = self.0.pop().unwrap_or_default();
         while let Some(run) = self.0.pop() {
@@ -75,7 +75,7 @@ impl Ranking {
     }
 }
 
-/// Appends a tie, to the last one where the score is the same; -0.0 is 0.0.
+/// Appends a tie, merging it with the last one if the scores are equal. -0.0 counts as 0.0.
 fn push(run: &mut Vec<Tie>, tie: Tie) {
     match run.last_mut() {
         Some(last) if key_of(last.score) == key_of(tie.score) => {
@@ -102,13 +102,13 @@ fn merged(left: &[Tie], right: &[Tie]) -> Vec<Tie> {
     out
 }
 
-/// Sums of weights of the positive and the negative rows.
+/// Total weights of the positive and the negative rows.
 pub fn totals(ties: &[Tie]) -> (f64, f64) {
     ties.iter().fold((0.0, 0.0), |(p, n), tie| (p + tie.positive, n + tie.negative))
 }
 
-/// Area under the ROC curve by the trapezoidal rule: the chance that a positive row scores above a negative one, ties
-/// counting half. None without rows of either kind.
+/// Area under the ROC curve by the trapezoidal rule: the probability that a positive row scores above a negative one, where
+/// ties count half. None without rows of both classes.
 pub fn area_under_roc(ties: &[Tie]) -> Option<f64> {
     let (positive, negative) = totals(ties);
     let (mut above, mut area) = (0.0, 0.0);
@@ -119,8 +119,8 @@ pub fn area_under_roc(ties: &[Tie]) -> Option<f64> {
     (positive > 0.0 && negative > 0.0).then(|| area / (positive * negative))
 }
 
-/// Average precision: the sum of the precisions at each score, weighted by the recall gained there (as in scikit-learn;
-/// no interpolation). None without positive rows.
+/// Average precision: the sum of the precisions at each score, weighted by the recall gained there (as in scikit-learn, without
+/// interpolation). None without positive rows.
 pub fn average_precision(ties: &[Tie]) -> Option<f64> {
     let (positive, _) = totals(ties);
     let (mut hits, mut all, mut sum) = (0.0, 0.0, 0.0);
@@ -134,7 +134,7 @@ pub fn average_precision(ties: &[Tie]) -> Option<f64> {
     (positive > 0.0).then(|| sum / positive)
 }
 
-/// The points of the curves, at most about `limit` of them: the first, the last, and between them those at about equal
+/// The points of the curves, at most about `limit` of them: the first, the last, and points between them at roughly equal
 /// distances along the ROC curve.
 pub fn curve(ties: &[Tie], limit: usize) -> Vec<Point> {
     let (positive, negative) = totals(ties);
@@ -187,7 +187,7 @@ mod tests {
         all.ties()
     }
 
-    /// Values that scikit-learn gives.
+    /// Values computed with scikit-learn.
     #[test]
     fn areas_are_those_of_scikit_learn() {
         let ties = ranking(&[&SCORES]);
@@ -198,9 +198,9 @@ mod tests {
 
     #[test]
     fn the_split_of_the_rows_does_not_matter() {
-        let whole = ranking(&[&SCORES]);
-        assert_eq!(ranking(&[&SCORES[..1], &SCORES[1..3], &[], &SCORES[3..]]), whole);
-        assert_eq!(ranking(&[&SCORES[5..], &SCORES[..5]]), whole);
+        let single = ranking(&[&SCORES]);
+        assert_eq!(ranking(&[&SCORES[..1], &SCORES[1..3], &[], &SCORES[3..]]), single);
+        assert_eq!(ranking(&[&SCORES[5..], &SCORES[..5]]), single);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::json_number::json_of;
 
-/// Weighted sums over the rows seen so far.
+/// Weighted sums over the rows read so far.
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
 pub struct Errors {
     weight: f64,
@@ -23,7 +23,7 @@ impl Errors {
         self.rows
     }
 
-    /// Takes a row in.
+    /// Adds a row.
     #[inline]
     pub fn add(&mut self, label: f64, prediction: f64, weight: f64) {
         self.rows += 1;
@@ -39,7 +39,7 @@ impl Errors {
         self.spread += weight * distance * (label - self.mean);
     }
 
-    /// Takes in the rows of another.
+    /// Adds the rows of another state.
     pub fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
         let weight = self.weight + other.weight;
@@ -54,7 +54,7 @@ impl Errors {
         self.absolute += other.absolute;
     }
 
-    /// The coefficient of determination; 1 for labels that are all the same and met, 0 if they are not met.
+    /// The coefficient of determination. For constant labels it is 1 if all predictions are equal to them, else 0.
     fn r2(&self) -> Option<f64> {
         if self.rows < 2 {
             return None;

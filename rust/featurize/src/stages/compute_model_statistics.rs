@@ -1,4 +1,4 @@
-//! `ComputeModelStatistics`: how good predictions are.
+//! `ComputeModelStatistics`: the quality of predictions.
 
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::{Field, Schema};
@@ -19,36 +19,37 @@ use crate::metrics::scored::Batch;
 use crate::metrics::scores::Scores;
 use crate::numbers::doubles;
 
-/// What users can ask for.
+/// The metrics that users can request.
 const CHOICES: [&str; METRICS.len() + 3] = metric_names(["all", "classification", "regression"]);
 
-/// Tells how good predictions are, as one row of metrics.
+/// Computes metrics of predictions, as one row.
 ///
-/// Classification, every value as scikit-learn computes it: `confusion_matrix` (a row for each label, a column for each
-/// prediction, in the order of `labels`), `accuracy`; `precision`, `recall` and `f1_score` of the second of two classes,
-/// micro-averaged for more; the same as `macro_averaged_...` and `weighted_...`; with scores `log_loss`, and for two classes
-/// `AUC` (area under the ROC curve), `areaUnderPR` (average precision) and `curve`. Regression: `mean_squared_error`,
-/// `root_mean_squared_error`, `R^2`, `mean_absolute_error`. `rows` counts the rows that were evaluated.
+/// All classification metrics have the values of scikit-learn. They are `confusion_matrix` (a row for each label, a column for
+/// each prediction, in the order of `labels`) and `accuracy`; `precision`, `recall` and `f1_score` of the second of two
+/// classes, micro-averaged for more classes; and their averages `macro_averaged_...` and `weighted_...`. With scores there is
+/// also `log_loss`, and for two classes `AUC` (area under the ROC curve), `areaUnderPR` (average precision) and `curve`. The
+/// regression metrics are `mean_squared_error`, `root_mean_squared_error`, `R^2` and `mean_absolute_error`. `rows` is the
+/// number of evaluated rows.
 ///
-/// Columns that a model of `TrainClassifier` or `TrainRegressor` scored need not be named. `AUC` and `areaUnderPR` are exact:
-/// every distinct score counts, ties included. `curve` is thinned to `curvePoints` points, each with `threshold`,
-/// `false_positive_rate`, `true_positive_rate` (the recall) and `precision`. What is not defined is null: `AUC` where all rows
-/// have one label, `log_loss` where scores are no probabilities. No row to evaluate is an error.
+/// Columns scored by a model of `TrainClassifier` or `TrainRegressor` need not be named. `AUC` and `areaUnderPR` are exact:
+/// every distinct score counts, including ties. `curve` is thinned to `curvePoints` points, each with `threshold`,
+/// `false_positive_rate`, `true_positive_rate` (the recall) and `precision`. A metric that is not defined is null, such as
+/// `AUC` if all rows have the same label, or `log_loss` if scores are not probabilities. An empty dataset is an error.
 ///
-/// Labels are text, numbers, booleans, dates or timestamps, and predictions are of the same kind; text against numbers is
-/// refused. The classes ascend, as in scikit-learn, and the second of two is the positive one: "yes" of "no" and "yes", 1 of -1
-/// and 1. Scores that are vectors have the order of the classes; where the labels are whole numbers below the number of slots,
-/// they are the places.
+/// Labels can be strings, numbers, booleans, dates or timestamps. Predictions must be of the same kind: strings cannot be
+/// compared with numbers. Classes are in ascending order, as in scikit-learn, and the second of two classes is the positive
+/// one: "yes" of "no" and "yes", 1 of -1 and 1. Scores that are vectors are in the order of the classes. If the labels are
+/// integers below the number of slots, they are the indices of the slots.
 ///
-/// One job on Spark, run when `transform` is called: each partition sorts its scores, 24 bytes for each distinct one, and one
-/// task merges what the partitions found; no row comes to the driver. Vectors of more than two scores for labels that are not
-/// the places take a second job, unless `labels` tells the order.
+/// On Spark this is one job, which runs when `transform` is called. Each partition sorts its scores, using 24 bytes for each
+/// distinct one, and one task merges the results of the partitions. No rows are sent to the driver. Vectors of more than two
+/// scores need a second job if the labels are not indices of slots, unless `labels` is set.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
     body = extended,
     kind = summary,
-    accepts_nulls = "a row counts or it does not; there is no row to keep",
+    accepts_nulls = "rows are counted or left out; no row is kept",
     requires_rows = "no rows have no metrics",
     example = r#"import pyarrow as pa
 from mmlrs.train import ComputeModelStatistics
@@ -62,43 +63,44 @@ assert (row["accuracy"], row["recall"], row["AUC"]) == (0.75, 0.5, 1.0)
 "#
 )]
 pub struct ComputeModelStatistics {
-    /// What to tell: the metrics of "classification" or of "regression", "all" for those that the columns' metadata ask for,
-    /// or one metric.
+    /// The metrics to compute: "classification", "regression", "all" for those that the columns' metadata indicate, or a single
+    /// metric.
     #[param(default = "all", one_of(&CHOICES))]
     evaluation_metric: String,
-    /// Name of the column of true labels; when not set, from the columns' metadata.
+    /// Name of the column of true labels. If not set, taken from the columns' metadata.
     #[param(non_empty, role = input, accepts(any))]
     label_col: Option<String>,
-    /// Name of the column of scores: vectors of one score for each class, or numbers, the score of the second of two classes.
-    /// Probabilities give `log_loss` too. When not set, from the columns' metadata.
+    /// Name of the column of scores: vectors with one score for each class, or numbers, the score of the second of two classes.
+    /// Probabilities also give `log_loss`. If not set, taken from the columns' metadata.
     #[param(non_empty, role = input, accepts(numeric, sparse_vector))]
     scores_col: Option<String>,
-    /// Name of the column of predictions; when not set, from the columns' metadata.
+    /// Name of the column of predictions. If not set, taken from the columns' metadata.
     #[param(non_empty, role = input, accepts(any))]
     scored_labels_col: Option<String>,
-    /// Name of the column of weights, at least 0; all rows weigh the same when not set.
+    /// Name of the column of weights, at least 0. If not set, all rows have the same weight.
     #[param(non_empty, role = input, accepts(numeric))]
     weight_col: Option<String>,
-    /// The values of the label column in the order of the classes' numbers; when not set, from the columns' metadata, and where
-    /// there is none, in the order that the column's type declares (a category of pandas, for instance), else ascending. Predicted numbers are numbers of classes where the labels are no numbers, or where the column
-    /// is marked as nominal, as that of a model of Spark ML is; otherwise they are labels.
+    /// The values of the label column in the order of the class indices. If not set, taken from the columns' metadata. Without
+    /// metadata they are in the order that the column's type declares (a pandas category, for instance), else ascending.
+    /// Predicted numbers are class indices if the labels are not numbers or if the column of predictions is marked as nominal,
+    /// as Spark ML models do. Otherwise they are labels.
     #[param(non_empty)]
     labels: Option<ValueList>,
-    /// About how many points the curve has at most.
+    /// Approximate maximum number of points of the curve.
     #[param(default = 1000, range(2, 1_000_000))]
     curve_points: usize,
-    /// What to do with a row in which a label, prediction, score or weight is null or NaN, or whose label is none of `labels`:
-    /// "error" fails with one error that names stage, column, row and cause; "skip" leaves the row out.
+    /// How to handle a row in which a label, prediction, score or weight is null or NaN, or whose label is not in `labels`:
+    /// "error" fails with an error that names stage, column, row and cause; "skip" leaves the row out.
     #[param(default = "error", one_of("error", "skip"))]
     handle_invalid: String,
 }
 
-/// What is known of the rows seen so far.
+/// The state of the rows read so far.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Statistics {
-    /// Of predicted classes.
+    /// For predicted classes.
     Classification(Box<Counts>),
-    /// Of predicted numbers.
+    /// For predicted numbers.
     Regression(Errors),
 }
 
@@ -116,18 +118,18 @@ impl ComputeModelStatistics {
         self.label_col.as_deref().ok_or_else(|| Error::param("labelCol", "must be set"))
     }
 
-    /// Is it asked for metrics of regression?
+    /// Whether metrics of regression are requested.
     fn is_regression(&self) -> bool {
         let regression = Judged::Regression;
-        let asked = self.evaluation_metric.as_str();
-        asked == regression.name() || metric(asked).is_some_and(|metric| metric.of == regression)
+        let requested = self.evaluation_metric.as_str();
+        requested == regression.name() || metric(requested).is_some_and(|metric| metric.of == regression)
     }
 
     fn labels(&self) -> Option<&[Value]> {
         self.labels.as_ref().map(|labels| labels.0.as_slice())
     }
 
-    /// Fails on a bad row, or says that it is left out.
+    /// Returns an error for a bad row, or nothing if the row is left out.
     fn reject(&self, column: &str, row: usize, cause: &str) -> Result<()> {
         if self.handle_invalid == "skip" {
             return Ok(());
@@ -135,7 +137,7 @@ impl ComputeModelStatistics {
         Err(fatal(Error::decode(cause).at_column(column), row))
     }
 
-    /// The state before the first row of classes: the columns must be of kinds that can be compared.
+    /// The state before the first row of a classification. The columns must be comparable.
     fn new_counts(&self, label: &Field, input: &Schema) -> Result<Counts> {
         let kind = Kind::of(label.name(), label.data_type())?;
         let scores = self.scores_col.is_some();
@@ -189,9 +191,9 @@ impl ComputeModelStatistics {
             };
             let prediction = match &predictions {
                 None => None,
-                Some(found) => {
-                    let Cell::Class(prediction) = found.cells[row] else {
-                        self.reject(found.column, row, &found.flaw(row))?;
+                Some(predictions) => {
+                    let Cell::Class(prediction) = predictions.cells[row] else {
+                        self.reject(predictions.column, row, &predictions.flaw(row))?;
                         continue;
                     };
                     Some(prediction)
@@ -243,14 +245,15 @@ impl ComputeModelStatistics {
         Ok(Some((column, doubles(column, &block.column(column)?.to_arrow(&cx)?)?)))
     }
 
-    /// The weight of a row; None for a row that is left out.
+    /// The weight of a row; None if the row is left out.
     fn weight(&self, weights: Option<&(&str, Float64Array)>, row: usize) -> Result<Option<f64>> {
         let Some((column, weights)) = weights else { return Ok(Some(1.0)) };
         let weight = if weights.is_null(row) { f64::NAN } else { weights.value(row) };
         if weight >= 0.0 && weight.is_finite() {
             return Ok(Some(weight));
         }
-        let cause = if weight.is_nan() { MISSING.to_owned() } else { format!("is {weight}, which is no weight") };
+        let cause =
+            if weight.is_nan() { MISSING.to_owned() } else { format!("is {weight}, which is not a valid weight") };
         self.reject(column, row, &cause)?;
         Ok(None)
     }
@@ -264,7 +267,7 @@ struct Predictions<'a> {
 }
 
 impl Predictions<'_> {
-    /// What is wrong with a row that has no class.
+    /// The error for a row without a class.
     fn flaw(&self, row: usize) -> String {
         if self.cells[row] == Cell::Missing { MISSING.to_owned() } else { unseen(&self.array, row) }
     }
@@ -304,7 +307,7 @@ impl Aggregate for ComputeModelStatistics {
         }
     }
 
-    /// With scores: every distinct one counts.
+    /// With scores the state holds every distinct score.
     fn grows(&self) -> bool {
         self.scores_col.is_some()
     }
@@ -313,9 +316,9 @@ impl Aggregate for ComputeModelStatistics {
 impl Summarize for ComputeModelStatistics {
     fn finish(&self, state: Statistics) -> Result<Map<String, Value>> {
         if state.rows() == 0 {
-            let left =
-                if self.handle_invalid == "skip" { ", or handleInvalid=\"skip\" left all of them out" } else { "" };
-            return Err(Error::decode(format!("there is no row to evaluate: the dataset has no rows{left}")));
+            let detail =
+                if self.handle_invalid == "skip" { ", or handleInvalid=\"skip\" left out all rows" } else { "" };
+            return Err(Error::decode(format!("there are no rows to evaluate: the dataset is empty{detail}")));
         }
         let metrics = match state {
             Statistics::Regression(errors) => errors.metrics(),
@@ -328,7 +331,7 @@ impl Summarize for ComputeModelStatistics {
         };
         match metrics {
             Value::Object(metrics) => Ok(metrics),
-            _ => Err(Error::runtime("metrics are a map")),
+            _ => Err(Error::runtime("metrics must be a map")),
         }
     }
 }

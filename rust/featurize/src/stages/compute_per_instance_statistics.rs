@@ -16,12 +16,13 @@ use crate::metrics::kinds::Kind;
 use crate::metrics::scores::{Scores, negative_log, probability_of};
 use crate::numbers::doubles;
 
-/// Tells how far off each prediction is.
+/// Computes the error of each prediction.
 ///
-/// Regression adds `L1_loss`, the absolute error, and `L2_loss`, the squared error. Classification adds `log_loss`: minus the
-/// logarithm of the probability that the model gave to the true label, clipped to 2.2e-16 as in scikit-learn. Columns that a
-/// model of `TrainClassifier` or `TrainRegressor` scored need not be named. Data that others scored is looked at once for the
-/// classes, which ascend as in `ComputeModelStatistics`; of a stream `labels` tells them.
+/// For regression it adds `L1_loss`, the absolute error, and `L2_loss`, the squared error. For classification it adds
+/// `log_loss`: the negative logarithm of the probability that the model gave to the true label, clipped to 2.2e-16 as in
+/// scikit-learn. Columns scored by a model of `TrainClassifier` or `TrainRegressor` need not be named. For other data the
+/// classes are found in one extra pass and are in ascending order, as in `ComputeModelStatistics`. For a stream they must be
+/// given in `labels`.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
@@ -38,21 +39,22 @@ assert losses["L2_loss"].to_pylist() == [1.0, 9.0]
 "#
 )]
 pub struct ComputePerInstanceStatistics {
-    /// What was predicted; "all" asks the columns' metadata.
+    /// The kind of prediction. "all" takes it from the columns' metadata.
     #[param(default = "all", one_of("all", "classification", "regression"))]
     evaluation_metric: String,
-    /// Name of the column of true labels; when not set, from the columns' metadata.
+    /// Name of the column of true labels. If not set, taken from the columns' metadata.
     #[param(non_empty, role = input, accepts(any))]
     label_col: Option<String>,
-    /// Classification: name of the column of probabilities, vectors of one for each class, or numbers, that of the second of
-    /// two classes. When not set, from the columns' metadata.
+    /// For classification: name of the column of probabilities, vectors with one for each class, or numbers, the probability of
+    /// the second of two classes. If not set, taken from the columns' metadata.
     #[param(non_empty, role = input, accepts(numeric, sparse_vector))]
     scores_col: Option<String>,
-    /// Regression: name of the column of predictions; when not set, from the columns' metadata.
+    /// For regression: name of the column of predictions. If not set, taken from the columns' metadata.
     #[param(non_empty, role = input, accepts(numeric))]
     scored_labels_col: Option<String>,
-    /// Classification: the values of the label column in the order of the classes' numbers; when not set, from the columns'
-    /// metadata, and where there is none, those that occur, in the order that the column's type declares, else ascending.
+    /// For classification: the values of the label column in the order of the class indices. If not set, taken from the
+    /// columns' metadata. Without metadata they are the values that occur, in the order that the column's type declares, else
+    /// ascending.
     #[param(non_empty)]
     labels: Option<ValueList>,
     #[param(group)]
@@ -60,7 +62,7 @@ pub struct ComputePerInstanceStatistics {
 }
 
 impl ComputePerInstanceStatistics {
-    /// The columns that are read: of labels, and of scores or predictions.
+    /// The columns to read: the labels, and the scores or predictions.
     fn columns<'a>(&'a self) -> Result<(&'a str, &'a str)> {
         let set = |value: &'a Option<String>, name| value.as_deref().ok_or_else(|| Error::param(name, "must be set"));
         let other = if self.is_regression() {
@@ -94,14 +96,14 @@ impl ComputePerInstanceStatistics {
             absolute.append_option(error.map(f64::abs));
             squared.append_option(error.map(|e| e * e));
         }
-        let columns = [absolute.finish(), squared.finish()].map(|made| Column::arrow(Arc::new(made))).into();
+        let columns = [absolute.finish(), squared.finish()].map(|array| Column::arrow(Arc::new(array))).into();
         Ok(Output { columns, invalid: rejects.into_rows() })
     }
 
     fn log_loss(&self, label: (&str, &ArrayRef), scores: (&str, &ArrayRef)) -> Result<Output> {
         let mut classes = Classes::default();
         let cells = classes.cells(label.0, label.1, self.labels.as_ref().map(|labels| labels.0.as_slice()))?;
-        let told = self.labels.as_ref().map(|labels| labels.0.len());
+        let labels = self.labels.as_ref().map(|labels| labels.0.len());
         let scores_of = Scores::new(scores.0, scores.1)?;
         let mut rejects = Rejects::new(self.policy.handle_invalid);
         let mut losses = Float64Builder::with_capacity(cells.len());
@@ -110,9 +112,9 @@ impl ComputePerInstanceStatistics {
                 (Cell::Missing, _) => Err((label.0, MISSING.to_owned())),
                 (Cell::Unseen, _) => Err((label.0, unseen(label.1, row))),
                 (_, None) => Err((scores.0, MISSING.to_owned())),
-                (Cell::Class(class), Some(score)) => match probability_of(classes.class(class), score, told) {
+                (Cell::Class(class), Some(score)) => match probability_of(classes.class(class), score, labels) {
                     Ok(Some(probability)) => Ok(probability),
-                    Ok(None) => Err((scores.0, "holds no probabilities".to_owned())),
+                    Ok(None) => Err((scores.0, "does not hold probabilities".to_owned())),
                     Err(cause) => Err((scores.0, cause)),
                 },
             };
@@ -141,11 +143,11 @@ impl Transform for ComputePerInstanceStatistics {
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let (label, other) = self.columns()?;
-        let (truth, found) = (block.column(label)?.to_arrow(cx)?, block.column(other)?.to_arrow(cx)?);
+        let (truth, predictions) = (block.column(label)?.to_arrow(cx)?, block.column(other)?.to_arrow(cx)?);
         if self.is_regression() {
-            self.errors((label, &truth), (other, &found))
+            self.errors((label, &truth), (other, &predictions))
         } else {
-            self.log_loss((label, &truth), (other, &found))
+            self.log_loss((label, &truth), (other, &predictions))
         }
     }
 }

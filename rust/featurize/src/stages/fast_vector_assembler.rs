@@ -15,20 +15,20 @@ use crate::attributes::assembled;
 use crate::numbers::Part;
 use crate::row::SparseRow;
 
-/// Puts numbers, booleans, arrays and vectors side by side into one vector.
+/// Concatenates numbers, booleans, arrays and vectors into one vector.
 ///
-/// The slots follow the order of `inputCols`. Of the columns' attributes the nominal ones are kept, with their place in
-/// the vector; all others are dropped, which is what makes wide vectors cheap. The result is dense or sparse, whichever
-/// is smaller. The values are those of Spark's `VectorAssembler`.
+/// The slots are in the order of `inputCols`. Nominal attributes of the columns are kept, with their slots in the new vector.
+/// All other attributes are dropped, which makes wide vectors cheap. The result is dense or sparse, whichever is smaller. The
+/// values are those of Spark's `VectorAssembler`.
 ///
-/// On Spark it runs where that is cheapest: inside a run of native stages as their kernel, between plain columns as an
+/// On Spark it runs where that is cheapest: among native stages as a part of their pass, and between plain columns as an
 /// expression of the JVM, whose result is dense.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
     body = extended,
     kind = transformer,
-    maps_nulls = "NaN stands for what is missing, as in Spark's VectorAssembler",
+    maps_nulls = "missing values become NaN, as in Spark's VectorAssembler",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import FastVectorAssembler
 
@@ -48,17 +48,17 @@ pub struct FastVectorAssembler {
     policy: MissingPolicy,
 }
 
-/// The row policy of the assembler: that of Spark's, in which `keep` keeps what is there.
+/// The row policy of the assembler, which is that of Spark's: `keep` keeps the present values.
 #[derive(Debug, Clone)]
 struct MissingPolicy(RowPolicy);
 
 impl ParamGroup for MissingPolicy {
     fn specs() -> Vec<ParamSpec> {
         let mut specs = RowPolicy::specs();
-        specs[0].doc = "What to do with a row in which a value is null or NaN, or an array has a null: \"error\" fails with \
-                        one error that names stage, column and row; \"skip\" drops the row; \"keep\" puts NaN into the slots of what is \
-                        missing, as Spark's assembler does.";
-        specs[1].doc = "Name of a string column to add that holds what was missing in a row; null for complete rows.";
+        specs[0].doc = "How to handle a row in which a value is null or NaN, or an array contains a null: \"error\" fails with \
+                        an error that names stage, column and row; \"skip\" drops the row; \"keep\" fills the missing slots \
+                        with NaN, as Spark's assembler does.";
+        specs[1].doc = "Name of the string column to add with the missing values of a row; null for complete rows.";
         specs
     }
 

@@ -17,18 +17,18 @@ use crate::attributes::attributes_of;
 use crate::java_text::double_text;
 use crate::levels::{LevelType, Levels};
 
-/// Member of a nominal attribute that tells the type of the values and how many of them are levels of the data.
+/// The member of a nominal attribute with the type of the values and the number of levels that come from the data.
 pub const ORIGIN: &str = "mmlrs";
 
-/// Replaces indices by the values they stand for: the inverse of `ValueIndexer` and of Spark's `StringIndexer`.
+/// Replaces indices by their values: the inverse of `ValueIndexer` and of Spark's `StringIndexer`.
 ///
-/// The values come from the nominal attributes of the column, in their own type where `ValueIndexer` wrote them, as
-/// strings where others did; or from `levels`. A null index becomes null, without a reason, and so do the indices that
+/// The values come from `levels` or from the nominal attributes of the column. Attributes written by `ValueIndexer` keep the
+/// type of the values. Other attributes give strings. A null index becomes null and is not an error, and so do the indices that
 /// `ValueIndexer` gives to unseen and missing values.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
-    accepts_nulls = "no index stands for no value, as in Spark's IndexToString",
+    accepts_nulls = "a null index becomes a null value, as in Spark's IndexToString",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import IndexToValue, ValueIndexer
 
@@ -45,29 +45,29 @@ pub struct IndexToValue {
     /// Name of the column of values to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
-    /// The values in the order of their indices; when not set, those of the column's nominal attributes.
+    /// The values in the order of their indices. If not set, those of the column's nominal attributes.
     #[param]
     levels: Option<Levels>,
-    /// The type of the values; when not set, that of the attributes, or what `levels` are by themselves: boolean, long,
-    /// double or string.
+    /// The type of the values. If not set, that of the attributes, or the natural type of `levels`: boolean, long, double or
+    /// string.
     #[param(one_of("boolean", "byte", "short", "integer", "long", "float", "double", "string"))]
     data_type: Option<String>,
-    /// Indices that stand for no value and become null; when not set, those of the column's nominal attributes.
+    /// Indices without a value, which become null. If not set, those of the column's nominal attributes.
     #[param(min(0))]
     null_indices: Option<Vec<i64>>,
     #[param(group)]
     policy: IndexPolicy,
 }
 
-/// The row policy for indices: null is none to complain of.
+/// The row policy for indices, which does not apply to nulls.
 #[derive(Debug, Clone)]
 struct IndexPolicy(RowPolicy);
 
 impl ParamGroup for IndexPolicy {
     fn specs() -> Vec<ParamSpec> {
         let mut specs = RowPolicy::specs();
-        specs[0].doc = "What to do with a number that is not the index of a level: \"error\" fails with one error that \
-                        names stage, column, row and number; \"skip\" drops the row; \"keep\" leaves a null in the output.";
+        specs[0].doc = "How to handle a number that is not the index of a level: \"error\" fails with an error that \
+                        names stage, column, row and number; \"skip\" drops the row; \"keep\" keeps the row with a null result.";
         specs
     }
 
@@ -82,28 +82,29 @@ impl ParamGroup for IndexPolicy {
 
 impl IndexToValue {
     fn levels(&self) -> Result<(&Levels, LevelType)> {
-        let levels = self.levels.as_ref().ok_or_else(|| {
-            Error::schema(&self.input_col, "has no nominal attributes, which would tell the values; set levels")
-        })?;
+        let levels = self
+            .levels
+            .as_ref()
+            .ok_or_else(|| Error::schema(&self.input_col, "has no nominal attributes with the values; set `levels`"))?;
         Ok((levels, levels.kind(self.data_type.as_ref())))
     }
 }
 
-/// What the attributes of a nominal column tell.
+/// The params given by the attributes of a nominal column.
 fn bound(field: &Field) -> Option<Map<String, Value>> {
     let attributes = attributes_of(field)?;
     if attributes.get("type")? != "nominal" {
         return None;
     }
     let texts: Vec<&str> = attributes.get("vals")?.as_array()?.iter().map(Value::as_str).collect::<Option<_>>()?;
-    let told = attributes.get(ORIGIN).and_then(|origin| {
+    let own = attributes.get(ORIGIN).and_then(|origin| {
         let kind = LevelType::parse(origin.get("type")?.as_str()?)?;
         let count = origin.get("levels")?.as_u64()? as usize;
         let values = texts.get(..count)?.iter().map(|text| kind.value_of_text(text)).collect::<Option<Vec<Value>>>()?;
         Some((kind, values))
     });
     let (kind, values) =
-        told.unwrap_or_else(|| (LevelType::String, texts.iter().map(|text| Value::from(*text)).collect()));
+        own.unwrap_or_else(|| (LevelType::String, texts.iter().map(|text| Value::from(*text)).collect()));
     let mut params = Map::new();
     params.insert("nullIndices".to_owned(), (values.len()..texts.len()).collect());
     params.insert("levels".to_owned(), Value::from(values));
@@ -141,9 +142,9 @@ impl Transform for IndexToValue {
         let mut rejects = Rejects::new(self.policy.0.handle_invalid);
         let mut places: Vec<Option<u32>> = Vec::with_capacity(numbers.len());
         for (row, number) in numbers.iter().enumerate() {
-            let whole = number.filter(|v| v.fract() == 0.0 && *v >= 0.0 && *v < 4e9).map(|v| v as usize);
-            places.push(whole.filter(|index| *index < count).map(|index| index as u32));
-            let fine = match (number, whole) {
+            let index = number.filter(|v| v.fract() == 0.0 && *v >= 0.0 && *v < 4e9).map(|v| v as usize);
+            places.push(index.filter(|i| *i < count).map(|i| i as u32));
+            let fine = match (number, index) {
                 (None, _) => true,
                 (_, Some(index)) => index < count || nulls.contains(&(index as i64)),
                 _ => false,

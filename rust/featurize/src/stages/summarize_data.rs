@@ -14,34 +14,37 @@ use crate::json_number::json_of;
 use crate::moments::Moments;
 use crate::quantiles::Quantiles;
 
-/// Ranks of the least value, the quartiles and the greatest value, then of the percentiles.
+/// Ranks of the minimum, the quartiles and the maximum, then of the percentiles.
 const RANKS: [f64; 11] = [0.0, 0.25, 0.5, 0.75, 1.0, 0.005, 0.01, 0.05, 0.95, 0.99, 0.995];
 const BASIC: [&str; 5] = ["Min", "1st_Quartile", "Median", "3rd_Quartile", "Max"];
 const PERCENTILES: [&str; 6] = ["P0_5", "P1", "P5", "P95", "P99", "P99_5"];
 
-/// Describes every column by one row of numbers.
+/// Describes every column by one row of statistics.
 ///
-/// The result has the column `Feature`, the name, and by the switches:
+/// The result has the column `Feature` with the name of the column, and depending on the params:
 ///
-/// * counts: `Count` of rows; `Unique_Value_Count`, the number of distinct values; `Missing_Value_Count` of null and NaN.
+/// * counts: `Count`, the number of rows; `Unique_Value_Count`, the number of distinct values; `Missing_Value_Count`, the
+///   number of null and NaN values.
 /// * basic: `Min`, `1st_Quartile`, `Median`, `3rd_Quartile`, `Max` and `Mean`.
-/// * sample: `Sample_Variance`, `Sample_Standard_Deviation` (both with n - 1), `Sample_Skewness` and `Sample_Kurtosis` (the
-///   excess), the last two as in Spark's `skewness` and `kurtosis`.
+/// * sample: `Sample_Variance`, `Sample_Standard_Deviation` (both with denominator n - 1), `Sample_Skewness` and
+///   `Sample_Kurtosis` (excess kurtosis), the last two as in Spark's `skewness` and `kurtosis`.
 /// * percentiles: `P0_5`, `P1`, `P5`, `P95`, `P99`, `P99_5`.
 ///
-/// Columns of numbers have all; booleans, strings, bytes, dates and times have counts; others have the counts of rows and of
-/// missing values. What is not defined is null; what an infinity makes undefined is NaN. Quartiles and percentiles are values
-/// of the column, the smallest that a fraction of at least the rank is not above, and exact for columns of fewer than about
-/// 2.2 / `errorThreshold` values; distinct values are estimated with a standard error of 1.6%, small numbers of them exactly.
-/// Whole numbers beyond 2^53 and decimals are read as doubles. One pass over the data whatever the number of columns; on
-/// Spark one job, run when `transform` is called. The summary takes about 70 KB per column of numbers. Percentiles are a KLL
-/// sketch, which draws random numbers: beyond the exact size they may differ between runs, within the error.
+/// Columns of numbers have all statistics. Booleans, strings, bytes, dates and times have counts. Other columns have the counts
+/// of rows and of missing values. A statistic that is not defined is null, or NaN if an infinity makes it undefined. Quartiles
+/// and percentiles are values of the column: the smallest value for which at least that fraction of the values is less than or
+/// equal to it. They are exact for columns of fewer than about 2.2 / `errorThreshold` values. The number of distinct values is
+/// an estimate with a standard error of 1.6%, exact for small numbers. Integers beyond 2^53 and decimals are read as doubles.
+///
+/// It is one pass over the data for any number of columns; on Spark one job, which runs when `transform` is called. The state
+/// takes about 70 KB per column of numbers. Percentiles come from a KLL sketch, which is randomized: beyond the exact size they
+/// may differ between runs, within the error.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
     body = extended,
     kind = summary,
-    reports_column_names = "a row of the result names the column that it describes",
+    reports_column_names = "each row of the result has the name of the column that it describes",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import SummarizeData
 
@@ -54,27 +57,27 @@ assert summary["Mean"].to_pylist() == [32.0, None]
 )]
 #[allow(clippy::struct_excessive_bools, reason = "the four switches of the stage, each a param")]
 pub struct SummarizeData {
-    /// Names of the columns to describe; all when not set.
+    /// Names of the columns to describe. If not set, all columns.
     #[param(non_empty, role = input, accepts(any))]
     input_cols: Option<Vec<String>>,
-    /// Tell the counts of rows, distinct and missing values.
+    /// Include the counts of rows, distinct and missing values.
     #[param(default = true)]
     counts: bool,
-    /// Tell the least value, the quartiles, the greatest value and the mean.
+    /// Include the minimum, the quartiles, the maximum and the mean.
     #[param(default = true)]
     basic: bool,
-    /// Tell variance, standard deviation, skewness and kurtosis.
+    /// Include variance, standard deviation, skewness and kurtosis.
     #[param(default = true)]
     sample: bool,
-    /// Tell the percentiles.
+    /// Include the percentiles.
     #[param(default = true)]
     percentiles: bool,
-    /// By how much the rank of a quartile or percentile may be off, as a fraction of the count, at 99% confidence.
+    /// Maximum error in the rank of a quartile or percentile, as a fraction of the count, at 99% confidence.
     #[param(default = 0.001, range(0.0001, 0.5))]
     error_threshold: f64,
 }
 
-/// What is known of a column.
+/// The state of a column.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Summary {
     rows: u64,
@@ -87,7 +90,7 @@ pub struct Summary {
 impl Summary {
     fn new(stage: &SummarizeData, data_type: &DataType) -> Result<Self> {
         let number = data_type.is_numeric();
-        let boxed = |wanted: bool| wanted.then(Distinct::new).transpose().map(|made| made.map(Box::new));
+        let boxed = |included: bool| included.then(Distinct::new).transpose().map(|sketch| sketch.map(Box::new));
         let quantiles = number && (stage.basic || stage.percentiles || stage.sample);
         Ok(Self {
             rows: 0,
@@ -113,7 +116,7 @@ impl Summary {
             quantiles.update(&values);
         }
         match &mut self.distinct {
-            // As doubles, whole numbers and decimals of many digits would be taken for each other.
+            // As doubles, integers and decimals with many digits could not be distinguished.
             Some(distinct) if !array.data_type().is_floating() => distinct.update_array(array),
             Some(distinct) => {
                 distinct.update(&values);
@@ -158,7 +161,7 @@ impl Summary {
         Ok(Value::Object(row))
     }
 
-    /// Rounding may leave a constant column a variance, and then a skewness, that it does not have.
+    /// Rounding may give a constant column a small variance, and so a skewness. These are corrected.
     fn insert_moments(&self, row: &mut Map<String, Value>, constant: bool) {
         let moments = self.moments.unwrap_or_default();
         let finite = moments.mean().is_some_and(f64::is_finite);
@@ -206,7 +209,7 @@ impl Aggregate for SummarizeData {
 
     fn merge(&self, state: &mut Vec<Summary>, other: Vec<Summary>) -> Result<()> {
         if state.len() != other.len() {
-            return Err(Error::runtime("the state of the fit is of other columns"));
+            return Err(Error::runtime("the state of the fit has other columns"));
         }
         state.iter_mut().zip(&other).try_for_each(|(own, other)| own.merge(other))
     }

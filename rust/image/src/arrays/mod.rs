@@ -1,4 +1,4 @@
-//! The arrays that stages write, and how many channels their images have.
+//! The arrays that stages write, and the number of channels of their images.
 
 pub mod channels;
 pub mod tensor;

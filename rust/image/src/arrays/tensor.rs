@@ -45,7 +45,7 @@ pub struct Normalize {
 }
 
 impl Normalize {
-    /// Takes over the arguments of the operation `normalize` at `index`.
+    /// Reads the arguments of the operation `normalize` at `index`.
     pub fn read_operation(&mut self, index: usize, operation: &Operation) -> Result<()> {
         let invalid = |name: &str, want: &str, got: &Value| {
             Error::param("stages", format!("item {index} (`normalize`): argument `{name}` must be {want}, got {got}"))
@@ -77,7 +77,7 @@ impl Normalize {
         Ok(())
     }
 
-    /// Fails on lists of an impossible length and on a deviation of 0.
+    /// Returns an error for lists of an invalid length and for a deviation of 0.
     pub fn check(&self) -> Result<()> {
         for (param, values) in [("normalizeMean", &self.mean), ("normalizeStd", &self.std)] {
             if ![0, 1, 3].contains(&values.len()) {
@@ -90,13 +90,13 @@ impl Normalize {
         Ok(())
     }
 
-    /// Fails on lists that do not fit a tensor of so many channels.
+    /// Returns an error if the lists do not fit the number of channels.
     pub fn check_channels(&self, channels: usize) -> Result<()> {
         for (param, values) in [("normalizeMean", &self.mean), ("normalizeStd", &self.std)] {
             if ![0, 1, channels].contains(&values.len()) {
                 return Err(Error::param(
                     param,
-                    format!("has {} values, but the operations make images of {channels} channel", values.len()),
+                    format!("has {} values, but the operations produce images of {channels} channel", values.len()),
                 ));
             }
         }
@@ -146,7 +146,7 @@ pub struct TensorArray {
     order: ChannelOrder,
     normalize: Normalize,
     values: Values,
-    /// Ends of pixel rows in values, of planes in pixel rows, of images in planes.
+    /// End offsets: of pixel rows in values, of planes in pixel rows, of images in planes.
     ends: [Vec<i32>; 3],
     valid: NullBufferBuilder,
 }
@@ -161,7 +161,7 @@ impl TensorArray {
         Self { element, order, normalize, values, ends, valid: NullBufferBuilder::new(0) }
     }
 
-    /// Appends an image; alpha is dropped. After an error nothing was appended.
+    /// Appends an image without its alpha. After an error nothing is appended.
     pub fn push(&mut self, image: ImageView<'_>) -> Result<()> {
         let (height, width, stride) = (image.height(), image.width(), image.channels());
         let channels = if stride == 1 { 1 } else { 3 };

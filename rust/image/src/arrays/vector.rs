@@ -11,7 +11,7 @@ use mmlrs_core::{Column, Context, Error, Output, Rejects, Result, types};
 use crate::column::{ImageColumn, Step, chunked};
 use crate::image::ImageView;
 
-/// The field of a vector column, of one `size` or of the images' sizes.
+/// The field of a vector column, with a fixed `size` or with the sizes of the images.
 pub fn vector_field(name: &str, size: Option<usize>) -> Field {
     match size {
         Some(size) => types::vector_field(name, size),
@@ -24,7 +24,7 @@ fn item() -> Arc<Field> {
     Arc::new(Field::new("item", DataType::Float32, true))
 }
 
-/// Unrolls every image of a column; a bad row is null or the error, as `step`'s policy says.
+/// Unrolls every image of a column. Under the policy of `step`, a bad row is null or the error.
 pub fn unroll(images: &ImageColumn, step: &Step, size: Option<usize>, cx: Context) -> Result<Output> {
     let mut rejects = Rejects::new(step.handle_invalid);
     let mut out = VectorArray::new(size);
@@ -56,12 +56,12 @@ struct VectorArray {
 }
 
 impl VectorArray {
-    /// Vectors that all have `size` elements, if it is given.
+    /// Vectors that all have `size` elements, if it is set.
     fn new(size: Option<usize>) -> Self {
         Self { size, values: Vec::new(), ends: vec![0], valid: NullBufferBuilder::new(0) }
     }
 
-    /// Appends the planes of an image: gray, or blue, green, red, alpha. After an error nothing was appended.
+    /// Appends the planes of an image: gray, or blue, green, red, alpha. After an error nothing is appended.
     fn push(&mut self, image: ImageView<'_>) -> Result<()> {
         let count = image.data().len();
         if let Some(size) = self.size.filter(|size| *size != count) {
@@ -80,7 +80,7 @@ impl VectorArray {
     }
 
     fn push_null(&mut self) {
-        // A list of fixed size has its room even where it is null.
+        // A list of fixed size has values even if it is null.
         self.values.resize(self.values.len() + self.size.unwrap_or(0), 0.0);
         self.ends.push(self.values.len() as i32);
         self.valid.append_null();

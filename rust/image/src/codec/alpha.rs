@@ -1,14 +1,14 @@
-//! Alpha channels and CMYK: pixels of any decoder to gray, BGR or BGRA bytes.
+//! Alpha channels and CMYK: converts decoded pixels to gray, BGR or BGRA bytes.
 
 use crate::options::Alpha;
 
-/// `x * a / 255 + (255 - a)`, rounded: a colour value over white.
+/// `x * a / 255 + (255 - a)`, rounded: a colour value blended over white.
 fn over_white(value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
     ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }
 
-/// Gray and alpha pairs; returns the channels and the bytes.
+/// Converts pairs of gray and alpha. Returns the number of channels and the bytes.
 pub fn from_gray_alpha(pixels: &[u8], alpha: Alpha) -> (usize, Vec<u8>) {
     let (pairs, _) = pixels.as_chunks::<2>();
     match alpha {
@@ -18,7 +18,7 @@ pub fn from_gray_alpha(pixels: &[u8], alpha: Alpha) -> (usize, Vec<u8>) {
     }
 }
 
-/// RGBA pixels; returns the channels and the bytes.
+/// Converts RGBA pixels. Returns the number of channels and the bytes.
 pub fn from_rgba(pixels: &[u8], alpha: Alpha) -> (usize, Vec<u8>) {
     let (pixels, _) = pixels.as_chunks::<4>();
     match alpha {
@@ -34,7 +34,7 @@ pub fn from_rgba(pixels: &[u8], alpha: Alpha) -> (usize, Vec<u8>) {
     }
 }
 
-/// RGB pixels to BGR, in place.
+/// Converts RGB pixels to BGR, in place.
 pub fn swap_red_and_blue(pixels: &mut [u8]) {
     let (pixels, _) = pixels.as_chunks_mut::<3>();
     for [r, _, b] in pixels {
@@ -42,7 +42,7 @@ pub fn swap_red_and_blue(pixels: &mut [u8]) {
     }
 }
 
-/// CMYK pixels to BGR. Adobe's files hold inverted values: 255 means no ink.
+/// Converts CMYK pixels to BGR. Adobe's files hold inverted values: 255 means no ink.
 pub fn bgr_from_cmyk(pixels: &[u8], inverted: bool) -> Vec<u8> {
     let (pixels, _) = pixels.as_chunks::<4>();
     let light = |ink: u8| u32::from(if inverted { ink } else { 255 - ink });

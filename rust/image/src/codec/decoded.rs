@@ -10,18 +10,18 @@ use crate::options::DecodeOptions;
 /// A decoded image, possibly at a reduced scale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded {
-    /// The pixels, orientation applied.
+    /// The pixels, with the orientation applied.
     pub image: Image,
-    /// Height that the image has at full scale.
+    /// Height of the image at full scale.
     pub full_height: usize,
-    /// Width that the image has at full scale.
+    /// Width of the image at full scale.
     pub full_width: usize,
 }
 
-/// The size an image of some height and width is going to be resized to.
+/// The size to which an image of a given height and width will be resized.
 pub type TargetSize<'a> = dyn Fn(usize, usize) -> (usize, usize) + 'a;
 
-/// The limits, from the sizes in the header.
+/// Checks the limits against the size in the header.
 pub fn check_limits(width: u64, height: u64, channels: u64, options: &DecodeOptions) -> Result<()> {
     let pixels = width.saturating_mul(height);
     if pixels > options.max_pixels {

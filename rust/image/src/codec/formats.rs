@@ -1,15 +1,16 @@
-//! What a file is, by its first bytes: a format that is decoded, one that is not and has a name, or no picture.
+//! Recognizes a file by its first bytes: a supported format, a known but unsupported one, or not an image.
 
 use image::ImageFormat;
 use mmlrs_core::{Error, Result};
 
-/// Begins what Python passes for a cell that is no picture; the reason follows. `_NO_PICTURE` in `mmlrs/engine/cells.py`.
+/// Prefix of the bytes that Python passes for a cell that is not an image; the reason follows. `_NO_PICTURE` in
+/// `mmlrs/engine/cells.py`.
 const NO_PICTURE: &[u8] = b"mmlrs: no picture: ";
-/// The remedy where no library stands out.
+/// The remedy if no particular library is recommended.
 const ANY: &str = "convert it to JPEG or PNG first";
 
-/// The format of a file that can be decoded. The error names the format, always in the same words, so that reasons can
-/// be counted; the words in front of the colon are the kind.
+/// The format of a file that can be decoded. The error names the format, always in the same words, so that reasons can be
+/// counted. The words before the colon are the kind.
 pub fn recognise(bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.starts_with(&[0xff, 0xd8]) {
         return Ok(ImageFormat::Jpeg);
@@ -39,12 +40,12 @@ pub fn recognise(bytes: &[u8]) -> Result<ImageFormat> {
     }
 }
 
-/// The error for a picture in a format that is not decoded.
+/// The error for an image in an unsupported format.
 pub fn refused(name: &str, remedy: &str) -> Error {
-    Error::decode(format!("{name} image: this format is not decoded; {remedy}"))
+    Error::decode(format!("{name} image: this format is not supported; {remedy}"))
 }
 
-/// Picture formats that are known by their signature but not decoded, and what to do about one.
+/// Image formats that are recognized but not decoded, with a remedy for each.
 fn not_decoded(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     const RAW: &str = "develop it to JPEG or TIFF first, for instance with rawpy";
     const JPEG2000: (&str, &str) = ("JPEG 2000", "convert it to JPEG or PNG first, for instance with Pillow");
@@ -77,9 +78,9 @@ fn not_decoded(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         (b"IIU\0", ("camera raw", RAW)),
         (b"\0MRM", ("camera raw", RAW)),
     ];
-    let found = SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, named)| *named);
+    let format = SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, named)| *named);
     let at = |from: usize, text: &[u8]| bytes.get(from..).is_some_and(|rest| rest.starts_with(text));
-    match found {
+    match format {
         Some(named) => Some(named),
         None if at(0, b"II*\0") && at(8, b"CR") => Some(("camera raw", RAW)),
         None if at(128, b"DICM") => Some(("DICOM", "read it with pydicom and write PNG or TIFF")),
@@ -90,13 +91,13 @@ fn not_decoded(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Files of boxes, as HEIC and AVIF are: the brand in front decides, then the brands it is compatible with.
+/// Files of boxes, such as HEIC and AVIF. The major brand decides, then the compatible brands.
 fn media_box(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     const HEIC: (&str, &str) = ("HEIC", "convert it to JPEG or PNG first, for instance with pillow-heif");
     let length = bytes.first_chunk::<4>().map_or(0, |size| u32::from_be_bytes(*size) as usize);
     let brands = bytes.get(8..length.min(bytes.len())).or_else(|| bytes.get(8..)).unwrap_or_default();
     let (brands, _) = brands.as_chunks::<4>();
-    // The second word is the version of the first brand.
+    // The second word is the version of the major brand.
     let brands = brands.iter().enumerate().filter(|(i, _)| *i != 1).map(|(_, brand)| brand);
     brands.into_iter().find_map(|brand| match brand {
         b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => Some(HEIC),
@@ -107,7 +108,7 @@ fn media_box(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// The text of the first bytes, in small letters, without what may stand before it.
+/// The text of the first bytes in lower case, without a byte order mark and similar prefixes.
 fn beginning(bytes: &[u8]) -> String {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]).to_ascii_lowercase();
@@ -119,7 +120,7 @@ fn is_svg(bytes: &[u8]) -> bool {
     text.starts_with("<svg") || (text.starts_with("<?xml") || text.starts_with("<!")) && text.contains("<svg")
 }
 
-/// What else a file is that stands where a picture should.
+/// The kind of a file that is not an image.
 fn other_kind(bytes: &[u8]) -> Option<&'static str> {
     const SIGNATURES: [(&[u8], &str); 8] = [
         (b"%PDF", "a PDF document"),
@@ -128,7 +129,7 @@ fn other_kind(bytes: &[u8]) -> Option<&'static str> {
         (b"Rar!", "a RAR archive"),
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
         (b"\x1a\x45\xdf\xa3", "a WebM or Matroska video"),
-        (b"version https://git-lfs", "a pointer of Git LFS, not the file itself"),
+        (b"version https://git-lfs", "a Git LFS pointer rather than the file itself"),
         (b"PAR1", "a Parquet file"),
     ];
     if let Some((_, name)) = SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)) {
@@ -147,8 +148,8 @@ fn other_kind(bytes: &[u8]) -> Option<&'static str> {
     text.starts_with("<?xml").then_some("an XML document")
 }
 
-/// TGA has no signature in front. Newer files have one at their end; of older ones the header must make sense in every
-/// field.
+/// Whether the file is a TGA. TGA files do not begin with a signature. Newer ones end with one; in older ones every field of
+/// the header must be valid.
 fn is_tga(bytes: &[u8]) -> bool {
     if bytes.ends_with(b"TRUEVISION-XFILE.\0") {
         return true;

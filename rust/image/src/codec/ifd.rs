@@ -1,11 +1,11 @@
-//! Directories of tags: what a TIFF file and an EXIF block have in common.
+//! Tag directories, as used by TIFF files and EXIF blocks.
 
-/// A TIFF structure and the order of its bytes.
+/// A TIFF structure and its byte order.
 #[derive(Debug, Clone, Copy)]
 pub struct Tags<'a> {
     bytes: &'a [u8],
     big_endian: bool,
-    /// `BigTIFF`: counts and offsets of 8 bytes.
+    /// `BigTIFF`: counts and offsets have 8 bytes.
     wide: bool,
 }
 
@@ -15,12 +15,12 @@ pub struct Entry {
     pub tag: u16,
     kind: u16,
     count: usize,
-    /// Where the first value stands.
+    /// Position of the first value.
     at: usize,
 }
 
 impl Entry {
-    /// Bytes of one value; 0 for kinds that hold no integers.
+    /// Bytes of one value; 0 for kinds without integers.
     fn size(&self) -> usize {
         size_of_kind(self.kind)
     }
@@ -38,7 +38,7 @@ fn size_of_kind(kind: u16) -> usize {
 }
 
 impl<'a> Tags<'a> {
-    /// The structure, if it begins like one.
+    /// The structure, if the bytes start with its header.
     pub fn open(bytes: &'a [u8]) -> Option<Self> {
         let (big_endian, wide) = match bytes.get(..4)? {
             b"II*\0" => (false, false),
@@ -50,20 +50,20 @@ impl<'a> Tags<'a> {
         Some(Self { bytes, big_endian, wide })
     }
 
-    /// Does the file end before the last entry of the first directory?
+    /// Whether the file ends before the last entry of the first directory.
     pub fn is_cut_short(self) -> bool {
         let (_, count) = self.directory();
         self.entries().count() as u64 != count || count == 0
     }
 
-    /// The entries of the first directory, as far as they are there.
+    /// The entries of the first directory that are present.
     pub fn entries(self) -> impl Iterator<Item = Entry> + 'a {
         let (first, count) = self.directory();
         let size = if self.wide { 20 } else { 12 };
         (0..count).map_while(move |i| self.entry(first.checked_add(usize::try_from(i).ok()?.checked_mul(size)?)?))
     }
 
-    /// Where the entries of the first directory begin, and how many it says there are.
+    /// The position of the first directory's entries, and their stated number.
     fn directory(self) -> (usize, u64) {
         let (pointer, head) = if self.wide { (8, 8) } else { (4, 2) };
         let start = self.number_at(pointer, pointer).and_then(|at| usize::try_from(at).ok());
@@ -87,7 +87,7 @@ impl<'a> Tags<'a> {
         self.entries().find(|entry| entry.tag == tag)
     }
 
-    /// One value of an entry, if it is an integer that is there.
+    /// One value of an entry, if it is an integer and is present.
     pub fn value(self, entry: Entry, index: usize) -> Option<u64> {
         if index >= entry.count || entry.size() == 0 {
             return None;
@@ -100,7 +100,7 @@ impl<'a> Tags<'a> {
         self.value(self.find(tag)?, 0)
     }
 
-    /// All values of a tag; those that are not there are left out.
+    /// All values of a tag that are present.
     pub fn all(self, tag: u16) -> Vec<u64> {
         let Some(entry) = self.find(tag) else { return Vec::new() };
         (0..entry.count).map_while(|i| self.value(entry, i)).collect()
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn values_are_read_in_either_order_and_any_width() {
-        // One directory at 8 with a LONG in big-endian order, then a SHORT of count 3, which lies elsewhere.
+        // A directory at offset 8 with a big-endian LONG, then a SHORT of count 3, whose values are stored elsewhere.
         let big = [
             b"MM\0*\0\0\0\x08".as_slice(),
             &[0, 2, 1, 0x12, 0, 4, 0, 0, 0, 1, 0, 0, 0, 6],

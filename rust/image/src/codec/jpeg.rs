@@ -1,4 +1,4 @@
-//! JPEG through libjpeg-turbo, one decompressor per thread.
+//! JPEG decoding with libjpeg-turbo, one decompressor per thread.
 
 use std::cell::RefCell;
 
@@ -14,12 +14,12 @@ use super::{alpha, formats, other};
 use crate::image::Image;
 use crate::options::DecodeOptions;
 
-/// How many times the target size a reduced-scale decode must leave.
+/// Minimum ratio of a reduced-scale decode to the target size.
 const MARGIN: f64 = 1.7;
-/// A progressive file with more scans than this is an attack, not a picture. Large ones may have fewer: every scan goes over
-/// all pixels.
+/// Maximum number of scans. A progressive file with more is an attack, not an image. Large files may have fewer, since every
+/// scan covers all pixels.
 const MAX_SCANS: u32 = 500;
-/// Most scans times pixels, but for files of so few scans as real ones have.
+/// Maximum product of scans and pixels, except for files with as few scans as real ones have.
 const MAX_SCANNED: u64 = 1 << 31;
 const MAX_SCANS_OF_LARGE: u32 = 32;
 
@@ -27,11 +27,11 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor>> = const { RefCell::new(None) };
 }
 
-/// What is known of a JPEG before it is decoded.
+/// The properties of a JPEG before it is decoded.
 pub(crate) struct Header {
     pub jpeg: DecompressHeader,
     pub adobe: bool,
-    /// The orientation to apply; upright when the options say to ignore it.
+    /// The orientation to apply; upright if the options ignore it.
     pub orientation: Orientation,
 }
 
@@ -54,8 +54,8 @@ impl Header {
     }
 }
 
-/// Runs `f` with this thread's decompressor. After an error a new one is made: the library leaves the old one in the
-/// middle of the bad file, and the next image would be read as its continuation.
+/// Runs `f` with this thread's decompressor. After an error a new one is created: the library leaves the old one in the middle
+/// of the bad file, and the next image would be read as its continuation.
 pub(crate) fn with_decompressor<T>(f: impl FnOnce(&mut Decompressor) -> Result<T>) -> Result<T> {
     DECOMPRESSOR.with_borrow_mut(|slot| {
         if slot.is_none() {
@@ -70,17 +70,17 @@ pub(crate) fn with_decompressor<T>(f: impl FnOnce(&mut Decompressor) -> Result<T
     })
 }
 
-/// Reads the header and checks the limits; `None` when only the other decoder can read this file.
+/// Reads the header and checks the limits. `None` if only the other decoder can read the file.
 pub(crate) fn read_header(
     decompressor: &mut Decompressor,
     bytes: &[u8],
     options: &DecodeOptions,
 ) -> Result<Option<Header>> {
-    let Markers { orientation, adobe, whole, near_lossless } = scan(bytes);
+    let Markers { orientation, adobe, complete_header, near_lossless } = scan(bytes);
     if near_lossless {
         return Err(formats::refused("JPEG-LS", "convert it to PNG first, for instance with pillow-jpls"));
     }
-    if !whole {
+    if !complete_header {
         return Err(Error::decode("truncated JPEG: it ends before the image begins"));
     }
     let jpeg = match decompressor.read_header(bytes) {
@@ -102,7 +102,7 @@ pub(crate) fn set_scale(decompressor: &mut Decompressor, scale: ScalingFactor) -
     decompressor.set_scaling_factor(scale).map_err(|e| Error::runtime(format!("libjpeg-turbo: {e}")))
 }
 
-/// Accepts a decode that went well or had only a harmless warning.
+/// Accepts a decode that succeeded or had only a harmless warning.
 pub(crate) fn judge(result: turbojpeg::Result<()>, bytes: &[u8]) -> Result<()> {
     match result {
         Ok(()) => Ok(()),
@@ -122,8 +122,8 @@ fn damaged(error: &turbojpeg::Error) -> Error {
     Error::decode(format!("damaged JPEG: {text}"))
 }
 
-/// Warnings about oddities that leave every pixel right; the library reports any warning as a failure. Only the first
-/// warning is reported, so the end of the image must be there too.
+/// Whether a warning leaves every pixel correct. The library reports any warning as a failure. It reports only the first one,
+/// so the end-of-image marker must be present too.
 fn is_harmless(error: &turbojpeg::Error, bytes: &[u8]) -> bool {
     const HARMLESS: [&str; 4] =
         ["extraneous bytes before marker", "unknown JFIF revision", "Adobe color transform", "Invalid SOS parameters"];

@@ -26,13 +26,13 @@ pub use decoded::{Decoded, TargetSize};
 pub use encode::encode;
 pub(crate) use orient::swaps_axes;
 
-/// Decodes encoded bytes at full scale: gray stays 1 channel, colour becomes BGR, alpha as the options say.
+/// Decodes encoded bytes at full scale. Gray stays 1 channel, colour becomes BGR, and the options decide about alpha.
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Image> {
     Ok(decode_any(bytes, options, None)?.image)
 }
 
-/// Decodes for a resize that follows: a JPEG may come at 1/2, 1/4 or 1/8 of its size, whichever is the smallest that
-/// leaves at least 1.7 times the target size in both dimensions.
+/// Decodes an image that will be resized. A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, the smallest scale that leaves
+/// at least 1.7 times the target size in both dimensions.
 pub fn decode_for(bytes: &[u8], options: &DecodeOptions, target: &TargetSize<'_>) -> Result<Decoded> {
     decode_any(bytes, options, options.scaled_decode.then_some(target))
 }
@@ -49,7 +49,7 @@ fn decode_any(bytes: &[u8], options: &DecodeOptions, target: Option<&TargetSize<
     Ok(decoded)
 }
 
-/// The format by magic bytes, after the check that there are not too many of them.
+/// The format by magic bytes, after the number of bytes is checked.
 pub(crate) fn sniff(bytes: &[u8], options: &DecodeOptions) -> Result<ImageFormat> {
     if bytes.is_empty() {
         return Err(Error::decode("not an image: 0 bytes"));

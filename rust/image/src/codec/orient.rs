@@ -7,7 +7,7 @@ use opencv::core::Mat;
 
 use crate::image::{Image, Pixmap, cv_error};
 
-/// Are height and width exchanged?
+/// Whether height and width are exchanged.
 pub fn swaps_axes(orientation: Orientation) -> bool {
     matches!(
         orientation,
@@ -15,7 +15,7 @@ pub fn swaps_axes(orientation: Orientation) -> bool {
     )
 }
 
-/// Turns and flips an image so that it is upright.
+/// Rotates and flips an image so that it is upright.
 pub fn apply(image: Image, orientation: Orientation) -> Result<Image> {
     if orientation == Orientation::NoTransforms {
         return Ok(image);

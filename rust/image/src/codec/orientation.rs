@@ -1,4 +1,4 @@
-//! The orientation that EXIF states, or XMP where EXIF states none.
+//! The orientation in EXIF, else in XMP.
 
 use image::metadata::Orientation;
 
@@ -6,12 +6,12 @@ use super::ifd::Tags;
 
 const ORIENTATION: u16 = 0x0112;
 
-/// What an EXIF block says, else what an XMP packet says.
-pub fn said(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
+/// The orientation of an EXIF block, else of an XMP packet.
+pub fn stated(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
     exif.and_then(of_block).or_else(|| xmp.and_then(of_xmp)).unwrap_or(Orientation::NoTransforms)
 }
 
-/// The orientation in an EXIF block: an integer of any width; the first one where there are several.
+/// The orientation in an EXIF block: the first one, as an integer of any width.
 fn of_block(block: &[u8]) -> Option<Orientation> {
     let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
     let value = Tags::open(block)?.first(ORIENTATION)?;

@@ -1,4 +1,4 @@
-//! Every format but JPEG and TIFF, through the `image` crate; JPEGs that libjpeg-turbo does not read too.
+//! Decoding of all formats except JPEG and TIFF with the `image` crate, and of JPEGs that libjpeg-turbo cannot read.
 
 use std::io::Cursor;
 
@@ -31,7 +31,7 @@ pub fn decode(bytes: &[u8], format: ImageFormat, options: &DecodeOptions) -> Res
     oriented(to_image(pixels, size, options.alpha)?, size, orientation)
 }
 
-/// The decoders' own limits; 16-bit pixels and work buffers need more than the 8-bit result.
+/// The decoders' own limits. 16-bit pixels and work buffers need more memory than the 8-bit result.
 fn limits(options: &DecodeOptions) -> Limits {
     let mut limits = Limits::default();
     limits.max_alloc = Some(options.max_bytes.saturating_mul(4).max(64 << 20));
@@ -59,7 +59,7 @@ fn to_image(pixels: DynamicImage, (height, width): (usize, usize), alpha: Alpha)
     Image::new(height, width, channels, data)
 }
 
-/// 16-bit values to 8 bits as `OpenCV` and libpng do it: the low byte is dropped.
+/// 16-bit values as 8 bits, converted as in `OpenCV` and libpng: the low byte is dropped.
 pub(super) fn high_bytes(values: &[u16]) -> Vec<u8> {
     values.iter().map(|v| (v >> 8) as u8).collect()
 }
@@ -75,7 +75,7 @@ fn failure(format: ImageFormat, error: &ImageError) -> Error {
     }
 }
 
-/// A file that the decoder cannot make a picture of.
+/// The error for a file that cannot be decoded.
 pub fn damaged(format: ImageFormat, cause: &dyn std::fmt::Display) -> Error {
     Error::decode(format!("damaged or unsupported {}: {cause}", name_of(format)))
 }

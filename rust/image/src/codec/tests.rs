@@ -25,7 +25,7 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> std::result::Result<Vec
     Ok(out.into_inner())
 }
 
-/// The sample picture as RGB for the `image` crate.
+/// The sample image as RGB for the `image` crate.
 fn rgb_picture(height: u32, width: u32) -> Result<DynamicImage> {
     let sample = sample_image(height as usize, width as usize, 1)?;
     Ok(DynamicImage::ImageRgb8(ImageBuffer::from_fn(width, height, |x, y| {
@@ -220,7 +220,7 @@ fn a_bad_jpeg_leaves_nothing_behind_for_the_next() -> Outcome {
 fn odd_but_complete_jpegs_decode() -> Outcome {
     let jpeg = sample_bytes("jpeg", 64, 64, 1)?;
     let plain = decode(&jpeg, &all())?;
-    // Bytes between two header segments, and a thumbnail-less trailer: both happen in files of real cameras.
+    // Bytes between two header segments, and a trailer without a thumbnail: both occur in camera files.
     let mut gap = jpeg.clone();
     let after_app0 = 4 + usize::from(u16::from_be_bytes([gap[4], gap[5]]));
     gap.splice(after_app0..after_app0, [0x00, 0x11, 0x22]);

@@ -1,4 +1,4 @@
-//! One row of an image column: decode, then the operations of each step.
+//! Evaluates one row of an image column: decodes it, then applies the operations of each step.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::image::{Image, ImageView};
 use crate::ops::{Interpolation, Op, apply_ops};
 use crate::options::DecodeOptions;
 
-/// A decoded image that may still lie in the column's buffer.
+/// A decoded image that may borrow the column's buffer.
 #[derive(Debug, Clone)]
 pub enum Pixels<'a> {
     Borrowed(ImageView<'a>),
@@ -27,18 +27,18 @@ impl Pixels<'_> {
     }
 }
 
-/// Why a row is null: the error of the last step that saw it, not placed.
+/// The reason why a row is null: the error of the last step that processed it, without a place.
 #[derive(Debug, Clone)]
 pub struct Rejection(pub Error);
 
-/// A row: pixels, or the reason why there are none.
+/// A row: its pixels, or the reason why there are none.
 pub type Evaluated<'a> = Result<Pixels<'a>, Rejection>;
 
 impl ImageColumn {
-    /// Computes one row. An error is final (a step whose policy is to fail); a rejection is a null.
+    /// Computes one row. An error is final, from a step whose policy is to fail. A rejection is a null.
     ///
-    /// A row that a step with `skip` rejected is going to be dropped, so later steps do not fail on it. A row that a
-    /// step with `keep` made null is a null to the next step, which its own policy decides on.
+    /// A row that a step with `skip` rejected will be dropped, so later steps do not fail on it. A row that a step with `keep`
+    /// turned into null is a null for the next step, whose own policy applies.
     pub(crate) fn evaluate(&self, row: usize, fallback: &DecodeOptions) -> Result<Evaluated<'_>> {
         let Some((first, rest)) = self.steps.split_first() else {
             return Ok(self.load(row, fallback).map_err(|e| Rejection(e.from_origin(self.origin(row)))));
@@ -87,7 +87,7 @@ impl ImageColumn {
         }
     }
 
-    /// The first step: when it begins with a resize, the decode may come at a reduced scale.
+    /// Loads the image and applies the first step. If it starts with a resize, the image may be decoded at a reduced scale.
     fn load_and_apply(&self, row: usize, step: &Step) -> Result<Pixels<'_>> {
         let ops: Cow<'_, [Op]>;
         let pixels = match (self.source.cell(row)?, step.ops.first()) {
@@ -113,7 +113,7 @@ impl ImageColumn {
         apply_ops(pixels.view(), &ops, &step.decode).map(Pixels::Owned)
     }
 
-    /// The encoded bytes of a row that no step has changed yet, for decoders that go straight to a tensor.
+    /// The encoded bytes of a row that no step has changed yet, for decoders that write directly to a tensor.
     pub(crate) fn encoded(&self, row: usize) -> Option<&[u8]> {
         if self.steps.iter().any(|step| !step.ops.is_empty()) {
             return None;
@@ -125,7 +125,7 @@ impl ImageColumn {
     }
 }
 
-/// What a null cell is called.
+/// The error for a null cell.
 pub fn null_error() -> Error {
     Error::decode("value is null")
 }

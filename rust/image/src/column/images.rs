@@ -9,24 +9,24 @@ use super::source::{Source, wrong_type};
 use crate::ops::Op;
 use crate::options::DecodeOptions;
 
-/// What one stage does to every image of a column.
+/// The operations of one stage on every image of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// The stage's name, for errors.
     pub stage: String,
     /// The stage's input column, for errors.
     pub column: String,
-    /// What the stage does with a row that fails.
+    /// The stage's policy for a row that fails.
     pub handle_invalid: HandleInvalid,
-    /// How encoded cells are decoded, if this is the first step; the limits hold for every step.
+    /// How encoded cells are decoded, if this is the first step. The limits apply to every step.
     pub decode: DecodeOptions,
-    /// What is done to the pixels.
+    /// The operations on the pixels.
     pub ops: Vec<Op>,
 }
 
-/// A column of images, computed row by row when needed.
+/// A column of images, computed row by row on demand.
 ///
-/// The cells are Spark's image structs, encoded bytes, or `struct(path, bytes)`. Cloning shares them.
+/// The cells are Spark's image structs, encoded bytes, or `struct(path, bytes)`. Clones share them.
 #[derive(Debug, Clone)]
 pub struct ImageColumn {
     pub(super) source: Arc<Source>,
@@ -34,8 +34,8 @@ pub struct ImageColumn {
 }
 
 impl ImageColumn {
-    /// The images of a column: a native image column as it is, or Arrow of an accepted type. `origins` is a text column
-    /// that says where each row came from; without it the cells' own origin or path is used.
+    /// The images of a column: a native image column unchanged, or an Arrow column of an accepted type. `origins` is a string
+    /// column with the origin of each row. Without it the cells' own origin or path is used.
     pub fn from_column(name: &str, column: &Column, origins: Option<&ArrayRef>) -> Result<Self> {
         if let Some(images) = column.native::<Self>() {
             let mut images = images.clone();
@@ -67,7 +67,7 @@ impl ImageColumn {
         self.source.len()
     }
 
-    /// Where a row came from: a path usually.
+    /// The origin of a row, usually a path.
     pub fn origin(&self, row: usize) -> Option<&str> {
         self.source.origin(row)
     }
@@ -78,7 +78,7 @@ impl ImageColumn {
     }
 }
 
-/// The image column a stage reads, with origins from another column if one is named.
+/// The image column that a stage reads, with origins from another column if one is named.
 pub fn input_images(block: &Block, name: &str, origins: Option<&str>, cx: Context) -> Result<ImageColumn> {
     let origins = origins.map(|column| block.column(column)?.to_arrow(&cx)).transpose()?;
     ImageColumn::from_column(name, block.column(name)?, origins.as_ref())

@@ -1,4 +1,4 @@
-//! Image columns to Arrow: rows in parallel, a few at a time.
+//! Converts image columns to Arrow: rows run in parallel, a few at a time.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use super::images::ImageColumn;
 use crate::image::{ImageView, mode_of};
 use crate::options::DecodeOptions;
 
-/// Rows in flight per thread: enough to keep threads busy, few enough to hold only some images in memory.
+/// Rows in flight per thread: enough to keep threads busy, few enough to hold only a few images in memory.
 const ROWS_PER_THREAD: usize = 4;
 
-/// Calls `each` with the result of every row in order; rows are computed in parallel within the budget, and only a few
-/// results exist at a time.
+/// Calls `each` with the result of every row, in order. Rows are computed in parallel within the budget, and only a few results
+/// exist at a time.
 pub fn chunked<T: Send>(
     cx: Context,
     rows: usize,

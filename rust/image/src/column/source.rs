@@ -1,4 +1,4 @@
-//! The cells of an image column, whatever their Arrow type.
+//! The cells of an image column, for all Arrow types.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
@@ -11,7 +11,7 @@ use mmlrs_core::{Error, Result, types};
 
 use crate::image::ImageView;
 
-/// Bytes of any Arrow width.
+/// A binary array of any Arrow width.
 #[derive(Debug, Clone)]
 enum Bytes {
     Binary(BinaryArray),
@@ -19,7 +19,7 @@ enum Bytes {
     View(BinaryViewArray),
 }
 
-/// Text of any Arrow width.
+/// A string array of any Arrow width.
 #[derive(Debug, Clone)]
 enum Text {
     Utf8(StringArray),
@@ -46,7 +46,7 @@ struct Structs {
 /// Cells and origins.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The array that says which rows are null.
+    /// The array with the nulls of the rows.
     rows: ArrayRef,
     cells: Cells,
     origins: Option<Text>,
@@ -138,7 +138,7 @@ impl Source {
         self.origins.as_ref()?.get(row).filter(|o| !o.is_empty())
     }
 
-    /// The cell of a row; a struct that holds no image is an error.
+    /// The cell of a row. A struct without an image is an error.
     pub fn cell(&self, row: usize) -> Result<Cell<'_>> {
         if self.rows.is_null(row) {
             return Ok(Cell::Null);
@@ -167,29 +167,29 @@ fn decoded(image: &StructArray) -> Option<Cells> {
     })))
 }
 
-/// Spark's own reader marks a file that is no image with -1 everywhere and no data.
+/// Spark's own reader marks a file that is not an image with -1 in all fields and no data.
 fn image(height: i32, width: i32, channels: i32, mode: i32, data: &[u8]) -> Result<ImageView<'_>> {
     let sizes = (usize::try_from(height), usize::try_from(width), usize::try_from(channels));
     let (Ok(height), Ok(width), Ok(channels)) = sizes else {
         return Err(Error::decode("the image struct is marked as not decodable"));
     };
     if mode < 0 || data.is_empty() {
-        return Err(Error::decode("the image struct holds no pixels"));
+        return Err(Error::decode("the image struct has no pixels"));
     }
     if ![0, 16, 24].contains(&mode) {
         return Err(Error::decode(format!(
-            "image mode {mode} is not supported: 0 (gray), 16 (BGR) and 24 (BGRA) of 8 bits are"
+            "image mode {mode} is not supported; the supported modes are 0 (gray), 16 (BGR) and 24 (BGRA), each of 8 bits"
         )));
     }
     ImageView::new(height, width, channels, data)
 }
 
-/// Can a column of this type hold images?
+/// Whether a column of this type can hold images.
 pub fn accepted_input(data_type: &DataType) -> bool {
     types::is_image(data_type) || types::is_binary(data_type) || types::is_binary_file(data_type)
 }
 
-/// Fails unless the schema has the column and it can hold images.
+/// Returns an error unless the schema has the column and it can hold images.
 pub fn check_image_input(schema: &Schema, name: &str) -> Result<()> {
     let Ok(field) = schema.field_with_name(name) else {
         let available: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
@@ -198,7 +198,7 @@ pub fn check_image_input(schema: &Schema, name: &str) -> Result<()> {
     if accepted_input(field.data_type()) { Ok(()) } else { Err(wrong_type(name, field.data_type())) }
 }
 
-/// The error of a column that cannot hold images.
+/// The error for a column that cannot hold images.
 pub fn wrong_type(name: &str, data_type: &DataType) -> Error {
     Error::schema(
         name,

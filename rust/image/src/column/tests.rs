@@ -96,7 +96,7 @@ fn kept_rows_are_null_with_their_reason() -> Result<()> {
     let rows: Vec<usize> = out.invalid.iter().map(|e| e.row).collect();
     assert_eq!(rows, [1, 2, 3]);
     assert_eq!(out.invalid[0].reason, "value is null");
-    // The next stage sees nulls: kept under keep, an error of its own under error.
+    // The next stage receives nulls: kept with `keep`, an error of its own with `error`.
     let kept = images.clone().then(step("Next", HandleInvalid::Keep, vec![])).materialize(&cx(1))?;
     assert_eq!((heights(&kept.array), kept.invalid.len()), (vec![Some(5), None, None, None], 3));
     assert_eq!(kept.invalid[1].reason, "value is null");

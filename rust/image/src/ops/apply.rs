@@ -1,4 +1,4 @@
-//! Operations on pixels, as `OpenCV` does them.
+//! Operations on pixels, applied by `OpenCV`.
 
 use mmlrs_core::{Error, Result};
 use opencv::core::{self as cvc, Mat, MatTraitConst, Point2f, Rect, Scalar, Size};
@@ -12,7 +12,7 @@ use crate::codec;
 use crate::image::{Image, ImageView, Pixmap, cv_error};
 use crate::options::DecodeOptions;
 
-/// Most pixels times neighbours of a bilateral filter: a minute of one core.
+/// Maximum product of pixels and neighbours of a bilateral filter, about a minute on one core.
 const MAX_BILATERAL: f64 = 40_000_000_000.0;
 
 /// Applies operations in order. `limits` bounds the size an operation may produce.
@@ -89,10 +89,10 @@ fn apply(src: &Pixmap<'_>, op: &Op, limits: &DecodeOptions) -> Result<Pixmap<'st
     }
 }
 
-/// What a gray image is where colour is wanted and `autoConvertToColor` is off.
+/// The error for a gray image if colour is required and `autoConvertToColor` is off.
 pub(crate) fn gray_error(channels: usize) -> Error {
     Error::decode(format!(
-        "the image is gray (1 channel) where {channels} channels are wanted; autoConvertToColor=True expands it"
+        "the image is gray (1 channel), but {channels} channels are required; autoConvertToColor=True converts it"
     ))
 }
 
@@ -100,30 +100,32 @@ fn check_size(src: &Pixmap<'_>, height: usize, width: usize, limits: &DecodeOpti
     codec::check_limits(width as u64, height as u64, src.channels() as u64, limits)
 }
 
-/// The filter looks at all neighbours of each pixel.
+/// Limits the cost of the filter, which reads all neighbours of each pixel.
 fn check_bilateral(src: &Pixmap<'_>, diameter: i32, sigma_space: f64) -> Result<()> {
-    // As OpenCV takes it: the radius follows from `sigmaSpace` where no diameter is given.
+    // As in OpenCV, the radius follows from `sigmaSpace` if no diameter is given.
     let radius = if diameter > 0 { f64::from(diameter / 2) } else { (sigma_space * 1.5).round().max(1.0) };
     let (pixels, neighbours) = (f64::from(src.rows()) * f64::from(src.cols()), (2.0 * radius + 1.0).powi(2));
     if pixels * neighbours > MAX_BILATERAL {
         return Err(Error::limit(format!(
-            "{pixels} pixels x {neighbours} neighbours of each are more than {MAX_BILATERAL}; give a smaller diameter, or \
+            "{pixels} pixels x {neighbours} neighbours of each are more than {MAX_BILATERAL}; use a smaller diameter or \
              resize first"
         )));
     }
     Ok(())
 }
 
-/// Warps have coordinates of 16 bits.
+/// Warps use 16-bit coordinates.
 fn check_warp(src: &Pixmap<'_>, height: usize, width: usize) -> Result<()> {
     let longest = height.max(width).max(src.rows() as usize).max(src.cols() as usize);
     if longest > MAX_WARP as usize {
-        return Err(Error::limit(format!("images of more than {MAX_WARP} pixels a side cannot be turned or warped")));
+        return Err(Error::limit(format!(
+            "images of more than {MAX_WARP} pixels per side cannot be rotated or warped"
+        )));
     }
     Ok(())
 }
 
-/// Resizes as `cv2.resize` does.
+/// Resizes like `cv2.resize`.
 pub(crate) fn resize(
     src: &Pixmap<'_>,
     height: usize,
@@ -147,7 +149,7 @@ fn crop(src: &Pixmap<'_>, x: usize, y: usize, height: usize, width: usize) -> Re
     copy(&src.roi(area).map_err(|e| cv_error(&e))?)
 }
 
-/// The rectangle in the middle, no larger than the image.
+/// The centred rectangle, no larger than the image.
 fn center_crop(src: &Pixmap<'_>, height: usize, width: usize) -> Result<Pixmap<'static>> {
     let (rows, cols) = (src.rows() as usize, src.cols() as usize);
     let (height, width) = (height.min(rows), width.min(cols));
@@ -171,8 +173,8 @@ fn check_conversion(src: &Pixmap<'_>, conversion: Conversion) -> Result<()> {
     needs(src, conversion.takes()).map_err(|error| {
         let cause = error.message().split(';').next().unwrap_or_default();
         let remedy = match (conversion.takes(), conversion.makes()) {
-            ([1], 3) => "colorFormat(\"bgr\") takes any image",
-            ([1], 4) => "colorFormat(\"bgra\") takes any image",
+            ([1], 3) => "use colorFormat(\"bgr\"), which accepts any image",
+            ([1], 4) => "use colorFormat(\"bgra\"), which accepts any image",
             ([1], _) => "put colorFormat(\"gray\") before it",
             ([4], _) => "put colorFormat(\"bgra\") before it",
             _ => "put colorFormat(\"bgr\") before it",
@@ -181,7 +183,7 @@ fn check_conversion(src: &Pixmap<'_>, conversion: Conversion) -> Result<()> {
     })
 }
 
-/// Counter-clockwise about the centre: multiples of 90 degrees exactly, other angles within the image's size.
+/// Rotates counter-clockwise about the centre: multiples of 90 degrees exactly, other angles within the image's size.
 fn rotate(src: &Pixmap<'_>, degrees: f64, interpolation: Interpolation) -> Result<Pixmap<'static>> {
     let turn = degrees.rem_euclid(360.0);
     let quarter = [0.0, 90.0, 180.0, 270.0].iter().position(|q| (turn - q).abs() < f64::EPSILON);

@@ -1,4 +1,4 @@
-//! The arguments of one operation, read one by one; what is left over is an error.
+//! The arguments of one operation, read one by one. Arguments left over are an error.
 
 use mmlrs_core::{Error, Operation, Result, nearest, suggestion};
 use serde_json::Value;
@@ -15,7 +15,7 @@ impl<'a> Args<'a> {
         Self { index, operation, read: Vec::new() }
     }
 
-    /// An error about this operation; reads "param `stages` item 0 (`resize`): <message>".
+    /// An error about this operation. The message reads "param `stages` item 0 (`resize`): <message>".
     pub fn error(&self, message: impl std::fmt::Display) -> Error {
         Error::param("stages", format!("item {} (`{}`): {message}", self.index, self.operation.action))
     }
@@ -25,7 +25,7 @@ impl<'a> Args<'a> {
         self.error(format!("argument `{name}` must be {want}, got {got}"))
     }
 
-    /// The value of an argument, if it was given.
+    /// The value of an argument, if it is given.
     pub fn value(&mut self, name: &'static str) -> Option<&'a Value> {
         self.read.push(name);
         self.operation.args.get(name).filter(|v| !v.is_null())
@@ -35,15 +35,15 @@ impl<'a> Args<'a> {
         value.ok_or_else(|| self.missing(name))
     }
 
-    /// The error for a required argument that was not given. It lists those that were, and names one that is misspelt.
+    /// The error for a missing required argument. It lists the given arguments, and names one that is misspelt.
     pub fn missing(&self, name: &str) -> Error {
-        let mut given: Vec<String> = self.operation.args.keys().map(|key| format!("`{key}`")).collect();
-        given.sort_unstable();
-        let given = if given.is_empty() { "none".to_owned() } else { given.join(", ") };
-        self.error(format!("argument `{name}` is missing; given: {given}{}", self.misspelt(name)))
+        let mut names: Vec<String> = self.operation.args.keys().map(|key| format!("`{key}`")).collect();
+        names.sort_unstable();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        self.error(format!("argument `{name}` is missing; given: {names}{}", self.misspelt(name)))
     }
 
-    /// The hint that an argument without a meaning so far stands for this one, or nothing.
+    /// The hint that an unread argument is a misspelling of this one, or an empty string.
     pub fn misspelt(&self, name: &str) -> String {
         let unread = self.operation.args.keys().map(String::as_str).filter(|key| !self.read.contains(key));
         nearest(name, unread).map(|key| format!("; did you mean `{name}` by `{key}`?")).unwrap_or_default()
@@ -52,8 +52,8 @@ impl<'a> Args<'a> {
     /// An optional integer from `min` to `max`.
     pub fn opt_int(&mut self, name: &'static str, min: i64, max: i64) -> Result<Option<i64>> {
         let Some(value) = self.value(name) else { return Ok(None) };
-        let whole = value.as_i64().or_else(|| value.as_f64().filter(|v| v.fract() == 0.0).map(|v| v as i64));
-        match whole {
+        let integer = value.as_i64().or_else(|| value.as_f64().filter(|v| v.fract() == 0.0).map(|v| v as i64));
+        match integer {
             Some(v) if (min..=max).contains(&v) => Ok(Some(v)),
             _ => Err(self.invalid(name, format!("an integer between {min} and {max}"), value)),
         }
@@ -107,11 +107,11 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// An optional text out of a list.
+    /// An optional string from a list.
     pub fn opt_choice(&mut self, name: &'static str, allowed: &[&'static str]) -> Result<Option<&'static str>> {
         let Some(value) = self.value(name) else { return Ok(None) };
-        let found = value.as_str().and_then(|v| allowed.iter().find(|a| a.eq_ignore_ascii_case(v)));
-        let Some(choice) = found else {
+        let allowed_choice = value.as_str().and_then(|v| allowed.iter().find(|a| a.eq_ignore_ascii_case(v)));
+        let Some(choice) = allowed_choice else {
             let quoted: Vec<String> = allowed.iter().map(|a| format!("\"{a}\"")).collect();
             return Err(self.invalid(name, format!("one of {}", quoted.join(", ")), value));
         };
@@ -129,15 +129,15 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// Fails on arguments that were not read.
+    /// Returns an error if some arguments were not read.
     pub fn finish(self) -> Result<()> {
         match self.operation.args.keys().find(|key| !self.read.contains(&key.as_str())) {
             None => Ok(()),
             Some(_) if self.read.is_empty() => Err(self.error("takes no arguments")),
             Some(key) => {
-                let meant = suggestion(key, self.read.iter().copied());
+                let hint = suggestion(key, self.read.iter().copied());
                 Err(self.error(format!(
-                    "argument `{key}` does not exist{meant}; the arguments are {}",
+                    "argument `{key}` does not exist{hint}; the arguments are {}",
                     self.read.join(", ")
                 )))
             }

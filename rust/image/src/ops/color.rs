@@ -2,18 +2,18 @@
 
 use opencv::imgproc as cv;
 
-/// What `colorFormat` converts to.
+/// The target of `colorFormat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColorCode {
-    /// A code of `cv2.cvtColor`, applied as it is.
+    /// A code of `cv2.cvtColor`.
     Code(Conversion),
-    /// One channel, from any image; a gray image stays.
+    /// One channel, from any image. A gray image is unchanged.
     Gray,
-    /// Three channels, from any image; a BGR image stays.
+    /// Three channels, from any image. A BGR image is unchanged.
     Bgr,
-    /// Four channels, from any image; a BGRA image stays.
+    /// Four channels, from any image. A BGRA image is unchanged.
     Bgra,
-    /// The code that takes BGR, from any image.
+    /// A code that reads BGR, applied to any image.
     FromBgr(i32),
 }
 
@@ -22,7 +22,7 @@ pub enum ColorCode {
 pub struct Conversion {
     /// The number of the code.
     pub code: i32,
-    /// Its name without `COLOR_`, in capitals.
+    /// Its name in upper case, without `COLOR_`.
     pub name: &'static str,
 }
 
@@ -32,7 +32,7 @@ impl Conversion {
         let (source, target) = self.name.split_once('2').unwrap_or_default();
         match source {
             "MRGBA" => &[4],
-            // Multiplied by its alpha.
+            // Premultiplied by alpha.
             "RGBA" if target == "MRGBA" => &[4],
             "BGR" | "RGB" | "BGRA" | "RGBA" => &[3, 4],
             "GRAY" | "BAYERBG" | "BAYERGB" | "BAYERRG" | "BAYERGR" => &[1],
@@ -40,7 +40,7 @@ impl Conversion {
         }
     }
 
-    /// The number of channels it makes.
+    /// The number of channels of the result.
     pub fn makes(self) -> usize {
         match self.name.split('2').nth(1).unwrap_or_default() {
             "GRAY" => 1,
@@ -140,7 +140,7 @@ const CODES: &[(&str, i32)] = &[
     ("BAYERGR2RGB_EA", cv::COLOR_BayerGR2RGB_EA),
 ];
 
-/// The colour spaces that one word names.
+/// The colour spaces with a single-word name.
 const SPACES: [(&str, ColorCode); 12] = [
     ("gray", ColorCode::Gray),
     ("grey", ColorCode::Gray),
@@ -157,23 +157,26 @@ const SPACES: [(&str, ColorCode); 12] = [
 ];
 
 impl ColorCode {
-    /// The conversion of that name: a colour space, or a `cv2.COLOR_` name with or without the prefix, in any case.
+    /// The conversion with that name: a colour space, or a `cv2.COLOR_` name with or without the prefix, in any case.
     pub fn from_name(name: &str) -> Option<Self> {
         if let Some((_, code)) = SPACES.iter().find(|(space, _)| space.eq_ignore_ascii_case(name)) {
             return Some(*code);
         }
         let upper = name.to_ascii_uppercase();
         let bare = upper.strip_prefix("COLOR_").unwrap_or(&upper);
-        CODES.iter().find(|(known, _)| *known == bare).map(|(name, code)| Self::Code(Conversion { code: *code, name }))
+        CODES
+            .iter()
+            .find(|(code_name, _)| *code_name == bare)
+            .map(|(name, code)| Self::Code(Conversion { code: *code, name }))
     }
 
-    /// The conversion of that number.
+    /// The conversion with that number.
     pub fn from_code(number: i64) -> Option<Self> {
-        let found = CODES.iter().find(|(_, code)| i64::from(*code) == number);
-        found.map(|(name, code)| Self::Code(Conversion { code: *code, name }))
+        let entry = CODES.iter().find(|(_, code)| i64::from(*code) == number);
+        entry.map(|(name, code)| Self::Code(Conversion { code: *code, name }))
     }
 
-    /// The number of channels of every image it makes.
+    /// The number of channels of every result.
     pub fn makes(self) -> usize {
         match self {
             Self::Code(conversion) => conversion.makes(),
@@ -183,7 +186,7 @@ impl ColorCode {
         }
     }
 
-    /// What an error says is allowed.
+    /// The allowed values, for errors.
     pub fn allowed() -> String {
         let spaces: Vec<String> = SPACES.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         format!("a code of cv2.cvtColor for 8-bit images, a name such as \"BGR2HSV\", or one of {}", spaces.join(", "))

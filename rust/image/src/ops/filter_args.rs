@@ -1,4 +1,4 @@
-//! The arguments of filters, derivatives and whatever else came after the first operations.
+//! The arguments of filters, derivatives and the later operations.
 
 use mmlrs_core::Result;
 use opencv::imgproc as cv;
@@ -8,11 +8,11 @@ use super::args::Args;
 use super::sizes::{MAX_APERTURE, own, warped_size};
 use super::{Derivative, Interpolation, Op};
 
-/// The most times a morphological operation may be repeated.
+/// Maximum iterations of a morphological operation.
 const MAX_ITERATIONS: i64 = 1000;
-/// The most pixels that all iterations of a morphological operation together reach.
+/// Maximum distance in pixels that all iterations of a morphological operation reach.
 const MAX_REACH: i64 = 1000;
-/// The most tiles along one side of an image.
+/// Maximum number of tiles along one side of an image.
 const MAX_TILES: i64 = 256;
 
 const SHAPES: [(&str, i32); 3] = [("rect", cv::MORPH_RECT), ("cross", cv::MORPH_CROSS), ("ellipse", cv::MORPH_ELLIPSE)];
@@ -25,7 +25,7 @@ const MORPHOLOGY: [(&str, i32); 5] = [
 ];
 const ADAPTIVE: [(&str, i32); 2] = [("mean", cv::ADAPTIVE_THRESH_MEAN_C), ("gaussian", cv::ADAPTIVE_THRESH_GAUSSIAN_C)];
 
-/// Parses the action of that name.
+/// Parses the action with that name.
 pub fn parse(action: &str, args: &mut Args<'_>) -> Result<Op> {
     match action {
         "erode" => morphology(args, "erode", cv::MORPH_ERODE),
@@ -39,7 +39,7 @@ pub fn parse(action: &str, args: &mut Args<'_>) -> Result<Op> {
         "scharr" => {
             let (dx, dy) = orders(args, 1)?;
             if dx + dy != 1 {
-                return Err(args.error("takes `dx` 1 and `dy` 0, or `dx` 0 and `dy` 1"));
+                return Err(args.error("needs `dx` 1 and `dy` 0, or `dx` 0 and `dy` 1"));
             }
             derivative(args, Derivative::Scharr { dx, dy })
         }
@@ -61,7 +61,7 @@ pub fn parse(action: &str, args: &mut Args<'_>) -> Result<Op> {
     }
 }
 
-/// `warpPerspective`, which has the stage's interpolation unless it names its own.
+/// `warpPerspective`, which uses the stage's interpolation unless it names its own.
 pub fn warp_perspective(args: &mut Args<'_>, interpolation: Interpolation) -> Result<Op> {
     let interpolation = own(args, interpolation)?;
     let numbers = args.numbers("matrix")?.ok_or_else(|| args.missing("matrix"))?;
@@ -74,14 +74,14 @@ pub fn warp_perspective(args: &mut Args<'_>, interpolation: Interpolation) -> Re
     Ok(Op::WarpPerspective { matrix, size: warped_size(args)?, interpolation })
 }
 
-/// A number of `OpenCV` by its name.
+/// A constant of `OpenCV` by name.
 fn named<const N: usize>(
     args: &mut Args<'_>,
     name: &'static str,
     choices: &[(&'static str, i32); N],
 ) -> Result<Option<i32>> {
     let chosen = args.opt_choice(name, &choices.map(|(word, _)| word))?;
-    Ok(chosen.and_then(|word| choices.iter().find(|(known, _)| *known == word)).map(|(_, number)| *number))
+    Ok(chosen.and_then(|word| choices.iter().find(|(name, _)| *name == word)).map(|(_, number)| *number))
 }
 
 fn opt_odd(args: &mut Args<'_>, name: &'static str, min: i64, max: i64) -> Result<Option<i32>> {
@@ -98,16 +98,16 @@ fn morphology(args: &mut Args<'_>, action: &'static str, operation: i32) -> Resu
     let reach = i64::from(iterations) * i64::from(height.max(width) - 1);
     if reach > MAX_REACH {
         return Err(args.error(format!(
-            "{iterations} iterations of {height} x {width} reach {reach} pixels far; iterations x (size - 1) must be at most \
+            "{iterations} iterations of {height} x {width} reach {reach} pixels; iterations x (size - 1) must be at most \
              {MAX_REACH}"
         )));
     }
     Ok(Op::Morphology { action, operation, height, width, shape, iterations })
 }
 
-fn orders(args: &mut Args<'_>, most: i64) -> Result<(i32, i32)> {
-    let dx = args.opt_int("dx", 0, most)?.unwrap_or(0) as i32;
-    let dy = args.opt_int("dy", 0, most)?.unwrap_or(0) as i32;
+fn orders(args: &mut Args<'_>, max: i64) -> Result<(i32, i32)> {
+    let dx = args.opt_int("dx", 0, max)?.unwrap_or(0) as i32;
+    let dy = args.opt_int("dy", 0, max)?.unwrap_or(0) as i32;
     Ok((dx, dy))
 }
 
@@ -115,9 +115,7 @@ fn sobel(args: &mut Args<'_>) -> Result<Op> {
     let aperture = opt_odd(args, "apertureSize", 1, 31)?.unwrap_or(3);
     let (dx, dy) = orders(args, 30)?;
     if dx + dy == 0 {
-        return Err(args.error(
-            "needs `dx` or `dy` above 0: the order of the derivative along the rows (x) or down the columns (y)",
-        ));
+        return Err(args.error("needs `dx` or `dy` above 0: the order of the derivative along rows (x) or columns (y)"));
     }
     if dx.max(dy) >= aperture.max(3) {
         return Err(args.error(format!(
@@ -180,7 +178,7 @@ fn clahe(args: &mut Args<'_>) -> Result<Op> {
                     (*columns as i32, *rows as i32)
                 }
                 _ => {
-                    let want = format!("a number of tiles from 1 to {MAX_TILES}, or two: of columns and rows");
+                    let want = format!("a number of tiles from 1 to {MAX_TILES}, or a list of two: columns and rows");
                     return Err(args.invalid("tileGridSize", want, value));
                 }
             }

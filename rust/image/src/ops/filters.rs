@@ -1,4 +1,4 @@
-//! Morphology, derivatives, kernels and thresholds that look at the neighbourhood.
+//! Morphology, derivatives, kernels and thresholds that read the neighbourhood of a pixel.
 
 use mmlrs_core::{Error, Result};
 use opencv::core::{self as cvc, Mat, MatTraitConst, Point, Scalar, Size};
@@ -8,7 +8,7 @@ use super::mat::{needs, on_luma, run, split_alpha, with_channel};
 use super::{Derivative, Op};
 use crate::image::{Pixmap, cv_error};
 
-/// `OpenCV`'s own default: mirrored, the edge pixel not repeated.
+/// `OpenCV`'s default border: mirrored, without repeating the edge pixel.
 const BORDER: i32 = cvc::BORDER_DEFAULT;
 /// The middle of a kernel.
 const CENTRE: Point = Point::new(-1, -1);
@@ -56,17 +56,17 @@ pub fn apply(src: &Pixmap<'_>, op: &Op) -> Result<Pixmap<'static>> {
                 None => Ok(changed),
             }
         }
-        other => Err(Error::runtime(format!("`{}` is no filter", other.name()))),
+        other => Err(Error::runtime(format!("`{}` is not a filter", other.name()))),
     }
 }
 
-/// The derivative in 8 bits: values below 0 are 0, or with `absolute` their size, from 16 bits in between.
+/// The derivative in 8 bits. Values below 0 become 0, or with `absolute` their absolute value, computed in 16 bits.
 fn derivative(src: &Pixmap<'_>, of: Derivative, scale: f64, delta: f64, absolute: bool) -> Result<Pixmap<'static>> {
     let depth = if absolute { cvc::CV_16S } else { -1 };
-    let made = run(|out| match of {
+    let derivative = run(|out| match of {
         Derivative::Sobel { dx, dy, aperture } => cv::sobel(src, out, depth, dx, dy, aperture, scale, delta, BORDER),
         Derivative::Scharr { dx, dy } => cv::scharr(src, out, depth, dx, dy, scale, delta, BORDER),
         Derivative::Laplacian { aperture } => cv::laplacian(src, out, depth, aperture, scale, delta, BORDER),
     })?;
-    if absolute { run(|out| cvc::convert_scale_abs(&made, out, 1.0, 0.0)) } else { Ok(made) }
+    if absolute { run(|out| cvc::convert_scale_abs(&derivative, out, 1.0, 0.0)) } else { Ok(derivative) }
 }

@@ -1,4 +1,4 @@
-//! What the operations have in common: new images, channels and colours.
+//! Helpers of the operations: new images, channels and colours.
 
 use mmlrs_core::{Error, Result};
 use opencv::core::{self as cvc, Mat, MatTraitConst};
@@ -23,12 +23,12 @@ pub fn convert(src: &Pixmap<'_>, code: i32) -> Result<Pixmap<'static>> {
     run(|out| cv::cvt_color_def(src, out, code))
 }
 
-/// Any image as BGR; alpha is dropped.
+/// Converts any image to BGR; alpha is dropped.
 pub fn to_bgr(src: &Pixmap<'_>) -> Result<Pixmap<'static>> {
     to_channels(src, 3)
 }
 
-/// Any image as gray (1), BGR (3) or BGRA (4, opaque where it had no alpha).
+/// Converts any image to gray (1), BGR (3) or BGRA (4, opaque if it had no alpha).
 pub fn to_channels(src: &Pixmap<'_>, channels: usize) -> Result<Pixmap<'static>> {
     let code = match (src.channels(), channels) {
         (1, 3) => cv::COLOR_GRAY2BGR,
@@ -42,7 +42,7 @@ pub fn to_channels(src: &Pixmap<'_>, channels: usize) -> Result<Pixmap<'static>>
     convert(src, code)
 }
 
-/// The alpha channel, where there is one.
+/// The alpha channel, if there is one.
 pub fn split_alpha(src: &Pixmap<'_>) -> Result<Option<Pixmap<'static>>> {
     if src.channels() != 4 {
         return Ok(None);
@@ -57,10 +57,10 @@ pub fn with_channel(src: &Pixmap<'_>, channel: &Pixmap<'_>, index: i32) -> Resul
     Ok(Pixmap::from(out))
 }
 
-/// Fails unless the image has one of these numbers of channels; the first is what the remedy makes.
+/// Returns an error unless the image has one of these numbers of channels. The remedy converts to the first one.
 pub fn needs(src: &Pixmap<'_>, channels: &[usize]) -> Result<()> {
-    let found = src.channels() as usize;
-    if channels.contains(&found) {
+    let actual = src.channels() as usize;
+    if channels.contains(&actual) {
         return Ok(());
     }
     let described = |n: usize| match n {
@@ -68,20 +68,20 @@ pub fn needs(src: &Pixmap<'_>, channels: &[usize]) -> Result<()> {
         3 => "3 channels (BGR)",
         _ => "4 channels (BGRA)",
     };
-    let wanted: Vec<&str> = channels.iter().map(|n| described(*n)).collect();
+    let expected: Vec<&str> = channels.iter().map(|n| described(*n)).collect();
     let space = match channels.first() {
         Some(3) => "bgr",
         Some(4) => "bgra",
         _ => "gray",
     };
     Err(Error::decode(format!(
-        "takes images of {}, this one has {}; put colorFormat(\"{space}\") before it",
-        wanted.join(" or "),
-        described(found),
+        "needs images of {}, got {}; put colorFormat(\"{space}\") before it",
+        expected.join(" or "),
+        described(actual),
     )))
 }
 
-/// Gray directly; colour on its luma, so that hues stay; alpha as it is.
+/// Applies a function to gray directly, and to colour on its luma, so that hues stay. Alpha is unchanged.
 pub fn on_luma(
     src: &Pixmap<'_>,
     change: impl FnOnce(&Pixmap<'_>) -> Result<Pixmap<'static>>,

@@ -16,12 +16,12 @@ pub(crate) use apply::{gray_error, resize};
 pub use color::{ColorCode, Conversion};
 pub use parse::parse_ops;
 
-/// How pixels between pixels are computed.
+/// How pixel values are interpolated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Interpolation {
     /// Bilinear: `cv2.INTER_LINEAR`.
     Linear,
-    /// Mean over the area each pixel covers, linear when growing: `cv2.INTER_AREA`.
+    /// Mean over the area that each pixel covers, linear when enlarging: `cv2.INTER_AREA`.
     #[default]
     Area,
     /// Bicubic: `cv2.INTER_CUBIC`.
@@ -33,10 +33,10 @@ pub enum Interpolation {
 }
 
 impl Interpolation {
-    /// The names a param can have.
+    /// The allowed values of the param.
     pub const NAMES: [&'static str; 5] = ["linear", "area", "cubic", "nearest", "lanczos"];
 
-    /// The interpolation of that name.
+    /// The interpolation with that name.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "linear" => Some(Self::Linear),
@@ -59,26 +59,26 @@ impl Interpolation {
     }
 }
 
-/// The size a resize aims at.
+/// The target size of a resize.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResizeTo {
     /// This height and width.
     Exact {
-        /// Rows.
+        /// Number of rows.
         height: usize,
-        /// Pixels in a row.
+        /// Number of pixels in a row.
         width: usize,
     },
-    /// The shorter side becomes this long, the other keeps the aspect ratio.
+    /// The shorter side gets this length, the other keeps the aspect ratio.
     ShorterSide(usize),
 }
 
 /// A resize.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resize {
-    /// The size it aims at.
+    /// The target size.
     pub to: ResizeTo,
-    /// How pixels are computed.
+    /// How pixel values are interpolated.
     pub interpolation: Interpolation,
 }
 
@@ -101,15 +101,15 @@ impl Resize {
 pub enum Border {
     /// One value per channel.
     Constant([f64; 4]),
-    /// Mirrored, the edge pixel repeated: `cv2.BORDER_REFLECT`.
+    /// Mirrored, with the edge pixel repeated: `cv2.BORDER_REFLECT`.
     Reflect,
-    /// Mirrored, the edge pixel not repeated: `cv2.BORDER_REFLECT_101`.
+    /// Mirrored, without repeating the edge pixel: `cv2.BORDER_REFLECT_101`.
     Reflect101,
-    /// The edge pixel: `cv2.BORDER_REPLICATE`.
+    /// The repeated edge pixel: `cv2.BORDER_REPLICATE`.
     Replicate,
 }
 
-/// A derivative of the brightness.
+/// A derivative of the pixel values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Derivative {
     /// `cv2.Sobel` of these orders.
@@ -239,12 +239,12 @@ pub enum Op {
         brightness: f64,
         contrast: f64,
     },
-    /// Exactly so many channels: 1 gray, 3 BGR, 4 BGRA. Not a user's action; stages add it.
+    /// Exactly this number of channels: 1 gray, 3 BGR, 4 BGRA. Not available to users; stages add it.
     Channels(usize),
-    /// Gray becomes BGR, colour stays. Not a user's action; stages add it.
+    /// Gray becomes BGR, colour is unchanged. Not available to users; stages add it.
     AutoColor,
-    /// So many channels, 3 or 4, of every image; a gray one becomes colour or is an error. Not a user's action; stages add
-    /// it where one column must have one number of channels.
+    /// This number of channels, 3 or 4, for every image. A gray image is converted or is an error. Not available to users;
+    /// stages add it if all images of a column must have the same number of channels.
     Colour {
         channels: usize,
         expand_gray: bool,
@@ -285,12 +285,12 @@ impl Op {
         }
     }
 
-    /// The number of channels of every image it makes, where that does not hang on the image.
+    /// The number of channels of every result, if it does not depend on the image.
     pub fn channels(&self) -> Option<usize> {
         match self {
             Self::ColorFormat(code) => Some(code.makes()),
             Self::Canny { .. } | Self::AdaptiveThreshold { .. } | Self::InRange { .. } => Some(1),
-            // A computed threshold is for gray images only.
+            // A computed threshold needs gray images.
             Self::Threshold { kind, .. } if kind / 8 > 0 => Some(1),
             Self::Channels(channels) | Self::Colour { channels, .. } => Some(*channels),
             _ => None,

@@ -1,4 +1,4 @@
-//! From the param `stages` to typed operations.
+//! Parses the param `stages` into typed operations.
 
 use mmlrs_core::{Error, Operation, Result, suggestion};
 
@@ -36,8 +36,8 @@ const ACTIONS: [&str; 27] = [
     "brightnessContrast",
 ];
 
-/// Parses the operations; `interpolation` holds for those that do not name their own. Action names are read in any
-/// case. An error names the item, the action and the argument.
+/// Parses the operations. `interpolation` applies to those that do not name their own. Action names are case-insensitive. An
+/// error names the item, the action and the argument.
 pub fn parse_ops(operations: &[Operation], interpolation: Interpolation) -> Result<Vec<Op>> {
     operations.iter().enumerate().map(|(index, operation)| parse_op(index, operation, interpolation)).collect()
 }
@@ -81,11 +81,11 @@ fn parse_op(index: usize, operation: &Operation, interpolation: Interpolation) -
         "bilateralFilter" => {
             let diameter = a.int("diameter", -1, MAX_APERTURE)? as i32;
             let (sigma_color, sigma_space) = (a.number_from("sigmaColor", 0.0)?, a.number_from("sigmaSpace", 0.0)?);
-            // OpenCV takes one and a half times the sigma as the radius then.
+            // OpenCV then uses one and a half times the sigma as the radius.
             if diameter <= 0 && 3.0 * sigma_space > MAX_APERTURE as f64 {
-                let most = MAX_APERTURE / 3;
+                let max_sigma = MAX_APERTURE / 3;
                 return Err(a.error(format!(
-                    "argument `sigmaSpace` must be at most {most} where it sets the diameter, got {sigma_space}"
+                    "argument `sigmaSpace` must be at most {max_sigma} if it sets the diameter, got {sigma_space}"
                 )));
             }
             Op::BilateralFilter { diameter, sigma_color, sigma_space }
@@ -131,7 +131,7 @@ fn resize(args: &mut Args<'_>, interpolation: Interpolation) -> Result<Op> {
 }
 
 fn color_format(args: &mut Args<'_>) -> Result<Op> {
-    // The predecessor called the argument `format`.
+    // MMLSpark called the argument `format`.
     let old = args.value("format");
     let Some(value) = args.value("code").or(old) else { return Err(args.missing("code")) };
     let code = match (value.as_i64(), value.as_str()) {

@@ -1,15 +1,15 @@
-//! Arguments that many operations have: sizes and the interpolation.
+//! Arguments that many operations share: sizes and the interpolation.
 
 use mmlrs_core::Result;
 
 use super::Interpolation;
 use super::args::Args;
 
-/// The longest side an operation may ask for.
+/// Maximum side length that an operation may request.
 pub const MAX_SIDE: i64 = 65_500;
-/// The longest side of an image that `OpenCV` warps.
+/// Maximum side length of an image that `OpenCV` can warp.
 pub const MAX_WARP: i64 = 32_766;
-/// The widest filter.
+/// Maximum width of a filter.
 pub const MAX_APERTURE: i64 = 255;
 
 /// A height or a width.
@@ -23,12 +23,12 @@ pub fn own(args: &mut Args<'_>, fallback: Interpolation) -> Result<Interpolation
     Ok(name.and_then(Interpolation::from_name).unwrap_or(fallback))
 }
 
-/// Height and width of a warped image; that of the image itself where neither is given.
+/// Height and width of a warped image. If neither is given, those of the image itself.
 pub fn warped_size(args: &mut Args<'_>) -> Result<Option<(usize, usize)>> {
     let height = args.opt_int("height", 1, MAX_WARP)?.map(|v| v as usize);
     let width = args.opt_int("width", 1, MAX_WARP)?.map(|v| v as usize);
     if height.is_some() != width.is_some() {
-        return Err(args.error("takes both `height` and `width` or neither"));
+        return Err(args.error("needs both `height` and `width`, or neither"));
     }
     Ok(height.zip(width))
 }

@@ -19,7 +19,7 @@ fn shape(image: &Image) -> (usize, usize, usize) {
     (image.height(), image.width(), image.channels())
 }
 
-/// Rows 0..3 and columns 0..4 as values 10 * row + column.
+/// Rows 0..3 and columns 0..4 with the values 10 * row + column.
 fn numbers() -> Result<Image> {
     Image::new(3, 4, 1, (0..12).map(|i| (i / 4 * 10 + i % 4) as u8).collect())
 }
@@ -152,7 +152,7 @@ fn a_result_over_the_limit_is_refused() -> Result<()> {
 
 #[test]
 fn an_image_of_other_channels_is_told_in_plain_words() -> Result<()> {
-    // HSV wants three channels.
+    // HSV needs three channels.
     let message = run(&json!([{"action": "colorFormat", "code": "BGR2HSV"}]), numbers()?.view())
         .err()
         .map(|e| e.to_string())
@@ -171,9 +171,9 @@ fn every_code_makes_the_channels_it_says() -> Result<()> {
         let ColorCode::Code(conversion) = code else { continue };
         for channels in conversion.takes() {
             let ops = [Op::Channels(*channels), Op::ColorFormat(code)];
-            let made = apply_ops(bgr.view(), &ops, &DecodeOptions::default());
-            let made = made.map_err(|e| mmlrs_core::Error::runtime(format!("{}: {e}", conversion.name)))?;
-            assert_eq!(made.channels(), code.makes(), "{} of {channels} channels", conversion.name);
+            let result = apply_ops(bgr.view(), &ops, &DecodeOptions::default());
+            let result = result.map_err(|e| mmlrs_core::Error::runtime(format!("{}: {e}", conversion.name)))?;
+            assert_eq!(result.channels(), code.makes(), "{} of {channels} channels", conversion.name);
         }
     }
     Ok(())

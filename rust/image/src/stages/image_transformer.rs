@@ -16,27 +16,27 @@ use crate::column::input_images;
 use crate::column::{ImageColumn, Step, check_image_input, chunked};
 use crate::ops::{Interpolation, Op, parse_ops};
 use crate::options::{Alpha, DecodeOptions};
-use crate::tensor::{ChannelOrder, Told, normalization_doubt};
+use crate::tensor::{ChannelOrder, Factor, normalization_doubt};
 
 /// Applies a list of operations to every image, in one pass.
 ///
-/// Operations are maps with the key `action` and their arguments: `resize(height, width)` or `resize(size,
-/// keepAspectRatio)`, `crop(x, y, height, width)`, `centerCrop(height, width)`, `colorFormat(code)`, `blur(height,
-/// width)`, `threshold(threshold, maxVal, type)`, `gaussianKernel(apertureSize, sigma)`, `flip(code)`,
-/// `rotate(degrees)`, `medianBlur(apertureSize)`, `bilateralFilter(diameter, sigmaColor, sigmaSpace)`,
-/// `canny(threshold1, threshold2, apertureSize)`, `equalizeHist`, `warpAffine(matrix, height, width)`, `pad(top, bottom,
-/// left, right, value, mode)`, `erode(height, width, shape, iterations)`, `dilate(height, width, shape, iterations)`,
-/// `morphologyEx(op, height, width, shape, iterations)`, `sobel(dx, dy, apertureSize, scale, delta, absolute)`,
-/// `scharr(dx, dy, scale, delta, absolute)`, `laplacian(apertureSize, scale, delta, absolute)`, `filter2D(kernel, delta)`,
-/// `adaptiveThreshold(maxVal, method, type, blockSize, C)`, `warpPerspective(matrix, height, width)`, `clahe(clipLimit,
-/// tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`, and last `normalize(mean, std,
-/// scale)`, which asks for a tensor. Each does what `OpenCV`'s function of that name does; `brightnessContrast` is pixel x
-/// contrast + brightness, rounded and held within 0 and 255. `rotate` turns counter-clockwise.
+/// Operations are maps with the key `action` and their arguments: `resize(height, width)` or `resize(size, keepAspectRatio)`,
+/// `crop(x, y, height, width)`, `centerCrop(height, width)`, `colorFormat(code)`, `blur(height, width)`, `threshold(threshold,
+/// maxVal, type)`, `gaussianKernel(apertureSize, sigma)`, `flip(code)`, `rotate(degrees)`, `medianBlur(apertureSize)`,
+/// `bilateralFilter(diameter, sigmaColor, sigmaSpace)`, `canny(threshold1, threshold2, apertureSize)`, `equalizeHist`,
+/// `warpAffine(matrix, height, width)`, `pad(top, bottom, left, right, value, mode)`, `erode(height, width, shape,
+/// iterations)`, `dilate(height, width, shape, iterations)`, `morphologyEx(op, height, width, shape, iterations)`, `sobel(dx,
+/// dy, apertureSize, scale, delta, absolute)`, `scharr(dx, dy, scale, delta, absolute)`, `laplacian(apertureSize, scale, delta,
+/// absolute)`, `filter2D(kernel, delta)`, `adaptiveThreshold(maxVal, method, type, blockSize, C)`, `warpPerspective(matrix,
+/// height, width)`, `clahe(clipLimit, tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`, and
+/// as the last one `normalize(mean, std, scale)`, which requires a tensor. Each operation applies the `OpenCV` function of that
+/// name. `brightnessContrast` computes pixel x contrast + brightness, rounded and clipped to 0 to 255. `rotate` rotates
+/// counter-clockwise.
 ///
-/// The input may be images, encoded bytes or `struct(path, bytes)`; encoded images are decoded here and only here. The
-/// output is an image column, or with `toTensor` an array of channels x rows x columns. All tensors of a column have one
-/// number of channels: what the last of the operations fixes that makes gray, BGR or BGRA images (`colorFormat`, `canny`,
-/// `inRange`, `adaptiveThreshold`), else 3; alpha is no channel of a tensor.
+/// The input can be images, encoded bytes or `struct(path, bytes)`. Encoded images are decoded here and only once. The output
+/// is an image column, or with `toTensor` an array of channels x rows x columns. All tensors of a column have the same number
+/// of channels. It is that of the last operation that fixes it by producing gray, BGR or BGRA images (`colorFormat`, `canny`,
+/// `inRange`, `adaptiveThreshold`), else 3. Alpha is not a channel of a tensor.
 #[derive(Debug, Clone, Stage)]
 #[stage(module = "image", body = extended, kind = transformer, example = r#"import pyarrow as pa
 from mmlrs.image import ImageTransformer
@@ -55,23 +55,23 @@ small = stage.transform(table).column("small")[0].as_py()
 assert (small["height"], small["width"], small["nChannels"]) == (32, 48, 3)
 "#)]
 pub struct ImageTransformer {
-    /// Name of the column that holds images, encoded image bytes, or `struct(path, bytes)`.
+    /// Name of the column of images, encoded image bytes, or `struct(path, bytes)`.
     #[param(default = "image", role = input, accepts(image, binary, binary_file))]
     input_col: String,
     /// Name of the column to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
-    /// Name of a string column that says where each row came from, for `origin` and for errors; without it the image's
-    /// own origin or path is used.
+    /// Name of a string column with the origin of each row, for `origin` and for errors. If not set, the image's own origin or
+    /// path is used.
     #[param(role = input, accepts(text))]
     origin_col: Option<String>,
     /// The operations in order: maps with the key `action` and the operation's arguments.
     #[param(default = [])]
     stages: Vec<Operation>,
-    /// How pixels between pixels are computed by `resize`, `rotate`, `warpAffine` and `warpPerspective`.
+    /// The interpolation of `resize`, `rotate`, `warpAffine` and `warpPerspective`.
     #[param(default = "linear", one_of("linear", "area", "cubic", "nearest", "lanczos"))]
     interpolation: String,
-    /// Put out an array of channels x rows x columns of numbers instead of an image.
+    /// Return an array of channels x rows x columns of numbers instead of an image.
     #[param(default = false)]
     to_tensor: bool,
     /// Type of the numbers of a tensor.
@@ -80,17 +80,18 @@ pub struct ImageTransformer {
     /// Order of the colour channels of a tensor.
     #[param(default = "rgb", one_of("rgb", "bgr", "RGB", "BGR"))]
     tensor_channel_order: String,
-    /// Mean to subtract per channel of a tensor, in the tensor's channel order; one value holds for all channels.
+    /// Mean to subtract per channel of a tensor, in the tensor's channel order. A single value applies to all channels.
     #[param()]
     normalize_mean: Option<Vec<f64>>,
-    /// Standard deviation to divide by per channel of a tensor, in the tensor's channel order; one value holds for all.
+    /// Standard deviation to divide by per channel of a tensor, in the tensor's channel order. A single value applies to all
+    /// channels.
     #[param()]
     normalize_std: Option<Vec<f64>>,
-    /// Factor on the pixel values 0..255 of a tensor, before mean and deviation: 1/255 gives 0..1.
+    /// Factor on the pixel values 0 to 255 of a tensor, applied before mean and deviation: 1/255 gives 0 to 1.
     #[param(above(0.0))]
     color_scale_factor: Option<f64>,
-    /// Make gray images colour, after the operations. Not set, it is true for a tensor, unless the operations fix the
-    /// number of channels, and false for images. False, a gray image is a bad row of a tensor and stays gray as an image.
+    /// Convert gray images to colour, after the operations. If not set, it is true for a tensor, unless the operations fix the
+    /// number of channels, and false for images. If false, a gray image is a bad row of a tensor and stays gray as an image.
     #[param()]
     auto_convert_to_color: Option<bool>,
     #[param(group)]
@@ -101,7 +102,7 @@ pub struct ImageTransformer {
     plan: Once<Plan>,
 }
 
-/// The params, checked and typed.
+/// The checked and typed params.
 struct Plan {
     step: Step,
     tensor: Option<(Element, ChannelOrder, Normalize)>,
@@ -188,9 +189,9 @@ impl Transform for ImageTransformer {
             return Ok(idle.map(note).into_iter().collect());
         };
         let doubt = normalization_doubt(
-            Told { value: &factors.mean, from: "normalizeMean (`mean` of normalize)" },
-            Told { value: &factors.std, from: "normalizeStd (`std` of normalize)" },
-            Told { value: factors.scale, from: "colorScaleFactor (`scale` of normalize)" },
+            Factor { value: &factors.mean, from: "normalizeMean (`mean` of normalize)" },
+            Factor { value: &factors.std, from: "normalizeStd (`std` of normalize)" },
+            Factor { value: factors.scale, from: "colorScaleFactor (`scale` of normalize)" },
         );
         Ok(doubt.into_iter().collect())
     }
@@ -248,7 +249,7 @@ mod tests {
     use crate::sample::{sample_bytes, sample_image};
     use crate::stage_tests::{build, cells, run, run_sample};
 
-    /// The numbers of one row, flat.
+    /// The numbers of one row, flattened.
     fn numbers(array: &ArrayRef, row: usize) -> ArrayRef {
         let planes = array.as_list::<i32>().value(row);
         let rows = planes.as_list::<i32>().values().clone();
@@ -331,8 +332,8 @@ mod tests {
             for pictures in [vec![&gray, &bgr, &bgra], vec![&gray], vec![&bgra]] {
                 let data = cells(pictures.into_iter().map(|p| Some(p.as_slice())).collect())?;
                 let out = run(&stage, &data)?.array;
-                let found: Vec<usize> = (0..out.len()).map(|i| out.as_list::<i32>().value(i).len()).collect();
-                assert_eq!(found, vec![planes; out.len()], "{all}");
+                let lengths: Vec<usize> = (0..out.len()).map(|i| out.as_list::<i32>().value(i).len()).collect();
+                assert_eq!(lengths, vec![planes; out.len()], "{all}");
             }
         }
         Ok(())

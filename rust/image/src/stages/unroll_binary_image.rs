@@ -14,12 +14,12 @@ use crate::column::{Step, check_image_input};
 use crate::ops::{Interpolation, Op, Resize, ResizeTo};
 use crate::options::DecodeOptions;
 
-/// Decodes images and unrolls every one into a vector of its pixel values, resized first if a size is given.
+/// Decodes images and unrolls each into a vector of its pixel values, optionally resized first.
 ///
-/// The vector holds the planes one after the other, blue, green, red (and alpha) or gray alone, each row by row, with
-/// values 0 to 255. All images of a column have one number of channels: `nChannels` where it is set, else 4 with
-/// `alpha="keep"` (opaque where the image has no alpha), else 3. With `height` and `width` given, all vectors have one
-/// size and the column says so.
+/// The vector holds the planes one after the other: blue, green, red (and alpha), or gray alone, each row by row, with values 0
+/// to 255. All images of a column have the same number of channels: `nChannels` if it is set, else 4 with `alpha="keep"`
+/// (opaque if the image has no alpha), else 3. If `height` and `width` are set, all vectors have the same size, which the
+/// column's metadata state.
 #[derive(Debug, Clone, Stage)]
 #[stage(module = "image", kind = transformer, example = r#"import pyarrow as pa
 from mmlrs.image import UnrollBinaryImage
@@ -31,25 +31,25 @@ vectors = stage.transform(table).column("pixels").to_pylist()
 assert [len(v) for v in vectors] == [192, 192]
 "#)]
 pub struct UnrollBinaryImage {
-    /// Name of the column that holds encoded image bytes, `struct(path, bytes)`, or images.
+    /// Name of the column of encoded image bytes, `struct(path, bytes)`, or images.
     #[param(default = "image", role = input, accepts(image, binary, binary_file))]
     input_col: String,
     /// Name of the vector column to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
-    /// Height in pixels to resize to; goes with `width`.
+    /// Height in pixels to resize to. Requires `width`.
     #[param(range(1, 65500))]
     height: Option<i64>,
-    /// Width in pixels to resize to; goes with `height`.
+    /// Width in pixels to resize to. Requires `height`.
     #[param(range(1, 65500))]
     width: Option<i64>,
-    /// Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha).
+    /// Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque if the image has no alpha).
     #[param(range(1, 4))]
     n_channels: Option<i64>,
-    /// Make gray images colour where `nChannels` is not set; otherwise they are bad rows.
+    /// Convert gray images to colour if `nChannels` is not set. Otherwise they are bad rows.
     #[param(default = true)]
     auto_convert_to_color: bool,
-    /// How pixels between pixels are computed by the resize.
+    /// The interpolation of the resize.
     #[param(default = "linear", one_of("linear", "area", "cubic", "nearest", "lanczos"))]
     interpolation: String,
     #[param(group)]
@@ -60,7 +60,7 @@ pub struct UnrollBinaryImage {
     plan: Once<Plan>,
 }
 
-/// The operations, and the size of the vectors if all have the same.
+/// The operations, and the size of the vectors if it is the same for all.
 type Plan = (Step, Option<usize>);
 
 impl UnrollBinaryImage {
@@ -73,8 +73,8 @@ impl UnrollBinaryImage {
         let size = match (self.height, self.width) {
             (Some(height), Some(width)) => Some((height as usize, width as usize)),
             (None, None) => None,
-            (Some(_), None) => return Err(Error::param("width", "must be set where `height` is")),
-            (None, Some(_)) => return Err(Error::param("height", "must be set where `width` is")),
+            (Some(_), None) => return Err(Error::param("width", "must be set if `height` is set")),
+            (None, Some(_)) => return Err(Error::param("height", "must be set if `width` is set")),
         };
         if let Some((height, width)) = size {
             let interpolation = Interpolation::from_name(&self.interpolation).unwrap_or(Interpolation::Linear);

@@ -13,10 +13,10 @@ use crate::options::DecodeOptions;
 
 /// Unrolls every image into a vector of its pixel values.
 ///
-/// The vector holds the planes one after the other, blue, green, red (and alpha) or gray alone, each row by row, with
-/// values 0 to 255. All images of a column have one number of channels: `nChannels` where it is set, else 4 with
-/// `alpha="keep"` (opaque where the image has no alpha), else 3. Images of different sizes give vectors of different
-/// lengths; resize first where one length is needed.
+/// The vector holds the planes one after the other: blue, green, red (and alpha), or gray alone, each row by row, with values 0
+/// to 255. All images of a column have the same number of channels: `nChannels` if it is set, else 4 with `alpha="keep"`
+/// (opaque if the image has no alpha), else 3. Images of different sizes give vectors of different lengths. Resize the images
+/// first to get equal lengths.
 #[derive(Debug, Clone, Stage)]
 #[stage(module = "image", kind = transformer, example = r#"import pyarrow as pa
 from mmlrs.image import ImageTransformer, UnrollImage
@@ -29,16 +29,16 @@ table = UnrollImage(inputCol="small", outputCol="pixels").transform(table)
 assert len(table.column("pixels")[0].as_py()) == 8 * 8 * 3
 "#)]
 pub struct UnrollImage {
-    /// Name of the column that holds images, encoded image bytes, or `struct(path, bytes)`.
+    /// Name of the column of images, encoded image bytes, or `struct(path, bytes)`.
     #[param(default = "image", role = input, accepts(image, binary, binary_file))]
     input_col: String,
     /// Name of the vector column to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
-    /// Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque where the image has no alpha).
+    /// Channels to convert to: 1 (gray), 3 (BGR) or 4 (BGRA, opaque if the image has no alpha).
     #[param(range(1, 4))]
     n_channels: Option<i64>,
-    /// Make gray images colour where `nChannels` is not set; otherwise they are bad rows.
+    /// Convert gray images to colour if `nChannels` is not set. Otherwise they are bad rows.
     #[param(default = true)]
     auto_convert_to_color: bool,
     #[param(group)]
@@ -123,10 +123,10 @@ mod tests {
         };
         let all = || vec![Some(gray.as_slice()), Some(bgr.as_slice()), Some(bgra.as_slice())];
         assert_eq!(numbers(json!({}), all())?, [9.0, 9.0, 9.0, 1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
-        let kept = [9.0, 9.0, 9.0, 255.0, 1.0, 2.0, 3.0, 255.0, 1.0, 2.0, 3.0, 7.0];
-        assert_eq!(numbers(json!({"alpha": "keep"}), all())?, kept);
+        let with_alpha = [9.0, 9.0, 9.0, 255.0, 1.0, 2.0, 3.0, 255.0, 1.0, 2.0, 3.0, 7.0];
+        assert_eq!(numbers(json!({"alpha": "keep"}), all())?, with_alpha);
         assert_eq!(numbers(json!({"nChannels": 1, "autoConvertToColor": false}), all())?, [9.0, 2.0, 2.0]);
-        // What a batch holds makes no difference.
+        // The result does not depend on the other images of a batch.
         assert_eq!(numbers(json!({}), vec![Some(&gray)])?, [9.0; 3]);
         let strict = json!({"autoConvertToColor": false, "handleInvalid": "keep"});
         let out = run(&build::<UnrollImage>(&strict)?, &cells(all())?)?;

@@ -1,36 +1,40 @@
-//! Normalisations that nobody can mean: (x * scale - mean) / std with numbers made for another scale of pixels.
+//! Implausible normalisations: (x * scale - mean) / std with values meant for another scale of pixels.
 
 use std::fmt;
 
-/// A number of a normalisation with the words for where it comes from: "`normalizeMean`", for example.
+/// A value of a normalisation and its source, such as "`normalizeMean`".
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a, T> {
+pub struct Factor<'a, T> {
     /// The value.
     pub value: T,
-    /// Where it comes from.
+    /// Its source.
     pub from: &'a str,
 }
 
-/// Why (x * `scale` - `mean`) / `std` of pixels x between 0 and 255 cannot be meant; `None` where it can. Empty lists mean
-/// 0 and 1. What is the exception but possible, such as a deviation of 1 at any scale, is not doubted.
-pub fn normalization_doubt(mean: Told<'_, &[f64]>, std: Told<'_, &[f64]>, scale: Told<'_, f64>) -> Option<String> {
+/// Why (x * `scale` - `mean`) / `std` is implausible for pixels x between 0 and 255; `None` if it is plausible. Empty lists
+/// mean 0 and 1. Unusual but possible values, such as a deviation of 1 at any scale, are accepted.
+pub fn normalization_doubt(
+    mean: Factor<'_, &[f64]>,
+    std: Factor<'_, &[f64]>,
+    scale: Factor<'_, f64>,
+) -> Option<String> {
     // Factors are often written with three digits.
     const SLACK: f64 = 1.01;
     let top = 255.0 * scale.value;
-    let largest = |values: &[f64]| values.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
-    let pixels = format!("pixels times {} lie between 0 and {}", Shown(scale.value), Shown(top));
+    let largest = |values: &[f64]| values.iter().fold(0.0, |max: f64, v| max.max(v.abs()));
+    let pixels = format!("pixels times {} are between 0 and {}", Shown(scale.value), Shown(top));
     let remedy = |top: f64| {
         let factor = if top > 1.0 { "1.0" } else { "1/255" };
-        format!("numbers made for pixels of 0 to {} need the factor {factor} in {}", Shown(top), scale.from)
+        format!("values for pixels of 0 to {} need the factor {factor} in {}", Shown(top), scale.from)
     };
     let (high_mean, high_std) = (largest(mean.value), largest(std.value));
-    // A spread of 1 is no spread at all, but a division that changes nothing.
+    // A deviation of 1 is not a measured one, but a division without effect.
     let real = std.value.iter().map(|v| v.abs()).filter(|v| (v - 1.0).abs() > 1e-9);
     let low_std = real.clone().fold(f64::INFINITY, f64::min);
     if real.clone().any(|v| v > top * SLACK) {
         let wide = if high_std > 1.0 { 255.0 } else { 1.0 };
         return Some(format!(
-            "{pixels}, but {} goes up to {}, so that all pictures look alike; {}",
+            "{pixels}, but {} goes up to {}, so that all images look alike; {}",
             std.from,
             Shown(high_std),
             remedy(wide)
@@ -42,7 +46,7 @@ pub fn normalization_doubt(mean: Told<'_, &[f64]>, std: Told<'_, &[f64]>, scale:
     }
     if high_mean > 0.0 && high_mean * 255.0 <= top {
         return Some(format!(
-            "{pixels}, but {} goes up to {} only, as if there were no light in the pictures; {}",
+            "{pixels}, but {} goes up to {} only, as if the images were black; {}",
             mean.from,
             Shown(high_mean),
             remedy(1.0)
@@ -50,7 +54,7 @@ pub fn normalization_doubt(mean: Told<'_, &[f64]>, std: Told<'_, &[f64]>, scale:
     }
     if low_std * 255.0 * SLACK < top {
         return Some(format!(
-            "{pixels}, but {} goes down to {}, which makes values of up to {}; {}",
+            "{pixels}, but {} goes down to {}, which gives values of up to {}; {}",
             std.from,
             Shown(low_std),
             Shown(top / low_std),
@@ -60,7 +64,7 @@ pub fn normalization_doubt(mean: Told<'_, &[f64]>, std: Told<'_, &[f64]>, scale:
     None
 }
 
-/// A number with few digits.
+/// A number formatted with few digits.
 struct Shown(f64);
 
 impl fmt::Display for Shown {
@@ -76,9 +80,9 @@ mod tests {
 
     fn doubt(mean: &[f64], std: &[f64], scale: f64) -> Option<String> {
         normalization_doubt(
-            Told { value: mean, from: "the mean" },
-            Told { value: std, from: "the deviation" },
-            Told { value: scale, from: "the scale" },
+            Factor { value: mean, from: "the mean" },
+            Factor { value: std, from: "the deviation" },
+            Factor { value: scale, from: "the scale" },
         )
     }
 

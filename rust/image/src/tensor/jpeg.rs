@@ -1,5 +1,5 @@
-//! The fast way from a JPEG to a tensor: decoded only to Y, Cb and Cr planes as they are stored, each plane resized on
-//! its own, colour converted at the tensor's size.
+//! The fast path from a JPEG to a tensor. The JPEG is decoded only to its stored Y, Cb and Cr planes. Each plane is resized
+//! separately, and colours are converted at the tensor's size.
 
 use mmlrs_core::{Counter, Result};
 use turbojpeg::{Colorspace, Decompressor, Subsamp, YuvImage, yuv_pixels_len};
@@ -12,10 +12,10 @@ use crate::codec::jpeg::{Header, judge, read_header, set_scale, with_decompresso
 use crate::codec::swaps_axes;
 use crate::options::DecodeOptions;
 
-/// Row alignment of the planes, for the vector loops.
+/// Row alignment of the planes, for vectorised loops.
 const ALIGN: usize = 32;
 
-/// Writes the tensor and returns true; false for JPEGs that have to be decoded to BGR.
+/// Writes the tensor and returns true. Returns false for JPEGs that must be decoded to BGR.
 pub fn tensor_from_jpeg(bytes: &[u8], options: &DecodeOptions, prep: &TensorPrep, out: &mut [f32]) -> Result<bool> {
     with_decompressor(|decompressor| {
         let Some(header) = read_header(decompressor, bytes, options)? else { return Ok(false) };
@@ -59,11 +59,11 @@ fn decode_planes<'a>(
     Ok(YuvImage { pixels: &buffer[..len], width: scaled.width, align: ALIGN, height: scaled.height, subsamp })
 }
 
-/// Cuts the planes and says how each is resized; sizes are those of the stored orientation.
+/// Slices the planes and sets how each is resized. Sizes are those of the stored orientation.
 fn job<'a>(yuv: &YuvImage<&'a [u8]>, header: &Header, prep: &TensorPrep, paint: Paint) -> Sweep<'a> {
     let swapped = swaps_axes(header.orientation);
     let (height, width) = if swapped { (prep.width, prep.height) } else { (prep.height, prep.width) };
-    // The picture ends inside the last sample where its size is not a multiple of the scale or of the subsampling.
+    // The image ends inside the last sample if its size is not a multiple of the scale or of the subsampling.
     let scale = [1, 2, 4, 8]
         .into_iter()
         .find(|d| header.jpeg.width.div_ceil(*d) == yuv.width && header.jpeg.height.div_ceil(*d) == yuv.height)
@@ -84,7 +84,7 @@ fn job<'a>(yuv: &YuvImage<&'a [u8]>, header: &Header, prep: &TensorPrep, paint: 
     if header.jpeg.colorspace == Colorspace::Gray || paint.channels == 1 {
         return Sweep { planes: vec![luma], source: Source::Gray, height, width, paint };
     }
-    // The library's width of a chroma plane is its stride: what lies behind the last sample is no picture.
+    // The library's width of a chroma plane is its stride. Data after the last sample is not part of the image.
     let (uv_stride, uv_height) = (yuv.uv_width(), yuv.uv_height());
     let (u_data, v_data) = chroma.split_at((uv_stride * uv_height).min(chroma.len()));
     let (sub_width, sub_height) = yuv.subsamp.size();

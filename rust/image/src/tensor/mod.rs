@@ -1,4 +1,4 @@
-//! Images to float tensors: decode, resize, normalise and write in one go.
+//! Converts images to float tensors: decodes, resizes, normalises and writes in one pass.
 
 mod doubt;
 mod jpeg;
@@ -18,7 +18,7 @@ use crate::column::ImageColumn;
 use crate::image::{Image, ImageView};
 use crate::ops::{self, Interpolation};
 use crate::options::DecodeOptions;
-pub use doubt::{Told, normalization_doubt};
+pub use doubt::{Factor, normalization_doubt};
 use paint::Paint;
 pub use prep::{ChannelOrder, Layout, TensorPrep};
 use resample::{Plane, Sweep, Taps};
@@ -27,8 +27,8 @@ use write::{SCRATCH, write_sweep};
 impl ImageColumn {
     /// Writes `row` as floats into `out`, which has [`TensorPrep::len`] elements.
     ///
-    /// The outer error is final: an earlier stage of this column whose policy is to fail. The inner error is a bad row
-    /// for the caller's own policy; `out` then holds garbage.
+    /// The outer error is final and comes from an earlier stage of this column whose policy is to fail. The inner error is a
+    /// bad row, for the caller's own policy; the content of `out` is then undefined.
     pub fn tensor_row(&self, row: usize, prep: &TensorPrep, out: &mut [f32]) -> Result<Result<(), Error>> {
         prep.check()?;
         if out.len() != prep.len() {
@@ -40,7 +40,7 @@ impl ImageColumn {
             match tensor_from_encoded(bytes, options, prep, out) {
                 Ok(()) => return Ok(Ok(())),
                 Err(error) if self.steps().is_empty() => return Ok(Err(placed(error))),
-                // The way below finds the step whose policy decides.
+                // The code below finds the step whose policy applies.
                 Err(_) => {}
             }
         }

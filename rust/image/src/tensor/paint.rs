@@ -1,6 +1,6 @@
-//! Resized rows to normalised tensor rows, and the order in which they are written.
+//! Converts resized rows to normalised tensor rows, and orders the output.
 
-#![expect(clippy::inline_always, reason = "only what is inlined into the multiversioned loop gets its instruction set")]
+#![expect(clippy::inline_always, reason = "only code inlined into the multiversioned loop uses its instruction set")]
 
 use image::metadata::Orientation;
 use mmlrs_core::Result;
@@ -9,12 +9,12 @@ use super::prep::{ChannelOrder, Layout, TensorPrep};
 use crate::codec::swaps_axes;
 use crate::ops::gray_error;
 
-/// What the resized rows hold.
+/// The content of the resized rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// One row of gray.
     Gray,
-    /// Rows of blue, green, red (and alpha, which is not looked at).
+    /// Rows of blue, green, red (and alpha, which is ignored).
     Bgr,
     /// Rows of Y, Cb, Cr as JPEG defines them.
     YCbCr,
@@ -30,7 +30,7 @@ pub struct Paint {
 }
 
 impl Paint {
-    /// For images that are gray or not.
+    /// The step for gray images or for colour images.
     pub fn new(prep: &TensorPrep, gray: bool) -> Result<Self> {
         if gray && prep.channels == 3 && !prep.auto_convert_to_color {
             return Err(gray_error(3));
@@ -45,8 +45,8 @@ impl Paint {
         Ok(Self { channels: prep.channels, gain, offset, order: prep.channel_order })
     }
 
-    /// Paints row `y` of `width` pixels into `out`, whose planes are `plane` floats apart. `rows` holds the source's
-    /// rows one after the other.
+    /// Converts row `y` of `width` pixels into `out`, whose planes are `plane` floats apart. `rows` holds the source's rows one
+    /// after the other.
     #[inline(always)]
     pub fn row(&self, source: Source, rows: &[f32], width: usize, y: usize, plane: usize, out: &mut [f32]) {
         let at = |channel: usize| channel * plane + y * width;
@@ -99,7 +99,7 @@ impl Paint {
         }
     }
 
-    /// JFIF's matrix, then the range of 8 bits, then the normalisation.
+    /// The matrix of JFIF, clipping to 8 bits, then the normalisation.
     #[inline(always)]
     fn ycbcr(&self, rows: &[f32], width: usize, [a, b, c]: [&mut [f32]; 3]) {
         let (luma, cb, cr) = (&rows[..width], &rows[width..2 * width], &rows[2 * width..3 * width]);
@@ -132,7 +132,7 @@ impl Paint {
     }
 }
 
-/// Copies planes of `stored` height and width into the tensor: upright, in the layout asked for.
+/// Copies planes of `stored` height and width into the tensor, upright and in the requested layout.
 pub fn arrange(planar: &[f32], stored: (usize, usize), orientation: Orientation, layout: Layout, out: &mut [f32]) {
     let (rows, cols) = stored;
     let (height, width) = if swaps_axes(orientation) { (cols, rows) } else { (rows, cols) };

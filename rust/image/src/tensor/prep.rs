@@ -1,4 +1,4 @@
-//! How an image becomes the input of a network.
+//! The conversion of an image to the input of a network.
 
 use mmlrs_core::{Error, Result};
 
@@ -25,35 +25,35 @@ pub enum Layout {
     Nhwc,
 }
 
-/// How an image becomes the input of a network: value = (x * scale - mean\[c\]) / std\[c\].
+/// The conversion of an image to the input of a network: value = (x * scale - mean\[c\]) / std\[c\].
 #[derive(Debug, Clone, PartialEq)]
 pub struct TensorPrep {
-    /// Rows of the tensor.
+    /// Number of rows of the tensor.
     pub height: usize,
-    /// Columns of the tensor.
+    /// Number of columns of the tensor.
     pub width: usize,
-    /// Mean per channel in tensor order; one value holds for all; empty means 0.
+    /// Mean per channel in tensor order. A single value applies to all; empty means 0.
     pub mean: Vec<f32>,
-    /// Standard deviation per channel in tensor order; one value holds for all; empty means 1.
+    /// Standard deviation per channel in tensor order. A single value applies to all; empty means 1.
     pub std: Vec<f32>,
-    /// Factor on the pixel values 0..255 before mean and deviation.
+    /// Factor on the pixel values 0 to 255, applied before mean and deviation.
     pub scale: f32,
     /// Order of the channels.
     pub channel_order: ChannelOrder,
-    /// 3 (colour) or 1 (gray; colour images become gray).
+    /// 3 (colour) or 1 (gray; colour images are converted to gray).
     pub channels: usize,
     /// Order of the axes.
     pub layout: Layout,
-    /// How the image is resized to the tensor's size; [`Interpolation::Area`] is the fast way.
+    /// How the image is resized to the tensor's size. [`Interpolation::Area`] is the fast path.
     pub interpolation: Interpolation,
-    /// Gray images become colour where `channels` is 3; otherwise they are an error.
+    /// Whether gray images are converted to colour if `channels` is 3. Otherwise they are an error.
     pub auto_convert_to_color: bool,
-    /// How encoded images are decoded, unless an earlier stage decided.
+    /// How encoded images are decoded, unless an earlier stage decides.
     pub decode: DecodeOptions,
 }
 
 impl TensorPrep {
-    /// A preparation of colour images of this size with plain 0..255 values in RGB, channels first.
+    /// A conversion of colour images to this size, with plain values 0 to 255 in RGB, channels first.
     pub fn new(height: usize, width: usize) -> Self {
         Self {
             height,
@@ -70,21 +70,21 @@ impl TensorPrep {
         }
     }
 
-    /// Floats in one image's tensor.
+    /// Number of floats in one image's tensor.
     pub fn len(&self) -> usize {
         self.height.saturating_mul(self.width).saturating_mul(self.channels)
     }
 
-    /// True for a tensor without elements, which [`TensorPrep::check`] refuses.
+    /// True for a tensor without elements, which [`TensorPrep::check`] rejects.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Fails on sizes and factors that make no tensor.
+    /// Returns an error for invalid sizes and factors.
     pub fn check(&self) -> Result<()> {
         if self.is_empty() || ![1, 3].contains(&self.channels) {
             return Err(Error::runtime(format!(
-                "a tensor of {} x {} x {} is not possible: height and width are at least 1, channels 1 or 3",
+                "a tensor of {} x {} x {} is not possible: height and width must be at least 1 and channels must be 1 or 3",
                 self.channels, self.height, self.width
             )));
         }

@@ -1,16 +1,16 @@
-//! Separable resizing of 8-bit planes: the mean over the covered area when shrinking, linear when growing.
+//! Separable resizing of 8-bit planes: the mean over the covered area when shrinking, linear when enlarging.
 //!
-//! For each output row the source rows it covers are summed with their weights, a loop over contiguous bytes that
-//! vectorises; then the columns of that one row of floats are summed. The hot function is compiled for several
-//! instruction sets, chosen at run time.
+//! For each output row the covered source rows are summed with their weights, in a loop over contiguous bytes that vectorises.
+//! Then the columns of that one row of floats are summed. The hot function is compiled for several instruction sets, one of
+//! which is chosen at run time.
 
-#![expect(clippy::inline_always, reason = "only what is inlined into the multiversioned loop gets its instruction set")]
+#![expect(clippy::inline_always, reason = "only code inlined into the multiversioned loop uses its instruction set")]
 
 use multiversion::multiversion;
 
 use super::paint::{Paint, Source};
 
-/// For every output position, the source positions it reads and their weights; the same number for all.
+/// The source positions of every output position and their weights. All output positions have the same number of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Taps {
     start: Vec<u32>,
@@ -19,8 +19,8 @@ pub struct Taps {
 }
 
 impl Taps {
-    /// From `size` samples, of which `extent` are picture (less than `size` where the last one is only partly so), to
-    /// `target` samples. The coverage and the half-pixel rule are those of `cv2.INTER_AREA` and `cv2.INTER_LINEAR`.
+    /// From `size` samples, of which `extent` belong to the image (less than `size` if the last one belongs to it only in
+    /// part), to `target` samples. The coverage and the half-pixel rule are those of `cv2.INTER_AREA` and `cv2.INTER_LINEAR`.
     pub fn new(size: usize, extent: f64, target: usize) -> Self {
         let scale = extent / target as f64;
         let len = if scale > 1.0 { (scale.ceil() as usize + 1).min(size) } else { 2.min(size) };
@@ -62,26 +62,26 @@ impl Taps {
     }
 }
 
-/// A plane of samples, possibly of interleaved channels, and how it is resized.
+/// A plane of samples, possibly with interleaved channels, and its resampling.
 #[derive(Debug)]
 pub struct Plane<'a> {
     pub data: &'a [u8],
-    /// Bytes from one row to the next.
+    /// Number of bytes from one row to the next.
     pub stride: usize,
-    /// Pixels in a row.
+    /// Number of pixels in a row.
     pub width: usize,
-    /// Interleaved channels.
+    /// Number of interleaved channels.
     pub channels: usize,
     pub vertical: Taps,
     pub horizontal: Taps,
 }
 
-/// One image's way into a tensor.
+/// The conversion of one image to a tensor.
 #[derive(Debug)]
 pub struct Sweep<'a> {
     pub planes: Vec<Plane<'a>>,
     pub source: Source,
-    /// Rows and columns written, in the orientation the image is stored in.
+    /// Rows and columns to write, in the stored orientation of the image.
     pub height: usize,
     pub width: usize,
     pub paint: Paint,
@@ -94,7 +94,7 @@ pub struct Buffers {
     rows: Vec<f32>,
 }
 
-/// Resizes, converts and normalises, row by row, into planes.
+/// Resizes, converts and normalises row by row, into planes.
 #[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma", "aarch64+neon"))]
 pub fn sweep(job: &Sweep<'_>, buffers: &mut Buffers, out: &mut [f32]) {
     let widest = job.planes.iter().map(|p| p.width * p.channels).max().unwrap_or(0);

@@ -25,7 +25,7 @@ fn psnr(a: &[f32], b: &[f32]) -> f64 {
     10.0 * (255.0 * 255.0 / (squares / a.len() as f64).max(1e-9)).log10()
 }
 
-/// The full path: decode to BGR, then `cv2.INTER_AREA`, then planes of red, green, blue.
+/// The slow path: decodes to BGR, applies `cv2.INTER_AREA`, then writes planes of red, green, blue.
 fn full_path(bytes: &[u8], height: usize, width: usize) -> Outcome2 {
     let image = decode(bytes, &DecodeOptions::default())?;
     let mat = Mat::new_rows_cols_with_bytes::<Vec3b>(image.height() as i32, image.width() as i32, image.data())?;
@@ -47,15 +47,15 @@ fn the_area_kernel_equals_opencv() -> Outcome {
             tensor_from_view(image.view(), &prep, &mut ours)?;
             let png = crate::codec::encode(image.view(), "png", 90)?;
             let theirs = full_path(&png, to_height, to_width)?;
-            let most = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(most <= 1.0, "{height}x{width} to {to_height}x{to_width}: {most}");
+            let max = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(max <= 1.0, "{height}x{width} to {to_height}x{to_width}: {max}");
         }
     }
     Ok(())
 }
 
-/// Widths whose chroma rows end in the middle of a row of the buffer, at the image's size and larger: the last columns
-/// are those of the picture, not of what an image before left behind.
+/// Widths whose chroma rows end in the middle of a row of the buffer, at the image's size and larger: the last columns must
+/// come from this image, not from an earlier one.
 #[test]
 fn the_right_edge_of_a_jpeg_is_picture() -> Outcome {
     tensor(&sample_bytes("jpeg", 64, 256, 9)?, &TensorPrep::new(64, 256))?;
@@ -84,8 +84,8 @@ fn growing_is_linear_as_in_opencv() -> Outcome {
     prep.interpolation = Interpolation::Linear;
     let mut linear = vec![0.0; prep.len()];
     tensor_from_view(image.view(), &prep, &mut linear)?;
-    let most = area.iter().zip(&linear).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    assert!(most <= 1.0, "{most}");
+    let max = area.iter().zip(&linear).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(max <= 1.0, "{max}");
     Ok(())
 }
 

@@ -8,14 +8,14 @@ use super::paint::arrange;
 use super::prep::Layout;
 use super::resample::{Buffers, Sweep, sweep};
 
-/// Buffers that each thread keeps from image to image.
+/// Buffers that each thread reuses for every image.
 #[derive(Default)]
 pub struct Scratch {
     /// Planes of Y, Cb and Cr.
     pub yuv: Vec<u8>,
     /// Planes of floats.
     pub planar: Vec<f32>,
-    /// Those of the sweep.
+    /// The buffers of the sweep.
     pub sweep: Buffers,
 }
 
@@ -24,7 +24,7 @@ thread_local! {
     pub static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Runs a sweep and brings its planes into the layout and orientation asked for.
+/// Runs a sweep and writes its planes in the requested layout and orientation.
 pub fn write_sweep(
     job: &Sweep<'_>,
     orientation: Orientation,

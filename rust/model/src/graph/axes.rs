@@ -1,4 +1,4 @@
-//! Which axis of each input and output is the batch, by the sizes and names that the graph declares.
+//! The batch axis of each input and output, from the sizes and names that the graph declares.
 
 use std::collections::HashSet;
 
@@ -8,13 +8,13 @@ use crate::graph::info::{ModelInfo, ValueInfo, ValueKind};
 /// The batch axes that a graph declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Axes {
-    /// The axis of each input; 0 where nothing is declared.
+    /// The axis of each input; 0 if none is declared.
     pub inputs: Vec<usize>,
-    /// The axis of each output; `None` where nothing is declared.
+    /// The axis of each output; `None` if none is declared.
     pub outputs: Vec<Option<usize>>,
-    /// Do the declarations of the inputs leave no doubt?
+    /// Whether the declarations of the inputs are unambiguous.
     pub sure: bool,
-    /// Names of the dimensions that are the batch.
+    /// Names of the batch dimensions.
     symbols: HashSet<String>,
 }
 
@@ -28,19 +28,19 @@ impl Axes {
                 symbols.insert(name.to_owned());
             }
         }
-        let mut made = Self { inputs: Vec::new(), outputs: Vec::new(), sure: true, symbols };
+        let mut declared = Self { inputs: Vec::new(), outputs: Vec::new(), sure: true, symbols };
         for (input, (own, certain)) in info.inputs.iter().zip(first) {
-            let (axis, sure) = made.shared_axis(input, own, certain);
-            made.inputs.push(axis);
-            made.sure &= sure;
+            let (axis, sure) = declared.shared_axis(input, own, certain);
+            declared.inputs.push(axis);
+            declared.sure &= sure;
         }
-        // Two names for one batch are an exporter's habit; which of them is the batch is not certain then.
-        made.sure &= made.symbols.len() <= 1 || made.symbols.iter().all(|name| is_batch(name));
-        made.outputs = info.outputs.iter().map(|output| made.of_output(output, info)).collect();
-        made
+        // Some exporters use two names for the batch, but then it is not certain which of them is the batch.
+        declared.sure &= declared.symbols.len() <= 1 || declared.symbols.iter().all(|name| is_batch(name));
+        declared.outputs = info.outputs.iter().map(|output| declared.of_output(output, info)).collect();
+        declared
     }
 
-    /// An input that shows the batch of another input at one of its own axes has it there.
+    /// The axis of an input that has the batch dimension of another input at one of its own axes.
     fn shared_axis(&self, input: &ValueInfo, axis: usize, sure: bool) -> (usize, bool) {
         let shared = self.symbol_axes(input.shape().unwrap_or(&[]));
         match shared.as_slice() {
@@ -55,10 +55,10 @@ impl Axes {
         (0..shape.len()).filter(|at| is_batch(&shape[*at])).collect()
     }
 
-    /// The batch axis of an output, if its shape tells.
+    /// The batch axis of an output, if its shape determines it.
     pub fn of_output(&self, output: &ValueInfo, info: &ModelInfo) -> Option<usize> {
         if matches!(output.kind, ValueKind::Sequence(_)) {
-            // One item per row, or no column form at all.
+            // One item per row, or a type that no column can hold.
             return Some(0);
         }
         let shape = output.shape()?;
@@ -76,7 +76,7 @@ impl Axes {
         if has(*axis) { Some(*axis) } else { (0..shape.len()).find(|at| has(*at)) }
     }
 
-    /// Is every batch axis the first one, as far as anything is declared?
+    /// Whether every declared batch axis is the first axis.
     pub fn batch_first(&self) -> bool {
         self.inputs.iter().all(|a| *a == 0) && self.outputs.iter().all(|a| a.is_none_or(|a| a == 0))
     }
@@ -89,7 +89,7 @@ fn symbol_at(input: &ValueInfo, axis: usize) -> Option<&str> {
     }
 }
 
-/// The batch axis of an input by its own shape, and whether that is certain.
+/// The batch axis of an input from its own shape, and whether it is certain.
 fn input_axis(shape: &[Dim]) -> (usize, bool) {
     let named =
         |test: &dyn Fn(&str) -> bool| shape.iter().position(|dim| matches!(dim, Dim::Symbol(name) if test(name)));
@@ -100,7 +100,7 @@ fn input_axis(shape: &[Dim]) -> (usize, bool) {
     match shape {
         [Dim::Symbol(name), second, ..] if is_sequence(name) => match (maybe, second) {
             (Some(at), _) => (at, true),
-            // Sequences of an exporter that fixed their number.
+            // Sequences from an exporter that fixed their number.
             (None, Dim::Fixed(1)) if shape.len() > 2 => (1, true),
             _ => (0, false),
         },
@@ -115,7 +115,7 @@ fn is_batch(name: &str) -> bool {
     name.contains("batch") || words(&name).any(|word| matches!(word, "bs" | "bsz"))
 }
 
-/// Is this the name of a dimension of time or of a text's length?
+/// Whether the name is that of a dimension of time or of text length.
 pub fn is_sequence(name: &str) -> bool {
     let name = name.to_lowercase();
     name.contains("seq")
@@ -167,8 +167,8 @@ mod tests {
             (&["1 3 8 8"], &["1 10"]),
             (&["1 seq"], &["1 seq 4"]),
         ] {
-            let (found, made, sure) = axes(inputs, outputs);
-            assert!(sure && found.iter().all(|a| *a == 0) && made.iter().all(|a| *a == Some(0)), "{inputs:?}");
+            let (actual, outputs_of, sure) = axes(inputs, outputs);
+            assert!(sure && actual.iter().all(|a| *a == 0) && outputs_of.iter().all(|a| *a == Some(0)), "{inputs:?}");
         }
     }
 

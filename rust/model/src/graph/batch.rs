@@ -1,4 +1,4 @@
-//! Makes the batch dimension of a graph dynamic when it was exported with a fixed one.
+//! Makes a fixed batch dimension of a graph dynamic.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,14 +7,14 @@ use onnx_protobuf::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use crate::graph::info::ModelInfo;
 use crate::graph::proto::{attribute, constant_names, int64_tensor, int64_values};
 
-/// The symbol that stands for the batch.
+/// The name of the batch dimension.
 const BATCH: &str = "mmlrs_batch";
 
-/// The batch size that the graph is fixed to: `None` when it takes any, or when its inputs disagree.
+/// The fixed batch size of the graph; `None` if it is free, or if the inputs disagree.
 pub fn fixed_batch(info: &ModelInfo) -> Option<usize> {
     let mut sizes = info.inputs.iter().filter_map(|i| match i.shape() {
         Some([first, ..]) => first.size(),
-        // A scalar has no batch dimension at all: one row per run.
+        // A scalar has no batch dimension: one row per run.
         Some([]) => Some(1),
         None => None,
     });
@@ -22,9 +22,9 @@ pub fn fixed_batch(info: &ModelInfo) -> Option<usize> {
     sizes.all(|s| s == first).then_some(first)
 }
 
-/// Rewrites a graph of batch size `batch` so that it should take any number of rows: first dimensions of inputs and
-/// outputs become symbolic, remembered shapes of intermediate tensors go, and each `Reshape` of data whose constant
-/// target begins with the batch size computes that dimension instead. Whether it does is for the caller to verify.
+/// Rewrites a graph of batch size `batch` so that it should accept any number of rows. The first dimensions of inputs and
+/// outputs become symbolic, and stored shapes of intermediate tensors are removed. Each `Reshape` of data whose constant target
+/// starts with the batch size computes that dimension instead. The caller must verify the result.
 pub fn make_dynamic(model: &mut ModelProto, batch: usize) {
     let Some(graph) = model.graph.as_mut() else { return };
     let constants: HashSet<String> = constant_names(graph).into_iter().map(str::to_owned).collect();
@@ -72,8 +72,8 @@ fn patch_reshapes(graph: &mut GraphProto, batch: i64) {
     graph.initializer.extend(added.iter().map(|(name, dims)| int64_tensor(name, dims)));
 }
 
-/// The target shape with its first dimension computed: -1 (from the number of elements), or 0 (that of the data) when
-/// another dimension is -1 already. `None` when it does not begin with the batch size.
+/// The target shape with its first dimension computed: -1 (from the number of elements), or 0 (copied from the data) if another
+/// dimension is -1 already. `None` if it does not start with the batch size.
 fn free_batch(dims: &[i64], batch: i64) -> Option<Vec<i64>> {
     if dims.first() != Some(&batch) || dims.len() < 2 {
         return None;
@@ -95,12 +95,12 @@ fn constant_shapes(graph: &GraphProto) -> HashMap<String, Vec<i64>> {
     from_weights.chain(from_nodes).collect()
 }
 
-/// Names of the tensors that depend on what is fed.
+/// Names of the tensors that depend on the inputs.
 fn depends_on_inputs(graph: &GraphProto) -> HashSet<String> {
     let constants = constant_names(graph);
     let mut data: HashSet<String> =
         graph.input.iter().filter(|i| !constants.contains(i.name.as_str())).map(|i| i.name.clone()).collect();
-    // Nodes come in topological order.
+    // Nodes are in topological order.
     for node in &graph.node {
         if node_reads(node, &data) {
             data.extend(node.output.iter().filter(|o| !o.is_empty()).cloned());
@@ -109,8 +109,8 @@ fn depends_on_inputs(graph: &GraphProto) -> HashSet<String> {
     data
 }
 
-/// Does the graph hold something that works for one batch size only, although it declares a free one? Such models come from
-/// exporters that traced one row. Whether it does is for a trial to say.
+/// Whether the graph contains operations that work for one batch size only, although it declares a free one. Exporters that
+/// trace one row produce such models. Only a trial can verify it.
 pub fn may_bake_batch(graph: &GraphProto) -> bool {
     let shapes = constant_shapes(graph);
     let rows = carries_rows(graph);
@@ -140,7 +140,7 @@ pub fn may_bake_batch(graph: &GraphProto) -> bool {
     })
 }
 
-/// Names of the tensors that hold something of the rows; their sizes alone do not count.
+/// Names of the tensors with data from the rows. Tensors that depend only on the sizes of inputs are not included.
 fn carries_rows(graph: &GraphProto) -> HashSet<String> {
     let constants = constant_names(graph);
     let mut data: HashSet<String> =

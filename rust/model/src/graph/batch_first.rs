@@ -1,5 +1,4 @@
-//! Rewrites a graph whose batch is not the first axis: the tensors that go in and come out are turned, what is between
-//! them stays.
+//! Rewrites a graph whose batch is not the first axis. Inputs and outputs are transposed; the graph between them is unchanged.
 
 use onnx_protobuf::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, ValueInfoProto,
@@ -7,7 +6,7 @@ use onnx_protobuf::{
 
 use crate::graph::proto::{constant_names, ints, node};
 
-/// Where the batch is in a tensor of so many dimensions.
+/// The position of the batch in a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchAxis {
     /// The axis.
@@ -17,13 +16,13 @@ pub struct BatchAxis {
 }
 
 impl BatchAxis {
-    /// Order of the axes that brings the batch to the front.
+    /// The permutation that moves the batch to the front.
     fn front_first(self) -> Vec<i64> {
         let rest = (0..self.rank).filter(|a| *a != self.axis);
         std::iter::once(self.axis).chain(rest).map(|a| a as i64).collect()
     }
 
-    /// Order of the axes that brings it back.
+    /// The permutation that moves it back.
     fn back_again(self) -> Vec<i64> {
         (0..self.rank)
             .map(|at| match at.cmp(&self.axis) {
@@ -35,8 +34,8 @@ impl BatchAxis {
     }
 }
 
-/// Makes the batch the first axis of the inputs and outputs whose batch is elsewhere; `inputs` go by the order of the
-/// graph's inputs without its constants.
+/// Makes the batch the first axis of the inputs and outputs whose batch is elsewhere. `inputs` are in the order of the graph's
+/// inputs without constants.
 pub fn make_batch_first(model: &mut ModelProto, inputs: &[Option<BatchAxis>], outputs: &[Option<BatchAxis>]) {
     let has_operators = model.opset_import.iter().any(|set| matches!(set.domain.as_str(), "" | "ai.onnx"));
     if !has_operators {
@@ -81,7 +80,7 @@ fn perm(order: &[i64]) -> AttributeProto {
     ints("perm", order)
 }
 
-/// Lets everything that reads `from` read `to`, the bodies of `If`, `Loop` and `Scan` included.
+/// Replaces `from` by `to` in all nodes that read it, including the bodies of `If`, `Loop` and `Scan`.
 fn rename_reads(nodes: &mut [NodeProto], from: &str, to: &str) {
     for node in nodes {
         for input in node.input.iter_mut().filter(|input| *input == from) {

@@ -1,4 +1,4 @@
-//! Cuts a graph at any of its tensors: what does not lead to the requested ones goes.
+//! Cuts a graph at any of its tensors: everything that they do not depend on is removed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,15 +8,15 @@ use onnx_protobuf::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use crate::graph::info::ModelInfo;
 use crate::graph::proto::constant_names;
 
-/// Leaves of `model` what computes `fetches`, which become its outputs in that order. Nodes, weights and inputs that
-/// none of them needs are dropped.
+/// Reduces `model` to the computation of `fetches`, which become its outputs in that order. Unneeded nodes, weights and inputs
+/// are removed.
 pub fn cut_graph(model: &mut ModelProto, fetches: &[String]) -> Result<()> {
     for name in fetches {
         check_tensor(model, name)?;
     }
     let Some(graph) = model.graph.as_mut() else { return Ok(()) };
     let needed = reachable(graph, fetches);
-    let known: HashMap<String, ValueInfoProto> =
+    let value_infos: HashMap<String, ValueInfoProto> =
         graph.value_info.iter().chain(&graph.output).map(|i| (i.name.clone(), i.clone())).collect();
     graph.node.retain(|n| n.output.iter().any(|o| !o.is_empty() && needed.contains(o)));
     graph.initializer.retain(|t| needed.contains(&t.name));
@@ -28,7 +28,7 @@ pub fn cut_graph(model: &mut ModelProto, fetches: &[String]) -> Result<()> {
         .iter()
         .map(|name| {
             let untyped = || ValueInfoProto { name: name.clone(), ..ValueInfoProto::default() };
-            known.get(name).cloned().unwrap_or_else(untyped)
+            value_infos.get(name).cloned().unwrap_or_else(untyped)
         })
         .collect();
     model.training_info.clear();
@@ -38,19 +38,19 @@ pub fn cut_graph(model: &mut ModelProto, fetches: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Is `name` a tensor that the model computes?
+/// Returns an error unless `name` is a tensor that the model computes.
 fn check_tensor(model: &ModelProto, name: &str) -> Result<()> {
     let graph = &model.graph;
     if graph.node.iter().any(|n| n.output.iter().any(|o| o == name)) {
         return Ok(());
     }
     if constant_names(graph).contains(name) {
-        return Err(Error::model(format!("`{name}` is a constant of the model, not something it computes")));
+        return Err(Error::model(format!("`{name}` is a constant of the model, not a computed tensor")));
     }
     let outputs: Vec<String> = graph.output.iter().map(|o| o.name.clone()).collect();
     if graph.input.iter().any(|i| i.name == name) {
         return Err(Error::model(format!(
-            "`{name}` is an input of the model, not something it computes; its outputs are {}",
+            "`{name}` is an input of the model, not a computed tensor; its outputs are {}",
             quoted(&outputs)
         )));
     }
@@ -63,8 +63,8 @@ fn check_tensor(model: &ModelProto, name: &str) -> Result<()> {
     )))
 }
 
-/// Names of everything that the `fetches` are computed from, themselves included. By tensor, not by node: nodes may
-/// have no name.
+/// Names of all tensors that `fetches` depend on, including `fetches`. The search is by tensor rather than by node, since nodes
+/// may have no name.
 fn reachable(graph: &GraphProto, fetches: &[String]) -> HashSet<String> {
     let producer: HashMap<&str, &NodeProto> =
         graph.node.iter().flat_map(|n| n.output.iter().map(move |o| (o.as_str(), n))).collect();
@@ -81,7 +81,7 @@ fn reachable(graph: &GraphProto, fetches: &[String]) -> HashSet<String> {
     needed
 }
 
-/// The tensors a node reads, those that the bodies of `If`, `Loop` and `Scan` take from outside included.
+/// The tensors that a node reads, including those that the bodies of `If`, `Loop` and `Scan` read from outside.
 fn read_by(node: &NodeProto, names: &mut Vec<String>) {
     names.extend(node.input.iter().cloned());
     for attribute in &node.attribute {
@@ -92,18 +92,18 @@ fn read_by(node: &NodeProto, names: &mut Vec<String>) {
     }
 }
 
-/// Up to eight names most like `name`.
+/// Up to eight names closest to `name`.
 fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let wanted = name.to_lowercase();
+    let target = name.to_lowercase();
     let mut scored: Vec<(usize, &str)> = names
         .map(|n| {
             let lower = n.to_lowercase();
-            let contained = lower.contains(&wanted) || wanted.contains(&lower);
+            let contained = lower.contains(&target) || target.contains(&lower);
             (
                 if contained {
                     0
                 } else {
-                    edit_distance(&wanted.chars().collect::<Vec<_>>(), &lower.chars().collect::<Vec<_>>())
+                    edit_distance(&target.chars().collect::<Vec<_>>(), &lower.chars().collect::<Vec<_>>())
                 },
                 n,
             )

@@ -1,4 +1,4 @@
-//! The element types a tensor can have, and what each becomes in Arrow.
+//! The element types of tensors, and the Arrow type of each.
 
 use arrow_schema::DataType;
 use ort::value::TensorElementType;
@@ -32,7 +32,7 @@ pub enum Element {
     U64,
     /// true or false
     Bool,
-    /// text
+    /// string
     Str,
 }
 
@@ -54,7 +54,7 @@ const TABLE: [(Element, i32, &str); 14] = [
     (Element::Bf16, 16, "bfloat16"),
 ];
 
-/// Types of ONNX that no tensor here can have: `(TensorProto.DataType, its name)`.
+/// ONNX types that are not supported: `(TensorProto.DataType, its name)`.
 const OTHERS: [(i32, &str); 12] = [
     (14, "COMPLEX64"),
     (15, "COMPLEX128"),
@@ -70,7 +70,7 @@ const OTHERS: [(i32, &str); 12] = [
     (26, "INT2"),
 ];
 
-/// A tensor of an element type that cannot be read, in words.
+/// The name of a tensor with an unsupported element type.
 pub fn unreadable(data_type: i32) -> String {
     match OTHERS.iter().find(|(code, _)| *code == data_type) {
         Some((_, name)) => format!("tensor of {name}"),
@@ -110,17 +110,18 @@ impl Element {
         })
     }
 
-    /// The name that `NumPy` has for it.
+    /// Its name in `NumPy`.
     pub fn name(self) -> &'static str {
         TABLE.iter().find(|(element, ..)| *element == self).map_or("", |(.., name)| name)
     }
 
-    /// From the name that `NumPy` has for it.
+    /// The type from its name in `NumPy`.
     pub fn from_name(name: &str) -> Option<Self> {
         TABLE.iter().find(|(.., n)| *n == name).map(|(element, ..)| *element)
     }
 
-    /// The Arrow type that values are cast to on their way into a tensor; brain floats go through `Float32`.
+    /// The Arrow type to which values are cast before they are written to a tensor. Brain floats are converted through
+    /// `Float32`.
     pub fn input_type(self) -> DataType {
         match self {
             Self::F16 => DataType::Float16,
@@ -139,8 +140,8 @@ impl Element {
         }
     }
 
-    /// The Arrow type of values that come out of a tensor: one that Spark knows, wide enough for every value but a
-    /// 64-bit unsigned integer above 2^63.
+    /// The Arrow type of values read from a tensor: one that Spark supports, wide enough for every value except 64-bit unsigned
+    /// integers of 2^63 or more.
     pub fn output_type(self) -> DataType {
         match self {
             Self::F16 | Self::Bf16 | Self::F32 => DataType::Float32,
@@ -154,22 +155,22 @@ impl Element {
         }
     }
 
-    /// Can values of this type be read as floats?
+    /// Whether values of this type can be read as floats.
     pub fn is_number(self) -> bool {
         !matches!(self, Self::Bool | Self::Str)
     }
 
-    /// Is it a type of whole numbers?
+    /// Whether it is an integer type.
     pub fn is_integer(self) -> bool {
         self.is_number() && !self.is_float()
     }
 
-    /// Is it a type of floats, of any width?
+    /// Whether it is a float type of any width.
     pub fn is_float(self) -> bool {
         matches!(self, Self::F16 | Self::Bf16 | Self::F32 | Self::F64)
     }
 
-    /// Bytes of one value in memory; 0 for text.
+    /// Bytes of one value in memory; 0 for strings.
     pub fn width(self) -> usize {
         match self {
             Self::Str => 0,

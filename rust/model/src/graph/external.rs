@@ -1,4 +1,4 @@
-//! Weights in side files: read into the model, or left to the runtime when they are too large for one message.
+//! Weights in side files: read into the model, or left to the runtime if they are too large for one message.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -7,15 +7,15 @@ use std::path::{Component, Path, PathBuf};
 use mmlrs_core::{Error, Result};
 use onnx_protobuf::{GraphProto, ModelProto, TensorProto, tensor_proto::DataLocation};
 
-/// A protobuf message ends at 2 GiB; this leaves room for the graph.
+/// A protobuf message is limited to 2 GiB. This leaves room for the graph.
 const INLINE_LIMIT: u64 = 1_900_000_000;
 
-/// Brings external tensors into the model. Returns the folder that the runtime must be told of when they stay outside.
+/// Reads external tensors into the model. If they are too large, returns the folder that the runtime needs to find them.
 pub fn resolve(model: &mut ModelProto, path: Option<&Path>) -> Result<Option<PathBuf>> {
     resolve_up_to(model, path, INLINE_LIMIT)
 }
 
-/// Does the graph, bodies of its nodes included, keep weights in side files?
+/// Whether the graph, including the bodies of its nodes, stores weights in side files.
 pub fn has_external(graph: &GraphProto) -> bool {
     let sparse = graph.sparse_initializer.iter().flat_map(|s| [&s.values, &s.indices]).filter_map(|t| t.as_ref());
     let attributes = || graph.node.iter().flat_map(|n| &n.attribute);
@@ -65,7 +65,7 @@ fn resolve_up_to(model: &mut ModelProto, path: Option<&Path>, limit: u64) -> Res
 fn root_of(path: Option<&Path>, tensor: &str) -> Result<PathBuf> {
     let path = path.ok_or_else(|| {
         Error::model(format!(
-            "tensor `{tensor}` lies in a side file, which a model given as bytes does not have; give the model's path"
+            "tensor `{tensor}` is in a side file, which a model given as bytes does not have; pass the model's path instead"
         ))
     })?;
     let folder = match path.parent() {
@@ -92,7 +92,7 @@ impl Part {
         };
         let location = value("location")
             .filter(|l| !l.is_empty())
-            .ok_or_else(|| Error::model(format!("tensor `{}`: its external data names no file", tensor.name)))?;
+            .ok_or_else(|| Error::model(format!("tensor `{}`: its external data has no file name", tensor.name)))?;
         let file = inside(root, location)
             .map_err(|cause| Error::model(format!("tensor `{}`: external data `{location}` {cause}", tensor.name)))?;
         let size = std::fs::metadata(&file).map_err(|e| Error::io(file.display(), e))?.len();
@@ -117,16 +117,16 @@ impl Part {
     }
 }
 
-/// The file under `root`, or why it may not be read: a model must not reach outside its folder.
+/// The file under `root`, or the reason why it may not be read: a model must not access files outside its folder.
 fn inside(root: &Path, location: &str) -> Result<PathBuf, String> {
     let relative = Path::new(location);
     let plain = relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
     if !plain {
-        return Err("is outside the model's folder, which is refused".to_owned());
+        return Err("is outside the model's folder, which is not allowed".to_owned());
     }
     let file = root.join(relative).canonicalize().map_err(|e| format!("cannot be read: {e}"))?;
     if !file.starts_with(root) {
-        return Err("links to a file outside the model's folder, which is refused".to_owned());
+        return Err("links to a file outside the model's folder, which is not allowed".to_owned());
     }
     Ok(file)
 }

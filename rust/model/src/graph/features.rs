@@ -1,4 +1,4 @@
-//! Finds the feature tensor of a classifier by the shape of its graph.
+//! Finds the feature tensor of a classifier from the structure of its graph.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use onnx_protobuf::{GraphProto, NodeProto};
 
 use crate::graph::proto::constant_names;
 
-/// Operations that only reshape, scale or repeat what comes in: the way back from the output passes through them.
+/// Operations that only reshape, scale or repeat their input. The search from the output passes through them.
 const PASSING: [&str; 21] = [
     "Softmax",
     "LogSoftmax",
@@ -31,24 +31,24 @@ const PASSING: [&str; 21] = [
     "Transpose",
 ];
 
-/// Operations that are layers: what they read is a feature tensor.
+/// Operations that are layers. Their input is a feature tensor.
 const LAYERS: [&str; 4] = ["Gemm", "MatMul", "Conv", "FusedConv"];
 
-/// The tensor that the last `layers` layers before `output` read: the input of the last `Gemm`, `MatMul` or `Conv`, of
-/// the one before it, and so on. `None` where the way back forks before that, at a residual connection for example.
+/// The input of the last `layers` layers before `output`: of the last `Gemm`, `MatMul` or `Conv`, of the one before it, and so
+/// on. `None` if the path from the output forks earlier, for example at a residual connection.
 pub fn feature_tensor(graph: &GraphProto, output: &str, layers: usize) -> Option<String> {
     let constants = constant_tensors(graph);
     let producer: HashMap<&str, &NodeProto> =
         graph.node.iter().flat_map(|n| n.output.iter().map(move |o| (o.as_str(), n))).collect();
     let mut name = output;
-    let mut left = layers;
+    let mut remaining = layers;
     // A graph has no cycles: this ends.
-    while left > 0 {
+    while remaining > 0 {
         let node = producer.get(name)?;
         let mut data = node.input.iter().filter(|i| !i.is_empty() && !constants.contains(i.as_str()));
         let first = data.next()?;
         if LAYERS.contains(&node.op_type.as_str()) {
-            left -= 1;
+            remaining -= 1;
         } else if !PASSING.contains(&node.op_type.as_str()) || data.next().is_some() {
             return None;
         }
@@ -57,7 +57,7 @@ pub fn feature_tensor(graph: &GraphProto, output: &str, layers: usize) -> Option
     Some(name.to_owned())
 }
 
-/// Names of tensors that no input of the graph has a part in: weights, whether stored or computed.
+/// Names of tensors that do not depend on an input of the graph: stored or computed weights.
 fn constant_tensors(graph: &GraphProto) -> HashSet<&str> {
     let mut constants = constant_names(graph);
     for node in &graph.node {

@@ -1,18 +1,18 @@
-//! What the metadata of a network for pictures says about them.
+//! The image settings in the metadata of a network.
 
 use serde_json::Value;
 
 use crate::graph::info::ModelInfo;
 
-/// Metadata key of a model's picture settings, JSON text.
+/// Metadata key of a model's image settings, as JSON.
 pub const IMAGE_KEY: &str = "mmlrs.image";
 
-/// What a model's metadata says about its pictures; every part may be missing.
+/// The image settings in a model's metadata. Every part may be missing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ImageMeta {
-    /// Rows of a picture.
+    /// Number of rows of an image.
     pub height: Option<usize>,
-    /// Columns of a picture.
+    /// Number of columns of an image.
     pub width: Option<usize>,
     /// Mean per channel.
     pub means: Option<Vec<f64>>,
@@ -24,16 +24,16 @@ pub struct ImageMeta {
     pub channel_order: Option<String>,
     /// Names of layer outputs, from the model's output to its input.
     pub layer_names: Vec<String>,
-    /// The tensor that holds the features.
+    /// The tensor with the features.
     pub feature_tensor: Option<String>,
     /// Class labels.
     pub labels: Vec<String>,
-    /// Does the output hold class scores?
+    /// Whether the output holds class scores.
     pub classifier: Option<bool>,
 }
 
 impl ImageMeta {
-    /// From a model's metadata; a value of the wrong type counts as missing.
+    /// Reads the settings of a model. A value of the wrong type counts as missing.
     pub fn of(info: &ModelInfo) -> Self {
         let Some(meta) = info.meta(IMAGE_KEY).and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
             return Self::default();

@@ -1,4 +1,4 @@
-//! What a model reads and returns: names, element types, shapes.
+//! The inputs and outputs of a model: names, element types, shapes.
 
 use mmlrs_core::{Error, Result};
 use onnx_protobuf::{ModelProto, TypeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
@@ -8,21 +8,21 @@ use crate::graph::dim::Dim;
 use crate::graph::element::{Element, unreadable};
 use crate::graph::proto::constant_names;
 
-/// Most dimensions of an input or output: Arrow allows 64 nested types, and columns may be within others.
+/// Maximum number of dimensions of an input or output. Arrow allows 64 nested types, and columns may be nested in others.
 const MAX_RANK: usize = 32;
-/// Most values in a row of an input or output, as far as the shape is declared: those of one list of Arrow.
+/// Maximum number of values in a row of an input or output, as declared by its shape: the limit of an Arrow list.
 const MAX_ROW_VALUES: usize = i32::MAX as usize;
 
-/// The kind of value that a model input or output holds.
+/// The type of a model's input or output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueKind {
-    /// A tensor; the shape is `None` where even the rank is unknown.
+    /// A tensor. The shape is `None` if even the rank is unknown.
     Tensor(Element, Option<Vec<Dim>>),
     /// A map from one scalar type to another.
     Map(Element, Element),
     /// A sequence.
     Sequence(Box<ValueKind>),
-    /// A type that is unknown, or that no column can hold.
+    /// An unknown type, or one that no column can hold.
     Other(String),
 }
 
@@ -31,11 +31,11 @@ pub enum ValueKind {
 pub struct ValueInfo {
     /// Its name in the graph.
     pub name: String,
-    /// What it holds.
+    /// Its type.
     pub kind: ValueKind,
 }
 
-/// What a model reads and returns.
+/// The inputs and outputs of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ModelInfo {
     /// The inputs to feed: graph inputs that are not constants.
@@ -47,7 +47,7 @@ pub struct ModelInfo {
 }
 
 impl ValueInfo {
-    /// From the ONNX message.
+    /// Reads the ONNX message.
     pub fn from_proto(info: &ValueInfoProto) -> Self {
         Self {
             name: info.name.clone(),
@@ -55,7 +55,7 @@ impl ValueInfo {
         }
     }
 
-    /// The element type and the shape without the batch dimension: `None` where the rank is unknown.
+    /// The shape without the batch dimension; `None` if the rank is unknown.
     pub fn row_shape(&self) -> Option<&[Dim]> {
         match &self.kind {
             ValueKind::Tensor(_, Some(shape)) => Some(shape.get(1..).unwrap_or(&[])),
@@ -63,7 +63,7 @@ impl ValueInfo {
         }
     }
 
-    /// The shape, `None` where the rank is unknown.
+    /// The shape; `None` if the rank is unknown.
     pub fn shape(&self) -> Option<&[Dim]> {
         match &self.kind {
             ValueKind::Tensor(_, shape) => shape.as_deref(),
@@ -103,7 +103,7 @@ impl ValueInfo {
 }
 
 impl ValueKind {
-    /// The kind in words, for messages.
+    /// The type in words, for messages.
     pub fn words(&self) -> String {
         match self {
             Self::Tensor(element, Some(shape)) => {
@@ -119,7 +119,7 @@ impl ValueKind {
 }
 
 impl ModelInfo {
-    /// From the ONNX message.
+    /// Reads the ONNX message.
     pub fn from_proto(model: &ModelProto) -> Self {
         let constants = constant_names(&model.graph);
         Self {
@@ -135,7 +135,7 @@ impl ModelInfo {
         }
     }
 
-    /// Fails on inputs and outputs that no column can hold: what a file declares is not to be trusted.
+    /// Returns an error for inputs and outputs that no column can hold. The declarations in a file are untrusted.
     pub fn check(&self) -> Result<()> {
         for value in self.inputs.iter().chain(&self.outputs) {
             let refused = |cause: String| Err(Error::model(format!("`{}` {cause}", value.name.escape_debug())));
@@ -149,7 +149,7 @@ impl ModelInfo {
             let row = shape.iter().skip(1).filter_map(Dim::size).try_fold(1_usize, usize::checked_mul);
             if row.is_none_or(|count| count > MAX_ROW_VALUES) {
                 return refused(format!(
-                    "has the shape [{}], of more than {MAX_ROW_VALUES} values for each row",
+                    "has the shape [{}], which has more than {MAX_ROW_VALUES} values per row",
                     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
                 ));
             }
@@ -157,12 +157,12 @@ impl ModelInfo {
         Ok(())
     }
 
-    /// The input of that name.
+    /// The input with that name.
     pub fn input(&self, name: &str) -> Option<&ValueInfo> {
         self.inputs.iter().find(|i| i.name == name)
     }
 
-    /// The output of that name.
+    /// The output with that name.
     pub fn output(&self, name: &str) -> Option<&ValueInfo> {
         self.outputs.iter().find(|o| o.name == name)
     }
@@ -172,8 +172,8 @@ impl ModelInfo {
         self.metadata.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
-    /// `{"inputs": [{"name", "type", "shape"}], "outputs": [...], "metadata": {...}}`; in a shape a number is a fixed
-    /// size, a string a named one and null an unknown one.
+    /// `{"inputs": [{"name", "type", "shape"}], "outputs": [...], "metadata": {...}}`. In a shape a number is a fixed size, a
+    /// string a named size and null an unknown size.
     pub fn to_json(&self) -> Value {
         json!({
             "inputs": self.inputs.iter().map(ValueInfo::to_json).collect::<Vec<_>>(),

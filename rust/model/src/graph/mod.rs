@@ -1,4 +1,4 @@
-//! The graph of a model: read, described, cut and rewritten.
+//! The graph of a model: reading, describing, cutting and rewriting it.
 
 pub mod axes;
 pub mod batch;

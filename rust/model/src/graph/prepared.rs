@@ -1,4 +1,4 @@
-//! A model made ready to run, as data.
+//! A model that is ready to run, as data.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,21 +7,21 @@ use mmlrs_core::{Error, Result};
 
 use crate::graph::info::ModelInfo;
 
-/// How many rows a run takes.
+/// The number of rows per run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Batch {
     /// Any number.
     Dynamic,
-    /// Exactly this many: a short batch is filled up with copies of its last row.
+    /// Exactly this number. A shorter batch is padded with copies of its last row.
     Fixed(usize),
 }
 
-/// Where a model's bytes are.
+/// The location of a model's bytes.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// In memory.
     Bytes(Arc<[u8]>),
-    /// In a file, as it is.
+    /// In a file, unchanged.
     File(PathBuf),
 }
 
@@ -31,16 +31,16 @@ pub struct Prepared {
     pub(crate) content: Content,
     pub(crate) sha256: String,
     pub(crate) folder: Option<PathBuf>,
-    /// What it reads and returns.
+    /// Its inputs and outputs.
     pub info: ModelInfo,
-    /// How many rows a run takes.
+    /// The number of rows per run.
     pub batch: Batch,
-    /// What the user should know, once: that a model runs row by row, for example.
+    /// Messages to show the user once, such as that a model runs row by row.
     pub notes: Vec<String>,
 }
 
 impl Prepared {
-    /// The bytes: an ONNX model that any process prepares for the same fetches by parsing it.
+    /// The bytes: an ONNX model that any process can prepare for the same fetches by parsing it.
     pub fn bytes(&self) -> Result<Arc<[u8]>> {
         match &self.content {
             Content::Bytes(bytes) => Ok(bytes.clone()),
@@ -48,7 +48,7 @@ impl Prepared {
         }
     }
 
-    /// Length of [`Self::bytes`], as far as it is known without reading a file that is not there.
+    /// Length of [`Self::bytes`], as far as it is known without reading a missing file.
     pub fn size(&self) -> usize {
         match &self.content {
             Content::Bytes(bytes) => bytes.len(),
@@ -61,7 +61,7 @@ impl Prepared {
         &self.sha256
     }
 
-    /// The file that holds the bytes as they are, if one does.
+    /// The file with these same bytes, if there is one.
     pub fn file(&self) -> Option<&Path> {
         match &self.content {
             Content::File(path) => Some(path),
@@ -69,13 +69,13 @@ impl Prepared {
         }
     }
 
-    /// The folder with weights too large to travel with the model. Such a model is not shipped as bytes: every worker
-    /// prepares it from its path.
+    /// The folder with weights too large to send with the model. Such a model is not shipped as bytes: every worker prepares it
+    /// from its path.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
 
-    /// True when the graph takes one row at a time.
+    /// True if the graph accepts one row at a time only.
     pub fn is_row_by_row(&self) -> bool {
         self.batch == Batch::Fixed(1)
     }

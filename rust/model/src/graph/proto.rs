@@ -1,4 +1,4 @@
-//! Small questions about ONNX messages, and the messages that the crate writes itself.
+//! Helpers to read ONNX messages, and to build the messages that this crate writes.
 
 use std::collections::HashSet;
 
@@ -10,18 +10,18 @@ use onnx_protobuf::{
 use crate::graph::dim::Dim;
 use crate::graph::element::Element;
 
-/// Names of the initializers. Models of IR version 3 list them among the graph inputs too.
+/// Names of the initializers. Models of IR version 3 also list them among the graph inputs.
 pub fn constant_names(graph: &GraphProto) -> HashSet<&str> {
     let dense = graph.initializer.iter().map(|t| t.name.as_str());
     dense.chain(graph.sparse_initializer.iter().map(|t| t.values.name.as_str())).collect()
 }
 
-/// The attribute of that name.
+/// The attribute with that name.
 pub fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
     node.attribute.iter().find(|a| a.name == name)
 }
 
-/// The whole numbers of a constant `int64` tensor.
+/// The integers of a constant `int64` tensor.
 pub fn int64_values(tensor: &TensorProto) -> Option<Vec<i64>> {
     if tensor.data_type != Element::I64.onnx() || !tensor.external_data.is_empty() {
         return None;
@@ -66,7 +66,7 @@ pub fn node(op_type: &str, inputs: &[&str], outputs: &[&str], attributes: Vec<At
     }
 }
 
-/// An attribute of whole numbers.
+/// An attribute of integers.
 pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),

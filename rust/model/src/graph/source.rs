@@ -1,4 +1,4 @@
-//! Reads a model's bytes, hashes and parses them.
+//! Reads, hashes and parses a model's bytes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mmlrs_core::{Cache, Error, FileKey, ModelSource, Result, sha256_hex};
 use onnx_protobuf::{Message, ModelProto};
 
-/// A parsed model with what it was parsed from.
+/// A parsed model and its source.
 pub struct Loaded {
     /// The graph.
     pub model: ModelProto,
@@ -14,23 +14,23 @@ pub struct Loaded {
     pub bytes: Arc<[u8]>,
     /// SHA-256 of the bytes.
     pub sha256: String,
-    /// The file, for a model that is one.
+    /// The file, if the model is one.
     pub path: Option<PathBuf>,
 }
 
 static FILE_HASHES: Cache<FileKey, String> = Cache::new("hashes of files", 1024, 1 << 20);
 
-/// Bytes of a hash in hex.
+/// Number of bytes of a hash in hex.
 const HASH_BYTES: usize = 64;
 
-/// SHA-256 of a model, without reading a file that was hashed before and has not changed since.
+/// SHA-256 of a model. A file that was hashed before and is unchanged is not read again.
 pub fn sha256_of(source: &ModelSource) -> Result<String> {
     match source {
         ModelSource::Blob(sha256) => Ok(sha256.clone()),
         ModelSource::Path(path) => {
             let key = file_key(path)?;
-            let made = FILE_HASHES.get_or_make(key, || Ok((sha256_hex(&read_file(path)?), HASH_BYTES)))?;
-            Ok(made.as_str().to_owned())
+            let hash = FILE_HASHES.get_or_make(key, || Ok((sha256_hex(&read_file(path)?), HASH_BYTES)))?;
+            Ok(hash.as_str().to_owned())
         }
     }
 }
@@ -63,14 +63,14 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|e| Error::io(path.display(), e))
 }
 
-/// Parses `bytes`; `name` says in errors which model it is.
+/// Parses `bytes`. `name` identifies the model in errors.
 pub fn parse(bytes: &[u8], name: &str) -> Result<ModelProto> {
     if bytes.is_empty() {
         return Err(Error::model(format!("{name} is empty; expected an ONNX model")));
     }
     let model = ModelProto::parse_from_bytes(bytes)
         .map_err(|e| Error::model(format!("{name} is not an ONNX model, or is truncated or damaged ({e})")))?;
-    // Any bytes that happen to be a protobuf message parse: what follows tells a model from them.
+    // Arbitrary bytes may parse as a protobuf message. These checks tell a model from them.
     if model.graph.is_none() || model.ir_version <= 0 || model.graph.output.is_empty() {
         return Err(Error::model(format!(
             "{name} is not an ONNX model, or is truncated: it has no graph with outputs"

@@ -1,4 +1,4 @@
-//! Makes a fixed batch dimension free.
+//! Makes a fixed batch dimension dynamic.
 
 use mmlrs_core::{Error, Result};
 
@@ -12,7 +12,7 @@ use crate::graph::prepared::Batch;
 use crate::graph::source::parse;
 
 impl Ready {
-    /// Makes a fixed batch dimension free, where a run shows that the results stay the same.
+    /// Makes a fixed batch dimension dynamic, if a trial run shows that the results stay the same.
     pub fn free_batch(&mut self) -> Result<()> {
         let before = ModelInfo::from_proto(&self.model);
         let Some(size) = fixed_batch(&before) else { return Ok(()) };
@@ -32,7 +32,7 @@ impl Ready {
             self.batch = Batch::Dynamic;
             self.changed = true;
         } else {
-            // Weights may be large: the original is parsed again rather than kept twice.
+            // Weights may be large, so the original is parsed again rather than kept twice.
             self.model = parse(&bytes, "the model")?;
             if size > 1 && !probe::independent(&mut original, &before, size) {
                 return self.free_other_batch(&before, size);
@@ -46,7 +46,8 @@ impl Ready {
         Ok(())
     }
 
-    /// The first dimension of the inputs is fixed, and is no batch: it may be the steps of one sequence, which is second.
+    /// The first dimension of the inputs is fixed and is not the batch. It may be the steps of a sequence; the batch is then
+    /// second.
     fn free_other_batch(&mut self, before: &ModelInfo, size: usize) -> Result<()> {
         let second = |value: &ValueInfo| match value.shape() {
             Some(shape @ [_, Dim::Fixed(1), _, ..]) => Some(BatchAxis { axis: 1, rank: shape.len() }),

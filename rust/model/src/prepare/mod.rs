@@ -1,5 +1,5 @@
-//! A model made ready to run: cut, batch dimension free and verified, types of all outputs known. Made once on the
-//! driver; the bytes carry a note of what was done, so that workers take them as they are.
+//! Prepares a model to run: it is cut, its batch dimension is dynamic and verified, and the types of all outputs are known.
+//! This is done once on the driver. The bytes contain a note about it, so that workers use them unchanged.
 
 mod free;
 mod note;
@@ -26,21 +26,21 @@ use crate::graph::source::{load, sha256_of};
 use note::{Note, PREPARED_KEY, same_names};
 use ready::{Ready, serialise};
 
-/// Most prepared models kept in a process, and most of their bytes.
+/// Maximum number of prepared models in a process, and their maximum bytes.
 const PREPARED: usize = 16;
 const PREPARED_BYTES: usize = 1 << 30;
-/// Most summaries of models kept, and most of their bytes.
+/// Maximum number of model summaries, and their maximum bytes.
 const SUMMARIES: usize = 64;
 const SUMMARY_BYTES: usize = 64 << 20;
 
-/// What is known of a model from its graph alone.
+/// Information about a model from its graph alone.
 struct Summary {
     info: Arc<ModelInfo>,
     tensors: HashSet<String>,
     prepared_for: Option<Vec<String>>,
 }
 
-/// What a model reads and returns, without preparing it.
+/// The inputs and outputs of a model, without preparing it.
 pub fn model_info(source: &ModelSource) -> Result<Arc<ModelInfo>> {
     Ok(summary(source)?.info.clone())
 }
@@ -58,23 +58,23 @@ fn summary(source: &ModelSource) -> Result<Arc<Summary>> {
     })
 }
 
-/// Does the model compute a tensor of that name?
+/// Whether the model computes a tensor with that name.
 pub fn computes(source: &ModelSource, name: &str) -> Result<bool> {
     Ok(summary(source)?.tensors.contains(name))
 }
 
-/// The tensors that a model was prepared for already, by the driver usually.
+/// The tensors for which a model is prepared already, usually by the driver.
 pub fn prepared_for(source: &ModelSource) -> Result<Option<Vec<String>>> {
     Ok(summary(source)?.prepared_for.clone())
 }
 
-/// Identity of a prepared model: the file matters for models with side files.
+/// Key of a prepared model. It includes the file, which matters for models with side files.
 type Key = (String, Option<PathBuf>, Vec<String>);
 
 static CACHE: Cache<Key, Prepared> = Cache::new("prepared models", PREPARED, PREPARED_BYTES);
 
-/// Prepares a model to compute `fetches`: outputs or any internal tensors; none means all outputs. The work is done once
-/// per process and model.
+/// Prepares a model to compute `fetches`: outputs or any internal tensors; an empty list means all outputs. The work is done
+/// once per process and model.
 pub fn prepare(source: &ModelSource, fetches: &[String]) -> Result<Arc<Prepared>> {
     let path = match source {
         ModelSource::Path(path) => Some(path.clone()),
@@ -84,8 +84,8 @@ pub fn prepare(source: &ModelSource, fetches: &[String]) -> Result<Arc<Prepared>
     CACHE.get_or_make(key, || {
         let prepared = prepare_now(source, fetches)?;
         prepared.info.check()?;
-        let kept = if matches!(prepared.content, Content::Bytes(_)) { prepared.size() } else { 0 };
-        Ok((prepared, kept))
+        let cached_bytes = if matches!(prepared.content, Content::Bytes(_)) { prepared.size() } else { 0 };
+        Ok((prepared, cached_bytes))
     })
 }
 
@@ -98,7 +98,7 @@ fn prepare_now(source: &ModelSource, fetches: &[String]) -> Result<Prepared> {
     let mut model = loaded.model;
     let mut info = ModelInfo::from_proto(&model);
     let external = external::has_external(&model.graph);
-    // Side files are checked every time: a note in a file is not to be trusted with where they lie.
+    // Side files are checked every time, since a note in a file is not trusted about their location.
     if !external
         && let Some(note) = info.meta(PREPARED_KEY).and_then(Note::parse)
         && note.covers(fetches, &info)
@@ -133,7 +133,7 @@ fn prepare_now(source: &ModelSource, fetches: &[String]) -> Result<Prepared> {
     finish(ready, fetches)
 }
 
-/// Writes down what was done, so that it is not worked out again.
+/// Records the preparation in the model, so that it is not repeated.
 fn finish(mut ready: Ready, fetches: &[String]) -> Result<Prepared> {
     let info = ModelInfo::from_proto(&ready.model);
     let fetches = if fetches.is_empty() { names(&info.outputs) } else { fetches.to_vec() };

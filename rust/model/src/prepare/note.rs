@@ -1,4 +1,4 @@
-//! The note in a model's own metadata that says what was done to it.
+//! The note in a model's metadata about its preparation.
 
 use std::collections::HashSet;
 
@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 use crate::graph::info::{ModelInfo, ValueInfo};
 use crate::graph::prepared::Batch;
 
-/// Metadata key of the note that a model is prepared, JSON text.
+/// Metadata key of the note, as JSON.
 pub const PREPARED_KEY: &str = "mmlrs.prepared";
 
-/// What was done to a model, kept in its own metadata.
+/// The preparation of a model, stored in its own metadata.
 pub struct Note {
     /// The tensors it computes.
     pub fetches: Vec<String>,
-    /// How many rows a run takes.
+    /// The number of rows per run.
     pub batch: Batch,
-    /// What the user should know.
+    /// Messages for the user.
     pub notes: Vec<String>,
 }
 
 impl Note {
-    /// As it is kept.
+    /// The note as it is stored.
     pub fn to_json(&self) -> Value {
         json!({
             "fetches": self.fetches,
@@ -30,7 +30,7 @@ impl Note {
         })
     }
 
-    /// Reads a note; `None` where it is not one.
+    /// Parses a note; `None` if the text is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text).ok()?;
         let texts = |key: &str| -> Option<Vec<String>> {
@@ -44,16 +44,16 @@ impl Note {
         })
     }
 
-    /// Is the model of the note prepared for these fetches?
+    /// Whether the model of the note is prepared for these fetches.
     pub fn covers(&self, fetches: &[String], info: &ModelInfo) -> bool {
         let all = fetches.is_empty() || same_names(fetches, &info.outputs);
         all && self.fetches.iter().all(|f| info.output(f).is_some())
     }
 }
 
-/// Are these the names of the outputs, in any order?
+/// Whether these are the names of the outputs, in any order.
 pub fn same_names(fetches: &[String], outputs: &[ValueInfo]) -> bool {
-    let wanted: HashSet<&str> = fetches.iter().map(String::as_str).collect();
+    let requested: HashSet<&str> = fetches.iter().map(String::as_str).collect();
     let have: HashSet<&str> = outputs.iter().map(|o| o.name.as_str()).collect();
-    wanted == have
+    requested == have
 }

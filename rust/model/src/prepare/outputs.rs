@@ -1,4 +1,4 @@
-//! Fills in what outputs are where the graph does not say.
+//! Completes the types of outputs that the graph does not declare.
 
 use mmlrs_core::Result;
 
@@ -10,7 +10,7 @@ use crate::graph::prepared::Batch;
 use crate::graph::proto::tensor_info;
 
 impl Ready {
-    /// Fills in what outputs are where the graph does not say: a tensor in the middle of a graph has no declared type.
+    /// Completes the types of outputs that the graph does not declare, such as internal tensors.
     pub fn complete_outputs(&mut self) -> Result<()> {
         let info = ModelInfo::from_proto(&self.model);
         let fixed_inputs = info.inputs.iter().all(|i| i.row_size().is_some());
@@ -27,9 +27,9 @@ impl Ready {
         let mut session = self.open(serialise(&self.model)?)?;
         let mut probed: Option<Vec<probe::Probed>> = None;
         for (at, output) in info.outputs.iter().enumerate().filter(|(_, o)| open_type(o)) {
-            let Some(mut found) = probe::inferred(&session, &output.name) else { continue };
-            if let ValueKind::Tensor(element, None) = found.kind
-                // The rank may follow from that of the data, which a trial does not know.
+            let Some(mut inferred) = probe::inferred(&session, &output.name) else { continue };
+            if let ValueKind::Tensor(element, None) = inferred.kind
+                // The rank may depend on that of the data, which a trial does not know.
                 && known_ranks
             {
                 if probed.is_none() {
@@ -37,9 +37,9 @@ impl Ready {
                     probed = Some(probe::run(&mut session, &info, 0..rows).unwrap_or_default());
                 }
                 let shape = probed.as_ref().and_then(|p| p.get(at)).map(|p| probed_shape(&p.shape, fixed_inputs));
-                found.kind = ValueKind::Tensor(element, shape);
+                inferred.kind = ValueKind::Tensor(element, shape);
             }
-            if let (ValueKind::Tensor(element, shape), Some(graph)) = (&found.kind, self.model.graph.as_mut()) {
+            if let (ValueKind::Tensor(element, shape), Some(graph)) = (&inferred.kind, self.model.graph.as_mut()) {
                 graph.output[at] = tensor_info(&output.name, *element, shape.as_deref());
                 self.changed = true;
             }

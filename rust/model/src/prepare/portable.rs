@@ -1,4 +1,4 @@
-//! Models in a form that other processes can use: one run of bytes, stored under their SHA-256.
+//! Models in a form that other processes can use: a single byte string, stored under its SHA-256.
 
 use mmlrs_core::{Error, ModelSource, Result, put_blob};
 use onnx_protobuf::Message;
@@ -7,8 +7,8 @@ use crate::graph::external;
 use crate::graph::prepared::Prepared;
 use crate::graph::source::load;
 
-/// The prepared model as stored bytes. One whose weights are too large for one message stays where it is: its path must
-/// then mean the same to every process.
+/// The prepared model as stored bytes. A model whose weights are too large for one message stays in its file, whose path must
+/// then be valid in every process.
 pub fn portable(prepared: &Prepared, source: &ModelSource) -> Result<ModelSource> {
     if prepared.folder().is_some() {
         return Ok(source.clone());
@@ -16,7 +16,7 @@ pub fn portable(prepared: &Prepared, source: &ModelSource) -> Result<ModelSource
     Ok(ModelSource::Blob(put_blob(&prepared.bytes()?)))
 }
 
-/// Stores the whole model, weights in side files included, and returns the SHA-256 of the stored bytes.
+/// Stores the complete model, including weights in side files, and returns the SHA-256 of the stored bytes.
 pub fn self_contained(source: &ModelSource) -> Result<String> {
     let loaded = load(source)?;
     let mut model = loaded.model;

@@ -1,5 +1,5 @@
-//! Runs a model on made-up rows: to verify that its batch dimension is really free, and to learn shapes that the graph
-//! does not tell.
+//! Runs a model on synthetic rows, to verify that its batch dimension is free, and to determine shapes that the graph does not
+//! declare.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,13 +16,13 @@ use crate::graph::element::Element;
 use crate::graph::info::{ModelInfo, ValueInfo, ValueKind};
 use crate::runtime::session::{Feed, run_trial};
 
-/// Size given to a dimension that the model leaves open.
+/// The size used for an open dimension.
 const OPEN_DIM: usize = 8;
 
-/// Most rows of a fixed batch that is tried.
+/// Maximum number of rows of a fixed batch in a trial.
 const MOST_ROWS: usize = 1 << 16;
 
-/// Most values of a made-up input.
+/// Maximum number of values of a synthetic input.
 const MOST_VALUES: usize = 1 << 25;
 
 /// An output of a run, as numbers.
@@ -35,12 +35,12 @@ pub struct Probed {
     loose: bool,
 }
 
-/// Runs the model on made-up rows `rows`; the same row number always has the same values.
+/// Runs the model on the synthetic rows `rows`. A row number always has the same values.
 pub fn run(session: &mut Session, info: &ModelInfo, rows: Range<usize>) -> Result<Vec<Probed>> {
     run_rows(session, info, &rows.collect::<Vec<_>>())?.into_iter().collect()
 }
 
-/// Runs the model on the made-up rows of these numbers; an output that holds no numbers is an error of its own.
+/// Runs the model on the synthetic rows with these numbers. An output that is not numeric is an error for that output.
 pub fn run_rows(session: &mut Session, info: &ModelInfo, rows: &[usize]) -> Result<Vec<Result<Probed>>> {
     guarded(|| run_guarded(session, info, rows)).unwrap_or_else(|panic| Err(failed(panic)))
 }
@@ -55,7 +55,7 @@ fn run_guarded(session: &mut Session, info: &ModelInfo, rows: &[usize]) -> Resul
     run_trial(session, feeds, |outputs| Ok(names.iter().filter_map(|name| outputs.get(name)).map(numbers).collect()))
 }
 
-/// Does each of the `batch` rows of a run have a result of its own? Where no trial tells, it is taken to.
+/// Whether each of the `batch` rows of a run has a result of its own. Returns true if no trial can decide it.
 pub fn independent(session: &mut Session, info: &ModelInfo, batch: usize) -> bool {
     if batch > MOST_ROWS {
         return true;
@@ -73,7 +73,7 @@ pub fn independent(session: &mut Session, info: &ModelInfo, batch: usize) -> boo
     !steady || first.iter().zip(&changed).all(same_rest)
 }
 
-/// Is a model of such a batch, and of such inputs, small enough to be tried with [`agrees`]?
+/// Whether a model with this batch size and these inputs is small enough for a trial with [`agrees`].
 pub fn can_be_tried(info: &ModelInfo, batch: usize) -> bool {
     let values = |input: &ValueInfo| {
         let sizes = input.shape().unwrap_or_default().iter().skip(1).map(|dim| dim.size().unwrap_or(OPEN_DIM));
@@ -82,12 +82,12 @@ pub fn can_be_tried(info: &ModelInfo, batch: usize) -> bool {
     batch <= MOST_ROWS && info.inputs.iter().all(|input| values(input).is_some_and(|count| count <= MOST_VALUES))
 }
 
-/// How many batches a trial has.
+/// Number of batches in a trial.
 fn chunks(batch: usize) -> usize {
     if batch == 1 { 3 } else { 2 }
 }
 
-/// Does `dynamic` give for several rows at once what `original` gives for `batch` rows at a time?
+/// Whether `dynamic` computes for several rows at once the results of `original` for `batch` rows at a time.
 pub fn agrees(original: &mut Session, before: &ModelInfo, dynamic: &mut Session, batch: usize) -> bool {
     let chunks = chunks(batch);
     let Ok(together) = run(dynamic, before, 0..chunks * batch) else { return false };
@@ -103,7 +103,7 @@ pub fn agrees(original: &mut Session, before: &ModelInfo, dynamic: &mut Session,
 }
 
 impl Probed {
-    /// Without the first `count` values.
+    /// All values after the first `count`.
     fn rest(&self, count: usize) -> Self {
         Self { values: self.values.get(count..).unwrap_or_default().to_vec(), ..self.clone() }
     }
@@ -115,19 +115,19 @@ impl Probed {
         self.values.extend(other.values);
     }
 
-    /// Are shape and values the same, but for rounding?
+    /// Whether shape and values are equal, up to rounding.
     pub fn close_to(&self, other: &Self) -> bool {
         let (absolute, relative) = if self.loose { (1e-2, 2e-2) } else { (1e-5, 1e-3) };
         self.shape == other.shape
             && self.values.iter().zip(&other.values).all(|(a, b)| {
                 let same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
-                // Infinities differ by NaN: only `same` accepts them.
+                // Infinities differ by NaN, so only `same` accepts them.
                 same || (a - b).abs() <= absolute + relative * a.abs().max(b.abs())
             })
     }
 }
 
-/// What the session says an output is; `None` where it does not know the rank.
+/// The type that the session infers for an output; `None` if the rank is unknown.
 pub fn inferred(session: &Session, name: &str) -> Option<ValueInfo> {
     guarded(|| inferred_guarded(session, name)).ok().flatten()
 }
@@ -177,7 +177,7 @@ fn made_up(input: &ValueInfo, rows: &[usize]) -> Result<SessionInputValue<'stati
     filled(element, shape, seeds).map_err(failed)
 }
 
-/// splitmix64: values that look random and are always the same.
+/// splitmix64: deterministic values that look random.
 fn scramble(i: u64) -> u64 {
     let mut z = i.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -191,7 +191,7 @@ fn filled(
     seeds: impl Iterator<Item = u64>,
 ) -> ort::Result<SessionInputValue<'static>> {
     let float = |s: u64| (s >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
-    // Whole numbers are often indices: 0 and 1 are valid ones nearly everywhere.
+    // Integers are often indices, and 0 and 1 are valid nearly everywhere.
     let bit = |s: u64| (s & 1) as u8;
     macro_rules! tensor {
         ($f:expr) => {
@@ -248,7 +248,7 @@ fn numbers(value: &DynValue) -> Result<Probed> {
     Ok(Probed { shape: shape.iter().copied().collect(), values, loose })
 }
 
-/// The row shape of an output for one black picture.
+/// The row shape of an output for one black image.
 pub fn picture_shape(session: &mut Session, info: &ModelInfo, output: &str, prep: &TensorPrep) -> Result<Vec<usize>> {
     let sides = match prep.layout {
         Layout::Nchw => [prep.channels, prep.height, prep.width],

@@ -1,5 +1,5 @@
-//! The rank of an output that the graph does not tell: where an input has no declared rank either, that of the column that
-//! feeds it decides, as a run on made-up rows shows.
+//! The rank of an output that the graph does not declare. If an input has no declared rank either, that of its column decides,
+//! as determined by a run on synthetic rows.
 
 use arrow_schema::DataType;
 use mmlrs_core::{Cache, types as kinds};
@@ -10,8 +10,8 @@ use crate::graph::info::{ModelInfo, ValueInfo, ValueKind};
 use crate::graph::prepared::{Batch, Prepared};
 use crate::runtime::session::{SessionOptions, open};
 
-/// Dimensions of an output, batch included, for columns of these types, by the inputs they feed; `None` where no run tells.
-/// Worked out once per process.
+/// Number of dimensions of an output, including the batch, for columns of these types, by the inputs they feed. `None` if no
+/// run can determine it. Computed once per process.
 pub fn learned_rank(prepared: &Prepared, output: &str, columns: &[(&str, &DataType)]) -> Option<usize> {
     type Key = (String, String, Vec<ValueInfo>);
     static RANKS: Cache<Key, Option<usize>> = Cache::new("ranks of outputs", 256, 1 << 20);
@@ -20,8 +20,8 @@ pub fn learned_rank(prepared: &Prepared, output: &str, columns: &[(&str, &DataTy
         prepared.info.inputs.iter().map(|input| shaped(input, column_of(input)?)).collect();
     let key: Key = (prepared.sha256().to_owned(), output.to_owned(), inputs?);
     let info = ModelInfo { inputs: key.2.clone(), ..prepared.info.clone() };
-    let made = RANKS.get_or_make(key, || Ok((rank_of_run(prepared, &info, output), size_of::<Option<usize>>())));
-    made.ok().and_then(|rank| *rank)
+    let rank = RANKS.get_or_make(key, || Ok((rank_of_run(prepared, &info, output), size_of::<Option<usize>>())));
+    rank.ok().and_then(|rank| *rank)
 }
 
 fn rank_of_run(prepared: &Prepared, info: &ModelInfo, output: &str) -> Option<usize> {
@@ -32,7 +32,7 @@ fn rank_of_run(prepared: &Prepared, info: &ModelInfo, output: &str) -> Option<us
     results.into_iter().nth(at)?.ok().map(|result| result.shape.len())
 }
 
-/// The input with the shape that data of this type has; `None` where rows of one type may have any rank.
+/// The input with the shape of data of this type; `None` if rows of that type may have any rank.
 fn shaped(input: &ValueInfo, data_type: &DataType) -> Option<ValueInfo> {
     let (ValueKind::Tensor(element, None), false) = (&input.kind, kinds::is_tensor(data_type)) else {
         return input.shape().map(|_| input.clone());

@@ -1,4 +1,4 @@
-//! A model on its way to [`Prepared`](crate::graph::prepared::Prepared).
+//! A model during its preparation, before it becomes [`Prepared`](crate::graph::prepared::Prepared).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,22 +9,22 @@ use onnx_protobuf::{Message, ModelProto};
 use crate::graph::prepared::{Batch, Content};
 use crate::runtime::session::{SessionOptions, open};
 
-/// A model on its way.
+/// A model during its preparation.
 pub struct Ready {
     /// The graph.
     pub model: ModelProto,
-    /// The folder with weights too large to travel with the model.
+    /// The folder with weights too large to send with the model.
     pub folder: Option<PathBuf>,
-    /// How many rows a run takes.
+    /// The number of rows per run.
     pub batch: Batch,
-    /// What the user should know.
+    /// Messages for the user.
     pub notes: Vec<String>,
-    /// Is there something to write down, so that it is not worked out again?
+    /// Whether there is something to record, so that it is not computed again.
     pub changed: bool,
 }
 
 impl Ready {
-    /// Opens bytes of the model on its way.
+    /// Opens a session for the bytes of the model.
     pub fn open(&self, model: Arc<[u8]>) -> Result<ort::session::Session> {
         open(&Content::Bytes(model), self.folder.as_deref(), SessionOptions::plain())
     }

@@ -1,4 +1,4 @@
-//! Settles where the batch of a model is: by what the graph declares, else by a trial; and makes it the first axis.
+//! Determines the batch axis of a model, from the declarations of the graph or by a trial, and makes it the first axis.
 
 use mmlrs_core::{Error, Result};
 
@@ -13,19 +13,19 @@ use crate::graph::info::{ModelInfo, ValueInfo, ValueKind};
 use crate::graph::prepared::Batch;
 use crate::graph::proto::tensor_info;
 
-/// One way to feed a model, and what came of it.
+/// One way to feed a model, and its outcome.
 struct Attempt {
     inputs: Vec<usize>,
-    /// Where the graph, or the runtime's reading of it, says that the batch of an output is.
+    /// The batch axis of each output that the graph or the runtime declares.
     declared: Vec<Option<BatchAxis>>,
-    /// What the runtime says an output is, where the graph does not.
-    found: Vec<Option<ValueInfo>>,
-    /// `None`: everything is declared, nothing was tried.
+    /// The types of outputs that the runtime infers if the graph does not declare them.
+    inferred: Vec<Option<ValueInfo>>,
+    /// `None` if everything is declared and no trial was needed.
     trial: Option<Trial>,
 }
 
 impl Ready {
-    /// Makes the batch the first axis of everything that goes in and comes out.
+    /// Makes the batch the first axis of all inputs and outputs.
     pub fn settle_batch(&mut self) -> Result<()> {
         let info = ModelInfo::from_proto(&self.model);
         let axes = Axes::declared(&info);
@@ -33,15 +33,15 @@ impl Ready {
             input.shape().and_then(|shape| shape.get(*axis)).is_some_and(|dim| dim.size().is_none())
         };
         let free = info.inputs.iter().zip(&axes.inputs).all(is_free);
-        let told = axes.sure && axes.outputs.iter().all(Option::is_some);
-        if !free || (told && !may_bake_batch(&self.model.graph)) {
+        let all_declared = axes.sure && axes.outputs.iter().all(Option::is_some);
+        if !free || (all_declared && !may_bake_batch(&self.model.graph)) {
             if !axes.batch_first() {
                 let outputs = declared(&info, &axes);
                 self.turn(&info, &axes.inputs, &outputs);
             }
             return Ok(());
         }
-        // What a trial found travels with the model: workers do not repeat it.
+        // The result of a trial is stored in the model, so that workers do not repeat it.
         self.changed = true;
         let attempt = self.attempt(&info, &axes, axes.inputs.clone())?;
         if attempt.is_good() {
@@ -81,34 +81,34 @@ impl Ready {
         let model = turned.as_ref().unwrap_or(&self.model);
         let mut session = self.open(serialise(model)?)?;
         let mut outputs = declared(info, axes);
-        let mut found: Vec<Option<ValueInfo>> = vec![None; outputs.len()];
-        for ((output, place), found) in info.outputs.iter().zip(&mut outputs).zip(&mut found) {
+        let mut inferred: Vec<Option<ValueInfo>> = vec![None; outputs.len()];
+        for ((output, place), inferred) in info.outputs.iter().zip(&mut outputs).zip(&mut inferred) {
             if place.is_none() {
-                *found = probe::inferred(&session, &output.name);
-                let tells = |found: &ValueInfo| Some(placed(found, axes.of_output(found, info)?));
-                *place = found.as_ref().and_then(tells);
+                *inferred = probe::inferred(&session, &output.name);
+                let tells = |inferred: &ValueInfo| Some(placed(inferred, axes.of_output(inferred, info)?));
+                *place = inferred.as_ref().and_then(tells);
             }
         }
         let settled = axes.sure && outputs.iter().all(Option::is_some) && !may_bake_batch(&self.model.graph);
         let exact = !model.graph.node.iter().any(|node| node.op_type == "DynamicQuantizeLinear");
         let trial = (!settled).then(|| trial(&mut session, &ModelInfo::from_proto(model), exact));
-        Ok(Attempt { inputs, declared: outputs, found, trial })
+        Ok(Attempt { inputs, declared: outputs, inferred, trial })
     }
 
     fn accept(&mut self, info: &ModelInfo, attempt: &Attempt) {
-        // So that nothing needs to ask the runtime a second time.
-        for (at, found) in attempt.found.iter().enumerate() {
-            if let (Some(found), Some(graph)) = (found, self.model.graph.as_mut())
+        // Stored, so that the runtime is not queried again.
+        for (at, inferred) in attempt.inferred.iter().enumerate() {
+            if let (Some(inferred), Some(graph)) = (inferred, self.model.graph.as_mut())
                 && let (ValueKind::Tensor(element, Some(shape)), true) =
-                    (&found.kind, info.outputs[at].shape().is_none())
+                    (&inferred.kind, info.outputs[at].shape().is_none())
             {
-                graph.output[at] = tensor_info(&found.name, *element, Some(shape));
+                graph.output[at] = tensor_info(&inferred.name, *element, Some(shape));
             }
         }
         self.turn(info, &attempt.inputs, &attempt.places());
     }
 
-    /// The best that can be done with a model that does not take several rows at once.
+    /// The fallback for a model that does not accept several rows at once.
     fn make_do(&mut self, info: &ModelInfo, axes: &Axes, attempt: &Attempt) -> Result<()> {
         let mut places = attempt.places();
         match attempt.trial.as_ref() {
@@ -126,8 +126,8 @@ impl Ready {
                 self.row_by_row("declares a free batch, but its graph works for one row at a time only");
             }
             Some(Trial::Ran(outputs)) => {
-                for ((at, found), place) in outputs.iter().enumerate().zip(&mut places) {
-                    let OutputTrial::NoBatch { one, two } = found else { continue };
+                for ((at, output), place) in outputs.iter().enumerate().zip(&mut places) {
+                    let OutputTrial::NoBatch { one, two } = output else { continue };
                     let count = |shape: &[i64]| shape.iter().product::<i64>();
                     let merged = attempt.declared[at].is_some() || count(two) == 2 * count(one);
                     *place = place.or_else(|| single(one));
@@ -161,10 +161,10 @@ impl Attempt {
         self.trial.as_ref().is_none_or(Trial::is_good)
     }
 
-    /// The batch axis of each output, as far as it is known.
+    /// The batch axis of each output, if it is known.
     fn places(&self) -> Vec<Option<BatchAxis>> {
         let Some(Trial::Ran(outputs)) = &self.trial else { return self.declared.clone() };
-        let place = |(found, declared): (&OutputTrial, &Option<BatchAxis>)| match *found {
+        let place = |(output, declared): (&OutputTrial, &Option<BatchAxis>)| match *output {
             OutputTrial::Axis { axis, rank } | OutputTrial::Mixed { axis, rank } => Some(BatchAxis { axis, rank }),
             _ => *declared,
         };
@@ -176,22 +176,22 @@ fn declared(info: &ModelInfo, axes: &Axes) -> Vec<Option<BatchAxis>> {
     info.outputs.iter().zip(&axes.outputs).map(|(output, axis)| Some(placed(output, (*axis)?))).collect()
 }
 
-/// Where a tensor's batch is; an output without a shape, such as a sequence, has it first.
+/// The position of a tensor's batch. For an output without a shape, such as a sequence, it is first.
 fn placed(value: &ValueInfo, axis: usize) -> BatchAxis {
     BatchAxis { axis, rank: value.shape().map_or(0, <[Dim]>::len) }
 }
 
-/// An axis of size one: for one row any of them may be its batch.
+/// An axis of size one. For one row any of these may be the batch.
 fn single(shape: &[i64]) -> Option<BatchAxis> {
     let axis = shape.iter().position(|size| *size == 1)?;
     Some(BatchAxis { axis, rank: shape.len() })
 }
 
-/// Other ways to feed a model: the second axis is the usual one where the first is not the batch.
+/// Other ways to feed a model. If the batch is not the first axis it is usually the second.
 fn others(info: &ModelInfo, tried: &[usize]) -> Vec<Vec<usize>> {
-    let second = |least: usize| -> Vec<usize> {
+    let second = |min_rank: usize| -> Vec<usize> {
         let axis = |input: &ValueInfo| match input.shape() {
-            Some(shape @ [_, second, ..]) if shape.len() >= least && second.size().is_none() => 1,
+            Some(shape @ [_, second, ..]) if shape.len() >= min_rank && second.size().is_none() => 1,
             _ => 0,
         };
         info.inputs.iter().map(axis).collect()
@@ -213,14 +213,14 @@ fn starts_open(input: &ValueInfo) -> bool {
 fn no_batch(output: &str, shape: &[i64]) -> Error {
     Error::runtime(format!(
         "output `{output}` has shape {shape:?} for 2 rows: none of its dimensions is the batch; fetch outputs that have a \
-         result for each row, or export the model with such"
+         result for each row, or export the model with such outputs"
     ))
 }
 
 fn undeclared(info: &ModelInfo) -> Error {
     let inputs: Vec<String> = info.inputs.iter().map(|i| format!("`{}` ({})", i.name, i.kind.words())).collect();
     Error::model(format!(
-        "which dimension of {} is the batch cannot be told: the first one is not, or a trial run fails; export the model \
+        "cannot determine which dimension of {} is the batch: it is not the first one, or a trial run fails; export the model \
          with that dimension named `batch`",
         inputs.join(", ")
     ))

@@ -1,43 +1,43 @@
-//! Runs two made-up rows apart and together: which axis of each output is the batch, if there is one.
+//! Runs two synthetic rows separately and together, to determine which axis of each output is the batch, if any.
 
 use ort::session::Session;
 
 use super::probe::{self, Probed};
 use crate::graph::info::ModelInfo;
 
-/// What two rows together say of one output.
+/// The result of running two rows together, for one output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputTrial {
-    /// Side by side along this axis lie the results of the rows.
+    /// The results of the rows are side by side along this axis.
     Axis { axis: usize, rank: usize },
     /// The shape fits along this axis, but a row's result depends on the other row.
     Mixed { axis: usize, rank: usize },
-    /// No axis has one entry per row: the shapes for one row and for two.
+    /// No axis has one entry per row. Holds the shapes for one row and for two.
     NoBatch { one: Vec<i64>, two: Vec<i64> },
-    /// The values are not numbers.
+    /// The output is not numeric.
     Opaque,
 }
 
-/// What a trial found.
+/// The result of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trial {
-    /// Not even one made-up row runs.
+    /// Even a single synthetic row fails.
     Unknown,
-    /// One row runs, two together do not: the shapes for one row.
+    /// One row runs, but two rows together fail. Holds the shapes for one row.
     OneOnly(Vec<Option<Vec<i64>>>),
-    /// Both run.
+    /// Both runs succeed.
     Ran(Vec<OutputTrial>),
 }
 
 impl Trial {
-    /// Does every output have its batch?
+    /// Whether every output has a batch axis.
     pub fn is_good(&self) -> bool {
         let good = |output: &OutputTrial| matches!(output, OutputTrial::Axis { .. } | OutputTrial::Opaque);
         matches!(self, Self::Ran(outputs) if outputs.iter().all(good))
     }
 }
 
-/// Tries a model whose inputs have the batch first. `exact`: do its values depend on nothing but their row?
+/// Tries a model whose inputs have the batch first. `exact` states that its values depend on their row alone.
 pub fn trial(session: &mut Session, info: &ModelInfo, exact: bool) -> Trial {
     let mut run = |rows: &[usize]| probe::run_rows(session, info, rows).ok();
     let (Some(first), Some(second)) = (run(&[0]), run(&[1])) else { return Trial::Unknown };
@@ -76,15 +76,15 @@ fn compare(a: &Probed, b: &Probed, both: &Probed, exact: bool) -> OutputTrial {
     mixed.unwrap_or_else(|| OutputTrial::NoBatch { one: a.shape.clone(), two: both.shape.clone() })
 }
 
-/// Two results side by side along an axis; `None` where their shapes differ.
+/// Two results joined along an axis; `None` if their shapes differ.
 fn joined(a: &Probed, b: &Probed, axis: usize) -> Option<Probed> {
     if a.shape != b.shape {
         return None;
     }
     let inner: usize = a.shape.get(axis..)?.iter().map(|d| *d as usize).product();
-    let mut made = a.clone();
-    *made.shape.get_mut(axis)? *= 2;
+    let mut joined = a.clone();
+    *joined.shape.get_mut(axis)? *= 2;
     let parts = a.values.chunks(inner.max(1)).zip(b.values.chunks(inner.max(1)));
-    made.values = parts.flat_map(|(a, b)| a.iter().chain(b)).copied().collect();
-    Some(made)
+    joined.values = parts.flat_map(|(a, b)| a.iter().chain(b)).copied().collect();
+    Some(joined)
 }

@@ -1,4 +1,4 @@
-//! ONNX Runtime: found and loaded at the first use, never at import.
+//! ONNX Runtime, which is located and loaded on first use, never at import.
 
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, OnceLock};
@@ -11,30 +11,30 @@ use ort::logging::LogLevel;
 type Locator = Box<dyn Fn() -> Result<PathBuf> + Send + Sync>;
 
 static LOCATOR: OnceLock<Locator> = OnceLock::new();
-/// Forked children keep it: a process may start the runtime once only, and a child counts as the same.
+/// Forked children keep it: a process can start the runtime only once, and a child inherits the started one.
 static RUNTIME: Kept<Option<Runtime>> = Kept::new(None);
 
 /// The loaded ONNX Runtime.
 #[derive(Debug, Clone)]
 pub struct Runtime {
-    /// What sessions are created in.
+    /// The environment in which sessions are created.
     pub(crate) environment: Environment,
-    /// The library it was loaded from.
+    /// The path of the loaded library.
     pub library: PathBuf,
 }
 
-/// Says how the library `libonnxruntime` is found: it lies in the installed `onnxruntime` package. Only the first call
-/// has an effect. The locator runs when a model is loaded for the first time.
+/// Sets the function that locates the library `libonnxruntime` in the installed `onnxruntime` package. Only the first call has
+/// an effect. The locator runs when a model is loaded for the first time.
 pub fn set_library_locator(locator: Box<dyn Fn() -> Result<PathBuf> + Send + Sync>) {
     let _ = LOCATOR.set(locator);
 }
 
-/// The runtime, loaded now if it is not yet. A failure is not remembered: installing the package cures it.
+/// The runtime, loaded now if necessary. A failure is not cached, since installing the package resolves it.
 pub fn runtime() -> Result<Runtime> {
     Ok(loading()?.runtime)
 }
 
-/// The runtime, for as long as a model is loaded into it. Nobody forks meanwhile: the runtime has locks of its own.
+/// The runtime, locked while a model is loaded into it. No thread may fork meanwhile, since the runtime has its own locks.
 pub fn loading() -> Result<Loading> {
     let mut slot = RUNTIME.lock();
     let runtime = match &*slot {
@@ -44,12 +44,12 @@ pub fn loading() -> Result<Loading> {
     Ok(Loading { runtime, _held: slot })
 }
 
-/// Waits for models that are being loaded, and keeps other threads from it until the calling thread has forked.
+/// Waits for models that are being loaded, and keeps other threads from loading until the calling thread has forked.
 pub fn hold_runtime() {
     RUNTIME.hold();
 }
 
-/// The runtime, held.
+/// The locked runtime.
 pub struct Loading {
     /// The runtime.
     pub runtime: Runtime,
@@ -59,7 +59,9 @@ pub struct Loading {
 fn start() -> Result<Runtime> {
     let library = match LOCATOR.get() {
         Some(locator) => locator()?,
-        None => std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from).ok_or_else(|| missing("no library was named"))?,
+        None => {
+            std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from).ok_or_else(|| missing("no library path is set"))?
+        }
     };
     if !library.is_file() {
         return Err(missing(&format!("`{}` does not exist", library.display())));
@@ -70,7 +72,7 @@ fn start() -> Result<Runtime> {
         .with_telemetry(false)
         .build()
         .map_err(|e| Error::model(format!("ONNX Runtime does not start: {e}")))?;
-    // Every failure comes back as a status, so what the runtime would print besides only floods the executor's log.
+    // Every failure is returned as a status, so additional output of the runtime would only flood the executor's log.
     environment.set_log_level(LogLevel::Fatal);
     Ok(Runtime { environment, library })
 }
@@ -102,7 +104,7 @@ pub fn runtime_version() -> Result<String> {
         .unwrap_or_else(|| "unknown".into()))
 }
 
-/// `libonnxruntime.so.1.31.1` names its version, and so does `libonnxruntime.1.31.1.dylib`.
+/// The version in a file name such as `libonnxruntime.so.1.31.1` or `libonnxruntime.1.31.1.dylib`.
 fn version_in_name(library: &Path) -> Option<String> {
     let name = library.file_name()?.to_str()?.trim_end_matches(".dylib");
     let version = name.find(|c: char| c.is_ascii_digit()).map(|at| &name[at..])?;
@@ -115,7 +117,7 @@ fn version_in_build_info(info: &str) -> Option<String> {
     (!branch.is_empty()).then(|| branch.to_owned())
 }
 
-/// The execution providers that the loaded runtime was built with, the preferred ones first.
+/// The execution providers of the loaded runtime, preferred ones first.
 pub fn available_providers() -> Result<Vec<String>> {
     runtime()?;
     let mut names = Vec::new();

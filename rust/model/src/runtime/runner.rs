@@ -1,4 +1,4 @@
-//! Runs mini-batches: rows of one shape together, each result back at its row.
+//! Runs mini-batches: rows of the same shape run together, and each result is stored at its row.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,37 +19,37 @@ pub struct Runner<'a> {
     pub prepared: &'a Prepared,
     /// Its session.
     pub model: Arc<LoadedModel>,
-    /// Most rows of a run.
+    /// Maximum number of rows of a run.
     pub mini_batch: usize,
-    /// Most bytes of one input of a run.
+    /// Maximum bytes of one input of a run.
     pub max_bytes: usize,
-    /// Most seconds of a run.
+    /// Maximum seconds of a run.
     pub max_seconds: Option<f64>,
-    /// What the run may use.
+    /// The thread budget of the run.
     pub threads: ThreadBudget,
-    /// What happens to rows that the model cannot take.
+    /// The policy for rows that the model cannot process.
     pub policy: HandleInvalid,
 }
 
 impl Runner<'_> {
-    /// Rows of a run, each with at most so many bytes for one input: the mini-batch, as far as the limit allows, or what the
-    /// graph is fixed to.
+    /// The number of rows of a run, given the maximum bytes of a row for one input: the mini-batch as far as the limit allows,
+    /// or the fixed batch of the graph.
     pub fn batch_rows(&self, row_bytes: usize) -> Result<usize> {
-        let least = if let Batch::Fixed(n) = self.prepared.batch { n.max(1) } else { 1 };
-        if least.checked_mul(row_bytes.max(1)).is_none_or(|bytes| bytes > self.max_bytes) {
-            let rows = if least == 1 { "a row".to_owned() } else { format!("the model's batch of {least} rows") };
+        let min_rows = if let Batch::Fixed(n) = self.prepared.batch { n.max(1) } else { 1 };
+        if min_rows.checked_mul(row_bytes.max(1)).is_none_or(|bytes| bytes > self.max_bytes) {
+            let rows = if min_rows == 1 { "a row".to_owned() } else { format!("the model's batch of {min_rows} rows") };
             return Err(Error::limit(format!(
-                "{rows} has {least} x {row_bytes} bytes for one input, more than maxTensorBytes={}",
+                "{rows} has {min_rows} x {row_bytes} bytes for one input, more than maxTensorBytes={}",
                 self.max_bytes
             )));
         }
         Ok(match self.prepared.batch {
             Batch::Dynamic => self.mini_batch.clamp(1, self.max_bytes / row_bytes.max(1)),
-            Batch::Fixed(_) => least,
+            Batch::Fixed(_) => min_rows,
         })
     }
 
-    /// The rows of a run, filled up with copies of the last one when the graph takes a fixed number.
+    /// The rows of a run, padded with copies of the last one if the graph has a fixed batch.
     pub fn padded(&self, rows: &[usize]) -> Vec<usize> {
         let mut padded = rows.to_vec();
         if let (Batch::Fixed(n), Some(last)) = (self.prepared.batch, rows.last()) {
@@ -58,7 +58,7 @@ impl Runner<'_> {
         padded
     }
 
-    /// Runs the model once, within the limits, on `rows` rows and hands the outputs to `read`.
+    /// Runs the model once, within the limits, on `rows` rows and passes the outputs to `read`.
     pub fn execute(
         &self,
         feeds: Vec<Feed<'_>>,
@@ -68,8 +68,9 @@ impl Runner<'_> {
         self.model.run(feeds, rows, RunLimits { threads: self.threads, seconds: self.max_seconds }, read)
     }
 
-    /// Did the run of these rows go well? Otherwise they run one at a time, since one row may spoil a whole run, or the graph
-    /// take one at a time although it says otherwise. A run that exceeds a limit is not worth that where it is an error anyway.
+    /// Whether the run of these rows succeeded. If not, they run one at a time: one row may spoil a whole run, or the graph may
+    /// work for one row at a time only, contrary to its declaration. A run that exceeds a limit is not repeated if it is an
+    /// error anyway.
     pub fn went_well(&self, run: Result<()>, rows: &[usize]) -> Result<bool> {
         self.threads.check()?;
         match (run, rows) {
@@ -82,12 +83,12 @@ impl Runner<'_> {
         }
     }
 
-    /// Runs the model over the rows of `inputs` that can be fed. The others are rejected.
+    /// Runs the model over the valid rows of `inputs` and rejects the others.
     pub fn run(&self, inputs: &[(String, String, InputColumn)], rows: usize) -> Result<(Vec<Collected>, Rejects)> {
         let mut rejects = Rejects::new(self.policy);
         let outputs = &self.prepared.info.outputs;
         let mut collected: Vec<Collected> = outputs.iter().map(|o| Collected::new(o, rows)).collect::<Result<_>>()?;
-        // A graph may take one row at a time although it says otherwise; that shows once.
+        // A graph may work for one row at a time only, contrary to its declaration. The first failure shows it.
         let mut one_by_one = false;
         for group in groups(inputs, rows, &mut rejects)? {
             let row_bytes =
@@ -140,10 +141,10 @@ impl Runner<'_> {
     }
 }
 
-/// Rows that can be fed, by the shapes of their inputs, in the order of their first row.
+/// Groups the valid rows by the shapes of their inputs, in the order of their first row.
 fn groups(inputs: &[(String, String, InputColumn)], rows: usize, rejects: &mut Rejects) -> Result<Vec<Vec<usize>>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut known: HashMap<Vec<u32>, usize> = HashMap::new();
+    let mut group_of_shapes: HashMap<Vec<u32>, usize> = HashMap::new();
     let mut last: (Vec<u32>, usize) = (Vec::new(), usize::MAX);
     let mut shapes: Vec<u32> = Vec::with_capacity(inputs.len());
     'rows: for row in 0..rows {
@@ -158,7 +159,7 @@ fn groups(inputs: &[(String, String, InputColumn)], rows: usize, rejects: &mut R
             }
         }
         if last.1 == usize::MAX || last.0 != shapes {
-            let at = *known.entry(shapes.clone()).or_insert(groups.len());
+            let at = *group_of_shapes.entry(shapes.clone()).or_insert(groups.len());
             if at == groups.len() {
                 groups.push(Vec::new());
             }

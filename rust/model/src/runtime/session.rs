@@ -1,4 +1,4 @@
-//! The session cache of the process: a model is loaded once, whatever batches, partitions and jobs use it.
+//! The session cache of the process. A model is loaded once for all batches, partitions and jobs.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -16,29 +16,29 @@ use crate::failure::{failed, one_line};
 use crate::graph::prepared::{Content, Prepared};
 use crate::runtime::library::{loading, runtime};
 
-/// Most sessions kept, and most bytes of their models.
+/// Maximum number of sessions, and maximum bytes of their models.
 const SESSIONS: usize = 8;
 const SESSION_BYTES: usize = 4 << 30;
 
-/// Most seconds of a trial run.
+/// Maximum seconds of a trial run.
 const TRIAL_SECONDS: f64 = 60.0;
 
-/// Tells the runtime where the side files of a model given as bytes lie.
+/// Session option with the folder of the side files of a model given as bytes.
 const EXTERNAL_FOLDER: &str = "session.model_external_initializers_file_folder_path";
 
-/// Where a model runs.
+/// The device of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Device {
     /// On the GPU if the runtime can use one, else on the CPU.
     Auto,
     /// On the CPU.
     Cpu,
-    /// On the GPU of that number, or not at all.
+    /// On the GPU with that number; it is an error if it is not available.
     Cuda(i32),
 }
 
 impl Device {
-    /// From the param: `auto`, `cpu`, `cuda` or `cuda:N`.
+    /// Parses the param: `auto`, `cpu`, `cuda` or `cuda:N`.
     pub fn parse(text: &str) -> Result<Self> {
         let number = text.strip_prefix("cuda:").map(str::parse::<u16>);
         match (text, number) {
@@ -54,21 +54,21 @@ impl Device {
     }
 }
 
-/// How much the runtime may rewrite the graph.
+/// The level of graph optimisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OptLevel {
-    /// Not at all.
+    /// None.
     None,
     /// Constant folding and redundant nodes.
     Basic,
-    /// Fusions too.
+    /// Also fusions.
     Extended,
-    /// Memory layouts too.
+    /// Also memory layouts.
     All,
 }
 
 impl OptLevel {
-    /// From the param, whose values are checked already.
+    /// Parses the param, whose values are checked already.
     pub fn parse(text: &str) -> Self {
         match text {
             "none" => Self::None,
@@ -88,40 +88,40 @@ impl OptLevel {
     }
 }
 
-/// How a session is made: part of its identity in the cache.
+/// The options of a session, which are part of the cache key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionOptions {
-    /// Where it runs.
+    /// The device.
     pub device: Device,
-    /// How far the graph is optimised.
+    /// The level of graph optimisation.
     pub level: OptLevel,
     /// Threads within one operation.
     pub threads: usize,
-    /// May idle threads spin? Faster between operations, but it takes the cores from whoever prepares the next batch.
+    /// Whether idle threads spin. That is faster between operations, but takes cores from threads that prepare the next batch.
     pub spin: bool,
 }
 
 impl SessionOptions {
-    /// One thread on the CPU with few optimisations: for looking at a model.
+    /// One thread on the CPU with few optimisations, for inspecting a model.
     pub(crate) fn plain() -> Self {
         Self { device: Device::Cpu, level: OptLevel::Basic, threads: 1, spin: false }
     }
 }
 
-/// What a run may use.
+/// The limits of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct RunLimits {
-    /// Cores, and whether an interrupt ends the run.
+    /// The thread budget, and whether an interrupt ends the run.
     pub threads: ThreadBudget,
-    /// Time, if that is limited.
+    /// The time limit, if there is one.
     pub seconds: Option<f64>,
 }
 
-/// A model in the runtime.
+/// A model loaded into the runtime.
 #[derive(Debug)]
 pub struct LoadedModel {
-    // `Run` of one session is not safe from several threads at once, and with the threads of one budget it would gain
-    // nothing.
+    // `Run` of one session is not safe from several threads at once. With the threads of one budget it would not be faster
+    // anyway.
     session: Mutex<Session>,
     on_cpu: bool,
 }
@@ -130,12 +130,12 @@ pub struct LoadedModel {
 pub type Feed<'a> = (Cow<'a, str>, SessionInputValue<'a>);
 
 impl LoadedModel {
-    /// Does it run on the CPU?
+    /// Whether it runs on the CPU.
     pub fn on_cpu(&self) -> bool {
         self.on_cpu
     }
 
-    /// The session, when no other thread runs it; an interrupt ends the wait.
+    /// The session, once no other thread runs it. An interrupt ends the wait.
     fn when_free(&self, threads: ThreadBudget) -> Result<MutexGuard<'_, Session>> {
         while threads.is_interruptible() {
             threads.check()?;
@@ -148,8 +148,8 @@ impl LoadedModel {
         Ok(self.session.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs the model on `rows` rows and hands the outputs to `read`. An interrupt stops the run, and so does the end of its
-    /// time: both between two operations of the graph.
+    /// Runs the model on `rows` rows and passes the outputs to `read`. An interrupt or the time limit stops the run between two
+    /// operations of the graph.
     pub fn run<T>(
         &self,
         feeds: Vec<Feed<'_>>,
@@ -183,7 +183,7 @@ impl LoadedModel {
     }
 }
 
-/// Runs a model on made-up rows, to learn about it, and hands the outputs to `read`.
+/// Runs a model on synthetic rows, to learn about it, and passes the outputs to `read`.
 pub fn run_trial<T>(
     session: &mut Session,
     feeds: Vec<Feed<'_>>,
@@ -195,7 +195,7 @@ pub fn run_trial<T>(
     run_within(session, feeds, limits, too_long, read)
 }
 
-/// Runs a session within limits; an interrupt and the end of the time stop it between two operations of the graph.
+/// Runs a session within limits. An interrupt or the time limit stops it between two operations of the graph.
 fn run_within<T>(
     session: &mut Session,
     feeds: Vec<Feed<'_>>,
@@ -219,7 +219,7 @@ fn run_within<T>(
     }
 }
 
-/// Identity of a session.
+/// Cache key of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
     sha256: String,
@@ -229,7 +229,7 @@ struct Key {
 
 static SESSION_CACHE: Cache<Key, LoadedModel> = Cache::new("sessions of models", SESSIONS, SESSION_BYTES);
 
-/// The session of a prepared model, loaded now if the process does not have it.
+/// The session of a prepared model, loaded now unless it is cached.
 pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<LoadedModel>> {
     let key = Key { sha256: prepared.sha256().to_owned(), folder: prepared.folder().map(PathBuf::from), options };
     SESSION_CACHE.get_or_make(key, || {
@@ -244,7 +244,7 @@ pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<Loade
     })
 }
 
-/// Loads a model, not cached and not counted.
+/// Loads a model without caching or counting it.
 pub fn open(content: &Content, folder: Option<&std::path::Path>, options: SessionOptions) -> Result<Session> {
     guarded(|| open_guarded(content, folder, options)).unwrap_or_else(|panic| Err(unusable(&panic)))
 }
@@ -290,7 +290,7 @@ fn open_on(
 ) -> Result<Session> {
     let failed =
         |e: ort::Error| Error::model(format!("ONNX Runtime cannot load the model: {}", one_line(&e.to_string())));
-    // Even an `ort::Error` needs the library: nothing of `ort` may be touched before this.
+    // Even an `ort::Error` needs the library, so no part of `ort` may be used before this.
     let loading = loading()?;
     let mut builder = configured(&loading.runtime.environment, folder, options, cuda).map_err(failed)?;
     match content {

@@ -1,4 +1,4 @@
-//! Small models for samples, examples and tests, built here from nothing.
+//! Small models for samples, examples and tests, built from scratch.
 
 mod text;
 
@@ -12,7 +12,7 @@ use crate::graph::proto::{entry, float_tensor, ints, node, tensor_info};
 
 pub use text::sample_text_model;
 
-/// A classifier of four numbers: `x[N, 4]` -> Gemm, Relu -> `features[N, 8]` -> Gemm, Softmax -> `scores[N, 3]`.
+/// A classifier with four numeric inputs: `x[N, 4]` -> Gemm, Relu -> `features[N, 8]` -> Gemm, Softmax -> `scores[N, 3]`.
 pub fn sample_model() -> Vec<u8> {
     let graph = GraphProto {
         name: "sample".to_owned(),
@@ -30,8 +30,8 @@ pub fn sample_model() -> Vec<u8> {
     model_bytes(graph, &[])
 }
 
-/// A small network for pictures of 32 x 32: `image[N, 3, 32, 32]` -> Conv, Relu -> `maps[N, 8, 16, 16]` -> global
-/// average -> `features[N, 8]` -> Gemm, Softmax -> `scores[N, 3]`. Its metadata says how pictures are prepared.
+/// A small network for images of 32 x 32 pixels: `image[N, 3, 32, 32]` -> Conv, Relu -> `maps[N, 8, 16, 16]` -> global average
+/// -> `features[N, 8]` -> Gemm, Softmax -> `scores[N, 3]`. Its metadata contain the image settings.
 pub fn sample_image_model() -> Vec<u8> {
     let graph = GraphProto {
         name: "sample_image".to_owned(),
@@ -66,7 +66,7 @@ pub fn sample_image_model() -> Vec<u8> {
     model_bytes(graph, &[(IMAGE_KEY, &meta.to_string())])
 }
 
-/// A model of one graph, serialised.
+/// A serialised model with one graph.
 pub fn model_bytes(graph: GraphProto, metadata: &[(&str, &str)]) -> Vec<u8> {
     let model = ModelProto {
         ir_version: 8,
@@ -79,7 +79,7 @@ pub fn model_bytes(graph: GraphProto, metadata: &[(&str, &str)]) -> Vec<u8> {
     model.write_to_bytes().unwrap_or_default()
 }
 
-/// A float input or output; 0 stands for a free dimension.
+/// A float input or output. 0 means a free dimension.
 pub fn tensor(name: &str, dims: &[usize]) -> ValueInfoProto {
     let dims: Vec<Dim> = dims.iter().map(|d| if *d == 0 { Dim::Symbol("N".into()) } else { Dim::Fixed(*d) }).collect();
     tensor_info(name, Element::F32, Some(&dims))

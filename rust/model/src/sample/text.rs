@@ -1,4 +1,4 @@
-//! A small model of texts for samples, examples and tests.
+//! A small text model for samples, examples and tests.
 
 use mmlrs_text::sample::SAMPLE_VOCABULARY;
 use onnx_protobuf::{AttributeProto, GraphProto, TensorProto, attribute_proto::AttributeType};
@@ -8,11 +8,11 @@ use crate::graph::dim::Dim;
 use crate::graph::element::Element;
 use crate::graph::proto::{int64_tensor, node, tensor_info};
 
-/// Most tokens of a text that [`sample_text_model`] has positions for.
+/// Maximum number of tokens of a string for [`sample_text_model`].
 pub const SAMPLE_POSITIONS: usize = 32;
 
-/// A model of tokens for the vocabulary of the sample tokenizer: `input_ids[N, S]`, `attention_mask[N, S]` -> words plus
-/// positions, times the mask, Gemm, Tanh -> `last_hidden_state[N, S, 8]`. It takes up to [`SAMPLE_POSITIONS`] tokens.
+/// A model for the vocabulary of the sample tokenizer: `input_ids[N, S]`, `attention_mask[N, S]` -> words plus positions, times
+/// the mask, Gemm, Tanh -> `last_hidden_state[N, S, 8]`. It accepts up to [`SAMPLE_POSITIONS`] tokens.
 pub fn sample_text_model() -> Vec<u8> {
     let tokens = [Dim::Symbol("N".into()), Dim::Symbol("S".into())];
     let states = [Dim::Symbol("N".into()), Dim::Symbol("S".into()), Dim::Fixed(8)];

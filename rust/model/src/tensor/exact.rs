@@ -1,4 +1,4 @@
-//! Values in the element type of a tensor, without a silent loss.
+//! Converts values to the element type of a tensor, without silent losses.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, make_array, types};
@@ -10,14 +10,14 @@ use mmlrs_core::Result;
 
 use crate::graph::element::Element;
 
-/// Casts values to the Arrow type of `element`; what that type cannot hold becomes null: a value out of range, and for
-/// whole numbers a fraction, NaN or an infinity. Floats may lose digits, and any number but NaN is a boolean.
+/// Casts values to the Arrow type of `element`. Values that the type cannot hold become null: values out of range, and for
+/// integers fractions, NaN and infinities. Floats may lose digits, and any number except NaN is valid as a boolean.
 pub fn exact(values: &ArrayRef, element: Element) -> Result<ArrayRef> {
     let target = element.input_type();
     if values.data_type() == &target {
         return Ok(values.clone());
     }
-    let made = cast_with_options(values, &target, &CastOptions { safe: true, ..CastOptions::default() })?;
+    let converted = cast_with_options(values, &target, &CastOptions { safe: true, ..CastOptions::default() })?;
     let held = match (values.data_type(), element.is_float()) {
         (DataType::Float16 | DataType::Float32 | DataType::Float64, false) if element != Element::Str => {
             let wide = cast(values, &DataType::Float64)?;
@@ -28,27 +28,27 @@ pub fn exact(values: &ArrayRef, element: Element) -> Result<ArrayRef> {
             }
         }
         (source, true) if source.is_numeric() && overflows(source, &target) => {
-            let (before, after) = (cast(values, &DataType::Float64)?, cast(&made, &DataType::Float64)?);
+            let (before, after) = (cast(values, &DataType::Float64)?, cast(&converted, &DataType::Float64)?);
             let before = before.as_primitive::<types::Float64Type>().values().clone();
             let after = after.as_primitive::<types::Float64Type>().values().clone();
             BooleanBuffer::collect_bool(after.len(), |i| after[i].is_finite() || !before[i].is_finite())
         }
-        _ => return Ok(made),
+        _ => return Ok(converted),
     };
     if held.count_set_bits() == held.len() {
-        return Ok(made);
+        return Ok(converted);
     }
-    let nulls = NullBuffer::union(made.nulls(), Some(&NullBuffer::new(held)));
-    Ok(make_array(made.to_data().into_builder().nulls(nulls).build()?))
+    let nulls = NullBuffer::union(converted.nulls(), Some(&NullBuffer::new(held)));
+    Ok(make_array(converted.to_data().into_builder().nulls(nulls).build()?))
 }
 
-/// Why the value at `place` is not held.
+/// The error for the value at `place`.
 pub fn not_held(values: &ArrayRef, place: usize, element: Element) -> String {
     let value = array_value_to_string(values, place).unwrap_or_default();
     format!("holds {value}, which {} cannot hold", element.name())
 }
 
-/// Can a finite value of one type be beyond the range of this type of floats?
+/// Whether a finite value of one type can exceed the range of this float type.
 fn overflows(source: &DataType, target: &DataType) -> bool {
     match target {
         DataType::Float16 => !matches!(source, DataType::Int8 | DataType::UInt8 | DataType::Int16),
@@ -67,8 +67,8 @@ mod tests {
 
     fn held(values: impl Array + 'static, element: Element) -> Vec<bool> {
         let values: ArrayRef = Arc::new(values);
-        let made = exact(&values, element).expect("a cast");
-        (0..made.len()).map(|i| !made.is_null(i)).collect()
+        let converted = exact(&values, element).expect("a cast");
+        (0..converted.len()).map(|i| !converted.is_null(i)).collect()
     }
 
     #[test]

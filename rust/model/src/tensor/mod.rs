@@ -1,4 +1,4 @@
-//! Columns to tensors and back.
+//! Converts columns to tensors and back.
 
 pub mod exact;
 pub mod input;

@@ -1,4 +1,4 @@
-//! Lists within lists as one flat array of values, and where in it each row lies.
+//! Nested lists as one flat array of values, and the position of each row in it.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
@@ -11,7 +11,7 @@ use crate::graph::element::Element;
 use crate::tensor::exact::not_held;
 use crate::tensor::shapes::Shapes;
 
-/// Where a row lies in the flat buffer.
+/// The position of a row in the flat buffer.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
     /// First value.
@@ -20,9 +20,9 @@ pub struct Span {
     pub shape: u32,
 }
 
-/// Rows as nested data: the leaf values, and where in them each row lies.
+/// Rows of nested data: the leaf values, and the position of each row in them.
 pub struct Nested {
-    /// The values, in the type they come in.
+    /// The values, in their original type.
     pub leaf: ArrayRef,
     /// Start in the leaf and shape, row by row.
     pub rows: Vec<Result<Span>>,
@@ -31,7 +31,7 @@ pub struct Nested {
 }
 
 impl Nested {
-    /// Reads lists within lists.
+    /// Reads nested lists.
     pub fn of(array: &ArrayRef) -> Result<Self> {
         let mut leaf = plain(array)?;
         let mut shapes = Shapes::new();
@@ -54,7 +54,7 @@ impl Nested {
         Ok(Self { leaf, rows, shapes })
     }
 
-    /// Leaves of the leaf only what rows refer to: a slice of a column must not pay for the whole.
+    /// Keeps only the leaf values that rows refer to, so that a slice of a column does not pay for the complete column.
     pub fn narrow(&mut self) {
         let size = |span: &Span| self.shapes.get(span.shape).iter().product::<usize>();
         let spans = || self.rows.iter().filter_map(|r| r.as_ref().ok());
@@ -124,7 +124,8 @@ impl Level {
         }
     }
 
-    /// From the cells of a row at this level to those one level down: all of one length, so that they lie side by side.
+    /// Descends from the cells of a row at this level to those of the next level, which must all have the same length to be
+    /// adjacent.
     fn descend(&self, span: Span, nulls: Option<&NullBuffer>, shapes: &mut Shapes) -> Result<Span> {
         let cells: usize = shapes.get(span.shape).iter().product();
         if cells == 0 {
@@ -138,9 +139,7 @@ impl Level {
             for cell in span.start + 1..span.start + cells {
                 let (_, other) = self.range(cell);
                 if other != length {
-                    return Err(Error::decode(format!(
-                        "is ragged: arrays of length {length} and {other} side by side"
-                    )));
+                    return Err(Error::decode(format!("is ragged: it has arrays of length {length} and {other}")));
                 }
             }
         }
@@ -148,7 +147,7 @@ impl Level {
     }
 }
 
-/// Types that only encode others, as those others.
+/// Decodes types that only encode others.
 fn plain(array: &ArrayRef) -> Result<ArrayRef> {
     let target = match array.data_type() {
         DataType::Dictionary(_, values) => values.as_ref().clone(),

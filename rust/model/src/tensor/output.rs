@@ -1,4 +1,4 @@
-//! Collects what runs return, row by row, in the types that columns have.
+//! Collects the results of runs row by row, in the types of columns.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ pub struct Collected {
     pub values: Values,
     /// The keys of maps, one per value.
     pub keys: Option<Values>,
-    /// Where each row of the batch lies: first value and shape number. `None`: the row has no result.
+    /// The first value and the shape number of each row of the batch. `None`: the row has no result.
     pub spans: Vec<Option<(usize, u32)>>,
     /// Shapes by number, without the batch dimension.
     pub shapes: Shapes,
@@ -28,10 +28,10 @@ pub struct Collected {
     pub name: String,
 }
 
-/// Values in the types that columns have.
+/// Values in the types of columns.
 #[derive(Debug, Clone)]
 pub enum Values {
-    /// See [`Element::output_type`]; likewise below.
+    /// See [`Element::output_type`], also for the other variants.
     F32(Vec<f32>),
     F64(Vec<f64>),
     I8(Vec<i8>),
@@ -42,7 +42,7 @@ pub enum Values {
     Str(Vec<String>),
 }
 
-/// Applies an expression to the vector inside [`Values`], whatever its type.
+/// Applies an expression to the vector inside [`Values`], for any type.
 macro_rules! with_values {
     ($values:expr, $v:ident => $body:expr) => {
         match $values {
@@ -58,7 +58,7 @@ macro_rules! with_values {
     };
 }
 
-/// The values of an output that holds floats of any width, as 32-bit floats.
+/// The values of an output with floats of any width, as 32-bit floats.
 pub fn floats_of<'v>(value: &'v DynValue, output: &str) -> Result<Cow<'v, [f32]>> {
     let ValueType::Tensor { ty, .. } = value.dtype() else {
         return Err(failed(format!("output `{output}` is a {}, not a tensor", value.dtype())));
@@ -96,7 +96,7 @@ impl Values {
         with_values!(self, v => v.len())
     }
 
-    /// False where there is no memory.
+    /// Returns false if there is not enough memory.
     fn reserve(&mut self, n: usize) -> bool {
         with_values!(self, v => v.try_reserve(n).is_ok())
     }
@@ -128,25 +128,25 @@ impl Values {
             (Self::I64(v), TensorElementType::Uint32) => v.extend(slice!(u32).iter().map(|x| i64::from(*x))),
             (Self::I64(v), TensorElementType::Uint64) => {
                 for x in slice!(u64) {
-                    v.push(
-                        i64::try_from(*x).map_err(|_| {
-                            Error::runtime(format!("the value {x} does not fit a 64-bit signed integer"))
-                        })?,
-                    );
+                    v.push(i64::try_from(*x).map_err(|_| {
+                        Error::runtime(format!("the value {x} does not fit into a 64-bit signed integer"))
+                    })?);
                 }
             }
             (Self::Bool(v), TensorElementType::Bool) => v.extend_from_slice(slice!(bool)),
             (Self::Str(v), TensorElementType::String) => {
                 v.extend(value.try_extract_strings().map_err(failed)?.1.into_iter().take(count));
             }
-            (_, other) => return Err(failed(format!("an output holds {other}, which was not announced"))),
+            (_, other) => {
+                return Err(failed(format!("an output holds {other}, which does not match its declared type")));
+            }
         }
         Ok(())
     }
 }
 
 impl Collected {
-    /// Nothing yet, for a batch of `rows` rows.
+    /// No rows yet, for a batch of `rows` rows.
     pub fn new(info: &ValueInfo, rows: usize) -> Result<Self> {
         let (element, keys) = match &info.kind {
             ValueKind::Tensor(element, _) => (*element, None),
@@ -166,7 +166,7 @@ impl Collected {
         })
     }
 
-    /// Takes the results of `rows`, which a run computed in that order; `ran` rows went in, fill included.
+    /// Appends the results of `rows`, which a run computed in that order. The run had `ran` rows, including padding.
     pub fn append(&mut self, value: &DynValue, rows: &[usize], ran: usize) -> Result<()> {
         match value.dtype() {
             ValueType::Tensor { ty, shape, .. } if self.keys.is_none() => {
@@ -181,7 +181,7 @@ impl Collected {
     }
 
     fn unexpected(&self, value: &DynValue) -> Error {
-        Error::runtime(format!("output `{}` is a {}, which was not announced", self.name, value.dtype()))
+        Error::runtime(format!("output `{}` is a {}, which does not match its declared type", self.name, value.dtype()))
     }
 
     fn append_tensor(&mut self, value: &DynValue, shape: &Shape, rows: &[usize], ran: usize) -> Result<()> {
@@ -209,7 +209,7 @@ impl Collected {
         Ok(())
     }
 
-    /// Makes room for a batch of rows like the first; how long a row is is up to the model.
+    /// Allocates memory for a batch of rows like the first one. The model decides how long a row is.
     fn reserve_rows(&mut self, size: usize) -> Result<()> {
         let count = size.checked_mul(self.spans.len());
         if count.is_none_or(|count| !self.values.reserve(count)) {
@@ -258,7 +258,7 @@ impl Collected {
         self.shapes.get(shape).iter().product()
     }
 
-    /// The row's values as floats; `None` for a row without a result and for text.
+    /// The row's values as floats; `None` for a row without a result and for strings.
     pub fn floats(&self, row: usize) -> Option<Vec<f64>> {
         let (start, shape) = self.spans[row]?;
         let range = start..start + self.size(shape);
@@ -275,7 +275,7 @@ impl Collected {
     }
 }
 
-/// An output whose values no column can hold.
+/// The error for an output whose values no column can hold.
 pub fn no_column(info: &ValueInfo) -> Error {
-    Error::model(format!("output `{}` is a {}, which has no column form", info.name, info.kind.words()))
+    Error::model(format!("output `{}` is a {}, which no column can hold", info.name, info.kind.words()))
 }

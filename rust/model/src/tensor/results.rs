@@ -1,4 +1,4 @@
-//! Collected rows as Arrow columns: nested arrays, vectors, tensors, maps; softmax and argmax over them.
+//! Converts collected rows to Arrow columns: nested arrays, vectors, tensors, maps; also their softmax and argmax.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::tensor::tensor_struct::tensor_type;
 /// The form of a tensor in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputType {
-    /// Arrays nested as the shape says; a number for a tensor of one value per row.
+    /// Arrays nested according to the shape; a number for a tensor with one value per row.
     Array,
     /// All values of the row as one float vector.
     Vector,
@@ -31,7 +31,7 @@ pub enum OutputType {
 }
 
 impl OutputType {
-    /// From the param, whose values are checked already.
+    /// Parses the param, whose values are checked already.
     pub fn parse(text: &str) -> Self {
         match text {
             "vector" => Self::Vector,
@@ -60,12 +60,14 @@ pub fn output_field(name: &str, info: &ValueInfo, form: OutputType) -> Result<Fi
             })?;
             Ok(Field::new(name, nested_type(element.output_type(), rank), true))
         }
-        OutputType::Vector if !element.is_number() => {
-            Err(Error::model(format!("output `{}` holds {}, not numbers: no vector", info.name, element.name())))
-        }
+        OutputType::Vector if !element.is_number() => Err(Error::model(format!(
+            "output `{}` holds {}, not numbers, so it cannot be a vector",
+            info.name,
+            element.name()
+        ))),
         OutputType::Vector => Ok(vector_field(name, info.row_size())),
         OutputType::Tensor if element == Element::Str => {
-            Err(Error::model(format!("output `{}` holds text, which the tensor type does not have", info.name)))
+            Err(Error::model(format!("output `{}` holds strings, which the tensor type does not support", info.name)))
         }
         OutputType::Tensor => {
             let metadata = HashMap::from([(types::KIND_KEY.to_owned(), types::KIND_TENSOR.to_owned())]);
@@ -74,7 +76,7 @@ pub fn output_field(name: &str, info: &ValueInfo, form: OutputType) -> Result<Fi
     }
 }
 
-/// The field of a vector column, with its size where that is known.
+/// The field of a vector column, with its size if it is known.
 pub fn vector_field(name: &str, size: Option<usize>) -> Field {
     if let Some(size) = size {
         return types::vector_field(name, size);
@@ -94,7 +96,7 @@ fn map_type(key: Element, value: Element) -> DataType {
 }
 
 impl Collected {
-    /// The column for a field made by [`output_field`].
+    /// The column for a field from [`output_field`].
     pub fn into_array(self, field: &Field) -> Result<ArrayRef> {
         match field.data_type() {
             DataType::Map(entries, _) => self.into_maps(entries.clone()),
@@ -110,7 +112,7 @@ impl Collected {
         (valid.null_count() > 0).then_some(valid)
     }
 
-    /// The shape of each row: that of `empty` for rows without a result.
+    /// The shape of each row; that of `empty` for rows without a result.
     fn row_shapes(&self) -> Vec<&[usize]> {
         self.spans.iter().map(|s| s.map_or(&[][..], |(_, id)| self.shapes.get(id))).collect()
     }
@@ -119,12 +121,12 @@ impl Collected {
         let rank = depth(data_type);
         if let Some(shape) = self.row_shapes().iter().zip(&self.spans).find(|(s, v)| v.is_some() && s.len() != rank) {
             return Err(Error::runtime(format!(
-                "output `{}` has row shape {:?}, {rank} dimensions were announced; use outputType \"vector\" or \"tensor\"",
+                "output `{}` has row shape {:?}, expected {rank} dimensions; use outputType \"vector\" or \"tensor\"",
                 self.name, shape.0
             )));
         }
         let nulls = self.validity();
-        // A null number still has a slot; a null array has no elements.
+        // A null number still has a slot, but a null array has no elements.
         let levels: Vec<OffsetBuffer<i32>> = (0..rank).map(|level| self.offsets(level)).collect::<Result<_>>()?;
         let fill = usize::from(rank == 0);
         let leaf_nulls = if rank == 0 { nulls.clone() } else { None };
@@ -180,10 +182,7 @@ impl Collected {
         };
         let wrong = self.spans.iter().flatten().map(|(_, id)| self.size(*id)).find(|s| *s != size);
         if let Some(wrong) = wrong {
-            return Err(Error::runtime(format!(
-                "a row of output `{}` has {wrong} values, {size} were announced",
-                self.name
-            )));
+            return Err(Error::runtime(format!("a row of output `{}` has {wrong} values, expected {size}", self.name)));
         }
         let rows = self.spans.len();
         let values = array_of(self.into_ordered(size), None);
@@ -229,7 +228,7 @@ impl Collected {
         ordered(self.values, &self.spans, &self.shapes, fill)
     }
 
-    /// exp(x - logsumexp(x)) of each row as a vector; a map's values go in the order of its keys.
+    /// exp(x - logsumexp(x)) of each row as a vector. A map's values are in the order of its keys.
     pub fn softmax(&self, size: Option<usize>) -> Result<ArrayRef> {
         let floats = ValueInfo { name: String::new(), kind: ValueKind::Tensor(Element::F32, None) };
         let mut out = Self::new(&floats, 0)?;
@@ -248,7 +247,7 @@ impl Collected {
         out.into_vectors(size)
     }
 
-    /// The position of the largest value of each row, or its key in a map.
+    /// The index of the largest value of each row, or its key in a map.
     pub fn argmax(&self) -> ArrayRef {
         let best = |row: usize| -> Option<f64> {
             let floats = self.floats(row)?;
@@ -284,7 +283,7 @@ fn depth(data_type: &DataType) -> usize {
     }
 }
 
-/// Values in row order, `fill` defaults for a row without a result. Rows that came in order cost nothing.
+/// Values in row order, with `fill` defaults for a row without a result. Rows that are in order already are not copied.
 fn ordered(
     values: Values,
     spans: &[Option<(usize, u32)>],
@@ -348,7 +347,7 @@ fn array_of(values: Values, nulls: Option<NullBuffer>) -> ArrayRef {
     }
 }
 
-/// The bytes of values in the model's own type: unsigned and half floats were widened on the way.
+/// The bytes of values in the model's own type. Unsigned and half floats were widened before.
 fn bytes_of(values: &Values, range: std::ops::Range<usize>, element: Element) -> Vec<u8> {
     macro_rules! bytes {
         ($v:expr, $f:expr) => {

@@ -1,4 +1,4 @@
-//! Shapes of rows, each distinct one kept once.
+//! Distinct shapes of rows.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ impl Shapes {
         Self { distinct: vec![Vec::new()], ids, longer: HashMap::new(), last: ((u32::MAX, 0), 0) }
     }
 
-    /// The shape of that number.
+    /// The shape with that number.
     pub fn get(&self, id: u32) -> &[usize] {
         &self.distinct[id as usize]
     }
@@ -39,14 +39,15 @@ impl Shapes {
         id
     }
 
-    /// The number of shape `id` with one more dimension; rows in a sequence mostly share it, which costs a comparison.
+    /// The number of shape `id` with one more dimension. Successive rows mostly have the same one, which then costs a
+    /// comparison.
     pub fn extended(&mut self, id: u32, dim: usize) -> u32 {
         let key = (id, dim);
         if self.last.0 == key {
             return self.last.1;
         }
-        let longer = if let Some(found) = self.longer.get(&key) {
-            *found
+        let longer = if let Some(number) = self.longer.get(&key) {
+            *number
         } else {
             let mut shape = self.get(id).to_vec();
             shape.push(dim);

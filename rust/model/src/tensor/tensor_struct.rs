@@ -24,10 +24,10 @@ pub fn tensor_type() -> DataType {
     ]))
 }
 
-/// Reads tensors; the leaf has the Arrow type of `element`.
+/// Reads tensors. The leaf has the Arrow type of `element`.
 pub fn read(array: &ArrayRef, element: Element) -> Result<Nested> {
     if element == Element::Str {
-        return Err(Error::runtime("a tensor column cannot hold text"));
+        return Err(Error::runtime("a tensor column cannot hold strings"));
     }
     let array = cast(array, &tensor_type())?;
     let tensors = array.as_struct();
@@ -48,10 +48,10 @@ pub fn read(array: &ArrayRef, element: Element) -> Result<Nested> {
         let dims = shapes.value(row);
         match values_of(dtypes.value(row), dims.as_primitive::<Int64Type>().values(), contents.value(row)) {
             Ok((dims, values)) => {
-                let found = values;
-                let values = exact(&found, element)?;
+                let original = values;
+                let values = exact(&original, element)?;
                 if let Some(lost) = (0..values.len()).find(|i| values.is_null(*i)) {
-                    rows.push(Err(Error::decode(not_held(&found, lost, element))));
+                    rows.push(Err(Error::decode(not_held(&original, lost, element))));
                     continue;
                 }
                 rows.push(Ok(Span { start: filled, shape: distinct.id(&dims) }));
@@ -76,7 +76,7 @@ fn values_of(dtype: &str, dims: &[i64], data: &[u8]) -> Result<(Vec<usize>, Arra
     let count = count.ok_or_else(|| format!("has shape {dims:?}, which is too large"))?;
     if data.len() != count * element.width() {
         return Err(format!(
-            "has {} bytes of data, shape {dims:?} of {dtype} needs {}",
+            "has {} bytes of data, but shape {dims:?} of {dtype} needs {}",
             data.len(),
             count * element.width()
         ));

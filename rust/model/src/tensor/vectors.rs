@@ -1,4 +1,4 @@
-//! The float vectors that a stage makes of a batch, and their column.
+//! The float vectors that a stage computes for a batch, and their column.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field};
 use mmlrs_core::{Column, Error, Result, types};
 
-/// The vectors of a batch, `size` floats per row; rows without one hold zeros.
+/// The vectors of a batch, `size` floats per row. Rows without a vector hold zeros.
 pub struct Vectors {
     values: Vec<f32>,
     valid: Vec<bool>,
@@ -15,23 +15,23 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    /// No vector yet, for a batch of `rows` rows.
+    /// No vectors yet, for a batch of `rows` rows.
     ///
     /// # Errors
-    /// There is no memory for them: the size may be one that a model merely declares.
+    /// There is not enough memory. The size may be one that a model merely declares.
     pub fn new(rows: usize, size: usize) -> Result<Self> {
         let count = rows.checked_mul(size).filter(|count| Vec::<f32>::new().try_reserve_exact(*count).is_ok());
         let count = count.ok_or_else(|| Error::limit(format!("no memory for {rows} vectors of {size} floats")))?;
         Ok(Self { values: vec![0.0; count], valid: vec![false; rows], size })
     }
 
-    /// Gives the row a vector and returns the place to write it to.
+    /// Returns the place to write the row's vector to, and marks the row as valid.
     pub fn fill(&mut self, row: usize) -> &mut [f32] {
         self.valid[row] = true;
         &mut self.values[row * self.size..(row + 1) * self.size]
     }
 
-    /// The column announced by [`types::vector_field`]; rows without a vector are null.
+    /// The column declared by [`types::vector_field`]. Rows without a vector are null.
     pub fn into_column(self) -> Result<Column> {
         let (rows, size) = (self.valid.len(), self.size);
         let nulls = NullBuffer::from(self.valid);

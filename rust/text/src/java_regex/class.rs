@@ -4,19 +4,19 @@ use std::fmt::Write as _;
 
 use super::parser::Parser;
 
-/// What an escape stands for.
+/// The meaning of an escape.
 enum Escape {
     Char(char),
-    /// The inside of a class, and whether it is negated.
+    /// The content of a class, and whether it is negated.
     Set(String, bool),
 }
 
-/// Writes what `\` and the characters after it stand for, outside of brackets.
+/// Writes the meaning of `\` and the characters after it, outside of brackets.
 pub fn escape(parser: &mut Parser) -> Result<(), String> {
     match parser.peek() {
         Some('b') => parser.out.push_str(r"(?-u:\b)"),
-        // Not `(?-u:\B)`, which could match inside a character; the word characters are ASCII here too.
-        Some('B') => return Err(r"has a `\B`, which is not supported; `\b` is".to_owned()),
+        // Not `(?-u:\B)`, which could match inside a character. Word characters are ASCII here too.
+        Some('B') => return Err(r"has a `\B`, which is not supported (`\b` is)".to_owned()),
         Some('A') => parser.out.push_str(r"\A"),
         Some('z') => parser.out.push_str(r"\z"),
         Some('R') => parser.out.push_str(r"(?:\r\n|[\n\x0b\x0c\r\x{85}\x{2028}\x{2029}])"),
@@ -36,7 +36,7 @@ pub fn escape(parser: &mut Parser) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes a class in brackets; the `[` is gone past.
+/// Writes a class in brackets. The `[` has been read.
 pub fn bracketed(parser: &mut Parser) -> Result<(), String> {
     parser.out.push('[');
     if parser.eat("^") {
@@ -87,7 +87,7 @@ fn quoted(parser: &mut Parser) -> String {
     text
 }
 
-/// Writes `c`, or the range that begins with it.
+/// Writes `c`, or the range that starts with it.
 fn single_or_range(parser: &mut Parser, c: char) -> Result<(), String> {
     if parser.sees("-]") || parser.sees("-[") || !parser.eat("-") {
         range(parser, c, c);
@@ -108,7 +108,7 @@ fn single_or_range(parser: &mut Parser, c: char) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes a range, with its letters of ASCII in both cases where case is ignored.
+/// Writes a range; if case is ignored, with both cases of its ASCII letters.
 fn range(parser: &mut Parser, from: char, to: char) {
     let _ = write!(parser.out, "\\x{{{:x}}}-\\x{{{:x}}}", from as u32, to as u32);
     if !parser.ignore_case() {
@@ -123,7 +123,7 @@ fn range(parser: &mut Parser, from: char, to: char) {
     }
 }
 
-/// The escape whose `\` is gone past.
+/// Reads an escape. The `\` has been read.
 fn one(parser: &mut Parser) -> Result<Escape, String> {
     let Some(c) = parser.next() else { return Err(parser.wrong("a `\\`")) };
     let set = |set: &str, negated: bool| Ok(Escape::Set(set.to_owned(), negated));
@@ -167,7 +167,7 @@ fn hex(parser: &Parser, text: &str) -> Result<char, String> {
         .ok()
         .filter(|_| valid)
         .and_then(char::from_u32)
-        .ok_or_else(|| parser.wrong(&format!("`{text}`, which is no character")))
+        .ok_or_else(|| parser.wrong(&format!("`{text}`, which is not a character")))
 }
 
 /// `\0n`, `\0nn` or `\0mnn` with m up to 3.
@@ -184,11 +184,11 @@ fn octal(parser: &mut Parser) -> Result<char, String> {
     char::from_u32(value).filter(|_| read > 0).ok_or_else(|| parser.wrong(r"`\0`"))
 }
 
-/// ASCII classes, general categories, scripts and the binary properties that Java knows by `Is`.
+/// ASCII classes, general categories, scripts and the binary properties that Java calls `Is...`.
 fn property(parser: &mut Parser, negated: bool) -> Result<Escape, String> {
     let name = if parser.eat("{") { parser.until('}')? } else { parser.next().map(String::from).unwrap_or_default() };
     if parser.ignore_case() && ["Lower", "Upper", "Lu", "Ll", "Lt"].contains(&name.as_str()) {
-        return Err(format!(r"has a `\p{{{name}}}` where case is ignored, which is not supported"));
+        return Err(format!(r"has a `\p{{{name}}}` with case ignored, which is not supported"));
     }
     let ascii = match name.as_str() {
         "Lower" => "lower",
@@ -209,15 +209,15 @@ fn property(parser: &mut Parser, negated: bool) -> Result<Escape, String> {
     if !ascii.is_empty() {
         return Ok(Escape::Set(format!("[:{ascii}:]"), negated));
     }
-    let known = |class: String| regex_syntax::parse(&class).is_ok().then_some(class);
+    let if_supported = |class: String| regex_syntax::parse(&class).is_ok().then_some(class);
     let category = name.strip_prefix("Is").unwrap_or(&name);
     let class = if CATEGORIES.contains(&category) {
         Some(format!(r"\p{{{category}}}"))
     } else if let Some(script) = name.strip_prefix("Is") {
-        known(format!(r"\p{{Script={script}}}")).or_else(|| PROPERTIES.contains(&script).then(|| binary(script)))
+        if_supported(format!(r"\p{{Script={script}}}")).or_else(|| PROPERTIES.contains(&script).then(|| binary(script)))
     } else {
         name.split_once('=').and_then(|(key, value)| match key.to_ascii_lowercase().as_str() {
-            "script" | "sc" => known(format!(r"\p{{Script={value}}}")),
+            "script" | "sc" => if_supported(format!(r"\p{{Script={value}}}")),
             "general_category" | "gc" => CATEGORIES.contains(&value).then(|| format!(r"\p{{{value}}}")),
             _ => None,
         })

@@ -1,8 +1,8 @@
-//! Reads a pattern from left to right and writes its translation.
+//! Parses a pattern from left to right and writes its translation.
 
 use std::fmt::Write as _;
 
-/// The flags that are in force.
+/// The active flags.
 #[derive(Clone, Copy, Default)]
 pub struct Flags {
     /// `(?i)`.
@@ -11,14 +11,14 @@ pub struct Flags {
     pub dot_all: bool,
 }
 
-/// Where the reader is, and what it has written.
+/// The position of the parser, and its output.
 pub struct Parser {
     chars: Vec<char>,
     /// The next character.
     pub at: usize,
     /// The translation.
     pub out: String,
-    /// The flags that are in force.
+    /// The active flags.
     pub flags: Flags,
 }
 
@@ -28,33 +28,33 @@ impl Parser {
         Self { chars: pattern.chars().collect(), at: 0, out: String::new(), flags: Flags::default() }
     }
 
-    /// The next character.
+    /// The next character, without consuming it.
     pub fn peek(&self) -> Option<char> {
         self.chars.get(self.at).copied()
     }
 
-    /// The next character, which is gone past.
+    /// Consumes the next character.
     pub fn next(&mut self) -> Option<char> {
         let c = self.peek();
         self.at += 1;
         c
     }
 
-    /// Is `text` what comes next?
+    /// Whether `text` comes next.
     pub fn sees(&self, text: &str) -> bool {
         text.chars().enumerate().all(|(i, c)| self.chars.get(self.at + i) == Some(&c))
     }
 
-    /// Goes past `text` if that is what comes next.
+    /// Consumes `text` if it comes next.
     pub fn eat(&mut self, text: &str) -> bool {
-        let found = self.sees(text);
-        if found {
+        let sees = self.sees(text);
+        if sees {
             self.at += text.chars().count();
         }
-        found
+        sees
     }
 
-    /// What stands before `end`, which is gone past.
+    /// Consumes and returns the text before `end`, and consumes `end`.
     pub fn until(&mut self, end: char) -> Result<String, String> {
         let rest = &self.chars[self.at.min(self.chars.len())..];
         let Some(length) = rest.iter().position(|c| *c == end) else {
@@ -65,25 +65,25 @@ impl Parser {
         Ok(text)
     }
 
-    /// Is case ignored here?
+    /// Whether case is ignored here.
     pub fn ignore_case(&self) -> bool {
         self.flags.ignore_case
     }
 
-    /// The error of a pattern that Java does not read.
+    /// The error for a pattern that is invalid in Java.
     pub fn wrong(&self, what: &str) -> String {
-        format!("is not one that Java reads: {what} at character {}", self.at.min(self.chars.len()))
+        format!("is not a valid Java pattern: {what} at character {}", self.at.min(self.chars.len()))
     }
 
-    /// The error of a pattern that needs backtracking.
+    /// The error for a pattern that needs backtracking.
     pub fn refused(&self, what: &str) -> String {
         format!(
-            "has a {what} at character {}, which needs an engine that backtracks; here every pattern takes linear time",
+            "has a {what} at character {}, which needs a backtracking engine; here every pattern takes linear time",
             self.at
         )
     }
 
-    /// Writes a character that stands for itself.
+    /// Writes a literal character.
     pub fn literal(&mut self, c: char) {
         if self.flags.ignore_case && c.is_ascii_alphabetic() {
             let _ = write!(self.out, "[{}{}]", c.to_ascii_lowercase(), c.to_ascii_uppercase());

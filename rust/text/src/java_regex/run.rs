@@ -1,11 +1,11 @@
-//! Patterns whose matches are runs of bytes, which need no engine.
+//! Patterns whose matches are runs of bytes. They need no regex engine.
 
 use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind, Repetition};
 
-/// Which bytes belong to a class; those from 0x80 on all do or all do not.
+/// The bytes of a class. The bytes from 0x80 on belong to it together or not at all.
 pub type ByteSet = [bool; 256];
 
-/// The class of a pattern that is a class repeated once or more, where it treats all characters beyond ASCII alike.
+/// The class of a pattern that is a class repeated once or more, if it treats all non-ASCII characters alike.
 pub fn run_of(pattern: &str) -> Option<ByteSet> {
     let hir = regex_syntax::parse(pattern).ok()?;
     let HirKind::Repetition(Repetition { min: 1, max: None, greedy: true, sub }) = inner(&hir).kind() else {
@@ -32,7 +32,7 @@ fn inner(hir: &Hir) -> &Hir {
     }
 }
 
-/// Number of characters beyond ASCII; surrogates are none.
+/// Number of non-ASCII characters, without surrogates.
 const BEYOND_ASCII: u32 = 0x11_0000 - 0x80 - 0x800;
 
 fn set_of(class: &ClassUnicode) -> Option<ByteSet> {

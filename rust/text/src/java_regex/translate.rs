@@ -1,4 +1,4 @@
-//! From a pattern of Java to one of the `regex` crate with the same matches.
+//! Translates a Java pattern to a pattern of the `regex` crate with the same matches.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::parser::Parser;
 /// Characters that Java's `.` does not match.
 const LINE_ENDS: &str = r"\n\r\x{85}\x{2028}\x{2029}";
 
-/// Translates a pattern; the error completes the sentence "the pattern ...".
+/// Translates a pattern. The error completes the sentence "the pattern ...".
 pub fn translate(pattern: &str) -> Result<String, String> {
     let mut parser = Parser::new(pattern);
     parser.alternatives()?;
@@ -43,7 +43,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Text between `\Q` and `\E`; a quantifier after it is for its last character.
+    /// Text between `\Q` and `\E`. A quantifier after it applies to its last character.
     fn quoted(&mut self) -> Result<(), String> {
         while self.peek().is_some() && !self.eat(r"\E") {
             if let Some(c) = self.next() {
@@ -53,7 +53,7 @@ impl Parser {
         self.quantifier()
     }
 
-    /// One atom; false for what takes no quantifier.
+    /// One atom. Returns false if it takes no quantifier.
     fn atom(&mut self) -> Result<bool, String> {
         match self.next() {
             Some('(') => return self.group(),
@@ -65,8 +65,7 @@ impl Parser {
             }
             Some('^') => self.out.push_str(r"\A"),
             Some('$') => {
-                let reason =
-                    "has a `$`, which in Java also matches before a last line end; write `\\z` for the very end";
+                let reason = "has a `$`, which in Java also matches before a final line terminator; use `\\z` for the end of the text";
                 return Err(reason.to_owned());
             }
             Some(c @ ('*' | '+' | '?' | '{')) => return Err(self.wrong(&format!("a `{c}` that repeats nothing"))),
@@ -106,7 +105,7 @@ impl Parser {
         Ok(true)
     }
 
-    /// Flags after `(?`, until `:` or, for the rest of the group around, `)`: then true.
+    /// Flags after `(?`, up to `:` or `)`. Returns true for `)`: the flags then apply to the rest of the enclosing group.
     fn flags(&mut self) -> Result<bool, String> {
         let mut on = true;
         loop {

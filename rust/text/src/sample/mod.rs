@@ -23,12 +23,12 @@ fn batch(name: &str, data_type: DataType, column: ArrayRef) -> RecordBatch {
     RecordBatch::try_new(schema.clone(), vec![column]).unwrap_or_else(|_| RecordBatch::new_empty(schema))
 }
 
-/// Texts in several scripts, one of them empty.
+/// Strings in several scripts, one of them empty.
 pub fn text_batch() -> RecordBatch {
     batch("text", DataType::Utf8, Arc::new(StringArray::from(TEXTS.to_vec())))
 }
 
-/// The same as lists of tokens.
+/// The strings of [`text_batch`] as lists of tokens.
 pub fn token_batch() -> RecordBatch {
     let item = Field::new("element", DataType::Utf8, true);
     let mut lists = ListBuilder::new(StringBuilder::new()).with_field(item);

@@ -1,4 +1,4 @@
-//! A small tokenizer and small texts for samples, examples and tests.
+//! A small tokenizer and short strings for samples, examples and tests.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use arrow_array::{RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::{Map, Value, json};
 
-/// What the texts of the samples are made of; all other words are spelt letter by letter.
+/// The words of the samples. All other words are spelt letter by letter.
 const WORDS: [&str; 8] = ["the", "a", "cat", "dog", "sat", "on", "mat", "word"];
 
-/// A tokenizer.json as BERT's: lower case, word pieces, `[CLS]` in front and `[SEP]` behind. Its vocabulary has
+/// A tokenizer.json like BERT's: lower case, word pieces, `[CLS]` at the start and `[SEP]` at the end. Its vocabulary has
 /// [`SAMPLE_VOCABULARY`] entries: a few words and the letters from a to z.
 pub fn sample_tokenizer() -> Vec<u8> {
     let letters = 'a'..='z';
@@ -45,10 +45,10 @@ pub fn sample_tokenizer() -> Vec<u8> {
     .into_bytes()
 }
 
-/// Number of tokens that [`sample_tokenizer`] knows.
+/// Number of tokens in the vocabulary of [`sample_tokenizer`].
 pub const SAMPLE_VOCABULARY: usize = 4 + WORDS.len() + 25 + 26 + 1;
 
-/// Texts of different lengths in the column `text`, an empty one among them.
+/// Strings of different lengths in the column `text`, including an empty one.
 pub fn sample_texts() -> RecordBatch {
     let texts = ["The cat sat on the mat.", "A dog", "", "word word word word word word", "Unheard of"];
     let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8, true)]));

@@ -14,16 +14,16 @@ use serde_json::json;
 use crate::sample::{sample_texts, sample_tokenizer};
 use crate::tokenizer_file::{MaxLength, TextTokenizer, TokenizerOptions, Tokens};
 
-/// Turns texts into the token numbers that a transformer model reads, with the vocabulary of a tokenizer.json.
+/// Converts strings to the token ids that a transformer model reads, with the vocabulary of a tokenizer.json.
 ///
-/// The new columns hold arrays of 64-bit integers, one array per text and as long as the text has tokens, and have the
-/// names that models have for their inputs: `ONNXModel` without a feedDict finds them. All of the file's steps are
-/// applied: normalisation, splitting, the vocabulary (word pieces, BPE, unigrams or whole words) and special tokens. The
-/// file's own padding is not: a text's tokens depend on nothing but the text. For the same reason there is no padding to
-/// the longest text of a batch, which on Spark would depend on how the rows are split; `ONNXModel` runs arrays of one
-/// length together, and `TextEmbedder` pads as little as it can. The file is parsed once per process.
+/// The new columns hold arrays of 64-bit integers, with one element per token of the string. They have the names that models
+/// use for their inputs, so `ONNXModel` finds them without a feedDict. All steps of the file are applied: normalisation,
+/// splitting, the vocabulary (word pieces, BPE, unigrams or whole words) and special tokens. The file's padding is not applied,
+/// so that the tokens of a string depend on that string alone. For the same reason strings are not padded to the longest of a
+/// batch, which on Spark would depend on how the rows are split. `ONNXModel` runs arrays of the same length together, and
+/// `TextEmbedder` pads as little as possible. The file is parsed once per process.
 ///
-/// A null text is a row that cannot be processed; an empty one has only special tokens.
+/// A null is a row that cannot be processed. An empty string has only special tokens.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "text",
@@ -41,41 +41,41 @@ assert out["attention_mask"].to_pylist() == [[1] * 6, [1] * 4]
 "#
 )]
 pub struct HuggingFaceTokenizer {
-    /// Name of the text column.
+    /// Name of the string column.
     #[param(required, non_empty, role = input, accepts(text))]
     input_col: String,
-    /// The tokenizer.json, as the `tokenizers` library saves it and the Hugging Face hub has it beside a model: a path,
+    /// The tokenizer.json, as saved by the `tokenizers` library and published on the Hugging Face hub next to a model: a path,
     /// bytes or a handle.
     #[param(required)]
     tokenizer: FileSource,
-    /// Column for the numbers of the tokens in the vocabulary.
+    /// Name of the column of token ids to add.
     #[param(default = "input_ids", role = output, non_empty)]
     input_ids_col: String,
-    /// Column for the attention mask: 1 for a token, 0 for padding.
+    /// Name of the column of attention masks to add: 1 for a token, 0 for padding.
     #[param(default = "attention_mask", role = output, non_empty)]
     attention_mask_col: String,
-    /// Column for the number of the sentence that each token belongs to, which BERT and its like read: 0 for all tokens of
-    /// a single text. Models have the name `token_type_ids` for it. Unset: no such column.
+    /// Name of the column of sentence numbers to add, as read by BERT and similar models: the sentence of each token, 0 for all
+    /// tokens of a single string. Models call this input `token_type_ids`. If not set, no such column is added.
     #[param(role = output, non_empty)]
     token_type_ids_col: Option<String>,
-    /// Most tokens of a text, special ones included. Unset: what the file says, if it says anything.
+    /// Maximum number of tokens of a string, including special ones. If not set, the length in the file, if it has one.
     #[param(range(1, 1_048_576))]
     max_length: Option<usize>,
-    /// "none" leaves arrays as long as their texts; `"max_length"` fills each up to maxLength with the padding token.
+    /// "none" keeps arrays as long as their strings. `"max_length"` pads each to maxLength with the padding token.
     #[param(default = "none", one_of("none", "max_length"))]
     padding: String,
-    /// Cut texts of more than maxLength tokens, on the side that the file says, else at the end; otherwise they stay
-    /// longer.
+    /// Truncate strings of more than maxLength tokens, on the side that the file sets, by default at the end. Otherwise they
+    /// stay longer.
     #[param(default = true)]
     truncation: bool,
-    /// Add the special tokens that the file names, such as `[CLS]` and `[SEP]`.
+    /// Add the special tokens of the file, such as `[CLS]` and `[SEP]`.
     #[param(default = true)]
     add_special_tokens: bool,
     #[param(group)]
     policy: RowPolicy,
 }
 
-/// One of the three lists that a text's tokens are.
+/// One of the three lists of a string's tokens.
 type List = fn(&Tokens) -> &[u32];
 
 impl HuggingFaceTokenizer {
@@ -89,7 +89,7 @@ impl HuggingFaceTokenizer {
         if self.padding == "max_length" && tokenizer.max_length().is_none() {
             return Err(Error::param(
                 "maxLength",
-                "must be set for padding \"max_length\": the tokenizer.json names no length",
+                "must be set for padding \"max_length\": the tokenizer.json has no length",
             ));
         }
         Ok(tokenizer)

@@ -9,11 +9,11 @@ use serde_json::json;
 
 use crate::column::{TextListWriter, TextLists, check_text_list, reject_nulls, text_list_type};
 
-/// Makes the n-grams of several lengths of lists of tokens.
+/// Builds the n-grams of lists of tokens, for several lengths.
 ///
-/// The result is one list: all n-grams of the first length in the order of the text, then those of the second, and so
-/// on. The tokens of an n-gram are separated by one space. A list that is shorter than a length has no n-grams of it. A
-/// null token reads `null`, as in Spark's `NGram`.
+/// The result is one list: all n-grams of the first length in the order of the tokens, then those of the second length, and so
+/// on. The tokens of an n-gram are separated by one space. A list that is shorter than a length has no n-grams of that length.
+/// A null token is written as `null`, as in Spark's `NGram`.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "text",
@@ -33,7 +33,7 @@ pub struct MultiNGram {
     /// Name of the column of lists of n-grams to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
-    /// Numbers of tokens, in the order of their n-grams in the result.
+    /// Lengths of the n-grams, in the order of the result.
     #[param(required, range(1, 1000))]
     lengths: Vec<i64>,
     #[param(group)]

@@ -10,15 +10,15 @@ use serde_json::json;
 use crate::column::{TextListWriter, Texts, reject_nulls, text_list_type};
 use crate::java_regex::JavaRegex;
 
-/// Splits long texts into pages, where possible between two words.
+/// Splits long strings into pages, if possible between two words.
 ///
-/// A page ends behind the last boundary that leaves it at least `minimumPageLength` and at most `maximumPageLength` long;
-/// where there is no such boundary, it is cut at the maximum, inside a word. A boundary stays with the page before it. A
-/// text that is not longer than the maximum is one page, an empty text one empty page. Nothing is lost: the pages put
-/// together are the text.
+/// A page ends after the last word boundary for which its length is between `minimumPageLength` and `maximumPageLength`. If
+/// there is no such boundary, the page is cut at the maximum, inside a word. A boundary belongs to the page before it. A string
+/// not longer than the maximum is one page, and an empty string is one empty page. The concatenated pages are the original
+/// string.
 ///
-/// Lengths are in characters (Unicode code points), so no character is ever cut in two; one that is made of several code
-/// points, such as a letter with a combining accent, can be. The time grows with the length of the text.
+/// Lengths are in characters (Unicode code points), so no character is cut in two. A letter made of several code points, such
+/// as one with a combining accent, can be cut. The time grows linearly with the length of the strings.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "text",
@@ -32,26 +32,26 @@ assert stage.transform(table)["pages"].to_pylist() == [["words ", "and ", "more 
 "#
 )]
 pub struct PageSplitter {
-    /// Name of the column of texts.
+    /// Name of the column of strings.
     #[param(required, non_empty, role = input, accepts(text))]
     input_col: String,
     /// Name of the column of lists of pages to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
-    /// Most characters of a page.
+    /// Maximum number of characters of a page.
     #[param(default = 5000, min(1))]
     maximum_page_length: usize,
-    /// Fewest characters of a page, but for the last one of a text. At most `maximumPageLength`.
+    /// Minimum number of characters of a page, except for the last page of a string. At most `maximumPageLength`.
     #[param(default = 4500, min(0))]
     minimum_page_length: usize,
-    /// Regular expression, with Java's meaning, of what stands between words. Matches may be of any length.
+    /// Regular expression with Java's meaning for the text between words. Matches may have any length.
     #[param(default = r"\s")]
     boundary_regex: JavaRegex,
     #[param(group)]
     policy: RowPolicy,
 }
 
-/// A place in a text.
+/// A position in a string.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     byte: usize,
@@ -59,7 +59,7 @@ struct Place {
 }
 
 impl Place {
-    /// The place `chars` characters on, or the end of the text.
+    /// The position `chars` characters further on, or the end of the string.
     fn forward(self, text: &str, chars: usize) -> Self {
         let rest = text[self.byte..].char_indices().nth(chars);
         match rest {
@@ -73,17 +73,17 @@ impl PageSplitter {
     fn check(&self) -> Result<()> {
         let (minimum, maximum) = (self.minimum_page_length, self.maximum_page_length);
         if minimum > maximum {
-            let message = format!("must be at most the maximumPageLength {maximum}, got {minimum}");
+            let message = format!("must be at most maximumPageLength ({maximum}), got {minimum}");
             return Err(Error::param("minimumPageLength", message));
         }
         Ok(())
     }
 
-    /// Gives the pages of a text in order.
+    /// Passes the pages of a string to `give`, in order.
     fn split<'t>(&self, text: &'t str, mut give: impl FnMut(&'t str)) {
         let mut start = Place::default();
         let mut boundary: Option<Place> = None;
-        // Ends pages for as long as the text up to `place` is more than one page.
+        // Ends pages as long as the text up to `place` exceeds one page.
         let mut fill = |place: Place, boundary: &mut Option<Place>| {
             while place.char - start.char > self.maximum_page_length {
                 let end = boundary.take().unwrap_or_else(|| start.forward(text, self.maximum_page_length));
@@ -97,9 +97,9 @@ impl PageSplitter {
             }
         };
         let mut place = Place::default();
-        for found in self.boundary_regex.matches(text) {
-            place.char += text[place.byte..found.end].chars().count();
-            place.byte = found.end;
+        for range in self.boundary_regex.matches(text) {
+            place.char += text[place.byte..range.end].chars().count();
+            place.byte = range.end;
             if place.byte < text.len() {
                 fill(place, &mut boundary);
             }

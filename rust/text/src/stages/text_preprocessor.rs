@@ -13,17 +13,17 @@ use serde_json::json;
 use crate::column::{TextWriter, Texts, reject_nulls};
 use crate::once::Once;
 
-/// Most characters of a key: a search costs more than linear time in its length.
+/// Maximum number of characters of a key, since the cost of a search grows more than linearly in its length.
 const MAX_KEY: usize = 1000;
 
-/// Replaces what the keys of a map match by their values.
+/// Replaces the matches of a map's keys by their values.
 ///
-/// The text is searched from left to right; where several keys match at one place, the longest wins. What is replaced is
-/// not searched again. A key matches inside a word too, as with `str.replace`, and the rest of the word stays; give the
-/// key its spaces where whole words are meant. What no key matches stays as it is.
+/// The string is searched from left to right. If several keys match at one position, the longest wins. Replacements are not
+/// searched again. A key also matches inside a word, as with `str.replace`, and the rest of the word stays. To match whole
+/// words only, include spaces in the key. Text without matches is unchanged.
 ///
-/// `normFunc` is for the comparison alone: with "lowerCase" the key `NYC` matches `nyc` and `Nyc`. Characters are
-/// compared one by one, by their lower or upper case where that is one character.
+/// `normFunc` applies to the comparison only: with "lowerCase" the key `NYC` matches `nyc` and `Nyc`. Characters are compared
+/// one by one, by their lower or upper case if that is a single character.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "text",
@@ -39,16 +39,17 @@ assert stage.transform(table)["clean"].to_pylist() == ["New York City is not New
 "#
 )]
 pub struct TextPreprocessor {
-    /// Name of the column of texts.
+    /// Name of the column of strings.
     #[param(required, non_empty, role = input, accepts(text))]
     input_col: String,
-    /// Name of the column of texts to add.
+    /// Name of the column of strings to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
-    /// What to replace, and by what. No key may be empty or longer than 1,000 characters, and no two the same after `normFunc`.
+    /// The strings to replace and their replacements. Keys must not be empty, longer than 1,000 characters, or equal after
+    /// `normFunc`.
     #[param(default = {})]
     map: StrMap,
-    /// How keys and text are compared: as they are, or by their lower or upper case.
+    /// How keys and text are compared: unchanged, or in lower or upper case.
     #[param(default = "identity", one_of("identity", "lowerCase", "upperCase"))]
     norm_func: String,
     #[param(group)]
@@ -58,7 +59,7 @@ pub struct TextPreprocessor {
 }
 
 impl TextPreprocessor {
-    /// The character by which `c` is compared.
+    /// The form of `c` that is compared.
     fn norm(&self, c: char) -> char {
         let single = |mut chars: Box<dyn Iterator<Item = char>>| match (chars.next(), chars.next()) {
             (Some(one), None) => one,
@@ -76,7 +77,7 @@ impl TextPreprocessor {
 
     fn search(&self) -> Result<Arc<AhoCorasick>> {
         self.search.get(|| {
-            let mut seen: HashMap<String, &str> = HashMap::new();
+            let mut key_of_normal: HashMap<String, &str> = HashMap::new();
             let mut keys = Vec::new();
             for (key, _) in &self.map.0 {
                 let normal: String = key.chars().map(|c| self.norm(c)).collect();
@@ -85,11 +86,11 @@ impl TextPreprocessor {
                 }
                 if normal.chars().count() > MAX_KEY {
                     let start: String = key.chars().take(40).collect();
-                    let message = format!("must not have a key of more than {MAX_KEY} characters, as `{start}`... is");
+                    let message = format!("must not have keys of more than {MAX_KEY} characters, such as `{start}`...");
                     return Err(Error::param("map", message));
                 }
-                if let Some(other) = seen.insert(normal.clone(), key) {
-                    let message = format!("has the keys `{other}` and `{key}`, which are the same to `normFunc`");
+                if let Some(other) = key_of_normal.insert(normal.clone(), key) {
+                    let message = format!("has the keys `{other}` and `{key}`, which are equal after `normFunc`");
                     return Err(Error::param("map", message));
                 }
                 keys.push(normal);
@@ -105,15 +106,15 @@ impl TextPreprocessor {
     fn replace(&self, search: &AhoCorasick, text: &str, normal: &mut String, out: &mut String) {
         normal.clear();
         normal.extend(text.chars().map(|c| self.norm(c)));
-        // Places in the text behind places in its normal form, which has as many characters but not as many bytes.
+        // Positions in the text for positions in its normal form, which has the same number of characters but not of bytes.
         let mut pairs = normal.char_indices().map(|(at, _)| at).zip(text.char_indices().map(|(at, _)| at));
         let mut place = |at: usize| pairs.by_ref().find(|(normal, _)| *normal >= at).map_or(text.len(), |(_, at)| at);
         let (mut copied, mut normal_copied) = (0, 0);
-        for found in search.find_iter(normal.as_str()) {
-            let start = if found.start() == normal_copied { copied } else { place(found.start()) };
+        for hit in search.find_iter(normal.as_str()) {
+            let start = if hit.start() == normal_copied { copied } else { place(hit.start()) };
             out.push_str(&text[copied..start]);
-            out.push_str(&self.map.0[found.pattern().as_usize()].1);
-            (copied, normal_copied) = (place(found.end()), found.end());
+            out.push_str(&self.map.0[hit.pattern().as_usize()].1);
+            (copied, normal_copied) = (place(hit.end()), hit.end());
         }
         out.push_str(&text[copied..]);
     }

@@ -12,11 +12,11 @@ use unicode_normalization::UnicodeNormalization;
 use crate::column::{TextWriter, Texts, reject_nulls};
 use crate::lower::lower_into;
 
-/// Brings texts into one of Unicode's normal forms, so that what looks alike is alike.
+/// Converts strings to a Unicode normal form, so that strings that look alike are equal.
 ///
-/// The forms are those of Unicode Standard Annex 15: NFC and NFD keep what a text looks like, composed or decomposed;
-/// NFKC and NFKD also replace compatibility characters, such as ligatures and full-width letters. With `lower` the
-/// normalized text is lower-cased. The time grows with the length of the texts; ASCII is only copied.
+/// The forms are those of Unicode Standard Annex 15. NFC and NFD preserve the appearance, composed or decomposed. NFKC and NFKD
+/// also replace compatibility characters, such as ligatures and full-width letters. With `lower` the normalized string is
+/// lower-cased. The time grows linearly with the length of the strings; ASCII is only copied.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "text",
@@ -30,16 +30,16 @@ assert table["normal"].to_pylist() == ["fine wide"]
 "#
 )]
 pub struct UnicodeNormalize {
-    /// Name of the column of texts.
+    /// Name of the column of strings.
     #[param(required, non_empty, role = input, accepts(text))]
     input_col: String,
-    /// Name of the column of normalized texts to add.
+    /// Name of the column of normalized strings to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
     /// The normal form.
     #[param(default = "NFKD", one_of("NFC", "NFD", "NFKC", "NFKD"))]
     form: String,
-    /// Lower-case the normalized text.
+    /// Lower-case the normalized string.
     #[param(default = true)]
     lower: bool,
     #[param(group)]

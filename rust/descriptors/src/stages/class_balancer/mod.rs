@@ -13,7 +13,7 @@ pub use model::ClassBalancerModel;
 /// Learns a weight for each class, so that rare classes count as much as the most frequent one.
 ///
 /// The weight of a class is the count of the most frequent class divided by its own count. Classes are strings, numbers or
-/// booleans; null, NaN and infinite labels are no class. The fit is one aggregation.
+/// booleans. Null, NaN and infinite labels are not counted as classes. The fit is one aggregation.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -29,12 +29,12 @@ assert model.transform(table)["weight"].to_pylist() == [1.0, 1.0, 2.0, 1.0]
 "#
 )]
 pub struct ClassBalancer {
-    /// The columns and how they are matched.
+    /// The columns and the join.
     #[param(group)]
     pub shared: ClassBalancerParams,
 }
 
-/// What the estimator and its model have in common.
+/// Params that the estimator and its model share.
 #[derive(Debug, Clone, PartialEq, Eq, ParamGroup)]
 pub struct ClassBalancerParams {
     /// Name of the label column.
@@ -43,9 +43,9 @@ pub struct ClassBalancerParams {
     /// Name of the column of weights to add.
     #[param(default = "weight", non_empty, role = output)]
     pub output_col: String,
-    /// On Spark, weights of more than 1000 classes are joined to the rows: send them to every executor, which keeps the
-    /// rows where they are. Set it to False for more classes than an executor can hold; the rows are then shuffled. Fewer
-    /// classes are an expression, without a join.
+    /// Send the weights of more than 1000 classes to every executor, where they are joined to the rows without a shuffle. Set
+    /// it to False for more classes than an executor can hold; the rows are then shuffled. Up to 1000 classes are an
+    /// expression, without a join. Applies to Spark only.
     #[param(default = true)]
     pub broadcast_join: bool,
 }

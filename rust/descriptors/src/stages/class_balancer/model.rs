@@ -7,9 +7,9 @@ use serde_json::json;
 use super::ClassBalancerParams;
 use crate::sample::plain_rows;
 
-/// Adds the weight of each row's class: what `ClassBalancer` fits.
+/// Adds the weight of each row's class, as fitted by `ClassBalancer`.
 ///
-/// A label that was not seen in the fit weighs 1, a null one too: no row is dropped.
+/// A label that did not occur in the fit has weight 1, and so has null. No row is dropped.
 #[derive(Debug, Clone, PartialEq, Stage)]
 #[stage(
     module = "stages",
@@ -24,7 +24,7 @@ assert model.transform(table)["weight"].to_pylist() == [1.0, 4.0, 1.0]
 "#
 )]
 pub struct ClassBalancerModel {
-    /// The columns and how they are matched.
+    /// The columns and the join.
     #[param(group)]
     pub shared: ClassBalancerParams,
     /// The classes.

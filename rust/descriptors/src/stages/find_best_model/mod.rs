@@ -11,20 +11,20 @@ use crate::sample::judged_rows;
 
 pub use model::BestModel;
 
-/// Finds the best of several fitted models by a metric on a dataset.
+/// Selects the best of several fitted models by a metric on a dataset.
 ///
-/// Every model scores the dataset, which should be one that none of them was trained on, and is judged by all metrics that
-/// `ComputeModelStatistics` knows; `evaluationMetric` decides, of equal models the first one wins. A metric that is not
-/// defined for a model (the AUC of three classes, say) never wins, and where it can be defined for none of them the fit fails
-/// before any model scores. The result scores with the best model and keeps the metrics
-/// of all. Needs Spark for models of Spark ML. Cost: each model scores the dataset once; cache what is costly to read.
+/// Every model scores the dataset, which should not be one that a model was trained on. All metrics of `ComputeModelStatistics`
+/// are computed, and `evaluationMetric` decides. Of equal models the first one wins. A metric that is not defined for a model,
+/// such as the AUC of three classes, never wins. If it cannot be defined for any model, the fit fails before any model scores.
+/// The result scores with the best model and holds the metrics of all models. Models of Spark ML need Spark. Each model scores
+/// the dataset once, so cache a dataset that is costly to read.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "automl",
     kind = estimator,
     body = python,
     model = BestModel,
-    accepts_nulls = "the policy is for rows to compare by",
+    accepts_nulls = "the policy applies to the rows used for the comparison",
     example = r#"import pyarrow as pa
 from mmlrs.automl import FindBestModel
 from mmlrs.stages import RenameColumn
@@ -36,10 +36,10 @@ assert (best.getBestModel().getInputCol(), best.getBestMetric()) == ("good", 1.0
 "#
 )]
 pub struct FindBestModel {
-    /// The models: fitted, of Spark ML or mmlrs.
+    /// The fitted models, of Spark ML or mmlrs.
     #[param(required, non_empty)]
     pub models: Vec<StageRef>,
-    /// How they are compared.
+    /// The params of the comparison.
     #[param(group)]
     pub comparison: ComparisonParams,
 }

@@ -6,11 +6,11 @@ use mmlrs_macros::Stage;
 use crate::comparison::{ChosenParams, chosen_sample};
 use crate::sample::judged_rows;
 
-/// Scores with the best of several models: what `FindBestModel` fits.
+/// Scores with the best of several models, as selected by `FindBestModel`.
 ///
-/// Adds what the best model adds. `getAllModelMetrics` tells how all models did, `getBestModelMetrics` how the best one did,
-/// `getRocCurve` its curve; these are saved along. `getScoredDataset` is what the best model made of the dataset that decided;
-/// it is not saved.
+/// Adds the columns that the best model adds. `getAllModelMetrics` returns the metrics of all models, `getBestModelMetrics`
+/// those of the best model, and `getRocCurve` its ROC curve. These are saved with the model. `getScoredDataset` returns the
+/// dataset of the comparison as scored by the best model; it is not saved.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "automl",
@@ -23,7 +23,7 @@ assert BestModel().getBestModel() is None
 "
 )]
 pub struct BestModel {
-    /// What was chosen.
+    /// The result of the comparison.
     #[param(group)]
     pub chosen: ChosenParams,
 }

@@ -10,13 +10,13 @@ use crate::sample::plain_rows;
 
 pub use model::MultiColumnAdapterModel;
 
-/// Applies a stage of one input column and one output column to several columns.
+/// Applies a stage with one input column and one output column to several columns.
 ///
-/// For every pair of an input and an output column the stage is copied and given their names; the stage itself is not changed.
-/// An estimator is fitted once for each pair, on the dataset as it is, one after the other: cache a dataset that is costly to
-/// compute. Rows, nulls and bad values are treated as that stage does; what it says of a column names that stage.
+/// The stage is copied for every pair of an input and an output column, and the copy gets their names. The stage itself is not
+/// changed. An estimator is fitted once for each pair, on the same dataset, one pair after the other, so cache a dataset that
+/// is costly to compute. The stage decides how rows, nulls and bad values are handled, and its errors name that stage.
 ///
-/// A stage of Spark ML needs Spark: a table is sent to the active session.
+/// A stage of Spark ML needs Spark. A table is sent to the active session.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -30,8 +30,8 @@ from mmlrs.featurize import ValueIndexer
 from mmlrs.stages import MultiColumnAdapter
 table = pa.table({"city": ["Rome", "Bern", "Rome"], "job": ["nurse", "nurse", "clerk"]})
 adapter = MultiColumnAdapter(baseStage=ValueIndexer(), inputCols=["city", "job"], outputCols=["c", "j"])
-made = adapter.fit(table).transform(table)
-assert made.select(["c", "j"]).to_pydict() == {"c": [1, 0, 1], "j": [1, 1, 0]}
+out = adapter.fit(table).transform(table)
+assert out.select(["c", "j"]).to_pydict() == {"c": [1, 0, 1], "j": [1, 1, 0]}
 "#
 )]
 pub struct MultiColumnAdapter {
@@ -49,7 +49,7 @@ pub struct PairedColumns {
     /// Names of the columns to read, one for each copy of the stage.
     #[param(required, non_empty, role = input, accepts(any))]
     pub input_cols: Vec<String>,
-    /// Names of the columns to add, in the order of `inputCols`; none of them exists.
+    /// Names of the columns to add, in the order of `inputCols`. They must not exist.
     #[param(required, non_empty, role = output)]
     pub output_cols: Vec<String>,
 }

@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 use super::PairedColumns;
 use crate::sample::plain_rows;
 
-/// Applies one stage per pair of columns: what `MultiColumnAdapter` fits.
+/// Applies one stage per pair of columns, as fitted by `MultiColumnAdapter`.
 ///
-/// The stages run one after the other; native ones are one pass. What Spark ML adds on Spark is added to a table by the active
-/// session.
+/// The stages run one after the other; native ones run in one pass. For a table, stages of Spark ML run in the active session.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -23,8 +22,8 @@ from mmlrs.stages import MultiColumnAdapterModel
 from mmlrs.text import UnicodeNormalize
 stages = [UnicodeNormalize(inputCol=name, outputCol=name.lower()) for name in ("A", "B")]
 model = MultiColumnAdapterModel(inputCols=["A", "B"], outputCols=["a", "b"], stages=stages)
-made = model.transform(pa.table({"A": ["X"], "B": ["Y"]}))
-assert made.to_pydict() == {"A": ["X"], "B": ["Y"], "a": ["x"], "b": ["y"]}
+out = model.transform(pa.table({"A": ["X"], "B": ["Y"]}))
+assert out.to_pydict() == {"A": ["X"], "B": ["Y"], "a": ["x"], "b": ["y"]}
 "#
 )]
 pub struct MultiColumnAdapterModel {

@@ -12,16 +12,17 @@ pub use model::TimerModel;
 
 /// Measures how long a stage takes to fit and to transform.
 ///
-/// Spark works when rows are asked for, so a call of a stage takes no time by itself. The timer makes it do its work: the input is
-/// kept in memory and counted before the clock starts, the result is kept and counted before it stops. What is measured is
-/// the stage alone with all of its columns, without what comes before it. The input is then as it was: what the timer kept it
-/// gives back, what was kept already stays.
+/// Spark does no work until rows are requested, so calling a stage takes almost no time. The timer forces the work. It caches
+/// and counts the input before the clock starts, and it caches and counts the result before the clock stops. So it measures the
+/// stage alone, with all of its columns and without the work before it. Afterwards the input is unpersisted, unless it was
+/// cached before.
 ///
-/// The fit of a transformer is nothing, and its model is that transformer. Times in seconds are told to the logger
-/// `mmlrs.stages` at level INFO and are the `fitSeconds` and the `transformSeconds` of the model; they are not saved with it.
+/// Fitting a transformer does nothing, and the model is that transformer. Times in seconds are logged by the logger
+/// `mmlrs.stages` at level INFO and are available as `fitSeconds` and `transformSeconds` of the model. They are not saved with
+/// it.
 ///
-/// Costs memory or disk for the input, while it runs, and for the result (see `TimerModel`). A table is in memory, and its work
-/// is measured as it is.
+/// The timer needs memory or disk for the input while it runs, and for the result (see `TimerModel`). A table is in memory
+/// already and is measured directly.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -40,19 +41,19 @@ assert model.transformSeconds > 0
 "#
 )]
 pub struct Timer {
-    /// What the estimator and its model have in common.
+    /// Params that the estimator and its model share.
     #[param(group)]
     pub shared: TimerParams,
 }
 
-/// What the estimator and its model have in common.
+/// Params that the estimator and its model share.
 #[derive(Debug, Clone, PartialEq, Eq, ParamGroup)]
 pub struct TimerParams {
     /// The stage to measure, of mmlrs or of Spark ML. It is not changed.
     #[param(required)]
     pub stage: StageRef,
-    /// Measure the call of the stage alone: nothing is kept or counted. A fit then includes the work that its input still
-    /// needs, and a transform on Spark is over once it is planned.
+    /// Measure only the call of the stage: nothing is cached or counted. A fit then includes the work that its input still
+    /// needs, and a transform on Spark ends once it is planned.
     #[param(default = false)]
     pub disable_materialization: bool,
 }

@@ -7,14 +7,14 @@ use serde_json::json;
 use super::TimerParams;
 use crate::sample::plain_rows;
 
-/// Transforms and measures how long it takes: what `Timer` fits.
+/// Transforms a dataset and measures how long it takes, as fitted by `Timer`.
 ///
-/// The `DataFrame` that is returned is kept in memory, where the measurement has put it: what follows reads it and does not
-/// compute it again. It stays until its `unpersist()`. With `disableMaterialization` nothing is kept and nothing runs, as
-/// without the timer. A stream has no end to wait for: it is passed through the stage, and the log says that it is not
-/// measured.
+/// The returned `DataFrame` is cached by the measurement, so later steps read it and do not compute it again. It stays cached
+/// until its `unpersist()` is called. With `disableMaterialization` nothing is cached and nothing runs, as without the timer. A
+/// stream never ends, so it is transformed without a measurement, and a log message says so.
 ///
-/// `transformSeconds` is the time of the last call that was measured, `fitSeconds` that of the fit; None where there was none.
+/// `transformSeconds` is the time of the last measured call and `fitSeconds` the time of the fit. They are None if there was
+/// none.
 #[derive(Debug, Clone, PartialEq, Eq, Stage)]
 #[stage(
     module = "stages",
@@ -31,7 +31,7 @@ assert model.transformSeconds < 60
 "#
 )]
 pub struct TimerModel {
-    /// What the estimator and its model have in common.
+    /// Params that the estimator and its model share.
     #[param(group)]
     pub shared: TimerParams,
 }

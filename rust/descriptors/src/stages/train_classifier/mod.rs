@@ -13,24 +13,25 @@ pub use model::TrainedClassifierModel;
 
 /// Trains a classifier on raw columns: features, label and learner in one call.
 ///
-/// The columns become features as `Featurize` makes them, categories in one slot each for trees, which take them so, one-hot
-/// for others. The labels, text, numbers, booleans, dates or timestamps, become the numbers of classes, ascending; dates and
-/// timestamps (in UTC) are labels as text. A learner that knows two classes only is trained once for each of more
-/// (`OneVsRest`); a perceptron's first and last layer get the sizes of features and classes. What can be known before
-/// training, such as a learner that is no classifier or a column that is there already, is an error before any work.
+/// `Featurize` turns the columns into features. Categories take one slot each for trees, which handle categories themselves,
+/// and are one-hot encoded for other learners. Labels can be strings, numbers, booleans, dates or timestamps. They are indexed
+/// in ascending order; dates and timestamps (in UTC) become string labels. A learner that handles two classes only is trained
+/// once for each class if there are more (`OneVsRest`). The first and the last layer of a perceptron get the sizes of the
+/// features and the classes. Errors that can be detected before training, such as a learner that is not a classifier or a
+/// column that already exists, are raised before any work.
 ///
-/// The model scores raw columns. Its output has the learner's columns, whose metadata tell what they are, so that
-/// `ComputeModelStatistics` finds them; `prediction` carries the labels as nominal attributes, for `IndexToValue`.
-/// Needs Spark: a table is trained on by the active Spark session. Features are cached while the learner runs.
+/// The model scores raw columns. The metadata of the learner's columns describe them, so that `ComputeModelStatistics` can find
+/// them. `prediction` has the labels as nominal attributes, for `IndexToValue`. Needs Spark: the active session trains on a
+/// table. Features are cached while the learner runs.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
     kind = estimator,
     body = python,
     model = TrainedClassifierModel,
-    accepts_nulls = "the policy is for rows to train on",
-    not_picklable = "it holds a learner of Spark ML, which lives in the JVM",
-    requires_spark = "the session trains its learner",
+    accepts_nulls = "the policy applies to the rows used for training",
+    not_picklable = "it holds a Spark ML learner, which is a JVM object",
+    requires_spark = "the session trains the learner",
     example = r#"from pyspark.ml.classification import LogisticRegression
 from mmlrs.train import TrainClassifier
 
@@ -39,13 +40,13 @@ assert trainer.getReindexLabel()
 "#
 )]
 pub struct TrainClassifier {
-    /// What classifiers and regressors have in common.
+    /// Params that classifiers and regressors share.
     #[param(group)]
     pub shared: TrainParams,
-    /// Index the labels; otherwise they must be the numbers 0, 1, 2, ... already.
+    /// Index the labels. Otherwise they must be the numbers 0, 1, 2, ...
     #[param(default = true)]
     pub reindex_label: bool,
-    /// The labels in the order of their classes; when not set, those that occur, ascending.
+    /// The labels in the order of their classes. If not set, the labels that occur, in ascending order.
     #[param(non_empty)]
     pub labels: Option<ValueList>,
 }

@@ -7,10 +7,10 @@ use serde_json::json;
 use crate::sample::scored_rows;
 use crate::training::TrainedParams;
 
-/// Scores raw columns: what `TrainClassifier` fits.
+/// Scores raw columns with a classifier, as fitted by `TrainClassifier`.
 ///
-/// Adds the learner's columns `prediction`, `probability` and `rawPrediction`, as far as it has them; the features are not
-/// kept. A row that cannot become features is an error.
+/// Adds those of the columns `prediction`, `probability` and `rawPrediction` that the learner has. The features are not kept. A
+/// row that cannot be featurized is an error.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
@@ -23,10 +23,10 @@ assert TrainedClassifierModel().getLabels() is None
 "
 )]
 pub struct TrainedClassifierModel {
-    /// What classifiers and regressors have in common.
+    /// Params that classifiers and regressors share.
     #[param(group)]
     pub shared: TrainedParams,
-    /// The labels in the order of their classes; not set where the label column holds the numbers of the classes.
+    /// The labels in the order of their classes. Not set if the label column holds the numbers of the classes.
     #[param(non_empty)]
     pub labels: Option<ValueList>,
 }

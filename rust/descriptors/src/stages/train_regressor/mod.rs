@@ -13,20 +13,20 @@ pub use model::TrainedRegressorModel;
 
 /// Trains a regressor on raw columns: features, label and learner in one call.
 ///
-/// The columns become features as `Featurize` makes them, categories in one slot each for trees, which take them so, one-hot
-/// for others. The label is a column of numbers or booleans, which become doubles. The model scores raw columns; its output
-/// has the column `prediction`, whose metadata tell `ComputeModelStatistics` what it is. Needs Spark: a table is trained on
-/// by the active Spark session. Features are cached while the learner runs. A learner that is no regressor and a column that
-/// is there already are errors before any work.
+/// `Featurize` turns the columns into features. Categories take one slot each for trees, which handle categories themselves,
+/// and are one-hot encoded for other learners. The label is a column of numbers or booleans, which are converted to doubles.
+/// The model scores raw columns. The metadata of its column `prediction` describe it to `ComputeModelStatistics`. Needs Spark:
+/// the active session trains on a table. Features are cached while the learner runs. A learner that is not a regressor or a
+/// column that already exists is an error before any work.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
     kind = estimator,
     body = python,
     model = TrainedRegressorModel,
-    accepts_nulls = "the policy is for rows to train on",
-    not_picklable = "it holds a learner of Spark ML, which lives in the JVM",
-    requires_spark = "the session trains its learner",
+    accepts_nulls = "the policy applies to the rows used for training",
+    not_picklable = "it holds a Spark ML learner, which is a JVM object",
+    requires_spark = "the session trains the learner",
     example = r#"from pyspark.ml.regression import LinearRegression
 from mmlrs.train import TrainRegressor
 
@@ -35,7 +35,7 @@ assert trainer.getLabelCol() == "price"
 "#
 )]
 pub struct TrainRegressor {
-    /// What classifiers and regressors have in common.
+    /// Params that classifiers and regressors share.
     #[param(group)]
     pub shared: TrainParams,
 }

@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::sample::scored_rows;
 use crate::training::TrainedParams;
 
-/// Scores raw columns: what `TrainRegressor` fits.
+/// Scores raw columns with a regressor, as fitted by `TrainRegressor`.
 ///
-/// Adds the learner's column `prediction`; the features are not kept. A row that cannot become features is an error.
+/// Adds the learner's column `prediction`. The features are not kept. A row that cannot be featurized is an error.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",
@@ -22,7 +22,7 @@ assert TrainedRegressorModel().getModel() is None
 "
 )]
 pub struct TrainedRegressorModel {
-    /// What classifiers and regressors have in common.
+    /// Params that classifiers and regressors share.
     #[param(group)]
     pub shared: TrainedParams,
 }

@@ -6,10 +6,10 @@ use mmlrs_macros::Stage;
 use crate::comparison::{ChosenParams, chosen_sample};
 use crate::sample::judged_rows;
 
-/// Scores with the best of the tried models: what `TuneHyperparameters` fits.
+/// Scores with the best of the trials, as selected by `TuneHyperparameters`.
 ///
-/// Adds what the best model adds. `getBestModelInfo` and `getBestParams` tell the winner's hyper-parameters,
-/// `getAllModelMetrics` how every trial did, the failed ones with their error; these are saved along.
+/// Adds the columns that the best model adds. `getBestModelInfo` and `getBestParams` return the hyper-parameters of the winner.
+/// `getAllModelMetrics` returns the metrics of every trial, with the error of a failed one. These are saved with the model.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "automl",
@@ -22,7 +22,7 @@ assert TuneHyperparametersModel().getBestModel() is None
 "
 )]
 pub struct TuneHyperparametersModel {
-    /// What was chosen.
+    /// The result of the comparison.
     #[param(group)]
     pub chosen: ChosenParams,
 }

@@ -15,18 +15,18 @@ use crate::quantiles::Quantiles;
 
 pub use model::CleanMissingDataModel;
 
-/// Rank error of the median, that of Spark's `Imputer`.
+/// Rank error of the median, equal to that of Spark's `Imputer`.
 const MEDIAN_ERROR: f64 = 0.001;
 
 /// Fills missing values with the mean, the median or a given value of their column.
 ///
-/// Null and NaN are missing, in the fit too; infinities are values. Columns keep their type, as in Spark's `Imputer`: the
-/// mean of whole numbers loses its fraction, that of decimals is rounded to their scale. The median is a value of the
-/// column, the lower of the two middle ones; it is exact for columns of up to 2,800 values, beyond that its rank is off by
-/// at most 0.1% of the count with 99% confidence (a KLL sketch, which draws random numbers: it may differ in the next
-/// fit). Whole numbers beyond 2^53 and decimals are averaged as doubles. A column without any value is an error for mean
-/// and median, and so is a mean of infinities of both signs. One pass over the data whatever the number of columns; the
-/// summary is a few numbers per column for the mean, at most 70 KB per column for the median.
+/// Missing values are null and NaN, in the fit too. Infinities are values. Columns keep their type, as in Spark's `Imputer`:
+/// the mean of integers is truncated, and the mean of decimals is rounded to their scale. The median is a value of the column,
+/// the lower of the two middle ones. It is exact for columns of up to 2,800 values. Beyond that its rank is off by at most 0.1%
+/// of the count with 99% confidence: it comes from a KLL sketch, which is randomized, so it may differ between fits. Integers
+/// beyond 2^53 and decimals are averaged as doubles. For mean and median, a column without values is an error. So is the mean
+/// of infinities of both signs. The fit is one pass over the data for any number of columns. Its state is a few numbers per
+/// column for the mean and at most 70 KB per column for the median.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
@@ -44,29 +44,29 @@ assert model.transform(table)["visits"].to_pylist() == [2, 4, 3]
 pub struct CleanMissingData {
     #[param(group)]
     shared: CleanMissingDataParams,
-    /// What to fill with: "Mean", "Median" or "Custom", the value of `customValue`. Mean and median are for columns of
-    /// numbers; "Custom" is for booleans and strings too.
+    /// The value to fill with: "Mean", "Median", or "Custom" for `customValue`. Mean and median need columns of numbers.
+    /// "Custom" also fills booleans and strings.
     #[param(default = "Mean", one_of("Mean", "Median", "Custom"))]
     cleaning_mode: String,
-    /// The value for "Custom", as text; it must be a value of each column's type.
+    /// The value for "Custom", as a string. It must be a valid value of each column's type.
     #[param]
     custom_value: Option<String>,
 }
 
-/// What the estimator and its model have in common.
+/// Params that the estimator and its model share.
 #[derive(Debug, Clone, ParamGroup)]
 pub struct CleanMissingDataParams {
     /// Names of the columns to clean.
     #[param(required, non_empty, role = input, accepts(numeric, text))]
     pub input_cols: Vec<String>,
-    /// Names of the cleaned columns, one for each input column. Where a name is that of its input column, or where none
-    /// are given, the column is replaced.
+    /// Names of the cleaned columns, one for each input column. An input column is replaced if its own name is given here, or
+    /// if this param is not set.
     #[param(role = output, non_empty)]
     pub output_cols: Option<Vec<String>>,
 }
 
 impl CleanMissingDataParams {
-    /// Input columns with their output columns.
+    /// The pairs of input and output columns.
     pub fn pairs(&self) -> Result<Vec<(&str, &str)>> {
         let outputs = self.output_cols.as_ref().unwrap_or(&self.input_cols);
         if outputs.len() != self.input_cols.len() {
@@ -95,15 +95,15 @@ pub fn fillable<'a>(input: &'a Schema, name: &str) -> Result<&'a Field> {
     ))
 }
 
-/// What is known of a column.
+/// The state of a column.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Centre {
     /// For the mean.
     Mean(Moments),
     /// For the median.
     Median(Box<Quantiles>),
-    /// The fill is given.
-    Given,
+    /// The fill value is given.
+    Custom,
 }
 
 impl CleanMissingData {
@@ -111,7 +111,7 @@ impl CleanMissingData {
         let text = self
             .custom_value
             .as_ref()
-            .ok_or_else(|| Error::param("customValue", "must be set where cleaningMode is \"Custom\""))?;
+            .ok_or_else(|| Error::param("customValue", "must be set if cleaningMode is \"Custom\""))?;
         fill_of_text(field.data_type(), text).ok_or_else(|| {
             let message =
                 format!("must be a value of type {} for column `{}`, got {text:?}", field.data_type(), field.name());
@@ -121,7 +121,7 @@ impl CleanMissingData {
 
     fn centre(&self, field: &Field) -> Result<Centre> {
         if self.cleaning_mode == "Custom" {
-            return self.custom(field).map(|_| Centre::Given);
+            return self.custom(field).map(|_| Centre::Custom);
         }
         if is_text(field.data_type()) || field.data_type() == &DataType::Boolean {
             let message = format!(
@@ -140,11 +140,12 @@ impl CleanMissingData {
 
     fn fill(&self, centre: Centre, field: &Field) -> Result<Value> {
         let number = match centre {
-            Centre::Given => return self.custom(field),
+            Centre::Custom => return self.custom(field),
             Centre::Mean(moments) => moments.mean(),
             Centre::Median(quantiles) => quantiles.at(&[0.5])?.and_then(|values| values.first().copied()),
         };
-        let number = number.ok_or_else(|| Error::decode("has no value to fill with: no rows, or all missing"))?;
+        let number = number
+            .ok_or_else(|| Error::decode("has no value to fill with: it has no rows, or all values are missing"))?;
         if number.is_nan() {
             return Err(Error::decode("has infinities of both signs, so it has no mean; use cleaningMode \"Median\""));
         }
@@ -163,13 +164,13 @@ impl Aggregate for CleanMissingData {
     fn update(&self, state: &mut Vec<Centre>, block: &Block, cx: &Context) -> Result<()> {
         for (name, centre) in self.shared.input_cols.iter().zip(state) {
             let values = match centre {
-                Centre::Given => continue,
+                Centre::Custom => continue,
                 _ => present(name, &block.column(name)?.to_arrow(cx)?)?,
             };
             match centre {
                 Centre::Mean(moments) => moments.update(&values),
                 Centre::Median(quantiles) => quantiles.update(&values),
-                Centre::Given => {}
+                Centre::Custom => {}
             }
         }
         Ok(())

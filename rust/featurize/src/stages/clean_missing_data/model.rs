@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::{CleanMissingDataParams, fillable};
 use crate::fill::filled;
 
-/// Fills missing values, null or NaN: what `CleanMissingData` fits.
+/// Fills missing values, null or NaN, as fitted by `CleanMissingData`.
 ///
-/// Columns keep their type. On Spark, plain columns are cleaned by an expression of the JVM, without a Python pass;
-/// columns of native stages are cleaned in their pass, unless they are replaced, which ends it.
+/// Columns keep their type. On Spark, plain columns are cleaned by an expression of the JVM, without a Python pass. Columns of
+/// native stages are cleaned in the pass of those stages. Replacing a column of a native stage ends that pass.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
@@ -29,7 +29,7 @@ assert model.transform(table)["known_age"].to_pylist() == [31.0, 40.0, 40.0]
 pub struct CleanMissingDataModel {
     #[param(group)]
     shared: CleanMissingDataParams,
-    /// The value for each column; those of decimal columns are text.
+    /// The fill value of each column. Those of decimal columns are strings.
     #[param(required, non_empty)]
     fill_values: ValueList,
 }

@@ -13,9 +13,9 @@ pub use model::CountSelectorModel;
 
 /// Drops the slots of a vector column that are zero in every row.
 ///
-/// The model keeps the slots that some row of the fit had a value other than zero in, in their order. Hashed text, for
-/// example, fills a small part of its slots. Nulls, and arrays with a null inside, are passed over in the fit. One pass over the data; the summary is one
-/// bit per slot.
+/// The model keeps, in order, the slots that are nonzero in some row of the fit. Hashed text, for example, uses a small part of
+/// its slots. Nulls, and arrays that contain a null, are ignored in the fit. The fit is one pass over the data, and its state
+/// is one bit per slot.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
@@ -34,7 +34,7 @@ pub struct CountSelector {
     shared: CountSelectorParams,
 }
 
-/// What the estimator and its model have in common.
+/// Params that the estimator and its model share.
 #[derive(Debug, Clone, ParamGroup)]
 pub struct CountSelectorParams {
     /// Name of the vector column.
@@ -47,22 +47,22 @@ pub struct CountSelectorParams {
     pub policy: RowPolicy,
 }
 
-/// Slots of a chunk.
+/// Number of slots of a chunk.
 const CHUNK: usize = 1 << 16;
 
-/// Size of the vectors and which slots were seen with a value other than zero, 64 to a word. Chunks of slots without any
-/// are empty: sizes come from data.
+/// The size of the vectors and a bit for every slot with a nonzero value, 64 to a word. Chunks without such slots are empty,
+/// since sizes come from the data.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Seen {
+pub struct NonzeroSlots {
     size: Option<usize>,
     chunks: Vec<Vec<u64>>,
 }
 
-impl Seen {
+impl NonzeroSlots {
     fn set_size(&mut self, column: &str, size: usize) -> Result<()> {
-        if self.size.is_some_and(|known| known != size) {
-            let known = self.size.unwrap_or_default();
-            return Err(Error::decode(format!("vectors of different sizes: {known} and {size}")).at_column(column));
+        if self.size.is_some_and(|expected| expected != size) {
+            let expected = self.size.unwrap_or_default();
+            return Err(Error::decode(format!("vectors of different sizes: {expected} and {size}")).at_column(column));
         }
         if self.size.is_none() {
             self.size = Some(size);
@@ -88,13 +88,13 @@ impl Seen {
 }
 
 impl Aggregate for CountSelector {
-    type State = Seen;
+    type State = NonzeroSlots;
 
-    fn new_state(&self, _input: &Schema) -> Result<Seen> {
-        Ok(Seen::default())
+    fn new_state(&self, _input: &Schema) -> Result<NonzeroSlots> {
+        Ok(NonzeroSlots::default())
     }
 
-    fn update(&self, state: &mut Seen, block: &Block, cx: &Context) -> Result<()> {
+    fn update(&self, state: &mut NonzeroSlots, block: &Block, cx: &Context) -> Result<()> {
         let vectors =
             Vectors::from_array(&self.shared.input_col, &block.column(&self.shared.input_col)?.to_arrow(cx)?)?;
         for row in 0..vectors.len() {
@@ -116,7 +116,7 @@ impl Aggregate for CountSelector {
         Ok(())
     }
 
-    fn merge(&self, state: &mut Seen, other: Seen) -> Result<()> {
+    fn merge(&self, state: &mut NonzeroSlots, other: NonzeroSlots) -> Result<()> {
         let Some(size) = other.size else { return Ok(()) };
         state.set_size(&self.shared.input_col, size)?;
         for (chunk, other) in state.chunks.iter_mut().zip(other.chunks) {
@@ -124,16 +124,17 @@ impl Aggregate for CountSelector {
                 *chunk = other;
                 continue;
             }
-            chunk.iter_mut().zip(other).for_each(|(word, seen)| *word |= seen);
+            chunk.iter_mut().zip(other).for_each(|(word, other_word)| *word |= other_word);
         }
         Ok(())
     }
 }
 
 impl Fit for CountSelector {
-    fn finish(&self, state: Seen, _input: &Schema) -> Result<Fitted> {
+    fn finish(&self, state: NonzeroSlots, _input: &Schema) -> Result<Fitted> {
         let Some(size) = state.size else {
-            return Err(Error::decode("holds no vector: no rows, or all null").at_column(&self.shared.input_col));
+            return Err(Error::decode("holds no vectors: it has no rows, or all values are null")
+                .at_column(&self.shared.input_col));
         };
         let mut params = Map::new();
         params.insert("indices".to_owned(), Value::from(state.slots()));

@@ -12,9 +12,9 @@ use serde_json::json;
 use super::CountSelectorParams;
 use crate::numbers::null_at;
 
-/// Keeps some slots of a vector column: what `CountSelector` fits.
+/// Keeps some slots of a vector column, as fitted by `CountSelector`.
 ///
-/// The output has one slot for each kept one, in their order; where none is kept, vectors of size zero. It is dense or
+/// The output has one slot for each kept slot, in the same order. If none is kept, its vectors have size zero. It is dense or
 /// sparse, whichever is smaller.
 #[derive(Debug, Clone, Stage)]
 #[stage(
@@ -34,7 +34,7 @@ pub struct CountSelectorModel {
     /// The slots to keep, ascending.
     #[param(required, min(0))]
     indices: Vec<i64>,
-    /// Number of slots of the vectors in the input column.
+    /// Number of slots of the input vectors.
     #[param(required, range(0, 2_147_483_647))]
     size: usize,
 }
@@ -43,7 +43,7 @@ impl CountSelectorModel {
     fn check(&self) -> Result<()> {
         let ascend = self.indices.windows(2).all(|pair| pair[0] < pair[1]);
         if !ascend || self.indices.last().is_some_and(|last| *last as usize >= self.size) {
-            return Err(Error::param("indices", format!("must ascend and be below the size {}", self.size)));
+            return Err(Error::param("indices", format!("must be ascending and below the size {}", self.size)));
         }
         Ok(())
     }
@@ -89,7 +89,7 @@ impl Transform for CountSelectorModel {
     }
 }
 
-/// Calls `f` with every slot whose value is not zero.
+/// Calls `f` with every nonzero slot.
 fn each_value(vector: VectorRow<'_>, mut f: impl FnMut(usize, f64)) {
     match vector {
         VectorRow::Dense(all) => {

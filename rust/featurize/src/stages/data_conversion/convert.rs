@@ -1,4 +1,4 @@
-//! Values of one type as values of another.
+//! Conversion of values from one type to another.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::java_text::{double_text, float_text};
 
 const MICROS_PER_MILLI: i64 = 1000;
 
-/// What a column becomes.
+/// The target type of a conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     Boolean,
@@ -36,7 +36,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// The target of that name.
+    /// The target with that name.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "boolean" => Self::Boolean,
@@ -53,7 +53,7 @@ impl Target {
         })
     }
 
-    /// The Arrow type; timestamps are in a zone.
+    /// The Arrow type. Timestamps have a zone.
     pub fn arrow(self, zone: &str) -> DataType {
         match self {
             Self::Boolean => DataType::Boolean,
@@ -69,22 +69,22 @@ impl Target {
         }
     }
 
-    /// Can columns of this type become it?
+    /// Whether columns of this type can be converted to it.
     pub fn accepts(self, from: &DataType) -> bool {
         let Some(kind) = Kind::of(from) else { return false };
         match self {
             Self::String | Self::Long => true,
-            Self::Date | Self::Timestamp => matches!(kind, Kind::Text | Kind::Whole | Kind::Date | Kind::Timestamp),
+            Self::Date | Self::Timestamp => matches!(kind, Kind::Text | Kind::Integer | Kind::Date | Kind::Timestamp),
             _ => !matches!(kind, Kind::Date | Kind::Timestamp),
         }
     }
 }
 
-/// What matters of a column's type.
+/// The part of a column's type that decides its conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Boolean,
-    Whole,
+    Integer,
     Float,
     Decimal,
     Text,
@@ -102,26 +102,26 @@ impl Kind {
             }
             DataType::Date32 | DataType::Date64 => Self::Date,
             DataType::Timestamp(..) => Self::Timestamp,
-            whole if whole.is_integer() => Self::Whole,
+            t if t.is_integer() => Self::Integer,
             text if is_text(text) => Self::Text,
             _ => return None,
         })
     }
 }
 
-/// How times are read and written.
+/// The format of times and the time zone.
 #[derive(Debug, Clone)]
 pub struct Clock {
-    /// The pattern of texts.
+    /// The pattern of strings.
     pub pattern: Pattern,
     /// The zone of local times.
     pub zone: Tz,
 }
 
-/// The column as the target; null where a value is null or is no value of it.
+/// The column converted to the target. A value is null if it was null or cannot be converted.
 pub fn convert(array: &ArrayRef, target: Target, clock: &Clock) -> Result<ArrayRef> {
     let to = target.arrow("UTC");
-    let made: ArrayRef = match (Kind::of(array.data_type()), target) {
+    let converted: ArrayRef = match (Kind::of(array.data_type()), target) {
         (Some(Kind::Text), Target::Date | Target::Timestamp) => {
             let texts = cast(array, &DataType::Utf8)?;
             clock.of_local(texts.as_string::<i32>().iter().map(|t| t.and_then(|t| clock.pattern.parse(t))), target)
@@ -130,7 +130,7 @@ pub fn convert(array: &ArrayRef, target: Target, clock: &Clock) -> Result<ArrayR
         (Some(Kind::Text), _) => cast(&from_text(cast(array, &DataType::Utf8)?.as_string(), target), &to)?,
         (Some(Kind::Float), Target::String) => Arc::new(float_texts(array)?),
         (Some(Kind::Decimal), Target::Boolean) => cast(&cast(array, &DataType::Float64)?, &to)?,
-        (Some(Kind::Whole), Target::Date | Target::Timestamp) => {
+        (Some(Kind::Integer), Target::Date | Target::Timestamp) => {
             let millis = cast(array, &DataType::Int64)?;
             let micros = millis.as_primitive::<Int64Type>().iter().map(|m| m?.checked_mul(MICROS_PER_MILLI));
             clock.of_instants(micros, target)
@@ -138,10 +138,10 @@ pub fn convert(array: &ArrayRef, target: Target, clock: &Clock) -> Result<ArrayR
         (Some(Kind::Date | Kind::Timestamp), _) => clock.convert_times(array, target)?,
         _ => cast(array, &to)?,
     };
-    Ok(made)
+    Ok(converted)
 }
 
-/// Texts as booleans and numbers, the way Spark's `try_cast` reads them: blanks around them do not matter.
+/// Strings as booleans and numbers, parsed like Spark's `try_cast`. Surrounding white space is ignored.
 fn from_text(texts: &StringArray, target: Target) -> ArrayRef {
     let trimmed = texts.iter().map(|text| text.map(str::trim));
     match target {
@@ -169,7 +169,7 @@ fn float_texts(array: &ArrayRef) -> Result<StringArray> {
 }
 
 impl Clock {
-    /// Dates and timestamps as the target.
+    /// Dates and timestamps converted to the target.
     fn convert_times(&self, array: &ArrayRef, target: Target) -> Result<ArrayRef> {
         let zoned = matches!(array.data_type(), DataType::Timestamp(_, Some(_)));
         if zoned && target != Target::String && target != Target::Date {
@@ -184,7 +184,7 @@ impl Clock {
         Ok(self.of_local(local.into_iter(), target))
     }
 
-    /// The local times of dates, which are their midnights, and of timestamps.
+    /// The local times of timestamps, and of dates, which are midnights.
     fn local_times(&self, array: &ArrayRef) -> Result<Vec<Option<NaiveDateTime>>> {
         let DataType::Timestamp(_, zone) = array.data_type() else {
             let days = cast(array, &DataType::Date32)?;
@@ -212,7 +212,7 @@ impl Clock {
         self.of_instants(times.map(|time| self.instant(time?)), target)
     }
 
-    /// Microseconds since 1970 as the target; null outside the years 1 to 9999 where that is a date or a timestamp.
+    /// Microseconds since 1970 converted to the target. A date or a timestamp outside the years 1 to 9999 is null.
     fn of_instants(&self, micros: impl Iterator<Item = Option<i64>>, target: Target) -> ArrayRef {
         if target == Target::Long {
             return Arc::new(micros.map(|m| m.map(|m| m.div_euclid(MICROS_PER_MILLI))).collect::<Int64Array>());
@@ -224,12 +224,12 @@ impl Clock {
         if target == Target::Date {
             return Arc::new(micros.map(|m| day(local(m?)?)).collect::<Date32Array>());
         }
-        let kept = micros.map(|m| m.filter(|m| local(*m).is_some())).collect::<TimestampMicrosecondArray>();
-        Arc::new(kept.with_timezone("UTC"))
+        let valid = micros.map(|m| m.filter(|m| local(*m).is_some())).collect::<TimestampMicrosecondArray>();
+        Arc::new(valid.with_timezone("UTC"))
     }
 
-    /// The instant of a local time. One that the clock shows twice is the earlier; one that it skips is as much later as it
-    /// skips: both as in Java.
+    /// The instant of a local time, as in Java. For a time that the clock repeats it is the earlier instant. A time that the
+    /// clock skips is moved forward by the length of the gap.
     fn instant(&self, local: NaiveDateTime) -> Option<i64> {
         let utc = match self.zone.from_local_datetime(&local) {
             LocalResult::Single(time) | LocalResult::Ambiguous(time, _) => time.naive_utc(),
@@ -242,7 +242,7 @@ impl Clock {
     }
 }
 
-/// Days since 1970 of a date of the years 1 to 9999.
+/// Days since 1970 of a date in the years 1 to 9999.
 fn day(time: NaiveDateTime) -> Option<i32> {
     in_range(time.date()).then(|| time.date().signed_duration_since(NaiveDate::default()).num_days() as i32)
 }

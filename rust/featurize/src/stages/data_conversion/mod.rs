@@ -21,20 +21,22 @@ use pattern::pattern_of;
 
 /// Converts columns to another type.
 ///
-/// * boolean, of booleans, numbers and strings: numbers other than zero are true; t, true, y, yes, 1, f, false, n, no, 0.
-/// * byte, short, integer, long, of booleans, numbers and strings: the fraction of a number is cut; a string must be whole.
-/// * long, of dates and timestamps: milliseconds since 1970.
-/// * float, double, of booleans, numbers and strings.
-/// * string, of all of these: floats as Java 19 and later write them, with the fewest digits; dates and timestamps by `dateTimeFormat`.
-/// * date, timestamp, of dates, timestamps, strings (by `dateTimeFormat`) and whole numbers (milliseconds since 1970).
-/// * toCategorical, of what `ValueIndexer` reads: indices with nominal attributes. It fits, one pass over the data for each
-///   column, and takes unseen and missing values as `ValueIndexer` does.
-/// * clearCategorical, of what `IndexToValue` reads: the values back from the indices.
+/// * boolean, from booleans, numbers and strings: nonzero numbers are true; strings are t, true, y, yes, 1, f, false, n, no, 0.
+/// * byte, short, integer, long, from booleans, numbers and strings: the fraction of a number is truncated; a string must hold
+///   an integer.
+/// * long, from dates and timestamps: milliseconds since 1970.
+/// * float, double, from booleans, numbers and strings.
+/// * string, from all of these: floats as Java 19 and later write them, with the fewest digits; dates and timestamps in
+///   `dateTimeFormat`.
+/// * date, timestamp, from dates, timestamps, strings (in `dateTimeFormat`) and integers (milliseconds since 1970).
+/// * toCategorical, from the types that `ValueIndexer` reads: indices with nominal attributes. It needs a fit, one pass over
+///   the data for each column, and handles unseen and missing values like `ValueIndexer`.
+/// * clearCategorical, from the types that `IndexToValue` reads: the values of the indices.
 ///
-/// A null stays null. A value that cannot be converted, because it does not fit, cannot be read or is a time outside the
-/// years 1 to 9999, goes by `handleInvalid`. Local times are those of `timeZone`; one that a clock change repeats is the
-/// earlier, one that it skips is as much later as it skips, as in Java. Spark and tables give the same values. On Spark the
-/// conversions are part of the Python pass of native stages, unless they replace their columns, which ends it.
+/// A null stays null. `handleInvalid` applies to a value that cannot be converted because it is out of range, cannot be parsed
+/// or is a time outside the years 1 to 9999. Local times are in `timeZone`, as in Java: for a time that a clock change repeats
+/// the earlier instant is taken, and a time that it skips is moved forward by the length of the gap. Spark and tables give the
+/// same values. On Spark the conversions run in the Python pass of native stages. Replacing a column ends that pass.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
@@ -54,8 +56,8 @@ pub struct DataConversion {
     /// Names of the columns to convert.
     #[param(required, non_empty, role = input, accepts(any))]
     cols: Vec<String>,
-    /// Names of the converted columns, one for each column. Where a name is that of its column, or where none are given,
-    /// the column is replaced.
+    /// Names of the converted columns, one for each column. A column is replaced if its own name is given here, or if this
+    /// param is not set.
     #[param(role = output, non_empty)]
     output_cols: Option<Vec<String>>,
     /// The type to convert to.
@@ -77,27 +79,27 @@ pub struct DataConversion {
         )
     )]
     convert_to: String,
-    /// How dates and times are written, the part of Java's patterns that needs no locale: y, yy, yyyy, M, MM, MMM (English),
-    /// d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes.
+    /// The format of dates and times: the locale-independent part of Java's patterns. The letters are y, yy, yyyy, M, MM, MMM
+    /// (English), d, dd, H, HH, h, hh, m, mm, s, ss, S to SSSSSS, a, and text in quotes.
     #[param(default = "yyyy-MM-dd HH:mm:ss", non_empty)]
     date_time_format: String,
-    /// The zone of local times, such as "Europe/Paris" or "+02:00"; when not set, that of the Spark session, and on tables
-    /// the column's own, else UTC.
+    /// The time zone of local times, such as "Europe/Paris" or "+02:00". If not set, the zone of the Spark session; on tables
+    /// the zone of the column, else UTC.
     #[param(non_empty)]
     time_zone: Option<String>,
     #[param(group)]
     policy: ConversionPolicy,
 }
 
-/// The row policy of a conversion: a null is none to complain of.
+/// The row policy of a conversion, which does not apply to nulls.
 #[derive(Debug, Clone)]
 struct ConversionPolicy(RowPolicy);
 
 impl ParamGroup for ConversionPolicy {
     fn specs() -> Vec<ParamSpec> {
         let mut specs = RowPolicy::specs();
-        specs[0].doc = "What to do with a value that cannot be converted: \"error\" fails with one error that names stage, \
-                        column, row and value; \"skip\" drops the row; \"keep\" leaves a null in the output.";
+        specs[0].doc = "How to handle a value that cannot be converted: \"error\" fails with an error that names stage, \
+                        column, row and value; \"skip\" drops the row; \"keep\" keeps the row with a null result.";
         specs
     }
 
@@ -128,7 +130,7 @@ impl DataConversion {
         Err(Error::param("outputCols", message))
     }
 
-    /// The name of the zone for a column of that type.
+    /// The name of the time zone for a column of that type.
     fn zone_name<'a>(&'a self, data_type: &'a DataType) -> &'a str {
         match (&self.time_zone, data_type) {
             (Some(zone), _) => zone,
@@ -148,29 +150,29 @@ impl DataConversion {
         Ok(Clock { pattern: pattern_of("dateTimeFormat", &self.date_time_format)?, zone })
     }
 
-    /// Converts one column and tells which rows cannot be.
+    /// Converts one column and rejects the rows that cannot be converted.
     fn converted(&self, name: &str, array: &ArrayRef, rejects: &mut Rejects) -> Result<ArrayRef> {
         let target = self.target()?;
-        let made = convert(array, target, &self.clock(array.data_type())?)?;
-        if made.null_count() > array.null_count() {
-            for row in (0..array.len()).filter(|row| made.is_null(*row) && !array.is_null(*row)) {
+        let converted = convert(array, target, &self.clock(array.data_type())?)?;
+        if converted.null_count() > array.null_count() {
+            for row in (0..array.len()).filter(|row| converted.is_null(*row) && !array.is_null(*row)) {
                 let shown = array_value_to_string(array, row).unwrap_or_default();
                 rejects.reject_cell(
                     row,
                     name,
-                    &format!("has the value {shown:?}, which is no {}", self.noun(target)),
+                    &format!("has the value {shown:?}, which is not a valid {}", self.noun(target)),
                 )?;
             }
         }
-        Ok(cast(&made, &target.arrow(self.zone_name(array.data_type())))?)
+        Ok(cast(&converted, &target.arrow(self.zone_name(array.data_type())))?)
     }
 
     fn noun(&self, target: Target) -> String {
         match target {
             Target::Date | Target::Timestamp => {
-                format!("{} of the years 1 to 9999 written as {}", self.convert_to, self.date_time_format)
+                format!("{} in the years 1 to 9999 with the format {}", self.convert_to, self.date_time_format)
             }
-            Target::String => "time of the years 1 to 9999".to_owned(),
+            Target::String => "time in the years 1 to 9999".to_owned(),
             _ => self.convert_to.clone(),
         }
     }
@@ -183,7 +185,8 @@ impl Transform for DataConversion {
         for (from, to) in self.cols.iter().zip(self.outputs()?) {
             let data_type = input.field_with_name(from)?.data_type();
             if !target.accepts(data_type) {
-                let message = format!("has type {}, which does not become {}", type_name(data_type), self.convert_to);
+                let message =
+                    format!("has type {}, which cannot be converted to {}", type_name(data_type), self.convert_to);
                 return Err(Error::schema(from, message));
             }
             self.clock(data_type)?;

@@ -1,4 +1,4 @@
-//! Patterns of dates and times: the part of Java's patterns that needs no locale.
+//! Patterns of dates and times: the locale-independent part of Java's patterns.
 
 use std::fmt::Write as _;
 
@@ -8,20 +8,20 @@ use mmlrs_core::{Error, Result};
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const NANOS: u32 = 1_000_000_000;
 
-/// A pattern, read once.
+/// A parsed pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(Vec<Item>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Item {
     Literal(String),
-    /// A number of at least and at most so many digits.
+    /// A number with a minimum and a maximum number of digits.
     Number(Part, usize, usize),
     /// The last two digits of the year, 2000 to 2099.
     ShortYear,
     /// The English abbreviation of the month.
     MonthName,
-    /// The fraction of the second, so many digits.
+    /// The fraction of the second, with this number of digits.
     Fraction(usize),
     /// AM or PM.
     Half,
@@ -39,7 +39,7 @@ enum Part {
 }
 
 impl Pattern {
-    /// Reads a pattern; the error completes the sentence "param `x` ...".
+    /// Parses a pattern. The error completes the sentence "param `x` ...".
     pub fn new(text: &str) -> Result<Self, String> {
         let mut items: Vec<Item> = Vec::new();
         let mut rest = text.chars().peekable();
@@ -65,7 +65,7 @@ impl Pattern {
         Ok(Self(items))
     }
 
-    /// The text of a time; `None` outside the years 1 to 9999.
+    /// Formats a time; `None` outside the years 1 to 9999.
     pub fn format(&self, time: NaiveDateTime) -> Option<String> {
         if !in_range(time.date()) {
             return None;
@@ -74,7 +74,7 @@ impl Pattern {
         for item in &self.0 {
             match item {
                 Item::Literal(text) => out.push_str(text),
-                Item::Number(part, least, _) => write!(out, "{:0least$}", part.of(time)).ok()?,
+                Item::Number(part, min, _) => write!(out, "{:0min$}", part.of(time)).ok()?,
                 Item::ShortYear => write!(out, "{:02}", time.year() % 100).ok()?,
                 Item::MonthName => out.push_str(MONTHS[time.month0() as usize]),
                 Item::Fraction(digits) => {
@@ -87,19 +87,19 @@ impl Pattern {
         Some(out)
     }
 
-    /// The time of a text, which the pattern must match from its first to its last letter. Parts that the pattern lacks are
-    /// those of 1970-01-01 00:00:00.
+    /// Parses a time from a string, which the pattern must match completely. Parts missing from the pattern are taken from
+    /// 1970-01-01 00:00:00.
     pub fn parse(&self, text: &str) -> Option<NaiveDateTime> {
-        let mut found = Found { year: 1970, month: 1, day: 1, ..Found::default() };
+        let mut parts = Parts { year: 1970, month: 1, day: 1, ..Parts::default() };
         let mut rest = text;
         for item in &self.0 {
-            rest = found.take(item, rest)?;
+            rest = parts.take(item, rest)?;
         }
-        if rest.is_empty() { found.time() } else { None }
+        if rest.is_empty() { parts.time() } else { None }
     }
 }
 
-/// Is the date in the years 1 to 9999, which Spark's texts, Python and SQL agree on?
+/// Whether the date is in the years 1 to 9999, the common range of Spark's strings, Python and SQL.
 pub fn in_range(date: NaiveDate) -> bool {
     (1..=9999).contains(&date.year())
 }
@@ -123,7 +123,7 @@ fn item(letter: char, count: usize) -> Option<Item> {
     }
 }
 
-/// Text up to the closing quote; two quotes are one.
+/// Text up to the closing quote. Two quotes stand for one.
 fn quoted(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<String, String> {
     let mut text = String::new();
     loop {
@@ -158,9 +158,9 @@ impl Part {
     }
 }
 
-/// The parts of a time as they are found.
+/// The parts of a time during parsing.
 #[derive(Debug, Default)]
-struct Found {
+struct Parts {
     year: i32,
     month: u32,
     day: u32,
@@ -172,13 +172,13 @@ struct Found {
     micros: u32,
 }
 
-impl Found {
-    /// Takes one item off the front of the text.
+impl Parts {
+    /// Parses one item from the beginning of the text and returns the rest.
     fn take<'a>(&mut self, item: &Item, text: &'a str) -> Option<&'a str> {
         match item {
             Item::Literal(literal) => text.strip_prefix(literal.as_str()),
-            Item::Number(part, least, most) => {
-                let (number, rest) = digits(text, *least, *most)?;
+            Item::Number(part, min, max) => {
+                let (number, rest) = digits(text, *min, *max)?;
                 self.set(*part, number)?;
                 Some(rest)
             }
@@ -192,8 +192,8 @@ impl Found {
                 self.month = 1 + MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))? as u32;
                 text.get(3..)
             }
-            Item::Fraction(most) => {
-                let (number, rest) = digits(text, 1, *most)?;
+            Item::Fraction(max) => {
+                let (number, rest) = digits(text, 1, *max)?;
                 let width = (text.len() - rest.len()) as u32;
                 self.micros = number * 10_u32.pow(6 - width);
                 Some(rest)
@@ -230,10 +230,10 @@ impl Found {
     }
 }
 
-/// The number that a text begins with, and the rest.
-fn digits(text: &str, least: usize, most: usize) -> Option<(u32, &str)> {
-    let count = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
-    if count < least {
+/// The number at the beginning of a text, and the rest.
+fn digits(text: &str, min: usize, max: usize) -> Option<(u32, &str)> {
+    let count = text.bytes().take(max).take_while(u8::is_ascii_digit).count();
+    if count < min {
         return None;
     }
     let (number, rest) = text.split_at(count);

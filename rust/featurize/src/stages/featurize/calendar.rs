@@ -11,7 +11,7 @@ use mmlrs_core::{Error, Result};
 
 /// Names of the slots of a date.
 pub const DATE_SLOTS: [&str; 5] = ["year", "weekday", "month", "day", "epoch_days"];
-/// Names of the slots that a timestamp has behind those of its date.
+/// Names of the slots that a timestamp has after those of its date.
 pub const TIME_SLOTS: [&str; 4] = ["hour", "minute", "second", "epoch_ms"];
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -21,7 +21,7 @@ pub fn days(column: &str, array: &ArrayRef) -> Result<Date32Array> {
     Ok(cast(column, array, &DataType::Date32)?.as_primitive::<Date32Type>().clone())
 }
 
-/// A column of timestamps as microseconds since 1970-01-01, and the zone in which they are read.
+/// A column of timestamps as microseconds since 1970-01-01, and their time zone.
 pub fn moments(column: &str, array: &ArrayRef) -> Result<(TimestampMicrosecondArray, Zone)> {
     let DataType::Timestamp(_, zone) = array.data_type() else {
         return Err(Error::schema(column, format!("has type {}; expected a timestamp", type_name(array.data_type()))));
@@ -41,16 +41,16 @@ fn cast(column: &str, array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         .map_err(|e| Error::schema(column, format!("has type {}: {e}", type_name(array.data_type()))))
 }
 
-/// How a timestamp is read.
+/// The time zone of a timestamp.
 #[derive(Debug, Clone, Copy)]
 pub enum Zone {
-    /// It has no zone: as it is written.
+    /// No zone: local time as written.
     Local,
-    /// In this zone: that of the Spark session, or of the Arrow type.
+    /// This zone: that of the Spark session, or of the Arrow type.
     Named(Tz),
 }
 
-/// The slots of a date; None beyond the calendar's range of about 262,000 years.
+/// The slots of a date; None outside the calendar's range of about 262,000 years.
 pub fn date_slots(days: i32) -> Option<[f64; 5]> {
     let date = NaiveDate::from_ymd_opt(1970, 1, 1)?.checked_add_signed(chrono::Duration::days(days.into()))?;
     Some(slots_of(date))

@@ -1,4 +1,4 @@
-//! From what the fit has seen of a column to its encoding.
+//! The choice of an encoding from the summary of a column.
 
 use arrow_schema::{DataType, Field};
 use mmlrs_core::Result;
@@ -11,7 +11,7 @@ use super::texts::Texts;
 use super::words::Words;
 use crate::attributes::{attributes_of, declared_levels};
 
-/// The params that decide.
+/// The params that affect the choice.
 #[derive(Debug, Clone, Copy)]
 pub struct Choice {
     /// Replace missing values.
@@ -20,49 +20,50 @@ pub struct Choice {
     pub one_hot: bool,
     /// Number of slots of hashed words.
     pub num_features: usize,
-    /// Number of rows that the fit has seen.
+    /// Number of rows of the fit.
     pub rows: u64,
-    /// In how many of them a word must be to have a slot, where a user says so.
+    /// Minimum number of rows with a word, if the user sets it.
     pub min_doc_freq: Option<u64>,
 }
 
-/// Why a column is left out that has nothing to learn from.
+/// The reason for leaving out a column without values.
 const NO_VALUE: &str = "has no value: all are missing, or infinite";
-/// Why a column of texts or of lists of words is left out that has no word at all.
+/// The reason for leaving out a column of strings or of lists of words that contains no words.
 const NO_WORD: &str = "has no word in any row";
-/// With so many rows for each different word of a column its texts are levels that repeat, and all words have a slot.
+/// With this number of rows per distinct word, strings are repeating levels, and all words are kept.
 const ROWS_OF_A_LEVEL: u64 = 5;
-/// With so many different words in a row on average, and so many times more words than rows in all, texts are prose, and all
-/// words have a slot: no slot tells a row apart, and of all fits a learner takes the smallest.
+/// With this average number of distinct words per row, and this ratio of distinct words to rows, strings are prose, and all
+/// words are kept: no slot identifies a row, and among all fits a learner takes the smallest.
 const WORDS_OF_PROSE: u64 = 12;
 const VOCABULARY_OF_PROSE: u64 = 4;
-/// Of other words there is at most a slot for so many rows, and for small tables the square root of the rows, or so many.
+/// Other columns of words get at most one slot per this number of rows. Small tables get the square root of the number of rows,
+/// or at least this number.
 const ROWS_OF_A_SLOT: u64 = 30;
 const FEWEST_SLOTS: u64 = 10;
 
 impl Choice {
-    /// The encoding of a column. One without any value is left out.
+    /// The encoding of a column. A column without values is left out.
     pub fn encoding(&self, summary: Summary, field: &Field) -> Result<Encoding> {
         let (one_hot, fill) = (self.one_hot, self.impute);
         if let (Summary::Number(_), Some(levels)) = (&summary, nominal_levels(field)) {
             return Ok(Encoding::Codes { levels, one_hot, fill });
         }
         let mean = |mean: f64| self.impute.then_some(mean);
-        let made = match summary {
+        let encoding = match summary {
             Summary::Untyped => None,
-            Summary::Number(seen) => seen.value().map(|value| Encoding::Number { fill: mean(value) }),
-            Summary::Date(seen) => {
-                seen.value().map(|value| Encoding::Date { fill: mean(value).map(|day| day.round() as i32) })
+            Summary::Number(mean_so_far) => mean_so_far.value().map(|value| Encoding::Number { fill: mean(value) }),
+            Summary::Date(mean_so_far) => {
+                mean_so_far.value().map(|value| Encoding::Date { fill: mean(value).map(|day| day.round() as i32) })
             }
-            Summary::Timestamp(seen) => seen.value().map(|value| Encoding::Timestamp {
+            Summary::Timestamp(mean_so_far) => mean_so_far.value().map(|value| Encoding::Timestamp {
                 fill: mean(value).map(|moment| moment.round() as i64),
                 zone: zone_of(field),
             }),
             Summary::Text(texts) => Some(self.text(texts, field)?),
-            Summary::Tokens(seen) => seen.map(|words| self.words(&words, true)),
+            Summary::Tokens(frequencies) => frequencies.map(|words| self.words(&words, true)),
             Summary::Vector { size } => size.map(|size| Encoding::Vector { size }),
         };
-        Ok(made.unwrap_or_else(|| Encoding::LeftOut { cause: NO_VALUE.to_owned() }))
+        Ok(encoding.unwrap_or_else(|| Encoding::LeftOut { cause: NO_VALUE.to_owned() }))
     }
 
     fn text(&self, mut texts: Texts, field: &Field) -> Result<Encoding> {
@@ -79,22 +80,22 @@ impl Choice {
         Ok(Encoding::Levels { levels, one_hot: self.one_hot, fill: self.impute })
     }
 
-    /// The slots of the words that are in enough rows, and their weights: ln((rows + 1) / (rows with it + 1)), as in Spark
-    /// ML's IDF. A column of words of which none is, such as one of names, is left out.
+    /// The slots of the words that occur in enough rows, and their weights: ln((rows + 1) / (rows with the word + 1)), as in
+    /// Spark ML's IDF. A column without such words, such as a column of names, is left out.
     fn words(&self, words: &DocumentFrequencies, tokens: bool) -> Encoding {
         let occurring: Vec<u64> = words.counts().iter().copied().filter(|count| *count > 0).collect();
         if occurring.is_empty() {
             let cause = if words.documents() == 0 { NO_VALUE } else { NO_WORD };
             return Encoding::LeftOut { cause: cause.to_owned() };
         }
-        let least = self.min_doc_freq.unwrap_or_else(|| least_rows(occurring, self.rows));
+        let min_rows = self.min_doc_freq.unwrap_or_else(|| least_rows(occurring, self.rows));
         let documents = words.documents() as f64;
-        let kept = words.counts().iter().enumerate().filter(|(_, count)| **count >= least);
+        let frequent = words.counts().iter().enumerate().filter(|(_, count)| **count >= min_rows);
         let (slots, weights): (Vec<i32>, Vec<f64>) =
-            kept.map(|(slot, count)| (slot as i32, ((documents + 1.0) / (*count as f64 + 1.0)).ln())).unzip();
+            frequent.map(|(slot, count)| (slot as i32, ((documents + 1.0) / (*count as f64 + 1.0)).ln())).unzip();
         if slots.is_empty() {
             let cause = format!(
-                "has texts that hardly repeat, like names and identifiers: none of their words is in {least} rows or more \
+                "has texts that hardly repeat, like names and identifiers: no word occurs in {min_rows} rows or more \
                  (minDocFreq=1 keeps them all)"
             );
             return Encoding::LeftOut { cause };
@@ -103,11 +104,11 @@ impl Choice {
     }
 }
 
-/// In how many of the rows a word must be, for words that are in so many rows each.
+/// The minimum number of rows with a word, given the number of rows of each word.
 ///
-/// A linear learner without a penalty fits rows by heart with the words that few rows have, and loses on new rows about
-/// the share that slots have of rows. The words in the square root of the rows are few, whatever the texts: by Zipf's law
-/// their number grows with the square root too, so that their share falls.
+/// A linear learner without a penalty memorizes rows by words that few rows have. On new rows it loses about the ratio of slots
+/// to rows. The number of words that occur in the square root of the rows is small for any text: by Zipf's law it grows with
+/// the square root too, so that the ratio falls.
 fn least_rows(mut counts: Vec<u64>, rows: u64) -> u64 {
     let (words, pairs) = (counts.len() as u64, counts.iter().sum::<u64>());
     let levels = words * ROWS_OF_A_LEVEL <= rows;
@@ -117,8 +118,8 @@ fn least_rows(mut counts: Vec<u64>, rows: u64) -> u64 {
     }
     counts.sort_unstable_by_key(|count| std::cmp::Reverse(*count));
     let root = (rows as f64).sqrt().ceil() as u64;
-    let most = (rows / ROWS_OF_A_SLOT).max(root).max(FEWEST_SLOTS);
-    let beyond = usize::try_from(most).ok().and_then(|most| counts.get(most)).copied();
+    let max_slots = (rows / ROWS_OF_A_SLOT).max(root).max(FEWEST_SLOTS);
+    let beyond = usize::try_from(max_slots).ok().and_then(|max_slots| counts.get(max_slots)).copied();
     root.max(beyond.map_or(0, |count| count + 1))
 }
 
@@ -161,9 +162,9 @@ mod tests {
     #[test]
     fn there_is_a_slot_for_thirty_rows_at_most() {
         let counts: Vec<u64> = (0..3000).map(|word| 3000 - word).collect();
-        let least = least_rows(counts.clone(), 6000);
-        assert_eq!(least, 2801);
-        assert_eq!(counts.iter().filter(|count| **count >= least).count(), 200);
+        let min_rows = least_rows(counts.clone(), 6000);
+        assert_eq!(min_rows, 2801);
+        assert_eq!(counts.iter().filter(|count| **count >= min_rows).count(), 200);
     }
 
     #[test]

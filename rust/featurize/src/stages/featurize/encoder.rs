@@ -1,4 +1,4 @@
-//! How one column becomes slots: what the model knows of it.
+//! The encoding of one column in slots, as stored in the model.
 
 use arrow_schema::{DataType, TimeUnit};
 use mmlrs_core::types::{is_text, type_name};
@@ -12,12 +12,12 @@ use super::calendar::{DATE_SLOTS, TIME_SLOTS};
 use super::texts::has_level_texts;
 use crate::numbers::is_vector;
 
-/// Levels that the fit has not seen, and rows without a level.
+/// The handling of unseen levels and of rows without a level.
 #[derive(Debug, Clone, Copy)]
 pub struct Strangers {
-    /// Is an unseen level a row without a level, rather than a bad row?
+    /// Whether a row with an unseen level is a row without a level, rather than a bad row.
     pub are_other: bool,
-    /// Are bad rows kept, as rows without a level?
+    /// Whether bad rows are kept, as rows without a level.
     pub keeps: bool,
 }
 
@@ -26,59 +26,59 @@ pub struct Strangers {
 pub struct Encoder {
     /// Name of the column.
     pub column: String,
-    /// How its values become slots.
+    /// The encoding of its values.
     pub encoding: Encoding,
 }
 
-/// How the values of a column become slots.
+/// The encoding of a column's values in slots.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Encoding {
     /// The number itself.
     Number {
-        /// In place of null and NaN.
+        /// Replaces null and NaN.
         fill: Option<f64>,
     },
     /// Year, weekday (Monday is 1), month, day, days since 1970.
     Date {
-        /// Days since 1970 in place of null.
+        /// Days since 1970 that replace null.
         fill: Option<i32>,
     },
     /// The slots of its date, then hour, minute, second, milliseconds since 1970.
     Timestamp {
-        /// Microseconds since 1970 in place of null.
+        /// Microseconds since 1970 that replace null.
         fill: Option<i64>,
-        /// The time zone of the fit, in which a column without a type is read.
+        /// The time zone of the fit, which applies to a column without a zone.
         #[serde(default)]
         zone: Option<String>,
     },
-    /// A string with few levels, or a value of any type that is declared as a level.
+    /// A string with few levels, or a value of any type whose levels are declared.
     Levels {
-        /// The levels as texts, ascending or as they are declared.
+        /// The levels as strings, ascending or in declared order.
         levels: Vec<String>,
         /// One slot for each level, or one slot that holds the level's index.
         one_hot: bool,
-        /// Is null a row without a level, rather than a bad row?
+        /// Whether null is a row without a level, rather than a bad row.
         fill: bool,
     },
     /// A number that is the index of a level: a nominal column.
     Codes {
-        /// The levels, as they are named in the column's attributes.
+        /// The levels, named as in the column's attributes.
         levels: Vec<String>,
         /// One slot for each level, or one slot that holds the level's index.
         one_hot: bool,
-        /// Is null a row without a level, rather than a bad row?
+        /// Whether null is a row without a level, rather than a bad row.
         fill: bool,
     },
-    /// Words, hashed, in the slots that the fit has seen.
+    /// Hashed words, in the slots that occurred in the fit.
     Words {
         /// Number of slots of the hash.
         num_features: usize,
-        /// The slots that are kept, ascending.
+        /// The kept slots, ascending.
         slots: Vec<i32>,
         /// Inverse document frequency of each kept slot.
         weights: Vec<f64>,
-        /// Are the words given, as lists of strings?
+        /// Whether the column holds lists of words.
         #[serde(default)]
         tokens: bool,
     },
@@ -87,9 +87,9 @@ pub enum Encoding {
         /// Number of slots.
         size: usize,
     },
-    /// No slot: the column is not read.
+    /// No slots: the column is not read.
     LeftOut {
-        /// Why; completes the sentence "column `x` ...".
+        /// The reason; completes the sentence "column `x` ...".
         cause: String,
     },
 }
@@ -114,18 +114,18 @@ impl Encoder {
         }
     }
 
-    /// Is the column read at all?
+    /// Whether the column is read.
     pub fn is_read(&self) -> bool {
         !matches!(self.encoding, Encoding::LeftOut { .. })
     }
 
-    /// Why the column is not read.
+    /// The reason why the column is not read.
     pub fn flaw(&self) -> Option<String> {
         let Encoding::LeftOut { cause } = &self.encoding else { return None };
         Some(format!("column `{}` {cause}", self.column))
     }
 
-    /// Fails on a column whose type is not that of the fit. One without a type has nothing but nulls.
+    /// Returns an error if the column's type is not that of the fit. A column without a type has only nulls.
     pub fn check_type(&self, data_type: &DataType) -> Result<()> {
         let (fits, kind) = match &self.encoding {
             Encoding::Number { .. } | Encoding::Codes { .. } => (is_number(data_type), "numbers"),
@@ -143,7 +143,7 @@ impl Encoder {
         Err(Error::schema(&self.column, format!("has type {}; the model was fitted on {kind}", type_name(data_type))))
     }
 
-    /// The type in which a column without a type is read.
+    /// The type used for a column without a type.
     pub fn natural_type(&self) -> DataType {
         match &self.encoding {
             Encoding::Number { .. } | Encoding::Codes { .. } => DataType::Float64,
@@ -158,7 +158,7 @@ impl Encoder {
         }
     }
 
-    /// Adds the Spark ML attributes of its slots, which begin at `start`. Hashed words and the slots of vectors have none.
+    /// Adds the Spark ML attributes of its slots, starting at `start`. Hashed words and slots of vectors have none.
     pub fn describe(&self, start: usize, strangers: Strangers, attributes: &mut Attributes) {
         let column = &self.column;
         match &self.encoding {
@@ -185,8 +185,7 @@ impl Encoder {
     }
 }
 
-/// What the index behind the last level is called, by the rows that may have it: trees refuse an index that the attributes
-/// do not count.
+/// An unused name for the index after the last level. Trees reject an index that the attributes do not include.
 fn unused(name: &str, levels: &[String]) -> String {
     let mut name = name.to_owned();
     while levels.contains(&name) {
@@ -210,7 +209,7 @@ impl Attributes {
         }
     }
 
-    /// The attributes of all encoders, one behind the other.
+    /// The attributes of all encoders, in order.
     pub fn of(encoders: &[Encoder], strangers: Strangers) -> Value {
         let mut attributes = Self::default();
         let mut start = 0;

@@ -1,4 +1,4 @@
-//! `Featurize`: from raw columns to one vector, by type.
+//! `Featurize`: converts raw columns to one vector, by type.
 
 mod calendar;
 mod choice;
@@ -25,30 +25,29 @@ use policy::FeaturizePolicy;
 use summary::Summary;
 use words::Words;
 
-/// Turns columns of any kind into one vector of features, each by its type.
+/// Turns columns of any type into one vector of features.
 ///
-/// * Numbers, booleans and decimals: the value as a double; missing ones become the mean of the finite values.
-/// * Nominal columns, which an indexer has marked as such, and strings with few levels (at most `maxCategories`, each
-///   seen twice on average): one slot for each level, or one slot that holds the level's index.
-/// * Columns whose type has levels (a pandas category, a polars Enum, an ordered dictionary of Arrow): of the levels those
-///   that occur, in the order that the type gives them.
-/// * Other strings: their words in lower case, hashed as `TextFeaturizer` does, times the inverse document frequency; of
-///   the hash's slots those are kept that occur in enough rows of the fit, see `minDocFreq`. Lists of strings: their strings as they are, in the place of
-///   words.
-/// * Dates: year, weekday (Monday is 1), month, day, days since 1970. Timestamps: those, then hour, minute, second and
-///   milliseconds since 1970, in the time zone of the Spark session or of the Arrow type. Missing ones become the mean.
-/// * Vectors and arrays of numbers: as they are; all rows of a column must have the same size.
+/// * Numbers, booleans and decimals: the value as a double. Missing values become the mean of the finite values.
+/// * Nominal columns, marked as such by an indexer, and strings with few levels (at most `maxCategories`, each occurring twice
+///   on average): one slot for each level, or one slot with the index of the level.
+/// * Columns whose type declares levels (a pandas category, a polars Enum, an ordered Arrow dictionary): the levels that occur,
+///   in declared order.
+/// * Other strings: their lower-case words, hashed as in `TextFeaturizer`, times the inverse document frequency. Slots of the
+///   hash are kept if they occur in enough rows of the fit, see `minDocFreq`. Lists of strings are used as lists of words.
+/// * Dates: year, weekday (Monday is 1), month, day, days since 1970. Timestamps: the same, then hour, minute, second and
+///   milliseconds since 1970, in the time zone of the Spark session or of the Arrow type. Missing values become the mean.
+/// * Vectors and arrays of numbers: unchanged. All rows of a column must have the same size.
 /// * A column in which every value is missing, or that has no type (void, an Arrow null), is left out, with a warning.
 ///
-/// The slots follow the order of `inputCols`. Those of numbers, dates and levels have their names in the attributes of the
-/// vector: `age`, `day_month`, `job=nurse`. The fit is one pass over the data, whatever the number of columns; the result is
-/// dense or sparse, whichever is smaller.
+/// The slots are in the order of `inputCols`. Those of numbers, dates and levels are named in the attributes of the vector:
+/// `age`, `day_month`, `job=nurse`. The fit is one pass over the data for any number of columns. The result is dense or sparse,
+/// whichever is smaller.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
     kind = estimator,
     model = FeaturizeModel,
-    accepts_nulls = "it replaces what is missing",
+    accepts_nulls = "it replaces missing values",
     example = r#"import datetime
 import pyarrow as pa
 from mmlrs.featurize import Featurize
@@ -69,30 +68,29 @@ assert features[0].as_py()["values"][:8] == [31.0, 0.0, 1.0, 2020.0, 1.0, 1.0, 6
 pub struct Featurize {
     #[param(group)]
     shared: FeaturizeParams,
-    /// One slot for each level of a category; otherwise one slot that holds the index of the level, marked as nominal,
-    /// which is what tree learners want. A category without a level is a row of zeros, or the index behind the last level.
+    /// Use one slot for each level of a category. Otherwise use one slot with the index of the level, marked as nominal, as
+    /// tree learners expect. A category without a level is a row of zeros, or the index after the last level.
     #[param(default = true)]
     one_hot_encode_categoricals: bool,
     /// Number of slots into which the words of one text column are hashed. 4096 is enough for tree learners.
     #[param(default = 262_144, range(1, MAX_COUNTED_SLOTS))]
     num_features: usize,
-    /// Replace missing values: numbers, dates and timestamps by their mean, missing categories by none, missing text by
-    /// the empty one. Otherwise a missing value is a bad row, except in text.
+    /// Replace missing values: numbers, dates and timestamps by their mean, categories by no level, text by the empty string.
+    /// Otherwise a missing value is a bad row, except in text.
     #[param(default = true)]
     impute_missing: bool,
-    /// Up to how many distinct values a string column is a category rather than text.
+    /// Maximum number of distinct values for which a string column is a category rather than text.
     #[param(default = 100, min(0))]
     max_categories: usize,
-    /// In how many rows a word of a text must be to have a slot. When not set: in as many as the square root of the number of
-    /// rows, or in more where there would be more than one slot for thirty rows, and more than that root; in one, so that every word has a slot, where
-    /// there are five rows or more for each different word (levels that repeat), and in prose, of twelve words or more in a
-    /// row and four times more different words than rows. A column without such a word, as of names and identifiers, is left
-    /// out, with a warning.
+    /// Minimum number of rows in which a word of a text must occur to have a slot. If not set, the square root of the number of
+    /// rows, or more if the slots would exceed both that root and one slot per thirty rows. Every word has a slot if there are
+    /// at least five rows per distinct word (repeating levels), or in prose, with at least twelve words per row and four times
+    /// as many distinct words as rows. A column without such words, such as names or identifiers, is left out, with a warning.
     #[param(min(1))]
     min_doc_freq: Option<usize>,
 }
 
-/// What the estimator and its model have in common.
+/// Params that the estimator and its model share.
 #[derive(Debug, Clone, ParamGroup)]
 pub struct FeaturizeParams {
     /// Names of the columns, in the order of the slots.
@@ -101,8 +99,8 @@ pub struct FeaturizeParams {
     /// Name of the vector column to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     pub output_col: String,
-    /// What a level becomes that was not there in the fit: "other" makes it a row without a level, of zeros, or the index
-    /// behind the last one, which the attributes count; "error" makes it a bad row, for `handleInvalid`.
+    /// How to handle a level that did not occur in the fit: "other" treats it as a row without a level, that is zeros or the
+    /// index after the last one, which the attributes include; "error" makes it a bad row, for `handleInvalid`.
     #[param(default = "other", one_of("other", "error"))]
     pub unseen_categories: String,
     #[param(group)]
@@ -110,7 +108,7 @@ pub struct FeaturizeParams {
 }
 
 impl FeaturizeParams {
-    /// What happens to levels that the fit has not seen, and to rows without a level.
+    /// The handling of unseen levels and of rows without a level.
     fn strangers(&self) -> Strangers {
         let keeps = self.policy.0.handle_invalid == HandleInvalid::Keep;
         Strangers { are_other: self.unseen_categories == "other", keeps }
@@ -125,7 +123,7 @@ impl Featurize {
     fn choice(&self, rows: u64) -> Choice {
         Choice {
             rows,
-            min_doc_freq: self.min_doc_freq.map(|least| least as u64),
+            min_doc_freq: self.min_doc_freq.map(|rows| rows as u64),
             impute: self.impute_missing,
             one_hot: self.one_hot_encode_categoricals,
             num_features: self.num_features,
@@ -133,22 +131,22 @@ impl Featurize {
     }
 }
 
-/// What the fit knows of the rows so far.
+/// The state of the rows read so far.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Summaries {
     rows: u64,
     columns: Vec<Summary>,
 }
 
 impl Aggregate for Featurize {
-    type State = Seen;
+    type State = Summaries;
 
-    fn new_state(&self, input: &Schema) -> Result<Seen> {
+    fn new_state(&self, input: &Schema) -> Result<Summaries> {
         let summaries = self.columns().map(|column| Summary::new(input.field_with_name(column)?, self.max_categories));
-        Ok(Seen { rows: 0, columns: summaries.collect::<Result<_>>()? })
+        Ok(Summaries { rows: 0, columns: summaries.collect::<Result<_>>()? })
     }
 
-    fn update(&self, state: &mut Seen, block: &Block, cx: &Context) -> Result<()> {
+    fn update(&self, state: &mut Summaries, block: &Block, cx: &Context) -> Result<()> {
         let mut words = Words::new(self.num_features)?;
         state.rows += block.rows() as u64;
         for (column, summary) in self.columns().zip(&mut state.columns) {
@@ -158,7 +156,7 @@ impl Aggregate for Featurize {
         Ok(())
     }
 
-    fn merge(&self, state: &mut Seen, other: Seen) -> Result<()> {
+    fn merge(&self, state: &mut Summaries, other: Summaries) -> Result<()> {
         let mut words = Words::new(self.num_features)?;
         state.rows += other.rows;
         for ((column, summary), other) in self.columns().zip(&mut state.columns).zip(other.columns) {
@@ -169,7 +167,7 @@ impl Aggregate for Featurize {
 }
 
 impl Fit for Featurize {
-    fn finish(&self, state: Seen, input: &Schema) -> Result<Fitted> {
+    fn finish(&self, state: Summaries, input: &Schema) -> Result<Fitted> {
         if state.rows == 0 {
             return Err(Error::decode("there are no rows to learn from"));
         }
@@ -181,7 +179,7 @@ impl Fit for Featurize {
         }
         if !encoders.iter().any(Encoder::is_read) {
             let causes: Vec<String> = encoders.iter().filter_map(Encoder::flaw).collect();
-            return Err(Error::decode(format!("no column is left to learn from: {}", causes.join("; "))));
+            return Err(Error::decode(format!("no columns are left to learn from: {}", causes.join("; "))));
         }
         let flaws = encoders.iter().filter_map(Encoder::flaw);
         let notes = flaws.map(|flaw| format!("{flaw}; it is left out of the features")).collect();

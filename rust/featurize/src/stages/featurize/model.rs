@@ -16,15 +16,15 @@ use super::encoder::{Attributes, Encoder, Encoding};
 use super::reader::{Prepared, Reader};
 use crate::row::SparseRow;
 
-/// Turns columns into one vector of features: what `Featurize` fits.
+/// Turns columns into one vector of features, as fitted by `Featurize`.
 ///
-/// One pass over the columns of a batch, whatever their kinds. The result is dense or sparse, whichever is smaller.
+/// Runs in one pass over the columns of a batch. The result is dense or sparse, whichever is smaller.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
     kind = model,
-    maps_nulls = "NaN stands for what is missing",
-    embeds_column_names = "its encoders hold the names of the columns of the fit",
+    maps_nulls = "missing values become NaN",
+    embeds_column_names = "its encoders contain the column names of the fit",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import Featurize
 
@@ -36,7 +36,7 @@ assert model.transform(table)["features"][1].as_py()["values"] == [38.0, 0.0]
 pub struct FeaturizeModel {
     #[param(group)]
     shared: FeaturizeParams,
-    /// How each column becomes slots: a JSON list with the levels, means and weights that the fit has found.
+    /// The encoding of each column: a JSON list with the levels, means and weights of the fit.
     #[param(required)]
     encoders: FileSource,
     #[param(cache)]
@@ -47,7 +47,7 @@ pub struct FeaturizeModel {
 #[derive(Debug)]
 struct Plan {
     encoders: Vec<Encoder>,
-    /// Those of the columns that are read.
+    /// The encoders of the columns that are read.
     prepared: Vec<Prepared>,
 }
 
@@ -69,7 +69,7 @@ impl FeaturizeModel {
 }
 
 impl Transform for FeaturizeModel {
-    /// Those that are not left out; at least one, which tells the number of rows.
+    /// The columns that are not left out. At least one column is read, since it determines the number of rows.
     fn resolved_inputs(&self) -> Result<Option<Vec<String>>> {
         let mut columns: Vec<String> = self.plan()?.prepared.iter().map(|p| p.column().to_owned()).collect();
         if columns.is_empty() {

@@ -2,19 +2,19 @@
 
 use mmlrs_core::{ParamGroup, ParamMap, ParamSpec, Result, RowPolicy};
 
-/// A row policy in which `keep` keeps what is there.
+/// A row policy in which `keep` keeps the present values.
 #[derive(Debug, Clone)]
 pub struct FeaturizePolicy(pub RowPolicy);
 
 impl ParamGroup for FeaturizePolicy {
     fn specs() -> Vec<ParamSpec> {
         let mut specs = RowPolicy::specs();
-        specs[0].doc = "What to do with a row that has a missing value where missing ones are not replaced, a vector of \
-                        another size, or, with unseenCategories=\"error\", a level that was not there in the fit: \
-                        \"error\" fails with one error that names stage, column and row; \"skip\" drops the row; \
-                        \"keep\" puts NaN into the slots of what is missing and no level, or the index behind the last \
-                        one, for what is unknown.";
-        specs[1].doc = "Name of a string column to add that holds what was wrong with a row; null for good rows.";
+        specs[0].doc = "How to handle a row with a missing value that is not replaced, a vector of \
+                        the wrong size, or, with unseenCategories=\"error\", a level that did not occur in the fit: \
+                        \"error\" fails with an error that names stage, column and row; \"skip\" drops the row; \
+                        \"keep\" fills missing slots with NaN, and gives an unseen level no level or the index after the last \
+                        one.";
+        specs[1].doc = "Name of the string column to add with the error of a row; null for good rows.";
         specs
     }
 

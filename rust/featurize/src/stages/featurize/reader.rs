@@ -15,24 +15,24 @@ use super::words::Words;
 use crate::numbers::{doubles, null_at, too_large};
 use crate::row::SparseRow;
 
-/// What is wrong with a cell; the slots are filled all the same.
+/// The error of a cell. Its slots are filled in any case.
 pub type Flaw = Option<String>;
 
-/// An encoder with what it needs to be fast, worked out once for a model.
+/// An encoder with its lookup tables, prepared once per model.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     encoder: Encoder,
-    /// For words: the place of every slot of the hash, or -1.
+    /// For words: the position of every slot of the hash, or -1.
     places: Vec<i32>,
     words: Option<Words>,
-    /// For levels: the place of each.
+    /// For levels: the index of each.
     levels: Levels,
 }
 
 type Levels = HashMap<String, usize, foldhash::fast::RandomState>;
 
 impl Prepared {
-    /// Works it out.
+    /// Prepares an encoder.
     pub fn new(encoder: Encoder) -> Result<Self> {
         let Encoding::Words { num_features, slots, weights, .. } = &encoder.encoding else {
             let mut levels = Levels::default();
@@ -68,7 +68,7 @@ pub struct Reader<'a> {
     strangers: Strangers,
 }
 
-#[expect(clippy::large_enum_variant, reason = "one a column and batch")]
+#[expect(clippy::large_enum_variant, reason = "one per column and batch")]
 enum Cells<'a> {
     Numbers(Float64Array, Option<f64>),
     Dates(Date32Array, Option<i32>),
@@ -93,18 +93,18 @@ enum Cells<'a> {
         weights: &'a [f64],
     },
     Vectors(Vectors, usize),
-    /// Of a column that is not read.
+    /// A column that is not read.
     Nothing,
 }
 
-/// Texts, or lists of their words.
+/// Strings, or lists of words.
 enum Documents {
     Texts(LargeStringArray),
     Tokens(TextLists),
 }
 
 impl<'a> Reader<'a> {
-    /// Fails where the column has a type that its encoder does not read.
+    /// Returns an error if the column has a type that its encoder does not read.
     pub fn new(prepared: &'a Prepared, array: &ArrayRef, strangers: Strangers) -> Result<Self> {
         let encoder = &prepared.encoder;
         let column = encoder.column.as_str();
@@ -133,7 +133,8 @@ impl<'a> Reader<'a> {
                 Cells::Codes { codes: doubles(column, array)?, size: levels.len(), one_hot: *one_hot, fill: *fill }
             }
             Encoding::Words { weights, tokens, .. } => {
-                let words = prepared.words.clone().ok_or_else(|| Error::runtime("words without a hasher"))?;
+                let words =
+                    prepared.words.clone().ok_or_else(|| Error::runtime("an encoder of words lacks a hasher"))?;
                 let texts = if *tokens {
                     Documents::Tokens(TextLists::new(column, array)?)
                 } else {
@@ -152,8 +153,8 @@ impl<'a> Reader<'a> {
         &self.encoder.column
     }
 
-    /// Appends the slots of a row. What is missing becomes NaN, what is unknown has no level; the first is a flaw, and so is
-    /// the second where unseen levels are not to be others.
+    /// Appends the slots of a row. Missing values become NaN, and unknown ones get no level. A missing value is an error, and
+    /// so is an unknown one if unseen levels are not allowed.
     pub fn append(&mut self, row: usize, out: &mut SparseRow) -> Flaw {
         let strict = !self.strangers.are_other;
         match &mut self.cells {
@@ -189,17 +190,17 @@ impl<'a> Reader<'a> {
                     let flaw = format!("has the value {code}, which is not the index of a level");
                     return append_level(None, *size, *one_hot, out, Some(flaw));
                 }
-                let known = code < *size as f64;
-                let flaw = (strict && !known).then(|| unseen(&code));
-                append_level(known.then_some(code as usize), *size, *one_hot, out, flaw)
+                let in_range = code < *size as f64;
+                let flaw = (strict && !in_range).then(|| unseen(&code));
+                append_level(in_range.then_some(code as usize), *size, *one_hot, out, flaw)
             }
             Cells::Words { texts, words, places, weights } => {
-                let found = match texts {
+                let words = match texts {
                     Documents::Texts(texts) => texts.is_valid(row).then(|| words.of(texts.value(row))),
                     Documents::Tokens(lists) => lists.row(row).map(|tokens| words.of_tokens(tokens)),
                 };
-                if let Some(found) = found {
-                    append_words(found, places, weights, out);
+                if let Some(words) = words {
+                    append_words(words, places, weights, out);
                 }
                 out.size += weights.len();
                 None
@@ -221,11 +222,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The texts of numbers as the levels spell them: 3 and 3.0 are one level, whatever type a file gives a column.
+/// Numbers spelt as in the levels: 3 and 3.0 are one level, for any type of the column.
 fn as_fitted(texts: &LargeStringArray, levels: &Levels) -> LargeStringArray {
     let spelt = |text: &str| {
-        let whole = text.strip_suffix(".0").map_or_else(|| format!("{text}.0"), str::to_owned);
-        if !levels.contains_key(text) && levels.contains_key(&whole) { whole } else { text.to_owned() }
+        let other_spelling = text.strip_suffix(".0").map_or_else(|| format!("{text}.0"), str::to_owned);
+        if !levels.contains_key(text) && levels.contains_key(&other_spelling) {
+            other_spelling
+        } else {
+            text.to_owned()
+        }
     };
     texts.iter().map(|text| text.map(spelt)).collect()
 }
@@ -235,10 +240,10 @@ fn missing() -> String {
 }
 
 fn unseen(value: &dyn std::fmt::Display) -> String {
-    format!("has the value {value}, which was not there when the model was fitted")
+    format!("has the value {value}, which did not occur in the fit")
 }
 
-/// Appends the slots of a moment; it is None for a missing cell, its slots are for one beyond the calendar.
+/// Appends the slots of a date or timestamp. It is None if the cell is missing, and has no slots if it is beyond the calendar.
 fn append_moment<T, const N: usize>(
     moment: Option<T>,
     slots_of: impl FnOnce(T) -> Option<[f64; N]>,
@@ -246,7 +251,7 @@ fn append_moment<T, const N: usize>(
 ) -> Flaw {
     let (slots, flaw) = match moment.map(slots_of) {
         None => (None, Some(missing())),
-        Some(None) => (None, Some("is beyond the years that can be told".to_owned())),
+        Some(None) => (None, Some("is outside the supported range of years".to_owned())),
         Some(slots) => (slots, None),
     };
     slots.unwrap_or([f64::NAN; N]).into_iter().for_each(|slot| out.push(slot));

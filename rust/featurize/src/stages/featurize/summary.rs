@@ -1,4 +1,4 @@
-//! What the fit learns of each column.
+//! The summary of a column in the fit.
 
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field};
@@ -24,14 +24,14 @@ pub enum Summary {
     Timestamp(Mean),
     /// Strings, and other values that are declared as levels.
     Text(Texts),
-    /// Lists of strings: in how many rows each slot of the hashed strings occurs; None before the first.
+    /// Lists of strings: the number of rows with each slot of the hashed strings; None before the first row.
     Tokens(Option<DocumentFrequencies>),
     /// Vectors.
     Vector {
         /// Their size.
         size: Option<usize>,
     },
-    /// A column without a type, so without a value.
+    /// A column without a type, and so without values.
     Untyped,
 }
 
@@ -56,14 +56,14 @@ impl Mean {
         }
     }
 
-    /// The mean; None when every value is missing.
+    /// The mean; None if every value is missing.
     pub fn value(self) -> Option<f64> {
         (self.count > 0.0).then_some(self.mean)
     }
 }
 
 impl Summary {
-    /// The empty summary for a column. Up to `max_levels` values of any type may be declared as levels.
+    /// The empty summary of a column. Up to `max_levels` values of any type may be declared as levels.
     pub fn new(field: &Field, max_levels: usize) -> Result<Self> {
         let few = declared_levels(field).is_some_and(|levels| levels.len() <= max_levels);
         Ok(match field.data_type() {
@@ -89,7 +89,7 @@ impl Summary {
         })
     }
 
-    /// Takes a batch of the column in. `max_levels` bounds the levels that are remembered.
+    /// Adds a batch of the column. `max_levels` bounds the number of levels.
     pub fn update(&mut self, column: &str, array: &ArrayRef, max_levels: usize, hasher: &mut Words) -> Result<()> {
         match self {
             Self::Number(mean) => {
@@ -97,16 +97,16 @@ impl Summary {
             }
             Self::Date(mean) => days(column, array)?.iter().flatten().for_each(|v| mean.push(v.into())),
             Self::Timestamp(mean) => moments(column, array)?.0.iter().flatten().for_each(|v| mean.push(v as f64)),
-            Self::Text(seen) => {
+            Self::Text(texts) => {
                 for text in level_texts(array)?.iter().flatten() {
-                    seen.add(text, 1, max_levels, hasher)?;
+                    texts.add(text, 1, max_levels, hasher)?;
                 }
             }
-            Self::Tokens(seen) => {
+            Self::Tokens(frequencies_so_far) => {
                 let lists = TextLists::new(column, array)?;
-                let seen = frequencies(seen, hasher)?;
+                let counts = frequencies(frequencies_so_far, hasher)?;
                 for tokens in (0..lists.len()).filter_map(|row| lists.row(row)) {
-                    seen.add(hasher.of_tokens(tokens));
+                    counts.add(hasher.of_tokens(tokens));
                 }
             }
             Self::Untyped => {}
@@ -120,14 +120,14 @@ impl Summary {
         Ok(())
     }
 
-    /// Takes in what another summary of the column has seen.
+    /// Adds another summary of the column.
     pub fn merge(&mut self, column: &str, other: Self, max_levels: usize, hasher: &mut Words) -> Result<()> {
         match (self, other) {
             (Self::Number(mean), Self::Number(other))
             | (Self::Date(mean), Self::Date(other))
             | (Self::Timestamp(mean), Self::Timestamp(other)) => mean.merge(other),
             (Self::Text(texts), Self::Text(other)) => texts.merge(other, max_levels, hasher)?,
-            (Self::Tokens(seen), Self::Tokens(Some(other))) => frequencies(seen, hasher)?.merge(&other)?,
+            (Self::Tokens(own), Self::Tokens(Some(other))) => frequencies(own, hasher)?.merge(&other)?,
             (Self::Tokens(_), Self::Tokens(None)) | (Self::Untyped, Self::Untyped) => {}
             (Self::Vector { size }, Self::Vector { size: other }) => {
                 if let Some(other) = other {
@@ -140,18 +140,18 @@ impl Summary {
     }
 }
 
-/// The frequencies, made at the first call.
-fn frequencies<'a>(seen: &'a mut Option<DocumentFrequencies>, hasher: &Words) -> Result<&'a mut DocumentFrequencies> {
-    Ok(match seen {
-        Some(seen) => seen,
+/// The frequencies, created on the first call.
+fn frequencies<'a>(counts: &'a mut Option<DocumentFrequencies>, hasher: &Words) -> Result<&'a mut DocumentFrequencies> {
+    Ok(match counts {
+        Some(counts) => counts,
         none => none.insert(DocumentFrequencies::new(hasher.num_features())?),
     })
 }
 
-fn same_size(column: &str, size: &mut Option<usize>, found: usize) -> Result<()> {
-    let known = *size.get_or_insert(found);
-    if known == found {
+fn same_size(column: &str, size: &mut Option<usize>, actual: usize) -> Result<()> {
+    let expected = *size.get_or_insert(actual);
+    if expected == actual {
         return Ok(());
     }
-    Err(Error::decode(format!("has vectors of different sizes: {known} and {found}")).at_column(column))
+    Err(Error::decode(format!("has vectors of different sizes: {expected} and {actual}")).at_column(column))
 }

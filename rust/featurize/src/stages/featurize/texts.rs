@@ -1,4 +1,4 @@
-//! What the fit learns of a column of strings.
+//! The summary of a column of strings in the fit.
 
 use std::collections::HashMap;
 
@@ -17,14 +17,14 @@ use super::words::Words;
 use crate::json_number::json_of;
 use crate::levels::LevelType;
 
-/// Can the values of a column be levels, by their texts?
+/// Whether the values of a column can be levels, as strings.
 pub fn has_level_texts(data_type: &DataType) -> bool {
     is_text(data_type)
         || is_number(data_type)
         || (data_type.is_temporal() && !matches!(data_type, DataType::Interval(_)))
 }
 
-/// The values of a column of levels as texts; of texts themselves.
+/// The values of a column of levels as strings.
 pub fn level_texts(array: &ArrayRef) -> Result<LargeStringArray> {
     if let Some(kind @ (LevelType::Float | LevelType::Double)) = LevelType::of(array.data_type()) {
         let numbers = cast(array, &DataType::Float64)?;
@@ -34,12 +34,13 @@ pub fn level_texts(array: &ArrayRef) -> Result<LargeStringArray> {
     Ok(cast(array, &DataType::LargeUtf8)?.as_string::<i64>().clone())
 }
 
-/// The levels of a column while they are few: they tell its words too, so no word is counted before there are too many.
+/// The levels of a column as long as there are few. The words follow from the levels, so words are not counted until there are
+/// too many levels.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Texts {
-    /// Every level with the number of its rows; None when there are too many.
+    /// The number of rows of every level; None if there are too many.
     levels: Option<HashMap<String, u64, foldhash::fast::RandomState>>,
-    /// In how many rows each slot of the hashed words occurs, those of the levels left out.
+    /// The number of rows with each slot of the hashed words, without the rows in `levels`.
     words: Option<DocumentFrequencies>,
 }
 
@@ -50,12 +51,12 @@ impl Default for Texts {
 }
 
 impl Texts {
-    /// Takes a text in that so many rows have. `max_levels` bounds the levels that are remembered.
+    /// Adds a string and its number of rows. `max_levels` bounds the number of levels.
     #[inline]
     pub fn add(&mut self, text: &str, rows: u64, max_levels: usize, hasher: &mut Words) -> Result<()> {
         if let Some(levels) = &mut self.levels {
-            if let Some(seen) = levels.get_mut(text) {
-                *seen += rows;
+            if let Some(count) = levels.get_mut(text) {
+                *count += rows;
                 return Ok(());
             }
             if levels.len() < max_levels {
@@ -68,7 +69,7 @@ impl Texts {
         Ok(())
     }
 
-    /// Takes in what another column of strings has.
+    /// Adds another column of strings.
     pub fn merge(&mut self, other: Self, max_levels: usize, hasher: &mut Words) -> Result<()> {
         if let Some(words) = other.words {
             self.as_words(hasher)?.merge(&words)?;
@@ -76,8 +77,8 @@ impl Texts {
         other.levels.iter().flatten().try_for_each(|(text, rows)| self.add(text, *rows, max_levels, hasher))
     }
 
-    /// The levels in order, if the column is a category: few of them, and declared or each seen twice on average. A column
-    /// of nothing but nulls is text without words.
+    /// The levels in order, if the column is a category: few levels that are declared or occur twice on average. A column of
+    /// nulls only is text without words.
     pub fn category(&self, declared: bool) -> Option<Vec<String>> {
         let levels = self.levels.as_ref()?;
         let often = declared || 2 * levels.len() as u64 <= levels.values().sum();
@@ -89,12 +90,12 @@ impl Texts {
         Some(texts)
     }
 
-    /// Was there no text at all?
+    /// Whether no string has been added.
     pub fn is_empty(&self) -> bool {
         self.words.is_none() && self.levels.as_ref().is_some_and(HashMap::is_empty)
     }
 
-    /// Forgets the levels for their words, and gives those.
+    /// Converts the levels to counts of words, and returns the counts.
     pub fn as_words(&mut self, hasher: &mut Words) -> Result<&mut DocumentFrequencies> {
         let words = match &mut self.words {
             Some(words) => words,

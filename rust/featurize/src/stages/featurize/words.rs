@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use mmlrs_core::{Error, Result};
 use mmlrs_text::{DocumentFrequencies, JavaRegex, SparseRow, TextHasher, TextOptions, Tokenizer};
 
-/// Counts the words of texts.
+/// Counts the words of strings.
 #[derive(Debug, Clone)]
 pub struct Words {
     hasher: TextHasher,
@@ -24,13 +24,13 @@ impl Words {
         Ok(Self { hasher: TextHasher::new(options), row: SparseRow::default() })
     }
 
-    /// The slots of the words of a text, ascending, and their counts.
+    /// The slots of the words of a string, ascending, and their counts.
     pub fn of(&mut self, text: &str) -> &SparseRow {
         self.hasher.hash_row(text, &mut self.row);
         &self.row
     }
 
-    /// The same for words that are given; those that are null are none.
+    /// The slots of the given words, without nulls.
     pub fn of_tokens<'t>(&mut self, tokens: impl Iterator<Item = Option<Cow<'t, str>>>) -> &SparseRow {
         let tokens: Vec<Cow<'t, str>> = tokens.flatten().collect();
         self.hasher.hash_tokens(tokens.iter().map(|token| Some(token.as_ref())), &mut self.row);
@@ -42,10 +42,10 @@ impl Words {
         self.hasher.num_features()
     }
 
-    /// Counts a text that so many rows have into the document frequencies.
+    /// Adds a string that occurs in a number of rows to the document frequencies.
     #[inline]
-    pub fn count(&mut self, text: &str, rows: u64, seen: &mut DocumentFrequencies) {
+    pub fn count(&mut self, text: &str, rows: u64, frequencies: &mut DocumentFrequencies) {
         self.hasher.hash_row(text, &mut self.row);
-        seen.add_times(&self.row, rows);
+        frequencies.add_times(&self.row, rows);
     }
 }

@@ -19,20 +19,21 @@ use crate::levels::{Keys, LevelType};
 
 pub use model::ValueIndexerModel;
 
-/// Numbers the distinct values of a column: 0 for the least, or for the first of those that the column's type declares.
+/// Assigns an index to each distinct value of a column, in ascending order or in the order that the column's type declares.
 ///
-/// The model writes the index of each value, a double as of Spark's `StringIndexer`, and the values as nominal attributes
-/// of the column: Spark's `IndexToString`, `OneHotEncoder` and tree learners understand it, and so does `IndexToValue`.
-/// Booleans, whole numbers, floats and strings have levels; strings ascend by their UTF-8 bytes. A pandas category, a polars
-/// Enum and an ordered dictionary of Arrow declare levels: those that occur are numbered, in their order. Null and NaN are
-/// not levels. A column without any value is an error, and so is one of more than `maxLevels` distinct values, found before
-/// the driver's memory is filled with them. One pass over the data; the summary holds each distinct value once.
+/// The model adds the index of each value, a double as in Spark's `StringIndexer`. The values are stored as nominal attributes
+/// of the column, which Spark's `IndexToString`, `OneHotEncoder` and tree learners understand, and so does `IndexToValue`.
+/// Booleans, integers, floats and strings can be levels; strings are sorted by their UTF-8 bytes. A pandas category, a polars
+/// Enum and an ordered Arrow dictionary declare levels; those that occur are indexed in the declared order. Null and NaN are
+/// not levels. A column without values is an error. So is a column with more than `maxLevels` distinct values, which is
+/// detected before they fill the driver's memory. The fit is one pass over the data, and its state holds each distinct value
+/// once.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
     kind = estimator,
     model = ValueIndexerModel,
-    maps_nulls = "a missing value has an index of its own",
+    maps_nulls = "missing values have their own index",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import ValueIndexer
 
@@ -45,12 +46,12 @@ assert model.transform(table)["index"].to_pylist() == [1.0, 0.0, 3.0, 1.0]
 pub struct ValueIndexer {
     #[param(group)]
     shared: ValueIndexerParams,
-    /// The most distinct values a column may have; one that has more is better hashed.
+    /// Maximum number of distinct values of the column. Hash columns that have more.
     #[param(default = 1_000_000, min(1))]
     max_levels: usize,
 }
 
-/// What the estimator and its model have in common.
+/// Params that the estimator and its model share.
 #[derive(Debug, Clone, ParamGroup)]
 pub struct ValueIndexerParams {
     /// Name of the column of values.
@@ -63,15 +64,15 @@ pub struct ValueIndexerParams {
     pub policy: UnseenPolicy,
 }
 
-/// The row policy of an indexer, in which `keep` gives unseen and missing values indices of their own.
+/// The row policy of an indexer, in which `keep` gives unseen and missing values their own indices.
 #[derive(Debug, Clone)]
 pub struct UnseenPolicy(pub RowPolicy);
 
 impl ParamGroup for UnseenPolicy {
     fn specs() -> Vec<ParamSpec> {
         let mut specs = RowPolicy::specs();
-        specs[0].doc = "What to do with a value that was not seen in the fit, and with a missing one (null or NaN): \
-                        \"error\" fails with one error that names stage, column, row and value; \"skip\" drops the row; \
+        specs[0].doc = "How to handle a value that did not occur in the fit, and a missing one (null or NaN): \
+                        \"error\" fails with an error that names stage, column, row and value; \"skip\" drops the row; \
                         \"keep\" gives unseen values the index after the last level and missing ones the index after \
                         that, named \"__unknown\" and \"__missing\" in the attributes.";
         specs
@@ -88,8 +89,8 @@ impl ParamGroup for UnseenPolicy {
 
 /// The distinct values so far, as keys.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Seen {
-    whole: HashSet<i64>,
+pub struct DistinctValues {
+    integers: HashSet<i64>,
     texts: HashSet<String>,
 }
 
@@ -99,8 +100,8 @@ impl ValueIndexer {
         LevelType::of_column(name, input.field_with_name(name)?.data_type())
     }
 
-    fn check_size(&self, seen: &Seen) -> Result<()> {
-        if seen.whole.len().max(seen.texts.len()) <= self.max_levels {
+    fn check_size(&self, values: &DistinctValues) -> Result<()> {
+        if values.integers.len().max(values.texts.len()) <= self.max_levels {
             return Ok(());
         }
         let message =
@@ -110,17 +111,17 @@ impl ValueIndexer {
 }
 
 impl Aggregate for ValueIndexer {
-    type State = Seen;
+    type State = DistinctValues;
 
-    fn new_state(&self, input: &Schema) -> Result<Seen> {
-        self.kind(input).map(|_| Seen::default())
+    fn new_state(&self, input: &Schema) -> Result<DistinctValues> {
+        self.kind(input).map(|_| DistinctValues::default())
     }
 
-    fn update(&self, state: &mut Seen, block: &Block, cx: &Context) -> Result<()> {
+    fn update(&self, state: &mut DistinctValues, block: &Block, cx: &Context) -> Result<()> {
         let array = block.column(&self.shared.input_col)?.to_arrow(cx)?;
         match Keys::new(&array, LevelType::of_column(&self.shared.input_col, array.data_type())?)? {
-            Keys::Whole(keys) if keys.null_count() == 0 => state.whole.extend(keys.values()),
-            Keys::Whole(keys) => state.whole.extend(keys.iter().flatten()),
+            Keys::Integers(keys) if keys.null_count() == 0 => state.integers.extend(keys.values()),
+            Keys::Integers(keys) => state.integers.extend(keys.iter().flatten()),
             Keys::Texts(texts) => {
                 for text in texts.iter().flatten() {
                     if !state.texts.contains(text) {
@@ -132,24 +133,25 @@ impl Aggregate for ValueIndexer {
         self.check_size(state)
     }
 
-    fn merge(&self, state: &mut Seen, other: Seen) -> Result<()> {
-        state.whole.extend(other.whole);
+    fn merge(&self, state: &mut DistinctValues, other: DistinctValues) -> Result<()> {
+        state.integers.extend(other.integers);
         state.texts.extend(other.texts);
         self.check_size(state)
     }
 }
 
 impl Fit for ValueIndexer {
-    fn finish(&self, state: Seen, input: &Schema) -> Result<Fitted> {
+    fn finish(&self, state: DistinctValues, input: &Schema) -> Result<Fitted> {
         let kind = self.kind(input)?;
-        let mut whole: Vec<i64> = state.whole.into_iter().collect();
+        let mut integers: Vec<i64> = state.integers.into_iter().collect();
         let mut texts: Vec<String> = state.texts.into_iter().collect();
-        whole.sort_unstable();
+        integers.sort_unstable();
         texts.sort_unstable();
         let mut levels: Vec<Value> =
-            whole.into_iter().map(|key| kind.value_of_key(key)).chain(texts.into_iter().map(Value::from)).collect();
+            integers.into_iter().map(|key| kind.value_of_key(key)).chain(texts.into_iter().map(Value::from)).collect();
         if levels.is_empty() {
-            return Err(Error::decode("has no value: no rows, or all missing").at_column(&self.shared.input_col));
+            return Err(Error::decode("has no values: it has no rows, or all values are missing")
+                .at_column(&self.shared.input_col));
         }
         if let Some(declared) = declared_levels(input.field_with_name(&self.shared.input_col)?) {
             declared.sort(&mut levels, |level| kind.text(level));

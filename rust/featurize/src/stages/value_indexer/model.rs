@@ -15,14 +15,14 @@ use super::ValueIndexerParams;
 use crate::levels::{Keys, LevelType, Levels};
 use crate::stages::index_to_value::ORIGIN;
 
-/// Replaces the values of a column by their indices: what `ValueIndexer` fits.
+/// Replaces the values of a column by their indices, as fitted by `ValueIndexer`.
 ///
-/// The index is a double, the place of the value among `levels`. The column carries the levels as nominal attributes.
+/// The index is a double, the position of the value in `levels`. The column has the levels as nominal attributes.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",
     kind = model,
-    maps_nulls = "a missing value has an index of its own",
+    maps_nulls = "missing values have their own index",
     example = r#"import pyarrow as pa
 from mmlrs.featurize import ValueIndexerModel
 
@@ -37,7 +37,7 @@ pub struct ValueIndexerModel {
     /// The values in the order of their indices; infinities as "Infinity" and "-Infinity".
     #[param(required)]
     levels: Levels,
-    /// The type of the values; when not set, what the levels are by themselves: boolean, long, double or string.
+    /// The type of the values. If not set, the natural type of the levels: boolean, long, double or string.
     #[param(one_of("boolean", "byte", "short", "integer", "long", "float", "double", "string"))]
     data_type: Option<String>,
 }
@@ -51,7 +51,7 @@ impl ValueIndexerModel {
         self.shared.policy.0.handle_invalid == HandleInvalid::Keep
     }
 
-    /// The nominal attributes; the member `mmlrs` is for `IndexToValue`, others pass over it.
+    /// The nominal attributes. The member `mmlrs` is for `IndexToValue`; other readers ignore it.
     fn attributes(&self) -> serde_json::Value {
         let kind = self.kind();
         let mut texts: Vec<String> = self.levels.values().iter().map(|value| kind.text(value)).collect();
@@ -62,7 +62,7 @@ impl ValueIndexerModel {
         json!({"type": "nominal", "vals": texts, "name": self.shared.output_col, ORIGIN: origin})
     }
 
-    /// Appends the index of each row; `find` tells the index of a row that has a value.
+    /// Appends the index of each row. `find` returns the index of a row that has a value.
     fn write(
         &self,
         array: &ArrayRef,
@@ -94,7 +94,7 @@ impl ValueIndexerModel {
 fn unseen(array: &ArrayRef, row: usize, kind: LevelType) -> Error {
     let text = arrow_cast::display::array_value_to_string(array, row).unwrap_or_default();
     let shown = if kind == LevelType::String { format!("{text:?}") } else { text };
-    Error::decode(format!("has the value {shown}, which is none of the levels"))
+    Error::decode(format!("has the value {shown}, which is not one of the levels"))
 }
 
 impl Transform for ValueIndexerModel {
@@ -109,7 +109,9 @@ impl Transform for ValueIndexerModel {
         let array = block.column(&self.shared.input_col)?.to_arrow(cx)?;
         let lookup = self.levels.lookup(self.kind(), &self.shared.input_col, array.data_type())?;
         match Keys::new(&array, LevelType::of_column(&self.shared.input_col, array.data_type())?)? {
-            Keys::Whole(keys) => self.write(&array, &|row| keys.is_null(row), &|row| lookup.whole(keys.value(row))),
+            Keys::Integers(keys) => {
+                self.write(&array, &|row| keys.is_null(row), &|row| lookup.integer(keys.value(row)))
+            }
             Keys::Texts(texts) => self.write(&array, &|row| texts.is_null(row), &|row| lookup.text(texts.value(row))),
         }
     }

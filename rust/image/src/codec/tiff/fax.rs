@@ -1,4 +1,4 @@
-//! Faxes of group 3: lines of runs of white and black. The code tables are those of the `fax` crate.
+//! Group 3 faxes: lines of white and black runs. The code tables are those of the `fax` crate.
 
 use std::convert::Infallible;
 
@@ -9,7 +9,7 @@ use mmlrs_core::{Error, Result};
 use super::header::Header;
 use super::pixels::Samples;
 
-/// The samples of a fax: 0 white, 1 black, before `white_is_zero` is looked at.
+/// The samples of a fax: 0 white, 1 black, before `white_is_zero` is applied.
 pub fn unpack(bytes: &[u8], header: &Header<'_>) -> Result<Samples> {
     if header.bits != 1 || header.samples != 1 {
         return Err(Error::decode("damaged TIFF: a fax has one sample of one bit"));
@@ -19,7 +19,7 @@ pub fn unpack(bytes: &[u8], header: &Header<'_>) -> Result<Samples> {
     let mut pixels = vec![0_u8; header.width * header.height];
     let mut rows = pixels.chunks_exact_mut(header.width);
     for (strip, count) in header.strips(bytes)? {
-        // Zeros behind the end, so that the last short code can be looked up in a table of long ones.
+        // Zeros after the end, so that the last short code can be looked up in a table of long codes.
         let bits = strip.iter().copied().chain([0; 4]).map(Ok::<u8, Infallible>);
         let Ok(reader) = ByteReader::new(bits);
         let mut lines = Lines { reader, width, changes: Vec::new(), line_ends, two_dimensional };
@@ -37,11 +37,11 @@ pub fn unpack(bytes: &[u8], header: &Header<'_>) -> Result<Samples> {
     Ok(Samples::of_bits(pixels))
 }
 
-/// Reads line after line; the changes of colour of the last one are where the next is coded from.
+/// Reads line by line. Each line is coded relative to the colour changes of the previous one.
 struct Lines<R> {
     reader: R,
     width: u32,
-    /// Where white becomes black, black white, and so on.
+    /// Positions where white changes to black, then black to white, and so on.
     changes: Vec<u32>,
     line_ends: bool,
     two_dimensional: bool,
@@ -52,7 +52,7 @@ impl<R: BitReader> Lines<R> {
         if self.line_ends {
             self.skip_line_end();
         } else {
-            // Every line begins with a byte of its own.
+            // Every line starts at a byte boundary.
             let rest = self.reader.bits_to_byte_boundary();
             self.reader.consume(rest).ok()?;
         }
@@ -68,7 +68,7 @@ impl<R: BitReader> Lines<R> {
         Some(bit == 1)
     }
 
-    /// Passes over an end of line, 11 zeros or more and a one, if one is next.
+    /// Skips an end-of-line code, 11 or more zeros and a one, if there is one.
     fn skip_line_end(&mut self) {
         if self.reader.peek(9) == Some(0) {
             while self.reader.peek(1) == Some(0) {
@@ -103,7 +103,7 @@ impl<R: BitReader> Lines<R> {
         Some(changes)
     }
 
-    /// The first change of the line before that is right of `at` and to the other colour, and the one behind it.
+    /// The first change in the previous line to the right of `at` and to the other colour, and the change after it.
     fn reference(&self, at: Option<u32>, black: bool) -> (u32, u32) {
         let right = |change: u32| at.is_none_or(|at| change > at);
         let first = (usize::from(black)..self.changes.len()).step_by(2).find(|i| right(self.changes[*i]));
@@ -111,7 +111,7 @@ impl<R: BitReader> Lines<R> {
         (change(first), change(first.map(|i| i + 1)))
     }
 
-    /// Two-dimensional coding: by the changes of the line before.
+    /// Two-dimensional coding: relative to the changes of the previous line.
     fn by_line_before(&mut self) -> Option<Vec<u32>> {
         let (mut changes, mut at, mut black) = (Vec::new(), None, false);
         while at.unwrap_or(0) < self.width {

@@ -1,4 +1,4 @@
-//! What the tags of a TIFF file say about its samples.
+//! The properties of a TIFF file's samples, from its tags.
 
 use std::borrow::Cow;
 
@@ -22,47 +22,47 @@ const TILE_OFFSETS: u16 = 324;
 const TILE_BYTES: u16 = 325;
 const EXTRA_SAMPLES: u16 = 338;
 
-/// `PhotometricInterpretation`: what the samples are.
+/// `PhotometricInterpretation`: the meaning of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colours {
-    /// Gray; 0 is white where `white_is_zero`.
+    /// Gray; 0 is white if `white_is_zero`.
     Gray {
         white_is_zero: bool,
     },
     Rgb,
-    /// Numbers of colours in a map.
+    /// Indices into a colour map.
     Palette,
     Cmyk,
     YCbCr,
 }
 
-/// Who unpacks the strips.
+/// The decoder of the strips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// CCITT group 3, or its codes without ends of lines: [`super::fax`].
+    /// CCITT group 3, or its codes without end-of-line codes: [`super::fax`].
     Fax3,
     /// The `tiff` crate.
     Other,
 }
 
-/// What the last sample of a pixel is.
+/// The meaning of the last sample of a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extra {
-    /// The colours are multiplied by it.
+    /// Alpha by which the colours are multiplied.
     AssociatedAlpha,
     UnassociatedAlpha,
-    /// None, or nothing that is alpha.
+    /// Absent, or not alpha.
     Nothing,
 }
 
-/// The tags, checked.
+/// The checked tags.
 #[derive(Debug)]
 pub struct Header<'a> {
     tags: Tags<'a>,
     pub width: usize,
     pub height: usize,
     pub bits: usize,
-    /// Samples of a pixel, extra ones too.
+    /// Samples per pixel, including extra ones.
     pub samples: usize,
     pub colours: Colours,
     pub compression: Compression,
@@ -71,7 +71,7 @@ pub struct Header<'a> {
 }
 
 fn not_decoded(what: impl std::fmt::Display) -> Error {
-    Error::decode(format!("TIFF of a kind that is not decoded: {what}; convert it to PNG first"))
+    Error::decode(format!("unsupported kind of TIFF: {what}; convert it to PNG first"))
 }
 
 impl<'a> Header<'a> {
@@ -98,7 +98,7 @@ impl<'a> Header<'a> {
             Some(32_803) => return Err(not_decoded("camera raw (a colour filter array)")),
             Some(32_844 | 32_845) => return Err(not_decoded("LogL or LogLuv colours")),
             Some(other) => return Err(not_decoded(format!("photometric interpretation {other}"))),
-            None => return Err(Error::decode("damaged TIFF: it does not say what its samples are")),
+            None => return Err(Error::decode("damaged TIFF: it has no photometric interpretation")),
         };
         let samples = tags.first(SAMPLES).unwrap_or(1) as usize;
         let extra = match tags.first(EXTRA_SAMPLES) {
@@ -109,10 +109,10 @@ impl<'a> Header<'a> {
         let bits = tags.first(BITS).unwrap_or(1) as usize;
         let one_value = matches!(colours, Colours::Gray { .. } | Colours::Palette);
         if one_value && samples > 2 {
-            return Err(not_decoded(format!("{samples} bands that are no colours")));
+            return Err(not_decoded(format!("{samples} bands that are not colours")));
         }
         if one_value && samples == 2 && tags.first(COMPRESSION) == Some(7) {
-            // The decoder takes the two samples for another space of colours.
+            // The decoder interprets the two samples as another colour space.
             return Err(not_decoded("gray with alpha in JPEG (compression 7)"));
         }
         if colours == Colours::Palette && bits > 16 {
@@ -122,7 +122,7 @@ impl<'a> Header<'a> {
         Ok(Self { tags, width, height, bits, samples, colours, compression, extra, reversed_bits })
     }
 
-    /// Channels of the decoded image at most, for the limits.
+    /// Maximum number of channels of the decoded image, for the limits.
     pub fn channels(&self) -> usize {
         match (self.colours, self.samples) {
             (Colours::Gray { .. }, 1) => 1,
@@ -131,7 +131,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// The file as the `tiff` crate reads it: palettes as gray, black as 0, bits in their order.
+    /// The file in a form that the `tiff` crate can read: palettes as gray, black as 0, bits in standard order.
     pub fn readable(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let renamed = match self.colours {
             Colours::Palette | Colours::Gray { white_is_zero: true } => self.tags.find(PHOTOMETRIC),
@@ -165,12 +165,12 @@ impl<'a> Header<'a> {
         let places = self.tags.all(STRIP_OFFSETS).into_iter().zip(self.tags.all(STRIP_BYTES));
         let strips: Vec<_> = places.collect();
         if strips.len() < self.height.div_ceil(per_strip) {
-            return Err(not_decoded("a fax in tiles, or without a table of its strips"));
+            return Err(not_decoded("a fax in tiles or without a strip table"));
         }
         let strip = |(i, (from, length)): (usize, (u64, u64))| {
             let from = from as usize;
             let range = from..from.saturating_add(length as usize);
-            let data = bytes.get(range).ok_or_else(|| Error::decode("truncated TIFF: a strip is not there"))?;
+            let data = bytes.get(range).ok_or_else(|| Error::decode("truncated TIFF: a strip is missing"))?;
             let reversed = || data.iter().map(|byte| byte.reverse_bits()).collect();
             let data = if self.reversed_bits { Cow::Owned(reversed()) } else { Cow::Borrowed(data) };
             Ok((data, per_strip.min(self.height - (i * per_strip).min(self.height))))
@@ -178,13 +178,13 @@ impl<'a> Header<'a> {
         strips.into_iter().enumerate().map(strip).collect()
     }
 
-    /// Are there ends of lines (group 3), and may a line be coded by the one before?
+    /// Whether lines end with a code (group 3), and whether a line may be coded relative to the previous one.
     pub fn fax_lines(&self) -> (bool, bool) {
         let group3 = self.tags.first(COMPRESSION) == Some(3);
         (group3, group3 && self.tags.first(FAX_OPTIONS).unwrap_or(0) & 1 == 1)
     }
 
-    /// The colours of a palette as B, G, R. Files of 16-bit colours keep the high byte; some hold 8 bits.
+    /// The colours of a palette as B, G, R. 16-bit colours keep the high byte; some files hold 8 bits.
     pub fn colour_map(&self) -> Result<Vec<[u8; 3]>> {
         let map = self.tags.all(COLOUR_MAP);
         let count = 1_usize << self.bits;

@@ -1,4 +1,4 @@
-//! Samples to gray, BGR or BGRA bytes.
+//! Converts samples to gray, BGR or BGRA bytes.
 
 use mmlrs_core::{Error, Result};
 use tiff::decoder::DecodingResult;
@@ -7,28 +7,28 @@ use super::header::{Colours, Extra, Header};
 use crate::codec::alpha::{bgr_from_cmyk, from_gray_alpha, from_rgba, swap_red_and_blue};
 use crate::options::Alpha;
 
-/// Samples pixel by pixel. Gray ones fill 8 bits; numbers of a palette are as they are.
+/// Samples, pixel by pixel. Gray samples are scaled to 8 bits; indices of a palette are unchanged.
 #[derive(Debug)]
 pub struct Samples {
     values: Vec<u16>,
-    /// Samples of a pixel.
+    /// Samples per pixel.
     count: usize,
 }
 
 impl Samples {
-    /// One sample per pixel of 0 or 1, of a fax.
+    /// The samples of a fax: one per pixel, 0 or 1.
     pub fn of_bits(bits: Vec<u8>) -> Self {
         Self { values: bits.into_iter().map(|bit| u16::from(bit) * 255).collect(), count: 1 }
     }
 
-    /// The samples that a decoder returned, `count` per pixel, in one plane or in one plane each.
+    /// The samples that a decoder returned, `count` per pixel, in one plane or in separate planes.
     pub fn new(values: DecodingResult, header: &Header<'_>, count: usize, planes: usize) -> Result<Self> {
         let numbers = header.colours == Colours::Palette;
         let colour = header.colours == Colours::Rgb;
         let row = if planes > 1 { header.width } else { header.width * count };
         let rows = if planes > 1 { header.height * planes } else { header.height };
         let cut = |v: f64| u16::from(v as u8);
-        // Floats of colour are shares of white, in gray they are the value, as other libraries have it.
+        // As in other libraries, floats of colours are fractions of white, and floats of gray are the value itself.
         let float = |v: f64| if colour { cut(v.clamp(0.0, 1.0) * 255.0 + 0.5) } else { cut(v) };
         let values: Vec<u16> = match values {
             DecodingResult::U8(bytes) if header.bits < 8 => unpack_bits(&bytes, header.bits, row, rows, !numbers),
@@ -43,7 +43,7 @@ impl Samples {
             DecodingResult::F32(words) => words.into_iter().map(|v| float(f64::from(v))).collect(),
             DecodingResult::F64(words) => words.into_iter().map(float).collect(),
             DecodingResult::U64(_) | DecodingResult::I64(_) => {
-                return Err(Error::decode("TIFF of a kind that is not decoded: integers of 64 bits"));
+                return Err(Error::decode("unsupported kind of TIFF: integers of 64 bits"));
             }
         };
         let pixels = header.width * header.height;
@@ -62,9 +62,9 @@ impl Samples {
     }
 }
 
-/// Samples of less than 8 bits; rows begin with a byte of their own. With `fill`, the largest one becomes 255.
+/// Samples of less than 8 bits. Rows start at a byte boundary. With `fill`, the largest value becomes 255.
 fn unpack_bits(bytes: &[u8], bits: usize, row: usize, rows: usize, fill: bool) -> Vec<u16> {
-    let most = (1_u16 << bits) - 1;
+    let max = (1_u16 << bits) - 1;
     let stride = (row * bits).div_ceil(8).max(1);
     let mut values = Vec::with_capacity(row * rows);
     for line in bytes.chunks(stride).take(rows) {
@@ -73,7 +73,7 @@ fn unpack_bits(bytes: &[u8], bits: usize, row: usize, rows: usize, fill: bool) -
                 let byte = line.get(bit / 8).copied().unwrap_or(0);
                 sample << 1 | u16::from(byte >> (7 - bit % 8) & 1)
             });
-            values.push(if fill { sample * 255 / most } else { sample });
+            values.push(if fill { sample * 255 / max } else { sample });
         }
     }
     values
@@ -106,7 +106,7 @@ pub fn to_bytes(samples: &Samples, header: &Header<'_>, alpha: Alpha) -> Result<
     }
 }
 
-/// Makes associated alpha plain. True where the extra sample is no alpha.
+/// Divides the colours by associated alpha. Returns true if the extra sample is not alpha.
 fn opaque_where_no_alpha(bytes: &mut [u8], count: usize, extra: Extra) -> bool {
     if extra == Extra::AssociatedAlpha {
         for pixel in bytes.chunks_exact_mut(count) {
@@ -132,7 +132,7 @@ fn rgb(mut bytes: Vec<u8>, count: usize, extra: Extra, alpha: Alpha) -> Result<(
             opaque_where_no_alpha(&mut bytes, 4, extra);
             Ok(from_rgba(&bytes, alpha))
         }
-        other => Err(Error::decode(format!("TIFF of a kind that is not decoded: colours of {other} samples"))),
+        other => Err(Error::decode(format!("unsupported kind of TIFF: colours of {other} samples"))),
     }
 }
 
@@ -152,7 +152,7 @@ fn palette(samples: &Samples, header: &Header<'_>, alpha: Alpha) -> Result<(usiz
     Ok(from_rgba(&rgba, if header.extra == Extra::Nothing { Alpha::Drop } else { alpha }))
 }
 
-/// JFIF's matrix, which is also the default of TIFF.
+/// The matrix of JFIF, which is also the default of TIFF.
 fn bgr_from_ycbcr(bytes: &[u8]) -> Vec<u8> {
     let (pixels, _) = bytes.as_chunks::<3>();
     let in_range = |v: f32| v.round().clamp(0.0, 255.0) as u8;

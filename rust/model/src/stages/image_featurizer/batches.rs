@@ -1,4 +1,4 @@
-//! Pictures through a network, mini-batch by mini-batch: while one runs, the next is decoded.
+//! Runs images through a network in mini-batches. While one runs, the next is decoded.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -18,27 +18,27 @@ use crate::runtime::runner::Runner;
 use crate::tensor::output::floats_of;
 use crate::tensor::vectors::Vectors;
 
-/// Most pictures per run and thread on the CPU. With more, a layer's activations leave the cache: `SqueezeNet` takes 4.9 ms
-/// per picture alone, 5.3 in runs of 8 and 6.2 in runs of 64; ResNet-50 is fastest in runs of 8.
+/// Maximum number of images per run and thread on the CPU. With more, a layer's activations exceed the CPU cache: `SqueezeNet`
+/// takes 4.9 ms per image alone, 5.3 in runs of 8 and 6.2 in runs of 64. ResNet-50 is fastest in runs of 8.
 const CPU_PICTURES: usize = 8;
 
-/// A network with what its pictures need.
+/// A network and the processing of its images.
 pub struct Network<'a> {
     /// The model, its session and the mini-batch.
     pub runner: Runner<'a>,
-    /// How a picture becomes a row of the input.
+    /// The conversion of an image to a row of the input.
     pub prep: TensorPrep,
     /// The input.
     pub input: ImageInput,
     /// The output to read.
     pub output: String,
-    /// How a row of it becomes a vector.
+    /// The conversion of an output row to a vector.
     pub pooling: Pooling,
     /// Length of the vectors.
     pub size: usize,
 }
 
-/// Pictures of a mini-batch as tensor rows, side by side.
+/// Images of a mini-batch as tensor rows, side by side.
 struct Decoded {
     tensor: Vec<f32>,
     rows: Vec<usize>,
@@ -46,7 +46,7 @@ struct Decoded {
 }
 
 impl Network<'_> {
-    /// Computes the vectors of all pictures of a column.
+    /// Computes the vectors of all images of a column.
     pub fn vectors(&self, images: &ImageColumn) -> Result<(Vectors, Rejects)> {
         let (rows, threads) = (images.rows(), self.runner.threads);
         let mut sink = Sink { vectors: Vectors::new(rows, self.size)?, rejects: Rejects::new(self.runner.policy) };
@@ -65,11 +65,11 @@ impl Network<'_> {
     }
 
     fn pictures_per_run(&self, threads: ThreadBudget) -> Result<usize> {
-        let most = self.runner.batch_rows(self.prep.len().saturating_mul(size_of::<f32>()))?;
+        let max_rows = self.runner.batch_rows(self.prep.len().saturating_mul(size_of::<f32>()))?;
         Ok(if self.runner.model.on_cpu() && self.runner.prepared.batch == Batch::Dynamic {
-            most.min(CPU_PICTURES * threads.get())
+            max_rows.min(CPU_PICTURES * threads.get())
         } else {
-            most
+            max_rows
         })
     }
 
@@ -88,7 +88,7 @@ impl Network<'_> {
                 let buffer = std::mem::take(&mut spare);
                 let ahead = scope.spawn(move || self.decode(images, next.clone(), buffer, threads));
                 let free = self.run(images, current, sink);
-                let decoded = ahead.join().unwrap_or_else(|_| Err(Error::runtime("decoding pictures panicked")));
+                let decoded = ahead.join().unwrap_or_else(|_| Err(Error::runtime("decoding images panicked")));
                 (free, decoded)
             });
             spare = free?;
@@ -98,7 +98,7 @@ impl Network<'_> {
         Ok(())
     }
 
-    /// Decodes the pictures of `rows` into `buffer`, bad ones left out.
+    /// Decodes the images of `rows` into `buffer`, without bad ones.
     fn decode(
         &self,
         images: &ImageColumn,
@@ -135,18 +135,18 @@ impl Network<'_> {
         Ok(decoded)
     }
 
-    /// Runs the network on decoded pictures and returns their buffer for the next.
+    /// Runs the network on decoded images and returns their buffer for reuse.
     fn run(&self, images: &ImageColumn, decoded: Decoded, sink: &mut Sink) -> Result<Vec<f32>> {
         let Decoded { mut tensor, rows, bad } = decoded;
         for (row, error) in bad {
             sink.rejects.reject(row, error)?;
         }
         let len = self.prep.len();
-        let whole = self.run_rows(&mut tensor, &rows, sink).map_err(|error| match rows[..] {
+        let result = self.run_rows(&mut tensor, &rows, sink).map_err(|error| match rows[..] {
             [row] => error.from_origin(images.origin(row)),
             _ => error,
         });
-        if !self.runner.went_well(whole, &rows)? {
+        if !self.runner.went_well(result, &rows)? {
             tensor.truncate(rows.len() * len);
             for (at, row) in rows.iter().enumerate() {
                 self.runner.threads.check()?;
@@ -206,11 +206,11 @@ impl Network<'_> {
         let dims: Vec<usize> = shape.iter().map(|d| *d as usize).collect();
         let inner = match dims.split_first() {
             Some((first, inner)) if *first == ran => inner,
-            _ => return Err(failed(format!("output `{}` has shape {dims:?} for {ran} pictures", self.output))),
+            _ => return Err(failed(format!("output `{}` has shape {dims:?} for {ran} images", self.output))),
         };
         if self.pooling.size(inner) != self.size {
             return Err(failed(format!(
-                "output `{}` has row shape {inner:?}, a vector of {} was announced",
+                "output `{}` has row shape {inner:?}, expected a vector of size {}",
                 self.output, self.size
             )));
         }
@@ -223,7 +223,7 @@ impl Network<'_> {
     }
 }
 
-/// Where vectors and rejected rows go.
+/// Collects vectors and rejected rows.
 struct Sink {
     vectors: Vectors,
     rejects: Rejects,

@@ -1,4 +1,4 @@
-//! `ImageFeaturizer`: decode, resize, normalise, infer, in one pass over the batch.
+//! `ImageFeaturizer`: decodes, resizes, normalises and infers in one pass over the batch.
 
 mod batches;
 mod model;
@@ -30,15 +30,15 @@ use crate::runtime::run_params::RunParams;
 use crate::runtime::session::{SessionOptions, open};
 use crate::sample::sample_image_model;
 use batches::Network;
-use model::{ImageInput, Pooling, Wanted, image_input, image_meta, wanted_tensor};
+use model::{ImageInput, Pooling, TensorRequest, image_input, image_meta, requested_tensor};
 use normalization::{Normalization, NormalizationParams};
 
-/// Turns pictures into feature vectors, or class scores, with a neural network.
+/// Turns images into feature vectors, or class scores, with a neural network.
 ///
-/// Each picture is decoded, resized to the network's input, normalised and run, all in one pass; the next mini-batch is
-/// decoded while the network runs the current one. With `headless` the last layers are cut off and what they would have
-/// read is the vector: the layers are those that the model's metadata names, else the last fully connected layer or
-/// convolution that the graph shows. A spatial feature tensor (channels x rows x columns) is pooled.
+/// Each image is decoded, resized to the network's input, normalised and run through the network, all in one pass. The next
+/// mini-batch is decoded while the network runs the current one. With `headless` the last layers are removed, and their input
+/// is the feature vector. These layers are named in the model's metadata; without metadata they are the last fully connected
+/// layer or convolution of the graph. A spatial feature tensor (channels x rows x columns) is pooled.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "image",
@@ -55,60 +55,60 @@ assert out.column_names == [\"image\", \"features\"]
 "
 )]
 pub struct ImageFeaturizer {
-    /// Column with the pictures: image structs, encoded bytes, or structs of path and bytes.
+    /// Name of the column of images: image structs, encoded bytes, or structs of path and bytes.
     #[param(default = "image", role = input, accepts(image, binary, binary_file))]
     input_col: String,
-    /// Column for the vectors.
+    /// Name of the vector column to add.
     #[param(default = uid("_output"), role = output)]
     output_col: String,
-    /// Text column that says where each picture came from, for error messages.
+    /// Name of a string column with the origin of each image, for error messages.
     #[param(role = input, accepts(text))]
     origin_col: Option<String>,
     /// The ONNX network: a path, bytes, or a handle from `mmlrs.models`.
     #[param(default = python("the network that ships with the package"))]
     model: ModelSource,
-    /// Cut the last layers off and return features (true), or return the scores (false). A network without class scores,
-    /// such as the one that ships with the package, is refused where they are asked for.
+    /// Remove the last layers and return features (true), or return the scores (false). If false, a network without class
+    /// scores, such as the one that ships with the package, is an error.
     #[param(default = true)]
     headless: bool,
-    /// How many layers to cut from the output; 0 leaves the network whole.
+    /// Number of layers to remove from the output. 0 keeps the complete network.
     #[param(default = 1, min(0))]
     cut_output_layers: usize,
-    /// The tensor of the graph that holds the features, where neither metadata nor graph tell the right one.
+    /// The tensor with the features, if neither the metadata nor the graph identify it.
     #[param(non_empty)]
     feature_tensor_name: Option<String>,
-    /// The output that holds the scores; by default the first one.
+    /// The output with the scores. If not set, the first output.
     #[param(non_empty)]
     output_tensor_name: Option<String>,
-    /// Rows of the network's input, for networks that take any size.
+    /// Number of rows of the network's input, for networks that accept any size.
     #[param(min(1))]
     image_height: Option<usize>,
-    /// Columns of the network's input, for networks that take any size.
+    /// Number of columns of the network's input, for networks that accept any size.
     #[param(min(1))]
     image_width: Option<usize>,
-    /// Mean of each channel, taken off after scaling; when not set, that of the model's metadata, else `ImageNet`'s
-    /// 0.485, 0.456, 0.406. A network whose input holds whole numbers reads pixels: 0 there.
+    /// Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else `ImageNet`'s 0.485,
+    /// 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
     #[param()]
     channel_normalization_means: Option<Vec<f64>>,
-    /// Standard deviation of each channel, divided by after the mean; when not set, that of the model's metadata, else
-    /// `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network whose input holds whole numbers.
+    /// Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that of the
+    /// model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network with an integer input.
     #[param()]
     channel_normalization_stds: Option<Vec<f64>>,
-    /// Factor on the pixel values 0 to 255; when not set, that of the model's metadata, else 1/255, or 1 for a network
-    /// whose input holds whole numbers.
+    /// Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network with an
+    /// integer input.
     #[param(above(0.0))]
     color_scale_factor: Option<f64>,
-    /// Order of the network's channels; when not set, that of the model's metadata, else "rgb".
+    /// Order of the network's channels. If not set, that of the model's metadata, else "rgb".
     #[param(one_of("rgb", "bgr"))]
     channel_order: Option<String>,
-    /// What to do with features of rows and columns: "avg" takes the mean of each channel, "max" its largest value,
-    /// "none" every value; "auto" means "avg".
+    /// How to pool features with rows and columns: "avg" takes the mean of each channel, "max" its largest value, "none" all
+    /// values; "auto" means "avg".
     #[param(default = "auto", one_of("auto", "avg", "max", "none"))]
     pooling: String,
-    /// Turn gray pictures into colour where the network wants three channels; otherwise they are bad rows.
+    /// Convert gray images to colour if the network expects three channels. Otherwise they are bad rows.
     #[param(default = true)]
     auto_convert_to_color: bool,
-    /// How pictures are resized.
+    /// How images are resized.
     #[param(default = "area", one_of("linear", "area", "cubic", "nearest", "lanczos"))]
     interpolation: String,
     #[param(group)]
@@ -121,12 +121,12 @@ pub struct ImageFeaturizer {
     plan: Once<Plan>,
 }
 
-/// What the params and the model together say.
+/// The combination of the params and the model.
 struct Plan {
     prepared: Arc<Prepared>,
     input: ImageInput,
     prep: TensorPrep,
-    /// Why the normalisation cannot be meant.
+    /// Why the normalisation is implausible.
     doubt: Option<String>,
     output: String,
     pooling: Pooling,
@@ -139,18 +139,18 @@ impl ImageFeaturizer {
     }
 
     fn make_plan(&self) -> Result<Plan> {
-        let (whole, meta) = image_meta(&self.model)?;
-        if whole.inputs.len() == 1 {
-            // Not a network for pictures: told before any of its layers is looked for.
-            image_input(&whole)?;
+        let (info, meta) = image_meta(&self.model)?;
+        if info.inputs.len() == 1 {
+            // Reports a network that is not for images before any of its layers is searched for.
+            image_input(&info)?;
         }
-        let wanted = Wanted {
+        let request = TensorRequest {
             headless: self.headless,
             cut_output_layers: self.cut_output_layers,
             feature: self.feature_tensor_name.as_deref(),
             output: self.output_tensor_name.as_deref(),
         };
-        let output = wanted_tensor(&self.model, wanted)?;
+        let output = requested_tensor(&self.model, request)?;
         let prepared = prepare(&self.model, std::slice::from_ref(&output))?;
         self.run.check()?;
         let input = image_input(&prepared.info)?;
@@ -161,7 +161,7 @@ impl ImageFeaturizer {
         };
         let factors = Normalization::of(params, &meta, &input)?;
         let prep = self.prep(&input, &meta, &factors)?;
-        // Scores are a vector as they are.
+        // Scores are a vector already.
         let pooling = if self.headless { Pooling::parse(&self.pooling) } else { Pooling::None };
         let info = prepared.info.output(&output).ok_or_else(|| Error::model(format!("no output `{output}`")))?;
         self.check_output(info, &meta)?;
@@ -175,7 +175,7 @@ impl ImageFeaturizer {
         Ok(Plan { prepared, input, prep, doubt: factors.doubt, output, pooling, size })
     }
 
-    /// Fails on an output that holds no floats and, where class scores are asked for, on one that holds none.
+    /// Returns an error if the output does not hold floats or, for class scores, if it does not hold scores.
     fn check_output(&self, output: &ValueInfo, meta: &ImageMeta) -> Result<()> {
         let (name, words) = (&output.name, output.kind.words());
         let floats = match &output.kind {
@@ -185,7 +185,7 @@ impl ImageFeaturizer {
         if !floats {
             let param = if self.headless { "featureTensorName" } else { "outputTensorName" };
             return Err(Error::model(format!(
-                "output `{name}` is a {words}, not floats; name another tensor in {param}"
+                "output `{name}` is a {words}, not floats; set {param} to another tensor"
             )));
         }
         if self.headless {
@@ -194,8 +194,8 @@ impl ImageFeaturizer {
         if meta.classifier == Some(false) || meta.feature_tensor.as_ref() == Some(name) {
             return Err(Error::param(
                 "headless",
-                "is False, but the network has no class scores, as its metadata says: use headless=True for its features, or \
-                 a model that was trained to tell classes",
+                "is False, but the network has no class scores according to its metadata; use headless=True for its features, or \
+                 a model that was trained to classify",
             ));
         }
         known_shape(output).map_or(Ok(()), |shape| check_scores(name, &shape))
@@ -205,12 +205,12 @@ impl ImageFeaturizer {
         let narrowed = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
         let side = |name: &str, fixed: Option<usize>, param: Option<usize>, meta: Option<usize>| match (fixed, param) {
             (Some(fixed), Some(param)) if fixed != param => {
-                Err(Error::param(name, format!("is {param}, but the network takes pictures of {fixed} only")))
+                Err(Error::param(name, format!("is {param}, but the network only accepts images of {fixed}")))
             }
             (Some(fixed), _) => Ok(fixed),
             (None, Some(param)) => Ok(param),
             (None, None) => meta.ok_or_else(|| {
-                Error::param(name, "must be set: the network takes pictures of any size and its metadata names none")
+                Error::param(name, "must be set: the network accepts images of any size, and its metadata has none")
             }),
         };
         let order = match self.channel_order.as_ref().or(meta.channel_order.as_ref()).map(String::as_str) {
@@ -235,7 +235,7 @@ impl ImageFeaturizer {
     }
 }
 
-/// Runs one made-up picture to see the row shape of an output, where the graph does not tell; once per process.
+/// Runs one synthetic image to determine the row shape of an output that the graph does not declare; once per process.
 fn learned_shape(prepared: &Prepared, output: &ValueInfo, prep: &TensorPrep) -> Result<Vec<usize>> {
     type Key = (String, usize, usize);
     static SHAPES: Cache<Key, Vec<usize>> = Cache::new("shapes of networks' outputs", 256, 1 << 20);
@@ -249,12 +249,12 @@ fn learned_shape(prepared: &Prepared, output: &ValueInfo, prep: &TensorPrep) -> 
     Ok(shape.to_vec())
 }
 
-/// The row shape of an output, if the graph tells.
+/// The row shape of an output, if the graph declares it.
 fn known_shape(output: &ValueInfo) -> Option<Vec<usize>> {
     output.row_shape()?.iter().map(Dim::size).collect()
 }
 
-/// Fails on an output whose rows are no vectors: class scores are one number for each class.
+/// Returns an error if the rows of an output are not vectors, since class scores are one number per class.
 fn check_scores(output: &str, shape: &[usize]) -> Result<()> {
     if shape.iter().filter(|n| **n != 1).count() <= 1 {
         return Ok(());
@@ -262,8 +262,8 @@ fn check_scores(output: &str, shape: &[usize]) -> Result<()> {
     Err(Error::param(
         "headless",
         format!(
-            "is False, but the network's output `{output}` has row shape {shape:?}, which are no class scores: name the \
-             output with the scores in outputTensorName, or take all values of this one with headless=True, \
+            "is False, but the network's output `{output}` has row shape {shape:?}, which is not that of class scores; set \
+             outputTensorName to the output with the scores, or get all values of this one with headless=True, \
              featureTensorName=\"{output}\", pooling=\"none\""
         ),
     ))
@@ -287,7 +287,7 @@ impl Transform for ImageFeaturizer {
             self.origin_col.as_ref().map(|name| block.column(name)?.to_arrow(cx)).transpose()?;
         let images = ImageColumn::from_column(&self.input_col, block.column(&self.input_col)?, origins.as_ref())?;
         let network = Network {
-            // No spinning: the cores decode the next pictures meanwhile.
+            // No spinning, since the cores decode the next images meanwhile.
             runner: self.run.runner(&plan.prepared, self.row_policy.handle_invalid, *cx, false)?,
             prep: plan.prep.clone(),
             input: plan.input.clone(),

@@ -1,4 +1,4 @@
-//! What a network for pictures wants: input size and layout, normalisation, and which tensor holds the features.
+//! The requirements of a network for images: input size and layout, normalisation, and the tensor with the features.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::graph::info::{ModelInfo, ValueInfo};
 use crate::graph::source::{load, sha256_of};
 use crate::prepare::{model_info, prepared_for};
 
-/// The picture input of a model.
+/// The image input of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageInput {
     /// Its name.
@@ -25,34 +25,34 @@ pub struct ImageInput {
     pub layout: Layout,
     /// 3 or 1.
     pub channels: usize,
-    /// Rows, where the model fixes them.
+    /// Number of rows, if the model fixes it.
     pub height: Option<usize>,
-    /// Columns, where the model fixes them.
+    /// Number of columns, if the model fixes it.
     pub width: Option<usize>,
 }
 
-/// Finds the picture input: the only input, of four dimensions, with 1 or 3 channels first or last.
+/// Finds the image input: the only input, with four dimensions, and 1 or 3 channels first or last.
 pub fn image_input(info: &ModelInfo) -> Result<ImageInput> {
     let [input] = info.inputs.as_slice() else {
         let names: Vec<String> = info.inputs.iter().map(|i| i.name.clone()).collect();
-        return Err(Error::model(format!("a network for pictures has one input, this one has {}", quoted(&names))));
+        return Err(Error::model(format!("a network for images must have one input, got {}", quoted(&names))));
     };
     let refuse = |what: &str| Error::model(format!("input `{}` is a {}, which {what}", input.name, input.kind.words()));
     let element = input
         .element()
         .filter(|e| matches!(e, Element::F32 | Element::F16 | Element::F64 | Element::U8))
-        .ok_or_else(|| refuse("cannot hold a picture"))?;
-    // An exporter that left out even the rank left everything open.
+        .ok_or_else(|| refuse("cannot hold an image"))?;
+    // If the exporter omitted even the rank, all dimensions are open.
     let open = [Dim::Any, Dim::Any, Dim::Any, Dim::Any];
     let [_, a, b, c] = input.shape().unwrap_or(&open) else {
-        return Err(refuse("is not a batch of pictures: that has four dimensions"));
+        return Err(refuse("is not a batch of images, which has four dimensions"));
     };
     let colours = |dim: &Dim| matches!(dim, Dim::Fixed(1 | 3));
     let (layout, channels, height, width) = match (a, b, c) {
         (first, _, _) if colours(first) => (Layout::Nchw, first, b, c),
         (_, _, last) if colours(last) => (Layout::Nhwc, last, a, b),
         (Dim::Fixed(_), ..) => return Err(refuse("has neither 1 nor 3 channels")),
-        // An exporter that left everything open writes channels first.
+        // If the exporter left all dimensions open, channels are first.
         _ => (Layout::Nchw, &Dim::Fixed(3), b, c),
     };
     Ok(ImageInput {
@@ -65,39 +65,39 @@ pub fn image_input(info: &ModelInfo) -> Result<ImageInput> {
     })
 }
 
-/// Which tensor is asked for.
+/// The requested tensor.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    /// Features rather than scores?
+pub struct TensorRequest<'a> {
+    /// Whether features are requested rather than scores.
     pub headless: bool,
-    /// Output layers to cut.
+    /// Number of output layers to remove.
     pub cut_output_layers: usize,
-    /// The feature tensor, named by the user.
+    /// The feature tensor that the user names.
     pub feature: Option<&'a str>,
-    /// The output, named by the user.
+    /// The output that the user names.
     pub output: Option<&'a str>,
 }
 
-/// The tensor to fetch: the named one; else the output when no layer is cut; else what the metadata says; else what the
-/// last layers of the graph read.
-pub fn wanted_tensor(source: &ModelSource, wanted: Wanted<'_>) -> Result<String> {
+/// The tensor to fetch. It is the named one, else the output if no layer is removed, else the tensor in the metadata, else the
+/// input of the last layers of the graph.
+pub fn requested_tensor(source: &ModelSource, request: TensorRequest<'_>) -> Result<String> {
     if let Some(fetches) = prepared_for(source)?
         && let [only] = fetches.as_slice()
     {
         return Ok(only.clone());
     }
     let info = model_info(source)?;
-    let output = match wanted.output {
+    let output = match request.output {
         Some(name) => name.to_owned(),
         None => info.outputs.first().map(|o| o.name.clone()).unwrap_or_default(),
     };
-    if !wanted.headless {
+    if !request.headless {
         return Ok(output);
     }
-    if let Some(name) = wanted.feature {
+    if let Some(name) = request.feature {
         return Ok(name.to_owned());
     }
-    let layers = wanted.cut_output_layers;
+    let layers = request.cut_output_layers;
     if layers == 0 {
         return Ok(output);
     }
@@ -116,7 +116,7 @@ pub fn wanted_tensor(source: &ModelSource, wanted: Wanted<'_>) -> Result<String>
     }
     searched(source, &output, layers)?.ok_or_else(|| {
         Error::model(format!(
-            "the feature tensor cannot be told from the graph for cutOutputLayers = {layers}; set featureTensorName"
+            "the feature tensor cannot be determined from the graph for cutOutputLayers={layers}; set featureTensorName"
         ))
     })
 }
@@ -124,17 +124,17 @@ pub fn wanted_tensor(source: &ModelSource, wanted: Wanted<'_>) -> Result<String>
 type Search = (String, String, usize);
 
 fn searched(source: &ModelSource, output: &str, layers: usize) -> Result<Option<String>> {
-    static FOUND: Cache<Search, Option<String>> = Cache::new("feature tensors", 256, 1 << 20);
+    static FEATURE_TENSORS: Cache<Search, Option<String>> = Cache::new("feature tensors", 256, 1 << 20);
     let key: Search = (sha256_of(source)?, output.to_owned(), layers);
-    let found = FOUND.get_or_make(key, || {
+    let tensor = FEATURE_TENSORS.get_or_make(key, || {
         let name = feature_tensor(&load(source)?.model.graph, output, layers);
         let bytes = name.as_ref().map_or(0, String::len);
         Ok((name, bytes))
     })?;
-    Ok(found.as_ref().clone())
+    Ok(tensor.as_ref().clone())
 }
 
-/// How a feature tensor becomes a vector.
+/// The conversion of a feature tensor to a vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooling {
     /// Mean over rows and columns of each channel.
@@ -146,7 +146,7 @@ pub enum Pooling {
 }
 
 impl Pooling {
-    /// From the param: "auto" takes the mean of what has rows and columns.
+    /// Parses the param. "auto" means the mean over rows and columns.
     pub fn parse(text: &str) -> Self {
         match text {
             "max" => Self::Max,
@@ -155,7 +155,7 @@ impl Pooling {
         }
     }
 
-    /// Length of the vector made of a row of this shape.
+    /// Length of the vector for a row of this shape.
     pub fn size(self, shape: &[usize]) -> usize {
         match shape {
             [channels, _, _] if self != Self::None => *channels,
@@ -163,7 +163,7 @@ impl Pooling {
         }
     }
 
-    /// Like [`Self::size`], as far as the graph tells.
+    /// Like [`Self::size`], as far as the graph declares it.
     pub fn known_size(self, output: &ValueInfo) -> Option<usize> {
         match output.row_shape()? {
             [channels, _, _] if self != Self::None => channels.size(),
@@ -171,7 +171,7 @@ impl Pooling {
         }
     }
 
-    /// Writes the vector of a row of this shape.
+    /// Writes the vector for a row of this shape.
     pub fn apply(self, row: &[f32], shape: &[usize], out: &mut [f32]) {
         let area = match shape {
             [_, height, width] if self != Self::None => height * width,
@@ -190,7 +190,7 @@ impl Pooling {
     }
 }
 
-/// The metadata of a model's pictures.
+/// The image settings in a model's metadata.
 pub fn image_meta(source: &ModelSource) -> Result<(Arc<ModelInfo>, ImageMeta)> {
     let info = model_info(source)?;
     let meta = ImageMeta::of(&info);

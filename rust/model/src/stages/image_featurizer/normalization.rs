@@ -1,8 +1,8 @@
-//! Which means, deviations and scale a network's pictures get: those of the params, of the model's metadata, or the usual
-//! ones; and what about them cannot be meant.
+//! The means, deviations and scale for a network's images: those of the params, of the model's metadata, or the usual ones.
+//! Also detects implausible combinations.
 
 use mmlrs_core::{Error, Result};
-use mmlrs_image::{Told, normalization_doubt};
+use mmlrs_image::{Factor, normalization_doubt};
 
 use super::model::ImageInput;
 use crate::graph::image_meta::ImageMeta;
@@ -11,10 +11,10 @@ use crate::graph::image_meta::ImageMeta;
 const MEANS: [f64; 3] = [0.485, 0.456, 0.406];
 /// Standard deviations of the `ImageNet` photographs.
 const STDS: [f64; 3] = [0.229, 0.224, 0.225];
-/// Brings pixel values to 0..1.
+/// Scales pixel values to 0 to 1.
 const SCALE: f64 = 1.0 / 255.0;
 
-/// The params; what is not set comes from elsewhere.
+/// The params. Unset values come from the metadata or the defaults.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NormalizationParams<'a> {
     /// Mean per channel.
@@ -25,7 +25,7 @@ pub struct NormalizationParams<'a> {
     pub scale: Option<f64>,
 }
 
-/// What happens to pixels: (x * scale - mean) / std.
+/// The normalisation of pixels: (x * scale - mean) / std.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalization {
     /// Mean per channel; empty means 0.
@@ -34,35 +34,36 @@ pub struct Normalization {
     pub stds: Vec<f64>,
     /// Factor on pixel values.
     pub scale: f64,
-    /// What cannot be meant.
+    /// Why the normalisation is implausible.
     pub doubt: Option<String>,
 }
 
-/// A value, and where it comes from.
+/// A value and its source.
 struct Chosen<T> {
     value: T,
     from: String,
-    /// Do the params or the metadata say it?
-    told: bool,
+    /// Whether it comes from the params or the metadata.
+    explicit: bool,
 }
 
 fn chosen<T>(param: Option<T>, meta: Option<T>, default: T, names: (&str, &str)) -> Chosen<T> {
     let (name, words) = names;
     match (param, meta) {
-        (Some(value), _) => Chosen { value, from: name.to_owned(), told: true },
-        (None, Some(value)) => Chosen { value, from: format!("{words} of the model's metadata"), told: true },
+        (Some(value), _) => Chosen { value, from: name.to_owned(), explicit: true },
+        (None, Some(value)) => Chosen { value, from: format!("{words} of the model's metadata"), explicit: true },
         (None, None) => {
-            Chosen { value: default, from: format!("{words} of ImageNet, since {name} is not set,"), told: false }
+            Chosen { value: default, from: format!("{words} of ImageNet, since {name} is not set,"), explicit: false }
         }
     }
 }
 
 impl Normalization {
-    /// For a network that reads floats, what neither params nor metadata say is `ImageNet`'s; one that reads whole numbers
-    /// reads pixels, which stay what they are.
+    /// For a network that reads floats, values that are in neither params nor metadata are those of `ImageNet`. A network that
+    /// reads integers reads unchanged pixel values.
     pub fn of(params: NormalizationParams<'_>, meta: &ImageMeta, input: &ImageInput) -> Result<Self> {
-        let whole = input.element.is_integer();
-        let (means, stds, scale): (&[f64], &[f64], f64) = if whole { (&[], &[], 1.0) } else { (&MEANS, &STDS, SCALE) };
+        let integer_input = input.element.is_integer();
+        let (means, stds, scale): (&[f64], &[f64], f64) =
+            if integer_input { (&[], &[], 1.0) } else { (&MEANS, &STDS, SCALE) };
         let means = chosen(params.means, meta.means.as_deref(), means, ("channelNormalizationMeans", "the mean"));
         let stds =
             chosen(params.stds, meta.stds.as_deref(), stds, ("channelNormalizationStds", "the standard deviation"));
@@ -75,12 +76,12 @@ impl Normalization {
         let doubt = integer_doubt(&means, &stds, &scale, input)
             .or_else(|| {
                 normalization_doubt(
-                    Told { value: means.value, from: &means.from },
-                    Told { value: stds.value, from: &stds.from },
-                    Told { value: scale.value, from: "colorScaleFactor" },
+                    Factor { value: means.value, from: &means.from },
+                    Factor { value: stds.value, from: &stds.from },
+                    Factor { value: scale.value, from: "colorScaleFactor" },
                 )
             })
-            .or_else(|| if whole { None } else { half(&means, &stds, &scale) });
+            .or_else(|| if integer_input { None } else { half(&means, &stds, &scale) });
         Ok(Self {
             means: for_channels(means.value, input.channels),
             stds: for_channels(stds.value, input.channels),
@@ -92,11 +93,11 @@ impl Normalization {
 
 fn check_length(param: &str, list: &Chosen<&[f64]>, channels: usize) -> Result<()> {
     let length = list.value.len();
-    // A gray network takes the mean over the channels of a list for colour.
+    // A gray network uses the mean over the channels of a list for colour.
     if length <= 1 || length == channels || (channels == 1 && length == 3) {
         return Ok(());
     }
-    let cause = format!("has {length} values, the network's pictures have {channels} channels");
+    let cause = format!("has {length} values, but the network's images have {channels} channels");
     Err(if list.from == param { Error::param(param, cause) } else { Error::model(format!("{} {cause}", list.from)) })
 }
 
@@ -107,7 +108,7 @@ fn for_channels(values: &[f64], channels: usize) -> Vec<f64> {
     values.to_vec()
 }
 
-/// Values that whole numbers of the input's type cannot hold, or hold as two or three numbers only.
+/// Values that do not fit the integer type of the input, or that would collapse to two or three distinct integers.
 fn integer_doubt(
     means: &Chosen<&[f64]>,
     stds: &Chosen<&[f64]>,
@@ -130,18 +131,18 @@ fn integer_doubt(
         return None;
     }
     Some(format!(
-        "input `{}` holds whole numbers from 0 to 255 ({}), but the normalisation makes {low:.1} to {high:.1} of pixels; \
-         without channelNormalizationMeans, channelNormalizationStds and colorScaleFactor, in the params and in the \
-         model's metadata, pixels stay what they are",
+        "input `{}` holds integers from 0 to 255 ({}), but the normalisation gives {low:.1} to {high:.1}; \
+         without channelNormalizationMeans, channelNormalizationStds and colorScaleFactor in the params and the \
+         model's metadata, pixel values are unchanged",
         input.name,
         input.element.name()
     ))
 }
 
-/// One part said, another not: what is missing was filled in for other numbers.
+/// A missing part is replaced by a default that does not match the explicit parts.
 fn half(means: &Chosen<&[f64]>, stds: &Chosen<&[f64]>, scale: &Chosen<f64>) -> Option<String> {
     let list = |values: &[f64]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    match (means.told, stds.told) {
+    match (means.explicit, stds.explicit) {
         (true, false) => Some(format!(
             "{} is set and channelNormalizationStds is not, so ImageNet's {} are used; set both",
             means.from,
@@ -152,9 +153,9 @@ fn half(means: &Chosen<&[f64]>, stds: &Chosen<&[f64]>, scale: &Chosen<f64>) -> O
             stds.from,
             list(&MEANS)
         )),
-        (false, false) if scale.told && (scale.value * 255.0 - 1.0).abs() > 0.01 => Some(format!(
-            "{} is {}, but ImageNet's means and standard deviations, which are used where channelNormalizationMeans and \
-             channelNormalizationStds are not set, are made for 1/255; set all three",
+        (false, false) if scale.explicit && (scale.value * 255.0 - 1.0).abs() > 0.01 => Some(format!(
+            "{} is {}, but ImageNet's means and standard deviations, which are used if channelNormalizationMeans and \
+             channelNormalizationStds are not set, are meant for 1/255; set all three",
             scale.from, scale.value
         )),
         _ => None,
@@ -178,19 +179,19 @@ mod tests {
 
     #[test]
     fn pixels_stay_pixels_for_a_network_of_whole_numbers() {
-        let made = of(NormalizationParams::default(), Element::U8);
-        assert_eq!(made, Normalization { means: vec![], stds: vec![], scale: 1.0, doubt: None });
+        let chosen = of(NormalizationParams::default(), Element::U8);
+        assert_eq!(chosen, Normalization { means: vec![], stds: vec![], scale: 1.0, doubt: None });
         let meta = ImageMeta { means: Some(vec![127.0]), ..ImageMeta::default() };
-        let made = Normalization::of(NormalizationParams::default(), &meta, &input(Element::U8, 3)).expect("made");
-        assert!(made.means == [127.0] && made.doubt.is_some_and(|d| d.contains("-127.0 to 128.0")));
+        let chosen = Normalization::of(NormalizationParams::default(), &meta, &input(Element::U8, 3)).expect("made");
+        assert!(chosen.means == [127.0] && chosen.doubt.is_some_and(|d| d.contains("-127.0 to 128.0")));
         let params = NormalizationParams { scale: Some(1.0), ..NormalizationParams::default() };
         assert_eq!(of(params, Element::U8).doubt, None);
     }
 
     #[test]
     fn a_network_of_floats_gets_imagenets_numbers_without_a_doubt() {
-        let made = of(NormalizationParams::default(), Element::F32);
-        assert_eq!((made.means.as_slice(), made.stds.as_slice(), made.doubt), (&MEANS[..], &STDS[..], None));
+        let chosen = of(NormalizationParams::default(), Element::F32);
+        assert_eq!((chosen.means.as_slice(), chosen.stds.as_slice(), chosen.doubt), (&MEANS[..], &STDS[..], None));
     }
 
     #[test]

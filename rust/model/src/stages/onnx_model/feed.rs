@@ -1,4 +1,4 @@
-//! Which column feeds which input, and which output becomes which column.
+//! The mapping of columns to inputs, and of outputs to columns.
 
 use mmlrs_core::{Error, Result, StrMap};
 
@@ -9,7 +9,7 @@ fn names(values: &[ValueInfo]) -> Vec<String> {
     values.iter().map(|v| v.name.clone()).collect()
 }
 
-/// The columns to compute: `(new column, output or internal tensor)`. `is_tensor` knows the internal ones.
+/// The columns to compute: `(new column, output or internal tensor)`. `is_tensor` recognizes internal tensors.
 pub fn fetches(
     model: &ModelInfo,
     fetch_dict: Option<&StrMap>,
@@ -24,7 +24,7 @@ pub fn fetches(
             return Err(Error::param(
                 "fetchDict",
                 format!(
-                    "is empty, so there is nothing to compute: name at least one of the outputs {}, or leave it unset for all",
+                    "is empty, so there is nothing to compute; name at least one of the outputs {}, or leave it unset for all",
                     quoted(&names(&model.outputs))
                 ),
             ));
@@ -33,7 +33,7 @@ pub fn fetches(
             return Err(Error::param(
                 "fetchDict",
                 format!(
-                    "maps new column -> model output, but `{column}` is an output of the model and `{tensor}` is not: \
+                    "maps new column -> model output, but `{column}` is an output of the model and `{tensor}` is not; \
                      write {{\"{tensor}\": \"{column}\"}}"
                 ),
             ));
@@ -44,16 +44,16 @@ pub fn fetches(
         (Some(column), [output]) => Ok(vec![(column.to_owned(), output.name.clone())]),
         (Some(_), outputs) => Err(Error::param(
             "outputCol",
-            format!("needs a model with one output, this one has {}; use fetchDict", quoted(&names(outputs))),
+            format!("needs a model with one output, got {}; use fetchDict", quoted(&names(outputs))),
         )),
         (None, outputs) => Ok(outputs.iter().map(|o| (o.name.clone(), o.name.clone())).collect()),
     }
 }
 
-/// The inputs to feed: `(model input, column)`, for the inputs that `needed` (the cut model) has. `whole` is the model
-/// before the cut, if it is known: feeding an input that the cut dropped is no mistake.
+/// The inputs to feed: `(model input, column)`, for the inputs that `needed` (the cut model) has. `full_model` is the model before
+/// the cut, if it is known. Feeding an input that was removed by the cut is allowed.
 pub fn feeds(
-    whole: Option<&ModelInfo>,
+    full_model: Option<&ModelInfo>,
     needed: &ModelInfo,
     feed_dict: Option<&StrMap>,
     input_col: Option<&str>,
@@ -63,7 +63,7 @@ pub fn feeds(
             (Some(column), [input]) => Ok(vec![(input.name.clone(), column.to_owned())]),
             (Some(_), inputs) => Err(Error::param(
                 "inputCol",
-                format!("needs a model with one input, this one has {}; use feedDict", quoted(&names(inputs))),
+                format!("needs a model with one input, got {}; use feedDict", quoted(&names(inputs))),
             )),
             (None, inputs) => Ok(inputs.iter().map(|i| (i.name.clone(), i.name.clone())).collect()),
         };
@@ -71,22 +71,22 @@ pub fn feeds(
     if input_col.is_some() {
         return Err(Error::param("inputCol", "cannot be set together with feedDict"));
     }
-    for (input, column) in dict.0.iter().filter(|_| whole.is_some()) {
-        let Some(whole) = whole else { continue };
-        if whole.input(input).is_some() {
+    for (input, column) in dict.0.iter().filter(|_| full_model.is_some()) {
+        let Some(full_model) = full_model else { continue };
+        if full_model.input(input).is_some() {
             continue;
         }
         return Err(Error::param(
             "feedDict",
-            if whole.input(column).is_some() {
+            if full_model.input(column).is_some() {
                 format!(
-                    "maps model input -> column, but `{column}` is an input of the model and `{input}` is not: write \
+                    "maps model input -> column, but `{column}` is an input of the model and `{input}` is not; write \
                      {{\"{column}\": \"{input}\"}}"
                 )
             } else {
                 format!(
                     "names `{input}`, which is not an input of the model; its inputs are {}",
-                    quoted(&names(&whole.inputs))
+                    quoted(&names(&full_model.inputs))
                 )
             },
         ));

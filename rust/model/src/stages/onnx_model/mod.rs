@@ -1,4 +1,4 @@
-//! `ONNXModel`: any ONNX model over columns of numbers, texts, vectors, arrays and tensors.
+//! `ONNXModel`: any ONNX model over columns of numbers, strings, vectors, arrays and tensors.
 
 mod feed;
 
@@ -28,11 +28,11 @@ use feed::{feeds, fetches};
 
 /// Runs an ONNX model over columns.
 ///
-/// Rows go through the model in mini-batches; rows whose arrays have different shapes are grouped by shape. `feedDict`
-/// says which column feeds which model input, `fetchDict` which output becomes which column; a tensor in the middle of
-/// the graph can be fetched like an output, and what does not lead to it is never computed. Numbers are cast to the
-/// input's element type, and a number that it cannot hold is a bad row; for a BOOL input, any number but 0 is true. A flat array takes the declared shape. A model exported with a fixed batch of 1 runs in
-/// mini-batches too where its graph allows it.
+/// Rows run through the model in mini-batches. Rows whose arrays have different shapes are grouped by shape. `feedDict` maps
+/// model inputs to columns, and `fetchDict` maps new columns to outputs. An internal tensor of the graph can be fetched like an
+/// output, and nodes that it does not depend on are not computed. Numbers are cast to the input's element type, and a number
+/// out of its range is a bad row. For a BOOL input, any nonzero number is true. A flat array is reshaped to the declared shape.
+/// A model exported with a fixed batch of 1 also runs in mini-batches, if its graph allows it.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "onnx",
@@ -54,29 +54,28 @@ pub struct ONNXModel {
     /// The ONNX model: a path, bytes, or a handle from `mmlrs.models`.
     #[param(required)]
     model: ModelSource,
-    /// Column that feeds the model's only input; for several inputs use feedDict. With neither set, each input is fed
-    /// from the column of its name.
+    /// Name of the column for the model's only input. For several inputs use feedDict. If neither is set, each input reads the
+    /// column with its name.
     #[param(role = input, accepts(numeric, text, vector, array, tensor))]
     input_col: Option<String>,
-    /// Column for the model's only output; for several outputs use fetchDict.
+    /// Name of the column for the model's only output. For several outputs use fetchDict.
     #[param(role = output)]
     output_col: Option<String>,
-    /// Map from model input to the column that feeds it.
+    /// Map from model input to the name of its column.
     #[param(role = input, accepts(numeric, text, vector, array, tensor, any))]
     feed_dict: Option<StrMap>,
-    /// Map from new column to the model output, or any internal tensor, that it holds. Unset: every output, under its own
-    /// name.
+    /// Map from new column to model output or internal tensor. If not set, every output becomes a column with its own name.
     #[param(role = output)]
     fetch_dict: Option<StrMap>,
-    /// Map from a column of fetchDict to a new column with its softmax as a vector.
+    /// Map from a column of fetchDict to the name of a new column with its softmax as a vector.
     #[param(default = {})]
     soft_max_dict: StrMap,
-    /// Map from a column of fetchDict to a new column with the position of its largest value (for a map, its key).
+    /// Map from a column of fetchDict to the name of a new column with the index of its largest value (for a map, its key).
     #[param(default = {})]
     arg_max_dict: StrMap,
     #[param(group)]
     run: RunParams,
-    /// Form of the new columns: "array" (nested as the shape says), "vector" (all values of a row as one vector) or
+    /// Form of the new columns: "array" (nested according to the shape), "vector" (all values of a row as one vector) or
     /// "tensor" (dtype, shape and bytes).
     #[param(default = "array", one_of("array", "vector", "tensor"))]
     output_type: String,
@@ -86,7 +85,7 @@ pub struct ONNXModel {
     plan: Once<Plan>,
 }
 
-/// What the params and the model together say: what is fed, run and returned.
+/// The combination of the params and the model: inputs, prepared model and outputs.
 struct Plan {
     prepared: Arc<Prepared>,
     /// `(model input, column)`
@@ -101,31 +100,32 @@ impl ONNXModel {
     }
 
     fn make_plan(&self) -> Result<Plan> {
-        let whole = model_info(&self.model)?;
+        let full_info = model_info(&self.model)?;
         let is_tensor = |name: &str| computes(&self.model, name).unwrap_or(false);
-        let fetches = fetches(&whole, self.fetch_dict.as_ref(), self.output_col.as_deref(), &is_tensor)?;
-        let mut seen = HashSet::new();
-        let tensors: Vec<String> = fetches.iter().map(|(_, t)| t.clone()).filter(|t| seen.insert(t.clone())).collect();
+        let fetches = fetches(&full_info, self.fetch_dict.as_ref(), self.output_col.as_deref(), &is_tensor)?;
+        let mut distinct = HashSet::new();
+        let tensors: Vec<String> =
+            fetches.iter().map(|(_, t)| t.clone()).filter(|t| distinct.insert(t.clone())).collect();
         let prepared = prepare(&self.model, &tensors)?;
-        // A model that the driver cut has lost the inputs that the cut does not need.
-        let whole = if prepared_for(&self.model)?.is_some() { None } else { Some(whole.as_ref()) };
-        let feeds = feeds(whole, &prepared.info, self.feed_dict.as_ref(), self.input_col.as_deref())?;
+        // A model that the driver cut lacks the inputs that the cut does not need.
+        let full_model = if prepared_for(&self.model)?.is_some() { None } else { Some(full_info.as_ref()) };
+        let feeds = feeds(full_model, &prepared.info, self.feed_dict.as_ref(), self.input_col.as_deref())?;
         self.run.check()?;
         self.check_names(&fetches)?;
         Ok(Plan { prepared, feeds, fetches })
     }
 
-    /// Every new column has one name of its own, and softmax and argmax read columns that exist.
+    /// Checks that the names of new columns are distinct, and that softmax and argmax read existing columns.
     fn check_names(&self, fetches: &[(String, String)]) -> Result<()> {
         let mut new: HashSet<&str> = fetches.iter().map(|(c, _)| c.as_str()).collect();
         for (param, dict) in [("softMaxDict", &self.soft_max_dict), ("argMaxDict", &self.arg_max_dict)] {
             for (source, column) in &dict.0 {
                 if !fetches.iter().any(|(c, _)| c == source) {
                     let swapped = fetches.iter().any(|(c, _)| c == column);
-                    let hint = if swapped { format!(": write {{\"{column}\": \"{source}\"}}") } else { String::new() };
+                    let hint = if swapped { format!("; write {{\"{column}\": \"{source}\"}}") } else { String::new() };
                     return Err(Error::param(
                         param,
-                        format!("maps an output column -> new column, and `{source}` is not an output column{hint}"),
+                        format!("maps output column -> new column, but `{source}` is not an output column{hint}"),
                     ));
                 }
                 if !new.insert(column) {
@@ -157,7 +157,7 @@ impl Plan {
         self.prepared.info.output(name).ok_or_else(|| Error::model(format!("the model has no output `{name}`")))
     }
 
-    /// An output with what is known of it before rows are: where the graph tells no rank, that of the data decides.
+    /// The declared output of a column. If the graph declares no rank, that of the data decides.
     fn announced(&self, tensor: &str, form: OutputType, schema: &Schema) -> Result<ValueInfo> {
         let info = self.output(tensor)?;
         let Some(element) = info.element().filter(|_| form == OutputType::Array && info.shape().is_none()) else {
@@ -172,8 +172,8 @@ impl Plan {
     }
 
     fn fetched(&self, column: &str) -> Result<&ValueInfo> {
-        let found = self.fetches.iter().find(|(c, _)| c == column);
-        self.output(found.map_or(column, |(_, tensor)| tensor))
+        let fetch = self.fetches.iter().find(|(c, _)| c == column);
+        self.output(fetch.map_or(column, |(_, tensor)| tensor))
     }
 }
 
@@ -210,7 +210,7 @@ impl Transform for ONNXModel {
         let mut by_tensor: HashMap<String, _> =
             plan.prepared.info.outputs.iter().map(|o| o.name.clone()).zip(collected).collect();
         let lacking = || Error::runtime("a fetched output is missing");
-        // Softmax and argmax read what the first columns then take over.
+        // Softmax and argmax read the values before the first columns consume them.
         let mut derived: Vec<ArrayRef> = Vec::new();
         for (source, _) in &self.soft_max_dict.0 {
             let info = plan.fetched(source)?;
@@ -221,7 +221,7 @@ impl Transform for ONNXModel {
         }
         let mut arrays: Vec<ArrayRef> = Vec::new();
         for (at, (_, tensor)) in plan.fetches.iter().enumerate() {
-            // The same tensor may be fetched under two names; both are the same array.
+            // The same tensor may be fetched under two names, which then share the array.
             let earlier = plan.fetches[..at].iter().position(|(_, t)| t == tensor);
             arrays.push(match earlier {
                 Some(earlier) => arrays[earlier].clone(),

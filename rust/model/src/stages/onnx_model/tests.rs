@@ -330,7 +330,7 @@ fn a_sequence_of_maps_becomes_a_map_column() {
     assert!(out[0].is_null(1) && out[1].is_null(1) && out[2].is_null(1));
     let best = out[2].as_primitive::<Float64Type>();
     assert_eq!((best.value(0), best.value(2)), (30.0, 20.0));
-    // The values of the softmax go in the order of the keys: 10, 20, 30.
+    // The values of the softmax are in the order of the keys: 10, 20, 30.
     let soft = rows(&out[1], 0);
     assert!(soft[2] > soft[1] && soft[1] > soft[0]);
 }

@@ -1,4 +1,4 @@
-//! `TextEmbedder`: tokenize, infer, pool, normalise, in one pass over the batch.
+//! `TextEmbedder`: tokenizes, infers, pools and normalises in one pass over the batch.
 
 mod model;
 mod pooling;
@@ -24,21 +24,21 @@ use model::TextModel;
 use pooling::TokenPooling;
 use runs::Embedding;
 
-/// Length of texts where neither the param nor the tokenizer.json nor the model names one.
+/// Maximum number of tokens if neither the param nor the tokenizer.json nor the model sets it.
 const USUAL_LENGTH: usize = 512;
 
-/// Longest text that is tried before anything runs; the cost of attention grows with the square of the length.
+/// Maximum length that is tried before anything runs. The cost of attention grows with the square of the length.
 const LONGEST_TRIED: usize = 1024;
 
-/// Turns texts into vectors with a transformer model, such as those of sentence-transformers.
+/// Turns strings into vectors with a transformer model, such as those of sentence-transformers.
 ///
-/// Each text is tokenized, run, pooled and scaled to length 1, all in one pass. Texts of a batch are ordered by length, so
-/// that little is padded; the attention mask keeps the padding out of the result, which depends neither on the other
-/// texts of the batch nor on their order, to float rounding. The model's inputs are found by name: `input_ids`, and
-/// `attention_mask`, `token_type_ids`, `position_ids` where it has them. Of its outputs, `sentence_embedding`,
-/// `last_hidden_state` or `token_embeddings` is read, else the first of three dimensions, else the first of two. A hidden
-/// state of shape [batch, tokens, size] is pooled; an embedding of shape [batch, size] is taken as it is. A null text is a
-/// row that cannot be processed; an empty one has the vector of its special tokens.
+/// Each string is tokenized, run through the model, pooled and scaled to length 1, all in one pass. Strings of a batch are
+/// ordered by length to minimize padding. The attention mask excludes padding from the result, which depends neither on the
+/// other strings of the batch nor on their order, up to float rounding. The model's inputs are found by name: `input_ids`, and
+/// optionally `attention_mask`, `token_type_ids` and `position_ids`. The output is `sentence_embedding`, `last_hidden_state` or
+/// `token_embeddings`, else the first output with three dimensions, else the first with two. A hidden state of shape [batch,
+/// tokens, size] is pooled; an embedding of shape [batch, size] is used unchanged. A null is a row that cannot be processed. An
+/// empty string has the vector of its special tokens.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "text",
@@ -56,7 +56,7 @@ assert len(out["vector"][0].as_py()) == 8
 "#
 )]
 pub struct TextEmbedder {
-    /// Name of the text column.
+    /// Name of the string column.
     #[param(required, non_empty, role = input, accepts(text))]
     input_col: String,
     /// Name of the vector column to add.
@@ -68,19 +68,20 @@ pub struct TextEmbedder {
     /// The model's tokenizer.json: a path, bytes or a handle.
     #[param(required)]
     tokenizer: FileSource,
-    /// How the hidden states of a text's tokens become one vector: "mean" of all tokens, "cls" for the first one, "max" for
-    /// the largest value of each slot. Has no part where the model's output is an embedding already.
+    /// How the hidden states of a string's tokens are combined into one vector: "mean" of all tokens, "cls" for the first
+    /// token, "max" for the largest value of each slot. Has no effect if the model's output is an embedding already.
     #[param(default = "mean", one_of("mean", "cls", "max"))]
     pooling: String,
     /// Scale each vector to Euclidean length 1, so that dot products are cosines.
     #[param(default = true)]
     normalize: bool,
-    /// Most tokens of a text, special ones included; what is longer is cut. Unset: what the tokenizer.json says, else 512.
-    /// sentence-transformers keeps the length it uses in `sentence_bert_config.json`, and it is often another. More tokens
-    /// than the model has positions for is an error, raised before anything runs for up to 1,024 tokens.
+    /// Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the length in
+    /// the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`, and it is often
+    /// different. More tokens than the model has positions for are an error, which is raised before anything runs for up to
+    /// 1,024 tokens.
     #[param(range(1, 1_048_576))]
     max_length: Option<usize>,
-    /// The output, or internal tensor, to read; unset, it is found as described above.
+    /// The output or internal tensor to read. If not set, it is found as described above.
     #[param(non_empty)]
     output_tensor_name: Option<String>,
     #[param(group)]
@@ -91,7 +92,7 @@ pub struct TextEmbedder {
     plan: Once<Plan>,
 }
 
-/// What params, model and tokenizer together say.
+/// The combination of params, model and tokenizer.
 struct Plan {
     model: TextModel,
     tokenizer: Arc<TextTokenizer>,
@@ -123,9 +124,10 @@ impl TextEmbedder {
             )
         };
         match (self.max_length, fixed) {
-            (Some(length), Some(fixed)) if length > fixed => {
-                Err(Error::param("maxLength", format!("is {length}, but the model takes texts of {fixed} tokens only")))
-            }
+            (Some(length), Some(fixed)) if length > fixed => Err(Error::param(
+                "maxLength",
+                format!("is {length}, but the model only accepts strings of {fixed} tokens"),
+            )),
             (Some(length), _) => load(MaxLength::Of(length)),
             (None, None) => load(MaxLength::FileOr(Some(USUAL_LENGTH))),
             (None, Some(fixed)) => {
@@ -135,13 +137,13 @@ impl TextEmbedder {
         }
     }
 
-    /// Runs one made-up text of the greatest length: positions that the model does not have show here and not in the middle
-    /// of a job. Returns the length of its vector.
+    /// Runs one synthetic string of the maximum length, so that missing positions of the model are detected here and not in the
+    /// middle of a job. Returns the length of its vector.
     fn tried_size(&self, model: &TextModel, tokenizer: &TextTokenizer) -> Result<usize> {
         let longest = tokenizer.max_length().unwrap_or(USUAL_LENGTH).min(LONGEST_TRIED);
         let tokens = tokenizer.encode("a")?;
         if tokens.ids.is_empty() {
-            return Err(Error::param("tokenizer", "makes no tokens of the text \"a\""));
+            return Err(Error::param("tokenizer", "gives no tokens for the string \"a\""));
         }
         let short = tokens.ids.len().min(longest);
         let shape = match model.probe(&tokens, longest) {
@@ -156,7 +158,7 @@ impl TextEmbedder {
                 let is = self.max_length.map_or_else(|| "must be set".to_owned(), |length| format!("is {length}"));
                 return Err(Error::param(
                     "maxLength",
-                    format!("{is}: the model fails on a text of {longest} tokens ({})", error.message()),
+                    format!("{is}: the model fails on a string of {longest} tokens ({})", error.message()),
                 ));
             }
         };

@@ -1,4 +1,4 @@
-//! A model of texts: which inputs it has, which output holds the embedding, and runs over rows of tokens.
+//! A text model: its inputs, the output with the embedding, and runs over rows of tokens.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,24 +18,24 @@ use crate::prepare::{computes, model_info, prepare, prepared_for};
 use crate::runtime::session::{Feed, SessionOptions, open, run_trial};
 use crate::tensor::output::floats_of;
 
-/// Names of outputs that hold what is wanted, in the order in which they are looked for.
+/// Names of outputs to read, in order of preference.
 const OUTPUTS: [&str; 3] = ["sentence_embedding", "last_hidden_state", "token_embeddings"];
 
-/// A model of texts with what its graph says.
+/// A text model with the information from its graph.
 #[derive(Debug, Clone)]
 pub struct TextModel {
     /// The model, cut to the output.
     pub prepared: Arc<Prepared>,
     /// The output to read.
     pub output: String,
-    /// Number of tokens of each row, where the graph fixes it.
+    /// Number of tokens of each row, if the graph fixes it.
     pub sequence: Option<usize>,
-    /// Length of an embedding, where the graph tells.
+    /// Length of an embedding, if the graph declares it.
     pub size: Option<usize>,
     inputs: Vec<(String, TokenInput, Element)>,
 }
 
-/// What an input reads of the tokens.
+/// The part of the tokens that an input reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TokenInput {
     Ids,
@@ -53,21 +53,21 @@ impl TokenInput {
     ];
 }
 
-/// Rows of tokens side by side, all filled up to one length.
+/// Rows of tokens side by side, all padded to the same length.
 pub struct Padded<'t> {
     /// The tokens of each row.
     pub rows: Vec<&'t Tokens>,
-    /// Tokens of a row, padding included.
+    /// Number of tokens of a row, including padding.
     pub width: usize,
-    /// What fills a row up.
+    /// The id of the padding token.
     pub pad_id: u32,
 }
 
 impl TextModel {
-    /// Finds inputs by name, and the output: the named one, or by name, or by its shape.
+    /// Finds the inputs by name, and the output: the one the user names, else by name, else by shape.
     pub fn of(source: &ModelSource, output: Option<&str>) -> Result<Self> {
         let output = match prepared_for(source)?.as_deref() {
-            // The driver chose it already.
+            // The driver has chosen it already.
             Some([only]) => only.clone(),
             _ => wanted_output(source, output)?,
         };
@@ -85,7 +85,7 @@ impl TextModel {
         Ok(Self { prepared, output, sequence, size, inputs })
     }
 
-    /// Can rows of different lengths run together? Without a mask, padding would be read as text.
+    /// Whether rows of different lengths can run together. Without a mask, padding would be read as text.
     pub fn has_mask(&self) -> bool {
         self.inputs.iter().any(|(_, what, _)| *what == TokenInput::Mask)
     }
@@ -98,8 +98,8 @@ impl TextModel {
         self.inputs.iter().map(feed).collect()
     }
 
-    /// Runs one made-up text of `length` tokens and returns the row shape of the output; once per process. No session is
-    /// kept.
+    /// Runs one synthetic string of `length` tokens and returns the row shape of the output; once per process. The session is
+    /// not kept.
     pub fn probe(&self, tokens: &Tokens, length: usize) -> Result<Vec<usize>> {
         type Key = (String, String, usize);
         static SHAPES: Cache<Key, Vec<usize>> = Cache::new("shapes of embeddings", 256, 1 << 20);
@@ -121,7 +121,9 @@ impl TextModel {
         run_trial(&mut session, self.feeds(&rows)?, |outputs| {
             let value = outputs.get(&self.output).ok_or_else(|| failed("the output is missing"))?;
             floats_of(value, &self.output)?;
-            let ValueType::Tensor { shape, .. } = value.dtype() else { return Err(failed("the output is no tensor")) };
+            let ValueType::Tensor { shape, .. } = value.dtype() else {
+                return Err(failed("the output is not a tensor"));
+            };
             Ok(shape.iter().skip(1).map(|d| *d as usize).collect())
         })
     }
@@ -155,7 +157,7 @@ impl Padded<'_> {
 fn token_input(info: &ValueInfo) -> Result<(String, TokenInput, Element)> {
     let Some((what, _)) = TokenInput::ALL.iter().find(|(_, name)| *name == info.name) else {
         return Err(Error::model(format!(
-            "the model reads `{}`, which tokens do not give: a model of texts reads {}",
+            "the model reads `{}`, which tokens do not provide; a text model reads {}",
             info.name,
             quoted(&TokenInput::ALL.map(|(_, name)| name.to_owned()))
         )));
@@ -166,7 +168,7 @@ fn token_input(info: &ValueInfo) -> Result<(String, TokenInput, Element)> {
             Ok((info.name.clone(), *what, element))
         }
         _ => Err(Error::model(format!(
-            "input `{}` is a {}; expected whole numbers of shape [batch, tokens]",
+            "input `{}` is a {}; expected integers of shape [batch, tokens]",
             info.name,
             info.kind.words()
         ))),
@@ -186,8 +188,8 @@ fn wanted_output(source: &ModelSource, named: Option<&str>) -> Result<String> {
     }
     let by_name = OUTPUTS.iter().find_map(|name| info.output(name));
     let by_rank = |rank: usize| info.outputs.iter().find(|o| o.shape().is_some_and(|s| s.len() == rank));
-    let found = by_name.or_else(|| by_rank(3)).or_else(|| by_rank(2)).map(|o| o.name.clone());
-    found.ok_or_else(|| {
+    let output = by_name.or_else(|| by_rank(3)).or_else(|| by_rank(2)).map(|o| o.name.clone());
+    output.ok_or_else(|| {
         Error::model(format!(
             "no output is a hidden state of shape [batch, tokens, size] or an embedding of shape [batch, size]; the \
              outputs are {}",
@@ -201,7 +203,7 @@ fn outputs_of(info: &ModelInfo) -> String {
     info.outputs.iter().map(words).collect::<Vec<_>>().join(", ")
 }
 
-/// The length of an embedding, if the graph tells; fails on an output that is no embedding.
+/// The length of an embedding, if the graph declares it. Returns an error if the output is not an embedding.
 fn check_output(info: &ValueInfo) -> Result<Option<usize>> {
     let refuse = || {
         Error::model(format!(

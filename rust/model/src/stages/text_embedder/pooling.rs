@@ -1,20 +1,20 @@
-//! From the hidden states of a text's tokens to one vector.
+//! Combines the hidden states of a string's tokens into one vector.
 
 use mmlrs_core::{Error, Result};
 
-/// How the hidden states of the tokens become one vector.
+/// How the hidden states of the tokens are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenPooling {
     /// Their mean.
     Mean,
-    /// That of the first token.
+    /// The state of the first token.
     Cls,
     /// The largest value of each slot.
     Max,
 }
 
 impl TokenPooling {
-    /// From the param, whose values are checked already.
+    /// Parses the param, whose values are checked already.
     pub fn parse(text: &str) -> Self {
         match text {
             "cls" => Self::Cls,
@@ -23,8 +23,8 @@ impl TokenPooling {
         }
     }
 
-    /// Writes the vector of a row: `states` holds one state per position, and positions whose mask is 0 do not count. A
-    /// row without positions of its own, `[size]` instead of `[tokens, size]`, is the vector.
+    /// Writes the vector of a row. `states` holds one state per position; positions whose mask is 0 are ignored. A row without
+    /// positions, `[size]` instead of `[tokens, size]`, is the vector itself.
     pub fn apply(self, states: &[f32], shape: &[usize], mask: &[u32], out: &mut [f32]) -> Result<()> {
         let size = out.len();
         match shape {
@@ -34,7 +34,7 @@ impl TokenPooling {
             }
             [tokens, n] if *n == size && *tokens >= mask.len() => {}
             _ => {
-                let message = format!("the output has row shape {shape:?}, a vector of {size} was announced");
+                let message = format!("the output has row shape {shape:?}, expected a vector of size {size}");
                 return Err(Error::runtime(message));
             }
         }
@@ -59,7 +59,7 @@ impl TokenPooling {
     }
 }
 
-/// Scales a vector to Euclidean length 1; one without a length stays as it is.
+/// Scales a vector to Euclidean length 1. A zero vector is unchanged.
 pub fn normalize(vector: &mut [f32]) {
     let length = vector.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
     if length > 1e-12 {

@@ -1,4 +1,4 @@
-//! Rows of tokens through a model, mini-batch by mini-batch, with as little padding as can be.
+//! Runs rows of tokens through a model in mini-batches, with as little padding as possible.
 
 use std::cmp::Reverse;
 
@@ -13,28 +13,28 @@ use crate::runtime::runner::Runner;
 use crate::tensor::output::floats_of;
 use crate::tensor::vectors::Vectors;
 
-/// Most tokens per run on the CPU, padding included: attention keeps a number for every pair of tokens of a text and every
-/// head, which for 64 texts of 512 tokens and 12 heads is 0.8 GB. Larger runs were not faster than runs of this size.
+/// Maximum number of tokens per run on the CPU, including padding. Attention keeps a number for every pair of tokens of a
+/// string and every head, which is 0.8 GB for 64 strings of 512 tokens and 12 heads. Larger runs were not faster.
 const CPU_TOKENS: usize = 4096;
 
-/// A model with what its rows need.
+/// A model and the processing of its rows.
 pub struct Embedding<'a> {
     /// The session and the mini-batch.
     pub runner: Runner<'a>,
     /// Inputs and output.
     pub model: &'a TextModel,
-    /// What fills a row up.
+    /// The id of the padding token.
     pub pad_id: u32,
-    /// How states become a vector.
+    /// How states are combined into a vector.
     pub pooling: TokenPooling,
-    /// Scale vectors to length 1?
+    /// Whether to scale vectors to length 1.
     pub normalize: bool,
     /// Length of the vectors.
     pub size: usize,
 }
 
 impl Embedding<'_> {
-    /// Computes the vectors of all rows that have tokens; the others are rejected.
+    /// Computes the vectors of all rows with tokens and rejects the others.
     pub fn vectors(&self, rows: &[Result<Tokens>]) -> Result<(Vectors, Rejects)> {
         let mut rejects = Rejects::new(self.runner.policy);
         let mut vectors = Vectors::new(rows.len(), self.size)?;
@@ -46,7 +46,7 @@ impl Embedding<'_> {
                 Err(error) => rejects.reject(row, error.clone())?,
             }
         }
-        // The longest first: neighbours have about one length, and the runtime's memory is taken once.
+        // Longest first: neighbours have similar lengths, and the runtime allocates its memory once.
         texts.sort_by_key(|(_, tokens)| Reverse(tokens.ids.len()));
         let mut rest = &texts[..];
         while !rest.is_empty() {
@@ -67,15 +67,15 @@ impl Embedding<'_> {
         Ok((vectors, rejects))
     }
 
-    /// How many of the next rows, ordered by length, go through the model together.
+    /// The number of the next rows, ordered by length, that run through the model together.
     fn rows_of_run(&self, next: &[(usize, &Tokens)]) -> Result<usize> {
         let longest = next.first().map_or(1, |(_, tokens)| tokens.ids.len());
-        let mut most = self.runner.batch_rows(self.width(longest).saturating_mul(size_of::<i64>()))?;
+        let mut max_rows = self.runner.batch_rows(self.width(longest).saturating_mul(size_of::<i64>()))?;
         if self.runner.model.on_cpu() && self.runner.prepared.batch == Batch::Dynamic {
-            most = most.min((CPU_TOKENS / self.width(longest).max(1)).max(1));
+            max_rows = max_rows.min((CPU_TOKENS / self.width(longest).max(1)).max(1));
         }
         let fits = |tokens: &Tokens| self.model.has_mask() || tokens.ids.len() == longest;
-        Ok(next.iter().take(most).take_while(|(_, tokens)| fits(tokens)).count())
+        Ok(next.iter().take(max_rows).take_while(|(_, tokens)| fits(tokens)).count())
     }
 
     fn width(&self, longest: usize) -> usize {
@@ -98,7 +98,7 @@ impl Embedding<'_> {
                 let dims: Vec<usize> = shape.iter().map(|d| *d as usize).collect();
                 let inner = match dims.split_first() {
                     Some((first, inner)) if *first == ran => inner,
-                    _ => return Err(Error::runtime(format!("output `{name}` has shape {dims:?} for {ran} texts"))),
+                    _ => return Err(Error::runtime(format!("output `{name}` has shape {dims:?} for {ran} strings"))),
                 };
                 let values = floats_of(value, name)?;
                 let row_len: usize = inner.iter().product();

@@ -86,7 +86,7 @@ fn a_null_is_a_bad_row_and_the_others_have_vectors() {
 fn more_tokens_than_the_model_has_positions_for_are_told_before_anything_runs() {
     for (change, start) in [(json!({"maxLength": 33}), "is 33"), (json!({"maxLength": null}), "must be set")] {
         let error = message(stage(&change).and_then(|s| s.output_fields(&Schema::empty())));
-        assert!(error.starts_with(&format!("param `maxLength` {start}: the model fails on a text of")), "{error}");
+        assert!(error.starts_with(&format!("param `maxLength` {start}: the model fails on a string of")), "{error}");
     }
 }
 
@@ -94,7 +94,7 @@ fn more_tokens_than_the_model_has_positions_for_are_told_before_anything_runs() 
 fn a_model_that_reads_no_tokens_is_named_as_such() {
     let model = json!({"sha256": put_blob(&sample_model())});
     let error = message(stage(&json!({"model": model})).and_then(|s| s.output_fields(&Schema::empty())));
-    assert!(error.contains("the model reads `x`, which tokens do not give"), "{error}");
+    assert!(error.contains("the model reads `x`, which tokens do not provide"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Arrow columns as model inputs: one flat buffer of the tensor's element type, and where in it each row lies.
+//! Arrow columns as model inputs: a flat buffer of the tensor's element type, and the position of each row in it.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, types};
@@ -17,12 +17,12 @@ use crate::tensor::exact::exact;
 use crate::tensor::nested::{Nested, Span};
 use crate::tensor::tensor_struct;
 
-/// A column ready to be fed.
+/// A column that is ready to be fed.
 #[derive(Debug)]
 pub struct InputColumn {
     leaf: Leaf,
     rows: Vec<Result<Span>>,
-    /// Row shapes as the model wants them, by the number in a [`Span`].
+    /// Row shapes that the model expects, by the number in a [`Span`].
     shapes: Vec<Vec<usize>>,
     scalar: bool,
 }
@@ -30,7 +30,7 @@ pub struct InputColumn {
 /// The values of all rows.
 #[derive(Debug)]
 pub enum Leaf {
-    /// See [`Element`]; likewise below.
+    /// See [`Element`], also for the other variants.
     F16(ScalarBuffer<f16>),
     Bf16(Vec<bf16>),
     F32(ScalarBuffer<f32>),
@@ -47,13 +47,13 @@ pub enum Leaf {
     Str(Vec<String>),
 }
 
-/// Can a column of this type feed an input of this kind? The error says what is expected.
+/// Returns an error unless a column of this type can feed an input of this type. The error states the expected type.
 pub fn check_input(column: &str, data_type: &DataType, info: &ValueInfo) -> Result<()> {
     let Some(element) = info.element() else {
         return Err(Error::schema(
             column,
             format!(
-                "cannot feed input `{}`, a {}, which no column can hold; let the model take another type and Cast it",
+                "cannot feed input `{}`, a {}, which no column can hold; change the model to accept another type and Cast it",
                 info.name,
                 info.kind.words()
             ),
@@ -70,7 +70,7 @@ pub fn check_input(column: &str, data_type: &DataType, info: &ValueInfo) -> Resu
     }
     let remedy = match (kinds::is_text(leaf_type(data_type)), element) {
         (_, Element::Str) => "; cast the column to string",
-        (true, _) => "; cast the column to a type of numbers, or index its levels (ValueIndexer)",
+        (true, _) => "; cast the column to a numeric type, or index its values with ValueIndexer",
         _ => "",
     };
     let (name, model) = (kinds::type_name(data_type), info.kind.words());
@@ -130,18 +130,18 @@ impl InputColumn {
         })
     }
 
-    /// Where a row lies, or why it cannot be fed.
+    /// The position of a row, or the reason why it cannot be fed.
     pub fn row(&self, row: usize) -> Result<Span, &Error> {
         self.rows[row].as_ref().copied()
     }
 
-    /// Size in memory of a row that can be fed; of text nothing is known.
+    /// Size in memory of a row that can be fed; 0 for strings.
     pub fn row_bytes(&self, row: usize) -> usize {
         let Ok(span) = self.row(row) else { return 0 };
         self.shapes[span.shape as usize].iter().fold(self.leaf.width(), |size, dim| size.saturating_mul(*dim))
     }
 
-    /// The tensor of these rows, which have one shape: a view of the column where they lie side by side, else a copy.
+    /// The tensor of these rows, which have the same shape. It is a view of the column if they are adjacent, else a copy.
     pub fn tensor(&self, rows: &[usize]) -> Result<SessionInputValue<'_>> {
         let spans: Vec<Span> = rows.iter().filter_map(|r| self.row(*r).ok()).collect();
         let dims = spans.first().map_or(&[][..], |s| &self.shapes[s.shape as usize]);
@@ -152,7 +152,7 @@ impl InputColumn {
     }
 }
 
-/// The row shape that the model gets for data of shape `have`: the declared one where the data fits it.
+/// The row shape passed to the model for data of shape `have`: the declared one if the data fits it.
 fn fit(have: &[usize], declared: Option<&[Dim]>) -> Result<Vec<usize>, String> {
     let Some(want) = declared else { return Ok(have.to_vec()) };
     if have.len() == want.len() && want.iter().zip(have).all(|(w, h)| w.size().is_none_or(|w| w == *h)) {
@@ -164,21 +164,21 @@ fn fit(have: &[usize], declared: Option<&[Dim]>) -> Result<Vec<usize>, String> {
     };
     let open = want.iter().filter(|d| d.size().is_none()).count();
     let product = |dims: &mut dyn Iterator<Item = usize>| dims.fold(1, usize::saturating_mul);
-    let known = product(&mut want.iter().filter_map(Dim::size));
+    let fixed_count = product(&mut want.iter().filter_map(Dim::size));
     let count = product(&mut have.iter().copied());
-    // Data of the declared rank means what it says; other data is a flattened form of it.
+    // Data of the declared rank must match it. Other data is a flattened form of it.
     if have.len() == want.len()
         || open > 1
-        || (open == 1 && (known == 0 || !count.is_multiple_of(known)))
-        || (open == 0 && count != known)
+        || (open == 1 && (fixed_count == 0 || !count.is_multiple_of(fixed_count)))
+        || (open == 0 && count != fixed_count)
     {
         return Err(mismatch());
     }
-    Ok(want.iter().map(|d| d.size().unwrap_or(count / known.max(1))).collect())
+    Ok(want.iter().map(|d| d.size().unwrap_or(count / fixed_count.max(1))).collect())
 }
 
 impl Leaf {
-    /// Bytes of one value; those of a pointer where values have different sizes.
+    /// Bytes of one value; those of a pointer if values differ in size.
     fn width(&self) -> usize {
         match self {
             Self::I8(_) | Self::U8(_) | Self::Bool(_) => 1,
@@ -247,7 +247,7 @@ impl Leaf {
     }
 }
 
-/// The start of the first row, if the others follow it without a gap.
+/// The start of the first row, if the others follow without gaps.
 fn contiguous(spans: &[Span], size: usize) -> Option<usize> {
     let start = spans.first()?.start;
     spans.iter().enumerate().all(|(i, s)| s.start == start + i * size).then_some(start)

@@ -14,15 +14,15 @@ use params::TextFeaturizerParams;
 
 pub use model::TextFeaturizerModel;
 
-/// Turns texts into sparse vectors of weighted term counts.
+/// Turns strings into sparse vectors of weighted term counts.
 ///
-/// The result is that of Spark ML's `RegexTokenizer`, `StopWordsRemover`, `NGram`, `HashingTF` and `IDF` one after the
-/// other, slot for slot and value for value, each of the steps on or off as the params say, in one pass over the text.
+/// The result is that of Spark ML's `RegexTokenizer`, `StopWordsRemover`, `NGram`, `HashingTF` and `IDF` applied one after the
+/// other. All slots and values are equal. Each step can be switched on or off, and all run in one pass over the string.
 ///
-/// The fit counts in how many texts each slot occurs; a slot in d of m texts weighs `ln((m + 1) / (d + 1))`. A null is no
-/// text and is passed over in the fit. With `useIDF=False` there is nothing to learn, and the data is not read.
+/// The fit counts the number of strings in which each slot occurs. A slot in d of m strings has the weight `ln((m + 1) / (d +
+/// 1))`. Nulls are ignored in the fit. With `useIDF=False` there is nothing to learn, and the data is not read.
 ///
-/// Lower case and stop words follow Java in a locale without rules of its own, so not Turkish or Lithuanian.
+/// Lower case and stop words follow Java in a locale without special rules, so not in Turkish or Lithuanian.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "text",
@@ -42,14 +42,14 @@ assert row["values"] == [0.0, 0.0]  # words that every text has weigh nothing
 pub struct TextFeaturizer {
     #[param(group)]
     shared: TextFeaturizerParams,
-    /// Weigh the counts by inverse document frequency, which the fit learns; otherwise the counts are the result.
-    // Spelled so that its name is `useIDF`.
+    /// Weight the counts by inverse document frequency, which the fit learns. Otherwise the counts are the result.
+    // The spelling gives the name `useIDF`.
     #[param(default = true)]
     use_i_d_f: bool,
 }
 
 impl Aggregate for TextFeaturizer {
-    /// None where nothing is learnt.
+    /// None if there is nothing to learn.
     type State = Option<DocumentFrequencies>;
 
     fn new_state(&self, input: &Schema) -> Result<Self::State> {
@@ -69,7 +69,7 @@ impl Aggregate for TextFeaturizer {
                 }
             });
         };
-        // A thread of its own pays off where a summary's size is small against that of its texts.
+        // A separate thread pays off only if its state is small compared with its strings.
         if cx.threads.get() == 1 || block.rows() * 16 < hasher.num_features() {
             count(0..block.rows(), frequencies);
             return Ok(());
@@ -88,7 +88,7 @@ impl Aggregate for TextFeaturizer {
         match (state, other) {
             (Some(state), Some(other)) => state.merge(&other),
             (None, None) => Ok(()),
-            _ => Err(Error::runtime("states of fits with other params cannot be merged")),
+            _ => Err(Error::runtime("states of fits with different params cannot be merged")),
         }
     }
 }
@@ -98,7 +98,8 @@ impl Fit for TextFeaturizer {
         let mut params = Map::new();
         if let Some(frequencies) = state {
             if frequencies.documents() == 0 {
-                return Err(Error::decode("holds no text: no rows, or all null").at_column(&self.shared.input_col));
+                return Err(Error::decode("holds no strings: it has no rows, or all values are null")
+                    .at_column(&self.shared.input_col));
             }
             let file = FileSource::of(&frequencies.to_file()?);
             params.insert("documentFrequencies".to_owned(), file.to_value());

@@ -14,10 +14,10 @@ use crate::frequencies::{DocumentFrequencies, Idf};
 use crate::hasher::TextHasher;
 use crate::once::Once;
 
-/// Turns texts into sparse vectors of term counts, weighted by what `TextFeaturizer` has learnt.
+/// Turns strings into sparse vectors of term counts, with the weights that `TextFeaturizer` has learnt.
 ///
-/// The vectors have `numFeatures` slots. A slot whose weight is 0 stays among the indices, as it does in Spark. Every
-/// thread hashes texts of its own; the time grows with the length of the texts.
+/// The vectors have `numFeatures` slots. A slot with weight 0 stays among the indices, as in Spark. Strings are hashed in
+/// parallel, and the time grows linearly with their length.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "text",
@@ -34,9 +34,9 @@ assert sorted(table["counts"][0].as_py()["values"]) == [1.0, 1.0, 2.0, 2.0]
 pub struct TextFeaturizerModel {
     #[param(group)]
     shared: TextFeaturizerParams,
-    /// In how many texts of the fit each slot occurs: an Arrow IPC file with the columns `slot` (int32) and `documents`
-    /// (int64) for the slots that occur, and the number of texts as `documents` and of slots as `numFeatures` in the
-    /// schema's metadata. Without it the counts are not weighted.
+    /// The number of strings of the fit in which each slot occurs: an Arrow IPC file with the columns `slot` (int32) and
+    /// `documents` (int64) for the slots that occur. The schema's metadata have the number of strings as `documents` and the
+    /// number of slots as `numFeatures`. If not set, the counts are not weighted.
     #[param]
     document_frequencies: Option<FileSource>,
     #[param(group)]
@@ -57,7 +57,7 @@ impl TextFeaturizerModel {
             let frequencies = DocumentFrequencies::from_file(&file.read()?)?;
             let learnt = frequencies.counts().len();
             if learnt != hasher.num_features() {
-                let message = format!("must be {learnt}, for which the document frequencies are");
+                let message = format!("must be {learnt}, the number of slots of the document frequencies");
                 return Err(Error::param("numFeatures", message));
             }
             Ok(Kernel { hasher, idf: Some(Idf::new(&frequencies, self.shared.min_doc_freq as u64)) })

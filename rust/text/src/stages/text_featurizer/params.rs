@@ -1,4 +1,4 @@
-//! The params that `TextFeaturizer` and its model have in common.
+//! The params that `TextFeaturizer` and its model share.
 
 use std::ops::Range;
 
@@ -12,40 +12,40 @@ use crate::java_regex::JavaRegex;
 use crate::stop_words::{StopWords, default_stop_words};
 use crate::tokens::Tokenizer;
 
-/// Column names, and every switch of the five steps.
+/// Column names, and the switches of the five steps.
 #[derive(Debug, Clone, ParamGroup)]
-#[expect(clippy::struct_excessive_bools, reason = "every switch is a param of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "every switch is a separate param")]
 pub struct TextFeaturizerParams {
-    /// Name of the column of texts, or with `useTokenizer=False` of lists of tokens.
+    /// Name of the column of strings, or with `useTokenizer=False` of lists of tokens.
     #[param(required, non_empty, role = input, accepts(text, array))]
     pub input_col: String,
     /// Name of the vector column to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     pub output_col: String,
-    /// Split texts into tokens, as Spark's `RegexTokenizer` does; otherwise the column holds lists of tokens.
+    /// Split strings into tokens, like Spark's `RegexTokenizer`. Otherwise the column holds lists of tokens.
     #[param(default = true)]
     pub use_tokenizer: bool,
-    /// Does the pattern match what stands between the tokens? Otherwise it matches the tokens.
+    /// Whether the pattern matches the gaps between the tokens. Otherwise it matches the tokens.
     #[param(default = true)]
     pub tokenizer_gaps: bool,
-    /// Tokens of fewer characters are dropped; a character outside the basic plane counts as two, as in Java. With 0 an
-    /// empty text has one token, which is empty, and so has a text that begins with a gap.
+    /// Minimum length of a token in characters. A character outside the basic plane counts as two, as in Java. With 0 an empty
+    /// string has one token, which is empty, and a string that starts with a gap has an empty first token.
     #[param(default = 0, min(0))]
     pub min_token_length: usize,
-    /// Regular expression with Java's meaning; `\s`, `\d` and `\w` are ASCII. A match takes time linear in the text; what
-    /// needs backtracking, such as look-around and back-references, is an error.
+    /// Regular expression with Java's meaning; `\s`, `\d` and `\w` are ASCII. A match takes time linear in the text. Constructs
+    /// that need backtracking, such as look-around and back-references, are an error.
     #[param(default = r"\s+")]
     pub tokenizer_pattern: JavaRegex,
-    /// Lower-case the text before it is split.
+    /// Lower-case the string before it is split.
     #[param(default = true)]
     pub to_lowercase: bool,
-    /// Leave stop words out.
+    /// Remove stop words.
     #[param(default = false)]
     pub use_stop_words_remover: bool,
-    /// Does the case of a stop word matter?
+    /// Whether stop words are case-sensitive.
     #[param(default = false)]
     pub case_sensitive_stop_words: bool,
-    /// Language of the stop words: one that Spark ships a list for, or "custom" for those of `stopWords`.
+    /// Language of the stop words: one for which Spark ships a list, or "custom" for those in `stopWords`.
     #[param(
         default = "english",
         one_of(
@@ -67,23 +67,23 @@ pub struct TextFeaturizerParams {
         )
     )]
     pub default_stop_word_language: String,
-    /// The stop words where `defaultStopWordLanguage` is "custom".
+    /// The stop words if `defaultStopWordLanguage` is "custom".
     #[param]
     pub stop_words: Option<Vec<String>>,
-    /// Count n-grams instead of tokens: `nGramLength` tokens with a space between. A text of fewer tokens has none.
+    /// Count n-grams instead of tokens: `nGramLength` tokens separated by spaces. A string with fewer tokens has none.
     #[param(default = false)]
     pub use_n_gram: bool,
     /// Number of tokens of an n-gram.
     #[param(default = 2, range(1, 1000))]
     pub n_gram_length: usize,
-    /// Count every term of a text once, however often it occurs there.
+    /// Count every term of a string once, regardless of how often it occurs.
     #[param(default = false)]
     pub binary: bool,
-    /// Number of slots of the vectors; at most 134217728 with `useIDF`, which counts them all. A term's slot is that of
+    /// Number of slots of the vectors. At most 134217728 with `useIDF`, which counts every slot. A term has the same slot as in
     /// Spark's `HashingTF`.
     #[param(default = 262_144, range(1, 2_147_483_647))]
     pub num_features: i64,
-    /// Slots in fewer texts than this weigh 0.
+    /// Slots that occur in fewer strings than this have weight 0.
     #[param(default = 1, min(0))]
     pub min_doc_freq: i64,
     #[param(group)]
@@ -113,11 +113,11 @@ impl TextFeaturizerParams {
         let words = match (language, &self.stop_words) {
             ("custom", Some(words)) => words.clone(),
             ("custom", None) if self.use_stop_words_remover => {
-                return Err(Error::param("stopWords", "must be set where `defaultStopWordLanguage` is \"custom\""));
+                return Err(Error::param("stopWords", "must be set if `defaultStopWordLanguage` is \"custom\""));
             }
             (language, Some(_)) => {
                 let message = format!(
-                    "would have no effect where `defaultStopWordLanguage` is \"{language}\"; set that to \"custom\""
+                    "has no effect if `defaultStopWordLanguage` is \"{language}\"; set that param to \"custom\""
                 );
                 return Err(Error::param("stopWords", message));
             }
@@ -127,7 +127,7 @@ impl TextFeaturizerParams {
         Ok(self.use_stop_words_remover.then(set))
     }
 
-    /// Fails when the column does not hold what `useTokenizer` says.
+    /// Returns an error if the type of the column does not match `useTokenizer`.
     pub fn check_input(&self, input: &Schema) -> Result<()> {
         let data_type = input.field_with_name(&self.input_col)?.data_type();
         match (self.use_tokenizer, types::is_text(data_type), is_text_list(data_type)) {
@@ -136,7 +136,7 @@ impl TextFeaturizerParams {
                 Err(Error::schema(&self.input_col, "holds lists of tokens; set useTokenizer=False to read them"))
             }
             (false, true, _) => {
-                Err(Error::schema(&self.input_col, "holds texts, not lists of tokens; set useTokenizer=True"))
+                Err(Error::schema(&self.input_col, "holds strings, not lists of tokens; set useTokenizer=True"))
             }
             (true, ..) => Err(Error::schema(&self.input_col, "is not a string")),
             (false, ..) => Err(Error::schema(&self.input_col, "is not an array<string>")),
@@ -154,17 +154,17 @@ impl TextFeaturizerParams {
     }
 }
 
-/// The rows of a batch: texts, or lists of tokens.
+/// The rows of a batch: strings, or lists of tokens.
 #[derive(Debug)]
 pub enum Documents {
-    /// Texts.
+    /// Strings.
     Texts(Texts),
     /// Lists of tokens.
     Tokens(TextLists),
 }
 
 impl Documents {
-    /// Is the row null?
+    /// Whether the row is null.
     pub fn is_null(&self, row: usize) -> bool {
         match self {
             Self::Texts(texts) => texts.is_null(row),
@@ -172,7 +172,7 @@ impl Documents {
         }
     }
 
-    /// Hashes the rows of a range one by one into the same buffer, which `take` is given; None for null.
+    /// Hashes the rows of a range one by one into the same buffer, which is passed to `take`; None for null.
     pub fn hash(&self, rows: Range<usize>, hasher: &mut TextHasher, mut take: impl FnMut(Option<&mut SparseRow>)) {
         let mut out = SparseRow::default();
         for row in rows {
