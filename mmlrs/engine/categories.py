@@ -25,7 +25,7 @@ LEVELS = "mmlrs.levels"
 #: Metadata key of the original name of an encoded column. It stays until a stage changes the values.
 ORIGIN = "mmlrs.encoded"
 #: Maximum number of declared levels. Beyond it, the order is that of the values, because every batch would carry the levels.
-_MOST_DECLARED = 10_000
+_MAX_DECLARED = 10_000
 
 
 def decoded(table: pa.Table) -> pa.Table:
@@ -135,7 +135,7 @@ def _levels(column: pa.ChunkedArray) -> list[Any] | None:
             values = values.cast(pa.string())
     except pa.ArrowException:
         return None  # invalid UTF-8, and types whose levels no stage learns
-    if len(values) > _MOST_DECLARED:
+    if len(values) > _MAX_DECLARED:
         return None
     return [_finite(value) for value in values.to_pylist() if value is not None]
 

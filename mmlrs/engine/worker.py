@@ -19,7 +19,7 @@ from mmlrs.vectors import as_lists
 __all__ = ["Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_struct"]
 
 #: Maximum number of values of a batch of sparse vectors as lists: 1 GiB.
-_MOST_DENSE = 2**28
+_MAX_DENSE = 2**28
 #: Maximum number of cached programs of a process, and of the bytes of their models.
 _PROGRAMS = 64
 _MODEL_BYTES = 1 << 30
@@ -152,7 +152,7 @@ def _combined(array: pa.Array | pa.ChunkedArray) -> pa.Array:
 def _plain(array: pa.Array, name: str) -> pa.Array:
     """Return the array, with structs of Spark ML vectors as lists of their values."""
     if pa.types.is_struct(array.type) and {f.name for f in array.type} == set(VECTOR_MEMBERS):
-        return as_lists(array, f"column `{name}`", _MOST_DENSE)
+        return as_lists(array, f"column `{name}`", _MAX_DENSE)
     return array
 
 

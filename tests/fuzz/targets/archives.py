@@ -21,8 +21,8 @@ BATCH = 64
 SHORT = 1024
 
 _METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
-_MOST = 1_000_000
-_ENTRIES = Entries(("path", "length", "content", "why", "label"), "why", _MOST)
+_MAX_BYTES = 1_000_000
+_ENTRIES = Entries(("path", "length", "content", "why", "label"), "why", _MAX_BYTES)
 _COLUMNS = {
     "path": pa.string(),
     "length": pa.int64(),
@@ -125,7 +125,7 @@ def check(items: list[bytes]) -> None:
         number = int(row["path"].partition(".zip")[0])
         if (row["content"] is None) == (row["why"] is None) or row["label"] != number % 5:
             raise Broken(f"a row is neither content nor a reason: {row['why']}")
-        if row["content"] is not None and len(row["content"]) > _MOST:
+        if row["content"] is not None and len(row["content"]) > _MAX_BYTES:
             raise Broken(f"an entry of {len(row['content'])} bytes")
     no_reason_is_an_internal_error(row["why"] for row in rows)
     for number in (0, last):

@@ -20,10 +20,10 @@ use crate::runtime::session::{Feed, run_trial};
 const OPEN_DIM: usize = 8;
 
 /// Maximum number of rows of a fixed batch in a trial.
-const MOST_ROWS: usize = 1 << 16;
+const MAX_ROWS: usize = 1 << 16;
 
 /// Maximum number of values of a synthetic input.
-const MOST_VALUES: usize = 1 << 25;
+const MAX_VALUES: usize = 1 << 25;
 
 /// An output of a run, as numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +57,7 @@ fn run_guarded(session: &mut Session, info: &ModelInfo, rows: &[usize]) -> Resul
 
 /// Whether each of the `batch` rows of a run has a result of its own. Returns true if no trial can decide it.
 pub fn independent(session: &mut Session, info: &ModelInfo, batch: usize) -> bool {
-    if batch > MOST_ROWS {
+    if batch > MAX_ROWS {
         return true;
     }
     let rows: Vec<usize> = (0..batch).collect();
@@ -79,7 +79,7 @@ pub fn can_be_tried(info: &ModelInfo, batch: usize) -> bool {
         let sizes = input.shape().unwrap_or_default().iter().skip(1).map(|dim| dim.size().unwrap_or(OPEN_DIM));
         sizes.chain([batch, chunks(batch)]).try_fold(1_usize, usize::checked_mul)
     };
-    batch <= MOST_ROWS && info.inputs.iter().all(|input| values(input).is_some_and(|count| count <= MOST_VALUES))
+    batch <= MAX_ROWS && info.inputs.iter().all(|input| values(input).is_some_and(|count| count <= MAX_VALUES))
 }
 
 /// Number of batches in a trial.
@@ -165,7 +165,7 @@ fn made_up(input: &ValueInfo, rows: &[usize]) -> Result<SessionInputValue<'stati
     let inner: Vec<i64> =
         input.row_shape().unwrap_or(&[]).iter().map(|d| d.size().unwrap_or(OPEN_DIM) as i64).collect();
     let size = inner.iter().try_fold(1usize, |size, d| size.checked_mul(*d as usize));
-    let fits = |size: &usize| size.checked_mul(rows.len()).is_some_and(|count| count <= MOST_VALUES);
+    let fits = |size: &usize| size.checked_mul(rows.len()).is_some_and(|count| count <= MAX_VALUES);
     let size =
         size.filter(fits).ok_or_else(|| Error::limit(format!("input `{}` is too large for a trial", input.name)))?;
     let mut shape = vec![rows.len() as i64];
