@@ -184,11 +184,11 @@ def test_numpy_numbers_are_arguments(picture):
         ),
         (
             ImageTransformer().colorFormat("gray").colorFormat("HSV2BGR"),
-            r"HSV2BGR takes .*put colorFormat\(\"bgr\"\)",
+            r"HSV2BGR needs .*put colorFormat\(\"bgr\"\)",
         ),
         (
             ImageTransformer().adaptiveThreshold(9, blockSize=3, C=1),
-            r"takes .*put colorFormat\(\"gray\"\) before it",
+            r"needs .*put colorFormat\(\"gray\"\) before it",
         ),
         (ImageTransformer().threshold(0, 255, cv2.THRESH_OTSU), "threshold: needs images of 1 channel"),
         (ImageTransformer().inRange(1, 2), "inRange: needs images of 1 channel"),

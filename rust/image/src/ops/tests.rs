@@ -157,7 +157,7 @@ fn an_image_of_other_channels_is_told_in_plain_words() -> Result<()> {
         .err()
         .map(|e| e.to_string())
         .unwrap_or_default();
-    let expected = "colorFormat: BGR2HSV takes images of 3 channels (BGR) or 4 channels (BGRA), this one has 1 channel \
+    let expected = "colorFormat: BGR2HSV needs images of 3 channels (BGR) or 4 channels (BGRA), got 1 channel \
                     (gray); put colorFormat(\"bgr\") before it";
     assert_eq!(message, expected);
     Ok(())

@@ -100,7 +100,7 @@ fn pooled_maps_are_the_features_that_the_network_pools_itself() {
 #[test]
 fn sizes_and_layers_that_do_not_fit_are_clear_errors() {
     let message = |extra: Value| run(&stage(&extra), pictures(1), 1).err().map(|e| e.to_string()).unwrap_or_default();
-    assert!(message(json!({"imageHeight": 64})).contains("takes pictures of 32 only"));
+    assert!(message(json!({"imageHeight": 64})).contains("only accepts images of 32"));
     assert!(message(json!({"cutOutputLayers": 9})).contains("must be below 3"));
     assert!(message(json!({"featureTensorName": "featurs"})).contains("`features`"));
     let not_pictures = put_blob(&crate::sample::sample_model());
