@@ -14,10 +14,13 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mmlrs._paths import is_remote, local_path, with_space
 from mmlrs.errors import IoError, MmlrsError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 __all__ = [
     "Place",
@@ -115,11 +118,12 @@ class _Local:
 class _Hadoop:
     """The file systems of a classic session."""
 
-    def __init__(self, spark: Any) -> None:
+    def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
 
     def _at(self, path: str) -> tuple[Any, Any]:
-        place = self.spark._jvm.org.apache.hadoop.fs.Path(path)
+        jvm: Any = self.spark._jvm
+        place = jvm.org.apache.hadoop.fs.Path(path)
         return place.getFileSystem(self.spark._jsc.hadoopConfiguration()), place
 
     def exists(self, path: str) -> bool:
@@ -140,7 +144,7 @@ class _Hadoop:
 class _Connect:
     """The files of a Connect server, which can be removed but not renamed."""
 
-    def __init__(self, spark: Any) -> None:
+    def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
 
     def exists(self, path: str) -> bool:
@@ -165,12 +169,12 @@ class _Connect:
         RemoteMLWriter.handleOverwrite(path, True)
 
 
-def is_connect(spark: Any) -> bool:
+def is_connect(spark: SparkSession) -> bool:
     """Return whether this is a session of Spark Connect."""
     return type(spark).__module__.startswith("pyspark.sql.connect")
 
 
-def in_session(spark: Any) -> Any:
+def in_session(spark: SparkSession | None) -> _Local | _Hadoop | _Connect:
     """Return the file system of a session, or without a session that of this process."""
     if spark is None:
         return _Local()
@@ -189,7 +193,7 @@ def _has_parent(path: str) -> bool:
 
 
 @contextlib.contextmanager
-def atomic_folder(spark: Any, path: str, *, overwrite: bool) -> Iterator[Place]:
+def atomic_folder(spark: SparkSession | None, path: str, *, overwrite: bool) -> Iterator[Place]:
     """Yield a place to write a stage to, which appears at the path when the block ends.
 
     Raises
@@ -252,7 +256,7 @@ def _is_empty_here(path: str) -> bool:
     return os.path.isdir(here) and not os.listdir(here)
 
 
-def _is_visible_here(spark: Any, path: str) -> bool:
+def _is_visible_here(spark: SparkSession, path: str) -> bool:
     """Return whether this machine sees the files that a Connect server writes, by writing one."""
     if is_remote(path):
         return False
@@ -264,7 +268,7 @@ def _is_visible_here(spark: Any, path: str) -> bool:
 
 
 @contextlib.contextmanager
-def _in_place(spark: Any, files: Any, path: str) -> Iterator[Place]:
+def _in_place(spark: SparkSession | None, files: Any, path: str) -> Iterator[Place]:
     """Yield a place at the path itself, next to the content of an older stage, which is removed at the end."""
     older = _older_content(spark, path) if files.exists(path) else []
     place = Place(path, f"content-{uuid.uuid4().hex}")
@@ -277,7 +281,7 @@ def _in_place(spark: Any, files: Any, path: str) -> Iterator[Place]:
         files.remove(folder)
 
 
-def _older_content(spark: Any, path: str) -> list[str]:
+def _older_content(spark: SparkSession, path: str) -> list[str]:
     """Return the content folders of an existing stage at the path."""
     try:
         [row] = spark.read.text(f"{path}/metadata").take(1)

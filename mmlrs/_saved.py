@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +19,9 @@ from mmlrs._places import content_folder, in_session, named_errors
 from mmlrs._sql import check_statement
 from mmlrs.errors import IoError
 from mmlrs.params.stages import class_named
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 __all__ = [
     "MODELS",
@@ -63,7 +66,7 @@ def stage_path(folder: str, place: str) -> str:
     return f"{folder}/stages/{place}"
 
 
-def read_saved(spark: Any, path: str) -> Saved:
+def read_saved(spark: SparkSession | None, path: str) -> Saved:
     """Read the metadata of a stage.
 
     Raises
@@ -95,7 +98,7 @@ def _parsed(where: str, text: str) -> dict[str, Any]:
     return metadata
 
 
-def _text(spark: Any, path: str) -> str:
+def _text(spark: SparkSession | None, path: str) -> str:
     """Return the text of the metadata."""
     text = _text_local(path) if spark is None else _text_spark(spark, path)
     if not text.strip():
@@ -116,7 +119,7 @@ def _text_local(path: str) -> str:
         raise IoError(f"{folder}: is not UTF-8; the saved stage is damaged") from None
 
 
-def _text_spark(spark: Any, path: str) -> str:
+def _text_spark(spark: SparkSession, path: str) -> str:
     from pyspark.errors import AnalysisException
 
     try:
@@ -147,7 +150,7 @@ def class_of(saved: Saved, expected: type, path: str) -> Any:
     )
 
 
-def read_models(spark: Any, folder: str, hashes: set[str]) -> dict[str, bytes]:
+def read_models(spark: SparkSession | None, folder: str, hashes: set[str]) -> dict[str, bytes]:
     """Read models and files by their SHA-256, which is checked."""
     where = f"{folder}/models"
     with named_errors(where, "cannot be read"):
@@ -167,7 +170,7 @@ def read_models(spark: Any, folder: str, hashes: set[str]) -> dict[str, bytes]:
     return models
 
 
-def load_stage(spark: Any, path: str) -> Any:
+def load_stage(spark: SparkSession | None, path: str) -> Any:
     """Read a stage of the class in its metadata, if that class is allowed."""
     name = _class_in(f"{path}/metadata", _text(spark, path))
     cls = _class_named(path, name)
@@ -194,7 +197,7 @@ def _class_named(path: str, name: str) -> Any:
     return cls
 
 
-def _check_within(spark: Any, path: str) -> None:
+def _check_within(spark: SparkSession | None, path: str) -> None:
     """Check the classes and statements of stages nested in a Spark stage.
 
     The readers of Spark's pipelines and searches import any module that the metadata name, before they check its content.
@@ -221,7 +224,7 @@ def _is_plain(name: str) -> bool:
     return re.fullmatch(r"[\w.-]+", name) is not None and not name.startswith(".")
 
 
-def _metadata_within(spark: Any, path: str) -> Iterator[tuple[str, str]]:
+def _metadata_within(spark: SparkSession | None, path: str) -> Iterator[tuple[str, str]]:
     """Yield the path and the lines of all metadata in a folder and its subfolders."""
     if spark is None:
         return

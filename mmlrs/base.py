@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
@@ -16,6 +16,9 @@ from mmlrs.engine.datasets import is_spark, is_table, refused
 from mmlrs.engine.select import with_views, without_views
 from mmlrs.params import types_of
 from mmlrs.params.stages import class_name
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = [
     "Estimator",
@@ -80,7 +83,7 @@ class Transformer(Stage, BaseTransformer):
         skips = self.hasParam("handleInvalid") and self._value("handleInvalid") == "skip"
         return skips or not isinstance(self, NativeTransformer)
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         """Transform a Spark DataFrame; subclasses implement it."""
         raise NotImplementedError(f"{self._stage} does not transform Spark DataFrames")
 
@@ -108,7 +111,7 @@ class NativeTransformer(Transformer):
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return tables.transform(self, table)
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from mmlrs.engine import spark
 
         return spark.transform(self, df)
@@ -172,7 +175,7 @@ class Estimator(Stage, BaseEstimator):  # type: ignore[type-arg, unused-ignore]
             return self._fit_table(without_views(tables.to_table(dataset)))
         raise refused(self._stage, "fit on", dataset)
 
-    def _fit_spark(self, df: Any) -> Any:
+    def _fit_spark(self, df: DataFrame) -> Any:
         """Fit on a Spark DataFrame; subclasses implement it."""
         raise NotImplementedError(f"{self._stage} does not fit on Spark DataFrames")
 
@@ -199,7 +202,7 @@ class NativeEstimator(NativeAggregate, Estimator):
     def _fit_table(self, table: pa.Table) -> Any:
         return self._model(self._finished(table))
 
-    def _fit_spark(self, df: Any) -> Any:
+    def _fit_spark(self, df: DataFrame) -> Any:
         return self._model(self._finished(df))
 
     def _model(self, fitted: dict[str, Any]) -> Any:
@@ -225,5 +228,5 @@ class NativeSummary(NativeAggregate, Transformer):
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return self._summarize(table)
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         return df.sparkSession.createDataFrame(self._summarize(df))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +16,9 @@ from mmlrs.engine.expr import Expr, sources_of
 from mmlrs.engine.frames import INDEX
 from mmlrs.errors import InvalidParamError
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
 __all__ = ["CleanMissingDataModel", "DataConversion", "FastVectorAssembler", "SummarizeData"]
 __all__ += _generated.__all__
 
@@ -26,7 +29,7 @@ class FastVectorAssembler(_generated.FastVectorAssembler):
     __doc__ = _generated.FastVectorAssembler.__doc__
     __module__ = "mmlrs.featurize"
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from mmlrs.engine.assemble import assemble_in_jvm
 
         assembled = assemble_in_jvm(self, df)
@@ -53,7 +56,7 @@ def _pairs(stage: NativeTransformer, columns: Columns) -> dict[str, str]:
     return pairs
 
 
-def _pairs_on_spark(stage: NativeTransformer, df: Any) -> dict[str, str]:
+def _pairs_on_spark(stage: NativeTransformer, df: DataFrame) -> dict[str, str]:
     """Return the output column of each input column. Columns are selected by name, so names must be unique."""
     columns = Columns.of(df, stage._stage)
     columns.check_unique()
@@ -102,7 +105,7 @@ def _replace_in_table(table: pa.Table, placeholders: dict[str, str]) -> pa.Table
     return pa.table([columns[i] for i in columns_left], schema=schema)
 
 
-def _replace_on_spark(df: Any, placeholders: dict[str, str]) -> Any:
+def _replace_on_spark(df: DataFrame, placeholders: dict[str, str]) -> Any:
     from pyspark.sql import functions as F
 
     from mmlrs.engine import spark
@@ -128,7 +131,7 @@ class _Replacing(NativeTransformer):
         result = NativeTransformer._transform_table(_with_placeholders(self, pairs, placeholders), table)
         return _replace_inputs(result, placeholders)
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from mmlrs.engine import spark
 
         pairs = _pairs_on_spark(self, df)
@@ -138,7 +141,7 @@ class _Replacing(NativeTransformer):
         )
 
 
-def _lineage_without(df: Any, changed: set[str]) -> dict[str, Expr]:
+def _lineage_without(df: DataFrame, changed: set[str]) -> dict[str, Expr]:
     """Return the lineage of the columns that do not depend on a changed column."""
     from mmlrs.engine import spark
 
@@ -150,7 +153,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
     __doc__ = _generated.CleanMissingDataModel.__doc__
     __module__ = "mmlrs.featurize"
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from mmlrs.engine import spark
 
         pairs = _pairs_on_spark(self, df)
@@ -159,7 +162,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
             return self._in_the_jvm(df, pairs)
         return super()._transform_spark(df)
 
-    def _in_the_jvm(self, df: Any, pairs: dict[str, str]) -> Any:
+    def _in_the_jvm(self, df: DataFrame, pairs: dict[str, str]) -> Any:
         """Clean plain columns with expressions, which Spark compiles and fuses with their neighbours."""
         from pyspark.sql import functions as F
 
@@ -189,7 +192,7 @@ class DataConversion(_generated.DataConversion, _Replacing):
             return self._categorical(table, _pairs(self, Columns.of(table, self._stage)))
         return super()._transform_table(table)
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         if self._value("convertTo") in _CATEGORICAL:
             return self._categorical(df, _pairs_on_spark(self, df))
         stage = self
@@ -251,7 +254,7 @@ def _describable_table(table: pa.Table, names: list[str]) -> tuple[set[str], pa.
     return nested, pa.table({name: _describable(table[name]) for name in names})
 
 
-def _describable_frame(df: Any, names: list[str]) -> tuple[set[str], Any]:
+def _describable_frame(df: DataFrame, names: list[str]) -> tuple[set[str], Any]:
     """Do the same as `_describable_table` for a DataFrame."""
     from pyspark.sql import functions as F
     from pyspark.sql.types import AtomicType, CharType, VarcharType

@@ -15,7 +15,7 @@ from mmlrs.engine.plan import plan_stage
 from mmlrs.errors import ExecutionError, InvalidParamError
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column
+    from pyspark.sql import Column, SparkSession
 
 __all__ = ["pandas_udf", "register", "udf"]
 
@@ -30,7 +30,7 @@ class _Function:
         self.inputs = [n for s in self.stages for n in s._core().inputs() if n not in outputs]
         self.inputs = list(dict.fromkeys(self.inputs))
 
-    def compile(self, session: Any) -> tuple[Compiled, pa.Field]:
+    def compile(self, session: SparkSession | None) -> tuple[Compiled, pa.Field]:
         """Return the program of the last stage's single output column, and the field of that column."""
         field_of = _guess(self)
         lineage: dict[str, Expr] = {}
@@ -232,7 +232,7 @@ def _arrow(series: Any) -> pa.Array:
     return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
-def register(spark: Any, name: str, stage: Any) -> None:
+def register(spark: SparkSession, name: str, stage: Any) -> None:
     """Register a stage as a SQL function.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from mmlrs.models import default_model
 from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, argument
 from mmlrs.readers import read_binary_files, read_binary_stream, read_image_stream, read_images
 from mmlrs.writers import write_images
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = [
     "ImageFeaturizer",
@@ -266,7 +269,7 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
         )
         return [unchanged, *(unchanged.copy().flip(code) for code in codes)]
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         self._inputs(df)
         copies = [stage.transform(df) for stage in self._copies()]
         union = copies[0]

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,6 +37,9 @@ from mmlrs.errors import InvalidParamError, IoError
 from mmlrs.params import Loading, Saving, types_of
 from mmlrs.params.spaces import not_in_metadata
 from mmlrs.params.stages import class_name, stages_in
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 if HAS_PYSPARK:
     from pyspark.ml.util import MLReader, MLWriter
@@ -128,7 +131,9 @@ class StageWriter(MLWriter):
         with atomic_folder(spark, path, overwrite=self.shouldOverwrite) as place:
             self._write(spark, place, content)
 
-    def _write(self, spark: Any, place: Place, content: tuple[dict[str, Any], dict[str, bytes]]) -> None:
+    def _write(
+        self, spark: SparkSession | None, place: Place, content: tuple[dict[str, Any], dict[str, bytes]]
+    ) -> None:
         """Write the stage to a folder. The metadata are written last, because they make the folder a stage."""
         metadata, models = content
         if models:
@@ -148,7 +153,7 @@ class StageWriter(MLWriter):
         """Write the stage to a folder. Spark's pipelines call this method."""
         self.save(path)
 
-    def _content(self, spark: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
+    def _content(self, spark: SparkSession | None) -> tuple[dict[str, Any], dict[str, bytes]]:
         stage = self.stage
         blobs: dict[str, bytes] = {}
         types = types_of(stage.__class__).all
@@ -203,7 +208,7 @@ def _chunks(models: dict[str, bytes]) -> Iterable[tuple[str, int, bytes]]:
             yield sha256, part // _CHUNK, data[part : part + _CHUNK]
 
 
-def _write_metadata(spark: Any, folder: str, text: str) -> None:
+def _write_metadata(spark: SparkSession | None, folder: str, text: str) -> None:
     if spark is not None:
         frame = spark.createDataFrame([(text,)], "value string")
         frame.coalesce(1).write.mode("overwrite").text(folder)
@@ -214,7 +219,7 @@ def _write_metadata(spark: Any, folder: str, text: str) -> None:
     Path(folder, "_SUCCESS").touch()
 
 
-def _write_models(spark: Any, folder: str, models: dict[str, bytes]) -> None:
+def _write_models(spark: SparkSession | None, folder: str, models: dict[str, bytes]) -> None:
     if spark is not None:
         frame = spark.createDataFrame(list(_chunks(models)), "sha256 string, part int, data binary")
         frame.coalesce(1).write.parquet(folder)
@@ -291,7 +296,7 @@ class StageReader(MLReader[Any]):
         return stage
 
 
-def _blobs_of(spark: Any, saved: Saved, stage: Any, path: str) -> dict[str, bytes]:
+def _blobs_of(spark: SparkSession | None, saved: Saved, stage: Any, path: str) -> dict[str, bytes]:
     """Return the content beside the metadata by its SHA-256. Raise if a saved param does not exist or has no valid form."""
     cls, types = type(stage).__name__, types_of(stage.__class__).all
     hashes: set[str] = set()

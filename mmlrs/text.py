@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from mmlrs._generated import text as _generated
 from mmlrs._generated.text import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
 from mmlrs.errors import ModelLoadError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["TextFeaturizer", "TextFeaturizerModel"]
 __all__ += _generated.__all__
@@ -23,7 +26,7 @@ class TextFeaturizer(_generated.TextFeaturizer):
     __doc__ = _generated.TextFeaturizer.__doc__
     __module__ = "mmlrs.text"
 
-    def _fit_spark(self, df: Any) -> Any:
+    def _fit_spark(self, df: DataFrame) -> Any:
         """Fit in one job, over no rows if there is nothing to learn."""
         return super()._fit_spark(df if self._value("useIDF") else df.limit(0))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError
@@ -11,6 +11,9 @@ from mmlrs.params.stages import stages_in
 from mmlrs.train.kinds import check_learner, inside, kind_of, predictor, value_of
 from mmlrs.train.learners import TrainClassifier, TrainedClassifierModel, Trainer
 from mmlrs.train.statistics import METRICS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["check_columns", "check_labels", "check_model", "check_fitted_labels"]
 
@@ -62,14 +65,14 @@ def _scores(model: Any) -> set[str] | None:
     return {role for role in ("probability", "rawPrediction") if learner.hasParam(f"{role}Col")}
 
 
-def check_columns(models: Iterable[Any], df: Any) -> None:
+def check_columns(models: Iterable[Any], df: DataFrame) -> None:
     """Raise on columns that trainers cannot use. Trainers after another stage are not checked, because its output is unknown."""
     for model in models:
         if isinstance(model, Trainer) and model.isDefined("model"):
             model._check_columns(df)
 
 
-def check_labels(stage: Any, models: Iterable[Any], df: Any) -> None:
+def check_labels(stage: Any, models: Iterable[Any], df: DataFrame) -> None:
     """Raise if the metric needs two classes and a label has more. This reads the labels."""
     if stage._value("evaluationMetric") not in _OF_TWO:
         return
@@ -91,7 +94,7 @@ def check_labels(stage: Any, models: Iterable[Any], df: Any) -> None:
 _MANY = 10
 
 
-def _classes(df: Any, name: str) -> int:
+def _classes(df: DataFrame, name: str) -> int:
     from pyspark.sql import functions as F
 
     from mmlrs.train.labels import plain_label

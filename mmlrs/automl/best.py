@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -16,6 +16,9 @@ from mmlrs.engine.bridge import through_spark
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import ExecutionError, InvalidParamError, MmlrsError
 from mmlrs.train.kinds import refuse_foreign
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["BestModel", "FindBestModel"]
 
@@ -44,7 +47,7 @@ class FindBestModel(_generated.FindBestModel):
             return self._best(table)
         return through_spark(self, table, self._fit_spark)
 
-    def _fit_spark(self, df: Any) -> Any:
+    def _fit_spark(self, df: DataFrame) -> Any:
         return self._best(df)
 
     def _best(self, dataset: Any) -> Any:

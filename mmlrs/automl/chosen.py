@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mmlrs.base import PythonModel
 from mmlrs.engine.bridge import on_table_or_spark
 from mmlrs.errors import DecodeError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["Chosen", "stream"]
 
@@ -25,7 +28,7 @@ def stream(table: pa.Table) -> bytes:
 class Chosen(PythonModel):
     """A model that transforms with the best model and reports the metrics of all models."""
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         return self._value("bestModel").transform(df)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:

@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmlrs.automl.causes import cause_of
 from mmlrs.automl.judge import learner_in, statistics, value_of
 from mmlrs.automl.steps import LearnerStep, Node, Step, tree_of
 from mmlrs.automl.trials import Trial
 from mmlrs.errors import DecodeError, InvalidParamError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["Search"]
 
@@ -24,12 +27,12 @@ __all__ = ["Search"]
 class Rows:
     """The rows at a step, either in one frame or as a training and a test frame per fold."""
 
-    frame: Any = None
-    parts: tuple[tuple[Any, Any], ...] = ()
+    frame: DataFrame | None = None
+    parts: tuple[tuple[DataFrame, DataFrame], ...] = ()
     #: For each fold, the fitted previous step.
     fitted: tuple[Any, ...] = ()
 
-    def frames(self) -> list[Any]:
+    def frames(self) -> list[DataFrame]:
         """Return the frames that hold rows."""
         return [self.frame] if self.frame is not None else [frame for part in self.parts for frame in part]
 
@@ -37,7 +40,7 @@ class Rows:
 class Search:
     """One cross-validation of some trials."""
 
-    def __init__(self, stage: Any, df: Any, trials: list[Trial]) -> None:
+    def __init__(self, stage: Any, df: DataFrame, trials: list[Trial]) -> None:
         self.stage = stage
         self.folds: int = stage._value("numFolds")
         self.trials = trials
@@ -137,14 +140,14 @@ class Search:
             parts.append((model.transform(train), model.transform(test)))
         return Rows(parts=tuple(parts), fitted=tuple(models))
 
-    def _part(self, rows: Rows, i: int) -> tuple[Any, Any]:
+    def _part(self, rows: Rows, i: int) -> tuple[DataFrame, DataFrame]:
         """Return the training and the test rows of a fold."""
         if rows.frame is None:
             return rows.parts[i]
         fold = rows.frame[self.fold]
         return rows.frame.where(fold != i).drop(self.fold), rows.frame.where(fold == i).drop(self.fold)
 
-    def _all(self, rows: Rows, i: int) -> Any:
+    def _all(self, rows: Rows, i: int) -> DataFrame:
         """Return the rows of all folds, so that a class that a fold lacks is known."""
         if rows.frame is not None:
             return rows.frame.drop(self.fold)
@@ -162,7 +165,7 @@ class Search:
             parts.append((self._select(train, columns), self._select(test, columns)))
         return Rows(parts=tuple(parts), fitted=rows.fitted)
 
-    def _select(self, frame: Any, columns: list[set[str] | None]) -> Any:
+    def _select(self, frame: DataFrame, columns: list[set[str] | None]) -> DataFrame:
         from mmlrs.engine.spark import quoted
 
         if any(names is None for names in columns):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmlrs._pyspark import Params
 from mmlrs.automl.trials import Trial, configured
 from mmlrs.params.stages import stages_in
 from mmlrs.train.learners import Prepared, Trainer
 from mmlrs.train.wiring import every
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["FeaturesStep", "LearnerStep", "Node", "Step", "StageStep", "tree_of"]
 
@@ -29,7 +32,7 @@ class Step(ABC):
         return hasattr(self.stage, "fit")
 
     @abstractmethod
-    def fit(self, df: Any, all_rows: Any, previous: Any) -> Any:
+    def fit(self, df: DataFrame, all_rows: Any, previous: Any) -> Any:
         """Return the fitted step.
 
         Parameters
@@ -50,7 +53,7 @@ class Step(ABC):
 class StageStep(Step):
     """A stage of a pipeline, or a learner that is not one."""
 
-    def fit(self, df: Any, all_rows: Any, previous: Any) -> Any:
+    def fit(self, df: DataFrame, all_rows: Any, previous: Any) -> Any:
         """Fit an estimator. A transformer is returned as it is."""
         return self.stage.fit(df) if self.learns else self.stage
 
@@ -67,7 +70,7 @@ class StageStep(Step):
 class FeaturesStep(Step):
     """The preparation of `TrainClassifier` and `TrainRegressor` before the learner."""
 
-    def fit(self, df: Any, all_rows: Any, previous: Any) -> Any:
+    def fit(self, df: DataFrame, all_rows: Any, previous: Any) -> Any:
         """Return the fitted preparation of features and labels, which knows all labels of the dataset."""
         return self.stage._prepare(df, all_rows)
 
@@ -75,7 +78,7 @@ class FeaturesStep(Step):
 class LearnerStep(Step):
     """The learner of `TrainClassifier` and `TrainRegressor`."""
 
-    def fit(self, df: Any, all_rows: Any, previous: Prepared) -> Any:
+    def fit(self, df: DataFrame, all_rows: Any, previous: Prepared) -> Any:
         """Fit the learner on rows that the previous step prepared."""
         return self.stage._fit_learner(previous, df)
 

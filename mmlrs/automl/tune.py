@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,9 @@ from mmlrs.engine.bridge import through_spark
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import ExecutionError, InvalidParamError
 from mmlrs.train.kinds import refuse_foreign
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["TuneHyperparameters", "TuneHyperparametersModel"]
 
@@ -44,7 +47,7 @@ class TuneHyperparameters(_generated.TuneHyperparameters):
     def _fit_table(self, table: pa.Table) -> Any:
         return through_spark(self, table, self._fit_spark)
 
-    def _fit_spark(self, df: Any) -> Any:
+    def _fit_spark(self, df: DataFrame) -> Any:
         models = self._value("models")
         if (label := self._value("labelCol")) is not None:
             Columns.of(df, self._stage).resolve(label)

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import uuid
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from mmlrs import _native
@@ -18,6 +18,9 @@ from mmlrs._places import reason_of
 from mmlrs.engine.worker import artifact_name
 from mmlrs.errors import IoError
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 __all__ = ["INLINE_BYTES", "payload"]
 
 INLINE_BYTES = 4 * 1024 * 1024
@@ -25,7 +28,7 @@ INLINE_BYTES = 4 * 1024 * 1024
 _sent: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
-def payload(sha256: str, session: Any) -> bytes | None:
+def payload(sha256: str, session: SparkSession) -> bytes | None:
     """Return the bytes for the function, or None after sending them to the nodes as a file."""
     data = _native.get_blob(sha256)
     if data is None:

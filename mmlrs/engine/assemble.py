@@ -90,8 +90,10 @@ def _literal(text: str) -> str:
 class _InJvm:
     """The columns of a classic DataFrame."""
 
-    def __init__(self, df: Any) -> None:
+    def __init__(self, df: DataFrame) -> None:
         self._df = df
+        self._jvm: Any
+        self._gateway: Any
         self._jvm, self._gateway = df.sparkSession._jvm, df.sparkSession.sparkContext._gateway
         self._schema = df._jdf.schema()
         #: Names and types without metadata; user-defined types are structs there.

@@ -15,7 +15,7 @@ from mmlrs.engine.select import without_views
 from mmlrs.errors import ExecutionError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 __all__ = ["added_by", "collect", "on_table_or_spark", "through_spark", "to_spark", "with_metadata"]
 
@@ -52,7 +52,7 @@ def added_by(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> pa.Tabl
     return with_metadata(table, _facts(df))
 
 
-def _facts(df: Any) -> dict[str, dict[str, Any]]:
+def _facts(df: DataFrame) -> dict[str, dict[str, Any]]:
     """Return the metadata of scored columns and of encoded columns."""
     return {f.name: f.metadata for f in df.schema if {"mmlrs", ORIGIN} & f.metadata.keys()}
 
@@ -92,7 +92,7 @@ def to_spark(spark: SparkSession, data: pa.Table) -> Any:
     return spark.createDataFrame(without_views(data).combine_chunks()).select(*columns)
 
 
-def collect(df: Any) -> pa.Table:
+def collect(df: DataFrame) -> pa.Table:
     """Return the rows of a DataFrame as a table, with vectors as structs and the metadata of scored columns."""
     from pyspark.ml.linalg import VectorUDT
     from pyspark.sql import functions as F

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mmlrs._native import nearest
 from mmlrs.engine.expr import Expr, Source
 from mmlrs.errors import ColumnNotFoundError, SchemaMismatchError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 __all__ = ["Columns"]
 
@@ -36,7 +39,7 @@ class Columns:
 
     names: list[str]
     owner: str
-    session: Any = None
+    session: SparkSession | None = None
 
     @classmethod
     def of(cls, dataset: Any, owner: str) -> Columns:

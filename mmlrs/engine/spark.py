@@ -35,7 +35,7 @@ from mmlrs.engine.worker import Kernel, vector_struct
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, SparkSession
 
     from mmlrs.base import NativeTransformer
 
@@ -276,7 +276,7 @@ def refuse_old_vectors(stage: str, field: StructField) -> None:
         )
 
 
-def kernel_of(compiled: Compiled, session: Any, *, split: bool = False) -> Kernel:
+def kernel_of(compiled: Compiled, session: SparkSession, *, split: bool = False) -> Kernel:
     """Return the kernel of a program; small models are part of it, large ones are sent to the nodes.
 
     With `split`, vectors arrive as `Sources.read` selects them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -12,6 +12,9 @@ from mmlrs.engine.bridge import collect, through_spark
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import plain
 from mmlrs.errors import InvalidParamError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["MultiColumnAdapter", "MultiColumnAdapterModel"]
 
@@ -31,7 +34,7 @@ class MultiColumnAdapter(_generated.MultiColumnAdapter):
                 f"{type(base).__name__} has no `{missing[0]}`"
             )
 
-    def _fit_spark(self, df: Any) -> Any:
+    def _fit_spark(self, df: DataFrame) -> Any:
         return self._model(df)
 
     def _fit_table(self, table: pa.Table) -> Any:
@@ -74,7 +77,7 @@ class MultiColumnAdapterModel(_generated.MultiColumnAdapterModel):
                     "`MultiColumnAdapter` first"
                 )
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         _resolved(self, df)
         return self._through(df)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 from mmlrs._generated import stages as _generated
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["ClassBalancer", "ClassBalancerModel"]
 
@@ -27,7 +30,7 @@ class ClassBalancer(_generated.ClassBalancer):
     __doc__ = _generated.ClassBalancer.__doc__
     __module__ = "mmlrs.stages"
 
-    def _fit_spark(self, df: Any) -> Any:
+    def _fit_spark(self, df: DataFrame) -> Any:
         from pyspark.sql import functions as F
 
         from mmlrs.engine import spark
@@ -83,7 +86,7 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
             return {float(v): w for v, w in pairs}
         return dict(pairs)
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from pyspark.sql import functions as F
 
         from mmlrs.engine import spark
@@ -99,7 +102,7 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
         weight = F.try_element_at(F.map_from_arrays(literal["k"], literal["w"]), label)
         return df.select("*", F.coalesce(weight, F.lit(1.0)).alias(self.getOutputCol()))
 
-    def _joined(self, df: Any, label: Any, kind: str, weights: dict[Any, float]) -> Any:
+    def _joined(self, df: DataFrame, label: Any, kind: str, weights: dict[Any, float]) -> Any:
         from pyspark.sql import functions as F
 
         rows = pa.table(
@@ -135,7 +138,7 @@ def _refuse(stage: str, name: str, kind: object) -> SchemaMismatchError:
     )
 
 
-def _spark_kind(stage: str, df: Any, name: str) -> str:
+def _spark_kind(stage: str, df: DataFrame, name: str) -> str:
     """Return the kind of a label column: string, boolean, long or double."""
     from pyspark.sql import types as T
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -13,6 +13,9 @@ from mmlrs.base import PythonTransformer
 from mmlrs.engine.batches import ArrivingBatches, FixedBatches, Flattened, TimedBatches, batch_schema, is_list
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import SchemaMismatchError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = [
     "DynamicMiniBatchTransformer",
@@ -35,7 +38,7 @@ class _MiniBatches(PythonTransformer):
         """Return the function that makes batches of a table, which has all rows at once."""
         return self._work()
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from pyspark.sql.types import ArrayType, StructField, StructType
 
         from mmlrs.engine.projection import mapped
@@ -56,7 +59,7 @@ def _check_columns(stage: str, columns: list[str]) -> None:
         raise SchemaMismatchError(f"{stage}: the dataset has no columns, so its rows cannot be batched")
 
 
-def _check_travels(stage: str, df: Any) -> None:
+def _check_travels(stage: str, df: DataFrame) -> None:
     """Raise on a column of a type that Spark cannot pass to Python."""
     from pyspark.sql.pandas.types import to_arrow_type
 
@@ -117,7 +120,7 @@ class FlattenBatch(_generated.FlattenBatch):
             raise SchemaMismatchError(f"{self._stage}: the dataset has no array column to flatten")
         return tuple(places)
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from pyspark.sql.types import ArrayType, StructField, StructType
 
         from mmlrs.engine.projection import mapped
@@ -126,7 +129,9 @@ class FlattenBatch(_generated.FlattenBatch):
         places = self._places(df, kinds)
         _check_travels(self._stage, df)
         fields = [
-            StructField(f.name, f.dataType.elementType, True, f.metadata) if i in places else f
+            StructField(f.name, f.dataType.elementType, True, f.metadata)
+            if i in places and isinstance(f.dataType, ArrayType)
+            else f
             for i, f in enumerate(df.schema)
         ]
         return mapped(df, Flattened(self._stage, places, "batch"), StructType(fields))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
 from mmlrs.engine.expr import Expr, Source, sources_of
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
 __all__ = ["DropColumns", "RenameColumn", "SelectColumns"]
 
 
-def _with_remaining_lineage(df: Any, result: Any) -> Any:
+def _with_remaining_lineage(df: DataFrame, result: Any) -> Any:
     """Return `result` with the lineage of the columns of `df` whose sources it still has."""
     from mmlrs.engine import spark
 
@@ -26,7 +29,7 @@ class SelectColumns(_generated.SelectColumns):
     __doc__ = _generated.SelectColumns.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from mmlrs.engine import spark
 
         names = self._inputs(df)
@@ -40,7 +43,7 @@ class DropColumns(_generated.DropColumns):
     __doc__ = _generated.DropColumns.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         return _with_remaining_lineage(df, df.drop(*self._inputs(df)))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -51,7 +54,7 @@ class RenameColumn(_generated.RenameColumn):
     __doc__ = _generated.RenameColumn.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from mmlrs.engine import spark
 
         (old,), (new,) = self._inputs(df), self._columns("output")

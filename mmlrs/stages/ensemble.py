@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.fields import is_vector_struct
 from mmlrs.engine.select import take_rows
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["EnsembleByKey"]
 
@@ -48,7 +51,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
 
     # -- Spark ---------------------------------------------------------------------------------------------------------
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from pyspark.ml.functions import array_to_vector
         from pyspark.ml.linalg import VectorUDT
         from pyspark.sql import functions as F

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -13,6 +13,9 @@ from mmlrs.engine.table import batches_of
 from mmlrs.errors import DecodeError, ExecutionError, InvalidParamError, SchemaMismatchError
 from mmlrs.params.functions import name_of
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
 __all__ = ["Lambda", "UDFTransformer"]
 
 
@@ -20,7 +23,7 @@ class Lambda(_generated.Lambda):
     __doc__ = _generated.Lambda.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from pyspark.sql import DataFrame
 
         return self._called(df, DataFrame, "a Spark DataFrame")
@@ -106,7 +109,7 @@ class UDFTransformer(_generated.UDFTransformer):
             f"{self._stage}: param `returnType` cannot be used: {self.getReturnType()!r}: {reason}"
         )
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from pyspark.errors import PySparkException
         from pyspark.sql import functions as F
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
 from mmlrs.errors import SchemaMismatchError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["Cacher", "CheckpointData", "PartitionConsolidator", "Repartition", "StratifiedRepartition"]
 
@@ -16,7 +19,7 @@ class Cacher(_generated.Cacher):
     __doc__ = _generated.Cacher.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         return df if self.getDisable() or df.isStreaming else df.cache()
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -27,7 +30,7 @@ class CheckpointData(_generated.CheckpointData):
     __doc__ = _generated.CheckpointData.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         return df if df.isStreaming else df.localCheckpoint(self.getEager())
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -38,7 +41,7 @@ class Repartition(_generated.Repartition):
     __doc__ = _generated.Repartition.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         return df if self.getDisable() else df.repartition(self.getN())
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -49,7 +52,7 @@ class PartitionConsolidator(_generated.PartitionConsolidator):
     __doc__ = _generated.PartitionConsolidator.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         return df.coalesce(self.getN())
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -60,7 +63,7 @@ class StratifiedRepartition(_generated.StratifiedRepartition):
     __doc__ = _generated.StratifiedRepartition.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         """Number the rows of each label in random order from a start that depends on the label, and distribute them."""
         from pyspark.sql import Window
         from pyspark.sql import functions as F
@@ -77,7 +80,7 @@ class StratifiedRepartition(_generated.StratifiedRepartition):
         label = F.col(spark.quoted(name))
         if isinstance(kind, DoubleType | FloatType):
             label = label + F.lit(0.0)  # -0.0 becomes 0.0
-        parts = self.getN() or int(df.sparkSession.conf.get("spark.sql.shuffle.partitions"))
+        parts = self.getN() or int(df.sparkSession.conf.get("spark.sql.shuffle.partitions") or 200)
         start = F.pmod(F.xxhash64(label, F.lit(self.getSeed())), F.lit(parts))
         place = F.row_number().over(Window.partitionBy(label).orderBy(_RANDOM)) + start
         numbered = df.select("*", F.rand(self.getSeed()).alias(_RANDOM)).select("*", place.alias(_PLACE))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from mmlrs.engine.bridge import collect, through_spark
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.select import filtered, take_rows
 from mmlrs.errors import InvalidParamError, LimitExceededError, SchemaMismatchError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["Explode", "PartitionSample", "Query"]
 
@@ -34,7 +37,7 @@ class Explode(_generated.Explode):
             f"{self._stage}: column `{name}`: has type {kind}; {self._stage} reads array"
         )
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from pyspark.sql import functions as F
         from pyspark.sql.types import ArrayType
 
@@ -85,8 +88,8 @@ class PartitionSample(_generated.PartitionSample):
     __doc__ = _generated.PartitionSample.__doc__
     __module__ = "mmlrs.stages"
 
-    def _size(self) -> tuple[float | None, int | None]:
-        """Return the fraction or the number of rows to take. One of them is None."""
+    def _size(self) -> tuple[float | None, int]:
+        """Return the fraction of rows to take, or None and the number of rows."""
         mode, share, count = self.getMode(), self.getPercent(), self.getCount()
         if mode == "Head":
             if count is None:
@@ -98,7 +101,7 @@ class PartitionSample(_generated.PartitionSample):
             )
         if share is not None and count is not None:
             raise InvalidParamError(f"{self._stage}: param `percent` must not be set together with `count`")
-        return share, count
+        return share, count or 0
 
     def _part_column(self, dataset: Any) -> str:
         """Return the name of the column of part numbers. Raise if it exists."""
@@ -106,7 +109,7 @@ class PartitionSample(_generated.PartitionSample):
         Columns.of(dataset, self._stage).check_new([name])
         return name
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from pyspark.sql import functions as F
 
         random = F.rand(self.getSeed())
@@ -132,7 +135,7 @@ class PartitionSample(_generated.PartitionSample):
             return table.slice(0, count)
         if share is not None:
             return filtered(table, pa.array(random.random(table.num_rows) < share))
-        sample = random.choice(table.num_rows, min(count or 0, table.num_rows), replace=False)
+        sample = random.choice(table.num_rows, min(count, table.num_rows), replace=False)
         return take_rows(table, pa.array(np.sort(sample), pa.int64()))
 
 
@@ -146,7 +149,7 @@ class Query(_generated.Query):
     def _check_loaded(self, where: str) -> None:
         check_statement(f"{where}: {self._stage}: param `statement`", str(self._value("statement")))
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from pyspark.errors import AnalysisException
 
         statement: Any = self.getStatement()
@@ -165,7 +168,7 @@ class Query(_generated.Query):
             raise InvalidParamError(f"{self._stage}: param `statement` cannot be run: {reason}") from None
         return result
 
-    def _reason(self, df: Any, query: str, error: Exception) -> str:
+    def _reason(self, df: DataFrame, query: str, error: Exception) -> str:
         """Return why a statement is not a query: its error without the parentheses, or that it is a command."""
         from pyspark.errors import AnalysisException, ParseException
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -14,6 +14,9 @@ from mmlrs._generated import stages as _generated
 from mmlrs.base import Estimator
 from mmlrs.engine.bridge import on_table_or_spark, through_spark
 from mmlrs.errors import InvalidParamError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["Timer", "TimerModel"]
 
@@ -24,7 +27,7 @@ class Timer(_generated.Timer):
     __doc__ = _generated.Timer.__doc__
     __module__ = "mmlrs.stages"
 
-    def _fit_spark(self, df: Any) -> Any:
+    def _fit_spark(self, df: DataFrame) -> Any:
         stage: Any = self.getStage()
         if not hasattr(stage, "fit"):
             return self._model(stage, None)
@@ -70,7 +73,7 @@ class TimerModel(_generated.TimerModel):
                 f"{self._stage}: param `stage` must be a transformer, got a {type(stage).__name__}; fit a `Timer` first"
             )
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         stage: Any = self.getStage()
         if df.isStreaming:
             self._transform_seconds = None
@@ -107,13 +110,13 @@ def _timed(name: str, description: str, work: Callable[[], Any]) -> tuple[Any, f
     return result, seconds
 
 
-def _is_cached(df: Any) -> bool:
+def _is_cached(df: DataFrame) -> bool:
     """Return whether the rows are cached in memory or on disk, by any handle."""
     level = df.storageLevel
     return bool(level.useMemory or level.useDisk)
 
 
-def _materialize(df: Any) -> None:
+def _materialize(df: DataFrame) -> None:
     """Compute and cache all rows."""
     if not _is_cached(df):
         df.persist()
@@ -121,7 +124,7 @@ def _materialize(df: Any) -> None:
 
 
 @contextmanager
-def _cached(df: Any, *, materialize: bool) -> Iterator[None]:
+def _cached(df: DataFrame, *, materialize: bool) -> Iterator[None]:
     """Cache the rows within the block, and restore their state afterwards."""
     if not materialize or df.isStreaming:
         yield

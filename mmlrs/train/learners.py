@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -34,6 +34,9 @@ from mmlrs.train.wiring import (
     wired,
 )
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
 __all__ = ["TrainClassifier", "TrainRegressor", "TrainedClassifierModel", "TrainedRegressorModel"]
 
 #: Number of slots for the words of a text column, for learners that visit every slot repeatedly.
@@ -58,7 +61,7 @@ class Prepared:
     #: Returns the number of classes of a frame.
     classes: Callable[[Any], int] | None = None
 
-    def transform(self, df: Any) -> Any:
+    def transform(self, df: DataFrame) -> Any:
         """Add the number of the label, the features, and the other columns under the names for the learner."""
         from pyspark.sql import functions as F
 
@@ -91,7 +94,7 @@ class Trainer(Estimator):
     def _fit_table(self, table: pa.Table) -> Any:
         return through_spark(self, table, self._fit_spark)
 
-    def _fit_spark(self, df: Any) -> Any:
+    def _fit_spark(self, df: DataFrame) -> Any:
         from mmlrs.engine import spark
 
         self._check_columns(df)
@@ -104,12 +107,12 @@ class Trainer(Estimator):
             frame.unpersist()
         return self._model(prepared, fitted)._resetUid(self.uid)
 
-    def _check_columns(self, df: Any) -> None:
+    def _check_columns(self, df: DataFrame) -> None:
         """Raise on columns that are missing or already exist, before any work."""
         self._names(df)
         check_added(self._learner(), Columns.of(df, self._stage), self._features_col())
 
-    def _prepare(self, df: Any, all_rows: Any = None) -> Prepared:
+    def _prepare(self, df: DataFrame, all_rows: Any = None) -> Prepared:
         """Fit the preparation of features and labels. The labels are those of `all_rows` if it is not None."""
         label, inputs, others = self._names(df)
         index, labels, classes = self._indexed(df if all_rows is None else all_rows, label)
@@ -119,7 +122,7 @@ class Trainer(Estimator):
             raise self._no_features(df, index, error) from None
         return Prepared(index, featurizer, label, self._target(), others, labels, classes)
 
-    def _no_features(self, df: Any, index: Callable[[Any], Any], error: MmlrsError) -> MmlrsError:
+    def _no_features(self, df: DataFrame, index: Callable[[Any], Any], error: MmlrsError) -> MmlrsError:
         """Return the error for features that cannot be computed, which may be that there are no rows."""
         if df.isEmpty():
             return DecodeError(f"{self._stage}: the dataset has no rows")
@@ -128,12 +131,12 @@ class Trainer(Estimator):
         return error
 
     def _indexed(
-        self, df: Any, label: str
+        self, df: DataFrame, label: str
     ) -> tuple[Callable[[Any], Any], list[Any] | None, Callable[[Any], int] | None]:
         """Return a function that adds label numbers, the labels, and a function that counts the classes."""
         return partial(number_label, self, name=label, output=self._target()), None, None
 
-    def _fit_learner(self, prepared: Prepared, frame: Any) -> Any:
+    def _fit_learner(self, prepared: Prepared, frame: DataFrame) -> Any:
         """Fit the learner on a prepared frame."""
         return self._sized_learner(prepared, frame).fit(frame)
 
@@ -168,7 +171,7 @@ class Trainer(Estimator):
         check_learner(self, learner, self._kind)
         return learner
 
-    def _names(self, df: Any) -> tuple[str, list[str], dict[str, str]]:
+    def _names(self, df: DataFrame) -> tuple[str, list[str], dict[str, str]]:
         """Return the label column, the input columns and the learner's other columns, as the DataFrame spells them."""
         columns = Columns.of(df, self._stage)
         label = columns.resolve(self._value("labelCol"))
@@ -195,7 +198,7 @@ class Trainer(Estimator):
         number = self._value("numFeatures") or (_FEW_FEATURES if few else featurize.getNumFeatures())
         return featurize.setNumFeatures(number)
 
-    def _featurizer(self, df: Any, inputs: list[str]) -> Any:
+    def _featurizer(self, df: DataFrame, inputs: list[str]) -> Any:
         """Fit the featurizer."""
         return self._featurize().setInputCols(inputs).fit(df)
 
@@ -210,7 +213,7 @@ class Trainer(Estimator):
         ]
         return json.dumps([self._stage, params, options], sort_keys=True)
 
-    def _sized_learner(self, prepared: Prepared, frame: Any) -> Any:
+    def _sized_learner(self, prepared: Prepared, frame: DataFrame) -> Any:
         """Return a copy of the learner that reads the prepared columns, with params that depend on their sizes."""
         features = prepared.featurizer.getOutputCol()
         learner = wired(self, self._learner(), Wires(features, prepared.target, prepared.others))
@@ -221,7 +224,7 @@ class Trainer(Estimator):
         return learner
 
 
-def _sizes_of_categories(frame: Any, features: str) -> list[int]:
+def _sizes_of_categories(frame: DataFrame, features: str) -> list[int]:
     """Return the number of levels of each slot that holds a category index."""
     group = frame.schema[features].metadata.get("ml_attr", {})
     return [len(a.get("vals", ())) or a.get("num_vals", 0) for a in group.get("attrs", {}).get("nominal", [])]
@@ -232,7 +235,7 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
     __module__ = "mmlrs.train"
     _kind = "classification"
 
-    def _sized_learner(self, prepared: Prepared, frame: Any) -> Any:
+    def _sized_learner(self, prepared: Prepared, frame: DataFrame) -> Any:
         from pyspark.ml.evaluation import BinaryClassificationEvaluator
 
         assert prepared.classes is not None
@@ -256,14 +259,14 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
             labels=prepared.labels,
         )
 
-    def _layers(self, learner: Any, frame: Any, classes: int) -> list[int]:
+    def _layers(self, learner: Any, frame: DataFrame, classes: int) -> list[int]:
         """Return the sizes of the layers of a perceptron. The user's inner layers are kept."""
         width = frame.schema[learner.getFeaturesCol()].metadata["ml_attr"]["num_attrs"]
         inner = learner.getLayers()[1:-1] if learner.isDefined("layers") else []
         return [width, *inner, classes]
 
     def _indexed(
-        self, df: Any, label: str
+        self, df: DataFrame, label: str
     ) -> tuple[Callable[[Any], Any], list[Any] | None, Callable[[Any], int] | None]:
         from pyspark.sql import functions as F
 
@@ -307,7 +310,7 @@ class _Trained(PythonModel):
             return with_metadata(result, self._marks(result.column_names, table.column_names))
         return added_by(self, table, self._transform_spark)
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         from mmlrs.engine import spark
         from mmlrs.engine.projection import marked
 

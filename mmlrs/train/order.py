@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +16,9 @@ from mmlrs.engine.fields import attributes, is_vector_struct
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
 from mmlrs.train.scored import Scored
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["labels_in"]
 
@@ -140,14 +143,14 @@ def _table_size(table: pa.Table, name: str) -> int:
     return len(values) if values.is_valid else 2
 
 
-def _spark_labels(df: Any, name: str) -> list[Any]:
+def _spark_labels(df: DataFrame, name: str) -> list[Any]:
     from mmlrs.train.labels import plain_label
 
     rows = df.select(plain_label(df, name).alias("label")).distinct().limit(_MAX_CLASSES + 2).collect()
     return [row.label for row in rows]
 
 
-def _spark_size(df: Any, name: str) -> int:
+def _spark_size(df: DataFrame, name: str) -> int:
     from pyspark.ml.functions import vector_to_array
     from pyspark.ml.linalg import VectorUDT
     from pyspark.sql import functions as F

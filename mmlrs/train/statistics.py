@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -13,6 +13,9 @@ from mmlrs.base import NativeTransformer
 from mmlrs.errors import InvalidParamError
 from mmlrs.train.order import labels_in
 from mmlrs.train.scored import Scored, scored_columns
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 __all__ = ["METRICS", "ComputeModelStatistics", "ComputePerInstanceStatistics", "Metric", "metric_column"]
 
@@ -192,7 +195,7 @@ class ComputePerInstanceStatistics(_generated.ComputePerInstanceStatistics):
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return NativeTransformer._transform_table(self._resolved(table), table)
 
-    def _transform_spark(self, df: Any) -> Any:
+    def _transform_spark(self, df: DataFrame) -> Any:
         return NativeTransformer._transform_spark(self._resolved(df), df)
 
     def _resolved(self, dataset: Any) -> Any:

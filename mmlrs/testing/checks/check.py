@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmlrs.base import Stage
 from mmlrs.engine import table as tables
 from mmlrs.errors import MmlrsError
 from mmlrs.testing.checks.context import Context
 from mmlrs.testing.checks.facts import Facts
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 __all__ = [
     "Check",
@@ -51,7 +54,7 @@ class Check:
             return f"no Spark session was given, and {facts.tags['requires_spark']}"
         return next((reason for unless in self.unless if (reason := unless(facts)) is not None), None)
 
-    def __call__(self, stage: Stage, data: Any, spark: Any = None) -> None:
+    def __call__(self, stage: Stage, data: Any, spark: SparkSession | None = None) -> None:
         """Run the check alone."""
         self.work(Context(stage, tables.to_table(data), spark))
 

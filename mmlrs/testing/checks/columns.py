@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mmlrs._pyspark import Params
 from mmlrs.base import Stage
-from mmlrs.engine.bridge import collect, to_spark
+from mmlrs.engine.bridge import collect
 from mmlrs.errors import ColumnNotFoundError, SchemaMismatchError
 from mmlrs.testing.checks.check import check, columns_changed, expect_error, rows_changed, tagged
 from mmlrs.testing.checks.compare import assert_same
@@ -72,7 +72,7 @@ def column_names(cx: Context) -> None:
 def column_names_on_spark(cx: Context) -> None:
     """On Spark too, names of columns may have dots, quotes and spaces."""
     stage, data = _renamed(cx)
-    _compare_renamed(cx, collect(run_stage(stage, to_spark(cx.spark, data))), cx.result)
+    _compare_renamed(cx, collect(run_stage(stage, cx.on_spark(data))), cx.result)
 
 
 def _renamed(cx: Context) -> tuple[Stage, pa.Table]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -12,6 +12,9 @@ from mmlrs.base import Estimator, Stage, Transformer
 from mmlrs.engine.bridge import collect, to_spark
 from mmlrs.testing.checks.facts import Facts
 from mmlrs.testing.checks.saved import Saved
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
 
 __all__ = ["Context", "NotApplicable", "fit_stage", "run_stage"]
 
@@ -38,7 +41,7 @@ def run_stage(stage: Stage, data: Any, on: Any = None) -> Any:
 class Context:
     """A stage and its data. Models and results are computed on first use and shared; no check changes them."""
 
-    def __init__(self, stage: Stage, data: pa.Table, spark: Any = None) -> None:
+    def __init__(self, stage: Stage, data: pa.Table, spark: SparkSession | None = None) -> None:
         self.stage = stage
         self.data = data
         self.spark = spark
@@ -99,10 +102,15 @@ class Context:
         with tempfile.TemporaryDirectory() as folder:
             return Saved.over_another(self.stage, f"{folder}/stage")
 
+    def on_spark(self, data: pa.Table) -> DataFrame:
+        """Return a table as a DataFrame of the session, which checks that need Spark have."""
+        assert self.spark is not None
+        return to_spark(self.spark, data)
+
     @cached_property
-    def frame(self) -> Any:
+    def frame(self) -> DataFrame:
         """The data as a Spark DataFrame."""
-        return to_spark(self.spark, self.data)
+        return self.on_spark(self.data)
 
     @cached_property
     def spark_model(self) -> Transformer:
@@ -110,7 +118,7 @@ class Context:
         return fit_stage(self.stage, self.frame)
 
     @cached_property
-    def spark_frame(self) -> Any:
+    def spark_frame(self) -> DataFrame:
         """The result on the DataFrame."""
         return self.spark_model.transform(self.frame)
 

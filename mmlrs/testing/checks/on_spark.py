@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmlrs.base import Estimator
-from mmlrs.engine.bridge import collect, to_spark
+from mmlrs.engine.bridge import collect
 from mmlrs.testing.checks.check import check, tagged
 from mmlrs.testing.checks.compare import assert_same
 from mmlrs.testing.checks.context import Context, NotApplicable, fit_stage, run_stage
@@ -71,7 +71,7 @@ def _after_identity(cx: Context) -> Any:
     if not cx.inputs:
         raise NotApplicable("the stage names no column of the data")
     names = [f"__{name}__" if name in cx.inputs else name for name in cx.data.column_names]
-    df = to_spark(cx.spark, cx.data.rename_columns(names))
+    df = cx.on_spark(cx.data.rename_columns(names))
     for name in cx.inputs:
         df = Identity(inputCol=f"__{name}__", outputCol=name).transform(df)
     return df
