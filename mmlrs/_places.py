@@ -281,8 +281,10 @@ def _in_place(spark: SparkSession | None, files: Any, path: str) -> Iterator[Pla
         files.remove(folder)
 
 
-def _older_content(spark: SparkSession, path: str) -> list[str]:
+def _older_content(spark: SparkSession | None, path: str) -> list[str]:
     """Return the content folders of an existing stage at the path."""
+    if spark is None:
+        return []
     try:
         [row] = spark.read.text(f"{path}/metadata").take(1)
         content = json.loads(row[0]).get("content")

@@ -19,6 +19,8 @@ from mmlrs.errors import InvalidParamError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._types import FrameOrTable
+
 __all__ = ["CleanMissingDataModel", "DataConversion", "FastVectorAssembler", "SummarizeData"]
 __all__ += _generated.__all__
 
@@ -82,7 +84,7 @@ def _input_param(stage: NativeTransformer) -> str:
     return str(name)
 
 
-def _replace_inputs(dataset: Any, placeholders: dict[str, str]) -> Any:
+def _replace_inputs(dataset: FrameOrTable, placeholders: dict[str, str]) -> Any:
     """Return the dataset with each temporary column moved to the place of the column that it replaces."""
     if not placeholders:
         return dataset
@@ -200,7 +202,7 @@ class DataConversion(_generated.DataConversion, _Replacing):
             stage = self.copy()._set(timeZone=df.sparkSession.conf.get("spark.sql.session.timeZone"))
         return _Replacing._transform_spark(stage, df)
 
-    def _categorical(self, dataset: Any, pairs: dict[str, str]) -> Any:
+    def _categorical(self, dataset: FrameOrTable, pairs: dict[str, str]) -> Any:
         """Convert the columns to indices, or indices back to their values."""
         placeholders = _placeholders(self, pairs)
         policy = {name: self._value(name) for name in ("handleInvalid", "errorCol")}
@@ -224,12 +226,12 @@ class SummarizeData(_generated.SummarizeData):
     __doc__ = _generated.SummarizeData.__doc__
     __module__ = "mmlrs.featurize"
 
-    def _described(self, dataset: Any) -> list[str]:
+    def _described(self, dataset: FrameOrTable) -> list[str]:
         """Return the columns to describe, as the dataset spells them."""
         columns, names = Columns.of(dataset, self._stage), self._value("inputCols")
         return columns.resolve_all([n for n in columns.names if n != INDEX] if names is None else names)
 
-    def _summarize(self, dataset: Any) -> pa.Table:
+    def _summarize(self, dataset: FrameOrTable) -> pa.Table:
         names = self._described(dataset)
         nested, readable = (
             _describable_frame(dataset, names) if is_spark(dataset) else _describable_table(dataset, names)

@@ -20,6 +20,8 @@ from mmlrs.train.kinds import refuse_foreign
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._types import FrameOrTable
+
 __all__ = ["BestModel", "FindBestModel"]
 
 
@@ -50,7 +52,7 @@ class FindBestModel(_generated.FindBestModel):
     def _fit_spark(self, df: DataFrame) -> Any:
         return self._best(df)
 
-    def _best(self, dataset: Any) -> Any:
+    def _best(self, dataset: FrameOrTable) -> Any:
         models = self._value("models")
         if (label := self._value("labelCol")) is not None:
             Columns.of(dataset, self._stage).resolve(label)
@@ -68,7 +70,7 @@ class FindBestModel(_generated.FindBestModel):
         model._scored = lambda: models[best].transform(dataset)
         return model._resetUid(self.uid)
 
-    def _metrics_row(self, model: Any, dataset: Any) -> pa.Table:
+    def _metrics_row(self, model: Any, dataset: FrameOrTable) -> pa.Table:
         """Return the row of metrics of one model."""
         try:
             return statistics(self, model.transform(dataset), learner_in(model))

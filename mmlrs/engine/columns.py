@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -15,6 +15,8 @@ from mmlrs.errors import ColumnNotFoundError, SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from mmlrs._types import FrameOrTable
 
 __all__ = ["Columns"]
 
@@ -42,7 +44,7 @@ class Columns:
     session: SparkSession | None = None
 
     @classmethod
-    def of(cls, dataset: Any, owner: str) -> Columns:
+    def of(cls, dataset: FrameOrTable, owner: str) -> Columns:
         """Return the columns of a `pyarrow.Table` or a Spark DataFrame."""
         if isinstance(dataset, pa.Table):
             return cls(dataset.column_names, owner)

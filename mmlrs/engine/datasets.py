@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmlrs.errors import SchemaMismatchError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+    from typing_extensions import TypeIs
 
 __all__ = [
     "is_pandas",
@@ -21,7 +25,7 @@ def _mro(dataset: Any) -> list[str]:
     return [f"{kind.__module__}.{kind.__qualname__}" for kind in type(dataset).__mro__]
 
 
-def is_spark(dataset: Any) -> bool:
+def is_spark(dataset: Any) -> TypeIs[DataFrame]:
     """Return whether this is a Spark DataFrame, classic or Connect."""
     spark = sys.modules.get("pyspark.sql")  # if it is not imported, there is no DataFrame
     return spark is not None and isinstance(dataset, spark.DataFrame)

@@ -19,6 +19,7 @@ from mmlrs.engine.select import crossing, filtered
 from mmlrs.errors import BatchTooLargeError, LimitExceededError
 
 if TYPE_CHECKING:
+    from mmlrs._types import Dataset
     from mmlrs.base import NativeAggregate, NativeTransformer
 
 __all__ = ["from_table", "to_table", "transform"]
@@ -35,12 +36,12 @@ _FIRST_PICTURES = 16
 BATCH_BYTES = 64 << 20
 
 
-def to_table(dataset: Any) -> pa.Table:
+def to_table(dataset: Dataset) -> pa.Table:
     """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied, dictionary columns become their values."""
     return decoded(_as_arrow(dataset))
 
 
-def _as_arrow(dataset: Any, *, index: bool = False) -> pa.Table:
+def _as_arrow(dataset: Dataset, *, index: bool = False) -> pa.Table:
     """Convert a tabular object to a `pyarrow.Table` without decoding; `index` keeps the index of pandas."""
     if isinstance(dataset, pa.Table):
         return dataset
@@ -238,7 +239,7 @@ def _together(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         return batches
 
 
-def on_table(dataset: Any, work: Callable[[pa.Table], pa.Table], *, moves: bool = False) -> Any:
+def on_table(dataset: Dataset, work: Callable[[pa.Table], pa.Table], *, moves: bool = False) -> Any:
     """Run `work` on a tabular object and return the same kind of object, with unchanged columns as they were.
 
     `moves` says that the result may have other rows.

@@ -16,6 +16,8 @@ from mmlrs.errors import InvalidParamError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._types import FrameOrTable
+
 __all__ = ["MultiColumnAdapter", "MultiColumnAdapterModel"]
 
 
@@ -43,7 +45,7 @@ class MultiColumnAdapter(_generated.MultiColumnAdapter):
             return through_spark(self, table, self._fit_spark)
         return self._model(table)
 
-    def _model(self, dataset: Any) -> Any:
+    def _model(self, dataset: FrameOrTable) -> Any:
         """Fit a copy of the stage for each pair of columns."""
         base: Any = self.getBaseStage()
         inputs, outputs = _resolved(self, dataset)
@@ -87,7 +89,7 @@ class MultiColumnAdapterModel(_generated.MultiColumnAdapterModel):
             return self._through(table)
         return collect(through_spark(self, table, self._through))
 
-    def _through(self, dataset: Any) -> Any:
+    def _through(self, dataset: FrameOrTable) -> Any:
         pairs = zip(self.getInputCols() or [], self.getOutputCols() or [], strict=True)
         for i, (stage, pair) in enumerate(zip(self.getStages() or [], pairs, strict=True)):
             names = _names_for(self, stage, i, pair)
@@ -108,7 +110,7 @@ def _names_for(owner: Any, stage: Any, i: int, pair: tuple[str, str]) -> tuple[s
     return names[0], names[1]
 
 
-def _with_input(dataset: Any, pair: tuple[str, str], names: tuple[str, str]) -> Any:
+def _with_input(dataset: FrameOrTable, pair: tuple[str, str], names: tuple[str, str]) -> Any:
     """Return the dataset with the input column under the name for the stage."""
     if names[0] == pair[0]:
         return dataset
@@ -134,7 +136,7 @@ def _check_pairs(stage: Any) -> None:
         )
 
 
-def _resolved(stage: Any, dataset: Any) -> tuple[list[str], list[str]]:
+def _resolved(stage: Any, dataset: FrameOrTable) -> tuple[list[str], list[str]]:
     """Return the input columns as the dataset spells them, and the output columns. Raise if an output exists."""
     columns = Columns.of(dataset, stage._stage)
     inputs = columns.resolve_all(stage.getInputCols())

@@ -17,6 +17,8 @@ from mmlrs.errors import SchemaMismatchError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._types import FrameOrTable
+
 __all__ = [
     "DynamicMiniBatchTransformer",
     "FixedMiniBatchTransformer",
@@ -102,7 +104,7 @@ class FlattenBatch(_generated.FlattenBatch):
     __doc__ = _generated.FlattenBatch.__doc__
     __module__ = "mmlrs.stages"
 
-    def _places(self, dataset: Any, kinds: list[tuple[str, bool, str]]) -> tuple[int, ...]:
+    def _places(self, dataset: FrameOrTable, kinds: list[tuple[str, bool, str]]) -> tuple[int, ...]:
         """Return the indices of the columns to flatten. `kinds` has the name of each column, whether it is a list, and its type."""
         names = [name for name, _, _ in kinds]
         cols = self.getCols()

@@ -20,6 +20,8 @@ from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._types import FrameOrTable
+
 __all__ = ["EnsembleByKey"]
 
 Ints = npt.NDArray[np.int64]
@@ -29,7 +31,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
     __doc__ = _generated.EnsembleByKey.__doc__
     __module__ = "mmlrs.stages"
 
-    def _resolved(self, dataset: Any) -> tuple[list[str], dict[str, str]]:
+    def _resolved(self, dataset: FrameOrTable) -> tuple[list[str], dict[str, str]]:
         """Return the keys, and the columns to average by the names of their averages."""
         params = {name: self._value(name) for name in ("keys", "cols", "colNames")}
         columns = Columns.of(dataset, self._stage)

@@ -16,6 +16,8 @@ from mmlrs.params.functions import name_of
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._types import FrameOrTable
+
 __all__ = ["Lambda", "UDFTransformer"]
 
 
@@ -31,7 +33,7 @@ class Lambda(_generated.Lambda):
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return self._called(table, pa.Table, "a pyarrow.Table")
 
-    def _called(self, dataset: Any, kind: type, word: str) -> Any:
+    def _called(self, dataset: FrameOrTable, kind: type, word: str) -> Any:
         """Return the result of the function, which must be a dataset of the same kind."""
         function: Any = self.getTransformFunc()
         try:

@@ -21,6 +21,8 @@ from mmlrs.errors import InvalidParamError, LimitExceededError, SchemaMismatchEr
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._types import FrameOrTable
+
 __all__ = ["Explode", "PartitionSample", "Query"]
 
 #: Maximum size of the result of `Explode` on a table, in bytes and as a multiple of the table. The larger one applies.
@@ -103,7 +105,7 @@ class PartitionSample(_generated.PartitionSample):
             raise InvalidParamError(f"{self._stage}: param `percent` must not be set together with `count`")
         return share, count or 0
 
-    def _part_column(self, dataset: Any) -> str:
+    def _part_column(self, dataset: FrameOrTable) -> str:
         """Return the name of the column of part numbers. Raise if it exists."""
         name: str = self.getNewColName()
         Columns.of(dataset, self._stage).check_new([name])

@@ -18,6 +18,8 @@ from mmlrs.testing.checks import Report, Tags, check_stage, checks_of, sample_st
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from mmlrs._types import FrameOrTable
+
 __all__ = [
     "Identity",
     "Report",
@@ -48,7 +50,7 @@ def sample_image(format: str = "jpeg") -> bytes:
     return bytes(_native.sample_image(format))
 
 
-def reversed_columns(dataset: Any) -> Any:
+def reversed_columns(dataset: FrameOrTable) -> Any:
     """Return a Spark DataFrame or a `pyarrow.Table` with its columns in reverse order, as an example for `Lambda`.
 
     Examples

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.categories import LEVELS
+from mmlrs.engine.datasets import is_spark
 from mmlrs.engine.fields import attributes, is_vector_struct
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
@@ -20,13 +21,15 @@ from mmlrs.train.scored import Scored
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._types import FrameOrTable
+
 __all__ = ["labels_in"]
 
 #: Maximum number of classes, as in the native core.
 _MAX_CLASSES = 4096
 
 
-def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
+def labels_in(stage: Any, dataset: FrameOrTable, scored: Scored) -> list[Any] | None:
     """Return the labels of a dataset in the order that the type of the column declares, or ascending.
 
     Return None if the labels are the positions of the scores.
@@ -35,18 +38,20 @@ def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
     """
     assert scored.label is not None
     assert scored.scores is not None
-    on_table = isinstance(dataset, pa.Table)
-    if not on_table and dataset.isStreaming:
-        return None
-    size = _table_size(dataset, scored.scores) if on_table else _spark_size(dataset, scored.scores)
-    if on_table:
+    if is_spark(dataset):
+        if dataset.isStreaming:
+            return None
+        size = _spark_size(dataset, scored.scores)
+        values = _spark_labels(dataset, scored.label)
+    else:
+        size = _table_size(dataset, scored.scores)
         kind = refuse_aside(stage._stage, dataset.schema.field(scored.label)).type
         if not _holds_labels(kind):
             raise SchemaMismatchError(
                 f"{stage._stage}: column `{scored.label}`: has type {kind}; a label is a string, a number, a boolean, a date or "
                 "a timestamp"
             )
-    values = _table_labels(dataset, scored.label) if on_table else _spark_labels(dataset, scored.label)
+        values = _table_labels(dataset, scored.label)
     if len(values) > _MAX_CLASSES:
         raise LimitExceededError(
             f"{stage._stage}: column `{scored.label}`: has more than {_MAX_CLASSES} classes; for numbers that are not classes, use "
@@ -65,10 +70,9 @@ def labels_in(stage: Any, dataset: Any, scored: Scored) -> list[Any] | None:
     return labels
 
 
-def _declared(dataset: Any, name: str) -> list[Any]:
+def _declared(dataset: FrameOrTable, name: str) -> list[Any]:
     """Return the levels that the type of a column declares, in order."""
-    on_table = isinstance(dataset, pa.Table)
-    facts = attributes(dataset.schema.field(name)) if on_table else dataset.schema[name].metadata
+    facts = dataset.schema[name].metadata if is_spark(dataset) else attributes(dataset.schema.field(name))
     levels: list[Any] = json.loads(facts.get(LEVELS, "[]"))
     return levels
 

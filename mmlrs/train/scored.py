@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
+
+if TYPE_CHECKING:
+    from mmlrs._types import FrameOrTable
 
 __all__ = ["METADATA", "Scored", "facts_of", "scored_columns"]
 
@@ -38,7 +41,7 @@ class Scored:
     marked: bool = False
 
 
-def facts_of(dataset: Any) -> dict[str, dict[str, Any]]:
+def facts_of(dataset: FrameOrTable) -> dict[str, dict[str, Any]]:
     """Return the metadata of every column."""
     if isinstance(dataset, pa.Table):
         return {
@@ -51,7 +54,7 @@ def facts_of(dataset: Any) -> dict[str, dict[str, Any]]:
 _KEYS = (METADATA.encode(), b"ml_attr")
 
 
-def scored_columns(stage: Any, dataset: Any, kind: str | None) -> Scored:
+def scored_columns(stage: Any, dataset: FrameOrTable, kind: str | None) -> Scored:
     """Return the columns that the params of a stage name, and the others from the metadata of the columns.
 
     `kind` is the kind that the user requested, or None for the kind in the metadata.
@@ -151,7 +154,7 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _is_text(dataset: Any, name: str) -> bool:
+def _is_text(dataset: FrameOrTable, name: str) -> bool:
     if not isinstance(dataset, pa.Table):
         return bool(dataset.schema[name].dataType.typeName() in ("string", "char", "varchar"))
     kind = dataset.schema.field(name).type

@@ -17,6 +17,8 @@ from mmlrs.train.scored import Scored, scored_columns
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._types import FrameOrTable
+
 __all__ = ["METRICS", "ComputeModelStatistics", "ComputePerInstanceStatistics", "Metric", "metric_column"]
 
 
@@ -89,7 +91,7 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
     __doc__ = _generated.ComputeModelStatistics.__doc__
     __module__ = "mmlrs.train"
 
-    def evaluate(self, dataset: Any) -> pa.Table:
+    def evaluate(self, dataset: FrameOrTable) -> pa.Table:
         """Return the metrics as a pyarrow table of one row, also for a DataFrame.
 
         Parameters
@@ -120,14 +122,14 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
         self._check_params()
         return self._summarize(dataset)
 
-    def _summarize(self, dataset: Any) -> pa.Table:
+    def _summarize(self, dataset: FrameOrTable) -> pa.Table:
         stage, scored = self._resolved(dataset)
         values = stage._finished(dataset)
         if "order" in values:  # the order of the labels, known after the first pass
             values = stage.copy()._set(labels=values["order"])._finished(dataset)
         return self._row(scored, values)
 
-    def _resolved(self, dataset: Any) -> tuple[Any, Scored]:
+    def _resolved(self, dataset: FrameOrTable) -> tuple[Any, Scored]:
         """Return the stage with all columns set, and the description of the columns."""
         scored = scored_columns(self, dataset, _kind(self._value("evaluationMetric")))
         return _with_columns(self, scored), scored
@@ -198,7 +200,7 @@ class ComputePerInstanceStatistics(_generated.ComputePerInstanceStatistics):
     def _transform_spark(self, df: DataFrame) -> Any:
         return NativeTransformer._transform_spark(self._resolved(df), df)
 
-    def _resolved(self, dataset: Any) -> Any:
+    def _resolved(self, dataset: FrameOrTable) -> Any:
         kind = self._value("evaluationMetric")
         scored = scored_columns(self, dataset, None if kind == "all" else kind)
         column = scored.prediction if scored.kind == "regression" else scored.scores
