@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmlrs._messages import shown
 from mmlrs._pyspark import Params
 from mmlrs.errors import InvalidParamError
 from mmlrs.models import ModelHandle
+
+if TYPE_CHECKING:
+    from mmlrs._types import AnyStage
 
 __all__ = ["Description", "Shown", "describe"]
 
@@ -52,7 +55,7 @@ def _end(path: str) -> str:
     return path if len(path) <= _SHOWN_TEXT else "..." + path[3 - _SHOWN_TEXT :]
 
 
-def _params(stage: Any, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+def _params(stage: AnyStage, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
     """Return params and their values in the order of the constructor's signature."""
     inits = [vars(cls).get("__init__") for cls in type(stage).__mro__]
     signature: Any = next(filter(None, (getattr(init, "__signature__", None) for init in inits)), None)
@@ -60,12 +63,12 @@ def _params(stage: Any, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
     return sorted(values.items(), key=lambda item: order.get(item[0].name, len(order)))
 
 
-def _line(stage: Any) -> str:
+def _line(stage: AnyStage) -> str:
     values = _params(stage, stage._paramMap)
     return f"{type(stage).__name__}({', '.join(f'{param.name}={_value(value)}' for param, value in values)})"
 
 
-def _columns(stage: Any, params: Sequence[str], roles: Sequence[str]) -> list[str]:
+def _columns(stage: AnyStage, params: Sequence[str], roles: Sequence[str]) -> list[str]:
     """Return the columns that a stage reads or writes; for Spark ML's stages, those of well-known params."""
     if isinstance(stage, Shown):
         return [name for role in roles for name in stage._columns(role)]
@@ -77,12 +80,12 @@ def _columns(stage: Any, params: Sequence[str], roles: Sequence[str]) -> list[st
     return [name for name in names if name]
 
 
-def _children(stage: Any) -> list[Any] | None:
+def _children(stage: AnyStage) -> list[Any] | None:
     """Return the stages of a pipeline, fitted or not, or None for any other stage."""
     if isinstance(stage, Shown):
         return None
-    if isinstance(getattr(stage, "stages", None), list):
-        return list(stage.stages)
+    if isinstance(stages := getattr(stage, "stages", None), list):
+        return list(stages)
     if hasattr(stage, "getStages"):
         return list(stage.getStages()) if stage.isDefined("stages") else []
     return None
@@ -108,7 +111,7 @@ def _table(params: Sequence[tuple[Any, Any]]) -> str:
     return f"<table><tbody>{rows}</tbody></table>"
 
 
-def _flow(stage: Any) -> str:
+def _flow(stage: AnyStage) -> str:
     """Return the input and output columns, with an arrow between them."""
     sides = [
         ", ".join(f"<code>{escape(name)}</code>" for name in columns)
@@ -117,11 +120,11 @@ def _flow(stage: Any) -> str:
     return f"<div>{sides[0]} &rarr; {sides[1]}</div>" if any(sides) else ""
 
 
-def _html(stage: Any) -> str:
+def _html(stage: AnyStage) -> str:
     return f'{_STYLE}<div class="mmlrs">{_content(stage)}</div>'
 
 
-def _content(stage: Any) -> str:
+def _content(stage: AnyStage) -> str:
     children = _children(stage)
     title = f'<b>{escape(type(stage).__name__)}</b> <span class="less">{escape(stage.uid)}</span>'
     if children is not None:
@@ -136,7 +139,7 @@ def _content(stage: Any) -> str:
     return "".join(parts)
 
 
-def _text(stage: Any, indent: str = "") -> str:
+def _text(stage: AnyStage, indent: str = "") -> str:
     children = _children(stage)
     if children is None:
         return indent + _line(stage)
@@ -145,7 +148,7 @@ def _text(stage: Any, indent: str = "") -> str:
     )
 
 
-class Shown:
+class Shown(Params):
     """A stage whose `repr` shows the params that are set, and whose notebook table shows all params."""
 
     uid: str
@@ -167,7 +170,7 @@ class Shown:
 class Description:
     """The result of `describe`: lines at a prompt, tables in a notebook."""
 
-    def __init__(self, stage: Any) -> None:
+    def __init__(self, stage: AnyStage) -> None:
         self._stage = stage
 
     def __repr__(self) -> str:
@@ -179,7 +182,7 @@ class Description:
         return _html(self._stage)
 
 
-def describe(stage: Any) -> Description:
+def describe(stage: AnyStage) -> Description:
     """Show the stages of a pipeline, fitted or not, with their columns, the params that are set, and the defaults.
 
     Stages of mmlrs have this display themselves. This function provides it for pipelines and stages of Spark ML.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
-    from pyspark.ml import Estimator, Transformer
+    from pyspark.ml.param import Params
     from pyspark.sql import DataFrame
 
     #: A dataset that `transform` returns as the same type.
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     #: A dataset after the conversion to a table, which Spark does not need.
     FrameOrTable: TypeAlias = DataFrame | pa.Table
     #: A stage of Spark ML or of mmlrs.
-    AnyStage: TypeAlias = Estimator[Any] | Transformer
+    AnyStage: TypeAlias = Params
 
-__all__ = ["ArrowStream"]
+__all__ = ["ArrowStream", "Fits", "Transforms"]
 
 
 class ArrowStream(Protocol):
@@ -30,3 +30,21 @@ class ArrowStream(Protocol):
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return a capsule with an Arrow stream."""
+
+
+class Fits(Protocol):
+    """An estimator of Spark ML or of mmlrs."""
+
+    uid: str
+
+    def fit(self, dataset: Any) -> Any:
+        """Fit a model."""
+
+
+class Transforms(Protocol):
+    """A transformer of Spark ML or of mmlrs."""
+
+    uid: str
+
+    def transform(self, dataset: Any) -> Any:
+        """Return the transformed dataset."""

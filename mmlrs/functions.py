@@ -17,13 +17,15 @@ from mmlrs.errors import ExecutionError, InvalidParamError
 if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession
 
+    from mmlrs._types import AnyStage
+
 __all__ = ["pandas_udf", "register", "udf"]
 
 
 class _Function:
     """A stage, or a pipeline of native stages, as one function of its source columns."""
 
-    def __init__(self, stage: Any) -> None:
+    def __init__(self, stage: AnyStage) -> None:
         self.stages = _native_stages(stage)
         self.name = self.stages[-1]._stage
         outputs = {name for s in self.stages for name in s._columns("output")}
@@ -56,8 +58,8 @@ class _Function:
         return compile_program(results), results[0].field
 
 
-def _native_stages(stage: Any) -> list[NativeTransformer]:
-    stages = list(stage.stages) if type(stage).__name__ == "PipelineModel" else [stage]
+def _native_stages(stage: AnyStage) -> list[NativeTransformer]:
+    stages = getattr(stage, "stages", []) if type(stage).__name__ == "PipelineModel" else [stage]
     flat: list[NativeTransformer] = []
     for item in stages:
         if type(item).__name__ == "PipelineModel":
@@ -101,7 +103,7 @@ def _check_arity(function: _Function, count: int) -> None:
         )
 
 
-def udf(stage: Any) -> Callable[..., Column]:
+def udf(stage: AnyStage) -> Callable[..., Column]:
     """Return a stage as a function of columns: one scalar Arrow UDF.
 
     Parameters
@@ -173,7 +175,7 @@ def _named(value: Any) -> list[str]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def pandas_udf(stage: Any) -> Any:
+def pandas_udf(stage: AnyStage) -> Any:
     """Return a stage as a pandas UDF, which Spark can run in one Python pass with other pandas UDFs.
 
     Parameters
@@ -232,7 +234,7 @@ def _arrow(series: Any) -> pa.Array:
     return array.dictionary_decode() if isinstance(array, pa.DictionaryArray) else array
 
 
-def register(spark: SparkSession, name: str, stage: Any) -> None:
+def register(spark: SparkSession, name: str, stage: AnyStage) -> None:
     """Register a stage as a SQL function.
 
     Parameters

@@ -41,6 +41,8 @@ from mmlrs.params.stages import class_name, stages_in
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from mmlrs._stage import Stage
+
 if HAS_PYSPARK:
     from pyspark.ml.util import MLReader, MLWriter
 else:
@@ -85,7 +87,7 @@ class StageWriter(MLWriter):
     SelectColumns(cols=['a'])
     """
 
-    def __init__(self, stage: Any) -> None:
+    def __init__(self, stage: Stage) -> None:
         super().__init__()
         self.stage = stage
         self.shouldOverwrite = False
@@ -192,7 +194,7 @@ class StageWriter(MLWriter):
         return metadata, blobs
 
 
-def _stages_of(stage: Any) -> list[tuple[str, Any]]:
+def _stages_of(stage: Stage) -> list[tuple[str, Any]]:
     """Return the stages that are params of a stage, each with the name of the folder to save it in."""
     types = types_of(stage.__class__).all
     return [
@@ -296,7 +298,7 @@ class StageReader(MLReader[Any]):
         return stage
 
 
-def _blobs_of(spark: SparkSession | None, saved: Saved, stage: Any, path: str) -> dict[str, bytes]:
+def _blobs_of(spark: SparkSession | None, saved: Saved, stage: Stage, path: str) -> dict[str, bytes]:
     """Return the content beside the metadata by its SHA-256. Raise if a saved param does not exist or has no valid form."""
     cls, types = type(stage).__name__, types_of(stage.__class__).all
     hashes: set[str] = set()
@@ -310,7 +312,7 @@ def _blobs_of(spark: SparkSession | None, saved: Saved, stage: Any, path: str) -
     return read_models(spark, saved.folder, hashes) if hashes else {}
 
 
-def _check_spaces(stage: Any, path: str) -> None:
+def _check_spaces(stage: Stage, path: str) -> None:
     """Raise if the values of a hyper-parameter space would make a stage read a file or run code because the file says so."""
     for param in [p for p in stage.params if hasattr(stage._paramMap.get(p), "hyperparams")]:
         for tuned in stage._paramMap[param].hyperparams:
@@ -327,6 +329,6 @@ def _check_spaces(stage: Any, path: str) -> None:
                         owner.copy({tuned.param: value})._check_loaded(where)
 
 
-def _checks_itself(stage: Any) -> bool:
+def _checks_itself(stage: Stage) -> bool:
     """Return whether a stage checks its loaded values, because they could run a program."""
     return hasattr(type(stage), "_check_loaded")

@@ -15,6 +15,9 @@ from mmlrs.train.statistics import METRICS
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._stage import Stage
+    from mmlrs._types import AnyStage
+
 __all__ = ["check_columns", "check_labels", "check_model", "check_fitted_labels"]
 
 _WORDS = {"classification": "classifier", "regression": "regressor"}
@@ -22,7 +25,7 @@ _WORDS = {"classification": "classifier", "regression": "regressor"}
 _OF_TWO = ("AUC", "areaUnderPR")
 
 
-def check_model(stage: Any, model: Any) -> None:
+def check_model(stage: Stage, model: AnyStage) -> None:
     """Raise if a model cannot have the metric: it is of another kind, or needs scores that the model does not write."""
     metric = stage._value("evaluationMetric")
     expected, kind = METRICS[metric].kind, kind_of(model)
@@ -47,7 +50,7 @@ def check_model(stage: Any, model: Any) -> None:
             )
 
 
-def _learner(model: Any) -> Any:
+def _learner(model: AnyStage) -> Any:
     """Return the predicting stage of a model; in a trainer or its model, the learner."""
     learner = predictor(model)
     if (isinstance(learner, Trainer) or hasattr(learner, "_outputs")) and value_of(
@@ -57,7 +60,7 @@ def _learner(model: Any) -> Any:
     return learner
 
 
-def _scores(model: Any) -> set[str] | None:
+def _scores(model: AnyStage) -> set[str] | None:
     """Return the score columns that a model writes, or None if they are unknown."""
     learner = _learner(model)
     if not type(learner).__module__.startswith("pyspark.ml.") or not learner.hasParam("predictionCol"):
@@ -65,14 +68,14 @@ def _scores(model: Any) -> set[str] | None:
     return {role for role in ("probability", "rawPrediction") if learner.hasParam(f"{role}Col")}
 
 
-def check_columns(models: Iterable[Any], df: DataFrame) -> None:
+def check_columns(models: Iterable[AnyStage], df: DataFrame) -> None:
     """Raise on columns that trainers cannot use. Trainers after another stage are not checked, because its output is unknown."""
     for model in models:
         if isinstance(model, Trainer) and model.isDefined("model"):
             model._check_columns(df)
 
 
-def check_labels(stage: Any, models: Iterable[Any], df: DataFrame) -> None:
+def check_labels(stage: Stage, models: Iterable[AnyStage], df: DataFrame) -> None:
     """Raise if the metric needs two classes and a label has more. This reads the labels."""
     if stage._value("evaluationMetric") not in _OF_TWO:
         return
@@ -106,7 +109,7 @@ def _classes(df: DataFrame, name: str) -> int:
     return int(labels.distinct().limit(_MANY).count())
 
 
-def check_fitted_labels(stage: Any, models: Iterable[Any]) -> None:
+def check_fitted_labels(stage: Stage, models: Iterable[AnyStage]) -> None:
     """Raise if the metric needs two classes and all fitted models have more."""
     if stage._value("evaluationMetric") not in _OF_TWO:
         return
@@ -123,7 +126,7 @@ def check_fitted_labels(stage: Any, models: Iterable[Any]) -> None:
         )
 
 
-def _refuse(stage: Any, problem: str) -> None:
+def _refuse(stage: Stage, problem: str) -> None:
     metric = stage._value("evaluationMetric")
     raise InvalidParamError(
         f'{stage._stage}: param `evaluationMetric`: "{metric}" needs two classes, and {problem}; use "accuracy", "f1" or '

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -12,11 +12,15 @@ from mmlrs.train.kinds import predictor
 from mmlrs.train.scored import METADATA, facts_of
 from mmlrs.train.statistics import METRICS, ComputeModelStatistics
 
+if TYPE_CHECKING:
+    from mmlrs._stage import Stage
+    from mmlrs._types import AnyStage
+
 __all__ = ["best_of", "learner_in", "statistics", "value_of"]
 
 
 def statistics(
-    stage: Any, scored: Any, learner: Any, label: str | None = None, *, all_metrics: bool = True
+    stage: Stage, scored: Any, learner: AnyStage, label: str | None = None, *, all_metrics: bool = True
 ) -> pa.Table:
     """Return the row of metrics of a dataset that a model scored.
 
@@ -63,25 +67,25 @@ def _marked(scored: Any) -> bool:
     return any(fact.get(METADATA, {}).get("role") == "prediction" for fact in facts_of(scored).values())
 
 
-def _column(learner: Any, param: str) -> str | None:
+def _column(learner: AnyStage, param: str) -> str | None:
     if not learner.hasParam(param) or not learner.isDefined(param):
         return None
     return learner.getOrDefault(param) or None
 
 
-def learner_in(model: Any) -> Any:
+def learner_in(model: AnyStage) -> Any:
     """Return the predicting stage of a fitted model: the model itself, the last one in a pipeline, or the best of a search."""
     return predictor(model)
 
 
-def value_of(stage: Any, row: pa.Table) -> float | None:
+def value_of(stage: Stage, row: pa.Table) -> float | None:
     """Return the metric of the choice, or None if it is not defined."""
     column = METRICS[stage._value("evaluationMetric")].column
     value = row[column][0].as_py()
     return None if value is None or math.isnan(value) else float(value)
 
 
-def best_of(stage: Any, values: list[float | None]) -> int:
+def best_of(stage: Stage, values: list[float | None]) -> int:
     """Return the index of the best value, or the first of equal best values."""
     metric = stage._value("evaluationMetric")
     defined = [i for i, value in enumerate(values) if value is not None]

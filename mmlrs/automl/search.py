@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mmlrs.automl.causes import cause_of
 from mmlrs.automl.judge import learner_in, statistics, value_of
@@ -19,6 +19,9 @@ from mmlrs.errors import DecodeError, InvalidParamError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from mmlrs._stage import Stage
+    from mmlrs._types import AnyStage, Transforms
 
 __all__ = ["Search"]
 
@@ -40,7 +43,7 @@ class Rows:
 class Search:
     """One cross-validation of some trials."""
 
-    def __init__(self, stage: Any, df: DataFrame, trials: list[Trial]) -> None:
+    def __init__(self, stage: Stage, df: DataFrame, trials: list[Trial]) -> None:
         self.stage = stage
         self.folds: int = stage._value("numFolds")
         self.trials = trials
@@ -126,7 +129,7 @@ class Search:
     def _advanced(self, step: Step, rows: Rows) -> Rows:
         """Return the rows after a step. They stay in one frame until a step has to be fitted."""
         if rows.frame is not None and not step.learns:
-            result = step.stage.transform(rows.frame)
+            result = cast("Transforms", step.stage).transform(rows.frame)
             kinds = {f.name: f.dataType for f in rows.frame.schema.fields}
             if kinds[self.fold] == next(
                 (f.dataType for f in result.schema.fields if f.name == self.fold), None
@@ -213,7 +216,7 @@ class Search:
 
         self._fold(trial, i, score)
 
-    def _measured(self, scored: Any, model: Any, label: str | None) -> float | None:
+    def _measured(self, scored: Any, model: AnyStage, label: str | None) -> float | None:
         """Return the metric, or None if it is not defined for a fold, as when all rows have one label."""
         row = statistics(self.stage, scored, learner_in(model), label, all_metrics=False)
         return value_of(self.stage, row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from mmlrs._names import no_param
 from mmlrs._pyspark import Param, Params
 from mmlrs.automl.hyperparams import HyperParam, members_of
 from mmlrs.errors import InvalidParamError
+
+if TYPE_CHECKING:
+    from mmlrs._types import AnyStage
 
 __all__ = [
     "GridSpace",
@@ -81,7 +84,9 @@ class HyperparamBuilder:
     def __init__(self) -> None:
         self._added: list[TunedParam] = []
 
-    def addHyperparam(self, stage: Any, param: Param[Any] | str, values: HyperParam) -> HyperparamBuilder:
+    def addHyperparam(
+        self, stage: AnyStage, param: Param[Any] | str, values: HyperParam
+    ) -> HyperparamBuilder:
         """Add a param.
 
         Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mmlrs._pyspark import Params
 from mmlrs.automl.trials import Trial, configured
@@ -14,7 +14,12 @@ from mmlrs.train.learners import Prepared, Trainer
 from mmlrs.train.wiring import every
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
+    from pyspark.ml import Pipeline
     from pyspark.sql import DataFrame
+
+    from mmlrs._types import AnyStage, Fits
 
 __all__ = ["FeaturesStep", "LearnerStep", "Node", "Step", "StageStep", "tree_of"]
 
@@ -24,7 +29,7 @@ class Step(ABC):
     """A step of a learner. Steps with the same key compute the same."""
 
     key: Any
-    stage: Any
+    stage: AnyStage
 
     @property
     def learns(self) -> bool:
@@ -55,7 +60,7 @@ class StageStep(Step):
 
     def fit(self, df: DataFrame, all_rows: Any, previous: Any) -> Any:
         """Fit an estimator. A transformer is returned as it is."""
-        return self.stage.fit(df) if self.learns else self.stage
+        return cast("Fits", self.stage).fit(df) if self.learns else self.stage
 
     def columns(self, previous: Any) -> set[str] | None:
         """Return the columns of a Spark ML learner, whose params name all columns that it reads."""
@@ -70,6 +75,8 @@ class StageStep(Step):
 class FeaturesStep(Step):
     """The preparation of `TrainClassifier` and `TrainRegressor` before the learner."""
 
+    stage: Trainer
+
     def fit(self, df: DataFrame, all_rows: Any, previous: Any) -> Any:
         """Return the fitted preparation of features and labels, which knows all labels of the dataset."""
         return self.stage._prepare(df, all_rows)
@@ -77,6 +84,8 @@ class FeaturesStep(Step):
 
 class LearnerStep(Step):
     """The learner of `TrainClassifier` and `TrainRegressor`."""
+
+    stage: Trainer
 
     def fit(self, df: DataFrame, all_rows: Any, previous: Prepared) -> Any:
         """Fit the learner on rows that the previous step prepared."""
@@ -87,7 +96,7 @@ class LearnerStep(Step):
         return set(previous.columns())
 
 
-def _value(stage: Any, name: str) -> Any:
+def _value(stage: AnyStage, name: str) -> Any:
     return stage.getOrDefault(name) if stage.isDefined(name) else None
 
 
@@ -98,7 +107,7 @@ def _identity(value: Any) -> Any:
     return value.uid if isinstance(value, Params) else value
 
 
-def steps_of(model: Any, trial: Trial, features_col: str) -> Iterator[Step]:
+def steps_of(model: AnyStage, trial: Trial, features_col: str) -> Iterator[Step]:
     """Yield the steps of one trial.
 
     Trainers without a name for the features column all get the same name, so that they can share the column.
@@ -119,7 +128,7 @@ def steps_of(model: Any, trial: Trial, features_col: str) -> Iterator[Step]:
     yield LearnerStep(("learner", id(model), repr(values)), stage)
 
 
-def _is_pipeline(stage: Any) -> bool:
+def _is_pipeline(stage: object) -> TypeGuard[Pipeline]:
     return isinstance(stage, Params) and hasattr(stage, "getStages") and hasattr(stage, "fit")
 
 

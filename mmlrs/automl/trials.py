@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from mmlrs._pyspark import Params
 from mmlrs.automl.spaces import GridSpace, ParamSpace, Point, RandomSpace, TunedParam
 from mmlrs.errors import InvalidParamError
 from mmlrs.params.stages import stages_in
+
+if TYPE_CHECKING:
+    from mmlrs._stage import Stage
+    from mmlrs._types import AnyStage
 
 __all__ = ["Trial", "configured", "trials"]
 
@@ -31,7 +35,7 @@ class Trial:
     """One learner with one choice of params, and its results."""
 
     number: int
-    model: Any
+    model: AnyStage
     point: Point
     #: The metric of each fold, None if it is not defined.
     folds: dict[int, float | None] = field(default_factory=dict)
@@ -74,7 +78,7 @@ def parameters_json(trial: Trial) -> str:
     return json.dumps(trial.parameters(), default=_name)
 
 
-def configured(stage: Any, point: Point) -> Any:
+def configured(stage: AnyStage, point: Point) -> Any:
     """Return a copy of a stage, with the values of a point set on it and on its nested stages."""
     copy = stage.copy()
     for param, value in list(copy._paramMap.items()):
@@ -91,7 +95,7 @@ def configured(stage: Any, point: Point) -> Any:
     return copy
 
 
-def trials(stage: Any, models: Sequence[Any], space: ParamSpace) -> list[Trial]:
+def trials(stage: Stage, models: Sequence[AnyStage], space: ParamSpace) -> list[Trial]:
     """Return the trials of a search."""
     owned = [_hyperparams_of(model, space) for model in models]
     _check_owners(stage, space, owned)
@@ -105,9 +109,9 @@ def trials(stage: Any, models: Sequence[Any], space: ParamSpace) -> list[Trial]:
 
 
 def _on_grid(
-    stage: Any,
+    stage: Stage,
     space: GridSpace,
-    models: Sequence[Any],
+    models: Sequence[AnyStage],
     owned: list[list[TunedParam]],
     runs: int | None,
     seed: int,
@@ -127,13 +131,13 @@ def _on_grid(
     return [(models[at], space.point(owned[at], number - (ends[at] - sizes[at]))) for at, number in places]
 
 
-def _hyperparams_of(model: Any, space: ParamSpace) -> list[TunedParam]:
+def _hyperparams_of(model: AnyStage, space: ParamSpace) -> list[TunedParam]:
     """Return the hyper-parameters that belong to a model or its nested stages."""
     inside = {stage.uid: stage for stage in stages_in(model)}
     return [h for h in space.hyperparams if h.stage in inside and inside[h.stage].hasParam(h.param)]
 
 
-def _check_owners(stage: Any, space: ParamSpace, owned: list[list[TunedParam]]) -> None:
+def _check_owners(stage: Stage, space: ParamSpace, owned: list[list[TunedParam]]) -> None:
     """Raise if no model has a hyper-parameter."""
     for h in space.hyperparams:
         if not any(h in own for own in owned):
@@ -144,7 +148,7 @@ def _check_owners(stage: Any, space: ParamSpace, owned: list[list[TunedParam]]) 
 
 
 def _random_points(
-    space: RandomSpace, models: Sequence[Any], owned: list[list[TunedParam]], runs: int, seed: int
+    space: RandomSpace, models: Sequence[AnyStage], owned: list[list[TunedParam]], runs: int, seed: int
 ) -> list[tuple[Any, Point]]:
     """Draw different points, for the models in turn."""
     streams = space.streams(seed)

@@ -17,10 +17,13 @@ from mmlrs.errors import ExecutionError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from mmlrs._stage import Stage
+    from mmlrs._types import Transforms
+
 __all__ = ["added_by", "collect", "on_table_or_spark", "through_spark", "to_spark", "with_metadata"]
 
 
-def through_spark(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> Any:
+def through_spark(stage: Stage, table: pa.Table, work: Callable[[Any], Any]) -> Any:
     """Run `work`, which needs Spark, on a table as a DataFrame of the active session."""
     from mmlrs.persistence import active_session
 
@@ -33,7 +36,7 @@ def through_spark(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> An
     return work(to_spark(session, table))
 
 
-def on_table_or_spark(owner: Any, stage: Any, table: pa.Table) -> pa.Table:
+def on_table_or_spark(owner: Stage, stage: Transforms, table: pa.Table) -> pa.Table:
     """Transform a table with a nested stage of `owner`. A stage of Spark ML runs in the active session."""
     from mmlrs.base import Transformer
 
@@ -43,7 +46,7 @@ def on_table_or_spark(owner: Any, stage: Any, table: pa.Table) -> pa.Table:
     return result
 
 
-def added_by(stage: Any, table: pa.Table, work: Callable[[Any], Any]) -> pa.Table:
+def added_by(stage: Stage, table: pa.Table, work: Callable[[Any], Any]) -> pa.Table:
     """Return a table with the columns that `work` adds to it as a DataFrame of the active session."""
     df = through_spark(stage, table, work)
     rows = collect(df)

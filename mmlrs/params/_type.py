@@ -6,11 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from mmlrs._messages import shown
 from mmlrs._pyspark import Param, Params
 from mmlrs.errors import InvalidParamError, IoError, MmlrsError
+
+if TYPE_CHECKING:
+    from mmlrs._stage import Stage
 
 __all__ = [
     "Loading",
@@ -54,7 +57,7 @@ class Saving:
     """
 
     where: str
-    stage: Any
+    stage: Stage
     blobs: dict[str, bytes]
 
 

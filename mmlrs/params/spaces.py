@@ -11,12 +11,13 @@ from mmlrs.params._type import ParamType, Saving, must_be, refused, type_of
 from mmlrs.params.stages import stages_in
 
 if TYPE_CHECKING:
+    from mmlrs._types import AnyStage
     from mmlrs.automl.spaces import ParamSpace, TunedParam
 
 __all__ = ["PARAM_SPACE", "not_in_metadata"]
 
 
-def not_in_metadata(stage: Any, tuned: TunedParam) -> str | None:
+def not_in_metadata(stage: AnyStage, tuned: TunedParam) -> str | None:
     """Return why the values of a hyper-parameter cannot be saved in metadata, or None if they can."""
     for owner in stages_in(stage):
         is_owner = owner.uid == tuned.stage and owner.hasParam(tuned.param)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmlrs._allowed import imported, module_allowed
 from mmlrs._descriptors import stage_specs
@@ -12,12 +12,15 @@ from mmlrs._pyspark import HAS_PYSPARK, Params
 from mmlrs.params._type import Loading, ParamType, Saving, must_be, refused
 from mmlrs.params.values import items_of
 
+if TYPE_CHECKING:
+    from mmlrs._types import AnyStage
+
 __all__ = ["STAGE", "STAGE_LIST", "class_name", "class_named", "stages_in"]
 
 _IN_FOLDERS = "stages in separate folders"
 
 
-def class_name(stage: Any) -> str:
+def class_name(stage: AnyStage) -> str:
     """Return the full name of a stage's class."""
     return f"{type(stage).__module__}.{type(stage).__name__}"
 
@@ -56,7 +59,7 @@ def _may_import(module: str, attribute: str) -> bool:
     return module_allowed(module, attribute)
 
 
-def stages_in(stage: Any) -> Iterator[Any]:
+def stages_in(stage: AnyStage) -> Iterator[Any]:
     """Yield a stage and its nested stages, in its params or in a fitted pipeline."""
     yield stage
     for value in [*stage._paramMap.values(), getattr(stage, "stages", None)]:

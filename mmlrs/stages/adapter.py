@@ -16,7 +16,8 @@ from mmlrs.errors import InvalidParamError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from mmlrs._types import FrameOrTable
+    from mmlrs._generated.shared import HasPairedColumns
+    from mmlrs._types import AnyStage, FrameOrTable
 
 __all__ = ["MultiColumnAdapter", "MultiColumnAdapterModel"]
 
@@ -101,7 +102,7 @@ class MultiColumnAdapterModel(_generated.MultiColumnAdapterModel):
         return dataset
 
 
-def _names_for(owner: Any, stage: Any, i: int, pair: tuple[str, str]) -> tuple[str, str]:
+def _names_for(owner: Stage, stage: AnyStage, i: int, pair: tuple[str, str]) -> tuple[str, str]:
     """Return the column names for a stage: the pair itself, or temporary names if Spark ML cannot read the pair."""
     if isinstance(stage, Stage):
         return pair
@@ -121,7 +122,7 @@ def _with_input(dataset: FrameOrTable, pair: tuple[str, str], names: tuple[str, 
     return dataset.select("*", F.col(quoted(pair[0])).alias(names[0]))
 
 
-def _check_pairs(stage: Any) -> None:
+def _check_pairs(stage: HasPairedColumns) -> None:
     """Raise unless the columns are pairs of an input and a different output each."""
     inputs, outputs = stage.getInputCols(), stage.getOutputCols()
     if len(inputs) != len(outputs):
@@ -136,7 +137,7 @@ def _check_pairs(stage: Any) -> None:
         )
 
 
-def _resolved(stage: Any, dataset: FrameOrTable) -> tuple[list[str], list[str]]:
+def _resolved(stage: HasPairedColumns, dataset: FrameOrTable) -> tuple[list[str], list[str]]:
     """Return the input columns as the dataset spells them, and the output columns. Raise if an output exists."""
     columns = Columns.of(dataset, stage._stage)
     inputs = columns.resolve_all(stage.getInputCols())

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
@@ -18,6 +18,8 @@ from mmlrs.errors import InvalidParamError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._types import AnyStage, Transforms
+
 __all__ = ["Timer", "TimerModel"]
 
 _LOG = logging.getLogger("mmlrs.stages")
@@ -28,21 +30,21 @@ class Timer(_generated.Timer):
     __module__ = "mmlrs.stages"
 
     def _fit_spark(self, df: DataFrame) -> Any:
-        stage: Any = self.getStage()
+        stage: AnyStage = self.getStage()
         if not hasattr(stage, "fit"):
             return self._model(stage, None)
         with _cached(df, materialize=not self.getDisableMaterialization()):
             return self._model(*_timed(self._stage, f"the fit of {stage.uid}", lambda: stage.fit(df)))
 
     def _fit_table(self, table: pa.Table) -> Any:
-        stage: Any = self.getStage()
+        stage: AnyStage = self.getStage()
         if not hasattr(stage, "fit"):
             return self._model(stage, None)
         if not isinstance(stage, Estimator):
             return through_spark(self, table, self._fit_spark)
         return self._model(*_timed(self._stage, f"the fit of {stage.uid}", lambda: stage.fit(table)))
 
-    def _model(self, stage: Any, seconds: float | None) -> Any:
+    def _model(self, stage: AnyStage, seconds: float | None) -> Any:
         model = TimerModel(stage=stage, disableMaterialization=self.getDisableMaterialization())
         model._fit_seconds = seconds
         return model._resetUid(self.uid)
@@ -74,7 +76,7 @@ class TimerModel(_generated.TimerModel):
             )
 
     def _transform_spark(self, df: DataFrame) -> Any:
-        stage: Any = self.getStage()
+        stage = cast("Transforms", self.getStage())
         if df.isStreaming:
             self._transform_seconds = None
             _LOG.info(
@@ -93,10 +95,10 @@ class TimerModel(_generated.TimerModel):
             return self._measured(stage, work)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        stage: Any = self.getStage()
+        stage = cast("Transforms", self.getStage())
         return self._measured(stage, lambda: on_table_or_spark(self, stage, table))
 
-    def _measured(self, stage: Any, work: Callable[[], Any]) -> Any:
+    def _measured(self, stage: Transforms, work: Callable[[], Any]) -> Any:
         result, self._transform_seconds = _timed(self._stage, f"the transform of {stage.uid}", work)
         return result
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmlrs._pyspark import Params
 from mmlrs.errors import InvalidParamError
+
+if TYPE_CHECKING:
+    from mmlrs._stage import Stage
+    from mmlrs._types import AnyStage
 
 __all__ = ["check_learner", "inside", "kind_of", "predictor", "refuse_foreign", "value_of"]
 
@@ -28,14 +32,14 @@ _TRAINERS = {"classification": "TrainClassifier", "regression": "TrainRegressor"
 _HOLDERS = ("estimator", "bestModel", "stage")
 
 
-def value_of(stage: Any, param: str) -> Any:
+def value_of(stage: AnyStage, param: str) -> Any:
     """Return the value of a param, or None if the stage does not have it or it is unset or empty."""
     if not stage.hasParam(param) or not stage.isDefined(param):
         return None
     return stage.getOrDefault(param) or None
 
 
-def inside(stage: Any) -> list[Any]:
+def inside(stage: AnyStage) -> list[Any]:
     """Return the stages in a pipeline, a search or a wrapper, fitted or not. A plain stage has none."""
     for name in ("stages", "models"):
         value = getattr(stage, name, None)
@@ -53,12 +57,12 @@ def inside(stage: Any) -> list[Any]:
     return []
 
 
-def is_holder(stage: Any) -> bool:
+def is_holder(stage: AnyStage) -> bool:
     """Return whether this is a pipeline, a search or a wrapper, even an empty one."""
     return bool(inside(stage)) or any(stage.hasParam(name) for name in ("stages", "models", *_HOLDERS))
 
 
-def predictor(stage: Any) -> Any:
+def predictor(stage: AnyStage) -> Any:
     """Return the predicting stage: the stage itself, the last one in a pipeline, or the one in a search or wrapper."""
     parts = inside(stage)
     for part in reversed(parts):
@@ -68,7 +72,7 @@ def predictor(stage: Any) -> Any:
     return predictor(parts[-1]) if parts else stage
 
 
-def kind_of(stage: Any) -> str | None:
+def kind_of(stage: AnyStage) -> str | None:
     """Return the kind of a stage, such as "classification" or "regression", or None if it is unknown."""
     learner = predictor(stage)
     declared: str | None = getattr(learner, "_kind", None)
@@ -84,7 +88,7 @@ def kind_of(stage: Any) -> str | None:
     return None
 
 
-def check_learner(stage: Any, learner: Any, kind: str) -> None:
+def check_learner(stage: Stage, learner: AnyStage, kind: str) -> None:
     """Raise unless the learner learns from features and labels and is of the kind `kind`."""
     where = f"{stage._stage}: param `model` must be"
     remedy = f"pass a {_WORDS[kind]} such as {_EXAMPLES[kind]}"
@@ -114,12 +118,12 @@ def check_learner(stage: Any, learner: Any, kind: str) -> None:
             )
 
 
-def _predicts(stage: Any) -> bool:
+def _predicts(stage: AnyStage) -> bool:
     """Return whether the stage seems to write predictions. Stages of other libraries may lack the param."""
     return stage.hasParam("predictionCol") or not stage.hasParam("outputCol")
 
 
-def _predictors(learner: Any) -> Iterator[tuple[str, Any]]:
+def _predictors(learner: AnyStage) -> Iterator[tuple[str, Any]]:
     """Yield the predicting stages in a learner, each with the name of the learner. An empty wrapper yields None."""
     name = type(learner).__name__
     if not is_holder(learner):
@@ -135,7 +139,7 @@ def _predictors(learner: Any) -> Iterator[tuple[str, Any]]:
         yield name, predictor(learner)
 
 
-def refuse_foreign(stage: Any, param: str, value: Any) -> None:
+def refuse_foreign(stage: Stage, param: str, value: Any) -> None:
     """Raise on a learner of scikit-learn or a compatible library, and on a class, with the remedy."""
     values = list(value) if isinstance(value, list | tuple) else [value]
     for item in values:

@@ -9,6 +9,8 @@ from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+    from mmlrs._stage import Stage
+
 __all__ = ["class_labels", "no_label", "number_label", "plain_label"]
 
 
@@ -47,7 +49,7 @@ def _utc_text(moment: Column) -> Column:
     return F.when(moment.isNotNull(), F.concat(day, clock, F.when(part == 0, F.lit("")).otherwise(fraction)))
 
 
-def check_classes(stage: Any, df: DataFrame, name: str) -> None:
+def check_classes(stage: Stage, df: DataFrame, name: str) -> None:
     """Raise if the values of a label column cannot be classes."""
     from pyspark.sql import types as T
 
@@ -60,7 +62,7 @@ def check_classes(stage: Any, df: DataFrame, name: str) -> None:
         )
 
 
-def checked_label(stage: Any, df: DataFrame, name: str, value: Column, output: str) -> Any:
+def checked_label(stage: Stage, df: DataFrame, name: str, value: Column, output: str) -> Any:
     """Add the value of a label as a column. A row without a label raises, or is dropped with `handleInvalid="skip"`."""
     from pyspark.sql import functions as F
     from pyspark.sql.types import DoubleType, FloatType
@@ -87,7 +89,7 @@ def checked_label(stage: Any, df: DataFrame, name: str, value: Column, output: s
     return spark.with_lineage(result, spark.lineage_of(df))
 
 
-def number_label(stage: Any, df: DataFrame, name: str, output: str) -> Any:
+def number_label(stage: Stage, df: DataFrame, name: str, output: str) -> Any:
     """Add a label column of numbers or booleans as doubles. A row without a label raises or is dropped."""
     from pyspark.sql import functions as F
     from pyspark.sql.types import BooleanType, NumericType
@@ -103,7 +105,7 @@ def number_label(stage: Any, df: DataFrame, name: str, output: str) -> Any:
     return checked_label(stage, df, name, F.col(quoted(name)).cast("double"), output)
 
 
-def class_labels(stage: Any, df: DataFrame, name: str, output: str) -> tuple[Any, list[Any]]:
+def class_labels(stage: Stage, df: DataFrame, name: str, output: str) -> tuple[Any, list[Any]]:
     """Return a function that adds class numbers to a DataFrame, and the labels in the order of the numbers."""
     from mmlrs.engine import spark
     from mmlrs.featurize import ValueIndexer, ValueIndexerModel
@@ -149,7 +151,7 @@ def class_labels(stage: Any, df: DataFrame, name: str, output: str) -> tuple[Any
     return index, labels
 
 
-def no_label(stage: Any, df: DataFrame, name: str) -> DecodeError:
+def no_label(stage: Stage, df: DataFrame, name: str) -> DecodeError:
     """Return the error for data in which no row has a label."""
     if df.isEmpty():
         return DecodeError(f"{stage._stage}: column `{name}`: has no value: the dataset has no rows")

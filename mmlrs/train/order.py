@@ -21,6 +21,7 @@ from mmlrs.train.scored import Scored
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._stage import Stage
     from mmlrs._types import FrameOrTable
 
 __all__ = ["labels_in"]
@@ -29,7 +30,7 @@ __all__ = ["labels_in"]
 _MAX_CLASSES = 4096
 
 
-def labels_in(stage: Any, dataset: FrameOrTable, scored: Scored) -> list[Any] | None:
+def labels_in(stage: Stage, dataset: FrameOrTable, scored: Scored) -> list[Any] | None:
     """Return the labels of a dataset in the order that the type of the column declares, or ascending.
 
     Return None if the labels are the positions of the scores.

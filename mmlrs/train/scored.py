@@ -16,6 +16,7 @@ from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 if TYPE_CHECKING:
+    from mmlrs._stage import Stage
     from mmlrs._types import FrameOrTable
 
 __all__ = ["METADATA", "Scored", "facts_of", "scored_columns"]
@@ -54,7 +55,7 @@ def facts_of(dataset: FrameOrTable) -> dict[str, dict[str, Any]]:
 _KEYS = (METADATA.encode(), b"ml_attr")
 
 
-def scored_columns(stage: Any, dataset: FrameOrTable, kind: str | None) -> Scored:
+def scored_columns(stage: Stage, dataset: FrameOrTable, kind: str | None) -> Scored:
     """Return the columns that the params of a stage name, and the others from the metadata of the columns.
 
     `kind` is the kind that the user requested, or None for the kind in the metadata.
@@ -99,7 +100,7 @@ def scored_columns(stage: Any, dataset: FrameOrTable, kind: str | None) -> Score
 
 
 def _marked(
-    stage: Any, facts: dict[str, dict[str, Any]], kind: str | None, roles: tuple[str, ...]
+    stage: Stage, facts: dict[str, dict[str, Any]], kind: str | None, roles: tuple[str, ...]
 ) -> str | None:
     """Return the column with the first of these roles that a column has in its metadata."""
     for role in roles:
@@ -116,7 +117,7 @@ def _marked(
 
 
 def _find_labels(
-    stage: Any, scored: Scored, facts: dict[str, dict[str, Any]], marks: list[dict[str, Any]]
+    stage: Stage, scored: Scored, facts: dict[str, dict[str, Any]], marks: list[dict[str, Any]]
 ) -> None:
     """Set the labels or names of the class numbers."""
     assert scored.label is not None

@@ -17,6 +17,7 @@ from mmlrs.train.scored import Scored, scored_columns
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._stage import Stage
     from mmlrs._types import FrameOrTable
 
 __all__ = ["METRICS", "ComputeModelStatistics", "ComputePerInstanceStatistics", "Metric", "metric_column"]
@@ -148,7 +149,7 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
         return pa.table({f.name: pa.array([_number(values.get(f.name), f.type)], f.type) for f in schema})
 
 
-def _with_columns(stage: Any, scored: Scored) -> Any:
+def _with_columns(stage: Stage, scored: Scored) -> Any:
     """Return a copy of the stage with exactly the columns set that it reads."""
     copy = stage.copy()
     for param in ("labelCol", "scoresCol", "scoredLabelsCol", "labels"):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import plain
 from mmlrs.errors import InvalidParamError
 from mmlrs.train.kinds import inside, predictor, value_of
+
+if TYPE_CHECKING:
+    from mmlrs._stage import Stage
+    from mmlrs._types import AnyStage
 
 __all__ = [
     "Wires",
@@ -51,7 +55,7 @@ class Wires:
     others: dict[str, str] = field(default_factory=dict)
 
 
-def every(stage: Any) -> Iterator[Any]:
+def every(stage: AnyStage) -> Iterator[Any]:
     """Yield a learner, its nested stages, and their classifiers and evaluators."""
     yield stage
     for part in inside(stage):
@@ -61,7 +65,7 @@ def every(stage: Any) -> Iterator[Any]:
             yield inner
 
 
-def leaves(learner: Any) -> list[Any]:
+def leaves(learner: AnyStage) -> list[Any]:
     """Return the learners that read the features directly and not the output of another stage."""
     parts = inside(learner)
     if not parts:
@@ -71,7 +75,7 @@ def leaves(learner: Any) -> list[Any]:
     return [leaf for part in parts for leaf in leaves(part)]
 
 
-def outputs_of(learner: Any) -> list[str]:
+def outputs_of(learner: AnyStage) -> list[str]:
     """Return the columns that a learner and its nested stages add."""
     columns: list[str] = []
     for stage in every(learner):
@@ -84,7 +88,7 @@ def outputs_of(learner: Any) -> list[str]:
     return list(dict.fromkeys(columns))
 
 
-def check_added(learner: Any, columns: Columns, features: str) -> None:
+def check_added(learner: AnyStage, columns: Columns, features: str) -> None:
     """Raise if a column to add already exists."""
     for name in outputs_of(learner):
         if (existing := columns.get(name)) is not None:
@@ -98,7 +102,7 @@ def check_added(learner: Any, columns: Columns, features: str) -> None:
         )
 
 
-def other_names(learner: Any) -> list[tuple[str, str]]:
+def other_names(learner: AnyStage) -> list[tuple[str, str]]:
     """Return the params, with their values, that may name columns besides features and label that a learner reads."""
     outputs, names = set(outputs_of(learner)), []
     for part in every(learner):
@@ -111,20 +115,20 @@ def other_names(learner: Any) -> list[tuple[str, str]]:
     return names
 
 
-def other_inputs(learner: Any, columns: Columns) -> list[str]:
+def other_inputs(learner: AnyStage, columns: Columns) -> list[str]:
     """Return the columns that a learner reads besides features and label, such as weights and folds."""
     names = other_names(learner)
     inputs = [value for name, value in names if name in _OTHERS or columns.get(value) is not None]
     return list(dict.fromkeys(columns.resolve_all(inputs)))
 
 
-def wired(stage: Any, learner: Any, wires: Wires) -> Any:
+def wired(stage: Stage, learner: AnyStage, wires: Wires) -> Any:
     """Return a deep copy of a learner that reads the given columns."""
     return _Wiring(stage, wires).learner(learner)
 
 
 class _Wiring:
-    def __init__(self, stage: Any, wires: Wires) -> None:
+    def __init__(self, stage: Stage, wires: Wires) -> None:
         self.stage = stage
         self.wires = wires
         #: The columns that previous stages add.
@@ -136,7 +140,7 @@ class _Wiring:
         if (label := value_of(stage, "labelCol")) is not None:
             self.names[label] = wires.label
 
-    def learner(self, learner: Any) -> Any:
+    def learner(self, learner: AnyStage) -> Any:
         """Return a copy of a stage in which the stage and its nested stages read the columns."""
         parts = inside(learner)
         copy = learner.copy()
@@ -160,7 +164,7 @@ class _Wiring:
         self.added |= set(outputs_of(copy))
         return copy
 
-    def _leaf(self, stage: Any) -> None:
+    def _leaf(self, stage: AnyStage) -> None:
         self._read(stage)
         if stage.hasParam("inputCol") and not self._predicts(stage):
             name = value_of(stage, "inputCol")
@@ -174,16 +178,16 @@ class _Wiring:
         if inner is not None and value_of(inner, "weightCol") and stage.hasParam("weightCol"):
             stage._set(weightCol=value_of(stage, "weightCol") or value_of(inner, "weightCol"))
 
-    def _predicts(self, stage: Any) -> bool:
+    def _predicts(self, stage: AnyStage) -> bool:
         return bool(stage.hasParam("featuresCol") and stage.hasParam("labelCol"))
 
-    def _read(self, stage: Any) -> None:
+    def _read(self, stage: AnyStage) -> None:
         """Set the columns of features and labels, unless a previous stage adds them."""
         for param, column in (("featuresCol", self.wires.features), ("labelCol", self.wires.label)):
             if stage.hasParam(param) and value_of(stage, param) not in self.added:
                 stage._set(**{param: column})
 
-    def _input(self, stage: Any, name: str) -> str:
+    def _input(self, stage: AnyStage, name: str) -> str:
         if name in self.added:
             return name
         if name in self.names:
@@ -193,7 +197,7 @@ class _Wiring:
             "stage adds; only `features` and `label` exist inside a trainer; fit a pipeline of raw columns on its own"
         )
 
-    def _others(self, stage: Any) -> None:
+    def _others(self, stage: AnyStage) -> None:
         """Set the names of the other columns that a stage reads, and plain names for those that it writes."""
         for param in stage.params:
             value = value_of(stage, param.name)
@@ -210,7 +214,7 @@ class _Wiring:
             if new != value:
                 stage._set(**{param.name: new})
 
-    def _evaluator(self, evaluator: Any, owner: Any) -> Any:
+    def _evaluator(self, evaluator: Any, owner: AnyStage) -> Any:
         """Return an evaluator that reads the label and the columns of the learner."""
         learner = predictor(owner)
         if evaluator.hasParam("labelCol") and value_of(evaluator, "labelCol") not in self.added:
@@ -228,7 +232,7 @@ class _Wiring:
         return evaluator
 
 
-def of_many(learner: Any, classes: Callable[[], int]) -> Any:
+def of_many(learner: AnyStage, classes: Callable[[], int]) -> Any:
     """Return a learner in which learners of two classes are trained once per class if there are more classes."""
     parts = inside(learner)
     if not parts:
@@ -240,16 +244,17 @@ def of_many(learner: Any, classes: Callable[[], int]) -> Any:
         return learner
     for name in ("stages", "models"):
         if learner.hasParam(name):
-            return learner._set(**{name: changed}) or learner
+            learner._set(**{name: changed})
+            return learner
     [name] = [n for n in ("estimator", "stage") if learner.hasParam(n)]
     learner._set(**{name: changed[0]})
     return learner
 
 
-def _one_vs_rest(learner: Any) -> Any:
-    from pyspark.ml.classification import OneVsRest
+def _one_vs_rest(learner: AnyStage) -> Any:
+    from pyspark.ml.classification import Classifier, OneVsRest
 
-    result = OneVsRest(classifier=learner)
+    result: OneVsRest[Any] = OneVsRest(classifier=cast("Classifier[Any]", learner))
     for name in ("featuresCol", "labelCol", "predictionCol", "rawPredictionCol", "weightCol"):
         if (value := value_of(learner, name)) is not None:
             result._set(**{name: value})
