@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import pyarrow as pa
 
@@ -19,6 +20,8 @@ from mmlrs.params.stages import class_name
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from mmlrs._types import ArrowStream, Dataset, FrameOrTable, Tabular
 
 __all__ = [
     "Estimator",
@@ -42,7 +45,13 @@ __all__ = [
 class Transformer(Stage, BaseTransformer):
     """A transformer on Spark DataFrames, Arrow tables and pandas DataFrames."""
 
-    def transform(self, dataset: Any, params: Any = None) -> Any:
+    @overload  # type: ignore[override, unused-ignore]
+    def transform(self, dataset: Tabular, params: Mapping[Any, Any] | None = None) -> Tabular: ...
+
+    @overload
+    def transform(self, dataset: ArrowStream, params: Mapping[Any, Any] | None = None) -> pa.Table: ...
+
+    def transform(self, dataset: Dataset, params: Mapping[Any, Any] | None = None) -> Any:
         """Return the dataset with the stage's columns.
 
         Parameters
@@ -64,7 +73,7 @@ class Transformer(Stage, BaseTransformer):
         """
         return (self._with(params) if params else self)._transform(dataset)
 
-    def _transform(self, dataset: Any) -> Any:
+    def _transform(self, dataset: Dataset) -> Any:
         if is_spark(dataset):
             return self._transform_spark(dataset)
         if is_table(dataset):
@@ -83,7 +92,7 @@ class Transformer(Stage, BaseTransformer):
         skips = self.hasParam("handleInvalid") and self._value("handleInvalid") == "skip"
         return skips or not isinstance(self, NativeTransformer)
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         """Transform a Spark DataFrame; subclasses implement it."""
         raise NotImplementedError(f"{self._stage} does not transform Spark DataFrames")
 
@@ -103,7 +112,7 @@ class NativeTransformer(Transformer):
         names = ("_transform_spark", "_transform_table")
         cls._has_body = any(getattr(cls, name) is not getattr(NativeTransformer, name) for name in names)
 
-    def _transform(self, dataset: Any) -> Any:
+    def _transform(self, dataset: Dataset) -> Any:
         if self._has_body:
             self._check_params()
         return super()._transform(dataset)
@@ -111,7 +120,7 @@ class NativeTransformer(Transformer):
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return tables.transform(self, table)
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from mmlrs.engine import spark
 
         return spark.transform(self, df)
@@ -120,11 +129,11 @@ class NativeTransformer(Transformer):
 class PythonTransformer(Transformer):
     """A stage written in Python; subclasses implement `_transform_spark` and `_transform_table`."""
 
-    def _transform(self, dataset: Any) -> Any:
+    def _transform(self, dataset: Dataset) -> Any:
         self._check_params()
         return super()._transform(dataset)
 
-    def _inputs(self, dataset: Any) -> list[str]:
+    def _inputs(self, dataset: FrameOrTable) -> list[str]:
         """Return the input columns as the dataset spells them; raise if one is missing or an output column exists."""
         columns = Columns.of(dataset, self._stage)
         inputs = columns.resolve_all(self._columns("input"))
@@ -143,7 +152,9 @@ class PythonModel(PythonTransformer, BaseModel):
 class Estimator(Stage, BaseEstimator):  # type: ignore[type-arg, unused-ignore]
     """An estimator on Spark DataFrames, Arrow tables and pandas DataFrames."""
 
-    def fit(self, dataset: Any, params: Any = None) -> Any:
+    def fit(  # type: ignore[override, unused-ignore]
+        self, dataset: Dataset, params: Mapping[Any, Any] | Sequence[Mapping[Any, Any]] | None = None
+    ) -> Any:
         """Fit a model.
 
         Parameters
@@ -167,7 +178,7 @@ class Estimator(Stage, BaseEstimator):  # type: ignore[type-arg, unused-ignore]
             return [self.fit(dataset, one) for one in params]
         return (self._with(params) if params else self)._fit(dataset)
 
-    def _fit(self, dataset: Any) -> Any:
+    def _fit(self, dataset: Dataset) -> Any:
         self._check_params()
         if is_spark(dataset):
             return self._fit_spark(dataset)
@@ -187,7 +198,7 @@ class Estimator(Stage, BaseEstimator):  # type: ignore[type-arg, unused-ignore]
 class NativeAggregate(Stage):
     """A stage that reads all rows into mergeable states of the native core: one job on Spark."""
 
-    def _finished(self, dataset: Any) -> Any:
+    def _finished(self, dataset: FrameOrTable) -> Any:
         """Return the result of the merged states of all rows."""
         if isinstance(dataset, pa.Table):
             return json.loads(tables.fit(self, dataset))
@@ -217,16 +228,16 @@ class NativeEstimator(NativeAggregate, Estimator):
 class NativeSummary(NativeAggregate, Transformer):
     """A stage that describes all rows by a new table; subclasses implement `_summarize`."""
 
-    def _transform(self, dataset: Any) -> Any:
+    def _transform(self, dataset: Dataset) -> Any:
         self._check_params()
         return super()._transform(dataset)
 
-    def _summarize(self, dataset: Any) -> pa.Table:
+    def _summarize(self, dataset: FrameOrTable) -> pa.Table:
         """Return the description of a table or a DataFrame; subclasses implement it."""
         raise NotImplementedError(f"{self._stage} does not summarize")
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return self._summarize(table)
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         return df.sparkSession.createDataFrame(self._summarize(df))

@@ -31,7 +31,7 @@ class FastVectorAssembler(_generated.FastVectorAssembler):
     __doc__ = _generated.FastVectorAssembler.__doc__
     __module__ = "mmlrs.featurize"
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from mmlrs.engine.assemble import assemble_in_jvm
 
         assembled = assemble_in_jvm(self, df)
@@ -133,7 +133,7 @@ class _Replacing(NativeTransformer):
         result = NativeTransformer._transform_table(_with_placeholders(self, pairs, placeholders), table)
         return _replace_inputs(result, placeholders)
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from mmlrs.engine import spark
 
         pairs = _pairs_on_spark(self, df)
@@ -155,7 +155,7 @@ class CleanMissingDataModel(_generated.CleanMissingDataModel, _Replacing):
     __doc__ = _generated.CleanMissingDataModel.__doc__
     __module__ = "mmlrs.featurize"
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from mmlrs.engine import spark
 
         pairs = _pairs_on_spark(self, df)
@@ -194,7 +194,7 @@ class DataConversion(_generated.DataConversion, _Replacing):
             return self._categorical(table, _pairs(self, Columns.of(table, self._stage)))
         return super()._transform_table(table)
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         if self._value("convertTo") in _CATEGORICAL:
             return self._categorical(df, _pairs_on_spark(self, df))
         stage = self

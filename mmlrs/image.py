@@ -269,7 +269,7 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
         )
         return [unchanged, *(unchanged.copy().flip(code) for code in codes)]
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         self._inputs(df)
         copies = [stage.transform(df) for stage in self._copies()]
         union = copies[0]

@@ -20,7 +20,7 @@ from mmlrs.train.kinds import refuse_foreign
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from mmlrs._types import FrameOrTable
+    from mmlrs._types import AnyStage, FrameOrTable
 
 __all__ = ["BestModel", "FindBestModel"]
 
@@ -70,7 +70,7 @@ class FindBestModel(_generated.FindBestModel):
         model._scored = lambda: models[best].transform(dataset)
         return model._resetUid(self.uid)
 
-    def _metrics_row(self, model: Any, dataset: FrameOrTable) -> pa.Table:
+    def _metrics_row(self, model: AnyStage, dataset: FrameOrTable) -> pa.Table:
         """Return the row of metrics of one model."""
         try:
             return statistics(self, model.transform(dataset), learner_in(model))
@@ -79,7 +79,7 @@ class FindBestModel(_generated.FindBestModel):
 
 
 def _metrics_of_models(
-    models: list[Any], values: list[float | None], rows: list[pa.Table], best: int
+    models: list[AnyStage], values: list[float | None], rows: list[pa.Table], best: int
 ) -> pa.Table:
     """Return a row per model: its name and params, whether it is the best, and all metrics."""
     table = pa.table(
@@ -96,7 +96,7 @@ def _metrics_of_models(
     return table
 
 
-def _set_params(model: Any) -> dict[str, Any]:
+def _set_params(model: AnyStage) -> dict[str, Any]:
     """Return the params that are set on a fitted model's learner, without those that name columns."""
     learner = learner_in(model)
     inner = learner._value("model") if hasattr(learner, "_value") and learner.hasParam("model") else learner

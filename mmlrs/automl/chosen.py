@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -28,7 +28,7 @@ def stream(table: pa.Table) -> bytes:
 class Chosen(PythonModel):
     """A model that transforms with the best model and reports the metrics of all models."""
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         return self._value("bestModel").transform(df)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:

@@ -80,7 +80,7 @@ class MultiColumnAdapterModel(_generated.MultiColumnAdapterModel):
                     "`MultiColumnAdapter` first"
                 )
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         _resolved(self, df)
         return self._through(df)
 

@@ -86,7 +86,7 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
             return {float(v): w for v, w in pairs}
         return dict(pairs)
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from pyspark.sql import functions as F
 
         from mmlrs.engine import spark

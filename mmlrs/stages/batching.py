@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -40,7 +40,7 @@ class _MiniBatches(PythonTransformer):
         """Return the function that makes batches of a table, which has all rows at once."""
         return self._work()
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from pyspark.sql.types import ArrayType, StructField, StructType
 
         from mmlrs.engine.projection import mapped
@@ -122,7 +122,7 @@ class FlattenBatch(_generated.FlattenBatch):
             raise SchemaMismatchError(f"{self._stage}: the dataset has no array column to flatten")
         return tuple(places)
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from pyspark.sql.types import ArrayType, StructField, StructType
 
         from mmlrs.engine.projection import mapped

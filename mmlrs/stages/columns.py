@@ -29,7 +29,7 @@ class SelectColumns(_generated.SelectColumns):
     __doc__ = _generated.SelectColumns.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from mmlrs.engine import spark
 
         names = self._inputs(df)
@@ -43,7 +43,7 @@ class DropColumns(_generated.DropColumns):
     __doc__ = _generated.DropColumns.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         return _with_remaining_lineage(df, df.drop(*self._inputs(df)))
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -54,7 +54,7 @@ class RenameColumn(_generated.RenameColumn):
     __doc__ = _generated.RenameColumn.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from mmlrs.engine import spark
 
         (old,), (new,) = self._inputs(df), self._columns("output")

@@ -53,7 +53,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
 
     # -- Spark ---------------------------------------------------------------------------------------------------------
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from pyspark.ml.functions import array_to_vector
         from pyspark.ml.linalg import VectorUDT
         from pyspark.sql import functions as F

@@ -25,7 +25,7 @@ class Lambda(_generated.Lambda):
     __doc__ = _generated.Lambda.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from pyspark.sql import DataFrame
 
         return self._called(df, DataFrame, "a Spark DataFrame")
@@ -111,7 +111,7 @@ class UDFTransformer(_generated.UDFTransformer):
             f"{self._stage}: param `returnType` cannot be used: {self.getReturnType()!r}: {reason}"
         )
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from pyspark.errors import PySparkException
         from pyspark.sql import functions as F
 

@@ -19,7 +19,7 @@ class Cacher(_generated.Cacher):
     __doc__ = _generated.Cacher.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         return df if self.getDisable() or df.isStreaming else df.cache()
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -30,7 +30,7 @@ class CheckpointData(_generated.CheckpointData):
     __doc__ = _generated.CheckpointData.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         return df if df.isStreaming else df.localCheckpoint(self.getEager())
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -41,7 +41,7 @@ class Repartition(_generated.Repartition):
     __doc__ = _generated.Repartition.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         return df if self.getDisable() else df.repartition(self.getN())
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -52,7 +52,7 @@ class PartitionConsolidator(_generated.PartitionConsolidator):
     __doc__ = _generated.PartitionConsolidator.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         return df.coalesce(self.getN())
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -63,7 +63,7 @@ class StratifiedRepartition(_generated.StratifiedRepartition):
     __doc__ = _generated.StratifiedRepartition.__doc__
     __module__ = "mmlrs.stages"
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         """Number the rows of each label in random order from a start that depends on the label, and distribute them."""
         from pyspark.sql import Window
         from pyspark.sql import functions as F

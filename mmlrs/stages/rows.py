@@ -39,7 +39,7 @@ class Explode(_generated.Explode):
             f"{self._stage}: column `{name}`: has type {kind}; {self._stage} reads array"
         )
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from pyspark.sql import functions as F
         from pyspark.sql.types import ArrayType
 
@@ -111,7 +111,7 @@ class PartitionSample(_generated.PartitionSample):
         Columns.of(dataset, self._stage).check_new([name])
         return name
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from pyspark.sql import functions as F
 
         random = F.rand(self.getSeed())
@@ -151,7 +151,7 @@ class Query(_generated.Query):
     def _check_loaded(self, where: str) -> None:
         check_statement(f"{where}: {self._stage}: param `statement`", str(self._value("statement")))
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from pyspark.errors import AnalysisException
 
         statement: Any = self.getStatement()

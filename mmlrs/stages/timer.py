@@ -75,7 +75,7 @@ class TimerModel(_generated.TimerModel):
                 f"{self._stage}: param `stage` must be a transformer, got a {type(stage).__name__}; fit a `Timer` first"
             )
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         stage = cast("Transforms", self.getStage())
         if df.isStreaming:
             self._transform_seconds = None

@@ -37,6 +37,8 @@ from mmlrs.train.wiring import (
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs._types import AnyStage
+
 __all__ = ["TrainClassifier", "TrainRegressor", "TrainedClassifierModel", "TrainedRegressorModel"]
 
 #: Number of slots for the words of a text column, for learners that visit every slot repeatedly.
@@ -259,7 +261,7 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
             labels=prepared.labels,
         )
 
-    def _layers(self, learner: Any, frame: DataFrame, classes: int) -> list[int]:
+    def _layers(self, learner: AnyStage, frame: DataFrame, classes: int) -> list[int]:
         """Return the sizes of the layers of a perceptron. The user's inner layers are kept."""
         width = frame.schema[learner.getFeaturesCol()].metadata["ml_attr"]["num_attrs"]
         inner = learner.getLayers()[1:-1] if learner.isDefined("layers") else []
@@ -310,7 +312,7 @@ class _Trained(PythonModel):
             return with_metadata(result, self._marks(result.column_names, table.column_names))
         return added_by(self, table, self._transform_spark)
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         from mmlrs.engine import spark
         from mmlrs.engine.projection import marked
 

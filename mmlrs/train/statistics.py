@@ -198,7 +198,7 @@ class ComputePerInstanceStatistics(_generated.ComputePerInstanceStatistics):
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return NativeTransformer._transform_table(self._resolved(table), table)
 
-    def _transform_spark(self, df: DataFrame) -> Any:
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
         return NativeTransformer._transform_spark(self._resolved(df), df)
 
     def _resolved(self, dataset: FrameOrTable) -> Any:
