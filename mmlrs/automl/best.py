@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
@@ -20,7 +20,7 @@ from mmlrs.train.kinds import refuse_foreign
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from mmlrs._types import AnyStage, FrameOrTable
+    from mmlrs._types import AnyStage, FrameOrTable, Transforms
 
 __all__ = ["BestModel", "FindBestModel"]
 
@@ -73,7 +73,7 @@ class FindBestModel(_generated.FindBestModel):
     def _metrics_row(self, model: AnyStage, dataset: FrameOrTable) -> pa.Table:
         """Return the row of metrics of one model."""
         try:
-            return statistics(self, model.transform(dataset), learner_in(model))
+            return statistics(self, cast("Transforms", model).transform(dataset), learner_in(model))
         except MmlrsError as error:
             raise type(error)(f"{self._stage}: model {model.uid}: {error}") from error
 

@@ -35,9 +35,9 @@ from mmlrs.train.wiring import (
 )
 
 if TYPE_CHECKING:
+    from pyspark.ml.classification import MultilayerPerceptronClassifier
     from pyspark.sql import DataFrame
 
-    from mmlrs._types import AnyStage
 
 __all__ = ["TrainClassifier", "TrainRegressor", "TrainedClassifierModel", "TrainedRegressorModel"]
 
@@ -261,7 +261,7 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
             labels=prepared.labels,
         )
 
-    def _layers(self, learner: AnyStage, frame: DataFrame, classes: int) -> list[int]:
+    def _layers(self, learner: MultilayerPerceptronClassifier, frame: DataFrame, classes: int) -> list[int]:
         """Return the sizes of the layers of a perceptron. The user's inner layers are kept."""
         width = frame.schema[learner.getFeaturesCol()].metadata["ml_attr"]["num_attrs"]
         inner = learner.getLayers()[1:-1] if learner.isDefined("layers") else []
