@@ -77,7 +77,7 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
         for value in values:
             if not isinstance(value, expected) or (isinstance(value, bool) and kind != "boolean"):
                 raise SchemaMismatchError(
-                    f"{self._stage}: column `{name}`: holds values of type {kind}, and {value!r} is one of the classes"
+                    f"{self._stage}: column `{name}`: has type {kind}, which the class {value!r} does not have"
                 )
         pairs = zip(values, weights, strict=True)
         if kind == "long":

@@ -106,7 +106,9 @@ def test_a_saved_stage_cannot_describe_the_stages_within(tmp_path, no_session):
     MultiColumnAdapter(baseStage=inner, inputCols=["a"], outputCols=["b"]).save(path)
     described = {"class": "mmlrs.onnx.ONNXModel", "params": {"model": "/etc/passwd"}}
     changed(path, lambda params: params.update(baseStage=described))
-    with pytest.raises(IoError, match="MultiColumnAdapter: param `baseStage` must be stages in folders"):
+    with pytest.raises(
+        IoError, match="MultiColumnAdapter: param `baseStage` must be stages in separate folders"
+    ):
         MultiColumnAdapter.load(path)
 
 

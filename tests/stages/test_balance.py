@@ -90,7 +90,7 @@ def test_a_model_reads_numbers_of_another_width_and_refuses_another_kind(spark):
         assert [r.weight for r in model.transform(spark.createDataFrame(table)).collect()] == expected
     for data in (pa.table({"y": ["1"]}), spark.createDataFrame(pa.table({"y": ["1"]}))):
         with pytest.raises(
-            SchemaMismatchError, match="column `y`: holds values of type string, and one of the"
+            SchemaMismatchError, match="column `y`: has type string, which the class 1 does not"
         ):
             model.transform(data)
     with pytest.raises(InvalidParamError, match="param `weights` must have 2 values"):

@@ -197,7 +197,7 @@ def test_a_stream_passes_unmeasured_and_the_log_says_so(spark, caplog, tmp_path)
     assert made.isStreaming
     assert made.columns == ["timestamp", "x"]
     assert model.transformSeconds is None
-    assert "is not measured: a stream has no end" in caplog.text
+    assert "is not measured, because a stream has no end" in caplog.text
 
 
 @pytest.mark.spark
