@@ -180,11 +180,8 @@ class Estimator(Stage, BaseEstimator):  # type: ignore[type-arg, unused-ignore]
 
     def _fit(self, dataset: Dataset) -> Any:
         self._check_params()
-        if is_spark(dataset):
-            return self._fit_spark(dataset)
-        if is_table(dataset):
-            return self._fit_table(without_views(tables.to_table(dataset)))
-        raise refused(self._stage, "fit on", dataset)
+        rows = tables.to_rows(dataset, self._stage, "fit on")
+        return self._fit_spark(rows) if is_spark(rows) else self._fit_table(rows)
 
     def _fit_spark(self, df: DataFrame) -> Any:
         """Fit on a Spark DataFrame; subclasses implement it."""

@@ -11,18 +11,18 @@ import pyarrow as pa
 from mmlrs._warnings import warn_once
 from mmlrs.engine.categories import decoded, restored
 from mmlrs.engine.columns import Columns
-from mmlrs.engine.datasets import is_pandas, is_polars
+from mmlrs.engine.datasets import is_pandas, is_polars, is_spark, is_table, refused
 from mmlrs.engine.expr import Source
 from mmlrs.engine.frames import from_pandas, from_polars, refuse_aside, to_pandas, to_polars
 from mmlrs.engine.plan import plan_stage
-from mmlrs.engine.select import crossing, filtered
+from mmlrs.engine.select import crossing, filtered, without_views
 from mmlrs.errors import BatchTooLargeError, LimitExceededError
 
 if TYPE_CHECKING:
-    from mmlrs._types import Dataset
+    from mmlrs._types import Dataset, FrameOrTable
     from mmlrs.base import NativeAggregate, NativeTransformer
 
-__all__ = ["from_table", "to_table", "transform"]
+__all__ = ["from_table", "to_rows", "to_table", "transform"]
 
 #: Maximum number of rows of a batch, in a transform and in a fit.
 BATCH_ROWS = 4096
@@ -39,6 +39,18 @@ BATCH_BYTES = 64 << 20
 def to_table(dataset: Dataset) -> pa.Table:
     """Convert a tabular object to a `pyarrow.Table`; Arrow data is not copied, dictionary columns become their values."""
     return decoded(_as_arrow(dataset))
+
+
+def to_rows(dataset: Dataset, stage: str, work: str) -> FrameOrTable:
+    """Return a Spark DataFrame unchanged, and any other dataset as a table without views. Raise on other objects.
+
+    `work` says in the error what `stage` does, such as "fit on".
+    """
+    if is_spark(dataset):
+        return dataset
+    if is_table(dataset):
+        return without_views(to_table(dataset))
+    raise refused(stage, work, dataset)
 
 
 def _as_arrow(dataset: Dataset, *, index: bool = False) -> pa.Table:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs._generated import train as _generated
 from mmlrs.base import NativeTransformer
+from mmlrs.engine.table import to_rows
 from mmlrs.errors import InvalidParamError
 from mmlrs.train.order import labels_in
 from mmlrs.train.scored import Scored, scored_columns
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from mmlrs._stage import Stage
-    from mmlrs._types import FrameOrTable
+    from mmlrs._types import Dataset, FrameOrTable
 
 __all__ = ["METRICS", "ComputeModelStatistics", "ComputePerInstanceStatistics", "Metric", "metric_column"]
 
@@ -92,12 +93,12 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
     __doc__ = _generated.ComputeModelStatistics.__doc__
     __module__ = "mmlrs.train"
 
-    def evaluate(self, dataset: FrameOrTable) -> pa.Table:
-        """Return the metrics as a pyarrow table of one row, also for a DataFrame.
+    def evaluate(self, dataset: Dataset) -> pa.Table:
+        """Return the metrics as a pyarrow table of one row, for any kind of dataset.
 
         Parameters
         ----------
-        dataset : pyspark.sql.DataFrame or pyarrow.Table
+        dataset : pyspark.sql.DataFrame, pyarrow.Table, pandas.DataFrame or Arrow PyCapsule object
             The scored rows.
 
         Returns
@@ -121,7 +122,7 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
         [0.75]
         """
         self._check_params()
-        return self._summarize(dataset)
+        return self._summarize(to_rows(dataset, self._stage, "evaluate"))
 
     def _summarize(self, dataset: FrameOrTable) -> pa.Table:
         stage, scored = self._resolved(dataset)

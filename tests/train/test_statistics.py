@@ -6,6 +6,7 @@ import math
 import warnings
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,13 @@ from sklearn import datasets
 from sklearn import metrics as sk
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from mmlrs.errors import ColumnNotFoundError, DecodeError, InvalidParamError, LimitExceededError
+from mmlrs.errors import (
+    ColumnNotFoundError,
+    DecodeError,
+    InvalidParamError,
+    LimitExceededError,
+    SchemaMismatchError,
+)
 from mmlrs.testing.checks import to_spark
 from mmlrs.train import ComputeModelStatistics, ComputePerInstanceStatistics
 
@@ -280,6 +287,18 @@ def test_labels_that_were_not_told_are_named():
     table = pa.table({"y": ["no", "maybe"], "p": [0.0, 1.0]})
     with pytest.raises(DecodeError, match=r"`y`.*row 1.*maybe, which is not one of the labels"):
         row_of(table, evaluationMetric="accuracy", labelCol="y", scoredLabelsCol="p", labels=["no", "yes"])
+
+
+def test_evaluate_accepts_any_dataset_and_refuses_other_objects():
+    table = pa.table({"label": [0, 1, 1, 0], "score": [0.1, 0.9, 0.4, 0.5]})
+    stage = ComputeModelStatistics(labelCol="label", scoresCol="score")
+    expected = stage.evaluate(table)
+    for dataset in (table.to_pandas(), pl.from_arrow(table), table.to_batches()[0]):
+        assert stage.evaluate(dataset).equals(expected)
+    with pytest.raises(
+        SchemaMismatchError, match=r"ComputeModelStatistics: cannot evaluate a list; expected"
+    ):
+        stage.evaluate([table])
 
 
 def test_what_cannot_be_evaluated_is_told():
