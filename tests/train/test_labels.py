@@ -250,7 +250,7 @@ def test_predicted_fractions_beside_whole_labels_are_no_classes():
     table = pa.table({"y": [0, 1, 1], "p": [0.2, 0.9, 0.7]})
     stage = ComputeModelStatistics(evaluationMetric="classification", labelCol="y", scoredLabelsCol="p")
     with pytest.raises(
-        DecodeError, match=r"the predictions hold 0\.\d, .* pass probabilities as `scoresCol`"
+        DecodeError, match=r"the predictions contain 0\.\d, .* pass probabilities as `scoresCol`"
     ):
         stage.transform(table)
     halves = pa.table({"y": [0.5, 1.5], "p": [0.5, 0.5]})
