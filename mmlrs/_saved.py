@@ -72,7 +72,7 @@ def read_saved(spark: SparkSession | None, path: str) -> Saved:
     Raises
     ------
     IoError
-        The metadata are missing or damaged.
+        The metadata is missing or damaged.
     """
     metadata = _parsed(f"{path}/metadata", _text(spark, path))
     maps = {key: metadata.get(key) for key in ("paramMap", "defaultParamMap")}
@@ -109,9 +109,11 @@ def _text(spark: SparkSession | None, path: str) -> str:
 def _text_local(path: str) -> str:
     folder = f"{local_path(path)}/metadata"
     if not os.path.isdir(folder):
-        if os.path.isdir(local_path(path)) and os.listdir(local_path(path)):
+        if os.path.isdir(local_path(path)):
             raise IoError(f"{path}: has no metadata; it is not a stage, or {_INCOMPLETE}")
-        raise IoError(f"{folder}: no such folder")
+        if os.path.exists(local_path(path)):
+            raise IoError(f"{path}: is a file; a saved stage is a folder")
+        raise IoError(f"{path}: no such folder")
     parts = sorted(name for name in os.listdir(folder) if name.startswith("part-"))
     try:
         return "".join(Path(folder, part).read_text(encoding="utf-8") for part in parts)

@@ -56,7 +56,7 @@ class Transformer(Stage, BaseTransformer):
 
         Parameters
         ----------
-        dataset : pyspark.sql.DataFrame, pyarrow.Table, pyarrow.RecordBatch, pandas.DataFrame or Arrow PyCapsule object
+        dataset : pyspark.sql.DataFrame, pyarrow.Table, pyarrow.RecordBatch, pandas.DataFrame, polars.DataFrame or other Arrow data
             The rows. Spark DataFrames stay lazy; other datasets are processed immediately.
         params : dict, optional
             Values of params for this call only.
@@ -159,7 +159,7 @@ class Estimator(Stage, BaseEstimator):  # type: ignore[type-arg, unused-ignore]
 
         Parameters
         ----------
-        dataset : pyspark.sql.DataFrame, pyarrow.Table, pyarrow.RecordBatch, pandas.DataFrame or Arrow PyCapsule object
+        dataset : pyspark.sql.DataFrame, pyarrow.Table, pyarrow.RecordBatch, pandas.DataFrame, polars.DataFrame or other Arrow data
             The rows.
         params : dict or list of dict, optional
             Values of params for this call only. A list of dicts fits one model per dict.

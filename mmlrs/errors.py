@@ -1,6 +1,6 @@
 """The exceptions of mmlrs. Each is also a subclass of the matching builtin exception.
 
-Every message names the stage and the cause. Where they apply, it also names the param, the column, the row and its origin.
+Every message names the stage, function or path, and the cause. Where they apply, it also names the param, the column, the row and its origin.
 
 Examples
 --------

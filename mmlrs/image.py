@@ -58,7 +58,7 @@ class ImageTransformer(_generated.ImageTransformer):
     ) -> Self:
         """Add a resize to `height` x `width` pixels, or to `size`.
 
-        With `keepAspectRatio`, `size` is the length of the shorter side in pixels. Otherwise the result is a square.
+        `size` is the length of the shorter side in pixels. With `keepAspectRatio=False`, the result is a square.
 
         Examples
         --------
@@ -230,7 +230,7 @@ class ImageTransformer(_generated.ImageTransformer):
         """Return a tensor of (pixel * `scale` - `mean`) / `std` per channel instead of an image.
 
         The normalisation is applied after all operations. `mean` and `std` have one value per channel, in the order of
-        `tensorChannelOrder`.
+        `tensorChannelOrder`, or a single value for all channels.
 
         Examples
         --------

@@ -63,7 +63,7 @@ def statistics(
 
 
 def _marked(scored: Any) -> bool:
-    """Return whether the metadata of the columns mark the prediction."""
+    """Return whether the metadata of the columns marks the prediction."""
     return any(fact.get(METADATA, {}).get("role") == "prediction" for fact in facts_of(scored).values())
 
 

@@ -217,7 +217,7 @@ class _Calls:
                     pa.array([value], self._kind)
                 except Exception as error:
                     raise ExecutionError(
-                        f"{self._where}, row {self._done + i} of the table: {self._name} returned {shown(value)}, which is not a {self._kind}: "
+                        f"{self._where}, row {self._done + i} of the table: {self._name} returned {shown(value)}, which is not of type {self._kind}: "
                         f"{_cause(error)}"
                     ) from error
             raise

@@ -38,7 +38,7 @@ class Scored:
     names: list[str] | None = field(default=None)
     #: Whether the labels are strings.
     texts: bool = False
-    #: Whether metadata name the classes.
+    #: Whether metadata names the classes.
     marked: bool = False
 
 
@@ -86,8 +86,8 @@ def scored_columns(stage: Stage, dataset: FrameOrTable, kind: str | None) -> Sco
         scored.kind = "classification"
     if scored.kind is None:
         raise InvalidParamError(
-            f'{stage._stage}: param `evaluationMetric` must be "classification" or "regression" (or one metric of them) '
-            "here, because the metadata of the columns do not name the kind of the predictions"
+            f'{stage._stage}: param `evaluationMetric` must be "classification", "regression" or a single metric here, '
+            "because the metadata of the columns does not say what was predicted"
         )
     if scored.label is None:
         raise InvalidParamError(

@@ -109,7 +109,7 @@ class ComputeModelStatistics(_generated.ComputeModelStatistics):
         Raises
         ------
         InvalidParamError
-            A param is not valid, or neither params nor metadata name the label and the predictions.
+            A param is not valid, or neither params nor metadata names the label and the predictions.
         ColumnNotFoundError, SchemaMismatchError
             A column does not exist, or has a type that cannot be read.
 

@@ -199,7 +199,7 @@ def test_a_value_that_does_not_fit_the_type_is_named(kind, value):
     )
     with pytest.raises(
         ExecutionError,
-        match=r"UDFTransformer: column `i`, row 3 of the table: .* returned .*, which is not a ",
+        match=r"UDFTransformer: column `i`, row 3 of the table: .* returned .*, which is not of type ",
     ):
         stage.transform(TABLE)
 

@@ -304,7 +304,7 @@ def test_evaluate_accepts_any_dataset_and_refuses_other_objects():
 def test_what_cannot_be_evaluated_is_told():
     table = pa.table({"y": [0, 1], "p": [0.0, 1.0], "x": np.arange(2.0)})
     with pytest.raises(
-        InvalidParamError, match=r"`evaluationMetric` must be .* metadata of the columns do not name"
+        InvalidParamError, match=r"`evaluationMetric` must be .* metadata of the columns does not say"
     ):
         row_of(table, labelCol="y", scoredLabelsCol="p")
     with pytest.raises(InvalidParamError, match="`labelCol` must be set"):
