@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mmlrs._messages import shown
-from mmlrs._pyspark import Params
+from mmlrs._pyspark import BaseModel, Params
 from mmlrs.errors import InvalidParamError
 from mmlrs.models import ModelHandle
 
@@ -63,8 +63,14 @@ def _params(stage: AnyStage, values: Mapping[Any, Any]) -> list[tuple[Any, Any]]
     return sorted(values.items(), key=lambda item: order.get(item[0].name, len(order)))
 
 
+def _is_inherited(stage: AnyStage, param: Any, value: Any) -> bool:
+    """Return whether a fitted model has only the default: an estimator sets all its params on the model."""
+    default = stage._defaultParamMap.get(param)
+    return isinstance(stage, BaseModel) and type(value) is type(default) and bool(value == default)
+
+
 def _line(stage: AnyStage) -> str:
-    values = _params(stage, stage._paramMap)
+    values = _params(stage, {p: v for p, v in stage._paramMap.items() if not _is_inherited(stage, p, v)})
     return f"{type(stage).__name__}({', '.join(f'{param.name}={_value(value)}' for param, value in values)})"
 
 

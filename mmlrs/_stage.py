@@ -31,7 +31,7 @@ else:
 __all__ = ["Stage"]
 
 #: The parent of a param that belongs to a class rather than to a stage.
-_NOBODY = undefined()
+_CLASS = str(getattr(undefined(), "uid", undefined()))
 
 
 class Stage(Shown, _Base):
@@ -39,7 +39,12 @@ class Stage(Shown, _Base):
 
     _stage: ClassVar[str]
 
-    def __init__(self, given: dict[str, Any]) -> None:
+    def __init__(self, given: dict[str, Any] | None = None) -> None:
+        if not hasattr(type(self), "_stage"):
+            raise TypeError(
+                f"{type(self).__name__}: a stage needs params; derive it from a stage such as mmlrs.stages.Lambda, not from a "
+                "base class"
+            )
         super().__init__()
         self._built: tuple[str, str, _native.Stage] | None = None
         self._planned: tuple[_native.Stage, pa.Schema, _native.Plan] | None = None
@@ -49,7 +54,7 @@ class Stage(Shown, _Base):
             elif param["default"] is not None:
                 self._setDefault(**{param["name"]: param["default"]})
         self._setDefault(**self._own_defaults())
-        self._set(**{name: value for name, value in given.items() if value is not None})
+        self._set(**{name: value for name, value in (given or {}).items() if value is not None})
 
     def _own_defaults(self) -> dict[str, Any]:
         """Return defaults that are not in the descriptor."""
@@ -57,11 +62,12 @@ class Stage(Shown, _Base):
 
     def _set(self, **kwargs: Any) -> Self:
         for name, value in kwargs.items():
-            if value is None:
-                continue
             if not self.hasParam(name):
                 raise no_param(self._stage, name, self._param_names())
             param = self.getParam(name)
+            if value is None:
+                self._paramMap.pop(param, None)
+                continue
             try:
                 self._paramMap[param] = param.typeConverter(value)
             except TypeError as error:
@@ -76,7 +82,7 @@ class Stage(Shown, _Base):
         param : Param or str
             The param, or its name.
         value : object
-            The value.
+            The value. None clears the param, so that it has its default again.
 
         Raises
         ------
@@ -91,7 +97,7 @@ class Stage(Shown, _Base):
             return self.getParam(param)
         if not isinstance(param, Param):
             raise InvalidParamError(f"{self._stage}: a param must be a Param or a name, got {param!r}")
-        if param.parent not in (self.uid, _NOBODY):
+        if param.parent not in (self.uid, _CLASS):
             raise InvalidParamError(
                 f"{self._stage}: param `{param.name}` belongs to {param.parent}, not to this stage, {self.uid}"
             )
@@ -117,7 +123,7 @@ class Stage(Shown, _Base):
             )
         own, others = {}, {}
         for param, value in (extra or {}).items():
-            if isinstance(param, Param) and param.parent not in (self.uid, _NOBODY):
+            if isinstance(param, Param) and param.parent not in (self.uid, _CLASS):
                 others[param] = value
             elif not isinstance(param, Param) or self.hasParam(param.name):
                 own[self._own(param)] = value  # a model shares its estimator's uid and ignores its params

@@ -119,6 +119,10 @@ class DiscreteHyperParam(HyperParam):
         """Return the values."""
         return self.choices
 
+    def __repr__(self) -> str:
+        """Return the class and the values."""
+        return f"DiscreteHyperParam({self.choices!r})"
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, which `from_json` reads."""
         return {"kind": "DiscreteHyperParam", "values": self.choices, "seed": self.seed}
@@ -134,6 +138,10 @@ class _Range(HyperParam):
             raise InvalidParamError(
                 f"{type(self).__name__}: `min` must be less than `max`, got {min} and {max}"
             )
+
+    def __repr__(self) -> str:
+        """Return the class and the bounds."""
+        return f"{type(self).__name__}({self.min!r}, {self.max!r})"
 
     @staticmethod
     def _converted(value: Any) -> float:

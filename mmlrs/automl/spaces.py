@@ -158,6 +158,11 @@ class ParamSpace:
         """Return the space itself."""
         return self
 
+    def __repr__(self) -> str:
+        """Return the class and the values of each hyper-parameter."""
+        params = ", ".join(f"{item.owner}.{item.param}={item.values!r}" for item in self.hyperparams)
+        return f"{type(self).__name__}({params})"
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form, which `from_json` reads."""
         return {"kind": self.kind, "params": [h.to_json() for h in self.hyperparams]}

@@ -288,7 +288,7 @@ def test_the_report_lists_what_ran_and_what_did_not_and_why():
         "column_names_on_spark": "no Spark session was given",
     }
     lines = str(report).splitlines()
-    assert lines[0] == "SelectColumns: 16 of 32 checks passed"
+    assert lines[0] == "SelectColumns: 16 checks passed, 0 failed, 16 not applicable"
     assert "  fused_equals_unfused   not applicable: no Spark session was given" in lines
 
 
@@ -355,3 +355,43 @@ def test_checks_can_be_run_one_by_one():
         checks["row_count"](LosesARow(cols=["a"]), DATA)
     with pytest.raises(NotApplicable, match="names no new column"):
         checks["existing_output"](SelectColumns(cols=["a"]), DATA)
+
+
+def test_data_of_views_is_checked_like_other_data():
+    names = pa.table({"s": pa.array(["a", "b", "c", "d"], pa.string_view())})
+    assert not check_stage(SelectColumns(cols=["s"]), names).failed
+
+
+@pytest.mark.parametrize(
+    ("stage", "data", "error", "message"),
+    [
+        (3, DATA, InvalidParamError, "param `stage` must be a stage, got a int"),
+        (
+            SelectColumns,
+            DATA,
+            InvalidParamError,
+            "param `stage` must be a stage, got the class SelectColumns",
+        ),
+        (SelectColumns(cols=["a"]), [1, 2], SchemaMismatchError, "check_stage: cannot use as data a list"),
+        (
+            SelectColumns(cols=["a"]),
+            DATA[:3],
+            InvalidParamError,
+            "param `data` must have at least 4 rows, got 3",
+        ),
+    ],
+)
+def test_arguments_that_cannot_be_checked_are_refused(stage, data, error, message):
+    with pytest.raises(error, match=message):
+        check_stage(stage, data)
+
+
+def test_a_stage_that_drops_rows_and_says_so_passes():
+    class Filled(SelectColumns):
+        tags: ClassVar[Tags] = {"rows": "changed"}
+
+        def _transform_table(self, table: pa.Table) -> pa.Table:
+            return super()._transform_table(table).drop_null()
+
+    data = pa.table({"b": ["v", None, "x", "y", "z"]})
+    assert not report_of(Filled(cols=["b"]), data, only=["row_count", "order", "chunks"]).failed

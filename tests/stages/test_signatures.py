@@ -7,6 +7,7 @@ import inspect
 import textwrap
 from html.parser import HTMLParser
 
+import pyarrow as pa
 import pytest
 
 import mmlrs
@@ -188,6 +189,12 @@ class Texts(HTMLParser):
 
     def handle_data(self, data):
         self.texts.append(data)
+
+
+def test_the_repr_of_a_fitted_model_leaves_out_the_defaults():
+    model = TextFeaturizer(inputCol="text", useIDF=False, numFeatures=8).fit(pa.table({"text": ["a"]}))
+    assert repr(model).startswith("TextFeaturizerModel(inputCol='text', outputCol=")
+    assert repr(model).endswith("numFeatures=8)")
 
 
 def test_a_notebook_shows_columns_params_defaults_and_what_they_mean():

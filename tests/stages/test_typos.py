@@ -20,12 +20,12 @@ from mmlrs.automl import (
     HyperparamBuilder,
     IntRangeHyperParam,
 )
-from mmlrs.base import stage_specs
+from mmlrs.base import PythonTransformer, stage_specs
 from mmlrs.errors import ColumnNotFoundError, InvalidParamError, NoSuchAttributeError, SchemaMismatchError
 from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage, decode_to_tensor
 from mmlrs.models import model_info
 from mmlrs.stages import FixedMiniBatchTransformer, PartitionSample, SelectColumns, Timer
-from mmlrs.text import TextFeaturizer
+from mmlrs.text import TextFeaturizer, UnicodeNormalize
 from mmlrs.train import TrainClassifier, plot_roc
 
 
@@ -320,3 +320,26 @@ def test_a_grid_of_a_learners_params_reaches_the_learner(spark):
     trained = TrainClassifier(model=learner).copy({learner.regParam: 0.5})
     assert trained.getModel().getRegParam() == 0.5
     assert learner.getRegParam() == 0.0
+
+
+def test_none_clears_a_param():
+    stage = UnrollImage(inputCol="image", nChannels=1)
+    assert stage.setNChannels(None).getNChannels() is None
+    assert not stage.isSet("nChannels")
+    stage.set(stage.inputCol, None)
+    assert not stage.isSet("inputCol")
+
+
+def test_params_of_the_class_are_those_of_the_stage():
+    table = pa.table({"text": ["a"]})
+    stage = UnicodeNormalize(inputCol="text", outputCol="x")
+    assert stage.transform(table, {UnicodeNormalize.outputCol: "y"}).column_names == ["text", "y"]
+    assert stage.copy({UnicodeNormalize.outputCol: "y"}).getOutputCol() == "y"
+
+
+def test_a_base_class_says_what_to_derive_a_stage_from():
+    class Mine(PythonTransformer):
+        pass
+
+    with pytest.raises(TypeError, match="Mine: a stage needs params; derive it from a stage such as"):
+        Mine()

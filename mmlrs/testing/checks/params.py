@@ -17,7 +17,7 @@ __all__ = ["bad_types", "bad_values", "copy", "default_construction", "set_and_g
 @check(runs=False)
 def default_construction(cx: Context) -> None:
     """A stage can be constructed without arguments, with the defaults of its descriptor."""
-    stage: Stage = type(cx.stage)()  # type: ignore[call-arg]
+    stage: Stage = type(cx.stage)()
     for param in cx.facts.spec["params"]:
         if param["default"] is not None:
             assert stage._value(param["name"]) == param["default"], f"default of {param['name']}"

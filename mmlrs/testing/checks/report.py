@@ -55,4 +55,5 @@ class Report:
             f"  {o.name:<{width}}  {o.status}{f': {o.reason}' if o.reason else f' in {o.seconds:.2f} s'}"
             for o in self.outcomes
         ]
-        return "\n".join([f"{self.stage}: {len(self.passed)} of {len(self.outcomes)} checks passed", *lines])
+        counts = f"{len(self.passed)} checks passed, {len(self.failed)} failed, {len(self.not_applicable)} not applicable"
+        return "\n".join([f"{self.stage}: {counts}", *lines])

@@ -52,7 +52,8 @@ def order(cx: Context) -> None:
     """The result of a row does not depend on its position, and a summary does not depend on the order of the rows."""
     order = list(reversed(range(cx.data.num_rows)))
     expected = cx.result.take(order) if cx.facts.keeps_rows else cx.result
-    assert_same(run_stage(cx.stage, cx.data.take(order)), expected)
+    # A stage that drops or repeats rows keeps an order of its own.
+    assert_same(run_stage(cx.stage, cx.data.take(order)), expected, sort=not cx.facts.keeps_rows)
 
 
 @check()
