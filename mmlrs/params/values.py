@@ -214,7 +214,7 @@ class OperationsType(ParamType[list[dict[str, Any]]]):
             if "action" not in item:
                 keys = [key for key in item if isinstance(key, str)]
                 near = _native.nearest("action", keys)
-                hint = "" if near is None else f"; did you mean `action` by `{near}`?"
+                hint = "" if near is None else f"; there is no key `{near}`: did you mean `action`?"
                 raise TypeError(f"item {index}: the key `action` is missing, got {shown(item)}{hint}")
         return [_python_value(operation) for operation in items]
 

@@ -192,7 +192,7 @@ def test_a_function_of_an_estimator_says_fit_it_first(make):
         ),
         (
             ImageTransformer(stages=[{"action": "erode", "hieght": 3, "width": 3}]),
-            r"argument `height` is missing; given: `hieght`, `width`; did you mean `height` by `hieght`\?",
+            r"argument `height` is missing; given: `hieght`, `width`; there is no argument `hieght`: did you mean `height`\?",
         ),
         (
             ImageTransformer(stages=[{"action": "flip", "cod": 1}]),
@@ -207,7 +207,7 @@ def test_a_misspelt_choice_is_told(stage, hint):
 
 def test_an_operation_without_an_action_is_named():
     with pytest.raises(
-        InvalidParamError, match=r"item 0: the key `action` is missing, .*did you mean `action` by `actoin`\?"
+        InvalidParamError, match=r"item 0: the key `action` is missing, .*there is no key `actoin`: did you mean `action`\?"
     ):
         ImageTransformer(stages=[{"actoin": "flip"}])
 

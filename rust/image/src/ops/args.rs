@@ -46,7 +46,9 @@ impl<'a> Args<'a> {
     /// The hint that an unread argument is a misspelling of this one, or an empty string.
     pub fn misspelt(&self, name: &str) -> String {
         let unread = self.operation.args.keys().map(String::as_str).filter(|key| !self.read.contains(key));
-        nearest(name, unread).map(|key| format!("; did you mean `{name}` by `{key}`?")).unwrap_or_default()
+        nearest(name, unread)
+            .map(|key| format!("; there is no argument `{key}`: did you mean `{name}`?"))
+            .unwrap_or_default()
     }
 
     /// An optional integer from `min` to `max`.

@@ -44,6 +44,9 @@ pub fn parse_ops(operations: &[Operation], interpolation: Interpolation) -> Resu
 
 fn parse_op(index: usize, operation: &Operation, interpolation: Interpolation) -> Result<Op> {
     let mut args = Args::new(index, operation);
+    if operation.action.eq_ignore_ascii_case("normalize") {
+        return Err(Error::param("stages", format!("item {index}: `normalize` must be the last operation")));
+    }
     let Some(action) = ACTIONS.iter().find(|a| a.eq_ignore_ascii_case(&operation.action)) else {
         return Err(Error::param(
             "stages",

@@ -183,6 +183,7 @@ fn every_code_makes_the_channels_it_says() -> Result<()> {
 fn parse_errors_name_item_action_and_argument() {
     let cases = [
         (json!({"action": "resise"}), "unknown action `resise`"),
+        (json!({"action": "normalize"}), "`normalize` must be the last operation"),
         (json!({"action": "resize"}), "either `height` and `width`, or `size`"),
         (json!({"action": "resize", "height": 3}), "either `height` and `width`, or `size`"),
         (json!({"action": "resize", "height": 3, "width": 3, "size": 3}), "either `height` and `width`, or `size`"),
@@ -203,9 +204,18 @@ fn parse_errors_name_item_action_and_argument() {
         (json!({"action": "gaussianKernel", "apertureSize": 3, "sigma": -1}), "`sigma` must be at least 0"),
         (json!({"action": "flip", "code": 2}), "argument `code` must be an integer between -1 and 1"),
         (json!({"action": "rotate"}), "argument `degrees` is missing; given: none"),
-        (json!({"action": "erode", "hieght": 3}), "given: `hieght`; did you mean `height` by `hieght`?"),
-        (json!({"action": "resize", "hieght": 3, "width": 2}), "keeps the ratio; did you mean `height` by `hieght`?"),
-        (json!({"action": "crop", "x": 0, "y": 0, "width": 2, "heigth": 3}), "did you mean `height` by `heigth`?"),
+        (
+            json!({"action": "erode", "hieght": 3}),
+            "given: `hieght`; there is no argument `hieght`: did you mean `height`?",
+        ),
+        (
+            json!({"action": "resize", "hieght": 3, "width": 2}),
+            "keeps the ratio; there is no argument `hieght`: did you mean `height`?",
+        ),
+        (
+            json!({"action": "crop", "x": 0, "y": 0, "width": 2, "heigth": 3}),
+            "there is no argument `heigth`: did you mean `height`?",
+        ),
         (
             json!({"action": "crop", "x": 0, "width": 2, "height": 3}),
             "argument `y` is missing; given: `height`, `width`, `x`",

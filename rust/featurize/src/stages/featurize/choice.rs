@@ -27,7 +27,7 @@ pub struct Choice {
 }
 
 /// The reason for leaving out a column without values.
-const NO_VALUE: &str = "has no value: all are missing, or infinite";
+const NO_VALUE: &str = "has no value: all are missing or not finite";
 /// The reason for leaving out a column of strings or of lists of words that contains no words.
 const NO_WORD: &str = "has no word in any row";
 /// With this number of rows per distinct word, strings are repeating levels, and all words are kept.

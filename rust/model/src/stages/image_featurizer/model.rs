@@ -45,7 +45,7 @@ pub fn image_input(info: &ModelInfo) -> Result<ImageInput> {
     // If the exporter omitted even the rank, all dimensions are open.
     let open = [Dim::Any, Dim::Any, Dim::Any, Dim::Any];
     let [_, a, b, c] = input.shape().unwrap_or(&open) else {
-        return Err(refuse("is not a batch of images, which has four dimensions"));
+        return Err(refuse("is not a batch of images with four dimensions"));
     };
     let colours = |dim: &Dim| matches!(dim, Dim::Fixed(1 | 3));
     let (layout, channels, height, width) = match (a, b, c) {

@@ -65,8 +65,15 @@ pub fn check_input(column: &str, data_type: &DataType, info: &ValueInfo) -> Resu
             "holds images; use ImageFeaturizer, or ImageTransformer with toTensor, first",
         ));
     }
-    if kinds::is_tensor(data_type) || leaf_fits(leaf_type(data_type), element) {
+    if kinds::is_tensor(data_type) {
         return Ok(());
+    }
+    if leaf_fits(leaf_type(data_type), element) {
+        let shape = fixed_shape(data_type).map_or(Ok(Vec::new()), |shape| fit(&shape, info.row_shape()));
+        return shape.map(|_| ()).map_err(|cause| {
+            let name = kinds::type_name(data_type);
+            Error::schema(column, format!("has type {name}, and so every row {cause} of input `{}`", info.name))
+        });
     }
     let remedy = match (kinds::is_text(leaf_type(data_type)), element) {
         (_, Element::Str) => "; cast the column to string",
@@ -86,6 +93,20 @@ fn leaf_type(data_type: &DataType) -> &DataType {
         | DataType::LargeListView(f) => leaf_type(f.data_type()),
         DataType::Dictionary(_, values) => leaf_type(values),
         other => other,
+    }
+}
+
+/// The shape of every row of a type, if the type fixes it.
+fn fixed_shape(data_type: &DataType) -> Option<Vec<usize>> {
+    match data_type {
+        DataType::List(_) | DataType::LargeList(_) | DataType::ListView(_) | DataType::LargeListView(_) => None,
+        DataType::FixedSizeList(field, size) => {
+            let mut shape = vec![usize::try_from(*size).ok()?];
+            shape.extend(fixed_shape(field.data_type())?);
+            Some(shape)
+        }
+        DataType::Dictionary(_, values) => fixed_shape(values),
+        _ => Some(Vec::new()),
     }
 }
 
