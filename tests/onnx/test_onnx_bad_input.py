@@ -26,6 +26,7 @@ from mmlrs.errors import (
     SchemaMismatchError,
 )
 from mmlrs.onnx import ONNXModel
+from mmlrs.testing import sample_model
 
 ROW = [1.0, 2.0, 3.0, 4.0]
 TABLE = pa.table({"x": [ROW, ROW]})
@@ -497,3 +498,19 @@ class TestOnSpark:
         with pytest.raises(InvalidParamError):
             stage(miniBatchSize=0).transform(df)
         assert df.count() == 1
+
+
+@pytest.mark.parametrize("handle_invalid", ["error", "skip", "keep"])
+@pytest.mark.parametrize(
+    ("column", "cause"),
+    [
+        (pa.array([1, 2]), r"has type int64, and so every row has shape \[\]"),
+        (pa.array([[1.0, 2.0, 3.0]], pa.list_(pa.float32(), 3)), r"every row has shape \[3\]"),
+    ],
+)
+def test_a_type_whose_rows_cannot_fit_is_an_error_of_the_schema(column, cause, handle_invalid):
+    stage = ONNXModel(model=sample_model(), inputCol="x", handleInvalid=handle_invalid)
+    with pytest.raises(
+        SchemaMismatchError, match=cause + r", which does not fit the row shape \[4\] of input `x`"
+    ):
+        stage.transform(pa.table({"x": column}))

@@ -207,7 +207,8 @@ def test_a_misspelt_choice_is_told(stage, hint):
 
 def test_an_operation_without_an_action_is_named():
     with pytest.raises(
-        InvalidParamError, match=r"item 0: the key `action` is missing, .*there is no key `actoin`: did you mean `action`\?"
+        InvalidParamError,
+        match=r"item 0: the key `action` is missing, .*there is no key `actoin`: did you mean `action`\?",
     ):
         ImageTransformer(stages=[{"actoin": "flip"}])
 
