@@ -72,11 +72,13 @@ def _is_cached(df: DataFrame) -> bool:
 
 def _forget_when_cached(df: DataFrame) -> None:
     """End the lineage of a Connect DataFrame when it is cached; such a DataFrame has no flag that says so."""
-    weak = ref(df)
+    weak, same = ref(df), object.__new__(type(df))  # `copy.copy` would ask the server for the schema
+    vars(same).update(vars(df))
 
     def persist(*args: Any, **kwargs: Any) -> DataFrame:
         frame = weak()
-        assert frame is not None, "its method was called"
+        if frame is None:  # `stage.transform(df).persist()` holds the method only
+            frame = same
         vars(frame).pop(_LINEAGE, None)
         return type(frame).persist(frame, *args, **kwargs)
 
@@ -100,10 +102,10 @@ def with_lineage(
 ) -> DataFrame:
     """Attach a lineage to a DataFrame, and optionally the fields of its schema."""
     vars(df)[_LINEAGE] = lineage
-    if lineage and not hasattr(df, "_jdf"):
-        _forget_when_cached(df)
     if fields is not None:
         vars(df)[_FIELDS] = tuple(fields)
+    if lineage and not hasattr(df, "_jdf"):
+        _forget_when_cached(df)
     return df
 
 
