@@ -28,7 +28,7 @@ from mmlrs._warnings import warn_once
 from mmlrs.engine import artifacts
 from mmlrs.engine.categories import LEVELS
 from mmlrs.engine.columns import Columns
-from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted
+from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted, sources_of
 from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS, ColumnType, column_type
 from mmlrs.engine.plan import Inputs, StagePlan, plan_stage
 from mmlrs.engine.worker import Kernel, vector_struct
@@ -204,6 +204,9 @@ class Sources:
     def inputs(self, native: _native.Stage, lineage: dict[str, Expr]) -> Inputs:
         """Bind a stage's input columns: to their expressions in the lineage, else to the plain columns."""
         vectors = {n for n in native.vector_inputs() if self._is_vector(self.columns.get(n))}
+        if lineage and self.columns.has_alike:
+            # With `spark.sql.caseSensitive` changed since a stage before, a source column may be ambiguous now.
+            lineage = {n: e for n, e in lineage.items() if all(map(self.columns.is_unique, sources_of(e)))}
         return self.columns.bind(native.inputs(), lineage, vectors)
 
     def _is_vector(self, name: str | None) -> bool:
