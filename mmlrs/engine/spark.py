@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -321,12 +321,16 @@ def all_outputs(kernel: Kernel, kind: ColumnType, name: str) -> Any:
     return function.asNondeterministic()
 
 
-def sql_function(kernel: Kernel, output: pa.Field, order: list[int]) -> Any:
-    """Return a UDF for SQL, with the arguments in the user's order and vectors as Spark ML vectors."""
+def sql_function(kernel: Kernel, output: pa.Field, order: list[int], check: Callable[[int], None]) -> Any:
+    """Return a UDF for SQL, with the arguments in the user's order and vectors as Spark ML vectors.
+
+    Spark does not know how many arguments there are; `check` raises if their number is wrong.
+    """
     kind = column_type(output)
     target, wrapped = kind.arrow, kind.wrapped
 
     def run(*columns: pa.Array) -> pa.Array:
+        check(len(columns))
         array = kernel.run([columns[i] for i in order]).column(0)
         return vector_struct(array) if wrapped else _cast(array, target)
 
