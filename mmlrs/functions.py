@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -28,9 +29,12 @@ class _Function:
     def __init__(self, stage: AnyStage) -> None:
         self.stages = _native_stages(stage)
         self.name = self.stages[-1]._stage
-        outputs = {name for s in self.stages for name in s._columns("output")}
-        self.inputs = [n for s in self.stages for n in s._core().inputs() if n not in outputs]
-        self.inputs = list(dict.fromkeys(self.inputs))
+        inputs: list[str] = []
+        outputs: set[str] = set()
+        for one in self.stages:
+            inputs += [n for n in one._core().inputs() if n not in outputs]
+            outputs |= set(one._columns("output"))
+        self.inputs = list(dict.fromkeys(inputs))
 
     def compile(self, session: SparkSession | None) -> tuple[Compiled, pa.Field]:
         """Return the program of the last stage's single output column, and the field of that column."""
@@ -71,6 +75,8 @@ def _native_stages(stage: AnyStage) -> list[NativeTransformer]:
                     "returns a value for every row"
                 )
             flat.append(item)
+        elif isinstance(item, type) or not (hasattr(item, "fit") or hasattr(item, "transform")):
+            raise InvalidParamError(f"a function is made of a stage or a PipelineModel, got {item!r}")
         elif hasattr(item, "fit"):
             raise InvalidParamError(
                 f"{type(item).__name__}: is an estimator, which cannot be a function; fit it first and pass the model that "
@@ -95,11 +101,10 @@ def _session(function: str) -> Any:
     return session
 
 
-def _check_arity(function: _Function, count: int) -> None:
-    if count != len(function.inputs):
-        names = ", ".join(function.inputs)
+def _check_arity(stage: str, inputs: list[str], count: int) -> None:
+    if count != len(inputs):
         raise InvalidParamError(
-            f"{function.name}: the function takes {len(function.inputs)} columns ({names}), got {count}"
+            f"{stage}: the function takes {len(inputs)} columns ({', '.join(inputs)}), got {count}"
         )
 
 
@@ -139,7 +144,7 @@ def udf(stage: AnyStage) -> Callable[..., Column]:
     function = _Function(stage)
 
     def call(*columns: Any) -> Column:
-        _check_arity(function, len(columns))
+        _check_arity(function.name, function.inputs, len(columns))
         session = _session("udf")
         arguments = [F.col(c) if isinstance(c, str) else c for c in columns]
         compiled, output = function.compile(session)
@@ -213,8 +218,10 @@ def pandas_udf(stage: AnyStage) -> Any:
     compiled, output = function.compile(session)
     kernel = engine.kernel_of(compiled, session)
     order = [function.inputs.index(name) for name in compiled.columns]
+    check = partial(_check_arity, function.name, function.inputs)
 
     def run(*series: pd.Series) -> pd.Series:
+        check(len(series))
         result = kernel.run([_arrow(series[i]) for i in order]).column(0)
         return pd.Series(result.to_pandas().to_numpy())
 
@@ -249,7 +256,8 @@ def register(spark: SparkSession, name: str, stage: AnyStage) -> None:
     Raises
     ------
     InvalidParamError
-        The stage is not native, returns several columns or drops rows.
+        The stage is not native, returns several columns or drops rows, or the name is not a string. A query with the wrong
+        number of columns fails when it runs.
 
     Examples
     --------
@@ -266,6 +274,9 @@ def register(spark: SparkSession, name: str, stage: AnyStage) -> None:
     function = _Function(stage)
     if not hasattr(spark, "udf"):
         raise InvalidParamError(f"register: param `spark` must be a Spark session, got {spark!r}")
+    if not name or not isinstance(name, str):
+        raise InvalidParamError(f"register: param `name` must be the name of a function, got {name!r}")
     compiled, output = function.compile(spark)
     order = [function.inputs.index(name) for name in compiled.columns]
-    spark.udf.register(name, engine.sql_function(engine.kernel_of(compiled, spark), output, order))
+    check = partial(_check_arity, function.name, function.inputs)
+    spark.udf.register(name, engine.sql_function(engine.kernel_of(compiled, spark), output, order, check))

@@ -12,7 +12,7 @@ from pyspark.sql.types import BooleanType, NumericType, StructType
 
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import quoted
-from mmlrs.engine.spark import lineage_of, with_lineage
+from mmlrs.engine.spark import fields_of, lineage_of, with_lineage
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -160,8 +160,9 @@ class _InPython:
     """The columns of any DataFrame, for Spark Connect, which gives no access to the JVM."""
 
     def __init__(self, df: DataFrame) -> None:
-        self.names = [field.name for field in df.schema.fields]
-        self._fields = {field.name: field for field in df.schema.fields}
+        fields = fields_of(df)
+        self.names = [field.name for field in fields]
+        self._fields = {field.name: field for field in fields}
         self.types = {name: field.dataType for name, field in self._fields.items()}
 
     def with_attributes(self, vector: Column, output: str, inputs: list[str]) -> Column:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mmlrs.engine.categories import ORIGIN, decoded
 from mmlrs.engine.columns import Columns
-from mmlrs.engine.fields import attributes, is_vector_struct
+from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS, attributes, is_vector_struct
 from mmlrs.engine.select import without_views
 from mmlrs.errors import ExecutionError
 
@@ -99,13 +99,29 @@ def collect(df: DataFrame) -> pa.Table:
     """Return the rows of a DataFrame as a table, with vectors as structs and the metadata of scored columns."""
     from pyspark.ml.linalg import VectorUDT
     from pyspark.sql import functions as F
+    from pyspark.sql.types import StructField, StructType
 
     from mmlrs.engine.spark import quoted
 
-    columns = [
-        F.unwrap_udt(F.col(quoted(f.name))).alias(f.name)
-        if isinstance(f.dataType, VectorUDT)
-        else F.col(quoted(f.name))
-        for f in df.schema
-    ]
-    return with_metadata(df.select(*columns).toArrow(), _facts(df))
+    # pyarrow cannot cast a null struct whose members cannot be null, as pyspark does for a null vector.
+    nullable = StructType([StructField(f.name, f.dataType) for f in VectorUDT.sqlType()])
+    columns, vectors = [], []
+    for i, field in enumerate(df.schema):
+        column = F.col(quoted(field.name))
+        if isinstance(field.dataType, VectorUDT):
+            column = F.unwrap_udt(column).cast(nullable).alias(field.name)
+            vectors.append(i)
+        columns.append(column)
+    table = df.select(*columns).toArrow()
+    for i in vectors:
+        chunks = [_vectors(chunk) for chunk in table.column(i).chunks]
+        table = table.set_column(i, table.schema.field(i).with_type(VECTOR), pa.chunked_array(chunks, VECTOR))
+    return with_metadata(table, _facts(df))
+
+
+def _vectors(array: pa.StructArray) -> pa.StructArray:
+    """Return structs with the members of vectors as vectors, whose `type` is never null."""
+    kinds, *others = (array.field(name) for name in VECTOR_MEMBERS)
+    return pa.StructArray.from_arrays(
+        [kinds.fill_null(0), *others], fields=list(VECTOR), mask=array.is_null()
+    )

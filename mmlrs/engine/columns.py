@@ -63,12 +63,21 @@ class Columns:
             by_key.setdefault(name.lower(), []).append(name)
         return by_key
 
+    @cached_property
+    def has_alike(self) -> bool:
+        """Whether some names are equal, or differ only in case."""
+        return len(self._by_key) < len(self.names)
+
     def _matches(self, name: str) -> list[str]:
         """Return the columns called `name`. The setting, a call to the server on Connect, is read only if it matters."""
         alike = self._by_key.get(name.lower(), [])
         if all(other == name for other in alike) or self._ignores_case:
             return alike
         return [other for other in alike if other == name]
+
+    def is_unique(self, name: str) -> bool:
+        """Return whether exactly one column is called `name`."""
+        return len(self._matches(name)) == 1
 
     def same(self, left: str, right: str) -> bool:
         """Return whether two names mean the same column."""

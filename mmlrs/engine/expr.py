@@ -113,10 +113,18 @@ def first_source(node: Node) -> Source:
 
 
 def sources_of(expr: Expr) -> set[str]:
-    """Return the plain columns behind an expression."""
-    if isinstance(expr, Source):
-        return {expr.column}
-    return set().union(*(sources_of(e) for _, e in expr.node.inputs))
+    """Return the plain columns behind an expression. Each node is visited once: the columns of a chain share their nodes."""
+    columns: set[str] = set()
+    visited: set[int] = set()
+    waiting = [expr]
+    while waiting:
+        expr = waiting.pop()
+        if isinstance(expr, Source):
+            columns.add(expr.column)
+        elif id(expr.node) not in visited:
+            visited.add(id(expr.node))
+            waiting += [e for _, e in expr.node.inputs]
+    return columns
 
 
 def plain(name: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -28,7 +28,7 @@ from mmlrs._warnings import warn_once
 from mmlrs.engine import artifacts
 from mmlrs.engine.categories import LEVELS
 from mmlrs.engine.columns import Columns
-from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted
+from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted, sources_of
 from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS, ColumnType, column_type
 from mmlrs.engine.plan import Inputs, StagePlan, plan_stage
 from mmlrs.engine.worker import Kernel, vector_struct
@@ -72,11 +72,13 @@ def _is_cached(df: DataFrame) -> bool:
 
 def _forget_when_cached(df: DataFrame) -> None:
     """End the lineage of a Connect DataFrame when it is cached; such a DataFrame has no flag that says so."""
-    weak = ref(df)
+    weak, same = ref(df), object.__new__(type(df))  # `copy.copy` would ask the server for the schema
+    vars(same).update(vars(df))
 
     def persist(*args: Any, **kwargs: Any) -> DataFrame:
         frame = weak()
-        assert frame is not None, "its method was called"
+        if frame is None:  # `stage.transform(df).persist()` holds the method only
+            frame = same
         vars(frame).pop(_LINEAGE, None)
         return type(frame).persist(frame, *args, **kwargs)
 
@@ -100,10 +102,10 @@ def with_lineage(
 ) -> DataFrame:
     """Attach a lineage to a DataFrame, and optionally the fields of its schema."""
     vars(df)[_LINEAGE] = lineage
-    if lineage and not hasattr(df, "_jdf"):
-        _forget_when_cached(df)
     if fields is not None:
         vars(df)[_FIELDS] = tuple(fields)
+    if lineage and not hasattr(df, "_jdf"):
+        _forget_when_cached(df)
     return df
 
 
@@ -202,6 +204,9 @@ class Sources:
     def inputs(self, native: _native.Stage, lineage: dict[str, Expr]) -> Inputs:
         """Bind a stage's input columns: to their expressions in the lineage, else to the plain columns."""
         vectors = {n for n in native.vector_inputs() if self._is_vector(self.columns.get(n))}
+        if lineage and self.columns.has_alike:
+            # With `spark.sql.caseSensitive` changed since a stage before, a source column may be ambiguous now.
+            lineage = {n: e for n, e in lineage.items() if all(map(self.columns.is_unique, sources_of(e)))}
         return self.columns.bind(native.inputs(), lineage, vectors)
 
     def _is_vector(self, name: str | None) -> bool:
@@ -316,12 +321,16 @@ def all_outputs(kernel: Kernel, kind: ColumnType, name: str) -> Any:
     return function.asNondeterministic()
 
 
-def sql_function(kernel: Kernel, output: pa.Field, order: list[int]) -> Any:
-    """Return a UDF for SQL, with the arguments in the user's order and vectors as Spark ML vectors."""
+def sql_function(kernel: Kernel, output: pa.Field, order: list[int], check: Callable[[int], None]) -> Any:
+    """Return a UDF for SQL, with the arguments in the user's order and vectors as Spark ML vectors.
+
+    Spark does not know how many arguments there are; `check` raises if their number is wrong.
+    """
     kind = column_type(output)
     target, wrapped = kind.arrow, kind.wrapped
 
     def run(*columns: pa.Array) -> pa.Array:
+        check(len(columns))
         array = kernel.run([columns[i] for i in order]).column(0)
         return vector_struct(array) if wrapped else _cast(array, target)
 

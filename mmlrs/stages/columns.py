@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
-from mmlrs.engine.expr import Expr, Source, sources_of
+from mmlrs.engine.expr import Expr, Node, Source, sources_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -58,7 +58,7 @@ class RenameColumn(_generated.RenameColumn):
         from mmlrs.engine import spark
 
         (old,), (new,) = self._inputs(df), self._columns("output")
-        lineage = {new if n == old else n: _renamed(e, old, new) for n, e in spark.lineage_of(df).items()}
+        lineage = _renamed(spark.lineage_of(df), old, new)
         return spark.with_lineage(df.withColumnsRenamed({old: new}), lineage)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
@@ -66,10 +66,16 @@ class RenameColumn(_generated.RenameColumn):
         return table.rename_columns([new if n == old else n for n in table.column_names])
 
 
-def _renamed(expr: Expr, old: str, new: str) -> Expr:
-    """Return the expression with a source column renamed."""
-    if isinstance(expr, Source):
-        return replace(expr, column=new) if expr.column == old else expr
-    node = expr.node
-    inputs = tuple((name, _renamed(e, old, new)) for name, e in node.inputs)
-    return replace(expr, node=replace(node, inputs=inputs))
+def _renamed(lineage: dict[str, Expr], old: str, new: str) -> dict[str, Expr]:
+    """Return the lineage with a column renamed. Nodes that expressions share stay shared, or a chain would grow exponentially."""
+    nodes: dict[int, Node] = {}
+
+    def renamed(expr: Expr) -> Expr:
+        if isinstance(expr, Source):
+            return replace(expr, column=new) if expr.column == old else expr
+        node = expr.node
+        if id(node) not in nodes:
+            nodes[id(node)] = replace(node, inputs=tuple((name, renamed(e)) for name, e in node.inputs))
+        return replace(expr, node=nodes[id(node)])
+
+    return {new if name == old else name: renamed(expr) for name, expr in lineage.items()}

@@ -13,9 +13,11 @@ import pyarrow as pa
 import pytest
 
 import mmlrs
+from mmlrs.featurize import FastVectorAssembler
 from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage, read_image_stream, read_images
 from mmlrs.onnx import ONNXModel
 from mmlrs.testing import sample_image, worker_counters
+from mmlrs.text import UnicodeNormalize
 
 pytestmark = pytest.mark.spark
 
@@ -142,6 +144,37 @@ def test_a_cached_frame_ends_the_lineage(files):
         assert {len(r.pixels) for r in after.collect()} == {192}
     finally:
         made.unpersist()
+
+
+@pytest.mark.parametrize("method", ["persist", "cache"])
+def test_a_frame_that_nothing_else_holds_is_cached(files, method):
+    from mmlrs.engine.spark import lineage_of
+
+    stage = ImageTransformer(inputCol="content", outputCol="small").resize(8, 8)
+    made = getattr(stage.transform(files), method)()
+    try:
+        assert made.storageLevel.useMemory
+        assert lineage_of(made) == {}
+        assert made.columns[-1] == "small"
+    finally:
+        made.unpersist()
+
+
+def test_planning_a_chain_asks_the_server_for_one_schema(spark, monkeypatch):
+    made = spark.createDataFrame([("Ab", 1.0)], "t0 string, x double")
+    asked = []
+    client = type(spark.client)
+    analyze = client._analyze
+    monkeypatch.setattr(
+        client, "_analyze", lambda *args, **kwargs: asked.append(kwargs) or analyze(*args, **kwargs)
+    )
+    for stage in (
+        UnicodeNormalize(inputCol="t0", outputCol="t1"),
+        UnicodeNormalize(inputCol="t1", outputCol="t2"),
+        FastVectorAssembler(inputCols=["x"], outputCol="v"),
+    ):
+        made = stage.transform(made)
+    assert len(asked) == 1
 
 
 def test_stages_are_functions_in_python_and_sql(spark, files, table):

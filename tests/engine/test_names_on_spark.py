@@ -13,6 +13,7 @@ from mmlrs.image import UnrollImage
 from mmlrs.onnx import ONNXModel
 from mmlrs.stages import DropColumns, EnsembleByKey, RenameColumn, SelectColumns
 from mmlrs.testing import sample_model
+from mmlrs.text import UnicodeNormalize
 
 
 @pytest.fixture
@@ -38,6 +39,13 @@ def test_two_names_that_differ_in_case_are_two_columns_where_the_session_says_so
     row = made.select("a", "A", "b", "B", "v", "X").first()
     assert [list(v) if hasattr(v, "__len__") else v for v in row] == [1, 2, 1, 2, [2, 1, 2], [1, 2, 1, 2]]
     assert made.columns == ["a", "A", "b", "B", "v", "X", "V"]
+
+
+def test_a_column_whose_source_has_become_ambiguous_is_read_as_it_is(exact, both):
+    texts = both.selectExpr("CAST(a AS STRING) a", "CAST(A AS STRING) A")
+    made = UnicodeNormalize(inputCol="a", outputCol="b").transform(texts)
+    exact.conf.set("spark.sql.caseSensitive", "false")
+    assert UnicodeNormalize(inputCol="b", outputCol="c").transform(made).select("c").first().c == "1.0"
 
 
 @pytest.mark.parametrize(

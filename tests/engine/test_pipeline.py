@@ -16,6 +16,7 @@ from mmlrs.errors import InvalidParamError
 from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage, read_image_stream, read_images
 from mmlrs.onnx import ONNXModel
 from mmlrs.testing import sample_image
+from mmlrs.text import UnicodeNormalize
 
 pytestmark = pytest.mark.spark
 
@@ -283,3 +284,37 @@ def test_what_cannot_be_a_function_is_told_so(featurizer, fitted):
         InvalidParamError, match="a function returns one column, and this stage returns `a`, `b`"
     ):
         mmlrs.udf(both)("x")
+    with pytest.raises(InvalidParamError, match="a function is made of a stage or a PipelineModel, got None"):
+        mmlrs.udf(None)
+    with pytest.raises(
+        InvalidParamError, match="a function is made of a stage or a PipelineModel, got <class"
+    ):
+        mmlrs.udf(ONNXModel)
+
+
+def test_a_query_with_a_wrong_number_of_columns_fails(spark):
+    lower = UnicodeNormalize(inputCol="a", outputCol="b")
+    mmlrs.register(spark, "lowered", lower)
+    texts = spark.createDataFrame([("A", "B")], "x string, y string")
+    for made in (spark.sql("SELECT lowered('A', 'B')"), texts.select(mmlrs.pandas_udf(lower)("x", "y"))):
+        with pytest.raises(Exception, match=r"takes 1 columns \(a\), got 2"):
+            made.collect()
+
+
+@pytest.mark.parametrize("name", [None, 3, ""])
+def test_a_function_needs_a_name(spark, name):
+    with pytest.raises(InvalidParamError, match="register: param `name` must be the name of a function, got"):
+        mmlrs.register(spark, name, UnrollImage())
+
+
+def test_a_function_may_write_a_column_with_the_name_of_its_argument(spark):
+    from pyspark.ml import PipelineModel
+
+    back = PipelineModel(
+        [
+            UnicodeNormalize(inputCol="a", outputCol="b", lower=True),
+            UnicodeNormalize(inputCol="b", outputCol="a"),
+        ]
+    )
+    [row] = spark.createDataFrame([("HEY",)], "x string").select(mmlrs.udf(back)("x")).collect()
+    assert row[0] == "hey"

@@ -237,6 +237,20 @@ def test_a_renamed_source_column_is_followed(df):
     assert after.select("pixels").collect() == unroll().transform(made).select("pixels").collect()
 
 
+def test_columns_of_a_long_chain_with_shared_stages_are_renamed_and_dropped_at_once():
+    from mmlrs.engine.expr import Node, Source, Value, compile_program, sources_of
+    from mmlrs.stages.columns import _renamed
+
+    left, right = Source("a"), Source("b")
+    for i in range(60):  # each stage reads and writes two columns: 2**60 paths from the last to the sources
+        node = Node("Stage", f"uid{i}", "{}", (("x", left), ("y", right)))
+        left, right = Value(node, "x"), Value(node, "y")
+    assert sources_of(left) == {"a", "b"}
+    renamed = _renamed({"x": left, "y": right}, "a", "c")
+    assert sources_of(renamed["y"]) == {"b", "c"}
+    assert len(json.loads(compile_program(renamed.values()).text)["nodes"]) == 60
+
+
 def test_the_old_name_of_a_renamed_source_may_be_used_again(df):
     renamed = RenameColumn(inputCol="content", outputCol="bytes").transform(small().transform(df))
     again = ImageTransformer(inputCol="bytes", outputCol="content").resize(4, 4).transform(renamed)

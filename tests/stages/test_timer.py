@@ -8,6 +8,7 @@ import time
 import pyarrow as pa
 import pytest
 
+from mmlrs.engine.fields import VECTOR
 from mmlrs.errors import ExecutionError, InvalidParamError
 from mmlrs.stages import (
     ClassBalancer,
@@ -217,3 +218,15 @@ def test_a_timer_in_a_pipeline_is_saved_and_loaded(spark, tmp_path):
     made = PipelineModel.load(str(tmp_path / "model")).transform(df)
     assert sorted(r.w for r in made.collect()) == [1.0, 1.0, 1.0, 2.0]
     spark.catalog.clearCache()
+
+
+def test_a_stage_of_spark_on_a_table_keeps_null_and_sparse_vectors(spark):
+    from pyspark.ml.feature import SQLTransformer
+
+    dense = {"type": 1, "size": None, "indices": None, "values": [1.0, 2.0]}
+    sparse = {"type": 0, "size": 2, "indices": [1], "values": [3.0]}
+    table = pa.table({"v": pa.array([dense, None, sparse], VECTOR)})
+    copied = SQLTransformer(statement="SELECT * FROM __THIS__")
+    made = Timer(stage=copied).fit(table).transform(table)
+    assert made["v"].to_pylist() == [dense, None, sparse]
+    assert made.schema.field("v").type == VECTOR
