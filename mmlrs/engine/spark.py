@@ -13,7 +13,6 @@ import json
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from weakref import ref
 
 import pyarrow as pa
 from pyspark.ml.functions import array_to_vector, vector_to_array
@@ -72,15 +71,11 @@ def _is_cached(df: DataFrame) -> bool:
 
 def _forget_when_cached(df: DataFrame) -> None:
     """End the lineage of a Connect DataFrame when it is cached; such a DataFrame has no flag that says so."""
-    weak, same = ref(df), object.__new__(type(df))  # `copy.copy` would ask the server for the schema
-    vars(same).update(vars(df))
 
     def persist(*args: Any, **kwargs: Any) -> DataFrame:
-        frame = weak()
-        if frame is None:  # `stage.transform(df).persist()` holds the method only
-            frame = same
-        vars(frame).pop(_LINEAGE, None)
-        return type(frame).persist(frame, *args, **kwargs)
+        # This holds the DataFrame, as a bound method does: `stage.transform(df).persist()` holds nothing else of it.
+        vars(df).pop(_LINEAGE, None)
+        return type(df).persist(df, *args, **kwargs)
 
     vars(df)["persist"] = persist
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import networks
@@ -81,7 +82,7 @@ def test_a_batch_that_cannot_be_made_dynamic_runs_row_by_row_with_one_warning():
 
 def test_a_fixed_batch_that_is_too_large_for_a_trial_stays_and_says_so():
     batch = 70_000
-    table = pa.table({"x": [[1.0, 2.0, 3.0, 4.0]]})
+    table = pa.table({"x": [[1.0] * 64]})
     stage = ONNXModel(model=fixed(batch), inputCol="x", outputCol="y")
     told = f"a fixed batch of {batch} that is too large for a trial of a dynamic one, so it runs {batch} rows at a time"
     with pytest.warns(UserWarning, match=told):
@@ -133,7 +134,7 @@ def test_a_cut_drops_nodes_weights_and_inputs_that_nothing_needs():
     )
     whole = ONNXModel(model=model, inputCol="x")
     cut = whole.cut_at("hidden", outputCol="h")
-    table = pa.table({"x": [[1.0, 2.0, 3.0, 4.0]]})
+    table = pa.table({"x": [[1.0] * 64]})
     assert cut.transform(table)["h"].to_pylist() == [[10, 10]], "the input `other` is not needed"
     assert not whole.isSet("fetchDict"), "cut_at returns a new stage"
     from mmlrs import _native
@@ -203,6 +204,23 @@ def test_a_model_with_weights_in_a_side_file_loads(external):
     np.testing.assert_allclose(
         column(made, "y"), reference(networks.linear(64, 8), {"x": data})[0], rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("which", ["the same stage", "a new stage"])
+def test_a_side_file_that_changes_changes_the_result(external, which):
+    table = pa.table({"x": [[1.0] * 64]})
+    stage = ONNXModel(model=external, inputCol="x", outputCol="y")
+    before = stage.transform(table)["y"].to_pylist()
+    weights = external.parent / "weights.bin"
+    changed = external.parent / "changed.bin"
+    changed.write_bytes(np.negative(np.frombuffer(weights.read_bytes(), np.float32)).tobytes())
+    times = weights.stat()
+    os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))  # of the same size and time, too
+    changed.replace(weights)
+    if which == "a new stage":
+        stage = ONNXModel(model=external, inputCol="x", outputCol="y")
+    after = stage.transform(table)["y"].to_pylist()
+    assert after != before
 
 
 def test_a_saved_stage_takes_the_weights_of_the_side_file_along(external, tmp_path):

@@ -21,6 +21,6 @@ pub use graph::image_meta::ImageMeta;
 pub use graph::info::{ModelInfo, ValueInfo, ValueKind};
 pub use graph::prepared::{Batch, Prepared};
 pub use prepare::portable::self_contained;
-pub use prepare::{model_info, prepare};
+pub use prepare::{model_info, prepare, side_file_keys};
 pub use runtime::library::{Runtime, available_providers, hold_runtime, runtime_version, set_library_locator};
 pub use runtime::session::{Device, OptLevel, SessionOptions};

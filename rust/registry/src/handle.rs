@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{Error, FileKey, ModelSource, ParamMap, ParamType, Result};
+use mmlrs_model::side_file_keys;
 use serde_json::{Map, Value, json};
 
 use crate::entry::{Built, BuiltAggregate, Entry, vector_columns};
@@ -44,6 +45,8 @@ impl Handle {
     /// Checks the params and builds the stage.
     pub fn new(stage: &str, params: ParamMap) -> Result<Self> {
         let entry = *crate::find(stage)?;
+        // Before the files are read, so that a file that is replaced meanwhile counts as changed.
+        let files = files_of(&entry, &params);
         let work = if entry.is_native() {
             Work::Transform(Arc::new(entry.build(&params)?))
         } else if entry.is_aggregate() {
@@ -52,11 +55,10 @@ impl Handle {
             entry.check(&params)?;
             Work::Python
         };
-        let files = files_of(&entry, &params);
         Ok(Self { entry, params, work, files })
     }
 
-    /// Whether the files that its params name are unchanged since it was built.
+    /// Whether the files that its params name, and the side files of models, are unchanged since it was built.
     pub fn is_current(&self) -> bool {
         self.files == files_of(&self.entry, &self.params)
     }
@@ -145,9 +147,19 @@ fn portable(entry: &Entry, params: &ParamMap, models: Vec<(&'static str, ModelSo
     Ok((values, blobs))
 }
 
+/// The states of the files that params name, and of the side files of models.
 fn files_of(entry: &Entry, params: &ParamMap) -> Vec<Option<FileKey>> {
-    let kinds = [ParamType::Model, ParamType::File];
-    let named = entry.spec().params.iter().filter(|param| kinds.contains(&param.ty));
-    let paths = named.filter_map(|param| params.values.get(param.name)?.get("path")?.as_str());
-    paths.map(|path| FileKey::of(Path::new(path), "").ok()).collect()
+    let mut files = Vec::new();
+    for param in &entry.spec().params {
+        if !matches!(param.ty, ParamType::Model | ParamType::File) {
+            continue;
+        }
+        let Some(path) = params.values.get(param.name).and_then(|value| value.get("path")?.as_str()) else { continue };
+        files.push(FileKey::of(Path::new(path), "").ok());
+        if param.ty == ParamType::Model {
+            // An error means a model that cannot be read, which is reported when the stage runs.
+            files.extend(side_file_keys(&ModelSource::Path(path.into())).unwrap_or_default());
+        }
+    }
+    files
 }

@@ -1,5 +1,6 @@
 //! Weights in side files: read into the model, or left to the runtime if they are too large for one message.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
@@ -17,11 +18,24 @@ pub fn resolve(model: &mut ModelProto, path: Option<&Path>) -> Result<Option<Pat
 
 /// Whether the graph, including the bodies of its nodes, stores weights in side files.
 pub fn has_external(graph: &GraphProto) -> bool {
+    !side_files(graph).is_empty()
+}
+
+/// The locations of the graph's side files, relative to the model's folder.
+pub fn side_files(graph: &GraphProto) -> BTreeSet<String> {
     let sparse = graph.sparse_initializer.iter().flat_map(|s| [&s.values, &s.indices]).filter_map(|t| t.as_ref());
     let attributes = || graph.node.iter().flat_map(|n| &n.attribute);
     let in_nodes = attributes().flat_map(|a| a.t.as_ref().into_iter().chain(&a.tensors));
-    graph.initializer.iter().chain(sparse).chain(in_nodes).any(is_external)
-        || attributes().any(|a| a.g.as_ref().into_iter().chain(&a.graphs).any(has_external))
+    let external = graph.initializer.iter().chain(sparse).chain(in_nodes).filter(|tensor| is_external(tensor));
+    let mut files: BTreeSet<String> = external.map(|tensor| location(tensor).unwrap_or_default().to_owned()).collect();
+    for body in attributes().flat_map(|a| a.g.as_ref().into_iter().chain(&a.graphs)) {
+        files.extend(side_files(body));
+    }
+    files
+}
+
+fn location(tensor: &TensorProto) -> Option<&str> {
+    tensor.external_data.iter().find(|e| e.key == "location").map(|e| e.value.as_str())
 }
 
 fn is_external(tensor: &TensorProto) -> bool {
@@ -90,7 +104,7 @@ impl Part {
                 Error::model(format!("tensor `{}`: `{key}` of its external data is not a number", tensor.name))
             })
         };
-        let location = value("location")
+        let location = location(tensor)
             .filter(|l| !l.is_empty())
             .ok_or_else(|| Error::model(format!("tensor `{}`: its external data has no file name", tensor.name)))?;
         let file = inside(root, location)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mmlrs_core::{Error, Result};
+use mmlrs_core::{Error, FileKey, Result};
 
 use crate::graph::info::ModelInfo;
 
@@ -31,6 +31,8 @@ pub struct Prepared {
     pub(crate) content: Content,
     pub(crate) sha256: String,
     pub(crate) folder: Option<PathBuf>,
+    /// The states of its side files when it was prepared.
+    pub(crate) side_files: Vec<Option<FileKey>>,
     /// Its inputs and outputs.
     pub info: ModelInfo,
     /// The number of rows per run.

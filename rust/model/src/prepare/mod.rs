@@ -11,11 +11,11 @@ mod ready;
 mod settle;
 mod trial;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mmlrs_core::{Cache, ModelSource, Result, sha256_hex};
+use mmlrs_core::{Cache, FileKey, ModelSource, Result, sha256_hex};
 
 use crate::graph::cut::cut_graph;
 use crate::graph::external;
@@ -38,6 +38,8 @@ struct Summary {
     info: Arc<ModelInfo>,
     tensors: HashSet<String>,
     prepared_for: Option<Vec<String>>,
+    /// Locations relative to the model's folder.
+    side_files: BTreeSet<String>,
 }
 
 /// The inputs and outputs of a model, without preparing it.
@@ -53,8 +55,9 @@ fn summary(source: &ModelSource) -> Result<Arc<Summary>> {
         let tensors: HashSet<String> = computed.cloned().collect();
         let info = Arc::new(ModelInfo::from_proto(&model));
         let prepared_for = info.meta(PREPARED_KEY).and_then(Note::parse).map(|note| note.fetches);
-        let bytes = tensors.iter().map(|name| name.len() + size_of::<String>()).sum();
-        Ok((Summary { info, tensors, prepared_for }, bytes))
+        let side_files = external::side_files(&model.graph);
+        let bytes = tensors.iter().chain(&side_files).map(|name| name.len() + size_of::<String>()).sum();
+        Ok((Summary { info, tensors, prepared_for, side_files }, bytes))
     })
 }
 
@@ -68,8 +71,15 @@ pub fn prepared_for(source: &ModelSource) -> Result<Option<Vec<String>>> {
     Ok(summary(source)?.prepared_for.clone())
 }
 
-/// Key of a prepared model. It includes the file, which matters for models with side files.
-type Key = (String, Option<PathBuf>, Vec<String>);
+/// The current states of the side files of a model, `None` for a file that cannot be read.
+pub fn side_file_keys(source: &ModelSource) -> Result<Vec<Option<FileKey>>> {
+    let ModelSource::Path(path) = source else { return Ok(Vec::new()) };
+    let files = &summary(source)?.side_files;
+    Ok(files.iter().map(|file| FileKey::of(&path.with_file_name(file), "").ok()).collect())
+}
+
+/// Key of a prepared model. It includes the file and the states of its side files.
+type Key = (String, Option<PathBuf>, Vec<Option<FileKey>>, Vec<String>);
 
 static CACHE: Cache<Key, Prepared> = Cache::new("prepared models", PREPARED, PREPARED_BYTES);
 
@@ -80,9 +90,10 @@ pub fn prepare(source: &ModelSource, fetches: &[String]) -> Result<Arc<Prepared>
         ModelSource::Path(path) => Some(path.clone()),
         ModelSource::Blob(_) => None,
     };
-    let key: Key = (sha256_of(source)?, path, fetches.to_vec());
+    let side_files = side_file_keys(source)?;
+    let key: Key = (sha256_of(source)?, path, side_files.clone(), fetches.to_vec());
     CACHE.get_or_make(key, || {
-        let prepared = prepare_now(source, fetches)?;
+        let prepared = Prepared { side_files, ..prepare_now(source, fetches)? };
         prepared.info.check()?;
         let cached_bytes = if matches!(prepared.content, Content::Bytes(_)) { prepared.size() } else { 0 };
         Ok((prepared, cached_bytes))
@@ -105,7 +116,15 @@ fn prepare_now(source: &ModelSource, fetches: &[String]) -> Result<Prepared> {
     {
         info.metadata.retain(|(key, _)| key != PREPARED_KEY);
         let Note { batch, notes, .. } = note;
-        return Ok(Prepared { content: as_is, sha256: loaded.sha256, folder: None, info, batch, notes });
+        return Ok(Prepared {
+            content: as_is,
+            sha256: loaded.sha256,
+            folder: None,
+            side_files: Vec::new(),
+            info,
+            batch,
+            notes,
+        });
     }
     model.metadata_props.retain(|p| p.key != PREPARED_KEY);
     let folder = external::resolve(&mut model, loaded.path.as_deref())?;
@@ -125,6 +144,7 @@ fn prepare_now(source: &ModelSource, fetches: &[String]) -> Result<Prepared> {
             content: as_is,
             sha256: loaded.sha256,
             folder: None,
+            side_files: Vec::new(),
             info,
             batch: ready.batch,
             notes: ready.notes,
@@ -142,7 +162,15 @@ fn finish(mut ready: Ready, fetches: &[String]) -> Result<Prepared> {
     let bytes = serialise(&ready.model)?;
     let Note { batch, notes, .. } = note;
     let sha256 = sha256_hex(&bytes);
-    Ok(Prepared { sha256, content: Content::Bytes(bytes), folder: ready.folder, info, batch, notes })
+    Ok(Prepared {
+        sha256,
+        content: Content::Bytes(bytes),
+        folder: ready.folder,
+        side_files: Vec::new(),
+        info,
+        batch,
+        notes,
+    })
 }
 
 fn names(outputs: &[ValueInfo]) -> Vec<String> {

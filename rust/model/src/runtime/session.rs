@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use mmlrs_core::{Cache, Counter, Deadline, Error, Result, Stopper, ThreadBudget, guarded, is_interruptible};
+use mmlrs_core::{Cache, Counter, Deadline, Error, FileKey, Result, Stopper, ThreadBudget, guarded, is_interruptible};
 use ort::environment::Environment;
 use ort::ep::ExecutionProvider;
 use ort::logging::LogLevel;
@@ -224,6 +224,8 @@ fn run_within<T>(
 struct Key {
     sha256: String,
     folder: Option<PathBuf>,
+    /// Those of a model with a folder; the bytes of other models contain their weights.
+    side_files: Vec<Option<FileKey>>,
     options: SessionOptions,
 }
 
@@ -231,7 +233,9 @@ static SESSION_CACHE: Cache<Key, LoadedModel> = Cache::new("sessions of models",
 
 /// The session of a prepared model, loaded now unless it is cached.
 pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<LoadedModel>> {
-    let key = Key { sha256: prepared.sha256().to_owned(), folder: prepared.folder().map(PathBuf::from), options };
+    let folder = prepared.folder().map(PathBuf::from);
+    let side_files = if folder.is_some() { prepared.side_files.clone() } else { Vec::new() };
+    let key = Key { sha256: prepared.sha256().to_owned(), folder, side_files, options };
     SESSION_CACHE.get_or_make(key, || {
         let session = open(prepared.content(), prepared.folder(), options)?;
         Counter::ModelLoads.add(1);
