@@ -30,8 +30,8 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     absolute)`, `scharr(dx, dy, scale, delta, absolute)`, `laplacian(apertureSize, scale, delta, absolute)`,
     `filter2D(kernel, delta)`, `adaptiveThreshold(maxVal, method, type, blockSize, C)`, `warpPerspective(matrix, height,
     width)`, `clahe(clipLimit, tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`, and
-    as the last one `normalize(mean, std, scale)`, which returns a tensor. Each operation applies the `OpenCV` function
-    of that name. `brightnessContrast` computes pixel x contrast + brightness, rounded and clipped to 0 to 255. `rotate`
+    as the last one `normalize(mean, std, scale)`, which returns a tensor. Each operation applies the OpenCV function of
+    that name. `brightnessContrast` computes pixel x contrast + brightness, rounded and clipped to 0 to 255. `rotate`
     rotates counter-clockwise.
 
     The input can be images, encoded bytes or `struct(path, bytes)`. Encoded images are decoded here and only once. The
@@ -641,11 +641,11 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
     imageWidth : int, optional
         Number of columns of the network's input, for networks that accept any size. Must be at least 1.
     channelNormalizationMeans : Sequence[float], optional
-        Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else `ImageNet`'s
-        0.485, 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
+        Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485,
+        0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
     channelNormalizationStds : Sequence[float], optional
         Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that
-        of the model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network with an integer input.
+        of the model's metadata, else ImageNet's 0.229, 0.224, 0.225, or 1 for a network with an integer input.
     colorScaleFactor : float, optional
         Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network
         with an integer input. Must be greater than 0.
@@ -745,8 +745,8 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
     outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the scores. If not set, the first output. Must not be empty.", STR.accept)
     imageHeight: Param[int] = Param(undefined(), "imageHeight", "Number of rows of the network's input, for networks that accept any size. Must be at least 1.", INT.accept)
     imageWidth: Param[int] = Param(undefined(), "imageWidth", "Number of columns of the network's input, for networks that accept any size. Must be at least 1.", INT.accept)
-    channelNormalizationMeans: Param[list[float]] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else `ImageNet`'s 0.485, 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.", FLOAT_LIST.accept)
-    channelNormalizationStds: Param[list[float]] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that of the model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network with an integer input.", FLOAT_LIST.accept)
+    channelNormalizationMeans: Param[list[float]] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485, 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.", FLOAT_LIST.accept)
+    channelNormalizationStds: Param[list[float]] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that of the model's metadata, else ImageNet's 0.229, 0.224, 0.225, or 1 for a network with an integer input.", FLOAT_LIST.accept)
     colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network with an integer input. Must be greater than 0.", FLOAT.accept)
     channelOrder: Param[str] = Param(undefined(), "channelOrder", "Order of the network's channels. If not set, that of the model's metadata, else \"rgb\". Must be one of \"rgb\", \"bgr\".", STR.accept)
     pooling: Param[str] = Param(undefined(), "pooling", "How to pool features with rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"none\" all values; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"none\".", STR.accept)

@@ -210,8 +210,8 @@ class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
         be empty.
     documentFrequencies : ModelLike, optional
         The number of strings of the fit in which each slot occurs: an Arrow IPC file with the columns `slot` (int32)
-        and `documents` (int64) for the slots that occur. The schema's metadata have the number of strings as
-        `documents` and the number of slots as `numFeatures`. If not set, the counts are not weighted.
+        and `documents` (int64) for the slots that occur. The schema's metadata has the number of strings as `documents`
+        and the number of slots as `numFeatures`. If not set, the counts are not weighted.
 
     Returns
     -------
@@ -246,7 +246,7 @@ class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
     __module__ = "mmlrs.text"
     _stage: ClassVar[str] = "TextFeaturizerModel"
 
-    documentFrequencies: Param[ModelHandle] = Param(undefined(), "documentFrequencies", "The number of strings of the fit in which each slot occurs: an Arrow IPC file with the columns `slot` (int32) and `documents` (int64) for the slots that occur. The schema's metadata have the number of strings as `documents` and the number of slots as `numFeatures`. If not set, the counts are not weighted.", FILE.accept)
+    documentFrequencies: Param[ModelHandle] = Param(undefined(), "documentFrequencies", "The number of strings of the fit in which each slot occurs: an Arrow IPC file with the columns `slot` (int32) and `documents` (int64) for the slots that occur. The schema's metadata has the number of strings as `documents` and the number of slots as `numFeatures`. If not set, the counts are not weighted.", FILE.accept)
 
     @overload
     def __init__(self) -> None: ...

@@ -34,7 +34,7 @@ class TrainClassifier(Estimator, HasTrainParams):
     layer of a perceptron get the sizes of the features and the classes. Errors that can be detected before training,
     such as a learner that is not a classifier or a column that already exists, are raised before any work.
 
-    The model scores raw columns. The metadata of the learner's columns describe them, so that `ComputeModelStatistics`
+    The model scores raw columns. The metadata of the learner's columns describes them, so that `ComputeModelStatistics`
     can find them. `prediction` has the labels as nominal attributes, for `IndexToValue`. Needs Spark: the active
     session trains on a table. Features are cached while the learner runs.
 
@@ -350,7 +350,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
     Parameters
     ----------
     evaluationMetric : {"all", "classification", "regression", "accuracy", "precision", "recall", "f1", "AUC", "areaUnderPR", "log_loss", "mse", "rmse", "r2", "mae"}, default "all"
-        The metrics to compute: "classification", "regression", "all" for those that the columns' metadata indicate, or
+        The metrics to compute: "classification", "regression", "all" for those that the columns' metadata indicates, or
         a single metric.
     labelCol : str, optional
         Name of the column of true labels. If not set, taken from the columns' metadata. Must not be empty.
@@ -404,7 +404,7 @@ class ComputeModelStatistics(NativeSummary, HasOptionalLabelCol, HasOptionalWeig
     __module__ = "mmlrs.train"
     _stage: ClassVar[str] = "ComputeModelStatistics"
 
-    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "The metrics to compute: \"classification\", \"regression\", \"all\" for those that the columns' metadata indicate, or a single metric. Must be one of \"all\", \"classification\", \"regression\", \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", STR.accept)
+    evaluationMetric: Param[str] = Param(undefined(), "evaluationMetric", "The metrics to compute: \"classification\", \"regression\", \"all\" for those that the columns' metadata indicates, or a single metric. Must be one of \"all\", \"classification\", \"regression\", \"accuracy\", \"precision\", \"recall\", \"f1\", \"AUC\", \"areaUnderPR\", \"log_loss\", \"mse\", \"rmse\", \"r2\", \"mae\".", STR.accept)
     labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of true labels. If not set, taken from the columns' metadata. Must not be empty.", STR.accept)
     scoresCol: Param[str] = Param(undefined(), "scoresCol", "Name of the column of scores: vectors with one score for each class, or numbers, the score of the second of two classes. Probabilities also give `log_loss`. If not set, taken from the columns' metadata. Reads: number, vector or array of numbers. Must not be empty.", STR.accept)
     scoredLabelsCol: Param[str] = Param(undefined(), "scoredLabelsCol", "Name of the column of predictions. If not set, taken from the columns' metadata. Must not be empty.", STR.accept)

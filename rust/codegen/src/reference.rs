@@ -36,9 +36,9 @@ pub fn page(module: &str, stages: &[&StageSpec]) -> String {
 pub fn index(modules: &BTreeMap<&str, Vec<&StageSpec>>) -> String {
     let mut out = format!("<!-- {MARK} -->\n\n# Reference\n\n");
     out.push_str(
-        "Every stage runs on Spark DataFrames (classic and Connect, batch and streaming), on pyarrow and pandas\n",
+        "Stages run on Spark DataFrames, classic and Connect, and on pyarrow, pandas, polars and other tables with the Arrow\n\
+         PyCapsule interface. Transformers also run on streams, except for those that need all rows. Stages save and load.\n",
     );
-    out.push_str("tables and on any object with the Arrow PyCapsule interface, and saves and loads.\n");
     for (module, stages) in modules {
         let _ = write!(
             out,

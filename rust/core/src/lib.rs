@@ -1,5 +1,5 @@
 //! The types that all mmlrs crates share: errors, stage descriptors, columns, the row policy and the two traits that a stage
-//! implements. This crate does not depend on ONNX Runtime, `OpenCV` or Python.
+//! implements. This crate does not depend on ONNX Runtime, OpenCV or Python.
 
 mod aggregate;
 mod blob;

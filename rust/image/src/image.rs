@@ -127,7 +127,7 @@ impl<'a> ImageView<'a> {
     }
 }
 
-/// The version of the `OpenCV` library in use.
+/// The version of the OpenCV library in use.
 pub fn opencv_version() -> String {
     opencv::core::get_version_string().unwrap_or_else(|_| opencv::core::CV_VERSION.to_owned())
 }
@@ -141,7 +141,7 @@ pub(crate) fn mode_of(channels: usize) -> i32 {
     }
 }
 
-/// An exception of `OpenCV` as an error: its message, without the library's files, lines, functions and templates.
+/// An exception of OpenCV as an error: its message, without the library's files, lines, functions and templates.
 pub(crate) fn cv_error(error: &opencv::Error) -> Error {
     Error::runtime(format!("OpenCV rejected the image or the arguments: {}", cause(&error.message)))
 }
@@ -161,7 +161,7 @@ fn cause(message: &str) -> String {
     text.chars().filter(|c| *c != '\'').take(200).collect()
 }
 
-/// Switches `OpenCV`'s own threads off, since the run's thread budget is spent on rows.
+/// Switches OpenCV's own threads off, since the run's thread budget is spent on rows.
 fn single_threaded() {
     static DONE: AtomicBool = AtomicBool::new(false);
     // A second call is harmless, while a `Once` that another thread runs would block forever in a forked child.

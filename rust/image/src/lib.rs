@@ -1,4 +1,4 @@
-//! Images for mmlrs: decoding, lazy image columns, `OpenCV` operations, tensors and the image stages.
+//! Images for mmlrs: decoding, lazy image columns, OpenCV operations, tensors and the image stages.
 //!
 //! An image is 8-bit BGR (or gray, or BGRA) rows: [`Image`]. An [`ImageColumn`] holds cells that may still be encoded and the
 //! steps to apply to them. Nothing is decoded until a row is needed. Networks read rows with [`ImageColumn::tensor_row`], which

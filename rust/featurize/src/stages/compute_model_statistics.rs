@@ -63,7 +63,7 @@ assert (row["accuracy"], row["recall"], row["AUC"]) == (0.75, 0.5, 1.0)
 "#
 )]
 pub struct ComputeModelStatistics {
-    /// The metrics to compute: "classification", "regression", "all" for those that the columns' metadata indicate, or a single
+    /// The metrics to compute: "classification", "regression", "all" for those that the columns' metadata indicates, or a single
     /// metric.
     #[param(default = "all", one_of(&CHOICES))]
     evaluation_metric: String,

@@ -59,7 +59,7 @@ fn to_image(pixels: DynamicImage, (height, width): (usize, usize), alpha: Alpha)
     Image::new(height, width, channels, data)
 }
 
-/// 16-bit values as 8 bits, converted as in `OpenCV` and libpng: the low byte is dropped.
+/// 16-bit values as 8 bits, converted as in OpenCV and libpng: the low byte is dropped.
 pub(super) fn high_bytes(values: &[u16]) -> Vec<u8> {
     values.iter().map(|v| (v >> 8) as u8).collect()
 }

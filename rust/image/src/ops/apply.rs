@@ -1,4 +1,4 @@
-//! Operations on pixels, applied by `OpenCV`.
+//! Operations on pixels, applied by OpenCV.
 
 use mmlrs_core::{Error, Result};
 use opencv::core::{self as cvc, Mat, MatTraitConst, Point2f, Rect, Scalar, Size};

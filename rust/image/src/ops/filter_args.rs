@@ -74,7 +74,7 @@ pub fn warp_perspective(args: &mut Args<'_>, interpolation: Interpolation) -> Re
     Ok(Op::WarpPerspective { matrix, size: warped_size(args)?, interpolation })
 }
 
-/// A constant of `OpenCV` by name.
+/// A constant of OpenCV by name.
 fn named<const N: usize>(
     args: &mut Args<'_>,
     name: &'static str,

@@ -8,7 +8,7 @@ use super::mat::{needs, on_luma, run, split_alpha, with_channel};
 use super::{Derivative, Op};
 use crate::image::{Pixmap, cv_error};
 
-/// `OpenCV`'s default border: mirrored, without repeating the edge pixel.
+/// OpenCV's default border: mirrored, without repeating the edge pixel.
 const BORDER: i32 = cvc::BORDER_DEFAULT;
 /// The middle of a kernel.
 const CENTRE: Point = Point::new(-1, -1);

@@ -6,7 +6,7 @@ use opencv::imgproc as cv;
 
 use crate::image::{Pixmap, cv_error};
 
-/// Runs an `OpenCV` function that writes into a new `Mat`.
+/// Runs an OpenCV function that writes into a new `Mat`.
 pub fn run(f: impl FnOnce(&mut Mat) -> opencv::Result<()>) -> Result<Pixmap<'static>> {
     let mut out = Mat::default();
     f(&mut out).map_err(|e| cv_error(&e))?;
@@ -18,7 +18,7 @@ pub fn copy(src: &Pixmap<'_>) -> Result<Pixmap<'static>> {
     src.try_clone().map(Pixmap::from).map_err(|e| cv_error(&e))
 }
 
-/// Converts colours by a code of `OpenCV`.
+/// Converts colours by a code of OpenCV.
 pub fn convert(src: &Pixmap<'_>, code: i32) -> Result<Pixmap<'static>> {
     run(|out| cv::cvt_color_def(src, out, code))
 }

@@ -1,4 +1,4 @@
-//! The operations of `ImageTransformer`: parsed once into [`Op`], applied with `OpenCV`.
+//! The operations of `ImageTransformer`: parsed once into [`Op`], applied with OpenCV.
 
 mod apply;
 mod args;

@@ -7,7 +7,7 @@ use super::args::Args;
 
 /// Maximum side length that an operation may request.
 pub const MAX_SIDE: i64 = 65_500;
-/// Maximum side length of an image that `OpenCV` can warp.
+/// Maximum side length of an image that OpenCV can warp.
 pub const MAX_WARP: i64 = 32_766;
 /// Maximum width of a filter.
 pub const MAX_APERTURE: i64 = 255;

@@ -29,7 +29,7 @@ use crate::tensor::{ChannelOrder, Factor, normalization_doubt};
 /// dy, apertureSize, scale, delta, absolute)`, `scharr(dx, dy, scale, delta, absolute)`, `laplacian(apertureSize, scale, delta,
 /// absolute)`, `filter2D(kernel, delta)`, `adaptiveThreshold(maxVal, method, type, blockSize, C)`, `warpPerspective(matrix,
 /// height, width)`, `clahe(clipLimit, tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`, and
-/// as the last one `normalize(mean, std, scale)`, which returns a tensor. Each operation applies the `OpenCV` function of that
+/// as the last one `normalize(mean, std, scale)`, which returns a tensor. Each operation applies the OpenCV function of that
 /// name. `brightnessContrast` computes pixel x contrast + brightness, rounded and clipped to 0 to 255. `rotate` rotates
 /// counter-clockwise.
 ///

@@ -86,12 +86,12 @@ pub struct ImageFeaturizer {
     /// Number of columns of the network's input, for networks that accept any size.
     #[param(min(1))]
     image_width: Option<usize>,
-    /// Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else `ImageNet`'s 0.485,
+    /// Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485,
     /// 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
     #[param()]
     channel_normalization_means: Option<Vec<f64>>,
     /// Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that of the
-    /// model's metadata, else `ImageNet`'s 0.229, 0.224, 0.225, or 1 for a network with an integer input.
+    /// model's metadata, else ImageNet's 0.229, 0.224, 0.225, or 1 for a network with an integer input.
     #[param()]
     channel_normalization_stds: Option<Vec<f64>>,
     /// Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network with an

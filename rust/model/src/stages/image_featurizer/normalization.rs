@@ -7,9 +7,9 @@ use mmlrs_image::{Factor, normalization_doubt};
 use super::model::ImageInput;
 use crate::graph::image_meta::ImageMeta;
 
-/// Means of the `ImageNet` photographs, red first.
+/// Means of the ImageNet photographs, red first.
 const MEANS: [f64; 3] = [0.485, 0.456, 0.406];
-/// Standard deviations of the `ImageNet` photographs.
+/// Standard deviations of the ImageNet photographs.
 const STDS: [f64; 3] = [0.229, 0.224, 0.225];
 /// Scales pixel values to 0 to 1.
 const SCALE: f64 = 1.0 / 255.0;
@@ -58,7 +58,7 @@ fn chosen<T>(param: Option<T>, meta: Option<T>, default: T, names: (&str, &str))
 }
 
 impl Normalization {
-    /// For a network that reads floats, values that are in neither params nor metadata are those of `ImageNet`. A network that
+    /// For a network that reads floats, values that are in neither params nor metadata are those of ImageNet. A network that
     /// reads integers reads unchanged pixel values.
     pub fn of(params: NormalizationParams<'_>, meta: &ImageMeta, input: &ImageInput) -> Result<Self> {
         let integer_input = input.element.is_integer();

@@ -35,7 +35,7 @@ pub struct TextFeaturizerModel {
     #[param(group)]
     shared: TextFeaturizerParams,
     /// The number of strings of the fit in which each slot occurs: an Arrow IPC file with the columns `slot` (int32) and
-    /// `documents` (int64) for the slots that occur. The schema's metadata have the number of strings as `documents` and the
+    /// `documents` (int64) for the slots that occur. The schema's metadata has the number of strings as `documents` and the
     /// number of slots as `numFeatures`. If not set, the counts are not weighted.
     #[param]
     document_frequencies: Option<FileSource>,
