@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from mmlrs._types import FrameOrTable
 
-__all__ = ["Columns"]
+__all__ = ["FIELDS", "Columns"]
+
+#: The attribute in which a DataFrame carries the fields of its schema.
+FIELDS = "_mmlrs_fields"
 
 #: Maximum number of columns that a message lists.
 _SHOWN = 12
@@ -48,7 +51,9 @@ class Columns:
         """Return the columns of a `pyarrow.Table` or a Spark DataFrame."""
         if isinstance(dataset, pa.Table):
             return cls(dataset.column_names, owner)
-        return cls(list(dataset.columns), owner, dataset.sparkSession)
+        fields = vars(dataset).get(FIELDS)
+        names = dataset.columns if fields is None else [field.name for field in fields]
+        return cls(list(names), owner, dataset.sparkSession)
 
     @cached_property
     def _ignores_case(self) -> bool:

@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 from collections.abc import Callable, Iterable
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,13 +19,13 @@ from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.pandas.types import to_arrow_type
-from pyspark.sql.types import StructField, UserDefinedType
+from pyspark.sql.types import AtomicType, StructField, TimestampType, UserDefinedType
 
 from mmlrs import _native
 from mmlrs._warnings import warn_once
 from mmlrs.engine import artifacts
 from mmlrs.engine.categories import LEVELS
-from mmlrs.engine.columns import Columns
+from mmlrs.engine.columns import FIELDS, Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted, sources_of
 from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS, ColumnType, column_type
 from mmlrs.engine.plan import Inputs, StagePlan, plan_stage
@@ -35,6 +34,7 @@ from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql.types import DataType
 
     from mmlrs.base import NativeTransformer
 
@@ -55,7 +55,6 @@ __all__ = [
 
 _PACKED = "__mmlrs_row__"
 _LINEAGE = "_mmlrs_lineage"
-_FIELDS = "_mmlrs_fields"
 
 
 def lineage_of(df: DataFrame) -> dict[str, Expr]:
@@ -86,9 +85,9 @@ def fields_of(df: DataFrame) -> tuple[StructField, ...]:
     `df.schema` parses all fields for each new DataFrame, and calls the server on Spark Connect. A native stage attaches the
     fields to the DataFrame that it returns.
     """
-    fields: tuple[StructField, ...] | None = vars(df).get(_FIELDS)
+    fields: tuple[StructField, ...] | None = vars(df).get(FIELDS)
     if fields is None:
-        vars(df)[_FIELDS] = fields = tuple(df.schema.fields)
+        vars(df)[FIELDS] = fields = tuple(df.schema.fields)
     return fields
 
 
@@ -98,7 +97,7 @@ def with_lineage(
     """Attach a lineage to a DataFrame, and optionally the fields of its schema."""
     vars(df)[_LINEAGE] = lineage
     if fields is not None:
-        vars(df)[_FIELDS] = tuple(fields)
+        vars(df)[FIELDS] = tuple(fields)
     if lineage and not hasattr(df, "_jdf"):
         _forget_when_cached(df)
     return df
@@ -192,8 +191,9 @@ class Sources:
         self.columns = Columns([field.name for field in fields], stage, self.session)
         self._fields = {field.name: field for field in fields}
 
-    @cached_property
-    def _zone(self) -> str | None:
+    def _zone(self, kind: DataType) -> str | None:
+        if isinstance(kind, AtomicType) and not isinstance(kind, TimestampType):
+            return None  # without a request for the setting
         return self.session.conf.get("spark.sql.session.timeZone")
 
     def inputs(self, native: _native.Stage, lineage: dict[str, Expr]) -> Inputs:
@@ -232,7 +232,7 @@ class Sources:
             return pa.field(name, arrow, metadata={b"mmlrs.kind": b"vector", **metadata})
         refuse_old_vectors(self.stage, field)
         try:
-            return pa.field(name, to_arrow_type(kind, timezone=self._zone), metadata=metadata)
+            return pa.field(name, to_arrow_type(kind, timezone=self._zone(kind)), metadata=metadata)
         except Exception as error:  # noqa: BLE001 - pyspark has one class per kind of failure
             raise SchemaMismatchError(
                 f"{self.stage}: column `{name}`: has type {kind.simpleString()}: {error}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -12,17 +12,18 @@ from mmlrs.engine.expr import Expr, Node, Source, sources_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructField
 
 __all__ = ["DropColumns", "RenameColumn", "SelectColumns"]
 
 
-def _with_remaining_lineage(df: DataFrame, result: Any) -> Any:
-    """Return `result` with the lineage of the columns of `df` whose sources it still has."""
+def _with_remaining_lineage(df: DataFrame, result: DataFrame, fields: list[StructField]) -> DataFrame:
+    """Return `result`, which has these columns of `df`, with the lineage of those columns whose sources it still has."""
     from mmlrs.engine import spark
 
-    names = set(result.columns)
-    lineage = {n: e for n, e in spark.lineage_of(df).items() if n in names and sources_of(e) <= names}
-    return spark.with_lineage(result, lineage)
+    kept = {field.name for field in fields}
+    lineage = {n: e for n, e in spark.lineage_of(df).items() if n in kept and sources_of(e) <= kept}
+    return spark.with_lineage(result, lineage, fields)
 
 
 class SelectColumns(_generated.SelectColumns):
@@ -32,8 +33,10 @@ class SelectColumns(_generated.SelectColumns):
     def _transform_spark(self, df: DataFrame) -> DataFrame:
         from mmlrs.engine import spark
 
-        names = self._inputs(df)
-        return _with_remaining_lineage(df, df.select(*[spark.quoted(name) for name in names]))
+        names, fields = self._inputs(df), {field.name: field for field in spark.fields_of(df)}
+        return _with_remaining_lineage(
+            df, df.select(*[spark.quoted(name) for name in names]), [fields[name] for name in names]
+        )
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return table.select(self._inputs(table))
@@ -44,7 +47,11 @@ class DropColumns(_generated.DropColumns):
     __module__ = "mmlrs.stages"
 
     def _transform_spark(self, df: DataFrame) -> DataFrame:
-        return _with_remaining_lineage(df, df.drop(*self._inputs(df)))
+        from mmlrs.engine import spark
+
+        dropped = self._inputs(df)
+        kept = [field for field in spark.fields_of(df) if field.name not in dropped]
+        return _with_remaining_lineage(df, df.drop(*dropped), kept)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return table.drop_columns(self._inputs(table))
@@ -55,11 +62,17 @@ class RenameColumn(_generated.RenameColumn):
     __module__ = "mmlrs.stages"
 
     def _transform_spark(self, df: DataFrame) -> DataFrame:
+        from pyspark.sql.types import StructField
+
         from mmlrs.engine import spark
 
         (old,), (new,) = self._inputs(df), self._columns("output")
         lineage = _renamed(spark.lineage_of(df), old, new)
-        return spark.with_lineage(df.withColumnsRenamed({old: new}), lineage)
+        fields = [
+            StructField(new, f.dataType, f.nullable, f.metadata) if f.name == old else f
+            for f in spark.fields_of(df)
+        ]
+        return spark.with_lineage(df.withColumnsRenamed({old: new}), lineage, fields)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         (old,), (new,) = self._inputs(table), self._columns("output")

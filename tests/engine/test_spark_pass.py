@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from plans import NODE, passes, plan_of
+from pyspark.sql import functions as F
 
 import mmlrs
-from mmlrs.engine.spark import lineage_of
+from mmlrs.engine.spark import fields_of, lineage_of
 from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage
 from mmlrs.onnx import ONNXModel
 from mmlrs.stages import DropColumns, RenameColumn, SelectColumns
@@ -563,3 +564,17 @@ def test_planning_a_chain_asks_for_the_schema_of_its_source_alone(spark, monkeyp
         made = stage.transform(made)
     monkeypatch.undo()
     assert made.columns == ["t0", "t1", "t2", "t3"]
+
+
+def test_chosen_and_renamed_columns_carry_their_fields(spark):
+    text = F.lit("A").alias("text", metadata={"note": 1})
+    df = spark.range(2).select("id", text, F.lit(1).alias("x"), F.lit("a").alias("x"))
+    df = UnicodeNormalize(inputCol="text", outputCol="lower").transform(df)
+    for stage in (
+        SelectColumns(cols=["lower", "text"]),
+        DropColumns(cols=["id"]),
+        RenameColumn(inputCol="text", outputCol="renamed"),
+    ):
+        result = stage.transform(df)
+        assert "_mmlrs_fields" in vars(result)
+        assert list(fields_of(result)) == result.schema.fields
