@@ -69,7 +69,10 @@ pub fn check_input(column: &str, data_type: &DataType, info: &ValueInfo) -> Resu
         return Ok(());
     }
     if leaf_fits(leaf_type(data_type), element) {
-        let shape = fixed_shape(data_type).map_or(Ok(Vec::new()), |shape| fit(&shape, info.row_shape()));
+        // Column functions are planned before they know their columns, with numbers for lists of any size.
+        let is_list = matches!(data_type, DataType::FixedSizeList(..));
+        let fixed = if is_list { fixed_shape(data_type) } else { None };
+        let shape = fixed.map_or(Ok(Vec::new()), |shape| fit(&shape, info.row_shape()));
         return shape.map(|_| ()).map_err(|cause| {
             let name = kinds::type_name(data_type);
             Error::schema(column, format!("has type {name}, and so every row {cause} of input `{}`", info.name))
