@@ -82,7 +82,7 @@ def test_a_batch_that_cannot_be_made_dynamic_runs_row_by_row_with_one_warning():
 
 def test_a_fixed_batch_that_is_too_large_for_a_trial_stays_and_says_so():
     batch = 70_000
-    table = pa.table({"x": [[1.0] * 64]})
+    table = pa.table({"x": [[1.0, 2.0, 3.0, 4.0]]})
     stage = ONNXModel(model=fixed(batch), inputCol="x", outputCol="y")
     told = f"a fixed batch of {batch} that is too large for a trial of a dynamic one, so it runs {batch} rows at a time"
     with pytest.warns(UserWarning, match=told):
@@ -134,7 +134,7 @@ def test_a_cut_drops_nodes_weights_and_inputs_that_nothing_needs():
     )
     whole = ONNXModel(model=model, inputCol="x")
     cut = whole.cut_at("hidden", outputCol="h")
-    table = pa.table({"x": [[1.0] * 64]})
+    table = pa.table({"x": [[1.0, 2.0, 3.0, 4.0]]})
     assert cut.transform(table)["h"].to_pylist() == [[10, 10]], "the input `other` is not needed"
     assert not whole.isSet("fetchDict"), "cut_at returns a new stage"
     from mmlrs import _native
