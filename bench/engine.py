@@ -61,7 +61,7 @@ def small_batches(spark: Any, setting: Setting) -> Figure:
     timed = side_by_side(
         lambda: run_to_nowhere(stage.transform(source).select("number")),
         lambda: run_to_nowhere(source.select(by_hand("id").alias("number"))),
-        setting.pairs(9),
+        setting.pairs(31),
     )
     return Figure(
         f"{ROWS:,} rows in {BATCHES:,} batches through DataConversion, against an Arrow UDF that casts",

@@ -61,7 +61,8 @@ def cache_info() -> dict[str, CacheInfo]:
 def clear_caches() -> None:
     """Empty the caches of this process.
 
-    They hold loaded and prepared models, tokenizers, shapes from trial runs and results of the last batch. Entries in use are
+    They hold loaded and prepared models, tokenizers, shapes from trial runs, results of the last batch and the UDFs of Spark
+    sessions. Entries in use are
     freed when their use ends. The next use of a model loads it again.
 
     Examples
@@ -73,3 +74,6 @@ def clear_caches() -> None:
     worker = sys.modules.get("mmlrs.engine.worker")
     if worker is not None:
         worker.clear_programs()
+    spark = sys.modules.get("mmlrs.engine.spark")
+    if spark is not None:
+        spark.clear_udfs()

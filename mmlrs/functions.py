@@ -149,7 +149,7 @@ def udf(stage: AnyStage) -> Callable[..., Column]:
         arguments = [F.col(c) if isinstance(c, str) else c for c in columns]
         compiled, output = function.compile(session)
         kind = column_type(output)
-        result = engine.first_output(engine.kernel_of(compiled, session), kind, function.name)
+        result = engine.first_output(engine.kernel_of(compiled, session), kind, function.name, session)
         by_name = dict(zip(function.inputs, arguments, strict=True))
         return engine.finished(result(*[by_name[name] for name in compiled.columns]), kind)
 

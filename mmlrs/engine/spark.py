@@ -11,7 +11,9 @@ import contextlib
 import io
 import json
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 from pyspark.ml.functions import array_to_vector, vector_to_array
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Sources",
     "check",
+    "clear_udfs",
     "fields_of",
     "finished",
     "first_output",
@@ -115,7 +118,7 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
     if plan.skips:
         return _skip(df, sources, plan, kinds)
     added = [
-        _column(sources, value, kind).alias(name, metadata=kind.metadata)
+        _column(sources, value, kind).alias(name, **_metadata(kind))
         for (name, value), kind in zip(plan.values.items(), kinds, strict=True)
     ]
     more = [
@@ -123,6 +126,11 @@ def transform(stage: NativeTransformer, df: DataFrame) -> DataFrame:
         for name, kind in zip(plan.values, kinds, strict=True)
     ]
     return with_lineage(df.select("*", *added), {**lineage, **plan.values}, [*fields, *more])
+
+
+def _metadata(kind: ColumnType) -> dict[str, Any]:
+    """Return the argument of `Column.alias`, which takes a millisecond even if it is empty."""
+    return {"metadata": kind.metadata} if kind.metadata else {}
 
 
 def check(stage: NativeTransformer, df: DataFrame) -> None:
@@ -291,15 +299,34 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
     return array if array.type == kind else array.cast(kind)
 
 
-def first_output(kernel: Kernel, kind: ColumnType, name: str) -> Any:
-    """Return a scalar Arrow UDF that computes a kernel's only output; `name` appears in Spark's plans."""
-    target = kind.arrow
+#: The UDFs of each session: a UDF is pickled and sent to the JVM once, not for each `transform`.
+_udfs: WeakKeyDictionary[SparkSession, Callable[..., Any]] = WeakKeyDictionary()
+#: Maximum number of cached UDFs of a session.
+_UDFS = 64
 
+
+def first_output(kernel: Kernel, kind: ColumnType, name: str, session: SparkSession) -> Any:
+    """Return a scalar Arrow UDF that computes a kernel's only output; `name` appears in Spark's plans."""
+    if any(data for _, data in kernel.blobs):
+        return _first_output(kernel, kind.arrow, kind.spark, name)  # its model would stay in memory
+    # A UDF refers to the files that `SparkContext.addPyFile` had added when the JVM first got it.
+    files = tuple(getattr(getattr(session, "_sc", None), "_python_includes", ()))
+    if session not in _udfs:
+        _udfs[session] = lru_cache(_UDFS)(_first_output)
+    return _udfs[session](kernel, kind.arrow, kind.spark, name, files)
+
+
+def _first_output(kernel: Kernel, target: pa.DataType, spark: DataType, name: str, _: Any = ()) -> Any:
     def run(*columns: pa.Array) -> pa.Array:
         return _cast(kernel.run(columns).column(0), target)
 
     run.__name__ = name
-    return arrow_udf(run, returnType=kind.spark)  # type: ignore[call-overload]
+    return arrow_udf(run, returnType=spark)  # type: ignore[call-overload]
+
+
+def clear_udfs() -> None:
+    """Empty the caches of UDFs."""
+    _udfs.clear()
 
 
 def all_outputs(kernel: Kernel, kind: ColumnType, name: str) -> Any:
@@ -335,7 +362,9 @@ def sql_function(kernel: Kernel, output: pa.Field, order: list[int], check: Call
 def _column(sources: Sources, value: Value, kind: ColumnType) -> Column:
     """Return the column of one value; vectors become Spark ML vectors."""
     compiled = compile_program([value])
-    function = first_output(kernel_of(compiled, sources.session, split=True), kind, value.node.stage)
+    function = first_output(
+        kernel_of(compiled, sources.session, split=True), kind, value.node.stage, sources.session
+    )
     return finished(function(*sources.read(compiled)), kind)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -83,6 +85,19 @@ def threads() -> int:
     return context.cpus() if context is not None else 1
 
 
+@lru_cache(maxsize=1)
+def _freeze_modules() -> None:
+    """Exempt the modules of a Python worker from garbage collection.
+
+    pyspark's daemon collects garbage after each task. Each time, it visits all objects of pandas, pyarrow and pyspark, which
+    takes 40 ms: longer than many tasks. Their memory is never freed anyway.
+    """
+    from pyspark import TaskContext
+
+    if TaskContext.get() is not None:
+        gc.freeze()
+
+
 @dataclass(frozen=True)
 class Kernel:
     """Computes the outputs of a program for one batch of source arrays.
@@ -135,6 +150,7 @@ class Kernel:
         """Return the program, after loading its models and files into this process if they are missing."""
         loaded = _used(self.text)
         if loaded is None:
+            _freeze_modules()
             blobs = [self._blob(sha256, data) for sha256, data in self.blobs]
             loaded = _Loaded(blobs, sum(blob.size for blob in blobs))
             _keep(self.text, loaded)
