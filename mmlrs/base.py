@@ -42,6 +42,12 @@ __all__ = [
 ]
 
 
+def _not_implemented(stage: Stage, method: str, what: str) -> NotImplementedError:
+    return NotImplementedError(
+        f"{type(stage).__name__} does not {what}: implement `{method}` in the class, or use another kind of dataset"
+    )
+
+
 class Transformer(Stage, BaseTransformer):
     """A transformer on Spark DataFrames, Arrow tables and pandas DataFrames."""
 
@@ -94,11 +100,11 @@ class Transformer(Stage, BaseTransformer):
 
     def _transform_spark(self, df: DataFrame) -> DataFrame:
         """Transform a Spark DataFrame; subclasses implement it."""
-        raise NotImplementedError(f"{self._stage} does not transform Spark DataFrames")
+        raise _not_implemented(self, "_transform_spark", "transform Spark DataFrames")
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         """Transform a table; subclasses implement it."""
-        raise NotImplementedError(f"{self._stage} does not transform tables")
+        raise _not_implemented(self, "_transform_table", "transform tables")
 
 
 class NativeTransformer(Transformer):
@@ -185,11 +191,11 @@ class Estimator(Stage, BaseEstimator):  # type: ignore[type-arg, unused-ignore]
 
     def _fit_spark(self, df: DataFrame) -> Any:
         """Fit on a Spark DataFrame; subclasses implement it."""
-        raise NotImplementedError(f"{self._stage} does not fit on Spark DataFrames")
+        raise _not_implemented(self, "_fit_spark", "fit on Spark DataFrames")
 
     def _fit_table(self, table: pa.Table) -> Any:
         """Fit on a table; subclasses implement it."""
-        raise NotImplementedError(f"{self._stage} does not fit on tables")
+        raise _not_implemented(self, "_fit_table", "fit on tables")
 
 
 class NativeAggregate(Stage):
@@ -231,7 +237,7 @@ class NativeSummary(NativeAggregate, Transformer):
 
     def _summarize(self, dataset: FrameOrTable) -> pa.Table:
         """Return the description of a table or a DataFrame; subclasses implement it."""
-        raise NotImplementedError(f"{self._stage} does not summarize")
+        raise _not_implemented(self, "_summarize", "summarize datasets")
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return self._summarize(table)

@@ -246,18 +246,20 @@ class Sources:
                 f"{self.stage}: column `{name}`: has type {kind.simpleString()}: {error}"
             ) from None
 
-    def read(self, compiled: Compiled) -> list[Column]:
-        """Return the columns that a kernel reads; Spark ML vectors are sent as their members, which is cheaper."""
-        columns: list[Column] = []
+    def read(self, compiled: Compiled) -> list[Column | str]:
+        """Return the columns that a kernel reads; Spark ML vectors are sent as their members, which is cheaper.
+
+        Plain columns are names: `F.col` makes a dozen calls to the JVM.
+        """
+        columns: list[Column | str] = []
         for source, name in zip(compiled.sources, compiled.quoted, strict=True):
-            plain = F.col(name)
             if source.vector:
-                columns += _members(F.unwrap_udt(plain))
+                columns += _members(F.unwrap_udt(F.col(name)))
             elif self._is_vector(source.column):
-                array = vector_to_array(plain, "float32")  # which fails on a null
-                columns.append(F.when(plain.isNotNull(), array))
+                array = vector_to_array(F.col(name), "float32")  # which fails on a null
+                columns.append(F.when(F.col(name).isNotNull(), array))
             else:
-                columns.append(plain)
+                columns.append(name)
         return columns
 
 

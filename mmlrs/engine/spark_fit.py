@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pyspark.sql import functions as F
+
 from mmlrs._warnings import warn_once
 from mmlrs.engine.expr import compile_program
 from mmlrs.engine.spark import Sources, kernel_of, lineage_of
@@ -38,7 +40,8 @@ def fit(stage: NativeAggregate, df: DataFrame) -> str:
         values,
         schema.serialize().to_pybytes(),
     )
-    read = [c.alias(f"c{i}") for i, c in enumerate(sources.read(compiled))]
+    columns = [F.col(column) if isinstance(column, str) else column for column in sources.read(compiled)]
+    read = [column.alias(f"c{i}") for i, column in enumerate(columns)]
     states = df.select(*read).mapInArrow(work, "state binary")
     merged = native.fit(schema)
     if merged.grows:

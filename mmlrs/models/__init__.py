@@ -142,7 +142,7 @@ class ModelHandle:
         self._hold(blob)
 
 
-ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | ModelHandle | _Serializable"
+ModelLike: TypeAlias = str | os.PathLike[str] | bytes | ModelHandle | _Serializable
 
 
 def _fetch(uri: str) -> bytes:

@@ -578,3 +578,56 @@ def test_chosen_and_renamed_columns_carry_their_fields(spark):
         result = stage.transform(df)
         assert "_mmlrs_fields" in vars(result)
         assert list(fields_of(result)) == result.schema.fields
+
+
+def test_a_udf_is_pickled_once_per_session_and_again_for_other_files(spark, monkeypatch):
+    from mmlrs.engine import spark as engine
+
+    mmlrs.clear_caches()
+    stage, df = (
+        UnicodeNormalize(inputCol="text", outputCol="lower"),
+        spark.createDataFrame([("Ab",)], "text string"),
+    )
+    made = []
+    monkeypatch.setattr(
+        engine, "arrow_udf", lambda *args, **kwargs: made.append(F.arrow_udf(*args, **kwargs)) or made[-1]
+    )
+    for _ in range(3):
+        assert stage.transform(df).first().lower == "ab"
+    assert len(made) == 1
+    monkeypatch.setattr(
+        spark.sparkContext, "_python_includes", [*spark.sparkContext._python_includes, "later.zip"]
+    )
+    stage.transform(df)
+    assert len(made) == 2
+    monkeypatch.undo()
+    mmlrs.clear_caches()
+    assert stage.transform(df).first().lower == "ab"
+
+
+def test_a_udf_with_a_model_inside_is_not_kept(df):
+    from mmlrs.engine import spark as engine
+
+    mmlrs.clear_caches()
+    stages = four_stages()
+    for _ in range(2):
+        piped(df, stages).select("scores").first()
+    [udfs] = engine._udfs.values()
+    assert udfs.cache_info()[:2] == (3, 3), "hits and misses: all columns without a model"
+
+
+def test_a_worker_exempts_its_modules_from_garbage_collection_once_and_other_processes_do_not(monkeypatch):
+    from pyspark import TaskContext
+
+    from mmlrs.engine import worker
+
+    frozen = []
+    monkeypatch.setattr(worker.gc, "freeze", lambda: frozen.append(True))
+    for context, expected in ((None, 0), (TaskContext(), 1)):
+        worker._freeze_modules.cache_clear()
+        monkeypatch.setattr(TaskContext, "get", classmethod(lambda _, context=context: context))
+        for _ in range(2):
+            mmlrs.clear_caches()
+            worker.Kernel('{"sources": 0, "nodes": [], "outputs": []}', (), (), ()).load()
+        assert len(frozen) == expected
+    worker._freeze_modules.cache_clear()

@@ -102,9 +102,17 @@ pub fn prepare(source: &ModelSource, fetches: &[String]) -> Result<Arc<Prepared>
 
 fn prepare_now(source: &ModelSource, fetches: &[String]) -> Result<Prepared> {
     let loaded = load(source)?;
-    let as_is = match &loaded.path {
-        Some(path) => Content::File(path.clone()),
-        None => Content::Bytes(loaded.bytes.clone()),
+    let as_is = |info: ModelInfo, batch: Batch, notes: Vec<String>| Prepared {
+        content: match &loaded.path {
+            Some(path) => Content::File(path.clone()),
+            None => Content::Bytes(loaded.bytes.clone()),
+        },
+        sha256: loaded.sha256.clone(),
+        folder: None,
+        side_files: Vec::new(),
+        info,
+        batch,
+        notes,
     };
     let mut model = loaded.model;
     let mut info = ModelInfo::from_proto(&model);
@@ -116,15 +124,7 @@ fn prepare_now(source: &ModelSource, fetches: &[String]) -> Result<Prepared> {
     {
         info.metadata.retain(|(key, _)| key != PREPARED_KEY);
         let Note { batch, notes, .. } = note;
-        return Ok(Prepared {
-            content: as_is,
-            sha256: loaded.sha256,
-            folder: None,
-            side_files: Vec::new(),
-            info,
-            batch,
-            notes,
-        });
+        return Ok(as_is(info, batch, notes));
     }
     model.metadata_props.retain(|p| p.key != PREPARED_KEY);
     let folder = external::resolve(&mut model, loaded.path.as_deref())?;
@@ -140,15 +140,7 @@ fn prepare_now(source: &ModelSource, fetches: &[String]) -> Result<Prepared> {
     ready.complete_outputs()?;
     if !ready.changed {
         let info = ModelInfo::from_proto(&ready.model);
-        return Ok(Prepared {
-            content: as_is,
-            sha256: loaded.sha256,
-            folder: None,
-            side_files: Vec::new(),
-            info,
-            batch: ready.batch,
-            notes: ready.notes,
-        });
+        return Ok(as_is(info, ready.batch, ready.notes));
     }
     finish(ready, fetches)
 }
