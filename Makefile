@@ -34,7 +34,7 @@ demo: setup ## Run the main job on real images; the results are in demo-output/.
 test: test-rust test-python ## Run all tests.
 
 test-rust: setup
-	@$(ACTIVATE) cargo test --release --locked --quiet --workspace
+	@$(ACTIVATE) scripts/timed.sh "Rust tests" cargo test --release --locked --quiet --workspace
 
 test-python: setup
 	@$(ACTIVATE) scripts/test_python.sh
@@ -50,11 +50,11 @@ notebooks: setup ## Run the notebooks and store their outputs.
 
 lint: setup lint-quick ## Check formatting, spelling, lints, types, stubs and generated files; add a new stage in a copy of the sources.
 	@cargo clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
-	@$(ACTIVATE) cargo clippy --release --locked --quiet --workspace --all-targets -- -D warnings
-	@$(ACTIVATE) mypy --no-error-summary
-	@$(ACTIVATE) $(STUBTEST)
-	@$(ACTIVATE) $(CODEGEN) -- --check
-	@$(ACTIVATE) python -m pytest -q tests/packaging/new_stage.py
+	@$(ACTIVATE) scripts/timed.sh "clippy" cargo clippy --release --locked --quiet --workspace --all-targets -- -D warnings
+	@$(ACTIVATE) scripts/timed.sh "mypy" mypy --no-error-summary
+	@$(ACTIVATE) scripts/timed.sh "stubtest" $(STUBTEST)
+	@$(ACTIVATE) scripts/timed.sh "generated files" $(CODEGEN) -- --check
+	@$(ACTIVATE) scripts/timed.sh "new stage" python -m pytest -q tests/packaging/new_stage.py
 
 lint-quick: ## Run only the checks of lint that compile nothing: formatting, spelling, Python lints, versions.
 	@scripts/setup.sh python

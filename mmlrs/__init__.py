@@ -72,13 +72,25 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_FUNCTIONS[name]), name)
     if name in _NAMESPACES:
         return importlib.import_module(f"mmlrs.{name}")
+    if name == "_native":
+        return _load_native()
     hint = ""
     if not name.startswith("_"):
-        from mmlrs._native import nearest
+        from mmlrs import _native
 
-        near = nearest(name, [*_FUNCTIONS, *_NAMESPACES])
+        near = _native.nearest(name, [*_FUNCTIONS, *_NAMESPACES])
         hint = "" if near is None else f"; did you mean {near!r}?"
     raise AttributeError(f"module 'mmlrs' has no attribute {name!r}{hint}")
+
+
+def _load_native() -> Any:
+    """Import the native module, on its first use by `from mmlrs import _native`."""
+    try:
+        return importlib.import_module("mmlrs._native")
+    except ImportError as error:
+        from mmlrs._broken import explained
+
+        raise explained(error) from error
 
 
 def __dir__() -> list[str]:

@@ -13,6 +13,7 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
 from mmlrs.engine.missing import array_of
 from mmlrs.engine.plan import plan_stage
+from mmlrs.engine.worker import OrderedKernel, Sent
 from mmlrs.errors import ExecutionError, InvalidParamError
 
 if TYPE_CHECKING:
@@ -220,13 +221,20 @@ def pandas_udf(stage: AnyStage) -> Any:
     order = [function.inputs.index(name) for name in compiled.columns]
     check = partial(_check_arity, function.name, function.inputs)
 
+    sent = Sent(partial(_on_series, OrderedKernel(kernel, tuple(order), check, output.type)))
+
     def run(*series: pd.Series) -> pd.Series:
-        check(len(series))
-        result = kernel.run([_arrow(series[i]) for i in order]).column(0)
-        return pd.Series(result.to_pandas().to_numpy())
+        return sent(*series)
 
     run.__annotations__ = {"series": pd.Series, "return": pd.Series}
     return spark_pandas_udf(run, returnType=spark_type(output.type))  # type: ignore[call-overload]
+
+
+def _on_series(kernel: OrderedKernel, *series: Any) -> Any:
+    """Return the output of a kernel for pandas Series, as a Series."""
+    import pandas as pd
+
+    return pd.Series(kernel(*map(_arrow, series)).to_pandas().to_numpy())
 
 
 def _arrow(series: Any) -> pa.Array:

@@ -17,6 +17,7 @@ from mmlrs._paths import PathLike, is_remote, local_path, path_of, unsafe_name, 
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_table
 from mmlrs.engine.expr import quoted
+from mmlrs.engine.worker import Sent
 from mmlrs.errors import InvalidParamError, IoError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def _write_frame(df: DataFrame, files: Files, image_col: str) -> int:
         else _column(Columns.of(df, "write_images").resolve(files.name_col))
     )
     rows = df.where(image.isNotNull()).select(name.cast("string").alias("name"), image.alias("image"))
-    counts = rows.mapInArrow(files, "name string").groupBy("name").agg(F.count("*").alias("n"))
+    counts = rows.mapInArrow(Sent(files), "name string").groupBy("name").agg(F.count("*").alias("n"))
     totals = counts.agg(F.count("*"), F.sum("n"), F.min(F.when(F.col("n") > 1, F.col("name")))).first()
     return _counted(*totals) if totals is not None else 0
 

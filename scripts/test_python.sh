@@ -13,14 +13,16 @@ trap 'rm -f "$log"' EXIT
 
 (
   status=0
-  python -m pytest -q $slowest tests/connect || status=$?
-  python -m pytest -q $slowest "${training[@]}" "${programs[@]}" || status=$?
+  scripts/timed.sh "Connect" python -m pytest -q $slowest tests/connect || status=$?
+  scripts/timed.sh "training and programs" \
+    python -m pytest -q $slowest "${training[@]}" "${programs[@]}" || status=$?
   exit $status
 ) >"$log" 2>&1 &
 second=$!
 
 status=0
-python -m pytest -q $slowest --ignore tests/connect "${programs[@]/#/--ignore=}" "${training[@]/#/--ignore=}" || status=$?
+scripts/timed.sh "all other Python tests" \
+  python -m pytest -q $slowest --ignore tests/connect "${programs[@]/#/--ignore=}" "${training[@]/#/--ignore=}" || status=$?
 wait $second || status=$?
 cat "$log"
 exit $status

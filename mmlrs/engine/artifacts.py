@@ -52,7 +52,13 @@ def payload(sha256: str, session: SparkSession) -> bytes | None:
 @lru_cache(maxsize=1)
 def _folder(process: int) -> str:
     """Return the folder of the files that this process sends. It is removed with the process, not with a forked child."""
-    folder = tempfile.mkdtemp(prefix="mmlrs-")
+    try:
+        folder = tempfile.mkdtemp(prefix="mmlrs-")
+    except OSError as error:
+        raise IoError(
+            f"no temporary folder for models that are sent to the workers: {error.strerror or error}; set TMPDIR to a folder that "
+            "can be written"
+        ) from None
 
     def remove() -> None:
         if os.getpid() == process:

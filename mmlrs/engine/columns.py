@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from mmlrs._native import nearest
+from mmlrs import _native
 from mmlrs.engine.expr import Expr, Source
 from mmlrs.errors import ColumnNotFoundError, SchemaMismatchError
 
@@ -104,7 +104,7 @@ class Columns:
         """
         matches = self._matches(name)
         if not matches:
-            near = nearest(name, self.names)
+            near = _native.nearest(name, self.names)
             hint = "" if near is None else f" (did you mean `{near}`?)"
             raise ColumnNotFoundError(
                 f"{self.owner}: column `{name}`: not found{hint}; the columns are {_listed(self.names)}"

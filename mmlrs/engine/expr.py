@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mmlrs._native import Blob
+from mmlrs import _native
 
 __all__ = [
     "Compiled",
@@ -47,7 +47,7 @@ class Node:
     params: str
     inputs: tuple[tuple[str, Expr], ...]
     #: The models and files that the stage needs; the node keeps them in memory.
-    blobs: tuple[Blob, ...] = dataclasses.field(default=(), compare=False)
+    blobs: tuple[_native.Blob, ...] = dataclasses.field(default=(), compare=False)
 
     def __hash__(self) -> int:
         """Leave out the inputs: there can be thousands, and each output column needs the hash."""

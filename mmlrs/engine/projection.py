@@ -9,6 +9,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from mmlrs.engine.expr import quoted
+from mmlrs.engine.worker import Sent
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -29,9 +30,9 @@ def marked(df: DataFrame, names: list[str], metadata: dict[str, dict[str, Any]])
 
 def mapped(df: DataFrame, work: Callable[[Iterator[pa.RecordBatch]], Any], schema: StructType) -> DataFrame:
     """Return `df.mapInArrow(work, schema)` for any column names; pyspark itself does not quote them."""
-    names = df.columns
+    names, sent = df.columns, Sent(work)
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from work(batch.rename_columns(names) for batch in batches)
+        yield from sent(batch.rename_columns(names) for batch in batches)
 
     return df.toDF(*(f"c{i}" for i in range(len(names)))).mapInArrow(run, schema)

@@ -11,7 +11,7 @@ import contextlib
 import io
 import json
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -31,7 +31,7 @@ from mmlrs.engine.columns import FIELDS, Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted, sources_of
 from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS, ColumnType, column_type
 from mmlrs.engine.plan import Inputs, StagePlan, plan_stage
-from mmlrs.engine.worker import Kernel, vector_struct
+from mmlrs.engine.worker import Kernel, OrderedKernel, Sent
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -297,10 +297,6 @@ def kernel_of(compiled: Compiled, session: SparkSession, *, split: bool = False)
     return Kernel(compiled.text, compiled.columns, forms, blobs)
 
 
-def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    return array if array.type == kind else array.cast(kind)
-
-
 #: The UDFs of each session: a UDF is pickled and sent to the JVM once, not for each `transform`.
 _udfs: WeakKeyDictionary[SparkSession, Callable[..., Any]] = WeakKeyDictionary()
 #: Maximum number of cached UDFs of a session.
@@ -319,11 +315,18 @@ def first_output(kernel: Kernel, kind: ColumnType, name: str, session: SparkSess
 
 
 def _first_output(kernel: Kernel, target: pa.DataType, spark: DataType, name: str, _: Any = ()) -> Any:
+    return arrow_udf(_sent(partial(kernel.first, target), name), returnType=spark)  # type: ignore[call-overload]
+
+
+def _sent(work: Callable[..., pa.Array], name: str) -> Callable[..., pa.Array]:
+    """Return a function that calls `work` in a worker, and needs nothing else of this package there."""
+    sent = Sent(work)
+
     def run(*columns: pa.Array) -> pa.Array:
-        return _cast(kernel.run(columns).column(0), target)
+        return sent(*columns)
 
     run.__name__ = name
-    return arrow_udf(run, returnType=spark)  # type: ignore[call-overload]
+    return run
 
 
 def clear_udfs() -> None:
@@ -333,15 +336,7 @@ def clear_udfs() -> None:
 
 def all_outputs(kernel: Kernel, kind: ColumnType, name: str) -> Any:
     """Return a scalar Arrow UDF that computes all outputs of a kernel as one struct, once per row."""
-    target = kind.arrow
-
-    def run(*columns: pa.Array) -> pa.Array:
-        batch = kernel.run(columns)
-        members = [_cast(batch.column(i), field.type) for i, field in enumerate(target)]
-        return pa.StructArray.from_arrays(members, names=[field.name for field in target])
-
-    run.__name__ = name
-    function = arrow_udf(run, returnType=kind.spark)  # type: ignore[call-overload]
+    function = arrow_udf(_sent(partial(kernel.struct, kind.arrow), name), returnType=kind.spark)  # type: ignore[call-overload]
     return function.asNondeterministic()
 
 
@@ -351,14 +346,8 @@ def sql_function(kernel: Kernel, output: pa.Field, order: list[int], check: Call
     Spark does not know how many arguments there are; `check` raises if their number is wrong.
     """
     kind = column_type(output)
-    target, wrapped = kind.arrow, kind.wrapped
-
-    def run(*columns: pa.Array) -> pa.Array:
-        check(len(columns))
-        array = kernel.run([columns[i] for i in order]).column(0)
-        return vector_struct(array) if wrapped else _cast(array, target)
-
-    return arrow_udf(run, returnType=kind.column)  # type: ignore[call-overload]
+    work = OrderedKernel(kernel, tuple(order), check, None if kind.wrapped else kind.arrow)
+    return arrow_udf(_sent(work, "run"), returnType=kind.column)  # type: ignore[call-overload]
 
 
 def _column(sources: Sources, value: Value, kind: ColumnType) -> Column:

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from mmlrs._warnings import warn_once
 from mmlrs.engine.expr import compile_program
 from mmlrs.engine.spark import Sources, kernel_of, lineage_of
-from mmlrs.engine.worker import MergedFit, PartitionFit
+from mmlrs.engine.worker import MergedFit, PartitionFit, Sent
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -42,11 +42,11 @@ def fit(stage: NativeAggregate, df: DataFrame) -> str:
     )
     columns = [F.col(column) if isinstance(column, str) else column for column in sources.read(compiled)]
     read = [column.alias(f"c{i}") for i, column in enumerate(columns)]
-    states = df.select(*read).mapInArrow(work, "state binary")
+    states = df.select(*read).mapInArrow(Sent(work), "state binary")
     merged = native.fit(schema)
     if merged.grows:
         merging = MergedFit(stage._stage, stage.uid, values, work.schema)
-        [(result,)] = states.repartition(1).mapInArrow(merging, "result string").collect()
+        [(result,)] = states.repartition(1).mapInArrow(Sent(merging), "result string").collect()
         return str(result)
     for (state,) in states.collect():
         merged.merge(bytes(state))

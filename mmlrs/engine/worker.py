@@ -6,19 +6,19 @@ import gc
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 
-from mmlrs import _native
+from mmlrs import __version__, _native
 from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS
 from mmlrs.errors import IoError, MmlrsError
 from mmlrs.vectors import as_lists
 
-__all__ = ["Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_struct"]
+__all__ = ["Kernel", "MergedFit", "OrderedKernel", "PartitionFit", "Sent", "artifact_name", "vector_struct"]
 
 #: Maximum number of values of a batch of sparse vectors as lists: 1 GiB.
 _MAX_DENSE = 2**28
@@ -98,6 +98,64 @@ def _freeze_modules() -> None:
         gc.freeze()
 
 
+def _receiver() -> Callable[[str, bytes], Any]:
+    """Return the function that runs first in a worker. It is sent by value, so it may use only what every Python has."""
+
+    def receive(version: str, data: bytes) -> Any:
+        import pickle
+        import socket
+        import sys
+
+        remedy = (
+            f"Install mmlrs {version} in that Python on every node, or send an environment with the job: "
+            "spark.archives=environment.tar.gz#environment and PYSPARK_PYTHON=./environment/bin/python"
+        )
+        where = f"the Python worker {sys.executable} on node {socket.gethostname()}"
+        try:
+            import mmlrs
+        except ModuleNotFoundError as error:
+            raise RuntimeError(f"mmlrs: {where} has no mmlrs ({error}). {remedy}") from None
+        if mmlrs.__version__ != version:
+            raise RuntimeError(
+                f"mmlrs: the driver runs version {version}, but {where} runs version {mmlrs.__version__} "
+                f"({mmlrs.__path__[0]}). {remedy}"
+            )
+        try:
+            return pickle.loads(data)  # noqa: S301 - from the driver, like the function itself
+        except ImportError as error:
+            raise RuntimeError(
+                f"mmlrs: {where} cannot load mmlrs or one of its dependencies: {error}. {remedy}"
+            ) from None
+
+    return receive
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A callable object that is sent to the workers, where it arrives as itself if they can run it.
+
+    A worker without mmlrs, or with another version of it, raises one error that says so. Otherwise the error would be
+    an attribute or a module that pickle does not find, or a wrong result.
+
+    Parameters
+    ----------
+    value : Kernel, PartitionFit or other object of this package
+        The object.
+    """
+
+    value: Any
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the object with the version of mmlrs."""
+        from pyspark import cloudpickle
+
+        return _receiver(), (__version__, cloudpickle.dumps(self.value))
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the object in this process."""
+        return self.value(*args)
+
+
 @dataclass(frozen=True)
 class Kernel:
     """Computes the outputs of a program for one batch of source arrays.
@@ -134,6 +192,16 @@ class Kernel:
         except MmlrsError as error:
             raise error.with_traceback(None) from None  # the message is complete without the traceback
 
+    def first(self, kind: pa.DataType, *arrays: pa.Array) -> pa.Array:
+        """Return the only output, as an array of type `kind`."""
+        return _cast(self.run(arrays).column(0), kind)
+
+    def struct(self, kind: pa.StructType, *arrays: pa.Array) -> pa.StructArray:
+        """Return all outputs as the members of a struct of type `kind`."""
+        batch = self.run(arrays)
+        members = [_cast(batch.column(i), field.type) for i, field in enumerate(kind)]
+        return pa.StructArray.from_arrays(members, names=[field.name for field in kind])
+
     def _sources(self, arrays: Sequence[pa.Array]) -> list[pa.Array]:
         """Return one array per source."""
         remaining = iter(arrays)
@@ -159,6 +227,38 @@ class Kernel:
     def _blob(self, sha256: str, data: bytes | None) -> _native.Blob:
         blob = _native.hold_blob(sha256)
         return blob or _native.put_blob(data if data is not None else _artifact(sha256))
+
+
+def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    return array if array.type == kind else array.cast(kind)
+
+
+@dataclass(frozen=True)
+class OrderedKernel:
+    """Computes the only output of a kernel, for arguments in an order and of a number that a user chose.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        The kernel.
+    order : tuple of int
+        The argument that is the kernel's first source, its second, and so on.
+    check : callable
+        Raises if the number of arguments is wrong.
+    kind : pyarrow.DataType or None
+        The type of the result. None if it is a Spark ML vector.
+    """
+
+    kernel: Kernel
+    order: tuple[int, ...]
+    check: Callable[[int], None]
+    kind: pa.DataType | None
+
+    def __call__(self, *arrays: pa.Array) -> pa.Array:
+        """Return the output."""
+        self.check(len(arrays))
+        array = self.kernel.run([arrays[i] for i in self.order]).column(0)
+        return vector_struct(array) if self.kind is None else _cast(array, self.kind)
 
 
 def _combined(array: pa.Array | pa.ChunkedArray) -> pa.Array:

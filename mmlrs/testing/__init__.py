@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from mmlrs import _native
 from mmlrs._generated.testing import Identity
 from mmlrs._names import public
 from mmlrs.engine.expr import quoted
+from mmlrs.engine.worker import Sent
 from mmlrs.testing.checks import Report, Tags, check_stage, checks_of, sample_stage
 
 if TYPE_CHECKING:
@@ -124,6 +126,14 @@ def _content_of_sample(stage: str, param: str) -> bytes:
 _ROUNDS = 100
 
 
+def _counters_of_worker(reset: bool, column: pa.Array) -> pa.Array:
+    text = json.dumps({"pid": os.getpid(), **_native.counters()})
+    if reset:
+        _native.reset_counters()
+    time.sleep(0.1)  # keeps this worker busy, so that other workers get the other tasks
+    return pa.array([text] * len(column))
+
+
 def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False) -> list[dict[str, Any]]:
     """Return the counters of the live Python workers of Spark.
 
@@ -155,12 +165,10 @@ def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False)
     from pyspark.sql import functions as F
     from pyspark.sql.pandas.functions import arrow_udf
 
+    sent = Sent(partial(_counters_of_worker, reset))
+
     def ask(column: pa.Array) -> pa.Array:
-        text = json.dumps({"pid": os.getpid(), **_native.counters()})
-        if reset:
-            _native.reset_counters()
-        time.sleep(0.1)  # keeps this worker busy, so that other workers get the other tasks
-        return pa.array([text] * len(column))
+        return sent(column)
 
     function = arrow_udf(ask, returnType="string")  # type: ignore[call-overload]
     query = spark.range(0, tasks, 1, tasks).select(function(F.col("id")).alias("text"))

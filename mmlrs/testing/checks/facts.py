@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
-from mmlrs._native import nearest
+from mmlrs import _native
 from mmlrs.base import NativeAggregate, NativeTransformer, Stage, stage_spec
 from mmlrs.errors import InvalidParamError
 
@@ -98,7 +98,7 @@ class Facts:
 def _check_tag(cls: type, name: str, value: Any) -> None:
     tags = list(Tags.__annotations__)
     if name not in tags:
-        near = nearest(name, tags)
+        near = _native.nearest(name, tags)
         hint = f"; the tags are {', '.join(tags)}" if near is None else f"; did you mean `{near}`?"
         raise InvalidParamError(f"{cls.__name__}: there is no tag `{name}`{hint}")
     if name in ("rows", "columns"):

@@ -92,8 +92,18 @@ fn refused(error: &ort::LoadDynamicError) -> Error {
             path.display(),
             ort::MINOR_VERSION
         )),
-        other => missing(&other.to_string()),
+        other => Error::model(format!(
+            "ONNX Runtime cannot be loaded: {other}{}; install the package again for this system: `pip install \
+             --force-reinstall onnxruntime`",
+            reason_of(other)
+        )),
     }
+}
+
+/// What the system's loader said, which the error itself does not contain.
+fn reason_of(error: &ort::LoadDynamicError) -> String {
+    let ort::LoadDynamicError::Dlopen { error, .. } = error else { return String::new() };
+    std::error::Error::source(error).map_or_else(String::new, |reason| format!(" ({reason})"))
 }
 
 /// The version of the loaded runtime.
