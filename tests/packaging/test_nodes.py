@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,10 @@ from places import ROOT
 import mmlrs
 from mmlrs import _native
 from mmlrs._broken import explained
+from mmlrs.featurize import CleanMissingData
+from mmlrs.stages import FlattenBatch
+from mmlrs.testing import worker_counters
+from mmlrs.text import UnicodeNormalize
 
 SITE = Path(sysconfig.get_paths()["purelib"])
 NATIVE = Path(_native.__file__)
@@ -64,49 +69,53 @@ def python_without_mmlrs(folder: Path) -> Path:
     return folder / "bin" / "python"
 
 
-def test_workers_without_mmlrs_or_with_another_version_are_named(tmp_path):
-    without, other = (python_without_mmlrs(tmp_path / name) for name in ("without", "other"))
-    [packages] = (tmp_path / "other").glob("lib/*/site-packages")
-    (packages / "mmlrs").mkdir()
-    (packages / "mmlrs" / "__init__.py").write_text('__version__ = "0.0.9"\n')
-    program = f"""
-        import os
-        from pyspark.sql import SparkSession
-        from mmlrs.featurize import CleanMissingData
-        from mmlrs.stages import FlattenBatch
+def test_a_worker_without_mmlrs_is_named(tmp_path):
+    python = python_without_mmlrs(tmp_path / "without")
+    program = """
         from mmlrs.text import UnicodeNormalize
+        from pyspark.sql import SparkSession
 
-        def run(name, work):
-            try:
-                work()
-            except Exception as error:
-                print(name, [line for line in str(error).splitlines() if line.startswith("RuntimeError")])
-
-        for name, python in (("without", {str(without)!r}), ("other", {str(other)!r})):
-            os.environ["PYSPARK_PYTHON"] = python
-            spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
-            df = spark.createDataFrame([("a", [1.0], 1.0)], "t string, l array<double>, x double")
-            run(name, UnicodeNormalize(inputCol="t", outputCol="n").transform(df).collect)
-            run(name, FlattenBatch(cols=["l"]).transform(df).collect)
-            run(name, lambda: CleanMissingData(inputCols=["x"], outputCols=["y"], cleaningMode="Median").fit(df))
-            spark.stop()
+        spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+        df = spark.createDataFrame([("a",)], "t string")
+        try:
+            UnicodeNormalize(inputCol="t", outputCol="n").transform(df).collect()
+        except Exception as error:
+            print(error)
     """
-    lines = [
-        line
-        for line in output_of(program, tmp_path).splitlines()
-        if "RuntimeError" in line
-    ]
-    assert len(lines) == 6, lines
-    version = mmlrs.__version__
-    for line in lines[:3]:
-        assert f"mmlrs: the Python worker {without} on node " in line
-        assert (
-            f"has no mmlrs (No module named 'mmlrs'). Install mmlrs {version} in that Python on every node"
-            in line
-        )
-    for line in lines[3:]:
-        assert f"mmlrs: the driver runs version {version}, but the Python worker {other} on node " in line
-        assert f"runs version 0.0.9 ({packages}/mmlrs). Install mmlrs {version} in" in line
+    output = output_of(program, tmp_path, PYSPARK_PYTHON=str(python))
+    assert f"RuntimeError: mmlrs: the Python worker {python} on node " in output
+    assert (
+        f"has no mmlrs (No module named 'mmlrs'). Install mmlrs {mmlrs.__version__} in that Python on every node"
+        in output
+    )
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda df: UnicodeNormalize(inputCol="t", outputCol="n").transform(df).collect(),
+        lambda df: (
+            UnicodeNormalize(inputCol="t", outputCol="n", handleInvalid="skip").transform(df).collect()
+        ),
+        lambda df: FlattenBatch(cols=["l"]).transform(df).collect(),
+        lambda df: CleanMissingData(inputCols=["x"], outputCols=["y"], cleaningMode="Median").fit(df),
+        lambda df: df.select(mmlrs.pandas_udf(UnicodeNormalize(inputCol="t"))("t")).collect(),
+        lambda df: worker_counters(df.sparkSession),
+    ],
+    ids=["column", "skip", "batches", "fit", "pandas UDF", "counters"],
+)
+def test_a_worker_with_another_version_is_named(spark, monkeypatch, work):
+    df = spark.createDataFrame([("a", [1.0], 1.0)], "t string, l array<double>, x double")
+    monkeypatch.setattr("mmlrs.engine.worker.__version__", "9.9.9")
+    mmlrs.clear_caches()
+    with pytest.raises(
+        Exception,
+        match=rf"RuntimeError: mmlrs: the driver runs version 9\.9\.9, but the Python worker .* on node .* runs version "
+        rf"{re.escape(mmlrs.__version__)} \(.*mmlrs\)\. Install mmlrs 9\.9\.9 in that Python on every node",
+    ):
+        work(df)
+    mmlrs.clear_caches()
 
 
 # -- the native module --------------------------------------------------------------------------------------------------
