@@ -251,7 +251,8 @@ def register(spark: SparkSession, name: str, stage: AnyStage) -> None:
     name : str
         The function's name: `SELECT name(image) FROM photos`.
     stage : Transformer or PipelineModel
-        As for `udf`. Vectors are Spark ML vectors.
+        As for `udf`. Vectors are Spark ML vectors; before PySpark 4.1 they are `array<float>`, and a NaN or a timestamp in an
+        argument is an error, because it cannot be told from a null or from another time.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS
 from mmlrs.errors import IoError, MmlrsError
 from mmlrs.vectors import as_lists
 
-__all__ = ["Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_struct"]
+__all__ = ["Kernel", "MergedFit", "PartitionFit", "artifact_name", "vector_lists", "vector_struct"]
 
 #: Maximum number of values of a batch of sparse vectors as lists: 1 GiB.
 _MAX_DENSE = 2**28
@@ -192,6 +192,11 @@ def vector_struct(array: pa.Array) -> pa.StructArray:
         values,
     ]
     return pa.StructArray.from_arrays(members, type=VECTOR, mask=values.is_null())
+
+
+def vector_lists(array: pa.Array) -> pa.Array:
+    """Return vectors, as lists of numbers or as structs of Spark ML vectors, as lists of floats."""
+    return _plain(array, "the result").cast(pa.list_(pa.float32()))
 
 
 class PartitionFit:

@@ -153,7 +153,8 @@ def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False)
     True
     """
     from pyspark.sql import functions as F
-    from pyspark.sql.pandas.functions import arrow_udf
+
+    from mmlrs.engine.versions import arrow_udf
 
     def ask(column: pa.Array) -> pa.Array:
         text = json.dumps({"pid": os.getpid(), **_native.counters()})
@@ -162,7 +163,7 @@ def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False)
         time.sleep(0.1)  # keeps this worker busy, so that other workers get the other tasks
         return pa.array([text] * len(column))
 
-    function = arrow_udf(ask, returnType="string")  # type: ignore[call-overload]
+    function = arrow_udf(ask, returnType="string")
     query = spark.range(0, tasks, 1, tasks).select(function(F.col("id")).alias("text"))
     reused = (spark.conf.get("spark.python.worker.reuse", "true") or "true").lower() != "false"
     counters: dict[int, dict[str, Any]] = {}
