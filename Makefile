@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-rust test-python fuzz bench notebooks lint lint-quick release-check format docs golden new-stage lock clean
+.PHONY: help setup build demo test test-rust test-python test-spark fuzz bench notebooks lint lint-quick release-check format docs golden new-stage lock clean
 
 ACTIVATE := . .venv/environment &&
 # `--bin` without `-p`: with `-p`, cargo would select other features of Arrow and compile it again.
@@ -18,6 +18,7 @@ SECONDS ?= 60
 TARGET ?=
 SEED ?= 0
 OFFLINE ?=
+VERSION ?= 3.5.9
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +39,9 @@ test-rust: setup
 
 test-python: setup
 	@$(ACTIVATE) scripts/test_python.sh
+
+test-spark: setup ## Test with another PySpark in .venv-spark-VERSION: VERSION=3.5.9. ARGS=smoke runs the smoke tests only.
+	@scripts/test_spark.sh $(VERSION) $(ARGS)
 
 fuzz: setup ## Test with mutated files, tables and params. SECONDS=60 per target, TARGET=name for one target, SEED=0.
 	@$(ACTIVATE) python tests/fuzz/run.py --seconds $(SECONDS) --seed $(SEED) $(TARGET:%=--target %)
@@ -91,4 +95,4 @@ lock: ## Rewrite requirements-dev.lock from requirements-dev*.in.
 	@scripts/lock.sh
 
 clean: ## Remove the environment and all build output.
-	@rm -rf .venv target demo-output mmlrs/_native*.so
+	@rm -rf .venv .venv-spark-* target demo-output mmlrs/_native*.so

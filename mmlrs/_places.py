@@ -150,10 +150,12 @@ class _Connect:
     def exists(self, path: str) -> bool:
         from pyspark.errors import AnalysisException
 
+        from mmlrs.engine.versions import condition_of
+
         try:
             _ = self.spark.read.format("binaryFile").load(path).schema
         except AnalysisException as error:
-            if error.getCondition() == "PATH_NOT_FOUND":
+            if condition_of(error) == "PATH_NOT_FOUND":
                 return False
             raise
         return True

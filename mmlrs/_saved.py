@@ -124,14 +124,17 @@ def _text_local(path: str) -> str:
 def _text_spark(spark: SparkSession, path: str) -> str:
     from pyspark.errors import AnalysisException
 
+    from mmlrs.engine.versions import condition_of
+
     try:
         return "\n".join(row[0] for row in spark.read.text(f"{path}/metadata").take(1000))
     except AnalysisException as error:
-        if error.getCondition() == "PATH_NOT_FOUND" and in_session(spark).exists(path):
+        condition = condition_of(error)
+        if condition == "PATH_NOT_FOUND" and in_session(spark).exists(path):
             raise IoError(
-                f"{path}: has no metadata ({error.getCondition()}); it is not a stage, or {_INCOMPLETE}"
+                f"{path}: has no metadata ({condition}); it is not a stage, or {_INCOMPLETE}"
             ) from None
-        raise IoError(f"{path}/metadata: cannot be read: {error.getCondition()}") from None
+        raise IoError(f"{path}/metadata: cannot be read: {condition}") from None
 
 
 def class_of(saved: Saved, expected: type, path: str) -> Any:

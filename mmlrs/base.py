@@ -243,4 +243,6 @@ class NativeSummary(NativeAggregate, Transformer):
         return self._summarize(table)
 
     def _transform_spark(self, df: DataFrame) -> DataFrame:
-        return df.sparkSession.createDataFrame(self._summarize(df))
+        from mmlrs.engine.versions import frame_of
+
+        return frame_of(df.sparkSession, self._summarize(df))

@@ -13,7 +13,7 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
 from mmlrs.engine.missing import array_of
 from mmlrs.engine.plan import plan_stage
-from mmlrs.engine.worker import OrderedKernel, Sent
+from mmlrs.engine.worker import OrderedKernel, Sent, as_type
 from mmlrs.errors import ExecutionError, InvalidParamError
 
 if TYPE_CHECKING:
@@ -221,7 +221,9 @@ def pandas_udf(stage: AnyStage) -> Any:
     order = [function.inputs.index(name) for name in compiled.columns]
     check = partial(_check_arity, function.name, function.inputs)
 
-    sent = Sent(partial(_on_series, OrderedKernel(kernel, tuple(order), check, output.type)))
+    sent = Sent(
+        partial(_on_series, OrderedKernel(kernel, tuple(order), check, partial(as_type, kind=output.type)))
+    )
 
     def run(*series: pd.Series) -> pd.Series:
         return sent(*series)
@@ -259,7 +261,8 @@ def register(spark: SparkSession, name: str, stage: AnyStage) -> None:
     name : str
         The function's name: `SELECT name(image) FROM photos`.
     stage : Transformer or PipelineModel
-        As for `udf`. Vectors are Spark ML vectors.
+        As for `udf`. Vectors are Spark ML vectors; before PySpark 4.1 they are `array<float>`, and a NaN or a timestamp in an
+        argument is an error, because it cannot be told from a null or from another time.
 
     Raises
     ------

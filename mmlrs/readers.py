@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmlrs._paths import PathLike, path_of
 from mmlrs.engine.archives import Entries
@@ -322,11 +322,10 @@ class _Request:
         """Return the present and future files as a stream, with the column of reasons."""
         from pyspark.sql.types import StructType
 
-        def fields(ddl: str) -> list[StructField]:
-            return cast("StructType", StructType.fromDDL(ddl)).fields
+        from mmlrs.engine.versions import schema_of
 
-        partitions = self._partitions() if partition_schema is None else fields(partition_schema)
-        schema = StructType([*fields(_FILE_SCHEMA), *partitions])
+        partitions = self._partitions() if partition_schema is None else schema_of(partition_schema).fields
+        schema = StructType([*schema_of(_FILE_SCHEMA).fields, *partitions])
         lookup = self.recursive and not partitions
 
         def load(pattern: str | None = None) -> DataFrame:

@@ -78,6 +78,15 @@ class Sources:
         yield "scripts/lock.sh: the Python", first(r"PYTHON:-python(3\.\d+)", self.text("scripts/lock.sh"))
         yield "README.md: installation", first(r"Python (3\.\d+) or newer", self.text("README.md"))
 
+    def of_pyspark(self) -> Iterator[tuple[str, str | None]]:
+        """Yield the places with the oldest supported PySpark version."""
+        extra = " ".join(self.pyproject["project"]["optional-dependencies"]["spark"])
+        yield "pyproject.toml: extra spark", first(r"pyspark\[connect\]>=(\d+\.\d+)", extra)
+        supported = first(r"^_FIRST, _END = \((\d+, \d+)\)", self.text("mmlrs/engine/versions.py"))
+        yield "mmlrs/engine/versions.py: _FIRST", supported and supported.replace(", ", ".")
+        yield ".ci/run: the smoke tests", first(r"test-spark VERSION=(\d+\.\d+)", self.text(".ci/run"))
+        yield "Makefile: VERSION", first(r"^VERSION \?= (\d+\.\d+)", self.text("Makefile"))
+
     def of_rust(self) -> Iterator[tuple[str, str | None]]:
         """Yield the places with the oldest Rust version that builds mmlrs."""
         yield "Cargo.toml: rust-version", self.cargo["package"]["rust-version"]
@@ -104,6 +113,7 @@ def disagreements(root: Path) -> list[str]:
     for kind in (
         sources.of_mmlrs,
         sources.of_python,
+        sources.of_pyspark,
         sources.of_rust,
         sources.of_maturin,
         sources.of_onnxruntime,

@@ -55,14 +55,14 @@ class Search:
 
     def run(self, check: Callable[[Any], None] = lambda _: None) -> None:
         """Run all trials and record their results. `check` is called with the cached rows first."""
-        from pyspark.util import inheritable_thread_target
+        from mmlrs.engine.versions import threads_inherit
 
         tree = tree_of(self.trials, f"{self.stage.uid}_features", self._failed)
         with self._with_folds() as rows:
             check(rows)
             pool = ThreadPoolExecutor(max_workers=self.stage._value("parallelism"))
             self._submit: Callable[..., Future[None]] = lambda work, *arguments: pool.submit(
-                inheritable_thread_target(rows.sparkSession)(work), *arguments
+                threads_inherit(rows.sparkSession, work), *arguments
             )
             try:
                 self._visit(tree, Rows(frame=rows))

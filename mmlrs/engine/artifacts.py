@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from mmlrs import _native
 from mmlrs._paths import with_space
 from mmlrs._places import reason_of
+from mmlrs.engine.versions import send_file
 from mmlrs.engine.worker import artifact_name
 from mmlrs.errors import IoError
 
@@ -39,7 +40,7 @@ def payload(sha256: str, session: SparkSession) -> bytes | None:
     if sha256 not in sent:
         path = _file(sha256, data)
         try:
-            session.addArtifacts(path, file=True)
+            send_file(session, path)
         except Exception as error:  # from the JVM, the connection, or a disk on either side
             message = (
                 f"{path}: a model of {len(data):,} bytes cannot be sent to the workers: {reason_of(error)}"

@@ -13,6 +13,7 @@ from pyspark.sql.types import BooleanType, NumericType, StructType
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import quoted
 from mmlrs.engine.spark import fields_of, lineage_of, with_lineage
+from mmlrs.engine.versions import without_column
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -61,7 +62,7 @@ def assemble_in_jvm(stage: NativeTransformer, df: DataFrame) -> DataFrame | None
     else:
         array = f"IF({valid}, {_ROW}, raise_error({_message(stage, names, _ROW)}))"
     vector = columns.with_attributes(array_to_vector(F.expr(array)), output, names)
-    return with_lineage(result.select(F.expr(f"* EXCEPT ({_ROW})"), vector), lineage)
+    return with_lineage(without_column(result, _ROW, vector), lineage)
 
 
 def _double(name: str, type_name: str) -> str:

@@ -76,15 +76,15 @@ def to_spark(spark: SparkSession, data: pa.Table) -> Any:
     """Return a table as a DataFrame, with Spark ML vectors and the attributes of its columns."""
     from pyspark.ml.linalg import VectorUDT
     from pyspark.sql import functions as F
-    from pyspark.sql.pandas.functions import arrow_udf
 
     from mmlrs.engine.spark import quoted
+    from mmlrs.engine.versions import arrow_udf, as_vector, frame_of
 
     def identity(array: pa.Array) -> pa.Array:
         return array
 
     data = decoded(data)
-    to_vector = arrow_udf(identity, returnType=VectorUDT())  # type: ignore[call-overload]
+    to_vector = as_vector or arrow_udf(identity, returnType=VectorUDT())
     columns = [
         (to_vector(F.col(quoted(f.name))) if is_vector_struct(f.type) else F.col(quoted(f.name))).alias(
             f.name, metadata=attributes(f)
@@ -92,7 +92,7 @@ def to_spark(spark: SparkSession, data: pa.Table) -> Any:
         for f in data.schema
     ]
     # In one chunk, because Spark may read only the first of several.
-    return spark.createDataFrame(without_views(data).combine_chunks()).select(*columns)
+    return frame_of(spark, without_views(data).combine_chunks()).select(*columns)
 
 
 def collect(df: DataFrame) -> pa.Table:
@@ -102,6 +102,7 @@ def collect(df: DataFrame) -> pa.Table:
     from pyspark.sql.types import StructField, StructType
 
     from mmlrs.engine.spark import quoted
+    from mmlrs.engine.versions import table_of
 
     # pyarrow cannot cast a null struct whose members cannot be null, as pyspark does for a null vector.
     nullable = StructType([StructField(f.name, f.dataType) for f in VectorUDT.sqlType()])
@@ -112,7 +113,7 @@ def collect(df: DataFrame) -> pa.Table:
             column = F.unwrap_udt(column).cast(nullable).alias(field.name)
             vectors.append(i)
         columns.append(column)
-    table = df.select(*columns).toArrow()
+    table = table_of(df.select(*columns))
     for i in vectors:
         chunks = [_vectors(chunk) for chunk in table.column(i).chunks]
         table = table.set_column(i, table.schema.field(i).with_type(VECTOR), pa.chunked_array(chunks, VECTOR))

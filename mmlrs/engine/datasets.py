@@ -28,7 +28,11 @@ def _mro(dataset: Any) -> list[str]:
 def is_spark(dataset: Any) -> TypeIs[DataFrame]:
     """Return whether this is a Spark DataFrame, classic or Connect."""
     spark = sys.modules.get("pyspark.sql")  # if it is not imported, there is no DataFrame
-    return spark is not None and isinstance(dataset, spark.DataFrame)
+    if spark is None or not isinstance(dataset, spark.DataFrame):
+        return False
+    import mmlrs.engine.versions  # noqa: F401 - raises an error for an unsupported version of PySpark
+
+    return True
 
 
 def is_pandas(dataset: Any) -> bool:
@@ -73,6 +77,12 @@ def _remedy(dataset: Any) -> str:
     names = _mro(dataset)
     if isinstance(dataset, type):
         return f", the class {dataset.__qualname__}"
+    if names[0].startswith("pyspark.sql.connect."):
+        import pyspark
+
+        from mmlrs.engine.versions import CONNECT_SINCE
+
+        return f": Spark Connect needs PySpark {CONNECT_SINCE} or newer, and PySpark {pyspark.__version__} is installed"
     if _is_column(dataset):
         arrow = names[0].startswith("pyarrow")
         return ", a single column: convert it with " + (

@@ -19,9 +19,7 @@ import pyarrow as pa
 from pyspark.ml.functions import array_to_vector, vector_to_array
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import arrow_udf
-from pyspark.sql.pandas.types import to_arrow_type
-from pyspark.sql.types import AtomicType, StructField, TimestampType, UserDefinedType
+from pyspark.sql.types import ArrayType, AtomicType, FloatType, StructField, TimestampType, UserDefinedType
 
 from mmlrs import _native
 from mmlrs._warnings import warn_once
@@ -31,7 +29,8 @@ from mmlrs.engine.columns import FIELDS, Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted, sources_of
 from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS, ColumnType, column_type
 from mmlrs.engine.plan import Inputs, StagePlan, plan_stage
-from mmlrs.engine.worker import Kernel, OrderedKernel, Sent
+from mmlrs.engine.versions import SQL_VECTORS, arrow_udf, as_vector, sql_udf, to_arrow_type, typed
+from mmlrs.engine.worker import Kernel, OrderedKernel, Sent, as_type, vector_lists, vector_struct
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ def _skip(df: DataFrame, sources: Sources, plan: StagePlan, kinds: list[ColumnTy
     members = [pa.field(f"c{i}", field.type) for i, field in enumerate(plan.fields)]
     packed_type = column_type(pa.field(_PACKED, pa.struct([*members, pa.field("mask", pa.bool_())])))
     function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), packed_type, plan.stage)
-    packed = function(*sources.read(compiled)).alias(_PACKED)
+    packed = function(*sources.arguments(compiled)).alias(_PACKED)
     kept = df.select("*", packed).where(F.col(f"{_PACKED}.mask"))
     added = []
     for i, (field, kind) in enumerate(zip(plan.fields, kinds, strict=True)):
@@ -262,6 +261,24 @@ class Sources:
                 columns.append(name)
         return columns
 
+    def arguments(self, compiled: Compiled) -> list[Any]:
+        """Return the arguments of a kernel's UDF: the columns that it reads, with their types if the UDF needs them."""
+        columns = self.read(compiled)
+        return columns if typed is None else typed(self.stage, columns, self._types(compiled))
+
+    def _types(self, compiled: Compiled) -> list[tuple[str, DataType, pa.DataType]]:
+        """Return the name and the types of each column that `read` returns."""
+        kinds: list[tuple[str, DataType]] = []
+        for source in compiled.sources:
+            name = source.column
+            if source.vector:
+                kinds += [(name, member.dataType) for member in VectorUDT.sqlType()]
+            elif self._is_vector(name):
+                kinds.append((name, ArrayType(FloatType(), False)))
+            else:
+                kinds.append((name, self._fields[name].dataType))
+        return [(name, kind, to_arrow_type(kind, timezone=self._zone(kind))) for name, kind in kinds]
+
 
 def _members(vector: Column) -> list[Column]:
     """Return the members of the struct of a Spark ML vector, the lists never null.
@@ -315,7 +332,7 @@ def first_output(kernel: Kernel, kind: ColumnType, name: str, session: SparkSess
 
 
 def _first_output(kernel: Kernel, target: pa.DataType, spark: DataType, name: str, _: Any = ()) -> Any:
-    return arrow_udf(_sent(partial(kernel.first, target), name), returnType=spark)  # type: ignore[call-overload]
+    return arrow_udf(_sent(partial(kernel.first, target), name), returnType=spark)
 
 
 def _sent(work: Callable[..., pa.Array], name: str) -> Callable[..., pa.Array]:
@@ -336,18 +353,24 @@ def clear_udfs() -> None:
 
 def all_outputs(kernel: Kernel, kind: ColumnType, name: str) -> Any:
     """Return a scalar Arrow UDF that computes all outputs of a kernel as one struct, once per row."""
-    function = arrow_udf(_sent(partial(kernel.struct, kind.arrow), name), returnType=kind.spark)  # type: ignore[call-overload]
+    function = arrow_udf(_sent(partial(kernel.struct, kind.arrow), name), returnType=kind.spark)
     return function.asNondeterministic()
 
 
 def sql_function(kernel: Kernel, output: pa.Field, order: list[int], check: Callable[[int], None]) -> Any:
-    """Return a UDF for SQL, with the arguments in the user's order and vectors as Spark ML vectors.
+    """Return a UDF for SQL, with the arguments in the user's order.
 
+    Vectors are Spark ML vectors, or lists of floats if the version of Spark cannot return vectors to SQL.
     Spark does not know how many arguments there are; `check` raises if their number is wrong.
     """
     kind = column_type(output)
-    work = OrderedKernel(kernel, tuple(order), check, None if kind.wrapped else kind.arrow)
-    return arrow_udf(_sent(work, "run"), returnType=kind.column)  # type: ignore[call-overload]
+    returns: DataType = kind.column
+    convert: Callable[[pa.Array], pa.Array] = partial(as_type, kind=kind.arrow)
+    if isinstance(returns, VectorUDT) and not SQL_VECTORS:
+        returns, convert = ArrayType(FloatType()), vector_lists
+    elif kind.wrapped:
+        convert = vector_struct
+    return sql_udf(_sent(OrderedKernel(kernel, tuple(order), check, convert), "run"), returnType=returns)
 
 
 def _column(sources: Sources, value: Value, kind: ColumnType) -> Column:
@@ -356,13 +379,13 @@ def _column(sources: Sources, value: Value, kind: ColumnType) -> Column:
     function = first_output(
         kernel_of(compiled, sources.session, split=True), kind, value.node.stage, sources.session
     )
-    return finished(function(*sources.read(compiled)), kind)
+    return finished(function(*sources.arguments(compiled)), kind)
 
 
 def finished(column: Column, kind: ColumnType) -> Column:
     """Return a computed column as the user gets it; arrays of floats that represent vectors become Spark ML vectors."""
     if not kind.wrapped:
-        return column
+        return as_vector(column) if as_vector and isinstance(kind.spark, VectorUDT) else column
     return F.when(column.isNotNull(), array_to_vector(column))  # which fails on a null
 
 

@@ -18,7 +18,17 @@ from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS
 from mmlrs.errors import IoError, MmlrsError
 from mmlrs.vectors import as_lists
 
-__all__ = ["Kernel", "MergedFit", "OrderedKernel", "PartitionFit", "Sent", "artifact_name", "vector_struct"]
+__all__ = [
+    "Kernel",
+    "MergedFit",
+    "OrderedKernel",
+    "PartitionFit",
+    "Sent",
+    "artifact_name",
+    "as_type",
+    "vector_lists",
+    "vector_struct",
+]
 
 #: Maximum number of values of a batch of sparse vectors as lists: 1 GiB.
 _MAX_DENSE = 2**28
@@ -194,12 +204,12 @@ class Kernel:
 
     def first(self, kind: pa.DataType, *arrays: pa.Array) -> pa.Array:
         """Return the only output, as an array of type `kind`."""
-        return _cast(self.run(arrays).column(0), kind)
+        return as_type(self.run(arrays).column(0), kind)
 
     def struct(self, kind: pa.StructType, *arrays: pa.Array) -> pa.StructArray:
         """Return all outputs as the members of a struct of type `kind`."""
         batch = self.run(arrays)
-        members = [_cast(batch.column(i), field.type) for i, field in enumerate(kind)]
+        members = [as_type(batch.column(i), field.type) for i, field in enumerate(kind)]
         return pa.StructArray.from_arrays(members, names=[field.name for field in kind])
 
     def _sources(self, arrays: Sequence[pa.Array]) -> list[pa.Array]:
@@ -229,7 +239,8 @@ class Kernel:
         return blob or _native.put_blob(data if data is not None else _artifact(sha256))
 
 
-def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+def as_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return an array as an array of a type."""
     return array if array.type == kind else array.cast(kind)
 
 
@@ -245,20 +256,19 @@ class OrderedKernel:
         The argument that is the kernel's first source, its second, and so on.
     check : callable
         Raises if the number of arguments is wrong.
-    kind : pyarrow.DataType or None
-        The type of the result. None if it is a Spark ML vector.
+    convert : callable
+        Converts the output to the type that Spark expects.
     """
 
     kernel: Kernel
     order: tuple[int, ...]
     check: Callable[[int], None]
-    kind: pa.DataType | None
+    convert: Callable[[pa.Array], pa.Array]
 
     def __call__(self, *arrays: pa.Array) -> pa.Array:
         """Return the output."""
         self.check(len(arrays))
-        array = self.kernel.run([arrays[i] for i in self.order]).column(0)
-        return vector_struct(array) if self.kind is None else _cast(array, self.kind)
+        return self.convert(self.kernel.run([arrays[i] for i in self.order]).column(0))
 
 
 def _combined(array: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -292,6 +302,11 @@ def vector_struct(array: pa.Array) -> pa.StructArray:
         values,
     ]
     return pa.StructArray.from_arrays(members, type=VECTOR, mask=values.is_null())
+
+
+def vector_lists(array: pa.Array) -> pa.Array:
+    """Return vectors, as lists of numbers or as structs of Spark ML vectors, as lists of floats."""
+    return _plain(array, "the result").cast(pa.list_(pa.float32()))
 
 
 class PartitionFit:

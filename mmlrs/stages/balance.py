@@ -105,13 +105,15 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
     def _joined(self, df: DataFrame, label: Any, kind: str, weights: dict[Any, float]) -> Any:
         from pyspark.sql import functions as F
 
+        from mmlrs.engine.versions import frame_of
+
         rows = pa.table(
             {
                 _CLASS: pa.array(list(weights), _ARROW[kind]),
                 _WEIGHT: pa.array(list(weights.values()), pa.float64()),
             }
         )
-        right = df.sparkSession.createDataFrame(rows)
+        right = frame_of(df.sparkSession, rows)
         if self.getBroadcastJoin():
             right = F.broadcast(right)
         joined = df.join(right, label == F.col(_CLASS), "left")

@@ -63,7 +63,7 @@ def _check_columns(stage: str, columns: list[str]) -> None:
 
 def _check_travels(stage: str, df: DataFrame) -> None:
     """Raise on a column of a type that Spark cannot pass to Python."""
-    from pyspark.sql.pandas.types import to_arrow_type
+    from mmlrs.engine.versions import to_arrow_type
 
     for field in df.schema:
         try:

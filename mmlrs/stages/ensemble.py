@@ -232,7 +232,9 @@ _READS = "{} reads number, vector, array of numbers"
 
 def _groups(kind: Any) -> bool:
     """Return whether Spark can group and compare values of this type."""
-    from pyspark.sql.types import MapType, StructType, UserDefinedType, VariantType
+    from pyspark.sql.types import MapType, StructType, UserDefinedType
+
+    from mmlrs.engine.versions import VariantType
 
     if isinstance(kind, StructType):
         return all(_groups(field.dataType) for field in kind)

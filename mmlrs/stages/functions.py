@@ -83,13 +83,14 @@ class UDFTransformer(_generated.UDFTransformer):
 
     def _method(self, udf: Any) -> str:
         """Return the name of the method of `_Calls` that calls a UDF of PySpark."""
-        from pyspark.util import PythonEvalType
+        from mmlrs.engine.versions import eval_types
 
+        kinds = eval_types()
         methods = {
-            PythonEvalType.SQL_BATCHED_UDF: "by_row",
-            PythonEvalType.SQL_ARROW_BATCHED_UDF: "by_row",
-            PythonEvalType.SQL_SCALAR_PANDAS_UDF: "by_series",
-            PythonEvalType.SQL_SCALAR_ARROW_UDF: "by_array",
+            kinds.SQL_BATCHED_UDF: "by_row",
+            kinds.SQL_ARROW_BATCHED_UDF: "by_row",
+            kinds.SQL_SCALAR_PANDAS_UDF: "by_series",
+            getattr(kinds, "SQL_SCALAR_ARROW_UDF", None): "by_array",
         }
         if udf.evalType not in methods:
             raise InvalidParamError(
@@ -147,7 +148,7 @@ class UDFTransformer(_generated.UDFTransformer):
                 return arrow_type(str(self.getReturnType()))
             except ValueError as error:
                 raise self._bad_type(error) from None
-        from pyspark.sql.pandas.types import to_arrow_type
+        from mmlrs.engine.versions import to_arrow_type
 
         try:
             return to_arrow_type(function.returnType, timezone="UTC")

@@ -70,6 +70,7 @@ class StratifiedRepartition(_generated.StratifiedRepartition):
         from pyspark.sql.types import DoubleType, FloatType
 
         from mmlrs.engine import spark
+        from mmlrs.engine.versions import repartitioned_by_id
 
         [name] = self._inputs(df)
         kind = df.schema[name].dataType
@@ -85,7 +86,7 @@ class StratifiedRepartition(_generated.StratifiedRepartition):
         place = F.row_number().over(Window.partitionBy(label).orderBy(_RANDOM)) + start
         numbered = df.select("*", F.rand(self.getSeed()).alias(_RANDOM)).select("*", place.alias(_PLACE))
         part = F.pmod(F.col(_PLACE), F.lit(parts)).cast("int")
-        return numbered.repartitionById(parts, part).drop(_RANDOM, _PLACE)
+        return repartitioned_by_id(numbered, parts, part).drop(_RANDOM, _PLACE)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         self._inputs(table)
@@ -97,7 +98,9 @@ _RANDOM, _PLACE = "__mmlrs_random__", "__mmlrs_place__"
 
 def _sortable(kind: Any) -> bool:
     """Return whether Spark can sort values of this type."""
-    from pyspark.sql.types import ArrayType, CalendarIntervalType, MapType, StructType, VariantType
+    from pyspark.sql.types import ArrayType, CalendarIntervalType, MapType, StructType
+
+    from mmlrs.engine.versions import VariantType
 
     if isinstance(kind, StructType):
         return all(_sortable(field.dataType) for field in kind)

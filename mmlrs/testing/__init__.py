@@ -163,14 +163,15 @@ def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False)
     True
     """
     from pyspark.sql import functions as F
-    from pyspark.sql.pandas.functions import arrow_udf
+
+    from mmlrs.engine.versions import arrow_udf
 
     sent = Sent(partial(_counters_of_worker, reset))
 
     def ask(column: pa.Array) -> pa.Array:
         return sent(column)
 
-    function = arrow_udf(ask, returnType="string")  # type: ignore[call-overload]
+    function = arrow_udf(ask, returnType="string")
     query = spark.range(0, tasks, 1, tasks).select(function(F.col("id")).alias("text"))
     reused = (spark.conf.get("spark.python.worker.reuse", "true") or "true").lower() != "false"
     counters: dict[int, dict[str, Any]] = {}

@@ -21,7 +21,12 @@ def _row(statistics: Any, *columns: str) -> dict[str, Any]:
     """Return the first row of statistics. Raise if a column is missing."""
     if not (is_spark(statistics) or is_table(statistics)):
         raise refused("plot", "read", statistics)
-    table = statistics.toArrow() if is_spark(statistics) else tables.to_table(statistics)
+    if is_spark(statistics):
+        from mmlrs.engine.versions import table_of
+
+        table = table_of(statistics)
+    else:
+        table = tables.to_table(statistics)
     if table.num_rows == 0:
         raise SchemaMismatchError("the statistics have no row")
     row: dict[str, Any] = table.slice(0, 1).to_pylist()[0]
