@@ -76,9 +76,7 @@ def __getattr__(name: str) -> Any:
         return _load_native()
     hint = ""
     if not name.startswith("_"):
-        from mmlrs import _native
-
-        near = _native.nearest(name, [*_FUNCTIONS, *_NAMESPACES])
+        near = _load_native().nearest(name, [*_FUNCTIONS, *_NAMESPACES])
         hint = "" if near is None else f"; did you mean {near!r}?"
     raise AttributeError(f"module 'mmlrs' has no attribute {name!r}{hint}")
 
