@@ -138,11 +138,18 @@ extension_key() {
   } | sha256sum
 }
 
+has_extension() { [ -e mmlrs/_native.abi3.so ] && stamped $venv/stamp-extension "$1"; }
+
+need_cargo() { have cargo || die "cargo is missing: install Rust 1.92 or newer (https://rustup.rs), then run this again"; }
+
+# Compiles all crates but the extension module, which needs the Python environment.
+compile_crates() { cargo build --release --locked --quiet --workspace --exclude mmlrs-python; }
+
 build_extension() {
   local key
-  have cargo || die "cargo is missing: install Rust 1.92 or newer (https://rustup.rs), then run this again"
+  need_cargo
   key=$(extension_key)
-  if [ -e mmlrs/_native.abi3.so ] && stamped $venv/stamp-extension "$key"; then return; fi
+  if has_extension "$key"; then return; fi
   say "Building the extension (the first time takes several minutes)"
   # shellcheck disable=SC1091
   (. $venv/environment && PIP_QUIET=2 maturin develop --release --locked --quiet)
@@ -151,7 +158,16 @@ build_extension() {
 
 install_packages
 [ "$upto" = system ] && exit 0
+# The Python packages are downloaded while the crates compile.
+crates=
+if [ "$upto" = all ] && [ ! -e $venv/stamp-python ]; then
+  need_cargo
+  compile_crates &
+  crates=$!
+  trap 'kill "$crates" 2>/dev/null || true' EXIT
+fi
 make_venv
 write_environment
 [ "$upto" = python ] && exit 0
+if [ -n "$crates" ]; then wait "$crates" || die "the crates do not compile"; fi
 build_extension
