@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from mmlrs._generated import featurize as _generated
 from mmlrs._generated.featurize import *  # noqa: F403 (purely native stages need no line here)
+from mmlrs._messages import counted
 from mmlrs._names import public
 from mmlrs.base import NativeTransformer, is_spark, stage_spec
 from mmlrs.engine.columns import Columns
@@ -47,7 +48,7 @@ def _pairs(stage: NativeTransformer, columns: Columns) -> dict[str, str]:
     outputs = stage._value("outputCols") or inputs
     if len(outputs) != len(inputs):
         raise InvalidParamError(
-            f"{stage._stage}: param `outputCols` must name {len(inputs)} columns, one for each of `{_input_param(stage)}`, "
+            f"{stage._stage}: param `outputCols` must name {counted(len(inputs), 'column')}, one for each of `{_input_param(stage)}`, "
             f"got {len(outputs)}"
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from mmlrs._messages import counted
 from mmlrs.base import NativeTransformer
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
@@ -105,7 +106,7 @@ def _session(function: str) -> Any:
 def _check_arity(stage: str, inputs: list[str], count: int) -> None:
     if count != len(inputs):
         raise InvalidParamError(
-            f"{stage}: the function takes {len(inputs)} columns ({', '.join(inputs)}), got {count}"
+            f"{stage}: the function takes {counted(len(inputs), 'column')} ({', '.join(inputs)}), got {count}"
         )
 
 

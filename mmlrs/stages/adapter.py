@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs._generated import stages as _generated
+from mmlrs._messages import counted
 from mmlrs.base import Stage
 from mmlrs.engine.bridge import collect, through_spark
 from mmlrs.engine.columns import Columns
@@ -127,7 +128,7 @@ def _check_pairs(stage: HasPairedColumns) -> None:
     inputs, outputs = stage.getInputCols(), stage.getOutputCols()
     if len(inputs) != len(outputs):
         raise InvalidParamError(
-            f"{stage._stage}: param `outputCols` must name {len(inputs)} columns, one for each of `inputCols`, got "
+            f"{stage._stage}: param `outputCols` must name {counted(len(inputs), 'column')}, one for each of `inputCols`, got "
             f"{len(outputs)}"
         )
     duplicates = [name for i, name in enumerate(outputs) if name in outputs[:i]]

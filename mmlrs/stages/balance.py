@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs._generated import stages as _generated
+from mmlrs._messages import counted
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
@@ -71,7 +72,7 @@ class ClassBalancerModel(_generated.ClassBalancerModel):
         values, weights = self._value("values"), self._value("weights")
         if len(values) != len(weights):
             raise InvalidParamError(
-                f"{self._stage}: param `weights` must have {len(values)} values, one for each class, got {len(weights)}"
+                f"{self._stage}: param `weights` must have {counted(len(values), 'value')}, one for each class, got {len(weights)}"
             )
         expected = {"string": str, "boolean": bool}.get(kind, (int, float))
         for value in values:

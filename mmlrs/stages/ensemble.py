@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs._generated import stages as _generated
+from mmlrs._messages import counted
 from mmlrs.engine.batches import is_list
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.fields import is_vector_struct
@@ -39,7 +40,7 @@ class EnsembleByKey(_generated.EnsembleByKey):
         names = params["colNames"] or [f"mean({name})" for name in cols]
         if len(names) != len(cols):
             raise InvalidParamError(
-                f"{self._stage}: param `colNames` must name {len(cols)} columns, one for each of `cols`, got {len(names)}"
+                f"{self._stage}: param `colNames` must name {counted(len(cols), 'column')}, one for each of `cols`, got {len(names)}"
             )
         if len(set(keys)) < len(keys):
             raise InvalidParamError(f"{self._stage}: param `keys` must name each column once")
