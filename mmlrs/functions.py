@@ -278,6 +278,7 @@ def register(spark: SparkSession, name: str, stage: AnyStage) -> None:
     if not name or not isinstance(name, str):
         raise InvalidParamError(f"register: param `name` must be the name of a function, got {name!r}")
     compiled, output = function.compile(spark)
-    order = [function.inputs.index(name) for name in compiled.columns]
+    type_of = _guess(function)
+    arguments = [(function.inputs.index(s.column), type_of(s).type) for s in compiled.sources]
     check = partial(_check_arity, function.name, function.inputs)
-    spark.udf.register(name, engine.sql_function(engine.kernel_of(compiled, spark), output, order, check))
+    spark.udf.register(name, engine.sql_function(engine.kernel_of(compiled, spark), output, arguments, check))

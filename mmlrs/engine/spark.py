@@ -332,15 +332,18 @@ def first_output(kernel: Kernel, kind: ColumnType, name: str, session: SparkSess
     files = tuple(getattr(getattr(session, "_sc", None), "_python_includes", ()))
     if session not in _udfs:
         _udfs[session] = lru_cache(_UDFS)(_first_output)
-    return _udfs[session](kernel, kind.arrow, kind.spark, name, files)
+    spark = None if isinstance(kind.spark, VectorUDT) else kind.spark  # it has no hash before PySpark 4.0
+    return _udfs[session](kernel, kind.arrow, spark, name, files)
 
 
-def _first_output(kernel: Kernel, target: pa.DataType, spark: DataType, name: str, _: Any = ()) -> Any:
+def _first_output(kernel: Kernel, target: pa.DataType, spark: DataType | None, name: str, _: Any = ()) -> Any:
+    """Return a UDF. Without a type it returns Spark ML vectors."""
+
     def run(*columns: pa.Array) -> pa.Array:
         return _cast(kernel.run(columns).column(0), target)
 
     run.__name__ = name
-    return arrow_udf(run, returnType=spark)
+    return arrow_udf(run, returnType=spark or VectorUDT())
 
 
 def clear_udfs() -> None:
@@ -362,12 +365,19 @@ def all_outputs(kernel: Kernel, kind: ColumnType, name: str) -> Any:
     return function.asNondeterministic()
 
 
-def sql_function(kernel: Kernel, output: pa.Field, order: list[int], check: Callable[[int], None]) -> Any:
+def sql_function(
+    kernel: Kernel, output: pa.Field, arguments: list[tuple[int, pa.DataType]], check: Callable[[int], None]
+) -> Any:
     """Return a UDF for SQL, with the arguments in the user's order.
 
     Vectors are Spark ML vectors, or lists of floats if the version of Spark cannot return vectors to SQL.
-    Spark does not know how many arguments there are; `check` raises if their number is wrong.
+    Spark does not know how many arguments there are; `check` raises if their number is wrong. `arguments` are the place of each
+    source among them and a type that it may have, for nulls without a type.
     """
+
+    def of_a_type(array: pa.Array, kind: pa.DataType) -> pa.Array:
+        return pa.nulls(len(array), kind) if pa.types.is_null(array.type) else array
+
     kind = column_type(output)
     target, wrapped, returns = kind.arrow, kind.wrapped, kind.column
     vectors_as_lists = isinstance(returns, VectorUDT) and not SQL_VECTORS
@@ -376,7 +386,7 @@ def sql_function(kernel: Kernel, output: pa.Field, order: list[int], check: Call
 
     def run(*columns: pa.Array) -> pa.Array:
         check(len(columns))
-        array = kernel.run([columns[i] for i in order]).column(0)
+        array = kernel.run([of_a_type(columns[i], guess) for i, guess in arguments]).column(0)
         if vectors_as_lists:
             return vector_lists(array)
         return vector_struct(array) if wrapped else _cast(array, target)
