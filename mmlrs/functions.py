@@ -158,6 +158,12 @@ def udf(stage: AnyStage) -> Callable[..., Column]:
     return call
 
 
+def _arguments(function: _Function, compiled: Compiled) -> list[tuple[int, pa.DataType]]:
+    """Return for each source of a program the number of its argument, and a type that it may have."""
+    type_of = _guess(function)
+    return [(function.inputs.index(source.column), type_of(source).type) for source in compiled.sources]
+
+
 def _guess(function: _Function) -> Callable[[Source], pa.Field]:
     """Return fields for columns of unknown type, with the first type that the stages accept."""
     from mmlrs.base import stage_spec
@@ -219,11 +225,13 @@ def pandas_udf(stage: AnyStage) -> Any:
     session = _session("pandas_udf")
     compiled, output = function.compile(session)
     kernel = engine.kernel_of(compiled, session)
-    order = [function.inputs.index(name) for name in compiled.columns]
+    arguments = _arguments(function, compiled)
     check = partial(_check_arity, function.name, function.inputs)
 
     sent = Sent(
-        partial(_on_series, OrderedKernel(kernel, tuple(order), check, partial(as_type, kind=output.type)))
+        partial(
+            _on_series, OrderedKernel(kernel, tuple(arguments), check, partial(as_type, kind=output.type))
+        )
     )
 
     def run(*series: pd.Series) -> pd.Series:
@@ -289,6 +297,6 @@ def register(spark: SparkSession, name: str, stage: AnyStage) -> None:
     if not name or not isinstance(name, str):
         raise InvalidParamError(f"register: param `name` must be the name of a function, got {name!r}")
     compiled, output = function.compile(spark)
-    order = [function.inputs.index(name) for name in compiled.columns]
+    arguments = _arguments(function, compiled)
     check = partial(_check_arity, function.name, function.inputs)
-    spark.udf.register(name, engine.sql_function(engine.kernel_of(compiled, spark), output, order, check))
+    spark.udf.register(name, engine.sql_function(engine.kernel_of(compiled, spark), output, arguments, check))

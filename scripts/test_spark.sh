@@ -10,11 +10,11 @@ what="${2:-all}"
 venv=.venv-spark-$version
 start=$SECONDS
 
-# Everything but PySpark and what it brings is as in the development environment.
+# Everything but PySpark and what it restricts is as in the development environment.
 key="$(sha256sum scripts/test_spark.sh requirements-dev.lock)"
 if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$key" ]; then
   .venv/bin/python -m venv --clear "$venv"
-  grep -viE '^(pyspark|py4j|grpcio|grpcio-status|googleapis-common-protos|protobuf)==' requirements-dev.lock >"$venv/constraints"
+  grep -viE '^(pyspark|py4j|grpcio|grpcio-status|googleapis-common-protos|protobuf|numpy)==' requirements-dev.lock >"$venv/constraints"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 -c "$venv/constraints" \
     "pyspark[connect]==$version" 'pandas>=2.2,<3' pyarrow numpy onnxruntime onnx pytest pytest-timeout pillow scikit-image
   # The workers of Spark import mmlrs from this checkout, too.

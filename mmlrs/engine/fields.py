@@ -92,8 +92,9 @@ def column_type(field: pa.Field) -> ColumnType:
 def spark_type(kind: pa.DataType) -> DataType:
     """Return the Spark type of an Arrow type; fixed-size lists are arrays."""
     from pyspark.ml.linalg import VectorUDT
-    from pyspark.sql.pandas.types import from_arrow_type
     from pyspark.sql.types import StructField, StructType
+
+    from mmlrs.engine.versions import from_arrow_type
 
     if is_vector_struct(kind):
         return VectorUDT()

@@ -36,7 +36,16 @@ from mmlrs.errors import DecodeError, SchemaMismatchError
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-__all__ = ["ArrowUdf", "arrow_udf", "as_vector", "frame_of", "repartitioned_by_id", "sql_udf", "typed"]
+__all__ = [
+    "ArrowUdf",
+    "arrow_udf",
+    "as_vector",
+    "frame_of",
+    "readable",
+    "repartitioned_by_id",
+    "sql_udf",
+    "typed",
+]
 
 _NEEDED = f"PySpark {pyspark.__version__} is installed; use PySpark 4.1 or newer"
 
@@ -487,7 +496,7 @@ def frame_of(spark: SparkSession, table: pa.Table) -> DataFrame:
     naive = session.conf.get("spark.sql.timestampType", "TIMESTAMP_LTZ") == "TIMESTAMP_NTZ"
     fields, columns = [], []
     for field, column in zip(table.schema, table.columns, strict=True):
-        kind = _readable(field.type)
+        kind = readable(field.type)
         values = column.cast(kind, safe=not pa.types.is_timestamp(kind))
         if pa.types.is_timestamp(kind) and kind.tz is None and not naive:
             local = pc.assume_timezone(values, zone, ambiguous="earliest", nonexistent="earliest")
@@ -514,10 +523,10 @@ def frame_of(spark: SparkSession, table: pa.Table) -> DataFrame:
     return DataFrame(jvm.PythonSQLUtils.toDataFrame(iterator, schema.json(), session._jsparkSession), spark)
 
 
-def _readable(kind: pa.DataType) -> pa.DataType:
+def readable(kind: pa.DataType) -> pa.DataType:
     """Return the Arrow type that the JVM reads for an Arrow type."""
     if pa.types.is_dictionary(kind):
-        return _readable(kind.value_type)
+        return readable(kind.value_type)
     if pa.types.is_large_string(kind):
         return pa.string()
     if pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
@@ -525,9 +534,9 @@ def _readable(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_timestamp(kind):
         return pa.timestamp("us", None if kind.tz is None else "UTC")
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return pa.list_(kind.value_field.with_type(_readable(kind.value_type)))
+        return pa.list_(kind.value_field.with_type(readable(kind.value_type)))
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_readable(field.type)) for field in kind])
+        return pa.struct([field.with_type(readable(field.type)) for field in kind])
     return kind
 
 

@@ -328,11 +328,13 @@ def first_output(kernel: Kernel, kind: ColumnType, name: str, session: SparkSess
     files = tuple(getattr(getattr(session, "_sc", None), "_python_includes", ()))
     if session not in _udfs:
         _udfs[session] = lru_cache(_UDFS)(_first_output)
-    return _udfs[session](kernel, kind.arrow, kind.spark, name, files)
+    spark = None if isinstance(kind.spark, VectorUDT) else kind.spark  # it has no hash before PySpark 4.0
+    return _udfs[session](kernel, kind.arrow, spark, name, files)
 
 
-def _first_output(kernel: Kernel, target: pa.DataType, spark: DataType, name: str, _: Any = ()) -> Any:
-    return arrow_udf(_sent(partial(kernel.first, target), name), returnType=spark)
+def _first_output(kernel: Kernel, target: pa.DataType, spark: DataType | None, name: str, _: Any = ()) -> Any:
+    """Return a UDF. Without a type it returns Spark ML vectors."""
+    return arrow_udf(_sent(partial(kernel.first, target), name), returnType=spark or VectorUDT())
 
 
 def _sent(work: Callable[..., pa.Array], name: str) -> Callable[..., pa.Array]:
@@ -357,11 +359,14 @@ def all_outputs(kernel: Kernel, kind: ColumnType, name: str) -> Any:
     return function.asNondeterministic()
 
 
-def sql_function(kernel: Kernel, output: pa.Field, order: list[int], check: Callable[[int], None]) -> Any:
+def sql_function(
+    kernel: Kernel, output: pa.Field, arguments: list[tuple[int, pa.DataType]], check: Callable[[int], None]
+) -> Any:
     """Return a UDF for SQL, with the arguments in the user's order.
 
     Vectors are Spark ML vectors, or lists of floats if the version of Spark cannot return vectors to SQL.
-    Spark does not know how many arguments there are; `check` raises if their number is wrong.
+    Spark does not know how many arguments there are; `check` raises if their number is wrong. `arguments` are the place of each
+    source among them and a type that it may have, for nulls without a type.
     """
     kind = column_type(output)
     returns: DataType = kind.column
@@ -370,7 +375,7 @@ def sql_function(kernel: Kernel, output: pa.Field, order: list[int], check: Call
         returns, convert = ArrayType(FloatType()), vector_lists
     elif kind.wrapped:
         convert = vector_struct
-    return sql_udf(_sent(OrderedKernel(kernel, tuple(order), check, convert), "run"), returnType=returns)
+    return sql_udf(_sent(OrderedKernel(kernel, tuple(arguments), check, convert), "run"), returnType=returns)
 
 
 def _column(sources: Sources, value: Value, kind: ColumnType) -> Column:

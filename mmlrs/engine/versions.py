@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARROW_UDF",
     "CONNECT_SINCE",
+    "CalendarIntervalType",
     "SQL_VECTORS",
     "VERSION",
     "VariantType",
@@ -28,6 +29,7 @@ __all__ = [
     "condition_of",
     "eval_types",
     "frame_of",
+    "from_arrow_type",
     "repartitioned_by_id",
     "schema_of",
     "send_file",
@@ -58,6 +60,8 @@ import pyspark.sql.pandas.functions as _functions  # noqa: E402
 import pyspark.sql.pandas.types as _types  # noqa: E402
 import pyspark.sql.types as _sql_types  # noqa: E402
 
+from mmlrs.engine import pandas_arrow  # noqa: E402
+
 # -- types ------------------------------------------------------------------------------------------------------------
 
 
@@ -67,6 +71,8 @@ class _NoType:
 
 #: Semi-structured values, since 4.0.
 VariantType: Any = getattr(_sql_types, "VariantType", _NoType)
+#: Intervals of months, days and microseconds, since 4.0.
+CalendarIntervalType: Any = getattr(_sql_types, "CalendarIntervalType", _NoType)
 
 
 def _to_arrow_type(kind: Any, *, timezone: str | None = None) -> pa.DataType:
@@ -95,6 +101,14 @@ _HAS_ZONE = "timezone" in inspect.signature(_types.to_arrow_type).parameters
 #: `to_arrow_type(kind, *, timezone)` of PySpark.
 to_arrow_type: Any = _types.to_arrow_type if _HAS_ZONE else _to_arrow_type
 
+
+def from_arrow_type(kind: pa.DataType) -> Any:
+    """Return the Spark type of an Arrow type; naive timestamps are TIMESTAMP_NTZ, as is the default since 4.2."""
+    if not ARROW_UDF:
+        kind = pandas_arrow.readable(kind)
+    return _types.from_arrow_type(kind, prefer_timestamp_ntz=True)
+
+
 # -- functions --------------------------------------------------------------------------------------------------------
 
 #: Whether Spark has scalar Arrow UDFs, since 4.1. They are pandas UDFs before.
@@ -115,8 +129,6 @@ if ARROW_UDF:
     arrow_udf = sql_udf = _functions.arrow_udf
     typed = as_vector = None
 else:
-    from mmlrs.engine import pandas_arrow
-
     arrow_udf, sql_udf = pandas_arrow.arrow_udf, pandas_arrow.sql_udf
     typed, as_vector = pandas_arrow.typed, pandas_arrow.as_vector
 
@@ -157,8 +169,6 @@ def frame_of(spark: SparkSession, table: pa.Table) -> DataFrame:
     """Return a table as a DataFrame; `createDataFrame` accepts tables since 4.0."""
     if VERSION >= (4, 0):
         return spark.createDataFrame(table)
-    from mmlrs.engine import pandas_arrow
-
     return pandas_arrow.frame_of(spark, table)
 
 
@@ -183,8 +193,6 @@ def repartitioned_by_id(df: DataFrame, count: int, partition: Column) -> DataFra
     """Return a DataFrame with each row in the partition of this number; `repartitionById` exists since 4.1."""
     if hasattr(df, "repartitionById"):
         return df.repartitionById(count, partition)
-    from mmlrs.engine import pandas_arrow
-
     return pandas_arrow.repartitioned_by_id(df, count, partition)
 
 

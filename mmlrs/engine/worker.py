@@ -252,8 +252,8 @@ class OrderedKernel:
     ----------
     kernel : Kernel
         The kernel.
-    order : tuple of int
-        The argument that is the kernel's first source, its second, and so on.
+    order : tuple of (int, pyarrow.DataType)
+        For each source of the kernel, the number of its argument and a type that it may have, for nulls without a type.
     check : callable
         Raises if the number of arguments is wrong.
     convert : callable
@@ -261,14 +261,18 @@ class OrderedKernel:
     """
 
     kernel: Kernel
-    order: tuple[int, ...]
+    order: tuple[tuple[int, pa.DataType], ...]
     check: Callable[[int], None]
     convert: Callable[[pa.Array], pa.Array]
 
     def __call__(self, *arrays: pa.Array) -> pa.Array:
         """Return the output."""
         self.check(len(arrays))
-        return self.convert(self.kernel.run([arrays[i] for i in self.order]).column(0))
+        sources = [
+            pa.nulls(len(arrays[i]), kind) if pa.types.is_null(arrays[i].type) else arrays[i]
+            for i, kind in self.order
+        ]
+        return self.convert(self.kernel.run(sources).column(0))
 
 
 def _combined(array: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -98,9 +98,9 @@ _RANDOM, _PLACE = "__mmlrs_random__", "__mmlrs_place__"
 
 def _sortable(kind: Any) -> bool:
     """Return whether Spark can sort values of this type."""
-    from pyspark.sql.types import ArrayType, CalendarIntervalType, MapType, StructType
+    from pyspark.sql.types import ArrayType, MapType, StructType
 
-    from mmlrs.engine.versions import VariantType
+    from mmlrs.engine.versions import CalendarIntervalType, VariantType
 
     if isinstance(kind, StructType):
         return all(_sortable(field.dataType) for field in kind)

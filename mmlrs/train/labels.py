@@ -54,8 +54,8 @@ def check_classes(stage: Stage, df: DataFrame, name: str) -> None:
     from pyspark.sql import types as T
 
     kind = df.schema[name].dataType
-    allowed = T.StringType | T.CharType | T.VarcharType | T.NumericType | T.BooleanType | T.DatetimeType
-    if not isinstance(kind, allowed) or kind.typeName() == "time":
+    allowed = T.StringType | T.CharType | T.VarcharType | T.NumericType | T.BooleanType | T.DateType
+    if not isinstance(kind, allowed | T.TimestampType | T.TimestampNTZType):
         raise SchemaMismatchError(
             f"{stage._stage}: column `{name}`: has type {kind.simpleString()}; a label is text, a number, a boolean, a date "
             "or a timestamp"

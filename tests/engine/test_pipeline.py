@@ -277,7 +277,7 @@ def test_what_cannot_be_a_function_is_told_so(featurizer, fitted):
         mmlrs.udf(featurizer.copy().setHandleInvalid("skip"))
     with pytest.raises(InvalidParamError, match="StringIndexerModel: is not a native stage of mmlrs"):
         mmlrs.udf(fitted)
-    with pytest.raises(InvalidParamError, match=r"takes 1 columns \(content\), got 2"):
+    with pytest.raises(InvalidParamError, match=r"takes 1 column \(content\), got 2"):
         mmlrs.udf(featurizer)("content", "i")
     both = ONNXModel(model=networks.linear(), inputCol="x", fetchDict={"a": "hidden", "b": "y"})
     with pytest.raises(
@@ -297,7 +297,7 @@ def test_a_query_with_a_wrong_number_of_columns_fails(spark):
     mmlrs.register(spark, "lowered", lower)
     texts = spark.createDataFrame([("A", "B")], "x string, y string")
     for made in (spark.sql("SELECT lowered('A', 'B')"), texts.select(mmlrs.pandas_udf(lower)("x", "y"))):
-        with pytest.raises(Exception, match=r"takes 1 columns \(a\), got 2"):
+        with pytest.raises(Exception, match=r"takes 1 column \(a\), got 2"):
             made.collect()
 
 

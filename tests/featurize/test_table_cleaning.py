@@ -157,7 +157,7 @@ def test_columns_are_replaced_in_their_place_or_added():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"inputCols": ["a"], "outputCols": ["x", "y"]}, "param `outputCols` must name 1 columns"),
+        ({"inputCols": ["a"], "outputCols": ["x", "y"]}, "param `outputCols` must name 1 column"),
         ({"inputCols": ["a", "a"]}, "param `inputCols` names `a` twice"),
         ({"inputCols": []}, "param `inputCols` must not be empty"),
     ],

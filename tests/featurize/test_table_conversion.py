@@ -122,7 +122,7 @@ def test_types_that_do_not_become_each_other_are_named(kind, to):
         ({"dateTimeFormat": "yyyy-MM-dd EEE"}, "param `dateTimeFormat` has `EEE`, which is not supported"),
         ({"dateTimeFormat": "yyyy 'at"}, "param `dateTimeFormat` has a quote that is not closed"),
         ({"timeZone": "Mars/Olympus"}, "param `timeZone` must be a time zone"),
-        ({"outputCols": ["a", "b"]}, "param `outputCols` must name 1 columns, one for each of `cols`, got 2"),
+        ({"outputCols": ["a", "b"]}, "param `outputCols` must name 1 column, one for each of `cols`, got 2"),
     ],
 )
 def test_params_that_cannot_be_used_are_named(params, message):

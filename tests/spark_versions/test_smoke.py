@@ -10,6 +10,7 @@ import decimal
 
 import networks
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyspark
 import pytest
@@ -192,13 +193,13 @@ def test_stages_are_functions_of_columns_and_of_sql(spark):
     assert kind == ("vector" if versions.SQL_VECTORS else "array<float>")
 
 
-def identity(array):
-    return array
-
-
 def test_functions_keep_nulls_and_nan_apart_or_fail(spark):
     table = pa.table({"x": pa.array([1.0, NAN, None]), "n": pa.array([1, 2**53 + 1, None])})
     df = to_spark(spark, table).coalesce(1)
+
+    def identity(array):
+        return array
+
     copy_double, copy_long = (versions.arrow_udf(identity, kind) for kind in ("double", "bigint"))
     made = df.select(copy_double("x").alias("y"))
     assert made.where(F.isnan("y")).count() == 1
@@ -224,6 +225,10 @@ def test_python_functions_of_every_kind_are_columns(spark):
     def twice(value):
         return None if value is None else 2 * value
 
+    def add(column):
+        return column + column
+
+    add.__annotations__ = {"column": pd.Series, "return": pd.Series}
     for function, kind in (
         (twice, "bigint"),
         (udf(twice, "bigint"), None),
@@ -232,13 +237,6 @@ def test_python_functions_of_every_kind_are_columns(spark):
         stage = UDFTransformer(inputCol="i", outputCol="y", udf=function, returnType=kind)
         for made in (stage.transform(df).collect(), stage.transform(table).to_pylist()):
             assert sorted(str(row["y"]) for row in made) in (["2", "4", "None"], ["2.0", "4.0", "None"])
-
-
-def add(column):
-    return column + column
-
-
-add.__annotations__ = {"column": __import__("pandas").Series, "return": __import__("pandas").Series}
 
 
 # -- streams and partitions --------------------------------------------------------------------------------------------

@@ -185,7 +185,7 @@ def test_arrays_of_different_size_are_told_on_spark(spark):
         (
             {"keys": ["k"], "cols": ["x"], "colNames": ["a", "b"]},
             InvalidParamError,
-            "`colNames` must name 1 columns",
+            "`colNames` must name 1 column",
         ),
         (
             {"keys": ["k"], "cols": ["x"], "colNames": ["k"]},
