@@ -10,13 +10,16 @@ what="${2:-all}"
 venv=.venv-spark-$version
 start=$SECONDS
 
-# Everything but PySpark and what it restricts is as in the development environment.
-key="$(sha256sum scripts/test_spark.sh requirements-dev.lock)"
+# Everything but PySpark and the packages of Spark Connect is as in the development environment. PySpark 3.5 is installed without
+# Spark Connect, which mmlrs does not support there and which needs NumPy 1, for which there is no recent pyarrow.
+packages=("pyspark[connect]==$version" 'pandas>=2.2,<3' pyarrow numpy onnxruntime onnx pytest pytest-timeout pillow scikit-image)
+[[ $version != 3.* ]] || packages[0]="pyspark==$version"
+key="${packages[*]} $(sha256sum requirements-dev.lock)"
 if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$key" ]; then
   .venv/bin/python -m venv --clear "$venv"
-  grep -viE '^(pyspark|py4j|grpcio|grpcio-status|googleapis-common-protos|protobuf|numpy)==' requirements-dev.lock >"$venv/constraints"
+  grep -viE '^(pyspark|py4j|grpcio|grpcio-status|googleapis-common-protos|protobuf)==' requirements-dev.lock >"$venv/constraints"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --use-pep517 -c "$venv/constraints" \
-    "pyspark[connect]==$version" 'pandas>=2.2,<3' pyarrow numpy onnxruntime onnx pytest pytest-timeout pillow scikit-image
+    "${packages[@]}"
   # The workers of Spark import mmlrs from this checkout, too.
   echo "$PWD" >"$(echo "$venv"/lib/python3*/site-packages)/checkout.pth"
   echo "$key" >"$venv/stamp"

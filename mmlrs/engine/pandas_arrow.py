@@ -169,7 +169,7 @@ def _described(argument: Any) -> Encoded:
 
 def _masked(decoder: Decoder, values: Any, nulls: Any) -> pa.Array:
     array = pa.array(values.to_numpy(), decoder.sent, mask=nulls.to_numpy(dtype=bool), from_pandas=False)
-    return array if decoder.sent == decoder.kind else array.cast(decoder.kind)
+    return array if decoder.sent == decoder.kind else _restored(array, decoder.kind)
 
 
 def _lists(decoder: Decoder, values: Any, texts: Any) -> pa.Array:
@@ -197,7 +197,18 @@ def _merged(values: Any, texts: Any, numbers: pa.DataType, dtype: Any) -> list[A
 
 def _objects(decoder: Decoder, values: Any) -> pa.Array:
     array = pa.array(_plain_cells(values), decoder.sent, from_pandas=False)
-    return array if decoder.sent == decoder.kind else array.cast(decoder.kind)
+    return array if decoder.sent == decoder.kind else _restored(array, decoder.kind)
+
+
+def _restored(array: pa.Array, kind: Any) -> pa.Array:
+    """Return an array with the strings of numbers as numbers. `cast` would also read the strings below a null."""
+    if pa.types.is_struct(kind):
+        members = [_restored(a, f.type) for a, f in zip(array.flatten(), kind, strict=True)]
+        return pa.StructArray.from_arrays(members, fields=list(kind), mask=array.is_null())
+    if pa.types.is_list(kind):
+        elements = _restored(array.values, kind.value_type)
+        return pa.ListArray.from_arrays(array.offsets, elements, type=kind, mask=array.is_null())
+    return array if array.type == kind else array.cast(kind)
 
 
 def _plain_cells(values: Any) -> Any:
@@ -215,7 +226,7 @@ def _members(decoder: Decoder, frame: Any, nulls: Any) -> pa.Array:
         if members
         else pa.array([{}] * len(frame), decoder.sent)
     )
-    return array if decoder.sent == decoder.kind else array.cast(decoder.kind)
+    return array if decoder.sent == decoder.kind else _restored(array, decoder.kind)
 
 
 def _mask(nulls: Any) -> pa.Array:
@@ -274,13 +285,13 @@ def _of_inferred(_: Decoder, values: Any) -> pa.Array:
 
 def _guarded(array: pa.Array, values: Any) -> pa.Array:
     """Return the array, unless it holds a NaN that may have been a null."""
-    if values.dtype.kind != "O" and not pa.types.is_floating(array.type):
-        return array
     flat = array
     while pa.types.is_list(flat.type):
         flat = flat.flatten()
-    if pa.types.is_floating(flat.type) and pc.any(pc.is_nan(flat)).as_py():
-        raise _ambiguous("NaN, or null,")
+    if pa.types.is_floating(flat.type):
+        missing = values.isna().any() if flat is array else pc.any(pc.is_nan(flat)).as_py()
+        if missing:
+            raise _ambiguous("NaN, or null,")
     return array
 
 
@@ -497,8 +508,9 @@ def frame_of(spark: SparkSession, table: pa.Table) -> DataFrame:
     fields, columns = [], []
     for field, column in zip(table.schema, table.columns, strict=True):
         kind = readable(field.type)
-        values = column.cast(kind, safe=not pa.types.is_timestamp(kind))
-        if pa.types.is_timestamp(kind) and kind.tz is None and not naive:
+        timestamps = pa.types.is_timestamp(kind)
+        values = column if kind == column.type else column.cast(kind, safe=not timestamps)
+        if timestamps and kind.tz is None and not naive:
             local = pc.assume_timezone(values, zone, ambiguous="earliest", nonexistent="earliest")
             kind = pa.timestamp("us", "UTC")
             values = local.cast(kind)
