@@ -21,7 +21,7 @@ def library_path() -> str:
     spec = importlib.util.find_spec("onnxruntime")
     if spec is None or spec.origin is None:
         raise ModelLoadError(
-            "the package onnxruntime is not installed: pip install onnxruntime (or onnxruntime-gpu), version 1.24 or newer"
+            "the package onnxruntime is not installed: pip install onnxruntime (or onnxruntime-gpu), version 1.23 or newer"
         )
     folder = Path(spec.origin).parent / "capi"
     for pattern in ("libonnxruntime.so.*", "libonnxruntime.*dylib", "onnxruntime.dll"):
