@@ -68,7 +68,7 @@ def decoding() -> None:
 
 
 def operations() -> None:
-    """OpenCV's functions run: a mean over whole pixels is exact, and an exception of OpenCV is an error of the row."""
+    """OpenCV's functions run. A mean over whole pixels is exact. A row that an operation refuses has a reason."""
     pixels = np.random.default_rng(1).integers(0, 256, (64, 96, 3), np.uint8)
     table = pa.table({"image": [png(pixels)]})
     stage = ImageTransformer(inputCol="image", outputCol="out", interpolation="area").resize(32, 48)
@@ -83,8 +83,7 @@ def operations() -> None:
         stage.setInputCol("image").setOutputCol("out").transform(table)
     refused = ImageTransformer(inputCol="image", outputCol="out", handleInvalid="keep", errorCol="why")
     why = refused.colorFormat("gray").colorFormat("BGR2LAB").transform(table)["why"][0].as_py()
-    assert why, "an operation that OpenCV refuses has no reason"
-    print(f"  {why}")
+    assert "needs images of 3 channels" in why, why
 
 
 def network() -> None:
