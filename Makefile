@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-rust test-python test-spark fuzz bench notebooks lint lint-quick release-check format docs golden new-stage lock clean
+.PHONY: help setup build demo test test-rust test-python test-spark fuzz bench notebooks wheel test-wheel lint lint-quick release-check format docs golden new-stage lock clean
 
 ACTIVATE := . .venv/environment &&
 # `--bin` without `-p`: with `-p`, cargo would select other features of Arrow and compile it again.
@@ -28,6 +28,12 @@ setup: ## Install what is missing, and build the extension if its sources change
 
 build: setup ## Build a wheel in target/wheels with the profile `dist`.
 	@$(ACTIVATE) maturin build --profile dist --locked
+
+wheel: setup ## Build the portable wheel in target/wheels: manylinux_2_28, with OpenCV inside. Prints its size by part.
+	@scripts/wheel.sh
+
+test-wheel: setup ## Install the portable wheel in an environment of its own and test it there. `make wheel` comes first.
+	@$(ACTIVATE) scripts/test_wheel.sh
 
 demo: setup ## Run the main job on real images; the results are in demo-output/.
 	@$(ACTIVATE) python -m mmlrs.demo --output demo-output $(ARGS)

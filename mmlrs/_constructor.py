@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar, cast, get_overloads
+from typing import Any, TypeVar, cast
 
 from mmlrs._messages import shown
 from mmlrs._names import no_param
+from mmlrs._typing import get_overloads
 from mmlrs.base import Stage
 from mmlrs.errors import InvalidParamError
 

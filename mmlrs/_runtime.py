@@ -44,7 +44,7 @@ def library_path() -> str:
 def _named(path: str | None) -> str:
     """Return the library of the environment variable, which must exist."""
     missing = "the package onnxruntime is not installed"
-    advice = "pip install onnxruntime (or onnxruntime-gpu), version 1.24 or newer"
+    advice = "pip install onnxruntime (or onnxruntime-gpu), version 1.23 or newer"
     if not path:
         raise ModelLoadError(f"{missing}: {advice}")
     if not os.path.isfile(path):

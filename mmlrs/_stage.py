@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -16,6 +16,7 @@ from mmlrs._display import Shown
 from mmlrs._names import NamedParams, no_param
 from mmlrs._paths import PathLike
 from mmlrs._pyspark import HAS_PYSPARK, BaseModel, Param
+from mmlrs._typing import Self
 from mmlrs.errors import InvalidParamError
 from mmlrs.params import types_of, undefined
 from mmlrs.params.stages import stages_in

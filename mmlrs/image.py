@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from mmlrs import _native
 from mmlrs._generated import image as _generated
 from mmlrs._generated.image import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
+from mmlrs._typing import Self
 from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.table import interruptible
 from mmlrs.models import default_model

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 from mmlrs._generated import onnx as _generated
 from mmlrs._generated.onnx import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
+from mmlrs._typing import Self
 from mmlrs.models import model_info
 
 __all__ = ["ONNXModel"]

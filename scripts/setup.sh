@@ -16,7 +16,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 # ---- Requirements ---------------------------------------------------------------------------------------------------
 
-# The first Python of at least 3.11, the oldest version that our dependencies support.
+# The first Python of at least 3.11, the oldest version that the packages of development support.
 find_python() {
   local candidate
   for candidate in "${PYTHON:-}" python3.11 python3 python3.12 python3.13; do

