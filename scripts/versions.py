@@ -84,6 +84,7 @@ class Sources:
         yield "pyproject.toml: extra spark", first(r"pyspark\[connect\]>=(\d+\.\d+)", extra)
         supported = first(r"^_FIRST, _END = \((\d+, \d+)\)", self.text("mmlrs/engine/versions.py"))
         yield "mmlrs/engine/versions.py: _FIRST", supported and supported.replace(", ", ".")
+        yield ".ci/run: the smoke tests", first(r"test-spark VERSION=(\d+\.\d+)", self.text(".ci/run"))
         yield "Makefile: VERSION", first(r"^VERSION \?= (\d+\.\d+)", self.text("Makefile"))
 
     def of_rust(self) -> Iterator[tuple[str, str | None]]:

