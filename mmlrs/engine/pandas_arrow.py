@@ -334,7 +334,7 @@ def _holders() -> tuple[Any, Any]:
     """Return the classes of a Series and a DataFrame whose Arrow arrays PySpark does not convert."""
     import pandas as pd
 
-    class ArrowSeries(pd.Series):  # type: ignore[type-arg]
+    class ArrowSeries(pd.Series):
         """A Series that holds an Arrow array."""
 
         def apply(self, *args: Any, **kwargs: Any) -> Any:
