@@ -181,10 +181,10 @@ def send_file(session: SparkSession, path: str) -> None:
 
 
 def without_column(df: DataFrame, name: str, *added: Column) -> DataFrame:
-    """Return a DataFrame without a column and with added columns; `* EXCEPT (name)` exists since 4.0."""
+    """Return a DataFrame without a column and with added columns; older versions have no `* EXCEPT (name)`."""
     from pyspark.sql import functions as F
 
-    if VERSION >= (4, 0):
+    if _HAS_ZONE:  # since 4.2
         return df.select(F.expr(f"* EXCEPT ({name})"), *added)
     return df.select("*", *added).drop(name)
 
@@ -200,7 +200,8 @@ def threads_inherit(session: SparkSession, work: Any) -> Any:
     """Return a function for another thread that keeps the properties of this thread's jobs."""
     from pyspark.util import inheritable_thread_target
 
-    return inheritable_thread_target(session)(work)
+    # Before 4.0 it takes the function; there is one session per process.
+    return inheritable_thread_target(session)(work) if VERSION >= (4, 0) else inheritable_thread_target(work)
 
 
 def condition_of(error: Any) -> str:
