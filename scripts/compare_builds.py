@@ -26,7 +26,8 @@ def photographs(count: int, height: int, width: int) -> list[bytes]:
     import skimage.data
     from PIL import Image
 
-    coffee = Image.fromarray(skimage.data.coffee()).resize((width, height), Image.Resampling.BICUBIC)  # type: ignore[no-untyped-call]
+    samples: Any = skimage.data
+    coffee = Image.fromarray(samples.coffee()).resize((width, height), Image.Resampling.BICUBIC)
     noise = np.random.default_rng(0).integers(-6, 7, (count, height, width, 3), np.int16)
     files = []
     for grain in noise:

@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if [ -z "${MMLRS_HIDDEN:-}" ]; then
   export MMLRS_HIDDEN=yes
   for namespace in "unshare --mount" "unshare --mount --map-root-user"; do
-    if $namespace true 2>/dev/null; then exec $namespace "$0" "$@"; fi
+    if $namespace true 2>/dev/null; then exec $namespace "$PWD/scripts/test_wheel.sh" "$@"; fi
   done
   echo "test-wheel: no mount namespace here, so the system's OpenCV stays in sight" >&2
 else

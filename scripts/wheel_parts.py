@@ -96,14 +96,14 @@ def sections(extension: Path) -> Counter[str]:
         ".eh_frame": "unwind tables",
         ".gcc_except_table": "unwind tables",
         ".eh_frame_hdr": "unwind tables",
-        ".rela.dyn": "relocations",
     }
     found: Counter[str] = Counter()
     for line in lines_of("readelf", "-SW", str(extension)):
         if match := re.match(r"\s*\[ *\d+\] (\S+)\s+(\S+)\s+\S+ \S+ (\S+)", line):
             name, kind, size = match.groups()
             if kind != "NOBITS":
-                found[kinds.get(name, "other sections")] += int(size, 16)
+                other = "relocations" if name.startswith(".rel") else "other sections"
+                found[kinds.get(name, other)] += int(size, 16)
     return found
 
 
