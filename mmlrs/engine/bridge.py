@@ -91,6 +91,8 @@ def to_spark(spark: SparkSession, data: pa.Table) -> Any:
         )
         for f in data.schema
     ]
+    for i in (i for i, f in enumerate(data.schema) if is_vector_struct(f.type)):
+        data = _with_vectors(data, i)
     # In one chunk, because Spark may read only the first of several.
     return frame_of(spark, without_views(data).combine_chunks()).select(*columns)
 
@@ -115,9 +117,14 @@ def collect(df: DataFrame) -> pa.Table:
         columns.append(column)
     table = table_of(df.select(*columns))
     for i in vectors:
-        chunks = [_vectors(chunk) for chunk in table.column(i).chunks]
-        table = table.set_column(i, table.schema.field(i).with_type(VECTOR), pa.chunked_array(chunks, VECTOR))
+        table = _with_vectors(table, i)
     return with_metadata(table, _facts(df))
+
+
+def _with_vectors(table: pa.Table, i: int) -> pa.Table:
+    """Return a table whose column `i`, of structs with the members of vectors, holds vectors."""
+    chunks = [_vectors(chunk) for chunk in table.column(i).chunks]
+    return table.set_column(i, table.schema.field(i).with_type(VECTOR), pa.chunked_array(chunks, VECTOR))
 
 
 def _vectors(array: pa.StructArray) -> pa.StructArray:
