@@ -14,7 +14,8 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
 from mmlrs.engine.missing import array_of
 from mmlrs.engine.plan import plan_stage
-from mmlrs.engine.worker import OrderedKernel, Sent, as_type
+from mmlrs.engine.sent import Sent
+from mmlrs.engine.worker import OrderedKernel, as_type
 from mmlrs.errors import ExecutionError, InvalidParamError
 
 if TYPE_CHECKING:

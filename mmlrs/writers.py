@@ -17,7 +17,7 @@ from mmlrs._paths import PathLike, is_remote, local_path, path_of, unsafe_name, 
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_table
 from mmlrs.engine.expr import quoted
-from mmlrs.engine.worker import Sent
+from mmlrs.engine.sent import Sent
 from mmlrs.errors import InvalidParamError, IoError, SchemaMismatchError
 
 if TYPE_CHECKING:

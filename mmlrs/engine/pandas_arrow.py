@@ -30,7 +30,7 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_type
 
 from mmlrs.engine.ddl import arrow_type
-from mmlrs.engine.worker import Sent
+from mmlrs.engine.sent import Sent
 from mmlrs.errors import DecodeError, SchemaMismatchError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from mmlrs.engine.expr import quoted
-from mmlrs.engine.worker import Sent
+from mmlrs.engine.sent import Sent
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -29,8 +29,9 @@ from mmlrs.engine.columns import FIELDS, Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted, sources_of
 from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS, ColumnType, column_type
 from mmlrs.engine.plan import Inputs, StagePlan, plan_stage
+from mmlrs.engine.sent import Sent
 from mmlrs.engine.versions import SQL_VECTORS, arrow_udf, as_vector, sql_udf, to_arrow_type, typed
-from mmlrs.engine.worker import Kernel, OrderedKernel, Sent, as_type, vector_lists, vector_struct
+from mmlrs.engine.worker import Kernel, OrderedKernel, as_type, vector_lists, vector_struct
 from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:

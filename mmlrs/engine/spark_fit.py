@@ -9,8 +9,9 @@ from pyspark.sql import functions as F
 
 from mmlrs._warnings import warn_once
 from mmlrs.engine.expr import compile_program
+from mmlrs.engine.sent import Sent
 from mmlrs.engine.spark import Sources, kernel_of, lineage_of
-from mmlrs.engine.worker import MergedFit, PartitionFit, Sent
+from mmlrs.engine.worker import MergedFit, PartitionFit
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

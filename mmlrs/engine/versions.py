@@ -168,6 +168,11 @@ def table_of(df: DataFrame) -> pa.Table:
 def frame_of(spark: SparkSession, table: pa.Table) -> DataFrame:
     """Return a table as a DataFrame; `createDataFrame` accepts tables since 4.0."""
     if VERSION >= (4, 0):
+        if not table.num_rows:  # of which Spark Connect accepts no table
+            schema = _sql_types.StructType(
+                [_sql_types.StructField(f.name, from_arrow_type(f.type), f.nullable) for f in table.schema]
+            )
+            return spark.createDataFrame([], schema)
         return spark.createDataFrame(table)
     return pandas_arrow.frame_of(spark, table)
 

@@ -14,7 +14,7 @@ from mmlrs import _native
 from mmlrs._generated.testing import Identity
 from mmlrs._names import public
 from mmlrs.engine.expr import quoted
-from mmlrs.engine.worker import Sent
+from mmlrs.engine.sent import Sent
 from mmlrs.testing.checks import Report, Tags, check_stage, checks_of, sample_stage
 
 if TYPE_CHECKING:

@@ -107,7 +107,7 @@ def test_a_worker_without_mmlrs_is_named(tmp_path):
 )
 def test_a_worker_with_another_version_is_named(spark, monkeypatch, work):
     df = spark.createDataFrame([("a", [1.0], 1.0)], "t string, l array<double>, x double")
-    monkeypatch.setattr("mmlrs.engine.worker.__version__", "9.9.9")
+    monkeypatch.setattr("mmlrs.engine.sent.__version__", "9.9.9")
     mmlrs.clear_caches()
     with pytest.raises(
         Exception,
