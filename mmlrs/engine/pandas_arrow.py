@@ -465,7 +465,8 @@ def arrow_udf(function: Callable[..., Any], returnType: Any) -> ArrowUdf:
 
 def sql_udf(function: Callable[..., Any], returnType: Any) -> Any:
     """Return a function of Arrow arrays as a UDF to register for SQL, where the types of the arguments are unknown."""
-    work = partial(_on_sql_arguments, function, returnType.simpleString())
+    name = returnType if isinstance(returnType, str) else returnType.simpleString()
+    work = partial(_on_sql_arguments, function, name)
     return _pandas_udf(work, function.__name__, returnType)
 
 
