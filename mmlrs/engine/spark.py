@@ -343,7 +343,12 @@ def _sent(work: Callable[..., pa.Array], name: str) -> Callable[..., pa.Array]:
     sent = Sent(work)
 
     def run(*columns: pa.Array) -> pa.Array:
-        return sent(*columns)
+        try:
+            return sent(*columns)
+        except Exception as error:
+            if type(error).__module__ == "mmlrs.errors":
+                raise error.with_traceback(None) from None  # the message is complete without the traceback
+            raise
 
     run.__name__ = name
     return run
