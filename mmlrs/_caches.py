@@ -62,8 +62,7 @@ def clear_caches() -> None:
     """Empty the caches of this process.
 
     They hold loaded and prepared models, tokenizers, shapes from trial runs, results of the last batch and the UDFs of Spark
-    sessions. Entries in use are
-    freed when their use ends. The next use of a model loads it again.
+    sessions. Entries in use are freed when their use ends. The next use of a model loads it again.
 
     Examples
     --------
