@@ -14,7 +14,7 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
 from mmlrs.engine.missing import array_of
 from mmlrs.engine.plan import plan_stage
-from mmlrs.engine.sent import Sent
+from mmlrs.engine.sent import sent_function
 from mmlrs.engine.worker import OrderedKernel, as_type
 from mmlrs.errors import ExecutionError, InvalidParamError
 
@@ -229,16 +229,8 @@ def pandas_udf(stage: AnyStage) -> Any:
     arguments = _arguments(function, compiled)
     check = partial(_check_arity, function.name, function.inputs)
 
-    sent = Sent(
-        partial(
-            _on_series, OrderedKernel(kernel, tuple(arguments), check, partial(as_type, kind=output.type))
-        )
-    )
-
-    def run(*series: pd.Series) -> pd.Series:
-        return sent(*series)
-
-    run.__annotations__ = {"series": pd.Series, "return": pd.Series}
+    ordered = OrderedKernel(kernel, tuple(arguments), check, partial(as_type, kind=output.type))
+    run = sent_function(partial(_on_series, ordered), function.name, takes=pd.Series, returns=pd.Series)
     return spark_pandas_udf(run, returnType=spark_type(output.type))  # type: ignore[call-overload]
 
 

@@ -30,7 +30,7 @@ from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_type
 
 from mmlrs.engine.ddl import arrow_type
-from mmlrs.engine.sent import Sent
+from mmlrs.engine.sent import sent_function
 from mmlrs.errors import DecodeError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -446,16 +446,9 @@ def _pandas_udf(work: Callable[..., Any], name: str, returns: Any) -> Any:
     import pandas as pd
     from pyspark.sql.pandas.functions import pandas_udf
 
-    sent = Sent(work)
-
-    def run(*parts: Any) -> Any:
-        return sent(*parts)
-
-    run.__name__ = name
     result = pd.DataFrame if isinstance(returns, T.StructType) else pd.Series
-    run.__annotations__ = {"parts": pd.Series, "return": result}
     create: Any = pandas_udf
-    return create(run, returnType=returns)
+    return create(sent_function(work, name, takes=pd.Series, returns=result), returnType=returns)
 
 
 def arrow_udf(function: Callable[..., Any], returnType: Any) -> ArrowUdf:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from mmlrs import __version__
 
-__all__ = ["Sent"]
+__all__ = ["Sent", "sent_function"]
 
 
 def _receiver() -> Callable[[str, bytes], Any]:
@@ -67,3 +69,25 @@ class Sent:
     def __call__(self, *args: Any) -> Any:
         """Call the object in this process."""
         return self.value(*args)
+
+
+def sent_function(
+    work: Callable[..., Any], name: str, takes: type = pa.Array, returns: type = pa.Array
+) -> Callable[..., Any]:
+    """Return a function for a UDF that calls `work` in a worker, and needs nothing else of this package there.
+
+    PySpark reads the kind of UDF from the annotations, so these say what the columns are.
+    """
+    sent = Sent(work)
+
+    def run(*columns: Any) -> Any:
+        try:
+            return sent(*columns)
+        except Exception as error:
+            if type(error).__module__ == "mmlrs.errors":
+                raise error.with_traceback(None) from None  # the message is complete without the traceback
+            raise
+
+    run.__name__ = name
+    run.__annotations__ = {"columns": takes, "return": returns}
+    return run

@@ -29,7 +29,7 @@ from mmlrs.engine.columns import FIELDS, Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program, first_source, quoted, sources_of
 from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS, ColumnType, column_type
 from mmlrs.engine.plan import Inputs, StagePlan, plan_stage
-from mmlrs.engine.sent import Sent
+from mmlrs.engine.sent import sent_function
 from mmlrs.engine.versions import SQL_VECTORS, arrow_udf, as_vector, sql_udf, to_arrow_type, typed
 from mmlrs.engine.worker import Kernel, OrderedKernel, as_type, vector_lists, vector_struct
 from mmlrs.errors import SchemaMismatchError
@@ -335,23 +335,7 @@ def first_output(kernel: Kernel, kind: ColumnType, name: str, session: SparkSess
 
 def _first_output(kernel: Kernel, target: pa.DataType, spark: DataType | None, name: str, _: Any = ()) -> Any:
     """Return a UDF. Without a type it returns Spark ML vectors."""
-    return arrow_udf(_sent(partial(kernel.first, target), name), returnType=spark or VectorUDT())
-
-
-def _sent(work: Callable[..., pa.Array], name: str) -> Callable[..., pa.Array]:
-    """Return a function that calls `work` in a worker, and needs nothing else of this package there."""
-    sent = Sent(work)
-
-    def run(*columns: pa.Array) -> pa.Array:
-        try:
-            return sent(*columns)
-        except Exception as error:
-            if type(error).__module__ == "mmlrs.errors":
-                raise error.with_traceback(None) from None  # the message is complete without the traceback
-            raise
-
-    run.__name__ = name
-    return run
+    return arrow_udf(sent_function(partial(kernel.first, target), name), returnType=spark or VectorUDT())
 
 
 def clear_udfs() -> None:
@@ -361,7 +345,7 @@ def clear_udfs() -> None:
 
 def all_outputs(kernel: Kernel, kind: ColumnType, name: str) -> Any:
     """Return a scalar Arrow UDF that computes all outputs of a kernel as one struct, once per row."""
-    function = arrow_udf(_sent(partial(kernel.struct, kind.arrow), name), returnType=kind.spark)
+    function = arrow_udf(sent_function(partial(kernel.struct, kind.arrow), name), returnType=kind.spark)
     return function.asNondeterministic()
 
 
@@ -381,7 +365,8 @@ def sql_function(
         returns, convert = ArrayType(FloatType()), vector_lists
     elif kind.wrapped:
         convert = vector_struct
-    return sql_udf(_sent(OrderedKernel(kernel, tuple(arguments), check, convert), "run"), returnType=returns)
+    work = OrderedKernel(kernel, tuple(arguments), check, convert)
+    return sql_udf(sent_function(work, "run"), returnType=returns)
 
 
 def _column(sources: Sources, value: Value, kind: ColumnType) -> Column:

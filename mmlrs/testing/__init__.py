@@ -14,7 +14,7 @@ from mmlrs import _native
 from mmlrs._generated.testing import Identity
 from mmlrs._names import public
 from mmlrs.engine.expr import quoted
-from mmlrs.engine.sent import Sent
+from mmlrs.engine.sent import sent_function
 from mmlrs.testing.checks import Report, Tags, check_stage, checks_of, sample_stage
 
 if TYPE_CHECKING:
@@ -166,12 +166,7 @@ def worker_counters(spark: SparkSession, *, tasks: int = 2, reset: bool = False)
 
     from mmlrs.engine.versions import arrow_udf
 
-    sent = Sent(partial(_counters_of_worker, reset))
-
-    def ask(column: pa.Array) -> pa.Array:
-        return sent(column)
-
-    function = arrow_udf(ask, returnType="string")
+    function = arrow_udf(sent_function(partial(_counters_of_worker, reset), "ask"), returnType="string")
     query = spark.range(0, tasks, 1, tasks).select(function(F.col("id")).alias("text"))
     reused = (spark.conf.get("spark.python.worker.reuse", "true") or "true").lower() != "false"
     counters: dict[int, dict[str, Any]] = {}
