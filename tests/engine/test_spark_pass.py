@@ -2,73 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 
 import networks
 import numpy as np
 import pyarrow as pa
 import pytest
+from image_stages import PICTURES, four_stages, piped, run, small, unroll
 from plans import NODE, passes, plan_of
-from pyspark.sql import functions as F
 
-import mmlrs
-from mmlrs.engine.spark import fields_of, lineage_of
-from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage
+from mmlrs.image import ImageFeaturizer
 from mmlrs.onnx import ONNXModel
-from mmlrs.stages import DropColumns, RenameColumn, SelectColumns
+from mmlrs.stages import RenameColumn, SelectColumns
 from mmlrs.testing import sample_image, worker_counters
-from mmlrs.text import UnicodeNormalize
 
 pytestmark = pytest.mark.spark
-
-PICTURES = 8
-
-
-@pytest.fixture
-def df(spark):
-    rows = [(i, bytearray(sample_image("jpeg" if i % 2 else "png"))) for i in range(PICTURES)]
-    return spark.createDataFrame(rows, "i int, content binary").coalesce(1)
-
-
-@pytest.fixture
-def counted(spark):
-    """A function that returns what the workers did since the test began, summed over the processes."""
-    worker_counters(spark, reset=True)
-
-    def counters() -> dict[str, int]:
-        found = worker_counters(spark)
-        return {name: sum(c[name] for c in found) for name in found[0] if name != "pid"}
-
-    return counters
-
-
-def run(df) -> None:
-    df.write.format("noop").mode("overwrite").save()
-
-
-def small(**params) -> ImageTransformer:
-    return ImageTransformer(**{"inputCol": "content", "outputCol": "small", **params}).resize(8, 8)
-
-
-def unroll(**params) -> UnrollImage:
-    return UnrollImage(**{"inputCol": "small", "outputCol": "pixels", **params})
-
-
-def four_stages() -> list:
-    """Resize, flip, unroll, infer."""
-    return [
-        small(),
-        ImageTransformer(inputCol="small", outputCol="flipped").flip(),
-        unroll(inputCol="flipped"),
-        ONNXModel(model=networks.linear(192, 5), inputCol="pixels", outputCol="scores", outputType="vector"),
-    ]
-
-
-def piped(df, stages):
-    from pyspark.ml import Pipeline
-
-    return Pipeline(stages=stages).fit(df).transform(df)
 
 
 # -- one pass ---------------------------------------------------------------------------------------------------------
@@ -156,115 +104,6 @@ def test_vector_columns_carry_their_size(df):
 
     both = VectorAssembler(inputCols=["pixels", "scores"], outputCol="both").transform(made)
     assert len(both.first().both) == 197
-
-
-# -- lineage ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_cached_frame_is_read_not_computed_again(df, counted):
-    made = small().transform(df)
-    assert set(lineage_of(made)) == {"small"}
-    made.cache()
-    try:
-        assert made.count() == PICTURES
-        assert lineage_of(made) == {}
-        after = unroll().transform(made)
-        assert "InMemoryTableScan" in plan_of(after)
-        run(after.select("pixels"))
-        assert counted()["image_decodes"] == PICTURES
-    finally:
-        made.unpersist()
-    assert set(lineage_of(made)) == {"small"}
-
-
-@pytest.mark.parametrize(
-    "operation",
-    [
-        lambda d: d.select("*"),
-        lambda d: d.withColumn("one", d.i + 1),
-        lambda d: d.where("i >= 0"),
-        lambda d: d.repartition(2),
-        lambda d: d.orderBy("i"),
-    ],
-    ids=["select", "withColumn", "where", "repartition", "orderBy"],
-)
-def test_another_operation_ends_the_lineage_and_the_result_is_the_same(df, operation):
-    made = small().transform(df)
-    other = operation(made)
-    assert lineage_of(other) == {}
-    expected = {r.i: r.pixels for r in unroll().transform(made).collect()}
-    assert {r.i: r.pixels for r in unroll().transform(other).collect()} == expected
-
-
-def test_a_column_that_spark_overwrote_is_what_the_next_stage_reads(df):
-    made = (
-        ImageTransformer(inputCol="content", outputCol="large")
-        .resize(16, 16)
-        .transform(small().transform(df))
-    )
-    changed = made.withColumn("small", made.large)
-    assert len(unroll().transform(changed).first().pixels) == 16 * 16 * 3
-
-
-def test_the_lineage_survives_our_own_column_stages(df):
-    made = small().transform(df)
-    for kept in (
-        SelectColumns(cols=["content", "small"]).transform(made),
-        DropColumns(cols=["i"]).transform(made),
-        RenameColumn(inputCol="i", outputCol="number").transform(made),
-    ):
-        assert set(lineage_of(kept)) == {"small"}
-        after = unroll().transform(kept)
-        assert passes(after) == 1
-        assert "ImageTransformer(" not in plan_of(after.select("pixels"))
-
-
-def test_a_renamed_native_column_stays_in_the_pass(df):
-    renamed = RenameColumn(inputCol="small", outputCol="tiny").transform(small().transform(df))
-    after = unroll(inputCol="tiny").transform(renamed)
-    assert "ImageTransformer(" not in plan_of(after.select("pixels"))
-    assert (
-        after.select("pixels").collect()
-        == unroll().transform(small().transform(df)).select("pixels").collect()
-    )
-
-
-def test_a_renamed_source_column_is_followed(df):
-    made = small().transform(df)
-    renamed = RenameColumn(inputCol="content", outputCol="bytes").transform(made)
-    after = unroll().transform(renamed)
-    assert passes(after) == 1
-    assert "ImageTransformer(" not in plan_of(after.select("pixels"))
-    assert after.select("pixels").collect() == unroll().transform(made).select("pixels").collect()
-
-
-def test_columns_of_a_long_chain_with_shared_stages_are_renamed_and_dropped_at_once():
-    from mmlrs.engine.expr import Node, Source, Value, compile_program, sources_of
-    from mmlrs.stages.columns import _renamed
-
-    left, right = Source("a"), Source("b")
-    for i in range(60):  # each stage reads and writes two columns: 2**60 paths from the last to the sources
-        node = Node("Stage", f"uid{i}", "{}", (("x", left), ("y", right)))
-        left, right = Value(node, "x"), Value(node, "y")
-    assert sources_of(left) == {"a", "b"}
-    renamed = _renamed({"x": left, "y": right}, "a", "c")
-    assert sources_of(renamed["y"]) == {"b", "c"}
-    assert len(json.loads(compile_program(renamed.values()).text)["nodes"]) == 60
-
-
-def test_the_old_name_of_a_renamed_source_may_be_used_again(df):
-    renamed = RenameColumn(inputCol="content", outputCol="bytes").transform(small().transform(df))
-    again = ImageTransformer(inputCol="bytes", outputCol="content").resize(4, 4).transform(renamed)
-    after = unroll(inputCol="content", outputCol="other").transform(unroll().transform(again))
-    row = after.first()
-    assert (len(row.pixels), len(row.other)) == (192, 48)
-
-
-def test_a_column_whose_source_is_dropped_is_read_as_it_is(df):
-    made = DropColumns(cols=["content"]).transform(small().transform(df))
-    assert lineage_of(made) == {}
-    expected = unroll().transform(small().transform(df)).select("pixels").collect()
-    assert unroll().transform(made).select("pixels").collect() == expected
 
 
 # -- bad rows ---------------------------------------------------------------------------------------------------------
@@ -388,49 +227,6 @@ def test_column_names_may_hold_anything(df, name, policy):
     assert len(SelectColumns(cols=["plain", name]).transform(renamed).first().plain) == 192
 
 
-# -- copies -----------------------------------------------------------------------------------------------------------
-
-
-def test_copies_of_one_stage_with_other_params_share_nothing_wrongly(df):
-    stage = ImageTransformer(inputCol="content")
-    sizes = {"a": 4, "b": 6, "c": 4}
-    made = df
-    for name, size in sizes.items():
-        copy = (
-            stage.copy().setOutputCol(name).setStages([{"action": "resize", "height": size, "width": size}])
-        )
-        assert copy.uid == stage.uid
-        made = copy.transform(made)
-    assert passes(made) == 1
-    for row in made.collect():
-        assert {name: row[name].height for name in sizes} == sizes
-
-
-def test_copies_of_a_pipeline_with_other_params_share_nothing_wrongly(df):
-    from pyspark.ml import Pipeline
-
-    first, second = small(), unroll()
-    pipeline = Pipeline(stages=[first, second])
-    lengths = []
-    for side in (4, 8, 4):
-        params = {first.stages: [{"action": "resize", "height": side, "width": side}]}
-        model = pipeline.copy(params).fit(df)
-        lengths.append(len(model.transform(df).first().pixels))
-    assert lengths == [48, 192, 48]
-    union = (
-        pipeline.fit(df)
-        .transform(df)
-        .select("pixels")
-        .union(
-            pipeline.copy({first.stages: [{"action": "resize", "height": 2, "width": 2}]})
-            .fit(df)
-            .transform(df)
-            .select("pixels")
-        )
-    )
-    assert sorted(len(r.pixels) for r in union.collect()) == [12] * PICTURES + [192] * PICTURES
-
-
 def test_two_networks_over_one_decoded_column_share_the_decoding(df, counted):
     made = small().transform(df)
     for name, columns in (("one", 2), ("two", 3)):
@@ -440,49 +236,6 @@ def test_two_networks_over_one_decoded_column_share_the_decoding(df, counted):
     assert passes(made) == 1
     run(made.select("small", "one", "two"))
     assert counted()["image_decodes"] == PICTURES
-
-
-def test_a_stage_at_the_end_of_a_long_chain_is_planned_alone(spark):
-    model = networks.network(
-        [networks.node("Add", ["x", "one"], ["y"])],
-        [networks.value("x", ["N", 1])],
-        [networks.value("y", ["N", 1])],
-        {"one": np.ones((1, 1), np.float32)},
-    )
-    df = spark.range(1).selectExpr("double(id) AS x0")
-    before = mmlrs.counters()
-    for i in range(30):
-        df = ONNXModel(model=model, inputCol=f"x{i}", outputCol=f"x{i + 1}").transform(df)
-    after = mmlrs.counters()
-    assert [after[name] - before[name] for name in ("stage_builds", "plans")] == [30, 30]
-    assert df.select("x30").first().x30 == [30.0]
-
-
-def test_a_worker_builds_and_plans_each_stage_once_for_all_batches(spark, df, counted):
-    key = "spark.sql.execution.arrow.maxRecordsPerBatch"
-    before = spark.conf.get(key)
-    spark.conf.set(key, 1)
-    try:
-        run(
-            ImageFeaturizer(inputCol="small", outputCol="f")
-            .transform(small().transform(df))
-            .select("f")
-            .coalesce(1)
-        )
-    finally:
-        spark.conf.set(key, before)
-    done = counted()
-    assert done["model_rows"] == done["program_runs"] == PICTURES
-    assert (done["stage_builds"], done["plans"]) == (2, 2)
-
-
-def test_a_stage_is_built_and_planned_once_for_datasets_of_one_schema(df):
-    featurizer = ImageFeaturizer(inputCol="content", outputCol="f")
-    before = mmlrs.counters()
-    for _ in range(3):
-        featurizer.transform(df)
-    after = mmlrs.counters()
-    assert [after[name] - before[name] for name in ("stage_builds", "plans")] == [1, 1]
 
 
 # -- the warning about image columns ----------------------------------------------------------------------------------
@@ -530,104 +283,3 @@ def test_vectors_and_files_are_not_warned_about(parquet, df):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ImageFeaturizer(inputCol="content", outputCol="f").transform(parquet)
-        small().transform(df)
-
-
-class AlwaysNewWorkers:
-    """A session whose every task has a process of its own."""
-
-    def __init__(self, reuse: str) -> None:
-        self.conf = {"spark.python.worker.reuse": reuse}
-        self.asked = 0
-
-    def __getattr__(self, name):  # range and select
-        return lambda *args: self
-
-    def collect(self):
-        self.asked += 1
-        return [(json.dumps({"pid": 2 * self.asked + i, "image_decodes": 0}),) for i in range(2)]
-
-
-@pytest.mark.spark
-@pytest.mark.parametrize(("reuse", "rounds"), [("false", 1), ("true", 100)])
-def test_counters_of_workers_that_do_not_stay_are_asked_for_an_end(spark, reuse, rounds):
-    session = AlwaysNewWorkers(reuse)
-    assert len(worker_counters(session)) == 2 * rounds
-    assert session.asked == rounds
-
-
-def test_planning_a_chain_asks_for_the_schema_of_its_source_alone(spark, monkeypatch):
-    stages = [UnicodeNormalize(inputCol=f"t{i}", outputCol=f"t{i + 1}") for i in range(3)]
-    made = stages[0].transform(spark.createDataFrame([("Ab",)], "t0 string"))
-    monkeypatch.setattr(type(made), "schema", property(lambda df: pytest.fail("a schema was asked for")))
-    for stage in stages[1:]:
-        made = stage.transform(made)
-    monkeypatch.undo()
-    assert made.columns == ["t0", "t1", "t2", "t3"]
-
-
-def test_chosen_and_renamed_columns_carry_their_fields(spark):
-    text = F.lit("A").alias("text", metadata={"note": 1})
-    df = spark.range(2).select("id", text, F.lit(1).alias("x"), F.lit("a").alias("x"))
-    df = UnicodeNormalize(inputCol="text", outputCol="lower").transform(df)
-    for stage in (
-        SelectColumns(cols=["lower", "text"]),
-        DropColumns(cols=["id"]),
-        RenameColumn(inputCol="text", outputCol="renamed"),
-    ):
-        result = stage.transform(df)
-        assert "_mmlrs_fields" in vars(result)
-        assert list(fields_of(result)) == result.schema.fields
-
-
-def test_a_udf_is_pickled_once_per_session_and_again_for_other_files(spark, monkeypatch):
-    from mmlrs.engine import spark as engine
-
-    mmlrs.clear_caches()
-    stage, df = (
-        UnicodeNormalize(inputCol="text", outputCol="lower"),
-        spark.createDataFrame([("Ab",)], "text string"),
-    )
-    made = []
-    monkeypatch.setattr(
-        engine, "arrow_udf", lambda *args, **kwargs: made.append(F.arrow_udf(*args, **kwargs)) or made[-1]
-    )
-    for _ in range(3):
-        assert stage.transform(df).first().lower == "ab"
-    assert len(made) == 1
-    monkeypatch.setattr(
-        spark.sparkContext, "_python_includes", [*spark.sparkContext._python_includes, "later.zip"]
-    )
-    stage.transform(df)
-    assert len(made) == 2
-    monkeypatch.undo()
-    mmlrs.clear_caches()
-    assert stage.transform(df).first().lower == "ab"
-
-
-def test_a_udf_with_a_model_inside_is_not_kept(df):
-    from mmlrs.engine import spark as engine
-
-    mmlrs.clear_caches()
-    stages = four_stages()
-    for _ in range(2):
-        piped(df, stages).select("scores").first()
-    [udfs] = engine._udfs.values()
-    assert udfs.cache_info()[:2] == (3, 3), "hits and misses: all columns without a model"
-
-
-def test_a_worker_exempts_its_modules_from_garbage_collection_once_and_other_processes_do_not(monkeypatch):
-    from pyspark import TaskContext
-
-    from mmlrs.engine import worker
-
-    frozen = []
-    monkeypatch.setattr(worker.gc, "freeze", lambda: frozen.append(True))
-    for context, expected in ((None, 0), (TaskContext(), 1)):
-        worker._freeze_modules.cache_clear()
-        monkeypatch.setattr(TaskContext, "get", classmethod(lambda _, context=context: context))
-        for _ in range(2):
-            mmlrs.clear_caches()
-            worker.Kernel('{"sources": 0, "nodes": [], "outputs": []}', (), (), ()).load()
-        assert len(frozen) == expected
-    worker._freeze_modules.cache_clear()
