@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the Python tests in two parallel lanes. Spark Connect needs a separate process, because a pyspark process is either
-# classic or Connect. The second process of that lane runs the training tests and those that start programs with their own
-# sessions, so that both lanes take about the same time. The output of the second lane is shown when both are done.
+# classic or Connect. The training tests and those that start programs with their own sessions run in that lane too, so that both
+# lanes take about the same time. The output of the second lane is shown when both are done.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,17 +11,22 @@ slowest=--durations=20
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
+# Most queries of the tests run once, so compiling them costs more than it saves. The programs run with the default settings, as
+# do the smoke tests on other versions of PySpark.
+export JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC ${JDK_JAVA_OPTIONS:-}"
+interpreted="--conf spark.sql.codegen.wholeStage=false --conf spark.sql.codegen.factoryMode=NO_CODEGEN pyspark-shell"
+
 (
   status=0
-  scripts/timed.sh "Connect" python -m pytest -q $slowest tests/connect || status=$?
-  scripts/timed.sh "training and programs" \
-    python -m pytest -q $slowest "${training[@]}" "${programs[@]}" || status=$?
+  PYSPARK_SUBMIT_ARGS=$interpreted scripts/timed.sh "Connect" python -m pytest -q $slowest tests/connect || status=$?
+  PYSPARK_SUBMIT_ARGS=$interpreted scripts/timed.sh "training" python -m pytest -q $slowest "${training[@]}" || status=$?
+  scripts/timed.sh "programs" python -m pytest -q $slowest "${programs[@]}" || status=$?
   exit $status
 ) >"$log" 2>&1 &
 second=$!
 
 status=0
-scripts/timed.sh "all other Python tests" \
+PYSPARK_SUBMIT_ARGS=$interpreted scripts/timed.sh "all other Python tests" \
   python -m pytest -q $slowest --ignore tests/connect "${programs[@]/#/--ignore=}" "${training[@]/#/--ignore=}" || status=$?
 wait $second || status=$?
 cat "$log"
