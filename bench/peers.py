@@ -24,8 +24,8 @@ FACTOR = (1.0 / (255.0 * np.array(STDS))).astype(np.float32)
 OFFSET = (-np.array(MEANS) / np.array(STDS)).astype(np.float32)
 
 
-def normalise_into(out: Tensor, pixels: NDArray[np.uint8]) -> None:
-    """Convert RGB rows to normalised planes."""
+def normalize_into(out: Tensor, pixels: NDArray[np.uint8]) -> None:
+    """Convert RGB rows to normalized planes."""
     scaled = np.multiply(pixels, FACTOR, dtype=np.float32)
     scaled += OFFSET
     out[:] = scaled.transpose(2, 0, 1)
@@ -39,7 +39,7 @@ def tensor_with_cv2(files: Sequence[bytes]) -> Tensor:
         decoded: Any = cv2.imdecode(np.frombuffer(file, dtype=np.uint8), cv2.IMREAD_COLOR)
         small = cv2.resize(decoded, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         rgb: Any = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
-        normalise_into(out[i], rgb)
+        normalize_into(out[i], rgb)
     return out
 
 
@@ -54,7 +54,7 @@ def tensor_with_pillow(files: Sequence[bytes], draft: bool = True) -> Tensor:
             if draft:
                 picture.draft("RGB", (SIDE, SIDE))
             small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        normalise_into(out[i], np.asarray(small))
+        normalize_into(out[i], np.asarray(small))
     return out
 
 

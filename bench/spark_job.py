@@ -137,7 +137,7 @@ def measure_job(spark: SparkSession, job: Job, setting: Setting) -> Iterator[Fig
                     LIMIT_TARGET,
                 ),
                 (
-                    "against the limit without resize and normalisation (JPEG decoding alone + inference alone)",
+                    "against the limit without resize and normalization (JPEG decoding alone + inference alone)",
                     limit.pixels,
                     None,
                 ),

@@ -230,7 +230,7 @@ class ImageTransformer(_generated.ImageTransformer):
     def normalize(self, mean: Sequence[float], std: Sequence[float], scale: float = 1.0) -> Self:
         """Return a tensor of (pixel * `scale` - `mean`) / `std` per channel instead of an image.
 
-        The normalisation is applied after all operations. `mean` and `std` have one value per channel, in the order of
+        The normalization is applied after all operations. `mean` and `std` have one value per channel, in the order of
         `tensorChannelOrder`, or a single value for all channels.
 
         Examples
@@ -306,7 +306,7 @@ def decode_to_tensor(
     scaled_decode: bool = True,
     auto_convert_to_color: bool = True,
 ) -> npt.NDArray[np.float32]:
-    """Decode, resize and normalise encoded images into one tensor for a network, in one native pass.
+    """Decode, resize and normalize encoded images into one tensor for a network, in one native pass.
 
     Parameters
     ----------

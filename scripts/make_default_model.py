@@ -3,7 +3,7 @@
 The network is a small convolutional network with fixed, untrained filters. Its first layer is a bank of Gabor filters
 (edges of several orientations and widths, in luminance and in two opponent colours, in both phases) and of random
 filters. The next two layers are random with orthogonal rows. A spatial pyramid over their responses, with each level
-normalised to unit length, gives 480 features, which describe the kinds of structure at each position of the image. A
+normalized to unit length, gives 480 features, which describe the kinds of structure at each position of the image. A
 linear classifier on these features does well on simple tasks. Every run of this script builds the same network.
 
 The output comes from a random head, so that there is a layer to cut off. Its values have no meaning, and the metadata says so:
@@ -90,7 +90,7 @@ def weights() -> dict[str, Array]:
 
 
 def rooted(tensor: str) -> list[onnx.NodeProto]:
-    """Return nodes that flatten, normalise to unit length and take the square root, so that contrast matters less."""
+    """Return nodes that flatten, normalize to unit length and take the square root, so that contrast matters less."""
     node = helper.make_node
     flat, length, safe, unit = (f"{tensor}_{step}" for step in ("flat", "length", "safe_length", "unit"))
     return [

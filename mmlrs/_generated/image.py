@@ -611,7 +611,7 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
 class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, HasRunParams, HasRowPolicy):
     """Turns images into feature vectors, or class scores, with a neural network.
 
-    Each image is decoded, resized to the network's input, normalised and run through the network, all in one pass. The
+    Each image is decoded, resized to the network's input, normalized and run through the network, all in one pass. The
     next mini-batch is decoded while the network runs the current one. With `headless` the last layers are removed, and
     their input is the feature vector. These layers are named in the model's metadata; without metadata they are the
     last fully connected layer or convolution of the graph. A spatial feature tensor (channels x rows x columns) is
@@ -681,7 +681,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
     device : str, default "auto"
         Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
     optimizationLevel : {"none", "basic", "extended", "all"}, default "all"
-        Level of graph optimisation in ONNX Runtime.
+        Level of graph optimization in ONNX Runtime.
     intraOpThreads : int, default 0
         Number of threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
     maxTensorBytes : int, default 2147483648

@@ -54,7 +54,7 @@ class ONNXModel(NativeTransformer, HasOptionalInputCol, HasOptionalOutputCol, Ha
     device : str, default "auto"
         Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
     optimizationLevel : {"none", "basic", "extended", "all"}, default "all"
-        Level of graph optimisation in ONNX Runtime.
+        Level of graph optimization in ONNX Runtime.
     intraOpThreads : int, default 0
         Number of threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
     maxTensorBytes : int, default 2147483648

@@ -675,7 +675,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
 
     The new columns hold arrays of 64-bit integers, with one element per token of the string. They have the names that
     models use for their inputs, so `ONNXModel` finds them without a feedDict. All steps of the file are applied:
-    normalisation, splitting, the vocabulary (word pieces, BPE, unigrams or whole words) and special tokens. The file's
+    normalization, splitting, the vocabulary (word pieces, BPE, unigrams or whole words) and special tokens. The file's
     padding is not applied, so that the tokens of a string depend on that string alone. For the same reason strings are
     not padded to the longest of a batch, which on Spark would depend on how the rows are split. `ONNXModel` runs arrays
     of the same length together, and `TextEmbedder` pads as little as possible. The file is parsed once per process.
@@ -887,7 +887,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     device : str, default "auto"
         Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
     optimizationLevel : {"none", "basic", "extended", "all"}, default "all"
-        Level of graph optimisation in ONNX Runtime.
+        Level of graph optimization in ONNX Runtime.
     intraOpThreads : int, default 0
         Number of threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
     maxTensorBytes : int, default 2147483648

@@ -1,4 +1,4 @@
-"""`ImageFeaturizer` is decode, resize, normalise and infer, as one would write it by hand."""
+"""`ImageFeaturizer` is decode, resize, normalize and infer, as one would write it by hand."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_an_unknown_feature_tensor_lists_near_names(pictures):
         features(pictures, networks.pictures_network(), featureTensorName="map")
 
 
-def test_normalisation_is_as_given(pictures):
+def test_normalization_is_as_given(pictures):
     model = networks.pictures_network()
     how = {"means": (10.0, 20.0, 30.0), "stds": (1.0, 2.0, 4.0), "scale": 1.0}
     expected = by_hand(pictures, model, "pooled", 16, **how)
@@ -304,7 +304,7 @@ DOUBTS = {
 
 
 @pytest.mark.parametrize("kind", DOUBTS)
-def test_a_normalisation_that_nobody_can_mean_is_told_once(kind, pictures):
+def test_a_normalization_that_nobody_can_mean_is_told_once(kind, pictures):
     params, words = DOUBTS[kind]
     stage = ImageFeaturizer(outputCol="f", model=networks.pictures_network(), **params)
     table = pa.table({"image": pictures[:1]})
@@ -313,7 +313,7 @@ def test_a_normalisation_that_nobody_can_mean_is_told_once(kind, pictures):
     assert len(told) == 1
 
 
-def test_a_normalisation_in_the_metadata_is_doubted_as_such(pictures):
+def test_a_normalization_in_the_metadata_is_doubted_as_such(pictures):
     model = networks.pictures_network(metadata={"mmlrs.image": json.dumps({"means": [0.5] * 3})})
     with pytest.warns(
         UserWarning, match="the mean of the model's metadata is set and channelNormalizationStds is not"

@@ -44,7 +44,7 @@ def tensor(stage: ImageTransformer, encoded: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
 @pytest.mark.parametrize(("element", "exact"), [("float", 1e-6), ("double", 1e-14)])
-def test_a_tensor_is_the_normalised_planes(picture, order, element, exact):
+def test_a_tensor_is_the_normalized_planes(picture, order, element, exact):
     mean, std = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
     stage = ImageTransformer(tensorChannelOrder=order, tensorElementType=element)
     made = tensor(stage.normalize(mean, std, 1 / 255), png(picture))
@@ -179,7 +179,7 @@ MEANS, STDS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def opencv_tensor(encoded: bytes, height: int, width: int) -> np.ndarray:
-    """Decode, resize without rounding to 8 bits in between, normalise; linear where the image grows."""
+    """Decode, resize without rounding to 8 bits in between, normalize; linear where the image grows."""
     pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR).astype(np.float32)
     grows = height >= pixels.shape[0] and width >= pixels.shape[1]
     how = cv2.INTER_LINEAR if grows else cv2.INTER_AREA
@@ -188,7 +188,7 @@ def opencv_tensor(encoded: bytes, height: int, width: int) -> np.ndarray:
 
 
 def levels(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The differences of two normalised tensors in pixel values of 0 to 255."""
+    """The differences of two normalized tensors in pixel values of 0 to 255."""
     assert a.shape == b.shape
     return np.abs(a - b) * 255 * np.reshape(STDS, (3, 1, 1))
 

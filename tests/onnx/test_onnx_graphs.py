@@ -174,7 +174,7 @@ def test_inputs_and_outputs_are_listed_with_type_and_shape():
 
 
 @pytest.mark.parametrize("level", ["none", "basic", "extended", "all"])
-def test_the_optimisation_level_does_not_change_the_result(level):
+def test_the_optimization_level_does_not_change_the_result(level):
     model = networks.pictures_network()
     data = np.random.default_rng(0).random((3, 3, 16, 16)).astype(np.float32)
     stage = ONNXModel(model=model, inputCol="x", outputCol="y", optimizationLevel=level, intraOpThreads=2)

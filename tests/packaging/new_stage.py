@@ -1,7 +1,7 @@
 """A stage is a file and a line: one is added to a copy of the sources as CONTRIBUTING says, and keeps the contract.
 
 The copy lies in `target/new-stage` and is built in the target folder of the sources, so that only the crates of the workspace
-are compiled, without optimisation. It takes a minute or two, so `make new-stage` runs it and `make test` does not.
+are compiled, without optimization. It takes a minute or two, so `make new-stage` runs it and `make test` does not.
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ def test_a_pipeline_that_reads_raw_columns_says_what_there_is(df):
         TrainClassifier(model=learner, labelCol="text", inputCols=["x", "w"]).fit(df)
 
 
-def test_learners_of_scikit_learn_are_recognised():
+def test_learners_of_scikit_learn_are_recognized():
     from sklearn.linear_model import LogisticRegression
 
     with pytest.raises(InvalidParamError, match=r"`model` .*got the LogisticRegression of scikit-learn; use"):

@@ -2,7 +2,7 @@
 //!
 //! An image is 8-bit BGR (or gray, or BGRA) rows: [`Image`]. An [`ImageColumn`] holds cells that may still be encoded and the
 //! steps to apply to them. Nothing is decoded until a row is needed. Networks read rows with [`ImageColumn::tensor_row`], which
-//! decodes, resizes and normalises in one pass.
+//! decodes, resizes and normalizes in one pass.
 
 mod arrays;
 mod codec;

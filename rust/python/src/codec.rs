@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::arrow::Imported;
 use crate::errors::{detached, to_py, watched};
 
-/// Decodes, resizes and normalises images into one flat float32 array, n x 3 x height x width.
+/// Decodes, resizes and normalizes images into one flat float32 array, n x 3 x height x width.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "the arguments of one Python function")]
 pub fn decode_to_tensor(

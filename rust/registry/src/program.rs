@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_beginnings_of_two_programs_are_recognised_whatever_number_their_source_has() -> Result<()> {
+    fn equal_beginnings_of_two_programs_are_recognized_whatever_number_their_source_has() -> Result<()> {
         let (short, long) = (chain(2, 0)?, chain(4, 3)?);
         assert_eq!(short.nodes[1].prefix, long.nodes[1].prefix);
         assert_eq!((&short.nodes[1].sources, &long.nodes[1].sources), (&vec![0], &vec![3]));

@@ -11,7 +11,7 @@ const ANY: &str = "convert it to JPEG or PNG first";
 
 /// The format of a file that can be decoded. The error names the format, always in the same words, so that reasons can be
 /// counted. The words before the colon are the kind.
-pub fn recognise(bytes: &[u8]) -> Result<ImageFormat> {
+pub fn recognize(bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.starts_with(&[0xff, 0xd8]) {
         return Ok(ImageFormat::Jpeg);
     }
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     fn reason(bytes: &[u8]) -> String {
-        recognise(bytes).err().map(|e| e.message().to_owned()).unwrap_or_default()
+        recognize(bytes).err().map(|e| e.message().to_owned()).unwrap_or_default()
     }
 
     #[test]
@@ -207,8 +207,8 @@ mod tests {
     #[test]
     fn a_tga_without_a_signature_is_known_by_a_header_that_makes_sense() {
         let header = |kind: u8, bits: u8| [&[0, 0, kind], [0; 9].as_slice(), &[4, 0, 4, 0, bits, 0], &[7; 48]].concat();
-        assert_eq!(recognise(&header(2, 24)).ok(), Some(ImageFormat::Tga));
-        assert_eq!(recognise(&header(3, 8)).ok(), Some(ImageFormat::Tga));
+        assert_eq!(recognize(&header(2, 24)).ok(), Some(ImageFormat::Tga));
+        assert_eq!(recognize(&header(3, 8)).ok(), Some(ImageFormat::Tga));
         for (kind, bits) in [(0, 24), (2, 7), (5, 24), (3, 24)] {
             assert!(reason(&header(kind, bits)).starts_with("not an image"), "{kind} {bits}");
         }

@@ -61,5 +61,5 @@ pub(crate) fn sniff(bytes: &[u8], options: &DecodeOptions) -> Result<ImageFormat
             options.max_bytes
         )));
     }
-    formats::recognise(bytes)
+    formats::recognize(bytes)
 }

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_holds_normalised_planes() -> Result<()> {
+    fn a_tensor_holds_normalized_planes() -> Result<()> {
         let png = sample_bytes("png", 2, 3, 1)?;
         let data = cells(vec![Some(&png)])?;
         let pixels = sample_image(2, 3, 1)?;

@@ -1,8 +1,8 @@
-//! Implausible normalisations: (x * scale - mean) / std with values meant for another scale of pixels.
+//! Implausible normalizations: (x * scale - mean) / std with values meant for another scale of pixels.
 
 use std::fmt;
 
-/// A value of a normalisation and its source, such as "`normalizeMean`".
+/// A value of a normalization and its source, such as "`normalizeMean`".
 #[derive(Debug, Clone, Copy)]
 pub struct Factor<'a, T> {
     /// The value.
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_normalisations_of_the_field_are_believed() {
+    fn the_normalizations_of_the_field_are_believed() {
         for (mean, std, scale) in [
             (&[0.485, 0.456, 0.406][..], &[0.229, 0.224, 0.225][..], 1.0 / 255.0),
             (&[123.675, 116.28, 103.53], &[58.395, 57.12, 57.375], 1.0),

@@ -1,4 +1,4 @@
-//! Converts images to float tensors: decodes, resizes, normalises and writes in one pass.
+//! Converts images to float tensors: decodes, resizes, normalizes and writes in one pass.
 
 mod doubt;
 mod jpeg;
@@ -66,7 +66,7 @@ fn tensor_from_encoded(bytes: &[u8], options: &DecodeOptions, prep: &TensorPrep,
     tensor_from_view(decoded.view(), prep, out)
 }
 
-/// Resizes and normalises a decoded image.
+/// Resizes and normalizes a decoded image.
 pub(crate) fn tensor_from_view(image: ImageView<'_>, prep: &TensorPrep, out: &mut [f32]) -> Result<()> {
     if prep.interpolation != Interpolation::Area && (image.height(), image.width()) != (prep.height, prep.width) {
         let resized: Image = image.with_mat(|mat| {

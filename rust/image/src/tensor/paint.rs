@@ -1,4 +1,4 @@
-//! Converts resized rows to normalised tensor rows, and orders the output.
+//! Converts resized rows to normalized tensor rows, and orders the output.
 
 #![expect(clippy::inline_always, reason = "only code inlined into the multiversioned loop uses its instruction set")]
 
@@ -99,7 +99,7 @@ impl Paint {
         }
     }
 
-    /// The matrix of JFIF, clipping to 8 bits, then the normalisation.
+    /// The matrix of JFIF, clipping to 8 bits, then the normalization.
     #[inline(always)]
     fn ycbcr(&self, rows: &[f32], width: usize, [a, b, c]: [&mut [f32]; 3]) {
         let (luma, cb, cr) = (&rows[..width], &rows[width..2 * width], &rows[2 * width..3 * width]);

@@ -94,7 +94,7 @@ pub struct Buffers {
     rows: Vec<f32>,
 }
 
-/// Resizes, converts and normalises row by row, into planes.
+/// Resizes, converts and normalizes row by row, into planes.
 #[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma", "aarch64+neon"))]
 pub fn sweep(job: &Sweep<'_>, buffers: &mut Buffers, out: &mut [f32]) {
     let widest = job.planes.iter().map(|p| p.width * p.channels).max().unwrap_or(0);

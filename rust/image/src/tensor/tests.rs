@@ -126,7 +126,7 @@ fn orientation_is_applied_on_the_way() -> Outcome {
 }
 
 #[test]
-fn values_are_scaled_and_normalised_in_channel_order() -> Outcome {
+fn values_are_scaled_and_normalized_in_channel_order() -> Outcome {
     let image = Image::new(1, 2, 3, vec![10, 20, 30, 40, 50, 60])?;
     let mut prep =
         TensorPrep { mean: vec![1.0, 2.0, 3.0], std: vec![2.0, 4.0, 5.0], scale: 0.5, ..TensorPrep::new(1, 2) };

@@ -3,7 +3,7 @@
 use mmlrs_core::{Error, Result};
 
 use super::probe;
-use super::ready::{Ready, serialise};
+use super::ready::{Ready, serialize};
 use crate::graph::batch::{fixed_batch, make_dynamic};
 use crate::graph::batch_first::{BatchAxis, make_batch_first};
 use crate::graph::dim::Dim;
@@ -20,12 +20,12 @@ impl Ready {
         if before.inputs.iter().any(|i| i.shape().is_some_and(<[Dim]>::is_empty)) {
             return Ok(());
         }
-        let bytes = serialise(&self.model)?;
+        let bytes = serialize(&self.model)?;
         let mut original = self.open(bytes.clone())?;
         let tried = probe::can_be_tried(&before, size);
         let agrees = tried && {
             make_dynamic(&mut self.model, size);
-            let dynamic = serialise(&self.model)?;
+            let dynamic = serialize(&self.model)?;
             self.open(dynamic).is_ok_and(|mut d| probe::agrees(&mut original, &before, &mut d, size))
         };
         if agrees {

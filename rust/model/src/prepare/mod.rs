@@ -24,7 +24,7 @@ use crate::graph::prepared::{Batch, Content, Prepared};
 use crate::graph::proto::entry;
 use crate::graph::source::{load, sha256_of};
 use note::{Note, PREPARED_KEY, same_names};
-use ready::{Ready, serialise};
+use ready::{Ready, serialize};
 
 /// Maximum number of prepared models in a process, and their maximum bytes.
 const PREPARED: usize = 16;
@@ -151,7 +151,7 @@ fn finish(mut ready: Ready, fetches: &[String]) -> Result<Prepared> {
     let fetches = if fetches.is_empty() { names(&info.outputs) } else { fetches.to_vec() };
     let note = Note { fetches, batch: ready.batch, notes: ready.notes };
     ready.model.metadata_props.push(entry(PREPARED_KEY, &note.to_json().to_string()));
-    let bytes = serialise(&ready.model)?;
+    let bytes = serialize(&ready.model)?;
     let Note { batch, notes, .. } = note;
     let sha256 = sha256_hex(&bytes);
     Ok(Prepared {

@@ -3,7 +3,7 @@
 use mmlrs_core::Result;
 
 use super::probe;
-use super::ready::{Ready, serialise};
+use super::ready::{Ready, serialize};
 use crate::graph::dim::Dim;
 use crate::graph::info::{ModelInfo, ValueInfo, ValueKind};
 use crate::graph::prepared::Batch;
@@ -24,7 +24,7 @@ impl Ready {
         if !info.outputs.iter().any(open_type) {
             return Ok(());
         }
-        let mut session = self.open(serialise(&self.model)?)?;
+        let mut session = self.open(serialize(&self.model)?)?;
         let mut probed: Option<Vec<probe::Probed>> = None;
         for (at, output) in info.outputs.iter().enumerate().filter(|(_, o)| open_type(o)) {
             let Some(mut inferred) = probe::inferred(&session, &output.name) else { continue };

@@ -31,7 +31,7 @@ impl Ready {
 }
 
 /// The bytes of a model.
-pub fn serialise(model: &ModelProto) -> Result<Arc<[u8]>> {
+pub fn serialize(model: &ModelProto) -> Result<Arc<[u8]>> {
     let bytes = model.write_to_bytes().map_err(|e| Error::model(format!("the model cannot be written: {e}")))?;
     Ok(Arc::from(bytes))
 }

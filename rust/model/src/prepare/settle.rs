@@ -3,7 +3,7 @@
 use mmlrs_core::{Error, Result};
 
 use super::probe;
-use super::ready::{Ready, serialise};
+use super::ready::{Ready, serialize};
 use super::trial::{OutputTrial, Trial, trial};
 use crate::graph::axes::{Axes, is_sequence};
 use crate::graph::batch::may_bake_batch;
@@ -79,7 +79,7 @@ impl Ready {
             make_batch_first(model, &places, &[]);
         }
         let model = turned.as_ref().unwrap_or(&self.model);
-        let mut session = self.open(serialise(model)?)?;
+        let mut session = self.open(serialize(model)?)?;
         let mut outputs = declared(info, axes);
         let mut inferred: Vec<Option<ValueInfo>> = vec![None; outputs.len()];
         for ((output, place), inferred) in info.outputs.iter().zip(&mut outputs).zip(&mut inferred) {

@@ -18,7 +18,7 @@ pub struct RunParams {
     /// Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
     #[param(default = "auto")]
     pub device: String,
-    /// Level of graph optimisation in ONNX Runtime.
+    /// Level of graph optimization in ONNX Runtime.
     #[param(default = "all", one_of("none", "basic", "extended", "all"))]
     pub optimization_level: String,
     /// Number of threads within one operation; 0 means the cores of the task.

@@ -54,7 +54,7 @@ impl Device {
     }
 }
 
-/// The level of graph optimisation.
+/// The level of graph optimization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OptLevel {
     /// None.
@@ -93,7 +93,7 @@ impl OptLevel {
 pub struct SessionOptions {
     /// The device.
     pub device: Device,
-    /// The level of graph optimisation.
+    /// The level of graph optimization.
     pub level: OptLevel,
     /// Threads within one operation.
     pub threads: usize,
@@ -102,7 +102,7 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// One thread on the CPU with few optimisations, for inspecting a model.
+    /// One thread on the CPU with few optimizations, for inspecting a model.
     pub(crate) fn plain() -> Self {
         Self { device: Device::Cpu, level: OptLevel::Basic, threads: 1, spin: false }
     }

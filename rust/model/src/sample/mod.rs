@@ -66,7 +66,7 @@ pub fn sample_image_model() -> Vec<u8> {
     model_bytes(graph, &[(IMAGE_KEY, &meta.to_string())])
 }
 
-/// A serialised model with one graph.
+/// A serialized model with one graph.
 pub fn model_bytes(graph: GraphProto, metadata: &[(&str, &str)]) -> Vec<u8> {
     let model = ModelProto {
         ir_version: 8,

@@ -17,7 +17,7 @@ use crate::tokenizer_file::{MaxLength, TextTokenizer, TokenizerOptions, Tokens};
 /// Converts strings to the token ids that a transformer model reads, with the vocabulary of a tokenizer.json.
 ///
 /// The new columns hold arrays of 64-bit integers, with one element per token of the string. They have the names that models
-/// use for their inputs, so `ONNXModel` finds them without a feedDict. All steps of the file are applied: normalisation,
+/// use for their inputs, so `ONNXModel` finds them without a feedDict. All steps of the file are applied: normalization,
 /// splitting, the vocabulary (word pieces, BPE, unigrams or whole words) and special tokens. The file's padding is not applied,
 /// so that the tokens of a string depend on that string alone. For the same reason strings are not padded to the longest of a
 /// batch, which on Spark would depend on how the rows are split. `ONNXModel` runs arrays of the same length together, and

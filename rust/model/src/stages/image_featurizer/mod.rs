@@ -1,4 +1,4 @@
-//! `ImageFeaturizer`: decodes, resizes, normalises and infers in one pass over the batch.
+//! `ImageFeaturizer`: decodes, resizes, normalizes and infers in one pass over the batch.
 
 mod batches;
 mod model;
@@ -35,7 +35,7 @@ use normalization::{Normalization, NormalizationParams};
 
 /// Turns images into feature vectors, or class scores, with a neural network.
 ///
-/// Each image is decoded, resized to the network's input, normalised and run through the network, all in one pass. The next
+/// Each image is decoded, resized to the network's input, normalized and run through the network, all in one pass. The next
 /// mini-batch is decoded while the network runs the current one. With `headless` the last layers are removed, and their input
 /// is the feature vector. These layers are named in the model's metadata; without metadata they are the last fully connected
 /// layer or convolution of the graph. A spatial feature tensor (channels x rows x columns) is pooled.
@@ -126,7 +126,7 @@ struct Plan {
     prepared: Arc<Prepared>,
     input: ImageInput,
     prep: TensorPrep,
-    /// Why the normalisation is implausible.
+    /// Why the normalization is implausible.
     doubt: Option<String>,
     output: String,
     pooling: Pooling,

@@ -1,4 +1,4 @@
-//! The requirements of a network for images: input size and layout, normalisation, and the tensor with the features.
+//! The requirements of a network for images: input size and layout, normalization, and the tensor with the features.
 
 use std::sync::Arc;
 

@@ -25,7 +25,7 @@ pub struct NormalizationParams<'a> {
     pub scale: Option<f64>,
 }
 
-/// The normalisation of pixels: (x * scale - mean) / std.
+/// The normalization of pixels: (x * scale - mean) / std.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalization {
     /// Mean per channel; empty means 0.
@@ -34,7 +34,7 @@ pub struct Normalization {
     pub stds: Vec<f64>,
     /// Factor on pixel values.
     pub scale: f64,
-    /// Why the normalisation is implausible.
+    /// Why the normalization is implausible.
     pub doubt: Option<String>,
 }
 
@@ -131,7 +131,7 @@ fn integer_doubt(
         return None;
     }
     Some(format!(
-        "input `{}` holds integers from 0 to 255 ({}), but the normalisation gives {low:.1} to {high:.1}; \
+        "input `{}` holds integers from 0 to 255 ({}), but the normalization gives {low:.1} to {high:.1}; \
          without channelNormalizationMeans, channelNormalizationStds and colorScaleFactor in the params and the \
          model's metadata, pixel values are unchanged",
         input.name,
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn of(params: NormalizationParams<'_>, element: Element) -> Normalization {
-        Normalization::of(params, &ImageMeta::default(), &input(element, 3)).expect("a normalisation")
+        Normalization::of(params, &ImageMeta::default(), &input(element, 3)).expect("a normalization")
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_normalisation_is_doubted() {
+    fn half_a_normalization_is_doubted() {
         let doubt = |means: Option<&[f64]>, stds: Option<&[f64]>, scale| {
             of(NormalizationParams { means, stds, scale }, Element::F32).doubt.unwrap_or_default()
         };

@@ -1,4 +1,4 @@
-//! `TextEmbedder`: tokenizes, infers, pools and normalises in one pass over the batch.
+//! `TextEmbedder`: tokenizes, infers, pools and normalizes in one pass over the batch.
 
 mod model;
 mod pooling;
