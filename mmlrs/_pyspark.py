@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 try:
     from pyspark.ml import Estimator as BaseEstimator
     from pyspark.ml import Model as BaseModel
@@ -17,7 +19,9 @@ except ImportError:
     class BaseTransformer:  # type: ignore[no-redef]
         """Replaces `pyspark.ml.Transformer`."""
 
-    class BaseEstimator:  # type: ignore[no-redef]
+    _Model = TypeVar("_Model")
+
+    class BaseEstimator(Generic[_Model]):  # type: ignore[no-redef]
         """Replaces `pyspark.ml.Estimator`."""
 
     class BaseModel:  # type: ignore[no-redef]

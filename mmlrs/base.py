@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 import pyarrow as pa
 
@@ -155,10 +155,19 @@ class PythonModel(PythonTransformer, BaseModel):
     """A transformer written in Python that an estimator fits."""
 
 
-class Estimator(Stage, BaseEstimator):  # type: ignore[type-arg, unused-ignore]
-    """An estimator on Spark DataFrames, Arrow tables and pandas DataFrames."""
+M = TypeVar("M", bound=BaseModel)
 
-    def fit(  # type: ignore[override, unused-ignore]
+
+class Estimator(Stage, BaseEstimator[M]):
+    """An estimator on Spark DataFrames, Arrow tables and pandas DataFrames. `M` is the class of its models."""
+
+    @overload  # type: ignore[override, unused-ignore]
+    def fit(self, dataset: Dataset, params: Mapping[Any, Any] | None = None) -> M: ...
+
+    @overload
+    def fit(self, dataset: Dataset, params: Sequence[Mapping[Any, Any]]) -> list[M]: ...
+
+    def fit(
         self, dataset: Dataset, params: Mapping[Any, Any] | Sequence[Mapping[Any, Any]] | None = None
     ) -> Any:
         """Fit a model.
@@ -210,7 +219,7 @@ class NativeAggregate(Stage):
         return json.loads(fit(self, dataset))
 
 
-class NativeEstimator(NativeAggregate, Estimator):
+class NativeEstimator(NativeAggregate, Estimator[M]):
     """An estimator that the native core fits."""
 
     def _fit_table(self, table: pa.Table) -> Any:

@@ -17,12 +17,13 @@ from mmlrs.models import ModelLike
 from mmlrs.params import BOOL, INT, PARAM_SPACE, STAGE_LIST, Param, undefined
 
 if TYPE_CHECKING:
+    import mmlrs.automl as public  # noqa: F401 - in type arguments
     from mmlrs.automl.spaces import ParamSpace
 
 __all__ = []
 
 
-class FindBestModel(Estimator, HasComparisonParams):
+class FindBestModel(Estimator["public.BestModel"], HasComparisonParams):
     """Selects the best of several fitted models by a metric on a dataset.
 
     Every model scores the dataset, which should not be one that a model was trained on. All metrics of
@@ -162,7 +163,7 @@ class BestModel(PythonModel, HasChosenParams):
     def __init__(self, **params: Any) -> None: ...
 
 
-class TuneHyperparameters(Estimator, HasComparisonParams, HasParallelism, HasSeed):
+class TuneHyperparameters(Estimator["public.TuneHyperparametersModel"], HasComparisonParams, HasParallelism, HasSeed):
     """Finds the learner and the hyper-parameters that perform best in k-fold cross-validation.
 
     Each trial is one learner with one choice of params. The rows are randomly assigned to `numFolds` folds. A trial is

@@ -78,7 +78,7 @@ class Prepared:
         return [self.featurizer.getOutputCol(), self.target, *self.others.values()]
 
 
-class Trainer(Estimator):
+class Trainer(Estimator[Any]):
     """The base class of both trainers."""
 
     _kind: str

@@ -89,10 +89,17 @@ def test_without_pyspark_there_are_classes_of_the_same_names():
 
 
 PROGRAM = """
+    import pandas as pd
+    from mmlrs.featurize import Featurize
     from mmlrs.image import ImageFeaturizer
     from mmlrs.stages import Repartition
     from mmlrs.text import TextFeaturizer
+    from mmlrs.train import TrainClassifier
 
+    texts = pd.DataFrame({"text": ["a"]})
+    reveal_type(TextFeaturizer(inputCol="text").fit(texts))  # mmlrs.text.TextFeaturizerModel
+    reveal_type(TrainClassifier().fit(texts))  # mmlrs.train.learners.TrainedClassifierModel
+    reveal_type(Featurize().fit(texts, [{}]))  # list[mmlrs._generated.featurize.FeaturizeModel]
     reveal_type(TextFeaturizer().setInputCol("text").getInputCol())  # str
     reveal_type(TextFeaturizer(inputCol="text").getStopWords())  # list[str] | None
     reveal_type(ImageFeaturizer(miniBatchSize=8).getMiniBatchSize())  # int

@@ -23,14 +23,22 @@ const WORDS: &[(&str, &str)] = &[
 /// The module of search spaces imports stages. Importing it for type checkers only avoids a cycle.
 const SPACES: &str = "mmlrs.automl.spaces";
 
-/// Names by module.
+/// Names by module, and statements for type checkers only.
 #[derive(Default)]
-pub struct Imports(BTreeMap<&'static str, BTreeSet<String>>);
+pub struct Imports {
+    names: BTreeMap<&'static str, BTreeSet<String>>,
+    for_types: BTreeSet<String>,
+}
 
 impl Imports {
     /// Imports names from a module.
     pub fn names(&mut self, module: &'static str, names: &[&str]) {
-        self.0.entry(module).or_default().extend(names.iter().map(|&n| n.to_owned()));
+        self.names.entry(module).or_default().extend(names.iter().map(|&n| n.to_owned()));
+    }
+
+    /// Adds an import statement that runs for type checkers only.
+    pub fn for_types(&mut self, statement: String) {
+        self.for_types.insert(statement);
     }
 
     /// Imports what the declaration of a param needs.
@@ -58,9 +66,12 @@ impl Imports {
     /// The import statements, standard library first.
     pub fn text(&self) -> String {
         let standard = ["collections.abc", "typing"];
-        let mut modules = self.0.clone();
-        let spaces = modules.remove(SPACES);
-        if spaces.is_some() {
+        let mut modules = self.names.clone();
+        let mut for_types = self.for_types.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>();
+        if let Some(names) = modules.remove(SPACES) {
+            for_types.push(statement(SPACES, &names));
+        }
+        if !for_types.is_empty() {
             modules.entry("typing").or_default().insert("TYPE_CHECKING".to_owned());
         }
         let mut out = "from __future__ import annotations\n\n".to_owned();
@@ -73,8 +84,8 @@ impl Imports {
         for (module, names) in &modules {
             out.push_str(&statement(module, names));
         }
-        if let Some(names) = spaces {
-            let _ = write!(out, "\nif TYPE_CHECKING:\n    {}", statement(SPACES, &names));
+        if !for_types.is_empty() {
+            let _ = write!(out, "\nif TYPE_CHECKING:\n    {}", for_types.join("    "));
         }
         out
     }

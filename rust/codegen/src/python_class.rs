@@ -43,7 +43,15 @@ fn class(spec: &StageSpec, mixins: &Mixins<'_>, imports: &mut Imports) -> String
     let shared = mixins.bases(spec);
     imports.names("mmlrs.base", &[base]);
     imports.names("mmlrs._generated.shared", &shared.iter().map(String::as_str).collect::<Vec<_>>());
-    let mut out = header(spec.name, base, &shared);
+    let base = match spec.model {
+        // A class that mmlrs.{module} defines by hand is a subclass of the generated one.
+        Some(model) => {
+            imports.for_types(format!("import mmlrs.{} as public  # noqa: F401 - in type arguments", spec.module));
+            format!("{base}[\"public.{model}\"]")
+        }
+        None => base.to_owned(),
+    };
+    let mut out = header(spec.name, &base, &shared);
     out.push_str(&class_doc(spec, WIDTH));
     imports.names("typing", &["ClassVar"]);
     let _ =
