@@ -51,6 +51,9 @@ python -m wheel unpack --dest "$out/files" "$out"/symbols/*.whl >/dev/null
 extension=$(echo "$out"/files/*/mmlrs/_native.abi3.so)
 python scripts/wheel_parts.py --symbols "$extension"
 strip --strip-all "$extension"
+metadata=$(echo "$out"/files/*/mmlrs-*.dist-info)
+python scripts/third_party.py "$opencv" >"$metadata/licenses/THIRD_PARTY.txt"
+sed -i '0,/^License-File: /s//License-File: THIRD_PARTY.txt\n&/' "$metadata/METADATA"
 python -m wheel pack --dest-dir "$out" "$out"/files/* >/dev/null
 
 auditwheel show "$out"/*.whl
