@@ -15,16 +15,19 @@ from bench.memory import memory
 from bench.model import model
 from bench.plan import plan
 from bench.spark_job import spark_job
+from bench.spark_versions import versions
 from bench.startup import startup
 from bench.text import text
 from bench.train import train
 from bench.tune import tune
+from bench.wheel import wheel
 
 MEASURES: dict[str, Measure] = {
     "decode": decode,
     "quality": quality,
     "model": model,
     "spark": spark_job,
+    "versions": versions,
     "plan": plan,
     "engine": engine,
     "startup": startup,
@@ -33,6 +36,7 @@ MEASURES: dict[str, Measure] = {
     "train": train,
     "tune": tune,
     "memory": memory,
+    "wheel": wheel,
 }
 
 

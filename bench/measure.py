@@ -26,7 +26,7 @@ class Figure:
 
     what: str
     value: float
-    unit: Literal["x", "s", "dB", "MiB", ""] = "x"
+    unit: Literal["x", "s", "dB", "MB", "MiB", ""] = "x"
     target: float | None = None
     #: Whether the target is a floor (a ratio) or a ceiling (a time, a count).
     at_least: bool = True
@@ -50,7 +50,9 @@ class Figure:
         return ("≥ " if self.at_least else "≤ ") + self._text(self.target)
 
     def _text(self, number: float) -> str:
-        digits = {"x": 2, "s": 3, "dB": 1, "MiB": 0, "": 0 if float(number).is_integer() else 2}[self.unit]
+        digits = {"x": 2, "s": 3, "dB": 1, "MB": 2, "MiB": 0, "": 0 if float(number).is_integer() else 2}[
+            self.unit
+        ]
         return f"{number:.{digits}f}" + ("x" if self.unit == "x" else f" {self.unit}" if self.unit else "")
 
 

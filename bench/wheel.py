@@ -1,23 +1,24 @@
-"""Compares the speed of two builds of mmlrs: for instance the portable wheel with the build for development.
-
-    python scripts/compare_builds.py A B [--pairs 15]
-
-A and B are folders that contain the package `mmlrs`, such as the checkout and a folder of `pip install --target`. Each runs in
-a process of its own on one core. The two alternate, each job runs once in each pair, and the median of the ratios of CPU times
-is printed: above 1, B is faster.
-"""
+"""The portable wheel against the build for development: the same jobs on one core, and the size of the wheel."""
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+
+from bench.measure import Figure, Setting
+from bench.server import Server, serve
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Jobs without a target: they are operations of OpenCV that no target names.
+WITHOUT_TARGET = ("colours and filters", "median and bilateral", "warp", "equalize")
+MAX_MB = 15.0
 
 
 def photographs(count: int, height: int, width: int) -> list[bytes]:
@@ -113,76 +114,63 @@ def jobs() -> dict[str, Callable[[], object]]:
     }
 
 
-def serve() -> None:
-    """Run the named job for each line of the input, and print CPU and wall seconds."""
-    work = jobs()
+def server(folder: Path, core: int) -> Server:
+    """Return a process that has imported mmlrs from a folder, on one core."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+        "PYTHONSAFEPATH": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = ["taskset", "-c", str(core), sys.executable, "-c", "from bench import wheel; wheel.run_jobs()"]
+    return Server(command, environment, tempfile.gettempdir())
+
+
+def run_jobs() -> None:
+    """Serve the jobs in this process."""
     import mmlrs
 
-    print(list(work), mmlrs.__file__, sep="\t", flush=True)
-    for line in sys.stdin:
-        job = work[line.strip()]
-        wall, cpu = time.perf_counter(), time.process_time()
-        job()
-        print(time.process_time() - cpu, time.perf_counter() - wall, flush=True)
+    serve(jobs(), str(Path(mmlrs.__file__).parent))
 
 
-class Build:
-    """A process with one build."""
-
-    def __init__(self, folder: str, core: int) -> None:
-        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"}
-        command = ["taskset", "-c", str(core), sys.executable, __file__, "--serve", folder, folder]
-        self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        names, self.path = self.line().split("\t")
-        self.names: list[str] = [name.strip("' ") for name in names.strip("[]").split("', '")]
-
-    def line(self) -> str:
-        """Return the next line that the process prints."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def seconds(self, name: str) -> tuple[float, float]:
-        """Return CPU and wall seconds of one job."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{name}\n")
-        self.process.stdin.flush()
-        cpu, wall = self.line().split()
-        return float(cpu), float(wall)
+def newest_wheel() -> Path:
+    """Return the wheel that `make wheel` has built."""
+    wheels = sorted((ROOT / "target/wheels").glob("mmlrs-*-manylinux_2_28_*.whl"))
+    if not wheels:
+        raise FileNotFoundError("there is no portable wheel in target/wheels: make wheel")
+    return wheels[-1]
 
 
-def main() -> None:
-    """Run the command."""
-    parser = argparse.ArgumentParser(description="Compare the speed of two builds.")
-    parser.add_argument("a")
-    parser.add_argument("b")
-    parser.add_argument("--pairs", type=int, default=15)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.serve:
-        serve()
-        return
+def wheel(setting: Setting) -> Iterator[Figure]:
+    """The portable wheel against the build for development, on one core: ratios of CPU times."""
+    path = newest_wheel()
+    yield Figure("size of the wheel", path.stat().st_size / 1e6, "MB", MAX_MB, at_least=False)
     core = min(os.sched_getaffinity(0))
-    builds = [Build(os.path.abspath(folder), core) for folder in (args.a, args.b)]
-    print(f"A: {builds[0].path}\nB: {builds[1].path}\nload {os.getloadavg()[0]:.1f}")
-    print(f"{'job':<24}{'A, ms':>9}{'B, ms':>9}{'A / B':>8}{'quartiles':>16}{'wall':>8}")
-    for name in builds[0].names:
-        for build in builds:
-            build.seconds(name)
-        pairs = []
-        for i in range(args.pairs):
-            order = builds if i % 2 == 0 else builds[::-1]
-            times = {id(build): build.seconds(name) for build in order}
-            pairs.append([times[id(build)] for build in builds])
-        cpu, wall = ([a[k] / b[k] for a, b in pairs] for k in (0, 1))
-        low, middle, high = statistics.quantiles(cpu, n=4)
-        a, b = (statistics.median(pair[k][0] for pair in pairs) * 1000 for k in (0, 1))
-        print(
-            f"{name:<24}{a:>9.2f}{b:>9.2f}{middle:>8.3f}{low:>8.3f}{high:>8.3f}{statistics.median(wall):>8.3f}",
-            flush=True,
-        )
+    with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as folder:
+        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        subprocess.run([sys.executable, *install, "--target", folder, str(path)], check=True)
+        with server(Path(folder), core) as portable, server(ROOT, core) as development:
+            if not portable.about.startswith(folder) or not development.about.startswith(str(ROOT)):
+                raise RuntimeError(f"mmlrs was imported from {portable.about} and {development.about}")
+            for job in portable.jobs:
+                yield compared(job, portable, development, setting.pairs(15))
 
 
-if __name__ == "__main__":
-    main()
+def compared(job: str, portable: Server, development: Server, pairs: int) -> Figure:
+    """Run one job alternately in both processes."""
+    for build in (portable, development):
+        build.run(job)
+    times: list[dict[Server, float]] = []
+    for pair in range(pairs):
+        order = (portable, development) if pair % 2 == 0 else (development, portable)
+        times.append({build: build.run(job)[0] for build in order})
+    ratios = [pair[development] / pair[portable] for pair in times]
+    ours, theirs = (
+        1e3 * statistics.median(pair[build] for pair in times) for build in (portable, development)
+    )
+    detail = (
+        f"{ours:.1f} ms of CPU time against {theirs:.1f} ms with the development build; "
+        f"{pairs} pairs, {min(ratios):.2f} to {max(ratios):.2f}"
+    )
+    target = None if job in WITHOUT_TARGET else 1.0
+    return Figure(f"wheel, {job}", statistics.median(ratios), target=target, detail=detail)
