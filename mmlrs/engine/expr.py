@@ -76,7 +76,8 @@ class Compiled:
     #: The names of the source columns, plain and quoted for SQL.
     columns: tuple[str, ...]
     quoted: tuple[str, ...]
-    blobs: tuple[str, ...]
+    #: As in the nodes: they stay in memory until the program is sent, even if the nodes are gone.
+    blobs: tuple[_native.Blob, ...]
 
 
 def compile_program(outputs: Iterable[Expr]) -> Compiled:
@@ -100,9 +101,9 @@ def compile_program(outputs: Iterable[Expr]) -> Compiled:
 
     references = [reference(expr) for expr in outputs]
     text = json.dumps({"sources": len(sources), "nodes": laid_out, "outputs": references})
-    blobs = tuple(dict.fromkeys(blob.sha256 for node in nodes for blob in node.blobs))
+    blobs = {blob.sha256: blob for node in nodes for blob in node.blobs}
     columns = tuple(source.column for source in sources)
-    return Compiled(text, tuple(sources), columns, tuple(map(quoted, columns)), blobs)
+    return Compiled(text, tuple(sources), columns, tuple(map(quoted, columns)), tuple(blobs.values()))
 
 
 def first_source(node: Node) -> Source:

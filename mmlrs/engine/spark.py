@@ -309,7 +309,7 @@ def kernel_of(compiled: Compiled, session: SparkSession, *, split: bool = False)
 
     With `split`, vectors arrive as `Sources.read` selects them.
     """
-    blobs = tuple((sha256, artifacts.payload(sha256, session)) for sha256 in compiled.blobs)
+    blobs = tuple((blob.sha256, artifacts.payload(blob.sha256, session)) for blob in compiled.blobs)
     vector = "split" if split else "vector"
     forms = tuple(vector if source.vector else "plain" for source in compiled.sources)
     return Kernel(compiled.text, compiled.columns, forms, blobs)

@@ -33,7 +33,7 @@ def fit(stage: NativeAggregate, df: DataFrame) -> str:
     schema = sources.schema(inputs)
     compiled = compile_program([expr for _, expr in inputs])
     values, blobs = native.portable()
-    compiled = replace(compiled, blobs=(*compiled.blobs, *(blob.sha256 for blob in blobs)))
+    compiled = replace(compiled, blobs=(*compiled.blobs, *blobs))
     work = PartitionFit(
         kernel_of(compiled, df.sparkSession, split=True),
         stage._stage,

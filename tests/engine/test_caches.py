@@ -12,11 +12,13 @@ import textwrap
 import numpy as np
 import onnx
 import pyarrow as pa
+import pytest
 from networks import linear
 from places import TESTS
 
 import mmlrs
 from mmlrs import _native
+from mmlrs.image import ImageFeaturizer
 from mmlrs.models import ModelHandle
 from mmlrs.onnx import ONNXModel
 
@@ -122,3 +124,20 @@ def test_put_and_held_bytes_are_found_by_their_hash():
     assert _native.get_blob(sha256) == b"some bytes of this test"
     del again
     assert _native.get_blob(sha256) is None
+
+
+@pytest.mark.spark
+def test_a_function_holds_its_model_until_it_is_sent(spark, monkeypatch):
+    from mmlrs.engine import spark as engine
+
+    kernel_of = engine.kernel_of
+
+    def after_garbage_collection(*args, **options):
+        gc.collect()
+        return kernel_of(*args, **options)
+
+    monkeypatch.setattr(engine, "kernel_of", after_garbage_collection)
+    stage = ImageFeaturizer(inputCol="content", outputCol="f")
+    mmlrs.udf(stage)("content")
+    mmlrs.register(spark, "with_a_model", stage)
+    mmlrs.pandas_udf(stage)
