@@ -10,7 +10,6 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_sample_images
 
 Pixels = NDArray[np.uint8]
 
@@ -24,6 +23,10 @@ NAMES = (
 @lru_cache(maxsize=1)
 def photographs() -> dict[str, Pixels]:
     """Return all photographs by name, in RGB."""
+    from sklearn.datasets import (
+        load_sample_images,
+    )  # only here: the environments of other Sparks have no scikit-learn
+
     photos: dict[str, Any] = {name: getattr(skimage.data, name)() for name in NAMES}
     photos["motorcycle"] = skimage.data.stereo_motorcycle()[0]
     sample = load_sample_images()

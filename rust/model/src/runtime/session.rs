@@ -8,6 +8,7 @@ use std::time::Duration;
 use mmlrs_core::{Cache, Counter, Deadline, Error, FileKey, Result, Stopper, ThreadBudget, guarded, is_interruptible};
 use ort::environment::Environment;
 use ort::ep::ExecutionProvider;
+use ort::ep::cuda::ConvAlgorithmSearch;
 use ort::logging::LogLevel;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
@@ -292,8 +293,10 @@ fn open_on(
     options: SessionOptions,
     cuda: Option<i32>,
 ) -> Result<Session> {
-    let failed =
-        |e: ort::Error| Error::model(format!("ONNX Runtime cannot load the model: {}", one_line(&e.to_string())));
+    let failed = |e: ort::Error| {
+        let place = cuda.map(|id| format!(" on device \"cuda:{id}\"")).unwrap_or_default();
+        Error::model(format!("ONNX Runtime cannot load the model{place}: {}", one_line(&e.to_string())))
+    };
     // Even an `ort::Error` needs the library, so no part of `ort` may be used before this.
     let loading = loading()?;
     let mut builder = configured(&loading.runtime.environment, folder, options, cuda).map_err(failed)?;
@@ -321,8 +324,10 @@ fn configured(
         builder = builder.with_config_entry(EXTERNAL_FOLDER, folder.to_string_lossy())?;
     }
     if let Some(id) = cuda {
-        let provider = ort::ep::CUDA::default().with_device_id(id).build().error_on_failure();
-        builder = builder.with_execution_providers([provider])?;
+        // The default search times all algorithms of a convolution for every new number of rows, which takes seconds.
+        let provider =
+            ort::ep::CUDA::default().with_device_id(id).with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic);
+        builder = builder.with_execution_providers([provider.build().error_on_failure()])?;
     }
     Ok(builder)
 }
