@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench import peers, pictures
 from bench.measure import Figure, Setting, side_by_side
+from bench.networks import MEANS, STDS
 
 #: Number of files in one timed call at a width of 2048 pixels; more for smaller files.
 FILES = 24
@@ -27,8 +28,8 @@ def tensor_with_mmlrs(files: Sequence[bytes] | pa.Array) -> NDArray[np.float32]:
         files,
         height=peers.SIDE,
         width=peers.SIDE,
-        means=peers.MEANS,
-        stds=peers.STDS,
+        means=MEANS,
+        stds=STDS,
         scale=1.0 / 255.0,
         threads=1,
         scaled_decode=True,

@@ -16,10 +16,10 @@ import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
 
 from bench import data, pictures, report
+from bench.image_job import write_parquet
 from bench.measure import Figure, Setting
 from bench.processes import Peaks, watch
 from bench.session import CORES
-from bench.spark_job import write_parquet
 
 PAGE = report.PAGE.parent / "guide" / "11-memory.md"
 BEGIN, END = "<!-- {}: written by `make bench ARGS=memory` -->", "<!-- end of {} -->"

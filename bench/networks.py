@@ -10,6 +10,10 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+#: The normalization of the networks: that of ImageNet, for R, G, B.
+MEANS = (0.485, 0.456, 0.406)
+STDS = (0.229, 0.224, 0.225)
+
 
 @dataclass(frozen=True)
 class Network:

@@ -12,13 +12,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.networks import Network
+from bench.networks import MEANS, STDS, Network
 
 Tensor = NDArray[np.float32]
 
 SIDE = 224
-MEANS = (0.485, 0.456, 0.406)
-STDS = (0.229, 0.224, 0.225)
 #: (pixel / 255 - mean) / std as one multiplication and one addition.
 FACTOR = (1.0 / (255.0 * np.array(STDS))).astype(np.float32)
 OFFSET = (-np.array(MEANS) / np.array(STDS)).astype(np.float32)

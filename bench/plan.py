@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import pictures
+from bench.image_job import write_parquet
 from bench.measure import Figure, Setting
 from bench.session import run_to_nowhere, spark_session
-from bench.spark_job import write_parquet
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bench import peers, pictures
+from bench.image_job import BATCH, with_mmlrs, write_parquet
 from bench.limit import Limit
 from bench.measure import Figure, Setting, side_by_side
 from bench.networks import RESNET50, SQUEEZENET, Network
@@ -21,9 +20,6 @@ from bench.session import CORES, run_to_nowhere, spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-#: Rows per call of the network, on every side.
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -47,30 +43,6 @@ JOBS = (
     Job(RESNET50, 1280, 960, 64, 1.07),
 )
 LIMIT_TARGET = 0.92
-
-
-def write_parquet(folder: Path, files: list[bytes]) -> None:
-    """Write one parquet file per core, so that all cores get the same share."""
-    for part in range(CORES):
-        table = pa.table({"content": pa.array(files[part::CORES], type=pa.binary())})
-        pq.write_table(table, folder / f"part-{part}.parquet", compression="none", row_group_size=BATCH)
-
-
-def with_mmlrs(source: DataFrame, network: Network) -> DataFrame:
-    """Return the result of the job with ImageFeaturizer."""
-    from mmlrs.image import ImageFeaturizer
-
-    featurizer = ImageFeaturizer(
-        inputCol="content",
-        outputCol="features",
-        model=str(network.path),
-        headless=False,
-        channelNormalizationMeans=list(peers.MEANS),
-        channelNormalizationStds=list(peers.STDS),
-        colorScaleFactor=1.0 / 255.0,
-        miniBatchSize=BATCH,
-    )
-    return featurizer.transform(source).select("features")
 
 
 def make_predict(network: Network, draft: bool) -> Callable[[], Callable[[np.ndarray], np.ndarray]]:

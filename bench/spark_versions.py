@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from bench import pictures
+from bench.image_job import with_mmlrs, write_parquet
 from bench.measure import Figure, Setting, side_by_side
 from bench.networks import SQUEEZENET
 from bench.server import Server, serve
 from bench.session import CORES, run_to_nowhere, spark_session
-from bench.spark_job import with_mmlrs, write_parquet
 
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST = "3.5.9"
