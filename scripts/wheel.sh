@@ -38,6 +38,9 @@ export OPENCV_LINK_LIBS
 # A folder of its own: in that of development, each build would compile again what the other has compiled.
 export CARGO_TARGET_DIR="$PWD/target/wheel" CARGO_INCREMENTAL=0
 
+# No paths of this machine in the messages of panics.
+export RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates --remap-path-prefix=$PWD=mmlrs"
+
 # Symbols are removed after they have been counted by library.
 export CARGO_PROFILE_DIST_STRIP=false CARGO_PROFILE_RELEASE_STRIP=false
 
@@ -53,6 +56,7 @@ python scripts/wheel_parts.py --symbols "$extension"
 strip --strip-all "$extension"
 metadata=$(echo "$out"/files/*/mmlrs-*.dist-info)
 python scripts/third_party.py "$opencv" >"$metadata/licenses/THIRD_PARTY.txt"
+sed -i "s|$PWD|mmlrs|g" "$metadata"/sboms/*.json
 sed -i '0,/^License-File: /s//License-File: THIRD_PARTY.txt\n&/' "$metadata/METADATA"
 python -m wheel pack --dest-dir "$out" "$out"/files/* >/dev/null
 

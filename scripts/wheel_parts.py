@@ -3,13 +3,14 @@
     python scripts/wheel_parts.py WHEEL
     python scripts/wheel_parts.py --symbols EXTENSION
 
-The limits: 15 MB, symbols of glibc 2.28 and older, no libraries but those of the C library and of the compiler. With
-`--symbols`, the code and constants of an extension that has not been stripped are listed by library instead.
+The limits: 15 MB, symbols of glibc 2.28 and older, no libraries but those of the C library and of the compiler, no paths of
+this machine. With `--symbols`, the code and constants of an extension that has not been stripped are listed by library instead.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -148,6 +149,12 @@ def by_library(extension: Path) -> list[tuple[str, int, int]]:
     return [(crate, size, code[crate]) for crate, size in both.items()]
 
 
+def places() -> list[str]:
+    """Return the folders of this machine that a wheel must not mention: the sources and cargo's."""
+    cargo = os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))
+    return [str(Path(__file__).resolve().parents[1]), cargo]
+
+
 def check(path: Path) -> list[str]:
     """Print what there is to know of a wheel, and return what is wrong with it."""
     wrong = []
@@ -168,6 +175,9 @@ def check(path: Path) -> list[str]:
             wrong += [f"{name} needs {library}" for library in libraries if not LIBRARIES.fullmatch(library)]
             if versions[-1] > NEWEST_GLIBC:
                 wrong.append(f"{name} needs glibc {'.'.join(map(str, versions[-1]))}")
+        for name in wheel.namelist():
+            data = wheel.read(name)
+            wrong += [f"{name} contains the path {place}" for place in places() if place.encode() in data]
     size = path.stat().st_size
     print(f"{path.name}: {size / 1e6:.2f} MB, the limit is {MAX_BYTES / 1e6:.0f} MB")
     if size > MAX_BYTES:

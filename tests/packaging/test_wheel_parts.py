@@ -37,6 +37,7 @@ def test_a_library_of_the_system_and_a_large_file_are_refused(script, wheel, cap
     wrong = script.check(wheel)
     assert any(line.startswith("mmlrs/_native.abi3.so needs libopencv_core.so") for line in wrong)
     assert any(line.startswith(f"{wheel.name} has ") for line in wrong)
+    assert any(line.startswith("mmlrs/_native.abi3.so contains the path ") for line in wrong)
     assert not any("libc.so" in line or "libgcc_s" in line for line in wrong)
     assert "the limit is 15 MB" in capsys.readouterr().out
 
