@@ -106,8 +106,10 @@ stamped() { [ -e "$1" ] && [ "$(cat "$1")" = "$2" ]; }
 # Some packages are installed without their dependencies, because tests use only their files or core.
 pip_install() { $venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517 --no-deps "$@"; }
 
+crates= # the process that compiles beside pip
+
 make_venv() {
-  local python key crates=
+  local python key
   python=$(find_python)
   key="$("$python" -V) $(sha256sum requirements-dev.lock)"
   if stamped $venv/stamp-python "$key"; then return; fi
@@ -121,7 +123,10 @@ make_venv() {
     trap 'kill "$crates" 2>/dev/null || true' EXIT
   fi
   pip_install -r requirements-dev.lock
-  if [ -n "$crates" ]; then wait "$crates" || die "the extension does not compile"; fi
+  if [ -n "$crates" ]; then
+    wait "$crates" || die "the extension does not compile"
+    trap - EXIT
+  fi
   rm -f $venv/stamp-extension
   echo "$key" >$venv/stamp-python
 }
