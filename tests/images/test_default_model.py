@@ -1,6 +1,5 @@
 """The network that ships with the package is what its script makes."""
 
-import importlib.util
 import json
 
 import numpy as np
@@ -8,7 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import numpy_helper
-from places import ROOT
+from places import ROOT, script
 
 COMMITTED = ROOT / "mmlrs" / "models" / "default.onnx"
 
@@ -16,12 +15,7 @@ COMMITTED = ROOT / "mmlrs" / "models" / "default.onnx"
 @pytest.fixture(scope="module")
 def made() -> onnx.ModelProto:
     """The model as the script builds it today."""
-    spec = importlib.util.spec_from_file_location(
-        "make_default_model", ROOT / "scripts" / "make_default_model.py"
-    )
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script.build()
+    return script("make_default_model").build()
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import re
 
 import numpy as np
+import places
 import pyarrow as pa
 import pytest
 from networks import counting
@@ -38,10 +38,7 @@ NAMED = re.compile(
 @pytest.fixture(scope="module")
 def script():
     """The script that writes the page."""
-    spec = importlib.util.spec_from_file_location("limits", ROOT / "scripts" / "limits.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return places.script("limits")
 
 
 # -- the page and the code --------------------------------------------------------------------------------------------

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-
+import places
 import pytest
-from places import ROOT
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("third_party", ROOT / "scripts" / "third_party.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return places.script("third_party")
 
 
 def package(name: str, kind: str = "lib", source: str | None = "registry") -> dict:

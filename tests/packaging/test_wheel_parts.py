@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import zipfile
 from pathlib import Path
 
+import places
 import pytest
-from places import ROOT
 
 import mmlrs
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("wheel_parts", ROOT / "scripts" / "wheel_parts.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return places.script("wheel_parts")
 
 
 @pytest.fixture(scope="module")
