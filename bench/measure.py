@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ class Comparison:
         pairs = [b / a for a, b in zip(self.ours, self.theirs, strict=True)]
         return "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs, {min(pairs):.2f} to {max(pairs):.2f}"
 
-    def detail(self, rows: int, peer: str) -> str:
+    def detail(self, rows: int, peer: str, what: str = "per image") -> str:
         """Return the medians per row, for the report."""
         ours, theirs = (1e3 * statistics.median(times) / rows for times in (self.ours, self.theirs))
-        return f"{ours:.2f} ms per image against {theirs:.2f} ms with {peer}; {self._pairs()}"
+        return f"{ours:.2f} ms {what} against {theirs:.2f} ms with {peer}; {self._pairs()}"
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -94,14 +94,22 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def side_by_side(
-    ours: Callable[[], object], theirs: Callable[[], object], pairs: int, *, warm_up: bool = True
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    pairs: int,
+    *,
+    warm_up: bool = True,
+    clock: Callable[[Callable[[], Any]], float] = seconds,
 ) -> Comparison:
-    """Time both alternately, after one unmeasured call of each to warm up. Every other pair runs in the opposite order."""
+    """Time both alternately, after one unmeasured call of each to warm up. Every other pair runs in the opposite order.
+
+    `clock` calls one of them and returns the time that it took.
+    """
     if warm_up:
         ours()
         theirs()
     times: tuple[list[float], list[float]] = ([], [])
     for pair in range(pairs):
         for which in (0, 1) if pair % 2 == 0 else (1, 0):
-            times[which].append(seconds((ours, theirs)[which]))
+            times[which].append(clock((ours, theirs)[which]))
     return Comparison(*times)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Figure, Setting
+from bench.measure import Figure, Setting, side_by_side
 from bench.server import Server, serve
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,24 +153,15 @@ def wheel(setting: Setting) -> Iterator[Figure]:
             if not portable.about.startswith(folder) or not development.about.startswith(str(ROOT)):
                 raise RuntimeError(f"mmlrs was imported from {portable.about} and {development.about}")
             for job in portable.jobs:
-                yield compared(job, portable, development, setting.pairs(15))
-
-
-def compared(job: str, portable: Server, development: Server, pairs: int) -> Figure:
-    """Run one job alternately in both processes."""
-    for build in (portable, development):
-        build.run(job)
-    times: list[dict[Server, float]] = []
-    for pair in range(pairs):
-        order = (portable, development) if pair % 2 == 0 else (development, portable)
-        times.append({build: build.run(job)[0] for build in order})
-    ratios = [pair[development] / pair[portable] for pair in times]
-    ours, theirs = (
-        1e3 * statistics.median(pair[build] for pair in times) for build in (portable, development)
-    )
-    detail = (
-        f"{ours:.1f} ms of CPU time against {theirs:.1f} ms with the development build; "
-        f"{pairs} pairs, {min(ratios):.2f} to {max(ratios):.2f}"
-    )
-    target = None if job in WITHOUT_TARGET else 1.0
-    return Figure(f"wheel, {job}", statistics.median(ratios), target=target, detail=detail)
+                timed = side_by_side(
+                    partial(portable.run, job),
+                    partial(development.run, job),
+                    setting.pairs(15),
+                    clock=lambda run: float(run()[0]),
+                )
+                yield Figure(
+                    f"wheel, {job}",
+                    timed.ratio,
+                    target=None if job in WITHOUT_TARGET else 1.0,
+                    detail=timed.detail(1, "the development build", "of CPU time"),
+                )
