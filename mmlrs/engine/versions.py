@@ -60,7 +60,7 @@ import pyspark.sql.pandas.functions as _functions  # noqa: E402
 import pyspark.sql.pandas.types as _types  # noqa: E402
 import pyspark.sql.types as _sql_types  # noqa: E402
 
-from mmlrs.engine import pandas_arrow  # noqa: E402
+from mmlrs.engine import old_frames, pandas_arrow  # noqa: E402
 
 # -- types ------------------------------------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ to_arrow_type: Any = _types.to_arrow_type if _HAS_ZONE else _to_arrow_type
 def from_arrow_type(kind: pa.DataType) -> Any:
     """Return the Spark type of an Arrow type; naive timestamps are TIMESTAMP_NTZ, as is the default since 4.2."""
     if not ARROW_UDF:
-        kind = pandas_arrow.readable(kind)
+        kind = old_frames.readable(kind)
     return _types.from_arrow_type(kind, prefer_timestamp_ntz=True)
 
 
@@ -174,7 +174,7 @@ def frame_of(spark: SparkSession, table: pa.Table) -> DataFrame:
             )
             return spark.createDataFrame([], schema)
         return spark.createDataFrame(table)
-    return pandas_arrow.frame_of(spark, table)
+    return old_frames.frame_of(spark, table)
 
 
 def send_file(session: SparkSession, path: str) -> None:
@@ -198,7 +198,7 @@ def repartitioned_by_id(df: DataFrame, count: int, partition: Column) -> DataFra
     """Return a DataFrame with each row in the partition of this number; `repartitionById` exists since 4.1."""
     if hasattr(df, "repartitionById"):
         return df.repartitionById(count, partition)
-    return pandas_arrow.repartitioned_by_id(df, count, partition)
+    return old_frames.repartitioned_by_id(df, count, partition)
 
 
 def threads_inherit(session: SparkSession, work: Any) -> Any:
