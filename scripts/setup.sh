@@ -116,6 +116,7 @@ make_venv() {
   say "Python environment in $venv ($("$python" -V))"
   [ -x $venv/bin/python ] && [ "$($venv/bin/python -V 2>&1)" = "$("$python" -V)" ] || "$python" -m venv --clear $venv
   if [ "$upto" = all ]; then
+    need_cargo
     # The crates compile while the other packages are downloaded.
     pip_install "$(grep '^maturin==' requirements-dev.lock)"
     compile_crates &
@@ -160,7 +161,6 @@ need_cargo() { have cargo || die "cargo is missing: install Rust 1.92 or newer (
 # Compiles what `maturin develop` will need. Plain `cargo build` would select other features of Arrow and other variables of pyo3, and
 # most crates would be compiled twice.
 compile_crates() {
-  need_cargo
   say "The extension compiles meanwhile (the first time takes several minutes)"
   PATH="$PWD/$venv/bin:$PATH" VIRTUAL_ENV="$PWD/$venv" \
     maturin build --release --locked --quiet --auditwheel skip --out target/extension

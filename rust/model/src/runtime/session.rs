@@ -294,8 +294,14 @@ fn open_on(
     cuda: Option<i32>,
 ) -> Result<Session> {
     let failed = |e: ort::Error| {
-        let place = cuda.map(|id| format!(" on device \"cuda:{id}\"")).unwrap_or_default();
-        Error::model(format!("ONNX Runtime cannot load the model{place}: {}", one_line(&e.to_string())))
+        let cause = one_line(&e.to_string());
+        Error::model(match cuda {
+            Some(id) => format!(
+                "ONNX Runtime cannot load the model on device \"cuda:{id}\": {cause}; if it loads with device \"cpu\", check that \
+                 this GPU exists and that the CUDA and cuDNN libraries of onnxruntime-gpu are installed"
+            ),
+            None => format!("ONNX Runtime cannot load the model: {cause}"),
+        })
     };
     // Even an `ort::Error` needs the library, so no part of `ort` may be used before this.
     let loading = loading()?;
