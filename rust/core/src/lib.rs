@@ -29,6 +29,7 @@ mod tag;
 mod threads;
 pub mod types;
 pub mod vector;
+mod warning;
 
 pub use aggregate::{Aggregate, AnyState, DynAggregate};
 pub use blob::{Blob, blob, blob_info, hold_blobs, put_blob, sha256_hex};
@@ -60,6 +61,7 @@ pub use stage::{HasSample, Output, Stage, Transform};
 pub use stages::StageList;
 pub use tag::{Columns, Tag};
 pub use threads::{ThreadBudget, parallel_map};
+pub use warning::{set_warning_host, warn};
 
 /// Used by the expansion of `#[derive(Stage)]`; not part of the public interface.
 #[doc(hidden)]

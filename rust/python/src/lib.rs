@@ -38,7 +38,7 @@ mod native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::models::register_locator();
+        crate::models::register_host();
         crate::fork::register(module)
     }
 }

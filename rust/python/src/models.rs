@@ -10,8 +10,16 @@ use serde_json::Value;
 
 use crate::errors::planning;
 
-/// Registers the Python function that locates the runtime library on first use.
-pub fn register_locator() {
+/// Registers the Python functions that locate the runtime library on first use and that show warnings.
+pub fn register_host() {
+    mmlrs_core::set_warning_host(Box::new(|text| {
+        Python::attach(|py| {
+            py.import("mmlrs._warnings")
+                .and_then(|module| module.call_method1("warn_once", ([text],)))
+                .map(drop)
+                .map_err(|error| Error::model(error.value(py).to_string()))
+        })
+    }));
     mmlrs_model::set_library_locator(Box::new(|| {
         Python::attach(|py| {
             py.import("mmlrs._runtime")

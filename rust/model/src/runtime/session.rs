@@ -1,11 +1,13 @@
 //! The session cache of the process. A model is loaded once for all batches, partitions and jobs.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use mmlrs_core::{Cache, Counter, Deadline, Error, FileKey, Result, Stopper, ThreadBudget, guarded, is_interruptible};
+use mmlrs_core::{
+    Cache, Counter, Deadline, Error, FileKey, Result, Stopper, ThreadBudget, guarded, is_interruptible, warn,
+};
 use ort::environment::Environment;
 use ort::ep::ExecutionProvider;
 use ort::ep::cuda::ConvAlgorithmSearch;
@@ -53,6 +55,14 @@ impl Device {
             )),
         }
     }
+}
+
+/// Where a model was loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Cpu,
+    /// The GPU with that number.
+    Gpu(i32),
 }
 
 /// The level of graph optimization.
@@ -238,19 +248,18 @@ pub fn session(prepared: &Prepared, options: SessionOptions) -> Result<Arc<Loade
     let side_files = if folder.is_some() { prepared.side_files.clone() } else { Vec::new() };
     let key = Key { sha256: prepared.sha256().to_owned(), folder, side_files, options };
     SESSION_CACHE.get_or_make(key, || {
-        let session = open(prepared.content(), prepared.folder(), options)?;
+        let (session, place) = open_on_device(prepared.content(), prepared.folder(), options)?;
         Counter::ModelLoads.add(1);
-        let on_cpu = match options.device {
-            Device::Cpu => true,
-            Device::Cuda(_) => false,
-            Device::Auto => !cuda_available(),
-        };
-        Ok((LoadedModel { session: Mutex::new(session), on_cpu }, prepared.size()))
+        Ok((LoadedModel { session: Mutex::new(session), on_cpu: place == Place::Cpu }, prepared.size()))
     })
 }
 
 /// Loads a model without caching or counting it.
-pub fn open(content: &Content, folder: Option<&std::path::Path>, options: SessionOptions) -> Result<Session> {
+pub fn open(content: &Content, folder: Option<&Path>, options: SessionOptions) -> Result<Session> {
+    Ok(open_on_device(content, folder, options)?.0)
+}
+
+fn open_on_device(content: &Content, folder: Option<&Path>, options: SessionOptions) -> Result<(Session, Place)> {
     guarded(|| open_guarded(content, folder, options)).unwrap_or_else(|panic| Err(unusable(&panic)))
 }
 
@@ -258,9 +267,10 @@ fn unusable(cause: &str) -> Error {
     Error::model(format!("ONNX Runtime cannot use the model: {}", one_line(cause)))
 }
 
-fn open_guarded(content: &Content, folder: Option<&std::path::Path>, options: SessionOptions) -> Result<Session> {
+fn open_guarded(content: &Content, folder: Option<&Path>, options: SessionOptions) -> Result<(Session, Place)> {
+    let open_at = |place| Ok((open_at(content, folder, options, place)?, place));
     match options.device {
-        Device::Cpu => open_on(content, folder, options, None),
+        Device::Cpu => open_at(Place::Cpu),
         Device::Cuda(id) => {
             runtime()?;
             if !cuda_available() {
@@ -269,43 +279,48 @@ fn open_guarded(content: &Content, folder: Option<&std::path::Path>, options: Se
                      `pip install onnxruntime-gpu`, or use device \"auto\" or \"cpu\"",
                 ));
             }
-            open_on(content, folder, options, Some(id))
+            open_at(Place::Gpu(id))
         }
         Device::Auto => {
             runtime()?;
-            if cuda_available()
-                && let Ok(session) = open_on(content, folder, options, Some(0))
-            {
-                return Ok(session);
-            }
-            open_on(content, folder, options, None)
+            if cuda_available() { gpu_else_cpu(open_at, warn) } else { open_at(Place::Cpu) }
         }
     }
+}
+
+/// Opens a model on the first GPU, or else on the CPU with a warning that gives the cause. A model that loads nowhere is an error
+/// without a warning.
+fn gpu_else_cpu<T>(open_at: impl Fn(Place) -> Result<T>, warn: impl FnOnce(&str) -> Result<()>) -> Result<T> {
+    let failure = match open_at(Place::Gpu(0)) {
+        Ok(opened) => return Ok(opened),
+        Err(failure) => failure,
+    };
+    let opened = open_at(Place::Cpu)?;
+    warn(&format!(
+        "device \"auto\": the model runs on the CPU, although the installed ONNX Runtime supports CUDA: {failure}. Device \
+         \"cpu\" avoids this warning"
+    ))?;
+    Ok(opened)
 }
 
 fn cuda_available() -> bool {
     ort::ep::CUDA::is_available().unwrap_or(false)
 }
 
-fn open_on(
-    content: &Content,
-    folder: Option<&std::path::Path>,
-    options: SessionOptions,
-    cuda: Option<i32>,
-) -> Result<Session> {
+fn open_at(content: &Content, folder: Option<&Path>, options: SessionOptions, place: Place) -> Result<Session> {
     let failed = |e: ort::Error| {
         let cause = one_line(&e.to_string());
-        Error::model(match cuda {
-            Some(id) => format!(
+        Error::model(match place {
+            Place::Gpu(id) => format!(
                 "ONNX Runtime cannot load the model on device \"cuda:{id}\": {cause}; if it loads with device \"cpu\", check that \
                  this GPU exists and that the CUDA and cuDNN libraries of onnxruntime-gpu are installed"
             ),
-            None => format!("ONNX Runtime cannot load the model: {cause}"),
+            Place::Cpu => format!("ONNX Runtime cannot load the model: {cause}"),
         })
     };
     // Even an `ort::Error` needs the library, so no part of `ort` may be used before this.
     let loading = loading()?;
-    let mut builder = configured(&loading.runtime.environment, folder, options, cuda).map_err(failed)?;
+    let mut builder = configured(&loading.runtime.environment, folder, options, place).map_err(failed)?;
     match content {
         Content::Bytes(bytes) => builder.commit_from_memory(bytes),
         Content::File(path) => builder.commit_from_file(path),
@@ -315,9 +330,9 @@ fn open_on(
 
 fn configured(
     environment: &Environment,
-    folder: Option<&std::path::Path>,
+    folder: Option<&Path>,
     options: SessionOptions,
-    cuda: Option<i32>,
+    place: Place,
 ) -> ort::Result<SessionBuilder> {
     let mut builder = Session::builder(environment)?
         .with_log_level(LogLevel::Fatal)?
@@ -329,7 +344,7 @@ fn configured(
     if let Some(folder) = folder {
         builder = builder.with_config_entry(EXTERNAL_FOLDER, folder.to_string_lossy())?;
     }
-    if let Some(id) = cuda {
+    if let Place::Gpu(id) = place {
         // The default search times all algorithms of a convolution for every new number of rows, which takes seconds.
         let provider =
             ort::ep::CUDA::default().with_device_id(id).with_conv_algorithm_search(ConvAlgorithmSearch::Heuristic);
@@ -362,6 +377,24 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &second));
         let other = session(&prepared, SessionOptions { threads: 2, ..options }).expect("a session");
         assert!(!Arc::ptr_eq(&first, &other));
+    }
+
+    #[test]
+    fn a_gpu_that_fails_is_a_warning_with_the_cause_unless_the_cpu_fails_too() {
+        let warned = std::cell::RefCell::new(Vec::new());
+        let warn = |text: &str| {
+            warned.borrow_mut().push(text.to_owned());
+            Ok(())
+        };
+        assert_eq!(gpu_else_cpu(Ok, warn), Ok(Place::Gpu(0)));
+        assert_eq!(gpu_else_cpu(|_| Err::<(), _>(Error::model("no model")), warn), Err(Error::model("no model")));
+        assert!(warned.borrow().is_empty());
+
+        let on_cpu = |place| if place == Place::Cpu { Ok(place) } else { Err(Error::model("no libcudnn")) };
+        assert_eq!(gpu_else_cpu(on_cpu, warn), Ok(Place::Cpu));
+        assert!(matches!(&warned.borrow()[..], [text] if text.contains("no libcudnn") && text.contains("CPU")));
+        let strict = |text: &str| Err(Error::model(text));
+        assert!(gpu_else_cpu(on_cpu, strict).is_err_and(|e| e.to_string().contains("no libcudnn")));
     }
 
     #[test]
