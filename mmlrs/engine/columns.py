@@ -133,9 +133,11 @@ class Columns:
             if self._matches(name):
                 raise self.taken(name)
 
-    def taken(self, name: str, cause: str = "") -> SchemaMismatchError:
-        """Return the error for a column to add that already exists; `cause` ends the message."""
-        return SchemaMismatchError(f"{self.owner}: column `{name}` already exists{cause}")
+    def taken(
+        self, name: str, advice: str = "; name another output column, or drop this one first"
+    ) -> SchemaMismatchError:
+        """Return the error for a column to add that already exists; `advice` ends the message."""
+        return SchemaMismatchError(f"{self.owner}: column `{name}` already exists{advice}")
 
     def bind(
         self, names: Iterable[str], lineage: Mapping[str, Expr], vectors: Collection[str] = ()
