@@ -11,22 +11,22 @@ slowest=--durations=20
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# Most queries of the tests run once, so compiling them costs more than it saves. The programs run with the default settings, as
-# do the smoke tests on other versions of PySpark.
+# Most queries of the tests run once, so compiling them costs more than it saves. The README's example runs with the default
+# settings, as do the smoke tests on other versions of PySpark.
 export JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC ${JDK_JAVA_OPTIONS:-}"
-interpreted="--conf spark.sql.codegen.wholeStage=false --conf spark.sql.codegen.factoryMode=NO_CODEGEN pyspark-shell"
+export PYSPARK_SUBMIT_ARGS="--conf spark.sql.codegen.wholeStage=false --conf spark.sql.codegen.factoryMode=NO_CODEGEN pyspark-shell"
 
 (
   status=0
-  PYSPARK_SUBMIT_ARGS=$interpreted scripts/timed.sh "Connect" python -m pytest -q $slowest tests/connect || status=$?
-  PYSPARK_SUBMIT_ARGS=$interpreted scripts/timed.sh "training" python -m pytest -q $slowest "${training[@]}" || status=$?
+  scripts/timed.sh "Connect" python -m pytest -q $slowest tests/connect || status=$?
+  scripts/timed.sh "training" python -m pytest -q $slowest "${training[@]}" || status=$?
   scripts/timed.sh "programs" python -m pytest -q $slowest "${programs[@]}" || status=$?
   exit $status
 ) >"$log" 2>&1 &
 second=$!
 
 status=0
-PYSPARK_SUBMIT_ARGS=$interpreted scripts/timed.sh "all other Python tests" \
+scripts/timed.sh "all other Python tests" \
   python -m pytest -q $slowest --ignore tests/connect "${programs[@]/#/--ignore=}" "${training[@]/#/--ignore=}" || status=$?
 wait $second || status=$?
 cat "$log"

@@ -30,11 +30,14 @@ def plan_of(df) -> str:
 
 
 def stages():
+    """Features by a small network, because the pictures go through it in each of the many jobs; a label; a classifier."""
     from pyspark.ml.classification import LogisticRegression
     from pyspark.ml.feature import StringIndexer
 
     return [
-        ImageFeaturizer(inputCol="image", outputCol="features"),
+        ImageFeaturizer(
+            inputCol="image", outputCol="features", model=networks.pictures_network().SerializeToString()
+        ),
         StringIndexer(inputCol="label", outputCol="y"),
         LogisticRegression(featuresCol="features", labelCol="y", maxIter=3, regParam=0.01),
     ]

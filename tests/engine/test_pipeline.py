@@ -22,12 +22,14 @@ pytestmark = pytest.mark.spark
 
 
 def stages():
-    """Features of the picture, the label as a number, a classifier."""
+    """Features by a small network, because the pictures go through it in each of the many jobs; a label; a classifier."""
     from pyspark.ml.classification import LogisticRegression
     from pyspark.ml.feature import StringIndexer
 
     return [
-        ImageFeaturizer(inputCol="image", outputCol="features"),
+        ImageFeaturizer(
+            inputCol="image", outputCol="features", model=networks.pictures_network().SerializeToString()
+        ),
         StringIndexer(inputCol="label", outputCol="y"),
         LogisticRegression(featuresCol="features", labelCol="y", maxIter=5, regParam=0.01),
     ]
@@ -79,10 +81,7 @@ def test_cross_validation_searches_params_of_both_kinds_of_stage(images):
     from pyspark.ml.evaluation import MulticlassClassificationEvaluator
     from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
 
-    _, indexer, classifier = stages()
-    # A small network: the pictures go through it in each of the many jobs.
-    network = networks.pictures_network().SerializeToString()
-    featurizer = ImageFeaturizer(inputCol="image", outputCol="features", model=network)
+    featurizer, indexer, classifier = stages()
     grid = (
         ParamGridBuilder()
         .addGrid(classifier.regParam, [0.01, 10.0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import os
 import re
 import shutil
 import subprocess
@@ -102,7 +103,11 @@ def test_a_page_that_starts_spark_is_a_program_of_its_own(page, run, tmp_path, p
         lines += "\n" * (block.line - lines.count("\n")) + block.code
     script = tmp_path / f"{page.stem}.py"
     script.write_text(lines)
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    # With the settings that a user has, not those that make the tests faster.
+    as_a_user = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, env=as_a_user, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, f"{page.name}, lines as in the page:\n{done.stderr[-4000:]}"
 
 
