@@ -37,7 +37,8 @@ done
 chmod +x "$work"/bin/*
 
 # Only core and imgproc, and nothing that they could do without: every option below is a library that the wheel would have to
-# contain or to need. OpenCV's own threads are not used. The paths of the build stay out of the messages of errors.
+# contain or to need. OpenCV's own threads are not used. The paths of the
+# build stay out of the messages of errors and of the description of the build.
 options=(
   -DCMAKE_C_COMPILER="$work/bin/zcc" -DCMAKE_CXX_COMPILER="$work/bin/zc++"
   -DCMAKE_AR="$work/bin/zar" -DCMAKE_RANLIB="$work/bin/zranlib"
@@ -54,7 +55,9 @@ options=(
 started=$SECONDS
 echo "Building OpenCV $version" >&2
 {
-  cmake -G Ninja -S "$work/opencv" -B "$work/build" "${options[@]}" && ninja -C "$work/build" install
+  cmake -G Ninja -S "$work/opencv" -B "$work/build" "${options[@]}" &&
+    sed -i "s|$PWD|mmlrs|g" "$work/build/modules/core/version_string.inc" &&
+    ninja -C "$work/build" install
 } >target/opencv/build.log 2>&1 || {
   tail -n 40 target/opencv/build.log >&2
   exit 1

@@ -38,8 +38,11 @@ export OPENCV_LINK_LIBS
 # A folder of its own: in that of development, each build would compile again what the other has compiled.
 export CARGO_TARGET_DIR="$PWD/target/wheel" CARGO_INCREMENTAL=0
 
-# No paths of this machine in the messages of panics.
-export RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates --remap-path-prefix=$PWD=mmlrs"
+# No paths of this machine in the messages of panics and of C++ exceptions.
+registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
+export RUSTFLAGS="--remap-path-prefix=$registry=crates --remap-path-prefix=$PWD=mmlrs"
+export CFLAGS="-ffile-prefix-map=$registry=crates -ffile-prefix-map=$PWD=mmlrs"
+export CXXFLAGS=$CFLAGS
 
 # Symbols are removed after they have been counted by library.
 export CARGO_PROFILE_DIST_STRIP=false CARGO_PROFILE_RELEASE_STRIP=false

@@ -177,7 +177,12 @@ def check(path: Path) -> list[str]:
                 wrong.append(f"{name} needs glibc {'.'.join(map(str, versions[-1]))}")
         for name in wheel.namelist():
             data = wheel.read(name)
-            wrong += [f"{name} contains the path {place}" for place in places() if place.encode() in data]
+            for place in places():
+                found = re.search(rb"[ -~]*" + re.escape(place.encode()) + rb"[ -~]*", data)
+                if found:
+                    wrong.append(
+                        f"{name} contains the path {place}, for example in {found.group()[-300:].decode()!r}"
+                    )
     size = path.stat().st_size
     print(f"{path.name}: {size / 1e6:.2f} MB, the limit is {MAX_BYTES / 1e6:.0f} MB")
     if size > MAX_BYTES:
