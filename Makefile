@@ -5,8 +5,10 @@ SHELL := /bin/bash
 .PHONY: help setup build demo test test-rust test-python test-spark fuzz bench notebooks wheel test-wheel lint lint-quick release-check format docs golden new-stage lock clean
 
 ACTIVATE := . .venv/environment &&
+# A profile of Cargo.toml.
+export BUILD_PROFILE ?= release
 # `--bin` without `-p`: with `-p`, cargo would select other features of Arrow and compile it again.
-CODEGEN := cargo run --release --locked --quiet --bin mmlrs-codegen
+CODEGEN := cargo run --profile $(BUILD_PROFILE) --locked --quiet --bin mmlrs-codegen
 # The classes of the module are final, so their memory layout does not matter.
 STUBTEST := python -m mypy.stubtest mmlrs._native --concise --mypy-config-file pyproject.toml --ignore-disjoint-bases \
   --allowlist scripts/stubtest.txt
@@ -41,7 +43,7 @@ demo: setup ## Run the main job on real images; the results are in demo-output/.
 test: test-rust test-python ## Run all tests.
 
 test-rust: setup
-	@$(ACTIVATE) scripts/timed.sh "Rust tests" cargo test --release --locked --quiet --workspace
+	@$(ACTIVATE) scripts/timed.sh "Rust tests" cargo test --profile $(BUILD_PROFILE) --locked --quiet --workspace
 
 test-python: setup
 	@$(ACTIVATE) scripts/test_python.sh
@@ -60,7 +62,7 @@ notebooks: setup ## Run the notebooks and store their outputs.
 
 lint: setup lint-quick ## Check formatting, spelling, lints, types, stubs and generated files; add a new stage in a copy of the sources.
 	@cargo clippy --version >/dev/null 2>&1 || { echo "clippy is missing: rustup component add clippy" >&2; exit 1; }
-	@$(ACTIVATE) scripts/timed.sh "clippy" cargo clippy --release --locked --quiet --workspace --all-targets -- -D warnings
+	@$(ACTIVATE) scripts/timed.sh "clippy" cargo clippy --profile $(BUILD_PROFILE) --locked --quiet --workspace --all-targets -- -D warnings
 	@$(ACTIVATE) scripts/timed.sh "mypy" mypy --no-error-summary
 	@$(ACTIVATE) scripts/timed.sh "stubtest" $(STUBTEST)
 	@$(ACTIVATE) scripts/timed.sh "generated files" $(CODEGEN) -- --check

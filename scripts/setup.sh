@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 upto="${1:-all}"
 venv=.venv
+profile="${BUILD_PROFILE:-release}"
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -151,6 +152,7 @@ extension_key() {
     find Cargo.toml Cargo.lock .cargo pyproject.toml rust -type f \
       -not -path '*/target/*' -not -path 'rust/fuzz/*' -print0 | sort -z | xargs -0 sha256sum
     rustc --version
+    echo "$profile"
   } | sha256sum
 }
 
@@ -163,7 +165,7 @@ need_cargo() { have cargo || die "cargo is missing: install Rust 1.92 or newer (
 compile_crates() {
   say "The extension compiles meanwhile (the first time takes several minutes)"
   PATH="$PWD/$venv/bin:$PATH" VIRTUAL_ENV="$PWD/$venv" \
-    maturin build --release --locked --quiet --auditwheel skip --out target/extension
+    maturin build --profile "$profile" --locked --quiet --auditwheel skip --out target/extension
   rm -r target/extension
 }
 
@@ -174,7 +176,7 @@ build_extension() {
   if has_extension "$key"; then return; fi
   say "Building the extension (the first time takes several minutes)"
   # shellcheck disable=SC1091
-  (. $venv/environment && PIP_QUIET=2 maturin develop --release --locked --quiet)
+  (. $venv/environment && PIP_QUIET=2 maturin develop --profile "$profile" --locked --quiet)
   echo "$key" >$venv/stamp-extension
 }
 

@@ -122,6 +122,11 @@ def stage(request):
 # -- one bad file -----------------------------------------------------------------------------------------------------
 
 
+def test_a_column_without_values_and_without_a_type_is_refused_with_advice():
+    with pytest.raises(SchemaMismatchError, match="column `image`: has type null; .*is the list of values empty"):
+        ImageFeaturizer(inputCol="image").transform(pa.table({"image": []}))
+
+
 def test_under_error_the_message_names_stage_column_row_and_cause(stage, bad):
     data, kind, cause = bad
     with pytest.raises(kind) as caught:

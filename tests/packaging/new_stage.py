@@ -21,6 +21,8 @@ from places import ROOT
 import mmlrs
 
 COPY = ROOT / "target" / "new-stage"
+#: That of the other builds, so that the crates that the project uses are not compiled again.
+PROFILE = os.environ.get("BUILD_PROFILE", "release")
 #: What building, generating and saving need.
 NEEDED = re.compile(
     r"(\.cargo|docs|mmlrs|rust|scripts|tests/golden)/|Cargo\.|pyproject\.toml|README\.md|LICENSE|rustfmt"
@@ -155,13 +157,16 @@ def added() -> dict[str, bytes]:
     files["rust/text/src/stages/shout.rs"] = STAGE.encode()
     crates = with_a_version_of_their_own(files)
     write(files)
-    fast = [word for crate in crates for word in ("--config", f"profile.release.package.{crate}.opt-level=0")]
-    run("cargo", "run", "--release", "--locked", "--quiet", *fast, "--bin", "mmlrs-codegen")
+    fast = [
+        word for crate in crates for word in ("--config", f"profile.{PROFILE}.package.{crate}.opt-level=0")
+    ]
+    run("cargo", "run", "--profile", PROFILE, "--locked", "--quiet", *fast, "--bin", "mmlrs-codegen")
     wheels = COPY / "wheels"
     run(
         "maturin",
         "build",
-        "--release",
+        "--profile",
+        PROFILE,
         "--locked",
         "--quiet",
         "--auditwheel",

@@ -213,6 +213,9 @@ fn check_types(spec: &StageSpec, inputs: &[(&'static str, String)], schema: &Sch
         if !param.accepts.is_empty() && !param.accepts.iter().any(|a| accepts(*a, field.data_type())) {
             let remedy = if types::is_text(field.data_type()) && param.accepts.contains(&Accept::Binary) {
                 "; if these are paths, read the files first (mmlrs.image.read_images)"
+            } else if *field.data_type() == DataType::Null {
+                "; no value of the column gives it a type: is the list of values empty? To keep empty or all-null columns, give \
+                 the column a type"
             } else {
                 ""
             };

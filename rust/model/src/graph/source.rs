@@ -68,6 +68,11 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<ModelProto> {
     if bytes.is_empty() {
         return Err(Error::model(format!("{name} is empty; expected an ONNX model")));
     }
+    if bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(Error::model(format!(
+            "{name} is JSON and not an ONNX model; is it the `tokenizer` of a TextEmbedder, which needs the ONNX file as `model`?"
+        )));
+    }
     let model = ModelProto::parse_from_bytes(bytes)
         .map_err(|e| Error::model(format!("{name} is not an ONNX model, or is truncated or damaged ({e})")))?;
     // Arbitrary bytes may parse as a protobuf message. These checks tell a model from them.
@@ -90,6 +95,12 @@ mod tests {
             let error = parse(bytes, "`m.onnx`").err().map(|e| e.to_string()).unwrap_or_default();
             assert!(error.contains("`m.onnx`") && error.contains("ONNX model"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_tokenizer_in_the_place_of_the_model_is_recognized() {
+        let error = parse(b"\n {\"version\": \"1.0\"}", "`t.json`").err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(error.contains("`t.json` is JSON") && error.contains("`tokenizer`"), "{error}");
     }
 
     #[test]

@@ -62,7 +62,21 @@ impl Pattern {
                 literal(&mut items, &letter.to_string());
             }
         }
-        Ok(Self(items))
+        let pattern = Self(items);
+        if pattern.takes_minutes_for_months() {
+            return Err(format!("has minutes (`m`) where a date has its month; write `M` for months, got {text:?}"));
+        }
+        Ok(pattern)
+    }
+
+    /// Whether the pattern has minutes beside a year or a day, but neither a month nor, unless the date is complete but for the
+    /// month, an hour: such as `yyyy-mm-dd`, of which every date would be in January.
+    fn takes_minutes_for_months(&self) -> bool {
+        let has = |wanted: Part| self.0.iter().any(|item| matches!(item, Item::Number(part, ..) if *part == wanted));
+        let (year, day) = (has(Part::Year) || self.0.contains(&Item::ShortYear), has(Part::Day));
+        let (month, hour) =
+            (has(Part::Month) || self.0.contains(&Item::MonthName), has(Part::Hour) || has(Part::HalfHour));
+        has(Part::Minute) && !month && if hour { year && day } else { year || day }
     }
 
     /// Formats a time; `None` outside the years 1 to 9999.
@@ -279,6 +293,17 @@ mod tests {
         assert_eq!(pattern("HH").parse("24"), None);
         assert_eq!(pattern("h").parse("0"), None);
         assert!(pattern("y-M-d").parse("987-1-7").is_some());
+    }
+
+    #[test]
+    fn minutes_in_the_place_of_the_month_are_refused() {
+        for text in ["yyyy-mm-dd", "dd/mm/yy", "mm/yyyy", "dd/mm/yyyy HH:mm"] {
+            let message = Pattern::new(text).expect_err(text);
+            assert!(message.contains("write `M` for months"), "{message}");
+        }
+        for text in ["HH:mm", "mm:ss", "dd HH:mm", "yyyy HH:mm", "d MMM mm"] {
+            assert!(Pattern::new(text).is_ok(), "{text}");
+        }
     }
 
     #[test]
