@@ -123,7 +123,9 @@ def stage(request):
 
 
 def test_a_column_without_values_and_without_a_type_is_refused_with_advice():
-    with pytest.raises(SchemaMismatchError, match="column `image`: has type null; .*is the list of values empty"):
+    with pytest.raises(
+        SchemaMismatchError, match=r"column `image`: has type null; .*is the list of values empty"
+    ):
         ImageFeaturizer(inputCol="image").transform(pa.table({"image": []}))
 
 
