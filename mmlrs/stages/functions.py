@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -120,15 +118,12 @@ class UDFTransformer(_generated.UDFTransformer):
 
         from mmlrs.engine import spark
 
-        names = self._inputs(df)
-        columns = [F.col(spark.quoted(n)) for n in names]
+        columns = [F.col(spark.quoted(n)) for n in self._inputs(df)]
         function: Any = self.getUdf()
         if not _is_udf(function):
             try:
                 # Without Arrow, Spark makes nulls of values that do not fit the type.
-                function = F.udf(
-                    _reporting(function, self._where(names)), str(self.getReturnType()), useArrow=True
-                )
+                function = F.udf(function, str(self.getReturnType()), useArrow=True)
             except PySparkException as error:
                 raise self._bad_type(error) from None
         result = function(*columns).alias(self.getOutputCol())
@@ -138,17 +133,13 @@ class UDFTransformer(_generated.UDFTransformer):
         names = self._inputs(table)
         function: Any = self.getUdf()
         kind = self._arrow_kind(function)
+        words = ("column " if len(names) == 1 else "columns ") + ", ".join(f"`{name}`" for name in names)
         udf = _is_udf(function)
-        calls = _Calls(self._where(names), function.func if udf else function, kind)
+        calls = _Calls(f"{self._stage}: {words}", function.func if udf else function, kind)
         call = getattr(calls, self._method(function) if udf else "by_row")
         batches = batches_of(table.select(list(dict.fromkeys(names))))
         chunks = [call([batch.column(name) for name in names]) for batch in batches]
         return table.append_column(pa.field(self.getOutputCol(), kind), pa.chunked_array(chunks, kind))
-
-    def _where(self, names: list[str]) -> str:
-        """Return how errors begin: the stage and the input columns."""
-        words = ("column " if len(names) == 1 else "columns ") + ", ".join(f"`{name}`" for name in names)
-        return f"{self._stage}: {words}"
 
     def _arrow_kind(self, function: Any) -> pa.DataType:
         """Return the Arrow type of the results."""
@@ -168,29 +159,6 @@ class UDFTransformer(_generated.UDFTransformer):
 def _is_udf(function: Any) -> bool:
     """Return whether this is a UDF of PySpark, classic or Connect, and not a plain function."""
     return hasattr(function, "asNondeterministic") and hasattr(function, "evalType")
-
-
-def _reporting(function: Callable[..., Any], where: str) -> Callable[..., Any]:
-    """Return a function that calls this one and reports its errors as a stage does, with the values of the row.
-
-    It is pickled by value and imports mmlrs only for an error, so the function also runs in workers without mmlrs.
-    """
-    name = name_of(function)
-
-    @functools.wraps(function)
-    def reporting(*values: Any) -> Any:
-        try:
-            return function(*values)
-        except Exception as error:
-            from mmlrs.stages.functions import _failure
-
-            raise _failure(f"{where}: {name}", values, error) from error
-
-    return reporting
-
-
-def _failure(what: str, values: Iterable[Any], error: Exception) -> ExecutionError:
-    return ExecutionError(f"{what} failed for {', '.join(map(shown, values))}: {_cause(error)}")
 
 
 class _Calls:

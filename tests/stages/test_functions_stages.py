@@ -189,17 +189,6 @@ def test_a_row_that_fails_is_named_with_its_cause():
         two.transform(pa.table({"x": [1], "z": [2]}))
 
 
-@pytest.mark.spark
-def test_a_row_that_fails_on_spark_is_named_by_its_values(spark):
-    df = spark.createDataFrame(pa.table({"a b": [2, 0], "z": ["x", "y"]}))
-    stage = UDFTransformer(inputCols=["a b", "z"], outputCol="y", udf=lambda a, z: 1 / a, returnType="double")
-    with pytest.raises(Exception, match="ZeroDivisionError") as caught:
-        stage.transform(df).collect()
-    last = str(caught.value).strip().splitlines()[-1]
-    assert "ExecutionError: UDFTransformer: columns `a b`, `z`: " in last, last
-    assert last.endswith("<lambda> failed for 0, 'y': ZeroDivisionError: division by zero"), last
-
-
 @pytest.mark.parametrize(
     ("kind", "value"),
     [("double", "1.5"), ("int", "1"), ("int", 2**40), ("string", 3), ("array<int>", [1, "b"])],
