@@ -14,11 +14,14 @@ _warned: set[str] = set()
 
 
 def warn_once(notes: Iterable[str]) -> None:
-    """Issue each note as a warning, unless this process has issued it before."""
+    """Issue each note as a warning, unless this process has issued it before.
+
+    With a filter that turns warnings into errors, a note is an error each time.
+    """
     for note in notes:
         if note not in _warned:
-            _warned.add(note)
             warnings.warn(note, UserWarning, stacklevel=_level_of_the_caller())
+            _warned.add(note)
 
 
 def _level_of_the_caller() -> int:

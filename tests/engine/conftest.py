@@ -24,3 +24,9 @@ def counted(spark):
         return {name: sum(c[name] for c in found) for name in found[0] if name != "pid"}
 
     return counters
+
+
+@pytest.fixture
+def no_session(monkeypatch) -> None:
+    """Save and load without the session that other tests have started."""
+    monkeypatch.setattr("mmlrs.persistence.active_session", lambda: None)

@@ -28,12 +28,6 @@ def home(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def no_session(monkeypatch) -> None:
-    """Stages are saved without Spark, whatever ran before."""
-    monkeypatch.setattr("mmlrs.persistence.active_session", lambda: None)
-
-
 @pytest.mark.parametrize("form", ["object", "home", "home object", "text", "URI", "short URI"])
 def test_a_model_and_a_file_are_found_by_every_form_of_path(home, form):
     def path(name: str):

@@ -27,11 +27,6 @@ from mmlrs.testing import sample_image, sample_model
 from mmlrs.text import UnicodeNormalize
 
 
-@pytest.fixture
-def no_session(monkeypatch) -> None:
-    monkeypatch.setattr("mmlrs.persistence.active_session", lambda: None)
-
-
 @contextmanager
 def full_disk() -> Iterator[None]:
     """No file may grow beyond a few bytes, as on a disk that is full.

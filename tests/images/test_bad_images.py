@@ -122,13 +122,6 @@ def stage(request):
 # -- one bad file -----------------------------------------------------------------------------------------------------
 
 
-def test_a_column_without_values_and_without_a_type_is_refused_with_advice():
-    with pytest.raises(
-        SchemaMismatchError, match=r"column `image`: has type null; .*is the list of values empty"
-    ):
-        ImageFeaturizer(inputCol="image").transform(pa.table({"image": []}))
-
-
 def test_under_error_the_message_names_stage_column_row_and_cause(stage, bad):
     data, kind, cause = bad
     with pytest.raises(kind) as caught:
@@ -279,6 +272,13 @@ def test_an_empty_table_gives_an_empty_table(stage):
 
 
 # -- wrong columns ----------------------------------------------------------------------------------------------------
+
+
+def test_a_column_without_values_and_without_a_type_is_refused_with_advice():
+    with pytest.raises(
+        SchemaMismatchError, match=r"column `image`: has type null; .*is the list of values empty"
+    ):
+        ImageFeaturizer(inputCol="image").transform(pa.table({"image": []}))
 
 
 def test_a_missing_column_is_named_with_those_that_there_are(stage):

@@ -69,8 +69,8 @@ impl Pattern {
         Ok(pattern)
     }
 
-    /// Whether the pattern has minutes beside a year or a day, but neither a month nor, unless the date is complete but for the
-    /// month, an hour: such as `yyyy-mm-dd`, of which every date would be in January.
+    /// Whether minutes are where the month should be, as in `yyyy-mm-dd`, which would put every date in January. Without a month,
+    /// minutes are plausible after an hour (`dd HH:mm`), but not in a date with a year and a day (`dd/mm/yyyy HH:mm`).
     fn takes_minutes_for_months(&self) -> bool {
         let has = |wanted: Part| self.0.iter().any(|item| matches!(item, Item::Number(part, ..) if *part == wanted));
         let (year, day) = (has(Part::Year) || self.0.contains(&Item::ShortYear), has(Part::Day));
