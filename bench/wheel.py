@@ -75,7 +75,7 @@ def jobs() -> dict[str, Callable[[], object]]:
         .select(["pixels"])
     )
     words = np.array(["".join(random.choice(list("abcdefghijklmnop"), 6)) for _ in range(5000)])
-    texts = pa.table({"text": [" ".join(random.choice(words, 60)) for _ in range(4000)]})
+    texts = pa.table({"text": [" ".join(random.choice(words, 60)) for _ in range(20_000)]})
     counted = TextFeaturizer(inputCol="text", outputCol="features").fit(texts)
     numbers = pa.table(
         {f"n{i}": random.normal(size=100_000) for i in range(8)} | {"job": random.choice(words[:9], 100_000)}
@@ -156,7 +156,7 @@ def wheel(setting: Setting) -> Iterator[Figure]:
                 timed = side_by_side(
                     partial(portable.run, job),
                     partial(development.run, job),
-                    setting.pairs(15),
+                    setting.pairs(25),
                     clock=lambda run: float(run()[0]),
                 )
                 yield Figure(

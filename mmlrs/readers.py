@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmlrs._paths import PathLike, path_of
@@ -293,13 +294,18 @@ class _Request:
     error_col: str | None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.sample_ratio <= 1:
+        if not hasattr(self.spark, "readStream"):
             raise InvalidParamError(
-                f"{self.reader}: param `sample_ratio` must be between 0 and 1, got {self.sample_ratio}"
+                f"{self.reader}: param `spark` must be a SparkSession, got {type(self.spark).__name__}; "
+                f"call {self.reader}(spark, path)"
             )
-        if self.max_bytes < 1:
+        if not isinstance(self.sample_ratio, Real) or not 0 <= self.sample_ratio <= 1:
             raise InvalidParamError(
-                f"{self.reader}: param `max_bytes` must be at least 1, got {self.max_bytes}"
+                f"{self.reader}: param `sample_ratio` must be a number between 0 and 1, got {self.sample_ratio!r}"
+            )
+        if not isinstance(self.max_bytes, Integral) or self.max_bytes < 1:
+            raise InvalidParamError(
+                f"{self.reader}: param `max_bytes` must be an integer of at least 1, got {self.max_bytes!r}"
             )
         where = f"{self.reader}: param `path`"
         if isinstance(self.path, list | tuple):

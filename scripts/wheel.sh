@@ -35,6 +35,8 @@ for archive in "$opencv"/lib/opencv4/3rdparty/lib*.a; do
   OPENCV_LINK_LIBS+=,static=${name#lib}
 done
 export OPENCV_LINK_LIBS
+libjpeg=$(scripts/libjpeg.sh)
+export TURBOJPEG_SOURCE=explicit TURBOJPEG_STATIC=1 TURBOJPEG_LIB_DIR="$libjpeg/lib" TURBOJPEG_INCLUDE_DIR="$libjpeg/include"
 # A folder of its own: in that of development, each build would compile again what the other has compiled.
 export CARGO_TARGET_DIR="$PWD/target/wheel" CARGO_INCREMENTAL=0
 

@@ -138,15 +138,24 @@ def test_the_number_of_partitions_can_be_set(spark, photos):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"sample_ratio": 1.5}, "param `sample_ratio` must be between 0 and 1, got 1.5"),
-        ({"sample_ratio": -0.1}, "param `sample_ratio` must be between 0 and 1, got -0.1"),
-        ({"max_bytes": 0}, "param `max_bytes` must be at least 1, got 0"),
+        ({"sample_ratio": 1.5}, "param `sample_ratio` must be a number between 0 and 1, got 1.5"),
+        ({"sample_ratio": -0.1}, "param `sample_ratio` must be a number between 0 and 1, got -0.1"),
+        ({"max_bytes": 0}, "param `max_bytes` must be an integer of at least 1, got 0"),
+        ({"sample_ratio": "half"}, "param `sample_ratio` must be a number between 0 and 1, got 'half'"),
     ],
 )
 def test_a_wrong_argument_is_named_with_its_reader(spark, tmp_path, reader, wrong, message):
     with pytest.raises(InvalidParamError) as caught:
         reader(spark, str(tmp_path), **wrong)
     assert str(caught.value) == f"{reader.__name__}: {message}"
+
+
+@pytest.mark.parametrize("reader", [read_binary_files, read_images, read_image_stream, read_binary_stream])
+def test_a_reader_needs_a_session(tmp_path, reader):
+    message = f"{reader.__name__}: param `spark` must be a SparkSession, got NoneType; call {reader.__name__}(spark, path)"
+    with pytest.raises(InvalidParamError) as caught:
+        reader(None, str(tmp_path))
+    assert str(caught.value) == message
 
 
 # -- files that are no images -----------------------------------------------------------------------------------------

@@ -304,6 +304,21 @@ def test_a_column_of_the_wrong_type_names_what_is_read(cells, words):
         stage().transform(pa.table({"x": cells}))
 
 
+@pytest.mark.parametrize("policy", ["error", "skip", "keep"])
+@pytest.mark.parametrize("cells", [[1.0, 2.0], [1, None], [True, False]])
+def test_a_column_of_numbers_for_an_input_of_vectors_is_an_error_of_the_column(cells, policy):
+    words = r"has shape \[\], which does not fit the row shape \[4\] of input `x`"
+    with pytest.raises(
+        SchemaMismatchError, match=f"ONNXModel: column `x`: has type .*, and so every row {words}"
+    ):
+        stage(handleInvalid=policy).transform(pa.table({"x": cells}))
+
+
+def test_a_column_of_nulls_holds_no_numbers():
+    nulls = pa.table({"x": pa.array([None, None], pa.float32())})
+    assert stage(handleInvalid="keep").transform(nulls)["y"].null_count == 2
+
+
 def test_an_image_column_points_to_the_image_stages():
     from mmlrs.image import ImageTransformer
     from mmlrs.testing import sample_image

@@ -71,12 +71,7 @@ pub fn check_input(column: &str, data_type: &DataType, info: &ValueInfo) -> Resu
     if leaf_fits(leaf_type(data_type), element) {
         // Column functions are planned before they know their columns, with numbers for lists of any size.
         let is_list = matches!(data_type, DataType::FixedSizeList(..));
-        let fixed = if is_list { fixed_shape(data_type) } else { None };
-        let shape = fixed.map_or(Ok(Vec::new()), |shape| fit(&shape, info.row_shape()));
-        return shape.map(|_| ()).map_err(|cause| {
-            let name = kinds::type_name(data_type);
-            Error::schema(column, format!("has type {name}, and so every row {cause} of input `{}`", info.name))
-        });
+        return if is_list { check_fixed_shape(column, data_type, info) } else { Ok(()) };
     }
     let remedy = match (kinds::is_text(leaf_type(data_type)), element) {
         (_, Element::Str) => "; cast the column to string",
@@ -97,6 +92,15 @@ fn leaf_type(data_type: &DataType) -> &DataType {
         DataType::Dictionary(_, values) => leaf_type(values),
         other => other,
     }
+}
+
+/// Returns an error if the type alone shows that no row of the column has the shape of the input.
+fn check_fixed_shape(column: &str, data_type: &DataType, info: &ValueInfo) -> Result<()> {
+    let Some(shape) = fixed_shape(data_type) else { return Ok(()) };
+    fit(&shape, info.row_shape()).map(|_| ()).map_err(|cause| {
+        let name = kinds::type_name(data_type);
+        Error::schema(column, format!("has type {name}, and so every row {cause} of input `{}`", info.name))
+    })
 }
 
 /// The shape of every row of a type, if the type fixes it.
@@ -124,6 +128,9 @@ impl InputColumn {
     /// Reads a column for an input. A row that cannot be fed holds its error.
     pub fn read(column: &str, array: &ArrayRef, info: &ValueInfo) -> Result<Self> {
         check_input(column, array.data_type(), info)?;
+        if array.logical_null_count() < array.len() && !kinds::is_tensor(array.data_type()) {
+            check_fixed_shape(column, array.data_type(), info)?;
+        }
         let element = info.element().unwrap_or(Element::F32);
         let nested =
             if kinds::is_tensor(array.data_type()) { tensor_struct::read(array, element)? } else { Nested::of(array)? };
