@@ -10,6 +10,7 @@ mod runtime;
 pub mod sample;
 pub mod stages;
 mod tensor;
+mod weights;
 
 #[cfg(test)]
 mod testing;
@@ -20,7 +21,9 @@ pub use graph::element::Element;
 pub use graph::image_meta::ImageMeta;
 pub use graph::info::{ModelInfo, ValueInfo, ValueKind};
 pub use graph::prepared::{Batch, Prepared};
+pub use graph::source::sha256_of;
 pub use prepare::portable::self_contained;
 pub use prepare::{model_info, prepare, side_file_keys};
 pub use runtime::library::{Runtime, available_providers, hold_runtime, runtime_version, set_library_locator};
 pub use runtime::session::{Device, OptLevel, SessionOptions};
+pub use weights::network_of_weights;

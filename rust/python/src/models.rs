@@ -114,6 +114,24 @@ pub fn self_contained(py: Python<'_>, model: &str) -> PyResult<Blob> {
     planning(py, || held(&mmlrs_model::self_contained(&source(model)?)?))
 }
 
+/// SHA-256 of a file, in hex. A file that was hashed before and is unchanged is not read again.
+#[pyfunction]
+pub fn file_sha256(py: Python<'_>, path: PathBuf) -> PyResult<String> {
+    planning(py, || mmlrs_model::sha256_of(&ModelSource::Path(path)))
+}
+
+/// The ONNX model of a network, from the weights that `PyTorch` saved. `metadata` is its image settings as JSON.
+#[pyfunction]
+pub fn network_of_weights<'py>(
+    py: Python<'py>,
+    architecture: &str,
+    weights: &[u8],
+    metadata: &str,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let model = planning(py, || mmlrs_model::network_of_weights(architecture, weights, metadata))?;
+    Ok(PyBytes::new(py, &model))
+}
+
 /// A tiny model for tests and examples: input `x` of four floats, tensors `features` and `scores`.
 #[pyfunction]
 pub fn sample_model(py: Python<'_>) -> Bound<'_, PyBytes> {

@@ -76,6 +76,11 @@ pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
     }
 }
 
+/// An attribute that is an integer.
+pub fn int(name: &str, value: i64) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), type_: AttributeType::INT.into(), i: value, ..AttributeProto::default() }
+}
+
 /// The type of a tensor.
 pub fn tensor_type(element: Element, shape: Option<&[Dim]>) -> TypeProto {
     let mut tensor = type_proto::Tensor { elem_type: element.onnx(), ..type_proto::Tensor::default() };
