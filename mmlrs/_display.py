@@ -35,6 +35,8 @@ def _value(value: Any) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         return f"<{len(value):,} bytes>"
     if isinstance(value, ModelHandle):
+        if value.name is not None:
+            return repr(value)
         place = f"path={_end(value.path)!r}" if value.path is not None else f"sha256='{value.sha256:.8}...'"
         return f"ModelHandle({place})"
     if isinstance(value, Mapping):

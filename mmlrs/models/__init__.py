@@ -1,217 +1,24 @@
-"""Handles of ONNX models, their inputs and outputs, and the network that ships with the package."""
+"""Models by name, handles of ONNX models, and their inputs and outputs."""
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, Protocol, TypeAlias
-from urllib.parse import unquote
-
-from mmlrs import _native
-from mmlrs._messages import shown
 from mmlrs._names import public
-from mmlrs._paths import PathLike, is_remote, local_path, path_of
-from mmlrs.errors import InvalidParamError, IoError
+from mmlrs.models._catalog import get, info
+from mmlrs.models._catalog import list_models as list  # noqa: A004 - the public name is models.list
+from mmlrs.models._entry import ModelInfo, PackageFile, Preprocessing
+from mmlrs.models._handle import ModelHandle, ModelLike, default_model, model_info
 
-__all__ = ["ModelHandle", "ModelLike", "default_model", "model_info"]
+__all__ = [
+    "ModelHandle",
+    "ModelInfo",
+    "ModelLike",
+    "PackageFile",
+    "Preprocessing",
+    "default_model",
+    "get",
+    "info",
+    "list",
+    "model_info",
+]
 
 __dir__ = public(globals())
-
-
-class _Serializable(Protocol):
-    def SerializeToString(self) -> bytes: ...
-
-
-@dataclass(frozen=True)
-class ModelHandle:
-    """A reference to an ONNX model, by its path or its content.
-
-    A handle is small. Bytes are kept once per process under their SHA-256, for as long as a handle, a stage or a DataFrame
-    refers to them. Handles are equal if they have the same path or the same SHA-256.
-
-    Parameters
-    ----------
-    path : path, optional
-        File on this machine; `~` is the home folder.
-    sha256 : str, optional
-        SHA-256, in hex, of bytes that this process holds.
-
-    Examples
-    --------
-    >>> from mmlrs.models import ModelHandle
-    >>> from mmlrs.testing import sample_model
-    >>> handle = ModelHandle.from_bytes(sample_model())
-    >>> handle == ModelHandle(sha256=handle.sha256), handle.read() == sample_model()
-    (True, True)
-    """
-
-    path: str | None = None
-    sha256: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.path is not None:
-            object.__setattr__(self, "path", path_of(self.path, "ModelHandle: param `path`"))
-        self._hold(None if self.sha256 is None else _native.hold_blob(self.sha256))
-
-    def _hold(self, blob: _native.Blob | None) -> None:
-        """Keep the bytes in this process for as long as this handle lives."""
-        object.__setattr__(self, "_blob", blob)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> ModelHandle:
-        """Return a handle of ONNX bytes, at the cost of one SHA-256."""
-        blob = _native.put_blob(data)
-        return cls(sha256=blob.sha256)
-
-    @classmethod
-    def from_uri(cls, uri: PathLike) -> ModelHandle:
-        """Return a handle of a path or URI.
-
-        Local paths and `file:` URIs are read when the model is used. Other schemes are fetched at once, through
-        `pyarrow.fs` (s3, gs, hdfs, abfs) or through fsspec if it is installed.
-
-        Raises
-        ------
-        IoError
-            The URI cannot be fetched.
-        """
-        uri = path_of(uri, "ModelHandle: param `uri`")
-        if is_remote(uri):
-            return cls.from_bytes(_fetch(uri))
-        path = unquote(local_path(uri)) if uri.startswith("file:") else uri
-        return cls(path=os.path.abspath(path))
-
-    @classmethod
-    def of(cls, value: ModelLike) -> ModelHandle:
-        """Return a handle of any value that stages accept as a model: a path, a URI, bytes, an ONNX ModelProto or a handle.
-
-        Raises
-        ------
-        TypeError
-            The value is none of these. The message completes the sentence "param `x` ...".
-        """
-        if isinstance(value, ModelHandle):
-            return value
-        if isinstance(value, str | os.PathLike):
-            return cls.from_uri(os.fspath(value))
-        if isinstance(value, bytes | bytearray | memoryview):
-            return cls.from_bytes(bytes(value))
-        if hasattr(value, "SerializeToString"):
-            return cls.from_bytes(value.SerializeToString())
-        raise TypeError(f"must be a path, a URI, bytes or a model handle, got {shown(value)}")
-
-    @classmethod
-    def from_json(cls, value: dict[str, str]) -> ModelHandle:
-        """Return the handle that `to_json` serialized."""
-        return cls(path=value.get("path"), sha256=value.get("sha256"))
-
-    def to_json(self) -> dict[str, str]:
-        """Return the serialized form of the handle, which the native core reads."""
-        return {"path": self.path} if self.path is not None else {"sha256": self.sha256 or ""}
-
-    def read(self) -> bytes:
-        """Return the ONNX bytes, without weights in external files.
-
-        Raises
-        ------
-        IoError
-            The file cannot be read, or this process does not hold the bytes.
-        """
-        if self.path is not None:
-            try:
-                return Path(self.path).read_bytes()
-            except OSError as error:
-                raise IoError(f"{self.path}: {error.strerror or error}") from None
-        data = _native.get_blob(self.sha256 or "")
-        if data is None:
-            raise IoError(f"the model with SHA-256 {self.sha256} is not in this process")
-        return data
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Include the bytes in a pickle, so that another process can use the handle."""
-        return {"path": self.path, "data": None if self.path is not None else self.read()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Keep the bytes in this process."""
-        object.__setattr__(self, "path", state["path"])
-        blob = None if state["data"] is None else _native.put_blob(state["data"])
-        object.__setattr__(self, "sha256", None if blob is None else blob.sha256)
-        self._hold(blob)
-
-
-ModelLike: TypeAlias = str | os.PathLike[str] | bytes | ModelHandle | _Serializable
-
-
-def _fetch(uri: str) -> bytes:
-    from pyarrow import fs
-
-    try:
-        filesystem, path = fs.FileSystem.from_uri(uri)
-        with filesystem.open_input_stream(path) as stream:
-            return bytes(stream.read())
-    except (OSError, ValueError) as arrow_error:
-        try:
-            import fsspec  # type: ignore[import-not-found, unused-ignore]
-        except ImportError:
-            raise IoError(
-                f"{uri}: {arrow_error}; fsspec, which supports more schemes, is not installed"
-            ) from None
-        try:
-            with fsspec.open(uri, "rb") as stream:
-                return bytes(stream.read())
-        except (OSError, ValueError, ImportError) as error:
-            raise IoError(f"{uri}: {error}") from None
-
-
-@lru_cache(maxsize=1)
-def default_model() -> ModelHandle:
-    """Return the small convolutional network that ships with the package.
-
-    Its filters are fixed, not trained. It serves for a first pipeline and for tests, but does not replace a trained network.
-
-    Examples
-    --------
-    >>> from mmlrs.models import default_model, model_info
-    >>> [tensor["name"] for tensor in model_info(default_model())["inputs"]]
-    ['image']
-    """
-    return ModelHandle(path=str(Path(__file__).with_name("default.onnx")))
-
-
-def model_info(model: ModelLike) -> dict[str, Any]:
-    """Return the inputs and outputs of a model.
-
-    Parameters
-    ----------
-    model : path, URI, bytes or ModelHandle
-        The ONNX model. ONNX Runtime is not started.
-
-    Returns
-    -------
-    dict
-        `inputs` and `outputs`, which are lists of `{"name", "type", "shape"}`. `shape` has an int for a fixed dimension,
-        the name of a dynamic dimension, or None.
-
-    Raises
-    ------
-    ModelLoadError, IoError
-        The model is missing, truncated or not ONNX.
-    InvalidParamError
-        `model` is none of the accepted types.
-
-    Examples
-    --------
-    >>> from mmlrs.models import model_info
-    >>> from mmlrs.testing import sample_model
-    >>> [i["name"] for i in model_info(sample_model())["inputs"]]
-    ['x']
-    """
-    try:
-        handle = ModelHandle.of(model)
-    except TypeError as error:
-        raise InvalidParamError(f"model_info: param `model` {error}") from None
-    info: dict[str, Any] = json.loads(_native.model_info(json.dumps(handle.to_json())))
-    return info

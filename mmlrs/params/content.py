@@ -29,12 +29,13 @@ class FileType(ParamType[ModelHandle]):
     is_json = False
 
     def accept(self, value: Any) -> ModelHandle:
-        """Accept a path, a URI, bytes, an ONNX ModelProto or a handle."""
-        return ModelHandle.of(value)
+        """Accept a path, a URI, bytes, a handle, or the name of a model with a tokenizer."""
+        handle = ModelHandle.of(value)
+        return handle if handle.name is None else ModelHandle(name=handle.name, part="tokenizer")
 
     def to_core(self, value: ModelHandle) -> dict[str, str]:
         """Return the path or the SHA-256 of the content."""
-        return {"path": value.path} if value.path is not None else {"sha256": value.sha256 or ""}
+        return value.to_json()
 
     def from_core(self, value: Any) -> ModelHandle | None:
         """Return the handle for a reference from the native core."""
@@ -68,6 +69,10 @@ class ModelType(FileType):
     """An ONNX model, which is saved with its external files embedded."""
 
     name = "model"
+
+    def accept(self, value: Any) -> ModelHandle:
+        """Accept a path, a URI, bytes, an ONNX ModelProto, a handle or the name of a model."""
+        return ModelHandle.of(value)
 
     def _content(self, value: ModelHandle) -> tuple[str, bytes]:
         blob = _native.self_contained(json.dumps(self.to_core(value)))

