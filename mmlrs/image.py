@@ -17,7 +17,7 @@ from mmlrs._names import public
 from mmlrs._typing import Self
 from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.table import interruptible
-from mmlrs.models import default_model
+from mmlrs.models import ModelHandle, default_model
 from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, argument
 from mmlrs.readers import read_binary_files, read_binary_stream, read_image_stream, read_images
 from mmlrs.writers import write_images
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 __all__ = [
+    "ImageClassifier",
     "ImageFeaturizer",
     "ImageSetAugmenter",
     "ImageTransformer",
@@ -253,6 +254,14 @@ class ImageFeaturizer(_generated.ImageFeaturizer):
 
     def _own_defaults(self) -> dict[str, Any]:
         return {"model": default_model()}
+
+
+class ImageClassifier(_generated.ImageClassifier):
+    __doc__ = _generated.ImageClassifier.__doc__
+    __module__ = "mmlrs.image"
+
+    def _own_defaults(self) -> dict[str, Any]:
+        return {"model": ModelHandle(name="efficientnet-lite0")}
 
 
 class ImageSetAugmenter(_generated.ImageSetAugmenter):

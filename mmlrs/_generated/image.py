@@ -9,11 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from mmlrs._constructor import by_name
-from mmlrs._generated.shared import HasDecodeOptions, HasInputCol, HasOutputCol, HasRowPolicy, HasRunParams
+from mmlrs._generated.shared import (
+    HasDecodeOptions,
+    HasInputCol,
+    HasNetworkInput,
+    HasOutputCol,
+    HasRowPolicy,
+    HasRunParams,
+)
 from mmlrs._typing import Self
 from mmlrs.base import NativeTransformer, PythonTransformer
 from mmlrs.models import ModelHandle, ModelLike
-from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, MODEL, OPERATIONS, STR, Param, undefined
+from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, MODEL, OPERATIONS, STR, STR_LIST, Param, undefined
 
 __all__ = ["UnrollImage", "UnrollBinaryImage"]
 
@@ -608,7 +615,231 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
         return self._value("flipUpDown")
 
 
-class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, HasRunParams, HasRowPolicy):
+class ImageClassifier(
+    NativeTransformer, HasInputCol, HasOutputCol, HasNetworkInput, HasDecodeOptions, HasRunParams, HasRowPolicy
+):
+    """Names the objects in images: the most probable classes of each image, with their probabilities.
+
+    The network is one that was trained to classify. Each image is decoded, resized to the network's input, normalized
+    and run through the network, all in one pass. The answer is an array of structs `class`, `description` and
+    `probability`, the most probable class first. `class` is an identifier such as "n02124075", and `description` a name
+    such as "Egyptian cat". If `labels` is set, both are the label. Without labels, `class` is the index of the class
+    and `description` is null.
+
+    Parameters
+    ----------
+    inputCol : str, default "image"
+        Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Reads: image struct,
+        encoded bytes, struct(path, bytes).
+    outputCol : str, default <uid>_output
+        Name of the column of answers to add.
+    originCol : str, optional
+        Name of a string column with the origin of each image, for error messages. Reads: string.
+    model : ModelLike, default `efficientnet-lite0` from the extra `models`
+        The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    labels : Sequence[str], optional
+        Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.
+    topK : int, default 5
+        Number of classes in an answer. If the network has fewer, all of them. Must be at least 1.
+    activation : {"auto", "softmax", "sigmoid", "none"}, default "auto"
+        How scores become probabilities. "auto" means that of the model's metadata, else "none" if the graph ends with a
+        softmax or a sigmoid, else "softmax". "sigmoid" suits networks that find several objects in an image.
+    outputTensorName : str, optional
+        The output with the scores. If not set, the first output. Must not be empty.
+    imageHeight : int, optional
+        Number of rows of the network's input, for networks that accept any size. Must be at least 1.
+    imageWidth : int, optional
+        Number of columns of the network's input, for networks that accept any size. Must be at least 1.
+    channelNormalizationMeans : Sequence[float], optional
+        Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485,
+        0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
+    channelNormalizationStds : Sequence[float], optional
+        Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that
+        of the model's metadata, else ImageNet's 0.229, 0.224, 0.225, or 1 for a network with an integer input.
+    colorScaleFactor : float, optional
+        Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network
+        with an integer input. Must be greater than 0.
+    channelOrder : {"rgb", "bgr"}, optional
+        Order of the network's channels. If not set, that of the model's metadata, else "rgb".
+    autoConvertToColor : bool, default True
+        Convert gray images to colour if the network expects three channels. Otherwise they are bad rows.
+    interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "area"
+        How images are resized.
+    applyExifOrientation : bool, default True
+        Rotate and flip the decoded image according to its EXIF orientation tag.
+    alpha : {"drop", "composite", "keep"}, default "drop"
+        How to decode an alpha channel: "drop" removes it, "composite" blends the image over white, "keep" gives a BGRA
+        image with 4 channels.
+    scaledDecode : bool, default True
+        Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the first operation shrinks it so much that at least 1.7 times
+        the target size remains. About 3 times faster on photographs. With area interpolation the result is close to
+        that of a full decode (median PSNR of 40 dB). The other interpolations skip pixels that the reduced decode
+        averages, so the difference is larger. Set it to False for the pixels of a full decode.
+    maxPixels : int, default 100000000
+        Maximum number of pixels (height times width) of an image, checked before memory is allocated. Must be at least
+        1.
+    maxBytes : int, default 268435456
+        Maximum number of bytes of an image, encoded or decoded, checked before memory is allocated. Must be at least 1.
+    miniBatchSize : int, default 64
+        Maximum number of rows per run of the model. The last run of a batch may have fewer. On the CPU
+        `ImageFeaturizer` runs at most 8 images per thread and `TextEmbedder` at most 4,096 tokens, since larger runs
+        use more memory and are not faster. Must be at least 1.
+    device : str, default "auto"
+        Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
+    optimizationLevel : {"none", "basic", "extended", "all"}, default "all"
+        Level of graph optimization in ONNX Runtime.
+    intraOpThreads : int, default 0
+        Number of threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
+    maxTensorBytes : int, default 2147483648
+        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows. A single row that
+        exceeds it is an error, and so is a batch of fixed size; both are raised before memory is allocated. Must be
+        between 1 and 1099511627776.
+    maxRunSeconds : float, optional
+        Maximum time in seconds of one run of the model, that is of one mini-batch. If not set, there is no limit. A run
+        that exceeds it is stopped between two operations of the graph and is an error. With `handleInvalid` "skip" or
+        "keep" its rows then run one at a time, each with that limit, and a row that exceeds it is a bad row. Must be
+        greater than 0.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
+
+    Raises
+    ------
+    InvalidParamError
+        If a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol` or `originCol`.
+    SchemaMismatchError
+        If a column named by `inputCol` or `originCol` has an unsupported type, or a column named by `outputCol` or
+        `errorCol` already exists.
+    ModelLoadError
+        If the content of `model` is damaged or is not an ONNX model.
+    IoError
+        If the file of `model` cannot be read.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.image import ImageClassifier
+    >>> from mmlrs.testing import sample_image
+    >>>
+    >>> table = pa.table({"image": [sample_image("jpeg"), sample_image("png")]})
+    >>> classifier = ImageClassifier(inputCol="image", outputCol="objects", model="efficientnet-lite0", topK=3)
+    >>> objects = classifier.transform(table).column("objects").to_pylist()
+    >>> assert [len(answers) for answers in objects] == [3, 3]
+    >>> assert objects[0][0].keys() == {"class", "description", "probability"}
+    """
+
+    __module__ = "mmlrs.image"
+    _stage: ClassVar[str] = "ImageClassifier"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of answers to add.", STR.accept)
+    originCol: Param[str] = Param(undefined(), "originCol", "Name of a string column with the origin of each image, for error messages. Reads: string.", STR.accept)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+    labels: Param[list[str]] = Param(undefined(), "labels", "Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.", STR_LIST.accept)
+    topK: Param[int] = Param(undefined(), "topK", "Number of classes in an answer. If the network has fewer, all of them. Must be at least 1.", INT.accept)
+    activation: Param[str] = Param(undefined(), "activation", "How scores become probabilities. \"auto\" means that of the model's metadata, else \"none\" if the graph ends with a softmax or a sigmoid, else \"softmax\". \"sigmoid\" suits networks that find several objects in an image. Must be one of \"auto\", \"softmax\", \"sigmoid\", \"none\".", STR.accept)
+    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the scores. If not set, the first output. Must not be empty.", STR.accept)
+
+    @by_name
+    def __init__(
+        self,
+        *,
+        inputCol: str = "image",
+        outputCol: str | None = None,
+        originCol: str | None = None,
+        model: ModelLike | None = None,
+        labels: Sequence[str] | None = None,
+        topK: int = 5,
+        activation: Literal["auto", "softmax", "sigmoid", "none"] = "auto",
+        outputTensorName: str | None = None,
+        imageHeight: int | None = None,
+        imageWidth: int | None = None,
+        channelNormalizationMeans: Sequence[float] | None = None,
+        channelNormalizationStds: Sequence[float] | None = None,
+        colorScaleFactor: float | None = None,
+        channelOrder: Literal["rgb", "bgr"] | None = None,
+        autoConvertToColor: bool = True,
+        interpolation: Literal["linear", "area", "cubic", "nearest", "lanczos"] = "area",
+        applyExifOrientation: bool = True,
+        alpha: Literal["drop", "composite", "keep"] = "drop",
+        scaledDecode: bool = True,
+        maxPixels: int = 100000000,
+        maxBytes: int = 268435456,
+        miniBatchSize: int = 64,
+        device: str = "auto",
+        optimizationLevel: Literal["none", "basic", "extended", "all"] = "all",
+        intraOpThreads: int = 0,
+        maxTensorBytes: int = 2147483648,
+        maxRunSeconds: float | None = None,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
+    ) -> None: ...
+
+    def setOriginCol(self, value: str) -> Self:
+        """Set `originCol` and return the stage."""
+        return self._set(originCol=value)
+
+    def getOriginCol(self) -> str | None:
+        """Return the value of `originCol`, or None when it is not set."""
+        return self._value("originCol")
+
+    def setModel(self, value: ModelLike) -> Self:
+        """Set `model` and return the stage."""
+        return self._set(model=value)
+
+    def getModel(self) -> ModelHandle:
+        """Return the value of `model`."""
+        return self._value("model")
+
+    def setLabels(self, value: Sequence[str]) -> Self:
+        """Set `labels` and return the stage."""
+        return self._set(labels=value)
+
+    def getLabels(self) -> list[str] | None:
+        """Return the value of `labels`, or None when it is not set."""
+        return self._value("labels")
+
+    def setTopK(self, value: int) -> Self:
+        """Set `topK` and return the stage."""
+        return self._set(topK=value)
+
+    def getTopK(self) -> int:
+        """Return the value of `topK`."""
+        return self._value("topK")
+
+    def setActivation(self, value: Literal["auto", "softmax", "sigmoid", "none"]) -> Self:
+        """Set `activation` and return the stage."""
+        return self._set(activation=value)
+
+    def getActivation(self) -> Literal["auto", "softmax", "sigmoid", "none"]:
+        """Return the value of `activation`."""
+        return self._value("activation")
+
+    def setOutputTensorName(self, value: str) -> Self:
+        """Set `outputTensorName` and return the stage."""
+        return self._set(outputTensorName=value)
+
+    def getOutputTensorName(self) -> str | None:
+        """Return the value of `outputTensorName`, or None when it is not set."""
+        return self._value("outputTensorName")
+
+
+class ImageFeaturizer(
+    NativeTransformer, HasInputCol, HasOutputCol, HasNetworkInput, HasDecodeOptions, HasRunParams, HasRowPolicy
+):
     """Turns images into feature vectors, or class scores, with a neural network.
 
     Each image is decoded, resized to the network's input, normalized and run through the network, all in one pass. The
@@ -637,6 +868,9 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         The tensor with the features, if neither the metadata nor the graph identify it. Must not be empty.
     outputTensorName : str, optional
         The output with the scores. If not set, the first output. Must not be empty.
+    pooling : {"auto", "avg", "max", "none"}, default "auto"
+        How to pool features with rows and columns: "avg" takes the mean of each channel, "max" its largest value,
+        "none" all values; "auto" means "avg".
     imageHeight : int, optional
         Number of rows of the network's input, for networks that accept any size. Must be at least 1.
     imageWidth : int, optional
@@ -652,9 +886,6 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         with an integer input. Must be greater than 0.
     channelOrder : {"rgb", "bgr"}, optional
         Order of the network's channels. If not set, that of the model's metadata, else "rgb".
-    pooling : {"auto", "avg", "max", "none"}, default "auto"
-        How to pool features with rows and columns: "avg" takes the mean of each channel, "max" its largest value,
-        "none" all values; "auto" means "avg".
     autoConvertToColor : bool, default True
         Convert gray images to colour if the network expects three channels. Otherwise they are bad rows.
     interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "area"
@@ -744,15 +975,7 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
     cutOutputLayers: Param[int] = Param(undefined(), "cutOutputLayers", "Number of layers to remove from the output. 0 keeps the complete network. Must be at least 0.", INT.accept)
     featureTensorName: Param[str] = Param(undefined(), "featureTensorName", "The tensor with the features, if neither the metadata nor the graph identify it. Must not be empty.", STR.accept)
     outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the scores. If not set, the first output. Must not be empty.", STR.accept)
-    imageHeight: Param[int] = Param(undefined(), "imageHeight", "Number of rows of the network's input, for networks that accept any size. Must be at least 1.", INT.accept)
-    imageWidth: Param[int] = Param(undefined(), "imageWidth", "Number of columns of the network's input, for networks that accept any size. Must be at least 1.", INT.accept)
-    channelNormalizationMeans: Param[list[float]] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485, 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.", FLOAT_LIST.accept)
-    channelNormalizationStds: Param[list[float]] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that of the model's metadata, else ImageNet's 0.229, 0.224, 0.225, or 1 for a network with an integer input.", FLOAT_LIST.accept)
-    colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network with an integer input. Must be greater than 0.", FLOAT.accept)
-    channelOrder: Param[str] = Param(undefined(), "channelOrder", "Order of the network's channels. If not set, that of the model's metadata, else \"rgb\". Must be one of \"rgb\", \"bgr\".", STR.accept)
     pooling: Param[str] = Param(undefined(), "pooling", "How to pool features with rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"none\" all values; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"none\".", STR.accept)
-    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Convert gray images to colour if the network expects three channels. Otherwise they are bad rows.", BOOL.accept)
-    interpolation: Param[str] = Param(undefined(), "interpolation", "How images are resized. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
 
     @by_name
     def __init__(
@@ -766,13 +989,13 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         cutOutputLayers: int = 1,
         featureTensorName: str | None = None,
         outputTensorName: str | None = None,
+        pooling: Literal["auto", "avg", "max", "none"] = "auto",
         imageHeight: int | None = None,
         imageWidth: int | None = None,
         channelNormalizationMeans: Sequence[float] | None = None,
         channelNormalizationStds: Sequence[float] | None = None,
         colorScaleFactor: float | None = None,
         channelOrder: Literal["rgb", "bgr"] | None = None,
-        pooling: Literal["auto", "avg", "max", "none"] = "auto",
         autoConvertToColor: bool = True,
         interpolation: Literal["linear", "area", "cubic", "nearest", "lanczos"] = "area",
         applyExifOrientation: bool = True,
@@ -838,54 +1061,6 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
         """Return the value of `outputTensorName`, or None when it is not set."""
         return self._value("outputTensorName")
 
-    def setImageHeight(self, value: int) -> Self:
-        """Set `imageHeight` and return the stage."""
-        return self._set(imageHeight=value)
-
-    def getImageHeight(self) -> int | None:
-        """Return the value of `imageHeight`, or None when it is not set."""
-        return self._value("imageHeight")
-
-    def setImageWidth(self, value: int) -> Self:
-        """Set `imageWidth` and return the stage."""
-        return self._set(imageWidth=value)
-
-    def getImageWidth(self) -> int | None:
-        """Return the value of `imageWidth`, or None when it is not set."""
-        return self._value("imageWidth")
-
-    def setChannelNormalizationMeans(self, value: Sequence[float]) -> Self:
-        """Set `channelNormalizationMeans` and return the stage."""
-        return self._set(channelNormalizationMeans=value)
-
-    def getChannelNormalizationMeans(self) -> list[float] | None:
-        """Return the value of `channelNormalizationMeans`, or None when it is not set."""
-        return self._value("channelNormalizationMeans")
-
-    def setChannelNormalizationStds(self, value: Sequence[float]) -> Self:
-        """Set `channelNormalizationStds` and return the stage."""
-        return self._set(channelNormalizationStds=value)
-
-    def getChannelNormalizationStds(self) -> list[float] | None:
-        """Return the value of `channelNormalizationStds`, or None when it is not set."""
-        return self._value("channelNormalizationStds")
-
-    def setColorScaleFactor(self, value: float) -> Self:
-        """Set `colorScaleFactor` and return the stage."""
-        return self._set(colorScaleFactor=value)
-
-    def getColorScaleFactor(self) -> float | None:
-        """Return the value of `colorScaleFactor`, or None when it is not set."""
-        return self._value("colorScaleFactor")
-
-    def setChannelOrder(self, value: Literal["rgb", "bgr"]) -> Self:
-        """Set `channelOrder` and return the stage."""
-        return self._set(channelOrder=value)
-
-    def getChannelOrder(self) -> Literal["rgb", "bgr"] | None:
-        """Return the value of `channelOrder`, or None when it is not set."""
-        return self._value("channelOrder")
-
     def setPooling(self, value: Literal["auto", "avg", "max", "none"]) -> Self:
         """Set `pooling` and return the stage."""
         return self._set(pooling=value)
@@ -893,19 +1068,3 @@ class ImageFeaturizer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOpt
     def getPooling(self) -> Literal["auto", "avg", "max", "none"]:
         """Return the value of `pooling`."""
         return self._value("pooling")
-
-    def setAutoConvertToColor(self, value: bool) -> Self:
-        """Set `autoConvertToColor` and return the stage."""
-        return self._set(autoConvertToColor=value)
-
-    def getAutoConvertToColor(self) -> bool:
-        """Return the value of `autoConvertToColor`."""
-        return self._value("autoConvertToColor")
-
-    def setInterpolation(self, value: Literal["linear", "area", "cubic", "nearest", "lanczos"]) -> Self:
-        """Set `interpolation` and return the stage."""
-        return self._set(interpolation=value)
-
-    def getInterpolation(self) -> Literal["linear", "area", "cubic", "nearest", "lanczos"]:
-        """Return the value of `interpolation`."""
-        return self._value("interpolation")

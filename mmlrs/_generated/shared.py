@@ -15,16 +15,16 @@ from mmlrs._pyspark import Params
 from mmlrs._typing import Self
 from mmlrs.base import Stage
 from mmlrs.models import ModelHandle, ModelLike
-from mmlrs.params import BOOL, FILE, FLOAT, INT, STAGE, STR, STR_LIST, Param, undefined
+from mmlrs.params import BOOL, FILE, FLOAT, FLOAT_LIST, INT, STAGE, STR, STR_LIST, Param, undefined
 
 __all__ = [
     "HasFeaturesCol", "HasHandleInvalid", "HasHandleInvalidErrorOrSkip", "HasInputCol", "HasOptionalInputCol",
     "HasInputCols", "HasOptionalInputCols", "HasLabelCol", "HasOptionalLabelCol", "HasNumFeatures", "HasOutputCol",
     "HasOptionalOutputCol", "HasOutputCols", "HasOptionalOutputCols", "HasParallelism", "HasSeed",
     "HasOptionalWeightCol", "HasChosenParams", "HasClassBalancerParams", "HasCleanMissingDataParams",
-    "HasComparisonParams", "HasCountSelectorParams", "HasDecodeOptions", "HasFeaturizeParams", "HasPairedColumns",
-    "HasRowPolicy", "HasRunParams", "HasTextFeaturizerParams", "HasTimerParams", "HasTrainParams", "HasTrainedParams",
-    "HasValueIndexerParams"
+    "HasComparisonParams", "HasCountSelectorParams", "HasDecodeOptions", "HasFeaturizeParams", "HasNetworkInput",
+    "HasPairedColumns", "HasRowPolicy", "HasRunParams", "HasTextFeaturizerParams", "HasTimerParams", "HasTrainParams",
+    "HasTrainedParams", "HasValueIndexerParams"
 ]
 
 
@@ -401,6 +401,84 @@ class HasFeaturizeParams(HasInputCols, HasOutputCol, Stage):
     def getUnseenCategories(self) -> Literal["other", "error"]:
         """Return the value of `unseenCategories`."""
         return self._value("unseenCategories")
+
+
+class HasNetworkInput(Stage):
+    """The params `imageHeight`, `imageWidth`, `channelNormalizationMeans`, `channelNormalizationStds`,
+    `colorScaleFactor`, `channelOrder`, `autoConvertToColor`, `interpolation`."""
+
+    imageHeight: Param[int] = Param(undefined(), "imageHeight", "Number of rows of the network's input, for networks that accept any size. Must be at least 1.", INT.accept)
+    imageWidth: Param[int] = Param(undefined(), "imageWidth", "Number of columns of the network's input, for networks that accept any size. Must be at least 1.", INT.accept)
+    channelNormalizationMeans: Param[list[float]] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485, 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.", FLOAT_LIST.accept)
+    channelNormalizationStds: Param[list[float]] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that of the model's metadata, else ImageNet's 0.229, 0.224, 0.225, or 1 for a network with an integer input.", FLOAT_LIST.accept)
+    colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network with an integer input. Must be greater than 0.", FLOAT.accept)
+    channelOrder: Param[str] = Param(undefined(), "channelOrder", "Order of the network's channels. If not set, that of the model's metadata, else \"rgb\". Must be one of \"rgb\", \"bgr\".", STR.accept)
+    autoConvertToColor: Param[bool] = Param(undefined(), "autoConvertToColor", "Convert gray images to colour if the network expects three channels. Otherwise they are bad rows.", BOOL.accept)
+    interpolation: Param[str] = Param(undefined(), "interpolation", "How images are resized. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
+
+    def setImageHeight(self, value: int) -> Self:
+        """Set `imageHeight` and return the stage."""
+        return self._set(imageHeight=value)
+
+    def getImageHeight(self) -> int | None:
+        """Return the value of `imageHeight`, or None when it is not set."""
+        return self._value("imageHeight")
+
+    def setImageWidth(self, value: int) -> Self:
+        """Set `imageWidth` and return the stage."""
+        return self._set(imageWidth=value)
+
+    def getImageWidth(self) -> int | None:
+        """Return the value of `imageWidth`, or None when it is not set."""
+        return self._value("imageWidth")
+
+    def setChannelNormalizationMeans(self, value: Sequence[float]) -> Self:
+        """Set `channelNormalizationMeans` and return the stage."""
+        return self._set(channelNormalizationMeans=value)
+
+    def getChannelNormalizationMeans(self) -> list[float] | None:
+        """Return the value of `channelNormalizationMeans`, or None when it is not set."""
+        return self._value("channelNormalizationMeans")
+
+    def setChannelNormalizationStds(self, value: Sequence[float]) -> Self:
+        """Set `channelNormalizationStds` and return the stage."""
+        return self._set(channelNormalizationStds=value)
+
+    def getChannelNormalizationStds(self) -> list[float] | None:
+        """Return the value of `channelNormalizationStds`, or None when it is not set."""
+        return self._value("channelNormalizationStds")
+
+    def setColorScaleFactor(self, value: float) -> Self:
+        """Set `colorScaleFactor` and return the stage."""
+        return self._set(colorScaleFactor=value)
+
+    def getColorScaleFactor(self) -> float | None:
+        """Return the value of `colorScaleFactor`, or None when it is not set."""
+        return self._value("colorScaleFactor")
+
+    def setChannelOrder(self, value: Literal["rgb", "bgr"]) -> Self:
+        """Set `channelOrder` and return the stage."""
+        return self._set(channelOrder=value)
+
+    def getChannelOrder(self) -> Literal["rgb", "bgr"] | None:
+        """Return the value of `channelOrder`, or None when it is not set."""
+        return self._value("channelOrder")
+
+    def setAutoConvertToColor(self, value: bool) -> Self:
+        """Set `autoConvertToColor` and return the stage."""
+        return self._set(autoConvertToColor=value)
+
+    def getAutoConvertToColor(self) -> bool:
+        """Return the value of `autoConvertToColor`."""
+        return self._value("autoConvertToColor")
+
+    def setInterpolation(self, value: Literal["linear", "area", "cubic", "nearest", "lanczos"]) -> Self:
+        """Set `interpolation` and return the stage."""
+        return self._set(interpolation=value)
+
+    def getInterpolation(self) -> Literal["linear", "area", "cubic", "nearest", "lanczos"]:
+        """Return the value of `interpolation`."""
+        return self._value("interpolation")
 
 
 class HasPairedColumns(HasInputCols, HasOutputCols, Stage):

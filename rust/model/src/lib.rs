@@ -5,6 +5,7 @@
 
 mod failure;
 mod graph;
+mod image_network;
 mod prepare;
 mod runtime;
 pub mod sample;

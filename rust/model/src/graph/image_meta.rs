@@ -28,6 +28,10 @@ pub struct ImageMeta {
     pub feature_tensor: Option<String>,
     /// Class labels.
     pub labels: Vec<String>,
+    /// Names of the classes for people, in the same order.
+    pub descriptions: Vec<String>,
+    /// `logits` or `probabilities`.
+    pub scores: Option<String>,
     /// Whether the output holds class scores.
     pub classifier: Option<bool>,
 }
@@ -55,6 +59,8 @@ impl ImageMeta {
             layer_names: texts("layerNames"),
             feature_tensor: text("featureTensor"),
             labels: texts("labels"),
+            descriptions: texts("descriptions"),
+            scores: text("scores"),
             classifier: meta.get("classifier").and_then(Value::as_bool),
         }
     }

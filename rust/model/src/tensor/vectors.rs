@@ -31,6 +31,16 @@ impl Vectors {
         &mut self.values[row * self.size..(row + 1) * self.size]
     }
 
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.valid.len()
+    }
+
+    /// The row's vector, if it has one.
+    pub fn row(&self, row: usize) -> Option<&[f32]> {
+        self.valid[row].then(|| &self.values[row * self.size..(row + 1) * self.size])
+    }
+
     /// The column declared by [`types::vector_field`]. Rows without a vector are null.
     pub fn into_column(self) -> Result<Column> {
         let (rows, size) = (self.valid.len(), self.size);

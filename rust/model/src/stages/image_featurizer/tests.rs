@@ -1,6 +1,6 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
-use arrow_array::{Array, BinaryArray};
+use arrow_array::{Array, ArrayRef, BinaryArray};
 use mmlrs_core::{Column, ParamMap, Stage, ThreadBudget};
 use mmlrs_image::sample::{image_batch, sample_bytes};
 use serde_json::Value;

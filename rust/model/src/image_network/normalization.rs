@@ -4,7 +4,7 @@
 use mmlrs_core::{Error, Result};
 use mmlrs_image::{Factor, normalization_doubt};
 
-use super::model::ImageInput;
+use super::input::ImageInput;
 use crate::graph::image_meta::ImageMeta;
 
 /// Means of the ImageNet photographs, red first.

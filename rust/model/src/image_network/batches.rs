@@ -10,7 +10,7 @@ use ort::session::SessionInputValue;
 use ort::value::{DynValue, Tensor, TensorRef, ValueType};
 use rayon::prelude::*;
 
-use super::model::{ImageInput, Pooling};
+use super::input::{ImageInput, Pooling};
 use crate::failure::failed;
 use crate::graph::element::Element;
 use crate::graph::prepared::Batch;

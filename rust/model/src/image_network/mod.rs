@@ -1,0 +1,8 @@
+//! Networks for images: what they expect, and how a column of images runs through one.
+
+pub mod batches;
+pub mod classes;
+pub mod input;
+pub mod normalization;
+pub mod params;
+pub mod plan;

@@ -1,0 +1,97 @@
+//! The params of every stage that feeds images to a network.
+
+use mmlrs_core::{Error, Result};
+use mmlrs_image::{ChannelOrder, DecodeOptions, Interpolation, TensorPrep};
+use mmlrs_macros::ParamGroup;
+
+use super::input::ImageInput;
+use super::normalization::{Normalization, NormalizationParams};
+use crate::graph::image_meta::ImageMeta;
+
+/// How an image becomes the input of a network.
+#[derive(Debug, Clone, ParamGroup)]
+pub struct NetworkInput {
+    /// Number of rows of the network's input, for networks that accept any size.
+    #[param(min(1))]
+    pub image_height: Option<usize>,
+    /// Number of columns of the network's input, for networks that accept any size.
+    #[param(min(1))]
+    pub image_width: Option<usize>,
+    /// Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485,
+    /// 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
+    #[param()]
+    pub channel_normalization_means: Option<Vec<f64>>,
+    /// Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that of the
+    /// model's metadata, else ImageNet's 0.229, 0.224, 0.225, or 1 for a network with an integer input.
+    #[param()]
+    pub channel_normalization_stds: Option<Vec<f64>>,
+    /// Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network with an
+    /// integer input.
+    #[param(above(0.0))]
+    pub color_scale_factor: Option<f64>,
+    /// Order of the network's channels. If not set, that of the model's metadata, else "rgb".
+    #[param(one_of("rgb", "bgr"))]
+    pub channel_order: Option<String>,
+    /// Convert gray images to colour if the network expects three channels. Otherwise they are bad rows.
+    #[param(default = true)]
+    pub auto_convert_to_color: bool,
+    /// How images are resized.
+    #[param(default = "area", one_of("linear", "area", "cubic", "nearest", "lanczos"))]
+    pub interpolation: String,
+}
+
+impl NetworkInput {
+    /// The factors of the normalization, from the params, the metadata or the defaults.
+    pub fn normalization(&self, meta: &ImageMeta, input: &ImageInput) -> Result<Normalization> {
+        let params = NormalizationParams {
+            means: self.channel_normalization_means.as_deref(),
+            stds: self.channel_normalization_stds.as_deref(),
+            scale: self.color_scale_factor,
+        };
+        Normalization::of(params, meta, input)
+    }
+
+    /// The conversion of an image to a row of the input.
+    pub fn prep(
+        &self,
+        input: &ImageInput,
+        meta: &ImageMeta,
+        factors: &Normalization,
+        decode: DecodeOptions,
+    ) -> Result<TensorPrep> {
+        let narrowed = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
+        let order = match self.channel_order.as_ref().or(meta.channel_order.as_ref()).map(String::as_str) {
+            Some("bgr") => ChannelOrder::Bgr,
+            _ => ChannelOrder::Rgb,
+        };
+        let prep = TensorPrep {
+            height: side("imageHeight", input.height, self.image_height, meta.height)?,
+            width: side("imageWidth", input.width, self.image_width, meta.width)?,
+            mean: narrowed(&factors.means),
+            std: narrowed(&factors.stds),
+            scale: factors.scale as f32,
+            channel_order: order,
+            channels: input.channels,
+            layout: input.layout,
+            interpolation: Interpolation::from_name(&self.interpolation).unwrap_or(Interpolation::Area),
+            auto_convert_to_color: self.auto_convert_to_color,
+            decode,
+        };
+        prep.check()?;
+        Ok(prep)
+    }
+}
+
+/// A side of the input: that of the graph, of the param or of the metadata.
+fn side(name: &str, fixed: Option<usize>, param: Option<usize>, meta: Option<usize>) -> Result<usize> {
+    match (fixed, param) {
+        (Some(fixed), Some(param)) if fixed != param => {
+            Err(Error::param(name, format!("is {param}, but the network only accepts images of {fixed}")))
+        }
+        (Some(fixed), _) => Ok(fixed),
+        (None, Some(param)) => Ok(param),
+        (None, None) => meta.ok_or_else(|| {
+            Error::param(name, "must be set: the network accepts images of any size, and its metadata has none")
+        }),
+    }
+}
