@@ -17,7 +17,7 @@ from mmlrs._names import public
 from mmlrs._typing import Self
 from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.table import interruptible
-from mmlrs.models import ModelHandle, default_model
+from mmlrs.models import ModelHandle
 from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, argument
 from mmlrs.readers import read_binary_files, read_binary_stream, read_image_stream, read_images
 from mmlrs.writers import write_images
@@ -248,12 +248,16 @@ class ImageTransformer(_generated.ImageTransformer):
         return self._set(toTensor=True, normalizeMean=mean, normalizeStd=std, colorScaleFactor=scale)
 
 
+def _default_model() -> ModelHandle:
+    return ModelHandle(name="efficientnet-lite0")
+
+
 class ImageFeaturizer(_generated.ImageFeaturizer):
     __doc__ = _generated.ImageFeaturizer.__doc__
     __module__ = "mmlrs.image"
 
     def _own_defaults(self) -> dict[str, Any]:
-        return {"model": default_model()}
+        return {"model": _default_model()}
 
 
 class ImageClassifier(_generated.ImageClassifier):
@@ -261,7 +265,7 @@ class ImageClassifier(_generated.ImageClassifier):
     __module__ = "mmlrs.image"
 
     def _own_defaults(self) -> dict[str, Any]:
-        return {"model": ModelHandle(name="efficientnet-lite0")}
+        return {"model": _default_model()}
 
 
 class ImageSetAugmenter(_generated.ImageSetAugmenter):

@@ -287,10 +287,10 @@ class _Request:
     spark: SparkSession
     path: Any
     recursive: bool
-    sample_ratio: float
+    sample_ratio: Any
     inspect_zip: bool
     seed: int
-    max_bytes: int
+    max_bytes: Any
     error_col: str | None
 
     def __post_init__(self) -> None:
@@ -299,7 +299,7 @@ class _Request:
                 f"{self.reader}: param `spark` must be a SparkSession, got {type(self.spark).__name__}; "
                 f"call {self.reader}(spark, path)"
             )
-        if not isinstance(self.sample_ratio, Real) or not 0 <= self.sample_ratio <= 1:
+        if not isinstance(self.sample_ratio, Real) or not 0 <= float(self.sample_ratio) <= 1:
             raise InvalidParamError(
                 f"{self.reader}: param `sample_ratio` must be a number between 0 and 1, got {self.sample_ratio!r}"
             )

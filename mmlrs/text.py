@@ -11,15 +11,19 @@ import numpy.typing as npt
 from mmlrs._generated import text as _generated
 from mmlrs._generated.text import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
-from mmlrs.errors import ModelLoadError
+from mmlrs.errors import InvalidParamError, ModelLoadError
+from mmlrs.models import ModelHandle
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["TextFeaturizer", "TextFeaturizerModel"]
+__all__ = ["TextEmbedder", "TextFeaturizer", "TextFeaturizerModel"]
 __all__ += _generated.__all__
 
 __dir__ = public(globals())
+
+#: Name of the model of texts that is used by default.
+_DEFAULT = "minilm"
 
 
 class TextFeaturizer(_generated.TextFeaturizer):
@@ -29,6 +33,25 @@ class TextFeaturizer(_generated.TextFeaturizer):
     def _fit_spark(self, df: DataFrame) -> Any:
         """Fit in one job, over no rows if there is nothing to learn."""
         return super()._fit_spark(df if self._value("useIDF") else df.limit(0))
+
+
+class TextEmbedder(_generated.TextEmbedder):
+    __doc__ = _generated.TextEmbedder.__doc__
+    __module__ = "mmlrs.text"
+
+    def _own_defaults(self) -> dict[str, Any]:
+        return {
+            "model": ModelHandle(name=_DEFAULT),
+            "tokenizer": ModelHandle(name=_DEFAULT, part="tokenizer"),
+        }
+
+    def _params_json(self) -> str:
+        default = self._defaultParamMap[self.getParam("model")]
+        if self.isSet("model") and not self.isSet("tokenizer") and self._value("model") != default:
+            raise InvalidParamError(
+                f"{self._stage}: param `tokenizer` must be set, because `model` is set: every model has its own tokenizer"
+            )
+        return super()._params_json()
 
 
 class TextFeaturizerModel(_generated.TextFeaturizerModel):

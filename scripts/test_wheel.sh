@@ -34,7 +34,7 @@ trap 'rm -rf "$work"' EXIT
 
 # The packages stay from run to run; mmlrs itself is installed anew.
 [ -x "$environment/bin/python" ] || "$python" -m venv "$environment"
-"$environment/bin/python" -m pip install --quiet --disable-pip-version-check "mmlrs[spark,onnx] @ file://$wheel"
+"$environment/bin/python" -m pip install --quiet --disable-pip-version-check "mmlrs[spark,onnx,models] @ file://$wheel"
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps "$wheel"
 cp tests/packaging/wheel_smoke.py "$work/"
 # Nothing of this shell's environment: ORT_DYLIB_PATH or PYTHONPATH would bring in packages of development.

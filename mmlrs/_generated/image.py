@@ -857,11 +857,11 @@ class ImageFeaturizer(
         Name of the vector column to add.
     originCol : str, optional
         Name of a string column with the origin of each image, for error messages. Reads: string.
-    model : ModelLike, default the network that ships with the package
-        The ONNX network: a path, bytes, or a handle from `mmlrs.models`.
+    model : ModelLike, default `efficientnet-lite0` from the extra `models`
+        The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
     headless : bool, default True
         Remove the last layers and return features (true), or return the scores (false). If false, a network without
-        class scores, such as the one that ships with the package, is an error.
+        class scores is an error.
     cutOutputLayers : int, default 1
         Number of layers to remove from the output. 0 keeps the complete network. Must be at least 0.
     featureTensorName : str, optional
@@ -970,8 +970,8 @@ class ImageFeaturizer(
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add.", STR.accept)
     originCol: Param[str] = Param(undefined(), "originCol", "Name of a string column with the origin of each image, for error messages. Reads: string.", STR.accept)
-    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network: a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
-    headless: Param[bool] = Param(undefined(), "headless", "Remove the last layers and return features (true), or return the scores (false). If false, a network without class scores, such as the one that ships with the package, is an error.", BOOL.accept)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+    headless: Param[bool] = Param(undefined(), "headless", "Remove the last layers and return features (true), or return the scores (false). If false, a network without class scores is an error.", BOOL.accept)
     cutOutputLayers: Param[int] = Param(undefined(), "cutOutputLayers", "Number of layers to remove from the output. 0 keeps the complete network. Must be at least 0.", INT.accept)
     featureTensorName: Param[str] = Param(undefined(), "featureTensorName", "The tensor with the features, if neither the metadata nor the graph identify it. Must not be empty.", STR.accept)
     outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the scores. If not set, the first output. Must not be empty.", STR.accept)

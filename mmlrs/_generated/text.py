@@ -24,9 +24,7 @@ from mmlrs.params import BOOL, FILE, INT, INT_LIST, MODEL, STR, STR_MAP, Param, 
 if TYPE_CHECKING:
     import mmlrs.text as public  # noqa: F401 - in type arguments
 
-__all__ = [
-    "MultiNGram", "PageSplitter", "TextPreprocessor", "UnicodeNormalize", "HuggingFaceTokenizer", "TextEmbedder"
-]
+__all__ = ["MultiNGram", "PageSplitter", "TextPreprocessor", "UnicodeNormalize", "HuggingFaceTokenizer"]
 
 
 class TextFeaturizer(NativeEstimator["public.TextFeaturizerModel"], HasTextFeaturizerParams, HasRowPolicy):
@@ -866,10 +864,11 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         Name of the string column. Reads: string. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
-    model : ModelLike
-        The ONNX model: a path, bytes, or a handle from `mmlrs.models`.
-    tokenizer : ModelLike
-        The model's tokenizer.json: a path, bytes or a handle.
+    model : ModelLike, default `minilm` from the extra `models`
+        The ONNX model: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    tokenizer : ModelLike, default that of `minilm`
+        The model's tokenizer.json: the name of a model, a path, bytes or a handle. It must be set together with
+        `model`.
     pooling : {"mean", "cls", "max"}, default "mean"
         How the hidden states of a string's tokens are combined into one vector: "mean" of all tokens, "cls" for the
         first token, "max" for the largest value of each slot. Has no effect if the model's output is an embedding
@@ -918,7 +917,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     Raises
     ------
     InvalidParamError
-        If `inputCol`, `model` or `tokenizer` is not set, or a param has an invalid value.
+        If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
         If the dataset has no column named by `inputCol`.
     SchemaMismatchError
@@ -933,15 +932,14 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
 
     Examples
     --------
+    >>> import numpy as np
     >>> import pyarrow as pa
-    >>> from mmlrs.testing import sample_text_model, sample_tokenizer
     >>> from mmlrs.text import TextEmbedder
     >>>
-    >>> table = pa.table({"text": ["The cat sat on the mat.", "A dog"]})
-    >>> embedder = TextEmbedder(inputCol="text", outputCol="vector", model=sample_text_model(), tokenizer=sample_tokenizer(),
-    ...                         maxLength=32)
-    >>> out = embedder.transform(table)
-    >>> assert len(out["vector"][0].as_py()) == 8
+    >>> table = pa.table({"text": ["A cat is asleep.", "The kitten sleeps.", "Shares fell today."]})
+    >>> vectors = np.array(TextEmbedder(inputCol="text", outputCol="vector").transform(table)["vector"].to_pylist())
+    >>> assert vectors.shape == (3, 384)
+    >>> assert vectors[0] @ vectors[1] > 0.5 > vectors[0] @ vectors[2]  # cosines
     """
 
     __module__ = "mmlrs.text"
@@ -949,8 +947,8 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
 
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the string column. Reads: string. Must not be empty.", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
-    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX model: a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
-    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The model's tokenizer.json: a path, bytes or a handle.", FILE.accept)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX model: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The model's tokenizer.json: the name of a model, a path, bytes or a handle. It must be set together with `model`.", FILE.accept)
     pooling: Param[str] = Param(undefined(), "pooling", "How the hidden states of a string's tokens are combined into one vector: \"mean\" of all tokens, \"cls\" for the first token, \"max\" for the largest value of each slot. Has no effect if the model's output is an embedding already. Must be one of \"mean\", \"cls\", \"max\".", STR.accept)
     normalize: Param[bool] = Param(undefined(), "normalize", "Scale each vector to Euclidean length 1, so that dot products are cosines.", BOOL.accept)
     maxLength: Param[int] = Param(undefined(), "maxLength", "Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the length in the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`, and it is often different. More tokens than the model has positions for are an error, which is raised before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", INT.accept)
@@ -964,8 +962,8 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         *,
         inputCol: str,
         outputCol: str | None = None,
-        model: ModelLike,
-        tokenizer: ModelLike,
+        model: ModelLike | None = None,
+        tokenizer: ModelLike | None = None,
         pooling: Literal["mean", "cls", "max"] = "mean",
         normalize: bool = True,
         maxLength: int | None = None,
@@ -987,7 +985,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._set(model=value)
 
     def getModel(self) -> ModelHandle:
-        """Return the value of `model`, or None when it is not set."""
+        """Return the value of `model`."""
         return self._value("model")
 
     def setTokenizer(self, value: ModelLike) -> Self:
@@ -995,7 +993,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         return self._set(tokenizer=value)
 
     def getTokenizer(self) -> ModelHandle:
-        """Return the value of `tokenizer`, or None when it is not set."""
+        """Return the value of `tokenizer`."""
         return self._value("tokenizer")
 
     def setPooling(self, value: Literal["mean", "cls", "max"]) -> Self:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mmlrs._names import public
-from mmlrs.models._catalog import get, info
+from mmlrs.models._catalog import info
 from mmlrs.models._catalog import list_models as list  # noqa: A004 - the public name is models.list
 from mmlrs.models._entry import ModelInfo, PackageFile, Preprocessing
-from mmlrs.models._handle import ModelHandle, ModelLike, default_model, model_info
+from mmlrs.models._handle import ModelHandle, ModelLike, get, model_info
 
 __all__ = [
     "ModelHandle",
@@ -14,7 +14,6 @@ __all__ = [
     "ModelLike",
     "PackageFile",
     "Preprocessing",
-    "default_model",
     "get",
     "info",
     "list",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from functools import lru_cache
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmlrs import _native
 from mmlrs._messages import shown
@@ -18,10 +16,7 @@ from mmlrs.errors import InvalidParamError, ModelLoadError
 from mmlrs.models._builtin import builtin
 from mmlrs.models._entry import ModelInfo, PackageFile
 
-if TYPE_CHECKING:
-    from mmlrs.models._handle import ModelHandle
-
-__all__ = ["get", "info", "installed", "is_name", "list_models", "located"]
+__all__ = ["info", "installed", "is_name", "list_models", "located"]
 
 #: Packages announce models under this group: each entry point loads to a list of `ModelInfo`.
 _GROUP = "mmlrs.models"
@@ -30,6 +25,8 @@ _GROUP = "mmlrs.models"
 @lru_cache(maxsize=1)
 def _known() -> dict[str, ModelInfo]:
     """Return all models by name. Those of mmlrs cannot be replaced."""
+    from importlib import metadata
+
     models: dict[str, ModelInfo] = {}
     for entry_point in metadata.entry_points(group=_GROUP):
         try:
@@ -38,10 +35,8 @@ def _known() -> dict[str, ModelInfo]:
             if wrong:
                 raise TypeError(f"expected a list of mmlrs.models.ModelInfo, got {shown(wrong[0])}")
         except Exception as error:  # noqa: BLE001 - the package may raise anything
-            warn_once(
-                f"mmlrs.models: the models of the entry point `{entry_point.value}` are left out: "
-                f"{type(error).__name__}: {error}"
-            )
+            note = f"mmlrs.models: the models of the entry point `{entry_point.value}` are left out: "
+            warn_once([f"{note}{type(error).__name__}: {error}"])
             continue
         models |= {model.name: model for model in announced}
     return models | builtin()
@@ -106,7 +101,7 @@ def info(name: str) -> ModelInfo:
     >>> models.info("minilm").licence
     'Apache-2.0'
     """
-    model = _known().get(name) if isinstance(name, str) else None
+    model = _known().get(str(name))
     if model is None:
         raise InvalidParamError(f"models.info: param `name`: {no_model(name)}")
     return model
@@ -114,43 +109,12 @@ def info(name: str) -> ModelInfo:
 
 def no_model(name: Any) -> str:
     """Return the words for a name that no model has."""
+    import difflib
+
     names = sorted(_known())
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(names)}"
     return f"there is no model `{name}`; {hint}"
-
-
-def get(name: str) -> ModelHandle:
-    """Return a handle of a model, after its file has been found and its SHA-256 checked.
-
-    Parameters
-    ----------
-    name : str
-        A name that `models.list` returns.
-
-    Returns
-    -------
-    ModelHandle
-        It can be passed to every stage with a model.
-
-    Raises
-    ------
-    InvalidParamError
-        There is no model of this name.
-    ModelLoadError
-        The package with the weights is not installed, or its file is damaged.
-
-    Examples
-    --------
-    >>> from mmlrs import models
-    >>> models.get("efficientnet-lite0")
-    ModelHandle(name='efficientnet-lite0')
-    """
-    from mmlrs.models._handle import ModelHandle
-
-    handle = ModelHandle(name=info(name).name)
-    located(handle)
-    return handle
 
 
 def installed(model: ModelInfo) -> bool:
@@ -159,19 +123,26 @@ def installed(model: ModelInfo) -> bool:
     return all(_path_of(file) is not None for file in files)
 
 
-def located(handle: ModelHandle) -> ModelHandle:
-    """Return the handle of the path or the content that a name stands for.
+def located(name: str, part: str | None) -> Path | _native.Blob:
+    """Return the path, or the content, of a model or of its tokenizer.
 
     The SHA-256 is checked at the first use in a process and after a change of the file.
+
+    Raises
+    ------
+    InvalidParamError
+        There is no model of this name.
+    ModelLoadError
+        The package with the file is not installed, or the file is damaged.
     """
-    model = info(handle.name or "")
-    file = model.tokenizer if handle.part == "tokenizer" else model.file
+    model = info(name)
+    file = model.tokenizer if part == "tokenizer" else model.file
     if file is None:
-        raise ModelLoadError(f"the model `{model.name}` has no {handle.part}")
+        raise ModelLoadError(f"the model `{name}` has no {part}")
     path = _path_of(file)
     if path is None:
         raise ModelLoadError(
-            f'the model `{model.name}` is not installed: pip install "{model.install}", or set another model'
+            f'the model `{name}` is not installed: pip install "{model.install}", or set another model'
         )
     found = _native.file_sha256(path)
     if found != file.sha256:
@@ -179,11 +150,10 @@ def located(handle: ModelHandle) -> ModelHandle:
             f"{path}: the SHA-256 of the file is {found}, expected {file.sha256}; install the package "
             f"`{file.distribution}` again"
         )
-    if handle.part is None and model.architecture is not None:
-        return _converted(model, path)
-    from mmlrs.models._handle import ModelHandle
-
-    return ModelHandle(path=str(path))
+    if part is not None or model.architecture is None:
+        return path
+    stat = os.stat(path)
+    return _converted(model, path, stat.st_mtime_ns, stat.st_size)
 
 
 def _path_of(file: PackageFile) -> Path | None:
@@ -196,16 +166,8 @@ def _path_of(file: PackageFile) -> Path | None:
     return None
 
 
-def _converted(model: ModelInfo, path: Path) -> ModelHandle:
-    """Return the ONNX model with the weights of a file, made once per process: that takes a tenth of a second."""
-    stat = os.stat(path)
-    return _convert(model, path, stat.st_mtime_ns, stat.st_size)
-
-
 @lru_cache(maxsize=4)
-def _convert(model: ModelInfo, path: Path, _changed: int, _size: int) -> ModelHandle:
-    from mmlrs.models._handle import ModelHandle
-
+def _converted(model: ModelInfo, path: Path, _changed: int, _size: int) -> _native.Blob:
+    """Return the ONNX model with the weights of a file, made once per process: that takes a tenth of a second."""
     settings = json.dumps(model.image_metadata())
-    onnx = _native.network_of_weights(model.architecture or "", path.read_bytes(), settings)
-    return ModelHandle.from_bytes(onnx)
+    return _native.put_blob(_native.network_of_weights(model.architecture or "", path.read_bytes(), settings))

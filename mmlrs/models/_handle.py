@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import unquote
@@ -14,8 +13,10 @@ from mmlrs import _native
 from mmlrs._messages import shown
 from mmlrs._paths import PathLike, is_remote, local_path, path_of
 from mmlrs.errors import InvalidParamError, IoError
+from mmlrs.models._catalog import info, is_name, located, no_model
 
-__all__ = ["ModelHandle", "ModelLike", "default_model", "model_info"]
+__all__ = ["ModelHandle", "ModelLike", "get", "model_info"]
+
 
 class _Serializable(Protocol):
     def SerializeToString(self) -> bytes: ...
@@ -73,9 +74,8 @@ class ModelHandle:
         """
         if self.name is None:
             return self
-        from mmlrs.models._catalog import located
-
-        return located(self)
+        found = located(self.name, self.part)
+        return ModelHandle(path=str(found)) if isinstance(found, Path) else ModelHandle(sha256=found.sha256)
 
     def _hold(self, blob: _native.Blob | None) -> None:
         """Keep the bytes in this process for as long as this handle lives."""
@@ -119,8 +119,6 @@ class ModelHandle:
         if isinstance(value, ModelHandle):
             return value
         if isinstance(value, str) and _is_plain(value):
-            from mmlrs.models._catalog import is_name, no_model
-
             if is_name(value):
                 return cls(name=value)
             if not os.path.exists(value):
@@ -212,19 +210,35 @@ def _fetch(uri: str) -> bytes:
             raise IoError(f"{uri}: {error}") from None
 
 
-@lru_cache(maxsize=1)
-def default_model() -> ModelHandle:
-    """Return the small convolutional network that ships with the package.
+def get(name: str) -> ModelHandle:
+    """Return a handle of a model, after its file has been found and its SHA-256 checked.
 
-    Its filters are fixed, not trained. It serves for a first pipeline and for tests, but does not replace a trained network.
+    Parameters
+    ----------
+    name : str
+        A name that `models.list` returns.
+
+    Returns
+    -------
+    ModelHandle
+        It can be passed to every stage with a model.
+
+    Raises
+    ------
+    InvalidParamError
+        There is no model of this name.
+    ModelLoadError
+        The package with the weights is not installed, or its file is damaged.
 
     Examples
     --------
-    >>> from mmlrs.models import default_model, model_info
-    >>> [tensor["name"] for tensor in model_info(default_model())["inputs"]]
-    ['image']
+    >>> from mmlrs import models
+    >>> models.get("efficientnet-lite0")
+    ModelHandle(name='efficientnet-lite0')
     """
-    return ModelHandle(path=str(Path(__file__).with_name("default.onnx")))
+    handle = ModelHandle(name=info(name).name)
+    handle._located()
+    return handle
 
 
 def model_info(model: ModelLike) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import fixed_filters
 import networks
 import numpy as np
 import onnx
@@ -14,9 +15,9 @@ from PIL import Image
 from skimage import data as photographs
 
 import mmlrs
+from mmlrs import models
 from mmlrs.errors import DecodeError, InvalidParamError, ModelLoadError, SchemaMismatchError
-from mmlrs.image import ImageFeaturizer, ImageTransformer, decode_to_tensor
-from mmlrs.models import default_model
+from mmlrs.image import ImageClassifier, ImageFeaturizer, ImageTransformer, decode_to_tensor
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def by_hand(pictures, model, tensor: str, size: int, **how) -> np.ndarray:
     return np.concatenate(rows)
 
 
-# -- the network that ships with the package --------------------------------------------------------------------------
+# -- the default network -----------------------------------------------------------------------------------
 
 
 def metadata_of(model: onnx.ModelProto) -> dict:
@@ -60,7 +61,7 @@ def metadata_of(model: onnx.ModelProto) -> dict:
 
 @pytest.fixture(scope="module")
 def default() -> onnx.ModelProto:
-    return onnx.load(default_model().path)
+    return onnx.load_from_string(models.get("efficientnet-lite0").read())
 
 
 def test_the_default_network_gives_the_features_its_metadata_names(pictures, default):
@@ -73,17 +74,22 @@ def test_the_default_network_gives_the_features_its_metadata_names(pictures, def
     assert len({tuple(row) for row in vectors(made).tolist()}) == 4, "different pictures, different features"
 
 
-def test_the_default_network_has_no_class_scores_and_says_so(pictures):
-    stage = ImageFeaturizer(outputCol="f", headless=False)
+def test_a_network_without_class_scores_says_so(pictures):
+    model = fixed_filters.build()
+    stage = ImageFeaturizer(outputCol="f", model=model, headless=False)
     with pytest.raises(
         InvalidParamError,
         match=r"^ImageFeaturizer: param `headless` is False, but the network has no class scores.*headless=True",
     ):
         stage.transform(pa.table({"image": pictures}))
     assert stage.setHeadless(True).transform(pa.table({"image": pictures})).num_rows == 4
+    with pytest.raises(
+        InvalidParamError, match=r"^ImageClassifier: param `model` cannot be used: .*no class scores"
+    ):
+        ImageClassifier(model=model).transform(pa.table({"image": pictures}))
 
 
-@pytest.mark.parametrize("layers", [0, 1, 2])
+@pytest.mark.parametrize("layers", [0, 1, 2, 3])
 def test_layers_are_cut_in_the_order_the_metadata_names_them(pictures, default, layers):
     meta = metadata_of(default)
     made = ImageFeaturizer(outputCol="f", cutOutputLayers=layers).transform(pa.table({"image": pictures}))
@@ -95,8 +101,8 @@ def test_layers_are_cut_in_the_order_the_metadata_names_them(pictures, default, 
 
 
 def test_more_layers_than_there_are_is_a_clear_error(pictures):
-    with pytest.raises(InvalidParamError, match=r"`cutOutputLayers` must be below 3, .* got 3"):
-        ImageFeaturizer(cutOutputLayers=3).transform(pa.table({"image": pictures}))
+    with pytest.raises(InvalidParamError, match=r"`cutOutputLayers` must be below 4, .* got 4"):
+        ImageFeaturizer(cutOutputLayers=4).transform(pa.table({"image": pictures}))
 
 
 # -- networks without metadata ----------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def wheel(tmp_path_factory) -> Path:
         archive.write(Path(mmlrs.__file__).parent / "_native.abi3.so", "mmlrs/_native.abi3.so")
         archive.writestr("mmlrs/__init__.py", "x = 1\n")
         archive.writestr("mmlrs/_generated/image.py", "y = 22\n")
-        archive.writestr("mmlrs/models/default.onnx", b"network")
+        archive.writestr("mmlrs/models/imagenet.txt", b"labels")
         archive.writestr("mmlrs-0.dist-info/METADATA", "Name: mmlrs\n")
     return path
 

@@ -91,7 +91,7 @@ def network() -> None:
     table = pa.table({"image": [sample_image("jpeg"), sample_image("png"), None]})
     stage = ImageFeaturizer(inputCol="image", outputCol="features", handleInvalid="keep")
     first, second, third = stage.transform(table)["features"].to_pylist()
-    assert len(first) == len(second) == 480
+    assert len(first) == len(second) == 1280
     assert third is None
     assert np.isfinite(first).all()
     assert np.linalg.norm(first) > 0

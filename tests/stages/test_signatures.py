@@ -48,8 +48,7 @@ def test_a_stage_has_the_defaults_of_its_descriptor_and_nothing_is_set(name):
     params = stage_specs()[name]["params"]
     expected = {p["name"]: p["default"] for p in params if p["default"] is not None}
     expected |= {p["name"]: stage.uid + p["default_uid_suffix"] for p in params if p["default_uid_suffix"]}
-    if name == "ImageFeaturizer":
-        expected["model"] = mmlrs.models.default_model()
+    expected |= stage._own_defaults()
     assert {param.name: value for param, value in stage._defaultParamMap.items()} == expected
     assert stage._paramMap == {}
 

@@ -184,9 +184,9 @@ pub fn answers_field(name: &str) -> Field {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::Array;
     use arrow_array::cast::AsArray;
     use arrow_array::types::Float32Type;
-    use arrow_array::Array;
 
     use super::*;
 

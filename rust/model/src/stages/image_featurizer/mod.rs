@@ -49,11 +49,11 @@ pub struct ImageFeaturizer {
     /// Name of a string column with the origin of each image, for error messages.
     #[param(role = input, accepts(text))]
     origin_col: Option<String>,
-    /// The ONNX network: a path, bytes, or a handle from `mmlrs.models`.
-    #[param(default = python("the network that ships with the package"))]
+    /// The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    #[param(default = python("`efficientnet-lite0` from the extra `models`"))]
     model: ModelSource,
     /// Remove the last layers and return features (true), or return the scores (false). If false, a network without class
-    /// scores, such as the one that ships with the package, is an error.
+    /// scores is an error.
     #[param(default = true)]
     headless: bool,
     /// Number of layers to remove from the output. 0 keeps the complete network.

