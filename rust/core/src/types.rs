@@ -159,6 +159,11 @@ pub fn vector_field(name: &str, size: usize) -> Field {
     Field::new(name, DataType::FixedSizeList(item, size as i32), true).with_metadata(vector_metadata(size))
 }
 
+/// A field of arrays of `size` floats, without the mark of a vector. On Spark it is `array<float>`.
+pub fn array_field(name: &str, size: usize) -> Field {
+    vector_field(name, size).with_metadata(HashMap::new())
+}
+
 /// The field metadata of a vector column of `size`.
 pub fn vector_metadata(size: usize) -> HashMap<String, String> {
     HashMap::from([

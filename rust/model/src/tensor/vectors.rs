@@ -7,6 +7,30 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field};
 use mmlrs_core::{Column, Error, Result, types};
 
+/// The type of a column of vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VectorType {
+    /// Spark ML's vector, which estimators read.
+    Vector,
+    /// An array of floats, which functions on arrays and vector databases read.
+    Array,
+}
+
+impl VectorType {
+    /// Parses the param.
+    pub fn parse(text: &str) -> Self {
+        if text == "array" { Self::Array } else { Self::Vector }
+    }
+
+    /// The field of a column of vectors of `size`.
+    pub fn field(self, name: &str, size: usize) -> Field {
+        match self {
+            Self::Vector => types::vector_field(name, size),
+            Self::Array => types::array_field(name, size),
+        }
+    }
+}
+
 /// The vectors of a batch, `size` floats per row. Rows without a vector hold zeros.
 pub struct Vectors {
     values: Vec<f32>,
@@ -41,14 +65,17 @@ impl Vectors {
         self.valid[row].then(|| &self.values[row * self.size..(row + 1) * self.size])
     }
 
-    /// The column declared by [`types::vector_field`]. Rows without a vector are null.
-    pub fn into_column(self) -> Result<Column> {
+    /// The column that [`VectorType::field`] declares. Rows without a vector are null.
+    pub fn into_column(self, form: VectorType) -> Result<Column> {
         let (rows, size) = (self.valid.len(), self.size);
         let nulls = NullBuffer::from(self.valid);
         let nulls = (nulls.null_count() > 0).then_some(nulls);
         let item = Arc::new(Field::new("item", DataType::Float32, true));
         let values = Arc::new(Float32Array::from(self.values));
         let array = FixedSizeListArray::try_new_with_length(item, size as i32, values, nulls, rows)?;
-        Ok(Column::Arrow(Arc::new(array), types::vector_metadata(size)))
+        Ok(match form {
+            VectorType::Vector => Column::Arrow(Arc::new(array), types::vector_metadata(size)),
+            VectorType::Array => Column::arrow(Arc::new(array)),
+        })
     }
 }
