@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from mmlrs._paths import with_space
 from mmlrs.errors import InvalidParamError, IoError, LimitExceededError, MmlrsError, ModelLoadError
+from mmlrs.models._locks import locked
 
 if TYPE_CHECKING:
     from mmlrs.models._http import Opener
 
-__all__ = ["Download", "download", "is_true", "locked", "receive"]
+__all__ = ["MAX_BYTES", "Download", "download", "is_true", "receive"]
 
 #: Most bytes of a file that is downloaded.
 MAX_BYTES = 16 << 30
@@ -216,7 +216,7 @@ def receive(job: Download, alone: bool = True) -> None:
             part.delete()
             if not resumed:
                 raise ModelLoadError(f"{job.url}: {flaw}; the file is deleted; {_OTHER}")
-            failure = NetworkError(job.url, f"{flaw} after a download in parts")
+            failure = NetworkError.of(job.url, f"{flaw} after a download in parts")
         except NetworkError as error:
             failure = error
         except (LimitExceededError, ModelLoadError):
@@ -226,7 +226,7 @@ def receive(job: Download, alone: bool = True) -> None:
     if not alone:
         part.delete()
     later = f"; the next call continues after {kept:,} bytes" if kept and alone else "; try again later"
-    raise NetworkError(job.url, f"{failure.cause if failure else 'no attempt'}, tried {job.attempts} times{later}")
+    raise NetworkError.of(job.url, f"{failure.cause if failure else 'no attempt'}, tried {job.attempts} times{later}")
 
 
 class _Part:
@@ -270,6 +270,8 @@ class _Part:
             return self.receive()
         with closing(response):
             first, length = _range(response)
+            if not start and first:
+                raise IoError(f"{job.url}: the server sends only a part of the file; {_OTHER}")
             if first != start or (start and _validator(response.headers) not in (validator, "")):
                 if first:
                     self.delete()
@@ -315,7 +317,7 @@ class _Part:
             raise
         expected = job.size if length is None else length
         if expected is not None and start < expected:
-            raise NetworkError(job.url, f"the connection ended after {start:,} of {expected:,} bytes")
+            raise NetworkError.of(job.url, f"the connection ended after {start:,} of {expected:,} bytes")
 
 
 def _validator(headers: Mapping[str, str]) -> str:
@@ -333,45 +335,6 @@ def _range(response: Any) -> tuple[int, int | None]:
         return -1, None
     length = response.headers.get("Content-Length") or ""
     return 0, int(length) if length.isdecimal() else None
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Hold the lock file, waiting for its turn. Yield False on systems and file systems without locks."""
-    handle = _lock(path)
-    try:
-        yield handle is not None
-    finally:
-        if handle is not None:
-            os.close(handle)
-
-
-def _lock(path: Path) -> int | None:
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    while True:
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
-        except OSError as error:
-            raise IoError(with_space(f"cannot write {path}: {error.strerror}", str(path), error)) from None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            held, current = os.fstat(handle), os.stat(path)
-            if (held.st_dev, held.st_ino) == (current.st_dev, current.st_ino):
-                return handle
-        except FileNotFoundError:
-            pass  # another program deleted the lock file: its next user would not wait for this one
-        except OSError as error:
-            os.close(handle)
-            if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-                return None
-            raise IoError(f"cannot lock {path}: {error.strerror}") from None
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
 
 
 @contextmanager

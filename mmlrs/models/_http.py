@@ -7,6 +7,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -28,18 +29,28 @@ _PORTS = {"http": 80, "https": 443}
 class NetworkError(IoError):
     """The server cannot be reached, is busy, or closes the connection too early. `cause` is the message without the URL."""
 
-    def __init__(self, url: str, cause: str) -> None:
-        super().__init__(f"{url}: {cause}")
-        self.cause = cause
+    cause: str = ""
+
+    @classmethod
+    def of(cls, url: str, cause: str) -> NetworkError:
+        """Return the error of a request."""
+        error = cls(f"{url}: {cause}")
+        error.cause = cause
+        return error
 
 
 class StatusError(IoError):
     """The server refuses the request with `status`."""
 
-    def __init__(self, url: str, status: int, reason: str, headers: Mapping[str, str]) -> None:
-        super().__init__(f"{url}: the server answers {status} {reason}".rstrip())
-        self.status = status
-        self.headers = headers
+    status: int = 0
+    headers: Mapping[str, str] = MappingProxyType({})
+
+    @classmethod
+    def of(cls, url: str, status: int, reason: str, headers: Mapping[str, str]) -> StatusError:
+        """Return the error of a request."""
+        error = cls(f"{url}: the server answers {status} {reason}".rstrip())
+        error.status, error.headers = status, headers
+        return error
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -171,8 +182,8 @@ def _answer(url: str, request: urllib.request.Request, timeout: float, send: Ope
             return error
         error.close()
         if error.code in _BUSY:
-            raise NetworkError(url, f"the server answers {error.code} {error.reason}".rstrip()) from None
-        raise StatusError(url, error.code, str(error.reason or ""), error.headers) from None
+            raise NetworkError.of(url, f"the server answers {error.code} {error.reason}".rstrip()) from None
+        raise StatusError.of(url, error.code, str(error.reason or ""), error.headers) from None
     except (IoError, InvalidParamError):
         raise
     except (OSError, http.client.HTTPException) as error:
@@ -180,7 +191,7 @@ def _answer(url: str, request: urllib.request.Request, timeout: float, send: Ope
         if isinstance(reason, ssl.SSLCertVerificationError):
             cause = f"the certificate of the server is not valid: {reason.verify_message}"
             raise IoError(f"{url}: {cause}; set SSL_CERT_FILE to the certificates that you trust") from None
-        raise NetworkError(url, f"the server cannot be reached: {_cause(reason, timeout)}") from None
+        raise NetworkError.of(url, f"the server cannot be reached: {_cause(reason, timeout)}") from None
 
 
 def read_some(url: str, response: Any, size: int, timeout: float) -> bytes:
@@ -194,7 +205,7 @@ def read_some(url: str, response: Any, size: int, timeout: float) -> bytes:
     try:
         data: bytes = response.read(size)
     except (OSError, http.client.HTTPException) as error:
-        raise NetworkError(url, f"the connection ended: {_cause(error, timeout)}") from None
+        raise NetworkError.of(url, f"the connection ended: {_cause(error, timeout)}") from None
     return data
 
 
