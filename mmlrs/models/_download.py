@@ -146,7 +146,9 @@ class Download:
     def check_length(self, length: int | None) -> None:
         """Raise an error if the length that the server announces is not that of the file, or is too large."""
         if self.size is not None and length is not None and length != self.size:
-            raise ModelLoadError(f"{self.url}: the server sends {length:,} bytes, expected {self.size:,}; {_OTHER}")
+            raise ModelLoadError(
+                f"{self.url}: the server sends {length:,} bytes, expected {self.size:,}; {_OTHER}"
+            )
         for bytes_ in (self.size, length):
             if bytes_ is not None and bytes_ > self.max_bytes:
                 raise self.too_large(f"has {bytes_:,} bytes")
@@ -226,7 +228,9 @@ def receive(job: Download, alone: bool = True) -> None:
     if not alone:
         part.delete()
     later = f"; the next call continues after {kept:,} bytes" if kept and alone else "; try again later"
-    raise NetworkError.of(job.url, f"{failure.cause if failure else 'no attempt'}, tried {job.attempts} times{later}")
+    raise NetworkError.of(
+        job.url, f"{failure.cause if failure else 'no attempt'}, tried {job.attempts} times{later}"
+    )
 
 
 class _Part:
@@ -340,7 +344,9 @@ def _range(response: Any) -> tuple[int, int | None]:
 @contextmanager
 def _progress(total: int | None, start: int, name: str) -> Iterator[Callable[[int], object]]:
     """Show a progress bar on a terminal, if tqdm is installed. Yield the function that advances it."""
-    hidden = is_true(os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS")) or not (sys.stderr and sys.stderr.isatty())
+    hidden = is_true(os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS")) or not (
+        sys.stderr and sys.stderr.isatty()
+    )
     try:
         if hidden:
             raise ImportError

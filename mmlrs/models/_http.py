@@ -7,7 +7,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from email.message import Message
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -43,10 +43,10 @@ class StatusError(IoError):
     """The server refuses the request with `status`."""
 
     status: int = 0
-    headers: Mapping[str, str] = MappingProxyType({})
+    headers: Message = Message()
 
     @classmethod
-    def of(cls, url: str, status: int, reason: str, headers: Mapping[str, str]) -> StatusError:
+    def of(cls, url: str, status: int, reason: str, headers: Message) -> StatusError:
         """Return the error of a request."""
         error = cls(f"{url}: the server answers {status} {reason}".rstrip())
         error.status, error.headers = status, headers
@@ -72,15 +72,21 @@ def checked_url(url: str, allow_http: bool) -> str:
     InvalidParamError
         It is neither, or holds a password, a space or a control character.
     """
-    if not isinstance(url, str) or not url.isascii() or any(c <= " " or c == "\x7f" for c in url):
-        raise InvalidParamError(f"{url!r:.200}: a URL has only visible ASCII characters; encode others with %")
+    if not url.isascii() or any(c <= " " or c == "\x7f" for c in url):
+        raise InvalidParamError(
+            f"{url!r:.200}: a URL has only visible ASCII characters; encode others with %"
+        )
     parts = _split(url)
     if parts is None or not parts.hostname or parts.scheme not in _PORTS:
         raise InvalidParamError(f"{url!r:.200} is not a URL of a web server; use https://host/path")
     if "@" in parts.netloc:
-        raise InvalidParamError(f"the URL of {parts.hostname} has a user name or password; pass a header instead")
+        raise InvalidParamError(
+            f"the URL of {parts.hostname} has a user name or password; pass a header instead"
+        )
     if parts.scheme == "http" and not allow_http:
-        raise InvalidParamError(f"{url}: http is not encrypted; use https, or allow http with allow_http=True")
+        raise InvalidParamError(
+            f"{url}: http is not encrypted; use https, or allow http with allow_http=True"
+        )
     return url
 
 

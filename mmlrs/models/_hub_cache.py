@@ -87,14 +87,14 @@ class HubCache:
             The file is a link to the outside of the cache.
         """
         path = self.snapshot(commit) / file
-        if not path.is_file():
+        if not os.path.isfile(path):  # unlike Path.is_file, False where permission lacks
             return None
         self.inside(path)
         return path
 
     def lacks(self, commit: str, file: str) -> bool:
         """Return whether the cache knows that the repository has no such file at that commit."""
-        if (self.folder / ".no_exist" / commit / file).is_file():
+        if os.path.isfile(self.folder / ".no_exist" / commit / file):
             return True
         try:
             listing = json.loads((self.folder / "trees" / f"{commit}.json").read_text("utf-8"))
@@ -112,7 +112,9 @@ class HubCache:
         """
         real = os.path.realpath(path)
         if not real.startswith(os.path.join(os.path.realpath(self.root), "")):
-            raise IoError(f"{path} is a link to {real}, outside the cache {self.root}; delete the link and try again")
+            raise IoError(
+                f"{path} is a link to {real}, outside the cache {self.root}; delete the link and try again"
+            )
         return path
 
     @contextmanager
@@ -167,5 +169,3 @@ class HubCache:
 def _draft(path: Path) -> Path:
     """Return a name next to the path that nobody else uses."""
     return path.with_name(f"{path.name[:200]}.{os.urandom(4).hex()}.tmp")
-
-

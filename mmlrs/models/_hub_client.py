@@ -109,14 +109,18 @@ class HubClient:
         code, repo = error.headers.get("X-Error-Code"), self.cache.repo
         if error.status in (401, 403):
             given = (
-                "the token has no access to it" if self.settings.token else "access needs a token, or it does not exist"
+                "the token has no access to it"
+                if self.settings.token
+                else "access needs a token, or it does not exist"
             )
             return IoError(
                 f"{error}: cannot read `{file}` of the repository `{repo}`: {given}; check the name, accept the licence"
                 f" at {self.settings.endpoint}/{repo}, and set HF_TOKEN to a token of your account"
             )
         if error.status != 404:
-            return IoError(f"{error}: cannot read `{file}` of the repository `{repo}` at revision `{revision}`")
+            return IoError(
+                f"{error}: cannot read `{file}` of the repository `{repo}` at revision `{revision}`"
+            )
         if code == "RepoNotFound":
             return IoError(f"{error}: there is no repository `{repo}`; check the name")
         if code == "RevisionNotFound":
@@ -187,7 +191,9 @@ class HubClient:
             ) from None
         path = cache.find(remote.commit, remote.name)
         if path is None:
-            raise IoError(f"{job.url}: huggingface_hub has not put `{remote.name}` into the cache {cache.root}")
+            raise IoError(
+                f"{job.url}: huggingface_hub has not put `{remote.name}` into the cache {cache.root}"
+            )
         flaw = replace(job, target=path).flaw_of(path)
         if flaw is not None:
             with cache.writing(path):

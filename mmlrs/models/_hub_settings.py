@@ -58,13 +58,19 @@ class HubSettings:
         home = _folder("HF_HOME") or (_folder("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
         endpoint = (_text("HF_ENDPOINT") or cls.endpoint).rstrip("/")
         if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", endpoint):
-            raise InvalidParamError(f"HF_ENDPOINT must be a URL like https://huggingface.co, got {endpoint!r:.100}")
+            raise InvalidParamError(
+                f"HF_ENDPOINT must be a URL like https://huggingface.co, got {endpoint!r:.100}"
+            )
         return cls(
             cache=_folder("HF_HUB_CACHE") or _folder("HUGGINGFACE_HUB_CACHE") or home / "hub",
             endpoint=endpoint,
             token=_token(_folder("HF_TOKEN_PATH") or home / "token"),
             offline=next(
-                (name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if is_true(os.environ.get(name))),
+                (
+                    name
+                    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+                    if is_true(os.environ.get(name))
+                ),
                 None,
             ),
             head_timeout=_seconds("HF_HUB_ETAG_TIMEOUT"),
