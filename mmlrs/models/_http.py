@@ -209,7 +209,7 @@ def read_some(url: str, response: Any, size: int, timeout: float) -> bytes:
         The connection ends or is silent for `timeout` seconds.
     """
     try:
-        data: bytes = response.read(size)
+        data: bytes = response.read1(size)  # not `read`, which loses what came before a timeout
     except (OSError, http.client.HTTPException) as error:
         raise NetworkError.of(url, f"the connection ended: {_cause(error, timeout)}") from None
     return data
