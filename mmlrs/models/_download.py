@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmlrs._messages import counted
 from mmlrs._paths import with_space
 from mmlrs.errors import InvalidParamError, IoError, LimitExceededError, MmlrsError, ModelLoadError
 from mmlrs.models._locks import locked
@@ -229,7 +230,7 @@ def receive(job: Download, alone: bool = True) -> None:
         part.delete()
     later = f"; the next call continues after {kept:,} bytes" if kept and alone else "; try again later"
     raise NetworkError.of(
-        job.url, f"{failure.cause if failure else 'no attempt'}, tried {job.attempts} times{later}"
+        job.url, f"{failure.cause if failure else 'no attempt'}, tried {counted(job.attempts, 'time')}{later}"
     )
 
 

@@ -94,7 +94,7 @@ def test_a_later_call_continues_what_an_earlier_one_left(web, target):
     web.pages["/f"] = file(DATA, cuts=[4000])
     with pytest.raises(
         IoError,
-        match=r"ended after 4,000 of 10,240 bytes, tried 1 times; the next call continues after 4,000 bytes",
+        match=r"ended after 4,000 of 10,240 bytes, tried 1 time; the next call continues after 4,000 bytes",
     ):
         get(f"{web.url}/f", target, attempts=1)
     assert not target.exists()
