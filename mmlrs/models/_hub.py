@@ -86,7 +86,7 @@ class HubSpec:
             raise InvalidParamError(f"{where} must have the form hf:org/name[@revision][/path/to/file]")
         repo, revision, file = match["repo"], match["revision"] or "main", match["file"]
         if not all(_NAME.fullmatch(part) for part in repo.split("/")):
-            raise InvalidParamError(f"{where}: `{repo}` is not the name of a repository, org/name")
+            raise InvalidParamError(f"{where}: {repo!r:.100} is not the name of a repository, org/name")
         for kind, name in (("revision", revision), ("file", file)):
             cause = None if name is None else unsafe_name(name)
             if cause is not None:

@@ -1,61 +1,17 @@
-"""Downloads are checked, continue where they ended, and happen once, whatever the server does."""
+"""Downloads are checked and continue where they ended, whatever the server does."""
 
 from __future__ import annotations
 
-import errno
-import os
 import pickle
-import subprocess
-import sys
 import time
-import types
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import web as web_module
-from places import ROOT
-from web import VARIABLES, Web, file, redirect, sha256, status, web_server
+from fetching import DATA, get, left
+from web import file, sha256, status, web_server
 
 from mmlrs.errors import InvalidParamError, IoError, LimitExceededError, MmlrsError, ModelLoadError
-from mmlrs.models._download import download, locked
-
-DATA = bytes(range(256)) * 40
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    with web_server() as server:
-        yield server
-
-
-@pytest.fixture
-def other() -> Iterator[Web]:
-    with web_server() as server:
-        yield server
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "model.onnx"
-
-
-def get(url: str, target: Path, **options: Any) -> bytes:
-    options = {"allow_http": True, "sleep": lambda _: None, "timeout": 5.0, **options}
-    assert download(url, target, **options) == target
-    return target.read_bytes()
-
-
-def left(target: Path) -> list[str]:
-    """The files beside the target, without the lock."""
-    return sorted(p.name for p in target.parent.iterdir() if p != target and p.suffix != ".lock")
 
 
 def test_a_file_arrives_complete_and_nothing_else_stays(web, target):
@@ -260,261 +216,9 @@ def test_no_server_is_an_io_error(target):
         get(f"{gone.url}/f", target, attempts=2)
 
 
-def test_a_token_stays_with_its_host(web, other, target):
-    web.pages |= {"/f": redirect(f"{web.url}/near"), "/near": redirect(f"{other.url}/far")}
-    other.pages["/far"] = file(DATA, cuts=[4000])
-    assert get(f"{web.url}/f", target, headers={"Authorization": "Bearer secret", "X-Other": "1"}) == DATA
-    assert [r.headers.get("Authorization") for r in web.requests] == ["Bearer secret"] * 4
-    assert [r.headers.get("Authorization") for r in other.requests] == [None, None]
-    assert [r.headers.get("X-Other") for r in other.requests] == ["1", "1"]
-
-
-@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-def test_redirects_are_followed(web, target, code):
-    web.pages |= {"/f": redirect("/g", code), "/g": file(DATA)}
-    assert get(f"{web.url}/f", target) == DATA
-
-
-@pytest.mark.parametrize(
-    "there", ["file:///etc/passwd", "ftp://host/f", "data:text/plain,x", "gopher://x/", "", "http://a@b/"]
-)
-def test_redirects_to_other_schemes_are_refused(web, target, there):
-    web.pages["/f"] = redirect(there)
-    with pytest.raises(IoError, match=rf"{web.url}/f: the server redirects to .*; use another URL"):
-        get(f"{web.url}/f", target)
-    assert not target.exists()
-
-
-class Answer:
-    """An answer of a server that is not there."""
-
-    def __init__(self, status: int, headers: dict[str, str]) -> None:
-        self.status, self.headers = status, headers
-
-    def close(self) -> None:
-        pass
-
-
-def test_a_redirect_from_https_to_http_is_refused_even_where_http_is_allowed(web, target):
-    web.pages["/f"] = file(DATA)
-    asked: list[str] = []
-
-    def opener(request: Any, timeout: float) -> Any:
-        asked.append(request.full_url)
-        return Answer(302, {"Location": f"{web.url}/f"})
-
-    with pytest.raises(IoError, match="redirects from https to http"):
-        get("https://host/f", target, opener=opener)
-    assert asked == ["https://host/f"]
-    assert web.requests == []
-
-
-def test_endless_redirects_end(web, target):
-    web.pages["/f"] = redirect("/f")
-    with pytest.raises(IoError, match="more than 5 redirects"):
-        get(f"{web.url}/f", target)
-    assert len(web.requests) == 6
-
-
-@pytest.mark.parametrize(
-    ("url", "cause"),
-    [
-        ("http://host/f", "http is not encrypted"),
-        ("file:///etc/passwd", "not a URL of a web server"),
-        ("https://", "not a URL of a web server"),
-        ("https://host:port/", "not a URL of a web server"),
-        ("https://host/a b", "visible ASCII"),
-        ("https://host/a\r\nX: y", "visible ASCII"),
-    ],
-)
-def test_other_urls_are_refused(target, url, cause):
-    with pytest.raises(InvalidParamError, match=cause):
-        get(url, target, allow_http=False)
-
-
-def test_a_password_in_a_url_is_refused_and_not_shown(target):
-    with pytest.raises(InvalidParamError, match="the URL of host has a user name") as caught:
-        get("https://me:secret@host/f", target)
-    assert "secret" not in str(caught.value)
-
-
 def test_a_checksum_of_another_form_is_refused(target):
     with pytest.raises(InvalidParamError, match="64 hex digits"):
         get("https://host/f", target, sha256="abc")
-
-
-class FullDisk:
-    """A file on a full disk."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def write(self, data: bytes) -> int:
-        self._file.write(data[:100])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def test_a_full_disk_is_one_clear_error_and_leaves_no_part(web, target, monkeypatch):
-    web.pages["/f"] = file(DATA)
-    open_ = Path.open
-    part = target.with_name("model.onnx.incomplete")
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            Path, "open", lambda p, *a, **k: FullDisk(open_(p, *a, **k)) if p == part else open_(p, *a, **k)
-        )
-        with pytest.raises(
-            IoError,
-            match=rf"{web.url}/f: cannot write {part}: No space left on device; [\d,]+ of [\d,]+ bytes are free",
-        ):
-            get(f"{web.url}/f", target)
-    assert left(target) == []
-    assert get(f"{web.url}/f", target) == DATA
-
-
-def test_a_full_disk_may_show_when_the_file_is_complete(web, target, monkeypatch):
-    web.pages["/f"] = file(DATA)
-
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(IoError, match="No space left on device; "):
-        get(f"{web.url}/f", target)
-    assert not target.exists()
-
-
-def test_a_folder_that_is_a_file_is_an_io_error(web, target):
-    target.parent.write_bytes(b"")
-    with pytest.raises(IoError, match=f"{web.url}/f: cannot write {target.parent}"):
-        get(f"{web.url}/f", target)
-
-
-CHILD = """
-import sys
-from pathlib import Path
-from mmlrs.models._download import download
-print("ready", flush=True)
-sys.stdin.readline()
-download(sys.argv[1], Path(sys.argv[2]), allow_http=True)
-"""
-
-
-def run_twice(code: str, *arguments: str) -> None:
-    """Run a program in two processes, which start their work at the same time. Both must succeed."""
-    command = [sys.executable, "-c", code, *arguments]
-    children = [
-        subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True, cwd=ROOT) for _ in range(2)
-    ]
-    try:
-        for child in children:
-            assert child.stdout is not None
-            assert child.stdout.readline() == "ready\n", child.communicate()
-        for child in children:
-            assert child.stdin is not None
-            child.stdin.write("go\n")
-            child.stdin.flush()
-        results = [(*child.communicate(timeout=60), child.returncode) for child in children]
-    finally:
-        for child in children:
-            child.kill()
-            child.wait()
-    assert results == [("", "", 0)] * 2
-
-
-def test_two_processes_make_one_download(web, target):
-    web.pages["/f"] = file(DATA, wait=0.3)
-    run_twice(CHILD, f"{web.url}/f", str(target))
-    assert target.read_bytes() == DATA
-    assert len(web.requests) == 1
-    assert left(target) == []
-
-
-def test_without_locks_nothing_is_shared_with_other_processes(web, target, monkeypatch):
-    import fcntl
-
-    def flock(handle: int, operation: int) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    web.pages["/f"] = file(DATA, cuts=[4000])
-    target.parent.mkdir()
-    foreign = target.with_name("model.onnx.incomplete")
-    foreign.write_bytes(b"of another process")
-    assert get(f"{web.url}/f", target) == DATA
-    assert web.sent == len(DATA)
-    assert left(target) == [foreign.name]
-    assert foreign.read_bytes() == b"of another process"
-
-
-def test_a_lock_file_that_was_deleted_meanwhile_does_not_count(tmp_path, monkeypatch):
-    import fcntl
-
-    path, flock, turns = tmp_path / "lock", fcntl.flock, []
-
-    def late(handle: int, operation: int) -> None:
-        if not turns:
-            path.unlink()
-        turns.append(handle)
-        flock(handle, operation)
-
-    monkeypatch.setattr(fcntl, "flock", late)
-    with locked(path) as held:
-        assert held
-        assert len(turns) == 2
-        assert path.exists()
-
-
-class Terminal:
-    """A standard error that is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        pass
-
-
-@pytest.mark.parametrize(
-    ("setting", "terminal", "shown"), [("", True, True), ("1", True, False), ("", False, False)]
-)
-def test_a_terminal_shows_the_progress(web, target, monkeypatch, setting, terminal, shown):
-    bars: list[Any] = []
-
-    class Bar:
-        def __init__(self, **options: Any) -> None:
-            self.options, self.steps = options, 0
-            bars.append(self)
-
-        def __enter__(self) -> Self:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def update(self, count: int) -> None:
-            self.steps += count
-
-    module = types.ModuleType("tqdm")
-    module.tqdm = Bar  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tqdm", module)
-    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", setting)
-    if terminal:
-        monkeypatch.setattr(sys, "stderr", Terminal())
-    web.pages["/f"] = file(DATA)
-    get(f"{web.url}/f", target)
-    assert [(bar.options["total"], bar.steps) for bar in bars] == ([(len(DATA), len(DATA))] if shown else [])
 
 
 def test_errors_can_be_pickled(web, target):
@@ -522,16 +226,6 @@ def test_errors_can_be_pickled(web, target):
     with pytest.raises(MmlrsError) as caught:
         get(f"{web.url}/f", target, attempts=1)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
-
-
-def test_importing_the_modules_does_not_load_the_network_libraries():
-    code = (
-        "import sys; import pyarrow, numpy, mmlrs; before = set(sys.modules); import mmlrs.models._hub;"
-        "print(sorted(m for m in {'urllib.request', 'http.client', 'ssl', 'tqdm', 'huggingface_hub', 'mmlrs.models._http'}"
-        " if m in sys.modules and m not in before))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stdout == "[]\n"
 
 
 def test_the_server_of_the_tests_counts_what_it_sends(web, target):
