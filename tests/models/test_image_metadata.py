@@ -89,7 +89,7 @@ def test_the_settings_of_well_known_networks(preprocessor, expected):
 
 
 @pytest.mark.parametrize(
-    ("resample", "name"), enumerate(["nearest", "lanczos", "linear", "cubic", "area", "linear"])
+    ("resample", "name"), list(enumerate(["nearest", "lanczos", "linear", "cubic", "area", "linear"]))
 )
 def test_the_filters_of_pillow_have_names(resample, name):
     assert with_size(resample=resample)["interpolation"] == name
