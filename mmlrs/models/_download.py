@@ -167,8 +167,9 @@ class Download:
             return f"the file has {length:,} bytes, expected {self.size:,}"
         for name, expected in (("SHA-256", self.sha256), ("git SHA-1", self.git_sha1)):
             if expected is not None:
-                # git puts a header before the content. It is a checksum here, not a protection.
-                digest = hashlib.sha256() if name == "SHA-256" else hashlib.sha1(b"blob %d\0" % length)  # noqa: S324
+                digest = hashlib.sha256()
+                if name != "SHA-256":  # git puts a header before the content
+                    digest = hashlib.sha1(b"blob %d\0" % length, usedforsecurity=False)
                 with file.open("rb") as stream:
                     while chunk := stream.read(_CHUNK):
                         digest.update(chunk)

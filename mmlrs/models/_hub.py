@@ -200,7 +200,7 @@ class _Files:
         self.commit = self.cache.commit_of(spec.revision) if known else None
         #: Why the network is not used any more.
         self.failure: IoError | None = None
-        self._asked = False
+        self._asked = self._found = False
 
     def around(self) -> list[Path | None]:
         """Return the configuration, the settings of images and the tokenizer.
@@ -218,6 +218,7 @@ class _Files:
     def get(self, name: str) -> Path | None:
         """Return the path of a file in the cache, or None if the repository lacks it or, without network, the cache does."""
         path = None if self.commit is None else self.cache.find(self.commit, name)
+        self._found |= path is not None
         if path is not None or (self.commit is not None and self.cache.lacks(self.commit, name)):
             return path
         if self.settings.offline is not None or self.failure is not None:
@@ -236,9 +237,11 @@ class _Files:
                 self.cache.note_lack(self.commit, name)
             return None
         except NetworkError as error:
-            self.failure, self.commit = error, cached
-            return self.get(name) if cached else None
-        self.commit = remote.commit
+            self.failure = error
+            if not self._found:
+                self.commit = cached
+            return self.get(name)
+        self.commit, self._found = remote.commit, True
         self.cache.note_commit(self.spec.revision, remote.commit)
         return self.cache.find(remote.commit, name)
 

@@ -9,6 +9,7 @@ from hubs import CONFIG, FILES, MODEL, PREPROCESSOR, get, transformers_cache, tr
 from web import COMMIT, NEXT, file, serve_hub, sha256, status, web_server
 
 from mmlrs.errors import IoError
+from mmlrs.models._hub_cache import HubCache
 
 
 def test_what_transformers_cached_is_used_without_a_network_and_without_a_copy(repo, no_network):
@@ -91,6 +92,21 @@ def test_without_an_answer_and_without_a_cached_commit_there_is_an_error(hub):
     ):
         get()
     assert len(hub.requests) == 3
+
+
+def test_a_hub_that_falls_silent_midway_does_not_mix_two_commits(repo, hub, monkeypatch):
+    transformers_cache(repo, FILES | {"config.json": b'{"old": 1}'})
+    transformers_cache(repo, {"onnx/model.onnx": MODEL}, NEXT)
+    (repo / "refs" / "main").write_text(COMMIT)
+    monkeypatch.setattr(HubCache, "note_commit", lambda *_: None)  # as in a cache that cannot be written
+    serve_hub(hub, FILES, commit=NEXT)
+    hub.pages["/org/name/resolve/main/onnx/model.onnx"] = file(
+        MODEL, etag=f'"{sha256(MODEL)}"', headers={"X-Repo-Commit": NEXT}
+    )
+    hub.pages[f"/org/name/resolve/{NEXT}/config.json"] = status(503)
+    with pytest.warns(UserWarning, match=f"the cached commit {NEXT} is used"):
+        model = get()
+    assert (model.commit, model.config) == (NEXT, None)
 
 
 def test_an_interrupted_download_continues(hub, other, repo):
