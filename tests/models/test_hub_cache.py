@@ -21,6 +21,13 @@ def test_what_transformers_cached_is_used_without_a_network_and_without_a_copy(r
     assert tree(repo) == before
 
 
+@pytest.mark.parametrize("lacking", ["tokenizer.json", "preprocessor_config.json"])
+def test_a_network_reads_images_or_text_so_one_of_their_files_completes_a_commit(repo, no_network, lacking):
+    transformers_cache(repo, {name: data for name, data in FILES.items() if name != lacking})
+    model = get(f"hf:org/name@{COMMIT}")
+    assert [model.tokenizer is None, model.preprocessor is None] == [lacking[0] == "t", lacking[0] == "p"]
+
+
 @pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
 def test_offline_opens_no_socket(repo, monkeypatch, no_network, variable):
     monkeypatch.setenv(variable, "1")
