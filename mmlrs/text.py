@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mmlrs._generated import text as _generated
 from mmlrs._generated.text import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
+from mmlrs._typing import Self
 from mmlrs.errors import InvalidParamError, ModelLoadError
 from mmlrs.models import ModelHandle
 
@@ -45,11 +46,18 @@ class TextEmbedder(_generated.TextEmbedder):
             "tokenizer": ModelHandle(name=_DEFAULT, part="tokenizer"),
         }
 
+    def _set(self, **kwargs: Any) -> Self:
+        super()._set(**kwargs)
+        model = self._value("model")
+        if kwargs.get("model") is not None and kwargs.get("tokenizer") is None and model.name is not None:
+            super()._set(tokenizer=ModelHandle(name=model.name, part="tokenizer"))
+        return self
+
     def _params_json(self) -> str:
-        default = self._defaultParamMap[self.getParam("model")]
-        if self.isSet("model") and not self.isSet("tokenizer") and self._value("model") != default:
+        model, tokenizer = self._value("model"), self._value("tokenizer")
+        if tokenizer.name is not None and tokenizer.name != model.name:
             raise InvalidParamError(
-                f"{self._stage}: param `tokenizer` must be set, because `model` is set: every model has its own tokenizer"
+                f"{self._stage}: param `tokenizer` must be set to that of the model; it is that of `{tokenizer.name}`"
             )
         return super()._params_json()
 

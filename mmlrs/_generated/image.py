@@ -871,6 +871,9 @@ class ImageFeaturizer(
     pooling : {"auto", "avg", "max", "none"}, default "auto"
         How to pool features with rows and columns: "avg" takes the mean of each channel, "max" its largest value,
         "none" all values; "auto" means "avg".
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats, which
+        Spark's functions on arrays and vector databases read.
     imageHeight : int, optional
         Number of rows of the network's input, for networks that accept any size. Must be at least 1.
     imageWidth : int, optional
@@ -976,6 +979,7 @@ class ImageFeaturizer(
     featureTensorName: Param[str] = Param(undefined(), "featureTensorName", "The tensor with the features, if neither the metadata nor the graph identify it. Must not be empty.", STR.accept)
     outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the scores. If not set, the first output. Must not be empty.", STR.accept)
     pooling: Param[str] = Param(undefined(), "pooling", "How to pool features with rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"none\" all values; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"none\".", STR.accept)
+    outputType: Param[str] = Param(undefined(), "outputType", "Type of the new column: \"vector\", which Spark ML's estimators read, or \"array\", an array of floats, which Spark's functions on arrays and vector databases read. Must be one of \"vector\", \"array\".", STR.accept)
 
     @by_name
     def __init__(
@@ -990,6 +994,7 @@ class ImageFeaturizer(
         featureTensorName: str | None = None,
         outputTensorName: str | None = None,
         pooling: Literal["auto", "avg", "max", "none"] = "auto",
+        outputType: Literal["vector", "array"] = "vector",
         imageHeight: int | None = None,
         imageWidth: int | None = None,
         channelNormalizationMeans: Sequence[float] | None = None,
@@ -1068,3 +1073,11 @@ class ImageFeaturizer(
     def getPooling(self) -> Literal["auto", "avg", "max", "none"]:
         """Return the value of `pooling`."""
         return self._value("pooling")
+
+    def setOutputType(self, value: Literal["vector", "array"]) -> Self:
+        """Set `outputType` and return the stage."""
+        return self._set(outputType=value)
+
+    def getOutputType(self) -> Literal["vector", "array"]:
+        """Return the value of `outputType`."""
+        return self._value("outputType")

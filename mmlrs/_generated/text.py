@@ -867,14 +867,17 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     model : ModelLike, default `minilm` from the extra `models`
         The ONNX model: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
     tokenizer : ModelLike, default that of `minilm`
-        The model's tokenizer.json: the name of a model, a path, bytes or a handle. It must be set together with
-        `model`.
+        The model's tokenizer.json: the name of a model, a path, bytes or a handle. If `model` is a name, its tokenizer
+        is set with it; it must be set with any other model.
     pooling : {"mean", "cls", "max"}, default "mean"
         How the hidden states of a string's tokens are combined into one vector: "mean" of all tokens, "cls" for the
         first token, "max" for the largest value of each slot. Has no effect if the model's output is an embedding
         already.
     normalize : bool, default True
         Scale each vector to Euclidean length 1, so that dot products are cosines.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats, which
+        Spark's functions on arrays and vector databases read.
     maxLength : int, optional
         Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the
         length in the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`,
@@ -948,9 +951,10 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the string column. Reads: string. Must not be empty.", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
     model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX model: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
-    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The model's tokenizer.json: the name of a model, a path, bytes or a handle. It must be set together with `model`.", FILE.accept)
+    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The model's tokenizer.json: the name of a model, a path, bytes or a handle. If `model` is a name, its tokenizer is set with it; it must be set with any other model.", FILE.accept)
     pooling: Param[str] = Param(undefined(), "pooling", "How the hidden states of a string's tokens are combined into one vector: \"mean\" of all tokens, \"cls\" for the first token, \"max\" for the largest value of each slot. Has no effect if the model's output is an embedding already. Must be one of \"mean\", \"cls\", \"max\".", STR.accept)
     normalize: Param[bool] = Param(undefined(), "normalize", "Scale each vector to Euclidean length 1, so that dot products are cosines.", BOOL.accept)
+    outputType: Param[str] = Param(undefined(), "outputType", "Type of the new column: \"vector\", which Spark ML's estimators read, or \"array\", an array of floats, which Spark's functions on arrays and vector databases read. Must be one of \"vector\", \"array\".", STR.accept)
     maxLength: Param[int] = Param(undefined(), "maxLength", "Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the length in the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`, and it is often different. More tokens than the model has positions for are an error, which is raised before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", INT.accept)
     outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output or internal tensor to read. If not set, it is found as described above. Must not be empty.", STR.accept)
 
@@ -966,6 +970,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
         tokenizer: ModelLike | None = None,
         pooling: Literal["mean", "cls", "max"] = "mean",
         normalize: bool = True,
+        outputType: Literal["vector", "array"] = "vector",
         maxLength: int | None = None,
         outputTensorName: str | None = None,
         miniBatchSize: int = 64,
@@ -1011,6 +1016,14 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     def getNormalize(self) -> bool:
         """Return the value of `normalize`."""
         return self._value("normalize")
+
+    def setOutputType(self, value: Literal["vector", "array"]) -> Self:
+        """Set `outputType` and return the stage."""
+        return self._set(outputType=value)
+
+    def getOutputType(self) -> Literal["vector", "array"]:
+        """Return the value of `outputType`."""
+        return self._value("outputType")
 
     def setMaxLength(self, value: int) -> Self:
         """Set `maxLength` and return the stage."""

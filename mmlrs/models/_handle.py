@@ -18,6 +18,10 @@ from mmlrs.models._catalog import info, is_name, located, no_model
 __all__ = ["ModelHandle", "ModelLike", "get", "model_info"]
 
 
+#: Prefix of models of the Hugging Face Hub.
+_HUB = "hf:"
+
+
 class _Serializable(Protocol):
     def SerializeToString(self) -> bytes: ...
 
@@ -36,7 +40,8 @@ class ModelHandle:
     sha256 : str, optional
         SHA-256, in hex, of bytes that this process holds.
     name : str, optional
-        Name of a model that `mmlrs.models` knows. Its file is located when the model is used.
+        Name of a model that `mmlrs.models` knows, or `hf:org/name[@revision][/file]`. Its file is located when the model is
+        used.
     part : str, optional
         "tokenizer" for the tokenizer of the named model.
 
@@ -74,7 +79,12 @@ class ModelHandle:
         """
         if self.name is None:
             return self
-        found = located(self.name, self.part)
+        if self.name.startswith(_HUB):
+            from mmlrs.models import _hub_models
+
+            found = _hub_models.located(self.name, self.part)
+        else:
+            found = located(self.name, self.part)
         return ModelHandle(path=str(found)) if isinstance(found, Path) else ModelHandle(sha256=found.sha256)
 
     def _hold(self, blob: _native.Blob | None) -> None:
@@ -109,7 +119,8 @@ class ModelHandle:
     def of(cls, value: ModelLike) -> ModelHandle:
         """Return a handle of any value that stages accept as a model.
 
-        That is the name of a model that `mmlrs.models` knows, a path, a URI, bytes, an ONNX ModelProto or a handle.
+        That is the name of a model that `mmlrs.models` knows, a model of the Hugging Face Hub as
+        `hf:org/name[@revision][/file]`, a path, a URI, bytes, an ONNX ModelProto or a handle.
 
         Raises
         ------
@@ -118,6 +129,10 @@ class ModelHandle:
         """
         if isinstance(value, ModelHandle):
             return value
+        if isinstance(value, str) and value.startswith(_HUB):
+            from mmlrs.models._hub_models import hub_name
+
+            return cls(name=hub_name(value))
         if isinstance(value, str) and _is_plain(value):
             if is_name(value):
                 return cls(name=value)
@@ -216,7 +231,7 @@ def get(name: str) -> ModelHandle:
     Parameters
     ----------
     name : str
-        A name that `models.list` returns.
+        A name that `models.list` returns, or a model of the Hugging Face Hub, `hf:org/name[@revision][/file]`.
 
     Returns
     -------
@@ -229,6 +244,8 @@ def get(name: str) -> ModelHandle:
         There is no model of this name.
     ModelLoadError
         The package with the weights is not installed, or its file is damaged.
+    IoError
+        The Hub cannot be reached, and the file is not in its cache.
 
     Examples
     --------
@@ -236,7 +253,7 @@ def get(name: str) -> ModelHandle:
     >>> models.get("efficientnet-lite0")
     ModelHandle(name='efficientnet-lite0')
     """
-    handle = ModelHandle(name=info(name).name)
+    handle = ModelHandle.of(name) if str(name).startswith(_HUB) else ModelHandle(name=info(name).name)
     handle._located()
     return handle
 

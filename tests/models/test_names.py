@@ -235,7 +235,8 @@ def test_the_tokenizer_must_be_set_with_the_model():
     texts = pa.table({"t": ["the cat"]})
     stage = TextEmbedder(inputCol="t", outputCol="v", model=sample_text_model(), maxLength=16)
     with pytest.raises(
-        InvalidParamError, match="TextEmbedder: param `tokenizer` must be set, because `model` is set"
+        InvalidParamError,
+        match="TextEmbedder: param `tokenizer` must be set to that of the model; it is that of `minilm`",
     ):
         stage.transform(texts)
     assert stage.setTokenizer(sample_tokenizer()).transform(texts)["v"].null_count == 0

@@ -27,4 +27,4 @@ pub use prepare::portable::self_contained;
 pub use prepare::{model_info, prepare, side_file_keys};
 pub use runtime::library::{Runtime, available_providers, hold_runtime, runtime_version, set_library_locator};
 pub use runtime::session::{Device, OptLevel, SessionOptions};
-pub use weights::network_of_weights;
+pub use weights::{image_settings, network_of_weights};

@@ -22,8 +22,8 @@ mod native {
     use crate::fit::Fit;
     #[pymodule_export]
     use crate::models::{
-        Blob, blob_info, cache_info, clear_caches, file_sha256, get_blob, hold_blob, model_info, network_of_weights,
-        put_blob, sample_model, self_contained,
+        Blob, blob_info, cache_info, clear_caches, file_sha256, get_blob, hold_blob, image_settings, model_info,
+        network_of_weights, put_blob, sample_model, self_contained,
     };
     #[pymodule_export]
     use crate::program::Program;

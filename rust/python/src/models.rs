@@ -120,6 +120,13 @@ pub fn file_sha256(py: Python<'_>, path: PathBuf) -> PyResult<String> {
     planning(py, || mmlrs_model::sha256_of(&ModelSource::Path(path)))
 }
 
+/// The bytes that add image settings, as JSON, to an ONNX model when they are appended to it.
+#[pyfunction]
+pub fn image_settings<'py>(py: Python<'py>, metadata: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let bytes = planning(py, || mmlrs_model::image_settings(metadata))?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
 /// The ONNX model of a network, from the weights that `PyTorch` saved. `metadata` is its image settings as JSON.
 #[pyfunction]
 pub fn network_of_weights<'py>(

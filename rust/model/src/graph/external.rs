@@ -46,6 +46,7 @@ fn resolve_up_to(model: &mut ModelProto, path: Option<&Path>, limit: u64) -> Res
     let Some(graph) = model.graph.as_mut() else { return Ok(None) };
     let mut parts: Vec<Part> = Vec::new();
     let mut folder: Option<PathBuf> = None;
+    let real_folder = path.and_then(|path| Some(path.canonicalize().ok()?.parent()?.to_owned()));
     for_each_tensor(graph, &mut |tensor| {
         if !is_external(tensor) {
             return Ok(());
@@ -54,7 +55,7 @@ fn resolve_up_to(model: &mut ModelProto, path: Option<&Path>, limit: u64) -> Res
             Some(root) => root.clone(),
             None => folder.insert(root_of(path, &tensor.name)?).clone(),
         };
-        parts.push(Part::of(tensor, &root)?);
+        parts.push(Part::of(tensor, &root, real_folder.as_deref())?);
         Ok(())
     })?;
     let total: u64 = parts.iter().map(|p| p.length).sum();
@@ -97,7 +98,7 @@ struct Part {
 }
 
 impl Part {
-    fn of(tensor: &TensorProto, root: &Path) -> Result<Self> {
+    fn of(tensor: &TensorProto, root: &Path, real_folder: Option<&Path>) -> Result<Self> {
         let value = |key: &str| tensor.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
         let number = |key: &str| -> Result<Option<u64>> {
             value(key).map(str::parse).transpose().map_err(|_| {
@@ -107,7 +108,7 @@ impl Part {
         let location = location(tensor)
             .filter(|l| !l.is_empty())
             .ok_or_else(|| Error::model(format!("tensor `{}`: its external data has no file name", tensor.name)))?;
-        let file = inside(root, location)
+        let file = inside(root, real_folder, location)
             .map_err(|cause| Error::model(format!("tensor `{}`: external data `{location}` {cause}", tensor.name)))?;
         let size = std::fs::metadata(&file).map_err(|e| Error::io(file.display(), e))?.len();
         let offset = number("offset")?.unwrap_or(0);
@@ -131,15 +132,16 @@ impl Part {
     }
 }
 
-/// The file under `root`, or the reason why it may not be read: a model must not access files outside its folder.
-fn inside(root: &Path, location: &str) -> Result<PathBuf, String> {
+/// The file under `root`, or the reason why it may not be read: a model must not access files outside its folder. If the model is a
+/// link, as in the cache of the Hugging Face Hub, its side files may be links into the same folder, `real_folder`.
+fn inside(root: &Path, real_folder: Option<&Path>, location: &str) -> Result<PathBuf, String> {
     let relative = Path::new(location);
     let plain = relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
     if !plain {
         return Err("is outside the model's folder, which is not allowed".to_owned());
     }
     let file = root.join(relative).canonicalize().map_err(|e| format!("cannot be read: {e}"))?;
-    if !file.starts_with(root) {
+    if !file.starts_with(root) && file.parent() != real_folder {
         return Err("links to a file outside the model's folder, which is not allowed".to_owned());
     }
     Ok(file)

@@ -30,6 +30,8 @@ pub struct ImageMeta {
     pub labels: Vec<String>,
     /// Names of the classes for people, in the same order.
     pub descriptions: Vec<String>,
+    /// Whether images are cropped before they are resized, or resized before they are cropped.
+    pub crops: bool,
     /// `logits` or `probabilities`.
     pub scores: Option<String>,
     /// Whether the output holds class scores.
@@ -60,6 +62,7 @@ impl ImageMeta {
             feature_tensor: text("featureTensor"),
             labels: texts("labels"),
             descriptions: texts("descriptions"),
+            crops: meta.get("crop").is_some_and(Value::is_array),
             scores: text("scores"),
             classifier: meta.get("classifier").and_then(Value::as_bool),
         }

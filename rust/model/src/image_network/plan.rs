@@ -116,7 +116,12 @@ impl Plan {
 
     /// What a user should know.
     pub fn notes(&self) -> Vec<String> {
-        self.prepared.notes.iter().cloned().chain(self.doubt.clone()).collect()
+        let crops = self.meta.crops.then(|| {
+            "the network was trained on the centre of images, and is given all of each image, resized; for its exact results, add \
+             ImageTransformer with resize(size=...) and centerCrop(...) before it"
+                .to_owned()
+        });
+        self.prepared.notes.iter().cloned().chain(self.doubt.clone()).chain(crops).collect()
     }
 }
 

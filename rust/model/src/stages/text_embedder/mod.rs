@@ -66,7 +66,8 @@ pub struct TextEmbedder {
     /// The ONNX model: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
     #[param(default = python("`minilm` from the extra `models`"))]
     model: ModelSource,
-    /// The model's tokenizer.json: the name of a model, a path, bytes or a handle. It must be set together with `model`.
+    /// The model's tokenizer.json: the name of a model, a path, bytes or a handle. If `model` is a name, its tokenizer is set with
+    /// it; it must be set with any other model.
     #[param(default = python("that of `minilm`"))]
     tokenizer: FileSource,
     /// How the hidden states of a string's tokens are combined into one vector: "mean" of all tokens, "cls" for the first

@@ -1,0 +1,78 @@
+"""Models of the Hugging Face Hub as stages use them: with the image settings of their repository."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from mmlrs import _native
+from mmlrs.errors import ModelLoadError
+from mmlrs.models._hub import HubModel, HubSpec, fetch, image_metadata
+
+__all__ = ["hub_name", "located"]
+
+#: The metadata key of a model's image settings.
+_SETTINGS = "mmlrs.image"
+
+
+def hub_name(text: str) -> str:
+    """Return the name of a model of the Hub in its shortest form.
+
+    Raises
+    ------
+    InvalidParamError, ModelLoadError
+        The text is no name of a model of the Hub.
+    """
+    return str(HubSpec.parse(text))
+
+
+def located(name: str, part: str | None) -> Path | _native.Blob:
+    """Return the path, or the content, of a model or of its tokenizer, which is fetched unless it is in the Hub's cache.
+
+    The Hub is asked once per process for the commit of a revision. A network for images has the settings of the repository's
+    `preprocessor_config.json` and `config.json` as its metadata, unless it has metadata of its own.
+
+    Raises
+    ------
+    IoError
+        A file cannot be fetched.
+    ModelLoadError
+        The repository has no ONNX model or no tokenizer, or its settings cannot be followed.
+    """
+    files = _fetched(name)
+    if not files.path.exists():
+        _fetched.cache_clear()
+        files = _fetched(name)
+    if part == "tokenizer":
+        if files.tokenizer is None:
+            raise ModelLoadError(
+                f"{name}: the repository has no tokenizer.json; set tokenizer to another file"
+            )
+        return files.tokenizer
+    if files.preprocessor is None:
+        return files.path
+    stat = os.stat(files.path)
+    return _with_settings(name, files.path, stat.st_mtime_ns, stat.st_size)
+
+
+_fetched = lru_cache(maxsize=64)(fetch)
+
+
+@lru_cache(maxsize=8)
+def _with_settings(name: str, path: Path, _changed: int, _size: int) -> Path | _native.Blob:
+    files: HubModel = _fetched(name)
+    source = json.dumps({"path": str(path)})
+    if _SETTINGS in json.loads(_native.model_info(source)).get("metadata", {}):
+        return path
+    try:
+        settings = image_metadata(files)
+    except ModelLoadError as error:
+        raise ModelLoadError(
+            f"{error}; to use the network with settings of your own, pass its path, {path}, as model"
+        ) from None
+    whole = _native.self_contained(source)
+    return _native.put_blob(
+        (_native.get_blob(whole.sha256) or b"") + _native.image_settings(json.dumps(settings))
+    )
