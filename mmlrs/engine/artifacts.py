@@ -1,4 +1,7 @@
-"""Send models to the workers: small ones in the function, larger ones as a file, once per node."""
+"""Send models to the workers: small ones in the function, larger ones as a file, once per node.
+
+A stream of Spark Connect runs in a copy of the session, whose tasks do not get the session's files. Its models are in the function.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +17,39 @@ from weakref import WeakKeyDictionary
 
 from mmlrs import _native
 from mmlrs._paths import with_space
-from mmlrs._places import reason_of
+from mmlrs._places import is_connect, reason_of
 from mmlrs.engine.versions import send_file
 from mmlrs.engine.worker import artifact_name
-from mmlrs.errors import IoError
+from mmlrs.errors import IoError, LimitExceededError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["INLINE_BYTES", "payload"]
+__all__ = ["INLINE_BYTES", "STREAM_BYTES", "payload"]
 
 INLINE_BYTES = 4 * 1024 * 1024
+#: Most bytes of a model in a stream of Spark Connect. A message of Connect has at most 128 MiB.
+STREAM_BYTES = 120 * 1024 * 1024
 
 _sent: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
-def payload(sha256: str, session: SparkSession) -> bytes | None:
-    """Return the bytes for the function, or None after sending them to the nodes as a file."""
+def payload(sha256: str, session: SparkSession, df: DataFrame | None) -> bytes | None:
+    """Return the bytes for the function, or None after sending them to the nodes as a file.
+
+    `df` is the dataset of the function, if it is known.
+    """
     data = _native.get_blob(sha256)
     if data is None:
         raise IoError(f"the model with SHA-256 {sha256} is not in this process")
     if len(data) <= INLINE_BYTES:
+        return bytes(data)
+    if df is not None and is_connect(session) and df.isStreaming:
+        if len(data) > STREAM_BYTES:
+            raise LimitExceededError(
+                f"a model of {len(data):,} bytes cannot be part of a stream on Spark Connect, whose messages have at most 128 MiB; "
+                "use a classic session, or `foreachBatch`"
+            )
         return bytes(data)
     sent = _sent.setdefault(session, set())
     if sha256 not in sent:

@@ -154,7 +154,7 @@ def _skip(df: DataFrame, sources: Sources, plan: StagePlan, kinds: list[ColumnTy
     compiled = compile_program([*plan.values.values(), plan.mask])
     members = [pa.field(f"c{i}", field.type) for i, field in enumerate(plan.fields)]
     packed_type = column_type(pa.field(_PACKED, pa.struct([*members, pa.field("mask", pa.bool_())])))
-    function = all_outputs(kernel_of(compiled, df.sparkSession, split=True), packed_type, plan.stage)
+    function = all_outputs(kernel_of(compiled, df.sparkSession, df, split=True), packed_type, plan.stage)
     packed = function(*sources.arguments(compiled)).alias(_PACKED)
     kept = df.select("*", packed).where(F.col(f"{_PACKED}.mask"))
     added = []
@@ -195,6 +195,7 @@ class Sources:
     def __init__(self, df: DataFrame, stage: str) -> None:
         fields = fields_of(df)
         self.stage = stage
+        self.df = df
         self.session = df.sparkSession
         self.columns = Columns([field.name for field in fields], stage, self.session)
         self._fields = {field.name: field for field in fields}
@@ -304,12 +305,14 @@ def refuse_old_vectors(stage: str, field: StructField) -> None:
         )
 
 
-def kernel_of(compiled: Compiled, session: SparkSession, *, split: bool = False) -> Kernel:
+def kernel_of(
+    compiled: Compiled, session: SparkSession, df: DataFrame | None = None, *, split: bool = False
+) -> Kernel:
     """Return the kernel of a program; small models are part of it, large ones are sent to the nodes.
 
-    With `split`, vectors arrive as `Sources.read` selects them.
+    `df` is the dataset to which the kernel is applied, if it is known. With `split`, vectors arrive as `Sources.read` selects them.
     """
-    blobs = tuple((blob.sha256, artifacts.payload(blob.sha256, session)) for blob in compiled.blobs)
+    blobs = tuple((blob.sha256, artifacts.payload(blob.sha256, session, df)) for blob in compiled.blobs)
     vector = "split" if split else "vector"
     forms = tuple(vector if source.vector else "plain" for source in compiled.sources)
     return Kernel(compiled.text, compiled.columns, forms, blobs)
@@ -373,7 +376,7 @@ def _column(sources: Sources, value: Value, kind: ColumnType) -> Column:
     """Return the column of one value; vectors become Spark ML vectors."""
     compiled = compile_program([value])
     function = first_output(
-        kernel_of(compiled, sources.session, split=True), kind, value.node.stage, sources.session
+        kernel_of(compiled, sources.session, sources.df, split=True), kind, value.node.stage, sources.session
     )
     return finished(function(*sources.arguments(compiled)), kind)
 

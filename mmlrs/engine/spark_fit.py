@@ -35,7 +35,7 @@ def fit(stage: NativeAggregate, df: DataFrame) -> str:
     values, blobs = native.portable()
     compiled = replace(compiled, blobs=(*compiled.blobs, *blobs))
     work = PartitionFit(
-        kernel_of(compiled, df.sparkSession, split=True),
+        kernel_of(compiled, df.sparkSession, df, split=True),
         stage._stage,
         stage.uid,
         values,

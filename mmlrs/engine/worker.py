@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import glob
 import os
 import threading
 from collections import OrderedDict
@@ -321,7 +322,13 @@ def _artifact(sha256: str) -> bytes:
     from pyspark import SparkFiles
 
     name = artifact_name(sha256)
-    for path in (SparkFiles.get(name), os.path.join(os.getcwd(), name)):
+    root = SparkFiles.getRootDirectory()
+    # A function of a stream of Spark Connect may find the files of its session one folder deeper.
+    for path in (
+        SparkFiles.get(name),
+        os.path.join(os.getcwd(), name),
+        *glob.glob(os.path.join(root, "*", name)),
+    ):
         if os.path.exists(path):
             with open(path, "rb") as file:
                 return file.read()

@@ -245,7 +245,8 @@ def test_a_stream_of_images_is_scored(spark, photos, tmp_path):
     picture = next(Path(photos).rglob("*.jpg"))
     (tmp_path / "one.jpg").write_bytes(picture.read_bytes())
     made = ImageFeaturizer(outputCol="f").transform(read_image_stream(spark, str(tmp_path)))
-    query = made.select("path", "f").writeStream.format("memory").queryName("scored").start()
+    again = mmlrs.udf(ImageFeaturizer())("content").alias("again")
+    query = made.select("path", "f", again).writeStream.format("memory").queryName("scored").start()
     try:
         query.processAllAvailable()
         (tmp_path / "two.jpg").write_bytes(picture.read_bytes())
@@ -254,7 +255,7 @@ def test_a_stream_of_images_is_scored(spark, photos, tmp_path):
     finally:
         query.stop()
     assert sorted(r.path.rsplit("/", 1)[-1] for r in rows) == ["one.jpg", "two.jpg"]
-    assert rows[0].f == rows[1].f
+    assert rows[0].f == rows[1].f == rows[0].again
 
 
 def test_a_large_model_travels_as_a_file(spark):

@@ -129,7 +129,11 @@ def test_settings_that_cannot_be_followed_are_an_error_with_the_path(repo, no_ne
 
 
 def test_the_tokenizer_comes_with_the_model(repo, no_network):
-    content = {"onnx/model.onnx": sample_text_model(), "tokenizer.json": sample_tokenizer(), "config.json": b"{}"}
+    content = {
+        "onnx/model.onnx": sample_text_model(),
+        "tokenizer.json": sample_tokenizer(),
+        "config.json": b"{}",
+    }
     transformers_cache(repo, content)
     stage = TextEmbedder(inputCol="t", outputCol="v", model=f"hf:org/name@{COMMIT}", maxLength=16)
     texts = pa.table({"t": ["the cat"]})
