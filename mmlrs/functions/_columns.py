@@ -92,7 +92,7 @@ def embed_text(
     Returns
     -------
     Column
-        `array<float>` of Euclidean length 1; 384 numbers with the default model.
+        `array<float>`, of Euclidean length 1 unless `normalize` is false; 384 numbers with the default model.
 
     Raises
     ------
