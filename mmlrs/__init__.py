@@ -2,7 +2,7 @@
 
 Importing this package is cheap and starts no JVM. Namespaces are loaded on first use:
 `mmlrs.image`, `mmlrs.onnx`, `mmlrs.text`, `mmlrs.featurize`, `mmlrs.train`, `mmlrs.automl`, `mmlrs.stages`, `mmlrs.models`,
-`mmlrs.testing`.
+`mmlrs.functions`, `mmlrs.testing`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mmlrs._caches import cache_info, clear_caches
     from mmlrs._display import describe
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
-    from mmlrs.functions import pandas_udf, register, udf
+    from mmlrs.functions import pandas_udf, register, register_all, udf
     from mmlrs.persistence import allow_functions, allow_pickle
     from mmlrs.vectors import to_numpy, to_scipy
 
@@ -34,12 +34,14 @@ _FUNCTIONS = {
     "to_scipy": "mmlrs.vectors",
     "pandas_udf": "mmlrs.functions",
     "register": "mmlrs.functions",
+    "register_all": "mmlrs.functions",
     "udf": "mmlrs.functions",
 }
 _NAMESPACES = (
     "automl",
     "errors",
     "featurize",
+    "functions",
     "image",
     "models",
     "onnx",
@@ -59,6 +61,7 @@ __all__ = [
     "pandas_udf",
     "recommended_conf",
     "register",
+    "register_all",
     "reset_counters",
     "show_versions",
     "to_numpy",

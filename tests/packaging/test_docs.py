@@ -157,6 +157,8 @@ MODULES = (
     "testing.checks.suite",
     "persistence",
     "functions",
+    "functions._columns",
+    "functions._udf",
     "_allowed",
     "_caches",
     "_display",

@@ -17,6 +17,7 @@ import pytest
 from pyspark.sql import functions as F
 
 import mmlrs
+from mmlrs import functions as MF
 from mmlrs.engine import versions
 from mmlrs.engine.bridge import collect, to_spark
 from mmlrs.errors import MmlrsError
@@ -200,6 +201,30 @@ def test_stages_are_functions_of_columns_and_of_sql(spark):
     assert list(rows[0].f) == [np.float32(value) for value in expected[0].f]
     kind = spark.sql("SELECT featurize(content) AS f FROM rows").schema["f"].dataType.simpleString()
     assert kind == ("vector" if versions.SQL_VECTORS else "array<float>")
+
+
+def test_functions_with_a_default_model_return_the_same_in_python_and_sql(spark):
+    df = to_spark(spark, pa.table({"text": ["a cat", None], "content": [GOOD, None]}))
+    df.createOrReplaceTempView("pairs")
+    mmlrs.register_all(spark, "all_", handleInvalid="keep")
+    keep = {"handleInvalid": "keep"}
+    columns = df.select(
+        MF.classify_image("content", **keep).alias("c"),
+        MF.embed_image("content", **keep).alias("f"),
+        MF.embed_text(F.col("text"), **keep).alias("t"),
+    )
+    assert dict(columns.dtypes) == {
+        "c": "array<struct<class:string,description:string,probability:float>>",
+        "f": "array<float>",
+        "t": "array<float>",
+    }
+    query = "SELECT all_classify_image(content) AS c, all_embed_image(content) AS f, all_embed_text(text) AS t FROM pairs"
+    rows = spark.sql(query)
+    assert rows.dtypes == columns.dtypes
+    first, null = rows.collect()
+    assert [first, null] == columns.collect()
+    assert (len(first.c), len(first.f), len(first.t)) == (5, 1280, 384)
+    assert null == (None, None, None)
 
 
 def test_functions_keep_nulls_and_nan_apart_or_fail(spark):

@@ -1,0 +1,182 @@
+"""A stage, or a pipeline of native stages, as one function: in Python, and for SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from mmlrs._messages import counted
+from mmlrs.base import NativeTransformer, stage_spec
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
+from mmlrs.engine.plan import plan_stage
+from mmlrs.errors import ExecutionError, InvalidParamError
+from mmlrs.persistence import active_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, SparkSession
+
+    from mmlrs._types import AnyStage
+
+__all__ = ["StageFunction", "active", "check_session"]
+
+
+class StageFunction:
+    """A stage, or a pipeline of native stages, as one function of its source columns."""
+
+    def __init__(self, stage: AnyStage) -> None:
+        from mmlrs.engine import spark as engine  # without pyspark, this is the error
+
+        self._engine = engine
+        self.stages = _native_stages(stage)
+        self.name = self.stages[-1]._stage
+        inputs: list[str] = []
+        outputs: set[str] = set()
+        for one in self.stages:
+            inputs += [n for n in one._core().inputs() if n not in outputs]
+            outputs |= set(one._columns("output"))
+        self.inputs = list(dict.fromkeys(inputs))
+
+    def compile(self, session: SparkSession | None) -> tuple[Compiled, pa.Field]:
+        """Return the program of the last stage's single output column, and the field of that column."""
+        field_of = _guess(self)
+        lineage: dict[str, Expr] = {}
+        values: dict[str, Value] = {}
+        for stage in self.stages:
+            native = stage._core()
+            columns = Columns([*self.inputs, *lineage], stage._stage, session)
+            inputs = columns.bind(native.inputs(), lineage, native.vector_inputs())
+            types = pa.schema(
+                [
+                    (expr.field if isinstance(expr, Value) else field_of(expr)).with_name(n)
+                    for n, expr in inputs
+                ]
+            )
+            values = plan_stage(stage, native, inputs, types, portable=True).values
+            lineage |= values
+        results = [value for value in values.values() if value.what != "errors"]
+        if len(results) != 1:
+            names = ", ".join(f"`{value.field.name}`" for value in results)
+            raise InvalidParamError(
+                f"{self.name}: a function returns one column, and this stage returns {names}"
+            )
+        return compile_program(results), results[0].field
+
+    def column(self, columns: Sequence[Column | str], owner: str, *, arrays: bool = False) -> Column:
+        """Return the function of columns or column names.
+
+        Parameters
+        ----------
+        columns : list of Column or str
+            One per source column.
+        owner : str
+            The public function that errors name.
+        arrays : bool, default False
+            Return vectors as `array<float>`, the form in which they leave the worker.
+        """
+        from pyspark.sql import functions as F
+
+        from mmlrs.engine.fields import column_type
+
+        engine = self._engine
+        _check_arity(self.name, self.inputs, len(columns))
+        session = active(owner)
+        arguments = [F.col(c) if isinstance(c, str) else c for c in columns]
+        compiled, output = self.compile(session)
+        kind = column_type(output)
+        result = engine.first_output(engine.kernel_of(compiled, session), kind, self.name, session)
+        by_name = dict(zip(self.inputs, arguments, strict=True))
+        column = result(*[by_name[name] for name in compiled.columns])
+        return column if arrays and kind.wrapped else engine.finished(column, kind)
+
+    def for_sql(self, session: SparkSession, *, arrays: bool = False) -> Any:
+        """Return the function as a UDF that a session can register; `arrays` as for `column`."""
+        compiled, output = self.compile(session)
+        kernel = self._engine.kernel_of(compiled, session)
+        order, check = self.arguments(compiled), self.arity_check()
+        return self._engine.sql_function(kernel, output, order, check, arrays=arrays)
+
+    def arguments(self, compiled: Compiled) -> list[tuple[int, pa.DataType]]:
+        """Return for each source of a program the number of its argument, and a type that it may have."""
+        type_of = _guess(self)
+        return [(self.inputs.index(source.column), type_of(source).type) for source in compiled.sources]
+
+    def arity_check(self) -> Callable[[int], None]:
+        """Return a function for the workers that raises if the number of arguments is wrong."""
+        return partial(_check_arity, self.name, self.inputs)
+
+
+def _native_stages(stage: AnyStage) -> list[NativeTransformer]:
+    stages = getattr(stage, "stages", []) if type(stage).__name__ == "PipelineModel" else [stage]
+    flat: list[NativeTransformer] = []
+    for item in stages:
+        if type(item).__name__ == "PipelineModel":
+            flat += _native_stages(item)
+        elif isinstance(item, NativeTransformer):
+            if item.hasParam("handleInvalid") and item._value("handleInvalid") == "skip":
+                raise InvalidParamError(
+                    f'{item._stage}: param `handleInvalid` must be "error" or "keep" in a function: a function '
+                    "returns a value for every row"
+                )
+            flat.append(item)
+        elif isinstance(item, type) or not (hasattr(item, "fit") or hasattr(item, "transform")):
+            raise InvalidParamError(f"a function is made of a stage or a PipelineModel, got {item!r}")
+        elif hasattr(item, "fit"):
+            raise InvalidParamError(
+                f"{type(item).__name__}: is an estimator, which cannot be a function; fit it first and pass the model that "
+                "stage.fit(data) returns"
+            )
+        else:
+            raise InvalidParamError(
+                f"{type(item).__name__}: is not a native stage of mmlrs and cannot be part of a function; use its `transform` "
+                "instead"
+            )
+    if not flat:
+        raise InvalidParamError("PipelineModel: has no stage")
+    return flat
+
+
+def active(function: str) -> Any:
+    """Return the active Spark session, or raise an error that names the function."""
+    session = active_session()
+    if session is None:
+        raise ExecutionError(f"{function}: no Spark session is active; start one first")
+    return session
+
+
+def check_session(function: str, spark: Any) -> None:
+    """Raise an error that names the function if `spark` is not a Spark session."""
+    if not hasattr(spark, "udf"):
+        raise InvalidParamError(f"{function}: param `spark` must be a Spark session, got {spark!r}")
+
+
+def _check_arity(stage: str, inputs: list[str], count: int) -> None:
+    if count != len(inputs):
+        raise InvalidParamError(
+            f"{stage}: the function takes {counted(len(inputs), 'column')} ({', '.join(inputs)}), got {count}"
+        )
+
+
+def _guess(function: StageFunction) -> Callable[[Source], pa.Field]:
+    """Return fields for columns of unknown type, with the first type that the stages accept."""
+    kinds = {"image": pa.binary(), "binary": pa.binary(), "text": pa.string(), "numeric": pa.float64()}
+
+    def field_of(source: Source) -> pa.Field:
+        name = source.column
+        for stage in function.stages:
+            for param in stage_spec(stage._stage)["params"]:
+                if param["role"] == "input" and name in _named(stage._value(param["name"])):
+                    kind = next((kinds[a] for a in param["accepts"] if a in kinds), pa.list_(pa.float32()))
+                    return pa.field(name, kind)
+        return pa.field(name, pa.binary())
+
+    return field_of
+
+
+def _named(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list) else [value]
