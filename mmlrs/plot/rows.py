@@ -78,8 +78,6 @@ class Rows:
                 f"{self.where(role)}: has type {column.type}; expected labels: text, numbers, booleans or dates"
             )
         encoded = column.combine_chunks().dictionary_encode()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = pa.concat_arrays(encoded.chunks) if encoded.num_chunks else column.type
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         values = encoded.dictionary.to_pylist()
         missing = [value is None or value != value for value in values]
@@ -213,7 +211,9 @@ def _array(function: str, role: str, array: Any) -> pa.ChunkedArray:
         if not isinstance(array, pa.Array | pa.ChunkedArray):
             array = pa.array(array if hasattr(array, "dtype") else list(array), from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise SchemaMismatchError(f"{function}: column `{role}`: cannot be read as one type: {error}") from None
+        raise SchemaMismatchError(
+            f"{function}: column `{role}`: cannot be read as one type: {error}"
+        ) from None
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
