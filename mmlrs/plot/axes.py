@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmlrs.errors import InvalidParamError, MissingPackageError
+from mmlrs.params import INT, argument
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "GRAY", "axes_of", "legend", "line_style", "plain", "pyplot", "shortened"]
+__all__ = ["COLOURS", "GRAY", "axes_of", "legend", "line_style", "plain", "pyplot", "shortened", "whole"]
 
 #: The palette of Okabe and Ito (2008), which people with any form of colour blindness can tell apart, without its yellow,
 #: which is too light for lines.
@@ -41,7 +42,7 @@ def axes_of(function: str, ax: Axes | None, size: tuple[float, float] | None = N
         return axes
     if not hasattr(ax, "plot") or not hasattr(ax, "get_figure"):
         raise InvalidParamError(
-            f"{function}: argument `ax` must be the Axes of matplotlib, got {type(ax).__name__}"
+            f"{function}: param `ax` must be the Axes of matplotlib, got {type(ax).__name__}"
         )
     return ax
 
@@ -72,7 +73,16 @@ def shortened(text: object, length: int) -> str:
     return f"{line[:head].rstrip()}…{line[len(line) - tail :].lstrip()}"
 
 
-def legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], place: str) -> None:
+def whole(function: str, name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return an argument that is an integer within limits."""
+    number = argument(function, name, INT.accept, value)
+    if number < least or (most is not None and number > most):
+        limits = f"at least {least}" if most is None else f"between {least} and {most}"
+        raise InvalidParamError(f"{function}: param `{name}` must be {limits}, got {number}")
+    return number
+
+
+def legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], place: Any) -> None:
     """Add a legend: inside the axes, or beside them if it is long."""
     # Matplotlib leaves out names that start with an underscore.
     names = [f" {name}" if name.startswith("_") else name for name in names]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mmlrs._messages import shown
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
-from mmlrs.plot.axes import GRAY, axes_of, legend, line_style, shortened
+from mmlrs.plot.axes import GRAY, axes_of, legend, line_style, shortened, whole
 from mmlrs.plot.rows import Floats, Rows, left_out, models_in, read
 from mmlrs.plot.scores import outcomes
 
@@ -82,11 +82,10 @@ def plot_calibration(
     'Brier score = 0.058'
     """
     function = "plot_calibration"
-    if isinstance(bins, bool) or not isinstance(bins, int) or not 1 <= bins <= 1000:
-        raise InvalidParamError(f"{function}: argument `bins` must be between 1 and 1000, got {shown(bins)}")
+    bins = whole(function, "bins", bins, 1, 1000)
     if strategy not in ("uniform", "quantile"):
         raise InvalidParamError(
-            f'{function}: argument `strategy` must be "uniform" or "quantile", got {shown(strategy)}'
+            f'{function}: param `strategy` must be "uniform" or "quantile", got {shown(strategy)}'
         )
     models, missing = {}, 0
     for name, dataset in models_in(function, data).items():

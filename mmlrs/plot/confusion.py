@@ -89,7 +89,7 @@ def plot_confusion_matrix(
     """
     if normalize not in (None, *_WORDS):
         raise InvalidParamError(
-            f'{_FUNCTION}: argument `normalize` must be None, "true", "pred" or "all", got {shown(normalize)}'
+            f'{_FUNCTION}: param `normalize` must be None, "true", "pred" or "all", got {shown(normalize)}'
         )
     if "confusion_matrix" in column_names(data):
         matrix, classes, dropped = _of_statistics(data)
@@ -133,13 +133,13 @@ def _counted(rows: Rows, order: Sequence[Any] | None) -> tuple[Floats, list[Any]
         problem = "names no class" if order is not None and not classes else "names a class twice"
         if order is None:
             raise DecodeError(f"{rows.where('label')}: every label and every prediction is null")
-        raise InvalidParamError(f"{_FUNCTION}: argument `labels` {problem}: {shown(classes)}")
+        raise InvalidParamError(f"{_FUNCTION}: param `labels` {problem}: {shown(classes)}")
     size = len(classes)
     codes = [values.codes_in(classes) for values in (truth, guess)]
     kept = (codes[0] != -2) & (codes[1] != -2)
     if not kept.any():
         raise InvalidParamError(
-            f"{_FUNCTION}: argument `labels` names no class of the data, whose classes are {shown(_classes(truth, guess))}"
+            f"{_FUNCTION}: param `labels` names no class of the data, whose classes are {shown(_classes(truth, guess))}"
         )
     matrix = np.zeros((size + 1, size + 1))
     places = [np.where(code == -1, size, code)[kept] for code in codes]
@@ -184,7 +184,7 @@ def _draw(ax: Axes, counts: Floats, shares: Floats, classes: list[Any], by: str 
     for axis, count in ((ax.yaxis, shares.shape[0]), (ax.xaxis, shares.shape[1])):
         axis.set_ticks(range(count), [*names, "null"][:count], fontsize=small)
         if count > size:
-            axis.get_ticklabels()[-1].set_style("italic")
+            axis.get_ticklabels()[-1].set_fontstyle("italic")
     if long:
         for label in ax.get_xticklabels():
             label.set(rotation=90 if size > 20 else 45, ha="center" if size > 20 else "right")
@@ -196,16 +196,15 @@ def _draw(ax: Axes, counts: Floats, shares: Floats, classes: list[Any], by: str 
 def _cell(ax: Axes, shape: tuple[int, ...]) -> float:
     """Return about the side of a cell in points, before the layout makes room for the names."""
     box = ax.get_position()
-    figure = ax.get_figure(root=True) if hasattr(ax.figure, "dpi") else ax.figure
-    assert figure is not None
-    width, height = figure.get_size_inches()
-    return float(72 * 0.85 * min(box.width * width / shape[1], box.height * height / shape[0]))
+    outer = ax.figure.bbox  # in pixels, of a figure or a part of one
+    width, height = (72 / ax.figure.dpi * length for length in (outer.width, outer.height))
+    return float(0.85 * min(box.width * width / shape[1], box.height * height / shape[0]))
 
 
 def _write(ax: Axes, image: Any, counts: Floats, shares: Floats, by: str | None) -> None:
     """Write the values into the cells, dark on light and light on dark."""
     texts = {
-        (i, j): _text(counts[i, j], shares[i, j], by, len(shares))
+        (i, j): _text(float(counts[i, j]), float(shares[i, j]), by, len(shares))
         for i, j in np.ndindex(*shares.shape)
         if counts[i, j] or max(shares.shape) <= _MANY
     }

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmlrs._messages import counted, shown
+from mmlrs._messages import counted
 from mmlrs.errors import DecodeError, InvalidParamError
-from mmlrs.plot.axes import plain, pyplot, shortened
+from mmlrs.params import FLOAT, argument
+from mmlrs.plot.axes import plain, pyplot, shortened, whole
 from mmlrs.plot.pictures import Pixels, pixels_of
 from mmlrs.plot.sample import Sample, sampled
 
@@ -56,7 +57,7 @@ def show_images(
     seed: int = 0,
     figure: Figure | None = None,
 ) -> Figure:
-    """Draw a grid of pictures with their labels and predictions. Wrong predictions are marked.
+    r"""Draw a grid of pictures with their labels and predictions. Wrong predictions are marked.
 
     Parameters
     ----------
@@ -112,16 +113,18 @@ def show_images(
     >>> from mmlrs.testing import sample_image
     >>> figure = show_images([sample_image(), sample_image()], labels=["cat", "dog"], predictions=["cat", "cat"])
     >>> [axes.get_title() for axes in figure.axes]
-    ['cat\\ncat', 'dog\\n× cat']
+    ['cat\ncat', 'dog\n× cat']
     >>> figure.get_supxlabel()
     '1 of 2 shown wrong'
     """
-    _check_number("columns", columns, 1, _MOST)
-    _check_number("max_images", max_images, 1, _MOST)
-    _check_number("seed", seed, None, None)
-    if isinstance(size, bool) or not isinstance(size, int | float) or not 0 < size <= 40:
+    max_images = whole(_FUNCTION, "max_images", max_images, 1, _MOST)
+    seed = whole(_FUNCTION, "seed", seed, -(2**63), 2**63 - 1)
+    if columns is not None:
+        columns = whole(_FUNCTION, "columns", columns, 1, _MOST)
+    size = argument(_FUNCTION, "size", FLOAT.accept, size)
+    if not 0 < size <= 40:
         raise InvalidParamError(
-            f"{_FUNCTION}: argument `size` must be above 0 and at most 40 inches, got {shown(size)}"
+            f"{_FUNCTION}: param `size` must be above 0 and at most 40 inches, got {size}"
         )
     plt = pyplot(_FUNCTION)
     sample = sampled(
@@ -141,7 +144,7 @@ def show_images(
         figure = plt.figure(figsize=extent, layout="constrained")
     elif not hasattr(figure, "subplots") or not hasattr(figure, "supxlabel"):
         raise InvalidParamError(
-            f"{_FUNCTION}: argument `figure` must be the Figure of matplotlib, got {type(figure).__name__}"
+            f"{_FUNCTION}: param `figure` must be the Figure of matplotlib, got {type(figure).__name__}"
         )
     grid = figure.subplots(height, columns, squeeze=False).ravel()
     font = _font(tiles, size)
@@ -151,15 +154,6 @@ def show_images(
         axes.remove()
     figure.supxlabel(_caption(sample, tiles), fontsize=9)
     return figure
-
-
-def _check_number(name: str, value: Any, least: int | None, most: int | None) -> None:
-    if value is None and name == "columns":
-        return
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or (least is not None and most is not None and not least <= value <= most):
-        limits = f"between {least} and {most}" if least is not None else "an integer"
-        raise InvalidParamError(f"{_FUNCTION}: argument `{name}` must be {limits}, got {shown(value)}")
 
 
 def _tiles(sample: Sample, side: int) -> list[Tile]:

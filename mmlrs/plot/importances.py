@@ -13,7 +13,7 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table
 from mmlrs.engine.table import to_table
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
-from mmlrs.plot.axes import COLOURS, axes_of, shortened
+from mmlrs.plot.axes import COLOURS, axes_of, shortened, whole
 from mmlrs.plot.rows import Floats
 from mmlrs.train.kinds import predictor
 from mmlrs.train.scored import facts_of
@@ -90,8 +90,7 @@ def plot_importances(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['income', 'town']
     """
-    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise InvalidParamError(f"{_FUNCTION}: argument `top` must be at least 1, got {shown(top)}")
+    top = whole(_FUNCTION, "top", top, 1)
     if isinstance(model_or_values, Mapping):
         names = list(model_or_values) if names is None else names
         model_or_values = list(model_or_values.values())
@@ -124,7 +123,7 @@ def _values(source: Any) -> tuple[Floats, str]:
         source = source.to_numpy()
     if isinstance(source, str | bytes) or not isinstance(source, Iterable):
         raise InvalidParamError(
-            f"{_FUNCTION}: argument `model_or_values` must be a fitted model, a vector, an array or a mapping, got "
+            f"{_FUNCTION}: param `model_or_values` must be a fitted model, a vector, an array or a mapping, got "
             f"{shown(source)}"
         )
     try:
@@ -132,9 +131,10 @@ def _values(source: Any) -> tuple[Floats, str]:
     except (TypeError, ValueError) as error:
         raise SchemaMismatchError(f"{_FUNCTION}: the values are not numbers: {error}") from None
     if values.ndim == 2:
-        values = values[0] if len(values) == 1 else np.abs(values).mean(axis=0)
+        one_row = len(values) == 1
+        values = values[0] if one_row else np.abs(values).mean(axis=0)
         if kind == "coefficient":
-            kind = "coefficient" if len(source) == 1 else _KINDS["coefficientMatrix"]
+            kind = "coefficient" if one_row else _KINDS["coefficientMatrix"]
     if values.ndim != 1 or not len(values):
         raise DecodeError(
             f"{_FUNCTION}: there are no values"
@@ -158,17 +158,22 @@ def _of_model(model: Any) -> tuple[Any, str]:
         candidates = [model.steps[-1][1]]
     for candidate in candidates:
         for attribute, kind in _KINDS.items():
-            try:
-                values = getattr(candidate, attribute, None)
-            except Exception:  # noqa: BLE001 - Spark raises its own error for `coefficients` of several classes
-                continue
+            values = _attribute(candidate, attribute)
             if values is not None:
                 return values, kind
     found = type(candidates[0]).__name__
     raise InvalidParamError(
-        f"{_FUNCTION}: argument `model_or_values`: a {found} has neither importances nor coefficients; pass a fitted model "
+        f"{_FUNCTION}: param `model_or_values`: a {found} has neither importances nor coefficients; pass a fitted model "
         "of trees or a linear model, or the values"
     )
+
+
+def _attribute(model: Any, name: str) -> Any:
+    """Return an attribute, or None if the model does not have it for its number of classes."""
+    try:
+        return getattr(model, name, None)
+    except Exception:  # noqa: BLE001 - Spark raises its own error for `coefficients` of several classes
+        return None
 
 
 def _unwrapped(model: Any) -> Any:
@@ -186,13 +191,13 @@ def _names(names: Any, features_col: str, count: int) -> list[str]:
         texts = _slots(names, features_col, count)
     elif isinstance(names, str | bytes) or not isinstance(names, Iterable):
         raise InvalidParamError(
-            f"{_FUNCTION}: argument `names` must be a list of names or a dataset, got {shown(names)}"
+            f"{_FUNCTION}: param `names` must be a list of names or a dataset, got {shown(names)}"
         )
     else:
         texts = [str(name) for name in names]
     if len(texts) != count:
         raise InvalidParamError(
-            f"{_FUNCTION}: argument `names` gives {counted(len(texts), 'name')}, but there are {counted(count, 'value')}"
+            f"{_FUNCTION}: param `names` gives {counted(len(texts), 'name')}, but there are {counted(count, 'value')}"
         )
     return texts
 

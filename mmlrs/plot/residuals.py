@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmlrs._messages import counted, shown
-from mmlrs.errors import DecodeError, InvalidParamError
-from mmlrs.plot.axes import COLOURS, GRAY, axes_of
+from mmlrs._messages import counted
+from mmlrs.errors import DecodeError
+from mmlrs.plot.axes import COLOURS, GRAY, axes_of, whole
 from mmlrs.plot.rows import left_out, read
 
 if TYPE_CHECKING:
@@ -68,10 +68,7 @@ def plot_residuals(
     >>> ax.collections[0].get_offsets().tolist()
     [[2.5, 0.5], [6.0, -1.0]]
     """
-    if isinstance(max_points, bool) or not isinstance(max_points, int) or max_points < 0:
-        raise InvalidParamError(
-            f"{_FUNCTION}: argument `max_points` must be at least 0, got {shown(max_points)}"
-        )
+    max_points = whole(_FUNCTION, "max_points", max_points, 0)
     rows = read(_FUNCTION, data, {"label": label_col, "prediction": prediction_col})
     truth, guess = rows.numbers("label"), rows.numbers("prediction")
     if not len(truth):

@@ -136,7 +136,7 @@ def read(function: str, data: Any, columns: Mapping[str, str | None], *, counts:
     for role, name in wanted.items():
         if not isinstance(name, str):
             raise InvalidParamError(
-                f"{function}: argument `{role}_col` must be the name of a column, got {shown(name)}"
+                f"{function}: param `{role}_col` must be the name of a column, got {shown(name)}"
             )
     if is_spark(data):
         names = dict(zip(wanted, Columns.of(data, function).resolve_all(wanted.values())))
@@ -199,7 +199,9 @@ def _of_arrays(function: str, arrays: Sequence[Any], wanted: Mapping[str, str]) 
     if len(set(sizes)) > 1:
         counts = ", ".join(f"{size:,} for `{role}`" for role, size in zip(columns, sizes))
         raise InvalidParamError(f"{function}: the arrays must have one length, got {counts}")
-    return Rows(function, pa.table(columns), {role: role for role in wanted}, dict.fromkeys(wanted, {}), True)
+    return Rows(
+        function, pa.table(columns), {role: role for role in wanted}, {role: {} for role in wanted}, True
+    )
 
 
 def _array(function: str, role: str, array: Any) -> pa.ChunkedArray:
@@ -222,7 +224,7 @@ def models_in(function: str, data: Any) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         return {"": data}
     if not data:
-        raise InvalidParamError(f"{function}: argument `data` names no model")
+        raise InvalidParamError(f"{function}: param `data` names no model")
     for name, dataset in data.items():
         if not (is_spark(dataset) or is_table(dataset) or isinstance(dataset, list | tuple)):
             raise refused(f"{function}: model `{name}`", "read", dataset)

@@ -58,7 +58,7 @@ def _columns(columns: Mapping[str, Any]) -> dict[str, str | None]:
         if name is not None and not isinstance(name, str):
             argument = {"image": "image_col", "probability": "probabilities"}.get(role, f"{role}s")
             raise InvalidParamError(
-                f"{_FUNCTION}: argument `{argument}` must be the name of a column of the dataset, got {shown(name)}"
+                f"{_FUNCTION}: param `{argument}` must be the name of a column of the dataset, got {shown(name)}"
             )
     return dict(columns)
 
@@ -73,7 +73,7 @@ def _of_sequence(data: Any, columns: Mapping[str, Any]) -> Rows:
         if isinstance(values, str) or not isinstance(values, Iterable):
             argument = "probabilities" if role == "probability" else f"{role}s"
             raise InvalidParamError(
-                f"{_FUNCTION}: argument `{argument}` must be a sequence, as the pictures are, got {shown(values)}"
+                f"{_FUNCTION}: param `{argument}` must be a sequence, as the pictures are, got {shown(values)}"
             )
     image = pa.chunked_array([file_cells(cells)])
     arrays = [image, *given.values()]

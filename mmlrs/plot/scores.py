@@ -75,7 +75,7 @@ def _classes(
     if classes is not None:
         known = list(classes)
         if len(set(known)) < len(known):
-            raise InvalidParamError(f"{rows.function}: argument `labels` names a class twice: {shown(known)}")
+            raise InvalidParamError(f"{rows.function}: param `labels` names a class twice: {shown(known)}")
     elif levels is not None and numbers:
         known = levels
         labels = labels.renamed(
@@ -114,7 +114,7 @@ def _drawn(rows: Rows, known: list[Any], positive: Any, vector: bool) -> list[in
     if positive is not None:
         if positive not in known:
             raise InvalidParamError(
-                f"{rows.function}: argument `positive`: {shown(positive)} is not one of the classes {shown(known)}"
+                f"{rows.function}: param `positive`: {shown(positive)} is not one of the classes {shown(known)}"
             )
         return [known.index(positive)]
     if len(known) <= 2:

@@ -171,7 +171,7 @@ def _owners(parameters: Any) -> set[str]:
 def _points(ax: Axes, rows: Sequence[dict[str, Any]], number: int) -> Any:
     """Draw the trials of a learner, with the spread of their folds."""
     spreads = [_spread(row) for row in rows]
-    bars = ax.errorbar(
+    return ax.errorbar(
         [row["trial"] for row in rows],
         [row["metric"] for row in rows],
         yerr=spreads if any(spreads) else None,
@@ -181,7 +181,6 @@ def _points(ax: Axes, rows: Sequence[dict[str, Any]], number: int) -> Any:
         elinewidth=1,
         capsize=2,
     )
-    return bars
 
 
 def _spread(row: dict[str, Any]) -> float:
