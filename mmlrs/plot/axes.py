@@ -11,7 +11,18 @@ from mmlrs.params import INT, argument
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "GRAY", "axes_of", "legend", "line_style", "plain", "pyplot", "shortened", "whole"]
+__all__ = [
+    "COLOURS",
+    "GRAY",
+    "axes_of",
+    "extent_of",
+    "legend",
+    "line_style",
+    "plain",
+    "pyplot",
+    "shortened",
+    "whole",
+]
 
 #: The palette of Okabe and Ito (2008), which people with any form of colour blindness can tell apart, without its yellow,
 #: which is too light for lines.
@@ -45,6 +56,13 @@ def axes_of(function: str, ax: Axes | None, size: tuple[float, float] | None = N
             f"{function}: param `ax` must be the Axes of matplotlib, got {type(ax).__name__}"
         )
     return ax
+
+
+def extent_of(ax: Axes) -> tuple[float, float]:
+    """Return width and height of axes in points, before the layout makes room for texts."""
+    box, outer = ax.get_position(), ax.figure.bbox
+    points = 72 / ax.figure.dpi
+    return float(points * box.width * outer.width), float(points * box.height * outer.height)
 
 
 def line_style(number: int) -> dict[str, Any]:
@@ -82,11 +100,11 @@ def whole(function: str, name: str, value: Any, least: int, most: int | None = N
     return number
 
 
-def legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], place: Any) -> None:
-    """Add a legend: inside the axes, or beside them if it is long."""
+def legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], place: Any = None) -> None:
+    """Add a legend: at a place inside the axes, or beside them without a place or if it is long."""
     # Matplotlib leaves out names that start with an underscore.
     names = [f" {name}" if name.startswith("_") else name for name in names]
-    if len(names) <= _INSIDE:
+    if place is not None and len(names) <= _INSIDE:
         ax.legend(handles, names, loc=place, fontsize="small")
     else:
         ax.legend(
@@ -94,6 +112,6 @@ def legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], place: Any) -
             names,
             loc="center left",
             bbox_to_anchor=(1.02, 0.5),
-            fontsize="x-small",
+            fontsize="small" if len(names) <= _INSIDE else "x-small",
             ncols=1 + (len(names) - 1) // 24,
         )

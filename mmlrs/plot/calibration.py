@@ -52,8 +52,8 @@ def plot_calibration(
     Returns
     -------
     matplotlib.axes.Axes
-        The axes, with a line per model and the diagonal. The histogram of the rows per bin is below, in
-        `ax.child_axes[0]`. The legend gives the Brier score, the mean squared difference of probability and outcome.
+        The axes, with a line per model and the diagonal. The histogram of the rows per bin is in
+        axes below, for which `ax` becomes smaller: the next axes of the figure, with the label "rows per bin". The legend gives the Brier score, the mean squared difference of probability and outcome.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def plot_calibration(
         models[name] = (is_positive, scores)
         missing += nulls
     ax = axes_of(function, ax, (6.0, 6.0))
-    below = ax.inset_axes((0, -0.32, 1, 0.2), sharex=ax)
+    below = _axes_below(ax)
     handles, names = [], []
     for number, (name, (is_positive, scores)) in enumerate(models.items()):
         edges, counts, means, shares = calibration(is_positive, scores, bins, strategy)
@@ -106,6 +106,22 @@ def plot_calibration(
     _finish(ax, below, handles, names)
     ax.set_title("calibration" + left_out(missing))
     return ax
+
+
+def _axes_below(ax: Axes) -> Axes:
+    """Return new axes in the lower part of the place of `ax`, which keeps the upper part."""
+    spec, figure = ax.get_subplotspec(), ax.figure
+    below: Axes
+    if spec is not None:
+        upper, lower = spec.subgridspec(2, 1, height_ratios=(4, 1), hspace=0.12)
+        ax.set_subplotspec(upper)
+        below = figure.add_subplot(lower, sharex=ax, label="rows per bin")
+    else:  # axes at a place of the user's choice
+        box = ax.get_position()
+        ax.set_position((box.x0, box.y0 + 0.28 * box.height, box.width, 0.72 * box.height))
+        place = (box.x0, box.y0, box.width, 0.18 * box.height)
+        below = figure.add_axes(place, sharex=ax, label="rows per bin")
+    return below
 
 
 def _finish(ax: Axes, below: Axes, handles: list[Any], names: list[str]) -> None:

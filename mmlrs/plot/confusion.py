@@ -9,7 +9,7 @@ import numpy as np
 
 from mmlrs._messages import counted, shown
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
-from mmlrs.plot.axes import axes_of, shortened
+from mmlrs.plot.axes import axes_of, extent_of, shortened
 from mmlrs.plot.rows import Floats, Rows, Values, column_names, named_pair, read
 
 if TYPE_CHECKING:
@@ -167,20 +167,20 @@ def normalized(matrix: Floats, by: str | None) -> Floats:
 
 def _draw(ax: Axes, counts: Floats, shares: Floats, classes: list[Any], by: str | None) -> None:
     size = len(classes)
-    top = max(float(shares.max()), 1e-12) if by is None else 1.0
+    top = max(float(shares.max()), 1e-12) if by in (None, "all") else 1.0
     image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=top, aspect="equal")
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
     if by is not None:
         from matplotlib.ticker import PercentFormatter
 
-        bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     else:
         from matplotlib.ticker import MaxNLocator
 
         bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     names = [shortened(name, _NAME) for name in classes]
     small = max(4.5, min(10.0, _cell(ax, shares.shape) * 0.75))
-    long = size > 8 or max(map(len, names)) * size > 36
+    long = 0.62 * small * max(map(len, names)) > _cell(ax, shares.shape)
     for axis, count in ((ax.yaxis, shares.shape[0]), (ax.xaxis, shares.shape[1])):
         axis.set_ticks(range(count), [*names, "null"][:count], fontsize=small)
         if count > size:
@@ -195,10 +195,8 @@ def _draw(ax: Axes, counts: Floats, shares: Floats, classes: list[Any], by: str 
 
 def _cell(ax: Axes, shape: tuple[int, ...]) -> float:
     """Return about the side of a cell in points, before the layout makes room for the names."""
-    box = ax.get_position()
-    outer = ax.figure.bbox  # in pixels, of a figure or a part of one
-    width, height = (72 / ax.figure.dpi * length for length in (outer.width, outer.height))
-    return float(0.85 * min(box.width * width / shape[1], box.height * height / shape[0]))
+    width, height = extent_of(ax)
+    return 0.85 * min(width / shape[1], height / shape[0])
 
 
 def _write(ax: Axes, image: Any, counts: Floats, shares: Floats, by: str | None) -> None:
@@ -222,6 +220,8 @@ def _text(count: float, share: float, by: str | None, classes: int) -> str:
     """Return a count, or a percentage that is 0 or 100 only if it is exactly that."""
     if by is None:
         return f"{count:.0f}" if classes <= _MANY or count < 10_000 else f"{count / 1000:.0f}k"
+    if share in (0, 1):
+        return f"{share:.0%}"
     percent = 100 * share
     decimals = 1 if classes <= _MANY else 0
     least = 10.0**-decimals

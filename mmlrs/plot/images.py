@@ -152,7 +152,8 @@ def show_images(
         _draw(axes, tile, font, size)
     for axes in grid[len(tiles) :]:
         axes.remove()
-    figure.supxlabel(_caption(sample, tiles), fontsize=9)
+    letters = max(20, int(72 / figure.dpi * figure.bbox.width / (0.56 * 9)))
+    figure.supxlabel(textwrap.fill(_caption(sample, tiles), letters), fontsize=9)
     return figure
 
 
@@ -184,11 +185,11 @@ def _prediction(sample: Sample, row: int, wrong: bool | None) -> str:
 def _font(tiles: Sequence[Tile], size: float) -> float:
     """Return a size of letters at which most titles fit over their picture."""
     longest = max((len(line) for tile in tiles for line in tile.lines), default=1)
-    return max(min(7.0, 5 * size), min(10.0, 72 * size / (0.6 * longest)))
+    return max(min(7.0, 5 * size), min(10.0, 72 * size / (0.66 * longest)))
 
 
 def _draw(axes: Axes, tile: Tile, font: float, size: float) -> None:
-    axes.set(xticks=[], yticks=[])
+    axes.set(xticks=[], yticks=[], anchor="N")  # at the top, so that the titles of a row are aligned
     if tile.pixels is None:
         axes.set(facecolor=_GRAY_TILE, aspect="equal", xlim=(0, 1), ylim=(0, 1))
         small = min(8.0, 5.2 * size)
@@ -204,7 +205,7 @@ def _draw(axes: Axes, tile: Tile, font: float, size: float) -> None:
     width = 3.0 if tile.is_wrong else 1.0
     for spine in axes.spines.values():
         spine.set(color=tile.colour, linewidth=width)
-    letters = max(5, int(72 * size * 1.02 / (0.55 * font)))
+    letters = max(5, int(72 * size / ((0.7 if tile.is_wrong else 0.62) * font)))
     title = "\n".join(_line(line, letters) for line in tile.lines)
     if title:
         axes.set_title(

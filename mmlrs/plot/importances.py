@@ -13,7 +13,7 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table
 from mmlrs.engine.table import to_table
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
-from mmlrs.plot.axes import COLOURS, axes_of, shortened, whole
+from mmlrs.plot.axes import COLOURS, axes_of, extent_of, shortened, whole
 from mmlrs.plot.rows import Floats
 from mmlrs.train.kinds import predictor
 from mmlrs.train.scored import facts_of
@@ -98,10 +98,10 @@ def plot_importances(
     texts = _names(names, features_col, len(values))
     # The largest first; equal ones in the order of the features.
     order = np.argsort(-np.abs(values), kind="stable")[:top]
-    ax = axes_of(_FUNCTION, ax, (6.4, 1.4 + 0.26 * max(3, len(order))))
+    ax = axes_of(_FUNCTION, ax, (6.4, min(60.0, 1.2 + 0.26 * max(3, len(order)))))
     colours = [COLOURS[1] if values[place] < 0 else COLOURS[0] for place in order]
     ax.barh(range(len(order)), values[order], color=colours, height=0.75)
-    small = 10 if len(order) <= 25 else max(5.0, 250 / len(order))
+    small = max(4.0, min(9.5, 0.8 * extent_of(ax)[1] / len(order)))
     ax.set_yticks(range(len(order)), [shortened(texts[place], _NAME) for place in order], fontsize=small)
     ax.set_ylim(len(order) - 0.4, -0.6)
     if (values[order] < 0).any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_roc"]
 
-_NAME = 28
+_NAME = 26
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def plot_roc(
             curves += _curves(parts, found, average)
             missing += found.missing
             absent = absent or bool(found.absent)
-    ax = axes_of("plot_roc", ax, (6.4 if len(curves) < 10 else 9.0, 5.2))
+    ax = axes_of(
+        "plot_roc", ax, (5.6 if len(curves) < 10 else min(14.0, 6.2 + 3.4 * math.ceil(len(curves) / 24)), 5.2)
+    )
     _draw(ax, curves)
     title = "ROC curve" if len(curves) == 1 else "ROC curves"
     title += left_out(missing) + ("\nclasses without rows left out" if absent else "")

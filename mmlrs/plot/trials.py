@@ -67,21 +67,21 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
         metric = metric or table.getEvaluationMetric()
         table = table.getAllModelMetrics()
     rows = _rows(table)
-    ax = axes_of(_FUNCTION, ax, (max(6.4, min(14.0, 3 + 0.16 * len(rows))), 4.2))
+    ax = axes_of(_FUNCTION, ax, (max(8.0, min(14.0, 5 + 0.16 * len(rows))), 4.2))
     handles, names = [], []
     learners = _learners(rows)
     for number, learner in enumerate(dict.fromkeys(learners)):
         own = [row for row, name in zip(rows, learners) if name == learner and row["metric"] is not None]
         if own:
             handles.append(_points(ax, own, number))
-            names.append(shortened(learner, 36))
+            names.append(shortened(learner, 44))
     best = next((row for row in rows if row["best"] and row["metric"] is not None), None)
     if best is not None:
         ring = ax.plot(
             best["trial"],
             best["metric"],
             "o",
-            ms=16,
+            ms=13,
             mfc="none",
             mec="black",
             mew=1.5,
@@ -102,7 +102,7 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
         )
         names.append(f"{counted(len(failed), 'trial')} without metric")
     _finish(ax, rows, plain(metric or "metric"))
-    legend(ax, handles, names, "best")
+    legend(ax, handles, names)
     return ax
 
 
@@ -201,6 +201,8 @@ def _finish(ax: Axes, rows: list[dict[str, Any]], metric: str) -> None:
 
     ax.set(xlabel="trial", ylabel=metric)
     ax.set_title(f"{metric} of {counted(len(rows), 'trial')}")
-    ax.margins(x=0.06, y=0.15)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    numbers = [row["trial"] for row in rows]
+    ax.set_xlim(min(numbers) - 0.7, max(numbers) + 0.7)
+    ax.margins(y=0.15)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.grid(axis="y", alpha=0.3)
