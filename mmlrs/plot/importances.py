@@ -206,7 +206,7 @@ def _slots(dataset: Any, features_col: str, count: int) -> list[str]:
     """Return the names of the slots in the metadata of a column of features."""
     frame = dataset if is_spark(dataset) else to_table(dataset)
     column = Columns.of(frame, _FUNCTION).resolve(features_col)
-    group = facts_of(frame)[column].get("ml_attr", {})
+    group = facts_of(frame if is_spark(frame) else frame.select([column]))[column].get("ml_attr", {})
     size = int(group.get("num_attrs", count))
     texts = [f"{column}[{slot}]" for slot in range(size)]
     for attributes in group.get("attrs", {}).values():

@@ -176,11 +176,12 @@ def roc(is_class: npt.NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats
     """Return false and true positive rates from the strictest threshold on, as scikit-learn's `roc_curve`."""
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    hits = np.append(0, np.cumsum(is_class[order])[ends])
-    alarms = np.append(0, 1 + ends) - hits
+    hits = np.cumsum(is_class[order])[ends]
+    alarms = 1 + ends - hits
     bends = np.ones(len(hits), bool)
     bends[1:-1] = (np.diff(alarms, 2) != 0) | (np.diff(hits, 2) != 0)
-    return alarms[bends] / alarms[-1], hits[bends] / hits[-1]
+    hits, alarms = np.append(0, hits[bends]), np.append(0, alarms[bends])
+    return alarms / alarms[-1], hits / hits[-1]
 
 
 def area_under(alarms: Floats, hits: Floats) -> float:

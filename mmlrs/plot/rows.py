@@ -13,6 +13,7 @@ import pyarrow as pa
 from mmlrs._messages import counted, shown
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_pandas, is_polars, is_spark, is_table, refused
+from mmlrs.engine.select import without_views
 from mmlrs.engine.table import to_table
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 from mmlrs.train.scored import METADATA, facts_of, levels_of
@@ -182,7 +183,7 @@ def _only(data: Any, names: set[str]) -> pa.Table:
         data = data.loc[:, [str(label) in names for label in data.columns]]
     elif is_polars(data):
         data = data.select(sorted(names))
-    return to_table(data)
+    return without_views(to_table(data).select(list(names)))
 
 
 def _is_array(item: Any) -> bool:

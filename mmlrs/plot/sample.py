@@ -14,7 +14,7 @@ from mmlrs._messages import shown
 from mmlrs.engine.cells import file_cells
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table, refused
-from mmlrs.errors import InvalidParamError
+from mmlrs.errors import InvalidParamError, SchemaMismatchError
 from mmlrs.plot.rows import Rows, Values, named_pair, read
 
 __all__ = ["Sample", "sampled", "shares"]
@@ -75,7 +75,10 @@ def _of_sequence(data: Any, columns: Mapping[str, Any]) -> Rows:
             raise InvalidParamError(
                 f"{_FUNCTION}: param `{argument}` must be a sequence, as the pictures are, got {shown(values)}"
             )
-    image = pa.chunked_array([file_cells(cells)])
+    try:
+        image = pa.chunked_array([file_cells(cells)])
+    except SchemaMismatchError as error:
+        raise SchemaMismatchError(f"{_FUNCTION}: {error}") from None
     arrays = [image, *given.values()]
     return read(_FUNCTION, arrays, {"image": "image", **{role: role for role in given}})
 
