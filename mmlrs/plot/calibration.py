@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_calibration"]
 
+_MAX_BINS = 1000
+
 
 def plot_calibration(
     data: Any,
@@ -82,7 +84,7 @@ def plot_calibration(
     'Brier score = 0.058'
     """
     function = "plot_calibration"
-    bins = whole(function, "bins", bins, 1, 1000)
+    bins = whole(function, "bins", bins, 1, _MAX_BINS)
     if strategy not in ("uniform", "quantile"):
         raise InvalidParamError(
             f'{function}: param `strategy` must be "uniform" or "quantile", got {shown(strategy)}'
@@ -113,9 +115,9 @@ def _axes_below(ax: Axes) -> Axes:
     spec, figure = ax.get_subplotspec(), ax.figure
     below: Axes
     if spec is not None:
-        upper, lower = spec.subgridspec(2, 1, height_ratios=(4, 1), hspace=0.12)
-        ax.set_subplotspec(upper)
-        below = figure.add_subplot(lower, sharex=ax, label="rows per bin")
+        parts = spec.subgridspec(2, 1, height_ratios=(4, 1), hspace=0.12)
+        ax.set_subplotspec(parts[0])
+        below = figure.add_subplot(parts[1], sharex=ax, label="rows per bin")
     else:  # axes at a place of the user's choice
         box = ax.get_position()
         ax.set_position((box.x0, box.y0 + 0.28 * box.height, box.width, 0.72 * box.height))

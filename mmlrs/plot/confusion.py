@@ -26,7 +26,7 @@ _WORDS = {
 #: Number of classes from which on zeros are not written.
 _MANY = 12
 #: Most classes that a matrix has.
-_MOST = 200
+_MAX_CLASSES = 200
 #: Characters of the name of a class.
 _NAME = 20
 
@@ -96,9 +96,9 @@ def plot_confusion_matrix(
     else:
         rows = read(_FUNCTION, data, {"label": label_col, "prediction": prediction_col}, counts=True)
         matrix, classes, dropped = _counted(rows, labels)
-    if max(matrix.shape) > _MOST:
+    if max(matrix.shape) > _MAX_CLASSES:
         raise InvalidParamError(
-            f"{_FUNCTION}: there are {max(matrix.shape)} classes, and a matrix shows at most {_MOST}; name some of them in "
+            f"{_FUNCTION}: there are {max(matrix.shape)} classes, and a matrix shows at most {_MAX_CLASSES}; name some of them in "
             "`labels`, or use plot_residuals for numbers that are not classes"
         )
     height, width = matrix.shape

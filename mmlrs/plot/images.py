@@ -26,7 +26,8 @@ _RIGHT, _WRONG, _OPEN = "#0072B2", "#D55E00", "#333333"
 _GRAY_TILE = "#D9D9D9"
 #: Pixels of a picture that are drawn, per inch.
 _DENSITY = 150
-_MOST = 1000
+#: Maximum number of pictures, and of columns of the grid.
+_MAX_IMAGES = 1000
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,10 @@ def show_images(
     >>> figure.get_supxlabel()
     '1 of 2 shown wrong'
     """
-    max_images = whole(_FUNCTION, "max_images", max_images, 1, _MOST)
+    max_images = whole(_FUNCTION, "max_images", max_images, 1, _MAX_IMAGES)
     seed = whole(_FUNCTION, "seed", seed, -(2**63), 2**63 - 1)
     if columns is not None:
-        columns = whole(_FUNCTION, "columns", columns, 1, _MOST)
+        columns = whole(_FUNCTION, "columns", columns, 1, _MAX_IMAGES)
     size = argument(_FUNCTION, "size", FLOAT.accept, size)
     if not 0 < size <= 40:
         raise InvalidParamError(

@@ -52,8 +52,8 @@ def plot_importances(
         name to value.
     names : sequence of str, or dataset, optional
         The names of the features in order. Or a dataset with the column of features, whose metadata names its slots, as
-        those of `VectorAssembler` and `Featurize`: the training data of the model, or its predictions. By default
-        `features[0]`, `features[1]`, ...
+        those of `VectorAssembler` and `Featurize`: the training data of the model, or its predictions. For a model of
+        `mmlrs.train`, which makes the features itself, its raw training data. By default `features[0]`, `features[1]`, ...
     top : int, default 20
         Number of bars, at least 1. The title says how many features there are.
     features_col : str, default "features"
@@ -95,6 +95,9 @@ def plot_importances(
         names = list(model_or_values) if names is None else names
         model_or_values = list(model_or_values.values())
     values, kind = _values(model_or_values)
+    if hasattr(model_or_values, "getFeaturizer") and (is_spark(names) or is_table(names)):
+        featurizer = model_or_values.getFeaturizer()
+        names, features_col = featurizer.transform(names), featurizer.getOutputCol()
     texts = _names(names, features_col, len(values))
     # The largest first; equal ones in the order of the features.
     order = np.argsort(-np.abs(values), kind="stable")[:top]
