@@ -175,7 +175,8 @@ def _curves(parts: list[str], found: Outcomes, average: bool) -> list[Curve]:
 def roc(is_class: npt.NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
     """Return false and true positive rates from the strictest threshold on, as scikit-learn's `roc_curve`."""
     order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    ranked = scores[order]
+    ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(scores) - 1)
     hits = np.cumsum(is_class[order])[ends]
     alarms = 1 + ends - hits
     bends = np.ones(len(hits), bool)

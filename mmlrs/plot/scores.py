@@ -92,7 +92,7 @@ def _classes(
     if width is not None and len(known) != width:
         raise SchemaMismatchError(
             f"{rows.where('score')}: its vectors have {counted(width, 'score')}, but there are "
-            f"{counted(len(known), 'class').replace('classs', 'classes')}: {shown(known)}; name the classes in the order of the "
+            f"{len(known)} {'class' if len(known) == 1 else 'classes'}: {shown(known)}; name the classes in the order of the "
             "scores in `labels`"
         )
     return known, labels

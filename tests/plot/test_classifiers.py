@@ -114,6 +114,12 @@ def test_labels_may_be_of_any_kind_and_the_second_is_positive(labels):
     assert legend_of(other)[0] == f"AUC = {1 - roc_auc_score(truth, scores):.3f}"
 
 
+def test_infinite_scores_are_the_strictest_and_the_loosest():
+    inf = float("inf")
+    ax = plot_roc(([1, 1, 0, 0, 1], [inf, inf, -inf, -inf, 0.0]))
+    assert ax.lines[0].get_xydata().tolist() == [[0, 0], [0, 2 / 3], [0, 1], [1, 1]]
+
+
 def test_rows_with_null_are_left_out_of_curves_and_counted():
     labels, scores = two_classes()
     with_nulls = pa.table({"label": [*labels, None, 1], "score": [*scores, 0.3, None]})

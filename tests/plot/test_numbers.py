@@ -134,8 +134,8 @@ def test_slots_of_a_table_have_the_names_of_the_metadata():
     field = pa.field("features", pa.list_(pa.float64()), metadata={"ml_attr": json.dumps(attributes)})
     table = pa.Table.from_arrays([pa.array([[1.0, 2.0, 3.0]])], schema=pa.schema([field]))
     assert names_of(plot_importances([3, 2, 1], table)) == ["age", "features[1]", "x=1"]
-    with pytest.raises(ColumnNotFoundError, match="plot_importances: column `fetures`: not found"):
-        plot_importances([3, 2, 1], table, features_col="fetures")
+    with pytest.raises(ColumnNotFoundError, match="plot_importances: column `feature`: not found"):
+        plot_importances([3, 2, 1], table, features_col="feature")
 
 
 @pytest.mark.parametrize(
