@@ -43,7 +43,8 @@ def plot_residuals(
     Returns
     -------
     matplotlib.axes.Axes
-        The axes, with the points or hexagons in `ax.collections[0]` and a line at zero.
+        The axes, with the points or hexagons in `ax.collections[0]` and a line at zero. The title gives the root mean squared
+        error (RMSE).
 
     Raises
     ------
@@ -91,6 +92,6 @@ def plot_residuals(
     ax.axhline(0, color=GRAY if len(x) <= max_points else "black", linestyle="--", linewidth=1)
     rmse = float(np.sqrt(np.mean(y**2)))
     ax.set(xlabel="prediction", ylabel="residual (label minus prediction)")
-    title = f"residuals of {counted(len(x), 'row')}, root mean squared error {rmse:.4g}"
+    title = f"residuals of {counted(len(x), 'row')}, RMSE {rmse:.4g}"
     ax.set_title(title + left_out(int(np.count_nonzero(~good)), "with null or infinity"))
     return ax

@@ -43,7 +43,7 @@ def test_residuals_are_those_of_scikit_learn():
     ax = plot_residuals(pd.DataFrame({"label": truth, "prediction": guess}))
     theirs = PredictionErrorDisplay(y_true=truth, y_pred=guess).plot(kind="residual_vs_predicted").scatter_
     np.testing.assert_allclose(ax.collections[0].get_offsets(), theirs.get_offsets())
-    assert f"error {root_mean_squared_error(truth, guess):.4g}" in ax.get_title()
+    assert f"RMSE {root_mean_squared_error(truth, guess):.4g}" in ax.get_title()
     assert ax.lines[0].get_ydata() == [0, 0]
 
 
