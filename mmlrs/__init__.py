@@ -2,7 +2,7 @@
 
 Importing this package is cheap and starts no JVM. Namespaces are loaded on first use:
 `mmlrs.image`, `mmlrs.onnx`, `mmlrs.text`, `mmlrs.featurize`, `mmlrs.train`, `mmlrs.automl`, `mmlrs.stages`, `mmlrs.models`,
-`mmlrs.functions`, `mmlrs.testing`.
+`mmlrs.functions`, `mmlrs.plot`, `mmlrs.testing`.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ _NAMESPACES = (
     "image",
     "models",
     "onnx",
+    "plot",
     "stages",
     "testing",
     "text",

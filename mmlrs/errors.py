@@ -18,6 +18,7 @@ __all__ = [
     "InvalidParamError",
     "IoError",
     "LimitExceededError",
+    "MissingPackageError",
     "MmlrsError",
     "ModelLoadError",
     "NoSuchAttributeError",
@@ -68,6 +69,10 @@ class ExecutionError(MmlrsError, RuntimeError):
 
 class LimitExceededError(MmlrsError, ValueError):
     """A size exceeds its limit. It is checked before memory is allocated."""
+
+
+class MissingPackageError(MmlrsError, ImportError):
+    """An optional package is not installed. The message says how to install it."""
 
 
 class BatchTooLargeError(LimitExceededError):

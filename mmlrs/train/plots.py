@@ -42,12 +42,10 @@ def _row(statistics: Any, *columns: str) -> dict[str, Any]:
     return row
 
 
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
+def _axes(function: str, ax: Axes | None) -> Axes:
+    from mmlrs.plot.axes import axes_of
 
-    return plt.subplots()[1]
+    return axes_of(function, ax)
 
 
 def _rates(row: dict[str, Any], *names: str) -> list[np.ndarray]:
@@ -85,7 +83,7 @@ def plot_roc(statistics: Any, ax: Axes | None = None) -> Axes:
     """
     row = _row(statistics, "curve", "AUC")
     alarms, hits = _rates(row, "false_positive_rate", "true_positive_rate")
-    ax = _axes(ax)
+    ax = _axes("plot_roc", ax)
     ax.plot(alarms, hits)
     ax.plot([0, 1], [0, 1], linestyle="--", linewidth=1, color="grey")
     ax.set(
@@ -130,7 +128,7 @@ def plot_precision_recall(statistics: Any, ax: Axes | None = None) -> Axes:
     """
     row = _row(statistics, "curve", "areaUnderPR")
     recall, precision = _rates(row, "true_positive_rate", "precision")
-    ax = _axes(ax)
+    ax = _axes("plot_precision_recall", ax)
     ax.step(recall, precision, where="pre")
     ax.set(
         xlabel="recall",
@@ -179,7 +177,7 @@ def plot_confusion_matrix(statistics: Any, ax: Axes | None = None, *, normalize:
     matrix = np.array(row["confusion_matrix"], dtype=float)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     values = share if normalize else matrix
-    ax = _axes(ax)
+    ax = _axes("plot_confusion_matrix", ax)
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
     places = range(len(matrix))
     ax.set(xlabel="predicted label", ylabel="true label", xticks=places, yticks=places)

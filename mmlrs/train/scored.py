@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mmlrs._stage import Stage
     from mmlrs._types import FrameOrTable
 
-__all__ = ["METADATA", "Scored", "facts_of", "scored_columns"]
+__all__ = ["METADATA", "Scored", "facts_of", "levels_of", "scored_columns"]
 
 METADATA = "mmlrs"
 _SCORES = ("probability", "rawPrediction")
@@ -122,8 +122,8 @@ def _find_labels(
     """Set the labels or names of the class numbers."""
     assert scored.label is not None
     scored.labels = stage._value("labels")
-    names = _names(facts[scored.label])
-    guessed = _names(facts[scored.prediction]) if scored.prediction is not None else None
+    names = levels_of(facts[scored.label])
+    guessed = levels_of(facts[scored.prediction]) if scored.prediction is not None else None
     if scored.labels is None and names is None:
         # The labels in the metadata of the scored columns, or else the levels of the predictions.
         scored.labels = next((k["labels"] for k in marks if k.get("labels")), None)
@@ -139,7 +139,7 @@ def _find_labels(
     scored.marked = bool(marks) or scored.labels is not None or scored.names is not None
 
 
-def _names(fact: dict[str, Any]) -> list[str] | None:
+def levels_of(fact: dict[str, Any]) -> list[str] | None:
     """Return the levels of a nominal column, without those that an indexer adds for unseen and missing values."""
     attributes = fact.get("ml_attr")
     if not isinstance(attributes, dict) or attributes.get("vals") is None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def starts_spark(run: list[Block]) -> bool:
 
 def name_of(page: object) -> str:
     return str(page.relative_to(ROOT)) if isinstance(page, Path) else ""
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures() -> Iterator[None]:
+    """Matplotlib warns of many open figures."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 # -- examples ---------------------------------------------------------------------------------------------------------
@@ -150,6 +159,13 @@ MODULES = (
     "text",
     "train",
     "train.plots",
+    "plot.calibration",
+    "plot.confusion",
+    "plot.images",
+    "plot.importances",
+    "plot.residuals",
+    "plot.roc",
+    "plot.trials",
     "models",
     "testing",
     "testing.checks.facts",

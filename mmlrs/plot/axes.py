@@ -1,0 +1,117 @@
+"""Axes, colours and texts that the plots share. Matplotlib is imported only when something is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mmlrs.errors import InvalidParamError, MissingPackageError
+from mmlrs.params import INT, argument
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "COLOURS",
+    "GRAY",
+    "axes_of",
+    "extent_of",
+    "legend",
+    "line_style",
+    "plain",
+    "pyplot",
+    "shortened",
+    "whole",
+]
+
+#: The palette of Okabe and Ito (2008), which people with any form of colour blindness can tell apart, without its yellow,
+#: which is too light for lines.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GRAY = "#767676"
+
+_DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
+#: Number of entries of a legend inside the axes. A longer legend is placed beside them.
+_INSIDE = 10
+
+
+def pyplot(function: str) -> Any:
+    """Return matplotlib's pyplot. `function` begins the error if matplotlib is not installed."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise MissingPackageError(
+            f'{function}: matplotlib cannot be imported ({error}): pip install "mmlrs[plot]"'
+        ) from None
+    return plt
+
+
+def axes_of(function: str, ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:
+    """Return the given axes, or those of a new figure of `size` inches."""
+    plt = pyplot(function)
+    if ax is None:
+        axes: Axes = plt.subplots(figsize=size, layout="constrained")[1]
+        return axes
+    if not hasattr(ax, "plot") or not hasattr(ax, "get_figure"):
+        raise InvalidParamError(
+            f"{function}: param `ax` must be the Axes of matplotlib, got {type(ax).__name__}"
+        )
+    return ax
+
+
+def extent_of(ax: Axes) -> tuple[float, float]:
+    """Return width and height of axes in points, before the layout makes room for texts."""
+    box, outer = ax.get_position(), ax.figure.bbox
+    points = 72 / ax.figure.dpi
+    return float(points * box.width * outer.width), float(points * box.height * outer.height)
+
+
+def line_style(number: int) -> dict[str, Any]:
+    """Return colour and dashes of a line: 35 lines differ."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": _DASHES[number // len(COLOURS) % len(_DASHES)],
+    }
+
+
+def plain(text: object) -> str:
+    """Return a value as a text of one line that matplotlib does not read as a formula."""
+    if isinstance(text, float) and text.is_integer() and abs(text) < 2**53:
+        text = int(text)
+    line = " ".join(str(text).split()) or "(empty)"
+    return line.replace("$", r"\$")
+
+
+def shortened(text: object, length: int) -> str:
+    """Return a value as a text of at most `length` characters, of which the middle is left out."""
+    line = plain(text)
+    if len(line) <= length:
+        return line
+    head = max(1, (2 * length - 2) // 3)
+    tail = max(0, length - 1 - head)
+    return f"{line[:head].rstrip()}…{line[len(line) - tail :].lstrip()}"
+
+
+def whole(function: str, name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return an argument that is an integer within limits."""
+    number = argument(function, name, INT.accept, value)
+    if number < least or (most is not None and number > most):
+        limits = f"at least {least}" if most is None else f"between {least} and {most}"
+        raise InvalidParamError(f"{function}: param `{name}` must be {limits}, got {number}")
+    return number
+
+
+def legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], place: Any = None) -> None:
+    """Add a legend: at a place inside the axes, or beside them without a place or if it is long."""
+    # Matplotlib leaves out names that start with an underscore.
+    names = [f" {name}" if name.startswith("_") else name for name in names]
+    if place is not None and len(names) <= _INSIDE:
+        ax.legend(handles, names, loc=place, fontsize="small")
+    else:
+        ax.legend(
+            handles,
+            names,
+            loc="center left",
+            bbox_to_anchor=(1.02, 0.5),
+            fontsize="small" if len(names) <= _INSIDE else "x-small",
+            ncols=1 + (len(names) - 1) // 24,
+        )

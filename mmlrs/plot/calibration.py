@@ -1,0 +1,172 @@
+"""Reliability curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mmlrs._messages import shown
+from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
+from mmlrs.plot.axes import GRAY, axes_of, legend, line_style, shortened, whole
+from mmlrs.plot.rows import Floats, Rows, left_out, models_in, read
+from mmlrs.plot.scores import outcomes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_calibration"]
+
+_MAX_BINS = 1000
+
+
+def plot_calibration(
+    data: Any,
+    label_col: str = "label",
+    score_col: str = "probability",
+    *,
+    bins: int = 10,
+    strategy: Literal["uniform", "quantile"] = "uniform",
+    positive: Any = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot how often the positive class occurs over its predicted probability, and how many rows each bin has.
+
+    Parameters
+    ----------
+    data : dataset, pair of arrays, or mapping
+        The scored rows: a Spark DataFrame, a pyarrow, pandas or polars table, or the pair of arrays
+        `(labels, probabilities)`. A mapping such as `{"tree": a, "line": b}` compares models.
+    label_col : str, default "label"
+        Name of the column of labels: text, numbers, booleans or dates.
+    score_col : str, default "probability"
+        Name of the column of probabilities of the positive class, from 0 to 1, or of vectors with a probability per class.
+    bins : int, default 10
+        Number of bins, 1 to 1000. Empty bins have no point.
+    strategy : {"uniform", "quantile"}, default "uniform"
+        Bins of equal width, or of about equal numbers of rows.
+    positive : object, optional
+        The positive class; by default the second of two classes. Required if there are more classes.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on; by default those of a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes, with a line per model and the diagonal. The histogram of the rows per bin is in
+        axes below, for which `ax` becomes smaller: the next axes of the figure, with the label "rows per bin". The legend gives the Brier score, the mean squared difference of probability and outcome.
+
+    Raises
+    ------
+    ColumnNotFoundError, SchemaMismatchError
+        There is no such column, or it has a type that cannot be read, or there are more than two classes without
+        `positive`.
+    DecodeError
+        There are no rows, the label has only one class, or a probability is outside 0 to 1.
+    InvalidParamError
+        `bins`, `strategy` or `positive` is not valid.
+    MissingPackageError
+        Matplotlib is not installed.
+
+    Notes
+    -----
+    Points and Brier scores equal those of scikit-learn's `calibration_curve` and `brier_score_loss`. Rows with a null or NaN
+    are left out, and the title says how many. Labels and scores of a Spark DataFrame are collected.
+
+    Examples
+    --------
+    >>> from mmlrs.plot import plot_calibration
+    >>> ax = plot_calibration(([0, 0, 1, 1], [0.1, 0.3, 0.7, 0.8]), bins=2)
+    >>> ax.lines[0].get_xydata().tolist()
+    [[0.2, 0.0], [0.75, 1.0]]
+    >>> ax.get_legend().get_texts()[0].get_text()
+    'Brier score = 0.058'
+    """
+    function = "plot_calibration"
+    bins = whole(function, "bins", bins, 1, _MAX_BINS)
+    if strategy not in ("uniform", "quantile"):
+        raise InvalidParamError(
+            f'{function}: param `strategy` must be "uniform" or "quantile", got {shown(strategy)}'
+        )
+    models, missing = {}, 0
+    for name, dataset in models_in(function, data).items():
+        rows = read(function, dataset, {"label": label_col, "score": score_col})
+        is_positive, scores, nulls = _probabilities(rows, positive)
+        models[name] = (is_positive, scores)
+        missing += nulls
+    ax = axes_of(function, ax, (6.0, 6.0))
+    below = _axes_below(ax)
+    handles, names = [], []
+    for number, (name, (is_positive, scores)) in enumerate(models.items()):
+        edges, counts, means, shares = calibration(is_positive, scores, bins, strategy)
+        style = line_style(number)
+        handles += ax.plot(means, shares, marker="o", markersize=5, **style)
+        below.stairs(counts, edges, fill=len(models) == 1, linewidth=1.5, **style)
+        brier = f"Brier score = {np.mean((scores - is_positive) ** 2):.3f}"
+        names.append(f"{shortened(name, 28)}, {brier}" if name else brier)
+    _finish(ax, below, handles, names)
+    ax.set_title("calibration" + left_out(missing))
+    return ax
+
+
+def _axes_below(ax: Axes) -> Axes:
+    """Return new axes in the lower part of the place of `ax`, which keeps the upper part."""
+    spec, figure = ax.get_subplotspec(), ax.figure
+    below: Axes
+    if spec is not None:
+        parts = spec.subgridspec(2, 1, height_ratios=(4, 1), hspace=0.12)
+        ax.set_subplotspec(parts[0])
+        below = figure.add_subplot(parts[1], sharex=ax, label="rows per bin")
+    else:  # axes at a place of the user's choice
+        box = ax.get_position()
+        ax.set_position((box.x0, box.y0 + 0.28 * box.height, box.width, 0.72 * box.height))
+        place = (box.x0, box.y0, box.width, 0.18 * box.height)
+        below = figure.add_axes(place, sharex=ax, label="rows per bin")
+    return below
+
+
+def _finish(ax: Axes, below: Axes, handles: list[Any], names: list[str]) -> None:
+    handles += ax.plot([0, 1], [0, 1], linestyle="--", linewidth=1, color=GRAY)
+    ax.set(ylabel="share of the positive class", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    ax.tick_params(labelbottom=False)
+    below.set(xlabel="predicted probability", ylabel="rows")
+    below.set_ylim(bottom=0)
+    legend(ax, handles, [*names, "perfect"], "upper left")
+
+
+def _probabilities(rows: Rows, positive: Any) -> tuple[npt.NDArray[np.bool_], Floats, int]:
+    """Return whether each row is positive, its probability, and the number of rows with a null."""
+    scores = rows.matrix("score") if rows.is_vector("score") else rows.numbers("score")[:, None]
+    outside = ((scores < 0) | (scores > 1)).any(axis=1)
+    if outside.any():
+        row = int(np.argmax(outside))
+        number = next(value for value in scores[row] if not 0 <= value <= 1)
+        raise DecodeError(
+            f"{rows.where('score', row)}: {number:.6g} is not a probability, which is between 0 and 1; "
+            "a calibrator or the logistic function turns raw scores into probabilities"
+        )
+    found = outcomes(rows, positive, None)
+    if len(found.classes) > 1 or found.absent:
+        raise SchemaMismatchError(
+            f"{rows.where('label')}: has more than two classes; name one of {shown(found.classes)} in `positive`"
+        )
+    return found.hits[0], found.scores[0], found.missing
+
+
+def calibration(
+    is_positive: npt.NDArray[np.bool_], scores: Floats, bins: int, strategy: str
+) -> tuple[Floats, npt.NDArray[np.int64], Floats, Floats]:
+    """Return the edges and counts of all bins, and the mean score and share of positives of those that are not empty.
+
+    As in scikit-learn's `calibration_curve`, a bin includes its upper edge.
+    """
+    edges = np.linspace(0, 1, bins + 1)
+    if strategy == "quantile":
+        edges = np.percentile(scores, edges * 100)
+    places = np.searchsorted(edges[1:-1], scores)
+    counts = np.bincount(places, minlength=bins)
+    filled = counts > 0
+    sums = np.bincount(places, scores, minlength=bins)
+    positives = np.bincount(places, is_positive, minlength=bins)
+    return edges, counts, sums[filled] / counts[filled], positives[filled] / counts[filled]
