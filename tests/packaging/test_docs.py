@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
+import mmlrs
 from mmlrs.base import stage_specs
 from mmlrs.testing import sample_model
 
@@ -148,47 +150,15 @@ def test_the_pages_have_examples():
 
 # -- docstrings -------------------------------------------------------------------------------------------------------
 
-MODULES = (
-    "automl",
-    "automl.hyperparams",
-    "automl.spaces",
-    "featurize",
-    "image",
-    "onnx",
-    "stages",
-    "text",
-    "train",
-    "train.plots",
-    "plot.calibration",
-    "plot.confusion",
-    "plot.images",
-    "plot.importances",
-    "plot.residuals",
-    "plot.roc",
-    "plot.trials",
-    "models",
-    "testing",
-    "testing.checks.facts",
-    "testing.checks.samples",
-    "testing.checks.suite",
-    "persistence",
-    "functions",
-    "functions._columns",
-    "functions._udf",
-    "_allowed",
-    "_caches",
-    "_display",
-    "_info",
-    "readers",
-    "vectors",
-    "writers",
-    "errors",
-)
+
+def modules() -> list[str]:
+    """Every module of the package. An object is found in the module that defines it, whatever re-exports it."""
+    return ["mmlrs", *(module.name for module in pkgutil.walk_packages(mmlrs.__path__, "mmlrs."))]
 
 
 def docstrings() -> list[doctest.DocTest]:
     finder = doctest.DocTestFinder(exclude_empty=True)
-    found = [t for name in MODULES for t in finder.find(importlib.import_module(f"mmlrs.{name}"))]
+    found = [test for name in modules() for test in finder.find(importlib.import_module(name))]
     return [test for test in found if test.examples]
 
 
