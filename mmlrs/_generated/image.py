@@ -650,6 +650,12 @@ class ImageClassifier(
         Number of rows of the network's input, for networks that accept any size. Must be at least 1.
     imageWidth : int, optional
         Number of columns of the network's input, for networks that accept any size. Must be at least 1.
+    preprocessing : {"imagenet", "efficientnet-lite", "clip", "caffe", "none"}, optional
+        A usual normalization, for networks without metadata. "imagenet": values of 0 to 1, less the mean of ImageNet,
+        over its standard deviation, as in torchvision. "efficientnet-lite": (pixel - 127) / 128. "clip": like
+        "imagenet" with the mean and deviation of CLIP's images. "caffe": channels in the order B, G, R, less 103.939,
+        116.779, 123.68. "none": pixel values. The params of the normalization that are set take precedence over it, and
+        it takes precedence over the metadata.
     channelNormalizationMeans : Sequence[float], optional
         Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485,
         0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
@@ -767,6 +773,7 @@ class ImageClassifier(
         outputTensorName: str | None = None,
         imageHeight: int | None = None,
         imageWidth: int | None = None,
+        preprocessing: Literal["imagenet", "efficientnet-lite", "clip", "caffe", "none"] | None = None,
         channelNormalizationMeans: Sequence[float] | None = None,
         channelNormalizationStds: Sequence[float] | None = None,
         colorScaleFactor: float | None = None,
@@ -878,6 +885,12 @@ class ImageFeaturizer(
         Number of rows of the network's input, for networks that accept any size. Must be at least 1.
     imageWidth : int, optional
         Number of columns of the network's input, for networks that accept any size. Must be at least 1.
+    preprocessing : {"imagenet", "efficientnet-lite", "clip", "caffe", "none"}, optional
+        A usual normalization, for networks without metadata. "imagenet": values of 0 to 1, less the mean of ImageNet,
+        over its standard deviation, as in torchvision. "efficientnet-lite": (pixel - 127) / 128. "clip": like
+        "imagenet" with the mean and deviation of CLIP's images. "caffe": channels in the order B, G, R, less 103.939,
+        116.779, 123.68. "none": pixel values. The params of the normalization that are set take precedence over it, and
+        it takes precedence over the metadata.
     channelNormalizationMeans : Sequence[float], optional
         Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485,
         0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
@@ -997,6 +1010,7 @@ class ImageFeaturizer(
         outputType: Literal["vector", "array"] = "vector",
         imageHeight: int | None = None,
         imageWidth: int | None = None,
+        preprocessing: Literal["imagenet", "efficientnet-lite", "clip", "caffe", "none"] | None = None,
         channelNormalizationMeans: Sequence[float] | None = None,
         channelNormalizationStds: Sequence[float] | None = None,
         colorScaleFactor: float | None = None,

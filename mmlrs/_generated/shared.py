@@ -404,11 +404,12 @@ class HasFeaturizeParams(HasInputCols, HasOutputCol, Stage):
 
 
 class HasNetworkInput(Stage):
-    """The params `imageHeight`, `imageWidth`, `channelNormalizationMeans`, `channelNormalizationStds`,
+    """The params `imageHeight`, `imageWidth`, `preprocessing`, `channelNormalizationMeans`, `channelNormalizationStds`,
     `colorScaleFactor`, `channelOrder`, `autoConvertToColor`, `interpolation`."""
 
     imageHeight: Param[int] = Param(undefined(), "imageHeight", "Number of rows of the network's input, for networks that accept any size. Must be at least 1.", INT.accept)
     imageWidth: Param[int] = Param(undefined(), "imageWidth", "Number of columns of the network's input, for networks that accept any size. Must be at least 1.", INT.accept)
+    preprocessing: Param[str] = Param(undefined(), "preprocessing", "A usual normalization, for networks without metadata. \"imagenet\": values of 0 to 1, less the mean of ImageNet, over its standard deviation, as in torchvision. \"efficientnet-lite\": (pixel - 127) / 128. \"clip\": like \"imagenet\" with the mean and deviation of CLIP's images. \"caffe\": channels in the order B, G, R, less 103.939, 116.779, 123.68. \"none\": pixel values. The params of the normalization that are set take precedence over it, and it takes precedence over the metadata. Must be one of \"imagenet\", \"efficientnet-lite\", \"clip\", \"caffe\", \"none\".", STR.accept)
     channelNormalizationMeans: Param[list[float]] = Param(undefined(), "channelNormalizationMeans", "Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485, 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.", FLOAT_LIST.accept)
     channelNormalizationStds: Param[list[float]] = Param(undefined(), "channelNormalizationStds", "Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that of the model's metadata, else ImageNet's 0.229, 0.224, 0.225, or 1 for a network with an integer input.", FLOAT_LIST.accept)
     colorScaleFactor: Param[float] = Param(undefined(), "colorScaleFactor", "Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network with an integer input. Must be greater than 0.", FLOAT.accept)
@@ -431,6 +432,14 @@ class HasNetworkInput(Stage):
     def getImageWidth(self) -> int | None:
         """Return the value of `imageWidth`, or None when it is not set."""
         return self._value("imageWidth")
+
+    def setPreprocessing(self, value: Literal["imagenet", "efficientnet-lite", "clip", "caffe", "none"]) -> Self:
+        """Set `preprocessing` and return the stage."""
+        return self._set(preprocessing=value)
+
+    def getPreprocessing(self) -> Literal["imagenet", "efficientnet-lite", "clip", "caffe", "none"] | None:
+        """Return the value of `preprocessing`, or None when it is not set."""
+        return self._value("preprocessing")
 
     def setChannelNormalizationMeans(self, value: Sequence[float]) -> Self:
         """Set `channelNormalizationMeans` and return the stage."""

@@ -221,6 +221,44 @@ def test_bgr_networks_get_their_channels_in_that_order(pictures):
     )
 
 
+PRESETS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1 / 255),
+    "efficientnet-lite": ((127.0,) * 3, (128.0,) * 3, 1.0),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711), 1 / 255),
+    "none": ((0.0,) * 3, (1.0,) * 3, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_its_normalization(pictures, name):
+    metadata = {"mmlrs.image": json.dumps({"means": [9.0] * 3, "stds": [7.0] * 3, "scale": 3.0})}
+    model = networks.pictures_network(metadata=metadata)
+    means, stds, scale = PRESETS[name]
+    expected = by_hand(pictures, model, "pooled", 16, means=means, stds=stds, scale=scale)
+    np.testing.assert_allclose(features(pictures, model, preprocessing=name), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_preset_caffe_has_the_channels_in_reverse(pictures):
+    model = networks.pictures_network()
+    rgb = decode_to_tensor(pictures, height=16, width=16, means=[0] * 3, stds=[1] * 3, scale=1.0)
+    bgr = rgb[:, ::-1] - np.array([103.939, 116.779, 123.68], np.float32)[:, None, None]
+    (expected,) = networks.reference(
+        networks.with_outputs(model, "pooled"), {"image": np.ascontiguousarray(bgr)}
+    )
+    np.testing.assert_allclose(
+        features(pictures, model, preprocessing="caffe"), expected, rtol=1e-3, atol=1e-2
+    )
+
+
+def test_params_of_the_normalization_take_precedence_over_a_preset(pictures):
+    model = networks.pictures_network()
+    got = features(pictures, model, preprocessing="caffe", channelOrder="rgb", **PLAIN)
+    expected = by_hand(pictures, model, "pooled", 16, means=(0.0,) * 3, stds=(1.0,) * 3, scale=1.0)
+    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-2)
+    with pytest.raises(InvalidParamError, match="ImageFeaturizer: param `preprocessing` must be one of"):
+        features(pictures, model, preprocessing="torch")
+
+
 @pytest.mark.parametrize("spelling", ["bgr", "BGR"])
 def test_the_models_metadata_says_the_channel_order_in_either_spelling(pictures, spelling):
     plain = networks.pictures_network()

@@ -8,9 +8,9 @@ use super::input::ImageInput;
 use crate::graph::image_meta::ImageMeta;
 
 /// Means of the ImageNet photographs, red first.
-const MEANS: [f64; 3] = [0.485, 0.456, 0.406];
+pub const MEANS: [f64; 3] = [0.485, 0.456, 0.406];
 /// Standard deviations of the ImageNet photographs.
-const STDS: [f64; 3] = [0.229, 0.224, 0.225];
+pub const STDS: [f64; 3] = [0.229, 0.224, 0.225];
 /// Scales pixel values to 0 to 1.
 const SCALE: f64 = 1.0 / 255.0;
 

@@ -5,8 +5,31 @@ use mmlrs_image::{ChannelOrder, DecodeOptions, Interpolation, TensorPrep};
 use mmlrs_macros::ParamGroup;
 
 use super::input::ImageInput;
-use super::normalization::{Normalization, NormalizationParams};
+use super::normalization::{MEANS, Normalization, NormalizationParams, STDS};
 use crate::graph::image_meta::ImageMeta;
+
+/// A usual normalization.
+struct Preset {
+    name: &'static str,
+    means: &'static [f64],
+    stds: &'static [f64],
+    scale: f64,
+    bgr: bool,
+}
+
+const fn preset(name: &'static str, means: &'static [f64], stds: &'static [f64], scale: f64) -> Preset {
+    Preset { name, means, stds, scale, bgr: false }
+}
+
+const TO_ONE: f64 = 1.0 / 255.0;
+
+const PRESETS: [Preset; 5] = [
+    preset("imagenet", &MEANS, &STDS, TO_ONE),
+    preset("efficientnet-lite", &[127.0; 3], &[128.0; 3], 1.0),
+    preset("clip", &[0.481_454_66, 0.457_827_5, 0.408_210_73], &[0.268_629_54, 0.261_302_58, 0.275_777_11], TO_ONE),
+    Preset { bgr: true, ..preset("caffe", &[103.939, 116.779, 123.68], &[1.0; 3], 1.0) },
+    preset("none", &[0.0; 3], &[1.0; 3], 1.0),
+];
 
 /// How an image becomes the input of a network.
 #[derive(Debug, Clone, ParamGroup)]
@@ -17,6 +40,12 @@ pub struct NetworkInput {
     /// Number of columns of the network's input, for networks that accept any size.
     #[param(min(1))]
     pub image_width: Option<usize>,
+    /// A usual normalization, for networks without metadata. "imagenet": values of 0 to 1, less the mean of ImageNet, over its
+    /// standard deviation, as in torchvision. "efficientnet-lite": (pixel - 127) / 128. "clip": like "imagenet" with the mean and
+    /// deviation of CLIP's images. "caffe": channels in the order B, G, R, less 103.939, 116.779, 123.68. "none": pixel values. The
+    /// params of the normalization that are set take precedence over it, and it takes precedence over the metadata.
+    #[param(one_of("imagenet", "efficientnet-lite", "clip", "caffe", "none"))]
+    pub preprocessing: Option<String>,
     /// Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485,
     /// 0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
     #[param()]
@@ -43,12 +72,35 @@ pub struct NetworkInput {
 impl NetworkInput {
     /// The factors of the normalization, from the params, the metadata or the defaults.
     pub fn normalization(&self, meta: &ImageMeta, input: &ImageInput) -> Result<Normalization> {
+        let preset = self.preset();
+        if let (Some(_), Some(name), 1) = (preset, &self.preprocessing, input.channels) {
+            return Err(Error::param(
+                "preprocessing",
+                format!(
+                    "is \"{name}\", which is for three channels, but the network has one; set the params of the normalization"
+                ),
+            ));
+        }
         let params = NormalizationParams {
-            means: self.channel_normalization_means.as_deref(),
-            stds: self.channel_normalization_stds.as_deref(),
-            scale: self.color_scale_factor,
+            means: self.channel_normalization_means.as_deref().or(preset.map(|p| p.means)),
+            stds: self.channel_normalization_stds.as_deref().or(preset.map(|p| p.stds)),
+            scale: self.color_scale_factor.or(preset.map(|p| p.scale)),
         };
         Normalization::of(params, meta, input)
+    }
+
+    fn preset(&self) -> Option<&'static Preset> {
+        let name = self.preprocessing.as_deref()?;
+        PRESETS.iter().find(|preset| preset.name == name)
+    }
+
+    /// Order of the network's channels.
+    fn order(&self, meta: &ImageMeta) -> ChannelOrder {
+        let preset = self.preset().map(|preset| if preset.bgr { "bgr" } else { "rgb" });
+        match self.channel_order.as_deref().or(preset).or(meta.channel_order.as_deref()) {
+            Some("bgr") => ChannelOrder::Bgr,
+            _ => ChannelOrder::Rgb,
+        }
     }
 
     /// The conversion of an image to a row of the input.
@@ -60,17 +112,13 @@ impl NetworkInput {
         decode: DecodeOptions,
     ) -> Result<TensorPrep> {
         let narrowed = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
-        let order = match self.channel_order.as_ref().or(meta.channel_order.as_ref()).map(String::as_str) {
-            Some("bgr") => ChannelOrder::Bgr,
-            _ => ChannelOrder::Rgb,
-        };
         let prep = TensorPrep {
             height: side("imageHeight", input.height, self.image_height, meta.height)?,
             width: side("imageWidth", input.width, self.image_width, meta.width)?,
             mean: narrowed(&factors.means),
             std: narrowed(&factors.stds),
             scale: factors.scale as f32,
-            channel_order: order,
+            channel_order: self.order(meta),
             channels: input.channels,
             layout: input.layout,
             interpolation: Interpolation::from_name(&self.interpolation).unwrap_or(Interpolation::Area),
