@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import onnx
 import pyarrow as pa
 import pytest
+import skimage.data
 from hubs import transformers_cache
 from networks import network, node, value
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from web import COMMIT, serve_hub
 
 from mmlrs import models
@@ -112,10 +115,28 @@ def test_weights_in_side_files_of_the_cache_are_read(repo, no_network):
     (repo / "blobs" / "elsewhere").mkdir()
 
 
-def test_a_network_that_crops_says_so(repo, no_network):
-    crop = {"size": {"shortest_edge": 32}, "crop_size": {"height": 16, "width": 16}, "do_center_crop": True}
-    transformers_cache(repo, files(means(), **crop))
-    with pytest.warns(UserWarning, match="the network was trained on the centre of images"):
+CROP = {"size": {"shortest_edge": 32}, "crop_size": {"height": 28, "width": 28}, "do_center_crop": True}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_the_centre_is_cropped_as_the_repository_says(repo, no_network, kind):
+    transformers_cache(repo, files(means(), **CROP, image_mean=[0.0] * 3, image_std=[1.0] * 3))
+    photograph = Image.fromarray(skimage.data.coffee())
+    file = io.BytesIO()
+    photograph.save(file, kind, quality=95)
+    stage = ImageFeaturizer(model=f"hf:org/name@{COMMIT}", outputCol="f", headless=False)
+    got = stage.transform(pa.table({"image": [file.getvalue()]}))["f"][0].as_py()
+    # Pillow's filter "box" weights pixels by their area.
+    resized = photograph.resize((48, 32), Image.Resampling.BOX).crop((10, 2, 38, 30))
+    expected = np.asarray(resized).reshape(-1, 3).mean(axis=0) / 255
+    whole = np.asarray(photograph).reshape(-1, 3).mean(axis=0) / 255
+    np.testing.assert_allclose(got, expected, atol=0.004)
+    assert np.abs(expected - whole).max() > 0.02, "the edges differ from the centre"
+
+
+def test_a_crop_without_a_resize_is_not_made_and_says_so(repo, no_network):
+    transformers_cache(repo, files(means(), **CROP, do_resize=False))
+    with pytest.warns(UserWarning, match="the network was trained on the centre of images without a resize"):
         ImageFeaturizer(model=f"hf:org/name@{COMMIT}", outputCol="f", headless=False).transform(TABLE)
 
 

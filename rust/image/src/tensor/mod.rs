@@ -20,7 +20,7 @@ use crate::ops::{self, Interpolation};
 use crate::options::DecodeOptions;
 pub use doubt::{Factor, normalization_doubt};
 use paint::Paint;
-pub use prep::{ChannelOrder, Layout, TensorPrep};
+pub use prep::{Centre, ChannelOrder, Layout, TensorPrep};
 use resample::{Plane, Sweep, Taps};
 use write::{SCRATCH, write_sweep};
 
@@ -53,6 +53,7 @@ impl ImageColumn {
 
 fn tensor_from_encoded(bytes: &[u8], options: &DecodeOptions, prep: &TensorPrep, out: &mut [f32]) -> Result<()> {
     if prep.interpolation == Interpolation::Area
+        && prep.centre.is_none()
         && codec::sniff(bytes, options)? == ImageFormat::Jpeg
         && jpeg::tensor_from_jpeg(bytes, options, prep, out)?
     {
@@ -61,13 +62,35 @@ fn tensor_from_encoded(bytes: &[u8], options: &DecodeOptions, prep: &TensorPrep,
     let decoded = if prep.interpolation == Interpolation::Nearest {
         codec::decode(bytes, options)?
     } else {
-        codec::decode_for(bytes, options, &|_, _| (prep.height, prep.width))?.image
+        codec::decode_for(bytes, options, &|height, width| whole_size(prep, height, width))?.image
     };
     tensor_from_view(decoded.view(), prep, out)
 }
 
-/// Resizes and normalizes a decoded image.
+/// The size that an image of this size would have if its centre had the size of the tensor.
+fn whole_size(prep: &TensorPrep, height: usize, width: usize) -> (usize, usize) {
+    let Some(centre) = prep.centre else { return (prep.height, prep.width) };
+    let (_, _, rows, columns) = centre.rectangle(height, width);
+    ((prep.height * height).div_ceil(rows), (prep.width * width).div_ceil(columns))
+}
+
+/// Crops, resizes and normalizes a decoded image.
 pub(crate) fn tensor_from_view(image: ImageView<'_>, prep: &TensorPrep, out: &mut [f32]) -> Result<()> {
+    match prep.centre {
+        Some(centre) => resized_tensor(centre_of(image, centre)?.view(), prep, out),
+        None => resized_tensor(image, prep, out),
+    }
+}
+
+fn centre_of(image: ImageView<'_>, centre: Centre) -> Result<Image> {
+    let (top, left, rows, columns) = centre.rectangle(image.height(), image.width());
+    let (pixel, line) = (image.channels(), image.width() * image.channels());
+    let lines = image.data().chunks_exact(line).skip(top).take(rows);
+    let data = lines.flat_map(|line| &line[left * pixel..(left + columns) * pixel]).copied().collect();
+    Image::new(rows, columns, pixel, data)
+}
+
+fn resized_tensor(image: ImageView<'_>, prep: &TensorPrep, out: &mut [f32]) -> Result<()> {
     if prep.interpolation != Interpolation::Area && (image.height(), image.width()) != (prep.height, prep.width) {
         let resized: Image = image.with_mat(|mat| {
             let mat = ops::resize(mat, prep.height, prep.width, prep.interpolation, &prep.decode)?;

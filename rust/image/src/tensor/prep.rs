@@ -50,6 +50,28 @@ pub struct TensorPrep {
     pub auto_convert_to_color: bool,
     /// How encoded images are decoded, unless an earlier stage decides.
     pub decode: DecodeOptions,
+    /// The part of the image to use, if not all of it.
+    pub centre: Option<Centre>,
+}
+
+/// The centre of an image: a rectangle whose sides are fractions of the image's shorter side. To resize the shorter side to 256 and
+/// to crop 224 x 224 pixels is to use the centre with fractions of 224/256.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Centre {
+    /// Height as a fraction of the shorter side.
+    pub height: f64,
+    /// Width as a fraction of the shorter side.
+    pub width: f64,
+}
+
+impl Centre {
+    /// Top, left, height and width of the rectangle in an image, which it does not exceed.
+    pub fn rectangle(self, height: usize, width: usize) -> (usize, usize, usize, usize) {
+        let shorter = height.min(width) as f64;
+        let side = |fraction: f64, limit: usize| ((shorter * fraction).round() as usize).clamp(1, limit);
+        let (rows, columns) = (side(self.height, height), side(self.width, width));
+        ((height - rows) / 2, (width - columns) / 2, rows, columns)
+    }
 }
 
 impl TensorPrep {
@@ -67,6 +89,7 @@ impl TensorPrep {
             interpolation: Interpolation::Area,
             auto_convert_to_color: true,
             decode: DecodeOptions::default(),
+            centre: None,
         }
     }
 
@@ -96,6 +119,9 @@ impl TensorPrep {
                     self.channels
                 )));
             }
+        }
+        if self.centre.is_some_and(|c| !(c.height > 0.0 && c.width > 0.0)) {
+            return Err(Error::runtime("the centre of an image must have a height and a width"));
         }
         if self.std.contains(&0.0) {
             return Err(Error::runtime("std must not be 0"));

@@ -183,3 +183,31 @@ fn bad_rows_are_the_callers_and_bad_sizes_are_final() -> Outcome {
     assert!(TensorPrep::new(0, 4).check().is_err());
     Ok(())
 }
+
+#[test]
+fn the_centre_is_a_fraction_of_the_shorter_side() {
+    let centre = Centre { height: 0.875, width: 0.875 };
+    assert_eq!(centre.rectangle(256, 256), (16, 16, 224, 224));
+    assert_eq!(centre.rectangle(100, 400), (6, 156, 88, 88));
+    assert_eq!(centre.rectangle(1, 1), (0, 0, 1, 1));
+    // No larger than the image.
+    assert_eq!(Centre { height: 2.0, width: 2.0 }.rectangle(10, 15), (0, 0, 10, 15));
+    assert!(TensorPrep { centre: Some(Centre { height: 0.0, width: 1.0 }), ..TensorPrep::new(4, 4) }.check().is_err());
+}
+
+#[test]
+fn a_tensor_of_the_centre_is_that_of_the_cropped_image() -> Result<()> {
+    let pixels: Vec<u8> = (0..20 * 30 * 3).map(|n| (n * 7 % 251) as u8).collect();
+    let cropped: Vec<u8> =
+        (5..15).flat_map(|row| pixels[(row * 30 + 10) * 3..(row * 30 + 20) * 3].iter().copied()).collect();
+    let whole = TensorPrep::new(4, 4);
+    for interpolation in [Interpolation::Area, Interpolation::Linear] {
+        let whole = TensorPrep { interpolation, ..whole.clone() };
+        let centre = TensorPrep { centre: Some(Centre { height: 0.5, width: 0.5 }), ..whole.clone() };
+        let (mut expected, mut got) = (vec![0.0; whole.len()], vec![1.0; whole.len()]);
+        tensor_from_view(ImageView::new(10, 10, 3, &cropped)?, &whole, &mut expected)?;
+        tensor_from_view(ImageView::new(20, 30, 3, &pixels)?, &centre, &mut got)?;
+        assert_eq!(expected, got);
+    }
+    Ok(())
+}

@@ -30,8 +30,10 @@ pub struct ImageMeta {
     pub labels: Vec<String>,
     /// Names of the classes for people, in the same order.
     pub descriptions: Vec<String>,
-    /// Whether images are cropped before they are resized, or resized before they are cropped.
-    pub crops: bool,
+    /// Height and width of the centre that is cropped after the resize.
+    pub crop: Option<(usize, usize)>,
+    /// Length of the shorter side after the resize, before the crop.
+    pub resize_shorter: Option<usize>,
     /// `logits` or `probabilities`.
     pub scores: Option<String>,
     /// Whether the output holds class scores.
@@ -62,9 +64,20 @@ impl ImageMeta {
             feature_tensor: text("featureTensor"),
             labels: texts("labels"),
             descriptions: texts("descriptions"),
-            crops: meta.get("crop").is_some_and(Value::is_array),
+            crop: sizes(&meta, "crop"),
+            resize_shorter: size("resizeShorter").filter(|side| *side > 0),
             scores: text("scores"),
             classifier: meta.get("classifier").and_then(Value::as_bool),
         }
+    }
+}
+
+/// A pair of sizes, neither of them 0.
+fn sizes(meta: &Value, key: &str) -> Option<(usize, usize)> {
+    match meta.get(key)?.as_array()?.as_slice() {
+        [height, width] => {
+            Some((height.as_u64()? as usize, width.as_u64()? as usize)).filter(|(h, w)| *h > 0 && *w > 0)
+        }
+        _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The params of every stage that feeds images to a network.
 
 use mmlrs_core::{Error, Result};
-use mmlrs_image::{ChannelOrder, DecodeOptions, Interpolation, TensorPrep};
+use mmlrs_image::{Centre, ChannelOrder, DecodeOptions, Interpolation, TensorPrep};
 use mmlrs_macros::ParamGroup;
 
 use super::input::ImageInput;
@@ -124,6 +124,13 @@ impl NetworkInput {
             interpolation: Interpolation::from_name(&self.interpolation).unwrap_or(Interpolation::Area),
             auto_convert_to_color: self.auto_convert_to_color,
             decode,
+            centre: match (meta.crop, meta.resize_shorter) {
+                (Some((height, width)), Some(shorter)) => {
+                    let fraction = |side: usize| side as f64 / shorter as f64;
+                    Some(Centre { height: fraction(height), width: fraction(width) })
+                }
+                _ => None,
+            },
         };
         prep.check()?;
         Ok(prep)

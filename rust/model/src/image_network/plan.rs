@@ -116,9 +116,9 @@ impl Plan {
 
     /// What a user should know.
     pub fn notes(&self) -> Vec<String> {
-        let crops = self.meta.crops.then(|| {
-            "the network was trained on the centre of images, and is given all of each image, resized; for its exact results, add \
-             ImageTransformer with resize(size=...) and centerCrop(...) before it"
+        let crops = (self.meta.crop.is_some() && self.meta.resize_shorter.is_none()).then(|| {
+            "the network was trained on the centre of images without a resize, and is given all of each image, resized; for its exact \
+             results, add ImageTransformer with centerCrop(...) before it"
                 .to_owned()
         });
         self.prepared.notes.iter().cloned().chain(self.doubt.clone()).chain(crops).collect()
