@@ -17,7 +17,7 @@ from mmlrs._names import NamedParams, no_param
 from mmlrs._paths import PathLike
 from mmlrs._pyspark import HAS_PYSPARK, BaseModel, Param
 from mmlrs._typing import Self
-from mmlrs.errors import InvalidParamError
+from mmlrs.errors import InvalidParamError, MmlrsError
 from mmlrs.params import types_of, undefined
 from mmlrs.params.stages import stages_in
 
@@ -155,7 +155,10 @@ class Stage(Shown, _Base):
         known = {param.name: value for param, value in {**self._defaultParamMap, **self._paramMap}.items()}
         for name in sorted(known):
             kind = others.get(name)
-            values[name] = known[name] if kind is None else kind.to_core(known[name])
+            try:
+                values[name] = known[name] if kind is None else kind.to_core(known[name])
+            except MmlrsError as error:
+                raise type(error)(f"{self._stage}: param `{name}`: {error}") from error.__cause__
         # A value without a JSON form is in a space of hyper-parameters, which the core does not read.
         try:
             return json.dumps(values, default=repr, allow_nan=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,17 +48,44 @@ class TextEmbedder(_generated.TextEmbedder):
         }
 
     def _set(self, **kwargs: Any) -> Self:
+        follows = self._tokenizer_follows()
         super()._set(**kwargs)
-        model = self._value("model")
-        if kwargs.get("model") is not None and kwargs.get("tokenizer") is None and model.name is not None:
-            super()._set(tokenizer=ModelHandle(name=model.name, part="tokenizer"))
+        if "model" in kwargs and kwargs.get("tokenizer") is None and follows:
+            self._follow()
         return self
 
-    def _params_json(self) -> str:
+    def copy(self, extra: Mapping[Any, Any] | None = None) -> Self:
+        """Return a copy with the same uid and some params changed; a named model brings its tokenizer."""
+        copy = super().copy(extra)
+        changed = copy._value("model") != self._value("model")
+        if changed and copy._value("tokenizer") == self._value("tokenizer") and self._tokenizer_follows():
+            copy._follow()
+        return copy
+
+    def _tokenizer_follows(self) -> bool:
+        """Return whether the tokenizer is that of the model, because none of its own has been set."""
         model, tokenizer = self._value("model"), self._value("tokenizer")
-        if tokenizer.name is not None and tokenizer.name != model.name:
+        return not self.isSet("tokenizer") or (tokenizer.name is not None and tokenizer.name == model.name)
+
+    def _follow(self) -> None:
+        """Set the tokenizer to that of the model, or to none if the model has no name."""
+        param, name = self.getParam("tokenizer"), self._value("model").name
+        self._paramMap.pop(param, None)
+        if not self.isSet("model"):
+            self._setDefault(**self._own_defaults())
+        elif name is not None:
+            self._paramMap[param] = ModelHandle(name=name, part="tokenizer")
+        else:
+            self._defaultParamMap.pop(param, None)
+
+    def _params_json(self) -> str:
+        if self.isSet("tokenizer") and not self.isSet("model") and not self._tokenizer_follows():
             raise InvalidParamError(
-                f"{self._stage}: param `tokenizer` must be set to that of the model; it is that of `{tokenizer.name}`"
+                f"{self._stage}: param `model` must be set together with `tokenizer`: every model has its own"
+            )
+        if self._value("tokenizer") is None:
+            raise InvalidParamError(
+                f"{self._stage}: param `tokenizer` must be set, because `model` is set: every model has its own"
             )
         return super()._params_json()
 

@@ -643,7 +643,8 @@ class ImageClassifier(
         Number of classes in an answer. If the network has fewer, all of them. Must be at least 1.
     activation : {"auto", "softmax", "sigmoid", "none"}, default "auto"
         How scores become probabilities. "auto" means that of the model's metadata, else "none" if the graph ends with a
-        softmax or a sigmoid, else "softmax". "sigmoid" suits networks that find several objects in an image.
+        softmax or a sigmoid, else "sigmoid" for one class and "softmax" for several. "sigmoid" suits networks that find
+        several objects in an image.
     outputTensorName : str, optional
         The output with the scores. If not set, the first output. Must not be empty.
     imageHeight : int, optional
@@ -756,7 +757,7 @@ class ImageClassifier(
     model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
     labels: Param[list[str]] = Param(undefined(), "labels", "Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.", STR_LIST.accept)
     topK: Param[int] = Param(undefined(), "topK", "Number of classes in an answer. If the network has fewer, all of them. Must be at least 1.", INT.accept)
-    activation: Param[str] = Param(undefined(), "activation", "How scores become probabilities. \"auto\" means that of the model's metadata, else \"none\" if the graph ends with a softmax or a sigmoid, else \"softmax\". \"sigmoid\" suits networks that find several objects in an image. Must be one of \"auto\", \"softmax\", \"sigmoid\", \"none\".", STR.accept)
+    activation: Param[str] = Param(undefined(), "activation", "How scores become probabilities. \"auto\" means that of the model's metadata, else \"none\" if the graph ends with a softmax or a sigmoid, else \"sigmoid\" for one class and \"softmax\" for several. \"sigmoid\" suits networks that find several objects in an image. Must be one of \"auto\", \"softmax\", \"sigmoid\", \"none\".", STR.accept)
     outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the scores. If not set, the first output. Must not be empty.", STR.accept)
 
     @by_name

@@ -38,7 +38,12 @@ def _known() -> dict[str, ModelInfo]:
             note = f"mmlrs.models: the models of the entry point `{entry_point.value}` are left out: "
             warn_once([f"{note}{type(error).__name__}: {error}"])
             continue
-        models |= {model.name: model for model in announced}
+        for model in announced:
+            if model.name in models or model.name in builtin():
+                note = f"mmlrs.models: the model `{model.name}` of the entry point `{entry_point.value}` is left out: "
+                warn_once([f"{note}there is another one of this name"])
+            else:
+                models[model.name] = model
     return models | builtin()
 
 
@@ -145,12 +150,12 @@ def located(name: str, part: str | None) -> Path | _native.Blob:
             f'the model `{name}` is not installed: pip install "{model.install}", or set another model'
         )
     found = _native.file_sha256(path)
-    if found != file.sha256:
+    if found != file.sha256.lower():
         raise ModelLoadError(
             f"{path}: the SHA-256 of the file is {found}, expected {file.sha256}; install the package "
             f"`{file.distribution}` again"
         )
-    if part is not None or model.architecture is None:
+    if part is not None or not (model.architecture or model.preprocessing or model.labels):
         return path
     stat = os.stat(path)
     return _converted(model, path, stat.st_mtime_ns, stat.st_size)
@@ -158,7 +163,10 @@ def located(name: str, part: str | None) -> Path | _native.Blob:
 
 def _path_of(file: PackageFile) -> Path | None:
     """Return the path of an installed file. Its package is not imported."""
-    spec = find_spec(file.module)
+    try:
+        spec = find_spec(file.module)
+    except ModuleNotFoundError:  # of the package that contains it
+        spec = None
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         path = Path(folder, file.path)
         if path.is_file():
@@ -168,6 +176,9 @@ def _path_of(file: PackageFile) -> Path | None:
 
 @lru_cache(maxsize=4)
 def _converted(model: ModelInfo, path: Path, _changed: int, _size: int) -> _native.Blob:
-    """Return the ONNX model with the weights of a file, made once per process: that takes a tenth of a second."""
+    """Return the ONNX model with its image settings, made once per process: that takes a tenth of a second."""
     settings = json.dumps(model.image_metadata())
+    if model.architecture is None:
+        content = _native.self_contained(json.dumps({"path": str(path)}))
+        return _native.put_blob((_native.get_blob(content.sha256) or b"") + _native.image_settings(settings))
     return _native.put_blob(_native.network_of_weights(model.architecture or "", path.read_bytes(), settings))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from mmlrs.errors import InvalidParamError
 
 __all__ = ["ModelInfo", "PackageFile", "Preprocessing"]
 
@@ -130,6 +133,29 @@ class ModelInfo:
     labels: tuple[str, ...] = field(default=(), repr=False)
     descriptions: tuple[str, ...] = field(default=(), repr=False)
     scores: str | None = None
+
+    def __post_init__(self) -> None:
+        name: Any = self.name
+        if not isinstance(name, str) or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) is None:
+            raise InvalidParamError(
+                f"ModelInfo: param `name` must consist of letters, digits, `-` and `_`, got {self.name!r}"
+            )
+        files = {"file": self.file, "tokenizer": self.tokenizer or self.file}
+        for param, file in files.items():
+            if not isinstance(file, PackageFile):
+                raise InvalidParamError(f"ModelInfo: param `{param}` must be a PackageFile, got {file!r:.80}")
+            if re.fullmatch(r"[0-9A-Fa-f]{64}", str(file.sha256)) is None:
+                raise InvalidParamError(
+                    f"ModelInfo: param `{param}`: `sha256` must be 64 hexadecimal digits, got {file.sha256!r}"
+                )
+        if self.architecture not in (None, "efficientnet-lite0"):
+            raise InvalidParamError(
+                f'ModelInfo: param `architecture` must be None or "efficientnet-lite0", got {self.architecture!r}'
+            )
+        if self.descriptions and len(self.descriptions) != len(self.labels):
+            raise InvalidParamError(
+                f"ModelInfo: param `descriptions` has {len(self.descriptions)} names for {len(self.labels)} labels"
+            )
 
     def image_metadata(self) -> dict[str, Any]:
         """Return the image settings that a model carries in its ONNX metadata under the key `mmlrs.image`."""

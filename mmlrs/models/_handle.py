@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -20,6 +21,8 @@ __all__ = ["ModelHandle", "ModelLike", "get", "model_info"]
 
 #: Prefix of models of the Hugging Face Hub.
 _HUB = "hf:"
+#: What may be a repository of the Hub, or else a file without extension in a folder.
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w-]+")
 
 
 class _Serializable(Protocol):
@@ -60,6 +63,14 @@ class ModelHandle:
     part: str | None = None
 
     def __post_init__(self) -> None:
+        sources = {"path": self.path, "sha256": self.sha256, "name": self.name}
+        given = [field for field, value in sources.items() if value is not None]
+        if len(given) != 1:
+            raise InvalidParamError(
+                f"ModelHandle: exactly one of `path`, `sha256` and `name` must be set, got {', '.join(given) or 'none'}"
+            )
+        if self.part not in (None, "tokenizer"):
+            raise InvalidParamError(f'ModelHandle: param `part` must be "tokenizer", got {self.part!r}')
         if self.path is not None:
             object.__setattr__(self, "path", path_of(self.path, "ModelHandle: param `path`"))
         self._hold(None if self.sha256 is None else _native.hold_blob(self.sha256))
@@ -138,6 +149,10 @@ class ModelHandle:
                 return cls(name=value)
             if not os.path.exists(value):
                 raise TypeError(f"names neither a file nor a model: {no_model(value)}")
+        if value == "":
+            raise TypeError("must not be empty")
+        if isinstance(value, str) and _REPOSITORY.fullmatch(value) and not os.path.exists(value):
+            raise TypeError(f'names no file: {value}; for a model of the Hugging Face Hub, set "hf:{value}"')
         if isinstance(value, str | os.PathLike):
             return cls.from_uri(os.fspath(value))
         if isinstance(value, bytes | bytearray | memoryview):

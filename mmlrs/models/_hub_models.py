@@ -51,13 +51,19 @@ def located(name: str, part: str | None) -> Path | _native.Blob:
                 f"{name}: the repository has no tokenizer.json; set tokenizer to another file"
             )
         return files.tokenizer
-    if files.preprocessor is None:
+    if files.preprocessor is None and not _reads_images(files.path):
         return files.path
     stat = os.stat(files.path)
     return _with_settings(name, files.path, stat.st_mtime_ns, stat.st_size)
 
 
 _fetched = lru_cache(maxsize=64)(fetch)
+
+
+def _reads_images(path: Path) -> bool:
+    """Return whether the only input of a model has four dimensions."""
+    inputs = json.loads(_native.model_info(json.dumps({"path": str(path)})))["inputs"]
+    return len(inputs) == 1 and len(inputs[0].get("shape") or ()) == 4
 
 
 @lru_cache(maxsize=8)

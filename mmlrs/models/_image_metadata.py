@@ -55,7 +55,8 @@ def image_metadata(hub: _Hub) -> dict[str, Any]:
     dict
         `means`, `stds` and `scale`, for (pixel * scale - mean) / std; `channelOrder`. If images are resized, `interpolation`. If
         the network has a fixed size, `height` and `width`. If images are cropped, `crop`, which is [height, width], and if their
-        shorter side is resized, before the crop, `resizeShorter`. For a classifier, `labels` and `scores`, which is "logits".
+        shorter side is resized, before the crop, `resizeShorter`. For a classifier, `labels`; `scores` is "multi-label" if an
+        image may have several of them.
 
     Raises
     ------
@@ -261,4 +262,7 @@ def _labels(repo: str, config: Mapping[str, Any] | None) -> dict[str, Any]:
         raise ModelLoadError(
             f"{where} must have the ids 0 to {len(names) - 1}, got {shown(sorted(names)[:20])}"
         )
-    return {"labels": [names[str(i)] for i in range(len(names))], "scores": "logits"}
+    out: dict[str, Any] = {"labels": [names[str(i)] for i in range(len(names))]}
+    if (config or {}).get("problem_type") == "multi_label_classification":
+        out["scores"] = "multi-label"
+    return out

@@ -87,6 +87,12 @@ def _classes(
         width is not None and numbers and all(float(v).is_integer() and 0 <= v < width for v in labels.values)
     ):
         known = list(range(width))  # class numbers, of which some may have no row
+    elif width is not None:
+        raise SchemaMismatchError(
+            f"{rows.where('score')}: the order of the {width} scores in its vectors is unknown, since the labels are not class "
+            "numbers; pass the column of class numbers as the label, such as that of StringIndexer, or name the classes in the order "
+            "of the scores in `labels`"
+        )
     else:
         known = sorted(labels.values)
     if width is not None and len(known) != width:

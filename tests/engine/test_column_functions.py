@@ -208,7 +208,7 @@ def test_a_missing_model_says_what_to_install_and_nothing_is_registered(spark, m
     found = _catalog.find_spec
     monkeypatch.setattr(_catalog, "find_spec", lambda module: None if "minilm" in module else found(module))
     words = r'the model `minilm` is not installed: pip install "mmlrs\[models\]"'
-    with pytest.raises(ModelLoadError, match=f"^embed_text: {words}"):
+    with pytest.raises(ModelLoadError, match=f"^embed_text: param `model`: {words}"):
         F.embed_text("a")
     with pytest.raises(ModelLoadError, match=f"^register_all: {words}"):
         mmlrs.register_all(spark, "absent_")

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from networks import network, node, value
-from onnx import helper
+from onnx import helper, numpy_helper
 
-from mmlrs.errors import InvalidParamError, ModelLoadError
+from mmlrs.errors import DecodeError, InvalidParamError, ModelLoadError
 from mmlrs.image import ImageClassifier, ImageFeaturizer
 from mmlrs.testing import sample_image
 
@@ -95,6 +95,63 @@ def test_the_activation_follows_from_param_metadata_and_graph(last, meta, activa
     first = answers(classifier(model, labels=LABELS, activation=activation))[0]
     expected = function(scores(model))
     np.testing.assert_allclose([p for _, p in as_list(first)], np.sort(expected)[::-1], rtol=1e-5)
+
+
+def test_probabilities_are_recognized_behind_a_quantization():
+    model = means("Softmax")
+    model.graph.node.extend(
+        [
+            node("QuantizeLinear", ["probabilities", "scale", "zero"], ["q"]),
+            node("DequantizeLinear", ["q", "scale", "zero"], ["out"]),
+        ]
+    )
+    model.graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.array(1 / 255, np.float32), "scale"),
+            numpy_helper.from_array(np.array(0, np.uint8), "zero"),
+        ]
+    )
+    model.graph.output[0].name = "out"
+    first = answers(classifier(model, labels=LABELS))[0]
+    np.testing.assert_allclose(
+        [p for _, p in as_list(first)], np.sort(softmax(scores(means())))[::-1], atol=0.003
+    )
+
+
+def test_scores_that_look_like_probabilities_are_doubted():
+    model = means("Softmax")
+    model.graph.node.append(node("Mul", ["probabilities", "one"], ["out"]))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "one"))
+    model.graph.output[0].name = "out"
+    with pytest.warns(
+        UserWarning, match='the scores of the network look like probabilities.*activation="none"'
+    ):
+        answers(classifier(model, labels=LABELS))
+
+
+def test_a_single_score_is_a_logit():
+    nodes = [
+        node("ReduceMean", ["x"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        node("Unsqueeze", ["mean", "at"], ["scores"]),
+    ]
+    model = network(nodes, [value("x", ["N", 3, 8, 8])], [value("scores", ["N", 1])])
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "at"))
+    [[answer], _, _] = answers(classifier(model, labels=["defect"]))
+    [score] = scores(model)
+    assert answer["probability"] == pytest.approx(1 / (1 + np.exp(-score)), rel=1e-5)
+    assert answer["probability"] < 0.9999
+
+
+def test_scores_that_are_not_numbers_are_a_bad_row():
+    model = means()
+    model.graph.node.append(node("Mul", ["scores", "nan"], ["out"]))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(np.nan, np.float32), "nan"))
+    model.graph.output[0].name = "out"
+    out = classifier(model, labels=LABELS, errorCol="why").transform(TABLE)
+    assert out["objects"].null_count == 3
+    assert "the network's scores include NaN or an infinity" in out["why"][0].as_py()
+    with pytest.raises(DecodeError, match=r"ImageClassifier: column `image`, row 0 .* include NaN"):
+        classifier(model, labels=LABELS, handleInvalid="error").transform(TABLE.slice(0, 1))
 
 
 def test_more_classes_than_there_are_means_all():

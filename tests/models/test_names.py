@@ -17,6 +17,7 @@ import numpy as np
 import onnxruntime
 import pyarrow as pa
 import pytest
+from networks import network, node, value
 
 from mmlrs import _native, models
 from mmlrs.errors import InvalidParamError, MmlrsError, ModelLoadError
@@ -205,9 +206,109 @@ def test_a_package_announces_models_by_an_entry_point(packages, announced):
         models.get("animals")
 
 
-@pytest.mark.parametrize("value", [["not a model"], RuntimeError("broken")])
-def test_a_broken_entry_point_is_left_out_with_a_warning(announced, value):
-    announced(value)
+def announced_model(**fields) -> models.ModelInfo:
+    known = {
+        "name": "animals",
+        "task": "image-classification",
+        "description": "A test.",
+        "dataset": "none",
+        "licence": "MIT",
+        "source": "https://example.org",
+        "file": models.PackageFile("animals", "net.onnx", "0" * 64, "animals-model"),
+        "size": 1,
+        "install": "animals-model",
+    }
+    return models.ModelInfo(**known | fields)
+
+
+def test_settings_of_an_announced_onnx_file_are_followed(packages, announced):
+    nodes = [node("GlobalAveragePool", ["x"], ["pooled"]), node("Flatten", ["pooled"], ["scores"])]
+    network_ = network(nodes, [value("x", ["N", 3, "h", "w"])], [value("scores", ["N", 3])])
+    content = network_.SerializeToString()
+    (packages / "animals").mkdir()
+    (packages / "animals" / "net.onnx").write_bytes(content)
+    file = models.PackageFile(
+        "animals", "net.onnx", hashlib.sha256(content).hexdigest().upper(), "animals-model"
+    )
+    settings = models.Preprocessing(8, 8, (0.0,) * 3, (64.0,) * 3)
+    labels = {"labels": ("r", "g", "b"), "descriptions": ("red", "green", "blue"), "scores": "probabilities"}
+    announced([announced_model(file=file, preprocessing=settings, **labels)])
+    table = pa.table({"image": [sample_image("png")]})
+    [objects] = ImageClassifier(model="animals", outputCol="o").transform(table)["o"].to_pylist()
+    by_hand = ImageFeaturizer(
+        model=content,
+        outputCol="s",
+        headless=False,
+        imageHeight=8,
+        imageWidth=8,
+        preprocessing="none",
+        channelNormalizationStds=[64.0] * 3,
+    )
+    scores = by_hand.transform(table)["s"][0].as_py()
+    assert {answer["description"]: answer["probability"] for answer in objects} == dict(
+        zip(labels["descriptions"], scores, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"name": 3}, "param `name` must consist of letters"),
+        ({"name": "a/b"}, "param `name` must consist of letters"),
+        ({"name": "x.onnx"}, "param `name` must consist of letters"),
+        ({"architecture": "resnet"}, "param `architecture` must be None or"),
+        (
+            {"file": models.PackageFile("a", "b", "123", "c")},
+            "param `file`: `sha256` must be 64 hexadecimal digits",
+        ),
+        ({"file": "net.onnx"}, "param `file` must be a PackageFile"),
+        ({"labels": ("a",), "descriptions": ("A", "B")}, "param `descriptions` has 2 names for 1 labels"),
+    ],
+)
+def test_a_wrong_field_of_a_model_is_an_error(fields, words):
+    with pytest.raises(InvalidParamError, match=f"^ModelInfo: {words}"):
+        announced_model(**fields)
+
+
+def test_a_name_is_announced_once(announced):
+    announced([announced_model(), announced_model(licence="GPL-3.0-only"), announced_model(name="minilm")])
+    with pytest.warns(UserWarning, match="is left out: there is another one of this name"):
+        assert [model.name for model in models.list()] == ["animals", "efficientnet-lite0", "minilm"]
+    assert (models.info("animals").licence, models.info("minilm").size) == ("MIT", 22_928_619)
+
+
+def test_the_package_of_a_package_may_be_missing(announced):
+    announced([announced_model(file=models.PackageFile("none_such.sub", "net.onnx", "0" * 64, "none-such"))])
+    with pytest.raises(ModelLoadError, match="the model `animals` is not installed"):
+        models.get("animals")
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"name": "minilm", "path": "x"}, {"name": "minilm", "part": "weights"}]
+)
+def test_a_handle_has_one_source(fields):
+    with pytest.raises(InvalidParamError, match=r"ModelHandle: (exactly one of|param `part`)"):
+        ModelHandle(**fields)
+
+
+def test_a_repository_without_its_prefix_is_recognized():
+    with pytest.raises(InvalidParamError, match=r'`model` names no file: google/vit; .* set "hf:google/vit"'):
+        ImageClassifier(model="google/vit")
+    with pytest.raises(InvalidParamError, match="`model` must not be empty"):
+        ImageClassifier(model="")
+
+
+def test_a_missing_tokenizer_is_named_with_stage_and_param():
+    with pytest.raises(
+        ModelLoadError,
+        match="TextEmbedder: param `tokenizer`: the model `efficientnet-lite0` has no tokenizer",
+    ):
+        TextEmbedder(inputCol="t", model="efficientnet-lite0").transform(pa.table({"t": ["a"]}))
+
+
+@pytest.mark.parametrize("content", [["not a model"], RuntimeError("broken")])
+def test_a_broken_entry_point_is_left_out_with_a_warning(announced, content):
+    announced(content)
     with pytest.warns(UserWarning, match="the models of the entry point `animals:.*` are left out: "):
         assert [model.name for model in models.list()] == ["efficientnet-lite0", "minilm"]
 
@@ -236,11 +337,38 @@ def test_the_tokenizer_must_be_set_with_the_model():
     stage = TextEmbedder(inputCol="t", outputCol="v", model=sample_text_model(), maxLength=16)
     with pytest.raises(
         InvalidParamError,
-        match="TextEmbedder: param `tokenizer` must be set to that of the model; it is that of `minilm`",
+        match="TextEmbedder: param `tokenizer` must be set, because `model` is set",
     ):
         stage.transform(texts)
     assert stage.setTokenizer(sample_tokenizer()).transform(texts)["v"].null_count == 0
     assert TextEmbedder(inputCol="t", outputCol="v", model="minilm").transform(texts)["v"].null_count == 0
+
+
+def test_a_tokenizer_of_its_own_is_kept_and_needs_a_model():
+    texts = pa.table({"t": ["the cat"]})
+    own = TextEmbedder(inputCol="t", outputCol="v", tokenizer=sample_tokenizer(), maxLength=16)
+    with pytest.raises(
+        InvalidParamError, match="TextEmbedder: param `model` must be set together with `tokenizer`"
+    ):
+        own.transform(texts)
+    assert own.setModel("minilm").getTokenizer() == ModelHandle.of(sample_tokenizer())
+    both = TextEmbedder(inputCol="t", outputCol="v", model=models.get("minilm").read(), tokenizer="minilm")
+    default = TextEmbedder(inputCol="t", outputCol="v")
+    assert both.transform(texts)["v"].equals(default.transform(texts)["v"])
+    copy = default.copy({default.model: sample_text_model(), default.maxLength: 16})
+    with pytest.raises(InvalidParamError, match="param `tokenizer` must be set, because `model` is set"):
+        copy.transform(texts)
+    assert default.setModel("minilm").setModel(None).transform(texts)["v"].null_count == 0
+
+
+def test_a_loaded_stage_does_not_forget_whose_tokenizer_it_has(tmp_path):
+    texts = pa.table({"t": ["the cat"]})
+    default = TextEmbedder(inputCol="t", outputCol="v")
+    default.save(str(tmp_path / "saved"))
+    loaded = TextEmbedder.load(str(tmp_path / "saved"))
+    assert loaded.transform(texts)["v"].equals(default.transform(texts)["v"])
+    with pytest.raises(InvalidParamError, match="param `tokenizer` must be set, because `model` is set"):
+        loaded.setModel(sample_text_model()).transform(texts)
 
 
 # -- weights of PyTorch -----------------------------------------------------------------------------------------------

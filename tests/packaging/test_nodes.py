@@ -290,4 +290,4 @@ def test_a_driver_without_a_temporary_folder_is_told_what_to_set(monkeypatch):
     with pytest.raises(
         IoError, match=r"no temporary folder for models that are sent to the workers: .*; set TMPDIR"
     ):
-        artifacts.payload(blob.sha256, session)
+        artifacts.payload(blob.sha256, session, None)

@@ -225,7 +225,10 @@ def test_a_spark_dataframe_is_drawn_like_a_table(spark):
     assert np.asarray(ax.images[0].get_array())[[0, 1], [1, 0]].sum() == wrong
     area = roc_auc_score(rows["label"] == "up", share)
     assert (
-        plot_roc(scored, score_col="probability").get_legend().get_texts()[0].get_text()
+        plot_roc(scored, score_col="probability", labels=["down", "up"])
+        .get_legend()
+        .get_texts()[0]
+        .get_text()
         == f"AUC = {area:.3f}"
     )
 

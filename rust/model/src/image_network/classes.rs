@@ -25,13 +25,16 @@ pub enum Activation {
 
 impl Activation {
     /// The activation of the param. "auto" means that of the metadata, else none if the graph ends with a softmax or a sigmoid,
-    /// else softmax.
-    pub fn of(param: &str, meta: &ImageMeta, source: &ModelSource, output: &str) -> Result<Self> {
+    /// else sigmoid for one class and softmax for several.
+    pub fn of(param: &str, meta: &ImageMeta, source: &ModelSource, output: &str, classes: usize) -> Result<Self> {
         Ok(match (param, meta.scores.as_deref()) {
             ("none", _) | ("auto", Some("probabilities")) => Self::None,
             ("softmax", _) | ("auto", Some("logits")) => Self::Softmax,
             ("sigmoid", _) => Self::Sigmoid,
             _ if ends_with_probabilities(source, output)? => Self::None,
+            // The softmax of a single score is 1, whatever the score.
+            (_, Some("multi-label")) => Self::Sigmoid,
+            _ if classes == 1 => Self::Sigmoid,
             _ => Self::Softmax,
         })
     }
@@ -70,7 +73,11 @@ fn ends_with_probabilities(source: &ModelSource, output: &str) -> Result<bool> {
         };
         match (node.op_type.as_str(), node.input.first()) {
             ("Softmax" | "Sigmoid", _) => return Ok(true),
-            ("Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Cast", Some(input)) => tensor = input,
+            (
+                "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Cast" | "Dropout" | "Abs" | "Clip"
+                | "QuantizeLinear" | "DequantizeLinear",
+                Some(input),
+            ) => tensor = input,
             _ => return Ok(false),
         }
     }
@@ -111,6 +118,15 @@ impl Names {
         let described = meta.descriptions.len() == classes;
         let descriptions = if described { &meta.descriptions } else { &meta.labels };
         Ok(Self { labels: meta.labels.clone(), descriptions: descriptions.clone() })
+    }
+
+    /// Whether all rows look like probabilities: not negative, and with a sum of 1.
+    pub fn look_like_probabilities(scores: &Vectors) -> bool {
+        let mut rows = (0..scores.rows()).filter_map(|row| scores.row(row)).peekable();
+        rows.peek().is_some()
+            && rows.all(|row| {
+                row.len() > 1 && row.iter().all(|score| *score >= 0.0) && (row.iter().sum::<f32>() - 1.0).abs() < 1e-3
+            })
     }
 
     /// Whether the classes have no names.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Column, Context, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform, put_blob,
+    Block, Column, Context, Error, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform,
+    put_blob, warn,
 };
 use mmlrs_image::DecodeOptions;
 use mmlrs_image::sample::binary_batch;
@@ -62,7 +63,7 @@ pub struct ImageClassifier {
     #[param(default = 5, min(1))]
     top_k: usize,
     /// How scores become probabilities. "auto" means that of the model's metadata, else "none" if the graph ends with a softmax
-    /// or a sigmoid, else "softmax". "sigmoid" suits networks that find several objects in an image.
+    /// or a sigmoid, else "sigmoid" for one class and "softmax" for several. "sigmoid" suits networks that find several objects in an image.
     #[param(default = "auto", one_of("auto", "softmax", "sigmoid", "none"))]
     activation: String,
     /// The output with the scores. If not set, the first output.
@@ -109,7 +110,8 @@ impl ImageClassifier {
                 run: &self.run,
             })?;
             let names = Names::of(self.labels.as_deref(), &network.meta, network.size)?;
-            let activation = Activation::of(&self.activation, &network.meta, &self.model, &network.output)?;
+            let activation =
+                Activation::of(&self.activation, &network.meta, &self.model, &network.output, network.size)?;
             Ok(ClassifierPlan { network, names, activation })
         })
     }
@@ -128,8 +130,25 @@ impl Transform for ImageClassifier {
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let plan = self.plan()?;
-        let (scores, rejects) =
+        let (mut scores, mut rejects) =
             plan.network.run(block, self.columns(), &self.run, self.row_policy.handle_invalid, cx)?;
+        for row in 0..scores.rows() {
+            if scores.row(row).is_some_and(|row| row.iter().any(|score| !score.is_finite())) {
+                scores.clear(row);
+                let error = Error::decode("the network's scores include NaN or an infinity");
+                rejects.reject(row, error).map_err(|e| e.at_column(&self.input_col))?;
+            }
+        }
+        if self.activation == "auto"
+            && plan.activation == Activation::Softmax
+            && plan.network.meta.scores.is_none()
+            && Names::look_like_probabilities(&scores)
+        {
+            warn(
+                "ImageClassifier: the scores of the network look like probabilities, and become flatter by the softmax; set \
+                 activation=\"none\" if they are, or \"softmax\"",
+            )?;
+        }
         let answers = plan.names.answers(&scores, self.top_k, plan.activation)?;
         Ok(Output { columns: vec![Column::arrow(Arc::new(answers))], invalid: rejects.into_rows() })
     }

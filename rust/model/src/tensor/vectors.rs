@@ -65,6 +65,11 @@ impl Vectors {
         self.valid[row].then(|| &self.values[row * self.size..(row + 1) * self.size])
     }
 
+    /// Removes the row's vector.
+    pub fn clear(&mut self, row: usize) {
+        self.valid[row] = false;
+    }
+
     /// The column that [`VectorType::field`] declares. Rows without a vector are null.
     pub fn into_column(self, form: VectorType) -> Result<Column> {
         let (rows, size) = (self.valid.len(), self.size);
