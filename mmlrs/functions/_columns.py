@@ -261,4 +261,6 @@ def _named(function: str, stage: str) -> Iterator[None]:
         yield
     except MmlrsError as error:
         cause = str(error).removeprefix(f"{stage}: ").removeprefix(f"{function}: ")
+        if function == "register_all":  # which has no params of models
+            cause = cause.removeprefix("param `model`: ").removeprefix("param `tokenizer`: ")
         raise type(error)(f"{function}: {cause}") from None

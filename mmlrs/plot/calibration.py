@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -29,6 +30,7 @@ def plot_calibration(
     bins: int = 10,
     strategy: Literal["uniform", "quantile"] = "uniform",
     positive: Any = None,
+    labels: Sequence[Any] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Plot how often the positive class occurs over its predicted probability, and how many rows each bin has.
@@ -48,14 +50,18 @@ def plot_calibration(
         Bins of equal width, or of about equal numbers of rows.
     positive : object, optional
         The positive class; by default the second of two classes. Required if there are more classes.
+    labels : sequence, optional
+        The classes in the order of the probabilities in a vector. By default the classes in the metadata of the columns, or class
+        numbers. With one probability per row, by default the labels in ascending order.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on; by default those of a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes, with a line per model and the diagonal. The histogram of the rows per bin is in
-        axes below, for which `ax` becomes smaller: the next axes of the figure, with the label "rows per bin". The legend gives the Brier score, the mean squared difference of probability and outcome.
+        The axes, with a line per model and the diagonal. The histogram of the rows per bin is in axes below, for which `ax`
+        becomes smaller: the next axes of the figure, with the label "rows per bin". The legend gives the Brier score, the mean
+        squared difference of probability and outcome.
 
     Raises
     ------
@@ -92,7 +98,7 @@ def plot_calibration(
     models, missing = {}, 0
     for name, dataset in models_in(function, data).items():
         rows = read(function, dataset, {"label": label_col, "score": score_col})
-        is_positive, scores, nulls = _probabilities(rows, positive)
+        is_positive, scores, nulls = _probabilities(rows, positive, labels)
         models[name] = (is_positive, scores)
         missing += nulls
     ax = axes_of(function, ax, (6.0, 6.0))
@@ -135,7 +141,9 @@ def _finish(ax: Axes, below: Axes, handles: list[Any], names: list[str]) -> None
     legend(ax, handles, [*names, "perfect"], "upper left")
 
 
-def _probabilities(rows: Rows, positive: Any) -> tuple[npt.NDArray[np.bool_], Floats, int]:
+def _probabilities(
+    rows: Rows, positive: Any, labels: Sequence[Any] | None
+) -> tuple[npt.NDArray[np.bool_], Floats, int]:
     """Return whether each row is positive, its probability, and the number of rows with a null."""
     scores = rows.matrix("score") if rows.is_vector("score") else rows.numbers("score")[:, None]
     outside = ((scores < 0) | (scores > 1)).any(axis=1)
@@ -146,7 +154,7 @@ def _probabilities(rows: Rows, positive: Any) -> tuple[npt.NDArray[np.bool_], Fl
             f"{rows.where('score', row)}: {number:.6g} is not a probability, which is between 0 and 1; "
             "a calibrator or the logistic function turns raw scores into probabilities"
         )
-    found = outcomes(rows, positive, None)
+    found = outcomes(rows, positive, labels)
     if len(found.classes) > 1 or found.absent:
         raise SchemaMismatchError(
             f"{rows.where('label')}: has more than two classes; name one of {shown(found.classes)} in `positive`"

@@ -60,8 +60,8 @@ def plot_roc(
     positive : object, optional
         The class to draw against all others. By default the second of two classes, and each class if there are more.
     labels : sequence, optional
-        The classes in the order of the scores in a vector. By default the classes in the metadata of the columns, or the
-        labels in ascending order.
+        The classes in the order of the scores in a vector. By default the classes in the metadata of the columns, or class
+        numbers. With scores that are numbers, by default the labels in ascending order.
     average : bool, default True
         With more than two classes, add the macro average of their curves, and its area.
     ax : matplotlib.axes.Axes, optional

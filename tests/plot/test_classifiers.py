@@ -328,3 +328,22 @@ def test_a_bad_input_of_a_reliability_curve_is_told_in_one_error(data, arguments
     with pytest.raises(error) as caught:
         plot_calibration(data, **arguments)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("plot", [plot_roc, plot_calibration])
+def test_labels_that_are_text_need_the_order_of_the_scores(plot):
+    rng = np.random.default_rng(0)
+    share = rng.random(200)
+    label = np.where(rng.random(200) < share, "yes", "no").tolist()
+    scores = np.stack(
+        [share, 1 - share], axis=1
+    ).tolist()  # "yes" is the first class, as the more frequent one may be
+    with pytest.raises(
+        SchemaMismatchError, match=f"^{plot.__name__}: .*the order of the 2 scores .* is unknown"
+    ):
+        plot((label, scores))
+    in_order = (
+        plot((label, scores), labels=["yes", "no"], positive="yes").get_legend().get_texts()[0].get_text()
+    )
+    alone = plot((label, share.tolist()), positive="yes").get_legend().get_texts()[0].get_text()
+    assert in_order == alone
