@@ -27,7 +27,7 @@ LIBRARIES = re.compile(r"(libc|libm|libgcc_s|libdl|libpthread|librt|ld-linux-[a-
 #: Parts of a wheel by the path of a file; the first match counts.
 PARTS = (
     ("extension", r"\.so$"),
-    ("labels", r"\.txt$"),
+    ("labels", r"^mmlrs/models/.*\.txt$"),
     ("Python code, generated", r"^mmlrs/_generated/"),
     ("Python code", r"\.pyi?$|/py\.typed$"),
     ("metadata and licence", r"\.dist-info/"),
