@@ -75,6 +75,7 @@ def _with_settings(name: str, path: Path, _changed: int, _size: int) -> Path | _
     try:
         settings = image_metadata(files)
     except ModelLoadError as error:
+        _fetched.cache_clear()  # a file that could not be fetched may be there later
         raise ModelLoadError(
             f"{error}; to use the network with settings of your own, pass its path, {path}, as model"
         ) from None
