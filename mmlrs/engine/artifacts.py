@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["INLINE_BYTES", "STREAM_BYTES", "payload"]
 
 INLINE_BYTES = 4 * 1024 * 1024
-#: Most bytes of a model in a stream of Spark Connect. A message of Connect has at most 128 MiB.
+#: Maximum number of bytes of a model in a stream of Spark Connect. A message of Connect has at most 128 MiB.
 STREAM_BYTES = 120 * 1024 * 1024
 
 _sent: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
@@ -48,7 +48,7 @@ def payload(sha256: str, session: SparkSession, df: DataFrame | None) -> bytes |
         if len(data) > STREAM_BYTES:
             raise LimitExceededError(
                 f"a model of {len(data):,} bytes cannot be part of a stream on Spark Connect, whose messages have at most 128 MiB; "
-                "use a classic session, or `foreachBatch`"
+                "use a classic session"
             )
         return bytes(data)
     sent = _sent.setdefault(session, set())

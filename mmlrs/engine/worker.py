@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import glob
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -327,7 +327,7 @@ def _artifact(sha256: str) -> bytes:
     for path in (
         SparkFiles.get(name),
         os.path.join(os.getcwd(), name),
-        *glob.glob(os.path.join(root, "*", name)),
+        *map(str, Path(root).glob(f"*/{name}")),
     ):
         if os.path.exists(path):
             with open(path, "rb") as file:

@@ -84,7 +84,7 @@ def embed_text(
     model : ModelLike, default `minilm` from the extra `models`
         The ONNX model: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
     tokenizer : ModelLike, default that of `minilm`
-        The model's tokenizer.json: the name of a model, a path, bytes or a handle. It must be set together with `model`.
+        The model's tokenizer.json: the name of a model, a path, bytes or a handle. A `model` that is a name brings its own.
     **params
         Params of `TextEmbedder`, except those that name columns. With the default `handleInvalid="error"`, a null is an error
         when the query runs. With "keep" its result is null.

@@ -42,8 +42,10 @@ def builtin() -> dict[str, ModelInfo]:
         preprocessing=Preprocessing(224, 224, (127.0,) * 3, (128.0,) * 3),
         layers=("logits", "features", "head.relu6", "block15.project"),
         features="features",
+        labels=tuple(identifier for identifier, _ in imagenet_classes()),
+        descriptions=tuple(name for _, name in imagenet_classes()),
         scores="logits",
-    ).with_labels(imagenet_classes())
+    )
     minilm = ModelInfo(
         name="minilm",
         task="sentence-embedding",

@@ -14,9 +14,10 @@ from mmlrs._messages import shown
 from mmlrs._warnings import warn_once
 from mmlrs.errors import InvalidParamError, ModelLoadError
 from mmlrs.models._builtin import builtin
+from mmlrs.models._content import with_settings
 from mmlrs.models._entry import ModelInfo, PackageFile
 
-__all__ = ["info", "installed", "is_name", "list_models", "located"]
+__all__ = ["info", "is_name", "list_models", "located"]
 
 #: Packages announce models under this group: each entry point loads to a list of `ModelInfo`.
 _GROUP = "mmlrs.models"
@@ -118,14 +119,8 @@ def no_model(name: Any) -> str:
 
     names = sorted(_known())
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(names)}"
+    hint = f"did you mean `{near[0]}`?" if near else f"known models: {', '.join(names)}"
     return f"there is no model `{name}`; {hint}"
-
-
-def installed(model: ModelInfo) -> bool:
-    """Return whether the files of a model are present. Their content is not checked."""
-    files = [model.file] if model.tokenizer is None else [model.file, model.tokenizer]
-    return all(_path_of(file) is not None for file in files)
 
 
 def located(name: str, part: str | None) -> Path | _native.Blob:
@@ -177,8 +172,8 @@ def _path_of(file: PackageFile) -> Path | None:
 @lru_cache(maxsize=4)
 def _converted(model: ModelInfo, path: Path, _changed: int, _size: int) -> _native.Blob:
     """Return the ONNX model with its image settings, made once per process: that takes a tenth of a second."""
-    settings = json.dumps(model.image_metadata())
+    settings = model.image_metadata()
     if model.architecture is None:
-        content = _native.self_contained(json.dumps({"path": str(path)}))
-        return _native.put_blob((_native.get_blob(content.sha256) or b"") + _native.image_settings(settings))
-    return _native.put_blob(_native.network_of_weights(model.architecture or "", path.read_bytes(), settings))
+        return with_settings(str(path), settings)
+    network = _native.network_of_weights(model.architecture, path.read_bytes(), json.dumps(settings))
+    return _native.put_blob(network)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BYTES", "Download", "download", "is_true", "receive"]
 
-#: Most bytes of a file that is downloaded.
+#: Maximum number of bytes of a file that is downloaded.
 MAX_BYTES = 16 << 30
 #: Number of times a download is tried or continued.
 ATTEMPTS = 5

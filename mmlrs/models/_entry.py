@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from mmlrs.errors import InvalidParamError
@@ -106,7 +106,7 @@ class ModelInfo:
     labels, descriptions : tuple of str
         Identifiers and names of the classes, in the order of the scores.
     scores : str or None
-        "logits" or "probabilities".
+        "logits", "probabilities", or "multi-label" for logits of classes that do not exclude each other.
 
     Examples
     --------
@@ -173,8 +173,3 @@ class ModelInfo:
         settings |= {key: list(values) for key, values in lists.items() if values}
         texts = {"featureTensor": self.features, "scores": self.scores}
         return settings | {key: text for key, text in texts.items() if text is not None}
-
-    def with_labels(self, pairs: list[tuple[str, str]]) -> ModelInfo:
-        """Return the same model with the identifiers and names of its classes."""
-        labels, descriptions = zip(*pairs, strict=True)
-        return replace(self, labels=labels, descriptions=descriptions)

@@ -34,7 +34,7 @@ class ModelHandle:
     """A reference to an ONNX model, by its name, its path or its content.
 
     A handle is small. Bytes are kept once per process under their SHA-256, for as long as a handle, a stage or a DataFrame
-    refers to them. Handles are equal if they have the same path or the same SHA-256.
+    refers to them. Handles are equal if they have the same name, the same path or the same SHA-256.
 
     Parameters
     ----------

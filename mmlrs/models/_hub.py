@@ -23,7 +23,7 @@ from mmlrs.models._image_metadata import image_metadata
 
 __all__ = ["HubModel", "HubSpec", "fetch", "image_metadata"]
 
-#: Most bytes of a configuration file.
+#: Maximum number of bytes of a configuration file.
 MAX_CONFIG_BYTES = 16 << 20
 #: The ONNX files of a repository, the preferred one first.
 _USUAL = ("onnx/model.onnx", "model.onnx")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmlrs import _native
 from mmlrs.errors import ModelLoadError
+from mmlrs.models._content import with_settings
 from mmlrs.models._hub import HubModel, HubSpec, fetch, image_metadata
 
 __all__ = ["hub_name", "located"]
@@ -79,7 +80,4 @@ def _with_settings(name: str, path: Path, _changed: int, _size: int) -> Path | _
         raise ModelLoadError(
             f"{error}; to use the network with settings of your own, pass its path, {path}, as model"
         ) from None
-    whole = _native.self_contained(source)
-    return _native.put_blob(
-        (_native.get_blob(whole.sha256) or b"") + _native.image_settings(json.dumps(settings))
-    )
+    return with_settings(str(path), settings)

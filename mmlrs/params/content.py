@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any
 
 from mmlrs import _native
-from mmlrs.errors import IoError
 from mmlrs.models import ModelHandle
+from mmlrs.models._content import self_contained
 from mmlrs.params._type import Loading, ParamType, Saving, refused
 
 __all__ = ["FILE", "MODEL", "is_hash"]
@@ -75,11 +74,7 @@ class ModelType(FileType):
         return ModelHandle.of(value)
 
     def _content(self, value: ModelHandle) -> tuple[str, bytes]:
-        blob = _native.self_contained(json.dumps(self.to_core(value)))
-        data = _native.get_blob(blob.sha256)
-        if data is None:
-            raise IoError(f"the model with SHA-256 {blob.sha256} is not in this process")
-        return blob.sha256, bytes(data)
+        return self_contained(self.to_core(value))
 
 
 FILE, MODEL = FileType(), ModelType()

@@ -25,7 +25,7 @@ _WORDS = {
 }
 #: Number of classes from which on zeros are not written.
 _MANY = 12
-#: Most classes that a matrix has.
+#: Maximum number of classes of a matrix.
 _MAX_CLASSES = 200
 #: Characters of the name of a class.
 _NAME = 20
