@@ -1,0 +1,5 @@
+"""Runs the demo: ``python -m mmlrs.demo``."""
+
+from mmlrs.demo import main
+
+main()
