@@ -29,6 +29,7 @@ mod tag;
 mod threads;
 pub mod types;
 pub mod vector;
+mod vector_type;
 mod warning;
 
 pub use aggregate::{Aggregate, AnyState, DynAggregate};
@@ -61,6 +62,7 @@ pub use stage::{HasSample, Output, Stage, Transform};
 pub use stages::StageList;
 pub use tag::{Columns, Tag};
 pub use threads::{ThreadBudget, parallel_map};
+pub use vector_type::VectorType;
 pub use warning::{set_warning_host, warn};
 
 /// Used by the expansion of `#[derive(Stage)]`; not part of the public interface.

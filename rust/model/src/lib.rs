@@ -3,6 +3,7 @@
 //! A model is processed in these steps: `ModelSource` -> [`prepare`] (parsed, cut, its batch dimension made dynamic and
 //! verified: once, on the driver) -> session cache (loaded once per process) -> runs over mini-batches of Arrow rows.
 
+mod answers;
 mod failure;
 mod graph;
 mod image_network;

@@ -1,12 +1,10 @@
 //! `FastVectorAssembler`.
 
-use std::sync::Arc;
-
 use arrow_schema::{Field, Schema};
-use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
+use mmlrs_core::vector::VectorBuilder;
 use mmlrs_core::{
-    Block, Column, Context, HandleInvalid, HasSample, Output, ParamGroup, ParamMap, ParamSpec, Rejects, Result,
-    RowPolicy, Sample, Transform,
+    Block, Context, HandleInvalid, HasSample, Output, ParamGroup, ParamMap, ParamSpec, Rejects, Result, RowPolicy,
+    Sample, Transform, VectorType,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
@@ -45,6 +43,8 @@ pub struct FastVectorAssembler {
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
     #[param(group)]
+    output_type: VectorType,
+    #[param(group)]
     policy: MissingPolicy,
 }
 
@@ -75,7 +75,7 @@ impl Transform for FastVectorAssembler {
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         let fields: Vec<&Field> =
             self.input_cols.iter().map(|name| Ok(input.field_with_name(name)?)).collect::<Result<_>>()?;
-        Ok(vec![vector_struct_field(&self.output_col, assembled(&fields).as_ref())])
+        Ok(vec![self.output_type.struct_field(&self.output_col, None, assembled(&fields).as_ref())])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
@@ -106,7 +106,7 @@ impl Transform for FastVectorAssembler {
             row_values.check().map_err(|e| e.at_row(row))?;
             out.push_compressed(row_values.size, &row_values.indices, &row_values.values);
         }
-        Ok(Output { columns: vec![Column::arrow(Arc::new(out.finish()?))], invalid: rejects.into_rows() })
+        Ok(Output { columns: vec![self.output_type.struct_column(out.finish()?, None)?], invalid: rejects.into_rows() })
     }
 }
 

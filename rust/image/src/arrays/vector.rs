@@ -6,18 +6,23 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, ListArray};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
-use mmlrs_core::{Column, Context, Error, Output, Rejects, Result, types};
+use mmlrs_core::{Column, Context, Error, Output, Rejects, Result, VectorType, types};
 
 use crate::column::{ImageColumn, Step, chunked};
 use crate::image::ImageView;
 
-/// The field of a vector column, with a fixed `size` or with the sizes of the images.
-pub fn vector_field(name: &str, size: Option<usize>) -> Field {
-    match size {
-        Some(size) => types::vector_field(name, size),
-        None => Field::new(name, DataType::List(item()), true)
-            .with_metadata(HashMap::from([(types::KIND_KEY.to_owned(), types::KIND_VECTOR.to_owned())])),
-    }
+/// The field of a column of vectors or arrays, with a fixed `size` or with the sizes of the images.
+pub fn pixels_field(name: &str, size: Option<usize>, form: VectorType) -> Field {
+    let Some(size) = size else {
+        let field = Field::new(name, DataType::List(item()), true);
+        return match form {
+            VectorType::Array => field,
+            VectorType::Vector => {
+                field.with_metadata(HashMap::from([(types::KIND_KEY.to_owned(), types::KIND_VECTOR.to_owned())]))
+            }
+        };
+    };
+    form.field(name, size)
 }
 
 fn item() -> Arc<Field> {
@@ -25,7 +30,7 @@ fn item() -> Arc<Field> {
 }
 
 /// Unrolls every image of a column. Under the policy of `step`, a bad row is null or the error.
-pub fn unroll(images: &ImageColumn, step: &Step, size: Option<usize>, cx: Context) -> Result<Output> {
+pub fn unroll(images: &ImageColumn, step: &Step, size: Option<usize>, form: VectorType, cx: Context) -> Result<Output> {
     let mut rejects = Rejects::new(step.handle_invalid);
     let mut out = VectorArray::new(size);
     chunked(
@@ -44,7 +49,7 @@ pub fn unroll(images: &ImageColumn, step: &Step, size: Option<usize>, cx: Contex
             })
         },
     )?;
-    Ok(Output { columns: vec![out.finish()?], invalid: rejects.into_rows() })
+    Ok(Output { columns: vec![out.finish(form)?], invalid: rejects.into_rows() })
 }
 
 /// Builds the column.
@@ -86,10 +91,10 @@ impl VectorArray {
         self.valid.append_null();
     }
 
-    fn finish(mut self) -> Result<Column> {
+    fn finish(mut self, form: VectorType) -> Result<Column> {
         let nulls = self.valid.finish();
         let rows = self.ends.len() - 1;
-        let field = vector_field("", self.size);
+        let field = pixels_field("", self.size, form);
         let values: ArrayRef = Arc::new(Float32Array::from(self.values));
         let array: ArrayRef = if let Some(size) = self.size {
             Arc::new(FixedSizeListArray::try_new_with_length(item(), size as i32, values, nulls, rows)?)

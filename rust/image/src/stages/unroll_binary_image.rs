@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
-use mmlrs_core::{Block, Context, Error, HasSample, Once, Output, Result, RowPolicy, Sample, Transform};
+use mmlrs_core::{Block, Context, Error, HasSample, Once, Output, Result, RowPolicy, Sample, Transform, VectorType};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
 use crate::arrays::channels::channel_op;
-use crate::arrays::vector::{unroll, vector_field};
+use crate::arrays::vector::{pixels_field, unroll};
 use crate::column::input_images;
 use crate::column::{Step, check_image_input};
 use crate::ops::{Interpolation, Op, Resize, ResizeTo};
@@ -53,6 +53,8 @@ pub struct UnrollBinaryImage {
     #[param(default = "linear", one_of("linear", "area", "cubic", "nearest", "lanczos"))]
     interpolation: String,
     #[param(group)]
+    output_type: VectorType,
+    #[param(group)]
     decode: DecodeOptions,
     #[param(group)]
     policy: RowPolicy,
@@ -96,14 +98,14 @@ impl UnrollBinaryImage {
 impl Transform for UnrollBinaryImage {
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         check_image_input(input, &self.input_col)?;
-        Ok(vec![vector_field(&self.output_col, self.plan()?.1)])
+        Ok(vec![pixels_field(&self.output_col, self.plan()?.1, self.output_type)])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let plan = self.plan()?;
         let (step, size) = plan.as_ref();
         let images = input_images(block, &self.input_col, None, *cx)?.then(step.clone());
-        unroll(&images, step, *size, *cx)
+        unroll(&images, step, *size, self.output_type, *cx)
     }
 }
 

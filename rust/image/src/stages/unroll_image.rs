@@ -1,12 +1,12 @@
 //! `UnrollImage`.
 
 use arrow_schema::{Field, Schema};
-use mmlrs_core::{Block, Context, HasSample, Output, Result, RowPolicy, Sample, Transform};
+use mmlrs_core::{Block, Context, HasSample, Output, Result, RowPolicy, Sample, Transform, VectorType};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
 use crate::arrays::channels::channel_op;
-use crate::arrays::vector::{unroll, vector_field};
+use crate::arrays::vector::{pixels_field, unroll};
 use crate::column::input_images;
 use crate::column::{Step, check_image_input};
 use crate::options::DecodeOptions;
@@ -42,6 +42,8 @@ pub struct UnrollImage {
     #[param(default = true)]
     auto_convert_to_color: bool,
     #[param(group)]
+    output_type: VectorType,
+    #[param(group)]
     decode: DecodeOptions,
     #[param(group)]
     policy: RowPolicy,
@@ -63,13 +65,13 @@ impl Transform for UnrollImage {
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         check_image_input(input, &self.input_col)?;
         self.step()?;
-        Ok(vec![vector_field(&self.output_col, None)])
+        Ok(vec![pixels_field(&self.output_col, None, self.output_type)])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let step = self.step()?;
         let images = input_images(block, &self.input_col, None, *cx)?.then(step.clone());
-        unroll(&images, &step, None, *cx)
+        unroll(&images, &step, None, self.output_type, *cx)
     }
 }
 

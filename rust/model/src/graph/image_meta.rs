@@ -1,14 +1,17 @@
 //! The image settings in the metadata of a network.
 
-use serde_json::Value;
+use mmlrs_core::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use crate::graph::info::ModelInfo;
 
 /// Metadata key of a model's image settings, as JSON.
 pub const IMAGE_KEY: &str = "mmlrs.image";
 
-/// The image settings in a model's metadata. Every part may be missing.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// The image settings in a model's metadata. Every part may be missing or null.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ImageMeta {
     /// Number of rows of an image.
     pub height: Option<usize>,
@@ -23,61 +26,97 @@ pub struct ImageMeta {
     /// `rgb` or `bgr`.
     pub channel_order: Option<String>,
     /// Names of layer outputs, from the model's output to its input.
+    #[serde(deserialize_with = "list")]
     pub layer_names: Vec<String>,
     /// The tensor with the features.
     pub feature_tensor: Option<String>,
     /// Class labels.
+    #[serde(deserialize_with = "list")]
     pub labels: Vec<String>,
     /// Names of the classes for people, in the same order.
+    #[serde(deserialize_with = "list")]
     pub descriptions: Vec<String>,
     /// Height and width of the centre that is cropped after the resize.
     pub crop: Option<(usize, usize)>,
     /// Length of the shorter side after the resize, before the crop.
     pub resize_shorter: Option<usize>,
-    /// `logits` or `probabilities`.
+    /// `logits`, `probabilities` or `multi-label`.
     pub scores: Option<String>,
     /// Whether the output holds class scores.
     pub classifier: Option<bool>,
 }
 
+/// Reads a list that may be null.
+fn list<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
+    Option::deserialize(value).map(Option::unwrap_or_default)
+}
+
 impl ImageMeta {
-    /// Reads the settings of a model. A value of the wrong type counts as missing.
-    pub fn of(info: &ModelInfo) -> Self {
-        let Some(meta) = info.meta(IMAGE_KEY).and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
-            return Self::default();
+    /// Reads the settings of a model; none if it has no such metadata.
+    ///
+    /// # Errors
+    /// The metadata is not JSON, or a setting has the wrong type or value.
+    pub fn of(info: &ModelInfo) -> mmlrs_core::Result<Self> {
+        let Some(text) = info.meta(IMAGE_KEY) else { return Ok(Self::default()) };
+        let wrong = |cause: &str| Error::model(format!("its metadata `{IMAGE_KEY}` cannot be read: {cause}"));
+        // A struct could also be read from a list.
+        let object: Map<String, Value> = serde_json::from_str(text).map_err(|e| wrong(&e.to_string()))?;
+        let mut meta: Self = serde_json::from_value(Value::Object(object)).map_err(|e| wrong(&e.to_string()))?;
+        meta.channel_order = meta.channel_order.map(|order| order.to_lowercase());
+        let one_of = |key: &str, value: &Option<String>, known: &[&str]| match value {
+            Some(value) if !known.contains(&value.as_str()) => {
+                Err(wrong(&format!("`{key}` is \"{value}\", expected one of {}", known.join(", "))))
+            }
+            _ => Ok(()),
         };
-        let size = |key: &str| meta.get(key).and_then(Value::as_u64).map(|n| n as usize);
-        let floats = |key: &str| -> Option<Vec<f64>> { meta.get(key)?.as_array()?.iter().map(Value::as_f64).collect() };
-        let text = |key: &str| meta.get(key).and_then(Value::as_str).map(str::to_owned);
-        let texts = |key: &str| -> Vec<String> {
-            let items = meta.get(key).and_then(Value::as_array);
-            items.map(|i| i.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default()
-        };
-        Self {
-            height: size("height"),
-            width: size("width"),
-            means: floats("means"),
-            stds: floats("stds"),
-            scale: meta.get("scale").and_then(Value::as_f64),
-            channel_order: text("channelOrder").map(|order| order.to_lowercase()),
-            layer_names: texts("layerNames"),
-            feature_tensor: text("featureTensor"),
-            labels: texts("labels"),
-            descriptions: texts("descriptions"),
-            crop: sizes(&meta, "crop"),
-            resize_shorter: size("resizeShorter").filter(|side| *side > 0),
-            scores: text("scores"),
-            classifier: meta.get("classifier").and_then(Value::as_bool),
+        one_of("channelOrder", &meta.channel_order, &["rgb", "bgr"])?;
+        one_of("scores", &meta.scores, &["logits", "probabilities", "multi-label"])?;
+        let (crop, shorter) = (meta.crop.unwrap_or((1, 1)), meta.resize_shorter.unwrap_or(1));
+        for (key, size) in [("crop", crop.0), ("crop", crop.1), ("resizeShorter", shorter)] {
+            if size == 0 {
+                return Err(wrong(&format!("`{key}` is 0")));
+            }
         }
+        Ok(meta)
     }
 }
 
-/// A pair of sizes, neither of them 0.
-fn sizes(meta: &Value, key: &str) -> Option<(usize, usize)> {
-    match meta.get(key)?.as_array()?.as_slice() {
-        [height, width] => {
-            Some((height.as_u64()? as usize, width.as_u64()? as usize)).filter(|(h, w)| *h > 0 && *w > 0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(text: &str) -> Result<ImageMeta, String> {
+        let metadata = vec![(IMAGE_KEY.to_owned(), text.to_owned())];
+        ImageMeta::of(&ModelInfo { metadata, ..ModelInfo::default() }).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn settings_are_read_and_may_be_missing_or_null() {
+        let read = meta(r#"{"name": "x", "height": 8, "labels": null, "channelOrder": "BGR", "crop": [4, 6]}"#);
+        let expected = ImageMeta {
+            height: Some(8),
+            channel_order: Some("bgr".into()),
+            crop: Some((4, 6)),
+            ..ImageMeta::default()
+        };
+        assert_eq!(read, Ok(expected));
+        assert_eq!(ImageMeta::of(&ModelInfo::default()).ok(), Some(ImageMeta::default()));
+    }
+
+    #[test]
+    fn wrong_settings_are_an_error_that_names_them() {
+        for (text, cause) in [
+            ("{", "EOF"),
+            ("[1]", "invalid type"),
+            (r#"{"height": "8"}"#, "invalid type: string"),
+            (r#"{"means": [1, null]}"#, "invalid type: null"),
+            (r#"{"labels": [1]}"#, "invalid type: integer"),
+            (r#"{"scores": "odds"}"#, "`scores` is \"odds\""),
+            (r#"{"channelOrder": "gbr"}"#, "`channelOrder` is \"gbr\""),
+            (r#"{"crop": [0, 4]}"#, "`crop` is 0"),
+        ] {
+            let error = meta(text).err().unwrap_or_default();
+            assert!(error.contains("mmlrs.image") && error.contains(cause), "{text}: {error}");
         }
-        _ => None,
     }
 }

@@ -101,7 +101,7 @@ pub fn requested_tensor(source: &ModelSource, request: TensorRequest<'_>) -> Res
     if layers == 0 {
         return Ok(output);
     }
-    let meta = ImageMeta::of(&info);
+    let meta = ImageMeta::of(&info)?;
     if let Some(name) = meta.layer_names.get(layers) {
         return Ok(name.clone());
     }
@@ -193,7 +193,7 @@ impl Pooling {
 /// The image settings in a model's metadata.
 pub fn image_meta(source: &ModelSource) -> Result<(Arc<ModelInfo>, ImageMeta)> {
     let info = model_info(source)?;
-    let meta = ImageMeta::of(&info);
+    let meta = ImageMeta::of(&info)?;
     Ok((info, meta))
 }
 

@@ -1,7 +1,7 @@
 //! Networks for images: what they expect, and how a column of images runs through one.
 
 pub mod batches;
-pub mod classes;
+pub mod classification;
 pub mod input;
 pub mod normalization;
 pub mod params;

@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Column, Context, Error, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform,
-    put_blob, warn,
+    Block, Column, Context, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform, put_blob,
 };
 use mmlrs_image::DecodeOptions;
 use mmlrs_image::sample::binary_batch;
 use mmlrs_macros::Stage;
 use serde_json::json;
 
-use crate::image_network::classes::{Activation, Names, answers_field};
-use crate::image_network::input::{Pooling, TensorRequest};
+use crate::answers::{AnswerParams, answers_field};
+use crate::image_network::classification::{Classification, ClassificationRequest};
 use crate::image_network::params::NetworkInput;
-use crate::image_network::plan::{Columns, NoScores, Plan, Request};
+use crate::image_network::plan::Columns;
 use crate::prepare::portable::portable;
 use crate::runtime::run_params::RunParams;
 use crate::sample::sample_image_model;
@@ -56,16 +55,8 @@ pub struct ImageClassifier {
     /// The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
     #[param(default = python("`efficientnet-lite0` from the extra `models`"))]
     model: ModelSource,
-    /// Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.
-    #[param()]
-    labels: Option<Vec<String>>,
-    /// Number of classes in an answer. If the network has fewer, all of them.
-    #[param(default = 5, min(1))]
-    top_k: usize,
-    /// How scores become probabilities. "auto" means that of the model's metadata, else "none" if the graph ends with a softmax
-    /// or a sigmoid, else "sigmoid" for one class and "softmax" for several. "sigmoid" suits networks that find several objects in an image.
-    #[param(default = "auto", one_of("auto", "softmax", "sigmoid", "none"))]
-    activation: String,
+    #[param(group)]
+    answers: AnswerParams,
     /// The output with the scores. If not set, the first output.
     #[param(non_empty)]
     output_tensor_name: Option<String>,
@@ -78,41 +69,22 @@ pub struct ImageClassifier {
     #[param(group)]
     row_policy: RowPolicy,
     #[param(cache)]
-    plan: Once<ClassifierPlan>,
+    plan: Once<Classification>,
 }
-
-/// The network, and how to read its scores.
-#[derive(Debug)]
-struct ClassifierPlan {
-    network: Plan,
-    names: Names,
-    activation: Activation,
-}
-
-const NO_SCORES: NoScores =
-    NoScores { param: "model", is: "cannot be used: ", advice: "a model that was trained to classify" };
 
 impl ImageClassifier {
-    fn plan(&self) -> Result<Arc<ClassifierPlan>> {
+    fn plan(&self) -> Result<Arc<Classification>> {
         self.plan.get_or_make(|| {
-            let network = Plan::make(Request {
+            Classification::make(ClassificationRequest {
+                stage: "ImageClassifier",
+                param: "model",
                 model: &self.model,
-                tensor: TensorRequest {
-                    headless: false,
-                    cut_output_layers: 0,
-                    feature: None,
-                    output: self.output_tensor_name.as_deref(),
-                },
-                no_scores: NO_SCORES,
-                pooling: Pooling::None,
+                answers: &self.answers,
+                output: self.output_tensor_name.as_deref(),
                 input: &self.input,
                 decode: self.decode,
                 run: &self.run,
-            })?;
-            let names = Names::of(self.labels.as_deref(), &network.meta, network.size)?;
-            let activation =
-                Activation::of(&self.activation, &network.meta, &self.model, &network.output, network.size)?;
-            Ok(ClassifierPlan { network, names, activation })
+            })
         })
     }
 
@@ -130,27 +102,8 @@ impl Transform for ImageClassifier {
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let plan = self.plan()?;
-        let (mut scores, mut rejects) =
-            plan.network.run(block, self.columns(), &self.run, self.row_policy.handle_invalid, cx)?;
-        for row in 0..scores.rows() {
-            if scores.row(row).is_some_and(|row| row.iter().any(|score| !score.is_finite())) {
-                scores.clear(row);
-                let error = Error::decode("the network's scores include NaN or an infinity");
-                rejects.reject(row, error).map_err(|e| e.at_column(&self.input_col))?;
-            }
-        }
-        if self.activation == "auto"
-            && plan.activation == Activation::Softmax
-            && plan.network.meta.scores.is_none()
-            && Names::look_like_probabilities(&scores)
-        {
-            warn(
-                "ImageClassifier: the scores of the network look like probabilities, and become flatter by the softmax; set \
-                 activation=\"none\" if they are, or \"softmax\"",
-            )?;
-        }
-        let answers = plan.names.answers(&scores, self.top_k, plan.activation)?;
-        Ok(Output { columns: vec![Column::arrow(Arc::new(answers))], invalid: rejects.into_rows() })
+        let (scores, rejects) = plan.scores(block, self.columns(), &self.run, self.row_policy.handle_invalid, cx)?;
+        Ok(Output { columns: vec![Column::arrow(Arc::new(plan.answers(&scores)?))], invalid: rejects.into_rows() })
     }
 
     fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {
@@ -158,12 +111,7 @@ impl Transform for ImageClassifier {
     }
 
     fn notes(&self) -> Result<Vec<String>> {
-        let plan = self.plan()?;
-        let mut notes = plan.network.notes();
-        if plan.names.are_missing() {
-            notes.push("the model has no labels, so `class` is the index of the class; set labels".to_owned());
-        }
-        Ok(notes)
+        Ok(self.plan()?.notes())
     }
 }
 

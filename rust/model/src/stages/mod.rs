@@ -1,6 +1,8 @@
 //! The stages.
 
 mmlrs_core::stages! {
+    deep_image_featurizer: transform DeepImageFeaturizer;
+    deep_image_predictor: transform DeepImagePredictor;
     image_classifier: transform ImageClassifier;
     image_featurizer: transform ImageFeaturizer;
     onnx_model: transform ONNXModel;

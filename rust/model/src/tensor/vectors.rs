@@ -5,31 +5,7 @@ use std::sync::Arc;
 use arrow_array::{FixedSizeListArray, Float32Array};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field};
-use mmlrs_core::{Column, Error, Result, types};
-
-/// The type of a column of vectors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VectorType {
-    /// Spark ML's vector, which estimators read.
-    Vector,
-    /// An array of floats, which functions on arrays and vector databases read.
-    Array,
-}
-
-impl VectorType {
-    /// Parses the param.
-    pub fn parse(text: &str) -> Self {
-        if text == "array" { Self::Array } else { Self::Vector }
-    }
-
-    /// The field of a column of vectors of `size`.
-    pub fn field(self, name: &str, size: usize) -> Field {
-        match self {
-            Self::Vector => types::vector_field(name, size),
-            Self::Array => types::array_field(name, size),
-        }
-    }
-}
+use mmlrs_core::{Column, Error, Result, VectorType, types};
 
 /// The vectors of a batch, `size` floats per row. Rows without a vector hold zeros.
 pub struct Vectors {
@@ -63,6 +39,11 @@ impl Vectors {
     /// The row's vector, if it has one.
     pub fn row(&self, row: usize) -> Option<&[f32]> {
         self.valid[row].then(|| &self.values[row * self.size..(row + 1) * self.size])
+    }
+
+    /// The row's vector to change, if it has one.
+    pub fn row_mut(&mut self, row: usize) -> Option<&mut [f32]> {
+        self.valid[row].then(|| &mut self.values[row * self.size..(row + 1) * self.size])
     }
 
     /// Removes the row's vector.

@@ -4,7 +4,7 @@ mod model;
 
 use arrow_schema::Schema;
 use mmlrs_core::vector::{VectorRow, Vectors};
-use mmlrs_core::{Aggregate, Block, Context, Error, Fit, Fitted, HasSample, Result, RowPolicy, Sample};
+use mmlrs_core::{Aggregate, Block, Context, Error, Fit, Fitted, HasSample, Result, RowPolicy, Sample, VectorType};
 use mmlrs_macros::{ParamGroup, Stage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -43,6 +43,8 @@ pub struct CountSelectorParams {
     /// Name of the vector column to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     pub output_col: String,
+    #[param(group)]
+    pub output_type: VectorType,
     #[param(group)]
     pub policy: RowPolicy,
 }

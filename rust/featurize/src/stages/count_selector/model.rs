@@ -1,11 +1,10 @@
 //! `CountSelectorModel`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
-use mmlrs_core::vector::{VectorBuilder, VectorRow, Vectors, vector_struct_field};
-use mmlrs_core::{Block, Column, Context, Error, HasSample, Output, Rejects, Result, Sample, Transform};
+use mmlrs_core::vector::{VectorBuilder, VectorRow, Vectors};
+use mmlrs_core::{Block, Context, Error, HasSample, Output, Rejects, Result, Sample, Transform};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
@@ -52,7 +51,8 @@ impl CountSelectorModel {
 impl Transform for CountSelectorModel {
     fn output_fields(&self, _input: &Schema) -> Result<Vec<Field>> {
         self.check()?;
-        Ok(vec![vector_struct_field(&self.shared.output_col, Some(&json!({"num_attrs": self.indices.len()})))])
+        let (size, form) = (self.indices.len(), self.shared.output_type);
+        Ok(vec![form.struct_field(&self.shared.output_col, Some(size), Some(&json!({"num_attrs": size})))])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
@@ -85,7 +85,10 @@ impl Transform for CountSelectorModel {
             rejects.reject(row, error.at_column(&self.shared.input_col))?;
             out.push_null();
         }
-        Ok(Output { columns: vec![Column::arrow(Arc::new(out.finish()?))], invalid: rejects.into_rows() })
+        Ok(Output {
+            columns: vec![self.shared.output_type.struct_column(out.finish()?, Some(self.indices.len()))?],
+            invalid: rejects.into_rows(),
+        })
     }
 }
 

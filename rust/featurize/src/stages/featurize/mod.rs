@@ -11,7 +11,9 @@ mod texts;
 mod words;
 
 use arrow_schema::Schema;
-use mmlrs_core::{Aggregate, Block, Context, Error, FileSource, Fit, Fitted, HandleInvalid, HasSample, Result, Sample};
+use mmlrs_core::{
+    Aggregate, Block, Context, Error, FileSource, Fit, Fitted, HandleInvalid, HasSample, Result, Sample, VectorType,
+};
 use mmlrs_macros::{ParamGroup, Stage};
 use mmlrs_text::MAX_COUNTED_SLOTS;
 use serde::{Deserialize, Serialize};
@@ -103,6 +105,8 @@ pub struct FeaturizeParams {
     /// index after the last one, which the attributes include; "error" makes it a bad row, for `handleInvalid`.
     #[param(default = "other", one_of("other", "error"))]
     pub unseen_categories: String,
+    #[param(group)]
+    pub output_type: VectorType,
     #[param(group)]
     pub policy: FeaturizePolicy,
 }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
-use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
+use mmlrs_core::vector::VectorBuilder;
 use mmlrs_core::{
-    Block, Column, Context, Error, FileSource, HandleInvalid, HasSample, Once, Output, Rejects, Result, Sample,
-    Transform,
+    Block, Context, Error, FileSource, HandleInvalid, HasSample, Once, Output, Rejects, Result, Sample, Transform,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
@@ -84,7 +83,7 @@ impl Transform for FeaturizeModel {
             encoder.check_type(input.field_with_name(&encoder.column)?.data_type())?;
         }
         let attributes = Attributes::of(&plan.encoders, self.shared.strangers());
-        Ok(vec![vector_struct_field(&self.shared.output_col, Some(&attributes))])
+        Ok(vec![self.shared.output_type.struct_field(&self.shared.output_col, None, Some(&attributes))])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
@@ -117,7 +116,10 @@ impl Transform for FeaturizeModel {
             slots.check().map_err(|e| e.at_row(row))?;
             out.push_compressed(slots.size, &slots.indices, &slots.values);
         }
-        Ok(Output { columns: vec![Column::arrow(Arc::new(out.finish()?))], invalid: rejects.into_rows() })
+        Ok(Output {
+            columns: vec![self.shared.output_type.struct_column(out.finish()?, None)?],
+            invalid: rejects.into_rows(),
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Context, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform, put_blob,
+    Block, Context, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform, VectorType, put_blob,
 };
 use mmlrs_image::DecodeOptions;
 use mmlrs_image::sample::binary_batch;
@@ -17,7 +17,6 @@ use crate::image_network::plan::{Columns, NoScores, Plan, Request};
 use crate::prepare::portable::portable;
 use crate::runtime::run_params::RunParams;
 use crate::sample::sample_image_model;
-use crate::tensor::vectors::VectorType;
 
 /// Turns images into feature vectors, or class scores, with a neural network.
 ///
@@ -70,10 +69,8 @@ pub struct ImageFeaturizer {
     /// values; "auto" means "avg".
     #[param(default = "auto", one_of("auto", "avg", "max", "none"))]
     pooling: String,
-    /// Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats, which Spark's functions
-    /// on arrays and vector databases read.
-    #[param(default = "vector", one_of("vector", "array"))]
-    output_type: String,
+    #[param(group)]
+    output_type: VectorType,
     #[param(group)]
     input: NetworkInput,
     #[param(group)]
@@ -121,16 +118,13 @@ impl ImageFeaturizer {
 impl Transform for ImageFeaturizer {
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         self.columns().check(input)?;
-        Ok(vec![VectorType::parse(&self.output_type).field(&self.output_col, self.plan()?.size)])
+        Ok(vec![self.output_type.field(&self.output_col, self.plan()?.size)])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let (vectors, rejects) =
             self.plan()?.run(block, self.columns(), &self.run, self.row_policy.handle_invalid, cx)?;
-        Ok(Output {
-            columns: vec![vectors.into_column(VectorType::parse(&self.output_type))?],
-            invalid: rejects.into_rows(),
-        })
+        Ok(Output { columns: vec![vectors.into_column(self.output_type)?], invalid: rejects.into_rows() })
     }
 
     fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
     Block, Context, Error, ErrorKind, FileSource, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample,
-    Transform, put_blob,
+    Transform, VectorType, put_blob,
 };
 use mmlrs_macros::Stage;
 use mmlrs_text::sample::{sample_texts, sample_tokenizer};
@@ -20,7 +20,6 @@ use crate::prepare::portable::portable;
 use crate::prepare::prepared_for;
 use crate::runtime::run_params::RunParams;
 use crate::sample::sample_text_model;
-use crate::tensor::vectors::VectorType;
 use model::TextModel;
 use pooling::TokenPooling;
 use runs::Embedding;
@@ -77,10 +76,8 @@ pub struct TextEmbedder {
     /// Scale each vector to Euclidean length 1, so that dot products are cosines.
     #[param(default = true)]
     normalize: bool,
-    /// Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats, which Spark's functions
-    /// on arrays and vector databases read.
-    #[param(default = "vector", one_of("vector", "array"))]
-    output_type: String,
+    #[param(group)]
+    output_type: VectorType,
     /// Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the length in
     /// the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`, and it is often
     /// different. More tokens than the model has positions for are an error, which is raised before anything runs for up to
@@ -180,7 +177,7 @@ impl TextEmbedder {
 
 impl Transform for TextEmbedder {
     fn output_fields(&self, _input: &Schema) -> Result<Vec<Field>> {
-        Ok(vec![VectorType::parse(&self.output_type).field(&self.output_col, self.plan()?.size)])
+        Ok(vec![self.output_type.field(&self.output_col, self.plan()?.size)])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
@@ -196,10 +193,7 @@ impl Transform for TextEmbedder {
             size: plan.size,
         };
         let (vectors, rejects) = embedding.vectors(&rows).map_err(|e| e.at_column(&self.input_col))?;
-        Ok(Output {
-            columns: vec![vectors.into_column(VectorType::parse(&self.output_type))?],
-            invalid: rejects.into_rows(),
-        })
+        Ok(Output { columns: vec![vectors.into_column(self.output_type)?], invalid: rejects.into_rows() })
     }
 
     fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
-use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
-use mmlrs_core::{Block, Column, Context, Error, FileSource, HasSample, Output, Result, Sample, Transform};
+use mmlrs_core::vector::VectorBuilder;
+use mmlrs_core::{Block, Context, Error, FileSource, HasSample, Output, Result, Sample, Transform};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
@@ -69,7 +69,8 @@ impl Transform for TextFeaturizerModel {
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         self.shared.check_input(input)?;
         let size = self.kernel()?.hasher.num_features();
-        Ok(vec![vector_struct_field(&self.shared.output_col, Some(&json!({"num_attrs": size})))])
+        let form = self.shared.output_type;
+        Ok(vec![form.struct_field(&self.shared.output_col, Some(size), Some(&json!({"num_attrs": size})))])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
@@ -105,7 +106,10 @@ impl Transform for TextFeaturizerModel {
                 (start, row) = (end, row + 1);
             }
         }
-        Ok(Output { columns: vec![Column::arrow(Arc::new(out.finish()?))], invalid: rejects.into_rows() })
+        Ok(Output {
+            columns: vec![self.shared.output_type.struct_column(out.finish()?, Some(size))?],
+            invalid: rejects.into_rows(),
+        })
     }
 }
 

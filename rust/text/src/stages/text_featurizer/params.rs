@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use arrow_schema::Schema;
-use mmlrs_core::{Block, Context, Error, Result, RowPolicy, types};
+use mmlrs_core::{Block, Context, Error, Result, RowPolicy, VectorType, types};
 use mmlrs_macros::ParamGroup;
 
 use crate::column::{TextLists, Texts, is_text_list};
@@ -86,6 +86,8 @@ pub struct TextFeaturizerParams {
     /// Slots that occur in fewer strings than this have weight 0.
     #[param(default = 1, min(0))]
     pub min_doc_freq: i64,
+    #[param(group)]
+    pub output_type: VectorType,
     #[param(group)]
     pub policy: RowPolicy,
 }

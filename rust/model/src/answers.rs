@@ -1,5 +1,6 @@
 //! Class scores as answers: the most probable classes of each row, with their names.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::builder::{Float32Builder, StringBuilder};
@@ -7,10 +8,26 @@ use arrow_array::{ListArray, StructArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, Fields};
 use mmlrs_core::{Error, ModelSource, Result};
+use mmlrs_macros::ParamGroup;
 
 use crate::graph::image_meta::ImageMeta;
 use crate::graph::source::load;
 use crate::tensor::vectors::Vectors;
+
+/// The params of every stage that answers with classes.
+#[derive(Debug, Clone, ParamGroup)]
+pub struct AnswerParams {
+    /// Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.
+    #[param()]
+    pub labels: Option<Vec<String>>,
+    /// Number of classes in an answer. If the network has fewer, all of them.
+    #[param(default = 5, min(1))]
+    pub top_k: usize,
+    /// How scores become probabilities. "auto" means that of the model's metadata, else "none" if the graph ends with a softmax
+    /// or a sigmoid, else "sigmoid" for one class and "softmax" for several. "sigmoid" suits networks that find several objects in an image.
+    #[param(default = "auto", one_of("auto", "softmax", "sigmoid", "none"))]
+    pub activation: String,
+}
 
 /// How scores become probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +57,7 @@ impl Activation {
     }
 
     /// Turns the scores of a row into probabilities.
-    fn apply(self, scores: &mut [f32]) {
+    pub fn apply(self, scores: &mut [f32]) {
         match self {
             Self::None => {}
             Self::Sigmoid => {
@@ -120,59 +137,96 @@ impl Names {
         Ok(Self { labels: meta.labels.clone(), descriptions: descriptions.clone() })
     }
 
-    /// Whether all rows look like probabilities: not negative, and with a sum of 1.
-    pub fn look_like_probabilities(scores: &Vectors) -> bool {
-        let mut rows = (0..scores.rows()).filter_map(|row| scores.row(row)).peekable();
-        rows.peek().is_some()
-            && rows.all(|row| {
-                row.len() > 1 && row.iter().all(|score| *score >= 0.0) && (row.iter().sum::<f32>() - 1.0).abs() < 1e-3
-            })
-    }
-
     /// Whether the classes have no names.
     pub fn are_missing(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// The most probable classes of each row, the most probable one first, and among equals the first one. A score that is not
-    /// a number is the least probable. Rows without scores are null.
+    /// The most probable classes of each row of scores.
     pub fn answers(&self, scores: &Vectors, top: usize, activation: Activation) -> Result<ListArray> {
-        let (mut labels, mut descriptions, mut probabilities) =
-            (StringBuilder::new(), StringBuilder::new(), Float32Builder::new());
-        let (mut lengths, mut valid) = (Vec::with_capacity(scores.rows()), Vec::with_capacity(scores.rows()));
+        let mut out = Answers::new(top, scores.rows());
         for row in 0..scores.rows() {
-            let Some(row) = scores.row(row) else {
-                lengths.push(0);
-                valid.push(false);
-                continue;
-            };
-            let mut values = row.to_vec();
-            activation.apply(&mut values);
-            let ranked = |index: usize| if values[index].is_nan() { f32::NEG_INFINITY } else { values[index] };
-            let mut order: Vec<usize> = (0..values.len()).collect();
-            let by_rank = |a: &usize, b: &usize| ranked(*b).total_cmp(&ranked(*a)).then(a.cmp(b));
-            if top < order.len() {
-                order.select_nth_unstable_by(top, by_rank);
-                order.truncate(top);
+            match scores.row(row) {
+                Some(scores) => self.push(&mut out, scores.to_vec(), activation),
+                None => out.push_null(),
             }
-            order.sort_unstable_by(by_rank);
-            for class in &order {
-                match self.labels.get(*class) {
-                    Some(label) => labels.append_value(label),
-                    None => labels.append_value(class.to_string()),
-                }
-                descriptions.append_option(self.descriptions.get(*class));
-                probabilities.append_value(values[*class]);
-            }
-            lengths.push(order.len());
-            valid.push(true);
         }
-        let columns: Vec<arrow_array::ArrayRef> =
-            vec![Arc::new(labels.finish()), Arc::new(descriptions.finish()), Arc::new(probabilities.finish())];
+        out.finish()
+    }
+
+    /// Adds the most probable classes of one row. A class without a name has its index.
+    pub fn push(&self, out: &mut Answers, mut scores: Vec<f32>, activation: Activation) {
+        activation.apply(&mut scores);
+        out.push(&scores, |class| match self.labels.get(class) {
+            Some(label) => (Cow::Borrowed(label.as_str()), self.descriptions.get(class).map(String::as_str)),
+            None => (Cow::Owned(class.to_string()), None),
+        });
+    }
+}
+
+/// Writes a column of answers: for each row its most probable classes, the most probable one first, and among equals the first
+/// one. A score that is not a number is the least probable.
+#[derive(Debug)]
+pub struct Answers {
+    top: usize,
+    labels: StringBuilder,
+    descriptions: StringBuilder,
+    probabilities: Float32Builder,
+    lengths: Vec<usize>,
+    valid: Vec<bool>,
+}
+
+impl Answers {
+    /// No rows yet. An answer has `top` classes, or all if there are fewer.
+    pub fn new(top: usize, rows: usize) -> Self {
+        Self {
+            top,
+            labels: StringBuilder::new(),
+            descriptions: StringBuilder::new(),
+            probabilities: Float32Builder::new(),
+            lengths: Vec::with_capacity(rows),
+            valid: Vec::with_capacity(rows),
+        }
+    }
+
+    /// A row without scores.
+    pub fn push_null(&mut self) {
+        self.lengths.push(0);
+        self.valid.push(false);
+    }
+
+    /// A row of probabilities, with the name and the description of each class.
+    pub fn push<'n>(&mut self, probabilities: &[f32], name_of: impl Fn(usize) -> (Cow<'n, str>, Option<&'n str>)) {
+        let ranked =
+            |index: usize| if probabilities[index].is_nan() { f32::NEG_INFINITY } else { probabilities[index] };
+        let mut order: Vec<usize> = (0..probabilities.len()).collect();
+        let by_rank = |a: &usize, b: &usize| ranked(*b).total_cmp(&ranked(*a)).then(a.cmp(b));
+        if self.top < order.len() {
+            order.select_nth_unstable_by(self.top, by_rank);
+            order.truncate(self.top);
+        }
+        order.sort_unstable_by(by_rank);
+        for class in &order {
+            let (label, description) = name_of(*class);
+            self.labels.append_value(label);
+            self.descriptions.append_option(description);
+            self.probabilities.append_value(probabilities[*class]);
+        }
+        self.lengths.push(order.len());
+        self.valid.push(true);
+    }
+
+    /// The column that [`answers_field`] declares.
+    pub fn finish(mut self) -> Result<ListArray> {
+        let columns: Vec<arrow_array::ArrayRef> = vec![
+            Arc::new(self.labels.finish()),
+            Arc::new(self.descriptions.finish()),
+            Arc::new(self.probabilities.finish()),
+        ];
         let structs = StructArray::try_new(answer_fields(), columns, None)?;
-        let nulls = NullBuffer::from(valid);
+        let nulls = NullBuffer::from(self.valid);
         let nulls = (nulls.null_count() > 0).then_some(nulls);
-        let offsets = OffsetBuffer::from_lengths(lengths);
+        let offsets = OffsetBuffer::from_lengths(self.lengths);
         Ok(ListArray::try_new(item_field(), offsets, Arc::new(structs), nulls)?)
     }
 }

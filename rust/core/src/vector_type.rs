@@ -1,0 +1,171 @@
+//! The param `outputType` of stages that make vectors, and the columns of both types.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, ListArray, StructArray};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field};
+use serde_json::Value;
+
+use crate::vector::{VectorRow, Vectors, vector_struct_field};
+use crate::{
+    Column, Constraint, Default as ParamDefault, Error, ParamGroup, ParamMap, ParamSpec, ParamType, Result, Role, types,
+};
+
+/// The type of a column of vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VectorType {
+    /// Spark ML's vector, which estimators read.
+    #[default]
+    Vector,
+    /// An array of floats, which functions on arrays and vector databases read.
+    Array,
+}
+
+impl ParamGroup for VectorType {
+    fn specs() -> Vec<ParamSpec> {
+        vec![ParamSpec {
+            name: "outputType",
+            doc: "Type of the new column: \"vector\", which Spark ML's estimators read, or \"array\", an array of floats \
+                  with all values of a row, which Spark's functions on arrays and vector databases read.",
+            ty: ParamType::Str,
+            default: ParamDefault::Value(Value::from("vector")),
+            optional: false,
+            constraint: Constraint::OneOf(&["vector", "array"]),
+            role: Role::Plain,
+            accepts: &[],
+            group: Some("VectorType"),
+        }]
+    }
+
+    fn from_params(params: &ParamMap) -> Result<Self> {
+        let [spec] = &Self::specs()[..] else { return Ok(Self::default()) };
+        let text: String = crate::ParamField::read(params, spec)?;
+        Ok(if text == "array" { Self::Array } else { Self::Vector })
+    }
+}
+
+impl VectorType {
+    /// The field of a column of dense float vectors of `size`.
+    pub fn field(self, name: &str, size: usize) -> Field {
+        match self {
+            Self::Vector => types::vector_field(name, size),
+            Self::Array => types::array_field(name, size),
+        }
+    }
+
+    /// The field of a column of vectors with the attributes of Spark ML, which may be sparse. `size` is their size, if it is
+    /// the same for all and known.
+    pub fn struct_field(self, name: &str, size: Option<usize>, attributes: Option<&Value>) -> Field {
+        match (self, size) {
+            (Self::Vector, _) => vector_struct_field(name, attributes),
+            (Self::Array, Some(size)) => types::array_field(name, size),
+            (Self::Array, None) => Field::new(name, DataType::List(item()), true),
+        }
+    }
+
+    /// The column that [`Self::struct_field`] declares, of vectors that may be sparse.
+    ///
+    /// # Errors
+    /// The arrays have more values than Arrow's offsets can address, or there is no memory for them.
+    pub fn struct_column(self, vectors: StructArray, size: Option<usize>) -> Result<Column> {
+        if self == Self::Vector {
+            return Ok(Column::arrow(Arc::new(vectors)));
+        }
+        let nulls = vectors.nulls().cloned();
+        let array: ArrayRef = Arc::new(vectors);
+        let rows = Vectors::from_array("", &array)?;
+        let length = |row| size.unwrap_or_else(|| rows.row(row).map_or(0, |vector| vector.size()));
+        let mut ends = Vec::with_capacity(rows.len() + 1);
+        ends.push(0usize);
+        for row in 0..rows.len() {
+            ends.push(ends[row] + length(row));
+        }
+        let total = ends[rows.len()];
+        let mut values: Vec<f32> = Vec::new();
+        if i32::try_from(total).is_err() || values.try_reserve_exact(total).is_err() {
+            return Err(Error::batch_too_large("the arrays", "values"));
+        }
+        values.resize(total, 0.0);
+        for row in 0..rows.len() {
+            let place = &mut values[ends[row]..ends[row + 1]];
+            let vector = rows.row(row);
+            if let Some(vector) = &vector
+                && vector.size() != place.len()
+            {
+                let message = format!("a vector of {} slots, expected {}", vector.size(), place.len());
+                return Err(Error::runtime(message).at_row(row));
+            }
+            match vector {
+                None => {}
+                Some(VectorRow::Dense(all)) => {
+                    place.iter_mut().zip(all).for_each(|(to, from)| *to = *from as f32);
+                }
+                Some(VectorRow::Sparse { indices, values, .. }) => {
+                    for (index, value) in indices.iter().zip(values) {
+                        place[*index as usize] = *value as f32;
+                    }
+                }
+            }
+        }
+        let values = Arc::new(Float32Array::from(values));
+        let array: ArrayRef = match size {
+            Some(size) => {
+                Arc::new(FixedSizeListArray::try_new_with_length(item(), size as i32, values, nulls, rows.len())?)
+            }
+            None => {
+                let lengths = ends.windows(2).map(|pair| pair[1] - pair[0]);
+                Arc::new(ListArray::try_new(item(), OffsetBuffer::from_lengths(lengths), values, nulls)?)
+            }
+        };
+        Ok(Column::arrow(array))
+    }
+}
+
+fn item() -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Float32, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Float32Type;
+
+    use super::*;
+    use crate::vector::VectorBuilder;
+
+    fn vectors() -> Result<StructArray> {
+        let mut rows = VectorBuilder::with_capacity(3);
+        rows.push_sparse(3, &[1], &[2.5]);
+        rows.push_null();
+        rows.push_dense(&[1.0, 0.1, -3.0]);
+        rows.finish()
+    }
+
+    #[test]
+    fn sparse_and_dense_vectors_become_arrays_with_all_values() -> Result<()> {
+        for size in [Some(3), None] {
+            let column = VectorType::Array.struct_column(vectors()?, size)?;
+            let array = column.to_arrow(&crate::Context::default())?;
+            let field = VectorType::Array.struct_field("x", size, None);
+            assert_eq!(array.data_type(), field.data_type());
+            assert!(field.metadata().is_empty());
+            assert!(array.is_valid(0) && array.is_null(1));
+            let row = |row| match size {
+                Some(_) => array.as_fixed_size_list().value(row),
+                None => array.as_list::<i32>().value(row),
+            };
+            assert_eq!(row(0).as_primitive::<Float32Type>().values().as_ref(), [0.0, 2.5, 0.0]);
+            assert_eq!(row(2).as_primitive::<Float32Type>().values().as_ref(), [1.0, 0.1, -3.0]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn vectors_stay_as_they_are() -> Result<()> {
+        let column = VectorType::Vector.struct_column(vectors()?, Some(3))?;
+        let array = column.to_arrow(&crate::Context::default())?;
+        assert_eq!(array.data_type(), VectorType::Vector.struct_field("x", Some(3), None).data_type());
+        Ok(())
+    }
+}
