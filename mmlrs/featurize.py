@@ -35,7 +35,7 @@ class FastVectorAssembler(_generated.FastVectorAssembler):
     def _transform_spark(self, df: DataFrame) -> DataFrame:
         from mmlrs.engine.assemble import assemble_in_jvm
 
-        assembled = assemble_in_jvm(self, df)
+        assembled = None if self.getOutputType() == "array" else assemble_in_jvm(self, df)
         return super()._transform_spark(df) if assembled is None else assembled
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 __all__ = [
+    "DeepImageFeaturizer",
+    "DeepImagePredictor",
     "ImageClassifier",
     "ImageFeaturizer",
     "ImageSetAugmenter",
@@ -266,6 +268,22 @@ class ImageClassifier(_generated.ImageClassifier):
 
     def _own_defaults(self) -> dict[str, Any]:
         return {"model": _default_model()}
+
+
+class DeepImageFeaturizer(_generated.DeepImageFeaturizer):
+    __doc__ = _generated.DeepImageFeaturizer.__doc__
+    __module__ = "mmlrs.image"
+
+    def _own_defaults(self) -> dict[str, Any]:
+        return {"modelName": _default_model()}
+
+
+class DeepImagePredictor(_generated.DeepImagePredictor):
+    __doc__ = _generated.DeepImagePredictor.__doc__
+    __module__ = "mmlrs.image"
+
+    def _own_defaults(self) -> dict[str, Any]:
+        return {"modelName": _default_model()}
 
 
 class ImageSetAugmenter(_generated.ImageSetAugmenter):

@@ -76,7 +76,7 @@ class ONNXModel(_generated.ONNXModel):
         Returns
         -------
         ONNXModel
-            The copy has no `softMaxDict` and `argMaxDict`. A tensor that the model does not have is an error when the
+            The copy has no `softMaxDict`, `argMaxDict`, `topKDict` and `labels`. A tensor that the model does not have is an error when the
             copy is used.
 
         Examples
@@ -87,7 +87,7 @@ class ONNXModel(_generated.ONNXModel):
         {'features': 'h'}
         """
         stage = self.copy()
-        for param in ("outputCol", "softMaxDict", "argMaxDict"):
+        for param in ("outputCol", "softMaxDict", "argMaxDict", "topKDict", "labels"):
             stage.clear(stage.getParam(param))
         stage._set(fetchDict={outputCol or name: name})
         return stage

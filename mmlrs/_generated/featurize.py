@@ -17,10 +17,12 @@ from mmlrs._generated.shared import (
     HasInputCols,
     HasNumFeatures,
     HasOptionalInputCols,
+    HasOptionalLabelCol,
     HasOptionalOutputCols,
     HasOutputCol,
     HasRowPolicy,
     HasValueIndexerParams,
+    HasVectorType,
 )
 from mmlrs._typing import Self, overload
 from mmlrs.base import NativeEstimator, NativeModel, NativeSummary, NativeTransformer
@@ -36,7 +38,7 @@ __all__ = [
 ]
 
 
-class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasRowPolicy):
+class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasVectorType, HasRowPolicy):
     """Concatenates numbers, booleans, arrays and vectors into one vector.
 
     The slots are in the order of `inputCols`. Nominal attributes of the columns are kept, with their slots in the new
@@ -52,6 +54,9 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasRowP
         Names of the columns, in the order of the slots. Reads: number, vector or array of numbers. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row in which a value is null or NaN, or an array contains a null: "error" fails with an error
         that names stage, column and row; "skip" drops the row; "keep" fills the missing slots with NaN, as Spark's
@@ -103,6 +108,7 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasRowP
         *,
         inputCols: Sequence[str],
         outputCol: str | None = None,
+        outputType: Literal["vector", "array"] = "vector",
         handleInvalid: Literal["error", "skip", "keep"] = "error",
         errorCol: str | None = None,
     ) -> None: ...
@@ -110,7 +116,9 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasRowP
     def __init__(self, **params: Any) -> None: ...
 
 
-class Featurize(NativeEstimator["public.FeaturizeModel"], HasFeaturizeParams, HasRowPolicy, HasNumFeatures):
+class Featurize(
+    NativeEstimator["public.FeaturizeModel"], HasFeaturizeParams, HasVectorType, HasRowPolicy, HasNumFeatures
+):
     """Turns columns of any type into one vector of features.
 
     * Numbers, booleans and decimals: the value as a double. Missing values become the mean of the finite values.
@@ -138,6 +146,9 @@ class Featurize(NativeEstimator["public.FeaturizeModel"], HasFeaturizeParams, Ha
     unseenCategories : {"other", "error"}, default "other"
         How to handle a level that did not occur in the fit: "other" treats it as a row without a level, that is zeros
         or the index after the last one, which the attributes include; "error" makes it a bad row, for `handleInvalid`.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row with a missing value that is not replaced, a vector of the wrong size, or, with
         unseenCategories="error", a level that did not occur in the fit: "error" fails with an error that names stage,
@@ -219,6 +230,7 @@ class Featurize(NativeEstimator["public.FeaturizeModel"], HasFeaturizeParams, Ha
         inputCols: Sequence[str],
         outputCol: str | None = None,
         unseenCategories: Literal["other", "error"] = "other",
+        outputType: Literal["vector", "array"] = "vector",
         handleInvalid: Literal["error", "skip", "keep"] = "error",
         errorCol: str | None = None,
         oneHotEncodeCategoricals: bool = True,
@@ -263,7 +275,7 @@ class Featurize(NativeEstimator["public.FeaturizeModel"], HasFeaturizeParams, Ha
         return self._value("minDocFreq")
 
 
-class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
+class FeaturizeModel(NativeModel, HasFeaturizeParams, HasVectorType, HasRowPolicy):
     """Turns columns into one vector of features, as fitted by `Featurize`.
 
     Runs in one pass over the columns of a batch. The result is dense or sparse, whichever is smaller.
@@ -277,6 +289,9 @@ class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
     unseenCategories : {"other", "error"}, default "other"
         How to handle a level that did not occur in the fit: "other" treats it as a row without a level, that is zeros
         or the index after the last one, which the attributes include; "error" makes it a bad row, for `handleInvalid`.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row with a missing value that is not replaced, a vector of the wrong size, or, with
         unseenCategories="error", a level that did not occur in the fit: "error" fails with an error that names stage,
@@ -332,6 +347,7 @@ class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
         inputCols: Sequence[str],
         outputCol: str | None = None,
         unseenCategories: Literal["other", "error"] = "other",
+        outputType: Literal["vector", "array"] = "vector",
         handleInvalid: Literal["error", "skip", "keep"] = "error",
         errorCol: str | None = None,
         encoders: ModelLike,
@@ -348,7 +364,7 @@ class FeaturizeModel(NativeModel, HasFeaturizeParams, HasRowPolicy):
         return self._value("encoders")
 
 
-class CountSelector(NativeEstimator["public.CountSelectorModel"], HasCountSelectorParams, HasRowPolicy):
+class CountSelector(NativeEstimator["public.CountSelectorModel"], HasCountSelectorParams, HasVectorType, HasRowPolicy):
     """Drops the slots of a vector column that are zero in every row.
 
     The model keeps, in order, the slots that are nonzero in some row of the fit. Hashed text, for example, uses a small
@@ -361,6 +377,9 @@ class CountSelector(NativeEstimator["public.CountSelectorModel"], HasCountSelect
         Name of the vector column. Reads: vector or array of numbers. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
         stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
@@ -407,6 +426,7 @@ class CountSelector(NativeEstimator["public.CountSelectorModel"], HasCountSelect
         *,
         inputCol: str,
         outputCol: str | None = None,
+        outputType: Literal["vector", "array"] = "vector",
         handleInvalid: Literal["error", "skip", "keep"] = "error",
         errorCol: str | None = None,
     ) -> None: ...
@@ -414,7 +434,7 @@ class CountSelector(NativeEstimator["public.CountSelectorModel"], HasCountSelect
     def __init__(self, **params: Any) -> None: ...
 
 
-class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
+class CountSelectorModel(NativeModel, HasCountSelectorParams, HasVectorType, HasRowPolicy):
     """Keeps some slots of a vector column, as fitted by `CountSelector`.
 
     The output has one slot for each kept slot, in the same order. If none is kept, its vectors have size zero. It is
@@ -426,6 +446,9 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
         Name of the vector column. Reads: vector or array of numbers. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
         stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
@@ -479,6 +502,7 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasRowPolicy):
         *,
         inputCol: str,
         outputCol: str | None = None,
+        outputType: Literal["vector", "array"] = "vector",
         handleInvalid: Literal["error", "skip", "keep"] = "error",
         errorCol: str | None = None,
         indices: Sequence[int],
@@ -836,12 +860,12 @@ class ValueIndexerModel(NativeModel, HasValueIndexerParams, HasRowPolicy):
         return self._value("dataType")
 
 
-class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
+class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasOptionalLabelCol, HasRowPolicy):
     """Replaces indices by their values: the inverse of `ValueIndexer` and of Spark's `StringIndexer`.
 
-    The values come from `levels` or from the nominal attributes of the column. Attributes written by `ValueIndexer`
-    keep the type of the values. Other attributes give strings. A null index becomes null and is not an error, and so do
-    the indices that `ValueIndexer` gives to unseen and missing values.
+    The values come from `levels`, or from the nominal attributes of `labelCol` or of the column itself. Attributes
+    written by `ValueIndexer` keep the type of the values. Other attributes give strings. A null index becomes null and
+    is not an error, and so do the indices that `ValueIndexer` gives to unseen and missing values.
 
     Parameters
     ----------
@@ -849,8 +873,12 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         Name of the column of indices. Reads: number. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the column of values to add. Must not be empty.
+    labelCol : str, optional
+        Name of a column whose nominal attributes have the values, for instance the label column that `StringIndexer`
+        wrote and a learner of Spark ML was fitted to. If not set, those of `inputCol`. Must not be empty.
     levels : Sequence[str] | Sequence[float] | Sequence[bool], optional
-        The values in the order of their indices. If not set, those of the column's nominal attributes.
+        The values in the order of their indices. If not set, those of the nominal attributes of `labelCol` or
+        `inputCol`.
     dataType : {"boolean", "byte", "short", "integer", "long", "float", "double", "string"}, optional
         The type of the values. If not set, that of the attributes, or the natural type of `levels`: boolean, long,
         double or string.
@@ -875,7 +903,7 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
     InvalidParamError
         If `inputCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        If the dataset has no column named by `inputCol`.
+        If the dataset has no column named by `inputCol` or `labelCol`.
     SchemaMismatchError
         If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
         exists.
@@ -898,7 +926,8 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
 
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of indices. Reads: number. Must not be empty.", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of values to add. Must not be empty.", STR.accept)
-    levels: Param[list[str | float | bool]] = Param(undefined(), "levels", "The values in the order of their indices. If not set, those of the column's nominal attributes.", VALUE_LIST.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of a column whose nominal attributes have the values, for instance the label column that `StringIndexer` wrote and a learner of Spark ML was fitted to. If not set, those of `inputCol`. Must not be empty.", STR.accept)
+    levels: Param[list[str | float | bool]] = Param(undefined(), "levels", "The values in the order of their indices. If not set, those of the nominal attributes of `labelCol` or `inputCol`.", VALUE_LIST.accept)
     dataType: Param[str] = Param(undefined(), "dataType", "The type of the values. If not set, that of the attributes, or the natural type of `levels`: boolean, long, double or string. Must be one of \"boolean\", \"byte\", \"short\", \"integer\", \"long\", \"float\", \"double\", \"string\".", STR.accept)
     nullIndices: Param[list[int]] = Param(undefined(), "nullIndices", "Indices without a value, which become null. If not set, those of the column's nominal attributes. Must be at least 0.", INT_LIST.accept)
     handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a number that is not the index of a level: \"error\" fails with an error that names stage, column, row and number; \"skip\" drops the row; \"keep\" keeps the row with a null result. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
@@ -911,6 +940,7 @@ class IndexToValue(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
         *,
         inputCol: str,
         outputCol: str | None = None,
+        labelCol: str | None = None,
         levels: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
         dataType: Literal["boolean", "byte", "short", "integer", "long", "float", "double", "string"] | None = None,
         nullIndices: Sequence[int] | None = None,

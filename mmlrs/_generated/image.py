@@ -10,17 +10,19 @@ from typing import Any, ClassVar, Literal
 
 from mmlrs._constructor import by_name
 from mmlrs._generated.shared import (
+    HasAnswerParams,
     HasDecodeOptions,
     HasInputCol,
     HasNetworkInput,
     HasOutputCol,
     HasRowPolicy,
     HasRunParams,
+    HasVectorType,
 )
 from mmlrs._typing import Self
 from mmlrs.base import NativeTransformer, PythonTransformer
 from mmlrs.models import ModelHandle, ModelLike
-from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, MODEL, OPERATIONS, STR, STR_LIST, Param, undefined
+from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, MODEL, OPERATIONS, STR, Param, undefined
 
 __all__ = ["UnrollImage", "UnrollBinaryImage"]
 
@@ -260,7 +262,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         return self._value("autoConvertToColor")
 
 
-class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, HasRowPolicy):
+class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, HasDecodeOptions, HasRowPolicy):
     """Unrolls every image into a vector of its pixel values.
 
     The vector holds the planes one after the other: blue, green, red (and alpha), or gray alone, each row by row, with
@@ -280,6 +282,9 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions
         4.
     autoConvertToColor : bool, default True
         Convert gray images to colour if `nChannels` is not set. Otherwise they are bad rows.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     applyExifOrientation : bool, default True
         Rotate and flip the decoded image according to its EXIF orientation tag.
     alpha : {"drop", "composite", "keep"}, default "drop"
@@ -349,6 +354,7 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions
         outputCol: str | None = None,
         nChannels: int | None = None,
         autoConvertToColor: bool = True,
+        outputType: Literal["vector", "array"] = "vector",
         applyExifOrientation: bool = True,
         alpha: Literal["drop", "composite", "keep"] = "drop",
         scaledDecode: bool = True,
@@ -375,7 +381,7 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions
         return self._value("autoConvertToColor")
 
 
-class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, HasRowPolicy):
+class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, HasDecodeOptions, HasRowPolicy):
     """Decodes images and unrolls each into a vector of its pixel values, optionally resized first.
 
     The vector holds the planes one after the other: blue, green, red (and alpha), or gray alone, each row by row, with
@@ -401,6 +407,9 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
         Convert gray images to colour if `nChannels` is not set. Otherwise they are bad rows.
     interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "linear"
         The interpolation of the resize.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     applyExifOrientation : bool, default True
         Rotate and flip the decoded image according to its EXIF orientation tag.
     alpha : {"drop", "composite", "keep"}, default "drop"
@@ -475,6 +484,7 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeO
         nChannels: int | None = None,
         autoConvertToColor: bool = True,
         interpolation: Literal["linear", "area", "cubic", "nearest", "lanczos"] = "linear",
+        outputType: Literal["vector", "array"] = "vector",
         applyExifOrientation: bool = True,
         alpha: Literal["drop", "composite", "keep"] = "drop",
         scaledDecode: bool = True,
@@ -615,8 +625,367 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
         return self._value("flipUpDown")
 
 
+class DeepImageFeaturizer(
+    NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, HasNetworkInput, HasDecodeOptions, HasRunParams, HasRowPolicy
+):
+    """Turns images into feature vectors: `ImageFeaturizer` under the name and with the params of Deep Learning Pipelines.
+
+    `modelName` is an ordinary param, so a grid of `CrossValidator` can compare networks. The features are the input of
+    the network's last layer, pooled to a vector if they have rows and columns. `ImageFeaturizer` has more params, for
+    instance to cut more layers.
+
+    Parameters
+    ----------
+    inputCol : str, default "image"
+        Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Reads: image struct,
+        encoded bytes, struct(path, bytes).
+    outputCol : str, default <uid>_output
+        Name of the vector column to add.
+    modelName : ModelLike, default `efficientnet-lite0` from the extra `models`
+        The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
+    imageHeight : int, optional
+        Number of rows of the network's input, for networks that accept any size. Must be at least 1.
+    imageWidth : int, optional
+        Number of columns of the network's input, for networks that accept any size. Must be at least 1.
+    preprocessing : {"imagenet", "efficientnet-lite", "clip", "caffe", "none"}, optional
+        A usual normalization, for networks without metadata. "imagenet": values of 0 to 1, less the mean of ImageNet,
+        over its standard deviation, as in torchvision. "efficientnet-lite": (pixel - 127) / 128. "clip": like
+        "imagenet" with the mean and deviation of CLIP's images. "caffe": channels in the order B, G, R, less 103.939,
+        116.779, 123.68. "none": pixel values. The params of the normalization that are set take precedence over it, and
+        it takes precedence over the metadata.
+    channelNormalizationMeans : Sequence[float], optional
+        Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485,
+        0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
+    channelNormalizationStds : Sequence[float], optional
+        Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that
+        of the model's metadata, else ImageNet's 0.229, 0.224, 0.225, or 1 for a network with an integer input.
+    colorScaleFactor : float, optional
+        Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network
+        with an integer input. Must be greater than 0.
+    channelOrder : {"rgb", "bgr"}, optional
+        Order of the network's channels. If not set, that of the model's metadata, else "rgb".
+    autoConvertToColor : bool, default True
+        Convert gray images to colour if the network expects three channels. Otherwise they are bad rows.
+    interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "area"
+        How images are resized.
+    applyExifOrientation : bool, default True
+        Rotate and flip the decoded image according to its EXIF orientation tag.
+    alpha : {"drop", "composite", "keep"}, default "drop"
+        How to decode an alpha channel: "drop" removes it, "composite" blends the image over white, "keep" gives a BGRA
+        image with 4 channels.
+    scaledDecode : bool, default True
+        Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the first operation shrinks it so much that at least 1.7 times
+        the target size remains. About 3 times faster on photographs. With area interpolation the result is close to
+        that of a full decode (median PSNR of 40 dB). The other interpolations skip pixels that the reduced decode
+        averages, so the difference is larger. Set it to False for the pixels of a full decode.
+    maxPixels : int, default 100000000
+        Maximum number of pixels (height times width) of an image, checked before memory is allocated. Must be at least
+        1.
+    maxBytes : int, default 268435456
+        Maximum number of bytes of an image, encoded or decoded, checked before memory is allocated. Must be at least 1.
+    miniBatchSize : int, default 64
+        Maximum number of rows per run of the model. The last run of a batch may have fewer. On the CPU
+        `ImageFeaturizer` runs at most 8 images per thread and `TextEmbedder` at most 4,096 tokens, since larger runs
+        use more memory and are not faster. Must be at least 1.
+    device : str, default "auto"
+        Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
+    optimizationLevel : {"none", "basic", "extended", "all"}, default "all"
+        Level of graph optimization in ONNX Runtime.
+    intraOpThreads : int, default 0
+        Number of threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
+    maxTensorBytes : int, default 2147483648
+        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows. A single row that
+        exceeds it is an error, and so is a batch of fixed size; both are raised before memory is allocated. Must be
+        between 1 and 1099511627776.
+    maxRunSeconds : float, optional
+        Maximum time in seconds of one run of the model, that is of one mini-batch. If not set, there is no limit. A run
+        that exceeds it is stopped between two operations of the graph and is an error. With `handleInvalid` "skip" or
+        "keep" its rows then run one at a time, each with that limit, and a row that exceeds it is a bad row. Must be
+        greater than 0.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
+
+    Raises
+    ------
+    InvalidParamError
+        If a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`.
+    SchemaMismatchError
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
+    ModelLoadError
+        If the content of `modelName` is damaged or is not an ONNX model.
+    IoError
+        If the file of `modelName` cannot be read.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.image import DeepImageFeaturizer
+    >>> from mmlrs.testing import sample_image
+    >>>
+    >>> table = pa.table({"image": [sample_image("jpeg"), sample_image("png")]})
+    >>> featurizer = DeepImageFeaturizer(inputCol="image", outputCol="features", modelName="efficientnet-lite0")
+    >>> assert len(featurizer.transform(table)["features"][0].as_py()) == 1280
+    """
+
+    __module__ = "mmlrs.image"
+    _stage: ClassVar[str] = "DeepImageFeaturizer"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add.", STR.accept)
+    modelName: Param[ModelHandle] = Param(undefined(), "modelName", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+
+    @by_name
+    def __init__(
+        self,
+        *,
+        inputCol: str = "image",
+        outputCol: str | None = None,
+        modelName: ModelLike | None = None,
+        outputType: Literal["vector", "array"] = "vector",
+        imageHeight: int | None = None,
+        imageWidth: int | None = None,
+        preprocessing: Literal["imagenet", "efficientnet-lite", "clip", "caffe", "none"] | None = None,
+        channelNormalizationMeans: Sequence[float] | None = None,
+        channelNormalizationStds: Sequence[float] | None = None,
+        colorScaleFactor: float | None = None,
+        channelOrder: Literal["rgb", "bgr"] | None = None,
+        autoConvertToColor: bool = True,
+        interpolation: Literal["linear", "area", "cubic", "nearest", "lanczos"] = "area",
+        applyExifOrientation: bool = True,
+        alpha: Literal["drop", "composite", "keep"] = "drop",
+        scaledDecode: bool = True,
+        maxPixels: int = 100000000,
+        maxBytes: int = 268435456,
+        miniBatchSize: int = 64,
+        device: str = "auto",
+        optimizationLevel: Literal["none", "basic", "extended", "all"] = "all",
+        intraOpThreads: int = 0,
+        maxTensorBytes: int = 2147483648,
+        maxRunSeconds: float | None = None,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
+    ) -> None: ...
+
+    def setModelName(self, value: ModelLike) -> Self:
+        """Set `modelName` and return the stage."""
+        return self._set(modelName=value)
+
+    def getModelName(self) -> ModelHandle:
+        """Return the value of `modelName`."""
+        return self._value("modelName")
+
+
+class DeepImagePredictor(
+    NativeTransformer, HasInputCol, HasOutputCol, HasAnswerParams, HasVectorType, HasNetworkInput, HasDecodeOptions, HasRunParams, HasRowPolicy
+):
+    """Predicts the classes of images: `ImageClassifier` under the name and with the params of Deep Learning Pipelines.
+
+    The result is a vector with the probability of every class, or with `decodePredictions` an array of the `topK` most
+    probable classes, as structs `class`, `description` and `probability`.
+
+    Parameters
+    ----------
+    inputCol : str, default "image"
+        Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Reads: image struct,
+        encoded bytes, struct(path, bytes).
+    outputCol : str, default <uid>_output
+        Name of the column to add.
+    modelName : ModelLike, default `efficientnet-lite0` from the extra `models`
+        The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    decodePredictions : bool, default False
+        Answer with the names of the most probable classes. Otherwise with the probabilities of all classes.
+    labels : Sequence[str], optional
+        Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.
+    topK : int, default 5
+        Number of classes in an answer. If the network has fewer, all of them. Must be at least 1.
+    activation : {"auto", "softmax", "sigmoid", "none"}, default "auto"
+        How scores become probabilities. "auto" means that of the model's metadata, else "none" if the graph ends with a
+        softmax or a sigmoid, else "sigmoid" for one class and "softmax" for several. "sigmoid" suits networks that find
+        several objects in an image.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
+    imageHeight : int, optional
+        Number of rows of the network's input, for networks that accept any size. Must be at least 1.
+    imageWidth : int, optional
+        Number of columns of the network's input, for networks that accept any size. Must be at least 1.
+    preprocessing : {"imagenet", "efficientnet-lite", "clip", "caffe", "none"}, optional
+        A usual normalization, for networks without metadata. "imagenet": values of 0 to 1, less the mean of ImageNet,
+        over its standard deviation, as in torchvision. "efficientnet-lite": (pixel - 127) / 128. "clip": like
+        "imagenet" with the mean and deviation of CLIP's images. "caffe": channels in the order B, G, R, less 103.939,
+        116.779, 123.68. "none": pixel values. The params of the normalization that are set take precedence over it, and
+        it takes precedence over the metadata.
+    channelNormalizationMeans : Sequence[float], optional
+        Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485,
+        0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
+    channelNormalizationStds : Sequence[float], optional
+        Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that
+        of the model's metadata, else ImageNet's 0.229, 0.224, 0.225, or 1 for a network with an integer input.
+    colorScaleFactor : float, optional
+        Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network
+        with an integer input. Must be greater than 0.
+    channelOrder : {"rgb", "bgr"}, optional
+        Order of the network's channels. If not set, that of the model's metadata, else "rgb".
+    autoConvertToColor : bool, default True
+        Convert gray images to colour if the network expects three channels. Otherwise they are bad rows.
+    interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "area"
+        How images are resized.
+    applyExifOrientation : bool, default True
+        Rotate and flip the decoded image according to its EXIF orientation tag.
+    alpha : {"drop", "composite", "keep"}, default "drop"
+        How to decode an alpha channel: "drop" removes it, "composite" blends the image over white, "keep" gives a BGRA
+        image with 4 channels.
+    scaledDecode : bool, default True
+        Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the first operation shrinks it so much that at least 1.7 times
+        the target size remains. About 3 times faster on photographs. With area interpolation the result is close to
+        that of a full decode (median PSNR of 40 dB). The other interpolations skip pixels that the reduced decode
+        averages, so the difference is larger. Set it to False for the pixels of a full decode.
+    maxPixels : int, default 100000000
+        Maximum number of pixels (height times width) of an image, checked before memory is allocated. Must be at least
+        1.
+    maxBytes : int, default 268435456
+        Maximum number of bytes of an image, encoded or decoded, checked before memory is allocated. Must be at least 1.
+    miniBatchSize : int, default 64
+        Maximum number of rows per run of the model. The last run of a batch may have fewer. On the CPU
+        `ImageFeaturizer` runs at most 8 images per thread and `TextEmbedder` at most 4,096 tokens, since larger runs
+        use more memory and are not faster. Must be at least 1.
+    device : str, default "auto"
+        Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
+    optimizationLevel : {"none", "basic", "extended", "all"}, default "all"
+        Level of graph optimization in ONNX Runtime.
+    intraOpThreads : int, default 0
+        Number of threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
+    maxTensorBytes : int, default 2147483648
+        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows. A single row that
+        exceeds it is an error, and so is a batch of fixed size; both are raised before memory is allocated. Must be
+        between 1 and 1099511627776.
+    maxRunSeconds : float, optional
+        Maximum time in seconds of one run of the model, that is of one mini-batch. If not set, there is no limit. A run
+        that exceeds it is stopped between two operations of the graph and is an error. With `handleInvalid` "skip" or
+        "keep" its rows then run one at a time, each with that limit, and a row that exceeds it is a bad row. Must be
+        greater than 0.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
+
+    Raises
+    ------
+    InvalidParamError
+        If a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`.
+    SchemaMismatchError
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
+    ModelLoadError
+        If the content of `modelName` is damaged or is not an ONNX model.
+    IoError
+        If the file of `modelName` cannot be read.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.image import DeepImagePredictor
+    >>> from mmlrs.testing import sample_image
+    >>>
+    >>> table = pa.table({"image": [sample_image("jpeg")]})
+    >>> predictor = DeepImagePredictor(inputCol="image", outputCol="labels", modelName="efficientnet-lite0",
+    ...                                decodePredictions=True, topK=10)
+    >>> assert len(predictor.transform(table)["labels"][0].as_py()) == 10
+    """
+
+    __module__ = "mmlrs.image"
+    _stage: ClassVar[str] = "DeepImagePredictor"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column to add.", STR.accept)
+    modelName: Param[ModelHandle] = Param(undefined(), "modelName", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+    decodePredictions: Param[bool] = Param(undefined(), "decodePredictions", "Answer with the names of the most probable classes. Otherwise with the probabilities of all classes.", BOOL.accept)
+
+    @by_name
+    def __init__(
+        self,
+        *,
+        inputCol: str = "image",
+        outputCol: str | None = None,
+        modelName: ModelLike | None = None,
+        decodePredictions: bool = False,
+        labels: Sequence[str] | None = None,
+        topK: int = 5,
+        activation: Literal["auto", "softmax", "sigmoid", "none"] = "auto",
+        outputType: Literal["vector", "array"] = "vector",
+        imageHeight: int | None = None,
+        imageWidth: int | None = None,
+        preprocessing: Literal["imagenet", "efficientnet-lite", "clip", "caffe", "none"] | None = None,
+        channelNormalizationMeans: Sequence[float] | None = None,
+        channelNormalizationStds: Sequence[float] | None = None,
+        colorScaleFactor: float | None = None,
+        channelOrder: Literal["rgb", "bgr"] | None = None,
+        autoConvertToColor: bool = True,
+        interpolation: Literal["linear", "area", "cubic", "nearest", "lanczos"] = "area",
+        applyExifOrientation: bool = True,
+        alpha: Literal["drop", "composite", "keep"] = "drop",
+        scaledDecode: bool = True,
+        maxPixels: int = 100000000,
+        maxBytes: int = 268435456,
+        miniBatchSize: int = 64,
+        device: str = "auto",
+        optimizationLevel: Literal["none", "basic", "extended", "all"] = "all",
+        intraOpThreads: int = 0,
+        maxTensorBytes: int = 2147483648,
+        maxRunSeconds: float | None = None,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
+    ) -> None: ...
+
+    def setModelName(self, value: ModelLike) -> Self:
+        """Set `modelName` and return the stage."""
+        return self._set(modelName=value)
+
+    def getModelName(self) -> ModelHandle:
+        """Return the value of `modelName`."""
+        return self._value("modelName")
+
+    def setDecodePredictions(self, value: bool) -> Self:
+        """Set `decodePredictions` and return the stage."""
+        return self._set(decodePredictions=value)
+
+    def getDecodePredictions(self) -> bool:
+        """Return the value of `decodePredictions`."""
+        return self._value("decodePredictions")
+
+
 class ImageClassifier(
-    NativeTransformer, HasInputCol, HasOutputCol, HasNetworkInput, HasDecodeOptions, HasRunParams, HasRowPolicy
+    NativeTransformer, HasInputCol, HasOutputCol, HasAnswerParams, HasNetworkInput, HasDecodeOptions, HasRunParams, HasRowPolicy
 ):
     """Names the objects in images: the most probable classes of each image, with their probabilities.
 
@@ -755,9 +1124,6 @@ class ImageClassifier(
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of answers to add.", STR.accept)
     originCol: Param[str] = Param(undefined(), "originCol", "Name of a string column with the origin of each image, for error messages. Reads: string.", STR.accept)
     model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
-    labels: Param[list[str]] = Param(undefined(), "labels", "Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.", STR_LIST.accept)
-    topK: Param[int] = Param(undefined(), "topK", "Number of classes in an answer. If the network has fewer, all of them. Must be at least 1.", INT.accept)
-    activation: Param[str] = Param(undefined(), "activation", "How scores become probabilities. \"auto\" means that of the model's metadata, else \"none\" if the graph ends with a softmax or a sigmoid, else \"sigmoid\" for one class and \"softmax\" for several. \"sigmoid\" suits networks that find several objects in an image. Must be one of \"auto\", \"softmax\", \"sigmoid\", \"none\".", STR.accept)
     outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the scores. If not set, the first output. Must not be empty.", STR.accept)
 
     @by_name
@@ -812,30 +1178,6 @@ class ImageClassifier(
         """Return the value of `model`."""
         return self._value("model")
 
-    def setLabels(self, value: Sequence[str]) -> Self:
-        """Set `labels` and return the stage."""
-        return self._set(labels=value)
-
-    def getLabels(self) -> list[str] | None:
-        """Return the value of `labels`, or None when it is not set."""
-        return self._value("labels")
-
-    def setTopK(self, value: int) -> Self:
-        """Set `topK` and return the stage."""
-        return self._set(topK=value)
-
-    def getTopK(self) -> int:
-        """Return the value of `topK`."""
-        return self._value("topK")
-
-    def setActivation(self, value: Literal["auto", "softmax", "sigmoid", "none"]) -> Self:
-        """Set `activation` and return the stage."""
-        return self._set(activation=value)
-
-    def getActivation(self) -> Literal["auto", "softmax", "sigmoid", "none"]:
-        """Return the value of `activation`."""
-        return self._value("activation")
-
     def setOutputTensorName(self, value: str) -> Self:
         """Set `outputTensorName` and return the stage."""
         return self._set(outputTensorName=value)
@@ -846,7 +1188,7 @@ class ImageClassifier(
 
 
 class ImageFeaturizer(
-    NativeTransformer, HasInputCol, HasOutputCol, HasNetworkInput, HasDecodeOptions, HasRunParams, HasRowPolicy
+    NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, HasNetworkInput, HasDecodeOptions, HasRunParams, HasRowPolicy
 ):
     """Turns images into feature vectors, or class scores, with a neural network.
 
@@ -880,8 +1222,8 @@ class ImageFeaturizer(
         How to pool features with rows and columns: "avg" takes the mean of each channel, "max" its largest value,
         "none" all values; "auto" means "avg".
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats, which
-        Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     imageHeight : int, optional
         Number of rows of the network's input, for networks that accept any size. Must be at least 1.
     imageWidth : int, optional
@@ -993,7 +1335,6 @@ class ImageFeaturizer(
     featureTensorName: Param[str] = Param(undefined(), "featureTensorName", "The tensor with the features, if neither the metadata nor the graph identify it. Must not be empty.", STR.accept)
     outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the scores. If not set, the first output. Must not be empty.", STR.accept)
     pooling: Param[str] = Param(undefined(), "pooling", "How to pool features with rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"none\" all values; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"none\".", STR.accept)
-    outputType: Param[str] = Param(undefined(), "outputType", "Type of the new column: \"vector\", which Spark ML's estimators read, or \"array\", an array of floats, which Spark's functions on arrays and vector databases read. Must be one of \"vector\", \"array\".", STR.accept)
 
     @by_name
     def __init__(
@@ -1088,11 +1429,3 @@ class ImageFeaturizer(
     def getPooling(self) -> Literal["auto", "avg", "max", "none"]:
         """Return the value of `pooling`."""
         return self._value("pooling")
-
-    def setOutputType(self, value: Literal["vector", "array"]) -> Self:
-        """Set `outputType` and return the stage."""
-        return self._set(outputType=value)
-
-    def getOutputType(self) -> Literal["vector", "array"]:
-        """Return the value of `outputType`."""
-        return self._value("outputType")

@@ -21,10 +21,10 @@ __all__ = [
     "HasFeaturesCol", "HasHandleInvalid", "HasHandleInvalidErrorOrSkip", "HasInputCol", "HasOptionalInputCol",
     "HasInputCols", "HasOptionalInputCols", "HasLabelCol", "HasOptionalLabelCol", "HasNumFeatures", "HasOutputCol",
     "HasOptionalOutputCol", "HasOutputCols", "HasOptionalOutputCols", "HasParallelism", "HasSeed",
-    "HasOptionalWeightCol", "HasChosenParams", "HasClassBalancerParams", "HasCleanMissingDataParams",
+    "HasOptionalWeightCol", "HasAnswerParams", "HasChosenParams", "HasClassBalancerParams", "HasCleanMissingDataParams",
     "HasComparisonParams", "HasCountSelectorParams", "HasDecodeOptions", "HasFeaturizeParams", "HasNetworkInput",
     "HasPairedColumns", "HasRowPolicy", "HasRunParams", "HasTextFeaturizerParams", "HasTimerParams", "HasTrainParams",
-    "HasTrainedParams", "HasValueIndexerParams"
+    "HasTrainedParams", "HasValueIndexerParams", "HasVectorType"
 ]
 
 
@@ -230,6 +230,38 @@ class HasOptionalWeightCol(shared.HasWeightCol, Stage):
     def getWeightCol(self) -> str | None:  # type: ignore[override, unused-ignore]
         """Return the value of `weightCol`, or None when it is not set."""
         return self._value("weightCol")
+
+
+class HasAnswerParams(Stage):
+    """The params `labels`, `topK`, `activation`."""
+
+    labels: Param[list[str]] = Param(undefined(), "labels", "Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.", STR_LIST.accept)
+    topK: Param[int] = Param(undefined(), "topK", "Number of classes in an answer. If the network has fewer, all of them. Must be at least 1.", INT.accept)
+    activation: Param[str] = Param(undefined(), "activation", "How scores become probabilities. \"auto\" means that of the model's metadata, else \"none\" if the graph ends with a softmax or a sigmoid, else \"sigmoid\" for one class and \"softmax\" for several. \"sigmoid\" suits networks that find several objects in an image. Must be one of \"auto\", \"softmax\", \"sigmoid\", \"none\".", STR.accept)
+
+    def setLabels(self, value: Sequence[str]) -> Self:
+        """Set `labels` and return the stage."""
+        return self._set(labels=value)
+
+    def getLabels(self) -> list[str] | None:
+        """Return the value of `labels`, or None when it is not set."""
+        return self._value("labels")
+
+    def setTopK(self, value: int) -> Self:
+        """Set `topK` and return the stage."""
+        return self._set(topK=value)
+
+    def getTopK(self) -> int:
+        """Return the value of `topK`."""
+        return self._value("topK")
+
+    def setActivation(self, value: Literal["auto", "softmax", "sigmoid", "none"]) -> Self:
+        """Set `activation` and return the stage."""
+        return self._set(activation=value)
+
+    def getActivation(self) -> Literal["auto", "softmax", "sigmoid", "none"]:
+        """Return the value of `activation`."""
+        return self._value("activation")
 
 
 class HasChosenParams(Stage):
@@ -780,3 +812,17 @@ class HasValueIndexerParams(HasInputCol, HasOutputCol, Stage):
 
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of values. Reads: number, string. Must not be empty.", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of indices to add. Must not be empty.", STR.accept)
+
+
+class HasVectorType(Stage):
+    """The params `outputType`."""
+
+    outputType: Param[str] = Param(undefined(), "outputType", "Type of the new column: \"vector\", which Spark ML's estimators read, or \"array\", an array of floats with all values of a row, which Spark's functions on arrays and vector databases read. Must be one of \"vector\", \"array\".", STR.accept)
+
+    def setOutputType(self, value: Literal["vector", "array"]) -> Self:
+        """Set `outputType` and return the stage."""
+        return self._set(outputType=value)
+
+    def getOutputType(self) -> Literal["vector", "array"]:
+        """Return the value of `outputType`."""
+        return self._value("outputType")

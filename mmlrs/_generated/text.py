@@ -15,6 +15,7 @@ from mmlrs._generated.shared import (
     HasRowPolicy,
     HasRunParams,
     HasTextFeaturizerParams,
+    HasVectorType,
 )
 from mmlrs._typing import Self, overload
 from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["MultiNGram", "PageSplitter", "TextPreprocessor", "UnicodeNormalize", "HuggingFaceTokenizer"]
 
 
-class TextFeaturizer(NativeEstimator["public.TextFeaturizerModel"], HasTextFeaturizerParams, HasRowPolicy):
+class TextFeaturizer(
+    NativeEstimator["public.TextFeaturizerModel"], HasTextFeaturizerParams, HasVectorType, HasRowPolicy
+):
     """Turns strings into sparse vectors of weighted term counts.
 
     The result is that of Spark ML's `RegexTokenizer`, `StopWordsRemover`, `NGram`, `HashingTF` and `IDF` applied one
@@ -78,6 +81,9 @@ class TextFeaturizer(NativeEstimator["public.TextFeaturizerModel"], HasTextFeatu
         slot as in Spark's `HashingTF`. Must be between 1 and 2147483647.
     minDocFreq : int, default 1
         Slots that occur in fewer strings than this have weight 0. Must be at least 0.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
         stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
@@ -143,6 +149,7 @@ class TextFeaturizer(NativeEstimator["public.TextFeaturizerModel"], HasTextFeatu
         binary: bool = False,
         numFeatures: int = 262144,
         minDocFreq: int = 1,
+        outputType: Literal["vector", "array"] = "vector",
         handleInvalid: Literal["error", "skip", "keep"] = "error",
         errorCol: str | None = None,
         useIDF: bool = True,
@@ -159,7 +166,7 @@ class TextFeaturizer(NativeEstimator["public.TextFeaturizerModel"], HasTextFeatu
         return self._value("useIDF")
 
 
-class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
+class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasVectorType, HasRowPolicy):
     """Turns strings into sparse vectors of term counts, with the weights that `TextFeaturizer` has learnt.
 
     The vectors have `numFeatures` slots. A slot with weight 0 stays among the indices, as in Spark. Strings are hashed
@@ -204,6 +211,9 @@ class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
         slot as in Spark's `HashingTF`. Must be between 1 and 2147483647.
     minDocFreq : int, default 1
         Slots that occur in fewer strings than this have weight 0. Must be at least 0.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
         stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
@@ -272,6 +282,7 @@ class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasRowPolicy):
         binary: bool = False,
         numFeatures: int = 262144,
         minDocFreq: int = 1,
+        outputType: Literal["vector", "array"] = "vector",
         handleInvalid: Literal["error", "skip", "keep"] = "error",
         errorCol: str | None = None,
         documentFrequencies: ModelLike | None = None,
@@ -847,7 +858,7 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("addSpecialTokens")
 
 
-class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, HasRowPolicy):
+class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, HasRunParams, HasRowPolicy):
     """Turns strings into vectors with a transformer model, such as those of sentence-transformers.
 
     Each string is tokenized, run through the model, pooled and scaled to length 1, all in one pass. Strings of a batch
@@ -876,8 +887,8 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     normalize : bool, default True
         Scale each vector to Euclidean length 1, so that dot products are cosines.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats, which
-        Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     maxLength : int, optional
         Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the
         length in the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`,
@@ -954,7 +965,6 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The model's tokenizer.json: the name of a model, a path, bytes or a handle. If `model` is a name, its tokenizer is set with it; it must be set with any other model.", FILE.accept)
     pooling: Param[str] = Param(undefined(), "pooling", "How the hidden states of a string's tokens are combined into one vector: \"mean\" of all tokens, \"cls\" for the first token, \"max\" for the largest value of each slot. Has no effect if the model's output is an embedding already. Must be one of \"mean\", \"cls\", \"max\".", STR.accept)
     normalize: Param[bool] = Param(undefined(), "normalize", "Scale each vector to Euclidean length 1, so that dot products are cosines.", BOOL.accept)
-    outputType: Param[str] = Param(undefined(), "outputType", "Type of the new column: \"vector\", which Spark ML's estimators read, or \"array\", an array of floats, which Spark's functions on arrays and vector databases read. Must be one of \"vector\", \"array\".", STR.accept)
     maxLength: Param[int] = Param(undefined(), "maxLength", "Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the length in the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`, and it is often different. More tokens than the model has positions for are an error, which is raised before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", INT.accept)
     outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output or internal tensor to read. If not set, it is found as described above. Must not be empty.", STR.accept)
 
@@ -1016,14 +1026,6 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasRunParams, H
     def getNormalize(self) -> bool:
         """Return the value of `normalize`."""
         return self._value("normalize")
-
-    def setOutputType(self, value: Literal["vector", "array"]) -> Self:
-        """Set `outputType` and return the stage."""
-        return self._set(outputType=value)
-
-    def getOutputType(self) -> Literal["vector", "array"]:
-        """Return the value of `outputType`."""
-        return self._value("outputType")
 
     def setMaxLength(self, value: int) -> Self:
         """Set `maxLength` and return the stage."""

@@ -20,7 +20,7 @@ from mmlrs._generated.shared import (
 from mmlrs._pyspark import Params
 from mmlrs._typing import Self, overload
 from mmlrs.base import Estimator, NativeSummary, NativeTransformer, PythonModel
-from mmlrs.params import BOOL, INT, STR, VALUE_LIST, Param, undefined
+from mmlrs.params import BOOL, INT, STR, STR_LIST, VALUE_LIST, Param, undefined
 
 if TYPE_CHECKING:
     import mmlrs.train as public  # noqa: F401 - in type arguments
@@ -38,9 +38,10 @@ class TrainClassifier(Estimator["public.TrainedClassifierModel"], HasTrainParams
     layer of a perceptron get the sizes of the features and the classes. Errors that can be detected before training,
     such as a learner that is not a classifier or a column that already exists, are raised before any work.
 
-    The model scores raw columns. The metadata of the learner's columns describes them, so that `ComputeModelStatistics`
-    can find them. `prediction` has the labels as nominal attributes, for `IndexToValue`. Needs Spark: the active
-    session trains on a table. Features are cached while the learner runs.
+    The model scores raw columns. It adds the predicted label as `predictedLabel`, beside `prediction`, the number of
+    its class. The metadata of the learner's columns describes them, so that `ComputeModelStatistics` can find them.
+    `prediction` has the labels as nominal attributes, for `IndexToValue`. Needs Spark: the active session trains on a
+    table. Features are cached while the learner runs.
 
     Parameters
     ----------
@@ -71,6 +72,8 @@ class TrainClassifier(Estimator["public.TrainedClassifierModel"], HasTrainParams
     labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
         The labels in the order of their classes. If not set, the labels that occur, in ascending order. Must not be
         empty.
+    predictedLabelCol : str, default "predictedLabel"
+        Name of the column that the model adds with the predicted labels. "" adds none.
 
     Returns
     -------
@@ -98,6 +101,7 @@ class TrainClassifier(Estimator["public.TrainedClassifierModel"], HasTrainParams
 
     reindexLabel: Param[bool] = Param(undefined(), "reindexLabel", "Index the labels. Otherwise they must be the numbers 0, 1, 2, ...", BOOL.accept)
     labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of their classes. If not set, the labels that occur, in ascending order. Must not be empty.", VALUE_LIST.accept)
+    predictedLabelCol: Param[str] = Param(undefined(), "predictedLabelCol", "Name of the column that the model adds with the predicted labels. \"\" adds none.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -114,6 +118,7 @@ class TrainClassifier(Estimator["public.TrainedClassifierModel"], HasTrainParams
         handleInvalid: Literal["error", "skip"] = "error",
         reindexLabel: bool = True,
         labels: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
+        predictedLabelCol: str = "predictedLabel",
     ) -> None: ...
     @by_name
     def __init__(self, **params: Any) -> None: ...
@@ -134,12 +139,20 @@ class TrainClassifier(Estimator["public.TrainedClassifierModel"], HasTrainParams
         """Return the value of `labels`, or None when it is not set."""
         return self._value("labels")
 
+    def setPredictedLabelCol(self, value: str) -> Self:
+        """Set `predictedLabelCol` and return the stage."""
+        return self._set(predictedLabelCol=value)
+
+    def getPredictedLabelCol(self) -> str:
+        """Return the value of `predictedLabelCol`."""
+        return self._value("predictedLabelCol")
+
 
 class TrainedClassifierModel(PythonModel, HasTrainedParams):
     """Scores raw columns with a classifier, as fitted by `TrainClassifier`.
 
-    Adds those of the columns `prediction`, `probability` and `rawPrediction` that the learner has. The features are not
-    kept. A row that cannot be featurized is an error.
+    Adds those of the columns `prediction`, `probability` and `rawPrediction` that the learner has, and `predictedLabel`
+    with the label of the prediction. The features are not kept. A row that cannot be featurized is an error.
 
     Parameters
     ----------
@@ -152,6 +165,11 @@ class TrainedClassifierModel(PythonModel, HasTrainedParams):
     labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
         The labels in the order of their classes. Not set if the label column holds the numbers of the classes. Must not
         be empty.
+    labelNames : Sequence[str], optional
+        The names of the classes if the label column holds their numbers and has nominal attributes. Must not be empty.
+    predictedLabelCol : str, default "predictedLabel"
+        Name of the column to add with the predicted labels: the values of the label column, or the names of the
+        classes. "" adds none, and neither does a model without labels.
 
     Returns
     -------
@@ -175,6 +193,8 @@ class TrainedClassifierModel(PythonModel, HasTrainedParams):
     _stage: ClassVar[str] = "TrainedClassifierModel"
 
     labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of their classes. Not set if the label column holds the numbers of the classes. Must not be empty.", VALUE_LIST.accept)
+    labelNames: Param[list[str]] = Param(undefined(), "labelNames", "The names of the classes if the label column holds their numbers and has nominal attributes. Must not be empty.", STR_LIST.accept)
+    predictedLabelCol: Param[str] = Param(undefined(), "predictedLabelCol", "Name of the column to add with the predicted labels: the values of the label column, or the names of the classes. \"\" adds none, and neither does a model without labels.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -186,6 +206,8 @@ class TrainedClassifierModel(PythonModel, HasTrainedParams):
         model: Params,
         labelCol: str,
         labels: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
+        labelNames: Sequence[str] | None = None,
+        predictedLabelCol: str = "predictedLabel",
     ) -> None: ...
     @by_name
     def __init__(self, **params: Any) -> None: ...
@@ -197,6 +219,22 @@ class TrainedClassifierModel(PythonModel, HasTrainedParams):
     def getLabels(self) -> list[str | float | bool] | None:
         """Return the value of `labels`, or None when it is not set."""
         return self._value("labels")
+
+    def setLabelNames(self, value: Sequence[str]) -> Self:
+        """Set `labelNames` and return the stage."""
+        return self._set(labelNames=value)
+
+    def getLabelNames(self) -> list[str] | None:
+        """Return the value of `labelNames`, or None when it is not set."""
+        return self._value("labelNames")
+
+    def setPredictedLabelCol(self, value: str) -> Self:
+        """Set `predictedLabelCol` and return the stage."""
+        return self._set(predictedLabelCol=value)
+
+    def getPredictedLabelCol(self) -> str:
+        """Return the value of `predictedLabelCol`."""
+        return self._value("predictedLabelCol")
 
 
 class TrainRegressor(Estimator["public.TrainedRegressorModel"], HasTrainParams):

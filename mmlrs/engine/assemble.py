@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, NumericType, StructType
 
 from mmlrs.engine.columns import Columns
-from mmlrs.engine.expr import quoted
+from mmlrs.engine.expr import literal, quoted
 from mmlrs.engine.spark import fields_of, lineage_of, with_lineage
 from mmlrs.engine.versions import without_column
 
@@ -76,13 +76,9 @@ def _message(stage: NativeTransformer, names: list[str], row: str) -> str:
     """
     texts = f"split(array_join(CAST({row} AS ARRAY<STRING>), ',', 'NaN'), ',')"
     column = (
-        f"element_at(array({', '.join(map(_literal, names))}), CAST(array_position({texts}, 'NaN') AS INT))"
+        f"element_at(array({', '.join(map(literal, names))}), CAST(array_position({texts}, 'NaN') AS INT))"
     )
-    return f"concat({_literal(stage._stage + ': column `')}, {column}, '`: is null or NaN')"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return f"concat({literal(stage._stage + ': column `')}, {column}, '`: is null or NaN')"
 
 
 # -- schema and attributes: they stay in the JVM on classic Spark, because nominal columns may have millions of levels -----

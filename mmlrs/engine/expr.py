@@ -133,6 +133,11 @@ def plain(name: str) -> str:
     return re.sub(r"\W", "_", name)
 
 
+def literal(text: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def quoted(name: str) -> str:
     """Return a column name quoted for SQL."""
     return "`" + name.replace("`", "``") + "`"

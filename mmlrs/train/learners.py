@@ -21,7 +21,8 @@ from mmlrs.featurize import Featurize
 from mmlrs.stages import RenameColumn
 from mmlrs.train.kinds import check_learner, inside, predictor, refuse_foreign, value_of
 from mmlrs.train.labels import class_labels, number_label
-from mmlrs.train.scored import METADATA
+from mmlrs.train.predicted import with_labels_in_table, with_labels_on_spark
+from mmlrs.train.scored import METADATA, levels_of
 from mmlrs.train.wiring import (
     Wires,
     check_added,
@@ -62,6 +63,8 @@ class Prepared:
     labels: list[Any] | None = None
     #: Returns the number of classes of a frame.
     classes: Callable[[Any], int] | None = None
+    #: The names of the classes if the label column holds their numbers and has nominal attributes.
+    names: list[str] | None = None
 
     def transform(self, df: DataFrame) -> Any:
         """Add the number of the label, the features, and the other columns under the names for the learner."""
@@ -122,7 +125,8 @@ class Trainer(Estimator[Any]):
             featurizer = self._featurizer(index(df), inputs)
         except MmlrsError as error:
             raise self._no_features(df, index, error) from None
-        return Prepared(index, featurizer, label, self._target(), others, labels, classes)
+        names = levels_of(df.schema[label].metadata) if labels is None else None
+        return Prepared(index, featurizer, label, self._target(), others, labels, classes, names)
 
     def _no_features(self, df: DataFrame, index: Callable[[Any], Any], error: MmlrsError) -> MmlrsError:
         """Return the error for features that cannot be computed, which may be that there are no rows."""
@@ -237,6 +241,12 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
     __module__ = "mmlrs.train"
     _kind = "classification"
 
+    def _check_columns(self, df: DataFrame) -> None:
+        super()._check_columns(df)
+        output = self._value("predictedLabelCol")
+        if output and self._value("reindexLabel"):
+            Columns.of(df, self._stage).check_new([output])
+
     def _sized_learner(self, prepared: Prepared, frame: DataFrame) -> Any:
         from pyspark.ml.evaluation import BinaryClassificationEvaluator
 
@@ -259,6 +269,8 @@ class TrainClassifier(_generated.TrainClassifier, Trainer):
             model=self._renamed(fitted),
             labelCol=prepared.label,
             labels=prepared.labels,
+            labelNames=prepared.names,
+            predictedLabelCol=self._value("predictedLabelCol"),
         )
 
     def _layers(self, learner: MultilayerPerceptronClassifier, frame: DataFrame, classes: int) -> list[int]:
@@ -304,11 +316,11 @@ class _Trained(PythonModel):
     _kind: str
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
-        Columns.of(table, self._stage).check_new(self._outputs().values())
+        Columns.of(table, self._stage).check_new(self._new_columns())
         featurizer, model = self._value("featurizer"), self._value("model")
         if type(model).__module__.startswith("mmlrs."):
             result = model.transform(featurizer.transform(table))
-            result = result.drop_columns([featurizer.getOutputCol()])
+            result = self._answers_in_table(result.drop_columns([featurizer.getOutputCol()]))
             return with_metadata(result, self._marks(result.column_names, table.column_names))
         return added_by(self, table, self._transform_spark)
 
@@ -317,12 +329,24 @@ class _Trained(PythonModel):
         from mmlrs.engine.projection import marked
 
         featurizer, model = self._value("featurizer"), self._value("model")
-        Columns.of(df, self._stage).check_new(self._outputs().values())
+        Columns.of(df, self._stage).check_new(self._new_columns())
         result = model.transform(featurizer.transform(df))
         lineage = spark.lineage_of(result)
         names = [name for name in result.columns if name != featurizer.getOutputCol()]
-        result = marked(result, names, self._marks(names, df.columns))
+        result = self._answers_on_spark(marked(result, names, self._marks(names, df.columns)))
         return spark.with_lineage(result, {n: e for n, e in lineage.items() if n in df.columns})
+
+    def _new_columns(self) -> list[str]:
+        """Return the columns that scoring adds."""
+        return list(self._outputs().values())
+
+    def _answers_on_spark(self, df: DataFrame) -> DataFrame:
+        """Return scored data with the columns that only this kind of model adds."""
+        return df
+
+    def _answers_in_table(self, table: pa.Table) -> pa.Table:
+        """Return scored data with the columns that only this kind of model adds."""
+        return table
 
     def _outputs(self) -> dict[str, str]:
         """Return the columns that the learner adds, by role."""
@@ -355,6 +379,24 @@ class TrainedClassifierModel(_generated.TrainedClassifierModel, _Trained):
     __doc__ = _generated.TrainedClassifierModel.__doc__
     __module__ = "mmlrs.train"
     _kind = "classification"
+
+    def _predicted(self) -> tuple[list[Any], str, str] | None:
+        """Return the labels, the column of predictions and the column of labels to add; None if there is none to add."""
+        labels, output = self._value("labels") or self._value("labelNames"), self._value("predictedLabelCol")
+        prediction = self._outputs().get("prediction")
+        return (list(labels), prediction, output) if labels and output and prediction else None
+
+    def _new_columns(self) -> list[str]:
+        predicted = self._predicted()
+        return super()._new_columns() + ([] if predicted is None else [predicted[2]])
+
+    def _answers_on_spark(self, df: DataFrame) -> DataFrame:
+        predicted = self._predicted()
+        return df if predicted is None else with_labels_on_spark(df, *predicted)
+
+    def _answers_in_table(self, table: pa.Table) -> pa.Table:
+        predicted = self._predicted()
+        return table if predicted is None else with_labels_in_table(table, *predicted)
 
     def _mark(self, role: str, name: str) -> dict[str, Any]:
         labels = self._value("labels")

@@ -99,10 +99,15 @@ impl Error {
 
     /// The results of one batch, such as "the strings", exceed what a column can hold, counted in `unit`, such as "bytes".
     pub fn batch_too_large(what: &str, unit: &str) -> Self {
+        Self::batch_exceeds(what, &format!("2^31 {unit}"))
+    }
+
+    /// Like [`Self::batch_too_large`], with a lower limit than that of Arrow.
+    pub fn batch_exceeds(what: &str, limit: &str) -> Self {
         Self::new(
             ErrorKind::BatchTooLarge,
             format!(
-                "{what} of one batch exceed 2^31 {unit}; make batches smaller (spark.sql.execution.arrow.maxRecordsPerBatch)"
+                "{what} of one batch exceed {limit}; make batches smaller (spark.sql.execution.arrow.maxRecordsPerBatch)"
             ),
         )
     }

@@ -12,6 +12,9 @@ use crate::{
     Column, Constraint, Default as ParamDefault, Error, ParamGroup, ParamMap, ParamSpec, ParamType, Result, Role, types,
 };
 
+/// Numbers in one batch of arrays that are made of vectors, which may be sparse: a gibibyte.
+const MAX_DENSE: usize = 268_435_456;
+
 /// The type of a column of vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum VectorType {
@@ -83,8 +86,8 @@ impl VectorType {
         }
         let total = ends[rows.len()];
         let mut values: Vec<f32> = Vec::new();
-        if i32::try_from(total).is_err() || values.try_reserve_exact(total).is_err() {
-            return Err(Error::batch_too_large("the arrays", "values"));
+        if total > MAX_DENSE || values.try_reserve_exact(total).is_err() {
+            return Err(Error::batch_exceeds("the arrays", &format!("{MAX_DENSE} numbers")));
         }
         values.resize(total, 0.0);
         for row in 0..rows.len() {

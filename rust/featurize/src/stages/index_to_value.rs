@@ -22,7 +22,7 @@ pub const ORIGIN: &str = "mmlrs";
 
 /// Replaces indices by their values: the inverse of `ValueIndexer` and of Spark's `StringIndexer`.
 ///
-/// The values come from `levels` or from the nominal attributes of the column. Attributes written by `ValueIndexer` keep the
+/// The values come from `levels`, or from the nominal attributes of `labelCol` or of the column itself. Attributes written by `ValueIndexer` keep the
 /// type of the values. Other attributes give strings. A null index becomes null and is not an error, and so do the indices that
 /// `ValueIndexer` gives to unseen and missing values.
 #[derive(Debug, Clone, Stage)]
@@ -45,7 +45,11 @@ pub struct IndexToValue {
     /// Name of the column of values to add.
     #[param(default = uid("_output"), role = output, non_empty)]
     output_col: String,
-    /// The values in the order of their indices. If not set, those of the column's nominal attributes.
+    /// Name of a column whose nominal attributes have the values, for instance the label column that `StringIndexer` wrote and a
+    /// learner of Spark ML was fitted to. If not set, those of `inputCol`.
+    #[param(non_empty, role = input, accepts(any))]
+    label_col: Option<String>,
+    /// The values in the order of their indices. If not set, those of the nominal attributes of `labelCol` or `inputCol`.
     #[param]
     levels: Option<Levels>,
     /// The type of the values. If not set, that of the attributes, or the natural type of `levels`: boolean, long, double or
@@ -82,10 +86,14 @@ impl ParamGroup for IndexPolicy {
 
 impl IndexToValue {
     fn levels(&self) -> Result<(&Levels, LevelType)> {
-        let levels = self
-            .levels
-            .as_ref()
-            .ok_or_else(|| Error::schema(&self.input_col, "has no nominal attributes with the values; set `levels`"))?;
+        let levels = self.levels.as_ref().ok_or_else(|| match &self.label_col {
+            Some(label) => Error::schema(label, "has no nominal attributes with the values; set `levels`"),
+            None => {
+                let message =
+                    "has no nominal attributes with the values; set `labelCol` to a column that has them, or `levels`";
+                Error::schema(&self.input_col, message)
+            }
+        })?;
         Ok((levels, levels.kind(self.data_type.as_ref())))
     }
 }
@@ -122,7 +130,10 @@ impl Transform for IndexToValue {
     fn bound_params(&self, input: &Schema) -> Result<Map<String, Value>> {
         let mut params = match &self.levels {
             Some(_) => Map::new(),
-            None => bound(input.field_with_name(&self.input_col)?).unwrap_or_default(),
+            None => {
+                let source = self.label_col.as_ref().unwrap_or(&self.input_col);
+                bound(input.field_with_name(source)?).unwrap_or_default()
+            }
         };
         if self.data_type.is_some() {
             params.remove("dataType");

@@ -20,7 +20,7 @@ pub use model::TrainedClassifierModel;
 /// features and the classes. Errors that can be detected before training, such as a learner that is not a classifier or a
 /// column that already exists, are raised before any work.
 ///
-/// The model scores raw columns. The metadata of the learner's columns describes them, so that `ComputeModelStatistics` can find
+/// The model scores raw columns. It adds the predicted label as `predictedLabel`, beside `prediction`, the number of its class. The metadata of the learner's columns describes them, so that `ComputeModelStatistics` can find
 /// them. `prediction` has the labels as nominal attributes, for `IndexToValue`. Needs Spark: the active session trains on a
 /// table. Features are cached while the learner runs.
 #[derive(Debug, Clone, Stage)]
@@ -49,6 +49,9 @@ pub struct TrainClassifier {
     /// The labels in the order of their classes. If not set, the labels that occur, in ascending order.
     #[param(non_empty)]
     pub labels: Option<ValueList>,
+    /// Name of the column that the model adds with the predicted labels. "" adds none.
+    #[param(default = "predictedLabel")]
+    pub predicted_label_col: String,
 }
 
 impl HasSample for TrainClassifier {

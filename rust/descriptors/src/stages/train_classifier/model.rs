@@ -9,7 +9,8 @@ use crate::training::TrainedParams;
 
 /// Scores raw columns with a classifier, as fitted by `TrainClassifier`.
 ///
-/// Adds those of the columns `prediction`, `probability` and `rawPrediction` that the learner has. The features are not kept. A
+/// Adds those of the columns `prediction`, `probability` and `rawPrediction` that the learner has, and `predictedLabel` with the
+/// label of the prediction. The features are not kept. A
 /// row that cannot be featurized is an error.
 #[derive(Debug, Clone, Stage)]
 #[stage(
@@ -29,6 +30,13 @@ pub struct TrainedClassifierModel {
     /// The labels in the order of their classes. Not set if the label column holds the numbers of the classes.
     #[param(non_empty)]
     pub labels: Option<ValueList>,
+    /// The names of the classes if the label column holds their numbers and has nominal attributes.
+    #[param(non_empty)]
+    pub label_names: Option<Vec<String>>,
+    /// Name of the column to add with the predicted labels: the values of the label column, or the names of the classes. "" adds
+    /// none, and neither does a model without labels.
+    #[param(default = "predictedLabel")]
+    pub predicted_label_col: String,
 }
 
 impl HasSample for TrainedClassifierModel {

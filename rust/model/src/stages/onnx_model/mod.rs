@@ -1,5 +1,6 @@
 //! `ONNXModel`: any ONNX model over columns of numbers, strings, vectors, arrays and tensors.
 
+mod answers;
 mod feed;
 
 use std::collections::{HashMap, HashSet};
@@ -14,7 +15,9 @@ use mmlrs_core::{
 use mmlrs_macros::Stage;
 use serde_json::json;
 
+use crate::answers::{AnswerParams, answers_field};
 use crate::graph::dim::Dim;
+use crate::graph::image_meta::ImageMeta;
 use crate::graph::info::{ValueInfo, ValueKind};
 use crate::graph::prepared::Prepared;
 use crate::prepare::portable::portable;
@@ -24,6 +27,7 @@ use crate::runtime::run_params::RunParams;
 use crate::sample::sample_model;
 use crate::tensor::input::{InputColumn, check_input};
 use crate::tensor::results::{OutputType, output_field, vector_field};
+use answers::Answering;
 use feed::{feeds, fetches};
 
 /// Runs an ONNX model over columns.
@@ -73,6 +77,13 @@ pub struct ONNXModel {
     /// Map from a column of fetchDict to the name of a new column with the index of its largest value (for a map, its key).
     #[param(default = {})]
     arg_max_dict: StrMap,
+    /// Map from a column of fetchDict to the name of a new column with its `topK` most probable classes: an array of structs
+    /// `class`, `description` and `probability`, the most probable class first. The output has one score per class, or maps from
+    /// classes to probabilities.
+    #[param(default = {})]
+    top_k_dict: StrMap,
+    #[param(group)]
+    answers: AnswerParams,
     #[param(group)]
     run: RunParams,
     /// Form of the new columns: "array" (nested according to the shape), "vector" (all values of a row as one vector) or
@@ -92,6 +103,8 @@ struct Plan {
     feeds: Vec<(String, String)>,
     /// `(new column, model output)`
     fetches: Vec<(String, String)>,
+    /// `(fetched column, new column, how to read its scores)`
+    answers: Vec<(String, String, Answering)>,
 }
 
 impl ONNXModel {
@@ -112,13 +125,30 @@ impl ONNXModel {
         let feeds = feeds(full_model, &prepared.info, self.feed_dict.as_ref(), self.input_col.as_deref())?;
         self.run.check()?;
         self.check_names(&fetches)?;
-        Ok(Plan { prepared, feeds, fetches })
+        let mut plan = Plan { prepared, feeds, fetches, answers: Vec::new() };
+        if self.top_k_dict.0.is_empty() {
+            if self.answers.labels.is_some() {
+                let column = plan.fetches.first().map_or("scores", |(column, _)| column);
+                let message =
+                    format!("is set, but no column is for the answers; set topKDict={{\"{column}\": \"answers\"}}");
+                return Err(Error::param("labels", message));
+            }
+            return Ok(plan);
+        }
+        let meta = ImageMeta::of(&full_info)?;
+        for (source, column) in &self.top_k_dict.0 {
+            let answering = Answering::of(&self.answers, &self.model, &meta, plan.fetched(source)?)?;
+            plan.answers.push((source.clone(), column.clone(), answering));
+        }
+        Ok(plan)
     }
 
     /// Checks that the names of new columns are distinct, and that softmax and argmax read existing columns.
     fn check_names(&self, fetches: &[(String, String)]) -> Result<()> {
         let mut new: HashSet<&str> = fetches.iter().map(|(c, _)| c.as_str()).collect();
-        for (param, dict) in [("softMaxDict", &self.soft_max_dict), ("argMaxDict", &self.arg_max_dict)] {
+        let dicts =
+            [("softMaxDict", &self.soft_max_dict), ("argMaxDict", &self.arg_max_dict), ("topKDict", &self.top_k_dict)];
+        for (param, dict) in dicts {
             for (source, column) in &dict.0 {
                 if !fetches.iter().any(|(c, _)| c == source) {
                     let swapped = fetches.iter().any(|(c, _)| c == column);
@@ -198,6 +228,7 @@ impl Transform for ONNXModel {
         for (_, column) in &self.arg_max_dict.0 {
             fields.push(Field::new(column, DataType::Float64, true));
         }
+        fields.extend(plan.answers.iter().map(|(_, column, _)| answers_field(column)));
         Ok(fields)
     }
 
@@ -206,11 +237,11 @@ impl Transform for ONNXModel {
         let plan = self.plan()?;
         let inputs = Self::read_inputs(&plan, block, *cx)?;
         let runner = self.run.runner(&plan.prepared, self.row_policy.handle_invalid, *cx, true)?;
-        let (collected, rejects) = runner.run(&inputs, block.rows())?;
+        let (collected, mut rejects) = runner.run(&inputs, block.rows())?;
         let mut by_tensor: HashMap<String, _> =
             plan.prepared.info.outputs.iter().map(|o| o.name.clone()).zip(collected).collect();
         let lacking = || Error::runtime("a fetched output is missing");
-        // Softmax and argmax read the values before the first columns consume them.
+        // Softmax, argmax and answers read the values before the first columns consume them.
         let mut derived: Vec<ArrayRef> = Vec::new();
         for (source, _) in &self.soft_max_dict.0 {
             let info = plan.fetched(source)?;
@@ -218,6 +249,10 @@ impl Transform for ONNXModel {
         }
         for (source, _) in &self.arg_max_dict.0 {
             derived.push(by_tensor.get(&plan.fetched(source)?.name).ok_or_else(lacking)?.argmax());
+        }
+        for (source, _, answering) in &plan.answers {
+            let collected = by_tensor.get(&plan.fetched(source)?.name).ok_or_else(lacking)?;
+            derived.push(answering.answers(collected, self.answers.top_k, &mut rejects)?);
         }
         let mut arrays: Vec<ArrayRef> = Vec::new();
         for (at, (_, tensor)) in plan.fetches.iter().enumerate() {
