@@ -2,7 +2,7 @@
 
 Inputs are PNG files where nothing may be lost. Tolerances are what was measured between the OpenCV that mmlrs is built
 with and the one in the `opencv-python` wheel: equal, or one level in 255 for bicubic resizing and bilateral filtering,
-whose sums are rounded differently from version to version.
+whose sums are rounded differently from version to version, and for shrinking by area, where mmlrs rounds halves to even.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mmlrs.image import (
     ImageTransformer,
 )
 
-TOLERANCE = {"cubic": 1}
+TOLERANCE = {"area": 1, "cubic": 1}
 
 
 # -- decoding ---------------------------------------------------------------------------------------------------------
@@ -55,6 +55,13 @@ def test_resize_equals_cv2(picture, interpolation, size):
     expected = cv2.resize(picture, (width, height), interpolation=INTERPOLATIONS[interpolation])
     stage = ImageTransformer(interpolation=interpolation).resize(height, width)
     assert equals(stage, picture, expected, TOLERANCE.get(interpolation, 0))
+
+
+def test_only_halves_are_rounded_differently_when_shrinking_by_area(picture):
+    height, width = (max(1, n * 3 // 7) for n in picture.shape[:2])
+    made = transformed(ImageTransformer(interpolation="area").resize(height, width), png(picture))
+    expected = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    assert (made != expected).mean() < 1e-3
 
 
 def test_an_operation_may_name_its_own_interpolation(picture):

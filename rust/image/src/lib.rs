@@ -10,6 +10,7 @@ mod column;
 mod image;
 mod ops;
 mod options;
+mod resample;
 pub mod sample;
 pub mod stages;
 mod tensor;

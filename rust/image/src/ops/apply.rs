@@ -1,7 +1,7 @@
 //! Operations on pixels, applied by OpenCV.
 
 use mmlrs_core::{Error, Result};
-use opencv::core::{self as cvc, Mat, MatTraitConst, Point2f, Rect, Scalar, Size};
+use opencv::core::{self as cvc, Mat, MatTraitConst, MatTraitConstManual, MatTraitManual, Point2f, Rect, Scalar, Size};
 use opencv::imgproc as cv;
 
 use super::filters;
@@ -11,6 +11,7 @@ use super::{Border, ColorCode, Conversion, Interpolation, Op};
 use crate::codec;
 use crate::image::{Image, ImageView, Pixmap, cv_error};
 use crate::options::DecodeOptions;
+use crate::resample::{Plane, Taps, shrink};
 
 /// Maximum product of pixels and neighbours of a bilateral filter, about a minute on one core.
 const MAX_BILATERAL: f64 = 40_000_000_000.0;
@@ -134,8 +135,33 @@ pub(crate) fn resize(
     limits: &DecodeOptions,
 ) -> Result<Pixmap<'static>> {
     check_size(src, height, width, limits)?;
+    if interpolation == Interpolation::Area
+        && let Some(small) = shrunk(src, height, width)?
+    {
+        return Ok(small);
+    }
     let size = Size::new(width as i32, height as i32);
     run(|out| cv::resize(src, out, size, 0.0, 0.0, interpolation.code()))
+}
+
+/// The mean over the covered area, several times as fast as OpenCV's; `None` if a side grows or the rows are not contiguous.
+fn shrunk(src: &Pixmap<'_>, height: usize, width: usize) -> Result<Option<Pixmap<'static>>> {
+    let (rows, columns, channels) = (src.rows() as usize, src.cols() as usize, src.channels() as usize);
+    if height > rows || width > columns || !src.is_continuous() {
+        return Ok(None);
+    }
+    let plane = Plane {
+        data: src.data_bytes().map_err(|e| cv_error(&e))?,
+        stride: columns * channels,
+        width: columns,
+        channels,
+        vertical: Taps::new(rows, rows as f64, height),
+        horizontal: Taps::new(columns, columns as f64, width),
+    };
+    let mut out = Mat::new_rows_cols_with_default(height as i32, width as i32, src.typ(), Scalar::default())
+        .map_err(|e| cv_error(&e))?;
+    shrink(&plane, height, width, out.data_bytes_mut().map_err(|e| cv_error(&e))?);
+    Ok(Some(Pixmap::from(out)))
 }
 
 fn crop(src: &Pixmap<'_>, x: usize, y: usize, height: usize, width: usize) -> Result<Pixmap<'static>> {

@@ -6,11 +6,12 @@ use turbojpeg::{Colorspace, Decompressor, Subsamp, YuvImage, yuv_pixels_len};
 
 use super::paint::{Paint, Source};
 use super::prep::TensorPrep;
-use super::resample::{Plane, Sweep, Taps};
+use super::sweep::Sweep;
 use super::write::{SCRATCH, write_sweep};
 use crate::codec::jpeg::{Header, judge, read_header, set_scale, with_decompressor};
 use crate::codec::swaps_axes;
 use crate::options::DecodeOptions;
+use crate::resample::{Plane, Taps};
 
 /// Row alignment of the planes, for vectorised loops.
 const ALIGN: usize = 32;

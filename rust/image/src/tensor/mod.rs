@@ -4,7 +4,7 @@ mod doubt;
 mod jpeg;
 mod paint;
 mod prep;
-mod resample;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -18,10 +18,11 @@ use crate::column::ImageColumn;
 use crate::image::{Image, ImageView};
 use crate::ops::{self, Interpolation};
 use crate::options::DecodeOptions;
+use crate::resample::{Plane, Taps};
 pub use doubt::{Factor, normalization_doubt};
 use paint::Paint;
 pub use prep::{Centre, ChannelOrder, Layout, TensorPrep};
-use resample::{Plane, Sweep, Taps};
+use sweep::Sweep;
 use write::{SCRATCH, write_sweep};
 
 impl ImageColumn {

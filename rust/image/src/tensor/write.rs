@@ -6,7 +6,7 @@ use image::metadata::Orientation;
 
 use super::paint::arrange;
 use super::prep::Layout;
-use super::resample::{Buffers, Sweep, sweep};
+use super::sweep::{Buffers, Sweep, sweep};
 
 /// Buffers that each thread reuses for every image.
 #[derive(Default)]

@@ -8,8 +8,6 @@
 
 use multiversion::multiversion;
 
-use super::paint::{Paint, Source};
-
 /// The source positions of every output position and their weights. All output positions have the same number of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Taps {
@@ -76,46 +74,46 @@ pub struct Plane<'a> {
     pub horizontal: Taps,
 }
 
-/// The conversion of one image to a tensor.
-#[derive(Debug)]
-pub struct Sweep<'a> {
-    pub planes: Vec<Plane<'a>>,
-    pub source: Source,
-    /// Rows and columns to write, in the stored orientation of the image.
-    pub height: usize,
-    pub width: usize,
-    pub paint: Paint,
-}
-
-/// The two rows in flight.
-#[derive(Debug, Default)]
-pub struct Buffers {
-    sums: Vec<f32>,
-    rows: Vec<f32>,
-}
-
-/// Resizes, converts and normalizes row by row, into planes.
+/// Resizes a plane by the mean over the covered area, to `height` x `width` pixels with interleaved channels.
+///
+/// Equal to `cv2.INTER_AREA` to 1: OpenCV rounds a half up for whole factors.
 #[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma", "aarch64+neon"))]
-pub fn sweep(job: &Sweep<'_>, buffers: &mut Buffers, out: &mut [f32]) {
-    let widest = job.planes.iter().map(|p| p.width * p.channels).max().unwrap_or(0);
-    let outputs: usize = job.planes.iter().map(|p| p.channels).sum();
-    buffers.sums.resize(widest, 0.0);
-    buffers.rows.resize(outputs * job.width, 0.0);
-    for y in 0..job.height {
-        let mut rest = buffers.rows.as_mut_slice();
-        for plane in &job.planes {
-            let sums = &mut buffers.sums[..plane.width * plane.channels];
-            sum_rows(plane, y, sums);
-            let (rows, tail) = rest.split_at_mut(plane.channels * job.width);
-            sum_columns(plane, sums, rows);
-            rest = tail;
+pub fn shrink(plane: &Plane<'_>, height: usize, width: usize, out: &mut [u8]) {
+    let mut sums = vec![0.0; plane.width * plane.channels];
+    let mut rows = vec![0.0; plane.channels * width];
+    for (y, line) in out.chunks_exact_mut(width * plane.channels).take(height).enumerate() {
+        sum_rows(plane, y, &mut sums);
+        sum_columns(plane, &sums, &mut rows);
+        match plane.channels {
+            1 => interleave::<1>(&rows, line),
+            3 => interleave::<3>(&rows, line),
+            _ => interleave::<4>(&rows, line),
         }
-        job.paint.row(job.source, &buffers.rows, job.width, y, job.height * job.width, out);
     }
 }
 
+/// Writes the rows of `C` channels as pixels, rounded to the nearest byte.
 #[inline(always)]
-fn sum_rows(plane: &Plane<'_>, y: usize, sums: &mut [f32]) {
+fn interleave<const C: usize>(rows: &[f32], line: &mut [u8]) {
+    let width = line.len() / C;
+    let (pixels, _) = line.as_chunks_mut::<C>();
+    for (x, pixel) in pixels.iter_mut().enumerate() {
+        for channel in 0..C {
+            pixel[channel] = rounded(rows[channel * width + x]);
+        }
+    }
+}
+
+/// The nearest byte to a mean of bytes. The sum has no room for a fraction, so that its last bits are the rounded number.
+#[inline(always)]
+fn rounded(value: f32) -> u8 {
+    const ULP_OF_ONE: f32 = 8_388_608.0;
+    (value + ULP_OF_ONE).to_bits() as u8
+}
+
+/// Sums the rows that row `y` of the result covers.
+#[inline(always)]
+pub fn sum_rows(plane: &Plane<'_>, y: usize, sums: &mut [f32]) {
     let (start, weights) = plane.vertical.at(y);
     let width = sums.len();
     let row = |k: usize| &plane.data[(start + k) * plane.stride..][..width];
@@ -165,8 +163,9 @@ fn add_rows<const N: usize>(sums: &mut [f32], rows: [&[u8]; N], weights: [f32; N
     }
 }
 
+/// Sums the columns of one row of sums, into one row for each channel.
 #[inline(always)]
-fn sum_columns(plane: &Plane<'_>, sums: &[f32], rows: &mut [f32]) {
+pub fn sum_columns(plane: &Plane<'_>, sums: &[f32], rows: &mut [f32]) {
     match (plane.channels, plane.horizontal.len) {
         (1, 1) => columns::<1, 1>(&plane.horizontal, sums, rows),
         (1, 2) => columns::<1, 2>(&plane.horizontal, sums, rows),
@@ -178,6 +177,10 @@ fn sum_columns(plane: &Plane<'_>, sums: &[f32], rows: &mut [f32]) {
         (3, 3) => columns::<3, 3>(&plane.horizontal, sums, rows),
         (3, 4) => columns::<3, 4>(&plane.horizontal, sums, rows),
         (3, 5) => columns::<3, 5>(&plane.horizontal, sums, rows),
+        (4, 2) => columns::<4, 2>(&plane.horizontal, sums, rows),
+        (4, 3) => columns::<4, 3>(&plane.horizontal, sums, rows),
+        (4, 4) => columns::<4, 4>(&plane.horizontal, sums, rows),
+        (4, 5) => columns::<4, 5>(&plane.horizontal, sums, rows),
         (channels, _) => any_columns(channels, &plane.horizontal, sums, rows),
     }
 }
