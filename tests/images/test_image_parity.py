@@ -2,7 +2,7 @@
 
 Inputs are PNG files where nothing may be lost. Tolerances are what was measured between the OpenCV that mmlrs is built
 with and the one in the `opencv-python` wheel: equal, or one level in 255 for bicubic resizing and bilateral filtering,
-whose sums are rounded differently from version to version, and for shrinking by area, where mmlrs rounds halves to even.
+whose sums are rounded differently from version to version, and for shrinking by area, which is mmlrs's own.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def test_resize_equals_cv2(picture, interpolation, size):
     assert equals(stage, picture, expected, TOLERANCE.get(interpolation, 0))
 
 
-def test_only_halves_are_rounded_differently_when_shrinking_by_area(picture):
+def test_hardly_any_value_is_rounded_differently_when_shrinking_by_area(picture):
     height, width = (max(1, n * 3 // 7) for n in picture.shape[:2])
     made = transformed(ImageTransformer(interpolation="area").resize(height, width), png(picture))
     expected = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)

@@ -301,7 +301,9 @@ def test_without_reduced_decode_a_resize_equals_cv2(photographs):
     for encoded in photographs[:3]:
         pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
         expected = cv2.resize(pixels, (224, 224), interpolation=cv2.INTER_AREA)
-        assert most_different(transformed(stage, encoded), expected) == 0
+        made = transformed(stage, encoded)
+        assert most_different(made, expected) <= 1
+        assert (made != expected).mean() < 1e-3
 
 
 def test_a_reduced_decode_needs_a_margin_over_the_target(photographs):

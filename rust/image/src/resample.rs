@@ -76,7 +76,7 @@ pub struct Plane<'a> {
 
 /// Resizes a plane by the mean over the covered area, to `height` x `width` pixels with interleaved channels.
 ///
-/// Equal to `cv2.INTER_AREA` to 1: OpenCV rounds a half up for whole factors.
+/// Equal to `cv2.INTER_AREA`, except that a mean close to a half may be rounded differently.
 #[multiversion(targets("x86_64+avx+avx2+bmi1+bmi2+fma", "aarch64+neon"))]
 pub fn shrink(plane: &Plane<'_>, height: usize, width: usize, out: &mut [u8]) {
     let mut sums = vec![0.0; plane.width * plane.channels];
