@@ -13,13 +13,14 @@ from mmlrs._generated import text as _generated
 from mmlrs._generated.text import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
 from mmlrs._typing import Self
+from mmlrs.base import NativeTransformer
 from mmlrs.errors import InvalidParamError, ModelLoadError
 from mmlrs.models import ModelHandle
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-__all__ = ["TextEmbedder", "TextFeaturizer", "TextFeaturizerModel"]
+__all__ = ["TextClassifier", "TextEmbedder", "TextFeaturizer", "TextFeaturizerModel"]
 __all__ += _generated.__all__
 
 __dir__ = public(globals())
@@ -37,9 +38,8 @@ class TextFeaturizer(_generated.TextFeaturizer):
         return super()._fit_spark(df if self._value("useIDF") else df.limit(0))
 
 
-class TextEmbedder(_generated.TextEmbedder):
-    __doc__ = _generated.TextEmbedder.__doc__
-    __module__ = "mmlrs.text"
+class _ReadsTokens(NativeTransformer):
+    """A stage with a model of texts and the model's tokenizer."""
 
     def _own_defaults(self) -> dict[str, Any]:
         return {
@@ -88,6 +88,16 @@ class TextEmbedder(_generated.TextEmbedder):
                 f"{self._stage}: param `tokenizer` must be set, because `model` is set: every model has its own"
             )
         return super()._params_json()
+
+
+class TextClassifier(_ReadsTokens, _generated.TextClassifier):
+    __doc__ = _generated.TextClassifier.__doc__
+    __module__ = "mmlrs.text"
+
+
+class TextEmbedder(_ReadsTokens, _generated.TextEmbedder):
+    __doc__ = _generated.TextEmbedder.__doc__
+    __module__ = "mmlrs.text"
 
 
 class TextFeaturizerModel(_generated.TextFeaturizerModel):

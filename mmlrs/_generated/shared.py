@@ -23,8 +23,8 @@ __all__ = [
     "HasOptionalOutputCol", "HasOutputCols", "HasOptionalOutputCols", "HasParallelism", "HasSeed",
     "HasOptionalWeightCol", "HasAnswerParams", "HasChosenParams", "HasClassBalancerParams", "HasCleanMissingDataParams",
     "HasComparisonParams", "HasCountSelectorParams", "HasDecodeOptions", "HasFeaturizeParams", "HasNetworkInput",
-    "HasPairedColumns", "HasRowPolicy", "HasRunParams", "HasTextFeaturizerParams", "HasTimerParams", "HasTrainParams",
-    "HasTrainedParams", "HasValueIndexerParams", "HasVectorType"
+    "HasPairedColumns", "HasRowPolicy", "HasRunParams", "HasTextFeaturizerParams", "HasTextInput", "HasTimerParams",
+    "HasTrainParams", "HasTrainedParams", "HasValueIndexerParams", "HasVectorType"
 ]
 
 
@@ -729,6 +729,38 @@ class HasTextFeaturizerParams(HasInputCol, HasOutputCol, HasNumFeatures, Stage):
     def getMinDocFreq(self) -> int:
         """Return the value of `minDocFreq`."""
         return self._value("minDocFreq")
+
+
+class HasTextInput(Stage):
+    """The params `pooling`, `maxLength`, `outputTensorName`."""
+
+    pooling: Param[str] = Param(undefined(), "pooling", "How the hidden states of a string's tokens are combined into one vector: \"mean\" of all tokens, \"cls\" for the first token, \"max\" for the largest value of each slot. Has no effect if the model's output is one vector per string already. Must be one of \"mean\", \"cls\", \"max\".", STR.accept)
+    maxLength: Param[int] = Param(undefined(), "maxLength", "Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the length in the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`, and it is often different. More tokens than the model has positions for are an error, which is raised before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", INT.accept)
+    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output or internal tensor to read. If not set, it is found as described above. Must not be empty.", STR.accept)
+
+    def setPooling(self, value: Literal["mean", "cls", "max"]) -> Self:
+        """Set `pooling` and return the stage."""
+        return self._set(pooling=value)
+
+    def getPooling(self) -> Literal["mean", "cls", "max"]:
+        """Return the value of `pooling`."""
+        return self._value("pooling")
+
+    def setMaxLength(self, value: int) -> Self:
+        """Set `maxLength` and return the stage."""
+        return self._set(maxLength=value)
+
+    def getMaxLength(self) -> int | None:
+        """Return the value of `maxLength`, or None when it is not set."""
+        return self._value("maxLength")
+
+    def setOutputTensorName(self, value: str) -> Self:
+        """Set `outputTensorName` and return the stage."""
+        return self._set(outputTensorName=value)
+
+    def getOutputTensorName(self) -> str | None:
+        """Return the value of `outputTensorName`, or None when it is not set."""
+        return self._value("outputTensorName")
 
 
 class HasTimerParams(Stage):

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mmlrs._constructor import by_name
 from mmlrs._generated.shared import (
+    HasAnswerParams,
     HasInputCol,
     HasOutputCol,
     HasRowPolicy,
     HasRunParams,
     HasTextFeaturizerParams,
+    HasTextInput,
     HasVectorType,
 )
 from mmlrs._typing import Self, overload
 from mmlrs.base import NativeEstimator, NativeModel, NativeTransformer
 from mmlrs.models import ModelHandle, ModelLike
-from mmlrs.params import BOOL, FILE, INT, INT_LIST, MODEL, STR, STR_MAP, Param, undefined
+from mmlrs.params import BOOL, FILE, FLOAT, INT, INT_LIST, MODEL, STR, STR_MAP, Param, undefined
 
 if TYPE_CHECKING:
     import mmlrs.text as public  # noqa: F401 - in type arguments
@@ -858,7 +860,204 @@ class HuggingFaceTokenizer(NativeTransformer, HasInputCol, HasRowPolicy):
         return self._value("addSpecialTokens")
 
 
-class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, HasRunParams, HasRowPolicy):
+class TextClassifier(
+    NativeTransformer, HasInputCol, HasOutputCol, HasAnswerParams, HasTextInput, HasRunParams, HasRowPolicy
+):
+    """Names the topics, the sentiment or any other classes of texts, with their probabilities.
+
+    With a model that was trained to classify, the classes are those of the model. With a model that embeds texts, such
+    as `minilm`, they are the texts in `labels`, and nothing has to be trained (zero-shot): the score of a class is the
+    cosine of the vectors of text and label, times `similarityScale`. Such answers are rough. Labels that are short
+    descriptions work better than single words, and a trained classifier works better than both.
+
+    Texts are tokenized and run as in `TextEmbedder`. The answer is an array of structs `class`, `description` and
+    `probability`, the most probable class first.
+
+    Parameters
+    ----------
+    inputCol : str
+        Name of the string column. Reads: string. Must not be empty.
+    outputCol : str, default <uid>_output
+        Name of the column of answers to add. Must not be empty.
+    model : ModelLike, default `minilm` from the extra `models`
+        The ONNX model: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    tokenizer : ModelLike, default that of `minilm`
+        The model's tokenizer.json: the name of a model, a path, bytes or a handle. If `model` is a name, its tokenizer
+        is set with it; it must be set with any other model.
+    labels : Sequence[str], optional
+        Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.
+    topK : int, default 5
+        Number of classes in an answer. If the network has fewer, all of them. Must be at least 1.
+    activation : {"auto", "softmax", "sigmoid", "none"}, default "auto"
+        How scores become probabilities. "auto" means that of the model's metadata, else "none" if the graph ends with a
+        softmax or a sigmoid, else "sigmoid" for one class and "softmax" for several. "sigmoid" suits networks that find
+        several objects in an image.
+    method : {"auto", "scores", "similarity"}, default "auto"
+        What the model's output is: "scores" of classes, or vectors, whose "similarity" to those of the labels is the
+        score. "auto" means "scores" for an output named `logits`, `scores` or `probabilities`, or if its size is the
+        number of labels in the model's metadata.
+    template : str, default "{}"
+        The text that is compared for a label, in which `{}` stands for the label, for instance "This text is about
+        {}.". Must not be empty.
+    similarityScale : float, default 20.0
+        Factor on the cosines. The default is the one that models of sentence-transformers are trained with. Must be
+        greater than 0.
+    pooling : {"mean", "cls", "max"}, default "mean"
+        How the hidden states of a string's tokens are combined into one vector: "mean" of all tokens, "cls" for the
+        first token, "max" for the largest value of each slot. Has no effect if the model's output is one vector per
+        string already.
+    maxLength : int, optional
+        Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the
+        length in the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`,
+        and it is often different. More tokens than the model has positions for are an error, which is raised before
+        anything runs for up to 1,024 tokens. Must be between 1 and 1048576.
+    outputTensorName : str, optional
+        The output or internal tensor to read. If not set, it is found as described above. Must not be empty.
+    miniBatchSize : int, default 64
+        Maximum number of rows per run of the model. The last run of a batch may have fewer. On the CPU
+        `ImageFeaturizer` runs at most 8 images per thread and `TextEmbedder` at most 4,096 tokens, since larger runs
+        use more memory and are not faster. Must be at least 1.
+    device : str, default "auto"
+        Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
+    optimizationLevel : {"none", "basic", "extended", "all"}, default "all"
+        Level of graph optimization in ONNX Runtime.
+    intraOpThreads : int, default 0
+        Number of threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
+    maxTensorBytes : int, default 2147483648
+        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows. A single row that
+        exceeds it is an error, and so is a batch of fixed size; both are raised before memory is allocated. Must be
+        between 1 and 1099511627776.
+    maxRunSeconds : float, optional
+        Maximum time in seconds of one run of the model, that is of one mini-batch. If not set, there is no limit. A run
+        that exceeds it is stopped between two operations of the graph and is an error. With `handleInvalid` "skip" or
+        "keep" its rows then run one at a time, each with that limit, and a row that exceeds it is a bad row. Must be
+        greater than 0.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
+
+    Raises
+    ------
+    InvalidParamError
+        If `inputCol` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`.
+    SchemaMismatchError
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
+    ModelLoadError
+        If the content of `model` is damaged or is not an ONNX model.
+    IoError
+        If the file of `model` or `tokenizer` cannot be read.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.text import TextClassifier
+    >>>
+    >>> table = pa.table({"text": ["The match ended in a draw.", "Shares fell sharply today."]})
+    >>> classifier = TextClassifier(inputCol="text", outputCol="topics", labels=["sports news", "business news"])
+    >>> topics = classifier.transform(table)["topics"].to_pylist()
+    >>> assert [answers[0]["class"] for answers in topics] == ["sports news", "business news"]
+    """
+
+    __module__ = "mmlrs.text"
+    _stage: ClassVar[str] = "TextClassifier"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the string column. Reads: string. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of answers to add. Must not be empty.", STR.accept)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX model: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The model's tokenizer.json: the name of a model, a path, bytes or a handle. If `model` is a name, its tokenizer is set with it; it must be set with any other model.", FILE.accept)
+    method: Param[str] = Param(undefined(), "method", "What the model's output is: \"scores\" of classes, or vectors, whose \"similarity\" to those of the labels is the score. \"auto\" means \"scores\" for an output named `logits`, `scores` or `probabilities`, or if its size is the number of labels in the model's metadata. Must be one of \"auto\", \"scores\", \"similarity\".", STR.accept)
+    template: Param[str] = Param(undefined(), "template", "The text that is compared for a label, in which `{}` stands for the label, for instance \"This text is about {}.\". Must not be empty.", STR.accept)
+    similarityScale: Param[float] = Param(undefined(), "similarityScale", "Factor on the cosines. The default is the one that models of sentence-transformers are trained with. Must be greater than 0.", FLOAT.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        inputCol: str,
+        outputCol: str | None = None,
+        model: ModelLike | None = None,
+        tokenizer: ModelLike | None = None,
+        labels: Sequence[str] | None = None,
+        topK: int = 5,
+        activation: Literal["auto", "softmax", "sigmoid", "none"] = "auto",
+        method: Literal["auto", "scores", "similarity"] = "auto",
+        template: str = "{}",
+        similarityScale: float = 20.0,
+        pooling: Literal["mean", "cls", "max"] = "mean",
+        maxLength: int | None = None,
+        outputTensorName: str | None = None,
+        miniBatchSize: int = 64,
+        device: str = "auto",
+        optimizationLevel: Literal["none", "basic", "extended", "all"] = "all",
+        intraOpThreads: int = 0,
+        maxTensorBytes: int = 2147483648,
+        maxRunSeconds: float | None = None,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setModel(self, value: ModelLike) -> Self:
+        """Set `model` and return the stage."""
+        return self._set(model=value)
+
+    def getModel(self) -> ModelHandle:
+        """Return the value of `model`."""
+        return self._value("model")
+
+    def setTokenizer(self, value: ModelLike) -> Self:
+        """Set `tokenizer` and return the stage."""
+        return self._set(tokenizer=value)
+
+    def getTokenizer(self) -> ModelHandle:
+        """Return the value of `tokenizer`."""
+        return self._value("tokenizer")
+
+    def setMethod(self, value: Literal["auto", "scores", "similarity"]) -> Self:
+        """Set `method` and return the stage."""
+        return self._set(method=value)
+
+    def getMethod(self) -> Literal["auto", "scores", "similarity"]:
+        """Return the value of `method`."""
+        return self._value("method")
+
+    def setTemplate(self, value: str) -> Self:
+        """Set `template` and return the stage."""
+        return self._set(template=value)
+
+    def getTemplate(self) -> str:
+        """Return the value of `template`."""
+        return self._value("template")
+
+    def setSimilarityScale(self, value: float) -> Self:
+        """Set `similarityScale` and return the stage."""
+        return self._set(similarityScale=value)
+
+    def getSimilarityScale(self) -> float:
+        """Return the value of `similarityScale`."""
+        return self._value("similarityScale")
+
+
+class TextEmbedder(
+    NativeTransformer, HasInputCol, HasOutputCol, HasTextInput, HasVectorType, HasRunParams, HasRowPolicy
+):
     """Turns strings into vectors with a transformer model, such as those of sentence-transformers.
 
     Each string is tokenized, run through the model, pooled and scaled to length 1, all in one pass. Strings of a batch
@@ -882,13 +1081,8 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, 
         is set with it; it must be set with any other model.
     pooling : {"mean", "cls", "max"}, default "mean"
         How the hidden states of a string's tokens are combined into one vector: "mean" of all tokens, "cls" for the
-        first token, "max" for the largest value of each slot. Has no effect if the model's output is an embedding
-        already.
-    normalize : bool, default True
-        Scale each vector to Euclidean length 1, so that dot products are cosines.
-    outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        first token, "max" for the largest value of each slot. Has no effect if the model's output is one vector per
+        string already.
     maxLength : int, optional
         Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the
         length in the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`,
@@ -896,6 +1090,11 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, 
         anything runs for up to 1,024 tokens. Must be between 1 and 1048576.
     outputTensorName : str, optional
         The output or internal tensor to read. If not set, it is found as described above. Must not be empty.
+    normalize : bool, default True
+        Scale each vector to Euclidean length 1, so that dot products are cosines.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
+        values of a row, which Spark's functions on arrays and vector databases read.
     miniBatchSize : int, default 64
         Maximum number of rows per run of the model. The last run of a batch may have fewer. On the CPU
         `ImageFeaturizer` runs at most 8 images per thread and `TextEmbedder` at most 4,096 tokens, since larger runs
@@ -963,10 +1162,7 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, 
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
     model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX model: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
     tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The model's tokenizer.json: the name of a model, a path, bytes or a handle. If `model` is a name, its tokenizer is set with it; it must be set with any other model.", FILE.accept)
-    pooling: Param[str] = Param(undefined(), "pooling", "How the hidden states of a string's tokens are combined into one vector: \"mean\" of all tokens, \"cls\" for the first token, \"max\" for the largest value of each slot. Has no effect if the model's output is an embedding already. Must be one of \"mean\", \"cls\", \"max\".", STR.accept)
     normalize: Param[bool] = Param(undefined(), "normalize", "Scale each vector to Euclidean length 1, so that dot products are cosines.", BOOL.accept)
-    maxLength: Param[int] = Param(undefined(), "maxLength", "Maximum number of tokens of a string, including special ones. Longer strings are truncated. If not set, the length in the tokenizer.json, else 512. sentence-transformers stores its length in `sentence_bert_config.json`, and it is often different. More tokens than the model has positions for are an error, which is raised before anything runs for up to 1,024 tokens. Must be between 1 and 1048576.", INT.accept)
-    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output or internal tensor to read. If not set, it is found as described above. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -979,10 +1175,10 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, 
         model: ModelLike | None = None,
         tokenizer: ModelLike | None = None,
         pooling: Literal["mean", "cls", "max"] = "mean",
-        normalize: bool = True,
-        outputType: Literal["vector", "array"] = "vector",
         maxLength: int | None = None,
         outputTensorName: str | None = None,
+        normalize: bool = True,
+        outputType: Literal["vector", "array"] = "vector",
         miniBatchSize: int = 64,
         device: str = "auto",
         optimizationLevel: Literal["none", "basic", "extended", "all"] = "all",
@@ -1011,14 +1207,6 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, 
         """Return the value of `tokenizer`."""
         return self._value("tokenizer")
 
-    def setPooling(self, value: Literal["mean", "cls", "max"]) -> Self:
-        """Set `pooling` and return the stage."""
-        return self._set(pooling=value)
-
-    def getPooling(self) -> Literal["mean", "cls", "max"]:
-        """Return the value of `pooling`."""
-        return self._value("pooling")
-
     def setNormalize(self, value: bool) -> Self:
         """Set `normalize` and return the stage."""
         return self._set(normalize=value)
@@ -1026,19 +1214,3 @@ class TextEmbedder(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, 
     def getNormalize(self) -> bool:
         """Return the value of `normalize`."""
         return self._value("normalize")
-
-    def setMaxLength(self, value: int) -> Self:
-        """Set `maxLength` and return the stage."""
-        return self._set(maxLength=value)
-
-    def getMaxLength(self) -> int | None:
-        """Return the value of `maxLength`, or None when it is not set."""
-        return self._value("maxLength")
-
-    def setOutputTensorName(self, value: str) -> Self:
-        """Set `outputTensorName` and return the stage."""
-        return self._set(outputTensorName=value)
-
-    def getOutputTensorName(self) -> str | None:
-        """Return the value of `outputTensorName`, or None when it is not set."""
-        return self._value("outputTensorName")

@@ -12,6 +12,7 @@ mod runtime;
 pub mod sample;
 pub mod stages;
 mod tensor;
+mod text_network;
 mod weights;
 
 #[cfg(test)]

@@ -6,5 +6,6 @@ mmlrs_core::stages! {
     image_classifier: transform ImageClassifier;
     image_featurizer: transform ImageFeaturizer;
     onnx_model: transform ONNXModel;
+    text_classifier: transform TextClassifier;
     text_embedder: transform TextEmbedder;
 }

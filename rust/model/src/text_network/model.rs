@@ -85,6 +85,11 @@ impl TextModel {
         Ok(Self { prepared, output, sequence, size, inputs })
     }
 
+    /// Whether the output has a vector for every token.
+    pub fn is_hidden(&self) -> bool {
+        self.prepared.info.output(&self.output).and_then(ValueInfo::row_shape).is_some_and(|shape| shape.len() == 2)
+    }
+
     /// Whether rows of different lengths can run together. Without a mask, padding would be read as text.
     pub fn has_mask(&self) -> bool {
         self.inputs.iter().any(|(_, what, _)| *what == TokenInput::Mask)
