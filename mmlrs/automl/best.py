@@ -11,6 +11,7 @@ from mmlrs._generated import automl as _generated
 from mmlrs.automl.before import check_fitted_labels, check_model
 from mmlrs.automl.chosen import Chosen, stream
 from mmlrs.automl.judge import best_of, learner_in, statistics, value_of
+from mmlrs.automl.names import learner_name
 from mmlrs.base import Transformer
 from mmlrs.engine.bridge import through_spark
 from mmlrs.engine.columns import Columns
@@ -85,6 +86,7 @@ def _metrics_of_models(
     table = pa.table(
         {
             "model_name": pa.array([m.uid for m in models]),
+            "learner": pa.array([learner_name(m) for m in models]),
             "parameters": pa.array([json.dumps(_set_params(m), default=str) for m in models]),
             "metric": pa.array(values, pa.float64()),
             "best": pa.array([i == best for i in range(len(models))]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table, refused
 from mmlrs.engine.table import to_table
 from mmlrs.errors import DecodeError, SchemaMismatchError
-from mmlrs.plot.axes import COLOURS, GRAY, axes_of, legend, plain, shortened
+from mmlrs.plot.axes import COLOURS, GRAY, axes_of, legend, plain, shortened_all
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["plot_trials"]
 
 _FUNCTION = "plot_trials"
+#: Number of trials whose learners are named on the axis, and letters of such a name.
+_NAMED = 20
+_NAME = 44
 _MARKERS = "osD^vP<>h"
 
 
@@ -31,8 +35,8 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
     ----------
     table : TuneHyperparametersModel, FindBestModel's model, or dataset
         The fitted search, or its table `getAllModelMetrics()`, as a pyarrow, pandas, polars or Spark table. Needs the
-        columns `metric` and `model_name`, and uses `trial`, `parameters`, `folds`, `standard_deviation`, `error` and `best`
-        if they exist.
+        columns `metric` and `model_name`, and uses `trial`, `learner`, `parameters`, `folds`, `standard_deviation` and
+        `best` if they exist.
     metric : str, optional
         Name of the metric on the axis. By default the one of the search, or "metric" for a table.
     ax : matplotlib.axes.Axes, optional
@@ -41,7 +45,8 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
     Returns
     -------
     matplotlib.axes.Axes
-        The axes, with one line of points per learner. Error bars are the standard deviation of the folds, if there are
+        The axes, with the points of each learner in one colour. Up to 20 trials have the name of their learner on the axis,
+        more have their number. Error bars are the standard deviation of the folds, if there are
         several. The best trial has a ring and its value. A trial without metric, because it failed or because the metric is
         not defined, is a cross at the bottom.
 
@@ -74,7 +79,8 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
         own = [row for row, name in zip(rows, learners) if name == learner and row["metric"] is not None]
         if own:
             handles.append(_points(ax, own, number))
-            names.append(shortened(learner, 44))
+            names.append(learner)
+    names = shortened_all(names, 44)
     best = next((row for row in rows if row["best"] and row["metric"] is not None), None)
     if best is not None:
         ring = ax.plot(
@@ -118,7 +124,7 @@ def _rows(table: Any) -> list[dict[str, Any]]:
         table = to_table(table)
     Columns(table.column_names, _FUNCTION).resolve_all(["metric", "model_name"])
     rows = table.to_pylist()
-    known = ("trial", "model_name", "parameters", "metric", "standard_deviation", "folds", "best")
+    known = ("trial", "model_name", "learner", "parameters", "metric", "standard_deviation", "folds", "best")
     filled = [{name: row.get(name) for name in known} for row in rows]
     for number, row in enumerate(filled):
         row["trial"] = number + 1 if row["trial"] is None else row["trial"]
@@ -146,7 +152,15 @@ def _learners(rows: list[dict[str, Any]]) -> list[str]:
         inner = sorted(owner for owner in owners[uid] if owner != name)
         if inner:
             names[uid] = f"{name}({', '.join(inner)})"
+    names |= {uid: _classes_in(row["learner"]) for uid, row in zip(uids, rows) if row["learner"]}
     return [_distinct(uid, names) for uid in uids]
+
+
+def _classes_in(learner: str) -> str:
+    """Return the name of a learner without its params, which are in parentheses."""
+    while (plainer := re.sub(r"\([^()]*\)", "", learner)) != learner:
+        learner = plainer
+    return learner
 
 
 def _distinct(uid: str, names: dict[str, str]) -> str:
@@ -202,7 +216,12 @@ def _finish(ax: Axes, rows: list[dict[str, Any]], metric: str) -> None:
     ax.set(xlabel="trial", ylabel=metric)
     ax.set_title(f"{metric} of {counted(len(rows), 'trial')}")
     numbers = [row["trial"] for row in rows]
+    if len(rows) <= _NAMED and all(row["learner"] for row in rows):
+        texts = shortened_all([row["learner"] for row in rows], _NAME)
+        ax.set_xticks(numbers, texts, rotation=35, ha="right", rotation_mode="anchor", fontsize="small")
+        ax.set_xlabel("")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlim(min(numbers) - 0.7, max(numbers) + 0.7)
     ax.margins(y=0.15)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.grid(axis="y", alpha=0.3)

@@ -57,7 +57,7 @@ def test_the_search_finds_the_params_that_do_best_and_reports_them(spark, corner
     model = stage.fit(corners)
     assert persisted(spark) == before
     assert model.getBestParams() == {"DecisionTreeClassifier.maxDepth": 4}
-    assert "DecisionTreeClassifier.maxDepth=4): AUC 0.9" in model.getBestModelInfo()
+    assert "DecisionTreeClassifier(maxDepth=4, seed=1): AUC 0.9" in model.getBestModelInfo()
     assert model.uid == stage.uid
     table = model.getAllModelMetrics().to_pydict()
     assert table["best"] == [False, True, False]
@@ -65,6 +65,7 @@ def test_the_search_finds_the_params_that_do_best_and_reports_them(spark, corner
     assert table["metric"][1] == pytest.approx(np.mean(table["folds"][1]))
     assert table["metric"][2] is None
     assert "maxDepth given invalid value -3" in table["error"][2]
+    assert table["learner"] == [f"DecisionTreeClassifier(maxDepth={depth}, seed=1)" for depth in (1, 4, -3)]
     assert model.getBestModel().getModel().getOrDefault("maxDepth") == 4
     told = capsys.readouterr().err
     assert "TuneHyperparameters: 3 of 3: " in told
