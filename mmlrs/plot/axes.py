@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from mmlrs.errors import InvalidParamError, MissingPackageError
@@ -99,7 +98,7 @@ def shortened_all(values: Sequence[object], length: int) -> list[str]:
     lines = [one_line(value) for value in values]
     short = {line: _cut(line, length) for line in lines}
     for group in _alike(short):
-        start = len(commonprefix(group))
+        start = _common(group)
         short |= {line: _cut_around(line, start, length) for line in group}
     for group in _alike(short):
         taken = set(short.values())
@@ -118,6 +117,12 @@ def _alike(short: dict[str, str]) -> list[list[str]]:
     for line, text in short.items():
         groups.setdefault(text, []).append(line)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def _common(lines: Sequence[str]) -> int:
+    """Return the number of letters that all lines begin with."""
+    first, last = min(lines), max(lines)
+    return next((i for i, (a, b) in enumerate(zip(first, last)) if a != b), len(first))
 
 
 def _cut(line: str, length: int) -> str:

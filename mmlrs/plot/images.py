@@ -155,7 +155,10 @@ def show_images(
     height = math.ceil(len(tiles) / columns)
     lines = max(len(tile.lines) for tile in tiles)
     if figure is None:
-        extent = (max(2.6, columns * size * 1.06), height * (size * 1.04 + 0.2 * lines) + 0.4)
+        extent = (
+            max(2.6, columns * size * 1.06),
+            height * (size * _tallest(tiles) * 1.04 + 0.2 * lines) + 0.4,
+        )
         figure = plt.figure(figsize=extent, layout="constrained")
     elif not hasattr(figure, "subplots") or not hasattr(figure, "supxlabel"):
         raise InvalidParamError(
@@ -185,6 +188,12 @@ def _tiles(sample: Sample, side: int) -> list[Tile]:
             lines.append(_prediction(sample, row, wrong))
         tiles.append(Tile(pixels, reason, lines, wrong))
     return tiles
+
+
+def _tallest(tiles: Sequence[Tile]) -> float:
+    """Return the largest height of a tile, as a share of the room for it. A tile without picture is a square."""
+    shapes = [(1, 1) if tile.pixels is None else tile.pixels.shape[:2] for tile in tiles]
+    return max(0.25, *(min(1.0, height / width) for height, width in shapes))
 
 
 def _prediction(sample: Sample, row: int, wrong: bool | None) -> Line:

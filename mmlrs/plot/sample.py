@@ -43,7 +43,7 @@ def sampled(data: Any, columns: Mapping[str, Any], count: int, seed: int) -> Sam
     """Return at most `count` rows. `columns` gives the column of each role, or the values themselves."""
     if is_spark(data):
         return _of_spark(data, columns, count, seed)
-    if is_table(data):
+    if is_table(data) and not is_picture(data):  # Pillow images offer Arrow data too
         rows = read(_FUNCTION, data, _columns(columns))
     else:
         rows = _of_sequence(data, columns)

@@ -14,7 +14,7 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table, refused
 from mmlrs.engine.table import to_table
 from mmlrs.errors import DecodeError, SchemaMismatchError
-from mmlrs.plot.axes import COLOURS, GRAY, axes_of, legend, plain, shortened_all
+from mmlrs.plot.axes import COLOURS, GRAY, axes_of, extent_of, legend, plain, shortened_all
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["plot_trials"]
 
 _FUNCTION = "plot_trials"
-#: Number of trials whose learners are named on the axis, and letters of such a name.
+#: Number of trials whose learners are named on the axis, letters of a name, and points that one needs beside the next.
 _NAMED = 20
-_NAME = 44
+_NAME = 36
+_ROOM = 12
 _MARKERS = "osD^vP<>h"
 
 
@@ -46,7 +47,7 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
     -------
     matplotlib.axes.Axes
         The axes, with the points of each learner in one colour. Up to 20 trials have the name of their learner on the axis,
-        more have their number. Error bars are the standard deviation of the folds, if there are
+        if there is room; others have their number. Error bars are the standard deviation of the folds, if there are
         several. The best trial has a ring and its value. A trial without metric, because it failed or because the metric is
         not defined, is a cross at the bottom.
 
@@ -72,7 +73,9 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
         metric = metric or table.getEvaluationMetric()
         table = table.getAllModelMetrics()
     rows = _rows(table)
-    ax = axes_of(_FUNCTION, ax, (max(8.0, min(14.0, 5 + 0.16 * len(rows))), 4.2))
+    is_named = len(rows) <= _NAMED and all(row["learner"] for row in rows)
+    size = (max(8.0, min(14.0, 5 + 0.16 * len(rows))), 5.4 if is_named else 4.2)
+    ax = axes_of(_FUNCTION, ax, size)
     handles, names = [], []
     learners = _learners(rows)
     for number, learner in enumerate(dict.fromkeys(learners)):
@@ -108,6 +111,7 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
         )
         names.append(f"{counted(len(failed), 'trial')} without metric")
     _finish(ax, rows, plain(metric or "metric"))
+    _name_trials(ax, rows, is_named)
     legend(ax, handles, names)
     return ax
 
@@ -211,17 +215,22 @@ def _spread(row: dict[str, Any]) -> float:
 
 
 def _finish(ax: Axes, rows: list[dict[str, Any]], metric: str) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     ax.set(xlabel="trial", ylabel=metric)
     ax.set_title(f"{metric} of {counted(len(rows), 'trial')}")
     numbers = [row["trial"] for row in rows]
-    if len(rows) <= _NAMED and all(row["learner"] for row in rows):
+    ax.set_xlim(min(numbers) - 0.7, max(numbers) + 0.7)
+    ax.margins(y=0.15)
+    ax.grid(axis="y", alpha=0.3)
+
+
+def _name_trials(ax: Axes, rows: list[dict[str, Any]], is_named: bool) -> None:
+    """Write the learner of each trial below the axis, or numbers if there is no room or no name."""
+    from matplotlib.ticker import MaxNLocator
+
+    if is_named and extent_of(ax)[0] / len(rows) >= _ROOM:
         texts = shortened_all([row["learner"] for row in rows], _NAME)
+        numbers = [row["trial"] for row in rows]
         ax.set_xticks(numbers, texts, rotation=35, ha="right", rotation_mode="anchor", fontsize="small")
         ax.set_xlabel("")
     else:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    ax.set_xlim(min(numbers) - 0.7, max(numbers) + 0.7)
-    ax.margins(y=0.15)
-    ax.grid(axis="y", alpha=0.3)
