@@ -137,7 +137,7 @@ def _cut_around(line: str, place: int, length: int) -> str:
     """Return the beginning of a line and the part of it around a place."""
     head = max(1, length // 3)
     room = max(1, length - head - 1)
-    begin = max(head, min(place - room // 3, len(line) - room))
+    begin = max(head, min(place - room // 2, len(line) - room))
     part = line[begin : begin + room]
     if begin + room < len(line) and place < begin + room - 1:
         part = part[:-1] + "…"

@@ -37,7 +37,7 @@ def test_names_fit_and_stay_different(names, length):
 
 def test_names_that_fit_are_whole_and_the_others_show_where_they_differ():
     assert shortened_all(["cat", 1.0, "a\nb"], 5) == ["cat", "1", "a b"]
-    assert shortened_all([LONG[3], LONG[14]], 20) == ["the no…ber 3 of the…", "the no…ber 14 of th…"]
+    assert shortened_all([LONG[3], LONG[14]], 20) == ["the no…umber 3 of t…", "the no…umber 14 of …"]
     assert shortened_all(["a name that is far too long", "cat"], 12) == ["a name…long", "cat"]
 
 
