@@ -148,7 +148,8 @@ def register(spark: SparkSession, name: str, stage: AnyStage) -> None:
     >>> spark.sql("SELECT plain('ABC') AS text").first()
     Row(text='abc')
     """
+    function = StageFunction(stage, name)
     check_session("register", spark)
     if not name or not isinstance(name, str):
         raise InvalidParamError(f"register: param `name` must be the name of a function, got {name!r}")
-    spark.udf.register(name, StageFunction(stage, name).for_sql(spark))
+    spark.udf.register(name, function.for_sql(spark))
