@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from mmlrs._generated import automl as _generated
+from mmlrs._progress import progress
 from mmlrs.automl.before import check_fitted_labels, check_model
 from mmlrs.automl.chosen import Chosen, stream
-from mmlrs.automl.judge import best_of, learner_in, statistics, value_of
+from mmlrs.automl.judge import best_of, best_value, learner_in, statistics, value_of
+from mmlrs.automl.names import learner_name
 from mmlrs.base import Transformer
 from mmlrs.engine.bridge import through_spark
 from mmlrs.engine.columns import Columns
@@ -56,8 +58,16 @@ class FindBestModel(_generated.FindBestModel):
         models = self._value("models")
         if (label := self._value("labelCol")) is not None:
             Columns.of(dataset, self._stage).resolve(label)
-        rows = [self._metrics_row(model, dataset) for model in models]
-        values = [value_of(self, row) for row in rows]
+        rows: list[pa.Table] = []
+        values: list[float | None] = []
+        with progress(self._stage, len(models), "model") as bar:
+            for model in models:
+                rows.append(self._metrics_row(model, dataset))
+                values.append(value_of(self, rows[-1]))
+                best_so_far = best_value(self, values)
+                if best_so_far is not None:
+                    bar.note(f"best {self._value('evaluationMetric')} {best_so_far:.4g}")
+                bar.update()
         best = best_of(self, values)
         metric = values[best]
         assert metric is not None
@@ -85,6 +95,7 @@ def _metrics_of_models(
     table = pa.table(
         {
             "model_name": pa.array([m.uid for m in models]),
+            "learner": pa.array([learner_name(m) for m in models]),
             "parameters": pa.array([json.dumps(_set_params(m), default=str) for m in models]),
             "metric": pa.array(values, pa.float64()),
             "best": pa.array([i == best for i in range(len(models))]),

@@ -40,8 +40,9 @@ class Chosen(PythonModel):
         Returns
         -------
         pyarrow.Table
-            Columns `model_name`, `parameters` (JSON), `metric` (the metric of the choice, null if it is not defined), `best`
-            (boolean), and those that the documentation of the estimator lists.
+            Columns `model_name` (the uid), `learner` (its class and params for people, such as
+            "LogisticRegression(regParam=0.1)"), `parameters` (JSON), `metric` (the metric of the choice, null if it is not
+            defined), `best` (boolean), and those that the documentation of the estimator lists.
 
         Raises
         ------

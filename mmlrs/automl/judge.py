@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mmlrs._stage import Stage
     from mmlrs._types import AnyStage
 
-__all__ = ["best_of", "learner_in", "statistics", "value_of"]
+__all__ = ["best_of", "best_value", "learner_in", "statistics", "value_of"]
 
 
 def statistics(
@@ -93,5 +93,11 @@ def best_of(stage: Stage, values: list[float | None]) -> int:
         raise InvalidParamError(
             f'{stage._stage}: param `evaluationMetric`: "{metric}" is not defined for any of the models on this data'
         )
-    sign = 1 if METRICS[metric].larger_is_better else -1
-    return max(defined, key=lambda i: sign * (values[i] or 0.0))
+    best = best_value(stage, values)
+    return next(i for i in defined if values[i] == best)
+
+
+def best_value(stage: Stage, values: list[float | None]) -> float | None:
+    """Return the best of the values that are defined, or None if there are none."""
+    better = max if METRICS[stage._value("evaluationMetric")].larger_is_better else min
+    return better((value for value in values if value is not None), default=None)

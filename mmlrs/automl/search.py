@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from mmlrs._progress import Bar, progress
 from mmlrs.automl.causes import cause_of
-from mmlrs.automl.judge import learner_in, statistics, value_of
+from mmlrs.automl.judge import best_value, learner_in, statistics, value_of
 from mmlrs.automl.steps import LearnerStep, Node, Step, tree_of
 from mmlrs.automl.trials import Trial
 from mmlrs.errors import DecodeError, InvalidParamError
@@ -52,6 +52,7 @@ class Search:
         self._lock = threading.Lock()
         self._left = {trial.number: self.folds for trial in trials}
         self._ended = 0
+        self._bar = Bar()
 
     def run(self, check: Callable[[Any], None] = lambda _: None) -> None:
         """Run all trials and record their results. `check` is called with the cached rows first."""
@@ -64,10 +65,20 @@ class Search:
             self._submit: Callable[..., Future[None]] = lambda work, *arguments: pool.submit(
                 threads_inherit(rows.sparkSession, work), *arguments
             )
-            try:
-                self._visit(tree, Rows(frame=rows))
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+            with self._shown():
+                try:
+                    self._visit(tree, Rows(frame=rows))
+                finally:
+                    pool.shutdown(wait=True, cancel_futures=True)
+
+    @contextmanager
+    def _shown(self) -> Iterator[None]:
+        """Show a bar of the trials with `showProgress`."""
+        if not self.stage._value("showProgress"):
+            yield
+            return
+        with progress(self.stage._stage, len(self.trials), "trial", done=self._ended) as self._bar:
+            yield
 
     @contextmanager
     def _with_folds(self) -> Iterator[Any]:
@@ -251,7 +262,7 @@ class Search:
                 self._report(trial)
 
     def _report(self, trial: Trial) -> None:
-        """Count a finished trial, and print its result with `showProgress`."""
+        """Count a finished trial, and tell its result with `showProgress`."""
         self._ended += 1
         if not self.stage._value("showProgress"):
             return
@@ -261,4 +272,8 @@ class Search:
         else:
             outcome = f"failed: {cause_of(trial.error)}"
         line = f"{self.stage._stage}: {self._ended} of {len(self.trials)}: trial {trial.number}, {trial.describe()}: {outcome}"
-        print(line, file=sys.stderr, flush=True)
+        self._bar.line(line)
+        ended = [t.metric() for t in self.trials if t.error is not None or self._left[t.number] == 0]
+        best = best_value(self.stage, ended)
+        self._bar.note("" if best is None else f"best {metric} {best:.4g}")
+        self._bar.update()

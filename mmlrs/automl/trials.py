@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmlrs._pyspark import Params
+from mmlrs.automl.names import learner_name
 from mmlrs.automl.spaces import GridSpace, ParamSpace, Point, RandomSpace, TunedParam
 from mmlrs.errors import InvalidParamError
 from mmlrs.params.stages import stages_in
@@ -61,12 +62,7 @@ class Trial:
 
     def describe(self) -> str:
         """Return the learner and its params in one line."""
-        params = [f"{name}={_short(value)}" for name, value in self.parameters().items()]
-        return f"{type(self.model).__name__}({', '.join(params)})"
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else _name(value)
+        return learner_name(self.model, {(h.stage, h.param): value for h, value in self.point})
 
 
 def _name(value: Any) -> str:

@@ -79,6 +79,7 @@ def _metrics_of_trials(attempts: list[Trial], best: int) -> pa.Table:
         {
             "trial": pa.array([t.number for t in attempts], pa.int64()),
             "model_name": pa.array([t.model.uid for t in attempts]),
+            "learner": pa.array([t.describe() for t in attempts]),
             "parameters": pa.array([parameters_json(t) for t in attempts]),
             "metric": pa.array([t.metric() for t in attempts], pa.float64()),
             "standard_deviation": pa.array(deviations, pa.float64()),
@@ -102,7 +103,6 @@ class TuneHyperparametersModel(_generated.TuneHyperparametersModel, Chosen):
         return params
 
     def getBestModelInfo(self) -> str:
-        """Return one line with the learner, the hyper-parameters and the metric of the best model."""
+        """Return one line with the learner, its hyper-parameters and the metric of the best model."""
         row = self.getBestModelMetrics().to_pylist()[0]
-        params = ", ".join(f"{name}={value}" for name, value in self.getBestParams().items())
-        return f"{row['model_name']}({params}): {self._value('evaluationMetric')} {row['metric']:.6g}"
+        return f"{row['learner']}: {self._value('evaluationMetric')} {row['metric']:.6g}"

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mmlrs.errors import SchemaMismatchError
 
-__all__ = ["encoded_cells", "file_cells", "has_pictures"]
+__all__ = ["encoded_cells", "file_cells", "has_pictures", "is_picture"]
 
 #: Prefix of the bytes of a cell that is not an image, before the reason. `NO_PICTURE` in `rust/image/src/codec/formats.rs`.
 _NO_PICTURE = b"mmlrs: no picture: "
@@ -44,6 +44,13 @@ def _is_pillow(cell: Any) -> bool:
 
 def _is_missing(cell: Any) -> bool:
     return cell is None or (isinstance(cell, float) and cell != cell) or type(cell).__name__ == "NAType"
+
+
+def is_picture(value: Any) -> bool:
+    """Return whether a value is one picture: encoded, a Pillow image, or an array of the axes of one picture."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 2 or (value.ndim == 3 and value.shape[-1] in (1, 3, 4))
+    return isinstance(value, bytes | bytearray | memoryview) or _is_pillow(value)
 
 
 def has_pictures(cells: Sequence[Any]) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from mmlrs._progress import Bar, progress
 from mmlrs._warnings import warn_once
 from mmlrs.engine.categories import decoded, restored
 from mmlrs.engine.columns import Columns
@@ -32,6 +34,8 @@ _FEW_ROWS = 256
 #: Number of rows of the first batch, which shows how many bytes a row yields; and of the first batch of images.
 _FIRST_ROWS = 256
 _FIRST_PICTURES = 16
+#: Seconds after which work on a table shows a progress bar.
+_BAR_AFTER = 1.5
 #: Bytes that a batch should not exceed, in the input columns and in the output columns. A single row may exceed it.
 BATCH_BYTES = 64 << 20
 
@@ -135,7 +139,13 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
         return filtered(result, made.column(len(outputs))) if skipping else result, made.nbytes
 
     start = _FIRST_PICTURES if any(_holds_pictures(field.type) for field in read) else _FIRST_ROWS
-    return pa.Table.from_batches(list(_paced(table, run, places, start)), schema=schema)
+    with _shown(stage, table) as bar:
+        return pa.Table.from_batches(list(_paced(table, run, places, start, bar)), schema=schema)
+
+
+def _shown(stage: NativeTransformer | NativeAggregate, table: pa.Table) -> AbstractContextManager[Bar]:
+    """Return the bar of the rows of a table, which is shown if the work lasts."""
+    return progress(stage._stage, table.num_rows, "row", scale=True, delay=_BAR_AFTER)
 
 
 def _paced(
@@ -143,6 +153,7 @@ def _paced(
     run: Callable[[pa.RecordBatch, int], tuple[pa.RecordBatch, int]],
     columns: list[int],
     rows: int,
+    bar: Bar,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the results of `run` on batches; the size of earlier results decides the rows of the next batch.
 
@@ -162,6 +173,7 @@ def _paced(
                 continue
             yield made
             done += batch.num_rows
+            bar.update(batch.num_rows)
             rows = max(1, BATCH_BYTES * batch.num_rows // max(size, 1))
         first += chunk.num_rows
 
@@ -205,14 +217,16 @@ def fit(stage: NativeAggregate, table: pa.Table) -> str:
     schema = pa.schema([field.with_name(n) for field, n in zip(fields, inputs, strict=True)])
     fit = native.fit(schema)
     watched, first, counted = interruptible(), 0, _counted(schema, range(len(schema)))
-    for chunk in batches_of(table.select(columns), FIT_ROWS):
-        done = 0
-        while done < chunk.num_rows:
-            batch = _within_bytes(chunk.slice(done), counted)
-            read = pa.RecordBatch.from_arrays([crossing(c) for c in batch.columns], schema=batch.schema)
-            fit.update(read, 0, first=first + done, interruptible=watched)
-            done += batch.num_rows
-        first += chunk.num_rows
+    with _shown(stage, table) as bar:
+        for chunk in batches_of(table.select(columns), FIT_ROWS):
+            done = 0
+            while done < chunk.num_rows:
+                batch = _within_bytes(chunk.slice(done), counted)
+                read = pa.RecordBatch.from_arrays([crossing(c) for c in batch.columns], schema=batch.schema)
+                fit.update(read, 0, first=first + done, interruptible=watched)
+                done += batch.num_rows
+                bar.update(batch.num_rows)
+            first += chunk.num_rows
     result = fit.finish()
     warn_once(fit.notes())
     return result

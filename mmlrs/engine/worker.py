@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs.engine.callers import Caller
 from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS
 from mmlrs.errors import IoError, MmlrsError
 from mmlrs.vectors import as_lists
@@ -123,12 +124,15 @@ class Kernel:
         members of such structs.
     blobs : tuple of (str, bytes or None)
         Model bytes by SHA-256, or None for models that are files on the node.
+    caller : Caller, optional
+        The function that errors name instead of the stages.
     """
 
     text: str
     names: tuple[str, ...]
     forms: tuple[str, ...]
     blobs: tuple[tuple[str, bytes | None], ...]
+    caller: Caller | None = None
 
     def run(self, arrays: Sequence[pa.Array], *, share: bool = True) -> pa.RecordBatch:
         """Return the outputs as columns of a batch.
@@ -142,6 +146,8 @@ class Kernel:
                 loaded.program = _native.Program(self.text)
             return loaded.program.run(batch, threads(), share)
         except MmlrsError as error:
+            if self.caller is not None:
+                raise type(error)(self.caller.message(str(error))) from None
             raise error.with_traceback(None) from None  # the message is complete without the traceback
 
     def first(self, kind: pa.DataType, *arrays: pa.Array) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["classify_image", "embed_image", "embed_text", "register_all"]
 
+#: The beginning of an unquoted identifier of SQL, or nothing.
+_PREFIX = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)?")
 #: The stage of each function.
 _STAGES = {
     "classify_image": "ImageClassifier",
@@ -184,7 +187,7 @@ def register_all(
     spark : pyspark.sql.SparkSession
         Classic or Connect.
     prefix : str, default ""
-        Text before each name, such as "try_".
+        Text before each name, such as "try_": letters of ASCII, digits and "_".
     handleInvalid : {"error", "keep"}, default "error"
         How the functions handle a null or a damaged image: "error" fails the query, "keep" returns null.
 
@@ -196,7 +199,7 @@ def register_all(
     Raises
     ------
     InvalidParamError
-        `spark` is not a session, `prefix` is not a string, or `handleInvalid` is none of the two.
+        `spark` is not a session, `prefix` is not the beginning of a name in SQL, or `handleInvalid` is none of the two.
     ModelLoadError
         A model is not installed; the message says what to install. No function is registered.
 
@@ -215,12 +218,18 @@ def register_all(
     Row(size=384)
     """
     check_session("register_all", spark)
-    if not isinstance(prefix, str):
-        raise InvalidParamError(f"register_all: param `prefix` must be a string, got {shown(prefix)}")
+    text: Any = prefix
+    if not isinstance(text, str) or not _PREFIX.fullmatch(text):
+        raise InvalidParamError(
+            'register_all: param `prefix` must be the beginning of the name of a function: letters, digits and "_", not first a '
+            f'digit, such as "try_", got {shown(prefix)}'
+        )
+    remedy = 'register_all(spark, handleInvalid="keep") registers a function that returns null instead'
     made = {}
     for name, stage in _STAGES.items():
         with _named("register_all", stage):
             function = _function(name, name.rpartition("_")[2], {"handleInvalid": handleInvalid})
+            function.called(prefix + name, "the argument", remedy)
             made[prefix + name] = function.for_sql(spark, arrays=True)
     for name, udf in made.items():
         spark.udf.register(name, udf)
@@ -238,9 +247,13 @@ def _column(function: str, col: Any, params: dict[str, Any]) -> Column:
             f"{stage}(...).transform(table)"
         )
     with _named(function, stage):
-        # The name is only that in messages about rows.
+        # The name is only that in messages.
         source = col if isinstance(col, str) else function.rpartition("_")[2]
-        return _function(function, source, params).column([col], function, arrays=True)
+        words = f"column `{col}`" if isinstance(col, str) else "the argument"
+        made = _function(function, source, params).called(
+            function, words, 'handleInvalid="keep" returns null'
+        )
+        return made.column([col], function, arrays=True)
 
 
 def _function(function: str, source: str, params: dict[str, Any]) -> StageFunction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from mmlrs._messages import counted
 from mmlrs.base import NativeTransformer, stage_spec
+from mmlrs.engine.callers import Caller
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
 from mmlrs.engine.plan import plan_stage
@@ -20,14 +22,23 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession
 
     from mmlrs._types import AnyStage
+    from mmlrs.engine.worker import Kernel
 
 __all__ = ["StageFunction", "active", "check_session"]
 
 
 class StageFunction:
-    """A stage, or a pipeline of native stages, as one function of its source columns."""
+    """A stage, or a pipeline of native stages, as one function of its source columns.
 
-    def __init__(self, stage: AnyStage) -> None:
+    Parameters
+    ----------
+    stage : Transformer or PipelineModel
+        The stage.
+    name : str, default ""
+        The function that errors name in front of the stage.
+    """
+
+    def __init__(self, stage: AnyStage, name: str = "") -> None:
         from mmlrs.engine import spark as engine  # without pyspark, this is the error
 
         self._engine = engine
@@ -39,6 +50,17 @@ class StageFunction:
             inputs += [n for n in one._core().inputs() if n not in outputs]
             outputs |= set(one._columns("output"))
         self.inputs = list(dict.fromkeys(inputs))
+        words = tuple((column, f"argument `{column}`") for column in self.inputs)
+        self.caller = Caller(name, "", words, 'handleInvalid="keep" keeps such rows')
+
+    def called(self, name: str, argument: str, remedy: str) -> StageFunction:
+        """Return the function with errors that name it instead of its only stage, and its argument in these words."""
+        self.caller = Caller(name, self.name, tuple((column, argument) for column in self.inputs), remedy)
+        return self
+
+    def kernel(self, compiled: Compiled, session: SparkSession) -> Kernel:
+        """Return the kernel of a program, whose errors name this function."""
+        return replace(self._engine.kernel_of(compiled, session), caller=self.caller)
 
     def compile(self, session: SparkSession | None) -> tuple[Compiled, pa.Field]:
         """Return the program of the last stage's single output column, and the field of that column."""
@@ -82,12 +104,12 @@ class StageFunction:
         from mmlrs.engine.fields import column_type
 
         engine = self._engine
-        _check_arity(self.name, self.inputs, len(columns))
+        self.arity_check()(len(columns))
         session = active(owner)
         arguments = [F.col(c) if isinstance(c, str) else c for c in columns]
         compiled, output = self.compile(session)
         kind = column_type(output)
-        result = engine.first_output(engine.kernel_of(compiled, session), kind, self.name, session)
+        result = engine.first_output(self.kernel(compiled, session), kind, self.name, session)
         by_name = dict(zip(self.inputs, arguments, strict=True))
         column = result(*[by_name[name] for name in compiled.columns])
         return column if arrays and kind.wrapped else engine.finished(column, kind)
@@ -95,7 +117,7 @@ class StageFunction:
     def for_sql(self, session: SparkSession, *, arrays: bool = False) -> Any:
         """Return the function as a UDF that a session can register; `arrays` as for `column`."""
         compiled, output = self.compile(session)
-        kernel = self._engine.kernel_of(compiled, session)
+        kernel = self.kernel(compiled, session)
         order, check = self.arguments(compiled), self.arity_check()
         return self._engine.sql_function(kernel, output, order, check, arrays=arrays)
 
@@ -106,7 +128,7 @@ class StageFunction:
 
     def arity_check(self) -> Callable[[int], None]:
         """Return a function for the workers that raises if the number of arguments is wrong."""
-        return partial(_check_arity, self.name, self.inputs)
+        return partial(_check_arity, self.caller.name or self.name, self.inputs)
 
 
 def _native_stages(stage: AnyStage) -> list[NativeTransformer]:

@@ -88,13 +88,12 @@ def pandas_udf(stage: AnyStage) -> Any:
     import pandas as pd
     from pyspark.sql.pandas.functions import pandas_udf as spark_pandas_udf
 
-    from mmlrs.engine import spark as engine
     from mmlrs.engine.fields import spark_type
 
     function = StageFunction(stage)
     session = active("pandas_udf")
     compiled, output = function.compile(session)
-    kernel = engine.kernel_of(compiled, session)
+    kernel = function.kernel(compiled, session)
     order, check = tuple(function.arguments(compiled)), function.arity_check()
     ordered = OrderedKernel(kernel, order, check, partial(as_type, kind=output.type))
     run = sent_function(partial(_on_series, ordered), function.name, takes=pd.Series, returns=pd.Series)
@@ -149,7 +148,7 @@ def register(spark: SparkSession, name: str, stage: AnyStage) -> None:
     >>> spark.sql("SELECT plain('ABC') AS text").first()
     Row(text='abc')
     """
-    function = StageFunction(stage)
+    function = StageFunction(stage, name)
     check_session("register", spark)
     if not name or not isinstance(name, str):
         raise InvalidParamError(f"register: param `name` must be the name of a function, got {name!r}")

@@ -11,6 +11,7 @@ from mmlrs.plot.calibration import plot_calibration
 from mmlrs.plot.confusion import plot_confusion_matrix
 from mmlrs.plot.images import show_images
 from mmlrs.plot.importances import plot_importances
+from mmlrs.plot.precision_recall import plot_precision_recall
 from mmlrs.plot.residuals import plot_residuals
 from mmlrs.plot.roc import plot_roc
 from mmlrs.plot.trials import plot_trials
@@ -19,6 +20,7 @@ __all__ = [
     "plot_calibration",
     "plot_confusion_matrix",
     "plot_importances",
+    "plot_precision_recall",
     "plot_residuals",
     "plot_roc",
     "plot_trials",

@@ -18,9 +18,10 @@ __all__ = [
     "extent_of",
     "legend",
     "line_style",
+    "one_line",
     "plain",
     "pyplot",
-    "shortened",
+    "shortened_all",
     "whole",
 ]
 
@@ -73,22 +74,74 @@ def line_style(number: int) -> dict[str, Any]:
     }
 
 
-def plain(text: object) -> str:
+def one_line(value: object) -> str:
+    """Return a value as a text of one line."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    return " ".join(str(value).split()) or "(empty)"
+
+
+def plain(value: object) -> str:
     """Return a value as a text of one line that matplotlib does not read as a formula."""
-    if isinstance(text, float) and text.is_integer() and abs(text) < 2**53:
-        text = int(text)
-    line = " ".join(str(text).split()) or "(empty)"
+    return _written_out(one_line(value))
+
+
+def _written_out(line: str) -> str:
     return line.replace("$", r"\$")
 
 
-def shortened(text: object, length: int) -> str:
-    """Return a value as a text of at most `length` characters, of which the middle is left out."""
-    line = plain(text)
+def shortened_all(values: Sequence[object], length: int) -> list[str]:
+    """Return values as texts, as `plain`, of at most `length` characters. Texts that differ in full stay different.
+
+    The middle is left out, or what is equal in several texts.
+    """
+    lines = [one_line(value) for value in values]
+    short = {line: _cut(line, length) for line in lines}
+    for group in _alike(short):
+        start = _common(group)
+        short |= {line: _cut_around(line, start, length) for line in group}
+    for group in _alike(short):
+        taken = set(short.values())
+        number = 2
+        for line in group[1:]:
+            while (text := f"{_cut(line, max(2, length - len(f' #{number}')))} #{number}") in taken:
+                number += 1
+            short[line] = text
+            taken.add(text)
+    return [_written_out(short[line]) for line in lines]
+
+
+def _alike(short: dict[str, str]) -> list[list[str]]:
+    """Return the groups of lines with the same short form."""
+    groups: dict[str, list[str]] = {}
+    for line, text in short.items():
+        groups.setdefault(text, []).append(line)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _common(lines: Sequence[str]) -> int:
+    """Return the number of letters that all lines begin with."""
+    first, last = min(lines), max(lines)
+    return next((i for i, (a, b) in enumerate(zip(first, last)) if a != b), len(first))
+
+
+def _cut(line: str, length: int) -> str:
     if len(line) <= length:
         return line
     head = max(1, (2 * length - 2) // 3)
     tail = max(0, length - 1 - head)
     return f"{line[:head].rstrip()}…{line[len(line) - tail :].lstrip()}"
+
+
+def _cut_around(line: str, place: int, length: int) -> str:
+    """Return the beginning of a line and the part of it around a place."""
+    head = max(1, length // 3)
+    room = max(1, length - head - 1)
+    begin = max(head, min(place - room // 2, len(line) - room))
+    part = line[begin : begin + room]
+    if begin + room < len(line) and place < begin + room - 1:
+        part = part[:-1] + "…"
+    return f"{line[:head].rstrip()}…{part}"
 
 
 def whole(function: str, name: str, value: Any, least: int, most: int | None = None) -> int:

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mmlrs._messages import shown
-from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
-from mmlrs.plot.axes import GRAY, axes_of, legend, line_style, shortened, whole
+from mmlrs.errors import InvalidParamError, SchemaMismatchError
+from mmlrs.plot.axes import GRAY, axes_of, legend, line_style, one_line, shortened_all, whole
+from mmlrs.plot.curves import positive_text
 from mmlrs.plot.rows import Floats, Rows, left_out, models_in, read
-from mmlrs.plot.scores import outcomes
+from mmlrs.plot.scores import Outcomes, outcomes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +62,7 @@ def plot_calibration(
     matplotlib.axes.Axes
         The axes, with a line per model and the diagonal. The histogram of the rows per bin is in axes below, for which `ax`
         becomes smaller: the next axes of the figure, with the label "rows per bin". The legend gives the Brier score, the mean
-        squared difference of probability and outcome.
+        squared difference of probability and outcome, and the title the positive class.
 
     Raises
     ------
@@ -95,24 +96,28 @@ def plot_calibration(
         raise InvalidParamError(
             f'{function}: param `strategy` must be "uniform" or "quantile", got {shown(strategy)}'
         )
-    models, missing = {}, 0
-    for name, dataset in models_in(function, data).items():
-        rows = read(function, dataset, {"label": label_col, "score": score_col})
-        is_positive, scores, nulls = _probabilities(rows, positive, labels)
-        models[name] = (is_positive, scores)
-        missing += nulls
+    models = {
+        name: _probabilities(
+            read(function, dataset, {"label": label_col, "score": score_col}), positive, labels
+        )
+        for name, dataset in models_in(function, data).items()
+    }
     ax = axes_of(function, ax, (6.0, 6.0))
     below = _axes_below(ax)
     handles, names = [], []
-    for number, (name, (is_positive, scores)) in enumerate(models.items()):
+    short = dict(zip(models, shortened_all(list(models), 28)))
+    for number, (name, found) in enumerate(models.items()):
+        is_positive, scores = found.hits[0], found.scores[0]
         edges, counts, means, shares = calibration(is_positive, scores, bins, strategy)
         style = line_style(number)
         handles += ax.plot(means, shares, marker="o", markersize=5, **style)
         below.stairs(counts, edges, fill=len(models) == 1, linewidth=1.5, **style)
         brier = f"Brier score = {np.mean((scores - is_positive) ** 2):.3f}"
-        names.append(f"{shortened(name, 28)}, {brier}" if name else brier)
+        names.append(f"{short[name]}, {brier}" if name else brier)
     _finish(ax, below, handles, names)
-    ax.set_title("calibration" + left_out(missing))
+    positives = [one_line(found.classes[0]) for found in models.values()]
+    missing = sum(found.missing for found in models.values())
+    ax.set_title("calibration" + positive_text(positives, len(models)) + left_out(missing))
     return ax
 
 
@@ -141,25 +146,15 @@ def _finish(ax: Axes, below: Axes, handles: list[Any], names: list[str]) -> None
     legend(ax, handles, [*names, "perfect"], "upper left")
 
 
-def _probabilities(
-    rows: Rows, positive: Any, labels: Sequence[Any] | None
-) -> tuple[npt.NDArray[np.bool_], Floats, int]:
-    """Return whether each row is positive, its probability, and the number of rows with a null."""
-    scores = rows.matrix("score") if rows.is_vector("score") else rows.numbers("score")[:, None]
-    outside = ((scores < 0) | (scores > 1)).any(axis=1)
-    if outside.any():
-        row = int(np.argmax(outside))
-        number = next(value for value in scores[row] if not 0 <= value <= 1)
-        raise DecodeError(
-            f"{rows.where('score', row)}: {number:.6g} is not a probability, which is between 0 and 1; "
-            "a calibrator or the logistic function turns raw scores into probabilities"
-        )
+def _probabilities(rows: Rows, positive: Any, labels: Sequence[Any] | None) -> Outcomes:
+    """Return the rows and the probabilities of the positive class."""
+    rows.check_probabilities("score")
     found = outcomes(rows, positive, labels)
     if len(found.classes) > 1 or found.absent:
         raise SchemaMismatchError(
             f"{rows.where('label')}: has more than two classes; name one of {shown(found.classes)} in `positive`"
         )
-    return found.hits[0], found.scores[0], found.missing
+    return found
 
 
 def calibration(

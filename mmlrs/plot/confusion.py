@@ -9,7 +9,7 @@ import numpy as np
 
 from mmlrs._messages import counted, shown
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
-from mmlrs.plot.axes import axes_of, extent_of, shortened
+from mmlrs.plot.axes import axes_of, extent_of, shortened_all
 from mmlrs.plot.rows import Floats, Rows, Values, column_names, named_pair, read
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def plot_confusion_matrix(
             "`labels`, or use plot_residuals for numbers that are not classes"
         )
     height, width = matrix.shape
-    side = min(16.0, 3.2 + 0.42 * max(height, width) + 0.05 * max(len(shortened(c, _NAME)) for c in classes))
+    side = min(16.0, 3.2 + 0.42 * max(height, width) + 0.05 * max(map(len, shortened_all(classes, _NAME))))
     ax = axes_of(_FUNCTION, ax, (side + 0.8, side * (0.4 + 0.6 * height / max(height, width))))
     _draw(ax, matrix, normalized(matrix, normalize), classes, normalize)
     title = "confusion matrix" if normalize is None else f"confusion matrix, {_WORDS[normalize]}"
@@ -113,7 +113,9 @@ def plot_confusion_matrix(
 def _of_statistics(statistics: Any) -> tuple[Floats, list[Any], int]:
     rows = read(_FUNCTION, statistics, {"matrix": "confusion_matrix", "labels": "labels"})
     row = rows.table.slice(0, 1).to_pylist()
-    if not row or row[0]["matrix"] is None:
+    if not row:
+        raise SchemaMismatchError(f"{rows.where('matrix')}: has no value: the statistics have no row")
+    if row[0]["matrix"] is None:
         raise SchemaMismatchError(f"{rows.where('matrix')}: is null; the matrix needs predictions")
     return np.array(row[0]["matrix"], float), row[0]["labels"], 0
 
@@ -178,7 +180,7 @@ def _draw(ax: Axes, counts: Floats, shares: Floats, classes: list[Any], by: str 
         from matplotlib.ticker import MaxNLocator
 
         bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    names = [shortened(name, _NAME) for name in classes]
+    names = shortened_all(classes, _NAME)
     small = max(4.5, min(10.0, _cell(ax, shares.shape) * 0.75))
     long = 0.62 * small * max(map(len, names)) > _cell(ax, shares.shape)
     for axis, count in ((ax.yaxis, shares.shape[0]), (ax.xaxis, shares.shape[1])):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmlrs._messages import counted
 from mmlrs.errors import DecodeError, InvalidParamError
 from mmlrs.params import FLOAT, argument
-from mmlrs.plot.axes import plain, pyplot, shortened, whole
+from mmlrs.plot.axes import one_line, plain, pyplot, shortened_all, whole
 from mmlrs.plot.pictures import Pixels, pixels_of
 from mmlrs.plot.sample import Sample, sampled
 
@@ -31,12 +31,25 @@ _MAX_IMAGES = 1000
 
 
 @dataclass(frozen=True)
+class Line:
+    """A line of a title: a name, of which the middle may be left out, and what is always written before and after it."""
+
+    name: str
+    before: str = ""
+    after: str = ""
+
+    def __len__(self) -> int:
+        """Return the number of letters."""
+        return len(self.before) + len(self.name) + len(self.after)
+
+
+@dataclass(frozen=True)
 class Tile:
     """A picture, or the reason why there is none, with its title."""
 
     pixels: Pixels | None
     reason: str
-    lines: list[str]
+    lines: list[Line]
     is_wrong: bool | None
 
     @property
@@ -62,17 +75,18 @@ def show_images(
 
     Parameters
     ----------
-    data : dataset or sequence of pictures
-        A Spark DataFrame, a pyarrow, pandas or polars table with a column of pictures, or a sequence of pictures: encoded
+    data : dataset, picture or sequence of pictures
+        A Spark DataFrame, a pyarrow, pandas or polars table with a column of pictures, or one or several pictures: encoded
         bytes, Pillow images, or NumPy arrays (rows, columns, channels) of R, G, B.
     image_col : str, default "image"
         Name of the column of image structs, encoded bytes or `struct(path, bytes)`.
     labels, predictions : str or sequence, optional
         Names of the columns of labels and predictions. For a sequence of pictures, sequences of the same length. Predicted
-        class numbers become the classes that the metadata of the columns names.
+        class numbers become the classes that the metadata of the columns names. Of the result of `ImageClassifier`, the
+        description and the probability of the first class are drawn; a label may be the description or the class.
     probabilities : str or sequence, optional
-        The probability of each prediction, or vectors of the probabilities of all classes, from which that of the
-        prediction is drawn.
+        The probability of each prediction, between 0 and 1, or vectors of the probabilities of all classes, from which that
+        of the prediction is drawn. By default that in the result of `ImageClassifier`.
     columns : int, optional
         Number of pictures side by side; by default the grid is about square.
     max_images : int, default 25
@@ -96,7 +110,7 @@ def show_images(
     ColumnNotFoundError, SchemaMismatchError
         There is no such column, or it has a type that cannot be read.
     DecodeError
-        There are no rows.
+        There are no rows, or a probability is outside 0 to 1.
     InvalidParamError
         `columns`, `max_images` or `size` is not valid, or sequences have different lengths.
     MissingPackageError
@@ -141,7 +155,10 @@ def show_images(
     height = math.ceil(len(tiles) / columns)
     lines = max(len(tile.lines) for tile in tiles)
     if figure is None:
-        extent = (max(2.6, columns * size * 1.06), height * (size * 1.04 + 0.2 * lines) + 0.4)
+        extent = (
+            max(2.6, columns * size * 1.06),
+            height * (size * _tallest(tiles) * 1.04 + 0.2 * lines) + 0.4,
+        )
         figure = plt.figure(figsize=extent, layout="constrained")
     elif not hasattr(figure, "subplots") or not hasattr(figure, "supxlabel"):
         raise InvalidParamError(
@@ -149,8 +166,8 @@ def show_images(
         )
     grid = figure.subplots(height, columns, squeeze=False).ravel()
     font = _font(tiles, size)
-    for axes, tile in zip(grid, tiles):
-        _draw(axes, tile, font, size)
+    for axes, tile, title in zip(grid, tiles, _titles(tiles, font, size)):
+        _draw(axes, tile, title, font, size)
     for axes in grid[len(tiles) :]:
         axes.remove()
     letters = max(20, int(72 / figure.dpi * figure.bbox.width / (0.56 * 9)))
@@ -166,21 +183,26 @@ def _tiles(sample: Sample, side: int) -> list[Tile]:
         lines = []
         if sample.labels is not None:
             label = sample.labels[row]
-            lines.append("no label" if label is None else plain(label))
+            lines.append(Line("", "no label") if label is None else Line(one_line(label)))
         if sample.predictions is not None:
             lines.append(_prediction(sample, row, wrong))
         tiles.append(Tile(pixels, reason, lines, wrong))
     return tiles
 
 
-def _prediction(sample: Sample, row: int, wrong: bool | None) -> str:
+def _tallest(tiles: Sequence[Tile]) -> float:
+    """Return the largest height of a tile, as a share of the room for it. A tile without picture is a square."""
+    shapes = [(1, 1) if tile.pixels is None else tile.pixels.shape[:2] for tile in tiles]
+    return max(0.25, *(min(1.0, height / width) for height, width in shapes))
+
+
+def _prediction(sample: Sample, row: int, wrong: bool | None) -> Line:
     assert sample.predictions is not None
     value = sample.predictions[row]
     if value is None:
-        return "no prediction"
-    share = None if sample.probabilities is None else sample.probabilities[row]
-    text = plain(value) if share is None or math.isnan(share) else f"{plain(value)} {share:.0%}"
-    return f"× {text}" if wrong else text
+        return Line("", "no prediction")
+    share = math.nan if sample.probabilities is None else sample.probabilities[row]
+    return Line(one_line(value), "× " if wrong else "", "" if math.isnan(share) else f" {share:.0%}")
 
 
 def _font(tiles: Sequence[Tile], size: float) -> float:
@@ -189,7 +211,24 @@ def _font(tiles: Sequence[Tile], size: float) -> float:
     return max(min(7.0, 5 * size), min(10.0, 72 * size / (0.66 * longest)))
 
 
-def _draw(axes: Axes, tile: Tile, font: float, size: float) -> None:
+def _titles(tiles: Sequence[Tile], font: float, size: float) -> list[str]:
+    """Return the titles, with names that fit over the pictures. Names that differ stay different."""
+    names = list(dict.fromkeys(line.name for tile in tiles for line in tile.lines))
+    short: dict[int, dict[str, str]] = {}  # by the letters that there is room for
+    titles = []
+    for tile in tiles:
+        letters = max(5, int(72 * size / ((0.7 if tile.is_wrong else 0.62) * font)))
+        lines = []
+        for line in tile.lines:
+            room = max(3, letters - len(line.before) - len(line.after))
+            if room not in short:
+                short[room] = dict(zip(names, shortened_all(names, room)))
+            lines.append(f"{line.before}{short[room][line.name]}{line.after}" if line.name else line.before)
+        titles.append("\n".join(lines))
+    return titles
+
+
+def _draw(axes: Axes, tile: Tile, title: str, font: float, size: float) -> None:
     axes.set(xticks=[], yticks=[], anchor="N")  # at the top, so that the titles of a row are aligned
     if tile.pixels is None:
         axes.set(facecolor=_GRAY_TILE, aspect="equal", xlim=(0, 1), ylim=(0, 1))
@@ -206,25 +245,10 @@ def _draw(axes: Axes, tile: Tile, font: float, size: float) -> None:
     width = 3.0 if tile.is_wrong else 1.0
     for spine in axes.spines.values():
         spine.set(color=tile.colour, linewidth=width)
-    letters = max(5, int(72 * size / ((0.7 if tile.is_wrong else 0.62) * font)))
-    title = "\n".join(_line(line, letters) for line in tile.lines)
     if title:
         axes.set_title(
             title, fontsize=font, color=tile.colour, fontweight="bold" if tile.is_wrong else None, pad=4
         )
-
-
-def _line(line: str, letters: int) -> str:
-    """Return a line of a title within a number of letters. A probability at the end is kept."""
-    head, _, share = line.rpartition(" ")
-    if len(line) > letters and share.endswith("%") and head:
-        return f"{_cut(head, letters - len(share) - 1)} {share}"
-    return line if len(line) <= letters else _cut(line, letters)
-
-
-def _cut(line: str, letters: int) -> str:
-    """Return a plain text within a number of letters."""
-    return shortened(line.replace(r"\$", "$"), max(3, letters))
 
 
 def _caption(sample: Sample, tiles: Sequence[Tile]) -> str:

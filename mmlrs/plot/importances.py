@@ -13,7 +13,7 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table
 from mmlrs.engine.table import to_table
 from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
-from mmlrs.plot.axes import COLOURS, axes_of, extent_of, shortened, whole
+from mmlrs.plot.axes import COLOURS, axes_of, extent_of, shortened_all, whole
 from mmlrs.plot.rows import Floats
 from mmlrs.train.kinds import predictor
 from mmlrs.train.scored import facts_of
@@ -53,7 +53,9 @@ def plot_importances(
     names : sequence of str, or dataset, optional
         The names of the features in order. Or a dataset with the column of features, whose metadata names its slots, as
         those of `VectorAssembler` and `Featurize`: the training data of the model, or its predictions. For a model of
-        `mmlrs.train`, which makes the features itself, its raw training data. By default `features[0]`, `features[1]`, ...
+        `mmlrs.train`, which makes the features itself, its raw training data. By default the names that a model of
+        scikit-learn knows (`feature_names_in_`, or those that the steps before it in a pipeline give), else `features[0]`,
+        `features[1]`, ...
     top : int, default 20
         Number of bars, at least 1. The title says how many features there are.
     features_col : str, default "features"
@@ -98,6 +100,8 @@ def plot_importances(
     if hasattr(model_or_values, "getFeaturizer") and (is_spark(names) or is_table(names)):
         featurizer = model_or_values.getFeaturizer()
         names, features_col = featurizer.transform(names), featurizer.getOutputCol()
+    if names is None:
+        names = _names_in(model_or_values, len(values))
     texts = _names(names, features_col, len(values))
     # The largest first; equal ones in the order of the features.
     order = np.argsort(-np.abs(values), kind="stable")[:top]
@@ -105,7 +109,7 @@ def plot_importances(
     colours = [COLOURS[1] if values[place] < 0 else COLOURS[0] for place in order]
     ax.barh(range(len(order)), values[order], color=colours, height=0.75)
     small = max(4.0, min(9.5, 0.8 * extent_of(ax)[1] / len(order)))
-    ax.set_yticks(range(len(order)), [shortened(texts[place], _NAME) for place in order], fontsize=small)
+    ax.set_yticks(range(len(order)), shortened_all([texts[place] for place in order], _NAME), fontsize=small)
     ax.set_ylim(len(order) - 0.4, -0.6)
     if (values[order] < 0).any():
         ax.axvline(0, color="black", linewidth=0.8)
@@ -177,6 +181,20 @@ def _attribute(model: Any, name: str) -> Any:
         return getattr(model, name, None)
     except Exception:  # noqa: BLE001 - Spark raises its own error for `coefficients` of several classes
         return None
+
+
+def _names_in(model: Any, count: int) -> list[str] | None:
+    """Return the names of the features that a model or pipeline of scikit-learn knows, or None."""
+    names = None
+    if len(getattr(model, "steps", ())) > 1 and hasattr(model[:-1], "get_feature_names_out"):
+        try:
+            names = model[:-1].get_feature_names_out()
+        except Exception:  # noqa: BLE001 - a step gives no names, each step in its own way
+            return None
+    elif not isinstance(model, Params):
+        last = model.steps[-1][1] if hasattr(model, "steps") else model
+        names = getattr(last, "feature_names_in_", None)
+    return None if names is None or len(names) != count else [str(name) for name in names]
 
 
 def _unwrapped(model: Any) -> Any:

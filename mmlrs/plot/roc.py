@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mmlrs.errors import SchemaMismatchError
-from mmlrs.plot.axes import GRAY, axes_of, legend, line_style, shortened
-from mmlrs.plot.rows import Floats, column_names, left_out, models_in, read
-from mmlrs.plot.scores import Outcomes, outcomes
+from mmlrs.plot.axes import GRAY, axes_of, legend, line_style
+from mmlrs.plot.curves import Curve, curves_of
+from mmlrs.plot.rows import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["plot_roc"]
 
-_NAME = 26
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A curve and its legend."""
-
-    name: str
-    alarms: Floats
-    hits: Floats
-    area: float
-    is_mean: bool = False
+_FUNCTION = "plot_roc"
+#: The members of a point of the curve of computed statistics.
+_STATISTICS = {"x": "false_positive_rate", "y": "true_positive_rate", "area": "AUC"}
 
 
 def plot_roc(
     data: Any,
     label_col: str = "label",
-    score_col: str | Sequence[str] = "score",
+    score_col: str | Sequence[str] = "probability",
     *,
     positive: Any = None,
     labels: Sequence[Any] | None = None,
@@ -54,7 +43,7 @@ def plot_roc(
         models.
     label_col : str, default "label"
         Name of the column of labels: text, numbers, booleans or dates.
-    score_col : str or sequence of str, default "score"
+    score_col : str or sequence of str, default "probability"
         Name of the column of scores. Higher numbers speak for the positive class. A vector has one score per class, such as
         Spark's `probability`. Several columns are compared in one plot.
     positive : object, optional
@@ -70,7 +59,8 @@ def plot_roc(
     Returns
     -------
     matplotlib.axes.Axes
-        The axes, with a line per curve and the diagonal. The legend gives the area under each curve (AUC).
+        The axes, with a line per curve and the diagonal. The legend gives the area under each curve (AUC), and
+        the title the positive class of two.
 
     Raises
     ------
@@ -97,29 +87,20 @@ def plot_roc(
     >>> ax = plot_roc(([0, 1, 1, 0], [0.1, 0.9, 0.4, 0.5]))
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['AUC = 0.750', 'chance']
+    >>> ax.get_title()
+    'ROC curve, positive class 1'
     """
-    models = models_in("plot_roc", data)
+    found = curves_of(_FUNCTION, data, (label_col, score_col), (positive, labels), _traced, _STATISTICS)
     curves: list[Curve] = []
-    missing, absent = 0, False
-    for name, dataset in models.items():
-        if "curve" in column_names(dataset):
-            curves.append(_of_statistics(name, dataset))
-            continue
-        columns = [score_col] if isinstance(score_col, str) else list(score_col)
-        for column in columns:
-            rows = read("plot_roc", dataset, {"label": label_col, "score": column})
-            found = outcomes(rows, positive, labels)
-            parts = [part for part in (name, column if len(columns) > 1 else "") if part]
-            curves += _curves(parts, found, average)
-            missing += found.missing
-            absent = absent or bool(found.absent)
-    ax = axes_of(
-        "plot_roc", ax, (5.6 if len(curves) < 10 else min(14.0, 6.2 + 3.4 * math.ceil(len(curves) / 24)), 5.2)
-    )
-    _draw(ax, curves)
-    title = "ROC curve" if len(curves) == 1 else "ROC curves"
-    title += left_out(missing) + ("\nclasses without rows left out" if absent else "")
-    ax.set_title(title)
+    for group in found.groups:
+        curves += group
+        if average and len(group) > 1:
+            area = float(np.mean([curve.area for curve in group]))
+            parts = (*group[0].parts[:-1], "macro average")
+            curves.append(Curve(parts, *mean_curve(group), area, is_mean=True))
+    ax = axes_of(_FUNCTION, ax, (found.width(), 5.2))
+    _draw(ax, replace(found, groups=[curves]).all())
+    ax.set_title(("ROC curve" if len(curves) == 1 else "ROC curves") + found.notes())
     return ax
 
 
@@ -130,7 +111,7 @@ def _draw(ax: Axes, curves: list[Curve]) -> None:
         if not curve.is_mean:
             style = {**line_style(number), "linewidth": 1.8}
             number += 1
-        handles += ax.plot(curve.alarms, curve.hits, **style)
+        handles += ax.plot(curve.x, curve.y, **style)
     names = [f"{curve.name}, AUC = {curve.area:.3f}".removeprefix(", ") for curve in curves]
     handles += ax.plot([0, 1], [0, 1], linestyle="--", linewidth=1, color=GRAY)
     ax.set(
@@ -143,33 +124,9 @@ def _draw(ax: Axes, curves: list[Curve]) -> None:
     legend(ax, handles, [*names, "chance"], "lower right")
 
 
-def _of_statistics(name: str, statistics: Any) -> Curve:
-    """Return the curve in the first row of statistics."""
-    rows = read("plot_roc", statistics, {"curve": "curve", "area": "AUC"})
-    row = rows.table.slice(0, 1).to_pylist()
-    if not row or row[0]["curve"] is None or row[0]["area"] is None:
-        raise SchemaMismatchError(f"{rows.where('curve')}: is null; a curve needs two classes and scores")
-    points = row[0]["curve"]
-    alarms, hits = (
-        np.array([point[rate] for point in points], float)
-        for rate in ("false_positive_rate", "true_positive_rate")
-    )
-    return Curve(shortened(name, _NAME) if name else "", alarms, hits, float(row[0]["area"]))
-
-
-def _curves(parts: list[str], found: Outcomes, average: bool) -> list[Curve]:
-    """Return the curve of every class, and their mean."""
-    single = len(found.classes) == 1
-    curves = []
-    for cls, is_class, scores in zip(found.classes, found.hits, found.scores):
-        name = ": ".join(shortened(part, _NAME) for part in [*parts, *([] if single else [cls])])
-        alarms, hits = roc(is_class, scores)
-        curves.append(Curve(name, alarms, hits, area_under(alarms, hits)))
-    if average and not single:
-        name = ": ".join([*(shortened(part, _NAME) for part in parts), "macro average"])
-        mean = float(np.mean([curve.area for curve in curves]))
-        curves.append(Curve(name, *mean_curve(curves), mean, is_mean=True))
-    return curves
+def _traced(is_class: npt.NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats, float]:
+    alarms, hits = roc(is_class, scores)
+    return alarms, hits, area_under(alarms, hits)
 
 
 def roc(is_class: npt.NDArray[np.bool_], scores: Floats) -> tuple[Floats, Floats]:
@@ -192,7 +149,7 @@ def area_under(alarms: Floats, hits: Floats) -> float:
 
 def mean_curve(curves: Sequence[Curve]) -> tuple[Floats, Floats]:
     """Return the mean of curves at each false positive rate. Where a curve is vertical, so is the mean."""
-    rates = np.unique(np.concatenate([curve.alarms for curve in curves]))
+    rates = np.unique(np.concatenate([curve.x for curve in curves]))
     low = np.mean([_heights(curve, rates, "left") for curve in curves], axis=0)
     high = np.mean([_heights(curve, rates, "right") for curve in curves], axis=0)
     return np.repeat(rates, 2), np.column_stack([low, high]).ravel()
@@ -200,8 +157,8 @@ def mean_curve(curves: Sequence[Curve]) -> tuple[Floats, Floats]:
 
 def _heights(curve: Curve, rates: Floats, side: Any) -> Floats:
     """Return the height of a curve at each rate, at the lower end ("left") or the upper end of a vertical part."""
-    heights = np.interp(rates, curve.alarms, curve.hits)
-    on = np.isin(rates, curve.alarms)
-    places = np.searchsorted(curve.alarms, rates[on], side) - (side == "right")
-    heights[on] = curve.hits[places]
+    heights = np.interp(rates, curve.x, curve.y)
+    on = np.isin(rates, curve.x)
+    places = np.searchsorted(curve.x, rates[on], side) - (side == "right")
+    heights[on] = curve.y[places]
     return heights

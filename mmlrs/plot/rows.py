@@ -23,6 +23,8 @@ __all__ = ["Floats", "Rows", "Values", "column_names", "left_out", "models_in", 
 
 Floats = npt.NDArray[np.float64]
 _TEXTS = (str,)
+#: How far a probability that a network computed may be outside of 0 to 1.
+_ROUNDING = 1e-5
 #: Members of the metadata of a column.
 Facts = dict[str, Any]
 
@@ -103,6 +105,19 @@ class Rows:
         numbers: Floats = column.to_numpy()
         return numbers
 
+    def check_probabilities(self, role: str) -> None:
+        """Raise if a number, or a number of a vector, is not between 0 and 1. Rounding errors are fine."""
+        numbers = self.matrix(role) if self.is_vector(role) else self.numbers(role)[:, None]
+        outside = (numbers < -_ROUNDING) | (numbers > 1 + _ROUNDING)
+        if not outside.any():
+            return
+        row = int(np.argmax(outside.any(axis=1)))
+        number = float(numbers[row][outside[row]][0])
+        raise DecodeError(
+            f"{self.where(role, row)}: {number:.6g} is not a probability, which is between 0 and 1; divide percent by 100, and turn "
+            "raw scores into probabilities with a calibrator or the logistic function"
+        )
+
     def matrix(self, role: str) -> Floats:
         """Return a column of vectors as a matrix with a row per row, NaN for null."""
         try:
@@ -151,7 +166,7 @@ def read(function: str, data: Any, columns: Mapping[str, str | None], *, counts:
         )
     if is_table(data):
         names = dict(zip(wanted, _resolved(function, data, wanted)))
-        table = _only(data, set(names.values()))
+        table = _only(function, data, set(names.values()))
         facts = facts_of(table)
         table = pa.table({role: table.column(name) for role, name in names.items()})
         return Rows(function, table, names, {role: facts[n] for role, n in names.items()}, numbered=True)
@@ -177,13 +192,30 @@ def _resolved(function: str, data: Any, wanted: Mapping[str, str]) -> list[str]:
     return Columns(names, function).resolve_all(wanted.values())
 
 
-def _only(data: Any, names: set[str]) -> pa.Table:
+def _only(function: str, data: Any, names: set[str]) -> pa.Table:
     """Return some columns of a table. The others, perhaps pictures, are not converted."""
     if is_pandas(data):
         data = data.loc[:, [str(label) in names for label in data.columns]]
+        for place, kind in enumerate(data.dtypes):
+            cells = data.iloc[:, place]
+            if kind == object and (made := _vectors(function, str(data.columns[place]), cells)) is not None:  # noqa: E721
+                data = data.copy(deep=False)
+                data.isetitem(place, made.to_pylist())
     elif is_polars(data):
         data = data.select(sorted(names))
     return without_views(to_table(data).select(list(names)))
+
+
+def _vectors(function: str, column: str, cells: Iterable[Any]) -> pa.Array | None:
+    """Return vectors of pyspark as lists of one length, or None if there are none. NaN stands for a null."""
+    cells = list(cells)
+    if not any(hasattr(cell, "toArray") for cell in cells):
+        return None
+    try:
+        matrix = to_numpy([cell if hasattr(cell, "toArray") else None for cell in cells])
+    except DecodeError as error:
+        raise DecodeError(f"{function}: column `{column}`: {str(error).partition(': ')[2]}") from None
+    return pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
 
 
 def _is_array(item: Any) -> bool:
@@ -210,6 +242,13 @@ def _array(function: str, role: str, array: Any) -> pa.ChunkedArray:
     if isinstance(array, np.ndarray) and array.ndim == 2:
         flat = pa.array(np.ascontiguousarray(array).ravel())
         return pa.chunked_array([pa.FixedSizeListArray.from_arrays(flat, array.shape[1])])
+    if (
+        not isinstance(array, pa.Array | pa.ChunkedArray)
+        and str(getattr(array, "dtype", "object")) == "object"
+    ):
+        array = list(array)
+        if (vectors := _vectors(function, role, array)) is not None:
+            array = vectors
     try:
         if not isinstance(array, pa.Array | pa.ChunkedArray):
             array = pa.array(array if hasattr(array, "dtype") else list(array), from_pandas=True)

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mmlrs._messages import shown
-from mmlrs.engine.cells import file_cells
+from mmlrs.engine.cells import file_cells, is_picture
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table, refused
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
+from mmlrs.plot.answers import first_answers
 from mmlrs.plot.rows import Rows, Values, named_pair, read
 
 __all__ = ["Sample", "sampled", "shares"]
@@ -42,15 +43,24 @@ def sampled(data: Any, columns: Mapping[str, Any], count: int, seed: int) -> Sam
     """Return at most `count` rows. `columns` gives the column of each role, or the values themselves."""
     if is_spark(data):
         return _of_spark(data, columns, count, seed)
-    if is_table(data):
+    if is_table(data) and not is_picture(data):  # Pillow images offer Arrow data too
         rows = read(_FUNCTION, data, _columns(columns))
     else:
         rows = _of_sequence(data, columns)
+    rows = _checked(rows)
     judged = _judged(rows)
     rng = np.random.default_rng(seed % 2**64)
     keys = rng.permutation(rows.table.num_rows).astype(np.int64)
     places = np.sort(_chosen(judged.state, keys, count))
     return _sample(rows, judged, places)
+
+
+def _checked(rows: Rows) -> Rows:
+    """Return the rows with the first answers of `ImageClassifier` as predictions. Raise if a probability is none."""
+    rows = first_answers(rows)
+    if "probability" in rows.names:
+        rows.check_probabilities("probability")
+    return rows
 
 
 def _columns(columns: Mapping[str, Any]) -> dict[str, str | None]:
@@ -64,7 +74,13 @@ def _columns(columns: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _of_sequence(data: Any, columns: Mapping[str, Any]) -> Rows:
-    """Return a sequence of pictures with sequences of labels and predictions as rows."""
+    """Return a picture, or a sequence of them, with as many labels and predictions as rows."""
+    if is_picture(data):
+        data = [data]
+        columns = {
+            role: [value] if value is not None and _is_single(role, value) else value
+            for role, value in columns.items()
+        }
     if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
         raise refused(_FUNCTION, "read", data)
     cells = list(data)
@@ -81,6 +97,14 @@ def _of_sequence(data: Any, columns: Mapping[str, Any]) -> Rows:
         raise SchemaMismatchError(f"{_FUNCTION}: {error}") from None
     arrays = [image, *given.values()]
     return read(_FUNCTION, arrays, {"image": "image", **{role: role for role in given}})
+
+
+def _is_single(role: str, value: Any) -> bool:
+    """Return whether a label, prediction or probability is that of one picture, and not a sequence of one."""
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        return True
+    values = list(value)
+    return role == "prediction" and bool(values) and isinstance(values[0], Mapping)
 
 
 @dataclass(frozen=True)
@@ -189,6 +213,7 @@ def _of_spark(df: Any, columns: Mapping[str, Any], count: int, seed: int) -> Sam
     keyed = df.withColumn(_KEY, F.xxhash64(*hashed, F.lit(int(seed) % 2**31)))
     rows = read(_FUNCTION, keyed, {**wanted, "image": _KEY})
     rows.names["image"] = names["image"]
+    rows = _checked(rows)
     judged = _judged(rows)
     keys = rows.column("image").to_numpy()
     places = _chosen(judged.state, keys, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table, refused
 from mmlrs.engine.table import to_table
 from mmlrs.errors import DecodeError, SchemaMismatchError
-from mmlrs.plot.axes import COLOURS, GRAY, axes_of, legend, plain, shortened
+from mmlrs.plot.axes import COLOURS, GRAY, axes_of, extent_of, legend, plain, shortened_all
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["plot_trials"]
 
 _FUNCTION = "plot_trials"
+#: Number of trials whose learners are named on the axis, letters of a name, and points that one needs beside the next.
+_NAMED = 20
+_NAME = 36
+_ROOM = 12
 _MARKERS = "osD^vP<>h"
 
 
@@ -31,8 +36,8 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
     ----------
     table : TuneHyperparametersModel, FindBestModel's model, or dataset
         The fitted search, or its table `getAllModelMetrics()`, as a pyarrow, pandas, polars or Spark table. Needs the
-        columns `metric` and `model_name`, and uses `trial`, `parameters`, `folds`, `standard_deviation`, `error` and `best`
-        if they exist.
+        columns `metric` and `model_name`, and uses `trial`, `learner`, `parameters`, `folds`, `standard_deviation` and
+        `best` if they exist.
     metric : str, optional
         Name of the metric on the axis. By default the one of the search, or "metric" for a table.
     ax : matplotlib.axes.Axes, optional
@@ -41,7 +46,8 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
     Returns
     -------
     matplotlib.axes.Axes
-        The axes, with one line of points per learner. Error bars are the standard deviation of the folds, if there are
+        The axes, with the points of each learner in one colour. Up to 20 trials have the name of their learner on the axis,
+        if there is room; others have their number. Error bars are the standard deviation of the folds, if there are
         several. The best trial has a ring and its value. A trial without metric, because it failed or because the metric is
         not defined, is a cross at the bottom.
 
@@ -67,14 +73,17 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
         metric = metric or table.getEvaluationMetric()
         table = table.getAllModelMetrics()
     rows = _rows(table)
-    ax = axes_of(_FUNCTION, ax, (max(8.0, min(14.0, 5 + 0.16 * len(rows))), 4.2))
+    is_named = len(rows) <= _NAMED and all(row["learner"] for row in rows)
+    size = (max(8.0, min(14.0, 5 + 0.16 * len(rows))), 5.4 if is_named else 4.2)
+    ax = axes_of(_FUNCTION, ax, size)
     handles, names = [], []
     learners = _learners(rows)
     for number, learner in enumerate(dict.fromkeys(learners)):
         own = [row for row, name in zip(rows, learners) if name == learner and row["metric"] is not None]
         if own:
             handles.append(_points(ax, own, number))
-            names.append(shortened(learner, 44))
+            names.append(learner)
+    names = shortened_all(names, 44)
     best = next((row for row in rows if row["best"] and row["metric"] is not None), None)
     if best is not None:
         ring = ax.plot(
@@ -102,6 +111,7 @@ def plot_trials(table: Any, *, metric: str | None = None, ax: Axes | None = None
         )
         names.append(f"{counted(len(failed), 'trial')} without metric")
     _finish(ax, rows, plain(metric or "metric"))
+    _name_trials(ax, rows, is_named)
     legend(ax, handles, names)
     return ax
 
@@ -118,7 +128,7 @@ def _rows(table: Any) -> list[dict[str, Any]]:
         table = to_table(table)
     Columns(table.column_names, _FUNCTION).resolve_all(["metric", "model_name"])
     rows = table.to_pylist()
-    known = ("trial", "model_name", "parameters", "metric", "standard_deviation", "folds", "best")
+    known = ("trial", "model_name", "learner", "parameters", "metric", "standard_deviation", "folds", "best")
     filled = [{name: row.get(name) for name in known} for row in rows]
     for number, row in enumerate(filled):
         row["trial"] = number + 1 if row["trial"] is None else row["trial"]
@@ -146,7 +156,15 @@ def _learners(rows: list[dict[str, Any]]) -> list[str]:
         inner = sorted(owner for owner in owners[uid] if owner != name)
         if inner:
             names[uid] = f"{name}({', '.join(inner)})"
+    names |= {uid: _classes_in(row["learner"]) for uid, row in zip(uids, rows) if row["learner"]}
     return [_distinct(uid, names) for uid in uids]
+
+
+def _classes_in(learner: str) -> str:
+    """Return the name of a learner without its params, which are in parentheses."""
+    while (plainer := re.sub(r"\([^()]*\)", "", learner)) != learner:
+        learner = plainer
+    return learner
 
 
 def _distinct(uid: str, names: dict[str, str]) -> str:
@@ -197,12 +215,22 @@ def _spread(row: dict[str, Any]) -> float:
 
 
 def _finish(ax: Axes, rows: list[dict[str, Any]], metric: str) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     ax.set(xlabel="trial", ylabel=metric)
     ax.set_title(f"{metric} of {counted(len(rows), 'trial')}")
     numbers = [row["trial"] for row in rows]
     ax.set_xlim(min(numbers) - 0.7, max(numbers) + 0.7)
     ax.margins(y=0.15)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.grid(axis="y", alpha=0.3)
+
+
+def _name_trials(ax: Axes, rows: list[dict[str, Any]], is_named: bool) -> None:
+    """Write the learner of each trial below the axis, or numbers if there is no room or no name."""
+    from matplotlib.ticker import MaxNLocator
+
+    if is_named and extent_of(ax)[0] / len(rows) >= _ROOM:
+        texts = shortened_all([row["learner"] for row in rows], _NAME)
+        numbers = [row["trial"] for row in rows]
+        ax.set_xticks(numbers, texts, rotation=35, ha="right", rotation_mode="anchor", fontsize="small")
+        ax.set_xlabel("")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -54,6 +54,26 @@ def test_the_winner_wins_by_scores(metric):
     assert best.getRocCurve()["true_positive_rate"].to_pylist()[-1] == 1.0
 
 
+def test_a_bar_counts_the_models_and_names_the_best_value(capsys, monkeypatch):
+    monkeypatch.setenv("MMLRS_PROGRESS", "1")
+    finder = FindBestModel(
+        models=renames("fair", "good", "bad"), labelCol="label", scoredLabelsCol="prediction"
+    )
+    finder.fit(predictions(good=GOOD, fair=FAIR, bad=BAD))
+    bar = capsys.readouterr().err.split("\r")[-1]
+    assert bar.startswith("FindBestModel: 100%")
+    assert "3/3" in bar
+    assert "best accuracy 1" in bar
+
+
+def test_the_table_names_the_learners():
+    models = renames("good", "bad")
+    finder = FindBestModel(models=models, labelCol="label", scoredLabelsCol="prediction")
+    table = finder.fit(predictions(good=GOOD, bad=BAD)).getAllModelMetrics()
+    assert table["learner"].to_pylist() == ["RenameColumn", "RenameColumn"]
+    assert table["model_name"].to_pylist() == [model.uid for model in models]
+
+
 def test_of_equal_models_the_first_wins():
     data = predictions(a=FAIR, b=FAIR)
     finder = FindBestModel(models=renames("b", "a"), labelCol="label", scoredLabelsCol="prediction")

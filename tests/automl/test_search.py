@@ -49,7 +49,10 @@ def persisted(spark):
     return spark.sparkContext._jsc.getPersistentRDDs().size()
 
 
-def test_the_search_finds_the_params_that_do_best_and_reports_them(spark, corners, tree, tmp_path, capsys):
+def test_the_search_finds_the_params_that_do_best_and_reports_them(
+    spark, corners, tree, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("MMLRS_PROGRESS", "1")
     trainer = TrainClassifier(model=tree, labelCol="kind")
     space = space_of(GridSpace, (tree, tree.maxDepth, DiscreteHyperParam([1, 4, -3])))
     stage = tuner([trainer], space, evaluationMetric="AUC", numFolds=2)
@@ -57,7 +60,7 @@ def test_the_search_finds_the_params_that_do_best_and_reports_them(spark, corner
     model = stage.fit(corners)
     assert persisted(spark) == before
     assert model.getBestParams() == {"DecisionTreeClassifier.maxDepth": 4}
-    assert "DecisionTreeClassifier.maxDepth=4): AUC 0.9" in model.getBestModelInfo()
+    assert "DecisionTreeClassifier(maxDepth=4, seed=1): AUC 0.9" in model.getBestModelInfo()
     assert model.uid == stage.uid
     table = model.getAllModelMetrics().to_pydict()
     assert table["best"] == [False, True, False]
@@ -65,11 +68,16 @@ def test_the_search_finds_the_params_that_do_best_and_reports_them(spark, corner
     assert table["metric"][1] == pytest.approx(np.mean(table["folds"][1]))
     assert table["metric"][2] is None
     assert "maxDepth given invalid value -3" in table["error"][2]
+    assert table["learner"] == [f"DecisionTreeClassifier(maxDepth={depth}, seed=1)" for depth in (1, 4, -3)]
     assert model.getBestModel().getModel().getOrDefault("maxDepth") == 4
     told = capsys.readouterr().err
     assert "TuneHyperparameters: 3 of 3: " in told
     assert "AUC 0.9" in told
     assert "failed: " in told
+    bar = told.split("\r")[-1]
+    assert bar.startswith("TuneHyperparameters: 100%")
+    assert "3/3" in bar
+    assert f"best AUC {model.getBestMetric():.4g}" in bar
     assert tree.getMaxDepth() == 5  # its default: the user's learner is not changed
 
     model.save(str(tmp_path / "tuned"))

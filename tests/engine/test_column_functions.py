@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import networks
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,7 @@ from mmlrs.errors import InvalidParamError, ModelLoadError
 from mmlrs.image import ImageClassifier, ImageFeaturizer
 from mmlrs.models import ModelHandle, _catalog
 from mmlrs.testing import sample_image, sample_text_model, sample_tokenizer
-from mmlrs.text import TextEmbedder
+from mmlrs.text import TextEmbedder, UnicodeNormalize
 
 pytestmark = pytest.mark.spark
 
@@ -136,18 +138,44 @@ def test_in_sql_bad_rows_are_errors_unless_they_are_kept(spark, df):
     rows = spark.sql("SELECT try_classify_image(photo) AS c, try_embed_text(NULL) AS t FROM column_functions")
     assert [(row.c is None, row.t) for row in rows.collect()] == [(False, None), (False, None), (True, None)]
     mmlrs.register_all(spark, "strict_")
-    with pytest.raises(Exception, match=r"TextEmbedder: column `text`, row 0.*is null"):
+    told = r'strict_embed_text: the argument, row 0.*is null; register_all\(spark, handleInvalid="keep"\)'
+    with pytest.raises(Exception, match=told):
         spark.sql("SELECT strict_embed_text(NULL)").collect()
+    with pytest.raises(Exception, match=r"strict_embed_image: the function takes 1 column \(image\), got 2"):
+        spark.sql("SELECT strict_embed_image(photo, photo) FROM column_functions").collect()
+
+
+def test_errors_of_a_stage_as_a_function_name_it_and_what_works_there(spark):
+    stage = UnicodeNormalize(inputCol="text", outputCol="plain")
+    mmlrs.register(spark, "plain_text", stage)
+    null = spark.createDataFrame([(None,)], "body string")
+    null.createOrReplaceTempView("null_texts")
+    cause = (
+        'UnicodeNormalize: argument `text`, row 0 of the batch: is null; handleInvalid="keep" keeps such rows'
+    )
+    for prefix, made in (
+        ("plain_text: ", lambda: spark.sql("SELECT plain_text(body) FROM null_texts")),
+        ("errors.DecodeError: ", lambda: null.select(mmlrs.udf(stage)("body"))),
+        ("errors.DecodeError: ", lambda: null.select(mmlrs.pandas_udf(stage)("body"))),
+    ):
+        with pytest.raises(Exception, match=re.escape(prefix + cause)) as caught:
+            made().collect()
+        assert "skip" not in str(caught.value).partition("DecodeError")[2].partition("\n")[0]
+    kept = mmlrs.udf(stage.copy().setHandleInvalid("keep"))
+    assert null.select(kept("body").alias("t")).first().t is None
 
 
 def test_a_bad_row_is_an_error_or_null(df, network):
-    with pytest.raises(Exception, match=r"ImageFeaturizer: column `photo`, row 2.*not an image"):
+    with pytest.raises(
+        Exception,
+        match=r'embed_image: column `photo`, row 2.*not an image.*; handleInvalid="keep" returns null',
+    ):
         df.select(F.embed_image("photo", network)).collect()
     kept = df.select(F.embed_image("photo", network, handleInvalid="keep").alias("f")).collect()
     assert [row.f is None for row in kept] == [False, False, True]
     null = df.selectExpr("CAST(NULL AS BINARY) AS photo", "CAST(NULL AS STRING) AS a").limit(1)
     small = {"model": sample_text_model(), "tokenizer": sample_tokenizer(), "maxLength": 32}
-    with pytest.raises(Exception, match=r"TextEmbedder: column `a`, row 0.*is null"):
+    with pytest.raises(Exception, match=r"embed_text: column `a`, row 0.*is null"):
         null.select(F.embed_text("a", **small)).collect()
     made = null.select(
         F.embed_image("photo", network, handleInvalid="keep").alias("f"),
@@ -198,8 +226,9 @@ def test_a_wrong_argument_is_named_with_the_function(spark, work, message):
 
 
 def test_wrong_arguments_of_the_registration_are_named(spark):
-    with pytest.raises(InvalidParamError, match=r"^register_all: param `prefix` must be a string, got 3"):
-        mmlrs.register_all(spark, 3)
+    for prefix in (3, "a b-", "1st_", "x.", "é", "a\n"):
+        with pytest.raises(InvalidParamError, match=r"^register_all: param `prefix` must be .*, got "):
+            mmlrs.register_all(spark, prefix)
     with pytest.raises(InvalidParamError, match=r"^register_all: param `handleInvalid` must be"):
         mmlrs.register_all(spark, handleInvalid="skip")
 

@@ -14,6 +14,7 @@ import pytest
 from pictures import colour, png
 from places import TESTS
 
+from mmlrs._progress import Bar
 from mmlrs.engine import table as tables
 from mmlrs.errors import BatchTooLargeError, DecodeError, LimitExceededError
 from mmlrs.featurize import FastVectorAssembler, Featurize, SummarizeData
@@ -35,7 +36,7 @@ def paced(rows, size_of_row, most=1 << 40, start=4096):
         seen.append((first, batch.num_rows))
         return batch, batch.num_rows * size_of_row
 
-    made = list(tables._paced(pa.table({"x": np.arange(rows)}), run, [0], start))
+    made = list(tables._paced(pa.table({"x": np.arange(rows)}), run, [0], start, Bar()))
     assert pa.Table.from_batches(made)["x"].to_pylist() == list(range(rows))
     assert [first for first, _ in seen] == list(np.cumsum([0] + [n for _, n in seen[:-1]]))
     return [n for _, n in seen]

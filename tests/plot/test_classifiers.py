@@ -80,7 +80,7 @@ def test_thirty_classes_have_lines_that_differ():
 
 def test_models_are_compared_in_one_plot_and_odd_names_are_written_out():
     labels, scores = two_classes()
-    ax = plot_roc({"_a": (labels, scores), "$x$": pa.table({"label": labels, "score": 1 - scores})})
+    ax = plot_roc({"_a": (labels, scores), "$x$": pa.table({"label": labels, "probability": 1 - scores})})
     area = roc_auc_score(labels, scores)
     assert legend_of(ax) == [f" _a, AUC = {area:.3f}", rf"\$x\$, AUC = {1 - area:.3f}", "chance"]
     frame = pd.DataFrame({"label": labels, "one": scores, "two": 1 - scores})
@@ -92,8 +92,8 @@ def test_models_are_compared_in_one_plot_and_odd_names_are_written_out():
 
 def test_the_curve_of_computed_statistics_has_the_same_area():
     labels, scores = two_classes()
-    table = pa.table({"label": labels, "score": scores})
-    statistics = ComputeModelStatistics(labelCol="label", scoresCol="score").transform(table)
+    table = pa.table({"label": labels, "probability": scores})
+    statistics = ComputeModelStatistics(labelCol="label", scoresCol="probability").transform(table)
     ax = plot_roc(statistics)
     assert auc(*ax.lines[0].get_xydata().T) == pytest.approx(roc_auc_score(labels, scores))
     assert legend_of(ax) == legend_of(plot_roc(table))
@@ -106,7 +106,7 @@ def test_the_curve_of_computed_statistics_has_the_same_area():
 )
 def test_labels_may_be_of_any_kind_and_the_second_is_positive(labels):
     truth, scores = two_classes()
-    table = pa.table({"label": [labels[i] for i in truth], "score": scores})
+    table = pa.table({"label": [labels[i] for i in truth], "probability": scores})
     expected = f"AUC = {roc_auc_score(truth, scores):.3f}"
     for data in (table, table.to_pandas(), pl.from_arrow(table)):
         assert legend_of(plot_roc(data))[0] == expected
@@ -122,12 +122,12 @@ def test_infinite_scores_are_the_strictest_and_the_loosest():
 
 def test_rows_with_null_are_left_out_of_curves_and_counted():
     labels, scores = two_classes()
-    with_nulls = pa.table({"label": [*labels, None, 1], "score": [*scores, 0.3, None]})
+    with_nulls = pa.table({"label": [*labels, None, 1], "probability": [*scores, 0.3, None]})
     ax = plot_roc(with_nulls)
-    assert ax.get_title() == "ROC curve\n2 rows with null left out"
+    assert ax.get_title() == "ROC curve, positive class 1\n2 rows with null left out"
     assert legend_of(ax)[0] == f"AUC = {roc_auc_score(labels, scores):.3f}"
-    ax = plot_calibration(with_nulls, score_col="score")
-    assert ax.get_title() == "calibration\n2 rows with null left out"
+    ax = plot_calibration(with_nulls)
+    assert ax.get_title() == "calibration, positive class 1\n2 rows with null left out"
 
 
 def test_a_class_without_rows_has_no_curve():
@@ -143,7 +143,8 @@ def test_names_of_class_numbers_come_from_the_metadata():
     field = pa.field("label", pa.float64(), metadata={"ml_attr": '{"vals": ["a", "b", "c"]}'})
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(scores.ravel()), 3)
     table = pa.Table.from_arrays(
-        [pa.array(labels.astype(float)), vectors], schema=pa.schema([field, pa.field("score", vectors.type)])
+        [pa.array(labels.astype(float)), vectors],
+        schema=pa.schema([field, pa.field("probability", vectors.type)]),
     )
     assert [text.split(",")[0] for text in legend_of(plot_roc(table))][:3] == ["a", "b", "c"]
 
@@ -151,8 +152,8 @@ def test_names_of_class_numbers_come_from_the_metadata():
 @pytest.mark.parametrize(
     ("data", "arguments", "error", "message"),
     [
-        (pa.table({"lable": [1], "score": [0.5]}), {}, ColumnNotFoundError,
-         "plot_roc: column `label`: not found (did you mean `lable`?); the columns are `lable`, `score`"),
+        (pa.table({"lable": [1], "probability": [0.5]}), {}, ColumnNotFoundError,
+         "plot_roc: column `label`: not found (did you mean `lable`?); the columns are `lable`, `probability`"),
         (([1, 1], [0.1, 0.2]), {}, DecodeError, "plot_roc: column `label`: has only one class, 1;"),
         (([], []), {}, DecodeError, "plot_roc: column `label`: has no value: the dataset has no rows"),
         (([None, 1], [0.1, None]), {}, DecodeError, "every row has a null in the label or the score"),

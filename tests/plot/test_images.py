@@ -184,7 +184,7 @@ def test_a_given_figure_is_drawn_on():
         ([b""], {"labels": ["a", "b"]}, InvalidParamError, "show_images: the arrays must have one length, got 1 for `image`, 2 for `label`"),
         ([b""], {"labels": "label"}, InvalidParamError, "param `labels` must be a sequence, as the pictures are, got 'label'"),
         (pa.table({"image": [b""]}), {"labels": ["a"]}, InvalidParamError, "param `labels` must be the name of a column of the dataset"),
-        (b"junk", {}, SchemaMismatchError, "show_images: cannot read a bytes"),
+        ("junk", {}, SchemaMismatchError, "show_images: cannot read a str"),
         ([1, 2], {}, SchemaMismatchError, "show_images: row 0: an image must be"),
         ([b""], {"columns": 0}, InvalidParamError, "param `columns` must be between 1 and 1000, got 0"),
         ([b""], {"max_images": 0}, InvalidParamError, "param `max_images` must be between 1 and 1000, got 0"),

@@ -295,7 +295,7 @@ def test_arguments_of_functions_are_checked_as_params_are(jpeg):
         SchemaMismatchError, match=r"decode_to_tensor: images, row 0: an image must be .* got int"
     ):
         decode_to_tensor([1], height=3, width=3)
-    with pytest.raises(SchemaMismatchError, match="plot: cannot read a NoneType"):
+    with pytest.raises(SchemaMismatchError, match="plot_roc: cannot read a NoneType"):
         plot_roc(None)
 
 

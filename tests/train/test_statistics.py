@@ -344,31 +344,3 @@ def test_losses_say_what_is_missing():
         ComputePerInstanceStatistics(evaluationMetric="classification", labelCol="y").transform(table)
     with pytest.raises(DecodeError, match=r"`s`.*does not hold probabilities"):
         ComputePerInstanceStatistics(labelCol="p", scoresCol="s").transform(table)
-
-
-def test_plots_show_the_statistics_and_say_what_they_lack():
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from mmlrs.errors import SchemaMismatchError
-    from mmlrs.train import plot_confusion_matrix, plot_precision_recall, plot_roc
-
-    table = pa.table({"y": ["no", "yes", "yes"], "p": ["no", "yes", "no"], "s": [0.1, 0.9, 0.4]})
-    stage = ComputeModelStatistics(labelCol="y", scoredLabelsCol="p", scoresCol="s", labels=["no", "yes"])
-    statistics = stage.transform(table)
-    line = plot_roc(statistics).lines[0]
-    assert line.get_xydata().tolist() == [[0, 0], [0, 0.5], [0, 1], [1, 1]]
-    assert (
-        plot_precision_recall(statistics.to_pandas()).get_title()
-        == "precision and recall, average precision = 1.000"
-    )
-    ax = plot_confusion_matrix(statistics, normalize=True)
-    assert [text.get_text() for text in ax.texts] == ["1.00", "0.00", "0.50", "0.50"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["no", "yes"]
-    without = ComputeModelStatistics(
-        evaluationMetric="accuracy", labelCol="y", scoredLabelsCol="p"
-    ).transform(table)
-    with pytest.raises(SchemaMismatchError, match="column `curve`: not found"):
-        plot_roc(without)
-    with pytest.raises(SchemaMismatchError, match="the statistics have no row"):
-        plot_roc(statistics.slice(0, 0))

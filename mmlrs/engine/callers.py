@@ -1,0 +1,41 @@
+"""The function that runs a kernel, in the words of errors about rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Caller"]
+
+#: The remedy in errors of kernels. It is that of a stage: a function returns a value for every row.
+_OF_STAGES = 'handleInvalid="skip" drops such rows'
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A function of columns that runs stages.
+
+    Parameters
+    ----------
+    name : str
+        The function as its users know it.
+    stage : str
+        The stage that it stands for, whose name its users need not know; "" if errors name their stage.
+    arguments : tuple of (str, str)
+        For each source column of the stages, the words for it.
+    remedy : str
+        What to do about a bad row.
+    """
+
+    name: str
+    stage: str
+    arguments: tuple[tuple[str, str], ...]
+    remedy: str
+
+    def message(self, text: str) -> str:
+        """Return the message of an error of a stage as one of this function."""
+        for column, words in self.arguments:
+            text = text.replace(f"column `{column}`", words, 1)
+        text = text.replace(_OF_STAGES, self.remedy)
+        if self.stage:
+            text = text.removeprefix(f"{self.stage}: ").replace(self.stage, self.name)
+        return text if not self.name or text.startswith(f"{self.name}: ") else f"{self.name}: {text}"
