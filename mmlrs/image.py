@@ -19,7 +19,7 @@ from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.table import interruptible
 from mmlrs.models import ModelHandle
 from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, argument
-from mmlrs.readers import read_binary_files, read_binary_stream, read_image_stream, read_images
+from mmlrs.readers import read_binary_files, read_binary_stream, read_image_stream, read_images, readImages
 from mmlrs.writers import write_images
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = [
     "ImageSetAugmenter",
     "ImageTransformer",
     "decode_to_tensor",
+    "readImages",
     "read_binary_files",
     "read_binary_stream",
     "read_image_stream",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal
 
+from mmlrs._names import no_param
 from mmlrs._paths import PathLike, path_of
 from mmlrs.engine.archives import Entries
 from mmlrs.engine.columns import Columns
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructField
 
-__all__ = ["read_binary_files", "read_binary_stream", "read_image_stream", "read_images"]
+__all__ = ["readImages", "read_binary_files", "read_binary_stream", "read_image_stream", "read_images"]
 
 MAX_BYTES = 268_435_456
 _SAMPLE_STEPS = 1_000_000
@@ -223,6 +225,52 @@ def read_binary_stream(
         "read_binary_stream", spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
     )
     return _with_error_col(request.stream(max_files_per_trigger, partition_schema), error_col)
+
+
+def readImages(path: PathLike | list[PathLike], numPartition: int | None = None, **options: Any) -> DataFrame:
+    """Read images with the active Spark session: `read_images` under the name that Deep Learning Pipelines had for it.
+
+    Parameters
+    ----------
+    path : path or list of paths
+        As for `read_images`.
+    numPartition : int, optional
+        Number of partitions of the result.
+    **options
+        The other options of `read_images`.
+
+    Returns
+    -------
+    DataFrame
+        As for `read_images`. A file that is not an image has a null `image`.
+
+    Raises
+    ------
+    ExecutionError
+        No Spark session is active.
+    InvalidParamError, IoError, SchemaMismatchError
+        As for `read_images`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from mmlrs.image import readImages
+    >>> from mmlrs.testing import sample_image
+    >>> from pyspark.sql import SparkSession
+    >>> spark = SparkSession.builder.getOrCreate()
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> _ = pathlib.Path(folder.name, "a.jpg").write_bytes(sample_image("jpeg"))
+    >>> readImages(folder.name).select("image.nChannels").first()
+    Row(nChannels=3)
+    >>> folder.cleanup()
+    """
+    from mmlrs.functions._stage import active
+
+    known = [name for name in inspect.signature(read_images).parameters if name not in ("spark", "path")]
+    for name in options:
+        if name not in known:
+            raise no_param("readImages", name, known)
+    return read_images(active("readImages"), path, num_partitions=numPartition, **options)
 
 
 def read_image_stream(

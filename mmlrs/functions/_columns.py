@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from mmlrs.models import ModelLike
 
-__all__ = ["classify_image", "embed_image", "embed_text", "register_all"]
+__all__ = ["classify_image", "classify_text", "embed_image", "embed_text", "register_all"]
 
 #: The beginning of an unquoted identifier of SQL, or nothing.
 _PREFIX = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)?")
 #: The stage of each function.
 _STAGES = {
     "classify_image": "ImageClassifier",
+    "classify_text": "TextClassifier",
     "embed_image": "ImageFeaturizer",
     "embed_text": "TextEmbedder",
 }
@@ -177,10 +178,75 @@ def classify_image(
     return _column("classify_image", col, {"model": model, "labels": labels, "topK": topK, **params})
 
 
+def classify_text(
+    col: Column | str,
+    labels: Sequence[str] | None = None,
+    model: ModelLike | None = None,
+    tokenizer: ModelLike | None = None,
+    topK: int = 5,
+    **params: Any,
+) -> Column:
+    """Return the most probable classes of texts, with their names and probabilities.
+
+    Parameters
+    ----------
+    col : Column or str
+        A string column, or its name.
+    labels : sequence of str
+        The classes. With a model that embeds texts, such as the default one, any short descriptions: each text is compared with
+        them. With a model that was trained to classify, its classes, by default those of its metadata.
+    model : ModelLike, default `minilm` from the extra `models`
+        The ONNX model: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    tokenizer : ModelLike, default that of `minilm`
+        The model's tokenizer.json: the name of a model, a path, bytes or a handle. A `model` that is a name brings its own.
+    topK : int, default 5
+        Number of classes per text, at least 1.
+    **params
+        Params of `TextClassifier`, except those that name columns. With the default `handleInvalid="error"`, a null is an error
+        when the query runs. With "keep" its result is null.
+
+    Returns
+    -------
+    Column
+        `array<struct<class: string, description: string, probability: float>>`, the most probable class first.
+
+    Raises
+    ------
+    InvalidParamError
+        `col` is neither a column nor a name, `labels` or `tokenizer` is missing, there is no such param or model, or a param has
+        an invalid value.
+    ModelLoadError, IoError
+        The model is not installed, damaged, or cannot be read.
+    ExecutionError
+        No Spark session is active.
+
+    Notes
+    -----
+    A call reads and prepares the model on the driver. A worker process loads it once.
+
+    Examples
+    --------
+    >>> from mmlrs import functions as F
+    >>> from pyspark.sql import SparkSession
+    >>> spark = SparkSession.builder.getOrCreate()
+    >>> df = spark.createDataFrame([("Shares fell sharply today.",)], "text string")
+    >>> df.select(F.classify_text("text", ["sports", "business"])[0]["class"].alias("topic")).first()
+    Row(topic='business')
+    """
+    chosen = {"labels": labels, "model": model, "tokenizer": tokenizer, "topK": topK}
+    return _column("classify_text", col, chosen | params)
+
+
 def register_all(
-    spark: SparkSession, prefix: str = "", *, handleInvalid: Literal["error", "keep"] = "error"
+    spark: SparkSession,
+    prefix: str = "",
+    *,
+    handleInvalid: Literal["error", "keep"] = "error",
+    labels: Sequence[str] | None = None,
 ) -> list[str]:
     """Register `classify_image`, `embed_image` and `embed_text` as SQL functions, with their default models.
+
+    With `labels` it also registers `classify_text`, which chooses among them.
 
     Parameters
     ----------
@@ -190,6 +256,8 @@ def register_all(
         Text before each name, such as "try_": letters of ASCII, digits and "_".
     handleInvalid : {"error", "keep"}, default "error"
         How the functions handle a null or a damaged image: "error" fails the query, "keep" returns null.
+    labels : sequence of str, optional
+        The classes of `classify_text`.
 
     Returns
     -------
@@ -199,7 +267,8 @@ def register_all(
     Raises
     ------
     InvalidParamError
-        `spark` is not a session, `prefix` is not the beginning of a name in SQL, or `handleInvalid` is none of the two.
+        `spark` is not a session, `prefix` is not the beginning of a name in SQL, or `handleInvalid` is none of the two,
+        or `labels` are no strings.
     ModelLoadError
         A model is not installed; the message says what to install. No function is registered.
 
@@ -227,8 +296,13 @@ def register_all(
     remedy = 'register_all(spark, handleInvalid="keep") registers a function that returns null instead'
     made = {}
     for name, stage in _STAGES.items():
+        params: dict[str, Any] = {"handleInvalid": handleInvalid}
+        if stage == "TextClassifier":
+            if labels is None:
+                continue
+            params["labels"] = labels
         with _named("register_all", stage):
-            function = _function(name, name.rpartition("_")[2], {"handleInvalid": handleInvalid})
+            function = _function(name, name.rpartition("_")[2], params)
             function.called(prefix + name, "the argument", remedy)
             made[prefix + name] = function.for_sql(spark, arrays=True)
     for name, udf in made.items():

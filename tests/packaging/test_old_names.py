@@ -16,7 +16,7 @@ from mmlrs.base import stage_class, stage_specs
 PAGE = ROOT / "docs" / "guide" / "16-coming-from-synapseml.md"
 
 #: Names of the page that do not exist yet. A name that exists is checked all the same.
-SOON = {"DeepImageFeaturizer", "DeepImagePredictor", "readImages", "predictedLabelCol", "ModelRepository"}
+SOON: set[str] = set()
 
 _SPAN = re.compile(r"`([^`]+)`")
 _NAME = re.compile(r"(?P<path>[A-Za-z_][\w.]*)(?:=(?P<default>.+))?")
