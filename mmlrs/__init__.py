@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mmlrs._caches import cache_info, clear_caches
     from mmlrs._display import describe
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
+    from mmlrs._progress import show_progress
     from mmlrs.functions import pandas_udf, register, register_all, udf
     from mmlrs.persistence import allow_functions, allow_pickle
     from mmlrs.vectors import to_numpy, to_scipy
@@ -29,6 +30,7 @@ _FUNCTIONS = {
     "describe": "mmlrs._display",
     "recommended_conf": "mmlrs._info",
     "reset_counters": "mmlrs._info",
+    "show_progress": "mmlrs._progress",
     "show_versions": "mmlrs._info",
     "to_numpy": "mmlrs.vectors",
     "to_scipy": "mmlrs.vectors",
@@ -64,6 +66,7 @@ __all__ = [
     "register",
     "register_all",
     "reset_counters",
+    "show_progress",
     "show_versions",
     "to_numpy",
     "to_scipy",

@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
+from mmlrs._environment import is_true
 from mmlrs._messages import counted
 from mmlrs._paths import with_space
+from mmlrs._progress import Bar, progress
 from mmlrs.errors import InvalidParamError, IoError, LimitExceededError, MmlrsError, ModelLoadError
 from mmlrs.models._locks import locked
 
 if TYPE_CHECKING:
     from mmlrs.models._http import Opener
 
-__all__ = ["MAX_BYTES", "Download", "download", "is_true", "receive"]
+__all__ = ["MAX_BYTES", "Download", "download", "receive"]
 
 #: Maximum number of bytes of a file that is downloaded.
 MAX_BYTES = 16 << 30
@@ -29,11 +31,6 @@ MAX_BYTES = 16 << 30
 ATTEMPTS = 5
 _CHUNK = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-def is_true(value: str | None) -> bool:
-    """Return whether an environment variable is set, and not to a word for no."""
-    return (value or "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 def download(
@@ -307,13 +304,13 @@ class _Part:
                     self._note.write_text(f"{job.url}\n{_validator(response.headers)}", "utf-8")
                 file.seek(start)
                 file.truncate()
-                with _progress(length, start, job.target.name) as advance:
+                with _bar(job, length, start) as bar:
                     while chunk := read_some(job.url, response, _CHUNK, job.timeout):
                         start += len(chunk)
                         if start > job.max_bytes:
                             raise job.too_large("has more bytes")
                         file.write(chunk)
-                        advance(len(chunk))
+                        bar.update(len(chunk))
                 file.flush()
                 os.fsync(file.fileno())  # a full disk may show only now
         except NetworkError:
@@ -343,18 +340,9 @@ def _range(response: Any) -> tuple[int, int | None]:
     return 0, int(length) if length.isdecimal() else None
 
 
-@contextmanager
-def _progress(total: int | None, start: int, name: str) -> Iterator[Callable[[int], object]]:
-    """Show a progress bar on a terminal, if tqdm is installed. Yield the function that advances it."""
-    hidden = is_true(os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS")) or not (
-        sys.stderr and sys.stderr.isatty()
-    )
-    try:
-        if hidden:
-            raise ImportError
-        from tqdm import tqdm  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    except ImportError:
-        yield lambda _: None
-        return
-    with tqdm(total=total, initial=start, desc=name, unit="B", unit_scale=True, unit_divisor=1024) as bar:
-        yield bar.update
+def _bar(job: Download, length: int | None, start: int) -> AbstractContextManager[Bar]:
+    """Return the progress bar of a download. huggingface_hub's variable hides it, too."""
+    if is_true("HF_HUB_DISABLE_PROGRESS_BARS"):
+        return nullcontext(Bar())
+    name = unquote(urlsplit(job.url).path).rpartition("/")[2]  # the target may be a hash
+    return progress(name, job.size if length is None else length, "B", scale=True, done=start)

@@ -228,7 +228,7 @@ def _fetch(uri: str) -> bytes:
             return bytes(stream.read())
     except (OSError, ValueError) as arrow_error:
         try:
-            import fsspec  # type: ignore[import-not-found, unused-ignore]
+            import fsspec  # type: ignore[import-not-found, import-untyped, unused-ignore]
         except ImportError:
             raise IoError(
                 f"{uri}: {arrow_error}; fsspec, which supports more schemes, is not installed"

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmlrs._environment import is_true, text_of
 from mmlrs.errors import InvalidParamError
-from mmlrs.models._download import is_true
 
 __all__ = ["HubSettings"]
 
@@ -56,7 +56,7 @@ class HubSettings:
             `HF_ENDPOINT` is not a web address, or the token is not a token.
         """
         home = _folder("HF_HOME") or (_folder("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
-        endpoint = (_text("HF_ENDPOINT") or cls.endpoint).rstrip("/")
+        endpoint = (text_of("HF_ENDPOINT") or cls.endpoint).rstrip("/")
         if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", endpoint):
             raise InvalidParamError(
                 f"HF_ENDPOINT must be a URL like https://huggingface.co, got {endpoint!r:.100}"
@@ -66,30 +66,22 @@ class HubSettings:
             endpoint=endpoint,
             token=_token(_folder("HF_TOKEN_PATH") or home / "token"),
             offline=next(
-                (
-                    name
-                    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-                    if is_true(os.environ.get(name))
-                ),
+                (name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if is_true(name)),
                 None,
             ),
             head_timeout=_seconds("HF_HUB_ETAG_TIMEOUT"),
             timeout=_seconds("HF_HUB_DOWNLOAD_TIMEOUT"),
-            symlinks=not is_true(os.environ.get("HF_HUB_DISABLE_SYMLINKS")),
+            symlinks=not is_true("HF_HUB_DISABLE_SYMLINKS"),
         )
 
 
-def _text(name: str) -> str | None:
-    return os.environ.get(name, "").strip() or None
-
-
 def _folder(name: str) -> Path | None:
-    text = _text(name)
+    text = text_of(name)
     return None if text is None else Path(os.path.abspath(os.path.expanduser(os.path.expandvars(text))))
 
 
 def _seconds(name: str) -> float:
-    text = _text(name)
+    text = text_of(name)
     try:
         return max(float(text or 0), 0.0) or 10.0
     except ValueError:
@@ -98,9 +90,9 @@ def _seconds(name: str) -> float:
 
 def _token(file: Path) -> str | None:
     """Return the token. One from a file is not sent if `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set."""
-    if is_true(os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN")):
+    if is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
         return None
-    token, source = _text("HF_TOKEN") or _text("HUGGING_FACE_HUB_TOKEN"), "HF_TOKEN"
+    token, source = text_of("HF_TOKEN") or text_of("HUGGING_FACE_HUB_TOKEN"), "HF_TOKEN"
     if token is None:
         try:
             token, source = file.read_text("utf-8").strip() or None, str(file)

@@ -1,0 +1,17 @@
+"""Reading environment variables."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["is_true", "text_of"]
+
+
+def text_of(name: str) -> str | None:
+    """Return the value of an environment variable without spaces around it, or None if it is unset or empty."""
+    return os.environ.get(name, "").strip() or None
+
+
+def is_true(name: str) -> bool:
+    """Return whether an environment variable is set, and not to a word for no."""
+    return (text_of(name) or "0").lower() not in ("0", "false", "no", "off")
