@@ -14,7 +14,7 @@ from mmlrs import _native
 from mmlrs._messages import shown
 from mmlrs._paths import PathLike, is_remote, local_path, path_of
 from mmlrs.errors import InvalidParamError, IoError
-from mmlrs.models._catalog import info, is_name, located, no_model
+from mmlrs.models._catalog import info, located, name_of, no_model
 
 __all__ = ["ModelHandle", "ModelLike", "get", "model_info"]
 
@@ -145,8 +145,9 @@ class ModelHandle:
 
             return cls(name=hub_name(value))
         if isinstance(value, str) and _is_plain(value):
-            if is_name(value):
-                return cls(name=value)
+            known = name_of(value)
+            if known is not None:
+                return cls(name=known)
             if not os.path.exists(value):
                 raise TypeError(f"names neither a file nor a model: {no_model(value)}")
         if value == "":
@@ -246,7 +247,7 @@ def get(name: str) -> ModelHandle:
     Parameters
     ----------
     name : str
-        A name that `models.list` returns, or a model of the Hugging Face Hub, `hf:org/name[@revision][/file]`.
+        A name that `models.list` returns, in any case, or a model of the Hugging Face Hub, `hf:org/name[@revision][/file]`.
 
     Returns
     -------

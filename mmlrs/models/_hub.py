@@ -21,7 +21,7 @@ from mmlrs.models._hub_client import HubClient, NoSuchFile
 from mmlrs.models._hub_settings import HubSettings
 from mmlrs.models._image_metadata import image_metadata
 
-__all__ = ["HubModel", "HubSpec", "fetch", "image_metadata"]
+__all__ = ["HubModel", "HubSpec", "cached", "fetch", "image_metadata"]
 
 #: Maximum number of bytes of a configuration file.
 MAX_CONFIG_BYTES = 16 << 20
@@ -185,6 +185,17 @@ def fetch(
     return HubModel(
         path, files.commit, wanted.repo, _json(config, wanted), _json(preprocessor, wanted), tokenizer
     )
+
+
+def cached(spec: str) -> Path | None:
+    """Return the ONNX file of a model if it is in the cache. Nothing is asked."""
+    wanted, settings = HubSpec.parse(spec), HubSettings.of_environment()
+    cache = HubCache(settings.cache, wanted.repo, settings.symlinks)
+    commit = cache.commit_of(wanted.revision)
+    if commit is None:
+        return None
+    names = _USUAL if wanted.file is None else (wanted.file,)
+    return next((path for path in (cache.find(commit, name) for name in names) if path is not None), None)
 
 
 class _Files:

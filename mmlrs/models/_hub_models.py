@@ -12,7 +12,7 @@ from mmlrs.errors import ModelLoadError
 from mmlrs.models._content import with_settings
 from mmlrs.models._hub import HubModel, HubSpec, fetch, image_metadata
 
-__all__ = ["hub_name", "located"]
+__all__ = ["files_of", "hub_name", "located"]
 
 #: The metadata key of a model's image settings.
 _SETTINGS = "mmlrs.image"
@@ -42,10 +42,7 @@ def located(name: str, part: str | None) -> Path | _native.Blob:
     ModelLoadError
         The repository has no ONNX model or no tokenizer, or its settings cannot be followed.
     """
-    files = _fetched(name)
-    if not files.path.exists():
-        _fetched.cache_clear()
-        files = _fetched(name)
+    files = files_of(name)
     if part == "tokenizer":
         if files.tokenizer is None:
             raise ModelLoadError(
@@ -56,6 +53,15 @@ def located(name: str, part: str | None) -> Path | _native.Blob:
         return files.path
     stat = os.stat(files.path)
     return _with_settings(name, files.path, stat.st_mtime_ns, stat.st_size)
+
+
+def files_of(name: str) -> HubModel:
+    """Return the files of a model in the Hub's cache. The Hub is asked once per process, unless they are deleted."""
+    files = _fetched(name)
+    if not files.path.exists():
+        _fetched.cache_clear()
+        files = _fetched(name)
+    return files
 
 
 _fetched = lru_cache(maxsize=64)(fetch)

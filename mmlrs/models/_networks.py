@@ -1,0 +1,59 @@
+"""The file of a known network: the one that the user has brought, or that of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from mmlrs import _native
+from mmlrs.errors import IoError
+from mmlrs.models._content import with_settings
+from mmlrs.models._entry import HubFile, ModelInfo
+from mmlrs.models._folder import VARIABLE, brought
+
+__all__ = ["is_here", "located"]
+
+
+def located(model: ModelInfo, file: HubFile) -> _native.Blob:
+    """Return the content of a network with the preprocessing and the labels of the table.
+
+    Raises
+    ------
+    IoError
+        The user has not brought the file, and the Hub cannot be asked or does not have it.
+    ModelLoadError
+        The file is damaged or not ONNX.
+    """
+    path = brought(model.name)
+    if not path.is_file():
+        from mmlrs.models._hub_models import files_of
+
+        try:
+            path = files_of(file.spec).path
+        except IoError as error:
+            raise IoError(_missing(model, file, str(error))) from None
+    stat = os.stat(path)
+    return _with_settings(model, path, stat.st_mtime_ns, stat.st_size)
+
+
+def is_here(model: ModelInfo, file: HubFile) -> bool:
+    """Return whether the file is in the models folder or in the cache of the Hub. Nothing is asked."""
+    if brought(model.name).is_file():
+        return True
+    from mmlrs.models._hub import cached
+
+    return cached(file.spec) is not None
+
+
+def _missing(model: ModelInfo, file: HubFile, cause: str) -> str:
+    page = file.spec.removeprefix("hf:")
+    return (
+        f"the model `{model.name}` is not on this machine: {cause.partition('; ')[0]}; bring the ONNX file of {page} and put it"
+        f" at {brought(model.name)} ({VARIABLE} sets the folder), or set the path of another model"
+    )
+
+
+@lru_cache(maxsize=4)
+def _with_settings(model: ModelInfo, path: Path, _changed: int, _size: int) -> _native.Blob:
+    return with_settings(str(path), model.image_metadata())
