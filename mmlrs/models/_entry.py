@@ -158,8 +158,6 @@ class ModelInfo:
         Identifiers and names of the classes, in the order of the scores.
     scores : str or None
         "logits", "probabilities", or "multi-label" for logits of classes that do not exclude each other.
-    external : tuple of RepositoryFile
-        Files beside the ONNX file that hold its weights.
 
     Examples
     --------
@@ -186,7 +184,6 @@ class ModelInfo:
     labels: tuple[str, ...] = field(default=(), repr=False)
     descriptions: tuple[str, ...] = field(default=(), repr=False)
     scores: str | None = None
-    external: tuple[RepositoryFile, ...] = ()
 
     def __post_init__(self) -> None:
         name: Any = self.name

@@ -122,7 +122,9 @@ class ModelHandle:
         """
         uri = path_of(uri, "ModelHandle: param `uri`")
         if is_remote(uri):
-            return cls.from_bytes(_fetch(uri))
+            from mmlrs.models._remote import chunks
+
+            return cls.from_bytes(b"".join(chunks(uri)))
         path = unquote(local_path(uri)) if uri.startswith("file:") else uri
         return cls(path=os.path.abspath(path))
 
@@ -218,27 +220,6 @@ ModelLike: TypeAlias = str | os.PathLike[str] | bytes | ModelHandle | _Serializa
 def _is_plain(text: str) -> bool:
     """Return whether a text has neither a folder nor an extension, so that it may be the name of a model."""
     return bool(text) and not any(mark in text for mark in ("/", os.sep, "~", ":")) and not Path(text).suffix
-
-
-def _fetch(uri: str) -> bytes:
-    from pyarrow import fs
-
-    try:
-        filesystem, path = fs.FileSystem.from_uri(uri)
-        with filesystem.open_input_stream(path) as stream:
-            return bytes(stream.read())
-    except (OSError, ValueError) as arrow_error:
-        try:
-            import fsspec  # type: ignore[import-not-found, import-untyped, unused-ignore]
-        except ImportError:
-            raise IoError(
-                f"{uri}: {arrow_error}; fsspec, which supports more schemes, is not installed"
-            ) from None
-        try:
-            with fsspec.open(uri, "rb") as stream:
-                return bytes(stream.read())
-        except (OSError, ValueError, ImportError) as error:
-            raise IoError(f"{uri}: {error}") from None
 
 
 def get(name: str) -> ModelHandle:
