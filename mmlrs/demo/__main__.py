@@ -2,4 +2,5 @@
 
 from mmlrs.demo import main
 
-main()
+if __name__ == "__main__":
+    main()
