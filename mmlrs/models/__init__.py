@@ -7,12 +7,14 @@ from mmlrs.models._catalog import info, is_installed
 from mmlrs.models._catalog import list_models as list  # noqa: A004 - the public name is models.list
 from mmlrs.models._entry import HubFile, ModelInfo, PackageFile, Preprocessing, RepositoryFile
 from mmlrs.models._handle import ModelHandle, ModelLike, get, model_info
+from mmlrs.models._repository import ModelRepository
 
 __all__ = [
     "HubFile",
     "ModelHandle",
     "ModelInfo",
     "ModelLike",
+    "ModelRepository",
     "PackageFile",
     "Preprocessing",
     "RepositoryFile",
