@@ -21,7 +21,7 @@ from mmlrs.models._hub_client import HubClient, NoSuchFile
 from mmlrs.models._hub_settings import HubSettings
 from mmlrs.models._image_metadata import image_metadata
 
-__all__ = ["HubModel", "HubSpec", "cached", "fetch", "image_metadata"]
+__all__ = ["HubModel", "HubSpec", "cached", "fetch", "image_metadata", "no_onnx"]
 
 #: Maximum number of bytes of a configuration file.
 MAX_CONFIG_BYTES = 16 << 20
@@ -34,7 +34,6 @@ _SPEC = re.compile(
 _NAME = re.compile(r"(?!.*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 #: Suffixes of files that Python unpickles, or that may hold a pickle.
 _PICKLES = {"bin", "ckpt", "dill", "joblib", "mar", "npy", "npz", "pickle", "pkl", "pt", "pt2", "pth", "t7"}
-_EXPORT = "mmlrs needs ONNX: export the model with `optimum-cli export onnx --model {repo} FOLDER` and pass the ONNX file"
 
 
 @dataclass(frozen=True)
@@ -174,6 +173,11 @@ def fetch(
     )
 
 
+def no_onnx(repo: str) -> str:
+    """Return what to do with a repository that has no ONNX file."""
+    return f"mmlrs needs ONNX: export the model with `optimum-cli export onnx --model {repo} FOLDER` and pass the ONNX file"
+
+
 def cached(spec: str) -> Path | None:
     """Return the ONNX file of a model if it is in the cache. Nothing is asked."""
     wanted, settings = HubSpec.parse(spec), HubSettings.of_environment()
@@ -264,7 +268,7 @@ class _Files:
             if spec.file is not None
             else "name its ONNX file, as in " + f"hf:{spec.repo}/file.onnx"
         )
-        other = "" if spec.file is not None else "; " + _EXPORT.format(repo=spec.repo)
+        other = "" if spec.file is not None else "; " + no_onnx(spec.repo)
         return IoError(f"{spec}: {where} at {self.settings.endpoint}; {hint}{other}")
 
 
@@ -278,7 +282,7 @@ def _check_format(file: str, where: str, repo: str) -> None:
         cause = f"a `.{suffix}` file may hold a pickle, which can run any code and is never read"
     elif not suffix:
         cause = f"`{file}` has no suffix, so its format is unknown"
-    raise ModelLoadError(f"{where}: {cause}; {_EXPORT.format(repo=repo)}")
+    raise ModelLoadError(f"{where}: {cause}; {no_onnx(repo)}")
 
 
 def _check_content(path: Path, spec: HubSpec) -> None:
@@ -286,7 +290,7 @@ def _check_content(path: Path, spec: HubSpec) -> None:
     with _reading(path):
         what = foreign_format(path)
     if what is not None:
-        raise ModelLoadError(f"{spec}: {path} is {what}; {_EXPORT.format(repo=spec.repo)}")
+        raise ModelLoadError(f"{spec}: {path} is {what}; {no_onnx(spec.repo)}")
 
 
 def _external(path: Path, spec: HubSpec) -> list[str]:
