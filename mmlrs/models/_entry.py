@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from mmlrs.errors import InvalidParamError
 
-__all__ = ["HubFile", "ModelInfo", "PackageFile", "Preprocessing", "RepositoryFile"]
+__all__ = [
+    "MAX_SIDE",
+    "HubFile",
+    "ModelInfo",
+    "PackageFile",
+    "Preprocessing",
+    "RepositoryFile",
+    "is_number",
+    "is_side",
+]
 
+#: Maximum number of pixels of a side, in the preprocessing that a file from elsewhere gives.
+MAX_SIDE = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value of JSON is a finite number."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer beyond the range of floats
+        return False
+
+
+def is_side(value: object) -> TypeGuard[int]:
+    """Return whether a value of JSON is a number of pixels."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_SIDE
 
 
 @dataclass(frozen=True)

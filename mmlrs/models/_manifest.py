@@ -7,7 +7,6 @@ It is an object with `format` "mmlrs-models", `version` 1 and `models`, a list o
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import PurePosixPath
@@ -16,7 +15,7 @@ from typing import Any
 from mmlrs._messages import shown
 from mmlrs._paths import unsafe_name
 from mmlrs.errors import InvalidParamError, LimitExceededError, ModelLoadError
-from mmlrs.models._entry import ModelInfo, Preprocessing, RepositoryFile
+from mmlrs.models._entry import ModelInfo, Preprocessing, RepositoryFile, is_number, is_side
 
 __all__ = ["MANIFEST", "MAX_MANIFEST_BYTES", "parsed", "written"]
 
@@ -169,13 +168,13 @@ def _preprocessing(value: Any) -> Preprocessing:
     for key in ("height", "width", "resizeShorter"):
         side = given.get(key)
         absent = key == "resizeShorter" and side is None
-        if not absent and (isinstance(side, bool) or not isinstance(side, int) or not 0 < side <= 1 << 20):
+        if not absent and not is_side(side):
             raise _Wrong(f"has the {key} {shown(side)}, which is not a number of pixels")
     means, stds = (_numbers(key, given[key]) for key in ("means", "stds"))
     if len(means) != len(stds) or any(std <= 0 for std in stds):
         raise _Wrong("needs one `means` and one `stds` above 0 for each channel")
     scale = given.get("scale", 1.0)
-    if not _is_number(scale) or scale <= 0:
+    if not is_number(scale) or scale <= 0:
         raise _Wrong(f"has the scale {shown(scale)}, which is not a number above 0")
     if given.get("channelOrder", "rgb") not in ("rgb", "bgr"):
         raise _Wrong(f"has the channelOrder {shown(given['channelOrder'])}, which is not 'rgb' or 'bgr'")
@@ -183,16 +182,9 @@ def _preprocessing(value: Any) -> Preprocessing:
 
 
 def _numbers(key: str, value: Any) -> tuple[float, ...]:
-    if not isinstance(value, list | tuple) or len(value) not in (1, 3) or not all(map(_is_number, value)):
+    if not isinstance(value, list | tuple) or len(value) not in (1, 3) or not all(map(is_number, value)):
         raise _Wrong(f"has the {key} {shown(value)}, which are not 1 or 3 numbers")
     return tuple(map(float, value))
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # an integer beyond the range of floats
-        return False
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
