@@ -14,7 +14,7 @@ from mmlrs._messages import shown
 from mmlrs._warnings import warn_once
 from mmlrs.errors import InvalidParamError, ModelLoadError
 from mmlrs.models._builtin import builtin
-from mmlrs.models._content import with_settings
+from mmlrs.models._content import described
 from mmlrs.models._entry import HubFile, ModelInfo, PackageFile, RepositoryFile
 from mmlrs.models._known import known
 
@@ -217,8 +217,10 @@ def located(name: str, part: str | None) -> Path | _native.Blob:
         )
     if part is not None or not (model.architecture or model.preprocessing or model.labels):
         return path
+    if model.architecture is None:
+        return described(path, model)
     stat = os.stat(path)
-    return _converted(model, path, stat.st_mtime_ns, stat.st_size)
+    return _converted(model, model.architecture, path, stat.st_mtime_ns, stat.st_size)
 
 
 def path_of_package(file: PackageFile) -> Path | None:
@@ -235,10 +237,8 @@ def path_of_package(file: PackageFile) -> Path | None:
 
 
 @lru_cache(maxsize=4)
-def _converted(model: ModelInfo, path: Path, _changed: int, _size: int) -> _native.Blob:
-    """Return the ONNX model with its image settings, made once per process: that takes a tenth of a second."""
-    settings = model.image_metadata()
-    if model.architecture is None:
-        return with_settings(str(path), settings)
-    network = _native.network_of_weights(model.architecture, path.read_bytes(), json.dumps(settings))
+def _converted(model: ModelInfo, architecture: str, path: Path, _changed: int, _size: int) -> _native.Blob:
+    """Return the ONNX network of weights, with its image settings. It takes a tenth of a second and is made once per process."""
+    settings = json.dumps(model.image_metadata())
+    network = _native.network_of_weights(architecture, path.read_bytes(), settings)
     return _native.put_blob(network)

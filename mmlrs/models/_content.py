@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mmlrs import _native
 from mmlrs.errors import IoError
+from mmlrs.models._entry import ModelInfo
 
-__all__ = ["foreign_format", "self_contained", "side_files", "with_settings"]
+__all__ = ["IMAGE_SETTINGS", "described", "foreign_format", "self_contained", "side_files", "with_settings"]
 
+#: The metadata key of a model's image settings.
+IMAGE_SETTINGS = "mmlrs.image"
 #: First bytes of files that are not ONNX: zip archives (PyTorch), pickles, HDF5, Git LFS pointers, web pages.
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive, as PyTorch writes",
@@ -47,6 +52,17 @@ def with_settings(path: str, settings: dict[str, Any]) -> _native.Blob:
     """Return the model of a file with image settings, which count unless the model has settings of its own."""
     _, data = self_contained({"path": path})
     return _native.put_blob(data + _native.image_settings(json.dumps(settings)))
+
+
+def described(path: Path, model: ModelInfo) -> _native.Blob:
+    """Return the model of a file with what is known about it as its image settings. Few are kept, until their file changes."""
+    stat = os.stat(path)
+    return _described(path, model, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=16)
+def _described(path: Path, model: ModelInfo, _changed: int, _size: int) -> _native.Blob:
+    return with_settings(str(path), model.image_metadata())
 
 
 def foreign_format(path: Path) -> str | None:

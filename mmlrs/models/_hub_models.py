@@ -10,13 +10,11 @@ from pathlib import Path
 
 from mmlrs import _native
 from mmlrs.errors import ModelLoadError
-from mmlrs.models._content import with_settings
+from mmlrs.models._content import IMAGE_SETTINGS, with_settings
 from mmlrs.models._hub import HubModel, HubSpec, fetch, image_metadata, no_onnx
 
 __all__ = ["files_of", "hub_name", "located"]
 
-#: The metadata key of a model's image settings.
-_SETTINGS = "mmlrs.image"
 #: The form of a SHA-256 in hex.
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -101,7 +99,7 @@ def _reads_images(path: Path) -> bool:
 def _with_settings(name: str, path: Path, _changed: int, _size: int) -> Path | _native.Blob:
     files: HubModel = _fetched(name)
     source = json.dumps({"path": str(path)})
-    if _SETTINGS in json.loads(_native.model_info(source)).get("metadata", {}):
+    if IMAGE_SETTINGS in json.loads(_native.model_info(source)).get("metadata", {}):
         return path
     try:
         settings = image_metadata(files)

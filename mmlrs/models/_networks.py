@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from functools import lru_cache
 from pathlib import Path
 
 from mmlrs import _native
 from mmlrs.errors import IoError
-from mmlrs.models._content import with_settings
+from mmlrs.models._content import described
 from mmlrs.models._entry import HubFile, ModelInfo
 from mmlrs.models._folder import VARIABLE, brought
 
@@ -25,9 +23,7 @@ def located(model: ModelInfo, file: HubFile) -> _native.Blob:
     ModelLoadError
         The file is damaged or not ONNX.
     """
-    path = path_of_network(model, file)
-    stat = os.stat(path)
-    return _with_settings(model, path, stat.st_mtime_ns, stat.st_size)
+    return described(path_of_network(model, file), model)
 
 
 def path_of_network(model: ModelInfo, file: HubFile) -> Path:
@@ -66,8 +62,3 @@ def _missing(model: ModelInfo, file: HubFile, cause: str) -> str:
         f"the model `{model.name}` is not on this machine: {cause.partition('; ')[0]}; bring the ONNX file of {page} and put it"
         f" at {brought(model.name)} ({VARIABLE} sets the folder), or set the path of another model"
     )
-
-
-@lru_cache(maxsize=4)
-def _with_settings(model: ModelInfo, path: Path, _changed: int, _size: int) -> _native.Blob:
-    return with_settings(str(path), model.image_metadata())

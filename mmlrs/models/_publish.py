@@ -16,7 +16,7 @@ from mmlrs._messages import shown
 from mmlrs._paths import outside, with_space
 from mmlrs.errors import InvalidParamError, IoError, MmlrsError, ModelLoadError
 from mmlrs.models._catalog import info
-from mmlrs.models._content import self_contained
+from mmlrs.models._content import IMAGE_SETTINGS, self_contained
 from mmlrs.models._entry import ModelInfo, Preprocessing, RepositoryFile
 from mmlrs.models._handle import ModelHandle, ModelLike
 from mmlrs.models._locks import locked
@@ -26,8 +26,6 @@ from mmlrs.models._stores import FolderStore
 __all__ = ["publish"]
 
 _WHERE = "ModelRepository.publish"
-#: The metadata key of a model's image settings.
-_SETTINGS = "mmlrs.image"
 _LISTS = ("layers", "labels", "descriptions")
 #: Values that become part of those settings.
 _OF_IMAGES = ("preprocessing", "layers", "features", "labels", "descriptions", "scores")
@@ -103,9 +101,9 @@ def _check_settings(data: bytes, values: dict[str, Any]) -> None:
     blob = _native.put_blob(data)
     found = json.loads(_native.model_info(json.dumps({"sha256": blob.sha256})))
     given = [field for field in _OF_IMAGES if field in values]
-    if given and _SETTINGS in found.get("metadata", {}):
+    if given and IMAGE_SETTINGS in found.get("metadata", {}):
         raise InvalidParamError(
-            f"{_WHERE}: param `{given[0]}` cannot be set: the model has settings of its own in its metadata `{_SETTINGS}`"
+            f"{_WHERE}: param `{given[0]}` cannot be set: the model has settings of its own in its metadata `{IMAGE_SETTINGS}`"
         )
     outputs, labels = found["outputs"], values.get("labels")
     classes = (outputs[0].get("shape") or [None])[-1] if len(outputs) == 1 else None

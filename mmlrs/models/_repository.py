@@ -14,7 +14,7 @@ from mmlrs import _native
 from mmlrs._messages import shown
 from mmlrs._paths import PathLike, is_remote, local_path, path_of
 from mmlrs.errors import InvalidParamError, IoError, ModelLoadError
-from mmlrs.models._content import foreign_format, side_files, with_settings
+from mmlrs.models._content import described, foreign_format, side_files
 from mmlrs.models._download import MAX_BYTES
 from mmlrs.models._entry import ModelInfo, Preprocessing, RepositoryFile
 from mmlrs.models._folder import models_folder
@@ -92,7 +92,7 @@ class ModelRepository:
         )
         self._settings = (where.rstrip("/") or "/", cache, allow_http, max_bytes)
         self._store = self._opened()
-        self._models: dict[str, ModelInfo] | None = None
+        self._models: tuple[object, dict[str, ModelInfo]] | None = None
 
     @property
     def location(self) -> str:
@@ -125,10 +125,11 @@ class ModelRepository:
         return RemoteStore(where, cache, max_bytes)
 
     def _all(self) -> dict[str, ModelInfo]:
-        """Return the models by name. A manifest that is elsewhere is read once."""
-        if self._models is None or isinstance(self._store, FolderStore):
-            self._models = parsed(self._store.manifest(), self._store.where)
-        return self._models
+        """Return the models by name. A manifest is read once, and one of a folder again when it changes."""
+        version = self._store.version()
+        if self._models is None or self._models[0] != version:
+            self._models = version, parsed(self._store.manifest(), self._store.where)
+        return self._models[1]
 
     def list(self, task: str | None = None) -> list[ModelInfo]:
         """Return the models, sorted by name.
@@ -160,9 +161,8 @@ class ModelRepository:
         models = sorted(self._all().values(), key=lambda model: model.name.lower())
         tasks = sorted({model.task for model in models})
         if task is not None and task not in tasks:
-            raise InvalidParamError(
-                f"ModelRepository.list: param `task` must be {' or '.join(map(repr, tasks))}, got {task!r}"
-            )
+            known = " or ".join(map(repr, tasks)) or "left out, as there are no models"
+            raise InvalidParamError(f"ModelRepository.list: param `task` must be {known}, got {task!r}")
         return [model for model in models if task in (None, model.task)]
 
     def info(self, name: str) -> ModelInfo:
@@ -294,8 +294,7 @@ class ModelRepository:
         path = self.download(name)
         if not (model.preprocessing or model.labels or model.layers or model.features or model.scores):
             return path
-        stat = os.stat(path)
-        return _with_settings(model, path, stat.st_mtime_ns, stat.st_size)
+        return described(path, model)
 
     def _brought(self, file: Any) -> Path:
         assert isinstance(file, RepositoryFile), "manifests have no other files"
@@ -406,8 +405,3 @@ def _check_onnx(path: Path, _changed: int, _size: int) -> None:
             f"{path} keeps weights in the file {beside[0]!r:.200}, which {MANIFEST} does not list; `publish` makes one file of them"
         )
     _native.model_info(json.dumps({"path": str(path)}))
-
-
-@lru_cache(maxsize=8)
-def _with_settings(model: ModelInfo, path: Path, _changed: int, _size: int) -> _native.Blob:
-    return with_settings(str(path), model.image_metadata())

@@ -30,6 +30,10 @@ class Store(ABC):
     def manifest(self) -> bytes:
         """Return the content of the manifest."""
 
+    def version(self) -> object:
+        """Return a value that is another one after the manifest has changed, as far as that is known without asking."""
+        return None
+
     @abstractmethod
     def bring(self, file: RepositoryFile) -> Path:
         """Return the path of a file on this machine, after its size and SHA-256 have been checked."""
@@ -41,6 +45,14 @@ class FolderStore(Store):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.where = str(folder / MANIFEST)
+
+    def version(self) -> object:
+        """Return what the file system says about the manifest."""
+        try:
+            stat = os.stat(self.where)
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
     def manifest(self) -> bytes:
         """Return the content of the manifest."""
