@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from mmlrs.errors import InvalidParamError
 
-__all__ = ["PathLike", "is_remote", "local_path", "path_of", "unsafe_name", "with_space"]
+__all__ = ["PathLike", "is_remote", "local_path", "outside", "path_of", "unsafe_name", "with_space"]
 
 #: A path or URI from a user.
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -60,6 +60,12 @@ def with_space(message: str, path: str, error: BaseException) -> str:
         folder = os.path.dirname(folder)
     space = shutil.disk_usage(folder)
     return f"{message}; {space.free:,} of {space.total:,} bytes are free at {folder}"
+
+
+def outside(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str | None:
+    """Return the place that a path links to, if it is not below the folder, or None if it is."""
+    real = os.path.realpath(path)
+    return None if real.startswith(os.path.join(os.path.realpath(folder), "")) else real
 
 
 def unsafe_name(name: str) -> str | None:

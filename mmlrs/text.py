@@ -65,16 +65,16 @@ class _ReadsTokens(NativeTransformer):
     def _tokenizer_follows(self) -> bool:
         """Return whether the tokenizer is that of the model, because none of its own has been set."""
         model, tokenizer = self._value("model"), self._value("tokenizer")
-        return not self.isSet("tokenizer") or (tokenizer.name is not None and tokenizer.name == model.name)
+        return not self.isSet("tokenizer") or (tokenizer.name is not None and tokenizer == model.tokenizer)
 
     def _follow(self) -> None:
         """Set the tokenizer to that of the model, or to none if the model has no name."""
-        param, name = self.getParam("tokenizer"), self._value("model").name
+        param, own = self.getParam("tokenizer"), self._value("model").tokenizer
         self._paramMap.pop(param, None)
         if not self.isSet("model"):
             self._setDefault(**self._own_defaults())
-        elif name is not None:
-            self._paramMap[param] = ModelHandle(name=name, part="tokenizer")
+        elif own is not None:
+            self._paramMap[param] = own
         else:
             self._defaultParamMap.pop(param, None)
 

@@ -23,7 +23,7 @@ from mmlrs.models._locks import locked
 if TYPE_CHECKING:
     from mmlrs.models._http import Opener
 
-__all__ = ["MAX_BYTES", "Download", "download", "receive"]
+__all__ = ["MAX_BYTES", "Download", "bring", "download", "receive"]
 
 #: Maximum number of bytes of a file that is downloaded.
 MAX_BYTES = 16 << 30
@@ -116,17 +116,33 @@ def download(
         attempts=attempts,
         sleep=sleep,
     )
+    return bring(job)
+
+
+def bring(job: Download, transfer: Callable[[Download, bool], None] | None = None) -> Path:
+    """Return the target, which is transferred unless it is there and passes the checks. One process does it at a time.
+
+    Parameters
+    ----------
+    job : Download
+        What to transfer. The folder of the target is created.
+    transfer : callable, default `receive`
+        Transfers, checks and names the file, as `transfer(job, alone)`.
+    """
     with job.writing(job.target.parent):
         job.target.parent.mkdir(parents=True, exist_ok=True)
     with locked(job.target.with_name(job.target.name + ".lock")) as alone:
         if not (job.target.is_file() and job.flaw_of(job.target) is None):
-            receive(job, alone)
+            (transfer or receive)(job, alone)
     return job.target
 
 
 @dataclass(frozen=True)
 class Download:
-    """What to download, and the checks of the file. `git_sha1` is the name that git gives to the content."""
+    """What to download, and the checks of the file.
+
+    `git_sha1` is the name that git gives to the content. Without `leave_host`, redirects to another host or scheme are refused.
+    """
 
     url: str
     target: Path
@@ -136,10 +152,17 @@ class Download:
     max_bytes: int = MAX_BYTES
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     allow_http: bool = False
+    leave_host: bool = True
     opener: Opener | None = None
     timeout: float = 10.0
     attempts: int = ATTEMPTS
     sleep: Callable[[float], object] = time.sleep
+
+    def check(self, file: Path) -> None:
+        """Raise an error if a file does not pass the checks."""
+        flaw = self.flaw_of(file)
+        if flaw is not None:
+            raise ModelLoadError(f"{self.url}: {flaw}; the file is deleted; {_OTHER}")
 
     def check_length(self, length: int | None) -> None:
         """Raise an error if the length that the server announces is not that of the file, or is too large."""
@@ -211,12 +234,12 @@ def receive(job: Download, alone: bool = True) -> None:
             job.sleep(min(0.5 * 2 ** (attempt - 1), 8.0))
         try:
             resumed = part.receive()
-            flaw = job.flaw_of(part.path)
+            if not resumed:
+                job.check(part.path)
+            flaw = job.flaw_of(part.path) if resumed else None
             if flaw is None:
                 return part.finish()
             part.delete()
-            if not resumed:
-                raise ModelLoadError(f"{job.url}: {flaw}; the file is deleted; {_OTHER}")
             failure = NetworkError.of(job.url, f"{flaw} after a download in parts")
         except NetworkError as error:
             failure = error
@@ -251,7 +274,7 @@ class _Part:
 
     def receive(self) -> bool:
         """Receive what is missing. Return whether the file was continued."""
-        from mmlrs.models._http import StatusError, exchange
+        from mmlrs.models._http import StatusError, exchange, refuse_redirect
 
         job = self.job
         start, validator = self._start()
@@ -262,7 +285,12 @@ class _Part:
             headers |= {"Range": f"bytes={start}-", "If-Range": validator}
         try:
             response = exchange(
-                job.url, headers=headers, timeout=job.timeout, allow_http=job.allow_http, opener=job.opener
+                job.url,
+                headers=headers,
+                timeout=job.timeout,
+                allow_http=job.allow_http,
+                opener=job.opener,
+                leave_host=job.leave_host,
             )
         except StatusError as error:
             if error.status != 416 or not start:
@@ -272,6 +300,7 @@ class _Part:
             self.delete()
             return self.receive()
         with closing(response):
+            refuse_redirect(job.url, response)
             first, length = _range(response)
             if not start and first:
                 raise IoError(f"{job.url}: the server sends only a part of the file; {_OTHER}")

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from mmlrs.errors import InvalidParamError
 
-__all__ = ["ModelInfo", "PackageFile", "Preprocessing"]
+__all__ = [
+    "MAX_SIDE",
+    "HubFile",
+    "ModelInfo",
+    "PackageFile",
+    "Preprocessing",
+    "RepositoryFile",
+    "is_number",
+    "is_side",
+]
+
+#: Maximum number of pixels of a side, in the preprocessing that a file from elsewhere gives.
+MAX_SIDE = 1 << 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value of JSON is a finite number."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer beyond the range of floats
+        return False
+
+
+def is_side(value: object) -> TypeGuard[int]:
+    """Return whether a value of JSON is a number of pixels."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_SIDE
 
 
 @dataclass(frozen=True)
@@ -25,6 +53,9 @@ class Preprocessing:
         Factor on the pixels.
     channelOrder : str
         "rgb" or "bgr".
+    resizeShorter : int or None
+        Length of the shorter side after the resize, from which the centre of `height` x `width` is cropped. If None, the whole
+        image is resized to `height` x `width`.
 
     Examples
     --------
@@ -39,6 +70,7 @@ class Preprocessing:
     stds: tuple[float, ...]
     scale: float = 1.0
     channelOrder: str = "rgb"
+    resizeShorter: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,15 +102,59 @@ class PackageFile:
 
 
 @dataclass(frozen=True)
+class HubFile:
+    """A file of the Hugging Face Hub.
+
+    Attributes
+    ----------
+    spec : str
+        `hf:org/name[@revision][/file]`.
+
+    Examples
+    --------
+    >>> from mmlrs import models
+    >>> models.info("MobileNetV2").file.spec
+    'hf:onnxmodelzoo/mobilenetv2-12/mobilenetv2-12.onnx'
+    """
+
+    spec: str
+
+
+@dataclass(frozen=True)
+class RepositoryFile:
+    """A file of a `ModelRepository`.
+
+    Attributes
+    ----------
+    path : str
+        Path relative to the manifest.
+    sha256 : str
+        SHA-256 of the file, in hex.
+    size : int
+        Number of bytes.
+
+    Examples
+    --------
+    >>> from mmlrs.models import RepositoryFile
+    >>> RepositoryFile("net/model.onnx", "0" * 64, 14_000_000).path
+    'net/model.onnx'
+    """
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
 class ModelInfo:
-    """A model that `mmlrs.models` knows by name.
+    """What is known about a model that has a name.
 
     Attributes
     ----------
     name : str
         The name by which stages and `models.get` accept the model.
     task : str
-        "image-classification" or "sentence-embedding".
+        "image-classification", "sentence-embedding", or the task that a repository gives.
     description : str
         One sentence.
     dataset : str
@@ -87,15 +163,15 @@ class ModelInfo:
         SPDX identifier of the licence of the weights.
     source : str
         Page of the weights.
-    file : PackageFile
-        The installed file with the weights.
+    file : PackageFile, HubFile or RepositoryFile
+        The file with the weights.
     size : int
-        Size of the file in bytes.
+        Size of the file in bytes. For a file of the Hub it is rounded.
     install : str
-        What to install, as an argument of pip.
+        What to install, as an argument of pip. Empty for models that no package brings.
     architecture : str or None
         The network that the weights belong to. None if the file is an ONNX model.
-    tokenizer : PackageFile or None
+    tokenizer : PackageFile, RepositoryFile or None
         The `tokenizer.json` of a model of texts.
     preprocessing : Preprocessing or None
         How a network of images expects them.
@@ -122,11 +198,11 @@ class ModelInfo:
     dataset: str
     licence: str
     source: str
-    file: PackageFile
+    file: PackageFile | HubFile | RepositoryFile
     size: int
-    install: str
+    install: str = ""
     architecture: str | None = None
-    tokenizer: PackageFile | None = None
+    tokenizer: PackageFile | RepositoryFile | None = None
     preprocessing: Preprocessing | None = None
     layers: tuple[str, ...] = ()
     features: str | None = None
@@ -136,15 +212,17 @@ class ModelInfo:
 
     def __post_init__(self) -> None:
         name: Any = self.name
-        if not isinstance(name, str) or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) is None:
+        if not isinstance(name, str) or _NAME.fullmatch(name) is None:
             raise InvalidParamError(
                 f"ModelInfo: param `name` must consist of letters, digits, `-` and `_`, got {self.name!r}"
             )
-        files = {"file": self.file, "tokenizer": self.tokenizer or self.file}
+        files: dict[str, Any] = {"file": self.file, "tokenizer": self.tokenizer or self.file}
         for param, file in files.items():
-            if not isinstance(file, PackageFile):
-                raise InvalidParamError(f"ModelInfo: param `{param}` must be a PackageFile, got {file!r:.80}")
-            if re.fullmatch(r"[0-9A-Fa-f]{64}", str(file.sha256)) is None:
+            if not isinstance(file, PackageFile | HubFile | RepositoryFile):
+                raise InvalidParamError(
+                    f"ModelInfo: param `{param}` must be a PackageFile, a HubFile or a RepositoryFile, got {file!r:.80}"
+                )
+            if not isinstance(file, HubFile) and _SHA256.fullmatch(str(file.sha256)) is None:
                 raise InvalidParamError(
                     f"ModelInfo: param `{param}`: `sha256` must be 64 hexadecimal digits, got {file.sha256!r}"
                 )
@@ -160,15 +238,18 @@ class ModelInfo:
     def image_metadata(self) -> dict[str, Any]:
         """Return the image settings that a model carries in its ONNX metadata under the key `mmlrs.image`."""
         settings: dict[str, Any] = {"name": self.name, "classifier": bool(self.labels)}
-        if self.preprocessing is not None:
+        prep = self.preprocessing
+        if prep is not None:
             settings |= {
-                "height": self.preprocessing.height,
-                "width": self.preprocessing.width,
-                "means": list(self.preprocessing.means),
-                "stds": list(self.preprocessing.stds),
-                "scale": self.preprocessing.scale,
-                "channelOrder": self.preprocessing.channelOrder,
+                "height": prep.height,
+                "width": prep.width,
+                "means": list(prep.means),
+                "stds": list(prep.stds),
+                "scale": prep.scale,
+                "channelOrder": prep.channelOrder,
             }
+            if prep.resizeShorter is not None:
+                settings |= {"resizeShorter": prep.resizeShorter, "crop": [prep.height, prep.width]}
         lists = {"layerNames": self.layers, "labels": self.labels, "descriptions": self.descriptions}
         settings |= {key: list(values) for key, values in lists.items() if values}
         texts = {"featureTensor": self.features, "scores": self.scores}

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import unquote
 
 from mmlrs import _native
 from mmlrs._messages import shown
 from mmlrs._paths import PathLike, is_remote, local_path, path_of
 from mmlrs.errors import InvalidParamError, IoError
-from mmlrs.models._catalog import info, is_name, located, no_model
+from mmlrs.models._catalog import info, located, name_of, no_model
+
+if TYPE_CHECKING:
+    from mmlrs.models._repository import ModelRepository
 
 __all__ = ["ModelHandle", "ModelLike", "get", "model_info"]
 
@@ -47,6 +50,8 @@ class ModelHandle:
         used.
     part : str, optional
         "tokenizer" for the tokenizer of the named model.
+    repository : ModelRepository, optional
+        The repository that has the named model.
 
     Examples
     --------
@@ -61,6 +66,7 @@ class ModelHandle:
     sha256: str | None = None
     name: str | None = None
     part: str | None = None
+    repository: ModelRepository | None = None
 
     def __post_init__(self) -> None:
         sources = {"path": self.path, "sha256": self.sha256, "name": self.name}
@@ -71,13 +77,21 @@ class ModelHandle:
             )
         if self.part not in (None, "tokenizer"):
             raise InvalidParamError(f'ModelHandle: param `part` must be "tokenizer", got {self.part!r}')
+        if self.repository is not None and self.name is None:
+            raise InvalidParamError("ModelHandle: param `repository` needs the `name` of a model")
         if self.path is not None:
             object.__setattr__(self, "path", path_of(self.path, "ModelHandle: param `path`"))
         self._hold(None if self.sha256 is None else _native.hold_blob(self.sha256))
 
     def __repr__(self) -> str:
         """Return the fields that are set."""
-        fields = {"path": self.path, "sha256": self.sha256, "name": self.name, "part": self.part}
+        fields = {
+            "path": self.path,
+            "sha256": self.sha256,
+            "name": self.name,
+            "part": self.part,
+            "repository": self.repository,
+        }
         return f"ModelHandle({', '.join(f'{key}={value!r}' for key, value in fields.items() if value is not None)})"
 
     def _located(self) -> ModelHandle:
@@ -90,13 +104,20 @@ class ModelHandle:
         """
         if self.name is None:
             return self
-        if self.name.startswith(_HUB):
+        if self.repository is not None:
+            found = self.repository._located(self.name, self.part)
+        elif self.name.startswith(_HUB):
             from mmlrs.models import _hub_models
 
             found = _hub_models.located(self.name, self.part)
         else:
             found = located(self.name, self.part)
         return ModelHandle(path=str(found)) if isinstance(found, Path) else ModelHandle(sha256=found.sha256)
+
+    @property
+    def tokenizer(self) -> ModelHandle | None:
+        """The handle of the tokenizer that comes with a model that has a name, or None."""
+        return None if self.name is None else replace(self, part="tokenizer")
 
     def _hold(self, blob: _native.Blob | None) -> None:
         """Keep the bytes in this process for as long as this handle lives."""
@@ -122,7 +143,9 @@ class ModelHandle:
         """
         uri = path_of(uri, "ModelHandle: param `uri`")
         if is_remote(uri):
-            return cls.from_bytes(_fetch(uri))
+            from mmlrs.models._remote import chunks
+
+            return cls.from_bytes(b"".join(chunks(uri)))
         path = unquote(local_path(uri)) if uri.startswith("file:") else uri
         return cls(path=os.path.abspath(path))
 
@@ -145,8 +168,9 @@ class ModelHandle:
 
             return cls(name=hub_name(value))
         if isinstance(value, str) and _is_plain(value):
-            if is_name(value):
-                return cls(name=value)
+            known = name_of(value)
+            if known is not None:
+                return cls(name=known)
             if not os.path.exists(value):
                 raise TypeError(f"names neither a file nor a model: {no_model(value)}")
         if value == "":
@@ -200,11 +224,17 @@ class ModelHandle:
     def __getstate__(self) -> dict[str, Any]:
         """Include the bytes in a pickle, so that another process can use the handle. Paths and names stay as they are."""
         data = self.read() if self.path is None and self.name is None else None
-        return {"path": self.path, "data": data, "name": self.name, "part": self.part}
+        return {
+            "path": self.path,
+            "data": data,
+            "name": self.name,
+            "part": self.part,
+            "repository": self.repository,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Keep the bytes in this process."""
-        for field in ("path", "name", "part"):
+        for field in ("path", "name", "part", "repository"):
             object.__setattr__(self, field, state[field])
         blob = None if state["data"] is None else _native.put_blob(state["data"])
         object.__setattr__(self, "sha256", None if blob is None else blob.sha256)
@@ -219,34 +249,13 @@ def _is_plain(text: str) -> bool:
     return bool(text) and not any(mark in text for mark in ("/", os.sep, "~", ":")) and not Path(text).suffix
 
 
-def _fetch(uri: str) -> bytes:
-    from pyarrow import fs
-
-    try:
-        filesystem, path = fs.FileSystem.from_uri(uri)
-        with filesystem.open_input_stream(path) as stream:
-            return bytes(stream.read())
-    except (OSError, ValueError) as arrow_error:
-        try:
-            import fsspec  # type: ignore[import-not-found, import-untyped, unused-ignore]
-        except ImportError:
-            raise IoError(
-                f"{uri}: {arrow_error}; fsspec, which supports more schemes, is not installed"
-            ) from None
-        try:
-            with fsspec.open(uri, "rb") as stream:
-                return bytes(stream.read())
-        except (OSError, ValueError, ImportError) as error:
-            raise IoError(f"{uri}: {error}") from None
-
-
 def get(name: str) -> ModelHandle:
     """Return a handle of a model, after its file has been found and its SHA-256 checked.
 
     Parameters
     ----------
     name : str
-        A name that `models.list` returns, or a model of the Hugging Face Hub, `hf:org/name[@revision][/file]`.
+        A name that `models.list` returns, in any case, or a model of the Hugging Face Hub, `hf:org/name[@revision][/file]`.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from mmlrs.errors import InvalidParamError, IoError
 
-__all__ = ["NetworkError", "Opener", "StatusError", "checked_url", "exchange", "read_some"]
+__all__ = ["NetworkError", "Opener", "StatusError", "checked_url", "exchange", "read_some", "refuse_redirect"]
 
 #: Sends one request, `opener(request, timeout)`, and returns the response. It does not follow redirects.
 Opener: TypeAlias = Callable[[urllib.request.Request, float], Any]
@@ -160,6 +160,23 @@ def exchange(
         response.close()
         here = there
     raise IoError(f"{url}: more than {MAX_REDIRECTS} redirects; check the URL")
+
+
+def refuse_redirect(url: str, response: Any) -> None:
+    """Raise an error if a response, to a request that may not leave the host, is a redirect.
+
+    Raises
+    ------
+    IoError
+        It is one.
+    """
+    if response.status in _REDIRECTS:
+        there = urlsplit(urljoin(url, response.headers.get("Location") or ""))
+        response.close()
+        raise IoError(
+            f"{url}: the server redirects to another host or scheme, {there.scheme}://{there.netloc}, which is refused; use the"
+            " URL that it redirects to"
+        )
 
 
 def _redirected(url: str, here: str, location: str | None, response: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import mmap
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -15,13 +14,14 @@ from typing import Any
 from mmlrs._paths import unsafe_name
 from mmlrs._warnings import warn_once
 from mmlrs.errors import InvalidParamError, IoError, LimitExceededError, ModelLoadError
+from mmlrs.models._content import foreign_format, side_files
 from mmlrs.models._download import MAX_BYTES
 from mmlrs.models._hub_cache import COMMIT, HubCache
 from mmlrs.models._hub_client import HubClient, NoSuchFile
 from mmlrs.models._hub_settings import HubSettings
 from mmlrs.models._image_metadata import image_metadata
 
-__all__ = ["HubModel", "HubSpec", "fetch", "image_metadata"]
+__all__ = ["HubModel", "HubSpec", "cached", "fetch", "image_metadata", "no_onnx"]
 
 #: Maximum number of bytes of a configuration file.
 MAX_CONFIG_BYTES = 16 << 20
@@ -34,20 +34,6 @@ _SPEC = re.compile(
 _NAME = re.compile(r"(?!.*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 #: Suffixes of files that Python unpickles, or that may hold a pickle.
 _PICKLES = {"bin", "ckpt", "dill", "joblib", "mar", "npy", "npz", "pickle", "pkl", "pt", "pt2", "pth", "t7"}
-#: First bytes of files that are not ONNX: zip archives (PyTorch), pickles, HDF5, Git LFS pointers, web pages.
-_FOREIGN = {
-    b"PK\x03\x04": "a zip archive, as PyTorch writes",
-    b"\x80": "a pickle",
-    b"\x89HDF": "an HDF5 file",
-    b"version https://git-lfs": "a Git LFS pointer, not the file itself",
-    b"<": "a web page",
-}
-#: An entry of a tensor's external data in the ONNX format: field 13, its length, the key "location", the length of the name.
-_LOCATION = re.compile(
-    rb"\x6a(?:[\x0d-\x7f]|[\x80-\xff][\x01-\x7f])\n\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x7f])",
-    re.DOTALL,
-)
-_EXPORT = "mmlrs needs ONNX: export the model with `optimum-cli export onnx --model {repo} FOLDER` and pass the ONNX file"
 
 
 @dataclass(frozen=True)
@@ -187,6 +173,22 @@ def fetch(
     )
 
 
+def no_onnx(repo: str) -> str:
+    """Return what to do with a repository that has no ONNX file."""
+    return f"mmlrs needs ONNX: export the model with `optimum-cli export onnx --model {repo} FOLDER` and pass the ONNX file"
+
+
+def cached(spec: str) -> Path | None:
+    """Return the ONNX file of a model if it is in the cache. Nothing is asked."""
+    wanted, settings = HubSpec.parse(spec), HubSettings.of_environment()
+    cache = HubCache(settings.cache, wanted.repo, settings.symlinks)
+    commit = cache.commit_of(wanted.revision)
+    if commit is None:
+        return None
+    names = _USUAL if wanted.file is None else (wanted.file,)
+    return next((path for path in (cache.find(commit, name) for name in names) if path is not None), None)
+
+
 class _Files:
     """The files of one commit. All come from the commit of the first one, even if the branch moves."""
 
@@ -266,7 +268,7 @@ class _Files:
             if spec.file is not None
             else "name its ONNX file, as in " + f"hf:{spec.repo}/file.onnx"
         )
-        other = "" if spec.file is not None else "; " + _EXPORT.format(repo=spec.repo)
+        other = "" if spec.file is not None else "; " + no_onnx(spec.repo)
         return IoError(f"{spec}: {where} at {self.settings.endpoint}; {hint}{other}")
 
 
@@ -280,36 +282,28 @@ def _check_format(file: str, where: str, repo: str) -> None:
         cause = f"a `.{suffix}` file may hold a pickle, which can run any code and is never read"
     elif not suffix:
         cause = f"`{file}` has no suffix, so its format is unknown"
-    raise ModelLoadError(f"{where}: {cause}; {_EXPORT.format(repo=repo)}")
+    raise ModelLoadError(f"{where}: {cause}; {no_onnx(repo)}")
 
 
 def _check_content(path: Path, spec: HubSpec) -> None:
     """Refuse a file that has the name of an ONNX file and the first bytes of another format."""
-    with _reading(path), path.open("rb") as file:
-        start = file.read(32)
-    for magic, what in _FOREIGN.items():
-        if start.startswith(magic):
-            raise ModelLoadError(f"{spec}: {path} is {what}; {_EXPORT.format(repo=spec.repo)}")
+    with _reading(path):
+        what = foreign_format(path)
+    if what is not None:
+        raise ModelLoadError(f"{spec}: {path} is {what}; {no_onnx(spec.repo)}")
 
 
 def _external(path: Path, spec: HubSpec) -> list[str]:
     """Return the names of the files beside an ONNX file that hold its weights."""
-    names: dict[str, None] = {}
-    with _reading(path), path.open("rb") as file:
-        if not file.seek(0, 2):
-            return []
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            for match in _LOCATION.finditer(data):
-                sizes = match[1]
-                length = sizes[0] if len(sizes) == 1 else (sizes[0] & 0x7F) | sizes[1] << 7
-                names[data[match.end() : match.end() + length].decode("utf-8", "replace")] = None
+    with _reading(path):
+        names = side_files(path)
     for name in names:
         cause = unsafe_name(name)
         if cause is not None:
             raise ModelLoadError(
                 f"{spec}: {path} keeps weights in the file {name!r:.200}, whose name {cause}"
             )
-    return list(names)
+    return names
 
 
 def _json(path: Path | None, spec: HubSpec) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmlrs._paths import with_space
+from mmlrs._paths import outside, with_space
 from mmlrs.errors import IoError, MmlrsError
 
 __all__ = ["COMMIT", "HubCache"]
@@ -110,8 +110,8 @@ class HubCache:
         IoError
             It links to the outside.
         """
-        real = os.path.realpath(path)
-        if not real.startswith(os.path.join(os.path.realpath(self.root), "")):
+        real = outside(path, self.root)
+        if real is not None:
             raise IoError(
                 f"{path} is a link to {real}, outside the cache {self.root}; delete the link and try again"
             )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmlrs._environment import is_true, text_of
+from mmlrs._environment import folder_of, is_true, text_of
 from mmlrs.errors import InvalidParamError
 
 __all__ = ["HubSettings"]
@@ -55,16 +54,16 @@ class HubSettings:
         InvalidParamError
             `HF_ENDPOINT` is not a web address, or the token is not a token.
         """
-        home = _folder("HF_HOME") or (_folder("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
+        home = folder_of("HF_HOME") or (folder_of("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
         endpoint = (text_of("HF_ENDPOINT") or cls.endpoint).rstrip("/")
         if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", endpoint):
             raise InvalidParamError(
                 f"HF_ENDPOINT must be a URL like https://huggingface.co, got {endpoint!r:.100}"
             )
         return cls(
-            cache=_folder("HF_HUB_CACHE") or _folder("HUGGINGFACE_HUB_CACHE") or home / "hub",
+            cache=folder_of("HF_HUB_CACHE") or folder_of("HUGGINGFACE_HUB_CACHE") or home / "hub",
             endpoint=endpoint,
-            token=_token(_folder("HF_TOKEN_PATH") or home / "token"),
+            token=_token(folder_of("HF_TOKEN_PATH") or home / "token"),
             offline=next(
                 (name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if is_true(name)),
                 None,
@@ -73,11 +72,6 @@ class HubSettings:
             timeout=_seconds("HF_HUB_DOWNLOAD_TIMEOUT"),
             symlinks=not is_true("HF_HUB_DISABLE_SYMLINKS"),
         )
-
-
-def _folder(name: str) -> Path | None:
-    text = text_of(name)
-    return None if text is None else Path(os.path.abspath(os.path.expanduser(os.path.expandvars(text))))
 
 
 def _seconds(name: str) -> float:

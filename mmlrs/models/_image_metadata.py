@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from mmlrs._messages import shown
 from mmlrs.errors import ModelLoadError
+from mmlrs.models._entry import MAX_SIDE, is_number, is_side
 
 __all__ = ["image_metadata"]
 
@@ -113,12 +114,12 @@ class _Settings:
 
     def number(self, key: str, default: float) -> float:
         value = self.get(key, default)
-        if not _is_number(value) or value <= 0:
+        if not is_number(value) or value <= 0:
             raise self.error(key, f"must be a number above 0, got {shown(value)}")
         return float(value)
 
     def side(self, key: str, value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if not is_side(value):
             raise self.error(key, f"must be a number of pixels, got {shown(value)}")
         return value
 
@@ -136,10 +137,6 @@ class _Settings:
         raise self.error(
             key, f'must be a number, {{"height", "width"}} or {{"shortest_edge"}}, got {shown(value)}'
         )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _geometry(settings: _Settings) -> dict[str, Any]:
@@ -200,8 +197,8 @@ def _convnext(settings: _Settings, size: int | tuple[int, int] | dict[str, int])
     if side >= _CONVNEXT_CROPS_BELOW:
         return {"height": side, "width": side}
     fraction = settings.number("crop_pct", 224 / 256)
-    if fraction > 1:
-        raise settings.error("crop_pct", f"must be at most 1, got {fraction}")
+    if fraction > 1 or side / fraction > MAX_SIDE:
+        raise settings.error("crop_pct", f"must be at most 1, and not close to 0, got {fraction}")
     return _with_crop({"resizeShorter": int(side / fraction)}, (side, side))
 
 
@@ -241,8 +238,8 @@ def _normalization(settings: _Settings) -> dict[str, Any]:
 def _channels(settings: _Settings, key: str) -> list[float]:
     """Return a value per channel."""
     value = settings.get(key)
-    values = [value] * 3 if _is_number(value) else value
-    if not isinstance(values, list) or len(values) not in (1, 3) or not all(map(_is_number, values)):
+    values = [value] * 3 if is_number(value) else value
+    if not isinstance(values, list) or len(values) not in (1, 3) or not all(map(is_number, values)):
         raise settings.error(key, f"must be a number or a list of 1 or 3 numbers, got {shown(value)}")
     return [float(v) for v in values]
 

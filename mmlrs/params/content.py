@@ -30,7 +30,7 @@ class FileType(ParamType[ModelHandle]):
     def accept(self, value: Any) -> ModelHandle:
         """Accept a path, a URI, bytes, a handle, or the name of a model with a tokenizer."""
         handle = ModelHandle.of(value)
-        return handle if handle.name is None else ModelHandle(name=handle.name, part="tokenizer")
+        return handle.tokenizer or handle
 
     def to_core(self, value: ModelHandle) -> dict[str, str]:
         """Return the path or the SHA-256 of the content."""

@@ -207,3 +207,39 @@ def test_a_saved_stage_needs_no_hub(repo, monkeypatch, tmp_path):
 def test_a_wrong_name_is_refused_when_it_is_set(name):
     with pytest.raises((InvalidParamError, ModelLoadError), match="hf:"):
         ONNXModel(model=name)
+
+
+@pytest.mark.parametrize("name", ["hf:org/name/model.safetensors", "hf:org/name@v1/x/MODEL.SafeTensors"])
+def test_weights_without_a_network_are_refused_when_they_are_set(name, no_network):
+    with pytest.raises(
+        (InvalidParamError, ModelLoadError), match=r"holds weights without a network; .*optimum-cli export"
+    ):
+        ImageClassifier(model=name)
+
+
+def test_a_damaged_file_of_the_cache_is_refused_with_what_to_delete(repo, no_network):
+    transformers_cache(repo, files(means()))
+    name = f"hf:org/name@{COMMIT}"
+    handle = models.get(name)
+    blob = (repo / "snapshots" / COMMIT / "onnx/model.onnx").resolve()
+    blob.write_bytes(blob.read_bytes()[:-9])
+    for work in (
+        lambda: models.get(name),
+        lambda: ImageClassifier(model=handle, outputCol="o").transform(TABLE),
+    ):
+        with pytest.raises(
+            ModelLoadError, match=f"is damaged: its SHA-256 is .*; delete {blob} and try again"
+        ):
+            work()
+
+
+def test_a_damaged_file_without_a_checksum_is_refused_with_what_to_delete(repo, no_network):
+    path = repo / "snapshots" / COMMIT / "model.onnx"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(means().SerializeToString()[:-9])
+    (path.parent / "config.json").write_text("{}")
+    (path.parent / "tokenizer.json").write_text("{}")
+    with pytest.raises(
+        ModelLoadError, match=rf"{path}.*is not an ONNX model.*; if the file is damaged, delete it"
+    ):
+        models.get(f"hf:org/name@{COMMIT}/model.onnx")
