@@ -1,4 +1,4 @@
-"""One progress bar for long work: downloads and searches. It is shown where someone looks and tqdm is installed."""
+"""One progress bar for long work: downloads, searches, tables. It is shown where someone looks and tqdm is installed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ VARIABLE = "MMLRS_PROGRESS"
 
 #: The choice of `show_progress`.
 _choice: dict[str, bool | None] = {"show": None}
+#: The bars that are shown.
+_open: list[object] = []
 
 
 def show_progress(show: bool | None = True) -> None:
-    """Show or hide progress bars in this process: those of downloads and searches.
+    """Show or hide progress bars in this process: those of downloads, of searches, and of long work on a table.
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ def show_progress(show: bool | None = True) -> None:
 
 
 class Bar:
-    """A progress bar. If it is hidden, its methods do nothing.
+    """A progress bar. If it is hidden, only `line` does something.
 
     Parameters
     ----------
@@ -66,6 +68,13 @@ class Bar:
         if self._bar is not None:
             self._bar.update(count)
 
+    def line(self, text: str) -> None:
+        """Write a line to stderr, above the bar if it is shown."""
+        if self._bar is None:
+            print(text, file=sys.stderr, flush=True)
+        else:
+            self._bar.write(text, file=sys.stderr)
+
     def note(self, text: str) -> None:
         """Show a text behind the numbers, in place of the one before."""
         if self._bar is not None:
@@ -74,7 +83,7 @@ class Bar:
 
 @contextmanager
 def progress(
-    description: str, total: int | None, unit: str, *, scale: bool = False, done: int = 0
+    description: str, total: int | None, unit: str, *, scale: bool = False, done: int = 0, delay: float = 0
 ) -> Iterator[Bar]:
     """Show a progress bar on stderr for the work of a `with` block: what is done, the rate and the time left.
 
@@ -90,6 +99,9 @@ def progress(
         Whether large numbers have a prefix, as in 12.3MB. Those of bytes are powers of 1024.
     done : int, default 0
         Number of units that were done before. They do not count for the rate.
+    delay : float, default 0
+        Show the bar when the work has lasted so many seconds. A bar with a delay is for work that may be a part of other work:
+        it is not shown while another bar is.
 
     Examples
     --------
@@ -99,7 +111,7 @@ def progress(
     ...         bar.update()
     ...         bar.note(f"best accuracy {accuracy}")
     """
-    tqdm = _tqdm() if _is_shown() else None
+    tqdm = _tqdm() if _is_shown() and not (delay and _open) else None
     if tqdm is None:
         yield Bar()
         return
@@ -112,8 +124,14 @@ def progress(
         initial=done,
         file=sys.stderr,
         dynamic_ncols=True,
-    ) as bar:
-        yield Bar(bar)
+        delay=delay,
+    ) as shown_bar:
+        bar = Bar(shown_bar)
+        _open.append(bar)
+        try:
+            yield bar
+        finally:
+            _open.remove(bar)
 
 
 def _is_shown() -> bool:
