@@ -29,14 +29,23 @@ def normalize_into(out: Tensor, pixels: NDArray[np.uint8]) -> None:
     out[:] = scaled.transpose(2, 0, 1)
 
 
+def denormalized(tensors: Tensor) -> Tensor:
+    """Return normalized planes as values of 0 to 1."""
+    return np.asarray(tensors.transpose(0, 2, 3, 1) * STDS + MEANS, dtype=np.float32)
+
+
+def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Resize to the network's input with OpenCV; each pixel is the mean of those that it covers."""
+    return np.asarray(cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+
+
 def tensor_with_cv2(files: Sequence[bytes]) -> Tensor:
     """Decode JPEG files to [n, 3, 224, 224] with OpenCV."""
     cv2.setNumThreads(1)
     out = np.empty((len(files), 3, SIDE, SIDE), dtype=np.float32)
     for i, file in enumerate(files):
         decoded: Any = cv2.imdecode(np.frombuffer(file, dtype=np.uint8), cv2.IMREAD_COLOR)
-        small = cv2.resize(decoded, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        rgb: Any = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+        rgb: Any = cv2.cvtColor(shrink(decoded), cv2.COLOR_BGR2RGB)
         normalize_into(out[i], rgb)
     return out
 
