@@ -7,6 +7,7 @@ import os
 import sys
 
 from bench import report
+from bench.daft_job import daft
 from bench.decode import decode, pixels, quality
 from bench.engine import engine
 from bench.features import features
@@ -14,6 +15,7 @@ from bench.measure import Figure, Measure, NotInstalledError, Setting
 from bench.memory import memory
 from bench.model import model
 from bench.plan import plan
+from bench.published import published
 from bench.spark_job import spark_job
 from bench.spark_versions import versions
 from bench.startup import startup
@@ -27,9 +29,11 @@ MEASURES: dict[str, Measure] = {
     "decode": decode,
     "quality": quality,
     "pixels": pixels,
+    "daft": daft,
     "tuxpaint": tuxpaint,
     "model": model,
     "spark": spark_job,
+    "published": published,
     "versions": versions,
     "plan": plan,
     "engine": engine,

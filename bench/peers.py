@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import cv2
@@ -12,20 +13,27 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.networks import MEANS, STDS, Network
+from bench.networks import MEANS, STDS, Graph
 
 Tensor = NDArray[np.float32]
 
 SIDE = 224
-#: (pixel / 255 - mean) / std as one multiplication and one addition.
-FACTOR = (1.0 / (255.0 * np.array(STDS))).astype(np.float32)
-OFFSET = (-np.array(MEANS) / np.array(STDS)).astype(np.float32)
 
 
-def normalize_into(out: Tensor, pixels: NDArray[np.uint8]) -> None:
+@cache
+def affine(means: tuple[float, ...], stds: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """Return the factor and the offset that compute (pixel / 255 - mean) / std."""
+    factor, offset = 1.0 / (255.0 * np.array(stds)), -np.array(means) / np.array(stds)
+    return factor.astype(np.float32), offset.astype(np.float32)
+
+
+def normalize_into(
+    out: Tensor, pixels: NDArray[np.uint8], means: tuple[float, ...] = MEANS, stds: tuple[float, ...] = STDS
+) -> None:
     """Convert RGB rows to normalized planes."""
-    scaled = np.multiply(pixels, FACTOR, dtype=np.float32)
-    scaled += OFFSET
+    factor, offset = affine(means, stds)
+    scaled = np.multiply(pixels, factor, dtype=np.float32)
+    scaled += offset
     out[:] = scaled.transpose(2, 0, 1)
 
 
@@ -50,7 +58,12 @@ def tensor_with_cv2(files: Sequence[bytes]) -> Tensor:
     return out
 
 
-def tensor_with_pillow(files: Sequence[bytes], draft: bool = True) -> Tensor:
+def tensor_with_pillow(
+    files: Sequence[bytes],
+    draft: bool = True,
+    means: tuple[float, ...] = MEANS,
+    stds: tuple[float, ...] = STDS,
+) -> Tensor:
     """Decode JPEG files to [n, 3, 224, 224] with Pillow.
 
     With `draft`, Pillow knows the target size and also decodes at a reduced scale.
@@ -61,11 +74,11 @@ def tensor_with_pillow(files: Sequence[bytes], draft: bool = True) -> Tensor:
             if draft:
                 picture.draft("RGB", (SIDE, SIDE))
             small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        normalize_into(out[i], np.asarray(small))
+        normalize_into(out[i], np.asarray(small), means, stds)
     return out
 
 
-def session(network: Network, threads: int = 1) -> Any:
+def session(network: Graph, threads: int = 1) -> Any:
     """Return an ONNX Runtime session on the CPU with this number of threads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -74,7 +87,7 @@ def session(network: Network, threads: int = 1) -> Any:
     return onnxruntime.InferenceSession(network.batched(), options, providers=["CPUExecutionProvider"])
 
 
-def infer(running: Any, network: Network, tensors: Tensor, batch: int) -> NDArray[np.float32]:
+def infer(running: Any, network: Graph, tensors: Tensor, batch: int) -> NDArray[np.float32]:
     """Run the network on prepared tensors, batch by batch."""
     parts = [
         running.run([network.output], {network.input: tensors[start : start + batch]})[0]
