@@ -55,6 +55,7 @@ fuzz: setup ## Test with mutated files, tables and params. SECONDS=60 per target
 	@$(ACTIVATE) python tests/fuzz/run.py --seconds $(SECONDS) --seed $(SEED) $(TARGET:%=--target %)
 
 bench: setup ## Run the benchmarks and rewrite docs/benchmarks.md. ARGS="--quick" does not rewrite it; ARGS="decode text" runs two measures.
+	@$(ACTIVATE) python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-bench.txt
 	@$(ACTIVATE) python -m bench $(ARGS)
 
 notebooks: setup ## Run the notebooks and store their outputs.

@@ -14,6 +14,7 @@ from bench.features import features
 from bench.measure import Figure, Measure, NotInstalledError, Setting
 from bench.memory import memory
 from bench.model import model
+from bench.names import names
 from bench.plan import plan
 from bench.published import published
 from bench.spark_job import spark_job
@@ -35,6 +36,7 @@ MEASURES: dict[str, Measure] = {
     "spark": spark_job,
     "published": published,
     "versions": versions,
+    "names": names,
     "plan": plan,
     "engine": engine,
     "startup": startup,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -33,6 +34,8 @@ def with_mmlrs(table: pa.Table) -> pa.Table:
 
 def frame_of(table: pa.Table) -> Any:
     """Return the table as a DataFrame of Daft, in memory."""
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
     return required("daft").from_arrow(table).collect()
 
 
