@@ -33,6 +33,8 @@ from bench.session import CORES, run_to_nowhere, spark_session
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from mmlrs.image import ImageClassifier
+
 ROWS = 1024
 #: Rows per run of the network in the limit: on one thread, EfficientNet-Lite0 takes least time per picture with this batch.
 LIMIT_BATCH = 8
@@ -79,10 +81,8 @@ def as_published(source: DataFrame, network: Classifier, *, filtered: bool = Tru
     return processed.select(second("processed").alias("label"))
 
 
-def with_mmlrs(source: DataFrame, network: Classifier) -> DataFrame:
-    """Return the result of the job with ImageClassifier and its defaults."""
-    from pyspark.sql import functions as F
-
+def classifier(network: Classifier) -> ImageClassifier:
+    """Return the stage with its defaults. Labels and normalization are metadata of a network that mmlrs.models knows."""
     from mmlrs.image import ImageClassifier
 
     what: dict[str, Any] = (
@@ -90,8 +90,15 @@ def with_mmlrs(source: DataFrame, network: Classifier) -> DataFrame:
         if network.model is not None
         else {"model": str(network.path), "labels": list(network.labels)}
     )
-    classifier = ImageClassifier(inputCol="content", outputCol="classes", topK=1, **what)
-    return classifier.transform(source).select(F.col("classes")[0]["description"].alias("label"))
+    return ImageClassifier(inputCol="content", outputCol="classes", topK=1, **what)
+
+
+def with_mmlrs(source: DataFrame, network: Classifier) -> DataFrame:
+    """Return the result of the job with ImageClassifier."""
+    from pyspark.sql import functions as F
+
+    best = F.col("classes")[0]
+    return classifier(network).transform(source).select(best["description"].alias("label"))
 
 
 def agreement(ours: DataFrame, theirs: DataFrame) -> float:
