@@ -32,8 +32,8 @@ Each measure has a section with the date, the machine and the versions of its la
 [`bench/results/`](../bench/results). `make bench ARGS="decode text"` runs two measures and leaves the others unchanged.
 
 * The JPEG files are the colour photographs of scikit-image and scikit-learn, resized, with quality 90 and 4:2:0.
-* The networks are the architecture files of the `onnx` package, which have a fixed batch of 1. The peers get them with a
-  free batch dimension; mmlrs gets the original file.
+* ResNet-50 and SqueezeNet are the architecture files of the `onnx` package, which have a fixed batch of 1. The peers get them with
+  a free batch dimension; mmlrs gets the original file. EfficientNet-Lite0 is the trained network of the extra `models`.
 * On Spark, mmlrs and its peer run in one session with the settings that the [guide](guide/07-spark-settings.md) recommends.
 * The limit is the time for decoding alone plus the time for the network alone on prepared tensors. Both run without Spark, in
   one single-threaded process per core.
