@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-rust test-python test-spark fuzz bench notebooks wheel test-wheel lint lint-quick release-check format docs golden new-stage lock clean
+.PHONY: help setup build demo test test-rust test-python test-spark fuzz bench gpu-check gpu-folder notebooks wheel test-wheel lint lint-quick release-check format docs golden new-stage lock clean
 
 ACTIVATE := . .venv/environment &&
 # A profile of Cargo.toml.
@@ -55,7 +55,14 @@ fuzz: setup ## Test with mutated files, tables and params. SECONDS=60 per target
 	@$(ACTIVATE) python tests/fuzz/run.py --seconds $(SECONDS) --seed $(SEED) $(TARGET:%=--target %)
 
 bench: setup ## Run the benchmarks and rewrite docs/benchmarks.md. ARGS="--quick" does not rewrite it; ARGS="decode text" runs two measures.
+	@$(ACTIVATE) python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-bench.txt
 	@$(ACTIVATE) python -m bench $(ARGS)
+
+gpu-check: ## Check results and speed on this machine's GPU. Without a GPU it says so. ARGS="--device cpu" compares on the CPU.
+	@scripts/gpu_check/run.sh $(ARGS)
+
+gpu-folder: setup ## Write target/gpu-check, the GPU check for a machine without this repository. `make wheel` comes first.
+	@$(ACTIVATE) python -m scripts.gpu_check.pack
 
 notebooks: setup ## Run the notebooks and store their outputs.
 	@$(ACTIVATE) python scripts/run_notebooks.py $(ARGS)

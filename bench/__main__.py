@@ -7,27 +7,36 @@ import os
 import sys
 
 from bench import report
-from bench.decode import decode, quality
+from bench.daft_job import daft
+from bench.decode import decode, pixels, quality
 from bench.engine import engine
 from bench.features import features
-from bench.measure import Figure, Measure, Setting
+from bench.measure import Figure, Measure, NotInstalledError, Setting
 from bench.memory import memory
 from bench.model import model
+from bench.names import names
 from bench.plan import plan
+from bench.published import published
 from bench.spark_job import spark_job
 from bench.spark_versions import versions
 from bench.startup import startup
 from bench.text import text
 from bench.train import train
 from bench.tune import tune
+from bench.tuxpaint import tuxpaint
 from bench.wheel import wheel
 
 MEASURES: dict[str, Measure] = {
     "decode": decode,
     "quality": quality,
+    "pixels": pixels,
+    "daft": daft,
+    "tuxpaint": tuxpaint,
     "model": model,
     "spark": spark_job,
+    "published": published,
     "versions": versions,
+    "names": names,
     "plan": plan,
     "engine": engine,
     "startup": startup,
@@ -54,26 +63,38 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
+def run(name: str, setting: Setting) -> list[Figure]:
+    """Run a measure, print its figures, and store them unless the run is quick."""
+    measure = MEASURES[name]
+    figures: list[Figure] = []
+    for figure in measure(setting):
+        figures.append(figure)
+        print(report.line(figure), flush=True)
+    if not setting.quick:
+        report.Result.of(measure, figures).save(report.RESULTS / f"{name}.json")
+        report.write(MEASURES)
+    return figures
+
+
 def main() -> None:
     arguments = parse()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     setting = Setting(quick=arguments.quick)
     every: list[Figure] = []
+    not_run: list[str] = []
     print("   figure     target", flush=True)
     for name in arguments.names or MEASURES:
-        measure = MEASURES[name]
-        figures: list[Figure] = []
-        for figure in measure(setting):
-            figures.append(figure)
-            print(report.line(figure), flush=True)
-        if not setting.quick:
-            report.Result.of(measure, figures).save(report.RESULTS / f"{name}.json")
-            report.write(MEASURES)
-        every += figures
+        try:
+            every += run(name, setting)
+        except NotInstalledError as error:
+            not_run.append(name)
+            print(f"{name}: not measured, because {error}", flush=True)
     missed = sum(figure.met is False for figure in every)
     print(f"{len(every)} figures, {missed} below target")
     kept = "is unchanged, because this was a quick run" if setting.quick else "is up to date"
     print(f"{report.PAGE.relative_to(report.PAGE.parents[1])} {kept}")
+    if not_run:
+        sys.exit(f"not measured: {', '.join(not_run)}")
 
 
 if __name__ == "__main__":

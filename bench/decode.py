@@ -1,23 +1,29 @@
-"""JPEG files to network input on one thread, and the quality loss of the reduced-scale decode."""
+"""JPEG files to network input on one thread, against its peers and its limit, and the loss of the reduced-scale decode."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from bench import peers, pictures
-from bench.measure import Figure, Setting, side_by_side
+from bench.measure import Figure, Setting, required, side_by_side
 from bench.networks import MEANS, STDS
 
 #: Number of files in one timed call at a width of 2048 pixels; more for smaller files.
 FILES = 24
 #: Width, height, and the target ratios against cv2 and Pillow.
 SIZES = ((2048, 1536, 3.0, 1.2), (600, 400, 1.3, 1.6))
+#: The usual size of a picture of ImageNet.
+IMAGENET = (500, 375)
+#: Number of its files in one timed call.
+MANY = 200
 
 
 def tensor_with_mmlrs(files: Sequence[bytes] | pa.Array) -> NDArray[np.float32]:
@@ -48,6 +54,61 @@ def decode(setting: Setting) -> Iterator[Figure]:
             timed = side_by_side(partial(tensor_with_mmlrs, column), partial(run, files), setting.pairs(11))
             what = f"JPEG {width}x{height} to 224x224 float NCHW, one thread, against {peer}"
             yield Figure(what, timed.ratio, target=target, detail=timed.detail(len(files), peer))
+
+
+def tensor_with_simplejpeg(files: Sequence[bytes]) -> NDArray[np.float32]:
+    """Decode JPEG files to [n, 3, 224, 224] with simplejpeg and OpenCV."""
+    decoder = required("simplejpeg")
+    out = np.empty((len(files), 3, peers.SIDE, peers.SIDE), dtype=np.float32)
+    for i, file in enumerate(files):
+        decoded = decoder.decode_jpeg(file, colorspace="RGB")
+        peers.normalize_into(out[i], peers.shrink(decoded))
+    return out
+
+
+def pixels_with_simplejpeg(files: Sequence[bytes]) -> None:
+    """Decode JPEG files to RGB with simplejpeg, which calls libjpeg-turbo, and discard the pixels."""
+    decoder = required("simplejpeg")
+    for file in files:
+        decoder.decode_jpeg(file, colorspace="RGB")
+
+
+def pixels_with_torchvision(files: Sequence[bytes]) -> None:
+    """Decode JPEG files to RGB with torchvision, and discard the pixels."""
+    torch, decoder = import_module("torch"), import_module("torchvision.io")
+    torch.set_num_threads(1)
+    for file in files:
+        decoder.decode_jpeg(
+            torch.frombuffer(bytearray(file), dtype=torch.uint8), mode=decoder.ImageReadMode.RGB
+        )
+
+
+def pixels(setting: Setting) -> Iterator[Figure]:
+    """JPEG to 224x224 float NCHW, one thread, against decoding alone, which is the limit."""
+    width, height = IMAGENET
+    files = pictures.repeated(pictures.jpegs(width, height), MANY // 4 if setting.quick else MANY)
+    column = pa.array(files, pa.binary())
+    alike = psnr(
+        *(
+            255 * peers.denormalized(tensors)
+            for tensors in (tensor_with_mmlrs(column[:8]), tensor_with_simplejpeg(files[:8]))
+        )
+    )
+    if alike < 40:
+        raise AssertionError(f"the tensors differ from those of simplejpeg and cv2: PSNR {alike:.1f} dB")
+    what = f"JPEG {width}x{height} to 224x224 float NCHW, one thread, against the decoding alone of"
+    timed = side_by_side(
+        partial(tensor_with_mmlrs, column), partial(pixels_with_simplejpeg, files), setting.pairs(11)
+    )
+    has_torchvision = find_spec("torchvision") is not None
+    note = "" if has_torchvision else "; torchvision is not installed, so its decoding was not measured"
+    detail = f"{timed.detail(len(files), 'simplejpeg')}; PSNR {alike:.1f} dB against simplejpeg and cv2{note}"
+    yield Figure(f"{what} simplejpeg", timed.ratio, target=0.75, detail=detail)
+    if has_torchvision:
+        timed = side_by_side(
+            partial(tensor_with_mmlrs, column), partial(pixels_with_torchvision, files), setting.pairs(11)
+        )
+        yield Figure(f"{what} torchvision", timed.ratio, detail=timed.detail(len(files), "torchvision"))
 
 
 def psnr(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

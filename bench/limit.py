@@ -15,7 +15,7 @@ import pyarrow as pa
 from PIL import Image
 
 from bench import decode, peers
-from bench.networks import Network
+from bench.networks import Graph
 
 #: Minimum shortest side after a reduced decode, as a multiple of the target side.
 MARGIN = 1.7
@@ -42,7 +42,7 @@ def reduction(file: bytes) -> int:
     return next(fitting, cv2.IMREAD_COLOR)
 
 
-def work(pipe: Connection, network: Network, files: list[bytes], batch: int) -> None:
+def work(pipe: Connection, network: Graph, files: list[bytes], batch: int) -> None:
     """Run one process: carry out each command from the pipe, and send it back when it is done."""
     running = peers.session(network)
     batches = [files[start : start + batch] for start in range(0, len(files), batch)]
@@ -62,7 +62,7 @@ def work(pipe: Connection, network: Network, files: list[bytes], batch: int) -> 
 class Limit:
     """One single-threaded process per core, each with its share of the files in memory."""
 
-    def __init__(self, network: Network, files: list[bytes], cores: int, batch: int) -> None:
+    def __init__(self, network: Graph, files: list[bytes], cores: int, batch: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipes = []
         self._processes = []

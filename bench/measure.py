@@ -6,7 +6,32 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
+
+#: The units of figures, with the number of digits after the point; those without a unit are counts and numbers.
+DIGITS = {"x": 2, "s": 3, "ms": 3, "dB": 1, "%": 1, "MB": 2, "MiB": 0, "": 2}
+
+
+class NotInstalledError(RuntimeError):
+    """A measure needs a package or data that are not installed. The message says which, and how to install them."""
+
+
+def required(module: str) -> Any:
+    """Return a module of requirements-bench.txt, which only the benchmarks use.
+
+    Raises
+    ------
+    NotInstalledError
+        If it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        advice = "pip install --no-deps -r requirements-bench.txt"
+        raise NotInstalledError(f"{module} is not installed: {advice}, as `make bench` does") from None
 
 
 @dataclass(frozen=True)
@@ -26,7 +51,7 @@ class Figure:
 
     what: str
     value: float
-    unit: Literal["x", "s", "dB", "MB", "MiB", ""] = "x"
+    unit: Literal["x", "s", "ms", "dB", "%", "MB", "MiB", ""] = "x"
     target: float | None = None
     #: Whether the target is a floor (a ratio) or a ceiling (a time, a count).
     at_least: bool = True
@@ -50,9 +75,7 @@ class Figure:
         return ("≥ " if self.at_least else "≤ ") + self._text(self.target)
 
     def _text(self, number: float) -> str:
-        digits = {"x": 2, "s": 3, "dB": 1, "MB": 2, "MiB": 0, "": 0 if float(number).is_integer() else 2}[
-            self.unit
-        ]
+        digits = 0 if not self.unit and float(number).is_integer() else DIGITS[self.unit]
         return f"{number:.{digits}f}" + ("x" if self.unit == "x" else f" {self.unit}" if self.unit else "")
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.measure import Figure, Measure
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-PACKAGES = ("mmlrs", "pyspark", "pyarrow", "numpy", "onnxruntime", "onnx", "opencv-python-headless", "pillow")
+PACKAGES = (
+    "mmlrs", "pyspark", "pyarrow", "numpy", "onnxruntime", "onnx", "opencv-python-headless", "pillow", "scikit-learn", "daft",
+    "simplejpeg",
+)  # fmt: skip
 MET = {True: "met", False: "MISSED", None: ""}
 
 HEADER = """# Benchmarks
@@ -28,8 +32,8 @@ Each measure has a section with the date, the machine and the versions of its la
 [`bench/results/`](../bench/results). `make bench ARGS="decode text"` runs two measures and leaves the others unchanged.
 
 * The JPEG files are the colour photographs of scikit-image and scikit-learn, resized, with quality 90 and 4:2:0.
-* The networks are the architecture files of the `onnx` package, which have a fixed batch of 1. The peers get them with a
-  free batch dimension; mmlrs gets the original file.
+* ResNet-50 and SqueezeNet are the architecture files of the `onnx` package, which have a fixed batch of 1. The peers get them with
+  a free batch dimension; mmlrs gets the original file. EfficientNet-Lite0 is the trained network of the extra `models`.
 * On Spark, mmlrs and its peer run in one session with the settings that the [guide](guide/07-spark-settings.md) recommends.
 * The limit is the time for decoding alone plus the time for the network alone on prepared tensors. Both run without Spark, in
   one single-threaded process per core.
@@ -51,8 +55,15 @@ def machine() -> list[str]:
     cores = len(os.sched_getaffinity(0))
     return [
         f"{cpu}, {cores} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}",
-        f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+        ", ".join([f"Python {platform.python_version()}", *versions()]),
     ]
+
+
+def versions() -> Iterator[str]:
+    """Yield name and version of those packages that are installed."""
+    for name in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"
 
 
 def line(figure: Figure) -> str:

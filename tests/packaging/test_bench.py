@@ -1,15 +1,20 @@
 """The benchmarks' own arithmetic, and that the peers do the work they claim."""
 
+import io
+import socket
 import sys
 
 import numpy as np
 import onnxruntime
+import pyarrow as pa
 import pytest
+from PIL import Image
 
-from bench import memory, peers, pictures, report
+from bench import __main__ as command
+from bench import daft_job, decode, memory, names, peers, pictures, published, report, tuxpaint
 from bench.__main__ import MEASURES
-from bench.measure import Comparison, Figure, side_by_side
-from bench.networks import RESNET50, SQUEEZENET
+from bench.measure import Comparison, Figure, NotInstalledError, required, side_by_side
+from bench.networks import RESNET50, SQUEEZENET, free, lite0
 from bench.processes import Peaks, watch
 
 
@@ -30,6 +35,37 @@ def test_pairs_alternate_and_the_first_call_of_each_is_not_measured():
 )
 def test_a_target_is_a_floor_or_a_ceiling(value, target, at_least, met):
     assert Figure("x", value, target=target, at_least=at_least).met is met
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (92.44, "%", "92.4 %"),
+        (0.2137, "ms", "0.214 ms"),
+        (5.3, "x", "5.30x"),
+        (7, "", "7"),
+        (7.5, "", "7.50"),
+    ],
+)
+def test_a_figure_has_its_unit(value, unit, text):
+    assert Figure("x", value, unit).value_text == text
+
+
+def test_a_measure_without_its_peer_says_so_and_the_others_run(monkeypatch, capsys):
+    def lacks(setting):
+        required("no_such_module")
+        yield Figure("never", 1.0)
+
+    def has(setting):
+        yield Figure("always", 1.0)
+
+    monkeypatch.setattr(command, "MEASURES", {"lacks": lacks, "has": has})
+    monkeypatch.setattr(sys, "argv", ["bench", "--quick"])
+    with pytest.raises(SystemExit, match="not measured: lacks"):
+        command.main()
+    out = capsys.readouterr().out
+    assert "lacks: not measured, because no_such_module is not installed: pip install --no-deps -r" in out
+    assert "always" in out
 
 
 def test_the_page_shows_every_figure_beside_its_target():
@@ -121,3 +157,117 @@ def test_the_guide_gets_both_tables_and_keeps_its_words():
     assert "| pictures | 640m | 640m | 640m | none |" in text
     assert text.splitlines()[:5] == page.splitlines()[:5]
     assert memory.written(text, []).count("| pictures |") == 0
+
+
+def test_without_the_peers_of_the_benchmarks_one_sentence_says_what_to_install(monkeypatch):
+    for module in ("daft", "simplejpeg"):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(NotInstalledError, match=f"{module} is not installed: pip install"):
+            required(module)
+
+
+def test_tensors_can_be_compared_as_pixels():
+    file = [pictures.jpeg(pictures.photographs()["cat"], 224, 224)]
+    with Image.open(io.BytesIO(file[0])) as picture:
+        expected = np.asarray(picture, dtype=np.float32)
+    np.testing.assert_allclose(
+        255 * peers.denormalized(peers.tensor_with_pillow(file))[0], expected, atol=1e-3
+    )
+
+
+# ---- The published image classification ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def classifiers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("networks")
+    return [free(folder), lite0(folder)]
+
+
+@pytest.fixture(scope="module")
+def files():
+    return list(pictures.jpegs(*decode.IMAGENET))
+
+
+def test_the_published_job_computes_the_tensors_that_mmlrs_computes(classifiers, files):
+    from mmlrs.image import decode_to_tensor
+
+    for network in classifiers:
+        theirs = np.array(published.floats(files[0], network), np.float32).reshape(
+            1, 3, peers.SIDE, peers.SIDE
+        )
+        size = {"height": peers.SIDE, "width": peers.SIDE}
+        ours = decode_to_tensor(files[:1], **size, means=network.means, stds=network.stds, scale=1 / 255)
+        # Pillow weights the pixels by a triangle; these are means.
+        assert decode.psnr(ours * 64 + 128, theirs * 64 + 128) > 35
+
+
+def test_the_published_job_names_the_class_that_mmlrs_names(classifiers, files):
+    table = pa.table({"content": pa.array(files, pa.binary())})
+    for network in classifiers:
+        answers = published.classifier(network).transform(table)["classes"].to_pylist()
+        ours = [answer[0]["description"] for answer in answers]
+        theirs = published.names([published.floats(file, network) for file in files], network)
+        assert np.mean([a == b for a, b in zip(ours, theirs, strict=True)]) >= published.ALIKE
+        assert len(set(theirs)) > 1
+
+
+def test_the_network_that_costs_nothing_names_the_colour(classifiers):
+    network = classifiers[0]
+    for channel, name in enumerate(("red", "green", "blue")):
+        pixels = np.zeros((300, 400, 3), np.uint8)
+        pixels[..., channel] = 250
+        assert published.names([published.floats(pictures.jpeg(pixels), network)], network) == [name]
+
+
+@pytest.mark.spark
+def test_both_sides_of_the_published_job_give_the_same_answers_on_spark(spark, classifiers, files):
+    network = classifiers[0]
+    source = spark.createDataFrame([(bytearray(file),) for file in files], "content binary").coalesce(1)
+    theirs = published.as_published(source, network)
+    assert published.agreement(published.with_mmlrs(source, network), theirs) >= published.ALIKE
+    assert [row.length for row in published.lengths(source).collect()] == [len(file) for file in files]
+
+
+# ---- Other measures -------------------------------------------------------------------------------------------------
+
+
+def test_the_pictures_of_a_table_are_read_in_rgb(files):
+    table = daft_job.with_mmlrs(pa.table({"image": pa.array(files[:2], pa.binary())}))
+    with Image.open(io.BytesIO(files[0])) as picture:
+        expected = np.asarray(picture.resize((224, 224), Image.Resampling.BOX), np.float32)
+    shown = daft_job.pixels_of_mmlrs(table)
+    assert shown.shape == (2, 224, 224, 3)
+    assert decode.psnr(shown[0].astype(np.float32), expected) > daft_job.LEAST_PSNR
+
+
+def test_accuracy_is_high_for_features_that_separate_the_classes_and_low_for_noise():
+    random = np.random.default_rng(0)
+    labels = np.repeat(["a", "b", "c"], 20)
+    noise = random.normal(size=(60, 8)).astype(np.float32)
+    means = np.repeat(np.eye(3, 8, dtype=np.float32), 20, axis=0)
+    assert tuxpaint.accuracies(noise + 20 * means, labels).tolist() == [100.0] * tuxpaint.FOLDS
+    assert tuxpaint.accuracies(noise, labels).mean() < 70
+
+
+def test_transparent_pixels_are_white():
+    file = io.BytesIO()
+    Image.new("RGBA", (80, 60), (0, 0, 0, 0)).save(file, "PNG")
+    pixels = tuxpaint.pixels(pa.table({"image": pa.array([file.getvalue()] * 2, pa.binary())}))
+    np.testing.assert_array_equal(pixels, np.full((2, 3 * tuxpaint.SIDE**2), 255.0))
+
+
+def test_without_the_photographs_of_tux_paint_one_sentence_says_where_they_are_sought(monkeypatch, tmp_path):
+    monkeypatch.setenv("MMLRS_TUXPAINT_STAMPS", str(tmp_path))
+    with pytest.raises(NotInstalledError, match="tuxpaint-stamps-default, or set MMLRS_TUXPAINT_STAMPS"):
+        tuxpaint.photographs()
+
+
+def test_ten_networks_are_found_without_a_connection(tmp_path):
+    known = names.prepare(tmp_path)
+    assert len(known) == 10
+    with names.offline(tmp_path):
+        with pytest.raises(AssertionError, match=r"a connection to \('127.0.0.1', 9\)"):
+            socket.create_connection(("127.0.0.1", 9))
+        found = [names.find(name) for name in known]
+    assert all(place.keys() <= {"path", "sha256"} and place for place in found)
