@@ -95,7 +95,7 @@ def _reads_images(path: Path) -> bool:
     return len(inputs) == 1 and len(inputs[0].get("shape") or ()) == 4
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _with_settings(name: str, path: Path, _changed: int, _size: int) -> Path | _native.Blob:
     files: HubModel = _fetched(name)
     source = json.dumps({"path": str(path)})

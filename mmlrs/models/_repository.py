@@ -88,7 +88,9 @@ class ModelRepository:
         if not is_remote(where):
             where = os.path.abspath(unquote(local_path(where)) if where.startswith("file:") else where)
         cache = (
-            None if cache_dir is None else os.path.abspath(path_of(cache_dir, "ModelRepository: `cache_dir`"))
+            None
+            if cache_dir is None
+            else os.path.abspath(path_of(cache_dir, "ModelRepository: param `cache_dir`"))
         )
         self._settings = (where.rstrip("/") or "/", cache, allow_http, max_bytes)
         self._store = self._opened()

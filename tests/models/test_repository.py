@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -362,9 +363,16 @@ def test_a_model_is_replaced_only_if_told_so(tmp_path):
     assert (tmp_path / new.file.path).exists()
 
 
+def test_models_that_are_published_at_once_are_all_listed(tmp_path):
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda i: ModelRepository(tmp_path).publish(MEANS, name=f"net{i}"), range(6)))
+    assert [model.name for model in ModelRepository(tmp_path).list()] == [f"net{i}" for i in range(6)]
+
+
 @pytest.mark.parametrize(
     ("given", "cause"),
     [
+        ({"name": "con"}, "which is a device on Windows"),
         ({"name": "a/b"}, "`name` must consist of letters"),
         ({"labels": ["red"]}, "param `labels` has 1 labels, but the output `scores` has 3 values"),
         ({"labels": "red"}, "param `labels` must be a list of texts, got 'red'"),
