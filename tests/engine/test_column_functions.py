@@ -106,6 +106,17 @@ def test_in_sql_they_are_the_same(spark, df, features, classes):
     assert_classes([row.c for row in found], classes)
 
 
+def test_texts_are_classified_by_labels_alone(spark):
+    topics = ["sports", "business"]
+    texts = spark.createDataFrame([("The match ended in a draw.",), ("Shares fell.",)], "text string")
+    made = texts.select(F.classify_text("text", topics, topK=1).alias("c"))
+    assert [row.c[0]["class"] for row in made.collect()] == topics
+    names = mmlrs.register_all(spark, "topic_", labels=topics)
+    assert "topic_classify_text" in names
+    [row] = spark.sql("SELECT topic_classify_text('Shares fell.')[0].class AS c").collect()
+    assert row.c == "business"
+
+
 def test_the_similarity_of_embeddings_orders_paraphrases_above_other_sentences(spark, df):
     if not spark.catalog.functionExists("vector_cosine_similarity"):
         pytest.skip("this version of Spark has no functions of vectors")
@@ -204,6 +215,7 @@ def test_a_bad_row_is_an_error_or_null(df, network):
         (lambda: F.embed_image("x", outputCol="y"), "^embed_image: there is no param `outputCol`"),
         (lambda: F.embed_image("x", originCol="y"), "^embed_image: there is no param `originCol`"),
         (lambda: F.classify_image("x", labels=["a"]), "^classify_image: param `labels`"),
+        (lambda: F.classify_text("x"), "^classify_text: param `labels` must be set to the classes"),
         (lambda: F.classify_image("x", topK=0), "^classify_image: param `topK` must be at least 1, got 0"),
         (
             lambda: F.embed_image("x", handleInvalid="skip"),
@@ -229,6 +241,8 @@ def test_wrong_arguments_of_the_registration_are_named(spark):
     for prefix in (3, "a b-", "1st_", "x.", "é", "a\n"):
         with pytest.raises(InvalidParamError, match=r"^register_all: param `prefix` must be .*, got "):
             mmlrs.register_all(spark, prefix)
+    with pytest.raises(InvalidParamError, match=r"^register_all: param `labels` must be"):
+        mmlrs.register_all(spark, labels="sports")
     with pytest.raises(InvalidParamError, match=r"^register_all: param `handleInvalid` must be"):
         mmlrs.register_all(spark, handleInvalid="skip")
 
