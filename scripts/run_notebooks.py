@@ -35,6 +35,7 @@ def prepare(folder: Path) -> None:
     # Prefer the kernels of the environment to those of the machine.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["MMLRS_PROGRESS"] = "0"  # bars name times, which differ between runs
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 

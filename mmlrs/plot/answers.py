@@ -35,7 +35,7 @@ def first_answers(rows: Rows) -> Rows:
     if "probability" not in given:
         columns["probability"] = pc.struct_field(first, "probability")
         given["probability"], facts["probability"] = given["prediction"], {}
-    if "label" in given and pa.types.is_string(rows.column("label").type):
+    if "label" in given and _is_text(rows.column("label").type):
         columns["label"] = _relabelled(rows.column("label"), pc.list_flatten(column) if lists else column)
     return Rows(rows.function, pa.table(columns), given, facts, rows.numbered)
 
@@ -46,6 +46,10 @@ def _first(column: pa.Array) -> pa.Array:
     items = pc.list_element(column.filter(filled), 0)
     places = pc.subtract(pc.cumulative_sum(filled.cast(pa.int64())), 1)
     return items.take(pc.if_else(filled, places, None))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _described(answers: pa.Array) -> pa.Array:

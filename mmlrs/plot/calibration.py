@@ -102,7 +102,7 @@ def plot_calibration(
         )
         for name, dataset in models_in(function, data).items()
     }
-    ax = axes_of(function, ax, (6.0, 6.0))
+    ax = axes_of(function, ax, (6.0 if len(models) == 1 else 8.6, 6.0))
     below = _axes_below(ax)
     handles, names = [], []
     short = dict(zip(models, shortened_all(list(models), 28)))
@@ -143,7 +143,8 @@ def _finish(ax: Axes, below: Axes, handles: list[Any], names: list[str]) -> None
     ax.tick_params(labelbottom=False)
     below.set(xlabel="predicted probability", ylabel="rows")
     below.set_ylim(bottom=0)
-    legend(ax, handles, [*names, "perfect"], "upper left")
+    # Curves of several models leave no corner free for long names.
+    legend(ax, handles, [*names, "perfect"], "upper left" if len(names) == 1 else None)
 
 
 def _probabilities(rows: Rows, positive: Any, labels: Sequence[Any] | None) -> Outcomes:

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from PIL import Image
@@ -50,7 +51,9 @@ def titles(figure) -> list[str]:
 EXPECTED = ["tabby cat\ntabby cat 75%", "tabby cat\n× dog 50%", "dog\nno prediction", "dog\nno prediction"]
 
 
-@pytest.mark.parametrize("convert", [lambda t: t, pa.Table.to_pandas], ids=["arrow", "pandas"])
+@pytest.mark.parametrize(
+    "convert", [lambda t: t, pa.Table.to_pandas, pl.from_arrow], ids=["arrow", "pandas", "polars"]
+)
 def test_the_answers_of_a_classifier_are_drawn_by_description_and_percent(convert):
     figure = show_images(convert(classified()), labels="label", predictions="objects", size=2)
     assert titles(figure) == EXPECTED
