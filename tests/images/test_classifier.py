@@ -25,10 +25,17 @@ def means(last: str | None = None, meta: dict | None = None):
         node("GlobalAveragePool", ["x"], ["pooled"]),
         node("Flatten", ["pooled"], ["scores"]),
     ]
-    if last is not None:
+    if last == "written softmax":
+        nodes += [
+            node("Exp", ["scores"], ["exponentials"]),
+            node("ReduceSum", ["exponentials", "axis"], ["sum"]),
+            node("Div", ["exponentials", "sum"], ["probabilities"]),
+        ]
+    elif last is not None:
         nodes += [node(last, ["scores"], ["probabilities"])]
     output = "scores" if last is None else "probabilities"
-    model = network(nodes, [value("x", ["N", 3, 8, 8])], [value(output, ["N", 3])])
+    weights = {"axis": np.int64([1])} if last == "written softmax" else {}
+    model = network(nodes, [value("x", ["N", 3, 8, 8])], [value(output, ["N", 3])], weights)
     if meta is not None:
         helper.set_model_props(model, {"mmlrs.image": json.dumps(meta)})
     return model
@@ -82,6 +89,7 @@ def test_answers_are_the_largest_probabilities_with_their_names():
         (None, None, "auto", softmax),
         ("Softmax", None, "auto", lambda s: s),
         ("Sigmoid", None, "auto", lambda s: s),
+        ("written softmax", None, "auto", lambda s: s),
         ("Relu", None, "auto", softmax),
         (None, {"scores": "probabilities"}, "auto", lambda s: s),
         ("Softmax", {"scores": "logits"}, "auto", softmax),
@@ -124,7 +132,7 @@ def test_scores_that_look_like_probabilities_are_doubted():
     model.graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "one"))
     model.graph.output[0].name = "out"
     with pytest.warns(
-        UserWarning, match='the scores of the network look like probabilities.*activation="none"'
+        UserWarning, match='the outputs of the network already are probabilities.*activation="none"'
     ):
         answers(classifier(model, labels=LABELS))
 

@@ -15,8 +15,6 @@ from mmlrs.base import stage_class, stage_specs
 
 PAGE = ROOT / "docs" / "guide" / "16-coming-from-synapseml.md"
 
-#: Names of the page that do not exist yet. A name that exists is checked all the same.
-SOON: set[str] = set()
 
 #: The stages of SynapseML and MMLSpark whose work is that of mmlrs, and the classes and functions of Deep Learning Pipelines.
 PREDECESSORS = """
@@ -91,8 +89,6 @@ def test_a_name_in_the_column_of_mmlrs_exists_and_has_the_default_that_is_stated
     match = _NAME.fullmatch(name)
     assert match is not None, f"line {line}: `{name}` is not a name"
     path = match["path"]
-    if not exists(path) and not SOON.isdisjoint(path.split(".")):
-        pytest.skip("announced")
     assert exists(path), f"line {line}: {path} does not exist"
     if match["default"] is not None:
         param = stage_param(path)

@@ -73,15 +73,22 @@ pub trait ParamField: Sized {
 }
 
 fn checked<T: ParamField>(value: &Value, spec: &ParamSpec) -> Result<T> {
-    let field = T::from_value(value).map_err(|m| Error::param(spec.name, m))?;
+    let outside = || {
+        let sentence = spec.constraint.sentence().unwrap_or_default();
+        Error::param(spec.name, format!("{sentence}, got {value}{}", spec.constraint.suggestion(value)))
+    };
+    let field = T::from_value(value).map_err(|message| {
+        // The bounds of the param say more than those of its type.
+        let is_outside = value.is_i64() && spec.constraint.sentence().is_some() && !spec.constraint.holds(value);
+        if is_outside && T::TYPE == ParamType::Int { outside() } else { Error::param(spec.name, message) }
+    })?;
     if spec.role != Role::Plain && has_nul(value) {
         return Err(Error::param(spec.name, format!("must not hold a NUL character, got {value}")));
     }
     if spec.constraint.holds(value) {
         return Ok(field);
     }
-    let sentence = spec.constraint.sentence().unwrap_or_default();
-    Err(Error::param(spec.name, format!("{sentence}, got {value}{}", spec.constraint.suggestion(value))))
+    Err(outside())
 }
 
 /// Whether a name contains a NUL. Arrow truncates names there.

@@ -9,6 +9,7 @@ use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, Fields};
 use mmlrs_core::{Error, ModelSource, Result};
 use mmlrs_macros::ParamGroup;
+use onnx_protobuf::NodeProto;
 
 use crate::graph::image_meta::ImageMeta;
 use crate::graph::source::load;
@@ -84,12 +85,10 @@ fn ends_with_probabilities(source: &ModelSource, output: &str) -> Result<bool> {
     let mut tensor = output;
     // Every step moves towards the inputs, unless the graph is damaged.
     for _ in 0..loaded.model.graph.node.len() {
-        let Some(node) = loaded.model.graph.node.iter().find(|node| node.output.iter().any(|name| name == tensor))
-        else {
-            return Ok(false);
-        };
+        let Some(node) = made_by(&loaded.model.graph.node, tensor) else { return Ok(false) };
         match (node.op_type.as_str(), node.input.first()) {
             ("Softmax" | "Sigmoid", _) => return Ok(true),
+            ("Div", _) => return Ok(is_written_softmax(&loaded.model.graph.node, node)),
             (
                 "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Cast" | "Dropout" | "Abs" | "Clip"
                 | "QuantizeLinear" | "DequantizeLinear",
@@ -99,6 +98,19 @@ fn ends_with_probabilities(source: &ModelSource, output: &str) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// The node that computes a tensor.
+fn made_by<'g>(nodes: &'g [NodeProto], tensor: &str) -> Option<&'g NodeProto> {
+    nodes.iter().find(|node| node.output.iter().any(|name| name == tensor))
+}
+
+/// Whether a division is a softmax in single steps: exponentials over their sum.
+fn is_written_softmax(nodes: &[NodeProto], division: &NodeProto) -> bool {
+    let [exponentials, sum] = division.input.as_slice() else { return false };
+    made_by(nodes, exponentials).is_some_and(|node| node.op_type == "Exp")
+        && made_by(nodes, sum)
+            .is_some_and(|node| node.op_type == "ReduceSum" && node.input.first() == Some(exponentials))
 }
 
 /// The names of the classes, in the order of the scores.

@@ -140,7 +140,15 @@ fn inside(root: &Path, real_folder: Option<&Path>, location: &str) -> Result<Pat
     if !plain {
         return Err("is outside the model's folder, which is not allowed".to_owned());
     }
-    let file = root.join(relative).canonicalize().map_err(|e| format!("cannot be read: {e}"))?;
+    let file = root.join(relative).canonicalize().map_err(|e| {
+        if e.kind() == std::io::ErrorKind::NotFound {
+            return format!(
+                "is missing in {}: the weights are a file of their own; put it beside the model",
+                root.display()
+            );
+        }
+        format!("cannot be read: {e}")
+    })?;
     if !file.starts_with(root) && file.parent() != real_folder {
         return Err("links to a file outside the model's folder, which is not allowed".to_owned());
     }
