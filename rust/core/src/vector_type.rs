@@ -112,14 +112,11 @@ impl VectorType {
             }
         }
         let values = Arc::new(Float32Array::from(values));
-        let array: ArrayRef = match size {
-            Some(size) => {
-                Arc::new(FixedSizeListArray::try_new_with_length(item(), size as i32, values, nulls, rows.len())?)
-            }
-            None => {
-                let lengths = ends.windows(2).map(|pair| pair[1] - pair[0]);
-                Arc::new(ListArray::try_new(item(), OffsetBuffer::from_lengths(lengths), values, nulls)?)
-            }
+        let array: ArrayRef = if let Some(size) = size {
+            Arc::new(FixedSizeListArray::try_new_with_length(item(), size as i32, values, nulls, rows.len())?)
+        } else {
+            let lengths = ends.windows(2).map(|pair| pair[1] - pair[0]);
+            Arc::new(ListArray::try_new(item(), OffsetBuffer::from_lengths(lengths), values, nulls)?)
         };
         Ok(Column::arrow(array))
     }
@@ -136,6 +133,7 @@ mod tests {
 
     use super::*;
     use crate::vector::VectorBuilder;
+    use crate::{Context, ThreadBudget};
 
     fn vectors() -> Result<StructArray> {
         let mut rows = VectorBuilder::with_capacity(3);
@@ -149,7 +147,7 @@ mod tests {
     fn sparse_and_dense_vectors_become_arrays_with_all_values() -> Result<()> {
         for size in [Some(3), None] {
             let column = VectorType::Array.struct_column(vectors()?, size)?;
-            let array = column.to_arrow(&crate::Context::default())?;
+            let array = column.to_arrow(&Context { threads: ThreadBudget::new(1) })?;
             let field = VectorType::Array.struct_field("x", size, None);
             assert_eq!(array.data_type(), field.data_type());
             assert!(field.metadata().is_empty());
@@ -167,7 +165,7 @@ mod tests {
     #[test]
     fn vectors_stay_as_they_are() -> Result<()> {
         let column = VectorType::Vector.struct_column(vectors()?, Some(3))?;
-        let array = column.to_arrow(&crate::Context::default())?;
+        let array = column.to_arrow(&Context { threads: ThreadBudget::new(1) })?;
         assert_eq!(array.data_type(), VectorType::Vector.struct_field("x", Some(3), None).data_type());
         Ok(())
     }

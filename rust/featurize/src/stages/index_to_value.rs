@@ -86,13 +86,13 @@ impl ParamGroup for IndexPolicy {
 
 impl IndexToValue {
     fn levels(&self) -> Result<(&Levels, LevelType)> {
-        let levels = self.levels.as_ref().ok_or_else(|| match &self.label_col {
-            Some(label) => Error::schema(label, "has no nominal attributes with the values; set `levels`"),
-            None => {
-                let message =
-                    "has no nominal attributes with the values; set `labelCol` to a column that has them, or `levels`";
-                Error::schema(&self.input_col, message)
+        let levels = self.levels.as_ref().ok_or_else(|| {
+            if let Some(label) = &self.label_col {
+                return Error::schema(label, "has no nominal attributes with the values; set `levels`");
             }
+            let message =
+                "has no nominal attributes with the values; set `labelCol` to a column that has them, or `levels`";
+            Error::schema(&self.input_col, message)
         })?;
         Ok((levels, levels.kind(self.data_type.as_ref())))
     }
@@ -128,13 +128,11 @@ impl Transform for IndexToValue {
     }
 
     fn bound_params(&self, input: &Schema) -> Result<Map<String, Value>> {
-        let mut params = match &self.levels {
-            Some(_) => Map::new(),
-            None => {
-                let source = self.label_col.as_ref().unwrap_or(&self.input_col);
-                bound(input.field_with_name(source)?).unwrap_or_default()
-            }
-        };
+        let mut params = Map::new();
+        if self.levels.is_none() {
+            let source = self.label_col.as_ref().unwrap_or(&self.input_col);
+            params = bound(input.field_with_name(source)?).unwrap_or_default();
+        }
         if self.data_type.is_some() {
             params.remove("dataType");
         }

@@ -63,7 +63,7 @@ impl Answering {
     /// The answers of the rows of a batch. A row whose scores are not finite is a bad row.
     pub fn answers(&self, collected: &Collected, top: usize, rejects: &mut Rejects) -> Result<ArrayRef> {
         let mut out = Answers::new(top, collected.spans.len());
-        let mut named: Option<(usize, Names)> = None;
+        let mut counted: Option<(usize, Names)> = None;
         for (row, span) in collected.spans.iter().enumerate() {
             let (Some((start, shape)), Some(scores)) = (span, collected.floats(row)) else {
                 out.push_null();
@@ -86,10 +86,10 @@ impl Answering {
                 Classes::Named(names) => names.push(&mut out, scores, self.activation),
                 Classes::Undeclared { labels, meta } => {
                     check_shape(&collected.name, collected.shapes.get(*shape))?;
-                    if named.as_ref().is_none_or(|(size, _)| *size != scores.len()) {
-                        named = Some((scores.len(), Names::of(labels.as_deref(), meta, scores.len())?));
+                    if counted.as_ref().is_none_or(|(size, _)| *size != scores.len()) {
+                        counted = Some((scores.len(), Names::of(labels.as_deref(), meta, scores.len())?));
                     }
-                    if let Some((_, names)) = &named {
+                    if let Some((_, names)) = &counted {
                         names.push(&mut out, scores, self.activation);
                     }
                 }
