@@ -207,8 +207,8 @@ def test_a_notebook_shows_columns_params_defaults_and_what_they_mean():
     stage = TextFeaturizer(inputCol="<b>text</b>", errorCol="why", useIDF=False)
     page = Texts(stage._repr_html_())
     before, after = (
-        page.texts[: page.texts.index("15 defaults")],
-        page.texts[page.texts.index("15 defaults") :],
+        page.texts[: page.texts.index("16 defaults")],
+        page.texts[page.texts.index("16 defaults") :],
     )
     assert before[1:3] == ["TextFeaturizer", " "]
     assert stage.uid in before

@@ -250,7 +250,7 @@ mod tests {
     fn a_side_file_that_is_missing_or_short_is_named() {
         let folder = folder("short");
         std::fs::write(folder.join("short.bin"), [0u8; 10]).expect("a file");
-        for (location, words) in [("short.bin", "has 10 bytes"), ("none.bin", "cannot be read")] {
+        for (location, words) in [("short.bin", "has 10 bytes"), ("none.bin", "is missing in")] {
             let message = resolve(&mut external_model(location), Some(&folder.join("m.onnx")))
                 .err()
                 .map(|e| e.to_string())
