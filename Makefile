@@ -37,7 +37,8 @@ wheel: setup ## Build the portable wheel in target/wheels: manylinux_2_28, with 
 test-wheel: setup ## Install the portable wheel in an environment of its own and test it there. `make wheel` comes first.
 	@$(ACTIVATE) scripts/test_wheel.sh
 
-demo: setup ## Run the main job on real images; the results are in demo-output/.
+demo: setup ## Train a classifier on real images; the results are in demo-output/. Installs Tux Paint's pictures (160 MB) if it may.
+	@scripts/demo_pictures.sh
 	@$(ACTIVATE) python -m mmlrs.demo --output demo-output $(ARGS)
 
 test: test-rust test-python ## Run all tests.

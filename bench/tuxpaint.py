@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,11 @@ def photographs() -> tuple[pa.Table, NDArray[np.str_]]:
     """
     from mmlrs.demo import stamps
 
-    found = stamps.photographs()
+    found = list(stamps.pictures())
     if not found:
         advice = f"apt-get install tuxpaint-stamps-default, or set {stamps.VARIABLE} to the folder with the pictures"
         raise NotInstalledError(f"the photographs of Tux Paint are not installed: {advice}")
-    files = pa.array([picture.path.read_bytes() for picture in found], pa.binary())
+    files = pa.array([Path(str(picture.content)).read_bytes() for picture in found], pa.binary())
     return pa.table({"image": files}), np.array([picture.label for picture in found])
 
 

@@ -15,6 +15,8 @@ import nbformat
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+#: The beginning of cells that draw what has a licence of its own. Their plots are not stored.
+NOT_STORED = "# Not stored:"
 #: Metadata of the files, the same on every machine.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -56,6 +58,9 @@ def run(source: Path, target: Path, folder: Path) -> None:
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({})
+        if cell.source.startswith(NOT_STORED):
+            for output in cell.outputs:
+                output.get("data", {}).pop("image/png", None)
     nbformat.validate(notebook)
     nbformat.write(notebook, target)
 

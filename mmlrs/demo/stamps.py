@@ -6,8 +6,11 @@ The pictures are under the GPL, version 2, so they are used where they are insta
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+
+from mmlrs.demo.pictures import Picture
+from mmlrs.errors import IoError
 
 #: Where Debian's package installs them.
 INSTALLED = Path("/usr/share/tuxpaint/stamps")
@@ -26,28 +29,32 @@ CLASSES = {
 DRAWINGS = ("cartoon", "toys")
 
 
-@dataclass(frozen=True)
-class Photograph:
-    """A PNG file with transparent background, and its class."""
-
-    path: Path
-    label: str
-
-
 def folder() -> Path | None:
-    """Return the folder with the pictures, or None if they are not installed."""
-    chosen = Path(os.environ.get(VARIABLE) or INSTALLED)
-    return chosen if all((chosen / name).is_dir() for name in CLASSES.values()) else None
+    """Return the folder with the pictures, or None if they are not installed.
+
+    Raises
+    ------
+    IoError
+        The environment variable names a folder without the pictures.
+    """
+    chosen = os.environ.get(VARIABLE)
+    root = Path(chosen) if chosen else INSTALLED
+    missing = [name for name in CLASSES.values() if not (root / name).is_dir()]
+    if missing and chosen:
+        raise IoError(
+            f"mmlrs.demo: environment variable `{VARIABLE}`: {root} has no folder {missing[0]}; it must be the folder stamps of "
+            "Debian's package tuxpaint-stamps-default"
+        )
+    return None if missing else root
 
 
-def photographs() -> list[Photograph]:
-    """Return the photographs, sorted by class and path; none if they are not installed."""
+def pictures() -> Iterator[Picture]:
+    """Yield the photographs, sorted by class and path; none if they are not installed."""
     root = folder()
     if root is None:
-        return []
-    return [
-        Photograph(path, label)
-        for label, name in CLASSES.items()
-        for path in sorted((root / name).rglob("*.png"))
-        if not set(DRAWINGS) & set(path.parts) and "_mirror" not in path.name
-    ]
+        return
+    for label, name in CLASSES.items():
+        for path in sorted((root / name).rglob("*.png")):
+            inside = path.relative_to(root / name)
+            if not set(DRAWINGS) & set(inside.parts) and "_mirror" not in path.name:
+                yield Picture(label, "-".join(inside.with_suffix("").parts), path)

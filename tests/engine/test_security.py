@@ -227,7 +227,7 @@ def test_a_map_is_a_map_whatever_its_key(tmp_path, no_session):
         "builtins.eval",
         "mmlrs.persistence.StageReader",
         "mmlrs.base.json",
-        "mmlrs.demo.main",
+        "mmlrs.demo.job.run",
         "mmlrs.nothing.Timer",
         "pyspark.ml.tests.test_base.Stage",
         "pyspark.mllib.feature.HashingTF",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from places import ROOT
 
@@ -37,7 +40,12 @@ def name_of(path: Path) -> str:
 
 def test_the_notebooks_are_numbered_and_the_first_ones_are_there():
     names = [path.name for path in NOTEBOOKS]
-    first = {"01-train-classifier.ipynb", "02-text-and-featurize.ipynb", "03-tune-and-compare.ipynb"}
+    first = {
+        "01-train-classifier.ipynb",
+        "02-text-and-featurize.ipynb",
+        "03-tune-and-compare.ipynb",
+        "04-transfer-learning.ipynb",
+    }
     assert first <= set(names)
     assert [name[:3] for name in names] == [f"{i:02}-" for i in range(1, len(names) + 1)]
 
@@ -65,6 +73,31 @@ def test_a_committed_notebook_names_no_machine_and_no_time(path):
     text = path.read_text()
     for trace in ("/home/", "/tmp/", "/root/", "site-packages", " at 0x"):
         assert trace not in text, trace
+
+
+def test_the_table_of_packages_has_the_same_columns_with_and_without_dpkg():
+    notebook = read(ROOT / "notebooks" / "02-text-and-featurize.ipynb")
+    [source] = [cell.source for cell in code_of(notebook) if "def debian_packages" in cell.source]
+    names: dict[str, Any] = {"re": re, "distributions": distributions, "libraries": {"libs"}}
+    exec(source.partition("\n\nlibraries = ")[0], names)
+    status = (
+        "Package: a\nStatus: install ok installed\nPriority: optional\nSection: libs\nInstalled-Size: 12\n"
+        "Depends: b (>= 2), c\nDescription: reads maps\n and\n .\n writes them\nHomepage: x\n\n"
+        "Package: b\nSection: contrib/net\nDescription: short\n"
+    )
+    first, second = names["debian_packages"](status)
+    assert first == {
+        "description": "reads maps and . writes them",
+        "priority": "optional",
+        "kilobytes": 12.0,
+        "depends": 2.0,
+        "kind": "library",
+    }
+    assert (second["kind"], second["priority"], second["depends"]) == ("other", "not stated", None)
+    assert np.isnan(second["kilobytes"])
+    python = list(names["python_packages"]())
+    assert all(row.keys() == first.keys() for row in python)
+    assert {row["kind"] for row in python} == {"library", "other"}
 
 
 @pytest.mark.slow
