@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from mmlrs._messages import shown
 from mmlrs._names import no_param
 from mmlrs._paths import PathLike, path_of
 from mmlrs.engine.archives import Entries
@@ -118,6 +119,7 @@ def read_images(
     drop_invalid: bool = False,
     max_bytes: int = MAX_BYTES,
     error_col: str | None = None,
+    alpha: Literal["drop", "composite", "keep"] = "drop",
 ) -> DataFrame:
     """Read images, one row per file.
 
@@ -134,6 +136,9 @@ def read_images(
         Name of a string column to add with the reason why `image` is null: an error of the decoder, or a reason of
         `read_binary_files`. To count the failures of a column `error`, use
         `df.where("error is not null").groupBy("error").count()`.
+    alpha : {"drop", "composite", "keep"}, default "drop"
+        How to decode an alpha channel: "drop" removes it, "composite" blends the image over white, "keep" gives a BGRA image with
+        4 channels. Stages that read `image` get it as it is decoded here; those that read `content` have the param themselves.
 
     Returns
     -------
@@ -166,7 +171,8 @@ def read_images(
     request = _Request(
         "read_images", spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
     )
-    return _decoded(_repartitioned(request.files(), num_partitions), drop_invalid, error_col)
+    files = _repartitioned(request.files(), num_partitions)
+    return _decoded(files, drop_invalid, error_col, _checked_alpha("read_images", alpha))
 
 
 def read_binary_stream(
@@ -286,6 +292,7 @@ def read_image_stream(
     error_col: str | None = None,
     max_files_per_trigger: int | None = None,
     partition_schema: str | None = None,
+    alpha: Literal["drop", "composite", "keep"] = "drop",
 ) -> DataFrame:
     """Read the images of a growing folder as a stream. Each file is read once.
 
@@ -293,7 +300,7 @@ def read_image_stream(
     ----------
     spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, max_files_per_trigger, partition_schema
         As for `read_binary_stream`.
-    drop_invalid, error_col
+    drop_invalid, error_col, alpha
         As for `read_images`.
 
     Returns
@@ -324,7 +331,8 @@ def read_image_stream(
     request = _Request(
         "read_image_stream", spark, path, recursive, sample_ratio, inspect_zip, seed, max_bytes, error_col
     )
-    return _decoded(request.stream(max_files_per_trigger, partition_schema), drop_invalid, error_col)
+    files = request.stream(max_files_per_trigger, partition_schema)
+    return _decoded(files, drop_invalid, error_col, _checked_alpha("read_image_stream", alpha))
 
 
 @dataclass
@@ -478,7 +486,17 @@ def _with_error_col(files: DataFrame, error_col: str | None) -> DataFrame:
     return files.withColumnRenamed(_REASON, error_col)
 
 
-def _decoded(files: DataFrame, drop_invalid: bool, error_col: str | None) -> DataFrame:
+_Alpha = Literal["drop", "composite", "keep"]
+
+
+def _checked_alpha(reader: str, alpha: Any) -> _Alpha:
+    if alpha not in get_args(_Alpha):
+        known = ", ".join(f'"{value}"' for value in get_args(_Alpha))
+        raise InvalidParamError(f"{reader}: param `alpha` must be one of {known}, got {shown(alpha)}")
+    return cast("_Alpha", alpha)
+
+
+def _decoded(files: DataFrame, drop_invalid: bool, error_col: str | None, alpha: _Alpha) -> DataFrame:
     from pyspark.sql import functions as F
 
     from mmlrs._generated.image import ImageTransformer
@@ -486,7 +504,12 @@ def _decoded(files: DataFrame, drop_invalid: bool, error_col: str | None) -> Dat
 
     policy: Literal["skip", "keep"] = "skip" if drop_invalid else "keep"
     decode = ImageTransformer(
-        inputCol="content", originCol="path", outputCol="image", handleInvalid=policy, errorCol=error_col
+        inputCol="content",
+        originCol="path",
+        outputCol="image",
+        handleInvalid=policy,
+        errorCol=error_col,
+        alpha=alpha,
     )
     if error_col is None:
         return decode.transform(files.drop(_REASON))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from folders import JPEG, PNG, WITH_BAD, archive, names, put
 from pictures import colour, most_different, pixels_of
+from PIL import Image
 
 from mmlrs.errors import InvalidParamError, IoError
 from mmlrs.image import (
@@ -347,3 +348,19 @@ def test_a_stage_decodes_straight_from_the_files(spark, photos):
         .transform(read_images(spark, photos))
     )
     assert plan(vectors.select("v")).count("ArrowEvalPython") == 1
+
+
+@pytest.mark.parametrize(("alpha", "channels"), [("drop", 3), ("composite", 3), ("keep", 4)])
+def test_an_alpha_channel_is_decoded_as_requested(spark, tmp_path, alpha, channels):
+    pixels = np.zeros((4, 4, 4), np.uint8)  # black, and transparent
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    row = read_images(spark, str(tmp_path), alpha=alpha).select("image.*").first()
+    assert row.nChannels == channels
+    assert set(row.data[:3]) == ({255} if alpha == "composite" else {0})
+
+
+def test_an_unknown_handling_of_alpha_is_an_error(spark, tmp_path):
+    with pytest.raises(
+        InvalidParamError, match='read_images: param `alpha` must be one of "drop", "composite"'
+    ):
+        read_images(spark, str(tmp_path), alpha="white")
