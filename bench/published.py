@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from mmlrs.image import ImageClassifier
 
-ROWS = 1024
+#: The published job holds all floats of a partition as Python objects, 5 MB for each picture.
+ROWS = 512
 #: Rows per run of the network in the limit: on one thread, EfficientNet-Lite0 takes least time per picture with this batch.
 LIMIT_BATCH = 8
 LIMIT_TARGET = 0.92

@@ -61,7 +61,7 @@ pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Ro
 pub use stage::{HasSample, Output, Stage, Transform};
 pub use stages::StageList;
 pub use tag::{Columns, Tag};
-pub use threads::{ThreadBudget, parallel_map};
+pub use threads::{ThreadBudget, parallel_map, parallel_map_beside};
 pub use vector_type::VectorType;
 pub use warning::{set_warning_host, warn};
 

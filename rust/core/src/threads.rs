@@ -83,6 +83,30 @@ where
     }
 }
 
+/// Like [`parallel_map`], while the calling thread does other work, whose result is the second one.
+pub fn parallel_map_beside<T, F, R>(
+    budget: ThreadBudget,
+    n: usize,
+    f: F,
+    beside: impl FnOnce() -> R,
+) -> Result<(Vec<T>, R)>
+where
+    T: Send,
+    F: Fn(usize) -> T + Sync + Send,
+{
+    let Some(pool) = budget.pool()? else {
+        let other = beside();
+        return Ok((parallel_map(budget, n, f)?, other));
+    };
+    let one = |i| budget.check().map(|()| f(i));
+    let mut results = Ok(Vec::new());
+    let other = pool.in_place_scope(|scope| {
+        scope.spawn(|_| results = (0..n).into_par_iter().with_max_len(1).map(one).collect());
+        beside()
+    });
+    Ok((results?, other))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

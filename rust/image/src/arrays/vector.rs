@@ -8,7 +8,7 @@ use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
 use mmlrs_core::{Column, Context, Error, Output, Rejects, Result, VectorType, types};
 
-use crate::column::{ImageColumn, Step, chunked};
+use crate::column::{ImageColumn, Step, each_row};
 use crate::image::ImageView;
 
 /// The field of a column of vectors or arrays, with a fixed `size` or with the sizes of the images.
@@ -33,22 +33,17 @@ fn item() -> Arc<Field> {
 pub fn unroll(images: &ImageColumn, step: &Step, size: Option<usize>, form: VectorType, cx: Context) -> Result<Output> {
     let mut rejects = Rejects::new(step.handle_invalid);
     let mut out = VectorArray::new(size);
-    chunked(
-        cx,
-        images.rows(),
-        |row| images.evaluate(row, &step.decode),
-        |row, image| {
-            let written = match image {
-                Ok(pixels) => out.push(pixels.view()),
-                Err(rejection) => Err(rejection.0),
-            };
-            written.or_else(|error| {
-                out.push_null();
-                let error = error.at_stage(&step.stage).at_column(&step.column);
-                rejects.reject(row, error.from_origin(images.origin(row)))
-            })
-        },
-    )?;
+    each_row(images, &step.decode, cx, |row, image| {
+        let written = match image {
+            Ok(pixels) => out.push(pixels.view()),
+            Err(rejection) => Err(rejection.0),
+        };
+        written.or_else(|error| {
+            out.push_null();
+            let error = error.at_stage(&step.stage).at_column(&step.column);
+            rejects.reject(row, error.from_origin(images.origin(row)))
+        })
+    })?;
     Ok(Output { columns: vec![out.finish(form)?], invalid: rejects.into_rows() })
 }
 

@@ -6,33 +6,44 @@ use arrow_array::builder::{Int32Builder, StringBuilder};
 use arrow_array::{ArrayRef, BinaryArray, StructArray};
 use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
-use mmlrs_core::{Context, Error, Materialized, NativeColumn, Result, RowError, parallel_map, types};
+use mmlrs_core::{Context, Error, Materialized, NativeColumn, Result, RowError, parallel_map_beside, types};
 
 use super::evaluate::Evaluated;
 use super::images::ImageColumn;
 use crate::image::{ImageView, mode_of};
 use crate::options::DecodeOptions;
 
-/// Rows in flight per thread: enough to keep threads busy, few enough to hold only a few images in memory.
-const ROWS_PER_THREAD: usize = 4;
+/// Minimum number of rows per thread that are computed together.
+const ROWS_PER_THREAD: usize = 2;
+/// Maximum number of rows per thread that are computed together.
+const MOST_ROWS_PER_THREAD: usize = 32;
+/// Bytes of images that are computed together, unless they are large.
+const BYTES_TOGETHER: usize = 8 << 20;
 
-/// Calls `each` with the result of every row, in order. Rows are computed in parallel within the budget, and only a few results
-/// exist at a time.
-pub fn chunked<T: Send>(
+/// Calls `each` with every row of a column, in order. Rows are computed in parallel within the budget, and only a few images
+/// exist at a time: those that are read, and the next ones, which are computed meanwhile.
+pub fn each_row(
+    images: &ImageColumn,
+    fallback: &DecodeOptions,
     cx: Context,
-    rows: usize,
-    compute: impl Fn(usize) -> Result<T> + Sync + Send,
-    mut each: impl FnMut(usize, T) -> Result<()>,
+    mut each: impl FnMut(usize, Evaluated<'_>) -> Result<()>,
 ) -> Result<()> {
-    let threads = cx.threads.get();
-    let size = if threads == 1 { 1 } else { threads * ROWS_PER_THREAD };
-    let mut start = 0;
-    while start < rows {
-        let count = size.min(rows - start);
-        for (i, result) in parallel_map(cx.threads, count, |i| compute(start + i))?.into_iter().enumerate() {
-            each(start + i, result?)?;
+    let (rows, threads) = (images.rows(), cx.threads.get());
+    let mut count = if threads == 1 { 1 } else { threads * ROWS_PER_THREAD };
+    let (mut first, mut next, mut ready) = (0, 0, Vec::new());
+    while next < rows || !ready.is_empty() {
+        let ahead = count.min(rows - next);
+        let read = || {
+            ready.drain(..).enumerate().try_for_each(|(i, row): (usize, Result<Evaluated<'_>>)| each(first + i, row?))
+        };
+        let (computed, done) = parallel_map_beside(cx.threads, ahead, |i| images.evaluate(next + i, fallback), read)?;
+        done?;
+        if threads > 1 && ahead > 0 {
+            let bytes = computed.iter().flatten().flatten().map(|pixels| pixels.view().data().len()).sum::<usize>();
+            let together = BYTES_TOGETHER / (bytes / ahead).max(1);
+            count = together.clamp(threads * ROWS_PER_THREAD, threads * MOST_ROWS_PER_THREAD);
         }
-        start += count;
+        (first, next, ready) = (next, next + ahead, computed);
     }
     Ok(())
 }
@@ -129,20 +140,15 @@ pub fn to_structs(images: &ImageColumn, cx: Context) -> Result<Materialized> {
     let fallback = DecodeOptions::default();
     let mut builder = Builder::new(rows);
     let mut invalid = Vec::new();
-    chunked(
-        cx,
-        rows,
-        |row| images.evaluate(row, &fallback),
-        |row, image: Evaluated<'_>| {
-            match image {
-                Ok(pixels) => builder.push(images.origin(row), pixels.view())?,
-                Err(rejection) => {
-                    builder.push_null();
-                    invalid.push(RowError { row, reason: rejection.0.reason() });
-                }
+    each_row(images, &fallback, cx, |row, image| {
+        match image {
+            Ok(pixels) => builder.push(images.origin(row), pixels.view())?,
+            Err(rejection) => {
+                builder.push_null();
+                invalid.push(RowError { row, reason: rejection.0.reason() });
             }
-            Ok(())
-        },
-    )?;
+        }
+        Ok(())
+    })?;
     Ok(Materialized { array: builder.finish()?, invalid })
 }

@@ -8,5 +8,5 @@ mod source;
 mod tests;
 
 pub use images::{ImageColumn, Step, input_images};
-pub(crate) use materialize::chunked;
+pub(crate) use materialize::each_row;
 pub use source::{accepted_input, check_image_input};

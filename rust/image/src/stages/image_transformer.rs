@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::arrays::channels::one_number_of_channels;
 use crate::arrays::tensor::{Element, Normalize, TensorArray};
 use crate::column::input_images;
-use crate::column::{ImageColumn, Step, check_image_input, chunked};
+use crate::column::{ImageColumn, Step, check_image_input, each_row};
 use crate::ops::{Interpolation, Op, parse_ops};
 use crate::options::{Alpha, DecodeOptions};
 use crate::tensor::{ChannelOrder, Factor, normalization_doubt};
@@ -208,21 +208,16 @@ impl ImageTransformer {
         let placed = |error: Error, row: usize| {
             error.at_stage("ImageTransformer").at_column(&self.input_col).from_origin(images.origin(row))
         };
-        chunked(
-            cx,
-            images.rows(),
-            |row| images.evaluate(row, &self.decode),
-            |row, image| {
-                let written = match image {
-                    Ok(pixels) => out.push(pixels.view()),
-                    Err(rejection) => Err(rejection.0),
-                };
-                written.or_else(|error| {
-                    out.push_null();
-                    rejects.reject(row, placed(error, row))
-                })
-            },
-        )?;
+        each_row(images, &self.decode, cx, |row, image| {
+            let written = match image {
+                Ok(pixels) => out.push(pixels.view()),
+                Err(rejection) => Err(rejection.0),
+            };
+            written.or_else(|error| {
+                out.push_null();
+                rejects.reject(row, placed(error, row))
+            })
+        })?;
         Ok(Column::arrow(out.finish()?))
     }
 }
