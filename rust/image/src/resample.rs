@@ -54,6 +54,15 @@ impl Taps {
         }
     }
 
+    /// The source positions of an output position that have a weight, at least one.
+    #[inline(always)]
+    fn covered(&self, i: usize) -> (usize, &[f32]) {
+        let (start, weights) = self.at(i);
+        let first = weights.iter().position(|weight| *weight != 0.0).unwrap_or(0);
+        let end = weights.iter().rposition(|weight| *weight != 0.0).map_or(1, |last| last + 1);
+        (start + first, &weights[first..end])
+    }
+
     #[inline(always)]
     fn at(&self, i: usize) -> (usize, &[f32]) {
         (self.start[i] as usize, &self.weights[i * self.len..(i + 1) * self.len])
@@ -114,29 +123,32 @@ fn rounded(value: f32) -> u8 {
 /// Sums the rows that row `y` of the result covers.
 #[inline(always)]
 pub fn sum_rows(plane: &Plane<'_>, y: usize, sums: &mut [f32]) {
-    let (start, weights) = plane.vertical.at(y);
+    let (start, weights) = plane.vertical.covered(y);
     let width = sums.len();
     let row = |k: usize| &plane.data[(start + k) * plane.stride..][..width];
     let mut k = 0;
     let mut fresh = true;
     while k < weights.len() {
-        match weights[k..] {
+        // One pass for up to four rows, since a pass reads and writes all sums.
+        k += match weights[k..] {
             [w0, w1, w2, w3, ..] => {
                 add_rows(sums, [row(k), row(k + 1), row(k + 2), row(k + 3)], [w0, w1, w2, w3], fresh);
-                k += 4;
+                4
             }
-            [w0, w1, ..] => {
+            [w0, w1, w2] => {
+                add_rows(sums, [row(k), row(k + 1), row(k + 2)], [w0, w1, w2], fresh);
+                3
+            }
+            [w0, w1] => {
                 add_rows(sums, [row(k), row(k + 1)], [w0, w1], fresh);
-                k += 2;
+                2
             }
-            [w0, ..] => {
-                if w0 != 0.0 || fresh {
-                    add_rows(sums, [row(k)], [w0], fresh);
-                }
-                k += 1;
+            [w0] => {
+                add_rows(sums, [row(k)], [w0], fresh);
+                1
             }
             [] => break,
-        }
+        };
         fresh = false;
     }
 }
