@@ -333,7 +333,10 @@ def _column(function: str, col: Any, params: dict[str, Any]) -> Column:
 def _function(function: str, source: str, params: dict[str, Any]) -> StageFunction:
     """Return the stage of a function with params, as a function of the column `source`."""
     stage = _STAGES[function]
-    names = [p["name"] for p in stage_spec(stage)["params"] if p["role"] == "plain"]
+    # A function always returns vectors as arrays.
+    names = [
+        p["name"] for p in stage_spec(stage)["params"] if p["role"] == "plain" and p["name"] != "outputType"
+    ]
     for name in params:
         if name not in names:
             raise no_param(function, name, names)

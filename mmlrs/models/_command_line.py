@@ -21,6 +21,10 @@ __all__ = ["main"]
 _WHERE = "folder or URL of a repository; without it, the models that mmlrs knows"
 
 
+#: How arguments of functions, which errors advise, are written here.
+_OPTIONS = {"allow_http=True": "--allow-http", "overwrite=True": "--overwrite"}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
@@ -46,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
     except MmlrsError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        text = " ".join(str(error).split())
+        for argument, option in _OPTIONS.items():
+            text = text.replace(argument, option)
+        print(f"error: {text}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)

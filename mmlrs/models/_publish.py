@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -40,6 +41,11 @@ def publish(
     overwrite: bool,
 ) -> ModelInfo:
     """Copy a model into the folder of a store and list it; see `ModelRepository.publish`."""
+    if not isinstance(name, str) or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", name) is None:
+        raise InvalidParamError(
+            f"{_WHERE}: param `name` must consist of at most 100 letters, digits, `-` and `_`, and begin with a letter or a "
+            f"digit, got {shown(name)}"
+        )
     handle = _handle("model", model)
     known = _known(handle)
     if tokenizer is None and known is not None and known.tokenizer is not None:

@@ -163,7 +163,9 @@ class ModelRepository:
         models = sorted(self._all().values(), key=lambda model: model.name.lower())
         tasks = sorted({model.task for model in models})
         if task is not None and task not in tasks:
-            known = " or ".join(map(repr, tasks)) or "left out, as there are no models"
+            known = (
+                " or ".join(repr(name) for name in tasks if name) or "left out, as no model states its task"
+            )
             raise InvalidParamError(f"ModelRepository.list: param `task` must be {known}, got {task!r}")
         return [model for model in models if task in (None, model.task)]
 

@@ -16,7 +16,7 @@ from mmlrs._warnings import warn_once
 from mmlrs.errors import IoError, LimitExceededError, ModelLoadError
 from mmlrs.models._download import Download, bring, receive
 from mmlrs.models._entry import RepositoryFile
-from mmlrs.models._manifest import MANIFEST, MAX_MANIFEST_BYTES
+from mmlrs.models._manifest import MANIFEST, MAX_MANIFEST_BYTES, parsed
 
 __all__ = ["FolderStore", "RemoteStore", "Store", "WebStore"]
 
@@ -61,8 +61,9 @@ class FolderStore(Store):
             with self._inside(path).open("rb") as file:
                 return file.read(MAX_MANIFEST_BYTES + 1)
         except FileNotFoundError:
+            lacks = f"it has no {MANIFEST}" if self.folder.is_dir() else "there is no such folder"
             raise IoError(
-                f"{self.folder} is not a repository: it has no {MANIFEST}; check the path, or publish a model to it"
+                f"{self.folder} is not a repository: {lacks}; check the path, or publish a model to it"
             ) from None
         except OSError as error:
             if isinstance(error, IoError):
@@ -165,6 +166,9 @@ class WebStore(_CachedStore):
                 raise
             warn_once([f"{error}; the manifest of the last time is used"])
             return kept.read_bytes()
+        parsed(
+            data, self.where
+        )  # what is not a manifest, such as a page that asks for a login, does not replace the last one
         with suppress(OSError):  # a cache that cannot be written is an error when a model is brought
             kept.parent.mkdir(parents=True, exist_ok=True)
             draft = kept.with_name(f"{kept.name}.{os.urandom(4).hex()}.tmp")

@@ -387,8 +387,14 @@ class TrainedClassifierModel(_generated.TrainedClassifierModel, _Trained):
         return (list(labels), prediction, output) if labels and output and prediction else None
 
     def _new_columns(self) -> list[str]:
-        predicted = self._predicted()
-        return super()._new_columns() + ([] if predicted is None else [predicted[2]])
+        columns, predicted = super()._new_columns(), self._predicted()
+        if predicted is None:
+            return columns
+        if predicted[2] in columns:
+            raise InvalidParamError(
+                f"{self._stage}: param `predictedLabelCol` must be another name: the learner adds a column `{predicted[2]}`"
+            )
+        return [*columns, predicted[2]]
 
     def _answers_on_spark(self, df: DataFrame) -> DataFrame:
         predicted = self._predicted()

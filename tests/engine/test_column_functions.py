@@ -212,6 +212,7 @@ def test_a_bad_row_is_an_error_or_null(df, network):
             lambda: F.embed_image("x", miniBatchsize=3),
             "^embed_image: there is no param `miniBatchsize`; did you mean `miniBatchSize`",
         ),
+        (lambda: F.embed_image("x", outputType="vector"), "^embed_image: there is no param `outputType`"),
         (lambda: F.embed_image("x", outputCol="y"), "^embed_image: there is no param `outputCol`"),
         (lambda: F.embed_image("x", originCol="y"), "^embed_image: there is no param `originCol`"),
         (lambda: F.classify_image("x", labels=["a"]), "^classify_image: param `labels`"),

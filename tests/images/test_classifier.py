@@ -210,7 +210,7 @@ def test_what_does_not_fit_is_one_clear_error(params, words):
 def test_labels_of_the_metadata_that_do_not_fit_are_an_error():
     model = means(meta={"labels": ["a", "b"]})
     with pytest.raises(
-        ModelLoadError, match="the metadata has 2 names, but the network has 3 classes; set labels"
+        ModelLoadError, match="2 names of classes are known for this model, but it has 3 classes; set labels"
     ):
         classifier(model).transform(TABLE)
     assert len(answers(classifier(model, labels=LABELS))[0]) == 3

@@ -94,6 +94,19 @@ def test_without_network_the_cached_files_and_the_last_manifest_are_used(web, fo
 # -- wrong answers ----------------------------------------------------------------------------------------------------
 
 
+def test_a_page_that_is_no_manifest_does_not_replace_the_last_one(web, folder):
+    url = serve(web, FILES, ENTRY)
+    ModelRepository(url, cache_dir=folder, allow_http=True).list()
+    web.pages["/repo/mmlrs-models.json"] = file(b"<html>Log in</html>")
+    with pytest.raises(ModelLoadError, match="JSON"):
+        ModelRepository(url, cache_dir=folder, allow_http=True).list()
+    web.pages["/repo/mmlrs-models.json"] = status(503)
+    with pytest.warns(UserWarning, match="the manifest of the last time is used"):
+        assert [model.name for model in ModelRepository(url, cache_dir=folder, allow_http=True).list()] == [
+            "net"
+        ]
+
+
 @pytest.mark.parametrize(
     "content", [MEANS[:-7], MEANS + b"\0", MEANS[:-1] + b"\0"], ids=["short", "long", "other"]
 )

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mmlrs.base import stage_specs
-from mmlrs.errors import LimitExceededError
+from mmlrs.errors import InvalidParamError, LimitExceededError
 from mmlrs.featurize import CountSelector, FastVectorAssembler, Featurize
 from mmlrs.image import UnrollBinaryImage
 from mmlrs.testing import sample_image, sample_stage
@@ -104,6 +104,14 @@ def test_spark_gives_arrays_of_floats(case, spark):
 def test_the_estimator_passes_the_type_on():
     model = Featurize(inputCols=["number"], outputCol="v", outputType="array").fit(TABLE)
     assert model.getOutputType() == "array"
+
+
+def test_a_number_that_does_not_fit_into_a_float_is_an_error():
+    stage = FastVectorAssembler(inputCols=["x"], outputCol="v", outputType="array")
+    with pytest.raises(
+        InvalidParamError, match=r"param `outputType` \"array\": the number 1e300 does not fit"
+    ):
+        stage.transform(pa.table({"x": [1e300]}))
 
 
 def test_an_array_of_a_huge_vector_is_an_error_that_names_the_limit():

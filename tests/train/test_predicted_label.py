@@ -118,3 +118,10 @@ def test_index_to_value_says_what_to_set(spark):
         IndexToValue(inputCol="prediction", outputCol="a").transform(scored)
     with pytest.raises(SchemaMismatchError, match=r"`target`: has no nominal attributes .* set `levels`"):
         IndexToValue(inputCol="prediction", outputCol="a", labelCol="target").transform(scored)
+
+
+def test_a_column_of_the_learner_cannot_be_that_of_the_labels(spark):
+    df = data(spark, LABELS["texts"])
+    model = trained(df).setPredictedLabelCol("prediction")
+    with pytest.raises(InvalidParamError, match="param `predictedLabelCol` must be another name"):
+        model.transform(df)

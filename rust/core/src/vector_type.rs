@@ -29,8 +29,8 @@ impl ParamGroup for VectorType {
     fn specs() -> Vec<ParamSpec> {
         vec![ParamSpec {
             name: "outputType",
-            doc: "Type of the new column: \"vector\", which Spark ML's estimators read, or \"array\", an array of floats \
-                  with all values of a row, which Spark's functions on arrays and vector databases read.",
+            doc: "Type of the new column: \"vector\", which Spark ML's estimators read, or \"array\", an array of 32-bit \
+                  floats with all values of a row, which Spark's functions on arrays and vector databases read.",
             ty: ParamType::Str,
             default: ParamDefault::Value(Value::from("vector")),
             optional: false,
@@ -102,11 +102,13 @@ impl VectorType {
             match vector {
                 None => {}
                 Some(VectorRow::Dense(all)) => {
-                    place.iter_mut().zip(all).for_each(|(to, from)| *to = *from as f32);
+                    for (to, from) in place.iter_mut().zip(all) {
+                        *to = narrowed(*from).map_err(|e| e.at_row(row))?;
+                    }
                 }
                 Some(VectorRow::Sparse { indices, values, .. }) => {
                     for (index, value) in indices.iter().zip(values) {
-                        place[*index as usize] = *value as f32;
+                        place[*index as usize] = narrowed(*value).map_err(|e| e.at_row(row))?;
                     }
                 }
             }
@@ -120,6 +122,16 @@ impl VectorType {
         };
         Ok(Column::arrow(array))
     }
+}
+
+/// The nearest 32-bit float. A finite number does not become infinite.
+fn narrowed(value: f64) -> Result<f32> {
+    let narrow = value as f32;
+    if narrow.is_infinite() && value.is_finite() {
+        let message = format!("the number {value:e} does not fit into a 32-bit float");
+        return Err(Error::param("outputType", format!("\"array\": {message}; set \"vector\"")));
+    }
+    Ok(narrow)
 }
 
 fn item() -> Arc<Field> {
@@ -159,6 +171,19 @@ mod tests {
             assert_eq!(row(0).as_primitive::<Float32Type>().values().as_ref(), [0.0, 2.5, 0.0]);
             assert_eq!(row(2).as_primitive::<Float32Type>().values().as_ref(), [1.0, 0.1, -3.0]);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_number_beyond_32_bits_is_an_error_and_an_infinity_stays() -> Result<()> {
+        let column = |value: f64| {
+            let mut rows = VectorBuilder::with_capacity(1);
+            rows.push_dense(&[value]);
+            VectorType::Array.struct_column(rows.finish()?, None)
+        };
+        let error = column(1e300).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(error.contains("1e300") && error.contains("outputType"), "{error}");
+        assert!(column(f64::INFINITY).is_ok() && column(f64::NAN).is_ok() && column(-3e38).is_ok());
         Ok(())
     }
 

@@ -140,7 +140,7 @@ impl Names {
         }
         if meta.labels.len() != classes {
             return Err(Error::model(format!(
-                "the metadata has {}, but the network has {classes} classes; set labels to one name per class",
+                "{} of classes are known for this model, but it has {classes} classes; set labels to one name per class",
                 count(meta.labels.len())
             )));
         }

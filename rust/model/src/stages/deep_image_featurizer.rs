@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Context, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform, VectorType, put_blob,
+    Block, Context, Error, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, Transform, VectorType,
+    put_blob,
 };
 use mmlrs_image::DecodeOptions;
 use mmlrs_image::sample::binary_batch;
@@ -73,6 +74,16 @@ impl DeepImageFeaturizer {
                 input: &self.input,
                 decode: self.decode,
                 run: &self.run,
+            })
+            .map_err(|error| {
+                let unknown =
+                    ["featureTensorName", "cutOutputLayers"].iter().any(|name| error.message().contains(name));
+                if !unknown {
+                    return error;
+                }
+                let message = "cannot be used: it is not known where its features are; use ImageFeaturizer, with \
+                               featureTensorName set to the tensor with the features";
+                Error::param("modelName", message)
             })
         })
     }
