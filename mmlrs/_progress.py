@@ -118,7 +118,7 @@ def progress(
     with tqdm(
         desc=description,
         total=total,
-        unit=unit if unit == "B" else f" {unit}",
+        unit=unit,
         unit_scale=scale,
         unit_divisor=1024 if unit == "B" else 1000,
         initial=done,

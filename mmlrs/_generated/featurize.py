@@ -55,8 +55,8 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasVect
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row in which a value is null or NaN, or an array contains a null: "error" fails with an error
         that names stage, column and row; "skip" drops the row; "keep" fills the missing slots with NaN, as Spark's
@@ -147,8 +147,8 @@ class Featurize(
         How to handle a level that did not occur in the fit: "other" treats it as a row without a level, that is zeros
         or the index after the last one, which the attributes include; "error" makes it a bad row, for `handleInvalid`.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row with a missing value that is not replaced, a vector of the wrong size, or, with
         unseenCategories="error", a level that did not occur in the fit: "error" fails with an error that names stage,
@@ -290,8 +290,8 @@ class FeaturizeModel(NativeModel, HasFeaturizeParams, HasVectorType, HasRowPolic
         How to handle a level that did not occur in the fit: "other" treats it as a row without a level, that is zeros
         or the index after the last one, which the attributes include; "error" makes it a bad row, for `handleInvalid`.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row with a missing value that is not replaced, a vector of the wrong size, or, with
         unseenCategories="error", a level that did not occur in the fit: "error" fails with an error that names stage,
@@ -378,8 +378,8 @@ class CountSelector(NativeEstimator["public.CountSelectorModel"], HasCountSelect
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
         stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
@@ -447,8 +447,8 @@ class CountSelectorModel(NativeModel, HasCountSelectorParams, HasVectorType, Has
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
         stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.

@@ -283,8 +283,8 @@ class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, H
     autoConvertToColor : bool, default True
         Convert gray images to colour if `nChannels` is not set. Otherwise they are bad rows.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     applyExifOrientation : bool, default True
         Rotate and flip the decoded image according to its EXIF orientation tag.
     alpha : {"drop", "composite", "keep"}, default "drop"
@@ -408,8 +408,8 @@ class UnrollBinaryImage(NativeTransformer, HasInputCol, HasOutputCol, HasVectorT
     interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "linear"
         The interpolation of the resize.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     applyExifOrientation : bool, default True
         Rotate and flip the decoded image according to its EXIF orientation tag.
     alpha : {"drop", "composite", "keep"}, default "drop"
@@ -644,8 +644,8 @@ class DeepImageFeaturizer(
     modelName : ModelLike, default `efficientnet-lite0` from the extra `models`
         The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     imageHeight : int, optional
         Number of rows of the network's input, for networks that accept any size. Must be at least 1.
     imageWidth : int, optional
@@ -821,8 +821,8 @@ class DeepImagePredictor(
         softmax or a sigmoid, else "sigmoid" for one class and "softmax" for several. "sigmoid" suits networks that find
         several objects in an image.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     imageHeight : int, optional
         Number of rows of the network's input, for networks that accept any size. Must be at least 1.
     imageWidth : int, optional
@@ -1222,8 +1222,8 @@ class ImageFeaturizer(
         How to pool features with rows and columns: "avg" takes the mean of each channel, "max" its largest value,
         "none" all values; "auto" means "avg".
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     imageHeight : int, optional
         Number of rows of the network's input, for networks that accept any size. Must be at least 1.
     imageWidth : int, optional

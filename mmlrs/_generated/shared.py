@@ -849,7 +849,7 @@ class HasValueIndexerParams(HasInputCol, HasOutputCol, Stage):
 class HasVectorType(Stage):
     """The params `outputType`."""
 
-    outputType: Param[str] = Param(undefined(), "outputType", "Type of the new column: \"vector\", which Spark ML's estimators read, or \"array\", an array of floats with all values of a row, which Spark's functions on arrays and vector databases read. Must be one of \"vector\", \"array\".", STR.accept)
+    outputType: Param[str] = Param(undefined(), "outputType", "Type of the new column: \"vector\", which Spark ML's estimators read, or \"array\", an array of 32-bit floats with all values of a row, which Spark's functions on arrays and vector databases read. Must be one of \"vector\", \"array\".", STR.accept)
 
     def setOutputType(self, value: Literal["vector", "array"]) -> Self:
         """Set `outputType` and return the stage."""

@@ -84,8 +84,8 @@ class TextFeaturizer(
     minDocFreq : int, default 1
         Slots that occur in fewer strings than this have weight 0. Must be at least 0.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
         stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
@@ -214,8 +214,8 @@ class TextFeaturizerModel(NativeModel, HasTextFeaturizerParams, HasVectorType, H
     minDocFreq : int, default 1
         Slots that occur in fewer strings than this have weight 0. Must be at least 0.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     handleInvalid : {"error", "skip", "keep"}, default "error"
         How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
         stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
@@ -1093,8 +1093,8 @@ class TextEmbedder(
     normalize : bool, default True
         Scale each vector to Euclidean length 1, so that dot products are cosines.
     outputType : {"vector", "array"}, default "vector"
-        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of floats with all
-        values of a row, which Spark's functions on arrays and vector databases read.
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
     miniBatchSize : int, default 64
         Maximum number of rows per run of the model. The last run of a batch may have fewer. On the CPU
         `ImageFeaturizer` runs at most 8 images per thread and `TextEmbedder` at most 4,096 tokens, since larger runs

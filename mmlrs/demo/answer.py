@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def answers(spark: SparkSession, model: Path, pictures: Sequence[Path]) -> Iterator[tuple[str, str, float]]:
-    """Yield the name of every picture, the class that the saved pipeline gives it, and the probability of that class."""
+def answers(spark: SparkSession, model: Path, pictures: Sequence[Path]) -> Iterator[tuple[Path, str, float]]:
+    """Yield the path of every picture, the class that the saved pipeline gives it, and the probability of that class."""
     from pyspark.ml import PipelineModel
     from pyspark.sql import functions as F
 
@@ -23,7 +23,13 @@ def answers(spark: SparkSession, model: Path, pictures: Sequence[Path]) -> Itera
 
     scored = PipelineModel.load(str(model)).transform(read_images(spark, list(pictures)))
     for row in scored.select("path", "answer", certainty()).orderBy(F.col("path")).collect():
-        yield Path(row.path).name, row.answer, row.certainty
+        yield Path(row.path), row.answer, row.certainty
+
+
+def verdict(path: Path, answer: str) -> str:
+    """Return the true class if the answer is another one. The folder of a picture names it, as in `label=bird`."""
+    key, _, label = path.parent.name.partition("=")
+    return f"   wrong: it is in the folder of {label}" if key == "label" and label != answer else ""
 
 
 def main() -> None:
@@ -36,8 +42,8 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, nargs="+", help="image files")
     arguments = parser.parse_args()
     with spark_session() as spark:
-        for name, answer, share in answers(spark, arguments.model, arguments.pictures):
-            print(f"{name:<32} {answer:<8} {share:.0%}")
+        for path, answer, share in answers(spark, arguments.model, arguments.pictures):
+            print(f"{path.name:<32} {answer:<8} {share:.0%}{verdict(path, answer)}")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ class StageFunction:
         self._engine = engine
         self.stages = _native_stages(stage)
         self.name = self.stages[-1]._stage
+        #: The beginning of the names of its columns.
+        self.label = self.name
         inputs: list[str] = []
         outputs: set[str] = set()
         for one in self.stages:
@@ -56,6 +58,7 @@ class StageFunction:
     def called(self, name: str, argument: str, remedy: str) -> StageFunction:
         """Return the function with errors that name it instead of its only stage, and its argument in these words."""
         self.caller = Caller(name, self.name, tuple((column, argument) for column in self.inputs), remedy)
+        self.label = name
         return self
 
     def kernel(self, compiled: Compiled, session: SparkSession) -> Kernel:
@@ -109,7 +112,7 @@ class StageFunction:
         arguments = [F.col(c) if isinstance(c, str) else c for c in columns]
         compiled, output = self.compile(session)
         kind = column_type(output)
-        result = engine.first_output(self.kernel(compiled, session), kind, self.name, session)
+        result = engine.first_output(self.kernel(compiled, session), kind, self.label, session)
         by_name = dict(zip(self.inputs, arguments, strict=True))
         column = result(*[by_name[name] for name in compiled.columns])
         return column if arrays and kind.wrapped else engine.finished(column, kind)

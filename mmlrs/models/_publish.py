@@ -41,7 +41,8 @@ def publish(
     overwrite: bool,
 ) -> ModelInfo:
     """Copy a model into the folder of a store and list it; see `ModelRepository.publish`."""
-    if not isinstance(name, str) or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", name) is None:
+    chosen: Any = name
+    if not isinstance(chosen, str) or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", chosen) is None:
         raise InvalidParamError(
             f"{_WHERE}: param `name` must consist of at most 100 letters, digits, `-` and `_`, and begin with a letter or a "
             f"digit, got {shown(name)}"

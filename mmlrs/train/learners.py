@@ -398,11 +398,11 @@ class TrainedClassifierModel(_generated.TrainedClassifierModel, _Trained):
 
     def _answers_on_spark(self, df: DataFrame) -> DataFrame:
         predicted = self._predicted()
-        return df if predicted is None else with_labels_on_spark(df, *predicted)
+        return df if predicted is None else with_labels_on_spark(self._stage, df, *predicted)
 
     def _answers_in_table(self, table: pa.Table) -> pa.Table:
         predicted = self._predicted()
-        return table if predicted is None else with_labels_in_table(table, *predicted)
+        return table if predicted is None else with_labels_in_table(self._stage, table, *predicted)
 
     def _mark(self, role: str, name: str) -> dict[str, Any]:
         labels = self._value("labels")

@@ -94,3 +94,16 @@ def test_the_network_as_a_function_of_sql(spark, networks, myimages):
     answers = spark.sql("SELECT image, my_object_recognition_function(image) AS objects FROM traffic_imgs")
 
     assert all(len(row.objects) == 1 for row in answers.select("objects").collect())
+
+
+def test_a_search_over_names_is_saved_and_loaded(spark, networks, tmp_path):
+    featurizer = DeepImageFeaturizer(inputCol="image", outputCol="features", modelName="InceptionV3")
+    grid = [{featurizer.modelName: name} for name in GRAPHS]
+    pipeline = Pipeline(stages=[featurizer, LogisticRegression()])
+    search = CrossValidator(
+        estimator=pipeline, estimatorParamMaps=grid, evaluator=MulticlassClassificationEvaluator()
+    )
+    search.save(str(tmp_path / "search"))
+    loaded = CrossValidator.load(str(tmp_path / "search"))
+    stages = [loaded.getEstimator().copy(point).getStages()[0] for point in loaded.getEstimatorParamMaps()]
+    assert [stage.getModelName().name for stage in stages] == list(GRAPHS)

@@ -220,7 +220,7 @@ def test_two_columns_of_the_same_name_are_refused():
     ("params", "words"),
     [
         ({"miniBatchSize": 0}, "param `miniBatchSize` must be at least 1, got 0"),
-        ({"intraOpThreads": -1}, "param `intraOpThreads` must be at least 0, got -1"),
+        ({"intraOpThreads": -1}, "param `intraOpThreads` must be between 0 and 1024, got -1"),
         ({"device": "gpu"}, 'param `device` must be "auto", "cpu", "cuda" or "cuda:N", got "gpu"'),
         ({"outputType": "list"}, 'param `outputType` must be one of "array", "vector", "tensor", got "list"'),
         (

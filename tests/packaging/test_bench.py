@@ -16,6 +16,7 @@ from bench.__main__ import MEASURES
 from bench.measure import Comparison, Figure, NotInstalledError, required, side_by_side
 from bench.networks import RESNET50, SQUEEZENET, free, lite0
 from bench.processes import Peaks, watch
+from mmlrs.demo import stamps
 
 
 def test_the_ratio_is_the_median_over_pairs():
@@ -258,7 +259,8 @@ def test_transparent_pixels_are_white():
 
 
 def test_without_the_photographs_of_tux_paint_one_sentence_says_where_they_are_sought(monkeypatch, tmp_path):
-    monkeypatch.setenv("MMLRS_TUXPAINT_STAMPS", str(tmp_path))
+    monkeypatch.delenv("MMLRS_TUXPAINT_STAMPS", raising=False)
+    monkeypatch.setattr(stamps, "INSTALLED", tmp_path)
     with pytest.raises(NotInstalledError, match="tuxpaint-stamps-default, or set MMLRS_TUXPAINT_STAMPS"):
         tuxpaint.photographs()
 

@@ -155,9 +155,9 @@ def test_the_saved_model_answers_with_names_and_probabilities(spark, folder, tmp
     job.train_and_save(spark, folder, tmp_path / "model")
     files = sorted((folder / "fold=1").rglob("*.png"))
     found = list(answer.answers(spark, tmp_path / "model", files))
-    assert [name for name, _, _ in found] == [file.name for file in files]
+    assert [path.name for path, _, _ in found] == [file.name for file in files]
     assert all(label in stamps.CLASSES and 1 / 6 <= share <= 1 for _, label, share in found)
-    assert np.mean([label in name for name, label, _ in found]) > 0.9  # of these it was trained
+    assert np.mean([label in path.name for path, label, _ in found]) > 0.9  # of these it was trained
 
 
 def test_a_new_process_gets_some_pictures_and_its_lines_are_reported(folder, tmp_path, monkeypatch, capsys):

@@ -80,7 +80,12 @@ def test_classifiers_of_spark_ml_learn_three_classes(cls, params, wine):
     assert learner.extractParamMap() == before, "the user's learner is not changed"
     scored = model.transform(df)
     assert model.getLabels() == list(bunch.target_names)
-    assert set(scored.columns) - set(df.columns) <= {"prediction", "probability", "rawPrediction"}
+    assert set(scored.columns) - set(df.columns) <= {
+        "prediction",
+        "probability",
+        "rawPrediction",
+        "predictedLabel",
+    }
     row = ComputeModelStatistics().transform(scored).first()
     predicted = [int(r.prediction) for r in scored.select("prediction").collect()]
     assert row.accuracy == pytest.approx(metrics.accuracy_score(bunch.target, predicted), rel=1e-9)

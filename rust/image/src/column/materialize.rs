@@ -15,8 +15,8 @@ use crate::options::DecodeOptions;
 
 /// Minimum number of rows per thread that are computed together.
 const ROWS_PER_THREAD: usize = 2;
-/// Maximum number of rows per thread that are computed together.
-const MOST_ROWS_PER_THREAD: usize = 32;
+/// Number of rows per thread that are computed together if the images are small.
+const SMALL_ROWS_PER_THREAD: usize = 32;
 /// Bytes of images that are computed together, unless they are large.
 const BYTES_TOGETHER: usize = 8 << 20;
 
@@ -41,7 +41,7 @@ pub fn each_row(
         if threads > 1 && ahead > 0 {
             let bytes = computed.iter().flatten().flatten().map(|pixels| pixels.view().data().len()).sum::<usize>();
             let together = BYTES_TOGETHER / (bytes / ahead).max(1);
-            count = together.clamp(threads * ROWS_PER_THREAD, threads * MOST_ROWS_PER_THREAD);
+            count = together.clamp(threads * ROWS_PER_THREAD, threads * SMALL_ROWS_PER_THREAD);
         }
         (first, next, ready) = (next, next + ahead, computed);
     }
