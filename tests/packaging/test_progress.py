@@ -42,7 +42,7 @@ def test_a_bar_shows_what_is_done_the_rate_and_the_note(monkeypatch):
     text = work(monkeypatch, terminal=True)
     assert "search:" in text
     assert "4/4" in text
-    assert " trial" in text
+    assert "trial/s" in text
     assert "best accuracy 0.8" in text
 
 
