@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from mmlrs.demo import job
 from mmlrs.demo.sources import SOURCES, chosen
+from mmlrs.errors import IoError
 
 
 def main() -> None:
@@ -24,7 +26,10 @@ def main() -> None:
         "--pictures", choices=sorted(SOURCES), help="default: tuxpaint if it is installed, else faces"
     )
     arguments = parser.parse_args()
-    job.run(chosen(arguments.pictures), arguments.output)
+    try:
+        job.run(chosen(arguments.pictures), arguments.output)
+    except IoError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from mmlrs.demo import learning
 from mmlrs.demo.pictures import folds, lay_out
 from mmlrs.demo.session import spark_session
 from mmlrs.demo.sources import Source
+from mmlrs.errors import IoError
 from mmlrs.plot import plot_confusion_matrix, show_images
 
 if TYPE_CHECKING:
@@ -32,8 +33,13 @@ def report(topic: str, text: str) -> None:
 
 def run(source: Source, output: Path) -> None:
     """Judge a classifier by cross-validation, save one, and ask it in a new process."""
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise IoError(f"mmlrs.demo: cannot write to {output}: {error.strerror or error}") from None
     folder, saved = output / "pictures", output / "model"
+    if saved.exists() and not (saved / "metadata").is_dir():
+        raise IoError(f"mmlrs.demo: {saved} exists and is not a model of the demo; choose another --output")
     print(source.question)
     counts = lay_out(folder, folds(source.pictures(), FOLDS, SEED))
     report("pictures", f"{sum(counts.values())} {source.origin}")

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mmlrs.errors import IoError
+
 Pixels = NDArray[np.uint8]
 
 
@@ -42,6 +44,20 @@ def folds(pictures: Iterable[Picture], count: int, seed: int) -> Iterator[tuple[
             turn += 1
 
 
+def _clear(folder: Path) -> None:
+    """Delete a folder that this function wrote. Raise for any other."""
+    if not folder.exists():
+        return
+    others = (
+        [path.name for path in folder.iterdir() if not path.name.startswith("fold=")]
+        if folder.is_dir()
+        else [""]
+    )
+    if others:
+        raise IoError(f"mmlrs.demo: {folder} exists and was not written by the demo; choose another --output")
+    shutil.rmtree(folder)
+
+
 def lay_out(folder: Path, pictures: Iterable[tuple[int, Picture]]) -> dict[str, int]:
     """Write pictures to ``fold=0/label=bird/name.png``, whose folders become columns, and return the counts of the classes.
 
@@ -49,7 +65,7 @@ def lay_out(folder: Path, pictures: Iterable[tuple[int, Picture]]) -> dict[str, 
     """
     from PIL import Image
 
-    shutil.rmtree(folder, ignore_errors=True)
+    _clear(folder)
     counts: dict[str, int] = {}
     for index, (fold, picture) in enumerate(pictures):
         target = folder / f"fold={fold}" / f"label={picture.label}"

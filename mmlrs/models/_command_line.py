@@ -242,10 +242,15 @@ def _lines(option: str, path: str | None) -> list[str]:
     if path is None:
         return []
     try:
-        return Path(path).read_text("utf-8").splitlines()
+        text = Path(path).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         cause = getattr(error, "strerror", None) or error
         raise InvalidParamError(f"{option}: cannot read {path}: {cause}") from None
+    lines = [line.strip() for line in text.rstrip().split("\n")]
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            raise InvalidParamError(f"{option}: {path}: line {number} is empty; write one label per line")
+    return lines
 
 
 def _plain(model: ModelInfo) -> dict[str, Any]:

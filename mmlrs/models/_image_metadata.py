@@ -74,8 +74,8 @@ def image_metadata(hub: _Hub) -> dict[str, Any]:
     """
     if hub.preprocessor is None:
         raise ModelLoadError(
-            f"{hub.repo}: there is no {_FILE}, so the size and the normalization of images are unknown; set the params of the"
-            " stage, or fetch the file"
+            f"hf:{hub.repo}: there is no {_FILE}, so the size and the normalization of images are unknown; fetch the file, or pass"
+            " the path of the ONNX file as the model and set the params of the stage"
         )
     settings = _Settings(hub.repo, hub.preprocessor)
     return {**_geometry(settings), **_normalization(settings), **_labels(hub.repo, hub.config)}

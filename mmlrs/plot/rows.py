@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from mmlrs import _native
 from mmlrs._messages import counted, shown
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_pandas, is_polars, is_spark, is_table, refused
 from mmlrs.engine.select import without_views
 from mmlrs.engine.table import to_table
-from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
+from mmlrs.errors import ColumnNotFoundError, DecodeError, InvalidParamError, SchemaMismatchError
 from mmlrs.train.scored import METADATA, facts_of, levels_of
 from mmlrs.vectors import to_numpy
 
@@ -155,7 +156,7 @@ def read(function: str, data: Any, columns: Mapping[str, str | None], *, counts:
                 f"{function}: param `{role}_col` must be the name of a column, got {shown(name)}"
             )
     if is_spark(data):
-        names = dict(zip(wanted, Columns.of(data, function).resolve_all(wanted.values())))
+        names = dict(zip(wanted, _all_of(Columns.of(data, function), wanted)))
         facts = facts_of(data)
         return Rows(
             function,
@@ -189,7 +190,19 @@ def _collected(df: Any, names: Mapping[str, str], counts: bool) -> pa.Table:
 
 def _resolved(function: str, data: Any, wanted: Mapping[str, str]) -> list[str]:
     names = column_names(data) or to_table(data).column_names
-    return Columns(names, function).resolve_all(wanted.values())
+    return _all_of(Columns(names, function), wanted)
+
+
+def _all_of(columns: Columns, wanted: Mapping[str, str]) -> list[str]:
+    """Return the columns of all roles. No column of predictions is suggested for missing labels."""
+    label = wanted.get("label")
+    near = None if label is None or columns.get(label) else _native.nearest(label, columns.names)
+    if near is not None and "predict" in near.lower():
+        raise ColumnNotFoundError(
+            f"{columns.owner}: column `{label}`: not found; name the column of the true labels; the columns are "
+            f"{', '.join(f'`{name}`' for name in columns.names[:20])}"
+        )
+    return columns.resolve_all(wanted.values())
 
 
 def _only(function: str, data: Any, names: set[str]) -> pa.Table:

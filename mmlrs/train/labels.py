@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
+from mmlrs._messages import shown
+from mmlrs.errors import DecodeError, InvalidParamError, LimitExceededError, SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -117,6 +118,10 @@ def class_labels(stage: Stage, df: DataFrame, name: str, output: str) -> tuple[A
         return checked_label(stage, frame, name, plain_label(frame, name), raw)
 
     labels = stage._value("labels")
+    if labels is not None and (len(labels) < 2 or len(set(labels)) < len(labels)):
+        raise InvalidParamError(
+            f"{stage._stage}: param `labels` must have two different labels or more, each once, got {shown(list(labels))}"
+        )
     if labels is None:
         try:
             indexer: Any = ValueIndexer(inputCol=raw, outputCol=output).fit(checked(df).select(raw))

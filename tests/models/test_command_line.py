@@ -14,8 +14,9 @@ from repositories import LABELS, MEANS, PREPROCESSING, described, serve, write
 from web import serve_hub
 
 from mmlrs import models
+from mmlrs.errors import InvalidParamError
 from mmlrs.models import ModelRepository, _catalog, _hub_models
-from mmlrs.models._command_line import main
+from mmlrs.models._command_line import _lines, main
 
 
 @pytest.fixture(autouse=True)
@@ -179,3 +180,13 @@ def test_the_module_is_a_program_without_tracebacks():
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: models.info: param `name`: there is no model `AlexNet`")
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_of_labels_may_come_from_an_editor_of_windows(tmp_path):
+    file = tmp_path / "labels.txt"
+    file.write_bytes(b"\xef\xbb\xbfcat\r\n dog \r\n\r\n")
+    assert _lines("--labels", str(file)) == ["cat", "dog"]
+    for content in (b"", b"cat\n\ndog\n"):
+        file.write_bytes(content)
+        with pytest.raises(InvalidParamError, match=r"--labels: .*labels.txt: line \d is empty"):
+            _lines("--labels", str(file))

@@ -187,7 +187,7 @@ def test_settings_that_change_nothing_are_accepted():
 
 
 def test_no_settings_are_an_error():
-    with pytest.raises(ModelLoadError, match=r"^org/name: there is no preprocessor_config\.json"):
+    with pytest.raises(ModelLoadError, match=r"^hf:org/name: there is no preprocessor_config\.json"):
         metadata(None)
 
 

@@ -175,3 +175,16 @@ def test_the_failure_of_the_new_process_is_an_error_that_names_its_log(folder, t
     monkeypatch.setattr(job.sys, "executable", "false")
     with pytest.raises(RuntimeError, match=r"failed; its errors are in .*answer\.log"):
         job.ask(tmp_path / "model", folder / "fold=0", tmp_path / "answer.log")
+
+
+def test_a_folder_that_the_demo_did_not_write_is_not_deleted(tmp_path):
+    mine = tmp_path / "pictures" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("keep")
+    with pytest.raises(IoError, match="was not written by the demo; choose another --output"):
+        job.run(sources.SOURCES["faces"], tmp_path)
+    assert mine.read_text() == "keep"
+    mine.parent.rename(tmp_path / "model")
+    with pytest.raises(IoError, match="is not a model of the demo"):
+        job.run(sources.SOURCES["faces"], tmp_path)
+    assert (tmp_path / "model" / "mine.txt").exists()

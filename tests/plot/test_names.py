@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
+from mmlrs.errors import ColumnNotFoundError
 from mmlrs.plot import plot_confusion_matrix, plot_importances, plot_roc, plot_trials, show_images
 from mmlrs.plot.axes import shortened_all
 from mmlrs.testing import sample_image
@@ -93,3 +94,11 @@ def test_trials_have_the_names_of_their_learners_where_there_is_room():
     many = plot_trials(learners(40))
     assert not any("regParam" in label.get_text() for label in many.get_xticklabels())
     assert many.get_xlabel() == "trial"
+
+
+def test_no_column_is_suggested_for_missing_labels():
+    table = pa.table({"income": ["a", "b"], "probability": [0.1, 0.9], "predictedLabel": ["a", "b"]})
+    with pytest.raises(
+        ColumnNotFoundError, match="column `label`: not found; name the column of the true labels"
+    ):
+        plot_roc(table)

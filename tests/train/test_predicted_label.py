@@ -125,3 +125,11 @@ def test_a_column_of_the_learner_cannot_be_that_of_the_labels(spark):
     model = trained(df).setPredictedLabelCol("prediction")
     with pytest.raises(InvalidParamError, match="param `predictedLabelCol` must be another name"):
         model.transform(df)
+
+
+@pytest.mark.parametrize("labels", [["owl"], ["cat", "owl", "cat"]])
+def test_labels_that_are_too_few_or_repeated_are_an_error_of_the_param(labels, spark):
+    with pytest.raises(
+        InvalidParamError, match="TrainClassifier: param `labels` must have two different labels"
+    ):
+        trained(data(spark, LABELS["texts"]), labels=labels)
