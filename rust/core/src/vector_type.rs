@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_beyond_32_bits_is_an_error_and_an_infinity_stays() -> Result<()> {
+    fn a_number_beyond_32_bits_is_an_error_and_an_infinity_stays() {
         let column = |value: f64| {
             let mut rows = VectorBuilder::with_capacity(1);
             rows.push_dense(&[value]);
@@ -184,7 +184,6 @@ mod tests {
         let error = column(1e300).err().map(|e| e.to_string()).unwrap_or_default();
         assert!(error.contains("1e300") && error.contains("outputType"), "{error}");
         assert!(column(f64::INFINITY).is_ok() && column(f64::NAN).is_ok() && column(-3e38).is_ok());
-        Ok(())
     }
 
     #[test]
