@@ -76,8 +76,8 @@ class ONNXModel(_generated.ONNXModel):
         Returns
         -------
         ONNXModel
-            The copy has no `softMaxDict`, `argMaxDict`, `topKDict` and `labels`. A tensor that the model does not have is an error when the
-            copy is used.
+            The copy has no `softMaxDict`, `argMaxDict`, `topKDict` and `labels`. A tensor that the model does not have is an
+            error when the copy is used.
 
         Examples
         --------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import fixed_filters
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from mmlrs.errors import InvalidParamError
+from mmlrs.errors import InvalidParamError, ModelLoadError
 from mmlrs.image import DeepImageFeaturizer, DeepImagePredictor, ImageClassifier, ImageFeaturizer
 from mmlrs.testing import sample_image
 
@@ -58,3 +60,13 @@ def test_saved_stages_contain_the_model(tmp_path):
     loaded = DeepImagePredictor.load(path)
     assert loaded.getModelName().name is None
     assert column(loaded) == column(stage)
+
+
+def test_a_network_whose_features_are_unknown_names_the_stage_that_can_be_told():
+    model = fixed_filters.build()
+    [settings] = [entry for entry in model.metadata_props if entry.key == "mmlrs.image"]
+    settings.value = json.dumps({"layerNames": [], "featureTensor": "nope"})
+    with pytest.raises(
+        (InvalidParamError, ModelLoadError), match=r"param `modelName` cannot be used: .* use ImageFeaturizer"
+    ):
+        column(DeepImageFeaturizer(outputCol="out", modelName=model))

@@ -22,6 +22,7 @@ from mmlrs.image import (
     read_binary_stream,
     read_image_stream,
     read_images,
+    readImages,
 )
 
 pytestmark = pytest.mark.spark
@@ -364,3 +365,10 @@ def test_an_unknown_handling_of_alpha_is_an_error(spark, tmp_path):
         InvalidParamError, match='read_images: param `alpha` must be one of "drop", "composite"'
     ):
         read_images(spark, str(tmp_path), alpha="white")
+
+
+def test_the_older_name_reads_with_the_active_session(spark, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(JPEG)
+    assert readImages(str(tmp_path), numPartition=2).count() == 1
+    with pytest.raises(InvalidParamError, match="readImages: there is no param `num_partitions`"):
+        readImages(str(tmp_path), num_partitions=2)

@@ -83,11 +83,9 @@ def test_other_scores_are_a_failure(folder, monkeypatch):
     assert check.compare(network, "cpu", table)["plain onnxruntime"] > check.TOLERANCE
 
 
-@pytest.mark.skipif(
-    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime has CUDA"
-)
-@pytest.mark.filterwarnings("ignore:Specified provider")
-def test_a_session_that_runs_on_the_cpu_instead_of_the_gpu_is_an_error(folder):
+def test_a_session_that_runs_on_the_cpu_instead_of_the_gpu_is_an_error(folder, monkeypatch):
+    session = check.bare_session(check.networks(folder)[0], "cpu")
+    monkeypatch.setattr(check.onnxruntime, "InferenceSession", lambda *_, **__: session)
     with pytest.raises(
         RuntimeError, match=r"does not use the GPU; its providers: \['CPUExecutionProvider'\]"
     ):

@@ -174,6 +174,11 @@ impl Error {
         &self.message
     }
 
+    /// The param that is to blame.
+    pub fn blamed_param(&self) -> Option<&str> {
+        self.place.param.as_deref()
+    }
+
     /// The cause and the row's origin, without stage, column and row: the content of an error column.
     pub fn reason(&self) -> String {
         match &self.place.origin {

@@ -98,10 +98,9 @@ where
         let other = beside();
         return Ok((parallel_map(budget, n, f)?, other));
     };
-    let one = |i| budget.check().map(|()| f(i));
     let mut results = Ok(Vec::new());
     let other = pool.in_place_scope(|scope| {
-        scope.spawn(|_| results = (0..n).into_par_iter().with_max_len(1).map(one).collect());
+        scope.spawn(|_| results = parallel_map(budget, n, f));
         beside()
     });
     Ok((results?, other))
@@ -111,6 +110,20 @@ where
 mod tests {
     use super::*;
     use crate::{ErrorKind, Stopper, clear_interrupt, request_interrupt};
+
+    #[test]
+    fn work_beside_a_loop_runs_in_the_calling_thread_and_both_have_results() -> Result<()> {
+        let here = std::thread::current().id();
+        for threads in [1, 3] {
+            let budget = ThreadBudget::new(threads);
+            for n in [0, 1, 40] {
+                let (squares, thread) = parallel_map_beside(budget, n, |i| i * i, || std::thread::current().id())?;
+                assert_eq!(squares, (0..n).map(|i| i * i).collect::<Vec<_>>());
+                assert_eq!(thread, here);
+            }
+        }
+        Ok(())
+    }
 
     #[test]
     fn a_request_ends_interruptible_work_and_calls_what_stops_the_rest() {

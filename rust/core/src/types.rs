@@ -153,10 +153,14 @@ pub fn type_name(data_type: &DataType) -> String {
     }
 }
 
+/// The item of arrays of floats.
+pub fn float_item() -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Float32, true))
+}
+
 /// A field of dense float vectors of `size`, with its `ml_attr` metadata.
 pub fn vector_field(name: &str, size: usize) -> Field {
-    let item = Arc::new(Field::new("item", DataType::Float32, true));
-    Field::new(name, DataType::FixedSizeList(item, size as i32), true).with_metadata(vector_metadata(size))
+    Field::new(name, DataType::FixedSizeList(float_item(), size as i32), true).with_metadata(vector_metadata(size))
 }
 
 /// A field of arrays of `size` floats, without the mark of a vector. On Spark it is `array<float>`.

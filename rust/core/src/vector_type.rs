@@ -1,5 +1,6 @@
 //! The param `outputType` of stages that make vectors, and the columns of both types.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, ListArray, StructArray};
@@ -49,28 +50,31 @@ impl ParamGroup for VectorType {
 }
 
 impl VectorType {
-    /// The field of a column of dense float vectors of `size`.
-    pub fn field(self, name: &str, size: usize) -> Field {
-        match self {
-            Self::Vector => types::vector_field(name, size),
-            Self::Array => types::array_field(name, size),
+    /// The field of a column of dense float vectors of `size`, or of sizes that differ or are unknown.
+    pub fn field(self, name: &str, size: impl Into<Option<usize>>) -> Field {
+        let list = || Field::new(name, DataType::List(types::float_item()), true);
+        let kind = || HashMap::from([(types::KIND_KEY.to_owned(), types::KIND_VECTOR.to_owned())]);
+        match (self, size.into()) {
+            (Self::Vector, Some(size)) => types::vector_field(name, size),
+            (Self::Vector, None) => list().with_metadata(kind()),
+            (Self::Array, Some(size)) => types::array_field(name, size),
+            (Self::Array, None) => list(),
         }
     }
 
     /// The field of a column of vectors with the attributes of Spark ML, which may be sparse. `size` is their size, if it is
     /// the same for all and known.
     pub fn struct_field(self, name: &str, size: Option<usize>, attributes: Option<&Value>) -> Field {
-        match (self, size) {
-            (Self::Vector, _) => vector_struct_field(name, attributes),
-            (Self::Array, Some(size)) => types::array_field(name, size),
-            (Self::Array, None) => Field::new(name, DataType::List(item()), true),
+        match self {
+            Self::Vector => vector_struct_field(name, attributes),
+            Self::Array => self.field(name, size),
         }
     }
 
     /// The column that [`Self::struct_field`] declares, of vectors that may be sparse.
     ///
     /// # Errors
-    /// The arrays have more values than Arrow's offsets can address, or there is no memory for them.
+    /// The arrays have more than `MAX_DENSE` values, there is no memory for them, or a value does not fit into 32 bits.
     pub fn struct_column(self, vectors: StructArray, size: Option<usize>) -> Result<Column> {
         if self == Self::Vector {
             return Ok(Column::arrow(Arc::new(vectors)));
@@ -115,10 +119,16 @@ impl VectorType {
         }
         let values = Arc::new(Float32Array::from(values));
         let array: ArrayRef = if let Some(size) = size {
-            Arc::new(FixedSizeListArray::try_new_with_length(item(), size as i32, values, nulls, rows.len())?)
+            Arc::new(FixedSizeListArray::try_new_with_length(
+                types::float_item(),
+                size as i32,
+                values,
+                nulls,
+                rows.len(),
+            )?)
         } else {
             let lengths = ends.windows(2).map(|pair| pair[1] - pair[0]);
-            Arc::new(ListArray::try_new(item(), OffsetBuffer::from_lengths(lengths), values, nulls)?)
+            Arc::new(ListArray::try_new(types::float_item(), OffsetBuffer::from_lengths(lengths), values, nulls)?)
         };
         Ok(Column::arrow(array))
     }
@@ -132,10 +142,6 @@ fn narrowed(value: f64) -> Result<f32> {
         return Err(Error::param("outputType", format!("\"array\": {message}; set \"vector\"")));
     }
     Ok(narrow)
-}
-
-fn item() -> Arc<Field> {
-    Arc::new(Field::new("item", DataType::Float32, true))
 }
 
 #[cfg(test)]

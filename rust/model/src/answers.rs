@@ -7,7 +7,7 @@ use arrow_array::builder::{Float32Builder, StringBuilder};
 use arrow_array::{ListArray, StructArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, Fields};
-use mmlrs_core::{Error, ModelSource, Result};
+use mmlrs_core::{Error, ModelSource, Rejects, Result};
 use mmlrs_macros::ParamGroup;
 use onnx_protobuf::NodeProto;
 
@@ -111,6 +111,21 @@ fn is_written_softmax(nodes: &[NodeProto], division: &NodeProto) -> bool {
     made_by(nodes, exponentials).is_some_and(|node| node.op_type == "Exp")
         && made_by(nodes, sum)
             .is_some_and(|node| node.op_type == "ReduceSum" && node.input.first() == Some(exponentials))
+}
+
+/// What a user of a model without labels should know.
+pub const NO_LABELS: &str = "the model has no labels, so `class` is the index of the class; set labels";
+
+/// Makes the rows bad whose scores are not finite.
+pub fn reject_odd(scores: &mut Vectors, column: &str, rejects: &mut Rejects) -> Result<()> {
+    for row in 0..scores.rows() {
+        if scores.row(row).is_some_and(|row| row.iter().any(|score| !score.is_finite())) {
+            scores.clear(row);
+            let error = Error::decode("the network's scores include NaN or an infinity");
+            rejects.reject(row, error).map_err(|e| e.at_column(column))?;
+        }
+    }
+    Ok(())
 }
 
 /// The names of the classes, in the order of the scores.

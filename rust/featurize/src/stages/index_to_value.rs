@@ -22,9 +22,9 @@ pub const ORIGIN: &str = "mmlrs";
 
 /// Replaces indices by their values: the inverse of `ValueIndexer` and of Spark's `StringIndexer`.
 ///
-/// The values come from `levels`, or from the nominal attributes of `labelCol` or of the column itself. Attributes written by `ValueIndexer` keep the
-/// type of the values. Other attributes give strings. A null index becomes null and is not an error, and so do the indices that
-/// `ValueIndexer` gives to unseen and missing values.
+/// The values come from `levels`, or from the nominal attributes of `labelCol` or of the column itself. Attributes written by
+/// `ValueIndexer` keep the type of the values. Other attributes give strings. A null index becomes null and is not an error, and
+/// so do the indices that `ValueIndexer` gives to unseen and missing values.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "featurize",

@@ -1,33 +1,13 @@
 //! Dense vectors of pixels, filled image by image: plane after plane, values 0 to 255.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, FixedSizeListArray, Float32Array, ListArray};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{DataType, Field};
 use mmlrs_core::{Column, Context, Error, Output, Rejects, Result, VectorType, types};
 
 use crate::column::{ImageColumn, Step, each_row};
 use crate::image::ImageView;
-
-/// The field of a column of vectors or arrays, with a fixed `size` or with the sizes of the images.
-pub fn pixels_field(name: &str, size: Option<usize>, form: VectorType) -> Field {
-    let Some(size) = size else {
-        let field = Field::new(name, DataType::List(item()), true);
-        return match form {
-            VectorType::Array => field,
-            VectorType::Vector => {
-                field.with_metadata(HashMap::from([(types::KIND_KEY.to_owned(), types::KIND_VECTOR.to_owned())]))
-            }
-        };
-    };
-    form.field(name, size)
-}
-
-fn item() -> Arc<Field> {
-    Arc::new(Field::new("item", DataType::Float32, true))
-}
 
 /// Unrolls every image of a column. Under the policy of `step`, a bad row is null or the error.
 pub fn unroll(images: &ImageColumn, step: &Step, size: Option<usize>, form: VectorType, cx: Context) -> Result<Output> {
@@ -89,13 +69,13 @@ impl VectorArray {
     fn finish(mut self, form: VectorType) -> Result<Column> {
         let nulls = self.valid.finish();
         let rows = self.ends.len() - 1;
-        let field = pixels_field("", self.size, form);
+        let field = form.field("", self.size);
         let values: ArrayRef = Arc::new(Float32Array::from(self.values));
         let array: ArrayRef = if let Some(size) = self.size {
-            Arc::new(FixedSizeListArray::try_new_with_length(item(), size as i32, values, nulls, rows)?)
+            Arc::new(FixedSizeListArray::try_new_with_length(types::float_item(), size as i32, values, nulls, rows)?)
         } else {
             let offsets = OffsetBuffer::new(ScalarBuffer::from(self.ends));
-            Arc::new(ListArray::try_new(item(), offsets, values, nulls)?)
+            Arc::new(ListArray::try_new(types::float_item(), offsets, values, nulls)?)
         };
         debug_assert_eq!(array.data_type(), field.data_type());
         Ok(Column::Arrow(array, field.metadata().clone()))

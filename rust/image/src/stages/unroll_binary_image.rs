@@ -8,7 +8,7 @@ use mmlrs_macros::Stage;
 use serde_json::json;
 
 use crate::arrays::channels::channel_op;
-use crate::arrays::vector::{pixels_field, unroll};
+use crate::arrays::vector::unroll;
 use crate::column::input_images;
 use crate::column::{Step, check_image_input};
 use crate::ops::{Interpolation, Op, Resize, ResizeTo};
@@ -98,7 +98,7 @@ impl UnrollBinaryImage {
 impl Transform for UnrollBinaryImage {
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         check_image_input(input, &self.input_col)?;
-        Ok(vec![pixels_field(&self.output_col, self.plan()?.1, self.output_type)])
+        Ok(vec![self.output_type.field(&self.output_col, self.plan()?.1)])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {

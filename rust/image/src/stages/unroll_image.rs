@@ -6,7 +6,7 @@ use mmlrs_macros::Stage;
 use serde_json::json;
 
 use crate::arrays::channels::channel_op;
-use crate::arrays::vector::{pixels_field, unroll};
+use crate::arrays::vector::unroll;
 use crate::column::input_images;
 use crate::column::{Step, check_image_input};
 use crate::options::DecodeOptions;
@@ -65,7 +65,7 @@ impl Transform for UnrollImage {
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         check_image_input(input, &self.input_col)?;
         self.step()?;
-        Ok(vec![pixels_field(&self.output_col, None, self.output_type)])
+        Ok(vec![self.output_type.field(&self.output_col, None)])
     }
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {

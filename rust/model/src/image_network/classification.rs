@@ -1,13 +1,13 @@
 //! A network that names the objects in images.
 
 use arrow_array::ListArray;
-use mmlrs_core::{Block, Context, Error, HandleInvalid, ModelSource, Rejects, Result, warn};
+use mmlrs_core::{Block, Context, HandleInvalid, ModelSource, Rejects, Result, warn};
 use mmlrs_image::DecodeOptions;
 
 use super::input::{Pooling, TensorRequest};
 use super::params::NetworkInput;
 use super::plan::{Columns, NoScores, Plan, Request};
-use crate::answers::{Activation, AnswerParams, Names};
+use crate::answers::{Activation, AnswerParams, NO_LABELS, Names, reject_odd};
 use crate::runtime::run_params::RunParams;
 use crate::tensor::vectors::Vectors;
 
@@ -69,13 +69,7 @@ impl Classification {
         cx: &Context,
     ) -> Result<(Vectors, Rejects)> {
         let (mut scores, mut rejects) = self.network.run(block, columns, run, policy, cx)?;
-        for row in 0..scores.rows() {
-            if scores.row(row).is_some_and(|row| row.iter().any(|score| !score.is_finite())) {
-                scores.clear(row);
-                let error = Error::decode("the network's scores include NaN or an infinity");
-                rejects.reject(row, error).map_err(|e| e.at_column(columns.image))?;
-            }
-        }
+        reject_odd(&mut scores, columns.image, &mut rejects)?;
         if self.is_assumed && look_like_probabilities(&scores) {
             warn(&format!(
                 "{}: the outputs of the network already are probabilities, it seems: each row sums to 1. The softmax that is \
@@ -106,7 +100,7 @@ impl Classification {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.network.notes();
         if self.names.are_missing() {
-            notes.push("the model has no labels, so `class` is the index of the class; set labels".to_owned());
+            notes.push(NO_LABELS.to_owned());
         }
         notes
     }

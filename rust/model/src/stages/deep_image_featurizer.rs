@@ -76,8 +76,10 @@ impl DeepImageFeaturizer {
                 run: &self.run,
             })
             .map_err(|error| {
-                let unknown =
-                    ["featureTensorName", "cutOutputLayers"].iter().any(|name| error.message().contains(name));
+                // The stage has neither of these params.
+                let unknown = ["featureTensorName", "cutOutputLayers"]
+                    .iter()
+                    .any(|name| error.blamed_param() == Some(name) || error.message().contains(name));
                 if !unknown {
                     return error;
                 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Block, Column, Context, Error, FileSource, HandleInvalid, HasSample, ModelSource, Once, Output, Rejects, Result,
-    RowPolicy, Sample, Transform, put_blob,
+    Block, Column, Context, Error, FileSource, HandleInvalid, HasSample, ModelSource, Once, Output, Result, RowPolicy,
+    Sample, Transform, put_blob,
 };
 use mmlrs_macros::Stage;
 use mmlrs_text::sample::{sample_texts, sample_tokenizer};
 use serde_json::json;
 
-use crate::answers::{Activation, AnswerParams, Names, answers_field};
+use crate::answers::{Activation, AnswerParams, NO_LABELS, Names, answers_field, reject_odd};
 use crate::graph::image_meta::ImageMeta;
 use crate::prepare::model_info;
 use crate::prepare::portable::portable;
@@ -176,18 +176,6 @@ impl TextClassifier {
     }
 }
 
-/// Clears the rows whose scores are not finite.
-fn reject_odd(scores: &mut Vectors, column: &str, rejects: &mut Rejects) -> Result<()> {
-    for row in 0..scores.rows() {
-        if scores.row(row).is_some_and(|row| row.iter().any(|score| !score.is_finite())) {
-            scores.clear(row);
-            let error = Error::decode("the model's scores include NaN or an infinity");
-            rejects.reject(row, error).map_err(|e| e.at_column(column))?;
-        }
-    }
-    Ok(())
-}
-
 impl Transform for TextClassifier {
     fn output_fields(&self, _input: &Schema) -> Result<Vec<Field>> {
         self.plan()?;
@@ -214,7 +202,7 @@ impl Transform for TextClassifier {
         let plan = self.plan()?;
         let mut notes = plan.network.model.prepared.notes.clone();
         if plan.names.are_missing() {
-            notes.push("the model has no labels, so `class` is the index of the class; set labels".to_owned());
+            notes.push(NO_LABELS.to_owned());
         }
         Ok(notes)
     }

@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, Fields};
 use half::{bf16, f16};
-use mmlrs_core::{Error, Result, types};
+use mmlrs_core::{Error, Result, VectorType, types};
 
 use crate::graph::element::Element;
 use crate::graph::info::{ValueInfo, ValueKind};
@@ -65,7 +65,7 @@ pub fn output_field(name: &str, info: &ValueInfo, form: OutputType) -> Result<Fi
             info.name,
             element.name()
         ))),
-        OutputType::Vector => Ok(vector_field(name, info.row_size())),
+        OutputType::Vector => Ok(VectorType::Vector.field(name, info.row_size())),
         OutputType::Tensor if element == Element::Str => {
             Err(Error::model(format!("output `{}` holds strings, which the tensor type does not support", info.name)))
         }
@@ -74,15 +74,6 @@ pub fn output_field(name: &str, info: &ValueInfo, form: OutputType) -> Result<Fi
             Ok(Field::new(name, tensor_type(), true).with_metadata(metadata))
         }
     }
-}
-
-/// The field of a vector column, with its size if it is known.
-pub fn vector_field(name: &str, size: Option<usize>) -> Field {
-    if let Some(size) = size {
-        return types::vector_field(name, size);
-    }
-    let metadata = HashMap::from([(types::KIND_KEY.to_owned(), types::KIND_VECTOR.to_owned())]);
-    Field::new(name, nested_type(DataType::Float32, 1), true).with_metadata(metadata)
 }
 
 fn nested_type(element: DataType, rank: usize) -> DataType {
@@ -171,14 +162,18 @@ impl Collected {
             self.values = Values::F32(floats);
         }
         let nulls = self.validity();
-        let item = Arc::new(Field::new("item", DataType::Float32, true));
         let Some(size) = size else {
             let lengths: Vec<usize> = self.spans.iter().map(|s| s.map_or(0, |(_, id)| self.size(id))).collect();
             if i32::try_from(lengths.iter().sum::<usize>()).is_err() {
                 return Err(Error::batch_too_large("the outputs", "numbers"));
             }
             let values = array_of(self.into_ordered(0), None);
-            return Ok(Arc::new(ListArray::try_new(item, OffsetBuffer::from_lengths(lengths), values, nulls)?));
+            return Ok(Arc::new(ListArray::try_new(
+                types::float_item(),
+                OffsetBuffer::from_lengths(lengths),
+                values,
+                nulls,
+            )?));
         };
         let wrong = self.spans.iter().flatten().map(|(_, id)| self.size(*id)).find(|s| *s != size);
         if let Some(wrong) = wrong {
@@ -186,7 +181,7 @@ impl Collected {
         }
         let rows = self.spans.len();
         let values = array_of(self.into_ordered(size), None);
-        Ok(Arc::new(FixedSizeListArray::try_new_with_length(item, size as i32, values, nulls, rows)?))
+        Ok(Arc::new(FixedSizeListArray::try_new_with_length(types::float_item(), size as i32, values, nulls, rows)?))
     }
 
     fn into_tensors(self) -> Result<ArrayRef> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow_array::{FixedSizeListArray, Float32Array};
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, Field};
 use mmlrs_core::{Column, Error, Result, VectorType, types};
 
 /// The vectors of a batch, `size` floats per row. Rows without a vector hold zeros.
@@ -56,9 +55,8 @@ impl Vectors {
         let (rows, size) = (self.valid.len(), self.size);
         let nulls = NullBuffer::from(self.valid);
         let nulls = (nulls.null_count() > 0).then_some(nulls);
-        let item = Arc::new(Field::new("item", DataType::Float32, true));
         let values = Arc::new(Float32Array::from(self.values));
-        let array = FixedSizeListArray::try_new_with_length(item, size as i32, values, nulls, rows)?;
+        let array = FixedSizeListArray::try_new_with_length(types::float_item(), size as i32, values, nulls, rows)?;
         Ok(match form {
             VectorType::Vector => Column::Arrow(Arc::new(array), types::vector_metadata(size)),
             VectorType::Array => Column::arrow(Arc::new(array)),

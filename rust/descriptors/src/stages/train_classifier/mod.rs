@@ -20,9 +20,10 @@ pub use model::TrainedClassifierModel;
 /// features and the classes. Errors that can be detected before training, such as a learner that is not a classifier or a
 /// column that already exists, are raised before any work.
 ///
-/// The model scores raw columns. It adds the predicted label as `predictedLabel`, beside `prediction`, the number of its class. The metadata of the learner's columns describes them, so that `ComputeModelStatistics` can find
-/// them. `prediction` has the labels as nominal attributes, for `IndexToValue`. Needs Spark: the active session trains on a
-/// table. Features are cached while the learner runs.
+/// The model scores raw columns. It adds the predicted label as `predictedLabel`, beside `prediction`, the number of its class.
+/// The metadata of the learner's columns describes them, so that `ComputeModelStatistics` can find them. `prediction` has the
+/// labels as nominal attributes, for `IndexToValue`. Needs Spark: the active session trains on a table. Features are cached while
+/// the learner runs.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",

@@ -10,8 +10,7 @@ use crate::training::TrainedParams;
 /// Scores raw columns with a classifier, as fitted by `TrainClassifier`.
 ///
 /// Adds those of the columns `prediction`, `probability` and `rawPrediction` that the learner has, and `predictedLabel` with the
-/// label of the prediction. The features are not kept. A
-/// row that cannot be featurized is an error.
+/// label of the prediction. The features are not kept. A row that cannot be featurized is an error.
 #[derive(Debug, Clone, Stage)]
 #[stage(
     module = "train",

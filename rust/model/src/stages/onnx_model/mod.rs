@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::{
     Block, Column, Context, Error, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, StrMap, Transform,
-    put_blob,
+    VectorType, put_blob,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
@@ -26,7 +26,7 @@ use crate::prepare::{computes, model_info, prepare, prepared_for};
 use crate::runtime::run_params::RunParams;
 use crate::sample::sample_model;
 use crate::tensor::input::{InputColumn, check_input};
-use crate::tensor::results::{OutputType, output_field, vector_field};
+use crate::tensor::results::{OutputType, output_field};
 use answers::Answering;
 use feed::{feeds, fetches};
 
@@ -223,7 +223,7 @@ impl Transform for ONNXModel {
             fields.push(output_field(column, &plan.announced(tensor, form, input)?, form)?);
         }
         for (source, column) in &self.soft_max_dict.0 {
-            fields.push(vector_field(column, plan.fetched(source)?.row_size()));
+            fields.push(VectorType::Vector.field(column, plan.fetched(source)?.row_size()));
         }
         for (_, column) in &self.arg_max_dict.0 {
             fields.push(Field::new(column, DataType::Float64, true));
