@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from mmlrs import _native
 from mmlrs._progress import Bar, progress
 from mmlrs._warnings import warn_once
 from mmlrs.engine.categories import decoded, restored
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from mmlrs._types import Dataset, FrameOrTable
     from mmlrs.base import NativeAggregate, NativeTransformer
 
-__all__ = ["from_table", "to_rows", "to_table", "transform"]
+__all__ = ["TableProgram", "from_table", "to_rows", "to_table", "transform"]
 
 #: Maximum number of rows of a batch, in a transform and in a fit.
 BATCH_ROWS = 4096
@@ -123,29 +125,49 @@ def transform(stage: NativeTransformer, table: pa.Table) -> pa.Table:
     read = pa.schema([refuse_aside(stage._stage, table.schema.field(name)) for name in sources])
     types = pa.schema([field.with_name(name) for field, (name, _) in zip(read, inputs, strict=True)])
     plan = plan_stage(stage, native, inputs, types, portable=False)
-    outputs, skipping = plan.fields, plan.skips
-    columns.check_new(field.name for field in outputs)
-    program = plan.native.program(errors=plan.native.error_col is not None, mask=skipping)
-    places = [table.schema.get_field_index(name) for name in sources]
-    schema = pa.schema([*table.schema, *outputs], metadata=table.schema.metadata)
-    watched = interruptible()
-
-    def run(batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, int]:
-        arrays = [crossing(batch.column(place)) for place in places]
-        rows = pa.RecordBatch.from_arrays(arrays, schema=read)
-        made = program.run(rows, 0, False, first=first, interruptible=watched)
-        added = [_as_type(made.column(i), field.type) for i, field in enumerate(outputs)]
-        result = pa.RecordBatch.from_arrays([*batch.columns, *added], schema=schema)
-        return filtered(result, made.column(len(outputs))) if skipping else result, made.nbytes
-
-    start = _FIRST_PICTURES if any(_holds_pictures(field.type) for field in read) else _FIRST_ROWS
-    with _shown(stage, table) as bar:
-        return pa.Table.from_batches(list(_paced(table, run, places, start, bar)), schema=schema)
+    columns.check_new(field.name for field in plan.fields)
+    program = plan.native.program(errors=plan.native.error_col is not None, mask=plan.skips)
+    work = TableProgram(stage._stage, program, sources, read, plan.fields, skips=plan.skips)
+    return work.on(table)
 
 
-def _shown(stage: NativeTransformer | NativeAggregate, table: pa.Table) -> AbstractContextManager[Bar]:
+@dataclass(frozen=True)
+class TableProgram:
+    """A program for tables, with the columns that it reads and adds."""
+
+    #: What a progress bar shows.
+    name: str
+    program: _native.Program
+    #: The columns to read, and their fields.
+    sources: list[str]
+    read: pa.Schema
+    #: The fields of the columns to add.
+    outputs: list[pa.Field]
+    #: Whether the last output is a mask of the rows to keep.
+    skips: bool
+
+    def on(self, table: pa.Table) -> pa.Table:
+        """Return a table with the added columns."""
+        places = [table.schema.get_field_index(name) for name in self.sources]
+        schema = pa.schema([*table.schema, *self.outputs], metadata=table.schema.metadata)
+        watched = interruptible()
+
+        def run(batch: pa.RecordBatch, first: int) -> tuple[pa.RecordBatch, int]:
+            arrays = [crossing(batch.column(place)) for place in places]
+            rows = pa.RecordBatch.from_arrays(arrays, schema=self.read)
+            made = self.program.run(rows, 0, False, first=first, interruptible=watched)
+            added = [_as_type(made.column(i), field.type) for i, field in enumerate(self.outputs)]
+            result = pa.RecordBatch.from_arrays([*batch.columns, *added], schema=schema)
+            return filtered(result, made.column(len(self.outputs))) if self.skips else result, made.nbytes
+
+        start = _FIRST_PICTURES if any(_holds_pictures(field.type) for field in self.read) else _FIRST_ROWS
+        with _shown(self.name, table) as bar:
+            return pa.Table.from_batches(list(_paced(table, run, places, start, bar)), schema=schema)
+
+
+def _shown(name: str, table: pa.Table) -> AbstractContextManager[Bar]:
     """Return the bar of the rows of a table, which is shown if the work lasts."""
-    return progress(stage._stage, table.num_rows, "row", scale=True, delay=_BAR_AFTER)
+    return progress(name, table.num_rows, "row", scale=True, delay=_BAR_AFTER)
 
 
 def _paced(
@@ -217,7 +239,7 @@ def fit(stage: NativeAggregate, table: pa.Table) -> str:
     schema = pa.schema([field.with_name(n) for field, n in zip(fields, inputs, strict=True)])
     fit = native.fit(schema)
     watched, first, counted = interruptible(), 0, _counted(schema, range(len(schema)))
-    with _shown(stage, table) as bar:
+    with _shown(stage._stage, table) as bar:
         for chunk in batches_of(table.select(columns), FIT_ROWS):
             done = 0
             while done < chunk.num_rows:

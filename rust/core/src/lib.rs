@@ -15,8 +15,10 @@ mod fit;
 mod fork;
 mod guard;
 mod interrupt;
+mod java_text;
 mod metric;
 mod nearest;
+mod numbers;
 mod once;
 mod param;
 mod policy;
@@ -48,8 +50,10 @@ pub use guard::{guarded, panic_text};
 pub use interrupt::{
     Stopper, check_interrupt, clear_interrupt, interrupt_requested, interruptible, is_interruptible, request_interrupt,
 };
+pub use java_text::{double_text, float_text};
 pub use metric::{Judged, METRICS, Metric, metric, metric_names};
 pub use nearest::{edit_distance, misspelt, nearest, suggestion};
+pub use numbers::doubles;
 pub use once::Once;
 pub use param::{
     ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,
@@ -61,7 +65,7 @@ pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Ro
 pub use stage::{HasSample, Output, Stage, Transform};
 pub use stages::StageList;
 pub use tag::{Columns, Tag};
-pub use threads::{ThreadBudget, parallel_map, parallel_map_beside};
+pub use threads::{ThreadBudget, in_pieces, parallel_map, parallel_map_beside, pieces_of};
 pub use vector_type::VectorType;
 pub use warning::{set_warning_host, warn};
 

@@ -1,6 +1,7 @@
 //! The thread budget of a run and a parallel loop that respects it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -104,6 +105,26 @@ where
         beside()
     });
     Ok((results?, other))
+}
+
+/// Minimum number of rows of a piece.
+const ROWS_A_PIECE: usize = 64;
+
+/// Applies `work` to the rows in at most this number of pieces, in parallel within the budget. The results are in row order.
+pub fn in_pieces<T: Send>(
+    budget: ThreadBudget,
+    rows: usize,
+    pieces: usize,
+    work: impl Fn(Range<usize>) -> Result<T> + Sync + Send,
+) -> Result<Vec<T>> {
+    let size = rows.div_ceil(pieces.max(1)).max(ROWS_A_PIECE);
+    let done = parallel_map(budget, rows.div_ceil(size), |i| work(i * size..rows.min((i + 1) * size)))?;
+    done.into_iter().collect()
+}
+
+/// The number of pieces of a batch, chosen so that the threads end at about the same time.
+pub fn pieces_of(budget: ThreadBudget) -> usize {
+    if budget.get() == 1 { 1 } else { 4 * budget.get() }
 }
 
 #[cfg(test)]

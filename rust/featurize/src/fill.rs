@@ -16,7 +16,7 @@ use mmlrs_core::{Error, Result};
 use serde_json::Value;
 
 use crate::json_number::{json_of, number_of};
-use crate::numbers::doubles;
+use mmlrs_core::doubles;
 
 /// Whether missing values of this type can be filled.
 pub fn can_fill(data_type: &DataType) -> bool {

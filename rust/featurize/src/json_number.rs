@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::java_text::double_text;
+use mmlrs_core::double_text;
 
 /// A double as a JSON number, or as `"Infinity"`, `"-Infinity"` or `"NaN"`.
 pub fn json_of(value: f64) -> Value {

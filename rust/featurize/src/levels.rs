@@ -9,10 +9,9 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, Strin
 use arrow_cast::cast::cast;
 use arrow_schema::DataType;
 use mmlrs_core::types::{is_text, type_name};
-use mmlrs_core::{Error, ParamField, ParamType, Result, ValueList};
+use mmlrs_core::{Error, ParamField, ParamType, Result, ValueList, double_text, float_text};
 use serde_json::Value;
 
-use crate::java_text::{double_text, float_text};
 use crate::json_number::{json_of, number_of};
 use crate::order::{key_of, of_key};
 

@@ -4,7 +4,6 @@
 mod attributes;
 mod distinct;
 mod fill;
-mod java_text;
 mod json_number;
 mod levels;
 mod metrics;

@@ -2,26 +2,12 @@
 
 use std::borrow::Cow;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::DataType;
-use mmlrs_core::types::type_name;
 use mmlrs_core::vector::{Vectors, is_number, is_vector_struct};
-use mmlrs_core::{Error, Result};
+use mmlrs_core::{Error, Result, doubles};
 
 use crate::row::SparseRow;
-
-/// Numbers or booleans of any width as doubles; null stays null. Other types are an error, since a cast would turn strings that
-/// are not numbers into nulls.
-pub fn doubles(column: &str, array: &ArrayRef) -> Result<Float64Array> {
-    if !is_number(array.data_type()) {
-        return Err(Error::schema(column, format!("has type {}; expected numbers", type_name(array.data_type()))));
-    }
-    let cast = arrow_cast::cast(array, &DataType::Float64)
-        .map_err(|e| Error::schema(column, format!("has type {}: {e}", type_name(array.data_type()))))?;
-    Ok(cast.as_primitive::<Float64Type>().clone())
-}
 
 /// Whether the column holds vectors or lists of numbers, rather than one number per row.
 pub fn is_vector(data_type: &DataType) -> bool {

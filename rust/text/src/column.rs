@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BinaryArray, BinaryViewArray, LargeBinaryArray, ListArray, StringArray};
 use arrow_buffer::{NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema};
-use mmlrs_core::{Context, Error, HandleInvalid, Rejects, Result, parallel_map, types};
+use mmlrs_core::{Error, HandleInvalid, Rejects, Result, types};
 
 /// Strings of any Arrow width. Bytes that are not UTF-8, which a JVM can send, are read as U+FFFD, as the JVM reads them.
 #[derive(Debug, Clone)]
@@ -182,26 +182,6 @@ pub fn reject_nulls(
         rejects.reject(row, Error::decode("is null").at_column(column))?;
     }
     Ok(rejects)
-}
-
-/// Minimum number of rows of a piece.
-const ROWS_A_PIECE: usize = 64;
-
-/// Applies `work` to the rows in at most this number of pieces, in parallel within the budget. The results are in row order.
-pub fn in_pieces<T: Send>(
-    cx: Context,
-    rows: usize,
-    pieces: usize,
-    work: impl Fn(Range<usize>) -> Result<T> + Sync + Send,
-) -> Result<Vec<T>> {
-    let size = rows.div_ceil(pieces.max(1)).max(ROWS_A_PIECE);
-    let done = parallel_map(cx.threads, rows.div_ceil(size), |i| work(i * size..rows.min((i + 1) * size)))?;
-    done.into_iter().collect()
-}
-
-/// The number of pieces of a batch, chosen so that the threads end at about the same time.
-pub fn pieces_of(cx: Context) -> usize {
-    if cx.threads.get() == 1 { 1 } else { 4 * cx.threads.get() }
 }
 
 /// Writes a column of strings.

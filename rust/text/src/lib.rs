@@ -16,10 +16,12 @@ mod stop_words;
 mod tokenizer_file;
 mod tokens;
 
-pub use column::{TextLists, Texts, is_text_list};
+pub use column::{TextListWriter, TextLists, Texts, check_text_list, is_text_list, text_list_type};
 pub use frequencies::{DocumentFrequencies, Idf, MAX_COUNTED_SLOTS};
 pub use hasher::{SparseRow, TextHasher, TextOptions};
 pub use java_regex::JavaRegex;
+pub use lower::lower_into;
+pub use slot::Slots;
 pub use stop_words::{StopWords, default_stop_words};
 pub use tokenizer_file::{MaxLength, TextTokenizer, TokenizerOptions, Tokens};
 pub use tokens::Tokenizer;

@@ -27,4 +27,5 @@ mmlrs_core::stages! {
     udf_transformer: python UDFTransformer;
     multi_column_adapter: python MultiColumnAdapter, python MultiColumnAdapterModel;
     timer: python Timer, python TimerModel;
+    compiled_model: python CompiledModel;
 }

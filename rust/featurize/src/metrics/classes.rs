@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 
 use arrow_array::ArrayRef;
-use mmlrs_core::{Error, Result};
+use mmlrs_core::{Error, Result, doubles};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::kinds::{Kind, texts_of};
 use crate::json_number::{json_of, number_of};
-use crate::numbers::doubles;
 use crate::order::{key_of, of_key};
 
 /// Maximum number of classes for which a confusion matrix is kept: 128 MiB of counts.

@@ -1,11 +1,11 @@
 //! A column of scores.
 
 use arrow_array::{Array, ArrayRef, Float64Array};
-use mmlrs_core::Result;
+use mmlrs_core::{Result, doubles};
 use mmlrs_core::vector::{VectorRow, Vectors};
 
 use super::classes::Class;
-use crate::numbers::{doubles, is_vector};
+use crate::numbers::is_vector;
 
 /// The probabilities of a row may sum to 1 within this tolerance.
 const SUM_TOLERANCE: f64 = 1e-6;

@@ -3,8 +3,8 @@
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::{Field, Schema};
 use mmlrs_core::{
-    Aggregate, Block, Context, Error, HasSample, Judged, METRICS, Result, Sample, Summarize, ValueList, fatal, metric,
-    metric_names,
+    Aggregate, Block, Context, Error, HasSample, Judged, METRICS, Result, Sample, Summarize, ValueList, doubles, fatal,
+    metric, metric_names,
 };
 use mmlrs_macros::Stage;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,6 @@ use crate::metrics::kinds::Kind;
 use crate::metrics::regression::Errors;
 use crate::metrics::scored::Batch;
 use crate::metrics::scores::Scores;
-use crate::numbers::doubles;
 
 /// The metrics that users can request.
 const CHOICES: [&str; METRICS.len() + 3] = metric_names(["all", "classification", "regression"]);

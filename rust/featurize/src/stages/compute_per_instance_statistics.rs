@@ -6,7 +6,7 @@ use arrow_array::builder::Float64Builder;
 use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::{
-    Block, Column, Context, Error, HasSample, Output, Rejects, Result, RowPolicy, Sample, Transform, ValueList,
+    Block, Column, Context, Error, HasSample, Output, Rejects, Result, RowPolicy, Sample, Transform, ValueList, doubles,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
@@ -14,7 +14,6 @@ use serde_json::json;
 use crate::metrics::classes::{Cell, Classes, MISSING, unseen};
 use crate::metrics::kinds::Kind;
 use crate::metrics::scores::{Scores, negative_log, probability_of};
-use crate::numbers::doubles;
 
 /// Computes the error of each prediction.
 ///

@@ -8,13 +8,12 @@ use arrow_schema::{DataType, Field, Schema};
 use arrow_select::take::take;
 use mmlrs_core::{
     Block, Column, Context, Error, HasSample, Output, ParamGroup, ParamMap, ParamSpec, Rejects, Result, RowPolicy,
-    Sample, Transform,
+    Sample, Transform, double_text,
 };
 use mmlrs_macros::Stage;
 use serde_json::{Map, Value, json};
 
 use crate::attributes::attributes_of;
-use crate::java_text::double_text;
 use crate::levels::{LevelType, Levels};
 
 /// The member of a nominal attribute with the type of the values and the number of levels that come from the data.

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, LargeStringArray, TimestampMicrosecondArray};
 use arrow_schema::DataType;
 use mmlrs_core::vector::{Vectors, is_number};
-use mmlrs_core::{Error, Result};
+use mmlrs_core::{Error, Result, doubles};
 use mmlrs_text::{MAX_COUNTED_SLOTS, TextLists};
 
 use super::calendar::{Zone, date_slots, days, moments, time_slots};
 use super::encoder::{Encoder, Encoding, Strangers};
 use super::texts::level_texts;
 use super::words::Words;
-use crate::numbers::{doubles, null_at, too_large};
+use crate::numbers::{null_at, too_large};
 use crate::row::SparseRow;
 
 /// The error of a cell. Its slots are filled in any case.

@@ -3,7 +3,7 @@
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field};
 use mmlrs_core::vector::Vectors;
-use mmlrs_core::{Error, Result, types};
+use mmlrs_core::{Error, Result, doubles, types};
 use mmlrs_text::{DocumentFrequencies, TextLists, is_text_list};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use super::calendar::{days, moments};
 use super::texts::{Texts, has_level_texts, level_texts};
 use super::words::Words;
 use crate::attributes::declared_levels;
-use crate::numbers::{doubles, is_vector};
+use crate::numbers::is_vector;
 
 /// The summary of one column.
 #[derive(Debug, Serialize, Deserialize)]

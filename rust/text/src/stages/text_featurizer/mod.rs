@@ -4,11 +4,10 @@ mod model;
 mod params;
 
 use arrow_schema::Schema;
-use mmlrs_core::{Aggregate, Block, Context, Error, FileSource, Fit, Fitted, HasSample, Result, Sample};
+use mmlrs_core::{Aggregate, Block, Context, Error, FileSource, Fit, Fitted, HasSample, Result, Sample, in_pieces};
 use mmlrs_macros::Stage;
 use serde_json::{Map, json};
 
-use crate::column::in_pieces;
 use crate::frequencies::DocumentFrequencies;
 use params::TextFeaturizerParams;
 
@@ -74,7 +73,7 @@ impl Aggregate for TextFeaturizer {
             count(0..block.rows(), frequencies);
             return Ok(());
         }
-        for part in in_pieces(*cx, block.rows(), cx.threads.get(), |rows| {
+        for part in in_pieces(cx.threads, block.rows(), cx.threads.get(), |rows| {
             let mut part = DocumentFrequencies::new(hasher.num_features())?;
             count(rows, &mut part);
             Ok(part)

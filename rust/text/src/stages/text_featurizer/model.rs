@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use mmlrs_core::vector::VectorBuilder;
-use mmlrs_core::{Block, Context, Error, FileSource, HasSample, Output, Result, Sample, Transform};
+use mmlrs_core::{
+    Block, Context, Error, FileSource, HasSample, Output, Result, Sample, Transform, in_pieces, pieces_of,
+};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
 use super::params::TextFeaturizerParams;
-use crate::column::{in_pieces, pieces_of, reject_nulls};
+use crate::column::reject_nulls;
 use crate::frequencies::{DocumentFrequencies, Idf};
 use crate::hasher::TextHasher;
 use crate::once::Once;
@@ -78,7 +80,7 @@ impl Transform for TextFeaturizerModel {
         let documents = self.shared.input(block, *cx)?;
         let policy = self.shared.policy.handle_invalid;
         let rejects = reject_nulls(&self.shared.input_col, block.rows(), policy, |row| documents.is_null(row))?;
-        let pieces = in_pieces(*cx, block.rows(), pieces_of(*cx), |rows| {
+        let pieces = in_pieces(cx.threads, block.rows(), pieces_of(cx.threads), |rows| {
             let mut piece = Piece::default();
             documents.hash(rows, &mut kernel.hasher.clone(), |row| {
                 if let Some(row) = row {

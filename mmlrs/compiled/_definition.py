@@ -1,0 +1,66 @@
+"""Steps of compiled models and their definitions."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mmlrs._generated.compiled import CompiledStep
+
+__all__ = ["floats", "ints", "step"]
+
+#: The version of definitions, which the native core checks.
+_VERSION = 1
+
+
+def floats(values: Any) -> dict[str, str]:
+    """Return numbers of any shape as doubles, row by row."""
+    return _packed(values, "<f8")
+
+
+def ints(values: Any) -> dict[str, str]:
+    """Return integers of any shape, row by row."""
+    return _packed(values, "<i4")
+
+
+def _packed(values: Any, kind: str) -> dict[str, str]:
+    array = np.ascontiguousarray(np.asarray(values, dtype=kind))
+    return {"base64": base64.b64encode(array.tobytes()).decode()}
+
+
+def step(
+    origin: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    kind: str,
+    *,
+    handleInvalid: str = "error",
+    **params: Any,
+) -> CompiledStep:
+    """Return a step.
+
+    Parameters
+    ----------
+    origin : str
+        The class of the fitted stage.
+    inputs, outputs : list of str
+        The columns that it reads, and those that it adds.
+    kind : str
+        The kind of the definition.
+    handleInvalid : str, default "error"
+        Whether a row that it cannot process is an error, or is dropped with "skip".
+    **params : object
+        The other members of the definition.
+    """
+    definition = json.dumps({"version": _VERSION, "kind": kind, **params}, allow_nan=False)
+    return CompiledStep(
+        inputCols=list(inputs),
+        outputCols=list(outputs),
+        origin=origin,
+        definition=definition.encode(),
+        handleInvalid=handleInvalid,
+    )

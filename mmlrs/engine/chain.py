@@ -1,0 +1,250 @@
+"""Native stages one after the other: as one program on a table, and in one Python pass on Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from mmlrs import _native
+from mmlrs.engine.columns import Columns
+from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
+from mmlrs.engine.frames import refuse_aside
+from mmlrs.engine.plan import plan_stage
+from mmlrs.engine.table import TableProgram
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+__all__ = ["Chain", "Planned", "ranges"]
+
+#: The stages that only choose and name columns.
+_ON_NAMES = ("SelectColumns", "DropColumns", "RenameColumn")
+
+
+@dataclass
+class Planned:
+    """Planned stages: the expression of each visible column, by name and in order."""
+
+    columns: dict[str, Expr]
+    #: The rows to keep, if the last stage drops some.
+    mask: Value | None = None
+    #: The native stages and their native forms; while they are the same, the plan holds.
+    natives: tuple[tuple[Any, _native.Stage], ...] = ()
+
+    def is_current(self) -> bool:
+        """Return whether the stages still have the params and files of the plan."""
+        return all(stage._core() is native for stage, native in self.natives)
+
+    def added(self) -> dict[str, Value]:
+        """Return the columns that stages compute."""
+        return {name: expr for name, expr in self.columns.items() if isinstance(expr, Value)}
+
+
+def ranges(stages: Sequence[Any]) -> list[list[Any]]:
+    """Return the stages in runs, each up to a stage that drops rows: those after it do not read the dropped rows."""
+    runs: list[list[Any]] = [[]]
+    for stage in stages:
+        runs[-1].append(stage)
+        if stage.hasParam("handleInvalid") and stage._value("handleInvalid") == "skip":
+            runs.append([])
+    return [run for run in runs if run]
+
+
+def plan(
+    stages: Sequence[Any],
+    names: Iterable[str],
+    field_of: Callable[[Source], pa.Field],
+    session: SparkSession | None = None,
+) -> Planned:
+    """Plan stages over source columns, none of which drops rows but the last.
+
+    Parameters
+    ----------
+    stages : list of Stage
+        Native stages, `SelectColumns`, `DropColumns` and `RenameColumn`.
+    names : list of str
+        The source columns.
+    field_of : callable
+        Returns the field of a source column.
+    session : SparkSession, optional
+        Its settings decide whether names match regardless of case.
+    """
+    visible: dict[str, Expr] = {name: Source(name) for name in names}
+    mask, natives = None, []
+    for place, stage in enumerate(stages):
+        columns = Columns(list(visible), stage._stage, session)
+        if stage._stage in _ON_NAMES:
+            visible = _renamed(stage, columns, visible)
+            continue
+        if is_unneeded(stage, stages[place + 1 :], columns):
+            continue
+        native = stage._core()
+        vectors = native.vector_inputs()
+        inputs = tuple(
+            (name, _as_read(visible[columns.resolve(name)], name in vectors)) for name in native.inputs()
+        )
+        types = pa.schema(
+            [(e.field if isinstance(e, Value) else field_of(e)).with_name(name) for name, e in inputs]
+        )
+        planned = plan_stage(stage, native, inputs, types, portable=True)
+        columns.check_new(planned.values)
+        visible |= planned.values
+        natives.append((stage, native))
+        mask = planned.mask if planned.skips else None
+    return Planned(visible, mask, tuple(natives))
+
+
+def _as_read(expr: Expr, vector: bool) -> Expr:
+    return Source(expr.column, vector) if isinstance(expr, Source) else expr
+
+
+def _renamed(stage: Any, columns: Columns, visible: dict[str, Expr]) -> dict[str, Expr]:
+    """Return the visible columns after a stage that selects, drops or renames some."""
+    inputs = columns.resolve_all(stage._columns("input"))
+    if stage._stage == "SelectColumns":
+        return {name: visible[name] for name in inputs}
+    if stage._stage == "DropColumns":
+        return {name: expr for name, expr in visible.items() if name not in inputs}
+    (new,) = stage._columns("output")
+    columns.check_new([new])
+    return {new if name == inputs[0] else name: expr for name, expr in visible.items()}
+
+
+def is_unneeded(stage: Any, later: Sequence[Any], columns: Columns) -> bool:
+    """Return whether a stage indexes a column that the dataset lacks, and no later stage needs it.
+
+    Data to score may lack the label. As in Spark, its indexer then does nothing.
+    """
+    if stage._stage != "CompiledStep" or stage._value("origin") != "StringIndexerModel":
+        return False
+    if all(columns.get(name) is not None for name in stage._columns("input")):
+        return False
+    outputs = set(stage._columns("output"))
+    return not any(outputs & set(other._columns("input")) for other in later)
+
+
+@dataclass
+class Chain:
+    """Stages one after the other, with what was planned for the last datasets.
+
+    Parameters
+    ----------
+    owner : str
+        The stage that errors and progress bars name.
+    stages : list of Stage
+        Native stages, `SelectColumns`, `DropColumns` and `RenameColumn`.
+    outputs : list of str or None
+        The columns to add; None for all that the stages add and do not drop.
+    """
+
+    owner: str
+    stages: list[Any]
+    outputs: list[str] | None
+    #: The program of each run of stages, by the fields of its sources.
+    _programs: list[tuple[int, pa.Schema, Planned, TableProgram]] = field(default_factory=list)
+
+    def on_table(self, table: pa.Table) -> pa.Table:
+        """Return a table with the columns of the stages."""
+        runs = ranges(self.stages)
+        before = list(table.column_names)
+        if self.outputs is not None:
+            Columns(before, self.owner).check_new(self.outputs)
+        for number, stages in enumerate(runs):
+            last = number == len(runs) - 1
+            table = self._run(number, stages, table, self.outputs if last else None, before)
+        return table
+
+    def _run(
+        self, number: int, stages: list[Any], table: pa.Table, wanted: list[str] | None, before: list[str]
+    ) -> pa.Table:
+        planned, program = self.program(number, stages, table.schema, wanted)
+        result = program.on(table) if program.outputs or program.skips else table
+        hidden = len(table.column_names)
+        kept, added = [], []
+        for name, expr in planned.columns.items():
+            if isinstance(expr, Source):
+                kept.append((name, result.schema.get_field_index(expr.column)))
+            elif wanted is None or name in wanted:
+                place = next(i for i, f in enumerate(program.outputs) if f.name == name)
+                added.append((name, hidden + place))
+        if wanted is not None:
+            Columns(list(planned.columns), self.owner).resolve_all(wanted)
+            added.sort(key=lambda item: wanted.index(item[0]))
+            kept = [item for item in kept if item[0] in wanted or item[0] in before]
+        places = [place for _, place in (*kept, *added)]
+        fields = [result.schema.field(p).with_name(n) for n, p in (*kept, *added)]
+        schema = pa.schema(fields, metadata=table.schema.metadata)
+        return pa.Table.from_arrays([result.column(place) for place in places], schema=schema)
+
+    def program(
+        self, number: int, stages: list[Any], schema: pa.Schema, wanted: list[str] | None
+    ) -> tuple[Planned, TableProgram]:
+        """Return the plan and the program of a run of stages for a table of this schema."""
+        for run, types, planned, program in self._programs:
+            if run == number and types.equals(schema, check_metadata=True) and planned.is_current():
+                return planned, program
+        planned = plan(
+            stages, schema.names, lambda source: refuse_aside(self.owner, schema.field(source.column))
+        )
+        added = {n: v for n, v in planned.added().items() if wanted is None or n in wanted}
+        program = self._compiled(planned, added, schema)
+        self._programs = [(number, schema, planned, program), *self._programs[: _KEPT - 1]]
+        return planned, program
+
+    def _compiled(self, planned: Planned, added: dict[str, Value], schema: pa.Schema) -> TableProgram:
+        outputs: list[Value] = list(added.values())
+        compiled = compile_program([*outputs, *([planned.mask] if planned.mask is not None else [])])
+        fields = [value.field.with_name(name) for name, value in added.items()]
+        sources = list(compiled.columns) or list(schema.names[:1])
+        read = pa.schema([schema.field(name) for name in sources])
+        return TableProgram(
+            self.owner, _native.Program(compiled.text), sources, read, fields, skips=planned.mask is not None
+        )
+
+    def on_spark(self, df: DataFrame) -> DataFrame:
+        """Return a DataFrame with the columns of the stages, in one Python pass if no stage drops rows."""
+        from mmlrs.engine.spark import fields_of
+        from mmlrs.stages import SelectColumns
+
+        before = [f.name for f in fields_of(df)]
+        if self.outputs is not None:
+            Columns.of(df, self.owner).check_new(self.outputs)
+        visible = list(before)
+        for place, stage in enumerate(self.stages):
+            columns = Columns(visible, stage._stage, df.sparkSession)
+            if stage._stage in ("SelectColumns", "DropColumns"):
+                # The columns stay until the end, since those of earlier stages may be computed from them.
+                visible = list(_renamed(stage, columns, {name: Source(name) for name in visible}))
+                continue
+            if is_unneeded(stage, self.stages[place + 1 :], columns):
+                continue
+            columns.resolve_all(stage._columns("input"))
+            df = self._without_hidden(df, visible, stage._columns("output"))
+            known = {f.name for f in fields_of(df)}
+            df = stage.transform(df)
+            if stage._stage == "RenameColumn":
+                (old,), (new,) = columns.resolve_all(stage._columns("input")), stage._columns("output")
+                visible = [new if name == old else name for name in visible]
+            else:
+                visible += [f.name for f in fields_of(df) if f.name not in known]
+        if self.outputs is not None:
+            Columns(visible, self.owner, df.sparkSession).resolve_all(self.outputs)
+            visible = [n for n in visible if n in before and n not in self.outputs] + self.outputs
+        if visible == [f.name for f in fields_of(df)]:
+            return df
+        return SelectColumns(inputCols=visible).transform(df)
+
+    def _without_hidden(self, df: DataFrame, visible: list[str], names: Iterable[str]) -> DataFrame:
+        """Drop columns that an earlier stage dropped if a stage adds columns of these names."""
+        from mmlrs.stages import SelectColumns
+
+        hidden = [name for name in names if name not in visible and name in df.columns]
+        return SelectColumns(inputCols=visible).transform(df) if hidden else df
+
+
+#: Maximum number of plans that a chain keeps.
+_KEPT = 16

@@ -1,0 +1,15 @@
+//! Feature transformers.
+
+mod categories;
+mod numbers;
+mod scaling;
+mod selecting;
+mod terms;
+mod text;
+
+pub use categories::{IndexStrings, OneHot};
+pub use numbers::{Bucketize, Impute, StackNumbers, java_search};
+pub use scaling::{Affine, Binarize, MinMax, Normalize, fill_dense};
+pub use selecting::{Polynomial, Project, Slice, VectorSize};
+pub use terms::{CountTerms, HashFeatures, WeightTerms};
+pub use text::{RemoveStopWords, TokenizeText};

@@ -1,0 +1,5 @@
+//! The stages.
+
+mmlrs_core::stages! {
+    compiled_step: transform CompiledStep;
+}
