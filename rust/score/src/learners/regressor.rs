@@ -12,6 +12,7 @@ use super::classifier::nulls_of;
 use super::link::Link;
 use super::model::Model;
 use crate::arrays::{number_field, vectors_field};
+use crate::numbers::Floats;
 use crate::step::{Computed, Inputs, Step};
 
 /// A column of a regressor.
@@ -39,6 +40,9 @@ pub struct Regressor {
     /// Whether a second column holds an offset to add to the raw value.
     #[serde(default)]
     offset: bool,
+    /// The smallest and the largest mean.
+    #[serde(default)]
+    bounds: Option<Floats>,
 }
 
 fn identity() -> Link {
@@ -55,7 +59,18 @@ impl Regressor {
         if self.roles.contains(&Role::Leaf) && !matches!(model, Model::Forest(_)) {
             return Err("only trees have leaves".to_owned());
         }
+        if self.bounds.as_ref().is_some_and(|bounds| bounds.len() != 2 || bounds[0] > bounds[1]) {
+            return Err("its bounds are not two ascending numbers".to_owned());
+        }
         Ok(Self { model, ..self })
+    }
+
+    fn mean(&self, raw: f64) -> f64 {
+        let mean = self.link.mean(raw);
+        match &self.bounds {
+            Some(bounds) if !mean.is_nan() => mean.clamp(bounds[0], bounds[1]),
+            _ => mean,
+        }
     }
 }
 
@@ -101,7 +116,7 @@ impl Step for Regressor {
                 .iter()
                 .map(|role| {
                     Ok(match role {
-                        Role::Prediction => numbers(&|row| self.link.mean(row[0])),
+                        Role::Prediction => numbers(&|row| self.mean(row[0])),
                         Role::LinkPrediction => numbers(&|row| row[0]),
                         Role::Variance => numbers(&|row| row[1]),
                         Role::Leaf => self.leaves(&vectors, range.clone(), nulls.as_ref())?,
