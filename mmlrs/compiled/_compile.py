@@ -92,7 +92,9 @@ def compile(  # noqa: A001 - the name says what it does, as in `re.compile`
     finally:
         saved.clear()
     if not work.stages:
-        raise InvalidParamError(f"compile: param `model`: the {type(model).__name__} has no stage that computes a column")
+        raise InvalidParamError(
+            f"compile: param `model`: the {type(model).__name__} has no stage that computes a column"
+        )
     return work.finished(None if outputCols is None else list(outputCols), predictedLabelCol)
 
 
@@ -138,7 +140,9 @@ class _Work:
         kind = type(stage).__name__
         reader = _readers().get(kind) if type(stage).__module__.startswith("pyspark.ml.") else None
         if reader is None:
-            cause = _WHY_NOT.get(kind, "no kernel scores it" if type(stage).__module__.startswith("pyspark.") else "")
+            cause = _WHY_NOT.get(
+                kind, "no kernel scores it" if type(stage).__module__.startswith("pyspark.") else ""
+            )
             raise InvalidParamError(_cannot(stage, place, cause))
         try:
             self.stages += reader(stage, self.saved)
@@ -156,7 +160,11 @@ class _Work:
         elif kind == "IndexToString":
             self.named.add(stage.getInputCol())
         elif stage.hasParam("labelCol") and stage.hasParam("rawPredictionCol"):
-            self.classifier = (value(stage, "labelCol"), value(stage, "predictionCol"), value(stage, "probabilityCol"))
+            self.classifier = (
+                value(stage, "labelCol"),
+                value(stage, "predictionCol"),
+                value(stage, "probabilityCol"),
+            )
 
     def _add_trained(self, stage: Any, place: str) -> None:
         """Append the stages of a model of `TrainClassifier` or `TrainRegressor`, without the column of features."""
@@ -165,10 +173,12 @@ class _Work:
         featurizer = stage._value("featurizer")
         self.stages.append(featurizer.copy())
         self.add(stage._value("model"), f"{place}the learner of the {type(stage).__name__}, ")
-        self.stages.append(DropColumns(inputCols=[featurizer.getOutputCol()]))
+        self.stages.append(DropColumns(cols=[featurizer.getOutputCol()]))
         outputs = stage._outputs()
         predicted = stage._predicted() if hasattr(stage, "_predicted") else None
-        labels = (stage._value("labels") or stage._value("labelNames")) if hasattr(stage, "_predicted") else None
+        labels = (
+            (stage._value("labels") or stage._value("labelNames")) if hasattr(stage, "_predicted") else None
+        )
         if labels:
             column = f"{stage.uid}_label"
             self.labels[column] = list(labels)
@@ -196,9 +206,26 @@ class _Work:
         return CompiledModel(
             stages=self.stages,
             outputCols=outputs,
+            answerCol=self._answer(outputs, prediction),
             labels=labels,
             probabilityCol=(probability or None) if labels else None,
         )
+
+    def _answer(self, outputs: list[str] | None, prediction: str | None) -> str | None:
+        """Return the column that answers: the predicted label, else the prediction, else the last column."""
+        added = {name for stage in self.stages for name in stage._columns("output")}
+        renamed = {
+            s._value("inputCol"): s._value("outputCol") for s in self.stages if s._stage == "RenameColumn"
+        }
+        last = self.stages[-1]
+        label = (
+            last._value("outputCol")
+            if last._stage == "IndexToValue" and last._value("inputCol") in self.named
+            else None
+        )
+        candidates = [label, renamed.get(prediction or "", prediction), "prediction"]
+        allowed = added if outputs is None else set(outputs)
+        return next((name for name in candidates if name and name in allowed), None)
 
 
 def _readers() -> dict[str, Reader]:
@@ -209,7 +236,11 @@ def _readers() -> dict[str, Reader]:
 
 
 def _named(stage: Any, place: str) -> str:
-    return f"{place}the {type(stage).__name__} {stage.uid}," if place else f"the {type(stage).__name__} {stage.uid}"
+    return (
+        f"{place}the {type(stage).__name__} {stage.uid},"
+        if place
+        else f"the {type(stage).__name__} {stage.uid}"
+    )
 
 
 def _cannot(stage: Any, place: str, cause: str) -> str:

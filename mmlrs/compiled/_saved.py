@@ -35,7 +35,9 @@ class Saved:
 
         session = active_session()
         if session is None:
-            raise ExecutionError("compile: no Spark session is active; start one, or compile where the model was fitted")
+            raise ExecutionError(
+                "compile: no Spark session is active; start one, or compile where the model was fitted"
+            )
         path = f"{self._folder}/{model.uid}-{uuid.uuid4().hex[:8]}"
         try:
             model.save(path)

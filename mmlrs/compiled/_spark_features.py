@@ -21,7 +21,15 @@ def _string_indexer(model: Any, saved: Saved) -> list[Any]:
     labels = [list(labels) for labels in model.labelsArray]
     keep = value(model, "handleInvalid") == "keep"
     return [
-        step("StringIndexerModel", inputs, outputs, "index_strings", labels=labels, keep=keep, handleInvalid=policy_of(model))
+        step(
+            "StringIndexerModel",
+            inputs,
+            outputs,
+            "index_strings",
+            labels=labels,
+            keep=keep,
+            handleInvalid=policy_of(model),
+        )
     ]
 
 
@@ -60,7 +68,9 @@ def _selected(stage: Any) -> tuple[list[str], list[str]]:
 
 def _slicer(stage: Any, saved: Saved) -> list[Any]:
     if value(stage, "names"):
-        raise CannotCompile("it selects slots by `names`, which only the attributes of a dataset resolve; use `indices`")
+        raise CannotCompile(
+            "it selects slots by `names`, which only the attributes of a dataset resolve; use `indices`"
+        )
     return _slice(stage, value(stage, "indices", []))
 
 
@@ -77,7 +87,7 @@ def _size_hint(stage: Any, saved: Saved) -> list[Any]:
     checked = step("VectorSizeHint", [column], [sized], "vector_size", size=int(stage.getSize()), optimistic=False,
                    handleInvalid=policy_of(stage))  # fmt: skip
     # The checked vectors take the place of the column, so that everything that reads it needs the check.
-    return [checked, DropColumns(inputCols=[column]), RenameColumn(inputCol=sized, outputCol=column)]
+    return [checked, DropColumns(cols=[column]), RenameColumn(inputCol=sized, outputCol=column)]
 
 
 def _imputer(model: Any, saved: Saved) -> list[Any]:
@@ -100,8 +110,15 @@ def _bucketizer(stage: Any, saved: Saved) -> list[Any]:
     splits = value(stage, "splitsArray") if value(stage, "inputCols") is not None else [stage.getSplits()]
     keep = value(stage, "handleInvalid") == "keep"
     return [
-        step("Bucketizer", inputs, outputs, "bucketize", splits=[floats(s) for s in splits], keep=keep,
-             handleInvalid=policy_of(stage))  # fmt: skip
+        step(
+            "Bucketizer",
+            inputs,
+            outputs,
+            "bucketize",
+            splits=[floats(s) for s in splits],
+            keep=keep,
+            handleInvalid=policy_of(stage),
+        )  # fmt: skip
     ]
 
 
@@ -169,14 +186,25 @@ def _pca(model: Any, saved: Saved) -> list[Any]:
     inputs, outputs = columns_of(model)
     components = matrix(model.pc)
     return [
-        step("PCAModel", inputs, outputs, "project", matrix=floats(components.T), size=int(components.shape[0]))
+        step(
+            "PCAModel", inputs, outputs, "project", matrix=floats(components.T), size=int(components.shape[0])
+        )
     ]
 
 
 def _tokenizer(stage: Any, saved: Saved) -> list[Any]:
     inputs, outputs = columns_of(stage)
     return [
-        step("Tokenizer", inputs, outputs, "tokenize_text", pattern=r"\s", gaps=True, min_length=0, lowercase=True)
+        step(
+            "Tokenizer",
+            inputs,
+            outputs,
+            "tokenize_text",
+            pattern=r"\s",
+            gaps=True,
+            min_length=0,
+            lowercase=True,
+        )
     ]
 
 
@@ -209,9 +237,7 @@ def _stop_words(stage: Any, saved: Saved) -> list[Any]:
 
 
 def _n_gram(stage: Any, saved: Saved) -> list[Any]:
-    return [
-        MultiNGram(inputCol=stage.getInputCol(), outputCol=stage.getOutputCol(), lengths=[stage.getN()])
-    ]
+    return [MultiNGram(inputCol=stage.getInputCol(), outputCol=stage.getOutputCol(), lengths=[stage.getN()])]
 
 
 def _hashing(stage: Any, saved: Saved) -> list[Any]:
@@ -261,7 +287,7 @@ def _feature_hasher(stage: Any, saved: Saved) -> list[Any]:
     ]
 
 
-_NAME = r"(?:`((?:[^`]|``)+)`|(\w+))"
+_NAME = r"(?:`((?:[^`]|``)+)`|([^\W\d]\w*))"
 _ITEM = re.compile(rf"^\s*{_NAME}(?:\s+(?:as\s+)?{_NAME})?\s*$", re.IGNORECASE)
 _SELECT = re.compile(r"^\s*select\s+(.*?)\s+from\s+__THIS__\s*;?\s*$", re.IGNORECASE | re.DOTALL)
 
@@ -298,7 +324,7 @@ def _sql(stage: Any, saved: Saved) -> list[Any]:
     if len(every) > 1:
         raise CannotCompile(cause)
     if not every:
-        stages.append(SelectColumns(inputCols=order))
+        stages.append(SelectColumns(cols=order))
     return stages + [RenameColumn(inputCol=old, outputCol=new) for old, new in renames]
 
 

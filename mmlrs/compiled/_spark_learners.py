@@ -55,7 +55,9 @@ def _bayes(model: Any, saved: Saved) -> Raw:
 def _counts(nodes: pa.StructArray) -> np.ndarray[Any, Any]:
     """Return the class counts of all nodes."""
     stats = nodes.field("impurityStats")
-    return np.asarray(stats.flatten().to_numpy(zero_copy_only=False), dtype=np.float64).reshape(len(nodes), -1)
+    return np.asarray(stats.flatten().to_numpy(zero_copy_only=False), dtype=np.float64).reshape(
+        len(nodes), -1
+    )
 
 
 def _shares(nodes: pa.StructArray) -> np.ndarray[Any, Any]:
@@ -110,7 +112,11 @@ def _perceptron(model: Any, saved: Saved) -> Raw:
         # Spark stores the weights of a layer column by column.
         parts += [weights[start:end].reshape(inputs, outputs).T.ravel(), weights[end : end + outputs]]
         start = end + outputs
-    return {"kind": "perceptron", "layers": layers, "weights": floats(np.concatenate(parts))}, False, "softmax"
+    return (
+        {"kind": "perceptron", "layers": layers, "weights": floats(np.concatenate(parts))},
+        False,
+        "softmax",
+    )
 
 
 _CLASSIFIERS = {
@@ -136,6 +142,8 @@ def _roles(model: Any, roles: dict[str, str]) -> tuple[list[str], list[str]]:
     """Return the roles and the names of the columns that a model adds. An empty name stands for no column."""
     named = {role: value(model, param) for param, role in roles.items()}
     named = {role: name for role, name in named.items() if name}
+    if type(model).__name__.startswith("DecisionTree") and "leaf" in named:
+        named["leaf_number"] = named.pop("leaf")
     return list(named), list(named.values())
 
 
@@ -175,7 +183,8 @@ def _decision(model: Any, *, margin: bool, probabilities: str, on_raw: bool) -> 
     thresholds = value(model, "thresholds")
     if thresholds:
         return {"rule": "scaled", "thresholds": floats(thresholds)}
-    return {"rule": "largest_raw" if on_raw or probabilities == "none" else "largest_probability"}
+    on_probability = bool(value(model, "probabilityCol")) and not on_raw and probabilities != "none"
+    return {"rule": "largest_probability" if on_probability else "largest_raw"}
 
 
 def _one_vs_rest(model: Any, saved: Saved) -> list[Any]:
@@ -195,7 +204,7 @@ def _one_vs_rest(model: Any, saved: Saved) -> list[Any]:
             roles=roles,
             model={"kind": "one_vs_rest", "models": models},
             probabilities="none",
-            decision={"rule": "largest_raw"},
+            decision={"rule": "largest_raw_or_none"},
         )
     ]
 

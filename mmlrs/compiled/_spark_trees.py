@@ -48,7 +48,10 @@ def forest(
     thresholds, categories, sets = _splits(split, left >= 0)
     values = leaf_values(nodes)[left < 0]
     if weights is not None:
-        values = values * np.asarray(weights, dtype=np.float64)[np.searchsorted(np.unique(tree), tree[left < 0])][:, None]
+        values = (
+            values
+            * np.asarray(weights, dtype=np.float64)[np.searchsorted(np.unique(tree), tree[left < 0])][:, None]
+        )
     width = int(values.shape[1])
     return {
         "kind": "forest",

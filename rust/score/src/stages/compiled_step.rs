@@ -46,6 +46,7 @@ pub struct CompiledStep {
     #[param(required, non_empty)]
     origin: String,
     /// What the columns hold, for functions whose arguments have no types until they run.
+    #[expect(dead_code, reason = "only Python reads it")]
     #[param(default = "vector", one_of("number", "string", "tokens", "vector"))]
     reads: String,
     /// The fitted params: a JSON document.
