@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from mmlrs.automl.steps import RowwiseStep, ordered, steps_of
 from mmlrs.automl.trials import Trial
@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
     from mmlrs._types import Fits, Transforms
 
-__all__ = ["Kept"]
+__all__ = ["Base", "Kept"]
+
+
+class Base(NamedTuple):
+    """The rows of a dataset with the columns of the first steps of a trial, and the number of these steps."""
+
+    rows: DataFrame
+    done: int
 
 
 class Kept:
@@ -20,33 +27,36 @@ class Kept:
 
     def __init__(self) -> None:
         self._cached: DataFrame | None = None
-        self._frames: dict[int, DataFrame] = {}
+        self._bases: dict[int, Base] = {}
 
-    def offer(self, cached: DataFrame, frames: dict[int, DataFrame], best: Trial | None) -> None:
+    def offer(self, cached: DataFrame, bases: dict[int, Base], best: Trial | None) -> None:
         """Keep a cached frame if it belongs to the best trial so far, else release it.
 
-        `frames` are the rows of the trials that use it, by their numbers.
+        `bases` has the trials that use it, by their numbers.
         """
-        if best is None or best.number not in frames:
+        if best is None or best.number not in bases:
             cached.unpersist()
             return
         self.release()
-        self._cached, self._frames = cached, frames
+        self._cached, self._bases = cached, bases
 
     def release(self) -> None:
         """Release the cached frame."""
         if self._cached is not None:
             self._cached.unpersist()
-        self._cached, self._frames = None, {}
+        self._cached, self._bases = None, {}
 
     def fit(self, trial: Trial, df: DataFrame) -> Any:
         """Return the model of a trial, fitted on all rows. Columns that are cached are not computed again."""
-        learner, rows = trial.learner(), self._frames.get(trial.number)
-        if rows is None or not _is_plain(learner):
+        learner, base = trial.learner(), self._bases.get(trial.number)
+        if base is None or not _is_plain(learner):
             return learner.fit(df)
-        step = ordered(list(steps_of(trial.model, trial, "features")), {})[0]
-        assert isinstance(step, RowwiseStep)
-        return _Fitting(learner, rows, {stage.uid for stage in step.stages}).model(learner)
+        done: set[str] = set()
+        for step in ordered(list(steps_of(trial.model, trial, "features")), {})[: base.done]:
+            done.update(
+                stage.uid for stage in (step.stages if isinstance(step, RowwiseStep) else [step.stage])
+            )
+        return _Fitting(learner, base.rows, done).model(learner)
 
 
 def _is_plain(learner: Any) -> bool:

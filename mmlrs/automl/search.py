@@ -15,7 +15,7 @@ from mmlrs._typing import Self
 from mmlrs.automl.causes import cause_of
 from mmlrs.automl.computed import Computed, families, selected
 from mmlrs.automl.judge import best_value, learner_in, statistics, value_of
-from mmlrs.automl.kept import Kept
+from mmlrs.automl.kept import Base, Kept
 from mmlrs.automl.rowwise import has_network, is_rowwise
 from mmlrs.automl.steps import LearnerStep, Node, RowwiseStep, Step, tree_of
 from mmlrs.automl.trials import Trial
@@ -38,6 +38,8 @@ class Rows:
     parts: tuple[tuple[DataFrame, DataFrame], ...] = ()
     #: For each fold, the fitted previous step.
     fitted: tuple[Any, ...] = ()
+    #: The number of steps that computed the frame.
+    done: int = 0
 
     def frames(self) -> list[DataFrame]:
         """Return the frames that hold rows."""
@@ -163,13 +165,21 @@ class Search:
                 else:  # one of them cannot be computed
                     self._compute([node], frame)
             return
-        frames = {node: computed.of(node.rowwise, cached) for node in planned}
+        rows = {node: Rows(frame=computed.of(node.rowwise, cached), done=1) for node in planned}
         try:
-            for node, rows in frames.items():
-                self._visit(node, Rows(frame=rows))
+            for node in planned:
+                self._visit(node, rows[node])
         finally:
-            by_trial = {t.number: rows.drop(self.fold) for n, rows in frames.items() for t in n.all_trials()}
-            self._kept.offer(cached, by_trial, self._best())
+            self._kept.offer(cached, self._bases(rows), self._best())
+
+    def _bases(self, rows: dict[Node, Rows]) -> dict[int, Base]:
+        """Return the rows on which the models of trials can be fitted, by their numbers."""
+        return {
+            trial.number: Base(some.frame.drop(self.fold), some.done)
+            for node, some in rows.items()
+            for trial in node.all_trials()
+            if some.frame is not None
+        }
 
     def _best(self) -> Trial | None:
         """Return the first of the best trials that have ended."""
@@ -209,8 +219,11 @@ class Search:
         try:
             self._visit(node, rows)
         finally:
-            for frame in cached:
-                frame.unpersist()
+            if rows.frame is not None and _has_network(node.step):
+                self._kept.offer(cached[0], self._bases({node: rows}), self._best())
+            else:
+                for frame in cached:
+                    frame.unpersist()
 
     def _advanced(self, step: Step, rows: Rows) -> Rows:
         """Return the rows after a step. They stay in one frame until a step has to be fitted."""
@@ -220,7 +233,7 @@ class Search:
             if kinds[self.fold] == next(
                 (f.dataType for f in result.schema.fields if f.name == self.fold), None
             ):
-                return Rows(frame=result)
+                return Rows(frame=result, done=rows.done + 1)
         parts, models = [], []
         for i in range(self.folds):
             train, test = self._part(rows, i)
@@ -249,7 +262,7 @@ class Search:
         if node.trials:
             return rows
         if rows.frame is not None:
-            return Rows(frame=self._select(rows.frame, self._read_below(node)))
+            return Rows(frame=self._select(rows.frame, self._read_below(node)), done=rows.done)
         parts = []
         for (train, test), previous in zip(rows.parts, rows.fitted, strict=True):
             if any(child.children for child in children):
