@@ -62,38 +62,27 @@ class Computed:
 
     def add(self, step: RowwiseStep) -> None:
         """Add the columns of a step. What it shares with the steps before it is not computed again."""
-        known = self.frame.columns
         result = step.transform(self.frame)
-        own = result.columns[len(known) :]
+        own = result.columns[len(self.frame.columns) :]
         names = {f"{self.prefix}_{len(self.names)}_{i}": name for i, name in enumerate(own)}
-        inner = {name: at for at, name in names.items()}
-        self.frame = result.select(*_named({name: name for name in known} | inner))
+        self.frame = result.withColumnsRenamed({name: inner for inner, name in names.items()})
         self.names[step.key] = names
 
     def narrow(self, read: dict[Any, set[str] | None]) -> None:
-        """Drop the columns that are not read. `read` are the names that are read after each step, None for all."""
+        """Drop the columns that are not read. `read` has the names that are read after each step, None for all."""
         kept = {name for names in read.values() for name in selected(self.rows, names)}
         for key, names in read.items():
             wanted = None if names is None else lowered(names)
-            self.names[key] = {
-                inner: name for inner, name in self.names[key].items() if not wanted or name.lower() in wanted
-            }
+            own = self.names[key].items()
+            self.names[key] = {at: name for at, name in own if wanted is None or name.lower() in wanted}
         kept.update(inner for names in self.names.values() for inner in names)
-        self.frame = self.frame.select(*_named({n: n for n in self.frame.columns if n in kept}))
+        self.frame = self.frame.drop(*[name for name in self.frame.columns if name not in kept])
 
     def of(self, step: RowwiseStep, frame: DataFrame) -> DataFrame:
         """Return the columns of the dataset and those of a step, the latter under their own names.
 
         `frame` is the frame of this object, cached.
         """
-        known = set(self.rows.columns)
-        return frame.select(*_named({n: n for n in frame.columns if n in known} | self.names[step.key]))
-
-
-def _named(names: dict[str, str]) -> list[Any]:
-    """Return columns under other names."""
-    from pyspark.sql import functions as F
-
-    from mmlrs.engine.spark import quoted
-
-    return [F.col(quoted(n)) if n == new else F.col(quoted(n)).alias(new) for n, new in names.items()]
+        names = self.names[step.key]
+        others = [inner for key in self.names if key != step.key for inner in self.names[key]]
+        return frame.drop(*others).withColumnsRenamed(names)

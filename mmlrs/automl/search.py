@@ -153,12 +153,10 @@ class Search:
                 self._all_failed(node, error)
         if not planned:
             return
-        computed.narrow({node.rowwise.key: self._read_below(node) for node in planned})
-        cached = computed.frame.persist()
         try:
-            cached.count()  # by one job, before the trials, which run at the same time and may be on other machines
+            computed.narrow({node.rowwise.key: self._read_below(node) for node in planned})
+            cached = _computed(computed.frame)
         except Exception as error:  # noqa: BLE001 - as in `_share`
-            cached.unpersist()
             for node in planned:
                 if len(planned) == 1:
                     self._all_failed(node, error)
@@ -366,6 +364,17 @@ class Search:
         best = best_value(self.stage, ended)
         self._bar.note("" if best is None else f"best {metric} {best:.4g}")
         self._bar.update()
+
+
+def _computed(frame: DataFrame) -> DataFrame:
+    """Return a cached frame after one job has computed it, because jobs that run at the same time could compute it twice."""
+    cached = frame.persist()
+    try:
+        cached.count()
+    except BaseException:
+        cached.unpersist()
+        raise
+    return cached
 
 
 def _has_network(step: Step | None) -> bool:
