@@ -143,7 +143,7 @@ def test_equal_networks_of_different_pipelines_are_the_same(df, bayes, counted, 
     path = tmp_path / "network.onnx"
     path.write_bytes(A)
     (tmp_path / "link.onnx").symlink_to(path)
-    forms = [A, str(path), str(tmp_path / "link.onnx"), ModelHandle.from_bytes(A)]
+    forms = [A, str(path), str(tmp_path / "link.onnx")]
     learners = [pipeline(featurizer(model=form), bayes.copy()) for form in forms]
     model = search(df, learners)
     assert counted()["model_rows"] == PICTURES
@@ -178,6 +178,18 @@ def test_rows_that_a_network_drops_are_dropped_in_every_fold(spark, df, bayes, c
     model = search(df.union(bad), [pipeline(stage, bayes)], (stage, "model", [A, B]))
     assert counted()["model_rows"] == 2 * PICTURES
     assert model.transform(df.union(bad)).count() == PICTURES
+
+
+def test_columns_with_dots_and_columns_that_nobody_reads_do_not_matter(df, bayes):
+    from pyspark.sql import functions as F
+
+    def learner(features, label):
+        trainer = TrainClassifier(model=bayes, labelCol=label, inputCols=[features])
+        return pipeline(featurizer(outputCol=features), trainer)
+
+    odd = df.withColumnRenamed("kind", "a.kind").select("*", F.lit(1).alias("twice"), F.lit(2).alias("twice"))
+    model = search(odd, [learner("the.features", "a.kind")])
+    assert metrics(model) == metrics(search(df, [learner("features", "kind")]))
 
 
 def test_a_nested_pipeline_is_fitted_like_any_other(df, bayes, counted):
