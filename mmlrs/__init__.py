@@ -2,7 +2,7 @@
 
 Importing this package is cheap and starts no JVM. Namespaces are loaded on first use:
 `mmlrs.image`, `mmlrs.onnx`, `mmlrs.text`, `mmlrs.featurize`, `mmlrs.train`, `mmlrs.automl`, `mmlrs.stages`, `mmlrs.compiled`,
-`mmlrs.models`, `mmlrs.functions`, `mmlrs.plot`, `mmlrs.testing`.
+`mmlrs.models`, `mmlrs.mlflow`, `mmlrs.functions`, `mmlrs.plot`, `mmlrs.testing`.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ _NAMESPACES = (
     "featurize",
     "functions",
     "image",
+    "mlflow",
     "models",
     "onnx",
     "plot",

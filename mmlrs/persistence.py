@@ -12,7 +12,8 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,14 +58,28 @@ else:
         """The base class of readers without Spark."""
 
 
-__all__ = ["StageReader", "StageWriter", "active_session", "allow_functions", "allow_pickle"]
+__all__ = ["StageReader", "StageWriter", "active_session", "allow_functions", "allow_pickle", "locally"]
 
 _CHUNK = 64 * 1024 * 1024
 
 
+#: Whether stages are saved and loaded without a session that is active.
+_LOCALLY: ContextVar[bool] = ContextVar("mmlrs_locally", default=False)
+
+
+@contextlib.contextmanager
+def locally() -> Iterator[None]:
+    """Within this block, save and load stages in this machine's files, even if a Spark session with others is active."""
+    token = _LOCALLY.set(True)
+    try:
+        yield
+    finally:
+        _LOCALLY.reset(token)
+
+
 def active_session() -> Any:
-    """Return the active Spark session, or None."""
-    if not HAS_PYSPARK:
+    """Return the active Spark session, or None; None within `locally`."""
+    if not HAS_PYSPARK or _LOCALLY.get():
         return None
     from pyspark.sql import SparkSession
 

@@ -125,8 +125,10 @@ def to_scipy(column: Any) -> csr_matrix:
     return matrix
 
 
-def as_lists(array: pa.StructArray, where: str, limit: int) -> pa.ListArray:
-    """Return structs of Spark ML vectors as lists of 32-bit floats, of at most `limit` numbers in total."""
+def as_lists(
+    array: pa.StructArray, where: str, limit: int, kind: type[np.floating[Any]] = np.float32
+) -> pa.ListArray:
+    """Return structs of Spark ML vectors as lists of floats of a kind, of at most `limit` numbers in total."""
     rows = _chunk(array, where)
     sizes = np.zeros(len(array), np.int64)
     sizes[rows.valid] = rows.sizes
@@ -136,7 +138,7 @@ def as_lists(array: pa.StructArray, where: str, limit: int) -> pa.ListArray:
         raise LimitExceededError(
             f"{where}: sparse vectors would have {total} numbers in total as dense vectors; a batch can have at most {limit}"
         )
-    values = np.zeros(total, np.float32)
+    values = np.zeros(total, kind)
     values[np.repeat((ends - sizes)[rows.valid], rows.counts) + rows.columns] = rows.values
     offsets = pa.array(np.append(0, ends), pa.int32())
     return pa.ListArray.from_arrays(offsets, pa.array(values), mask=pa.array(~rows.valid))

@@ -13,6 +13,8 @@ from sessions import workers_find_their_daemon
 # For every JVM, those of the programs that tests start too. Jobs are short and run a few times: what the second compiler
 # and a collector with threads of its own cost never comes back.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+# MLflow reports its use to a server.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
 @pytest.fixture(scope="session")

@@ -10,20 +10,20 @@ from mmlrs.base import NativeTransformer
 from mmlrs.compiled._model import CompiledModel
 from mmlrs.compiled._saved import Saved
 from mmlrs.compiled._values import CannotCompile, Reader, value
+from mmlrs.engine.chain import ON_NAMES
 from mmlrs.errors import InvalidParamError, MmlrsError
 
 if TYPE_CHECKING:
     from mmlrs._types import AnyStage
 
-__all__ = ["compile"]
+__all__ = ["WHY_NOT", "compile"]
 
 #: Stages of mmlrs that change neither columns nor rows.
 _NEUTRAL = ("Cacher", "CheckpointData", "PartitionConsolidator", "Repartition")
-#: Stages of mmlrs that only choose and name columns, which a compiled model contains as they are.
-_ON_NAMES = ("DropColumns", "RenameColumn", "SelectColumns")
 #: The params of wrappers that hold a fitted stage.
 _HELD = {"BestModel": "bestModel", "TuneHyperparametersModel": "bestModel", "TimerModel": "stage"}
-_WHY_NOT = {
+#: Stages of mmlrs that are not part of a compiled model, and why.
+WHY_NOT = {
     "Lambda": "it runs a Python function",
     "UDFTransformer": "it runs a Python function",
     "Query": "it runs SQL",
@@ -36,7 +36,7 @@ _WHY_NOT = {
 
 
 def compile(  # noqa: A001 - the name says what it does, as in `re.compile`
-    model: AnyStage,
+    model: AnyStage | Sequence[AnyStage],
     *,
     outputCols: Sequence[str] | None = None,
     predictedLabelCol: str | None = "predictedLabel",
@@ -49,9 +49,9 @@ def compile(  # noqa: A001 - the name says what it does, as in `re.compile`
 
     Parameters
     ----------
-    model : Transformer
+    model : Transformer or list of Transformer
         A fitted `PipelineModel`, `CrossValidatorModel`, `TrainValidationSplitModel`, `TrainedClassifierModel`,
-        `TrainedRegressorModel`, `BestModel` or `TuneHyperparametersModel`, or a single fitted stage. The guide lists the stages of
+        `TrainedRegressorModel`, `BestModel` or `TuneHyperparametersModel`, a single fitted stage, or a list of these. The guide lists the stages of
         Spark ML that can be compiled.
     outputCols : list of str, optional
         The columns to add. If not given, all that the model adds.
@@ -87,8 +87,10 @@ def compile(  # noqa: A001 - the name says what it does, as in `re.compile`
     """
     saved = Saved(workDir)
     work = _Work(saved)
+    several = isinstance(model, list | tuple)
     try:
-        work.add(model, "")
+        for number, stage in enumerate(model if several else [model], 1):  # type: ignore[arg-type]
+            work.add(stage, f"stage {number} of {len(model)} of the list, " if several else "")  # type: ignore[arg-type]
     finally:
         saved.clear()
     if not work.stages:
@@ -131,7 +133,7 @@ class _Work:
         elif kind in ("CompiledModel", "MultiColumnAdapterModel"):
             for inner in stage._value("stages"):
                 self.add(inner, place)
-        elif isinstance(stage, NativeTransformer) or kind in _ON_NAMES:
+        elif isinstance(stage, NativeTransformer) or kind in ON_NAMES:
             self.stages.append(stage.copy())
         elif kind not in _NEUTRAL:
             self._add_of_spark(stage, place)
@@ -140,7 +142,7 @@ class _Work:
         kind = type(stage).__name__
         reader = _readers().get(kind) if type(stage).__module__.startswith("pyspark.ml.") else None
         if reader is None:
-            cause = _WHY_NOT.get(
+            cause = WHY_NOT.get(
                 kind, "no kernel scores it" if type(stage).__module__.startswith("pyspark.") else ""
             )
             raise InvalidParamError(_cannot(stage, place, cause))

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-__all__ = ["Chain", "Planned", "needed", "plan", "ranges"]
+__all__ = ["ON_NAMES", "Chain", "Planned", "needed", "plan", "ranges"]
 
 #: The stages that only choose and name columns.
-_ON_NAMES = ("SelectColumns", "DropColumns", "RenameColumn")
+ON_NAMES = ("SelectColumns", "DropColumns", "RenameColumn")
 
 
 @dataclass
@@ -81,7 +81,7 @@ def plan(
     mask, natives, last = None, [], {}
     for place, stage in enumerate(stages):
         columns = Columns(list(visible), stage._stage, session)
-        if stage._stage in _ON_NAMES:
+        if stage._stage in ON_NAMES:
             visible = _renamed(stage, columns, visible)
             continue
         if is_unneeded(stage, stages[place + 1 :], columns):
