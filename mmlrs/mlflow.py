@@ -141,12 +141,13 @@ def save_model(
         mlflow_model.metadata = metadata
     environment = {"conda_env": "conda.yaml", "python_env": "python_env.yaml"}
     pyfunc.add_to_model(mlflow_model, loader_module="mmlrs.mlflow", data=_DATA, code=code, **environment)
+    names = [class_name(stage) for stage in stages]
     mlflow_model.add_flavor(
         FLAVOR_NAME,
         mmlrs_version=mmlrs.__version__,
         data=_DATA,
-        model_class=[class_name(stage) for stage in stages] if len(stages) > 1 else class_name(stages[0]),
-        code=code,
+        model_class=names if len(names) > 1 else names[0],
+        **({} if code is None else {"code": code}),
     )
     mlflow_model.save(str(folder / "MLmodel"))
     default = get_default_pip_requirements(stages)
