@@ -150,10 +150,10 @@ class _OneRow:
     program: TableProgram
 
 
-def _kind_of(value: Any) -> type:
+def _kind_of(value: Any) -> Any:
     """Return what decides the type of a cell: its class, and for a list that of its items."""
     if isinstance(value, list | tuple) and value:
-        return type(value[0])
+        return (type(value), type(value[0]))
     return type(value)
 
 
@@ -190,7 +190,7 @@ class Chain:
     #: The program of each run of stages, by the fields of its sources.
     _programs: list[tuple[int, pa.Schema, Planned, TableProgram]] = field(default_factory=list)
     #: The program of single rows, by the types of their values; and the type of each column in earlier rows.
-    _rows: dict[tuple[tuple[str, type], ...], _OneRow] = field(default_factory=dict)
+    _rows: dict[tuple[tuple[str, Any], ...], _OneRow] = field(default_factory=dict)
     _types: dict[str, pa.DataType] = field(default_factory=dict)
 
     def on_table(self, table: pa.Table) -> pa.Table:
@@ -262,7 +262,7 @@ class Chain:
             if len(self._rows) >= _KEPT:
                 self._rows.clear()
             self._rows[kinds] = work
-        arrays = [pa.array([row[field.name]], field.type) for field in work.program.read]
+        arrays = [self._cell(field.name, row[field.name], field.type) for field in work.program.read]
         batch = pa.RecordBatch.from_arrays(arrays, schema=work.program.read)
         made = work.program.program.run(batch, 1, False, first=0)
         return {f.name: _plain(made.column(i)) for i, f in enumerate(work.program.outputs)}
