@@ -111,9 +111,7 @@ class QuantizedNetwork:
             rows = rows + rows[-1:] * (self._size - len(rows))  # a fixed batch must be full
         if rows:
             path = self._path(f"rows-{len(self.batches)}.npz")
-            np.savez(
-                path, **{str(i): np.stack([row[name] for row in rows]) for i, name in enumerate(rows[0])}
-            )
+            np.savez(path, *(np.stack([row[name] for row in rows]) for name in rows[0]))
             self._names = list(rows[0])
             self.batches.append(path)
         self._waiting = []
@@ -122,7 +120,7 @@ class QuantizedNetwork:
         """Yield the inputs of the runs."""
         for path in self.batches:
             with np.load(path) as stored:
-                yield {name: stored[str(i)] for i, name in enumerate(self._names)}
+                yield {name: stored[f"arr_{i}"] for i, name in enumerate(self._names)}
 
     def finish(self, needed: list[str], settings: dict[str, Any]) -> bytes:
         """Return the quantized network, with the tensors that the stage needs and with additional image settings."""
@@ -131,7 +129,7 @@ class QuantizedNetwork:
         kept = [*needed, *settings.get("layerNames", [])]
         with self._reporting():
             floats = self._prepared(kept)
-            made = self._quantized(floats)
+            made = self._quantized(floats, kept)
         nodes = {name for node in made.graph.node for name in node.output}
         lost = [name for name in needed if name not in nodes]
         if lost or not any(node.op_type == "QuantizeLinear" for node in made.graph.node):
@@ -178,12 +176,14 @@ class QuantizedNetwork:
         self.onnx.save(floats, self._path("floats.onnx"))
         return floats
 
-    def _quantized(self, floats: ModelProto) -> ModelProto:
+    def _quantized(self, floats: ModelProto, kept: list[str]) -> ModelProto:
         from mmlrs._quantization.bias import with_corrected_biases
 
-        feeds = self.feeds()
+        feeds, nodes = self.feeds(), list(floats.graph.node)
+        # The tools give the input of a rectifier the range of its output, but a kept input has its negative values.
+        rectifiers = [node for node in nodes if node.op_type in ("Clip", "Relu") and node.input[0] in kept]
 
-        class Reader(self.tools.CalibrationDataReader):  # type: ignore[misc, name-defined]
+        class Reader(self.tools.CalibrationDataReader):  # type: ignore[name-defined]
             def get_next(self) -> Row | None:
                 return next(feeds, None)
 
@@ -195,7 +195,7 @@ class QuantizedNetwork:
             per_channel=True,
             activation_type=self.tools.QuantType.QUInt8,
             weight_type=self.tools.QuantType.QInt8,
-            nodes_to_exclude=[node.name for node in _first(list(floats.graph.node))],
+            nodes_to_exclude=[node.name for node in (*_first(nodes), *rectifiers)],
         )
         return with_corrected_biases(self.onnx.load(self._path("integers.onnx")), floats, self.feeds)
 

@@ -136,7 +136,6 @@ class Quantizable(NativeTransformer):
 def fetched(stage: NativeTransformer, schema: pa.Schema, param: str) -> list[str]:
     """Return the tensors that a stage reads from the network in `param`, for input columns with these types."""
     plan = stage._core().plan(schema)
-    warn_once(plan.notes)
     params, blobs = plan.portable()  # the network as it is sent to workers, cut at these tensors
     outputs = model_info(ModelHandle.from_json(json.loads(params)[param]))["outputs"]
     del blobs  # held until here
