@@ -117,13 +117,13 @@ def test_tensors_that_the_stage_fetches_stay_even_before_a_rectifier():
         assert near(made.transform(rows), before.transform(rows), name, 0.1)
 
 
-def test_the_first_eighth_of_the_layers_stays_in_floats():
+def test_the_first_fifth_of_the_layers_stays_in_floats():
     graph = onnx.ModelProto.FromString(
         stage(model=deep(16), outputCol="y").quantize(table(8)).getModel().read()
     ).graph
     made = {name: n for n in graph.node for name in n.output}
     layers = [n for n in graph.node if n.op_type == "Gemm"]
-    assert [made.get(n.input[1]) is None for n in layers] == [True] * 2 + [False] * 14
+    assert [made.get(n.input[1]) is None for n in layers] == [True] * 3 + [False] * 13
 
 
 def test_biases_compensate_the_mean_error_of_the_weights(monkeypatch):
