@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -45,12 +45,12 @@ def best(stage: ImageClassifier, table: pa.Table) -> list[tuple[str, float]]:
     return [(answer[0]["class"], answer[0]["probability"]) for answer in answers]
 
 
-def agreement(alpha: str, target: float | None) -> Figure:
+def agreement(alpha: Literal["drop", "composite"], target: float | None) -> Figure:
     """Compare the answers on each half of the pictures, after calibration on the other half."""
     from mmlrs.image import ImageClassifier
 
     table, same, changed = real_pictures(), 0, []
-    exact = ImageClassifier(inputCol="image", outputCol="classes", topK=1).setAlpha(alpha)
+    exact = ImageClassifier(inputCol="image", outputCol="classes", topK=1, alpha=alpha)
     for half in (0, 1):
         ours, others = (table.take(list(range(start, len(table), 2))) for start in (half, 1 - half))
         pairs = list(zip(best(exact, ours), best(exact.quantize(others), ours), strict=True))
