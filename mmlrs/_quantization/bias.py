@@ -16,7 +16,7 @@ import numpy.typing as npt
 import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from mmlrs._quantization.stage import Row
+from mmlrs._quantization.types import Row
 
 __all__ = ["with_corrected_biases"]
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from mmlrs._generated.image import ImageFeaturizer
 from mmlrs._generated.shared import HasDecodeOptions, HasNetworkInput
-from mmlrs._quantization.stage import Quantizable, Row, fetched
+from mmlrs._quantization.stage import Quantizable, fetched
+from mmlrs._quantization.types import Row
 from mmlrs.errors import MmlrsError
 from mmlrs.models import ModelHandle
 from mmlrs.params import types_of
@@ -16,7 +18,6 @@ from mmlrs.params import types_of
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from mmlrs.image import ImageFeaturizer
 
 __all__ = ["QuantizesImages", "QuantizesTensors"]
 
@@ -33,8 +34,6 @@ class QuantizesImages(Quantizable):
 
     def _featurizer(self, handle: ModelHandle, **params: Any) -> ImageFeaturizer:
         """Return an ImageFeaturizer that reads images as this stage does."""
-        from mmlrs.image import ImageFeaturizer
-
         names = [name for kind in (HasNetworkInput, HasDecodeOptions) for name in types_of(kind).all]
         own = {name: self._value(name) for name in ["inputCol", "originCol", *names] if self.hasParam(name)}
         return ImageFeaturizer(

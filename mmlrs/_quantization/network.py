@@ -20,7 +20,7 @@ from mmlrs.models._content import IMAGE_SETTINGS
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-    from mmlrs._quantization.stage import Row
+    from mmlrs._quantization.types import Row
 
 __all__ = ["LAYERS", "QuantizedNetwork"]
 

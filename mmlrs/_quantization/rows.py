@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
-from mmlrs._quantization.stage import Row
+from mmlrs._quantization.types import Row
 from mmlrs.base import NativeTransformer
 
 __all__ = ["echo", "echo_of_pictures", "pictures", "tensors"]

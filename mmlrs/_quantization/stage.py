@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import pyarrow as pa
 
+from mmlrs._quantization.types import Row
 from mmlrs._typing import Self
 from mmlrs._warnings import warn_once
 from mmlrs.base import NativeTransformer
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
     from mmlrs._types import Dataset
 
-__all__ = ["Quantizable", "Row", "fetched"]
-
-#: The inputs of a network for one row, by name, without the batch dimension.
-Row = dict[str, np.ndarray[Any, Any]]
+__all__ = ["Quantizable", "fetched"]
 
 
 class Quantizable(NativeTransformer):
