@@ -38,8 +38,9 @@ class Quantizable(NativeTransformer):
 
         The network reads the rows as it does in `transform`, and the smallest and largest values of its tensors become the
         ranges of the integers. ONNX Runtime's own tools do this: static quantization with unsigned activations and signed
-        weights per channel. What rounding the weights changes on average, the biases compensate. Convolutional networks are
-        about twice as fast on CPUs with VNNI instructions, and a quarter of the size. Check the answers on labelled rows that
+        weights per channel. What rounding the weights changes on average, the biases compensate, and the first fifth of the
+        layers stays in floats. EfficientNet-Lite0 is 1.6 to 2 times as fast on a CPU with VNNI instructions, and a quarter of
+        the size. Check the answers on labelled rows that
         were not used here, because no rule tells how much accuracy a network loses.
 
         Parameters
