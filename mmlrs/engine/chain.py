@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs.engine.columns import Columns
-from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
+from mmlrs.engine.expr import Expr, Source, Value, compile_program
 from mmlrs.engine.fields import is_vector_struct
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.plan import plan_stage

@@ -11,12 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import mmlrs
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from parity import check, compare
+
+import mmlrs
 from mmlrs.compiled import CompiledModel, CompiledStep
 from mmlrs.engine.bridge import collect
 from mmlrs.errors import (
@@ -26,7 +28,6 @@ from mmlrs.errors import (
     MmlrsError,
     SchemaMismatchError,
 )
-from parity import check, compare
 
 pytest.importorskip("pyspark")
 
@@ -111,7 +112,7 @@ def test_data_to_score_may_lack_the_label(compiled: CompiledModel, frame: pd.Dat
     assert "target" not in without
     assert (without.prediction == compiled.transform(frame).prediction).all()
     assert (compiled.transform(df.drop("label")).toPandas().prediction == without.prediction).all()
-    with pytest.raises(ColumnNotFoundError, match="StringIndexerModel|CompiledStep"):
+    with pytest.raises(ColumnNotFoundError, match="column `city`: not found"):
         compiled.transform(frame.drop(columns="city"))
 
 
@@ -128,7 +129,8 @@ def test_every_kind_of_table_is_scored_alike(compiled: CompiledModel, frame: pd.
     categories = frame.assign(city=frame.city.astype("category"))
     assert compiled.transform(categories).prediction.tolist() == expected
     empty = compiled.transform(table.slice(0, 0))
-    assert empty.num_rows == 0 and empty.schema.equals(compiled.transform(table).schema)
+    assert empty.num_rows == 0
+    assert empty.schema.equals(compiled.transform(table).schema)
 
 
 def test_the_order_and_the_kind_of_other_columns_do_not_matter(
@@ -268,7 +270,7 @@ def test_a_skipped_row_is_dropped_and_one_alone_is_an_error(df: Any, frame: pd.D
     with pytest.raises(InvalidParamError, match='drops this row, because a stage has handleInvalid="skip"'):
         compiled.predict_one({"city": "Rome", "age": 1.0, "income": 0.0})
     assert compiled.predict_one({"city": "Bern", "age": 1.0, "income": 0.0})["place"] == 0.0
-    with pytest.raises(InvalidParamError, match="must be .error. or .keep. in a function"):
+    with pytest.raises(InvalidParamError, match=r"must be .error. or .keep. in a function"):
         mmlrs.udf(compiled)
 
 
@@ -309,7 +311,7 @@ def test_what_cannot_be_compiled_is_named_with_its_place(df: Any, fitted: Pipeli
         match=r"stage 2 of 2 of the pipeline, stage 1 of 1 of the pipeline, the Word2VecModel",
     ):
         mmlrs.compile(PipelineModel([fitted, PipelineModel([other])]))
-    with pytest.raises(InvalidParamError, match="Lambda .* cannot be compiled: it runs a Python function"):
+    with pytest.raises(InvalidParamError, match=r"Lambda .* cannot be compiled: it runs a Python function"):
         mmlrs.compile(Lambda(transformFunc=reversed_columns))
     with pytest.raises(InvalidParamError, match="is not fitted; call its fit"):
         mmlrs.compile(Pipeline(stages=stages()))
@@ -364,7 +366,8 @@ def test_vectors_of_another_size_are_an_error_that_names_both(compiled: Compiled
         scaled.transform(pa.table({"v": [[1.0, 2.0], [1.0]]}))
     kept = step({"version": 1, "kind": "affine", "scale": [1.0, 2.0]}, handleInvalid="keep", errorCol="why")
     rows = kept.transform(pa.table({"v": [[1.0, 2.0], None]}))
-    assert rows["o"].is_null().to_pylist() == [False, True] and rows["why"].to_pylist() == [None, "is null"]
+    assert rows["o"].is_null().to_pylist() == [False, True]
+    assert rows["why"].to_pylist() == [None, "is null"]
 
 
 def test_columns_are_selected_and_named_between_the_stages(df: Any, frame: pd.DataFrame) -> None:
