@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs.engine.columns import Columns
-from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
+from mmlrs.engine.expr import Expr, Source, Value, compile_program
 from mmlrs.engine.fields import is_vector_struct
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.plan import plan_stage
@@ -150,10 +151,10 @@ class _OneRow:
     program: TableProgram
 
 
-def _kind_of(value: Any) -> type:
+def _kind_of(value: Any) -> Any:
     """Return what decides the type of a cell: its class, and for a list that of its items."""
     if isinstance(value, list | tuple) and value:
-        return type(value[0])
+        return (type(value), type(value[0]))
     return type(value)
 
 
@@ -190,7 +191,7 @@ class Chain:
     #: The program of each run of stages, by the fields of its sources.
     _programs: list[tuple[int, pa.Schema, Planned, TableProgram]] = field(default_factory=list)
     #: The program of single rows, by the types of their values; and the type of each column in earlier rows.
-    _rows: dict[tuple[tuple[str, type], ...], _OneRow] = field(default_factory=dict)
+    _rows: dict[tuple[tuple[str, Any], ...], _OneRow] = field(default_factory=dict)
     _types: dict[str, pa.DataType] = field(default_factory=dict)
 
     def on_table(self, table: pa.Table) -> pa.Table:
@@ -253,16 +254,24 @@ class Chain:
 
     def one(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the added columns of one row as Python objects, or None if a stage drops the row."""
+        row = {name: value for name, value in row.items() if name in self._reads}
         kinds = tuple((name, _kind_of(value)) for name, value in row.items())
         work = self._rows.get(kinds)
         if work is None or not work.planned.is_current():
             work = self._one_row(row)
             if work is None:
                 return self._one_in_table(row)
+            answer = self._run_one(work, row)
+            # Only now: a row that cannot be answered does not decide how later ones are read.
+            self._learn_types(work.program.read, row)
             if len(self._rows) >= _KEPT:
                 self._rows.clear()
             self._rows[kinds] = work
-        arrays = [pa.array([row[field.name]], field.type) for field in work.program.read]
+            return answer
+        return self._run_one(work, row)
+
+    def _run_one(self, work: _OneRow, row: Mapping[str, Any]) -> dict[str, Any]:
+        arrays = [self._cell(field.name, row[field.name], field.type) for field in work.program.read]
         batch = pa.RecordBatch.from_arrays(arrays, schema=work.program.read)
         made = work.program.program.run(batch, 1, False, first=0)
         return {f.name: _plain(made.column(i)) for i, f in enumerate(work.program.outputs)}
@@ -278,27 +287,43 @@ class Chain:
         planned, program = self.program(0, runs[0], table.schema, self.outputs)
         return _OneRow(planned, program)
 
+    def _learn_types(self, fields: pa.Schema, row: Mapping[str, Any]) -> None:
+        self._types.update({field.name: field.type for field in fields if row[field.name] is not None})
+
     def _one_in_table(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        result = self.on_table(self._table_of(row))
+        table = self._table_of(row)
+        result = self.on_table(table)
+        self._learn_types(table.schema, row)
         if not result.num_rows:
             return None
         return {name: _plain(result[name].chunk(0)) for name in result.column_names if name not in row}
 
     def _table_of(self, row: Mapping[str, Any]) -> pa.Table:
-        """Return a table of one row. A null has the type that its column had in an earlier row."""
+        """Return a table of one row. A null has the type that its column had in an earlier row that was answered."""
         columns: dict[str, pa.Array] = {}
         for name, value in row.items():
             if value is None:
                 columns[name] = pa.array([None], self._types.get(name, pa.null()))
-                continue
-            try:
-                columns[name] = pa.array([value])
-            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-                raise SchemaMismatchError(
-                    f"{self.owner}: column `{name}`: cannot read {value!r:.100}: {error}"
-                ) from None
-            self._types[name] = columns[name].type
+            else:
+                columns[name] = self._cell(name, value, None)
         return pa.table(columns)
+
+    def _cell(self, name: str, value: Any, kind: pa.DataType | None) -> pa.Array:
+        try:
+            return pa.array([value], kind)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            raise SchemaMismatchError(
+                f"{self.owner}: column `{name}`: cannot read {value!r:.100}: {error}"
+            ) from None
+
+    @cached_property
+    def _reads(self) -> frozenset[str]:
+        """The names of the columns that stages read."""
+        return frozenset(
+            name
+            for stage in self.stages
+            for name in (stage._columns("input") if stage._stage in ON_NAMES else stage._core().inputs())
+        )
 
     def on_spark(self, df: DataFrame) -> DataFrame:
         """Return a DataFrame with the columns of the stages, in one Python pass if no stage drops rows."""
