@@ -7,6 +7,7 @@ import os
 import sys
 
 from bench import report
+from bench.compiled import compiled
 from bench.daft_job import daft
 from bench.decode import decode, pixels, quality
 from bench.engine import engine
@@ -19,6 +20,7 @@ from bench.plan import plan
 from bench.published import published
 from bench.quantized import quantized
 from bench.search import search
+from bench.serving import serve
 from bench.spark_job import spark_job
 from bench.spark_versions import versions
 from bench.startup import startup
@@ -48,6 +50,8 @@ MEASURES: dict[str, Measure] = {
     "train": train,
     "tune": tune,
     "search": search,
+    "compiled": compiled,
+    "serve": serve,
     "memory": memory,
     "wheel": wheel,
 }
