@@ -163,8 +163,7 @@ def read_models(spark: SparkSession | None, folder: str, hashes: set[str]) -> di
             schema = "sha256 string, part int, data binary"
             rows = [tuple(row) for row in spark.read.schema(schema).parquet(where).collect()]
         else:
-            table = pq.read_table(local_path(where), schema=MODELS)
-            rows = [tuple(row.values()) for row in table.to_pylist()]
+            rows = _rows_of(local_path(where))
         models = {}
         for sha256 in hashes:
             chunks = sorted((part, data) for name, part, data in rows if name == sha256)
@@ -173,6 +172,18 @@ def read_models(spark: SparkSession | None, folder: str, hashes: set[str]) -> di
         if hashlib.sha256(data).hexdigest() != sha256:
             raise IoError(f"{where}: the model with SHA-256 {sha256} is missing or damaged")
     return models
+
+
+def _rows_of(folder: str) -> list[tuple[Any, ...]]:
+    """Return the rows of the parquet files in a folder. `read_table` would import pandas, which takes longer than reading."""
+    rows: list[tuple[Any, ...]] = []
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".parquet") and not name.startswith((".", "_")):
+            with pq.ParquetFile(f"{folder}/{name}") as file:
+                table = file.read()
+            columns = [table.column(field.name).cast(field.type).to_pylist() for field in MODELS]
+            rows += zip(*columns, strict=True)
+    return rows
 
 
 def load_stage(spark: SparkSession | None, path: str) -> Any:

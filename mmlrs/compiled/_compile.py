@@ -9,8 +9,6 @@ from mmlrs._pyspark import Params
 from mmlrs.base import NativeTransformer
 from mmlrs.compiled._model import CompiledModel
 from mmlrs.compiled._saved import Saved
-from mmlrs.compiled._spark_features import FEATURES
-from mmlrs.compiled._spark_learners import LEARNERS
 from mmlrs.compiled._values import CannotCompile, value
 from mmlrs.engine.chain import ON_NAMES
 from mmlrs.errors import InvalidParamError
@@ -142,6 +140,10 @@ class _Work:
             self._add_of_spark(stage, place)
 
     def _add_of_spark(self, stage: Any, place: str) -> None:
+        # Here, because a process that only loads compiled models needs neither.
+        from mmlrs.compiled._spark_features import FEATURES
+        from mmlrs.compiled._spark_learners import LEARNERS
+
         kind = type(stage).__name__
         known = type(stage).__module__.startswith("pyspark.ml.")
         if not known or not (kind in FEATURES or kind in LEARNERS):

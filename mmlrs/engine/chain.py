@@ -15,6 +15,7 @@ from mmlrs.engine.expr import Expr, Source, Value, compile_program
 from mmlrs.engine.fields import is_vector_struct
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.plan import plan_stage
+from mmlrs.engine.scalars import one_cell
 from mmlrs.engine.table import TableProgram
 from mmlrs.errors import SchemaMismatchError
 
@@ -302,15 +303,12 @@ class Chain:
         """Return a table of one row. A null has the type that its column had in an earlier row that was answered."""
         columns: dict[str, pa.Array] = {}
         for name, value in row.items():
-            if value is None:
-                columns[name] = pa.array([None], self._types.get(name, pa.null()))
-            else:
-                columns[name] = self._cell(name, value, None)
+            columns[name] = self._cell(name, value, self._types.get(name) if value is None else None)
         return pa.table(columns)
 
     def _cell(self, name: str, value: Any, kind: pa.DataType | None) -> pa.Array:
         try:
-            return pa.array([value], kind)
+            return one_cell(value, kind)
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             raise SchemaMismatchError(
                 f"{self.owner}: column `{name}`: cannot read {value!r:.100}: {error}"

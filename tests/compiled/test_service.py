@@ -6,6 +6,7 @@ import http.client
 import importlib.util
 import json
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -14,12 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from places import ROOT
 
 import mmlrs
 from mmlrs.compiled import CompiledModel
+from mmlrs.engine.scalars import one_cell
 from mmlrs.errors import MmlrsError
 from mmlrs.featurize import Featurize, IndexToValue, ValueIndexer
 from mmlrs.image import ImageClassifier
@@ -118,6 +121,65 @@ def test_a_row_that_fails_does_not_change_how_the_next_one_is_read(model):
     assert used.predict_one(row) == expected
     used.predict_one({**row, "age": 4})
     assert used.predict_one(row) == expected
+
+
+FIRST = """
+import json, sys
+sys.modules["pyspark"] = None
+from mmlrs.compiled import CompiledModel
+found = CompiledModel.load(sys.argv[1]).predict_one(json.loads(sys.argv[2]))
+late = {"pandas", "pyarrow.dataset", "mmlrs.compiled._spark_features", "mmlrs.compiled._spark_learners"}
+print(json.dumps([found, sorted(late & set(sys.modules))]))
+"""
+
+
+def test_the_first_answer_of_a_process_waits_for_no_import_that_it_does_not_need(model, tmp_path):
+    model.save(tmp_path / "model")
+    row = {"age": 3, "member": True, "city": "Rome"}
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST, str(tmp_path / "model"), json.dumps(row)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert json.loads(done.stdout) == [model.predict_one(row), []]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        1.5,
+        float("inf"),
+        7,
+        -(2**63),
+        True,
+        False,
+        "",
+        "a€",
+        b"",
+        b"\xff\x00",
+        None,
+        [1.0],
+        ["a"],
+        np.float64(2),
+    ],
+    ids=repr,
+)
+def test_an_array_of_one_cell_is_what_pyarrow_makes_of_it(value):
+    expected = pa.array([value])
+    made = one_cell(value)
+    made.validate(full=True)
+    assert made.equals(expected)
+    for kind in (pa.float64(), pa.int64(), pa.string(), pa.binary(), pa.list_(pa.float32())):
+        try:
+            expected = pa.array([value], kind)
+        except pa.ArrowException as error:
+            with pytest.raises(type(error)):
+                one_cell(value, kind)
+        else:
+            assert one_cell(value, kind).equals(expected)
 
 
 @contextmanager
