@@ -9,8 +9,6 @@ from mmlrs._pyspark import Params
 from mmlrs.base import NativeTransformer
 from mmlrs.compiled._model import CompiledModel
 from mmlrs.compiled._saved import Saved
-from mmlrs.compiled._spark_features import FEATURES
-from mmlrs.compiled._spark_learners import LEARNERS
 from mmlrs.compiled._values import CannotCompile, value
 from mmlrs.errors import InvalidParamError
 
@@ -116,7 +114,7 @@ class _Work:
         """Append the native stages of a fitted stage. `place` says where it stands."""
         stage: Any = model
         kind = type(stage).__name__
-        if isinstance(stage, type) or not isinstance(stage, Params):
+        if isinstance(model, type) or not isinstance(model, Params):
             raise InvalidParamError(f"compile: param `model` must be a fitted stage, got {stage!r:.200}")
         if hasattr(stage, "fit"):
             raise InvalidParamError(
@@ -140,6 +138,9 @@ class _Work:
             self._add_of_spark(stage, place)
 
     def _add_of_spark(self, stage: Any, place: str) -> None:
+        from mmlrs.compiled._spark_features import FEATURES
+        from mmlrs.compiled._spark_learners import LEARNERS
+
         kind = type(stage).__name__
         known = type(stage).__module__.startswith("pyspark.ml.")
         if not known or not (kind in FEATURES or kind in LEARNERS):

@@ -8,8 +8,8 @@ mod terms;
 mod text;
 
 pub use categories::{IndexStrings, OneHot};
-pub use numbers::{Bucketize, Impute, StackNumbers, java_search};
-pub use scaling::{Affine, Binarize, MinMax, Normalize, fill_dense};
+pub use numbers::{Bucketize, Impute, StackNumbers};
+pub use scaling::{Affine, Binarize, MinMax, Normalize};
 pub use selecting::{Polynomial, Project, Slice, VectorSize};
 pub use terms::{CountTerms, HashFeatures, WeightTerms};
 pub use text::{RemoveStopWords, TokenizeText};

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::classifier::nulls_of;
 use crate::arrays::number_field;
-use crate::features::java_search;
 use crate::numbers::Floats;
 use crate::step::{Computed, Inputs, Step, usable};
+use crate::vectors::java_search;
 
 /// A monotonic function, linear between its boundaries and constant outside them.
 #[derive(Debug, Deserialize)]

@@ -3,8 +3,8 @@
 use mmlrs_core::vector::VectorRow;
 use serde::Deserialize;
 
-use super::linear::dot;
 use crate::numbers::Floats;
+use crate::vectors::dot;
 
 /// Dense layers with a sigmoid between them. The raw values are those of the last layer.
 #[derive(Debug, Deserialize)]
