@@ -47,7 +47,9 @@ def test_a_pipeline_is_compiled_on_the_server(spark, frame, kind, tmp_path: Path
     scored = compiled.transform(frame)
     assert scored.prediction.tolist() == expected.prediction.tolist()
     probabilities = np.stack([v.toArray() for v in expected.probability])
-    assert np.allclose(np.stack(list(mmlrs.to_numpy(scored["probability"]))), probabilities, rtol=1e-9, atol=1e-12)
+    assert np.allclose(
+        np.stack(list(mmlrs.to_numpy(scored["probability"]))), probabilities, rtol=1e-9, atol=1e-12
+    )
     on_spark = compiled.transform(df).select("prediction", "predictedLabel").toPandas()
     assert on_spark.prediction.tolist() == expected.prediction.tolist()
     mmlrs.register(spark, f"answer_{kind}", fitted)

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::features::{
-    Affine, Binarize, Bucketize, CountTerms, HashFeatures, Impute, IndexStrings, MinMax, Normalize, OneHot, Polynomial,
-    Project, RemoveStopWords, Slice, StackNumbers, TokenizeText, VectorSize, WeightTerms,
+    Affine, Binarize, Bucketize, CountTerms, HashFeatures, Impute, IndexStrings, MinMax, NameSlots, Normalize, OneHot,
+    Polynomial, Project, RemoveStopWords, Slice, StackNumbers, TokenizeText, VectorSize, WeightTerms,
 };
 use crate::learners::{Classifier, Cluster, Isotonic, Mixture, Regressor};
 use crate::step::Step;
@@ -36,6 +36,7 @@ pub enum Definition {
     CountTerms(CountTerms),
     WeightTerms(WeightTerms),
     HashFeatures(HashFeatures),
+    NameSlots(NameSlots),
     Classifier(Classifier),
     Regressor(Regressor),
     Isotonic(Isotonic),
@@ -83,6 +84,7 @@ impl Definition {
             Self::CountTerms(step) => Box::new(step.ready()?),
             Self::WeightTerms(step) => Box::new(step),
             Self::HashFeatures(step) => Box::new(step.ready()?),
+            Self::NameSlots(step) => Box::new(step.ready()?),
             Self::Classifier(step) => Box::new(step.ready()?),
             Self::Regressor(step) => Box::new(step.ready()?),
             Self::Isotonic(step) => Box::new(step.ready()?),

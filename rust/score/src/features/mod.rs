@@ -1,6 +1,7 @@
 //! Feature transformers.
 
 mod categories;
+mod named;
 mod numbers;
 mod scaling;
 mod selecting;
@@ -8,6 +9,7 @@ mod terms;
 mod text;
 
 pub use categories::{IndexStrings, OneHot};
+pub use named::NameSlots;
 pub use numbers::{Bucketize, Impute, StackNumbers};
 pub use scaling::{Affine, Binarize, MinMax, Normalize};
 pub use selecting::{Polynomial, Project, Slice, VectorSize};
