@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mmlrs._display import describe
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
     from mmlrs._progress import show_progress
+    from mmlrs.compiled import from_estimator
     from mmlrs.functions import pandas_udf, register, register_all, udf
     from mmlrs.persistence import allow_functions, allow_pickle
     from mmlrs.vectors import to_numpy, to_scipy
@@ -28,6 +29,7 @@ _FUNCTIONS = {
     "clear_caches": "mmlrs._caches",
     "counters": "mmlrs._info",
     "describe": "mmlrs._display",
+    "from_estimator": "mmlrs.compiled",
     "recommended_conf": "mmlrs._info",
     "reset_counters": "mmlrs._info",
     "show_progress": "mmlrs._progress",
@@ -41,6 +43,7 @@ _FUNCTIONS = {
 }
 _NAMESPACES = (
     "automl",
+    "compiled",
     "errors",
     "featurize",
     "functions",
@@ -61,6 +64,7 @@ __all__ = [
     "clear_caches",
     "counters",
     "describe",
+    "from_estimator",
     "pandas_udf",
     "recommended_conf",
     "register",

@@ -1,15 +1,23 @@
 //! Feature transformers.
 
+mod arithmetic;
 mod categories;
+mod encoding;
+mod filling;
 mod numbers;
 mod scaling;
 mod selecting;
+mod stacking;
 mod terms;
 mod text;
 
+pub use arithmetic::{Arithmetic, Products};
 pub use categories::{IndexStrings, OneHot};
+pub use encoding::Encode;
+pub use filling::{Fill, FillText};
 pub use numbers::{Bucketize, Impute, StackNumbers, java_search};
 pub use scaling::{Affine, Binarize, MinMax, Normalize, fill_dense};
 pub use selecting::{Polynomial, Project, Slice, VectorSize};
+pub use stacking::Stack;
 pub use terms::{CountTerms, HashFeatures, WeightTerms};
 pub use text::{RemoveStopWords, TokenizeText};
