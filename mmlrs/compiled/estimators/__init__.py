@@ -98,10 +98,12 @@ def from_estimator(
     _check_names(features, added)
     flow = Flow({*(slot.column for slot in features), *added})
     finish(flow, original, features, outputs, outputCol)
-    labels = {} if outputs.labels is None else {"labels": outputs.labels}
-    if outputs.probability in outputs.added:
-        labels["probabilityCol"] = outputs.probability
-    return CompiledModel(stages=flow.stages, outputCols=outputs.added, **labels)
+    model = CompiledModel(stages=flow.stages, outputCols=outputs.added)
+    if outputs.labels is not None:
+        model.setLabels(outputs.labels)
+    if outputs.probability is not None and outputs.probability in outputs.added:
+        model.setProbabilityCol(outputs.probability)
+    return model
 
 
 def _name(param: str, value: Any) -> str:
@@ -116,7 +118,7 @@ def _optional_name(param: str, value: Any) -> str | None:
     return None if value is None else _name(param, value)
 
 
-def _features(fitted: Any, inputCols: Sequence[str] | None, featuresCol: str | None) -> Features:
+def _features(fitted: Any, inputCols: Any, featuresCol: str | None) -> Features:
     """Return the columns that the model reads."""
     names, size = names_and_size(fitted)
     if inputCols is not None and featuresCol is not None:

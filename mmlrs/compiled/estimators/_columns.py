@@ -69,7 +69,7 @@ class Flow:
         """Add a step."""
         self.stages.append(step(origin, inputs, outputs, kind, **params))
 
-    def vectors(self, origin: str, column: str, size: int, kind: str, **params: Any) -> Features:
+    def vectors(self, origin: str, column: str, size: int, kind: str, /, **params: Any) -> Features:
         """Add a step from vectors to vectors of a given size, and return its slots."""
         name = self.name(origin)
         self.add(origin, [column], [name], kind, **params)

@@ -15,22 +15,13 @@ from mmlrs.compiled.estimators._outputs import Outputs
 __all__ = ["Dump", "names", "predict"]
 
 #: The inverse links of objectives with one value.
-_LINKS: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("poisson", "gamma", "tweedie"), {"kind": "log"}),
-    **dict.fromkeys(("cross_entropy", "xentropy"), {"kind": "logit"}),
-    **dict.fromkeys(("cross_entropy_lambda", "xentlambda"), {"kind": "softplus"}),
+_LINKS = {
+    **dict.fromkeys(("poisson", "gamma", "tweedie"), "log"),
+    **dict.fromkeys(("cross_entropy", "xentropy"), "logit"),
+    **dict.fromkeys(("cross_entropy_lambda", "xentlambda"), "softplus"),
     **dict.fromkeys(
-        (
-            "regression",
-            "regression_l1",
-            "huber",
-            "fair",
-            "quantile",
-            "mape",
-            "lambdarank",
-            "rank_xendcg",
-        ),
-        {"kind": "identity"},
+        ("regression", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank", "rank_xendcg"),
+        "identity",
     ),
 }
 _MULTICLASS = {"multiclass": "softmax", "softmax": "softmax", "multiclassova": "sigmoids", "ova": "sigmoids"}
@@ -104,7 +95,7 @@ def predict(flow: Flow, fitted: Any, features: Features, outputs: Outputs, at: s
             margin=binary,
         )
     elif name in _LINKS and classes is None:
-        link = {"kind": "signed_square"} if "sqrt" in settings else _LINKS[name]
+        link = "signed_square" if "sqrt" in settings else _LINKS[name]
         outputs.regressor(flow, origin, column, model, link)
     else:
         raise refused(

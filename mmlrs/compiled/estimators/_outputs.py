@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from mmlrs.featurize import IndexToValue
 
 __all__ = ["Outputs", "linear", "threshold"]
 
+_Type = Literal["long", "double", "boolean", "string"]
 #: The type of a column of labels by the kind of a NumPy array.
-_TYPES = {"i": "long", "u": "long", "f": "double", "b": "boolean"}
+_TYPES: dict[str, _Type] = {"i": "long", "u": "long", "f": "double", "b": "boolean"}
 
 
 def linear(coefficients: Any, intercepts: Any, size: int) -> dict[str, Any]:
@@ -120,12 +121,18 @@ class Outputs:
         origin: str,
         column: str,
         model: dict[str, Any],
-        link: dict[str, Any] | None = None,
-        role: str = "prediction",
+        link: str = "identity",
     ) -> None:
-        """Add a regressor, with the inverse of its link function."""
-        params = {} if link is None else {"link": link}
-        flow.add(origin, [column], [self.prediction], "regressor", roles=[role], model=model, **params)
+        """Add a regressor, with the kind of its inverse link function."""
+        flow.add(
+            origin,
+            [column],
+            [self.prediction],
+            "regressor",
+            roles=["prediction"],
+            model=model,
+            link={"kind": link},
+        )
         self.added = [self.prediction]
 
     def single(self, flow: Flow, origin: str, column: str, kind: str, **params: Any) -> None:
@@ -134,7 +141,7 @@ class Outputs:
         self.added = [self.prediction]
 
 
-def _labels(origin: str, classes: Any) -> tuple[list[Any], str]:
+def _labels(origin: str, classes: Any) -> tuple[list[Any], _Type]:
     """Return the labels of classes as Python objects, and the type of their column."""
     array = np.asarray(classes)
     if array.ndim != 1:

@@ -165,7 +165,7 @@ def _indices(columns: Any, labels: list[Any], at: str) -> list[int]:
         else list(columns)
     )
     if chosen and all(isinstance(item, bool | np.bool_) for item in chosen):
-        return [int(index) for index in np.flatnonzero(chosen)]
+        return [int(index) for index in np.flatnonzero(np.array(chosen))]
     count = len(labels)
     return [labels.index(item) if isinstance(item, str) else int(item) % count for item in chosen]
 

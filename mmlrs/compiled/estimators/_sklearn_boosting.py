@@ -85,7 +85,7 @@ def _histogram_boosting(flow: Flow, fitted: Any, features: Features, outputs: Ou
     if hasattr(fitted, "classes_"):
         _classifier(flow, fitted, column, outputs, model, len(base), "logistic", threshold())
         return
-    link = {"kind": "log"} if fitted.loss in _LOG_LOSSES else None
+    link = "log" if fitted.loss in _LOG_LOSSES else "identity"
     outputs.regressor(flow, origin, column, model, link)
 
 

@@ -57,12 +57,12 @@ def _regressor(flow: Flow, fitted: Any, features: Features, outputs: Outputs, at
     rows, intercepts = _coefficients(fitted, features)
     if len(rows) != 1:
         raise refused(at, f"it predicts {len(rows)} outputs", "compile a model of one output")
-    link = None
+    link = "identity"
     if origin in ("PoissonRegressor", "GammaRegressor"):
-        link = {"kind": "log"}
+        link = "log"
     elif origin == "TweedieRegressor":
         is_log = fitted.link == "log" or (fitted.link == "auto" and fitted.power > 0)
-        link = {"kind": "log"} if is_log else None
+        link = "log" if is_log else "identity"
     outputs.regressor(
         flow, origin, flow.vector(origin, features), linear(rows, intercepts, len(features)), link
     )

@@ -32,7 +32,7 @@ def _perceptron(flow: Flow, fitted: Any, features: Features, outputs: Outputs, a
     if not hasattr(fitted, "classes_"):
         if layers[-1] != 1:
             raise refused(at, f"it predicts {layers[-1]} outputs", "compile a model of one output")
-        link = {"kind": "log"} if fitted.out_activation_ == "exp" else None
+        link = "log" if fitted.out_activation_ == "exp" else "identity"
         outputs.regressor(flow, origin, column, model, link)
         return
     if np.asarray(fitted.classes_).ndim != 1 or layers[-1] not in (1, len(fitted.classes_)):

@@ -109,7 +109,7 @@ def predict(flow: Flow, fitted: Any, features: Features, outputs: Outputs, at: s
     elif objective in _LINKS and classes is None:
         if parsed.outputs != 1:
             raise refused(at, f"it predicts {parsed.outputs} outputs", "compile a model of one output")
-        outputs.regressor(flow, origin, column, model, {"kind": _LINKS[objective]})
+        outputs.regressor(flow, origin, column, model, _LINKS[objective])
     else:
         raise refused(
             at, f"mmlrs does not know its objective {objective!r}", "train it with an objective of XGBoost"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ class Parsed:
                 continue
             if "offsets" in encoded:
                 text, bounds = bytes(value & 0xFF for value in values), encoded["offsets"]
-                found[index] = [text[a:b].decode() for a, b in zip(bounds, bounds[1:])]
+                found[index] = [text[a:b].decode() for a, b in pairwise(bounds)]
             else:
                 found[index] = list(values)
         return found
