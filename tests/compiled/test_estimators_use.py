@@ -36,7 +36,7 @@ def logistic():
 REFUSED = {
     "an unknown step": (
         lambda: make_pipeline(
-            preprocessing.StandardScaler(), preprocessing.QuantileTransformer(2), linear_model.Lasso()
+            preprocessing.StandardScaler(), preprocessing.QuantileTransformer(n_quantiles=2), linear_model.Lasso()
         ).fit(NUMBERS, [1, 2, 3, 4]),
         "step 2, `quantiletransformer`, of the Pipeline: QuantileTransformer cannot be compiled",
     ),
