@@ -49,7 +49,7 @@ def assert_same(fitted, rows, *, rtol=1e-9, **params):
     predicted = original(fitted.predict, rows)
     classes = getattr(fitted, "classes_", None)
     if classes is None:
-        np.testing.assert_allclose(added["prediction"], np.ravel(predicted), rtol=rtol, atol=1e-9)
+        np.testing.assert_allclose(added["prediction"], np.ravel(predicted), rtol=rtol, atol=rtol)
         return model
     assert added["predictedLabel"].tolist() == predicted.tolist()
     assert np.asarray(classes)[added["prediction"].astype(int)].tolist() == predicted.tolist()
@@ -60,5 +60,5 @@ def assert_same(fitted, rows, *, rtol=1e-9, **params):
     if has_raw:
         raw = original(fitted.decision_function, rows)
         mine = added["raw"][:, 1] if raw.ndim == 1 else added["raw"]
-        np.testing.assert_allclose(mine, raw, rtol=rtol, atol=1e-9)
+        np.testing.assert_allclose(mine, raw, rtol=rtol, atol=rtol)
     return model

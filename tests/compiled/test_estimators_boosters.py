@@ -140,7 +140,7 @@ def test_lightgbm_predicts_with_its_best_round_and_unknown_categories_are_missin
     X, score = table()
     y, other = classes(score, 2), table(seed=5)
     fitted = lgb.LGBMClassifier(**{**LIGHT, "n_estimators": 60, "learning_rate": 0.9}).fit(
-        X, y, eval_set=[(other[0], classes(other[1], 2))], callbacks=[lgb.early_stopping(3, verbose=False)]
+        X, y, eval_X=other[0], eval_y=classes(other[1], 2), callbacks=[lgb.early_stopping(3, verbose=False)]
     )
     assert 0 < fitted.best_iteration_ < 55
     odd = X.assign(city=X["city"].astype(object).where(X["x"] < 0.5, "zz").astype("category"))

@@ -48,7 +48,7 @@ REGRESSORS = [
     linear_model.OrthogonalMatchingPursuit(),
     linear_model.RANSACRegressor(random_state=0),
     svm.LinearSVR(random_state=0),
-    neural_network.MLPRegressor((4, 3), activation="tanh", max_iter=20, random_state=0),
+    neural_network.MLPRegressor(hidden_layer_sizes=(4, 3), activation="tanh", max_iter=20, random_state=0),
 ]
 
 
@@ -149,7 +149,8 @@ def test_missing_values_and_thresholds_go_the_same_way(seed, missing, depth):
     X, y = data(3, rows=60, features=3, seed=seed, missing=missing)
     # Values at the thresholds, beside them in single and in double precision, and missing ones.
     fitted = tree.DecisionTreeClassifier(max_depth=depth, random_state=0).fit(X, y)
-    thresholds = fitted.tree_.threshold[fitted.tree_.feature >= 0]
+    # A split between missing values and all others has an infinite threshold.
+    thresholds = fitted.tree_.threshold[(fitted.tree_.feature >= 0) & np.isfinite(fitted.tree_.threshold)]
     edges = np.concatenate([thresholds, np.nextafter(thresholds, 9), np.float32(thresholds), [0.0, np.nan]])
     rows = np.random.default_rng(seed).choice(edges, size=(80, 3))
     assert_same(fitted, rows)

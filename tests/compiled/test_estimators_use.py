@@ -143,7 +143,7 @@ def test_only_the_wanted_columns_are_added():
 
 @pytest.mark.parametrize(
     ("labels", "kind"),
-    [([3, 3, 7, 7], pa.int64()), ([0.5, 0.5, 2, 2], pa.float64()), ([True, True, False, False], pa.bool_())],
+    [([3, 3, 7, 7], pa.int64()), ([1.0, 1.0, 2.0, 2.0], pa.float64()), ([True, True, False, False], pa.bool_())],
     ids=str,
 )
 def test_labels_keep_their_type(labels, kind):
