@@ -17,6 +17,7 @@ from bench.model import model
 from bench.names import names
 from bench.plan import plan
 from bench.published import published
+from bench.search import search
 from bench.spark_job import spark_job
 from bench.spark_versions import versions
 from bench.startup import startup
@@ -44,6 +45,7 @@ MEASURES: dict[str, Measure] = {
     "features": features,
     "train": train,
     "tune": tune,
+    "search": search,
     "memory": memory,
     "wheel": wheel,
 }

@@ -1,8 +1,8 @@
 """Deep-learning inference, images and featurization as Spark ML pipeline stages with a Rust core.
 
 Importing this package is cheap and starts no JVM. Namespaces are loaded on first use:
-`mmlrs.image`, `mmlrs.onnx`, `mmlrs.text`, `mmlrs.featurize`, `mmlrs.train`, `mmlrs.automl`, `mmlrs.stages`, `mmlrs.models`,
-`mmlrs.functions`, `mmlrs.plot`, `mmlrs.testing`.
+`mmlrs.image`, `mmlrs.onnx`, `mmlrs.text`, `mmlrs.featurize`, `mmlrs.train`, `mmlrs.automl`, `mmlrs.stages`, `mmlrs.compiled`,
+`mmlrs.models`, `mmlrs.functions`, `mmlrs.plot`, `mmlrs.testing`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mmlrs._display import describe
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
     from mmlrs._progress import show_progress
-    from mmlrs.compiled import from_estimator
+    from mmlrs.compiled import compile, from_estimator
     from mmlrs.functions import pandas_udf, register, register_all, udf
     from mmlrs.persistence import allow_functions, allow_pickle
     from mmlrs.vectors import to_numpy, to_scipy
@@ -27,6 +27,7 @@ _FUNCTIONS = {
     "allow_pickle": "mmlrs.persistence",
     "cache_info": "mmlrs._caches",
     "clear_caches": "mmlrs._caches",
+    "compile": "mmlrs.compiled",
     "counters": "mmlrs._info",
     "describe": "mmlrs._display",
     "from_estimator": "mmlrs.compiled",
@@ -62,6 +63,7 @@ __all__ = [
     "allow_pickle",
     "cache_info",
     "clear_caches",
+    "compile",
     "counters",
     "describe",
     "from_estimator",

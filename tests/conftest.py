@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,20 @@ def spark(spark_conf: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
         session = builder.getOrCreate()
     yield session
     session.stop()
+
+
+@pytest.fixture
+def counted(spark: Any) -> Callable[[], dict[str, int]]:
+    """A function that returns what the workers did since the test began, summed over the processes."""
+    from mmlrs.testing import worker_counters
+
+    worker_counters(spark, reset=True)
+
+    def counters() -> dict[str, int]:
+        found = worker_counters(spark)
+        return {name: sum(c[name] for c in found) for name in found[0] if name != "pid"}
+
+    return counters
 
 
 @pytest.fixture(scope="session")

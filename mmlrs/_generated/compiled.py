@@ -36,6 +36,9 @@ class CompiledModel(PythonModel, HasOptionalOutputCols):
     outputCols : Sequence[str], optional
         Names of the columns to add, in this order. If not set, all columns that the stages add and do not drop. Must
         not be empty.
+    answerCol : str, optional
+        Name of the column that a function of the model returns, such as `mmlrs.register` makes. If not set, the last
+        column. Must not be empty.
     labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
         The classes in the order of their probabilities, for `predict_one`.
     probabilityCol : str, optional
@@ -68,6 +71,7 @@ class CompiledModel(PythonModel, HasOptionalOutputCols):
 
     stages: Param[list[Params]] = Param(undefined(), "stages", "The native stages, in order. `SelectColumns`, `DropColumns` and `RenameColumn` may stand between them. Must not be empty.", STAGE_LIST.accept)
     outputCols: Param[list[str]] = Param(undefined(), "outputCols", "Names of the columns to add, in this order. If not set, all columns that the stages add and do not drop. Must not be empty.", STR_LIST.accept)
+    answerCol: Param[str] = Param(undefined(), "answerCol", "Name of the column that a function of the model returns, such as `mmlrs.register` makes. If not set, the last column. Must not be empty.", STR.accept)
     labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The classes in the order of their probabilities, for `predict_one`.", VALUE_LIST.accept)
     probabilityCol: Param[str] = Param(undefined(), "probabilityCol", "Name of the column of class probabilities, for `predict_one`. Must not be empty.", STR.accept)
 
@@ -79,6 +83,7 @@ class CompiledModel(PythonModel, HasOptionalOutputCols):
         *,
         stages: Sequence[Params],
         outputCols: Sequence[str] | None = None,
+        answerCol: str | None = None,
         labels: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
         probabilityCol: str | None = None,
     ) -> None: ...
@@ -92,6 +97,14 @@ class CompiledModel(PythonModel, HasOptionalOutputCols):
     def getStages(self) -> list[Params]:
         """Return the value of `stages`, or None when it is not set."""
         return self._value("stages")
+
+    def setAnswerCol(self, value: str) -> Self:
+        """Set `answerCol` and return the stage."""
+        return self._set(answerCol=value)
+
+    def getAnswerCol(self) -> str | None:
+        """Return the value of `answerCol`, or None when it is not set."""
+        return self._value("answerCol")
 
     def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
         """Set `labels` and return the stage."""
@@ -124,6 +137,8 @@ class CompiledStep(NativeModel, HasInputCols, HasOutputCols, HasRowPolicy):
         Names of the columns to add, in the step's order. Must not be empty.
     origin : str
         The class of the fitted stage, which errors name. Must not be empty.
+    reads : {"number", "string", "tokens", "vector"}, default "vector"
+        What the columns hold, for functions whose arguments have no types until they run.
     definition : ModelLike
         The fitted params: a JSON document.
     handleInvalid : {"error", "skip", "keep"}, default "error"
@@ -172,6 +187,7 @@ class CompiledStep(NativeModel, HasInputCols, HasOutputCols, HasRowPolicy):
     inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns that the step reads, in its order. Must not be empty.", STR_LIST.accept)
     outputCols: Param[list[str]] = Param(undefined(), "outputCols", "Names of the columns to add, in the step's order. Must not be empty.", STR_LIST.accept)
     origin: Param[str] = Param(undefined(), "origin", "The class of the fitted stage, which errors name. Must not be empty.", STR.accept)
+    reads: Param[str] = Param(undefined(), "reads", "What the columns hold, for functions whose arguments have no types until they run. Must be one of \"number\", \"string\", \"tokens\", \"vector\".", STR.accept)
     definition: Param[ModelHandle] = Param(undefined(), "definition", "The fitted params: a JSON document.", FILE.accept)
 
     @overload
@@ -183,6 +199,7 @@ class CompiledStep(NativeModel, HasInputCols, HasOutputCols, HasRowPolicy):
         inputCols: Sequence[str],
         outputCols: Sequence[str],
         origin: str,
+        reads: Literal["number", "string", "tokens", "vector"] = "vector",
         definition: ModelLike,
         handleInvalid: Literal["error", "skip", "keep"] = "error",
         errorCol: str | None = None,
@@ -197,6 +214,14 @@ class CompiledStep(NativeModel, HasInputCols, HasOutputCols, HasRowPolicy):
     def getOrigin(self) -> str:
         """Return the value of `origin`, or None when it is not set."""
         return self._value("origin")
+
+    def setReads(self, value: Literal["number", "string", "tokens", "vector"]) -> Self:
+        """Set `reads` and return the stage."""
+        return self._set(reads=value)
+
+    def getReads(self) -> Literal["number", "string", "tokens", "vector"]:
+        """Return the value of `reads`."""
+        return self._value("reads")
 
     def setDefinition(self, value: ModelLike) -> Self:
         """Set `definition` and return the stage."""

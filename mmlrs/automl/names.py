@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from mmlrs._messages import shown
 from mmlrs._pyspark import Params
+from mmlrs.models import ModelHandle
 from mmlrs.params.stages import stages_in
 from mmlrs.train.kinds import predictor
 
 if TYPE_CHECKING:
     from mmlrs._types import AnyStage
 
-__all__ = ["learner_name", "value_text"]
+__all__ = ["learner_name", "reported", "value_text"]
 
 #: The values that a trial sets, by uid of the stage and name of the param.
 Tuned = Mapping[tuple[str, str], Any]
@@ -95,8 +96,16 @@ def _with_params(stage: AnyStage, params: Mapping[str, Any], tuned: Tuned) -> st
     return f"{_class_of(stage)}({', '.join(texts)})" if texts else _class_of(stage)
 
 
+def reported(value: Any) -> Any:
+    """Return the value of a param as reports show it: for the bytes of a model, its handle with the SHA-256."""
+    if isinstance(value, bytes | bytearray | memoryview) or hasattr(value, "SerializeToString"):
+        return ModelHandle.of(value)
+    return value
+
+
 def value_text(value: Any) -> str:
     """Return the value of a param in a few letters."""
+    value = reported(value)
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Params):

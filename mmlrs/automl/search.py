@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from mmlrs._progress import Bar, progress
+from mmlrs._typing import Self
 from mmlrs.automl.causes import cause_of
+from mmlrs.automl.computed import Computed, families, selected
 from mmlrs.automl.judge import best_value, learner_in, statistics, value_of
-from mmlrs.automl.steps import LearnerStep, Node, Step, tree_of
+from mmlrs.automl.kept import Base, Kept
+from mmlrs.automl.rowwise import has_network, is_rowwise
+from mmlrs.automl.steps import LearnerStep, Node, RowwiseStep, Step, tree_of
 from mmlrs.automl.trials import Trial
 from mmlrs.errors import DecodeError, InvalidParamError
 
@@ -34,6 +38,8 @@ class Rows:
     parts: tuple[tuple[DataFrame, DataFrame], ...] = ()
     #: For each fold, the fitted previous step.
     fitted: tuple[Any, ...] = ()
+    #: The number of steps that computed the frame.
+    done: int = 0
 
     def frames(self) -> list[DataFrame]:
         """Return the frames that hold rows."""
@@ -53,6 +59,17 @@ class Search:
         self._left = {trial.number: self.folds for trial in trials}
         self._ended = 0
         self._bar = Bar()
+        self._kept = Kept()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.release()
+
+    def fit(self, trial: Trial) -> Any:
+        """Return the model of a finished trial, fitted on all rows."""
+        return self._kept.fit(trial, self.df)
 
     def run(self, check: Callable[[Any], None] = lambda _: None) -> None:
         """Run all trials and record their results. `check` is called with the cached rows first."""
@@ -102,20 +119,85 @@ class Search:
 
     def _visit(self, node: Node, rows: Rows) -> None:
         """Run all trials below a node whose step is done."""
+        first = [child for child in node.children.values() if isinstance(child.step, RowwiseStep)]
+        others = [child for child in node.children.values() if child not in first]
+        alone = [
+            child
+            for child in others
+            if len(child.all_trials()) == 1 and not any(map(_has_network, child.chain()))
+        ]
         futures = [
             self._submit(self._evaluate_fold, t, rows, i) for t in node.trials for i in range(self.folds)
         ]
-        alone = [child for child in node.children.values() if len(child.all_trials()) == 1]
         futures += [
             self._submit(self._try_fold, child.all_trials()[0], child.chain(), rows, i)
             for child in alone
             for i in range(self.folds)
         ]
-        for child in node.children.values():
+        for family in families(first):
+            self._compute(family, cast("DataFrame", rows.frame))
+        for child in others:
             if child not in alone:
                 self._share(child, rows)
         for future in futures:
             future.result()
+
+    def _compute(self, family: list[Node], frame: DataFrame) -> None:
+        """Compute the columns of row-wise steps once, for all folds, and run the trials below them."""
+        computed, planned = Computed(frame, f"{self.stage.uid}_computed"), list[Node]()
+        for node in family:
+            try:
+                computed.add(node.rowwise)
+                planned.append(node)
+            except Exception as error:  # noqa: BLE001 - as in `_share`
+                self._all_failed(node, error)
+        if not planned:
+            return
+        try:
+            computed.narrow({node.rowwise.key: self._read_below(node) for node in planned})
+            cached = _computed(computed.frame)
+        except Exception as error:  # noqa: BLE001 - as in `_share`
+            for node in planned:
+                if len(planned) == 1:
+                    self._all_failed(node, error)
+                else:  # one of them cannot be computed
+                    self._compute([node], frame)
+            return
+        rows = {node: Rows(frame=computed.of(node.rowwise, cached), done=1) for node in planned}
+        try:
+            for node in planned:
+                self._visit(node, rows[node])
+        finally:
+            self._kept.offer(cached, self._bases(rows), self._best())
+
+    def _bases(self, rows: dict[Node, Rows]) -> dict[int, Base]:
+        """Return the rows on which the models of trials can be fitted, by their numbers."""
+        return {
+            trial.number: Base(some.frame.drop(self.fold), some.done)
+            for node, some in rows.items()
+            for trial in node.all_trials()
+            if some.frame is not None
+        }
+
+    def _best(self) -> Trial | None:
+        """Return the first of the best trials that have ended."""
+        ended = [t for t in self.trials if t.metric() is not None and self._left[t.number] == 0]
+        best = best_value(self.stage, [t.metric() for t in ended])
+        return next((t for t in ended if t.metric() == best), None)
+
+    def _read_below(self, node: Node) -> set[str] | None:
+        """Return the columns that the steps below a node and the metrics read, or None if they may read any."""
+        names = node.reads()
+        return None if names is None else names | self._for_metrics()
+
+    def _for_metrics(self) -> set[str]:
+        """Return the columns that the search itself reads."""
+        params = ("labelCol", "scoredLabelsCol", "scoresCol")
+        return {self.fold, *(value for name in params if (value := self.stage._value(name)))}
+
+    def _all_failed(self, node: Node, error: Exception) -> None:
+        for trial in node.all_trials():
+            self._failed(trial, error)
 
     def _share(self, node: Node, rows: Rows) -> None:
         """Run a step that several trials share, and the steps after it."""
@@ -123,10 +205,11 @@ class Search:
         try:
             rows = self._advanced(node.step, rows)
         except Exception as error:  # noqa: BLE001 - recorded, and reported if all trials fail
-            for trial in node.all_trials():
-                self._failed(trial, error)
+            self._all_failed(node, error)
             return
-        if len(node.children) == 1 and not node.trials:
+        children = list(node.children.values())
+        passes = not _has_network(node.step) or (children and _has_network(children[0].step))
+        if len(children) == 1 and not node.trials and passes:
             self._visit(node, rows)
             return
         rows = self._pruned(node, rows)
@@ -134,8 +217,11 @@ class Search:
         try:
             self._visit(node, rows)
         finally:
-            for frame in cached:
-                frame.unpersist()
+            if rows.frame is not None and _has_network(node.step):
+                self._kept.offer(cached[0], self._bases({node: rows}), self._best())
+            else:
+                for frame in cached:
+                    frame.unpersist()
 
     def _advanced(self, step: Step, rows: Rows) -> Rows:
         """Return the rows after a step. They stay in one frame until a step has to be fitted."""
@@ -145,7 +231,7 @@ class Search:
             if kinds[self.fold] == next(
                 (f.dataType for f in result.schema.fields if f.name == self.fold), None
             ):
-                return Rows(frame=result)
+                return Rows(frame=result, done=rows.done + 1)
         parts, models = [], []
         for i in range(self.folds):
             train, test = self._part(rows, i)
@@ -170,25 +256,26 @@ class Search:
 
     def _pruned(self, node: Node, rows: Rows) -> Rows:
         """Drop the columns that no later step reads, if the steps name their columns."""
-        steps = [child.step for child in node.children.values()]
-        if node.trials or rows.frame is not None or any(child.children for child in node.children.values()):
+        children = list(node.children.values())
+        if node.trials:
             return rows
+        if rows.frame is not None:
+            return Rows(frame=self._select(rows.frame, self._read_below(node)), done=rows.done)
         parts = []
         for (train, test), previous in zip(rows.parts, rows.fitted, strict=True):
-            columns = [step.columns(previous) for step in steps if step is not None]
+            if any(child.children for child in children):
+                columns = node.reads()
+            else:
+                columns = _union(child.step.columns(previous) for child in children if child.step)
             parts.append((self._select(train, columns), self._select(test, columns)))
         return Rows(parts=tuple(parts), fitted=rows.fitted)
 
-    def _select(self, frame: DataFrame, columns: list[set[str] | None]) -> DataFrame:
+    def _select(self, frame: DataFrame, columns: set[str] | None) -> DataFrame:
         from mmlrs.engine.spark import quoted
 
-        if any(names is None for names in columns):
+        if columns is None:
             return frame
-        label = self.stage._value("labelCol")
-        needed = {name.lower() for names in (columns or [None]) for name in names or ()} | {
-            (label or "").lower()
-        }
-        return frame.select(*[quoted(name) for name in frame.columns if name.lower() in needed])
+        return frame.select(*map(quoted, selected(frame, columns | self._for_metrics())))
 
     def _try_fold(self, trial: Trial, chain: list[Step], rows: Rows, i: int) -> None:
         """Fit the last steps of a trial on all folds except one, and evaluate it on that fold."""
@@ -209,7 +296,7 @@ class Search:
     ) -> float | None:
         """Fit and evaluate the last step. The rows are cached for a learner after other steps."""
         columns = step.columns(previous)
-        cached = self._select(train, [columns]).persist() if cache and columns is not None else None
+        cached = self._select(train, columns).persist() if cache and columns is not None else None
         try:
             model = step.fit(train if cached is None else cached, all_rows, previous)
         finally:
@@ -277,3 +364,24 @@ class Search:
         best = best_value(self.stage, ended)
         self._bar.note("" if best is None else f"best {metric} {best:.4g}")
         self._bar.update()
+
+
+def _computed(frame: DataFrame) -> DataFrame:
+    """Return a cached frame after one job has computed it, because jobs that run at the same time could compute it twice."""
+    cached = frame.persist()
+    try:
+        cached.count()
+    except BaseException:
+        cached.unpersist()
+        raise
+    return cached
+
+
+def _has_network(step: Step | None) -> bool:
+    return step is not None and is_rowwise(step.stage) and has_network(step.stage)
+
+
+def _union(names: Iterable[set[str] | None]) -> set[str] | None:
+    """Return the union of sets of columns, where None stands for all columns."""
+    every = list(names)
+    return None if any(some is None for some in every) else {name for some in every for name in some or ()}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmlrs._pyspark import Params
-from mmlrs.automl.names import learner_name
+from mmlrs.automl.names import learner_name, reported
 from mmlrs.automl.spaces import GridSpace, ParamSpace, Point, RandomSpace, TunedParam
 from mmlrs.errors import InvalidParamError
 from mmlrs.params.stages import stages_in
@@ -66,7 +66,7 @@ class Trial:
 
 
 def _name(value: Any) -> str:
-    return str(value.uid) if isinstance(value, Params) else str(value)
+    return str(value.uid) if isinstance(value, Params) else str(reported(value))
 
 
 def parameters_json(trial: Trial) -> str:

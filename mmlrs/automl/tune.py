@@ -53,21 +53,22 @@ class TuneHyperparameters(_generated.TuneHyperparameters):
             Columns.of(df, self._stage).resolve(label)
         check_columns(models, df)
         attempts = trials(self, models, self._value("paramSpace"))
-        Search(self, df, attempts).run(lambda rows: check_labels(self, models, rows))
-        if all(trial.error is not None for trial in attempts):
-            raise ExecutionError(
-                f"{self._stage}: all {len(attempts)} trials failed, the first with {cause_of(attempts[0].error)}"
-            ) from attempts[0].error
-        index = best_of(self, [trial.metric() for trial in attempts])
-        best = attempts[index]
-        metric = best.metric()
-        assert metric is not None
-        model = TuneHyperparametersModel(
-            bestModel=best.learner().fit(df),
-            evaluationMetric=self._value("evaluationMetric"),
-            bestMetric=metric,
-            modelMetrics=stream(_metrics_of_trials(attempts, index)),
-        )
+        with Search(self, df, attempts) as search:
+            search.run(lambda rows: check_labels(self, models, rows))
+            if all(trial.error is not None for trial in attempts):
+                raise ExecutionError(
+                    f"{self._stage}: all {len(attempts)} trials failed, the first with {cause_of(attempts[0].error)}"
+                ) from attempts[0].error
+            index = best_of(self, [trial.metric() for trial in attempts])
+            best = attempts[index]
+            metric = best.metric()
+            assert metric is not None
+            model = TuneHyperparametersModel(
+                bestModel=search.fit(best),
+                evaluationMetric=self._value("evaluationMetric"),
+                bestMetric=metric,
+                modelMetrics=stream(_metrics_of_trials(attempts, index)),
+            )
         return model._resetUid(self.uid)
 
 

@@ -13,6 +13,19 @@ from mmlrs._generated.compiled import CompiledStep
 
 __all__ = ["floats", "ints", "step"]
 
+#: What the columns of a kind hold, where that is not vectors.
+_READS = {
+    "index_strings": "string",
+    "one_hot": "number",
+    "stack_numbers": "number",
+    "impute": "number",
+    "bucketize": "number",
+    "binarize": "number",
+    "hash_features": "string",
+    "tokenize_text": "string",
+    "remove_stop_words": "tokens",
+    "count_terms": "tokens",
+}
 #: The version of definitions, which the native core checks.
 _VERSION = 1
 
@@ -61,6 +74,7 @@ def step(
         inputCols=list(inputs),
         outputCols=list(outputs),
         origin=origin,
+        reads=_READS.get(kind, "vector"),
         definition=definition.encode(),
         handleInvalid=handleInvalid,
     )

@@ -33,6 +33,21 @@ class CompiledModel(_generated.CompiledModel):
             self._chained = known = Chain(self._stage, stages, outputs)
         return known
 
+    def _answer(self) -> str:
+        """Return the column that a function of the model returns."""
+        answer, outputs = self._value("answerCol"), self._value("outputCols")
+        if answer is None and outputs is not None and len(outputs) == 1:
+            return outputs[0]
+        columns = [name for stage in self._value("stages") for name in stage._columns("output")]
+        if answer is None:
+            return columns[-1]
+        if answer not in columns:
+            raise InvalidParamError(
+                f"{self._stage}: param `answerCol` must be a column that the model adds, got {answer!r}; it adds "
+                + ", ".join(f"`{name}`" for name in columns)
+            )
+        return answer
+
     def _transform_table(self, table: pa.Table) -> pa.Table:
         return self._chain().on_table(table)
 
@@ -70,4 +85,12 @@ class CompiledModel(_generated.CompiledModel):
         return self._one(dict(row))
 
     def _one(self, row: dict[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
+        found = self._chain().one(row)
+        if found is None:
+            raise InvalidParamError(
+                f'{self._stage}: predict_one: the model drops this row, because a stage has handleInvalid="skip"'
+            )
+        labels, scores = self._value("labels"), self._value("probabilityCol")
+        if labels is not None and isinstance(found.get(scores), list):
+            found["probabilities"] = dict(zip(labels, found[scores], strict=False))
+        return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,17 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
+from mmlrs.engine.fields import is_vector_struct
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.plan import plan_stage
 from mmlrs.engine.table import TableProgram
+from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-__all__ = ["Chain", "Planned", "ranges"]
+__all__ = ["Chain", "Planned", "needed", "plan", "ranges"]
 
 #: The stages that only choose and name columns.
 _ON_NAMES = ("SelectColumns", "DropColumns", "RenameColumn")
@@ -32,6 +34,8 @@ class Planned:
     columns: dict[str, Expr]
     #: The rows to keep, if the last stage drops some.
     mask: Value | None = None
+    #: The columns of the last stage.
+    last: dict[str, Value] = field(default_factory=dict)
     #: The native stages and their native forms; while they are the same, the plan holds.
     natives: tuple[tuple[Any, _native.Stage], ...] = ()
 
@@ -74,7 +78,7 @@ def plan(
         Its settings decide whether names match regardless of case.
     """
     visible: dict[str, Expr] = {name: Source(name) for name in names}
-    mask, natives = None, []
+    mask, natives, last = None, [], {}
     for place, stage in enumerate(stages):
         columns = Columns(list(visible), stage._stage, session)
         if stage._stage in _ON_NAMES:
@@ -94,8 +98,21 @@ def plan(
         columns.check_new(planned.values)
         visible |= planned.values
         natives.append((stage, native))
-        mask = planned.mask if planned.skips else None
-    return Planned(visible, mask, tuple(natives))
+        mask, last = (planned.mask if planned.skips else None), planned.values
+    return Planned(visible, mask, last, tuple(natives))
+
+
+def needed(stages: Sequence[Any], answer: str) -> list[Any]:
+    """Return the stages that a column of the last stage depends on."""
+    wanted, kept = {answer}, []
+    for stage in reversed(stages):
+        outputs, inputs = set(stage._columns("output")), stage._columns("input")
+        if stage._stage in ("SelectColumns", "DropColumns"):
+            continue
+        if outputs & wanted:
+            kept.append(stage)
+            wanted = (wanted - outputs) | set(inputs)
+    return kept[::-1]
 
 
 def _as_read(expr: Expr, vector: bool) -> Expr:
@@ -127,6 +144,32 @@ def is_unneeded(stage: Any, later: Sequence[Any], columns: Columns) -> bool:
     return not any(outputs & set(other._columns("input")) for other in later)
 
 
+@dataclass(frozen=True)
+class _OneRow:
+    planned: Planned
+    program: TableProgram
+
+
+def _kind_of(value: Any) -> type:
+    """Return what decides the type of a cell: its class, and for a list that of its items."""
+    if isinstance(value, list | tuple) and value:
+        return type(value[0])
+    return type(value)
+
+
+def _plain(array: pa.Array) -> Any:
+    """Return the first cell as a Python object; a vector is a list of floats."""
+    cell = array[0].as_py()
+    if not is_vector_struct(array.type) or cell is None:
+        return cell
+    if cell["type"] == 1:
+        return cell["values"]
+    values = [0.0] * cell["size"]
+    for index, value in zip(cell["indices"], cell["values"], strict=True):
+        values[index] = value
+    return values
+
+
 @dataclass
 class Chain:
     """Stages one after the other, with what was planned for the last datasets.
@@ -146,6 +189,9 @@ class Chain:
     outputs: list[str] | None
     #: The program of each run of stages, by the fields of its sources.
     _programs: list[tuple[int, pa.Schema, Planned, TableProgram]] = field(default_factory=list)
+    #: The program of single rows, by the types of their values; and the type of each column in earlier rows.
+    _rows: dict[tuple[tuple[str, type], ...], _OneRow] = field(default_factory=dict)
+    _types: dict[str, pa.DataType] = field(default_factory=dict)
 
     def on_table(self, table: pa.Table) -> pa.Table:
         """Return a table with the columns of the stages."""
@@ -205,6 +251,55 @@ class Chain:
             self.owner, _native.Program(compiled.text), sources, read, fields, skips=planned.mask is not None
         )
 
+    def one(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the added columns of one row as Python objects, or None if a stage drops the row."""
+        kinds = tuple((name, _kind_of(value)) for name, value in row.items())
+        work = self._rows.get(kinds)
+        if work is None or not work.planned.is_current():
+            work = self._one_row(row)
+            if work is None:
+                return self._one_in_table(row)
+            if len(self._rows) >= _KEPT:
+                self._rows.clear()
+            self._rows[kinds] = work
+        arrays = [pa.array([row[field.name]], field.type) for field in work.program.read]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=work.program.read)
+        made = work.program.program.run(batch, 1, False, first=0)
+        return {f.name: _plain(made.column(i)) for i, f in enumerate(work.program.outputs)}
+
+    def _one_row(self, row: Mapping[str, Any]) -> _OneRow | None:
+        """Return the program for rows of these types, or None if the stages need several programs."""
+        runs = ranges(self.stages)
+        table = self._table_of(row)
+        if len(runs) > 1 or any(
+            s.hasParam("handleInvalid") and s._value("handleInvalid") == "skip" for s in runs[0]
+        ):
+            return None
+        planned, program = self.program(0, runs[0], table.schema, self.outputs)
+        return _OneRow(planned, program)
+
+    def _one_in_table(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        result = self.on_table(self._table_of(row))
+        if not result.num_rows:
+            return None
+        return {name: _plain(result[name].chunk(0)) for name in result.column_names if name not in row}
+
+    def _table_of(self, row: Mapping[str, Any]) -> pa.Table:
+        """Return a table of one row. A null has the type that its column had in an earlier row."""
+        columns: dict[str, pa.Array] = {}
+        for name, value in row.items():
+            if value is None:
+                columns[name] = pa.array([None], self._types.get(name, pa.null()))
+                continue
+            try:
+                columns[name] = pa.array([value])
+            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+                raise SchemaMismatchError(
+                    f"{self.owner}: column `{name}`: cannot read {value!r:.100}: {error}"
+                ) from None
+            self._types[name] = columns[name].type
+        return pa.table(columns)
+
     def on_spark(self, df: DataFrame) -> DataFrame:
         """Return a DataFrame with the columns of the stages, in one Python pass if no stage drops rows."""
         from mmlrs.engine.spark import fields_of
@@ -236,14 +331,14 @@ class Chain:
             visible = [n for n in visible if n in before and n not in self.outputs] + self.outputs
         if visible == [f.name for f in fields_of(df)]:
             return df
-        return SelectColumns(inputCols=visible).transform(df)
+        return SelectColumns(cols=visible).transform(df)
 
     def _without_hidden(self, df: DataFrame, visible: list[str], names: Iterable[str]) -> DataFrame:
         """Drop columns that an earlier stage dropped if a stage adds columns of these names."""
         from mmlrs.stages import SelectColumns
 
         hidden = [name for name in names if name not in visible and name in df.columns]
-        return SelectColumns(inputCols=visible).transform(df) if hidden else df
+        return SelectColumns(cols=visible).transform(df) if hidden else df
 
 
 #: Maximum number of plans that a chain keeps.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,8 @@ import pyarrow as pa
 from mmlrs._messages import counted
 from mmlrs.base import NativeTransformer, stage_spec
 from mmlrs.engine.callers import Caller
-from mmlrs.engine.columns import Columns
-from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
-from mmlrs.engine.plan import plan_stage
+from mmlrs.engine.chain import needed, plan
+from mmlrs.engine.expr import Compiled, Source, compile_program
 from mmlrs.errors import ExecutionError, InvalidParamError
 from mmlrs.persistence import active_session
 
@@ -42,14 +41,15 @@ class StageFunction:
         from mmlrs.engine import spark as engine  # without pyspark, this is the error
 
         self._engine = engine
-        self.stages = _native_stages(stage)
-        self.name = self.stages[-1]._stage
+        self.stages, self._answer = _native_stages(stage)
+        self.name = self.stages[-1]._stage if self._answer is None else "CompiledModel"
         #: The beginning of the names of its columns.
         self.label = self.name
         inputs: list[str] = []
         outputs: set[str] = set()
         for one in self.stages:
-            inputs += [n for n in one._core().inputs() if n not in outputs]
+            read = one._core().inputs() if isinstance(one, NativeTransformer) else one._columns("input")
+            inputs += [n for n in read if n not in outputs]
             outputs |= set(one._columns("output"))
         self.inputs = list(dict.fromkeys(inputs))
         words = tuple((column, f"argument `{column}`") for column in self.inputs)
@@ -67,21 +67,8 @@ class StageFunction:
 
     def compile(self, session: SparkSession | None) -> tuple[Compiled, pa.Field]:
         """Return the program of the last stage's single output column, and the field of that column."""
-        field_of = _guess(self)
-        lineage: dict[str, Expr] = {}
-        values: dict[str, Value] = {}
-        for stage in self.stages:
-            native = stage._core()
-            columns = Columns([*self.inputs, *lineage], stage._stage, session)
-            inputs = columns.bind(native.inputs(), lineage, native.vector_inputs())
-            types = pa.schema(
-                [
-                    (expr.field if isinstance(expr, Value) else field_of(expr)).with_name(n)
-                    for n, expr in inputs
-                ]
-            )
-            values = plan_stage(stage, native, inputs, types, portable=True).values
-            lineage |= values
+        planned = plan(self.stages, self.inputs, _guess(self), session)
+        values = planned.last if self._answer is None else {self._answer: planned.added()[self._answer]}
         results = [value for value in values.values() if value.what != "errors"]
         if len(results) != 1:
             names = ", ".join(f"`{value.field.name}`" for value in results)
@@ -134,34 +121,41 @@ class StageFunction:
         return partial(_check_arity, self.caller.name or self.name, self.inputs)
 
 
-def _native_stages(stage: AnyStage) -> list[NativeTransformer]:
-    stages = getattr(stage, "stages", []) if type(stage).__name__ == "PipelineModel" else [stage]
-    flat: list[NativeTransformer] = []
-    for item in stages:
-        if type(item).__name__ == "PipelineModel":
-            flat += _native_stages(item)
-        elif isinstance(item, NativeTransformer):
-            if item.hasParam("handleInvalid") and item._value("handleInvalid") == "skip":
-                raise InvalidParamError(
-                    f'{item._stage}: param `handleInvalid` must be "error" or "keep" in a function: a function '
-                    "returns a value for every row"
-                )
-            flat.append(item)
-        elif isinstance(item, type) or not (hasattr(item, "fit") or hasattr(item, "transform")):
-            raise InvalidParamError(f"a function is made of a stage or a PipelineModel, got {item!r}")
-        elif hasattr(item, "fit"):
-            raise InvalidParamError(
-                f"{type(item).__name__}: is an estimator, which cannot be a function; fit it first and pass the model that "
-                "stage.fit(data) returns"
-            )
-        else:
-            raise InvalidParamError(
-                f"{type(item).__name__}: is not a native stage of mmlrs and cannot be part of a function; use its `transform` "
-                "instead"
-            )
-    if not flat:
+def _native_stages(stage: AnyStage) -> tuple[list[Any], str | None]:
+    """Return the native stages of a stage or a pipeline, and the column that answers if they are those of a compiled model."""
+    if type(stage).__name__ == "PipelineModel" and not stage.stages:
         raise InvalidParamError("PipelineModel: has no stage")
-    return flat
+    if isinstance(stage, type) or not (hasattr(stage, "fit") or hasattr(stage, "transform")):
+        raise InvalidParamError(f"a function is made of a stage or a PipelineModel, got {stage!r}")
+    if hasattr(stage, "fit"):
+        raise InvalidParamError(
+            f"{type(stage).__name__}: is an estimator, which cannot be a function; fit it first and pass the model that "
+            "stage.fit(data) returns"
+        )
+    flat = list(_flat(stage))
+    answer = None
+    if not all(isinstance(item, NativeTransformer) for item in flat):
+        from mmlrs.compiled import CompiledModel, compile
+
+        model = stage if isinstance(stage, CompiledModel) else compile(stage)
+        answer = model._answer()
+        flat = needed(model._value("stages"), answer)
+    for item in flat:
+        if item.hasParam("handleInvalid") and item._value("handleInvalid") == "skip":
+            raise InvalidParamError(
+                f'{item._stage}: param `handleInvalid` must be "error" or "keep" in a function: a function '
+                "returns a value for every row"
+            )
+    return flat, answer
+
+
+def _flat(stage: AnyStage) -> Iterator[Any]:
+    """Yield the stages of nested pipelines."""
+    if type(stage).__name__ != "PipelineModel":
+        yield stage
+        return
+    for inner in stage.stages:
+        yield from _flat(inner)
 
 
 def active(function: str) -> Any:
@@ -188,6 +182,7 @@ def _check_arity(stage: str, inputs: list[str], count: int) -> None:
 def _guess(function: StageFunction) -> Callable[[Source], pa.Field]:
     """Return fields for columns of unknown type, with the first type that the stages accept."""
     kinds = {"image": pa.binary(), "binary": pa.binary(), "text": pa.string(), "numeric": pa.float64()}
+    read = {"number": pa.float64(), "string": pa.string(), "tokens": pa.list_(pa.string())}
 
     def field_of(source: Source) -> pa.Field:
         name = source.column
@@ -195,6 +190,8 @@ def _guess(function: StageFunction) -> Callable[[Source], pa.Field]:
             for param in stage_spec(stage._stage)["params"]:
                 if param["role"] == "input" and name in _named(stage._value(param["name"])):
                     kind = next((kinds[a] for a in param["accepts"] if a in kinds), pa.list_(pa.float32()))
+                    if stage._stage == "CompiledStep":
+                        kind = read.get(stage._value("reads"), kind)
                     return pa.field(name, kind)
         return pa.field(name, pa.binary())
 

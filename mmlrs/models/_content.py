@@ -14,7 +14,15 @@ from mmlrs import _native
 from mmlrs.errors import IoError
 from mmlrs.models._entry import ModelInfo
 
-__all__ = ["IMAGE_SETTINGS", "described", "foreign_format", "self_contained", "side_files", "with_settings"]
+__all__ = [
+    "IMAGE_SETTINGS",
+    "content_id",
+    "described",
+    "foreign_format",
+    "self_contained",
+    "side_files",
+    "with_settings",
+]
 
 #: The metadata key of a model's image settings.
 IMAGE_SETTINGS = "mmlrs.image"
@@ -63,6 +71,27 @@ def described(path: Path, model: ModelInfo) -> _native.Blob:
 @lru_cache(maxsize=16)
 def _described(path: Path, model: ModelInfo, _changed: int, _size: int) -> _native.Blob:
     return with_settings(str(path), model.image_metadata())
+
+
+def content_id(source: dict[str, str]) -> str:
+    """Return a text that identifies the content of a model or a file. `source` is the JSON form of a handle.
+
+    It is the SHA-256, so a path and the same content as bytes are the same. A model with side files, whose weights are elsewhere,
+    and a file that cannot be read are identified by their path.
+    """
+    if "path" not in source:
+        return source["sha256"]
+    path = os.path.realpath(source["path"])
+    try:
+        stat = os.stat(path)
+        return _content_id(path, stat.st_mtime_ns, stat.st_size)
+    except (OSError, IoError):
+        return path
+
+
+@lru_cache(maxsize=64)
+def _content_id(path: str, _changed: int, _size: int) -> str:
+    return path if side_files(Path(path)) else _native.file_sha256(path)
 
 
 def foreign_format(path: Path) -> str | None:

@@ -14,10 +14,12 @@ from mmlrs.compiled.estimators._outputs import Outputs
 
 __all__ = ["Dump", "names", "predict"]
 
+#: Objectives whose target is a probability.
+_SHARES = ("cross_entropy", "xentropy")
 #: The inverse links of objectives with one value.
 _LINKS = {
     **dict.fromkeys(("poisson", "gamma", "tweedie"), "log"),
-    **dict.fromkeys(("cross_entropy", "xentropy"), "logit"),
+    **dict.fromkeys(_SHARES, "logit"),
     **dict.fromkeys(("cross_entropy_lambda", "xentlambda"), "softplus"),
     **dict.fromkeys(
         ("regression", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank", "rank_xendcg"),
@@ -69,34 +71,26 @@ def predict(flow: Flow, fitted: Any, features: Features, outputs: Outputs, at: s
     settings = dict(option.partition(":")[::2] for option in options)
     classes = getattr(fitted, "classes_", None)
     column = flow.vector(origin, _coded(flow, origin, features, parsed, at), "any")
-    rounds = len(parsed.trees) // parsed.trees_per_round
-    model = parsed.forest(at).model(
-        np.zeros(parsed.trees_per_round),
-        parsed.size,
-        divisor=float(rounds) if "average_output" in parsed.header else 1.0,
-    )
-    binary = name == "binary" or (
-        classes is not None and len(classes) == 2 and name.startswith(("cross_entropy", "xent"))
-    )
+    rounds = len(parsed.trees) / parsed.trees_per_round if "average_output" in parsed.header else 1.0
+    start, forest = np.zeros(parsed.trees_per_round), parsed.forest(at)
+    binary = name == "binary" or (classes is not None and len(classes) == 2 and name in _SHARES)
     if name in _MULTICLASS or binary:
-        factor = float(settings.get("sigmoid", "1"))
-        if factor != 1.0 and name != "multiclass":
-            if outputs.raw is not None:
-                raise refused(at, f"it has raw values times {factor}", "set `rawPredictionCol=None`")
-            model["divisor"] /= factor
+        # Raw values are sums, also those of random forests.
+        factor = 1.0 if _MULTICLASS.get(name) == "softmax" else float(settings.get("sigmoid", "1"))
         outputs.classifier(
             flow,
             origin,
             column,
-            model,
+            forest.model(start, parsed.size),
             classes=classes,
             probabilities="logistic" if binary else _MULTICLASS[name],
+            divisor=rounds / factor,
             decision={"rule": "largest_probability"},
             margin=binary,
         )
     elif name in _LINKS and classes is None:
         link = "signed_square" if "sqrt" in settings else _LINKS[name]
-        outputs.regressor(flow, origin, column, model, link)
+        outputs.regressor(flow, origin, column, forest.model(start, parsed.size, divisor=rounds), link)
     else:
         raise refused(
             at, f"mmlrs does not know its objective {name!r}", "train it with an objective of LightGBM"

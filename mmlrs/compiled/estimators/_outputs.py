@@ -62,6 +62,7 @@ class Outputs:
         decision: dict[str, Any],
         raw: bool = True,
         margin: bool = False,
+        divisor: float = 1.0,
     ) -> None:
         """Add a classifier.
 
@@ -83,6 +84,8 @@ class Outputs:
             Whether the original has raw values.
         margin : bool
             Whether the model computes the raw value of class 1 only.
+        divisor : float
+            What the raw values are divided by before the probabilities follow from them.
         """
         roles, names = ["prediction"], [self.prediction]
         if probabilities != "none" and self.probability is not None:
@@ -101,6 +104,7 @@ class Outputs:
             model=model,
             margin=margin,
             probabilities=probabilities,
+            divisor=divisor,
             decision=decision,
         )
         self.added = [name for name in (self.raw, self.probability) if name in names] + [self.prediction]

@@ -12,7 +12,6 @@ from mmlrs.compiled._definition import floats, ints
 from mmlrs.compiled.estimators._categories import Codes, encoded
 from mmlrs.compiled.estimators._columns import Features, Flow, refused
 from mmlrs.compiled.estimators._outputs import Outputs, linear, threshold
-from mmlrs.compiled.estimators._sklearn_features import arithmetic
 from mmlrs.compiled.estimators._xgboost_json import Parsed, parse
 
 __all__ = ["Dump", "names", "predict"]
@@ -81,7 +80,7 @@ def predict(flow: Flow, fitted: Any, features: Features, outputs: Outputs, at: s
     features = _coded(flow, origin, features, parsed, at)
     gap = getattr(fitted, "missing", None)
     if gap is not None and not math.isnan(gap):
-        features = arithmetic(flow, fitted, features, "any", ("erase", float(np.float32(gap))))
+        features = _erased(flow, origin, features, gap)
     model, column = _model(flow, fitted, origin, features, parsed, at)
     objective, classes = parsed.objective, getattr(fitted, "classes_", None)
     if objective in _BINARY:
@@ -93,7 +92,7 @@ def predict(flow: Flow, fitted: Any, features: Features, outputs: Outputs, at: s
             model,
             classes=classes,
             probabilities="logistic" if logistic else "none",
-            decision=threshold(_MARGIN if logistic else 0.0),
+            decision=threshold(_thresholds(classes is not None)[objective]),
             margin=True,
         )
     elif objective in _MULTICLASS:
@@ -114,6 +113,20 @@ def predict(flow: Flow, fitted: Any, features: Features, outputs: Outputs, at: s
         raise refused(
             at, f"mmlrs does not know its objective {objective!r}", "train it with an objective of XGBoost"
         )
+
+
+def _thresholds(wrapped: bool) -> dict[str, float]:
+    """Return what the margin of class 1 exceeds. `XGBClassifier` compares a raw margin with 0.5, as if it were a probability."""
+    return {"binary:logistic": _MARGIN, "binary:logitraw": 0.5 if wrapped else 0.0, "binary:hinge": 0.0}
+
+
+def _erased(flow: Flow, origin: str, features: Features, gap: float) -> Features:
+    """Return features with NaN where a value equals the one that counts as missing, in single precision."""
+    size = len(features)
+    gaps = floats(np.full(size, np.float32(gap)))
+    operations = [{"op": "single", "size": size}, {"op": "erase", "values": gaps}]
+    column = flow.vector(origin, features, "any")
+    return flow.vectors(origin, column, size, "arithmetic", operations=operations, size=size)
 
 
 def _rounds(fitted: Any) -> int | None:

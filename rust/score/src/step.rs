@@ -136,6 +136,11 @@ pub struct Piece<'a> {
 }
 
 impl Piece<'_> {
+    /// The error of a row that ends the work under every policy.
+    pub fn error(&self, row: usize, (column, cause): Flaw) -> Error {
+        Error::decode(cause).at_column(&self.names[column]).at_row(row)
+    }
+
     /// Rejects a row, or returns its error, depending on the policy.
     pub fn reject(&mut self, row: usize, (column, cause): Flaw) -> Result<()> {
         let name = &self.names[column];

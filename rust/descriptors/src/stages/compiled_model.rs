@@ -39,6 +39,9 @@ pub struct CompiledModel {
     /// Names of the columns to add, in this order. If not set, all columns that the stages add and do not drop.
     #[param(non_empty)]
     pub output_cols: Option<Vec<String>>,
+    /// Name of the column that a function of the model returns, such as `mmlrs.register` makes. If not set, the last column.
+    #[param(non_empty)]
+    pub answer_col: Option<String>,
     /// The classes in the order of their probabilities, for `predict_one`.
     #[param]
     pub labels: Option<ValueList>,

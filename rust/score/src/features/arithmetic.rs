@@ -38,6 +38,10 @@ enum Operation {
     Erase {
         values: Floats,
     },
+    /// The nearest number of single precision.
+    Single {
+        size: usize,
+    },
     /// The number of borders that are at most the value.
     Bin {
         borders: Vec<Floats>,
@@ -54,6 +58,7 @@ impl Operation {
             | Self::Above { values }
             | Self::Erase { values } => values.len(),
             Self::Clip { low, .. } => low.len(),
+            Self::Single { size } => *size,
             Self::Bin { borders } => borders.len(),
         }
     }
@@ -85,6 +90,7 @@ impl Operation {
                     *slot = slot.clamp(*low, *high);
                 }
             }
+            Self::Single { .. } => slots.iter_mut().for_each(|slot| *slot = f64::from(*slot as f32)),
             Self::Bin { borders } => {
                 for (slot, borders) in slots.iter_mut().zip(borders) {
                     *slot = borders.partition_point(|border| *border <= *slot) as f64;

@@ -9,7 +9,7 @@ use arrow_cast::cast;
 use arrow_schema::{DataType, Field};
 use mmlrs_core::types::type_name;
 use mmlrs_core::vector::{VectorBuilder, is_number};
-use mmlrs_core::{Error, Result, double_text};
+use mmlrs_core::{Error, HandleInvalid, Result, double_text};
 use serde::Deserialize;
 
 use crate::arrays::{nominal_field, vectors_field};
@@ -97,24 +97,25 @@ impl Bucketize {
         Ok(self)
     }
 
-    fn bucket(&self, value: f64, splits: &[f64]) -> Result<f64, String> {
+    /// The bucket of a number, or why it has none: NaN is subject to the row policy, a number outside the buckets is not.
+    fn bucket(&self, value: f64, splits: &[f64]) -> Result<Option<f64>, String> {
         let last = splits.len() - 1;
         if value.is_nan() {
-            return if self.keep { Ok(last as f64) } else { Err("is NaN, which is in no bucket".to_owned()) };
+            return Ok(self.keep.then_some(last as f64));
         }
         if value == splits[last] {
-            return Ok((last - 1) as f64);
+            return Ok(Some((last - 1) as f64));
         }
         // Java's binary search, in which -0.0 is below 0.0.
         match splits.binary_search_by(|split| split.total_cmp(&value)) {
-            Ok(place) => Ok(place as f64),
+            Ok(place) => Ok(Some(place as f64)),
             Err(place) if place == 0 || place > last => Err(format!(
                 "has the value {}, which is outside the buckets from {} to {}",
                 double_text(value),
                 double_text(splits[0]),
                 double_text(splits[last])
             )),
-            Err(place) => Ok((place - 1) as f64),
+            Err(place) => Ok(Some((place - 1) as f64)),
         }
     }
 }
@@ -134,25 +135,23 @@ impl Step for Bucketize {
         Ok(self.splits.iter().zip(outputs).map(|(splits, name)| nominal_field(name, &names(splits))).collect())
     }
 
-    /// A null has no bucket: it stays null.
+    /// A null has no bucket: it stays null, or the row is dropped.
     fn run(&self, rows: &Inputs<'_>) -> Result<Computed> {
         let columns: Vec<_> = (0..rows.arrays.len()).map(|i| rows.doubles(i)).collect::<Result<_>>()?;
+        let skips = rows.policy == HandleInvalid::Skip;
         rows.by_pieces(|range, piece| {
             let mut buckets = Vec::with_capacity(columns.len());
             for (column, (numbers, splits)) in columns.iter().zip(&self.splits).enumerate() {
                 let mut out = Float64Builder::with_capacity(range.len());
                 for row in range.clone() {
-                    if numbers.is_null(row) {
-                        out.append_null();
-                        continue;
+                    let value = (!numbers.is_null(row)).then(|| numbers.value(row));
+                    let bucket = value.map(|value| self.bucket(value, splits)).transpose();
+                    let bucket = bucket.map_err(|cause| piece.error(row, (column, cause)))?.flatten();
+                    if bucket.is_none() && (value.is_some() || skips) {
+                        let cause = if value.is_some() { "is NaN, which is in no bucket" } else { "is null" };
+                        piece.reject(row, (column, cause.to_owned()))?;
                     }
-                    match self.bucket(numbers.value(row), splits) {
-                        Ok(bucket) => out.append_value(bucket),
-                        Err(cause) => {
-                            piece.reject(row, (column, cause))?;
-                            out.append_null();
-                        }
-                    }
+                    out.append_option(bucket);
                 }
                 buckets.push(Arc::new(out.finish()) as ArrayRef);
             }

@@ -131,17 +131,17 @@ fn products(n: usize, degree: usize) -> Option<usize> {
     Some(count)
 }
 
-/// Appends the products of the first slots, times `factor`, with up to `degree` factors.
-fn expand(values: &[f64], degree: usize, factor: f64, out: &mut Vec<f64>) {
+/// Appends the products of the first slots, times `factor`, with up to `degree` factors. In a sparse vector a product with a
+/// slot that is zero is zero, even if another factor is infinite; so it is in any vector once a product is zero.
+fn expand(values: &[f64], degree: usize, factor: f64, sparse: bool, out: &mut Vec<f64>) {
     let Some((last, rest)) = values.split_last().filter(|_| degree > 0) else {
         out.push(factor);
         return;
     };
     let mut power = factor;
     for used in 0..=degree {
-        expand(rest, degree - used, power, out);
-        // As in Spark, a product with a zero factor is zero, even if another factor is infinite.
-        power = if power == 0.0 { 0.0 } else { power * last };
+        expand(rest, degree - used, power, sparse, out);
+        power = if power == 0.0 || (sparse && *last == 0.0) { 0.0 } else { power * last };
     }
 }
 
@@ -165,7 +165,7 @@ impl Step for Polynomial {
             }
             fill_dense(vector, values);
             let mut expanded = Vec::new();
-            expand(values, self.degree, 1.0, &mut expanded);
+            expand(values, self.degree, 1.0, matches!(vector, VectorRow::Sparse { .. }), &mut expanded);
             // The first product is the empty one.
             let products = &mut expanded[1..];
             match vector {
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn products_are_in_the_order_of_spark() {
         let mut out = Vec::new();
-        expand(&[2.0, 3.0], 2, 1.0, &mut out);
+        expand(&[2.0, 3.0], 2, 1.0, false, &mut out);
         // 1, x, x², y, xy, y²
         assert_eq!(out, [1.0, 2.0, 4.0, 3.0, 6.0, 9.0]);
         assert_eq!(products(2, 2), Some(6));

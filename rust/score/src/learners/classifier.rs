@@ -7,7 +7,7 @@ use arrow_array::builder::Float64Builder;
 use arrow_buffer::NullBuffer;
 use arrow_schema::Field;
 use mmlrs_core::Result;
-use mmlrs_core::vector::VectorBuilder;
+use mmlrs_core::vector::{VectorBuilder, Vectors};
 use serde::Deserialize;
 
 use super::decision::Decision;
@@ -26,8 +26,10 @@ pub enum Role {
     Probability,
     /// The number of the predicted class.
     Prediction,
-    /// The leaf of each tree.
+    /// The leaf of each tree, as a vector.
     Leaf,
+    /// The leaf of the only tree.
+    LeafNumber,
 }
 
 /// A model with a raw value per class, as the classifiers of Spark ML are.
@@ -41,7 +43,14 @@ pub struct Classifier {
     #[serde(default)]
     margin: bool,
     probabilities: Probabilities,
+    /// What the raw values are divided by before the probabilities follow from them.
+    #[serde(default = "one")]
+    divisor: f64,
     decision: Decision,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl Classifier {
@@ -58,11 +67,20 @@ impl Classifier {
         if two && classifier.classes() != 2 {
             return Err("a logistic function needs two classes".to_owned());
         }
-        if classifier.roles.contains(&Role::Leaf) && !matches!(classifier.model, Model::Forest(_)) {
+        let leaves = classifier.roles.iter().any(|role| matches!(role, Role::Leaf | Role::LeafNumber));
+        if leaves && !matches!(classifier.model, Model::Forest(_)) {
             return Err("only trees have leaves".to_owned());
         }
         classifier.decision.check(classifier.classes())?;
         Ok(classifier)
+    }
+
+    /// The leaf of each tree for a row.
+    fn leaves(&self, vectors: &Vectors, row: usize) -> Vec<f64> {
+        match (&self.model, vectors.row(row)) {
+            (Model::Forest(forest), Some(vector)) => forest.leaves(vector),
+            _ => Vec::new(),
+        }
     }
 
     fn classes(&self) -> usize {
@@ -78,7 +96,7 @@ impl Step for Classifier {
     fn fields(&self, _inputs: &[&Field], outputs: &[String]) -> Result<Vec<Field>> {
         let field = |(role, name): (&Role, &String)| match role {
             Role::Raw | Role::Probability => vectors_field(name, Some(self.classes())),
-            Role::Prediction => number_field(name),
+            Role::Prediction | Role::LeafNumber => number_field(name),
             Role::Leaf => vectors_field(name, None),
         };
         Ok(self.roles.iter().zip(outputs).map(field).collect())
@@ -107,19 +125,18 @@ impl Step for Classifier {
                 } else {
                     raw.copy_from_slice(row);
                 }
-                probabilities.copy_from_slice(&raw);
+                probabilities.iter_mut().zip(&raw).for_each(|(value, raw)| *value = raw / self.divisor);
                 self.probabilities.apply(&mut probabilities);
                 for column in &mut columns {
                     match column {
                         Building::Vectors(Role::Raw, out) => out.push_dense(&raw),
                         Building::Vectors(Role::Probability, out) => out.push_dense(&probabilities),
-                        Building::Vectors(_, out) => {
-                            if let (Model::Forest(forest), Some(vector)) = (&self.model, vectors.row(start + place)) {
-                                out.push_dense(&forest.leaves(vector));
-                            }
+                        Building::Vectors(_, out) => out.push_dense(&self.leaves(&vectors, start + place)),
+                        Building::Numbers(Role::LeafNumber, out) => {
+                            out.append_option(self.leaves(&vectors, start + place).first().copied());
                         }
-                        Building::Numbers(out) => {
-                            out.append_value(self.decision.class(&raw, &probabilities) as f64);
+                        Building::Numbers(_, out) => {
+                            out.append_value(self.decision.class(&raw, &probabilities));
                         }
                     }
                 }
@@ -133,28 +150,28 @@ impl Step for Classifier {
 #[derive(Debug)]
 enum Building {
     Vectors(Role, VectorBuilder),
-    Numbers(Float64Builder),
+    Numbers(Role, Float64Builder),
 }
 
 impl Building {
     fn new(role: Role, rows: usize) -> Self {
         match role {
-            Role::Prediction => Self::Numbers(Float64Builder::with_capacity(rows)),
-            role => Self::Vectors(role, VectorBuilder::with_capacity(rows)),
+            Role::Prediction | Role::LeafNumber => Self::Numbers(role, Float64Builder::with_capacity(rows)),
+            Role::Raw | Role::Probability | Role::Leaf => Self::Vectors(role, VectorBuilder::with_capacity(rows)),
         }
     }
 
     fn push_null(&mut self) {
         match self {
             Self::Vectors(_, out) => out.push_null(),
-            Self::Numbers(out) => out.append_null(),
+            Self::Numbers(_, out) => out.append_null(),
         }
     }
 
     fn finish(self) -> Result<ArrayRef> {
         Ok(match self {
             Self::Vectors(_, out) => Arc::new(out.finish()?),
-            Self::Numbers(mut out) => Arc::new(out.finish()),
+            Self::Numbers(_, mut out) => Arc::new(out.finish()),
         })
     }
 }

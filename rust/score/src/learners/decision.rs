@@ -10,13 +10,15 @@ use crate::numbers::Floats;
 pub enum Decision {
     /// The first largest raw value.
     LargestRaw,
+    /// The first largest raw value above the smallest double, and -1 without one, as in `OneVsRestModel`.
+    LargestRawOrNone,
     /// The first largest probability.
     LargestProbability,
     /// Class 1 if its raw value exceeds the threshold. A list of one number.
     RawAbove { threshold: Floats },
     /// Class 1 if its probability exceeds the threshold.
     ProbabilityAbove { threshold: Floats },
-    /// The first largest quotient of a probability and its threshold. A threshold of zero makes the quotient infinite.
+    /// The first largest quotient of a probability and its threshold, of those that are numbers.
     Scaled { thresholds: Floats },
 }
 
@@ -37,19 +39,31 @@ impl Decision {
     }
 
     /// The number of the class.
-    pub fn class(&self, raw: &[f64], probabilities: &[f64]) -> usize {
+    pub fn class(&self, raw: &[f64], probabilities: &[f64]) -> f64 {
+        if matches!(self, Self::LargestRawOrNone) && !raw.iter().any(|value| *value > f64::MIN) {
+            return -1.0;
+        }
+        self.place(raw, probabilities) as f64
+    }
+
+    fn place(&self, raw: &[f64], probabilities: &[f64]) -> usize {
         match self {
+            Self::LargestRawOrNone => first_largest(raw.iter().copied().map(below_all)),
             Self::LargestRaw => first_largest(raw.iter().copied()),
             Self::LargestProbability => first_largest(probabilities.iter().copied()),
             Self::RawAbove { threshold } => usize::from(raw[1] > threshold[0]),
             Self::ProbabilityAbove { threshold } => usize::from(probabilities[1] > threshold[0]),
             Self::Scaled { thresholds } => {
-                let scaled =
-                    probabilities.iter().zip(&**thresholds).map(|(p, t)| if *t == 0.0 { f64::INFINITY } else { p / t });
-                first_largest(scaled)
+                let scaled = probabilities.iter().zip(&**thresholds).map(|(p, t)| p / t);
+                first_largest(scaled.map(below_all))
             }
         }
     }
+}
+
+/// A NaN as a number below all others.
+fn below_all(value: f64) -> f64 {
+    if value.is_nan() { f64::NEG_INFINITY } else { value }
 }
 
 /// The place of the first largest value. A NaN is never larger, and nothing is larger than a NaN in the first place.

@@ -109,7 +109,7 @@ fn normalize(values: &mut [f64]) {
     }
 }
 
-/// The softmax function. An infinite value has probability 1.
+/// The softmax function. As in Spark, the first infinite value has probability 1, and then the others have none: NaN.
 pub fn softmax(values: &mut [f64]) {
     let (mut best, mut largest) = (0, f64::NEG_INFINITY);
     for (i, value) in values.iter().enumerate() {
@@ -118,7 +118,7 @@ pub fn softmax(values: &mut [f64]) {
         }
     }
     if largest == f64::INFINITY {
-        values.iter_mut().enumerate().for_each(|(i, value)| *value = f64::from(u8::from(i == best)));
+        values.iter_mut().enumerate().for_each(|(i, value)| *value = if i == best { 1.0 } else { f64::NAN });
         return;
     }
     values.iter_mut().for_each(|value| *value = (*value - largest).exp());
@@ -186,7 +186,7 @@ mod tests {
     fn softmax_survives_infinities() {
         let mut values = [1.0, f64::INFINITY, 0.0];
         softmax(&mut values);
-        assert_eq!(values, [0.0, 1.0, 0.0]);
+        assert!(values[0].is_nan() && values[1] == 1.0 && values[2].is_nan());
         let mut values = [1000.0, 1000.0];
         softmax(&mut values);
         assert_eq!(values, [0.5, 0.5]);

@@ -1,17 +1,20 @@
 //! Regressors.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, Float64Array};
+use arrow_buffer::NullBuffer;
 use arrow_schema::Field;
 use mmlrs_core::Result;
-use mmlrs_core::vector::VectorBuilder;
+use mmlrs_core::vector::{VectorBuilder, Vectors};
 use serde::Deserialize;
 
 use super::classifier::nulls_of;
 use super::link::Link;
 use super::model::Model;
 use crate::arrays::{number_field, vectors_field};
+use crate::numbers::Floats;
 use crate::step::{Computed, Inputs, Step};
 
 /// A column of a regressor.
@@ -24,8 +27,10 @@ pub enum Role {
     LinkPrediction,
     /// The second raw value.
     Variance,
-    /// The leaf of each tree.
+    /// The leaf of each tree, as a vector.
     Leaf,
+    /// The leaf of the only tree.
+    LeafNumber,
 }
 
 /// A model with one raw value, as the regressors of Spark ML are.
@@ -39,6 +44,9 @@ pub struct Regressor {
     /// Whether a second column holds an offset to add to the raw value.
     #[serde(default)]
     offset: bool,
+    /// The smallest and the largest mean.
+    #[serde(default)]
+    bounds: Option<Floats>,
 }
 
 fn identity() -> Link {
@@ -52,10 +60,22 @@ impl Regressor {
         if self.roles.is_empty() || model.outputs() < 1 + usize::from(second) {
             return Err("its model has too few values".to_owned());
         }
-        if self.roles.contains(&Role::Leaf) && !matches!(model, Model::Forest(_)) {
+        let leaves = self.roles.iter().any(|role| matches!(role, Role::Leaf | Role::LeafNumber));
+        if leaves && !matches!(model, Model::Forest(_)) {
             return Err("only trees have leaves".to_owned());
         }
+        if self.bounds.as_ref().is_some_and(|bounds| bounds.len() != 2 || bounds[0] > bounds[1]) {
+            return Err("its bounds are not two ascending numbers".to_owned());
+        }
         Ok(Self { model, ..self })
+    }
+
+    fn mean(&self, raw: f64) -> f64 {
+        let mean = self.link.mean(raw);
+        match &self.bounds {
+            Some(bounds) if !mean.is_nan() => mean.clamp(bounds[0], bounds[1]),
+            _ => mean,
+        }
     }
 }
 
@@ -101,10 +121,15 @@ impl Step for Regressor {
                 .iter()
                 .map(|role| {
                     Ok(match role {
-                        Role::Prediction => numbers(&|row| self.link.mean(row[0])),
+                        Role::Prediction => numbers(&|row| self.mean(row[0])),
                         Role::LinkPrediction => numbers(&|row| row[0]),
                         Role::Variance => numbers(&|row| row[1]),
                         Role::Leaf => self.leaves(&vectors, range.clone(), nulls.as_ref())?,
+                        Role::LeafNumber => {
+                            let leaves = range.clone().map(|row| self.leaves_of(&vectors, row).first().copied());
+                            let leaves: Vec<f64> = leaves.map(|leaf| leaf.unwrap_or_default()).collect();
+                            Arc::new(Float64Array::new(leaves.into(), nulls.clone()))
+                        }
                     })
                 })
                 .collect()
@@ -113,19 +138,21 @@ impl Step for Regressor {
 }
 
 impl Regressor {
-    fn leaves(
-        &self,
-        vectors: &mmlrs_core::vector::Vectors,
-        range: std::ops::Range<usize>,
-        nulls: Option<&arrow_buffer::NullBuffer>,
-    ) -> Result<ArrayRef> {
+    /// The leaf of each tree for a row.
+    fn leaves_of(&self, vectors: &Vectors, row: usize) -> Vec<f64> {
+        match (&self.model, vectors.row(row)) {
+            (Model::Forest(forest), Some(vector)) => forest.leaves(vector),
+            _ => Vec::new(),
+        }
+    }
+
+    fn leaves(&self, vectors: &Vectors, range: Range<usize>, nulls: Option<&NullBuffer>) -> Result<ArrayRef> {
         let mut out = VectorBuilder::with_capacity(range.len());
         for (place, row) in range.enumerate() {
-            match (&self.model, vectors.row(row)) {
-                (Model::Forest(forest), Some(vector)) if nulls.is_none_or(|nulls| nulls.is_valid(place)) => {
-                    out.push_dense(&forest.leaves(vector));
-                }
-                _ => out.push_null(),
+            if nulls.is_none_or(|nulls| nulls.is_valid(place)) {
+                out.push_dense(&self.leaves_of(vectors, row));
+            } else {
+                out.push_null();
             }
         }
         Ok(Arc::new(out.finish()?))

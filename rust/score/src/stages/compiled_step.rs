@@ -45,6 +45,10 @@ pub struct CompiledStep {
     /// The class of the fitted stage, which errors name.
     #[param(required, non_empty)]
     origin: String,
+    /// What the columns hold, for functions whose arguments have no types until they run.
+    #[expect(dead_code, reason = "only Python reads it")]
+    #[param(default = "vector", one_of("number", "string", "tokens", "vector"))]
+    reads: String,
     /// The fitted params: a JSON document.
     #[param(required)]
     definition: FileSource,
