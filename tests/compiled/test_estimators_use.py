@@ -129,6 +129,21 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         from_estimator(tmp_path / "none.txt")
 
 
+def test_one_row_is_answered_with_the_names_of_the_classes():
+    fitted = logistic()
+    answer = from_estimator(fitted).predict_one({"a": 4.0, "b": 0.2, "more": "ignored"})
+    assert answer["predictedLabel"] == "yes"
+    assert answer["prediction"] == 1.0
+    assert list(answer["probabilities"]) == ["no", "yes"]
+    np.testing.assert_allclose(list(answer["probabilities"].values()), fitted.predict_proba(NUMBERS)[3], rtol=1e-12)
+
+
+def test_the_answer_of_a_function_is_the_label_or_the_prediction():
+    assert from_estimator(logistic()).getAnswerCol() == "predictedLabel"
+    few = from_estimator(logistic(), rawPredictionCol="raw", predictedLabelCol=None)
+    assert few.getAnswerCol() == "prediction"
+
+
 def test_only_the_wanted_columns_are_added():
     every = from_estimator(logistic(), rawPredictionCol="raw").transform(NUMBERS)
     assert list(every) == ["a", "b", "raw", "probability", "prediction", "predictedLabel"]

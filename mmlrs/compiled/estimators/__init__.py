@@ -98,7 +98,9 @@ def from_estimator(
     _check_names(features, added)
     flow = Flow({*(slot.column for slot in features), *added})
     finish(flow, original, features, outputs, outputCol)
-    model = CompiledModel(stages=flow.stages, outputCols=outputs.added)
+    model = CompiledModel(
+        stages=flow.stages, outputCols=outputs.added, answerCol=outputs.added[-1]
+    )
     if outputs.labels is not None:
         model.setLabels(outputs.labels)
     if outputs.probability is not None and outputs.probability in outputs.added:
