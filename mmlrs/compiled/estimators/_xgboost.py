@@ -158,7 +158,8 @@ def _model(
             kept=ints(kept),
             indicators=ints([]),
         )
-        return linear(rows[:-1].T, rows[-1] + base, parsed.size), filled[0].column
+        # XGBoost adds the first start to all outputs.
+        return linear(rows[:-1].T, rows[-1] + base[0], parsed.size), filled[0].column
     if parsed.booster["name"] != "gbtree":
         raise refused(at, f"mmlrs does not know its booster {parsed.booster['name']!r}")
     model = parsed.forest(_rounds(fitted), at).model(base, parsed.size, single=True)
