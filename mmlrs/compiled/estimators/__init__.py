@@ -8,6 +8,7 @@ from typing import Any
 
 from mmlrs.compiled._model import CompiledModel
 from mmlrs.compiled.estimators._columns import Features, Flow, Slot, refused, vector_slots
+from mmlrs.compiled.estimators._dumps import check_count
 from mmlrs.compiled.estimators._outputs import Outputs
 from mmlrs.compiled.estimators._parts import finish, is_transformer, names_and_size, source
 from mmlrs.errors import InvalidParamError
@@ -98,9 +99,7 @@ def from_estimator(
     _check_names(features, added)
     flow = Flow({*(slot.column for slot in features), *added})
     finish(flow, original, features, outputs, outputCol)
-    model = CompiledModel(
-        stages=flow.stages, outputCols=outputs.added, answerCol=outputs.added[-1]
-    )
+    model = CompiledModel(stages=flow.stages, outputCols=outputs.added, answerCol=outputs.added[-1])
     if outputs.labels is not None:
         model.setLabels(outputs.labels)
     if outputs.probability is not None and outputs.probability in outputs.added:
@@ -123,6 +122,7 @@ def _optional_name(param: str, value: Any) -> str | None:
 def _features(fitted: Any, inputCols: Any, featuresCol: str | None) -> Features:
     """Return the columns that the model reads."""
     names, size = names_and_size(fitted)
+    check_count(size, "features")
     if inputCols is not None and featuresCol is not None:
         raise InvalidParamError("from_estimator: set `inputCols` or `featuresCol`, not both")
     if featuresCol is not None:

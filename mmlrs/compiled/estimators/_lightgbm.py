@@ -9,6 +9,7 @@ import numpy as np
 
 from mmlrs.compiled.estimators._categories import Codes, encoded
 from mmlrs.compiled.estimators._columns import Features, Flow, refused
+from mmlrs.compiled.estimators._dumps import reading
 from mmlrs.compiled.estimators._lightgbm_text import Parsed, parse
 from mmlrs.compiled.estimators._outputs import Outputs
 
@@ -70,7 +71,8 @@ def predict(flow: Flow, fitted: Any, features: Features, outputs: Outputs, at: s
     name, *options = parsed.header.get("objective", "custom").split(" ")
     settings = dict(option.partition(":")[::2] for option in options)
     classes = getattr(fitted, "classes_", None)
-    column = flow.vector(origin, _coded(flow, origin, features, parsed, at), "any")
+    with reading("the text dump of LightGBM"):
+        column = flow.vector(origin, _coded(flow, origin, features, parsed, at), "any")
     rounds = len(parsed.trees) / parsed.trees_per_round if "average_output" in parsed.header else 1.0
     start, forest = np.zeros(parsed.trees_per_round), parsed.forest(at)
     binary = name == "binary" or (classes is not None and len(classes) == 2 and name in _SHARES)

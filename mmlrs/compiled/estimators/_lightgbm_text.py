@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlrs.compiled.estimators._columns import refused
+from mmlrs.compiled.estimators._dumps import check_count, reading
 from mmlrs.compiled.estimators._trees import AS_ZERO, LEFT, ZERO, Trees
 from mmlrs.errors import ModelLoadError
 
 __all__ = ["Parsed", "parse"]
 
+_NAME = "the text dump of LightGBM"
 #: The versions of the dump that are known.
 _VERSIONS = ("v3", "v4")
 #: How a node treats missing values, by the bits of its decision type: not at all, zero, NaN.
@@ -44,18 +46,10 @@ class Parsed:
     def forest(self, at: str) -> Trees:
         """Return the trees."""
         forest = Trees("at_most")
-        try:
-            for number, tree in enumerate(self.trees):
+        for number, tree in enumerate(self.trees):
+            with reading(f"{_NAME}, tree {number},"):
                 _add(forest, tree, number % self.trees_per_round, at)
-        except (KeyError, IndexError, ValueError) as error:
-            if isinstance(error, ModelLoadError) or "cannot be compiled" in str(error):
-                raise
-            raise _damaged(f"tree {len(forest.roots)}: {error!r}") from error
         return forest
-
-
-def _damaged(cause: str) -> ModelLoadError:
-    return ModelLoadError(f"from_estimator: the text dump of LightGBM is damaged: {cause}")
 
 
 def parse(text: str) -> Parsed:
@@ -66,29 +60,25 @@ def parse(text: str) -> Parsed:
     ModelLoadError
         The dump is damaged or has an unknown version.
     """
-    body, _, rest = text.partition("\nend of trees")
+    body, end, rest = text.partition("\nend of trees")
     blocks = body.split("\nTree=")
     header = _pairs(blocks[0])
     version = header.get("version")
-    if not text.startswith("tree\n") or version is None:
-        raise _damaged("it has no version")
-    if version not in _VERSIONS:
+    if version is not None and version not in _VERSIONS:
         raise ModelLoadError(
-            f"from_estimator: the text dump of LightGBM has version {version!r}; mmlrs knows {' and '.join(_VERSIONS)}"
+            f"from_estimator: {_NAME} has version {version!r:.20}; mmlrs knows {' and '.join(_VERSIONS)}"
         )
-    missing = [
-        name
-        for name in ("max_feature_idx", "num_tree_per_iteration", "feature_names")
-        if not header.get(name)
-    ]
-    if missing or not rest:
-        raise _damaged(f"{missing[0]} is missing" if missing else "its end is missing")
-    try:
-        return Parsed(header, [_pairs(block) for block in blocks[1:]], _levels(rest))
-    except ValueError as error:
-        if isinstance(error, ModelLoadError) or "cannot be compiled" in str(error):
-            raise
-        raise _damaged(str(error)) from error
+    with reading(_NAME):
+        if version is None or not end:
+            raise ValueError("its version or its end is missing")
+        parsed = Parsed(header, [_pairs(block) for block in blocks[1:]], _levels(rest))
+        check_count(parsed.size, "features")
+        if len(header["feature_names"].split(" ")) != parsed.size:
+            raise ValueError("it does not name all features")
+        if parsed.trees_per_round < 1 or len(parsed.trees) % parsed.trees_per_round:
+            raise ValueError("its last round is incomplete")
+        check_count(parsed.trees_per_round, "outputs")
+    return parsed
 
 
 def _pairs(block: str) -> dict[str, str]:
@@ -126,7 +116,7 @@ def _add(forest: Trees, tree: dict[str, str], target: int, at: str) -> None:
     leaves = _numbers(tree, "leaf_value")
     count = int(tree["num_leaves"])
     if len(leaves) != count:
-        raise _damaged(f"tree {len(forest.roots)} has {len(leaves)} leaves of {count}")
+        raise ValueError(f"it has {len(leaves)} leaves of {count}")
     none = np.full(count, -1)
     if count == 1:
         forest.add(features=none, thresholds=[0], left=none, right=none, values=leaves, target=target)

@@ -24,7 +24,6 @@ __all__ = ["PREDICTORS", "TRANSFORMERS", "names", "predict", "predictor_of", "tr
 
 #: Classes that search for an estimator and keep the best.
 _SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
-_PASSED = ("passthrough", None)
 
 Transformer = Callable[[Flow, Any, Features, str], Features]
 Predictor = Callable[[Flow, Any, Features, Outputs, str], None]
@@ -83,14 +82,17 @@ def transformed(flow: Flow, fitted: Any, features: Features, at: str) -> Feature
     if _is_passed(fitted):
         return features
     fitted = unwrapped(fitted)
-    kind = type(fitted).__name__
-    if not _is_sklearn(fitted) or kind not in TRANSFORMERS:
-        raise _unknown(fitted, at)
+    _check_known(fitted, at)
     _check_fitted(fitted, at)
     size = getattr(fitted, "n_features_in_", len(features))
     if size != len(features):
         raise refused(at, f"it was fitted on {size} features and follows steps that return {len(features)}")
-    return TRANSFORMERS[kind](flow, fitted, features, at)
+    return TRANSFORMERS[type(fitted).__name__](flow, fitted, features, at)
+
+
+def _check_known(fitted: Any, at: str) -> None:
+    if not _is_sklearn(fitted) or type(fitted).__name__ not in TRANSFORMERS:
+        raise _unknown(fitted, at)
 
 
 def _is_sklearn(fitted: Any) -> bool:
@@ -143,6 +145,8 @@ def _column_transformer(flow: Flow, fitted: Any, features: Features, at: str) ->
         place = f"transformer `{name}` of the {at}: {_kind(step)}"
         if isinstance(step, str) and step == "drop":
             continue
+        if not _is_passed(step):
+            _check_known(unwrapped(step), place)
         chosen = [features[index] for index in _indices(columns, labels, place)]
         if not chosen:
             continue

@@ -11,6 +11,7 @@ import numpy as np
 from mmlrs.compiled._definition import floats, ints
 from mmlrs.compiled.estimators._categories import Codes, encoded
 from mmlrs.compiled.estimators._columns import Features, Flow, refused
+from mmlrs.compiled.estimators._dumps import reading
 from mmlrs.compiled.estimators._outputs import Outputs, linear, threshold
 from mmlrs.compiled.estimators._xgboost_json import Parsed, parse
 
@@ -67,8 +68,7 @@ def _parsed(booster: Any) -> Parsed:
 def names(fitted: Any) -> tuple[list[str] | None, int]:
     """Return the names of the features, if the fit knew them, and their number."""
     parsed = _parsed(_booster(fitted, type(fitted).__name__))
-    known = parsed.learner.get("feature_names") or None
-    return (None if known is None else [str(name) for name in known]), parsed.size
+    return parsed.names, parsed.size
 
 
 def predict(flow: Flow, fitted: Any, features: Features, outputs: Outputs, at: str) -> None:
@@ -77,11 +77,13 @@ def predict(flow: Flow, fitted: Any, features: Features, outputs: Outputs, at: s
     origin = "Booster" if isinstance(fitted, Dump) else type(fitted).__name__
     if len(features) != parsed.size:
         raise refused(at, f"it was fitted on {parsed.size} features, got {len(features)}")
-    features = _coded(flow, origin, features, parsed, at)
+    with reading("the JSON model of XGBoost"):
+        features = _coded(flow, origin, features, parsed, at)
     gap = getattr(fitted, "missing", None)
     if gap is not None and not math.isnan(gap):
         features = _erased(flow, origin, features, gap)
-    model, column = _model(flow, fitted, origin, features, parsed, at)
+    with reading("the JSON model of XGBoost"):
+        model, column = _model(flow, fitted, origin, features, parsed, at)
     objective, classes = parsed.objective, getattr(fitted, "classes_", None)
     if objective in _BINARY:
         logistic = objective == "binary:logistic"

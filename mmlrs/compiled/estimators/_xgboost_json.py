@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlrs.compiled.estimators._columns import refused
+from mmlrs.compiled.estimators._dumps import check_count, reading
 from mmlrs.compiled.estimators._trees import LEFT, RIGHT, Trees
 from mmlrs.errors import ModelLoadError
 
 __all__ = ["Parsed", "parse"]
 
+_NAME = "the JSON model of XGBoost"
 #: The major versions of XGBoost whose models are known.
 _VERSIONS = (1, 2, 3)
 #: The objectives whose start is given as a probability, or as a mean with a log link.
@@ -38,6 +40,12 @@ class Parsed:
     def size(self) -> int:
         """The number of features."""
         return int(self.learner["learner_model_param"]["num_feature"])
+
+    @property
+    def names(self) -> list[str] | None:
+        """The names of the features, if the fit knew them."""
+        known = self.learner.get("feature_names") or None
+        return None if known is None else [str(name) for name in known]
 
     @property
     def outputs(self) -> int:
@@ -76,8 +84,9 @@ class Parsed:
             trees = trees[:last]
         forest = Trees("below")
         for number, tree in enumerate(trees):
-            weight = 1.0 if weights is None else weights[number]
-            _add(forest, tree, int(groups[number]), np.float32(weight), at)
+            with reading(f"{_NAME}, tree {number},"):
+                weight = 1.0 if weights is None else weights[number]
+                _add(forest, tree, int(groups[number]), np.float32(weight), at)
         return forest
 
     def levels(self) -> dict[int, list[Any]]:
@@ -96,10 +105,6 @@ class Parsed:
         return found
 
 
-def _damaged(cause: str) -> ModelLoadError:
-    return ModelLoadError(f"from_estimator: the JSON model of XGBoost is damaged: {cause}")
-
-
 def parse(content: bytes) -> Parsed:
     """Return a parsed model.
 
@@ -108,19 +113,20 @@ def parse(content: bytes) -> Parsed:
     ModelLoadError
         The model is damaged or has an unknown version.
     """
-    try:
+    with reading(_NAME):
         document = json.loads(content)
-        version, learner = document["version"], document["learner"]
-        major = int(version[0])
-        parsed = Parsed(learner)
-        _ = (parsed.objective, parsed.size, parsed.outputs, parsed.booster["name"])
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise _damaged(repr(error)) from error
-    if major not in _VERSIONS:
-        raise ModelLoadError(
-            f"from_estimator: the model of XGBoost has version {'.'.join(map(str, version))}; mmlrs knows versions"
-            f" {_VERSIONS[0]} to {_VERSIONS[-1]}"
-        )
+        version = document["version"]
+        if int(version[0]) not in _VERSIONS:
+            raise ModelLoadError(
+                f"from_estimator: {_NAME} has version {'.'.join(map(str, version)):.20}; mmlrs knows versions"
+                f" {_VERSIONS[0]} to {_VERSIONS[-1]}"
+            )
+        parsed = Parsed(document["learner"])
+        check_count(parsed.size, "features")
+        check_count(parsed.outputs, "outputs")
+        if parsed.names is not None and len(parsed.names) != parsed.size:
+            raise ValueError("it does not name all features")
+        _ = (parsed.objective, parsed.booster["name"])
     return parsed
 
 
