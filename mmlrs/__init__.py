@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mmlrs._display import describe
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
     from mmlrs._progress import show_progress
-    from mmlrs.compiled import compile, from_estimator
+    from mmlrs.compiled import compile, from_estimator  # noqa: A004 - the name says what it does
     from mmlrs.functions import pandas_udf, register, register_all, udf
     from mmlrs.persistence import allow_functions, allow_pickle
     from mmlrs.vectors import to_numpy, to_scipy

@@ -9,8 +9,10 @@ from mmlrs._pyspark import Params
 from mmlrs.base import NativeTransformer
 from mmlrs.compiled._model import CompiledModel
 from mmlrs.compiled._saved import Saved
-from mmlrs.compiled._values import CannotCompile, Reader, value
-from mmlrs.errors import InvalidParamError, MmlrsError
+from mmlrs.compiled._spark_features import FEATURES
+from mmlrs.compiled._spark_learners import LEARNERS
+from mmlrs.compiled._values import CannotCompile, value
+from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
     from mmlrs._types import AnyStage
@@ -110,8 +112,9 @@ class _Work:
         self.classifier: tuple[str | None, str | None, str | None] | None = None
         self.named: set[str] = set()
 
-    def add(self, stage: Any, place: str) -> None:
+    def add(self, model: AnyStage, place: str) -> None:
         """Append the native stages of a fitted stage. `place` says where it stands."""
+        stage: Any = model
         kind = type(stage).__name__
         if isinstance(stage, type) or not isinstance(stage, Params):
             raise InvalidParamError(f"compile: param `model` must be a fitted stage, got {stage!r:.200}")
@@ -138,18 +141,16 @@ class _Work:
 
     def _add_of_spark(self, stage: Any, place: str) -> None:
         kind = type(stage).__name__
-        reader = _readers().get(kind) if type(stage).__module__.startswith("pyspark.ml.") else None
-        if reader is None:
+        known = type(stage).__module__.startswith("pyspark.ml.")
+        if not known or not (kind in FEATURES or kind in LEARNERS):
             cause = _WHY_NOT.get(
                 kind, "no kernel scores it" if type(stage).__module__.startswith("pyspark.") else ""
             )
             raise InvalidParamError(_cannot(stage, place, cause))
         try:
-            self.stages += reader(stage, self.saved)
+            self.stages += FEATURES[kind](stage) if kind in FEATURES else LEARNERS[kind](stage, self.saved)
         except CannotCompile as error:
             raise InvalidParamError(_cannot(stage, place, str(error))) from None
-        except MmlrsError:
-            raise
         self._learn(stage, kind)
 
     def _learn(self, stage: Any, kind: str) -> None:
@@ -226,13 +227,6 @@ class _Work:
         candidates = [label, renamed.get(prediction or "", prediction), "prediction"]
         allowed = added if outputs is None else set(outputs)
         return next((name for name in candidates if name and name in allowed), None)
-
-
-def _readers() -> dict[str, Reader]:
-    from mmlrs.compiled._spark_features import FEATURES
-    from mmlrs.compiled._spark_learners import LEARNERS
-
-    return FEATURES | LEARNERS
 
 
 def _named(stage: Any, place: str) -> str:

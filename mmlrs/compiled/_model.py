@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mmlrs._generated import compiled as _generated
 from mmlrs.engine.chain import Chain
-from mmlrs.errors import InvalidParamError
+from mmlrs.errors import InvalidParamError, MmlrsError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -85,7 +85,12 @@ class CompiledModel(_generated.CompiledModel):
         return self._one(dict(row))
 
     def _one(self, row: dict[str, Any]) -> dict[str, Any]:
-        found = self._chain().one(row)
+        try:
+            found = self._chain().one(row)
+        except MmlrsError as error:
+            # There is one row, and it cannot be skipped.
+            words = str(error).replace(", row 0 of the table", "").replace("row 0 of the table: ", "")
+            raise type(error)(words.replace('; handleInvalid="skip" drops such rows', "")) from None
         if found is None:
             raise InvalidParamError(
                 f'{self._stage}: predict_one: the model drops this row, because a stage has handleInvalid="skip"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def _fm_classifier(model: Any, saved: Saved) -> Raw:
 def _perceptron(model: Any, saved: Saved) -> Raw:
     layers, weights, start = [int(n) for n in model.getLayers()], dense(model.weights), 0
     parts = []
-    for inputs, outputs in zip(layers, layers[1:], strict=False):
+    for inputs, outputs in pairwise(layers):
         end = start + inputs * outputs
         # Spark stores the weights of a layer column by column.
         parts += [weights[start:end].reshape(inputs, outputs).T.ravel(), weights[end : end + outputs]]

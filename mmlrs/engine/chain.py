@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs.engine.columns import Columns
-from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
+from mmlrs.engine.expr import Expr, Source, Value, compile_program
 from mmlrs.engine.fields import is_vector_struct
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.plan import plan_stage
@@ -150,10 +151,10 @@ class _OneRow:
     program: TableProgram
 
 
-def _kind_of(value: Any) -> type:
+def _kind_of(value: Any) -> Any:
     """Return what decides the type of a cell: its class, and for a list that of its items."""
     if isinstance(value, list | tuple) and value:
-        return type(value[0])
+        return (type(value), type(value[0]))
     return type(value)
 
 
@@ -190,7 +191,7 @@ class Chain:
     #: The program of each run of stages, by the fields of its sources.
     _programs: list[tuple[int, pa.Schema, Planned, TableProgram]] = field(default_factory=list)
     #: The program of single rows, by the types of their values; and the type of each column in earlier rows.
-    _rows: dict[tuple[tuple[str, type], ...], _OneRow] = field(default_factory=dict)
+    _rows: dict[tuple[tuple[str, Any], ...], _OneRow] = field(default_factory=dict)
     _types: dict[str, pa.DataType] = field(default_factory=dict)
 
     def on_table(self, table: pa.Table) -> pa.Table:
@@ -253,6 +254,7 @@ class Chain:
 
     def one(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the added columns of one row as Python objects, or None if a stage drops the row."""
+        row = {name: value for name, value in row.items() if name in self._reads}
         kinds = tuple((name, _kind_of(value)) for name, value in row.items())
         work = self._rows.get(kinds)
         if work is None or not work.planned.is_current():
@@ -262,7 +264,7 @@ class Chain:
             if len(self._rows) >= _KEPT:
                 self._rows.clear()
             self._rows[kinds] = work
-        arrays = [pa.array([row[field.name]], field.type) for field in work.program.read]
+        arrays = [self._cell(field.name, row[field.name], field.type) for field in work.program.read]
         batch = pa.RecordBatch.from_arrays(arrays, schema=work.program.read)
         made = work.program.program.run(batch, 1, False, first=0)
         return {f.name: _plain(made.column(i)) for i, f in enumerate(work.program.outputs)}
@@ -291,14 +293,26 @@ class Chain:
             if value is None:
                 columns[name] = pa.array([None], self._types.get(name, pa.null()))
                 continue
-            try:
-                columns[name] = pa.array([value])
-            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-                raise SchemaMismatchError(
-                    f"{self.owner}: column `{name}`: cannot read {value!r:.100}: {error}"
-                ) from None
+            columns[name] = self._cell(name, value, None)
             self._types[name] = columns[name].type
         return pa.table(columns)
+
+    def _cell(self, name: str, value: Any, kind: pa.DataType | None) -> pa.Array:
+        try:
+            return pa.array([value], kind)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise SchemaMismatchError(
+                f"{self.owner}: column `{name}`: cannot read {value!r:.100}: {error}"
+            ) from None
+
+    @cached_property
+    def _reads(self) -> frozenset[str]:
+        """The names of the columns that stages read."""
+        return frozenset(
+            name
+            for stage in self.stages
+            for name in (stage._columns("input") if stage._stage in _ON_NAMES else stage._core().inputs())
+        )
 
     def on_spark(self, df: DataFrame) -> DataFrame:
         """Return a DataFrame with the columns of the stages, in one Python pass if no stage drops rows."""

@@ -1,6 +1,7 @@
 //! Trees and sums of trees.
 
 mod nodes;
+mod perfect;
 mod sets;
 mod walk;
 
@@ -164,12 +165,13 @@ impl Forest {
                 })
                 .collect();
             let plain = self.trees.is_plain_for(&dense);
+            let groups = if plain { self.trees.groups(&dense) } else { Vec::new() };
             let mut sums = vec![0.0; block.len() * outputs];
             sums.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(&self.base));
             let mut leaves = vec![0_u32; block.len()];
             for tree in 0..self.roots.len() {
                 if plain {
-                    self.trees.walk(tree, &dense, &mut leaves);
+                    self.trees.walk(tree, &dense, &groups, &mut leaves);
                 } else {
                     for (leaf, values) in leaves.iter_mut().zip(&dense) {
                         *leaf = self.trees.leaf_number(self.trees.leaf_node(tree, values));

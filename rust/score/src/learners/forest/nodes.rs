@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::perfect::Perfect;
 use super::{CategorySet, Rule};
 
 /// The lists of a definition.
@@ -59,6 +60,8 @@ pub struct Trees {
     pub leaf_numbers: Vec<(u32, u32)>,
     /// For each tree its root, and the number of steps to its deepest leaf.
     pub trees: Vec<(u32, u32)>,
+    /// The shallow ones in another form.
+    pub perfect: Vec<Option<Perfect>>,
     /// Empty if every node compares a number, and NaN goes right.
     pub specials: Vec<Special>,
     pub sets: Vec<CategorySet>,
@@ -135,12 +138,14 @@ impl Trees {
             }
         }
         self.trees.push((start as u32, depth));
-        self.number_leaves(start as u32);
+        let leaves = self.number_leaves(start as u32);
+        let perfect = Perfect::of(self, start as u32, depth, leaves);
+        self.perfect.push(perfect);
         Ok(())
     }
 
-    /// Numbers the leaves of a tree from left to right.
-    fn number_leaves(&mut self, root: u32) {
+    /// Numbers the leaves of a tree from left to right, and returns how many there are.
+    fn number_leaves(&mut self, root: u32) -> u32 {
         let (mut waiting, mut number) = (vec![root], 0);
         while let Some(node) = waiting.pop() {
             let Node { feature, left, .. } = self.nodes[node as usize];
@@ -151,5 +156,6 @@ impl Trees {
                 waiting.extend([left + 1, left]);
             }
         }
+        number
     }
 }

@@ -1,9 +1,7 @@
 //! Walking from the roots of trees to their leaves.
 
 use super::nodes::{LEAF, Missing, Node, Trees};
-
-/// Number of rows that walk a tree at the same time, so that the processor need not wait for the memory of one.
-const LANES: usize = 8;
+use super::perfect::LANES;
 
 /// Values up to this distance from zero are zero for nodes that treat zeros as missing, as in LightGBM.
 const ZERO: f64 = 1e-35;
@@ -18,43 +16,85 @@ impl Trees {
         !self.has_sets && !rows.iter().any(|row| row.iter().any(odd))
     }
 
+    /// The values of rows in groups of [`LANES`], slot by slot, as far as trees read them. Rows that fill no group are left out.
+    pub fn groups(&self, rows: &[&[f64]]) -> Vec<[f64; LANES]> {
+        let slots = self.least_size;
+        let (groups, _) = rows.as_chunks::<LANES>();
+        let mut values = vec![[0.0; LANES]; slots * groups.len()];
+        for (group, values) in groups.iter().zip(values.chunks_exact_mut(slots.max(1))) {
+            for (lane, row) in group.iter().enumerate() {
+                values.iter_mut().zip(*row).for_each(|(slot, value)| slot[lane] = *value);
+            }
+        }
+        values
+    }
+
     /// The leaf of each row in a tree, for rows that are plain.
-    pub fn walk(&self, tree: usize, rows: &[&[f64]], leaves: &mut [u32]) {
+    pub fn walk(&self, tree: usize, rows: &[&[f64]], groups: &[[f64; LANES]], leaves: &mut [u32]) {
         if self.below {
-            self.walk_by(tree, rows, leaves, |value, threshold| !(value < threshold));
+            self.walk_by(tree, rows, groups, leaves, |value, threshold| !(value < threshold));
         } else {
-            self.walk_by(tree, rows, leaves, |value, threshold| !(value <= threshold));
+            self.walk_by(tree, rows, groups, leaves, |value, threshold| !(value <= threshold));
         }
     }
 
     #[inline]
-    fn walk_by(&self, tree: usize, rows: &[&[f64]], leaves: &mut [u32], goes_right: impl Fn(f64, f64) -> bool) {
+    fn walk_by(
+        &self,
+        tree: usize,
+        rows: &[&[f64]],
+        groups: &[[f64; LANES]],
+        leaves: &mut [u32],
+        goes_right: impl Fn(f64, f64) -> bool,
+    ) {
         let (root, depth) = self.trees[tree];
-        let nodes = self.nodes.as_slice();
-        let step = |node: u32, row: &[f64]| {
-            let Node { threshold, feature, left } = nodes[node as usize];
-            // A leaf reads slot 0 and stays where it is.
-            let inner = u32::from(feature & LEAF == 0);
-            let right = goes_right(row.get((feature & !LEAF) as usize).copied().unwrap_or(0.0), threshold);
-            left + (inner & u32::from(right))
-        };
-        let (groups, rest) = rows.as_chunks::<LANES>();
         let (out, out_rest) = leaves.as_chunks_mut::<LANES>();
-        for (rows, out) in groups.iter().zip(out) {
-            let mut at = [root; LANES];
-            for _ in 0..depth {
-                for lane in 0..LANES {
-                    at[lane] = step(at[lane], rows[lane]);
-                }
+        let (full, rest) = rows.as_chunks::<LANES>();
+        let slots = self.least_size.max(1);
+        if let Some(perfect) = &self.perfect[tree] {
+            for (group, out) in groups.chunks_exact(slots).zip(out) {
+                *out = perfect.walk(group, &goes_right);
             }
-            for lane in 0..LANES {
-                out[lane] = self.leaf_numbers[at[lane] as usize].0;
+        } else {
+            for (rows, out) in full.iter().zip(out) {
+                *out = self.walk_lanes(root, depth, rows, &goes_right);
             }
         }
         for (row, out) in rest.iter().zip(out_rest) {
-            let node = (0..depth).fold(root, |node, _| step(node, row));
+            let node = (0..depth).fold(root, |node, _| self.step(node, row, &goes_right));
             *out = self.leaf_numbers[node as usize].0;
         }
+    }
+
+    /// The node after one step. A leaf stays where it is.
+    #[inline]
+    fn step(&self, node: u32, row: &[f64], goes_right: impl Fn(f64, f64) -> bool) -> u32 {
+        let Node { threshold, feature, left } = self.nodes[node as usize];
+        let inner = u32::from(feature & LEAF == 0);
+        let value = row.get((feature & !LEAF) as usize).copied().unwrap_or(0.0);
+        left + (inner & u32::from(goes_right(value, threshold)))
+    }
+
+    /// The leaves of a group of rows in a deep tree.
+    #[inline]
+    fn walk_lanes(
+        &self,
+        root: u32,
+        depth: u32,
+        rows: &[&[f64]; LANES],
+        goes_right: impl Fn(f64, f64) -> bool,
+    ) -> [u32; LANES] {
+        let mut at = [root; LANES];
+        for level in 0..depth {
+            for (at, row) in at.iter_mut().zip(rows) {
+                *at = self.step(*at, row, &goes_right);
+            }
+            // Few rows go as deep as the deepest leaf.
+            if level % 4 == 3 && at.iter().all(|node| self.nodes[*node as usize].feature == LEAF) {
+                break;
+            }
+        }
+        at.map(|node| self.leaf_numbers[node as usize].0)
     }
 
     /// The node of a row's leaf, for any row.
