@@ -75,7 +75,9 @@ class Flow:
         self.add(origin, [column], [name], kind, **params)
         return vector_slots(name, size)
 
-    def vector(self, origin: str, features: Features, accepts: str = "finite") -> str:
+    def vector(
+        self, origin: str, features: Features, accepts: str = "finite", operations: Sequence[Any] = ()
+    ) -> str:
         """Return a column of vectors that holds the features and was checked.
 
         Parameters
@@ -87,13 +89,19 @@ class Flow:
         accepts : {"any", "nan", "finite", "single", "single_nan"}
             What the class accepts: any number, any but infinities, finite numbers, or numbers that fit single precision, with
             or without NaN.
+        operations : list of dict
+            What is done with the numbers once they are checked. They are not checked again: a scaled number is finite.
         """
         first = features[0]
-        if first.index is not None and features == vector_slots(first.column, first.size or 0):
+        if (
+            not operations
+            and first.index is not None
+            and features == vector_slots(first.column, first.size or 0)
+        ):
             known = self.checked.get(first.column, frozenset())
             if accepts == "any" or accepts in known:
                 return first.column
-        name = self.name(f"{origin}_input")
+        name = self.name(origin if operations else f"{origin}_input")
         columns, parts = _parts(features)
         self.add(
             origin,
@@ -104,6 +112,7 @@ class Flow:
             nan=accepts in ("any", "nan", "single_nan"),
             infinite=accepts == "any",
             single=accepts.startswith("single"),
+            operations=list(operations),
         )
         self.mark(name, accepts)
         return name

@@ -17,7 +17,7 @@ from mmlrs.compiled.estimators import (
     _sklearn_others,
     _sklearn_trees,
 )
-from mmlrs.compiled.estimators._columns import Features, Flow, refused
+from mmlrs.compiled.estimators._columns import Features, Flow, refused, vector_slots
 from mmlrs.compiled.estimators._outputs import Outputs
 
 __all__ = ["PREDICTORS", "TRANSFORMERS", "names", "predict", "predictor_of", "transformed", "unwrapped"]
@@ -187,11 +187,8 @@ def _weighted(flow: Flow, features: Features, weight: Any, origin: str) -> Featu
     """Return features multiplied by the weight of their transformer."""
     if weight is None or not features:
         return features
-    column = flow.vector(origin, features, "any")
     operation = {"op": "multiply", "values": floats([weight] * len(features))}
-    return flow.vectors(
-        origin, column, len(features), "arithmetic", operations=[operation], size=len(features)
-    )
+    return vector_slots(flow.vector(origin, features, "any", [operation]), len(features))
 
 
 def _feature_union(flow: Flow, fitted: Any, features: Features, at: str) -> Features:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmlrs.compiled._definition import floats
 from mmlrs.compiled.estimators._categories import Codes, encoded, is_missing, known
-from mmlrs.compiled.estimators._columns import Features, Flow, refused
+from mmlrs.compiled.estimators._columns import Features, Flow, refused, vector_slots
 
 __all__ = ["TRANSFORMERS", "ordinal_codes"]
 
@@ -87,12 +87,11 @@ def _ordinal(flow: Flow, fitted: Any, features: Features, at: str) -> Features:
 def _bins(flow: Flow, fitted: Any, features: Features, at: str) -> Features:
     """Add the bins of a `KBinsDiscretizer`, as numbers or as indicators."""
     origin, size = type(fitted).__name__, len(features)
-    column = flow.vector(origin, features)
     borders = [floats(edges[1:-1]) for edges in fitted.bin_edges_]
-    operation = {"op": "bin", "borders": borders}
-    done = flow.vectors(origin, column, size, "arithmetic", operations=[operation], size=size)
+    column = flow.vector(origin, features, "finite", [{"op": "bin", "borders": borders}])
+    done = flow.marked(vector_slots(column, size), "single")
     if fitted.encode == "ordinal":
-        return flow.marked(done, "single")
+        return done
     codes = [Codes(list(range(count)), range(count), width=int(count)) for count in fitted.n_bins_]
     return encoded(flow, origin, done, codes, at, indicators=True)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmlrs.compiled._definition import floats, ints
-from mmlrs.compiled.estimators._columns import Features, Flow, refused
+from mmlrs.compiled.estimators._columns import Features, Flow, refused, vector_slots
 
 __all__ = ["TRANSFORMERS", "arithmetic"]
 
@@ -27,14 +27,12 @@ def arithmetic(
     *operations : tuple of str and array
         The name of each operation, and its numbers: one for all slots or one for each.
     """
-    origin, size = type(fitted).__name__, len(features)
-    column = flow.vector(origin, features, accepts)
+    size = len(features)
     full = [
         {"op": name, "values": floats(np.broadcast_to(np.asarray(numbers, dtype=np.float64), size))}
         for name, numbers in operations
     ]
-    done = flow.vectors(origin, column, size, "arithmetic", operations=full, size=size)
-    return flow.marked(done, accepts)
+    return vector_slots(flow.vector(type(fitted).__name__, features, accepts, full), size)
 
 
 def _standard_scaler(flow: Flow, fitted: Any, features: Features, at: str) -> Features:
@@ -56,23 +54,15 @@ def _robust_scaler(flow: Flow, fitted: Any, features: Features, at: str) -> Feat
 
 
 def _min_max_scaler(flow: Flow, fitted: Any, features: Features, at: str) -> Features:
-    done = arithmetic(flow, fitted, features, "nan", ("multiply", fitted.scale_), ("add", fitted.min_))
+    operations = [("multiply", fitted.scale_), ("add", fitted.min_)]
     low, high = fitted.feature_range
-    return _clipped(flow, fitted, done, low, high) if fitted.clip else done
+    limits = [("at_least", low), ("at_most", high)] if fitted.clip else []
+    return arithmetic(flow, fitted, features, "nan", *operations, *limits)
 
 
 def _max_abs_scaler(flow: Flow, fitted: Any, features: Features, at: str) -> Features:
-    done = arithmetic(flow, fitted, features, "nan", ("divide", fitted.scale_))
-    return _clipped(flow, fitted, done, -1.0, 1.0) if getattr(fitted, "clip", False) else done
-
-
-def _clipped(flow: Flow, fitted: Any, features: Features, low: float, high: float) -> Features:
-    size = len(features)
-    clip = {"op": "clip", "low": floats([low] * size), "high": floats([high] * size)}
-    done = flow.vectors(
-        type(fitted).__name__, features[0].column, size, "arithmetic", operations=[clip], size=size
-    )
-    return flow.marked(done, "nan")
+    limits = [("at_least", -1.0), ("at_most", 1.0)] if getattr(fitted, "clip", False) else []
+    return arithmetic(flow, fitted, features, "nan", ("divide", fitted.scale_), *limits)
 
 
 def _binarizer(flow: Flow, fitted: Any, features: Features, at: str) -> Features:

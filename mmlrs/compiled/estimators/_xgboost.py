@@ -10,7 +10,7 @@ import numpy as np
 
 from mmlrs.compiled._definition import floats, ints
 from mmlrs.compiled.estimators._categories import Codes, encoded
-from mmlrs.compiled.estimators._columns import Features, Flow, refused
+from mmlrs.compiled.estimators._columns import Features, Flow, refused, vector_slots
 from mmlrs.compiled.estimators._dumps import reading
 from mmlrs.compiled.estimators._outputs import Outputs, linear, threshold
 from mmlrs.compiled.estimators._xgboost_json import Parsed, parse
@@ -127,8 +127,7 @@ def _erased(flow: Flow, origin: str, features: Features, gap: float) -> Features
     size = len(features)
     gaps = floats(np.full(size, np.float32(gap)))
     operations = [{"op": "single", "size": size}, {"op": "erase", "values": gaps}]
-    column = flow.vector(origin, features, "any")
-    return flow.vectors(origin, column, size, "arithmetic", operations=operations, size=size)
+    return vector_slots(flow.vector(origin, features, "any", operations), size)
 
 
 def _rounds(fitted: Any) -> int | None:

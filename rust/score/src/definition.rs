@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::features::{
-    Affine, Arithmetic, Binarize, Bucketize, CountTerms, Encode, Fill, FillText, HashFeatures, Impute, IndexStrings,
-    MinMax, Normalize, OneHot, Polynomial, Products, Project, RemoveStopWords, Slice, Stack, StackNumbers,
-    TokenizeText, VectorSize, WeightTerms,
+    Affine, Binarize, Bucketize, CountTerms, Encode, Fill, FillText, HashFeatures, Impute, IndexStrings, MinMax,
+    Normalize, OneHot, Polynomial, Products, Project, RemoveStopWords, Slice, Stack, StackNumbers, TokenizeText,
+    VectorSize, WeightTerms,
 };
 use crate::learners::{Classifier, Cluster, Isotonic, Mixture, Regressor};
 use crate::step::Step;
@@ -23,7 +23,6 @@ pub enum Definition {
     OneHot(OneHot),
     StackNumbers(StackNumbers),
     Stack(Stack),
-    Arithmetic(Arithmetic),
     Encode(Encode),
     Fill(Fill),
     FillText(FillText),
@@ -76,7 +75,6 @@ impl Definition {
             Self::OneHot(step) => Box::new(step.ready()?),
             Self::StackNumbers(step) => Box::new(step),
             Self::Stack(step) => Box::new(step.ready()?),
-            Self::Arithmetic(step) => Box::new(step.ready()?),
             Self::Encode(step) => Box::new(step.ready()?),
             Self::Fill(step) => Box::new(step.ready()?),
             Self::FillText(step) => Box::new(step),

@@ -60,7 +60,7 @@ pub struct Encode {
 enum Column {
     Texts(StringArray),
     Numbers(Float64Array),
-    Vectors(Vectors),
+    Vectors(Box<Vectors>),
 }
 
 /// The bits under which a number is looked up: both zeros are one number.
@@ -82,7 +82,7 @@ impl Feature {
             return Err("a code is not one number".to_owned());
         }
         let others = self.missing.iter().chain(&self.unknown).flat_map(|code| code.iter());
-        if indicators && self.codes.iter().chain(others).any(|code| !(*code < self.width as f64)) {
+        if indicators && self.codes.iter().chain(others).any(|code| code.is_nan() || *code >= self.width as f64) {
             return Err("an indicator has no slot".to_owned());
         }
         match &self.known {
@@ -173,7 +173,7 @@ impl Step for Encode {
         let column = |feature: &Feature| {
             let place = feature.column;
             Ok(match (&feature.known, feature.slot) {
-                (_, Some(_)) => Column::Vectors(rows.vectors(place)?),
+                (_, Some(_)) => Column::Vectors(Box::new(rows.vectors(place)?)),
                 (Known::Strings(_), None) => Column::Texts(texts(&rows.names[place], &rows.arrays[place])?),
                 (Known::Numbers(_), None) => Column::Numbers(rows.doubles(place)?),
             })

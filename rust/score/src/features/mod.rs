@@ -1,21 +1,22 @@
 //! Feature transformers.
 
-mod arithmetic;
 mod categories;
 mod encoding;
 mod filling;
 mod numbers;
+mod operations;
+mod products;
 mod scaling;
 mod selecting;
 mod stacking;
 mod terms;
 mod text;
 
-pub use arithmetic::{Arithmetic, Products};
 pub use categories::{IndexStrings, OneHot};
 pub use encoding::Encode;
 pub use filling::{Fill, FillText};
 pub use numbers::{Bucketize, Impute, StackNumbers, java_search};
+pub use products::Products;
 pub use scaling::{Affine, Binarize, MinMax, Normalize, fill_dense};
 pub use selecting::{Polynomial, Project, Slice, VectorSize};
 pub use stacking::Stack;

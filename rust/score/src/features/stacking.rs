@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::arrays::vectors_field;
 use crate::features::fill_dense;
+use crate::features::operations::{Operation, check_operations};
 use crate::numbers::Ints;
 use crate::step::{Computed, Inputs, Step, check_size, usable};
 
@@ -46,12 +47,15 @@ pub struct Stack {
     infinite: bool,
     /// Whether the numbers must fit single precision.
     single: bool,
+    /// What is done with the numbers.
+    #[serde(default)]
+    operations: Vec<Operation>,
 }
 
 #[derive(Debug)]
 enum Column {
     Numbers(Float64Array),
-    Vectors(Vectors),
+    Vectors(Box<Vectors>),
 }
 
 impl Stack {
@@ -63,6 +67,7 @@ impl Stack {
                 return Err("it selects a slot that does not exist".to_owned());
             }
         }
+        check_operations(&self.operations, self.width())?;
         if self.parts.is_empty() { Err("it has no columns".to_owned()) } else { Ok(self) }
     }
 
@@ -148,7 +153,7 @@ impl Step for Stack {
         let column = |(place, part): (usize, &Part)| {
             Ok(match part {
                 Part::Numbers => Column::Numbers(rows.doubles(place)?),
-                _ => Column::Vectors(rows.vectors(place)?),
+                _ => Column::Vectors(Box::new(rows.vectors(place)?)),
             })
         };
         let columns: Vec<Column> = self.parts.iter().enumerate().map(column).collect::<Result<_>>()?;
@@ -164,6 +169,7 @@ impl Step for Stack {
                     piece.reject(row, flaw)?;
                     out.push_null();
                 } else {
+                    self.operations.iter().for_each(|operation| operation.apply(&mut values));
                     out.push_dense(&values);
                 }
             }
