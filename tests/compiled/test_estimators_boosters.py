@@ -10,6 +10,7 @@ import xgboost as xgb
 from fitted import assert_same, columns_of, compiled, original
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -170,6 +171,28 @@ def test_lightgbm_in_a_pipeline_and_with_constant_targets():
         make_pipeline(StandardScaler(), lgb.LGBMClassifier(**LIGHT)).fit(numbers, classes(score, 2)), numbers
     )
     assert_same(lgb.LGBMRegressor(**LIGHT).fit(numbers, np.full(len(X), 2.5)), numbers)
+
+
+def test_boosters_on_a_matrix_read_vectors_in_pipelines_and_searches_too():
+    X, y = table()[0][["x", "y"]].to_numpy(), classes(table()[1], 2)
+    for learner, tolerance in (
+        (lgb.LGBMClassifier(**LIGHT), 1e-9),
+        (xgb.XGBClassifier(n_estimators=3), SINGLE),
+    ):
+        assert_same(make_pipeline(learner).fit(X, y), X, rtol=tolerance)
+        assert_same(GridSearchCV(learner, {"max_depth": [2, 3]}, cv=2).fit(X, y), X, rtol=tolerance)
+
+
+def test_levels_of_categories_may_be_booleans_and_fractions():
+    random = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "b": pd.Categorical(random.random(200) < 0.4),
+            "f": pd.Categorical(random.choice([0.5, 1.5, -2.0], 200)),
+        }
+    )
+    y = X["b"].astype(bool) + 2 * (X["f"] == 0.5)
+    assert_same(lgb.LGBMRegressor(**LIGHT).fit(X, y), X)
 
 
 def test_a_text_file_of_lightgbm_is_compiled_without_the_library(tmp_path):

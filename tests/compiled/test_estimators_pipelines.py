@@ -20,6 +20,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
 
+from mmlrs import to_numpy
+
 
 def frame(rows=120, seed=0):
     """Return a random table with strings, numbers, booleans and missing values."""
@@ -274,3 +276,50 @@ def test_the_columns_may_have_other_names_and_be_a_vector():
     vectors = pa.table({"v": X.to_numpy(float).tolist()})
     table = compiled(fitted, featuresCol="v").transform(vectors)
     np.testing.assert_allclose(table["prediction"], expected, rtol=1e-12)
+
+
+def test_steps_that_return_data_frames_are_followed_by_column_names():
+    table, y = frame()
+    first = ColumnTransformer(
+        [
+            ("fill", SimpleImputer(), ["age", "price"]),
+            ("city", pre.OneHotEncoder(sparse_output=False), ["city"]),
+        ],
+        verbose_feature_names_out=False,
+    )
+    second = ColumnTransformer(
+        [("scale", pre.StandardScaler(), ["price", "city_Rome"])], remainder="passthrough"
+    )
+    fitted = make_pipeline(first, second, LogisticRegression()).set_output(transform="pandas").fit(table, y)
+    assert_same(fitted, table)
+
+
+def test_tables_of_polars_and_sparse_vectors_are_scored_the_same():
+    polars = pytest.importorskip("polars")
+    table, y = frame()
+    fitted = make_pipeline(PREPARED["names"], LogisticRegression(max_iter=500)).fit(table, y)
+    scored = compiled(fitted).transform(polars.from_pandas(table))
+    assert scored["predictedLabel"].to_list() == fitted.predict(table).tolist()
+    X = np.where(matrix(features=5) > 0.4, matrix(features=5), 0.0)
+    for learner in (
+        LogisticRegression(),
+        RandomForestClassifier(5, random_state=0),
+        pre.PolynomialFeatures(2),
+    ):
+        learner.fit(X, X[:, 0] > 0)
+        model = compiled(learner)
+        name = model.getOutputCols()[0]
+        sparse = [
+            {"type": 0, "size": 5, "indices": np.flatnonzero(row).tolist(), "values": row[row != 0].tolist()}
+            for row in X
+        ]
+        kind = pa.struct(
+            {
+                "type": pa.int8(),
+                "size": pa.int32(),
+                "indices": pa.list_(pa.int32()),
+                "values": pa.list_(pa.float64()),
+            }
+        )
+        vectors = pa.table({"features": pa.array(sparse, kind)})
+        np.testing.assert_array_equal(to_numpy(model.transform(vectors)[name]), columns_of(model, X)[name])

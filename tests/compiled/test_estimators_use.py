@@ -36,7 +36,9 @@ def logistic():
 REFUSED = {
     "an unknown step": (
         lambda: make_pipeline(
-            preprocessing.StandardScaler(), preprocessing.QuantileTransformer(n_quantiles=2), linear_model.Lasso()
+            preprocessing.StandardScaler(),
+            preprocessing.QuantileTransformer(n_quantiles=2),
+            linear_model.Lasso(),
         ).fit(NUMBERS, [1, 2, 3, 4]),
         "step 2, `quantiletransformer`, of the Pipeline: QuantileTransformer cannot be compiled",
     ),
@@ -135,7 +137,9 @@ def test_one_row_is_answered_with_the_names_of_the_classes():
     assert answer["predictedLabel"] == "yes"
     assert answer["prediction"] == 1.0
     assert list(answer["probabilities"]) == ["no", "yes"]
-    np.testing.assert_allclose(list(answer["probabilities"].values()), fitted.predict_proba(NUMBERS)[3], rtol=1e-12)
+    np.testing.assert_allclose(
+        list(answer["probabilities"].values()), fitted.predict_proba(NUMBERS)[3], rtol=1e-12
+    )
 
 
 def test_the_answer_of_a_function_is_the_label_or_the_prediction():
@@ -158,7 +162,11 @@ def test_only_the_wanted_columns_are_added():
 
 @pytest.mark.parametrize(
     ("labels", "kind"),
-    [([3, 3, 7, 7], pa.int64()), ([1.0, 1.0, 2.0, 2.0], pa.float64()), ([True, True, False, False], pa.bool_())],
+    [
+        ([3, 3, 7, 7], pa.int64()),
+        ([1.0, 1.0, 2.0, 2.0], pa.float64()),
+        ([True, True, False, False], pa.bool_()),
+    ],
     ids=str,
 )
 def test_labels_keep_their_type(labels, kind):

@@ -41,12 +41,14 @@ def unwrapped(fitted: Any) -> Any:
 def names(fitted: Any, others: Callable[[Any], tuple[list[str] | None, int]]) -> tuple[list[str] | None, int]:
     """Return the names of the features, if the fit knew them, and their number."""
     fitted = unwrapped(fitted)
-    known = getattr(fitted, "feature_names_in_", None)
-    size = getattr(fitted, "n_features_in_", None)
-    if size is None and type(fitted).__name__ == "Pipeline":
+    if not _is_sklearn(fitted):
+        return others(fitted)
+    if type(fitted).__name__ == "Pipeline":
         steps = [step for _, step in fitted.steps if not _is_passed(step)]
         if steps:
             return others(steps[0])
+    known = getattr(fitted, "feature_names_in_", None)
+    size = getattr(fitted, "n_features_in_", None)
     if size is None and type(fitted).__name__ == "IsotonicRegression" and hasattr(fitted, "X_thresholds_"):
         return None, 1
     if size is None:

@@ -47,6 +47,7 @@ impl Step for Fill {
         Ok(outputs.iter().take(1).map(|name| vectors_field(name, Some(size))).collect())
     }
 
+    #[allow(clippy::float_cmp, reason = "the number itself counts as missing")]
     fn run(&self, rows: &Inputs<'_>) -> Result<Computed> {
         let missing = self.missing[0];
         let is_missing = |value: f64| value == missing || (value.is_nan() && missing.is_nan());

@@ -69,6 +69,7 @@ impl Operation {
         }
     }
 
+    #[allow(clippy::float_cmp, reason = "the number itself is erased")]
     pub fn apply(&self, slots: &mut [f64]) {
         let each = |slots: &mut [f64], numbers: &Floats, change: fn(f64, f64) -> f64| {
             slots.iter_mut().zip(&**numbers).for_each(|(slot, number)| *slot = change(*slot, *number));
@@ -108,6 +109,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp, reason = "the numbers are exact")]
     fn operations_change_each_slot() -> Result<(), serde_json::Error> {
         let mut slots = [1.0, -2.0, f64::NAN];
         operation(serde_json::json!({"op": "at_least", "values": [0.0, 0.0, 0.0]}))?.apply(&mut slots);

@@ -99,7 +99,9 @@ fn two(values: &mut [f64], first: f64) {
 }
 
 fn sigmoids(values: &mut [f64]) {
-    values.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp()));
+    for value in values {
+        *value = 1.0 / (1.0 + (-*value).exp());
+    }
 }
 
 fn normalize(values: &mut [f64]) {

@@ -71,7 +71,9 @@ impl Perceptron {
             let mut next: Vec<f64> =
                 matrix.chunks_exact(pair[0]).zip(biases).map(|(row, bias)| dot(row, input) + bias).collect();
             if layer + 2 < self.layers.len() {
-                next.iter_mut().for_each(|value| *value = self.activation.of(*value));
+                for value in &mut next {
+                    *value = self.activation.of(*value);
+                }
             }
             values = next;
         }
