@@ -5,9 +5,18 @@ import warnings
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
+from threadpoolctl import threadpool_limits
 
 from mmlrs import to_numpy
 from mmlrs.compiled import CompiledModel, from_estimator
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Fit small models in one thread: threads that wait for each other in turns cost more than they save."""
+    with threadpool_limits(1):
+        yield
 
 
 def table_of(rows):

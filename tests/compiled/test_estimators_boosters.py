@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xgboost as xgb
-from fitted import assert_same, columns_of, compiled, original
+from fitted import assert_same, columns_of, compiled, one_thread, original  # noqa: F401 - used by all tests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import GridSearchCV
@@ -177,7 +177,7 @@ def test_boosters_on_a_matrix_read_vectors_in_pipelines_and_searches_too():
     X, y = table()[0][["x", "y"]].to_numpy(), classes(table()[1], 2)
     for learner, tolerance in (
         (lgb.LGBMClassifier(**LIGHT), 1e-9),
-        (xgb.XGBClassifier(n_estimators=3), SINGLE),
+        (xgb.XGBClassifier(n_estimators=3, n_jobs=1), SINGLE),
     ):
         assert_same(make_pipeline(learner).fit(X, y), X, rtol=tolerance)
         assert_same(GridSearchCV(learner, {"max_depth": [2, 3]}, cv=2).fit(X, y), X, rtol=tolerance)
@@ -335,12 +335,12 @@ def test_xgboost_forests_and_boosters_predict_the_same():
     X, score = table()
     assert_same(xgb.XGBRFRegressor(**{**GRADIENT, "n_estimators": 5}).fit(X, score), X, rtol=SINGLE)
     data = xgb.DMatrix(X, classes(score, 2), enable_categorical=True)
-    booster = xgb.train({"objective": "binary:logistic"}, data, 5)
+    booster = xgb.train({"objective": "binary:logistic", "nthread": 1}, data, 5)
     margins_equal(booster, X)
     lifetimes = xgb.DMatrix(X, enable_categorical=True)
     lifetimes.set_float_info("label_lower_bound", np.exp(score))
     lifetimes.set_float_info("label_upper_bound", np.exp(score) * 2)
-    booster = xgb.train({"objective": "survival:aft"}, lifetimes, 5)
+    booster = xgb.train({"objective": "survival:aft", "nthread": 1}, lifetimes, 5)
     expected = booster.predict(lifetimes)
     np.testing.assert_allclose(columns_of(compiled(booster), X)["prediction"], expected, rtol=SINGLE)
 
@@ -392,6 +392,6 @@ def test_leaves_with_vectors_and_several_outputs_are_refused():
     y = np.column_stack([score, -score])
     numbers = X[["x", "y"]]
     for strategy in ("multi_output_tree", "one_output_per_tree"):
-        fitted = xgb.XGBRegressor(n_estimators=2, multi_strategy=strategy).fit(numbers, y)
+        fitted = xgb.XGBRegressor(n_estimators=2, n_jobs=1, multi_strategy=strategy).fit(numbers, y)
         with pytest.raises(InvalidParamError, match="XGBRegressor cannot be compiled"):
             from_estimator(fitted)

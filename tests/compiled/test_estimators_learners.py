@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fitted import assert_same
+from fitted import assert_same, one_thread  # noqa: F401 - used by all tests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn import (

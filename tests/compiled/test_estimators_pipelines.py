@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from fitted import assert_same, columns_of, compiled, original
+from fitted import assert_same, columns_of, compiled, one_thread, original  # noqa: F401 - used by all tests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import preprocessing as pre

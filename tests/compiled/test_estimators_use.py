@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from fitted import columns_of, compiled
+from fitted import columns_of, compiled, one_thread  # noqa: F401 - used by all tests
 from sklearn import linear_model, preprocessing
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
