@@ -170,7 +170,7 @@ impl Step for StackNumbers {
     }
 
     fn fields(&self, inputs: &[&Field], outputs: &[String]) -> Result<Vec<Field>> {
-        for field in inputs.iter().filter(|field| !is_number(field.data_type())) {
+        if let Some(field) = inputs.iter().find(|field| !is_number(field.data_type())) {
             let message = format!("has type {}; expected numbers", type_name(field.data_type()));
             return Err(Error::schema(field.name(), message));
         }

@@ -148,6 +148,7 @@ impl Step for Classifier {
 
 /// A column in the making.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one per column and piece")]
 enum Building {
     Vectors(Role, VectorBuilder),
     Numbers(Role, Float64Builder),

@@ -129,7 +129,9 @@ impl Mixture {
             out.push(PRECISION + weight * (self.peaks[i] - 0.5 * distance).exp());
         }
         let sum: f64 = out.iter().sum();
-        out.iter_mut().for_each(|value| *value /= sum);
+        for value in out.iter_mut() {
+            *value /= sum;
+        }
     }
 }
 

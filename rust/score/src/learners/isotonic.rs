@@ -50,6 +50,7 @@ impl Isotonic {
 
 /// The feature: a column of numbers, or a slot of vectors.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one per batch")]
 enum Feature {
     Numbers(Float64Array),
     Slot(Vectors, usize),

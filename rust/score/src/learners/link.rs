@@ -19,9 +19,9 @@ pub enum Link {
     },
     /// `log(1 + exp(x))`.
     Softplus,
-    /// The square with the sign of `x`, as LightGBM's `reg_sqrt` needs it.
+    /// The square with the sign of `x`, as `LightGBM`'s `reg_sqrt` needs it.
     SignedSquare,
-    /// Twice the logistic function of `factor * x`, as LightGBM's and others' sigmoids.
+    /// Twice the logistic function of `factor * x`, as `LightGBM`'s and others' sigmoids.
     Sigmoid {
         factor: f64,
     },
@@ -107,7 +107,9 @@ fn sigmoids(values: &mut [f64]) {
 fn normalize(values: &mut [f64]) {
     let sum: f64 = values.iter().sum();
     if sum != 0.0 {
-        values.iter_mut().for_each(|value| *value /= sum);
+        for value in values.iter_mut() {
+            *value /= sum;
+        }
     }
 }
 
@@ -123,9 +125,13 @@ pub fn softmax(values: &mut [f64]) {
         values.iter_mut().enumerate().for_each(|(i, value)| *value = if i == best { 1.0 } else { f64::NAN });
         return;
     }
-    values.iter_mut().for_each(|value| *value = (*value - largest).exp());
+    for value in values.iter_mut() {
+        *value = (*value - largest).exp();
+    }
     let sum: f64 = values.iter().sum();
-    values.iter_mut().for_each(|value| *value /= sum);
+    for value in values.iter_mut() {
+        *value /= sum;
+    }
 }
 
 /// The distribution function of the standard normal distribution.

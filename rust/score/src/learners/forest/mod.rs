@@ -132,17 +132,19 @@ impl Forest {
 
     fn rounded(&self, values: &mut [f64]) {
         if self.single || self.single_inputs {
-            values.iter_mut().for_each(|value| *value = f64::from(*value as f32));
+            for value in values.iter_mut() {
+                *value = f64::from(*value as f32);
+            }
         }
     }
 
     /// The outputs of rows, each at its place in `out`.
     pub fn many(&self, rows: &[(usize, VectorRow<'_>)], out: &mut [f64]) {
         let outputs = self.outputs();
-        let mut copies: Vec<Vec<f64>> = vec![Vec::new(); ROWS.min(rows.len())];
+        let mut buffers: Vec<Vec<f64>> = vec![Vec::new(); ROWS.min(rows.len())];
         for block in rows.chunks(ROWS) {
             let copied = self.single || self.single_inputs;
-            for ((_, vector), copy) in block.iter().zip(&mut copies) {
+            for ((_, vector), copy) in block.iter().zip(&mut buffers) {
                 if copied || matches!(vector, VectorRow::Sparse { .. }) {
                     fill_dense(*vector, copy);
                     self.rounded(copy);
@@ -150,7 +152,7 @@ impl Forest {
             }
             let dense: Vec<&[f64]> = block
                 .iter()
-                .zip(&copies)
+                .zip(&buffers)
                 .map(|((_, vector), copy)| match vector {
                     VectorRow::Dense(values) if !copied => *values,
                     _ => copy.as_slice(),

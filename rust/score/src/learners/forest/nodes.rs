@@ -49,7 +49,7 @@ pub struct Trees {
     /// For each node the number of its leaf among all leaves, and in its tree from left to right.
     pub leaf_numbers: Vec<(u32, u32)>,
     /// For each tree its root, and the number of steps to its deepest leaf.
-    pub trees: Vec<(u32, u32)>,
+    pub roots: Vec<(u32, u32)>,
     /// The shallow ones in another form.
     pub perfect: Vec<Option<Perfect>>,
     /// Empty if every node compares a number, and NaN goes right.
@@ -127,7 +127,7 @@ impl Trees {
                 self.leaf_numbers.push((leaf_of[node], u32::MAX));
             }
         }
-        self.trees.push((start as u32, depth));
+        self.roots.push((start as u32, depth));
         let leaves = self.number_leaves(start as u32);
         let perfect = Perfect::of(&self.nodes, &self.leaf_numbers, start as u32, depth, leaves);
         self.perfect.push(perfect);
