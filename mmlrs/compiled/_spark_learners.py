@@ -234,13 +234,13 @@ def _linear_regression(model: Any, saved: Saved) -> list[Any]:
 
 #: The smallest and the largest mean that a family allows, as Spark projects them.
 _TINY = 1e-16
-_LARGEST = float(np.finfo(np.float64).max)
+_HUGE = float(np.finfo(np.float64).max)
 _BOUNDS = {
-    "gaussian": (-_LARGEST, _LARGEST),
+    "gaussian": (-_HUGE, _HUGE),
     "binomial": (_TINY, 1.0 - _TINY),
-    "poisson": (_TINY, _LARGEST),
-    "gamma": (_TINY, _LARGEST),
-    "tweedie": (_TINY, _LARGEST),
+    "poisson": (_TINY, _HUGE),
+    "gamma": (_TINY, _HUGE),
+    "tweedie": (_TINY, _HUGE),
 }
 _LINKS = {
     "identity": "identity",

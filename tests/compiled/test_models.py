@@ -107,6 +107,22 @@ def test_the_predicted_label_and_the_probabilities_have_names(
     assert set(one["probabilities"]) == {"yes", "no"}
 
 
+def test_probabilities_by_name_are_a_column(fitted: PipelineModel, frame: pd.DataFrame, df: Any) -> None:
+    model = mmlrs.compile(fitted, outputCols=["probability", "by_name"], probabilitiesCol="by_name")
+    table = model.transform(pa.Table.from_pandas(frame))
+    for vector, named in zip(table["probability"].to_pylist(), table["by_name"].to_pylist(), strict=True):
+        assert list(named.values()) == vector["values"]
+        assert set(named) == {"yes", "no"}
+    assert mmlrs.compile(fitted, probabilitiesCol="by_name").getAnswerCol() == "predictedLabel"
+    assert [r.by_name.yes for r in model.transform(df).collect()] == [
+        n["yes"] for n in table["by_name"].to_pylist()
+    ]
+    with pytest.raises(
+        InvalidParamError, match="`probabilitiesCol` must not be set: the model has no classifier"
+    ):
+        mmlrs.compile(Pipeline(stages=stages()).fit(df), probabilitiesCol="by_name")
+
+
 def test_data_to_score_may_lack_the_label(compiled: CompiledModel, frame: pd.DataFrame, df: Any) -> None:
     without = compiled.transform(frame.drop(columns="label"))
     assert "target" not in without

@@ -3,6 +3,9 @@
 //! A [`CompiledStep`](stages::CompiledStep) runs one of them, given as a definition: a JSON document that Python writes from
 //! the params of the original. The numbers are those of the original, computed in double precision.
 
+#![expect(clippy::float_cmp, reason = "numbers are compared as the originals compare them")]
+#![expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN fails every comparison")]
+
 mod arrays;
 mod definition;
 mod features;
@@ -11,3 +14,4 @@ mod numbers;
 mod sample;
 pub mod stages;
 mod step;
+mod vectors;

@@ -149,7 +149,7 @@ impl Step for HashFeatures {
     }
 
     fn fields(&self, inputs: &[&Field], outputs: &[String]) -> Result<Vec<Field>> {
-        for field in inputs.iter().filter(|field| !is_cell(field.data_type())) {
+        if let Some(field) = inputs.iter().find(|field| !is_cell(field.data_type())) {
             let message = format!("has type {}; expected numbers, booleans or strings", type_name(field.data_type()));
             return Err(Error::schema(field.name(), message));
         }
@@ -178,7 +178,7 @@ impl Step for HashFeatures {
                 for column in &columns {
                     match column {
                         Hashed::Numbers(numbers, slot) if !numbers.is_null(row) => {
-                            terms.push((*slot, numbers.value(row)))
+                            terms.push((*slot, numbers.value(row)));
                         }
                         Hashed::Categories(texts, prefix) if !texts.is_null(row) => {
                             term.clear();

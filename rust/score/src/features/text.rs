@@ -99,7 +99,7 @@ impl Step for RemoveStopWords {
     }
 
     fn fields(&self, inputs: &[&Field], outputs: &[String]) -> Result<Vec<Field>> {
-        for field in inputs.iter().filter(|field| !is_text_list(field.data_type())) {
+        if let Some(field) = inputs.iter().find(|field| !is_text_list(field.data_type())) {
             let message = format!("has type {}; expected array<string>", type_name(field.data_type()));
             return Err(Error::schema(field.name(), message));
         }

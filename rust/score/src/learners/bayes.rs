@@ -4,8 +4,8 @@ use mmlrs_core::double_text;
 use mmlrs_core::vector::VectorRow;
 use serde::Deserialize;
 
-use super::linear::{dot, each_stored};
 use crate::numbers::Floats;
+use crate::vectors::{dot, each_stored};
 
 /// The variants of Spark's `NaiveBayes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -66,23 +66,25 @@ impl NaiveBayes {
         let row = |matrix: &'_ [f64], class: usize| dot(&matrix[class * self.size..(class + 1) * self.size], vector);
         match self.variant {
             Kind::Multinomial => {
-                self.check(vector, "numbers that are not negative", |value| value >= 0.0)?;
+                Self::check(vector, "numbers that are not negative", |value| value >= 0.0)?;
                 (0..out.len()).for_each(|class| out[class] = row(&self.theta, class) + self.pi[class]);
             }
             Kind::Complement => {
-                self.check(vector, "numbers that are not negative", |value| value >= 0.0)?;
+                Self::check(vector, "numbers that are not negative", |value| value >= 0.0)?;
                 (0..out.len()).for_each(|class| out[class] = row(&self.theta, class));
                 let largest = out.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
                 let total = out.iter().map(|value| (value - largest).exp()).sum::<f64>().ln() + largest;
-                out.iter_mut().for_each(|value| *value -= total);
+                for value in out.iter_mut() {
+                    *value -= total;
+                }
             }
             Kind::Bernoulli => {
-                self.check(vector, "0 or 1", |value| value == 0.0 || value == 1.0)?;
+                Self::check(vector, "0 or 1", |value| value == 0.0 || value == 1.0)?;
                 (0..out.len()).for_each(|c| out[c] = row(&self.weights, c) + self.pi[c] + self.sums[c]);
             }
             Kind::Gaussian => {
                 let mut dense = Vec::with_capacity(self.size);
-                crate::features::fill_dense(vector, &mut dense);
+                crate::vectors::fill_dense(vector, &mut dense);
                 for (class, out) in out.iter_mut().enumerate() {
                     let cells = class * self.size..(class + 1) * self.size;
                     let (theta, sigma) = (&self.theta[cells.clone()], &self.sigma[cells]);
@@ -96,7 +98,7 @@ impl NaiveBayes {
     }
 
     /// Returns an error for the first value that the variant does not allow.
-    fn check(&self, vector: VectorRow<'_>, allowed: &str, fits: impl Fn(f64) -> bool) -> Result<(), String> {
+    fn check(vector: VectorRow<'_>, allowed: &str, fits: impl Fn(f64) -> bool) -> Result<(), String> {
         let mut odd = None;
         each_stored(vector, |slot, value| {
             if !fits(value) {

@@ -19,7 +19,9 @@ pub enum Link {
     },
     /// `log(1 + exp(x))`.
     Softplus,
-    /// Twice the logistic function of `factor * x`, as LightGBM's and others' sigmoids.
+    /// The square with the sign of `x`, as `LightGBM`'s `reg_sqrt` needs it.
+    SignedSquare,
+    /// Twice the logistic function of `factor * x`, as `LightGBM`'s and others' sigmoids.
     Sigmoid {
         factor: f64,
     },
@@ -44,6 +46,7 @@ impl Link {
                 }
             }
             Self::Softplus => x.exp().ln_1p(),
+            Self::SignedSquare => x * x.abs(),
             Self::Sigmoid { factor } => 1.0 / (1.0 + (-factor * x).exp()),
         }
     }
@@ -66,6 +69,8 @@ pub enum Probabilities {
     Raw,
     /// The logistic function of each value, divided by the sum.
     OneVsRest,
+    /// The logistic function of each value.
+    Sigmoids,
 }
 
 impl Probabilities {
@@ -78,9 +83,10 @@ impl Probabilities {
             Self::Softmax => softmax(values),
             Self::Normalize => normalize(values),
             Self::OneVsRest => {
-                values.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp()));
+                sigmoids(values);
                 normalize(values);
             }
+            Self::Sigmoids => sigmoids(values),
         }
     }
 }
@@ -92,10 +98,18 @@ fn two(values: &mut [f64], first: f64) {
     }
 }
 
+fn sigmoids(values: &mut [f64]) {
+    for value in values {
+        *value = 1.0 / (1.0 + (-*value).exp());
+    }
+}
+
 fn normalize(values: &mut [f64]) {
     let sum: f64 = values.iter().sum();
     if sum != 0.0 {
-        values.iter_mut().for_each(|value| *value /= sum);
+        for value in values.iter_mut() {
+            *value /= sum;
+        }
     }
 }
 
@@ -111,9 +125,13 @@ pub fn softmax(values: &mut [f64]) {
         values.iter_mut().enumerate().for_each(|(i, value)| *value = if i == best { 1.0 } else { f64::NAN });
         return;
     }
-    values.iter_mut().for_each(|value| *value = (*value - largest).exp());
+    for value in values.iter_mut() {
+        *value = (*value - largest).exp();
+    }
     let sum: f64 = values.iter().sum();
-    values.iter_mut().for_each(|value| *value /= sum);
+    for value in values.iter_mut() {
+        *value /= sum;
+    }
 }
 
 /// The distribution function of the standard normal distribution.

@@ -127,7 +127,7 @@ impl Step for Regressor {
                         Role::Leaf => self.leaves(&vectors, range.clone(), nulls.as_ref())?,
                         Role::LeafNumber => {
                             let leaves = range.clone().map(|row| self.leaves_of(&vectors, row).first().copied());
-                            let leaves: Vec<f64> = leaves.map(|leaf| leaf.unwrap_or_default()).collect();
+                            let leaves: Vec<f64> = leaves.map(std::option::Option::unwrap_or_default).collect();
                             Arc::new(Float64Array::new(leaves.into(), nulls.clone()))
                         }
                     })

@@ -1,5 +1,6 @@
 //! Trees and sums of trees.
 
+mod node;
 mod nodes;
 mod perfect;
 mod sets;
@@ -8,20 +9,11 @@ mod walk;
 use mmlrs_core::vector::VectorRow;
 use serde::Deserialize;
 
-use crate::features::fill_dense;
 use crate::numbers::{Floats, Ints};
+use crate::vectors::fill_dense;
+use node::Rule;
 use nodes::{Nodes, Trees};
-pub use sets::CategorySet;
-
-/// How a number chooses a branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// Left if it is at most the threshold.
-    AtMost,
-    /// Left if it is below the threshold.
-    Below,
-}
+use sets::CategorySet;
 
 /// A sum of trees, as a definition gives it. A value that is not a number goes right, if its node does not say otherwise.
 #[derive(Debug, Deserialize)]
@@ -140,17 +132,19 @@ impl Forest {
 
     fn rounded(&self, values: &mut [f64]) {
         if self.single || self.single_inputs {
-            values.iter_mut().for_each(|value| *value = f64::from(*value as f32));
+            for value in values.iter_mut() {
+                *value = f64::from(*value as f32);
+            }
         }
     }
 
     /// The outputs of rows, each at its place in `out`.
     pub fn many(&self, rows: &[(usize, VectorRow<'_>)], out: &mut [f64]) {
         let outputs = self.outputs();
-        let mut copies: Vec<Vec<f64>> = vec![Vec::new(); ROWS.min(rows.len())];
+        let mut buffers: Vec<Vec<f64>> = vec![Vec::new(); ROWS.min(rows.len())];
         for block in rows.chunks(ROWS) {
             let copied = self.single || self.single_inputs;
-            for ((_, vector), copy) in block.iter().zip(&mut copies) {
+            for ((_, vector), copy) in block.iter().zip(&mut buffers) {
                 if copied || matches!(vector, VectorRow::Sparse { .. }) {
                     fill_dense(*vector, copy);
                     self.rounded(copy);
@@ -158,7 +152,7 @@ impl Forest {
             }
             let dense: Vec<&[f64]> = block
                 .iter()
-                .zip(&copies)
+                .zip(&buffers)
                 .map(|((_, vector), copy)| match vector {
                     VectorRow::Dense(values) if !copied => *values,
                     _ => copy.as_slice(),

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::node::{LEAF, Node, Rule};
 use super::perfect::Perfect;
-use super::{CategorySet, Rule};
+use super::sets::CategorySet;
 
 /// The lists of a definition.
 pub struct Nodes<'a> {
@@ -33,17 +34,6 @@ impl Missing {
     pub const RIGHT: i32 = 8;
 }
 
-/// Set in the feature of a leaf.
-pub const LEAF: u32 = 1 << 31;
-
-/// One node. The right child follows the left one. A leaf leads to itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Node {
-    pub threshold: f64,
-    pub feature: u32,
-    pub left: u32,
-}
-
 /// What only some nodes have.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Special {
@@ -59,7 +49,7 @@ pub struct Trees {
     /// For each node the number of its leaf among all leaves, and in its tree from left to right.
     pub leaf_numbers: Vec<(u32, u32)>,
     /// For each tree its root, and the number of steps to its deepest leaf.
-    pub trees: Vec<(u32, u32)>,
+    pub roots: Vec<(u32, u32)>,
     /// The shallow ones in another form.
     pub perfect: Vec<Option<Perfect>>,
     /// Empty if every node compares a number, and NaN goes right.
@@ -137,9 +127,9 @@ impl Trees {
                 self.leaf_numbers.push((leaf_of[node], u32::MAX));
             }
         }
-        self.trees.push((start as u32, depth));
+        self.roots.push((start as u32, depth));
         let leaves = self.number_leaves(start as u32);
-        let perfect = Perfect::of(self, start as u32, depth, leaves);
+        let perfect = Perfect::of(&self.nodes, &self.leaf_numbers, start as u32, depth, leaves);
         self.perfect.push(perfect);
         Ok(())
     }

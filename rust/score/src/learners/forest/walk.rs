@@ -1,9 +1,10 @@
 //! Walking from the roots of trees to their leaves.
 
-use super::nodes::{LEAF, Missing, Node, Trees};
+use super::node::{LEAF, Node};
+use super::nodes::{Missing, Trees};
 use super::perfect::LANES;
 
-/// Values up to this distance from zero are zero for nodes that treat zeros as missing, as in LightGBM.
+/// Values up to this distance from zero are zero for nodes that treat zeros as missing, as in `LightGBM`.
 const ZERO: f64 = 1e-35;
 
 impl Trees {
@@ -47,7 +48,7 @@ impl Trees {
         leaves: &mut [u32],
         goes_right: impl Fn(f64, f64) -> bool,
     ) {
-        let (root, depth) = self.trees[tree];
+        let (root, depth) = self.roots[tree];
         let (out, out_rest) = leaves.as_chunks_mut::<LANES>();
         let (full, rest) = rows.as_chunks::<LANES>();
         let slots = self.least_size.max(1);
@@ -99,7 +100,7 @@ impl Trees {
 
     /// The node of a row's leaf, for any row.
     pub fn leaf_node(&self, tree: usize, row: &[f64]) -> usize {
-        let mut at = self.trees[tree].0 as usize;
+        let mut at = self.roots[tree].0 as usize;
         loop {
             let Node { threshold, feature, left } = self.nodes[at];
             if feature == LEAF {
