@@ -76,6 +76,7 @@ def check_equal(ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
 def on_tables(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
     """Score a pandas table without Spark, and the same rows, cached, with Spark. Both return pandas columns."""
     from pyspark.ml.functions import vector_to_array
+    from pyspark.sql.functions import col
 
     import mmlrs
 
@@ -90,7 +91,7 @@ def on_tables(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
         fitted = pipeline(frame, learner).fit(spark.createDataFrame(people(FITTED)))
         compiled = mmlrs.compile(fitted, outputCols=ANSWERS)
         scored = fitted.transform(source).select(
-            vector_to_array("probability").alias("probability"), "prediction"
+            vector_to_array(col("probability")).alias("probability"), "prediction"
         )
         ours, theirs = partial(compiled.transform, order), scored.toPandas
         check_equal(ours(), theirs())

@@ -192,7 +192,7 @@ def serve(setting: Setting) -> Iterator[Figure]:
         path = str(Path(folder) / "model")
         model.save(path)
         frame = sample.drop(columns=LABEL).head(1)
-        row = frame.iloc[0].to_dict()
+        row = {str(name): value for name, value in frame.iloc[0].to_dict().items()}
         yield from one_row(model, fitted, spark.createDataFrame(frame), row, setting)
         yield from over_http(path, row, setting)
         yield from start_of_a_process(path, row, setting)

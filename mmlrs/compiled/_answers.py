@@ -25,8 +25,6 @@ __all__ = ["Scorer", "answers", "frame_of", "reads"]
 _RENAMED = "RenameColumn"
 #: Stages between a prediction and the answer of a function of the model.
 _OF_ANSWERS = ("IndexToValue", _RENAMED)
-#: More numbers than a column of lists can have.
-_MAX_NUMBERS = 2**31 - 1
 
 
 def answers(model: CompiledModel) -> list[str] | None:
@@ -155,7 +153,7 @@ def _plain(table: pa.Table) -> pa.Table:
     for place, field in enumerate(table.schema):
         if is_vector_struct(field.type):
             chunks = [
-                as_lists(chunk, f"column `{field.name}`", _MAX_NUMBERS, np.float64)
+                as_lists(chunk, f"column `{field.name}`", np.iinfo(np.int32).max, np.float64)
                 for chunk in table.column(place).chunks
             ]
             column = pa.chunked_array(chunks, pa.list_(pa.float64()))

@@ -54,8 +54,8 @@ def compile(  # noqa: A001 - the name says what it does, as in `re.compile`
     ----------
     model : Transformer or list of Transformer
         A fitted `PipelineModel`, `CrossValidatorModel`, `TrainValidationSplitModel`, `TrainedClassifierModel`,
-        `TrainedRegressorModel`, `BestModel` or `TuneHyperparametersModel`, a single fitted stage, or a list of these. The guide lists the stages of
-        Spark ML that can be compiled.
+        `TrainedRegressorModel`, `BestModel` or `TuneHyperparametersModel`, a single fitted stage, or a list of these. The guide
+        lists the stages of Spark ML that can be compiled.
     outputCols : list of str, optional
         The columns to add. If not given, all that the model adds.
     predictedLabelCol : str, default "predictedLabel"
