@@ -17,11 +17,9 @@ from mmlrs._allowed import allow_functions as allowing
 from mmlrs._allowed import names_of
 from mmlrs._descriptors import stage_spec
 from mmlrs._paths import PathLike, path_of
-from mmlrs._pyspark import Params
 from mmlrs._saved import load_stage
-from mmlrs.base import NativeTransformer, PythonTransformer
 from mmlrs.compiled._answers import Scorer, frame_of
-from mmlrs.compiled._compile import WHY_NOT
+from mmlrs.compiled._parts import parts_of
 from mmlrs.errors import InvalidParamError, IoError, MissingPackageError
 from mmlrs.params.stages import class_name, stages_in
 from mmlrs.persistence import locally
@@ -122,7 +120,7 @@ def save_model(
     )
 
     _validate_env_arguments(conda_env, pip_requirements, extra_pip_requirements)
-    stages = _parts(model)
+    stages = parts_of(model)
     folder = Path(os.path.abspath(path_of(path, "save_model: param `path`")))
     mlflow_model = Model() if mlflow_model is None else mlflow_model
     example = None
@@ -288,7 +286,7 @@ def get_default_pip_requirements(model: AnyStage | Sequence[AnyStage]) -> list[s
     ['mlflow-skinny', 'mmlrs', 'pandas']
     """
     wanted = [("mlflow", "mlflow-skinny"), ("pandas",)]
-    if any(_has_network(inner) for stage in _parts(model) for inner in stages_in(stage)):
+    if any(_has_network(inner) for stage in parts_of(model) for inner in stages_in(stage)):
         wanted.append(("onnxruntime", "onnxruntime-gpu"))
     return sorted([f"mmlrs=={mmlrs.__version__}", *map(_pinned, wanted)])
 
@@ -316,43 +314,6 @@ def _mlflow(function: str) -> Any:
             f'{function}: mlflow cannot be imported ({error}): pip install "mmlrs[mlflow]"'
         ) from None
     return mlflow
-
-
-def _parts(model: Any) -> list[Any]:
-    """Return the stages to save, which work on tables one after the other. Those that can be compiled together are one stage."""
-    if isinstance(model, NativeTransformer | PythonTransformer):
-        return [_on_tables(model)]
-    if not isinstance(model, Params | list | tuple):
-        raise InvalidParamError(
-            f"save_model: param `model` must be a fitted stage or a list of these, got {model!r:.200}"
-        )
-    parts: list[Any] = []
-    run: list[Any] = []
-    for stage in _flat(model):
-        if isinstance(stage, PythonTransformer) and stage._stage in WHY_NOT:
-            parts += [*([mmlrs.compile(run)] if run else []), _on_tables(stage)]
-            run = []
-        else:
-            run.append(stage)
-    return [*parts, *([mmlrs.compile(run)] if run or not parts else [])]
-
-
-def _flat(model: Any) -> list[Any]:
-    """Return the stages of a list or a fitted pipeline."""
-    if isinstance(model, list | tuple):
-        return [inner for stage in model for inner in _flat(stage)]
-    if type(model).__name__ == "PipelineModel":
-        return _flat(model.stages)
-    return [model]
-
-
-def _on_tables(stage: Any) -> Any:
-    reason = stage_spec(stage._stage)["tags"].get("requires_spark")
-    if reason is not None:
-        raise InvalidParamError(
-            f"save_model: the {stage._stage} {stage.uid} needs Spark: {reason}; take it out of the pipeline, and apply it on Spark"
-        )
-    return stage
 
 
 def _example(stages: Sequence[Any], rows: Any) -> tuple[Any, Any]:

@@ -180,6 +180,19 @@ def test_the_columns_of_answers_can_be_chosen(pipeline, tmp_path):
     assert list(mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(rows(2)).columns) == ["probability"]
 
 
+def test_a_trained_classifier_is_compiled(spark, tmp_path):
+    from pyspark.ml.classification import LogisticRegression
+
+    from mmlrs.train import TrainClassifier
+
+    learner = TrainClassifier(model=LogisticRegression(maxIter=2), labelCol="label")
+    trained = learner.fit(spark.createDataFrame(rows(30)))
+    flavor.save_model(trained, tmp_path / "model", input_example=rows(2))
+    scorer = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    assert scorer.metadata.get_input_schema().input_names() == ["city", "x", "y"]
+    same(scorer.predict(rows(9)), mmlrs.compile(trained).transform(rows(9)))
+
+
 def test_a_model_is_logged_and_registered(store, compiled):
     data = rows(5).drop(columns="label")
     with store.start_run():
