@@ -24,6 +24,7 @@ from bench.spark_versions import versions
 from bench.startup import startup
 from bench.text import text
 from bench.train import train
+from bench.trees import trees
 from bench.tune import tune
 from bench.tuxpaint import tuxpaint
 from bench.wheel import wheel
@@ -48,6 +49,7 @@ MEASURES: dict[str, Measure] = {
     "train": train,
     "tune": tune,
     "search": search,
+    "trees": trees,
     "memory": memory,
     "wheel": wheel,
 }
