@@ -104,7 +104,9 @@ def _named(stage: Any) -> str:
 
 
 def _inputs(stage: Any) -> list[str]:
-    """Return the columns that a stage reads; with given levels `IndexToValue` needs no other column for them."""
+    """Return the columns that a stage reads, in its order; with given levels `IndexToValue` needs no other column for them."""
+    if stage.hasParam("inputCols") and stage._value("inputCols"):
+        return list(stage._value("inputCols"))
     if stage._stage == "IndexToValue" and stage._value("levels") is not None:
         return [stage._value("inputCol")]
     return list(stage._columns("input"))

@@ -109,10 +109,10 @@ class Graph:
         self._count += 1
         return f"mmlrs/{kind}_{self._count}"
 
-    def constant(self, value: int | float | np.ndarray[Any, Any] | Sequence[str]) -> str:
+    def constant(self, value: float | np.ndarray[Any, Any] | Sequence[str]) -> str:
         """Return the name of a constant: a double, an array of its own type, or strings."""
         if isinstance(value, float | int):
-            value = np.float64(value).reshape(())
+            value = np.array(value, dtype=np.float64)
         array = np.asarray(value, dtype=None if isinstance(value, np.ndarray) else object)
         strings = array.dtype == object
         content = tuple(array.ravel()) if strings else np.ascontiguousarray(array).tobytes()

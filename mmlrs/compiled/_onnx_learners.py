@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from mmlrs.compiled._onnx_graph import CannotExport, Graph
 from mmlrs.compiled._onnx_links import mean_of, probabilities_of
 from mmlrs.compiled._onnx_models import Raw, raw_values
-from mmlrs.compiled._onnx_step import Members, Step, numbers
+from mmlrs.compiled._onnx_step import Members, Step
 
 __all__ = ["LEARNERS"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,7 @@ def _factorization(step: Step, members: Members) -> Raw:
 def _perceptron(step: Step, members: Members) -> Raw:
     graph, layers, weights = step.graph, members.take("layers"), members.floats("weights")
     values, start = step.vector(0, layers[0]).tensor, 0
-    for number, (inputs, outputs) in enumerate(zip(layers, layers[1:], strict=False)):
+    for number, (inputs, outputs) in enumerate(itertools.pairwise(layers)):
         if number:
             values = graph.logistic(values)
         end = start + inputs * outputs
