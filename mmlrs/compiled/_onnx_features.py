@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from mmlrs.compiled._onnx_graph import CannotExport, Column, Graph
 from mmlrs.compiled._onnx_step import Step, numbers
+from mmlrs.errors import MmlrsError
 
 __all__ = ["FEATURES"]
-
-#: Maximum number of slots of an expansion, as in the native core.
-_MAX_EXPANDED = 1 << 24
 
 
 def _one_hot(step: Step) -> None:
@@ -194,10 +193,11 @@ def _polynomial(step: Step) -> None:
     """Products of up to `degree` slots. Each is the product before it times a slot, and a product that is zero stays zero."""
     graph, degree = step.graph, int(step.members.take("degree"))
     column = step.vector(0)
-    if math.comb(column.size + degree, degree) > _MAX_EXPANDED:
-        raise CannotExport(
-            f"the expansion of {column.size} slots of degree {degree} has more than {_MAX_EXPANDED} slots"
-        )
+    try:
+        # The native core knows how many slots an expansion may have.
+        step.stage.transform(pa.table({step.inputs[0]: [[0.0] * column.size]}))
+    except MmlrsError as error:
+        raise CannotExport(str(error)) from None
     levels: list[list[tuple[int, ...]]] = [[(slot,) for slot in range(column.size)]]
     tensors = [column.tensor]
     for _ in range(1, degree):

@@ -13,7 +13,7 @@ from mmlrs.errors import MissingPackageError
 __all__ = ["CannotExport", "Column", "Graph", "Operand", "onnx_package"]
 
 #: The operators of these versions, which ONNX Runtime 1.23 and later run.
-_OPSET = 17
+_OPSET, _ML_OPSET = 17, 3
 _IR_VERSION = 8
 #: The domain of operators for strings and trees.
 ML = "ai.onnx.ml"
@@ -78,10 +78,9 @@ class Graph:
         self._constants: dict[tuple[Any, ...], str] = {}
         self._initializers: dict[str, Any] = {}
         self._sources: dict[str, Column] = {}
-        self._ml_version = 3
         self._count = 0
 
-    def op(self, kind: str, *inputs: Operand, domain: str = "", version: int = 0, **attributes: Any) -> str:
+    def op(self, kind: str, *inputs: Operand, domain: str = "", **attributes: Any) -> str:
         """Append a node with one output, and return the name of the output.
 
         Parameters
@@ -92,12 +91,9 @@ class Graph:
             Its inputs.
         domain : str, default ""
             The domain of the operator.
-        version : int, default 0
-            The version of the domain that the operator needs, if it is not the default one.
         **attributes : object
             Its attributes.
         """
-        self._ml_version = max(self._ml_version, version)
         output = self._name(kind)
         names = [item if isinstance(item, str) else self.constant(item) for item in inputs]
         self._nodes.append(
@@ -233,7 +229,7 @@ class Graph:
         )
         opsets = [helper.make_opsetid("", _OPSET)]
         if any(node.domain == ML for node in nodes):
-            opsets.append(helper.make_opsetid(ML, self._ml_version))
+            opsets.append(helper.make_opsetid(ML, _ML_OPSET))
         return helper.make_model(
             graph,
             opset_imports=opsets,

@@ -1,12 +1,13 @@
 """Sums of trees in ONNX, in doubles and in the order in which the native core adds them.
 
-The operator `TreeEnsemble` finds the leaf of each tree, as a number. The values of the leaves are looked up and added by other
-operators, because the operator itself may add the trees in any order. Ties between classes would then be broken at random.
+The operator `TreeEnsembleRegressor` only finds the leaf of each tree, as a number, which its single precision holds exactly. The
+values of the leaves are looked up and added by other operators, in doubles. The operator may also add the trees in any order, and
+ties between classes would then be broken at random. Its successor, `TreeEnsemble`, is wrong for several trees in ONNX Runtime 1.23.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,6 @@ __all__ = ["Sums", "forest"]
 _LEFT, _ZERO, _AS_ZERO, _RIGHT = 1, 2, 4, 8
 #: Values up to this distance from zero are zero for nodes that treat zeros as missing.
 _NEAR_ZERO = 1e-35
-#: The comparisons of `TreeEnsemble`.
-_LEQ, _LT, _MEMBER = 0, 1, 6
 
 
 @dataclass(frozen=True)
@@ -42,25 +41,27 @@ class _Reading:
     nan_is_zero: bool = False
     #: Zero is missing.
     zero_is_missing: bool = False
-    #: How a category follows from a number: "whole" if a number with a fraction is none, "cut" if the fraction is cut off.
+    #: Whether a number with a fraction is no category ("whole"), or its fraction is cut off ("cut").
     category: str = ""
+    #: For categories: those whose flag is 1. The flag of NaN is NaN.
+    members: tuple[int, ...] = ()
 
 
 @dataclass
 class _Nodes:
-    """The attributes of `TreeEnsemble`, and the columns that its nodes read."""
+    """The attributes of the nodes, and the columns that they read."""
 
     size: int
+    trees: list[int] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
     features: list[int] = field(default_factory=list)
-    modes: list[int] = field(default_factory=list)
+    modes: list[str] = field(default_factory=list)
     splits: list[float] = field(default_factory=list)
     tracks: list[int] = field(default_factory=list)
-    #: The children on the true and on the false side: a node, or a leaf as -1 - its number.
-    sides: list[list[int]] = field(default_factory=list)
-    members: list[float] = field(default_factory=list)
-    #: The tree and the number of each leaf.
-    leaves: list[tuple[int, int]] = field(default_factory=list)
-    roots: list[int] = field(default_factory=list)
+    #: The children on the true and on the false side.
+    sides: list[tuple[int, int]] = field(default_factory=list)
+    #: The tree, the node and the place from left to right of each leaf, and its number among all leaves.
+    leaves: list[tuple[int, int, int, int]] = field(default_factory=list)
     #: The columns after those of the vector, by slot and reading.
     columns: dict[tuple[int, _Reading], int] = field(default_factory=dict)
 
@@ -70,19 +71,25 @@ class _Nodes:
             return slot
         return self.columns.setdefault((slot, reading), self.size + len(self.columns))
 
-    def add(self, column: int, mode: int, split: float, *, missing_is_true: bool) -> int:
-        """Append a node and return its number."""
-        self.features.append(column)
+    def add(
+        self,
+        tree: int,
+        node: int,
+        mode: str,
+        *,
+        column: int = 0,
+        split: float = 0.0,
+        missing_is_true: bool = False,
+        sides: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Append a node."""
+        self.trees.append(tree)
+        self.ids.append(node)
         self.modes.append(mode)
+        self.features.append(column)
         self.splits.append(split)
         self.tracks.append(int(missing_is_true))
-        self.sides.append([0, 0])
-        return len(self.features) - 1
-
-    def leaf(self, tree: int, number: int) -> int:
-        """Append a leaf and return it as a child."""
-        self.leaves.append((tree, number))
-        return -len(self.leaves)
+        self.sides.append(sides)
 
 
 class _Forest:
@@ -110,25 +117,20 @@ class _Forest:
         #: The number of each leaf among all leaves, by node.
         self.leaf_numbers = np.cumsum(self.features < 0) - 1
 
-    def goes_left(self, node: int) -> tuple[_Reading, bool, list[int] | None, bool]:
-        """Return how a node reads its slot, whether NaN goes left, its set of categories, and whether the set goes left."""
+    def reading(self, node: int) -> tuple[_Reading, bool, bool]:
+        """Return how a node reads its slot, whether NaN goes left, and whether the categories of its set go left."""
         missing, place = int(self.missing[node]), int(self.categories[node])
         ruled = bool(missing & (_LEFT | _RIGHT)) or place < 0
         plain = _Reading(bool(missing & _AS_ZERO), bool(missing & _ZERO) and ruled)
         if place < 0:
-            return plain, bool(missing & _LEFT), None, False
+            return plain, bool(missing & _LEFT), False
         chosen = self.sets[place]
+        members = tuple(sorted(map(int, numbers(chosen["values"], "<i4"))))
+        category = "cut" if chosen.get("truncate") else "whole"
+        left = bool(chosen["left"])
         # Without a rule NaN is in no set.
-        nan_left = bool(missing & _LEFT) if ruled else not chosen["left"]
-        reading = _Reading(
-            plain.nan_is_zero, plain.zero_is_missing, "cut" if chosen.get("truncate") else "whole"
-        )
-        return (
-            reading,
-            nan_left,
-            [int(item) for item in numbers(chosen["values"], "<i4")],
-            bool(chosen["left"]),
-        )
+        nan_left = bool(missing & _LEFT) if ruled else not left
+        return replace(plain, category=category, members=members), nan_left, left
 
 
 def forest(step: Step, members: Members) -> Sums:
@@ -138,68 +140,46 @@ def forest(step: Step, members: Members) -> Sums:
     column = step.vector(0, None if trees.size is None else int(trees.size))
     if column.size < max(least, 1):
         raise CannotExport(f"its trees read slot {least - 1} of vectors of size {column.size}")
-    nodes, places = _Nodes(column.size), np.zeros(len(trees.values), dtype=np.float64)
+    nodes = _Nodes(column.size)
     for tree, root in enumerate(trees.roots):
-        _add_tree(trees, nodes, tree, int(root), places)
+        _add_tree(trees, nodes, tree, int(root))
     x = column.tensor
     if trees.single_inputs:
         x = graph.cast(graph.cast(x, "f4"), "f8")
-    found = _ensemble(graph, nodes, graph.joined([x, *_columns(graph, nodes, x)]), len(trees.roots))
-    found = graph.cast(found, "i8")
-    leaves = graph.op("Gather", graph.constant(places), found, axis=0)
-    return Sums(_sums(graph, trees, found), len(trees.base), leaves, len(trees.roots))
+    leaves = _ensemble(graph, nodes, graph.joined([x, *_columns(graph, nodes, x)]), len(trees.roots))
+    return Sums(_sums(graph, trees, nodes, leaves), len(trees.base), leaves, len(trees.roots))
 
 
-def _add_tree(trees: _Forest, nodes: _Nodes, tree: int, root: int, places: np.ndarray[Any, Any]) -> None:
-    """Append a tree, and note the place of each of its leaves from left to right."""
-    if trees.features[root] < 0:
-        # The operator knows no tree without a node: both sides of this one are the leaf.
-        top = nodes.add(0, _LEQ, 0.0, missing_is_true=False)
-        number = int(trees.leaf_numbers[root])
-        nodes.sides[top] = [nodes.leaf(tree, number), nodes.leaf(tree, number)]
-        nodes.roots.append(top)
-        return
-    nodes.roots.append(len(nodes.features))
-    waiting: list[tuple[int, list[int], int]] = [(root, [0], 0)]
-    place = 0
+def _add_tree(trees: _Forest, nodes: _Nodes, tree: int, root: int) -> None:
+    """Append a tree, its root first. Its leaves are numbered from left to right."""
+    waiting, place = [root], 0
     while waiting:
-        node, parent, side = waiting.pop()
+        node = waiting.pop()
         if trees.features[node] < 0:
-            number = int(trees.leaf_numbers[node])
-            places[number] = place
+            nodes.add(tree, node, "LEAF")
+            nodes.leaves.append((tree, node, place, int(trees.leaf_numbers[node])))
             place += 1
-            parent[side] = nodes.leaf(tree, number)
             continue
-        true_is_left = _add_node(trees, nodes, node)
-        parent[side] = len(nodes.features) - 1
-        sides = nodes.sides[-1]
-        left, right = (0, 1) if true_is_left else (1, 0)
-        waiting.append((int(trees.right[node]), sides, right))
-        waiting.append((int(trees.left[node]), sides, left))
-
-
-def _add_node(trees: _Forest, nodes: _Nodes, node: int) -> bool:
-    """Append a node, and return whether the true side is the left one."""
-    reading, nan_left, categories, set_is_left = trees.goes_left(node)
-    column = nodes.column(int(trees.features[node]), reading)
-    if categories is None:
-        mode = _LT if trees.below else _LEQ
-        nodes.add(column, mode, float(trees.thresholds[node]), missing_is_true=nan_left)
-        return True
-    tracks = nan_left == set_is_left
-    if categories:
-        nodes.add(column, _MEMBER, 0.0, missing_is_true=tracks)
-        nodes.members += [*map(float, categories), np.nan]
-    else:
-        # No number is below minus infinity.
-        nodes.add(column, _LT, -np.inf, missing_is_true=tracks)
-    return set_is_left
+        left, right = int(trees.left[node]), int(trees.right[node])
+        reading, nan_left, set_is_left = trees.reading(node)
+        column = nodes.column(int(trees.features[node]), reading)
+        if reading.category:
+            # The flag is at most 0.5 outside the set.
+            sides = (right, left) if set_is_left else (left, right)
+            tracks = nan_left != set_is_left
+            nodes.add(tree, node, "BRANCH_LEQ", column=column, split=0.5, missing_is_true=tracks, sides=sides)
+        else:
+            mode, split = "BRANCH_LT" if trees.below else "BRANCH_LEQ", float(trees.thresholds[node])
+            nodes.add(
+                tree, node, mode, column=column, split=split, missing_is_true=nan_left, sides=(left, right)
+            )
+        waiting += [right, left]
 
 
 def _columns(graph: Graph, nodes: _Nodes, x: str) -> list[str]:
     """Return the columns that nodes read besides those of the vector."""
     made = []
-    for (slot, reading), _ in sorted(nodes.columns.items(), key=lambda item: item[1]):
+    for slot, reading in nodes.columns:
         value = graph.slots(x, [slot])
         if reading.nan_is_zero:
             value = graph.where(graph.op("IsNaN", value), 0.0, value)
@@ -207,49 +187,59 @@ def _columns(graph: Graph, nodes: _Nodes, x: str) -> list[str]:
             zero = graph.op("LessOrEqual", graph.op("Abs", value), _NEAR_ZERO)
             value = graph.where(zero, np.nan, value)
         if reading.category:
-            down = graph.op("Floor", value)
-            if reading.category == "cut":
-                down = graph.where(graph.op("Less", value, 0.0), graph.op("Ceil", value), down)
-                whole = graph.op("LessOrEqual", graph.op("Abs", value), np.finfo(np.float64).max)
-            else:
-                whole = graph.op("Equal", down, value)
-            kept = graph.op("Or", whole, graph.op("IsNaN", value))
-            # No category is -1.
-            value = graph.where(kept, down, -1.0)
+            value = _flag(graph, reading, value)
         made.append(value)
     return made
 
 
+def _flag(graph: Graph, reading: _Reading, value: str) -> str:
+    """Return 1 for the categories of the set, 0 for others, and NaN for NaN."""
+    members = np.array(reading.members, dtype=np.float64)[None, :]
+    category = value
+    if reading.category == "cut":
+        category = graph.where(
+            graph.op("Less", value, 0.0), graph.op("Ceil", value), graph.op("Floor", value)
+        )
+    if members.size:
+        flags = graph.total(graph.cast(graph.op("Equal", category, members), "f8"))
+    else:
+        flags = graph.op("Mul", graph.cast(graph.op("IsInf", value), "f8"), 0.0)
+    return graph.where(graph.op("IsNaN", value), value, flags)
+
+
 def _ensemble(graph: Graph, nodes: _Nodes, x: str, trees: int) -> str:
     """Return the number of each tree's leaf, as doubles."""
-    sides = np.array(nodes.sides, dtype=np.int64).reshape(-1, 2)
-    is_leaf = sides < 0
-    children = np.where(is_leaf, -1 - sides, sides)
-    attributes: dict[str, Any] = {
-        "nodes_featureids": nodes.features,
-        "nodes_modes": graph.attribute(nodes.modes, "u1"),
-        "nodes_splits": graph.attribute(nodes.splits, "f8"),
-        "nodes_missing_value_tracks_true": nodes.tracks,
-        "nodes_truenodeids": children[:, 0].tolist(),
-        "nodes_trueleafs": is_leaf[:, 0].astype(int).tolist(),
-        "nodes_falsenodeids": children[:, 1].tolist(),
-        "nodes_falseleafs": is_leaf[:, 1].astype(int).tolist(),
-        "tree_roots": nodes.roots,
-        "leaf_targetids": [tree for tree, _ in nodes.leaves],
-        "leaf_weights": graph.attribute([number for _, number in nodes.leaves], "f8"),
-        "n_targets": trees,
-        "aggregate_function": 1,
-        "post_transform": 0,
-    }
-    if nodes.members:
-        attributes["membership_values"] = graph.attribute(nodes.members, "f8")
-    return graph.op("TreeEnsemble", x, domain=ML, version=5, **attributes)
+    leaves = graph.op(
+        "TreeEnsembleRegressor",
+        x,
+        domain=ML,
+        nodes_treeids=nodes.trees,
+        nodes_nodeids=nodes.ids,
+        nodes_featureids=nodes.features,
+        nodes_modes=nodes.modes,
+        nodes_values_as_tensor=graph.attribute(nodes.splits, "f8"),
+        nodes_missing_value_tracks_true=nodes.tracks,
+        nodes_truenodeids=[true for true, _ in nodes.sides],
+        nodes_falsenodeids=[false for _, false in nodes.sides],
+        target_treeids=[leaf[0] for leaf in nodes.leaves],
+        target_nodeids=[leaf[1] for leaf in nodes.leaves],
+        target_ids=[leaf[0] for leaf in nodes.leaves],
+        target_weights_as_tensor=graph.attribute([leaf[2] for leaf in nodes.leaves], "f8"),
+        n_targets=trees,
+        aggregate_function="SUM",
+        post_transform="NONE",
+    )
+    return graph.cast(leaves, "f8")
 
 
-def _sums(graph: Graph, trees: _Forest, leaves: str) -> str:
+def _sums(graph: Graph, trees: _Forest, nodes: _Nodes, leaves: str) -> str:
     """Return the outputs: the base, and the values of the leaves in the order of the trees."""
     kind, count = ("f4" if trees.single else "f8"), len(trees.roots)
-    values = graph.op("Gather", graph.constant(trees.values.astype(kind)), leaves, axis=0)
+    # The leaves by tree and place, and where those of each tree begin.
+    table = trees.values[[leaf[3] for leaf in nodes.leaves]].astype(kind)
+    starts = np.searchsorted([leaf[0] for leaf in nodes.leaves], np.arange(count)).astype(np.int64)
+    rows = graph.op("Add", graph.cast(leaves, "i8"), starts[None, :])
+    values = graph.op("Gather", table, rows, axis=0)
     flat = graph.op("Reshape", values, np.array([-1, count * trees.width], dtype=np.int64))
     targets = trees.targets if len(trees.targets) else np.zeros(count, dtype=np.int64)
     outputs = len(trees.base)
