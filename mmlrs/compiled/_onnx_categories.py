@@ -83,7 +83,8 @@ def _numbers(labels: list[str], *, whole: bool) -> set[Any]:
         except ValueError:
             continue
         if not whole or -(2**63) <= number < 2**63:
-            found.add(number)
+            # 0.0 stands for -0.0, which has a label of its own.
+            found.add(number + 0)
     return {number for number in found if not math.isnan(number)}
 
 

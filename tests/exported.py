@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pyarrow as pa
+
 from mmlrs.compiled import CompiledModel
 from mmlrs.compiled._definition import step
 from mmlrs.errors import MmlrsError
-from parity import _dense
 
 #: Columns whose values must be equal.
 _EXACT = ("prediction", "predictedLabel", "index", "bucket", "leaf", "label")
@@ -21,9 +21,11 @@ def model_of(*stages: Any, **params: Any) -> CompiledModel:
     return CompiledModel(stages=list(stages), **params)
 
 
-def one(kind: str, inputs: list[str], outputs: list[str], /, *, handleInvalid: str = "error", **members: Any) -> Any:
+def one(
+    kind: str, inputs: list[str], outputs: list[str], /, *, origin: str = "FittedModel", **members: Any
+) -> Any:
     """Return a step of one kind."""
-    return step("FittedModel", inputs, outputs, kind, handleInvalid=handleInvalid, **members)
+    return step(origin, inputs, outputs, kind, **members)
 
 
 def vectors(rows: Any) -> pa.Array:
@@ -74,12 +76,22 @@ def _expected_row(model: CompiledModel, row: pa.Table) -> dict[str, Any] | None:
     return found.to_pylist()[0] if found.num_rows else None
 
 
+def _dense(value: Any) -> Any:
+    if not isinstance(value, dict) or value["type"] == 1:
+        return value["values"] if isinstance(value, dict) else value
+    values = np.zeros(value["size"])
+    values[value["indices"]] = value["values"]
+    return values
+
+
 def _same(name: str, got: np.ndarray[Any, Any], expected: Any) -> bool:
     if got.dtype == object:
         return got.tolist() == ["" if expected is None else expected]
     if expected is None:
         return bool(np.isnan(got).all())
-    wanted = np.atleast_1d(np.asarray(_dense(expected) if isinstance(expected, dict) else expected, dtype=float))
+    wanted = np.atleast_1d(
+        np.asarray(_dense(expected) if isinstance(expected, dict) else expected, dtype=float)
+    )
     if got.dtype != np.float64 or got.shape != wanted.shape:
         return False
     if name.startswith(_EXACT):

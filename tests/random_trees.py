@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from mmlrs.compiled._definition import floats, ints
 
 
@@ -63,7 +64,10 @@ def random_forest(
         "values": floats(values),
         "width": width,
         "base": floats(rng.normal(size=outputs)),
-        **{"rule": "at_most", "divisor": 1.0, "size": size, **members},
+        "rule": "at_most",
+        "divisor": 1.0,
+        "size": size,
+        **members,
     }
 
 
