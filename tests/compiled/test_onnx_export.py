@@ -277,34 +277,29 @@ def test_the_file_runs_in_onnx_model(tmp_path: Any) -> None:
     assert mmlrs.to_numpy(got["class"]).ravel().tolist() == expected["prediction"].to_pylist()
 
 
-def test_a_pipeline_of_spark(spark: Any) -> None:
-    pytest.importorskip("pyspark")
-    from pyspark.ml import Pipeline, PipelineModel
-    from pyspark.ml import classification as C
-    from pyspark.ml import feature as F
+@pytest.fixture(scope="module")
+def frame(spark: Any) -> Any:
+    rows = [("abc"[i % 3], i % 7 / 3, "yes" if i % 7 + i % 3 > 3 else "no") for i in range(42)]
+    return spark.createDataFrame(rows, "city string, x double, answer string").coalesce(1)
 
-    rows = [
-        ("abc"[i % 3], float(i % 7) / 3, float(i * i % 11), "yes" if i % 7 + i % 3 > 3 else "no")
-        for i in range(60)
+
+def test_a_pipeline_of_spark(frame: Any) -> None:
+    from pyspark.ml import Pipeline
+    from pyspark.ml.classification import DecisionTreeClassifier
+    from pyspark.ml.feature import OneHotEncoder, StringIndexer, VectorAssembler
+
+    stages = [
+        StringIndexer(inputCols=["answer", "city"], outputCols=["label", "c"], handleInvalid="keep"),
+        OneHotEncoder(inputCol="c", outputCol="o"),
+        VectorAssembler(inputCols=["o", "c", "x"], outputCol="features", handleInvalid="keep"),
+        DecisionTreeClassifier(maxDepth=3),
     ]
-    df = spark.createDataFrame(rows, "city string, x double, y double, answer string")
-    features = Pipeline(
-        stages=[
-            F.StringIndexer(inputCols=["answer", "city"], outputCols=["label", "c"], handleInvalid="keep"),
-            F.OneHotEncoder(inputCol="c", outputCol="o"),
-            F.VectorAssembler(inputCols=["o", "c", "x", "y"], outputCol="features", handleInvalid="keep"),
-        ]
-    ).fit(df)
-    prepared = features.transform(df).cache()
-    columns = dict(zip(("city", "x", "y", "answer"), zip(*rows, ("d", NAN, 1.0, "no")), strict=True))
-    table = pa.table({name: list(values) for name, values in columns.items()})
-    for learner in (
-        C.LogisticRegression(maxIter=5),
-        C.RandomForestClassifier(numTrees=3, maxDepth=3, seed=1),
-    ):
-        fitted = PipelineModel([*features.stages, learner.fit(prepared)])
-        got = check(mmlrs.compile(fitted), table)
-        assert {"yes", "no"} <= set(got["predictedLabel"].ravel())
+    model = mmlrs.compile(Pipeline(stages=stages).fit(frame))
+    got = check(
+        model, pa.table({"city": ["a", "b", "c", "d"], "x": [0.0, 1.0, 2.0, NAN], "answer": ["no"] * 4})
+    )
+    assert list(got) == ["rawPrediction", "probability", "prediction", "predictedLabel"]
+    assert {"yes", "no"} <= set(got["predictedLabel"].ravel())
 
 
 def error_of(model: CompiledModel, **options: Any) -> str:
