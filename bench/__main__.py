@@ -17,6 +17,7 @@ from bench.model import model
 from bench.names import names
 from bench.plan import plan
 from bench.published import published
+from bench.quantized import quantized
 from bench.search import search
 from bench.spark_job import spark_job
 from bench.spark_versions import versions
@@ -36,6 +37,7 @@ MEASURES: dict[str, Measure] = {
     "model": model,
     "spark": spark_job,
     "published": published,
+    "quantized": quantized,
     "versions": versions,
     "names": names,
     "plan": plan,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mmlrs._display import describe
     from mmlrs._info import counters, recommended_conf, reset_counters, show_versions
     from mmlrs._progress import show_progress
-    from mmlrs.compiled import compile
+    from mmlrs.compiled import compile, from_estimator  # noqa: A004 - the name says what it does
     from mmlrs.functions import pandas_udf, register, register_all, udf
     from mmlrs.persistence import allow_functions, allow_pickle
     from mmlrs.vectors import to_numpy, to_scipy
@@ -30,6 +30,7 @@ _FUNCTIONS = {
     "compile": "mmlrs.compiled",
     "counters": "mmlrs._info",
     "describe": "mmlrs._display",
+    "from_estimator": "mmlrs.compiled",
     "recommended_conf": "mmlrs._info",
     "reset_counters": "mmlrs._info",
     "show_progress": "mmlrs._progress",
@@ -65,6 +66,7 @@ __all__ = [
     "compile",
     "counters",
     "describe",
+    "from_estimator",
     "pandas_udf",
     "recommended_conf",
     "register",

@@ -14,6 +14,7 @@ from mmlrs import _native
 from mmlrs._generated import image as _generated
 from mmlrs._generated.image import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
+from mmlrs._quantization.kinds import QuantizesImages
 from mmlrs._typing import Self
 from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.table import interruptible
@@ -255,7 +256,7 @@ def _default_model() -> ModelHandle:
     return ModelHandle(name="efficientnet-lite0")
 
 
-class ImageFeaturizer(_generated.ImageFeaturizer):
+class ImageFeaturizer(QuantizesImages, _generated.ImageFeaturizer):
     __doc__ = _generated.ImageFeaturizer.__doc__
     __module__ = "mmlrs.image"
 
@@ -263,7 +264,7 @@ class ImageFeaturizer(_generated.ImageFeaturizer):
         return {"model": _default_model()}
 
 
-class ImageClassifier(_generated.ImageClassifier):
+class ImageClassifier(QuantizesImages, _generated.ImageClassifier):
     __doc__ = _generated.ImageClassifier.__doc__
     __module__ = "mmlrs.image"
 
@@ -271,17 +272,19 @@ class ImageClassifier(_generated.ImageClassifier):
         return {"model": _default_model()}
 
 
-class DeepImageFeaturizer(_generated.DeepImageFeaturizer):
+class DeepImageFeaturizer(QuantizesImages, _generated.DeepImageFeaturizer):
     __doc__ = _generated.DeepImageFeaturizer.__doc__
     __module__ = "mmlrs.image"
+    _network_param = "modelName"
 
     def _own_defaults(self) -> dict[str, Any]:
         return {"modelName": _default_model()}
 
 
-class DeepImagePredictor(_generated.DeepImagePredictor):
+class DeepImagePredictor(QuantizesImages, _generated.DeepImagePredictor):
     __doc__ = _generated.DeepImagePredictor.__doc__
     __module__ = "mmlrs.image"
+    _network_param = "modelName"
 
     def _own_defaults(self) -> dict[str, Any]:
         return {"modelName": _default_model()}

@@ -7,6 +7,7 @@ from typing import Any
 from mmlrs._generated import onnx as _generated
 from mmlrs._generated.onnx import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
+from mmlrs._quantization.kinds import QuantizesTensors
 from mmlrs._typing import Self
 from mmlrs.models import model_info
 
@@ -16,7 +17,7 @@ __all__ += _generated.__all__
 __dir__ = public(globals())
 
 
-class ONNXModel(_generated.ONNXModel):
+class ONNXModel(QuantizesTensors, _generated.ONNXModel):
     __doc__ = _generated.ONNXModel.__doc__
     __module__ = "mmlrs.onnx"
 

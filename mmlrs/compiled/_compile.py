@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmlrs._pyspark import Params
 from mmlrs.base import NativeTransformer
+from mmlrs.compiled._definition import step
 from mmlrs.compiled._model import CompiledModel
 from mmlrs.compiled._saved import Saved
-from mmlrs.compiled._values import CannotCompile, Reader, value
-from mmlrs.errors import InvalidParamError, MmlrsError
+from mmlrs.compiled._values import CannotCompile, value
+from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
     from mmlrs._types import AnyStage
@@ -40,6 +42,7 @@ def compile(  # noqa: A001 - the name says what it does, as in `re.compile`
     *,
     outputCols: Sequence[str] | None = None,
     predictedLabelCol: str | None = "predictedLabel",
+    probabilitiesCol: str | None = None,
     workDir: str | None = None,
 ) -> CompiledModel:
     """Turn a fitted pipeline or model, of Spark ML and of mmlrs, into one native stage.
@@ -58,6 +61,9 @@ def compile(  # noqa: A001 - the name says what it does, as in `re.compile`
     predictedLabelCol : str, default "predictedLabel"
         Name of the column of predicted labels, which is added if the pipeline indexes the label with `StringIndexer`, and if the
         model does not have it already. None adds none.
+    probabilitiesCol : str, optional
+        Name of a column to add with the probability of each class by its name, a struct. It needs a classifier with probabilities
+        whose classes have names. If not given, there is no such column; `predict_one` returns them in any case.
     workDir : str, optional
         Trees of Spark ML have no getter for their nodes. They are saved to this folder and read back through Spark, so the nodes
         of the session must be able to reach it. If not given, a temporary folder under /tmp of Spark's default file system,
@@ -95,7 +101,9 @@ def compile(  # noqa: A001 - the name says what it does, as in `re.compile`
         raise InvalidParamError(
             f"compile: param `model`: the {type(model).__name__} has no stage that computes a column"
         )
-    return work.finished(None if outputCols is None else list(outputCols), predictedLabelCol)
+    return work.finished(
+        None if outputCols is None else list(outputCols), predictedLabelCol, probabilitiesCol
+    )
 
 
 class _Work:
@@ -110,10 +118,11 @@ class _Work:
         self.classifier: tuple[str | None, str | None, str | None] | None = None
         self.named: set[str] = set()
 
-    def add(self, stage: Any, place: str) -> None:
+    def add(self, model: AnyStage, place: str) -> None:
         """Append the native stages of a fitted stage. `place` says where it stands."""
+        stage: Any = model
         kind = type(stage).__name__
-        if isinstance(stage, type) or not isinstance(stage, Params):
+        if isinstance(model, type) or not isinstance(model, Params):
             raise InvalidParamError(f"compile: param `model` must be a fitted stage, got {stage!r:.200}")
         if hasattr(stage, "fit"):
             raise InvalidParamError(
@@ -137,19 +146,20 @@ class _Work:
             self._add_of_spark(stage, place)
 
     def _add_of_spark(self, stage: Any, place: str) -> None:
+        from mmlrs.compiled._spark_features import FEATURES
+        from mmlrs.compiled._spark_learners import LEARNERS
+
         kind = type(stage).__name__
-        reader = _readers().get(kind) if type(stage).__module__.startswith("pyspark.ml.") else None
-        if reader is None:
+        known = type(stage).__module__.startswith("pyspark.ml.")
+        if not known or not (kind in FEATURES or kind in LEARNERS):
             cause = _WHY_NOT.get(
                 kind, "no kernel scores it" if type(stage).__module__.startswith("pyspark.") else ""
             )
             raise InvalidParamError(_cannot(stage, place, cause))
         try:
-            self.stages += reader(stage, self.saved)
+            self.stages += FEATURES[kind](stage) if kind in FEATURES else LEARNERS[kind](stage, self.saved)
         except CannotCompile as error:
             raise InvalidParamError(_cannot(stage, place, str(error))) from None
-        except MmlrsError:
-            raise
         self._learn(stage, kind)
 
     def _learn(self, stage: Any, kind: str) -> None:
@@ -194,7 +204,19 @@ class _Work:
         )
         self.named.add(prediction)
 
-    def finished(self, outputs: list[str] | None, label_col: str | None) -> CompiledModel:
+    def _add_probabilities(self, labels: list[Any] | None, probability: str | None, output: str) -> None:
+        """Append the step that names the probabilities. It comes before the predicted label, which answers."""
+        if not labels or not probability:
+            raise InvalidParamError(
+                "compile: param `probabilitiesCol` must not be set: the model has no classifier with probabilities whose classes "
+                "have names"
+            )
+        names = [label if isinstance(label, str) else json.dumps(label) for label in labels]
+        self.stages.append(step("probabilities by name", [probability], [output], "name_slots", names=names))
+
+    def finished(
+        self, outputs: list[str] | None, label_col: str | None, probabilities_col: str | None
+    ) -> CompiledModel:
         """Return the compiled model, with the predicted label if the classes have names."""
         labels, prediction, probability = None, None, None
         if self.classifier is not None:
@@ -203,6 +225,8 @@ class _Work:
         taken = {name for stage in self.stages for name in stage._columns("output")}
         if labels and prediction and label_col and prediction not in self.named and label_col not in taken:
             self._add_labels(labels, prediction, label_col)
+        if probabilities_col:
+            self._add_probabilities(labels, probability, probabilities_col)
         return CompiledModel(
             stages=self.stages,
             outputCols=outputs,
@@ -217,22 +241,11 @@ class _Work:
         renamed = {
             s._value("inputCol"): s._value("outputCol") for s in self.stages if s._stage == "RenameColumn"
         }
-        last = self.stages[-1]
-        label = (
-            last._value("outputCol")
-            if last._stage == "IndexToValue" and last._value("inputCol") in self.named
-            else None
-        )
+        labels = [s for s in self.stages if s._stage == "IndexToValue" and s._value("inputCol") in self.named]
+        label = labels[-1]._value("outputCol") if labels else None
         candidates = [label, renamed.get(prediction or "", prediction), "prediction"]
         allowed = added if outputs is None else set(outputs)
         return next((name for name in candidates if name and name in allowed), None)
-
-
-def _readers() -> dict[str, Reader]:
-    from mmlrs.compiled._spark_features import FEATURES
-    from mmlrs.compiled._spark_learners import LEARNERS
-
-    return FEATURES | LEARNERS
 
 
 def _named(stage: Any, place: str) -> str:

@@ -70,11 +70,7 @@ def step(
         The other members of the definition.
     """
     definition = json.dumps({"version": _VERSION, "kind": kind, **params}, allow_nan=False)
-    return CompiledStep(
-        inputCols=list(inputs),
-        outputCols=list(outputs),
-        origin=origin,
-        reads=_READS.get(kind, "vector"),
-        definition=definition.encode(),
-        handleInvalid=handleInvalid,
+    made = CompiledStep(
+        inputCols=list(inputs), outputCols=list(outputs), origin=origin, definition=definition.encode()
     )
+    return made._set(reads=_READS.get(kind, "vector"), handleInvalid=handleInvalid)

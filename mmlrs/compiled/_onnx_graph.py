@@ -36,7 +36,7 @@ def onnx_package() -> Any:
         import onnx
     except ImportError as error:
         raise MissingPackageError(
-            f'CompiledModel: to_onnx: onnx cannot be imported ({error}): pip install "mmlrs[export]"'
+            f'CompiledModel: to_onnx: onnx cannot be imported ({error}): pip install "mmlrs[quantize]"'
         ) from None
     return onnx
 

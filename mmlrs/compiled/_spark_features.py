@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from mmlrs.compiled._definition import floats, ints, step
-from mmlrs.compiled._saved import Saved
-from mmlrs.compiled._values import CannotCompile, Reader, columns_of, dense, matrix, policy_of, value
+from mmlrs.compiled._values import CannotCompile, columns_of, dense, matrix, policy_of, value
 from mmlrs.featurize import FastVectorAssembler, IndexToValue
 from mmlrs.stages import DropColumns, RenameColumn, SelectColumns
 from mmlrs.testing import Identity
@@ -16,7 +16,7 @@ from mmlrs.text import MultiNGram, TextFeaturizerModel
 __all__ = ["FEATURES"]
 
 
-def _string_indexer(model: Any, saved: Saved) -> list[Any]:
+def _string_indexer(model: Any) -> list[Any]:
     inputs, outputs = columns_of(model)
     labels = [list(labels) for labels in model.labelsArray]
     keep = value(model, "handleInvalid") == "keep"
@@ -33,13 +33,13 @@ def _string_indexer(model: Any, saved: Saved) -> list[Any]:
     ]
 
 
-def _index_to_string(model: Any, saved: Saved) -> list[Any]:
+def _index_to_string(model: Any) -> list[Any]:
     labels = value(model, "labels")
-    given = {"levels": list(labels), "dataType": "string"} if labels else {}
-    return [IndexToValue(inputCol=model.getInputCol(), outputCol=model.getOutputCol(), **given)]
+    back = IndexToValue(inputCol=model.getInputCol(), outputCol=model.getOutputCol())
+    return [back._set(levels=list(labels), dataType="string") if labels else back]
 
 
-def _one_hot(model: Any, saved: Saved) -> list[Any]:
+def _one_hot(model: Any) -> list[Any]:
     inputs, outputs = columns_of(model)
     keep = value(model, "handleInvalid") == "keep"
     sizes = [int(size) for size in model.categorySizes]
@@ -47,7 +47,7 @@ def _one_hot(model: Any, saved: Saved) -> list[Any]:
     return [step("OneHotEncoderModel", inputs, outputs, "one_hot", sizes=sizes, drop_last=drop, keep=keep)]
 
 
-def _assembler(stage: Any, saved: Saved) -> list[Any]:
+def _assembler(stage: Any) -> list[Any]:
     policy = value(stage, "handleInvalid", "error")
     return [
         FastVectorAssembler(
@@ -66,7 +66,7 @@ def _selected(stage: Any) -> tuple[list[str], list[str]]:
     return [stage.getOrDefault(name)], [stage.getOrDefault("outputCol")]
 
 
-def _slicer(stage: Any, saved: Saved) -> list[Any]:
+def _slicer(stage: Any) -> list[Any]:
     if value(stage, "names"):
         raise CannotCompile(
             "it selects slots by `names`, which only the attributes of a dataset resolve; use `indices`"
@@ -74,23 +74,30 @@ def _slicer(stage: Any, saved: Saved) -> list[Any]:
     return _slice(stage, value(stage, "indices", []))
 
 
-def _selector(model: Any, saved: Saved) -> list[Any]:
+def _selector(model: Any) -> list[Any]:
     return _slice(model, sorted(int(i) for i in model.selectedFeatures))
 
 
-def _size_hint(stage: Any, saved: Saved) -> list[Any]:
+def _size_hint(stage: Any) -> list[Any]:
     column = stage.getInputCol()
     policy = value(stage, "handleInvalid", "error")
     if policy == "optimistic":
         return []
     sized = f"{column}_{stage.uid}"
-    checked = step("VectorSizeHint", [column], [sized], "vector_size", size=int(stage.getSize()), optimistic=False,
-                   handleInvalid=policy_of(stage))  # fmt: skip
+    checked = step(
+        "VectorSizeHint",
+        [column],
+        [sized],
+        "vector_size",
+        size=int(stage.getSize()),
+        optimistic=False,
+        handleInvalid=policy_of(stage),
+    )
     # The checked vectors take the place of the column, so that everything that reads it needs the check.
     return [checked, DropColumns(cols=[column]), RenameColumn(inputCol=sized, outputCol=column)]
 
 
-def _imputer(model: Any, saved: Saved) -> list[Any]:
+def _imputer(model: Any) -> list[Any]:
     inputs, outputs = columns_of(model)
     surrogates = model.surrogateDF.first().asDict()
     return [
@@ -105,7 +112,7 @@ def _imputer(model: Any, saved: Saved) -> list[Any]:
     ]
 
 
-def _bucketizer(stage: Any, saved: Saved) -> list[Any]:
+def _bucketizer(stage: Any) -> list[Any]:
     inputs, outputs = columns_of(stage)
     splits = value(stage, "splitsArray") if value(stage, "inputCols") is not None else [stage.getSplits()]
     keep = value(stage, "handleInvalid") == "keep"
@@ -118,11 +125,11 @@ def _bucketizer(stage: Any, saved: Saved) -> list[Any]:
             splits=[floats(s) for s in splits],
             keep=keep,
             handleInvalid=policy_of(stage),
-        )  # fmt: skip
+        )
     ]
 
 
-def _binarizer(stage: Any, saved: Saved) -> list[Any]:
+def _binarizer(stage: Any) -> list[Any]:
     inputs, outputs = columns_of(stage)
     thresholds = value(stage, "thresholds") if value(stage, "inputCols") is not None else None
     if thresholds is None:
@@ -130,7 +137,7 @@ def _binarizer(stage: Any, saved: Saved) -> list[Any]:
     return [step("Binarizer", inputs, outputs, "binarize", thresholds=floats(thresholds))]
 
 
-def _normalizer(stage: Any, saved: Saved) -> list[Any]:
+def _normalizer(stage: Any) -> list[Any]:
     inputs, outputs = columns_of(stage)
     return [step("Normalizer", inputs, outputs, "normalize", p=floats([stage.getP()]))]
 
@@ -145,23 +152,23 @@ def _affine(model: Any, shift: Any, spread: Any) -> list[Any]:
     return [step(type(model).__name__, inputs, outputs, "affine", shift=given, scale=scale)]
 
 
-def _standard_scaler(model: Any, saved: Saved) -> list[Any]:
+def _standard_scaler(model: Any) -> list[Any]:
     with_mean, with_std = value(model, "withMean"), value(model, "withStd")
     return _affine(model, model.mean if with_mean else None, model.std if with_std else None)
 
 
-def _robust_scaler(model: Any, saved: Saved) -> list[Any]:
+def _robust_scaler(model: Any) -> list[Any]:
     centered, scaled = value(model, "withCentering"), value(model, "withScaling")
     return _affine(model, model.median if centered else None, model.range if scaled else None)
 
 
-def _max_abs_scaler(model: Any, saved: Saved) -> list[Any]:
+def _max_abs_scaler(model: Any) -> list[Any]:
     inputs, outputs = columns_of(model)
     scale = floats([1.0 if m == 0.0 else 1.0 / m for m in dense(model.maxAbs)])
     return [step("MaxAbsScalerModel", inputs, outputs, "affine", shift=None, scale=scale)]
 
 
-def _min_max_scaler(model: Any, saved: Saved) -> list[Any]:
+def _min_max_scaler(model: Any) -> list[Any]:
     inputs, outputs = columns_of(model)
     return [
         step(
@@ -177,12 +184,12 @@ def _min_max_scaler(model: Any, saved: Saved) -> list[Any]:
     ]
 
 
-def _polynomial(stage: Any, saved: Saved) -> list[Any]:
+def _polynomial(stage: Any) -> list[Any]:
     inputs, outputs = columns_of(stage)
     return [step("PolynomialExpansion", inputs, outputs, "polynomial", degree=int(stage.getDegree()))]
 
 
-def _pca(model: Any, saved: Saved) -> list[Any]:
+def _pca(model: Any) -> list[Any]:
     inputs, outputs = columns_of(model)
     components = matrix(model.pc)
     return [
@@ -192,7 +199,7 @@ def _pca(model: Any, saved: Saved) -> list[Any]:
     ]
 
 
-def _tokenizer(stage: Any, saved: Saved) -> list[Any]:
+def _tokenizer(stage: Any) -> list[Any]:
     inputs, outputs = columns_of(stage)
     return [
         step(
@@ -208,7 +215,7 @@ def _tokenizer(stage: Any, saved: Saved) -> list[Any]:
     ]
 
 
-def _regex_tokenizer(stage: Any, saved: Saved) -> list[Any]:
+def _regex_tokenizer(stage: Any) -> list[Any]:
     inputs, outputs = columns_of(stage)
     return [
         step(
@@ -224,7 +231,7 @@ def _regex_tokenizer(stage: Any, saved: Saved) -> list[Any]:
     ]
 
 
-def _stop_words(stage: Any, saved: Saved) -> list[Any]:
+def _stop_words(stage: Any) -> list[Any]:
     inputs, outputs = columns_of(stage)
     locale = value(stage, "locale", "en_US")
     sensitive = bool(stage.getCaseSensitive())
@@ -236,11 +243,11 @@ def _stop_words(stage: Any, saved: Saved) -> list[Any]:
     ]
 
 
-def _n_gram(stage: Any, saved: Saved) -> list[Any]:
+def _n_gram(stage: Any) -> list[Any]:
     return [MultiNGram(inputCol=stage.getInputCol(), outputCol=stage.getOutputCol(), lengths=[stage.getN()])]
 
 
-def _hashing(stage: Any, saved: Saved) -> list[Any]:
+def _hashing(stage: Any) -> list[Any]:
     return [
         TextFeaturizerModel(
             inputCol=stage.getInputCol(),
@@ -252,7 +259,7 @@ def _hashing(stage: Any, saved: Saved) -> list[Any]:
     ]
 
 
-def _counts(model: Any, saved: Saved) -> list[Any]:
+def _counts(model: Any) -> list[Any]:
     inputs, outputs = columns_of(model)
     return [
         step(
@@ -267,12 +274,12 @@ def _counts(model: Any, saved: Saved) -> list[Any]:
     ]
 
 
-def _idf(model: Any, saved: Saved) -> list[Any]:
+def _idf(model: Any) -> list[Any]:
     inputs, outputs = columns_of(model)
     return [step("IDFModel", inputs, outputs, "weight_terms", weights=floats(dense(model.idf)))]
 
 
-def _feature_hasher(stage: Any, saved: Saved) -> list[Any]:
+def _feature_hasher(stage: Any) -> list[Any]:
     inputs = list(stage.getInputCols())
     return [
         step(
@@ -292,7 +299,7 @@ _ITEM = re.compile(rf"^\s*{_NAME}(?:\s+(?:as\s+)?{_NAME})?\s*$", re.IGNORECASE)
 _SELECT = re.compile(r"^\s*select\s+(.*?)\s+from\s+__THIS__\s*;?\s*$", re.IGNORECASE | re.DOTALL)
 
 
-def _sql(stage: Any, saved: Saved) -> list[Any]:
+def _sql(stage: Any) -> list[Any]:
     """Return the stages of a statement that only selects and renames columns."""
     statement = stage.getStatement()
     found = _SELECT.match(statement)
@@ -329,7 +336,7 @@ def _sql(stage: Any, saved: Saved) -> list[Any]:
 
 
 #: The readers of feature transformers, by class.
-FEATURES: dict[str, Reader] = {
+FEATURES: dict[str, Callable[[Any], list[Any]]] = {
     "StringIndexerModel": _string_indexer,
     "IndexToString": _index_to_string,
     "OneHotEncoderModel": _one_hot,

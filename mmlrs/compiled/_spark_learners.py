@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def _fm_classifier(model: Any, saved: Saved) -> Raw:
 def _perceptron(model: Any, saved: Saved) -> Raw:
     layers, weights, start = [int(n) for n in model.getLayers()], dense(model.weights), 0
     parts = []
-    for inputs, outputs in zip(layers, layers[1:], strict=False):
+    for inputs, outputs in pairwise(layers):
         end = start + inputs * outputs
         # Spark stores the weights of a layer column by column.
         parts += [weights[start:end].reshape(inputs, outputs).T.ravel(), weights[end : end + outputs]]
@@ -233,13 +234,13 @@ def _linear_regression(model: Any, saved: Saved) -> list[Any]:
 
 #: The smallest and the largest mean that a family allows, as Spark projects them.
 _TINY = 1e-16
-_LARGEST = float(np.finfo(np.float64).max)
+_HUGE = float(np.finfo(np.float64).max)
 _BOUNDS = {
-    "gaussian": (-_LARGEST, _LARGEST),
+    "gaussian": (-_HUGE, _HUGE),
     "binomial": (_TINY, 1.0 - _TINY),
-    "poisson": (_TINY, _LARGEST),
-    "gamma": (_TINY, _LARGEST),
-    "tweedie": (_TINY, _LARGEST),
+    "poisson": (_TINY, _HUGE),
+    "gamma": (_TINY, _HUGE),
+    "tweedie": (_TINY, _HUGE),
 }
 _LINKS = {
     "identity": "identity",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs.engine.columns import Columns
-from mmlrs.engine.expr import Compiled, Expr, Source, Value, compile_program
+from mmlrs.engine.expr import Expr, Source, Value, compile_program
 from mmlrs.engine.fields import is_vector_struct
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.plan import plan_stage
@@ -253,6 +254,7 @@ class Chain:
 
     def one(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the added columns of one row as Python objects, or None if a stage drops the row."""
+        row = {name: value for name, value in row.items() if name in self._reads}
         kinds = tuple((name, _kind_of(value)) for name, value in row.items())
         work = self._rows.get(kinds)
         if work is None or not work.planned.is_current():
@@ -291,14 +293,26 @@ class Chain:
             if value is None:
                 columns[name] = pa.array([None], self._types.get(name, pa.null()))
                 continue
-            try:
-                columns[name] = pa.array([value])
-            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-                raise SchemaMismatchError(
-                    f"{self.owner}: column `{name}`: cannot read {value!r:.100}: {error}"
-                ) from None
+            columns[name] = self._cell(name, value, None)
             self._types[name] = columns[name].type
         return pa.table(columns)
+
+    def _cell(self, name: str, value: Any, kind: pa.DataType | None) -> pa.Array:
+        try:
+            return pa.array([value], kind)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise SchemaMismatchError(
+                f"{self.owner}: column `{name}`: cannot read {value!r:.100}: {error}"
+            ) from None
+
+    @cached_property
+    def _reads(self) -> frozenset[str]:
+        """The names of the columns that stages read."""
+        return frozenset(
+            name
+            for stage in self.stages
+            for name in (stage._columns("input") if stage._stage in _ON_NAMES else stage._core().inputs())
+        )
 
     def on_spark(self, df: DataFrame) -> DataFrame:
         """Return a DataFrame with the columns of the stages, in one Python pass if no stage drops rows."""

@@ -121,8 +121,9 @@ class StageFunction:
         return partial(_check_arity, self.caller.name or self.name, self.inputs)
 
 
-def _native_stages(stage: AnyStage) -> tuple[list[Any], str | None]:
+def _native_stages(model: AnyStage) -> tuple[list[Any], str | None]:
     """Return the native stages of a stage or a pipeline, and the column that answers if they are those of a compiled model."""
+    stage: Any = model
     if type(stage).__name__ == "PipelineModel" and not stage.stages:
         raise InvalidParamError("PipelineModel: has no stage")
     if isinstance(stage, type) or not (hasattr(stage, "fit") or hasattr(stage, "transform")):
@@ -135,9 +136,10 @@ def _native_stages(stage: AnyStage) -> tuple[list[Any], str | None]:
     flat = list(_flat(stage))
     answer = None
     if not all(isinstance(item, NativeTransformer) for item in flat):
-        from mmlrs.compiled import CompiledModel, compile
+        from mmlrs.compiled import CompiledModel
+        from mmlrs.compiled import compile as compiled
 
-        model = stage if isinstance(stage, CompiledModel) else compile(stage)
+        model = stage if isinstance(stage, CompiledModel) else compiled(stage)
         answer = model._answer()
         flat = needed(model._value("stages"), answer)
     for item in flat:
@@ -149,7 +151,7 @@ def _native_stages(stage: AnyStage) -> tuple[list[Any], str | None]:
     return flat, answer
 
 
-def _flat(stage: AnyStage) -> Iterator[Any]:
+def _flat(stage: Any) -> Iterator[Any]:
     """Yield the stages of nested pipelines."""
     if type(stage).__name__ != "PipelineModel":
         yield stage

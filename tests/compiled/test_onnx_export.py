@@ -372,5 +372,5 @@ def test_paths_that_cannot_be_written(tmp_path: Any) -> None:
 
 def test_without_the_package_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(MissingPackageError, match=r'pip install "mmlrs\[export\]"'):
+    with pytest.raises(MissingPackageError, match=r'pip install "mmlrs\[quantize\]"'):
         model_of(classifier("v")).to_onnx()

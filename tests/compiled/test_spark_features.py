@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import mmlrs
 import numpy as np
 import pyarrow as pa
 import pytest
-from mmlrs.errors import MmlrsError
 from parity import check
+
+import mmlrs
+from mmlrs.errors import MmlrsError
 
 pytest.importorskip("pyspark")
 

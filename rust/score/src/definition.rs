@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::features::{
-    Affine, Binarize, Bucketize, CountTerms, HashFeatures, Impute, IndexStrings, MinMax, Normalize, OneHot, Polynomial,
-    Project, RemoveStopWords, Slice, StackNumbers, TokenizeText, VectorSize, WeightTerms,
+    Affine, Binarize, Bucketize, CountTerms, Encode, Fill, FillText, HashFeatures, Impute, IndexStrings, MinMax,
+    NameSlots, Normalize, OneHot, Polynomial, Products, Project, RemoveStopWords, Slice, Stack, StackNumbers,
+    TokenizeText, VectorSize, WeightTerms,
 };
 use crate::learners::{Classifier, Cluster, Isotonic, Mixture, Regressor};
 use crate::step::Step;
@@ -21,6 +22,11 @@ pub enum Definition {
     IndexStrings(IndexStrings),
     OneHot(OneHot),
     StackNumbers(StackNumbers),
+    Stack(Stack),
+    Encode(Encode),
+    Fill(Fill),
+    FillText(FillText),
+    Products(Products),
     Affine(Affine),
     MinMax(MinMax),
     Slice(Slice),
@@ -36,6 +42,7 @@ pub enum Definition {
     CountTerms(CountTerms),
     WeightTerms(WeightTerms),
     HashFeatures(HashFeatures),
+    NameSlots(NameSlots),
     Classifier(Classifier),
     Regressor(Regressor),
     Isotonic(Isotonic),
@@ -68,6 +75,11 @@ impl Definition {
             Self::IndexStrings(step) => Box::new(step.ready()?),
             Self::OneHot(step) => Box::new(step.ready()?),
             Self::StackNumbers(step) => Box::new(step),
+            Self::Stack(step) => Box::new(step.ready()?),
+            Self::Encode(step) => Box::new(step.ready()?),
+            Self::Fill(step) => Box::new(step.ready()?),
+            Self::FillText(step) => Box::new(step),
+            Self::Products(step) => Box::new(step.ready()?),
             Self::Affine(step) => Box::new(step.ready()?),
             Self::MinMax(step) => Box::new(step.ready()?),
             Self::Slice(step) => Box::new(step.ready()?),
@@ -83,6 +95,7 @@ impl Definition {
             Self::CountTerms(step) => Box::new(step.ready()?),
             Self::WeightTerms(step) => Box::new(step),
             Self::HashFeatures(step) => Box::new(step.ready()?),
+            Self::NameSlots(step) => Box::new(step.ready()?),
             Self::Classifier(step) => Box::new(step.ready()?),
             Self::Regressor(step) => Box::new(step.ready()?),
             Self::Isotonic(step) => Box::new(step.ready()?),

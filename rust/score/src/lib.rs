@@ -11,3 +11,4 @@ mod numbers;
 mod sample;
 pub mod stages;
 mod step;
+mod vectors;

@@ -1,6 +1,5 @@
 //! Columns of numbers: missing values, buckets, and columns side by side.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow_array::builder::Float64Builder;
@@ -192,14 +191,4 @@ impl Step for StackNumbers {
             Ok(vec![Arc::new(out.finish()?) as ArrayRef])
         })
     }
-}
-
-/// The place of a number among ascending ones in Java's order: `Ok` if it is one of them.
-pub fn java_search(sorted: &[f64], value: f64) -> Result<usize, usize> {
-    sorted.binary_search_by(|item| match (item.is_nan(), value.is_nan()) {
-        (true, true) => Ordering::Equal,
-        (false, true) => Ordering::Less,
-        (true, false) => Ordering::Greater,
-        _ => item.total_cmp(&value),
-    })
 }

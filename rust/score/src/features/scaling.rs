@@ -1,13 +1,14 @@
 //! Vectors scaled slot by slot or as a whole.
 
 use arrow_schema::Field;
-use mmlrs_core::vector::{VectorBuilder, VectorRow};
+use mmlrs_core::vector::VectorRow;
 use mmlrs_core::{Result, vector::is_number};
 use serde::Deserialize;
 
 use crate::arrays::{number_field, vectors_field};
 use crate::numbers::Floats;
 use crate::step::{Computed, Inputs, Step, check_size};
+use crate::vectors::{fill_dense, push_compressed};
 
 /// `(value - shift) * scale` for each slot, as the scalers of Spark ML compute it. Without a shift sparse vectors stay sparse.
 #[derive(Debug, Deserialize)]
@@ -72,32 +73,6 @@ impl Step for Affine {
             Ok(())
         })
     }
-}
-
-/// Overwrites `values` with all slots of a vector.
-pub fn fill_dense(vector: VectorRow<'_>, values: &mut Vec<f64>) {
-    values.clear();
-    match vector {
-        VectorRow::Dense(dense) => values.extend_from_slice(dense),
-        VectorRow::Sparse { size, indices, values: nonzero } => {
-            values.resize(size, 0.0);
-            for (index, value) in indices.iter().zip(nonzero) {
-                values[*index as usize] = *value;
-            }
-        }
-    }
-}
-
-/// Appends a vector in the form that Spark's `compressed` chooses.
-pub fn push_compressed(values: &[f64], out: &mut VectorBuilder) {
-    let nonzero = values.iter().filter(|value| **value != 0.0).count();
-    if 1.5 * (nonzero as f64 + 1.0) >= values.len() as f64 {
-        out.push_dense(values);
-        return;
-    }
-    let (indices, kept): (Vec<i32>, Vec<f64>) =
-        values.iter().enumerate().filter(|(_, value)| **value != 0.0).map(|(i, value)| (i as i32, *value)).unzip();
-    out.push_sparse(values.len(), &indices, &kept);
 }
 
 /// Slots rescaled to a range, as `MinMaxScalerModel` computes them.

@@ -6,9 +6,9 @@ use mmlrs_core::vector::VectorRow;
 use serde::Deserialize;
 
 use crate::arrays::vectors_field;
-use crate::features::scaling::fill_dense;
 use crate::numbers::{Floats, Ints};
 use crate::step::{Computed, Inputs, Step, check_size};
+use crate::vectors::fill_dense;
 
 /// Maximum number of slots of an expansion.
 const MAX_EXPANDED: usize = 1 << 24;
@@ -212,7 +212,7 @@ impl Step for Project {
         rows.map_vectors(|vector, out, values| {
             check_size(vector, self.size)?;
             values.clear();
-            values.extend(self.matrix.chunks_exact(self.size).map(|row| crate::learners::dot(row, vector)));
+            values.extend(self.matrix.chunks_exact(self.size).map(|row| crate::vectors::dot(row, vector)));
             out.push_dense(values);
             Ok(())
         })

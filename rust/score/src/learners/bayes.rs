@@ -4,8 +4,8 @@ use mmlrs_core::double_text;
 use mmlrs_core::vector::VectorRow;
 use serde::Deserialize;
 
-use super::linear::{dot, each_stored};
 use crate::numbers::Floats;
+use crate::vectors::{dot, each_stored};
 
 /// The variants of Spark's `NaiveBayes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -82,7 +82,7 @@ impl NaiveBayes {
             }
             Kind::Gaussian => {
                 let mut dense = Vec::with_capacity(self.size);
-                crate::features::fill_dense(vector, &mut dense);
+                crate::vectors::fill_dense(vector, &mut dense);
                 for (class, out) in out.iter_mut().enumerate() {
                     let cells = class * self.size..(class + 1) * self.size;
                     let (theta, sigma) = (&self.theta[cells.clone()], &self.sigma[cells]);

@@ -43,7 +43,14 @@ pub struct Classifier {
     #[serde(default)]
     margin: bool,
     probabilities: Probabilities,
+    /// What the raw values are divided by before the probabilities follow from them.
+    #[serde(default = "one")]
+    divisor: f64,
     decision: Decision,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl Classifier {
@@ -118,7 +125,7 @@ impl Step for Classifier {
                 } else {
                     raw.copy_from_slice(row);
                 }
-                probabilities.copy_from_slice(&raw);
+                probabilities.iter_mut().zip(&raw).for_each(|(value, raw)| *value = raw / self.divisor);
                 self.probabilities.apply(&mut probabilities);
                 for column in &mut columns {
                     match column {

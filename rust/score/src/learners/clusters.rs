@@ -10,11 +10,10 @@ use serde::Deserialize;
 
 use super::classifier::nulls_of;
 use super::decision::first_largest;
-use super::linear::dot;
 use crate::arrays::vectors_field;
-use crate::features::fill_dense;
 use crate::numbers::Floats;
 use crate::step::{Computed, Inputs, Step, check_size, usable};
+use crate::vectors::{dot, fill_dense};
 
 /// The machine precision, which Spark adds to every density.
 const PRECISION: f64 = f64::EPSILON;

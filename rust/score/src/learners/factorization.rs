@@ -3,8 +3,8 @@
 use mmlrs_core::vector::VectorRow;
 use serde::Deserialize;
 
-use super::linear::{dot, each_stored};
 use crate::numbers::Floats;
+use crate::vectors::{dot, each_stored};
 
 /// A factorization machine of degree 2 (Rendle 2010).
 #[derive(Debug, Deserialize)]

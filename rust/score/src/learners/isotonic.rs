@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::classifier::nulls_of;
 use crate::arrays::number_field;
-use crate::features::java_search;
 use crate::numbers::Floats;
 use crate::step::{Computed, Inputs, Step, usable};
+use crate::vectors::java_search;
 
 /// A monotonic function, linear between its boundaries and constant outside them.
 #[derive(Debug, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Isotonic {
     predictions: Floats,
     /// The slot of a vector that holds the feature.
     slot: usize,
+    /// Whether a feature outside the boundaries has no prediction: it is NaN.
+    #[serde(default)]
+    bounded: bool,
 }
 
 impl Isotonic {
@@ -34,6 +37,7 @@ impl Isotonic {
         let (at, to) = (&self.boundaries, &self.predictions);
         match java_search(at, x) {
             Ok(place) => to[place],
+            Err(place) if self.bounded && (place == 0 || place == at.len()) => f64::NAN,
             Err(0) => to[0],
             Err(place) if place == at.len() => to[place - 1],
             Err(place) => {

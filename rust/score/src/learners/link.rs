@@ -19,6 +19,8 @@ pub enum Link {
     },
     /// `log(1 + exp(x))`.
     Softplus,
+    /// The square with the sign of `x`, as LightGBM's `reg_sqrt` needs it.
+    SignedSquare,
     /// Twice the logistic function of `factor * x`, as LightGBM's and others' sigmoids.
     Sigmoid {
         factor: f64,
@@ -44,6 +46,7 @@ impl Link {
                 }
             }
             Self::Softplus => x.exp().ln_1p(),
+            Self::SignedSquare => x * x.abs(),
             Self::Sigmoid { factor } => 1.0 / (1.0 + (-factor * x).exp()),
         }
     }
@@ -66,6 +69,8 @@ pub enum Probabilities {
     Raw,
     /// The logistic function of each value, divided by the sum.
     OneVsRest,
+    /// The logistic function of each value.
+    Sigmoids,
 }
 
 impl Probabilities {
@@ -78,9 +83,10 @@ impl Probabilities {
             Self::Softmax => softmax(values),
             Self::Normalize => normalize(values),
             Self::OneVsRest => {
-                values.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp()));
+                sigmoids(values);
                 normalize(values);
             }
+            Self::Sigmoids => sigmoids(values),
         }
     }
 }
@@ -89,6 +95,12 @@ fn two(values: &mut [f64], first: f64) {
     values[0] = first;
     if let Some(second) = values.get_mut(1) {
         *second = 1.0 - first;
+    }
+}
+
+fn sigmoids(values: &mut [f64]) {
+    for value in values {
+        *value = 1.0 / (1.0 + (-*value).exp());
     }
 }
 

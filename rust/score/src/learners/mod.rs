@@ -10,12 +10,10 @@ mod isotonic;
 mod linear;
 mod link;
 mod model;
-mod one_vs_rest;
 mod perceptron;
 mod regressor;
 
 pub use classifier::Classifier;
 pub use clusters::{Cluster, Mixture};
 pub use isotonic::Isotonic;
-pub use linear::dot;
 pub use regressor::Regressor;

@@ -3,10 +3,32 @@
 use mmlrs_core::vector::VectorRow;
 use serde::Deserialize;
 
-use super::linear::dot;
 use crate::numbers::Floats;
+use crate::vectors::dot;
 
-/// Dense layers with a sigmoid between them. The raw values are those of the last layer.
+/// The function between two layers.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Activation {
+    #[default]
+    Sigmoid,
+    Tanh,
+    Relu,
+    Identity,
+}
+
+impl Activation {
+    fn of(self, value: f64) -> f64 {
+        match self {
+            Self::Sigmoid => 1.0 / (1.0 + (-value).exp()),
+            Self::Tanh => value.tanh(),
+            Self::Relu => value.max(0.0),
+            Self::Identity => value,
+        }
+    }
+}
+
+/// Dense layers with a function between them, by default a sigmoid. The raw values are those of the last layer.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Perceptron {
@@ -14,6 +36,8 @@ pub struct Perceptron {
     layers: Vec<usize>,
     /// For each layer, the weights of each unit, one unit after the other; then the biases of its units.
     weights: Floats,
+    #[serde(default)]
+    activation: Activation,
 }
 
 impl Perceptron {
@@ -47,7 +71,9 @@ impl Perceptron {
             let mut next: Vec<f64> =
                 matrix.chunks_exact(pair[0]).zip(biases).map(|(row, bias)| dot(row, input) + bias).collect();
             if layer + 2 < self.layers.len() {
-                next.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp()));
+                for value in &mut next {
+                    *value = self.activation.of(*value);
+                }
             }
             values = next;
         }

@@ -104,7 +104,7 @@ impl HasSample for CompiledStep {
     fn sample() -> Sample {
         let definition = json!({"version": 1, "kind": "affine", "scale": [1.0, 2.0, 0.5, 1.0, 1.0, -1.0]});
         let params = json!({
-            "inputCols": ["counts"], "outputCols": ["scaled"], "origin": "StandardScalerModel",
+            "inputCols": ["counts"], "outputCols": ["scaled"], "origin": "CompiledStep",
             "definition": FileSource::of(definition.to_string().as_bytes()).to_value(),
         });
         Sample::new(params, crate::sample::vector_batch())

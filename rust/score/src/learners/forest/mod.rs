@@ -1,5 +1,6 @@
 //! Trees and sums of trees.
 
+mod node;
 mod nodes;
 mod perfect;
 mod sets;
@@ -8,20 +9,11 @@ mod walk;
 use mmlrs_core::vector::VectorRow;
 use serde::Deserialize;
 
-use crate::features::fill_dense;
 use crate::numbers::{Floats, Ints};
+use crate::vectors::fill_dense;
+use node::Rule;
 use nodes::{Nodes, Trees};
-pub use sets::CategorySet;
-
-/// How a number chooses a branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// Left if it is at most the threshold.
-    AtMost,
-    /// Left if it is below the threshold.
-    Below,
-}
+use sets::CategorySet;
 
 /// A sum of trees, as a definition gives it. A value that is not a number goes right, if its node does not say otherwise.
 #[derive(Debug, Deserialize)]

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::node::{LEAF, Node, Rule};
 use super::perfect::Perfect;
-use super::{CategorySet, Rule};
+use super::sets::CategorySet;
 
 /// The lists of a definition.
 pub struct Nodes<'a> {
@@ -31,17 +32,6 @@ impl Missing {
     pub const AS_ZERO: i32 = 4;
     /// NaN goes right, also if the node has a set of categories. Without a rule it is a value that no set contains.
     pub const RIGHT: i32 = 8;
-}
-
-/// Set in the feature of a leaf.
-pub const LEAF: u32 = 1 << 31;
-
-/// One node. The right child follows the left one. A leaf leads to itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Node {
-    pub threshold: f64,
-    pub feature: u32,
-    pub left: u32,
 }
 
 /// What only some nodes have.
@@ -139,7 +129,7 @@ impl Trees {
         }
         self.trees.push((start as u32, depth));
         let leaves = self.number_leaves(start as u32);
-        let perfect = Perfect::of(self, start as u32, depth, leaves);
+        let perfect = Perfect::of(&self.nodes, &self.leaf_numbers, start as u32, depth, leaves);
         self.perfect.push(perfect);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Walking from the roots of trees to their leaves.
 
-use super::nodes::{LEAF, Missing, Node, Trees};
+use super::node::{LEAF, Node};
+use super::nodes::{Missing, Trees};
 use super::perfect::LANES;
 
 /// Values up to this distance from zero are zero for nodes that treat zeros as missing, as in LightGBM.
