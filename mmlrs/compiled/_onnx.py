@@ -13,6 +13,7 @@ from mmlrs._messages import shown
 from mmlrs._paths import PathLike, is_remote, local_path, path_of, with_space
 from mmlrs.compiled._definition import _VERSION
 from mmlrs.compiled._onnx_categories import index_strings, value_of_index
+from mmlrs.compiled._onnx_estimators import ESTIMATORS
 from mmlrs.compiled._onnx_features import FEATURES
 from mmlrs.compiled._onnx_graph import CannotExport, Column, Graph, Kind
 from mmlrs.compiled._onnx_learners import LEARNERS
@@ -22,7 +23,16 @@ from mmlrs.errors import ColumnNotFoundError, InvalidParamError, IoError
 __all__ = ["export", "write"]
 
 _WHERE = "CompiledModel: to_onnx:"
-_KINDS: dict[str, Callable[[Step], Any]] = {"index_strings": index_strings, **FEATURES, **LEARNERS}
+_KINDS: dict[str, Callable[[Step], Any]] = {
+    "index_strings": index_strings,
+    **FEATURES,
+    **ESTIMATORS,
+    **LEARNERS,
+}
+#: Why a kind of definition has no operators, if not because it reads texts.
+_WHY_NOT = {
+    "name_slots": "an output of ONNX is no struct; choose the column of probabilities with `outputCols`"
+}
 #: The types of inputs, by their names in `inputs`.
 _TYPES: dict[str, Kind] = {"string": "string", "double": "number", "long": "long"}
 
@@ -177,7 +187,7 @@ class _Export:
         elif kind in _KINDS:
             _KINDS[kind](step)
         elif kind is not None:
-            raise CannotExport("ONNX has no operators that do the same with texts")
+            raise CannotExport(_WHY_NOT.get(kind, "ONNX has no operators that do the same with texts"))
         else:
             raise CannotExport(
                 "only fitted models of other libraries, FastVectorAssembler, IndexToValue and stages that name columns "

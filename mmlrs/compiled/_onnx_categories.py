@@ -12,7 +12,7 @@ from mmlrs.compiled._definition import step as native_step
 from mmlrs.compiled._onnx_graph import ML, CannotExport, Column
 from mmlrs.compiled._onnx_step import Step
 
-__all__ = ["index_strings", "value_of_index"]
+__all__ = ["index_strings", "place_of_text", "value_of_index"]
 
 
 def index_strings(step: Step) -> None:
@@ -26,7 +26,7 @@ def index_strings(step: Step) -> None:
         if not names:
             raise CannotExport(f"it has no labels for column `{step.inputs[place]}`")
         if column.kind == "string":
-            found = _place_of_text(step, column, names)
+            found = place_of_text(step, column, names)
         else:
             found = _place_of_number(step, place, column, names)
         unseen = graph.op("Less", found, 0.0)
@@ -39,7 +39,7 @@ def index_strings(step: Step) -> None:
         step.give(found, "number", null=null, levels=[*names, *(["__unknown"] if keep else [])])
 
 
-def _place_of_text(step: Step, column: Column, labels: list[str]) -> str:
+def place_of_text(step: Step, column: Column, labels: list[str]) -> str:
     """Return the place of each string among the labels, or -1."""
     graph = step.graph
     places = graph.op(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmlrs.compiled._onnx_graph import CannotExport, Column, Graph
+from mmlrs.compiled._onnx_graph import CannotExport
 from mmlrs.compiled._onnx_step import Step, numbers
 from mmlrs.errors import MmlrsError
 
@@ -33,13 +33,8 @@ def _one_hot(step: Step) -> None:
 
 def _stack(step: Step) -> None:
     graph = step.graph
-    columns = [_filled(graph, step.number(place), math.nan) for place in range(len(step.inputs))]
+    columns = [step.filled(step.number(place), math.nan) for place in range(len(step.inputs))]
     step.give(graph.joined(columns), "vector", len(columns))
-
-
-def _filled(graph: Graph, column: Column, value: float) -> str:
-    """Return the numbers of a column with `value` for null."""
-    return column.tensor if column.null is None else graph.where(column.null, value, column.tensor)
 
 
 def _assemble(step: Step) -> None:
@@ -54,7 +49,7 @@ def _assemble(step: Step) -> None:
             missing = graph.any_of([missing, graph.op("IsNaN", column.tensor)])
         if step.policy != "keep":
             step.reject(missing)
-        parts.append(_filled(graph, column, math.nan))
+        parts.append(step.filled(column, math.nan))
         size += column.size
     joined = graph.joined(parts)
     if step.stage._value("outputType") == "array":

@@ -197,6 +197,12 @@ class Graph:
         first_nan = self.op("IsNaN", self.slots(tensor, [0]))
         return self.where(first_nan, 0.0, self.place_of_largest(tensor))
 
+    def repeated(self, values: np.ndarray[Any, Any], like: str) -> str:
+        """Return constants as the values of each row of a tensor."""
+        rows = self.op("Shape", like, start=0, end=1)
+        shape = self.op("Concat", rows, np.array([len(values)], dtype=np.int64), axis=0)
+        return self.op("Expand", values[None, :], shape)
+
     def negative_zero(self, tensor: str) -> str:
         """Return where a number is -0.0, which compares equal to 0.0."""
         zero = self.op("Equal", tensor, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,9 @@ def _classifier(step: Step) -> None:
     if members.take("margin"):
         raw, classes = graph.joined([graph.op("Neg", raw), raw]), 2
     rule, decision = members.take("probabilities"), Members(members.take("decision"))
-    probabilities = probabilities_of(graph, rule, raw)
+    divisor = float(members.take("divisor", 1.0))
+    divided = raw if divisor == 1.0 else graph.op("Div", raw, divisor)
+    probabilities = probabilities_of(graph, rule, divided)
     predicted = _decided(graph, decision, raw, probabilities)
     decision.done()
     for role in members.take("roles"):
@@ -115,7 +118,11 @@ def _isotonic(step: Step) -> None:
     between = graph.op("Add", y1, graph.op("Div", rise, graph.op("Sub", x2, x1)))
     plain = graph.op("Or", graph.op("Equal", x, x1), graph.op("Equal", left, right))
     value = graph.where(plain, y1, between)
-    step.give(graph.where(graph.op("IsNaN", x), float(to[-1]), value), "number")
+    last = float(to[-1])
+    if step.members.take("bounded"):
+        outside = graph.op("Or", graph.op("Less", x, float(at[0])), graph.op("Greater", x, float(at[-1])))
+        value, last = graph.where(outside, np.nan, value), math.nan
+    step.give(graph.where(graph.op("IsNaN", x), last, value), "number")
 
 
 def _cluster(step: Step) -> None:

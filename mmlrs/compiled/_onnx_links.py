@@ -26,6 +26,8 @@ def probabilities_of(graph: Graph, rule: str, raw: str) -> str:
         return _softmax(graph, raw)
     if rule == "normalize":
         return _normalized(graph, raw)
+    if rule == "sigmoids":
+        return graph.logistic(raw)
     if rule == "one_vs_rest":
         return _normalized(graph, graph.logistic(raw))
     raise CannotExport(f"the export does not know the probabilities {rule!r}")
@@ -71,6 +73,8 @@ def mean_of(graph: Graph, link: Members, x: str) -> str:
         return graph.op("Exp", x) if power == 0.0 else graph.op("Pow", x, 1.0 / power)
     if kind == "softplus":
         return _log_of_one_plus(graph, graph.op("Exp", x))
+    if kind == "signed_square":
+        return graph.op("Mul", x, graph.op("Abs", x))
     if kind == "sigmoid":
         return graph.logistic(graph.op("Mul", x, float(link.take("factor"))))
     raise CannotExport(f"the export does not know the link {kind!r}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmlrs.compiled._onnx_graph import CannotExport
+from mmlrs.compiled._onnx_graph import CannotExport, Graph
 from mmlrs.compiled._onnx_step import Members, Step
 from mmlrs.compiled._onnx_trees import forest
 
@@ -72,16 +72,31 @@ def _factorization(step: Step, members: Members) -> Raw:
 
 def _perceptron(step: Step, members: Members) -> Raw:
     graph, layers, weights = step.graph, members.take("layers"), members.floats("weights")
+    activation = members.take("activation", "sigmoid")
     values, start = step.vector(0, layers[0]).tensor, 0
     for number, (inputs, outputs) in enumerate(itertools.pairwise(layers)):
         if number:
-            values = graph.logistic(values)
+            values = _activated(graph, activation, values)
         end = start + inputs * outputs
         matrix = weights[start:end].reshape(outputs, inputs)
         values = graph.op("MatMul", values, matrix.T)
         values = graph.op("Add", values, weights[end : end + outputs][None, :])
         start = end + outputs
     return Raw(values, layers[-1])
+
+
+def _activated(graph: Graph, activation: str, values: str) -> str:
+    """Return the values of the units of an inner layer."""
+    if activation == "sigmoid":
+        return graph.logistic(values)
+    if activation == "tanh":
+        return graph.op("Tanh", values)
+    if activation == "relu":
+        # As in the native core, NaN becomes 0.
+        return graph.where(graph.op("Greater", values, 0.0), values, 0.0)
+    if activation == "identity":
+        return values
+    raise CannotExport(f"the export does not know the activation {activation!r}")
 
 
 def _one_vs_rest(step: Step, members: Members) -> Raw:

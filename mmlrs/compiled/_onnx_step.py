@@ -119,6 +119,10 @@ class Step:
         advice = '; set `inputs` to its type: "string", "double", "long", or the size of its vectors'
         return f"column `{self.inputs[place]}` must hold {what}, but it holds {held}{advice}"
 
+    def filled(self, column: Column, value: float) -> str:
+        """Return the values of a column with a number for null."""
+        return column.tensor if column.null is None else self.graph.where(column.null, value, column.tensor)
+
     def reject(self, flags: str | None) -> None:
         """Note rows that the stage cannot process. If they stay, all its columns are null."""
         self._null = self.graph.any_of([self._null, self.reject_cells(flags)])

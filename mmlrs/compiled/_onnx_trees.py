@@ -8,7 +8,6 @@ ties between classes would then be broken at random. Its successor, `TreeEnsembl
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -253,7 +252,7 @@ def _sums(graph: Graph, trees: _Forest, nodes: _Nodes, leaves: str) -> str:
         order += chosen
         base = trees.base[chosen]
         if added == 0:
-            blocks.append(_repeated(graph, base, leaves))
+            blocks.append(graph.repeated(base, leaves))
             continue
         block = graph.slots(flat, [place for output in chosen for place in places[output]])
         block = graph.op("Reshape", block, np.array([-1, len(chosen), added], dtype=np.int64))
@@ -266,10 +265,3 @@ def _sums(graph: Graph, trees: _Forest, nodes: _Nodes, leaves: str) -> str:
     if order != sorted(order):
         sums = graph.slots(sums, np.argsort(order))
     return sums if trees.divisor == 1.0 else graph.op("Div", sums, trees.divisor)
-
-
-def _repeated(graph: Graph, values: np.ndarray[Any, Any], like: str) -> str:
-    """Return constants as the values of each row."""
-    rows = graph.op("Shape", like, start=0, end=1)
-    shape = graph.op("Concat", rows, np.array([len(values)], dtype=np.int64), axis=0)
-    return graph.op("Expand", values[None, :], shape)
