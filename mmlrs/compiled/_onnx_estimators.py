@@ -14,7 +14,7 @@ from mmlrs.compiled._onnx_step import Members, Step
 
 __all__ = ["ESTIMATORS"]
 
-_F32_MAX = float(np.finfo(np.float32).max)
+_LARGEST_SINGLE = float(np.finfo(np.float32).max)
 
 
 def _stack(step: Step) -> None:
@@ -38,7 +38,7 @@ def _stack(step: Step) -> None:
         step.reject(graph.any_slot(graph.op("IsNaN", x)))
     if single or not infinite:
         # With `infinite` and `single`, infinities count as too large too.
-        limit = _F32_MAX if single else float(np.finfo(np.float64).max)
+        limit = _LARGEST_SINGLE if single else float(np.finfo(np.float64).max)
         step.reject(graph.any_slot(graph.op("Greater", graph.op("Abs", x), limit)))
     for operation in members.take("operations", []):
         x = _changed(graph, Members(operation), x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import sys
 from typing import Any
 
@@ -300,6 +301,13 @@ def test_a_pipeline_of_spark(frame: Any) -> None:
     )
     assert list(got) == ["rawPrediction", "probability", "prediction", "predictedLabel"]
     assert {"yes", "no"} <= set(got["predictedLabel"].ravel())
+
+
+def test_the_example_of_the_docstring_is_right() -> None:
+    (example,) = doctest.DocTestFinder().find(CompiledModel.to_onnx, "to_onnx")
+    found = doctest.DocTestRunner().run(example)
+    assert found.attempted > 5
+    assert found.failed == 0
 
 
 def error_of(model: CompiledModel, **options: Any) -> str:
