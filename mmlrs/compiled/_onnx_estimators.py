@@ -14,8 +14,6 @@ from mmlrs.compiled._onnx_step import Members, Step
 
 __all__ = ["ESTIMATORS"]
 
-_LARGEST_SINGLE = float(np.finfo(np.float32).max)
-
 
 def _stack(step: Step) -> None:
     graph, members, parts = step.graph, step.members, []
@@ -38,7 +36,7 @@ def _stack(step: Step) -> None:
         step.reject(graph.any_slot(graph.op("IsNaN", x)))
     if single or not infinite:
         # With `infinite` and `single`, infinities count as too large too.
-        limit = _LARGEST_SINGLE if single else float(np.finfo(np.float64).max)
+        limit = float(np.finfo(np.float32 if single else np.float64).max)
         step.reject(graph.any_slot(graph.op("Greater", graph.op("Abs", x), limit)))
     for operation in members.take("operations", []):
         x = _changed(graph, Members(operation), x)
