@@ -26,6 +26,7 @@ from bench.spark_versions import versions
 from bench.startup import startup
 from bench.text import text
 from bench.train import train
+from bench.trees import trees
 from bench.tune import tune
 from bench.tuxpaint import tuxpaint
 from bench.wheel import wheel
@@ -50,6 +51,7 @@ MEASURES: dict[str, Measure] = {
     "train": train,
     "tune": tune,
     "search": search,
+    "trees": trees,
     "compiled": compiled,
     "serve": serve,
     "memory": memory,

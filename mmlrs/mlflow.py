@@ -16,6 +16,7 @@ import mmlrs
 from mmlrs._allowed import allow_functions as allowing
 from mmlrs._allowed import names_of
 from mmlrs._descriptors import stage_spec
+from mmlrs._names import public
 from mmlrs._paths import PathLike, path_of
 from mmlrs._saved import load_stage
 from mmlrs.compiled._answers import Scorer, frame_of
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mmlrs._types import AnyStage
 
 __all__ = ["FLAVOR_NAME", "get_default_pip_requirements", "load_model", "log_model", "save_model"]
+
+__dir__ = public(globals())
 
 #: The name of the flavor in a file MLmodel.
 FLAVOR_NAME = "mmlrs"

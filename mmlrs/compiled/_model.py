@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs._generated import compiled as _generated
+from mmlrs._paths import PathLike
 from mmlrs.engine.chain import Chain
 from mmlrs.errors import InvalidParamError, MmlrsError
 
@@ -53,6 +54,67 @@ class CompiledModel(_generated.CompiledModel):
 
     def _transform_spark(self, df: DataFrame) -> DataFrame:
         return self._chain().on_spark(df)
+
+    def to_onnx(
+        self, path: PathLike | None = None, *, inputs: Mapping[str, str | int] | None = None
+    ) -> bytes:
+        """Return the model as an ONNX model, and write it to a file.
+
+        Each column that it reads is an input of its name: doubles (also for integers and booleans) or strings of shape (rows, 1),
+        or vectors of doubles of shape (rows, size). Each of `outputCols` is an output: numbers and indices as doubles of shape (rows, 1), vectors as doubles of
+        shape (rows, size), labels as strings of shape (rows, 1). If `outputCols` is not set, the outputs are the columns of the
+        learners and their labels; without a learner, all columns that the stages add.
+
+        ONNX knows no errors of single rows and no nulls. A row that the model refuses or drops has NaN in all numbers and
+        vectors and an empty string as label, and so has a null in an output. NaN in an input is NaN, not null.
+
+        Predictions are those of the model, and scores differ by rounding only (1e-9 relative). The file needs ONNX Runtime 1.23
+        or newer, without mmlrs. For each tree, a row takes some 30 bytes of memory.
+
+        Parameters
+        ----------
+        path : path, optional
+            The file to write. If not given, only the bytes are returned.
+        inputs : dict, optional
+            The types of columns that the model reads: "double", "string", "long" for 64-bit integers that are categories, or an
+            int, the size of vectors. If a column is not given, it has the type that the first stage that reads it expects:
+            strings for `StringIndexer`, vectors of the size of the fit for scalers and learners, else doubles.
+
+        Returns
+        -------
+        bytes
+            The serialized ONNX model.
+
+        Raises
+        ------
+        InvalidParamError
+            A stage that the outputs need cannot be said in ONNX, such as one that reads texts or pictures. The message names it
+            and its place. Or `inputs` does not fit the model.
+        ColumnNotFoundError
+            One of `outputCols` does not exist in the ONNX model.
+        MissingPackageError
+            The package onnx is not installed.
+        IoError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import onnxruntime
+        >>> from mmlrs.compiled import CompiledModel
+        >>> from mmlrs.featurize import FastVectorAssembler
+        >>> model = CompiledModel(stages=[FastVectorAssembler(inputCols=["age", "height"], outputCol="features")])
+        >>> session = onnxruntime.InferenceSession(model.to_onnx())
+        >>> row = {"age": np.array([[31.0]]), "height": np.array([[1.7]])}
+        >>> session.run(["features"], row)[0].tolist()
+        [[31.0, 1.7]]
+        """
+        from mmlrs.compiled._onnx import export, write
+
+        content = export(self._value("stages"), self._value("outputCols"), inputs)
+        if path is not None:
+            write(path, content)
+        return content
 
     def predict_one(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the added columns for one row.

@@ -394,6 +394,46 @@ def test_numbers_with_nulls_are_indexed_as_on_a_table(spark):
     )
 
 
+@pytest.mark.parametrize("trees", [False, True])
+def test_a_pipeline_is_compiled(spark, trees):
+    from pyspark.ml import Pipeline
+    from pyspark.ml.classification import GBTClassifier, LogisticRegression
+    from pyspark.ml.feature import Imputer, OneHotEncoder, StandardScaler, StringIndexer, VectorAssembler
+
+    rows = pa.table(
+        {
+            "city": ["a", "b", "c", "a"] * 10,
+            "x": [1.0, None, 2.5, -1.0] * 10,
+            "label": ["y", "n", "n", "y"] * 10,
+        }
+    )
+    df = to_spark(spark, rows)
+    stages = [
+        StringIndexer(inputCol="label", outputCol="target"),
+        StringIndexer(inputCol="city", outputCol="place"),
+        OneHotEncoder(inputCol="place", outputCol="flags"),
+        Imputer(inputCol="x", outputCol="filled"),
+        VectorAssembler(inputCols=["flags", "filled"], outputCol="raw"),
+        StandardScaler(inputCol="raw", outputCol="features"),
+        GBTClassifier(labelCol="target", maxIter=2)
+        if trees
+        else LogisticRegression(labelCol="target", maxIter=3),
+    ]
+    fitted = Pipeline(stages=stages).fit(df)
+    model = mmlrs.compile(fitted)
+    expected = [(r.prediction, r.probability.toArray().tolist()) for r in fitted.transform(df).collect()]
+    for scored in (model.transform(rows), collect(model.transform(df))):
+        assert scored["prediction"].to_pylist() == [p for p, _ in expected]
+        got = [v["values"] for v in scored["probability"].to_pylist()]
+        assert all(a == pytest.approx(b, rel=1e-9) for a, (_, b) in zip(got, expected))
+        assert scored["predictedLabel"].to_pylist() == rows["label"].to_pylist()
+    mmlrs.register(spark, "answer", fitted)
+    # A null among the arguments is an error before PySpark 4.1.
+    df.where("x IS NOT NULL").createOrReplaceTempView("rows")
+    answers = spark.sql("SELECT answer(city, x) AS a, label FROM rows").collect()
+    assert [r.a for r in answers] == [r.label for r in answers]
+
+
 # -- versions ----------------------------------------------------------------------------------------------------------
 
 

@@ -37,7 +37,7 @@ impl Isotonic {
         let (at, to) = (&self.boundaries, &self.predictions);
         match java_search(at, x) {
             Ok(place) => to[place],
-            Err(place) if self.bounded && (place == 0 || place == at.len()) => f64::NAN,
+            Err(_) if self.bounded && !(at[0]..=at[at.len() - 1]).contains(&x) => f64::NAN,
             Err(0) => to[0],
             Err(place) if place == at.len() => to[place - 1],
             Err(place) => {
