@@ -91,6 +91,10 @@ def compile(  # noqa: A001 - the name says what it does, as in `re.compile`
     >>> model.predict_one({"age": 20.0, "member": True})
     {'features': [20.0, 1.0]}
     """
+    if isinstance(outputCols, str):
+        raise InvalidParamError(
+            f"compile: param `outputCols` must be a list of names of columns, got {outputCols!r}"
+        )
     saved = Saved(workDir)
     work = _Work(saved)
     several = isinstance(model, list | tuple)
@@ -225,11 +229,22 @@ class _Work:
         if self.classifier is not None:
             label, prediction, probability = self.classifier
             labels = self.labels.get(label or "")
+        for stage in self.stages:
+            _check(stage)
         taken = {name for stage in self.stages for name in stage._columns("output")}
         if labels and prediction and label_col and prediction not in self.named and label_col not in taken:
             self._add_labels(labels, prediction, label_col)
+        if label_col and label_col != "predictedLabel" and label_col in taken:
+            raise InvalidParamError(
+                f"compile: param `predictedLabelCol` must be a new column; the model adds {label_col!r} already"
+            )
         if probabilities_col:
             self._add_probabilities(labels, probability, probabilities_col)
+        added = [name for stage in self.stages for name in stage._columns("output")]
+        if unknown := [name for name in outputs or () if name not in added]:
+            raise InvalidParamError(
+                f"compile: param `outputCols` names {unknown[0]!r}, which the model does not add; it adds {', '.join(added)}"
+            )
         return CompiledModel(
             stages=self.stages,
             outputCols=outputs,
@@ -249,6 +264,19 @@ class _Work:
         candidates = [label, renamed.get(prediction or "", prediction), "prediction"]
         allowed = added if outputs is None else set(outputs)
         return next((name for name in candidates if name and name in allowed), None)
+
+
+def _check(stage: Any) -> None:
+    """Raise if the native core cannot run a stage that a reader made."""
+    if stage._stage != "CompiledStep":
+        return
+    try:
+        stage._core().inputs()
+    except InvalidParamError as error:
+        cause = str(error).removeprefix("CompiledStep: param `definition` is damaged: ")
+        raise InvalidParamError(
+            f"compile: the {stage._value('origin')} cannot be compiled: {cause}"
+        ) from None
 
 
 def _named(stage: Any, place: str) -> str:

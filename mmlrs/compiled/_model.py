@@ -152,7 +152,9 @@ class CompiledModel(_generated.CompiledModel):
         except MmlrsError as error:
             # There is one row, and it cannot be skipped.
             words = str(error).replace(", row 0 of the table", "").replace("row 0 of the table: ", "")
-            raise type(error)(words.replace('; handleInvalid="skip" drops such rows', "")) from None
+            for remedy in ('; handleInvalid="skip" drops such rows', "; fill or drop such rows first"):
+                words = words.replace(remedy, "")
+            raise type(error)(words) from None
         if found is None:
             raise InvalidParamError(
                 f'{self._stage}: predict_one: the model drops this row, because a stage has handleInvalid="skip"'

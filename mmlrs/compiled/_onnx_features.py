@@ -155,9 +155,9 @@ def _binarize(step: Step) -> None:
     graph = step.graph
     for place, threshold in enumerate(step.members.floats("thresholds")):
         column = graph.doubles(step.any(place, "number"))
-        null = column.null
+        null = None  # a null number is not above the threshold
         if column.kind == "vector":
-            null = step.reject_cells(null)
+            null = step.reject_cells(column.null)
         elif column.kind == "string":
             step.number(place)  # raises the error
         if column.kind == "vector" and threshold < 0.0:

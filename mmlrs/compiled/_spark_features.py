@@ -100,15 +100,21 @@ def _size_hint(stage: Any) -> list[Any]:
 def _imputer(model: Any) -> list[Any]:
     inputs, outputs = columns_of(model)
     surrogates = model.surrogateDF.first().asDict()
+    # Columns that it fills in place get another name first.
+    filled = [f"{name}_{model.uid}" if name in inputs else name for name in outputs]
+    renamed = [(old, new) for old, new in zip(filled, outputs, strict=True) if old != new]
+    replaced = [DropColumns(cols=[new for _, new in renamed])] if renamed else []
     return [
         step(
             "ImputerModel",
             inputs,
-            outputs,
+            filled,
             "impute",
             surrogates=floats([surrogates[name] for name in inputs]),
             missing=floats([model.getMissingValue()]),
-        )
+        ),
+        *replaced,
+        *(RenameColumn(inputCol=old, outputCol=new) for old, new in renamed),
     ]
 
 

@@ -65,6 +65,8 @@ def plan(
     names: Iterable[str],
     field_of: Callable[[Source], pa.Field],
     session: SparkSession | None = None,
+    *,
+    replaces: bool = False,
 ) -> Planned:
     """Plan stages over source columns, none of which drops rows but the last.
 
@@ -78,6 +80,8 @@ def plan(
         Returns the field of a source column.
     session : SparkSession, optional
         Its settings decide whether names match regardless of case.
+    replaces : bool, default False
+        Allow a stage to add a column that exists; later stages read the new one.
     """
     visible: dict[str, Expr] = {name: Source(name) for name in names}
     mask, natives, last = None, [], {}
@@ -97,7 +101,8 @@ def plan(
             [(e.field if isinstance(e, Value) else field_of(e)).with_name(name) for name, e in inputs]
         )
         planned = plan_stage(stage, native, inputs, types, portable=True)
-        columns.check_new(planned.values)
+        if not replaces:
+            columns.check_new(planned.values)
         visible |= planned.values
         natives.append((stage, native))
         mask, last = (planned.mask if planned.skips else None), planned.values
@@ -199,6 +204,7 @@ class Chain:
         """Return a table with the columns of the stages."""
         runs = ranges(self.stages)
         before = list(table.column_names)
+        Columns(before, self.owner).resolve_all(dict.fromkeys(n for n in before if n in self._reads))
         if self.outputs is not None:
             Columns(before, self.owner).check_new(self.outputs)
         for number, stages in enumerate(runs):
@@ -209,19 +215,21 @@ class Chain:
     def _run(
         self, number: int, stages: list[Any], table: pa.Table, wanted: list[str] | None, before: list[str]
     ) -> pa.Table:
-        planned, program = self.program(number, stages, table.schema, wanted)
+        # A stage may replace a column of the dataset.
+        shown = None if wanted is None else [*before, *wanted]
+        planned, program = self.program(number, stages, table.schema, shown)
         result = program.on(table) if program.outputs or program.skips else table
         hidden = len(table.column_names)
         kept, added = [], []
         for name, expr in planned.columns.items():
             if isinstance(expr, Source):
                 kept.append((name, result.schema.get_field_index(expr.column)))
-            elif wanted is None or name in wanted:
+            elif shown is None or name in shown:
                 place = next(i for i, f in enumerate(program.outputs) if f.name == name)
                 added.append((name, hidden + place))
         if wanted is not None:
             Columns(list(planned.columns), self.owner).resolve_all(wanted)
-            added.sort(key=lambda item: wanted.index(item[0]))
+            added.sort(key=lambda item: [*before, *wanted].index(item[0]))
             kept = [item for item in kept if item[0] in wanted or item[0] in before]
         places = [place for _, place in (*kept, *added)]
         fields = [result.schema.field(p).with_name(n) for n, p in (*kept, *added)]

@@ -24,7 +24,7 @@ def one_cell(value: Any, kind: pa.DataType | None = None) -> pa.Array:
     Numbers, strings and bytes do not go through `pa.array`, which imports pandas where it is installed.
     """
     cls = type(value)
-    if value is None:
+    if value is None or cls.__name__ == "NAType":  # that of pandas
         return pa.nulls(1, pa.null() if kind is None else kind)
     if cls in _NUMBERS and kind in (None, _NUMBERS[cls][1]):
         dtype, kind = _NUMBERS[cls]

@@ -67,7 +67,7 @@ class StageFunction:
 
     def compile(self, session: SparkSession | None) -> tuple[Compiled, pa.Field]:
         """Return the program of the last stage's single output column, and the field of that column."""
-        planned = plan(self.stages, self.inputs, _guess(self), session)
+        planned = plan(self.stages, self.inputs, _guess(self), session, replaces=True)
         values = planned.last if self._answer is None else {self._answer: planned.added()[self._answer]}
         results = [value for value in values.values() if value.what != "errors"]
         if len(results) != 1:

@@ -22,6 +22,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.pipeline import make_pipeline
 
+import mmlrs
 from mmlrs.compiled import CompiledModel, from_estimator
 from mmlrs.errors import ColumnNotFoundError, InvalidParamError, IoError, MmlrsError
 
@@ -273,3 +274,22 @@ def test_spark_scores_like_a_table(spark, tmp_path):
     assert [row["predictedLabel"] for row in rows] == fitted.predict(FRAME).tolist()
     probabilities = np.array([row["probability"].toArray() for row in rows])
     np.testing.assert_allclose(probabilities, fitted.predict_proba(FRAME), rtol=0, atol=1e-9)
+
+
+def test_labels_and_categories_are_exact_or_refused() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import OrdinalEncoder
+
+    rows = np.array([[0.0], [1.0], [2.0], [3.0]])
+    labels = np.array([2**60 + 1, 2**60 + 1, 2**60 + 3, 2**60 + 3])
+    model = mmlrs.from_estimator(LogisticRegression().fit(rows, labels))
+    assert (
+        model.transform(pa.table({"features": rows.tolist()}))["predictedLabel"].to_pylist()
+        == labels.tolist()
+    )
+    assert set(model.predict_one({"features": [0.0]})["probabilities"]) == {2**60 + 1, 2**60 + 3}
+    with pytest.raises(InvalidParamError, match="beyond 64-bit integers"):
+        mmlrs.from_estimator(LogisticRegression().fit(rows, labels.astype(np.uint64) + 2**63))
+    ids = pd.DataFrame({"id": [10**17 + 1, 10**17 + 3, 7]})
+    with pytest.raises(InvalidParamError, match=r"integers beyond 9007199254740992 as categories"):
+        mmlrs.from_estimator(OrdinalEncoder().fit(ids))

@@ -397,6 +397,47 @@ def test_columns_are_selected_and_named_between_the_stages(df: Any, frame: pd.Da
     assert compiled.transform(frame).columns.tolist() == ["age", "town"]
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"outputCols": "prediction"}, "`outputCols` must be a list of names of columns, got 'prediction'"),
+        (
+            {"outputCols": ["predicton"]},
+            "`outputCols` names 'predicton', which the model does not add; it adds target, ",
+        ),
+        (
+            {"predictedLabelCol": "flags"},
+            "`predictedLabelCol` must be a new column; the model adds 'flags' already",
+        ),
+    ],
+)
+def test_odd_options_are_refused_at_once(
+    fitted: PipelineModel, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidParamError, match=f"compile: param {message}"):
+        mmlrs.compile(fitted, **options)
+
+
+def test_what_the_core_cannot_run_is_refused_at_once() -> None:
+    from pyspark.ml.feature import RegexTokenizer
+
+    with pytest.raises(
+        InvalidParamError, match="compile: the RegexTokenizer cannot be compiled: its pattern"
+    ):
+        mmlrs.compile(RegexTokenizer(inputCol="t", outputCol="o", pattern="(?<=a)-"))
+
+
+def test_a_stage_may_fill_a_column_in_place(spark: Any) -> None:
+    from pyspark.ml.feature import Imputer
+
+    rows = spark.createDataFrame([(1.0, 2.0), (None, 3.0), (5.0, None)], "x double, y double").coalesce(1)
+    model = Imputer(inputCols=["x", "y"], outputCols=["x", "filled"]).fit(rows)
+    compiled = check(model, rows, on_spark=True)
+    chosen = mmlrs.compile(model, outputCols=["filled"])
+    assert chosen.transform(collect(rows))["x"].to_pylist() == [1.0, 3.0, 5.0]
+    assert compiled.predict_one({"x": None, "y": 1.0}) == {"x": 3.0, "filled": 1.0}
+
+
 def test_an_output_that_exists_already_is_an_error(
     compiled: CompiledModel, frame: pd.DataFrame, df: Any
 ) -> None:

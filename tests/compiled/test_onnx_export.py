@@ -358,7 +358,8 @@ def test_inputs_that_do_not_fit_are_errors_that_say_what_to_do() -> None:
     index = one("index_strings", ["count"], ["i"], labels=[["1", "2"]], keep=True)
     both = model_of(index, FastVectorAssembler(inputCols=["i", "count"], outputCol="f"))
     assert "must hold numbers, but it holds strings" in error_of(both)
-    assert "no label of column `count`" in error_of(both, inputs={"count": "double"})
+    names = one("index_strings", ["count"], ["i"], labels=[["x", "y"]], keep=True)
+    assert "no label of column `count`" in error_of(model_of(names), inputs={"count": "double"})
     check(both, CELLS, inputs={"count": "long"})
     with pytest.raises(ColumnNotFoundError, match="column `nothing` is not among"):
         model_of(classifier("v"), outputCols=["nothing"]).to_onnx()

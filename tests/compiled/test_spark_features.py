@@ -56,6 +56,26 @@ def test_string_indexer(words: Any, policy: str) -> None:
     check(model, data)
 
 
+def test_numbers_are_labels_by_their_value(spark: Any) -> None:
+    values = [8.8624192728684912e16, 3.0, -0.0, 0.0, 1e22, 5e-324, 12345678.9, 2.0]
+    doubles = spark.createDataFrame([(v,) for v in values], "x double").coalesce(1)
+    check(F.StringIndexer(inputCol="x", outputCol="index").fit(doubles), doubles)
+    floats = spark.createDataFrame(
+        [(float(np.float32(v)),) for v in (1e9 / 3, 2e7, 0.1, 16777216.0)], "x float"
+    )
+    check(F.StringIndexer(inputCol="x", outputCol="index").fit(floats), floats)
+    whole = F.StringIndexer(inputCol="i", outputCol="index").fit(
+        spark.createDataFrame([(3,), (3,), (4,)], "i int")
+    )
+    # A missing value in a column of pandas turns integers into doubles.
+    indexed = mmlrs.compile(whole).transform(pa.table({"i": [4.0, 3.0]}))
+    assert indexed["index"].to_pylist() == [1.0, 0.0]
+    again = mmlrs.compile(
+        F.StringIndexer(inputCol="x", outputCol="index").fit(doubles.where("x = 3 OR x = 2"))
+    )
+    assert again.predict_one({"x": 3}) == again.predict_one({"x": 3.0})
+
+
 def test_an_unseen_label_is_an_error_that_names_stage_column_row_and_value(words: Any) -> None:
     model = mmlrs.compile(F.StringIndexer(inputCol="city", outputCol="index").fit(words))
     with pytest.raises(
@@ -82,10 +102,11 @@ def test_one_hot_encoder(spark: Any, policy: str, drop: bool) -> None:
         inputCols=["a", "b"], outputCols=["x", "y"], dropLast=drop, handleInvalid=policy
     ).fit(df)
     odd = spark.createDataFrame([(0.5, 1), (7.0, -1)], "a double, b int")
-    check(model, df if policy == "error" else df.union(odd))
+    nulls = spark.createDataFrame([(None, 1), (1.0, None)], "a double, b int")
+    check(model, df.union(nulls) if policy == "error" else df.union(odd).union(nulls))
     if policy == "error":
         with pytest.raises(
-            MmlrsError, match=r"^OneHotEncoderModel: row 0 .*: column `a`: .*|column `a`, row 0"
+            MmlrsError, match=r"^OneHotEncoderModel: column `a`, row 0 of the table: has the value 9.0"
         ):
             mmlrs.compile(model).transform(pa.table({"a": [9.0], "b": [1]}))
 
@@ -160,6 +181,8 @@ def test_buckets(spark: Any, policy: str) -> None:
 
 def test_binarizer(words: Any, vectors: Any) -> None:
     check(F.Binarizer(inputCol="odd", outputCol="out", threshold=1.0), words)
+    nulls = words.selectExpr("cast(count AS double) AS count")
+    check(F.Binarizer(inputCol="count", outputCol="out", threshold=1.0), nulls)
     check(F.Binarizer(inputCols=["odd", "number"], outputCols=["o", "p"], thresholds=[0.0, 1.5]), words)
     for threshold in (0.0, 1.0, -0.5):
         check(F.Binarizer(inputCol="v", outputCol="out", threshold=threshold), vectors)

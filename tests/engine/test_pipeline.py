@@ -15,7 +15,8 @@ import mmlrs
 from mmlrs.errors import InvalidParamError
 from mmlrs.image import ImageFeaturizer, ImageTransformer, UnrollImage, read_image_stream, read_images
 from mmlrs.onnx import ONNXModel
-from mmlrs.testing import sample_image
+from mmlrs.stages import Lambda
+from mmlrs.testing import reversed_columns, sample_image
 from mmlrs.text import UnicodeNormalize
 
 pytestmark = pytest.mark.spark
@@ -274,8 +275,10 @@ def test_a_pipeline_of_native_stages_runs_on_a_table(table):
 def test_what_cannot_be_a_function_is_told_so(featurizer, fitted):
     with pytest.raises(InvalidParamError, match="a function returns a value for every row"):
         mmlrs.udf(featurizer.copy().setHandleInvalid("skip"))
-    with pytest.raises(InvalidParamError, match="StringIndexerModel: is not a native stage of mmlrs"):
-        mmlrs.udf(fitted)
+    from pyspark.ml import PipelineModel
+
+    with pytest.raises(InvalidParamError, match=r"Lambda .* cannot be compiled: it runs a Python function"):
+        mmlrs.udf(PipelineModel([*fitted.stages, Lambda(transformFunc=reversed_columns)]))
     with pytest.raises(InvalidParamError, match=r"takes 1 column \(content\), got 2"):
         mmlrs.udf(featurizer)("content", "i")
     both = ONNXModel(model=networks.linear(), inputCol="x", fetchDict={"a": "hidden", "b": "y"})

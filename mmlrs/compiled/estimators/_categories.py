@@ -51,6 +51,10 @@ class Codes:
         return feature
 
 
+#: Larger integers are not exact as doubles.
+_EXACT = 2**53
+
+
 def known(categories: Any, at: str) -> tuple[list[Any], int | None]:
     """Return the categories without the missing value, and the place of the missing value."""
     values = list(categories.tolist() if hasattr(categories, "tolist") else categories)
@@ -70,6 +74,12 @@ def known(categories: Any, at: str) -> tuple[list[Any], int | None]:
             at,
             f"it has categories of the types {', '.join(kinds)}",
             "fit it on columns of strings or numbers",
+        )
+    if any(isinstance(value, int) and abs(value) > _EXACT for value in rest):
+        raise refused(
+            at,
+            f"it has integers beyond {_EXACT} as categories, which are read as doubles",
+            "fit it on strings",
         )
     return rest, places[0] if places else None
 

@@ -158,6 +158,8 @@ def _labels(origin: str, classes: Any) -> tuple[list[Any], _Type]:
         raise refused(
             origin, f"its classes {values!r:.100} are not of one type", "encode them as strings or numbers"
         )
-    if kind == "boolean":
-        return values, kind
-    return [float(value) for value in values], kind
+    if kind == "long" and any(not -(2**63) <= value < 2**63 for value in values):
+        raise refused(
+            origin, f"its classes {values!r:.100} are beyond 64-bit integers", "encode them as strings"
+        )
+    return [float(value) for value in values] if kind == "double" else values, kind

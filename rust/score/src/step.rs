@@ -66,7 +66,7 @@ impl Inputs<'_> {
         work: impl Fn(Range<usize>, &mut Piece<'_>) -> Result<Vec<ArrayRef>> + Sync + Send,
     ) -> Result<Computed> {
         let pieces = in_pieces(self.cx.threads, self.rows, pieces_of(self.cx.threads), |range| {
-            let mut piece = Piece { names: self.names, rejects: Rejects::new(self.policy) };
+            let mut piece = Piece { names: self.names, policy: self.policy, rejects: Rejects::new(self.policy) };
             let arrays = work(range, &mut piece)?;
             Ok((arrays, piece.rejects.into_rows()))
         })?;
@@ -74,7 +74,7 @@ impl Inputs<'_> {
         let columns = match <[_; 1]>::try_from(arrays) {
             Ok([single]) => single,
             Err(several) if several.is_empty() => {
-                work(0..0, &mut Piece { names: self.names, rejects: Rejects::new(self.policy) })?
+                work(0..0, &mut Piece { names: self.names, policy: self.policy, rejects: Rejects::new(self.policy) })?
             }
             Err(several) => (0..several[0].len())
                 .map(|column| {
@@ -132,8 +132,12 @@ pub fn check_size(vector: VectorRow<'_>, expected: usize) -> Result<(), String> 
 #[derive(Debug)]
 pub struct Piece<'a> {
     names: &'a [String],
+    policy: HandleInvalid,
     rejects: Rejects,
 }
+
+/// What to do about a row that a fitted stage cannot process.
+const REMEDY: &str = "fill or drop such rows first";
 
 impl Piece<'_> {
     /// The error of a row that ends the work under every policy.
@@ -144,8 +148,9 @@ impl Piece<'_> {
     /// Rejects a row, or returns its error, depending on the policy.
     pub fn reject(&mut self, row: usize, (column, cause): Flaw) -> Result<()> {
         let name = &self.names[column];
-        if self.names.len() == 1 {
-            return self.rejects.reject(row, Error::decode(cause).at_column(name));
+        if self.names.len() == 1 || self.policy == HandleInvalid::Error {
+            // The policy of a fitted stage cannot be changed any more.
+            return self.rejects.reject(row, Error::decode(cause).at_column(name).with_remedy(REMEDY));
         }
         self.rejects.reject_cell(row, name, &cause)
     }

@@ -1,5 +1,6 @@
 //! Vectors scaled slot by slot or as a whole.
 
+use arrow_array::Float64Array;
 use arrow_schema::Field;
 use mmlrs_core::vector::VectorRow;
 use mmlrs_core::{Result, vector::is_number};
@@ -185,14 +186,14 @@ impl Step for Binarize {
         Ok(inputs.iter().zip(outputs).map(field).collect())
     }
 
-    /// A null stays null in a column of numbers.
+    /// A null in a column of numbers is not above the threshold.
     fn run(&self, rows: &Inputs<'_>) -> Result<Computed> {
         let mut done = Computed { columns: Vec::new(), invalid: Vec::new() };
         for (column, threshold) in self.thresholds.iter().enumerate() {
             if is_number(rows.arrays[column].data_type()) {
                 let numbers = rows.doubles(column)?;
-                let flags =
-                    numbers.unary::<_, arrow_array::types::Float64Type>(|v| f64::from(u8::from(v > *threshold)));
+                let flag = |value: Option<f64>| f64::from(u8::from(value.is_some_and(|value| value > *threshold)));
+                let flags: Float64Array = numbers.iter().map(|value| Some(flag(value))).collect();
                 done.columns.push(std::sync::Arc::new(flags));
                 continue;
             }

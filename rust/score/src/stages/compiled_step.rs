@@ -74,6 +74,11 @@ impl CompiledStep {
 }
 
 impl Transform for CompiledStep {
+    /// Those of `inputCols`, once the definition is checked.
+    fn resolved_inputs(&self) -> Result<Option<Vec<String>>> {
+        self.step().map(|_| None)
+    }
+
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         let fields: Vec<&Field> =
             self.input_cols.iter().map(|name| Ok(input.field_with_name(name)?)).collect::<Result<_>>()?;
