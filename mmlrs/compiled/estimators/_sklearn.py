@@ -109,7 +109,7 @@ def _unknown(fitted: Any, at: str) -> Exception:
     kind, module = type(fitted).__name__, type(fitted).__module__
     if not _is_sklearn(fitted):
         return refused(at, f"mmlrs does not know the class {module}.{kind}", "take one that the guide lists")
-    return refused(at, f"mmlrs has no kernel for {kind} here", "take a class that the guide lists")
+    return refused(at, f"mmlrs has no kernel for {kind} at this place", "take a class that the guide lists")
 
 
 def _check_fitted(fitted: Any, at: str) -> None:
