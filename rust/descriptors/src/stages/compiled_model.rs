@@ -52,9 +52,7 @@ pub struct CompiledModel {
 
 impl HasSample for CompiledModel {
     fn sample() -> Sample {
-        let stage = |old: &str, new: &str| {
-            json!({"class": "mmlrs.testing.Identity", "params": {"inputCol": old, "outputCol": new}})
-        };
+        let stage = |old: &str, new: &str| json!({"class": "mmlrs.testing.Identity", "params": {"inputCol": old, "outputCol": new}});
         let stages = [stage("name", "copy"), stage("copy", "again")];
         Sample::new(json!({"stages": stages, "outputCols": ["again"]}), plain_rows())
     }

@@ -1,8 +1,8 @@
 //! A column of scores.
 
 use arrow_array::{Array, ArrayRef, Float64Array};
-use mmlrs_core::{Result, doubles};
 use mmlrs_core::vector::{VectorRow, Vectors};
+use mmlrs_core::{Result, doubles};
 
 use super::classes::Class;
 use crate::numbers::is_vector;

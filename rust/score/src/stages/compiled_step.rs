@@ -93,13 +93,8 @@ impl Transform for CompiledStep {
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let arrays: Vec<ArrayRef> =
             self.input_cols.iter().map(|name| block.column(name)?.to_arrow(cx)).collect::<Result<_>>()?;
-        let inputs = Inputs {
-            names: &self.input_cols,
-            arrays,
-            rows: block.rows(),
-            cx: *cx,
-            policy: self.policy.handle_invalid,
-        };
+        let inputs =
+            Inputs { names: &self.input_cols, arrays, rows: block.rows(), cx: *cx, policy: self.policy.handle_invalid };
         let done = self.step()?.run(&inputs).map_err(|e| e.at_stage(&self.origin))?;
         Ok(Output { columns: done.columns.into_iter().map(Column::arrow).collect(), invalid: done.invalid })
     }

@@ -12,8 +12,8 @@ use arrow_array::{
 use arrow_cast::cast::cast;
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
-use mmlrs_core::{Result, double_text, float_text};
 use mmlrs_core::types::is_text;
+use mmlrs_core::{Result, double_text, float_text};
 
 use super::pattern::{Pattern, in_range};
 
