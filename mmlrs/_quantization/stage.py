@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -122,9 +123,9 @@ class Quantizable(NativeTransformer):
         if lost:
             warn_once([f"{owner}: {lost} of {table.num_rows} rows cannot be read and were left out"])
 
+    @abstractmethod
     def _network_rows(self, network: ModelProto, table: pa.Table) -> Iterator[Row]:
         """Yield the network's inputs for the rows of a table that can be read, as the stage computes them."""
-        raise NotImplementedError
 
     def _network_settings(self, schema: pa.Schema) -> dict[str, Any]:
         """Return image settings to add to the network: what cannot be found in its graph once it is quantized."""

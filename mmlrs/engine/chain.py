@@ -22,6 +22,8 @@ from mmlrs.errors import SchemaMismatchError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    #: The number of a run of stages, and the columns to compute; None for all.
+    _Key = tuple[int, tuple[str, ...] | None]
 
 __all__ = ["ON_NAMES", "Chain", "Planned", "needed", "plan", "ranges"]
 
@@ -194,8 +196,8 @@ class Chain:
     owner: str
     stages: list[Any]
     outputs: list[str] | None
-    #: The program of each run of stages, by the fields of its sources.
-    _programs: list[tuple[int, pa.Schema, Planned, TableProgram]] = field(default_factory=list)
+    #: The program of each run of stages, by the columns to compute and the fields of its sources.
+    _programs: list[tuple[_Key, pa.Schema, Planned, TableProgram]] = field(default_factory=list)
     #: The program of single rows, by the types of their values; and the type of each column in earlier rows.
     _rows: dict[tuple[tuple[str, Any], ...], _OneRow] = field(default_factory=dict)
     _types: dict[str, pa.DataType] = field(default_factory=dict)
@@ -240,15 +242,16 @@ class Chain:
         self, number: int, stages: list[Any], schema: pa.Schema, wanted: list[str] | None
     ) -> tuple[Planned, TableProgram]:
         """Return the plan and the program of a run of stages for a table of this schema."""
-        for run, types, planned, program in self._programs:
-            if run == number and types.equals(schema, check_metadata=True) and planned.is_current():
+        key = (number, None if wanted is None else tuple(wanted))
+        for known, types, planned, program in self._programs:
+            if known == key and types.equals(schema, check_metadata=True) and planned.is_current():
                 return planned, program
         planned = plan(
             stages, schema.names, lambda source: refuse_aside(self.owner, schema.field(source.column))
         )
         added = {n: v for n, v in planned.added().items() if wanted is None or n in wanted}
         program = self._compiled(planned, added, schema)
-        self._programs = [(number, schema, planned, program), *self._programs[: _KEPT - 1]]
+        self._programs = [(key, schema, planned, program), *self._programs[: _KEPT - 1]]
         return planned, program
 
     def _compiled(self, planned: Planned, added: dict[str, Value], schema: pa.Schema) -> TableProgram:

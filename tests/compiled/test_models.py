@@ -436,6 +436,11 @@ def test_a_stage_may_fill_a_column_in_place(spark: Any) -> None:
     chosen = mmlrs.compile(model, outputCols=["filled"])
     assert chosen.transform(collect(rows))["x"].to_pylist() == [1.0, 3.0, 5.0]
     assert compiled.predict_one({"x": None, "y": 1.0}) == {"x": 3.0, "filled": 1.0}
+    # A single row and a table of the same types compute different columns.
+    again = mmlrs.compile(model, outputCols=["filled"])
+    assert again.predict_one({"x": 1.0, "y": 2.0}) == {"filled": 2.0}
+    table = again.transform(pa.table({"x": [None, 4.0], "y": [1.0, None]}))
+    assert table.to_pydict() == {"y": [1.0, None], "x": [3.0, 4.0], "filled": [1.0, 2.5]}
 
 
 def test_an_output_that_exists_already_is_an_error(

@@ -106,12 +106,7 @@ impl Step for Classifier {
         let (vectors, width, classes) = (rows.vectors(0)?, self.model.outputs(), self.classes());
         rows.by_pieces(|range, piece| {
             let start = range.start;
-            let mut values = vec![0.0; range.len() * width];
-            let mut good = vec![true; range.len()];
-            self.model.rows(&vectors, range.clone(), &mut values, |place, cause| {
-                good[place] = false;
-                piece.reject(start + place, (0, cause))
-            })?;
+            let (values, good) = self.model.scored(&vectors, range.clone(), piece)?;
             let mut columns: Vec<Building> = self.roles.iter().map(|role| Building::new(*role, range.len())).collect();
             let (mut raw, mut probabilities) = (vec![0.0; classes], vec![0.0; classes]);
             for place in 0..range.len() {

@@ -10,7 +10,7 @@ use super::factorization::Factorization;
 use super::forest::Forest;
 use super::linear::Linear;
 use super::perceptron::Perceptron;
-use crate::step::usable;
+use crate::step::{Piece, usable};
 
 /// A model by kind.
 #[derive(Debug, Deserialize)]
@@ -97,9 +97,26 @@ impl Model {
         }
     }
 
+    /// The raw values of the rows of a range, one row after the other, and which rows have them. The others are rejected.
+    pub fn scored(
+        &self,
+        vectors: &Vectors,
+        range: Range<usize>,
+        piece: &mut Piece<'_>,
+    ) -> mmlrs_core::Result<(Vec<f64>, Vec<bool>)> {
+        let start = range.start;
+        let mut values = vec![0.0; range.len() * self.outputs()];
+        let mut good = vec![true; range.len()];
+        self.rows(vectors, range, &mut values, |place, cause| {
+            good[place] = false;
+            piece.reject(start + place, (0, cause))
+        })?;
+        Ok((values, good))
+    }
+
     /// The raw values of the rows of a range, one row after the other in `out`. A row that has none is passed to `flawed` with the
     /// cause, and its values are NaN.
-    pub fn rows(
+    fn rows(
         &self,
         vectors: &Vectors,
         range: Range<usize>,

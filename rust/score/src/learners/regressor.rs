@@ -97,12 +97,7 @@ impl Step for Regressor {
         let offsets = if self.offset { Some(rows.doubles(1)?) } else { None };
         rows.by_pieces(|range, piece| {
             let start = range.start;
-            let mut values = vec![0.0; range.len() * width];
-            let mut good = vec![true; range.len()];
-            self.model.rows(&vectors, range.clone(), &mut values, |place, cause| {
-                good[place] = false;
-                piece.reject(start + place, (0, cause))
-            })?;
+            let (mut values, mut good) = self.model.scored(&vectors, range.clone(), piece)?;
             if let Some(offsets) = &offsets {
                 for place in 0..range.len() {
                     if offsets.is_null(start + place) && good[place] {
