@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmlrs._pyspark import Params
 from mmlrs.base import NativeTransformer
-from mmlrs.compiled._definition import step
+from mmlrs.compiled._definition import check_steps, step
 from mmlrs.compiled._model import CompiledModel
 from mmlrs.compiled._saved import Saved
 from mmlrs.compiled._values import CannotCompile, value
@@ -229,8 +229,7 @@ class _Work:
         if self.classifier is not None:
             label, prediction, probability = self.classifier
             labels = self.labels.get(label or "")
-        for stage in self.stages:
-            _check(stage)
+        check_steps("compile", self.stages)
         taken = {name for stage in self.stages for name in stage._columns("output")}
         if labels and prediction and label_col and prediction not in self.named and label_col not in taken:
             self._add_labels(labels, prediction, label_col)
@@ -264,19 +263,6 @@ class _Work:
         candidates = [label, renamed.get(prediction or "", prediction), "prediction"]
         allowed = added if outputs is None else set(outputs)
         return next((name for name in candidates if name and name in allowed), None)
-
-
-def _check(stage: Any) -> None:
-    """Raise if the native core cannot run a stage that a reader made."""
-    if stage._stage != "CompiledStep":
-        return
-    try:
-        stage._core().inputs()
-    except InvalidParamError as error:
-        cause = str(error).removeprefix("CompiledStep: param `definition` is damaged: ")
-        raise InvalidParamError(
-            f"compile: the {stage._value('origin')} cannot be compiled: {cause}"
-        ) from None
 
 
 def _named(stage: Any, place: str) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from mmlrs._generated.compiled import CompiledStep
+from mmlrs.errors import InvalidParamError
 
-__all__ = ["floats", "ints", "step"]
+__all__ = ["check_steps", "floats", "ints", "step"]
 
 #: What the columns of a kind hold, where that is not vectors.
 _READS = {
@@ -74,3 +75,17 @@ def step(
         inputCols=list(inputs), outputCols=list(outputs), origin=origin, definition=definition.encode()
     )
     return made._set(reads=_READS.get(kind, "vector"), handleInvalid=handleInvalid)
+
+
+def check_steps(call: str, stages: Sequence[Any]) -> None:
+    """Raise if the native core cannot run a step that a reader made. `call` is the function that the error names."""
+    for stage in stages:
+        if stage._stage != "CompiledStep":
+            continue
+        try:
+            stage._core().inputs()
+        except InvalidParamError as error:
+            cause = str(error).removeprefix("CompiledStep: param `definition` is damaged: ")
+            raise InvalidParamError(
+                f"{call}: the {stage._value('origin')} cannot be compiled: {cause}"
+            ) from None

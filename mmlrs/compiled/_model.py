@@ -122,8 +122,8 @@ class CompiledModel(_generated.CompiledModel):
         Parameters
         ----------
         row : dict
-            The values by column: numbers, strings, booleans, bytes such as a picture, lists of numbers for vectors, None for null.
-            Columns that the model does not read are ignored.
+            The values by column: numbers, strings, booleans, None for null. Vectors are lists or NumPy arrays of numbers or vectors
+            of pyspark. Pictures are encoded bytes, NumPy arrays or Pillow images. Columns that the model does not read are ignored.
 
         Returns
         -------

@@ -80,9 +80,7 @@ def _selector(model: Any) -> list[Any]:
 
 def _size_hint(stage: Any) -> list[Any]:
     column = stage.getInputCol()
-    policy = value(stage, "handleInvalid", "error")
-    if policy == "optimistic":
-        return []
+    optimistic = value(stage, "handleInvalid", "error") == "optimistic"
     sized = f"{column}_{stage.uid}"
     checked = step(
         "VectorSizeHint",
@@ -90,11 +88,30 @@ def _size_hint(stage: Any) -> list[Any]:
         [sized],
         "vector_size",
         size=int(stage.getSize()),
-        optimistic=False,
+        optimistic=optimistic,
         handleInvalid=policy_of(stage),
     )
     # The checked vectors take the place of the column, so that everything that reads it needs the check.
     return [checked, DropColumns(cols=[column]), RenameColumn(inputCol=sized, outputCol=column)]
+
+
+def _vector_indexer(model: Any) -> list[Any]:
+    inputs, outputs = columns_of(model)
+    maps = {int(slot): dict(indices) for slot, indices in dict(model.categoryMaps).items()}
+    slots = sorted(maps)
+    return [
+        step(
+            "VectorIndexerModel",
+            inputs,
+            outputs,
+            "index_slots",
+            size=int(model.numFeatures),
+            slots=ints(slots),
+            categories=[floats(sorted(maps[slot], key=maps[slot].__getitem__)) for slot in slots],
+            keep=value(model, "handleInvalid") == "keep",
+            handleInvalid=policy_of(model),
+        )
+    ]
 
 
 def _imputer(model: Any) -> list[Any]:
@@ -349,6 +366,7 @@ FEATURES: dict[str, Callable[[Any], list[Any]]] = {
     "VectorAssembler": _assembler,
     "VectorSlicer": _slicer,
     "VectorSizeHint": _size_hint,
+    "VectorIndexerModel": _vector_indexer,
     "ImputerModel": _imputer,
     "Bucketizer": _bucketizer,
     "Binarizer": _binarizer,

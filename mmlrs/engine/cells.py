@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from mmlrs.errors import SchemaMismatchError
 
-__all__ = ["encoded_cells", "file_cells", "has_pictures", "is_picture"]
+__all__ = ["encoded_cells", "file_cells", "has_pictures", "is_missing", "is_picture"]
 
 #: Prefix of the bytes of a cell that is not an image, before the reason. `NO_PICTURE` in `rust/image/src/codec/formats.rs`.
 _NO_PICTURE = b"mmlrs: no picture: "
@@ -42,7 +42,8 @@ def _is_pillow(cell: Any) -> bool:
     return module is not None and isinstance(cell, module.Image)
 
 
-def _is_missing(cell: Any) -> bool:
+def is_missing(cell: Any) -> bool:
+    """Return whether a cell is None or a missing value of pandas."""
     return cell is None or (isinstance(cell, float) and cell != cell) or type(cell).__name__ == "NAType"
 
 
@@ -91,7 +92,7 @@ def file_cells(cells: Sequence[Any]) -> pa.Array:
 
 
 def _encoded(cell: Any, where: str) -> bytes | None:
-    if _is_missing(cell):
+    if is_missing(cell):
         return None
     if isinstance(cell, bytes | bytearray | memoryview):
         return bytes(cell)

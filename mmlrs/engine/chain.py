@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from mmlrs import _native
@@ -17,7 +18,7 @@ from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.plan import plan_stage
 from mmlrs.engine.scalars import one_cell
 from mmlrs.engine.table import TableProgram
-from mmlrs.errors import SchemaMismatchError
+from mmlrs.errors import MmlrsError, SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     #: The number of a run of stages, and the columns to compute; None for all.
     _Key = tuple[int, tuple[str, ...] | None]
 
-__all__ = ["ON_NAMES", "Chain", "Planned", "needed", "plan", "ranges"]
+__all__ = ["ON_NAMES", "Chain", "Planned", "needed", "plan", "ranges", "shown_name"]
 
 #: The stages that only choose and name columns.
 ON_NAMES = ("SelectColumns", "DropColumns", "RenameColumn")
@@ -85,10 +86,11 @@ def plan(
     replaces : bool, default False
         Allow a stage to add a column that exists; later stages read the new one.
     """
-    visible: dict[str, Expr] = {name: Source(name) for name in names}
+    given = list(names)
+    visible: dict[str, Expr] = {name: Source(name) for name in given}
     mask, natives, last = None, [], {}
     for place, stage in enumerate(stages):
-        columns = Columns(list(visible), stage._stage, session)
+        columns = Columns(list(visible), shown_name(stage), session)
         if stage._stage in ON_NAMES:
             visible = _renamed(stage, columns, visible)
             continue
@@ -96,8 +98,10 @@ def plan(
             continue
         native = stage._core()
         vectors = native.vector_inputs()
+        read = native.inputs()
         inputs = tuple(
-            (name, _as_read(visible[columns.resolve(name)], name in vectors)) for name in native.inputs()
+            (name, _as_read(visible[known], name in vectors))
+            for name, known in zip(read, _resolved(read, columns, given), strict=True)
         )
         types = pa.schema(
             [(e.field if isinstance(e, Value) else field_of(e)).with_name(name) for name, e in inputs]
@@ -111,6 +115,11 @@ def plan(
     return Planned(visible, mask, last, tuple(natives))
 
 
+def shown_name(stage: Any) -> str:
+    """Return the name of a stage in errors: that of the fitted stage that it was made from."""
+    return str(stage._value("origin") if stage._stage == "CompiledStep" else stage._stage)
+
+
 def needed(stages: Sequence[Any], answer: str) -> list[Any]:
     """Return the stages that a column of the last stage depends on."""
     wanted, kept = {answer}, []
@@ -122,6 +131,13 @@ def needed(stages: Sequence[Any], answer: str) -> list[Any]:
             kept.append(stage)
             wanted = (wanted - outputs) | set(inputs)
     return kept[::-1]
+
+
+def _resolved(names: Sequence[str], columns: Columns, given: list[str]) -> list[str]:
+    """Return the columns called `names`. If one is missing, the error lists `given`, the columns of the dataset."""
+    if missing := [name for name in names if columns.get(name) is None]:
+        Columns(given, columns.owner, columns.session).resolve(missing[0])
+    return columns.resolve_all(names)
 
 
 def _as_read(expr: Expr, vector: bool) -> Expr:
@@ -160,9 +176,11 @@ class _OneRow:
 
 
 def _kind_of(value: Any) -> Any:
-    """Return what decides the type of a cell: its class, and for a list that of its items."""
+    """Return what decides the type of a cell: its class, for a list that of its items, and the axes of an array."""
     if isinstance(value, list | tuple) and value:
         return (type(value), type(value[0]))
+    if isinstance(value, np.ndarray):
+        return (value.dtype.str, value.ndim)
     return type(value)
 
 
@@ -320,7 +338,7 @@ class Chain:
     def _cell(self, name: str, value: Any, kind: pa.DataType | None) -> pa.Array:
         try:
             return one_cell(value, kind)
-        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        except (pa.ArrowException, MmlrsError, ValueError, TypeError, OverflowError) as error:
             raise SchemaMismatchError(
                 f"{self.owner}: column `{name}`: cannot read {value!r:.100}: {error}"
             ) from None
@@ -344,14 +362,14 @@ class Chain:
             Columns.of(df, self.owner).check_new(self.outputs)
         visible = list(before)
         for place, stage in enumerate(self.stages):
-            columns = Columns(visible, stage._stage, df.sparkSession)
+            columns = Columns(visible, shown_name(stage), df.sparkSession)
             if stage._stage in ("SelectColumns", "DropColumns"):
                 # The columns stay until the end, since those of earlier stages may be computed from them.
                 visible = list(_renamed(stage, columns, {name: Source(name) for name in visible}))
                 continue
             if is_unneeded(stage, self.stages[place + 1 :], columns):
                 continue
-            columns.resolve_all(stage._columns("input"))
+            _resolved(stage._columns("input"), columns, before)
             df = self._without_hidden(df, visible, stage._columns("output"))
             known = {f.name for f in fields_of(df)}
             df = stage.transform(df)

@@ -3,8 +3,8 @@
 The column names of a table are strings, and each column has one type. The labels of a pandas DataFrame may be any objects, and a
 column of objects may mix a set and a number. Columns that Arrow cannot hold stay in the DataFrame. In the table they are columns
 of row numbers ("places"), which stages pass through like any other column and which are replaced by the objects afterwards. The
-type of such a column names its content, so a stage that reads it raises with the cause. Images that are objects are encoded, and
-become the original objects again.
+type of such a column names its content, so a stage that reads it raises with the cause. Images and vectors that are objects are converted,
+and become the original objects again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from mmlrs.engine.cells import file_cells, has_pictures
+from mmlrs.engine.fields import is_vector_struct
+from mmlrs.engine.linalg import vector_cells, vector_dicts
 from mmlrs.engine.missing import with_nan
 from mmlrs.errors import SchemaMismatchError
 
@@ -26,8 +28,8 @@ __all__ = ["INDEX", "from_pandas", "from_polars", "refuse_aside", "to_pandas", "
 #: Name of the column that represents the index.
 INDEX = "__mmlrs_index__"
 
-#: Metadata key of the number of a column whose images were encoded.
-_PICTURES = b"mmlrs.pictures"
+#: Metadata key of the number of a column of objects that were converted: images or vectors.
+_CONVERTED = b"mmlrs.converted"
 
 _PLACE = "place"
 _ROW = "row "
@@ -39,23 +41,25 @@ def from_pandas(frame: Any, *, index: bool = False) -> pa.Table:
     names = [str(label) for label in frame.columns]
     plain = frame.copy(deep=False)
     plain.columns = range(len(names))  # columns by number, because labels may be any objects and not unique
-    pictures = set()
+    objects: dict[int, pa.Array] = {}
     for i, kind in enumerate(plain.dtypes):
         if _is_sparse(kind):
             plain[i] = plain[i].sparse.to_dense()
-        elif kind == object and (files := _files(list(plain[i]))) is not None:  # noqa: E721 - a dtype equals its type
-            plain.isetitem(i, files.to_pylist())
-            pictures.add(i)
+        elif kind == object and (cells := _readable_column(plain[i])) is not None:  # noqa: E721 - a dtype equals its type
+            plain.isetitem(i, None)
+            objects[i] = cells
     columns, notes = _converted(plain)
     columns = [
-        _placeholder(plain, i, str(plain[i].dtype)) if _is_odd(column.type) else with_nan(plain[i], column)
+        objects[i]
+        if i in objects
+        else _placeholder(plain, i, str(plain[i].dtype))
+        if _is_odd(column.type)
+        else with_nan(plain[i], column)
         for i, column in enumerate(columns)
     ]
-    fields = [
-        _field(name, c, i if i in pictures else None) for i, (name, c) in enumerate(zip(names, columns))
-    ]
+    fields = [_field(name, c, i if i in objects else None) for i, (name, c) in enumerate(zip(names, columns))]
     table = pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=_renamed_notes(notes, names)))
-    return _with_index(table) if index and (pictures or not _is_default(frame.index)) else table
+    return _with_index(table) if index and (objects or not _is_default(frame.index)) else table
 
 
 def from_polars(frame: Any, *, index: bool = False) -> pa.Table:
@@ -65,32 +69,39 @@ def from_polars(frame: Any, *, index: bool = False) -> pa.Table:
     if not objects:
         return pa.RecordBatchReader.from_stream(plain).read_all()
     columns = dict(zip(plain.columns, plain.to_arrow().columns, strict=True))
-    pictures = set()
+    converted = set()
     for i in objects:
         cells = frame.to_series(i).to_list()
-        files = _files(cells)
-        if files is not None:
-            pictures.add(i)
-        columns[frame.columns[i]] = _placeholder(frame, i, _kinds(cells)) if files is None else files
+        readable = _readable(cells)
+        if readable is not None:
+            converted.add(i)
+        columns[frame.columns[i]] = _placeholder(frame, i, _kinds(cells)) if readable is None else readable
     numbered = enumerate(frame.columns)
-    fields = [_field(name, columns[name], i if i in pictures else None) for i, name in numbered]
+    fields = [_field(name, columns[name], i if i in converted else None) for i, name in numbered]
     table = pa.Table.from_arrays([columns[name] for name in frame.columns], schema=pa.schema(fields))
-    return _with_index(table) if index and pictures else table
+    return _with_index(table) if index and converted else table
 
 
-def _files(cells: list[Any]) -> pa.Array | None:
-    """Return images as encoded files, or None if there are no images or they cannot be encoded."""
+def _readable_column(column: Any) -> pa.Array | None:
+    """Return the cells of a column of objects as `_readable` does. Strings, numbers and dates are recognized without a list."""
+    from pandas.api.types import infer_dtype
+
+    return _readable(list(column)) if infer_dtype(column, skipna=True).startswith("mixed") else None
+
+
+def _readable(cells: list[Any]) -> pa.Array | None:
+    """Return images as encoded files, and vectors of pyspark as structs. Return None for other objects."""
     if not has_pictures(cells):
-        return None
+        return vector_cells(cells)
     try:
         return file_cells(cells)
     except SchemaMismatchError:
         return None
 
 
-def _field(name: str, column: Any, pictures: int | None) -> pa.Field:
-    """Return the field of a column. `pictures` is its number if it held images as objects."""
-    return pa.field(name, column.type, metadata=None if pictures is None else {_PICTURES: str(pictures)})
+def _field(name: str, column: Any, converted: int | None) -> pa.Field:
+    """Return the field of a column. `converted` is its number if it held images or vectors as objects."""
+    return pa.field(name, column.type, metadata=None if converted is None else {_CONVERTED: str(converted)})
 
 
 def _with_index(table: pa.Table) -> pa.Table:
@@ -107,7 +118,7 @@ def to_polars(table: pa.Table, like: Any) -> Any:
         if _holds_places(field.type):
             cells = _cells(table[field.name], len(like), lambda row, column: like[row, column])
             frame = frame.with_columns(pl.Series(field.name, list(cells), dtype=pl.Object))
-        elif (number := _pictures_of(field)) is not None and (
+        elif (number := _original_of(field)) is not None and (
             original_rows := _original_rows(rows, table, like)
         ) is not None:
             objects = like.to_series(number).to_list()
@@ -139,10 +150,11 @@ def _original_rows(rows: Any, table: pa.Table, like: Any) -> Any:
     return rows
 
 
-def _pictures_of(field: pa.Field) -> int | None:
-    """Return the number of the original column whose images a column holds as files, or None."""
-    number = (field.metadata or {}).get(_PICTURES)
-    return int(number) if number is not None and pa.types.is_binary(field.type) else None
+def _original_of(field: pa.Field) -> int | None:
+    """Return the number of the original column whose objects a column holds in converted form, or None."""
+    number = (field.metadata or {}).get(_CONVERTED)
+    same = pa.types.is_binary(field.type) or is_vector_struct(field.type)
+    return int(number) if number is not None and same else None
 
 
 def _is_sparse(kind: Any) -> bool:
@@ -252,7 +264,10 @@ def to_pandas(table: pa.Table, like: Any) -> Any:
     objects_by_column = {
         i: _objects(table.column(i), like) for i, f in enumerate(table.schema) if _holds_places(f.type)
     }
-    frame = table.to_pandas()
+    vectors = {i for i, f in enumerate(table.schema) if is_vector_struct(f.type)}
+    frame = _without(table, vectors).to_pandas()
+    for i in vectors:
+        frame.isetitem(i, vector_dicts(table.column(i)))
     for i, objects in objects_by_column.items():
         frame.isetitem(i, objects)
     original_rows = _original_rows(rows, table, like)
@@ -260,7 +275,7 @@ def to_pandas(table: pa.Table, like: Any) -> Any:
         if _is_image(field.type) and table.column(i).null_count:
             # pyarrow would convert the sizes to floats, because the column has nulls.
             frame.isetitem(i, pd.Series(table.column(i).to_pylist(), index=frame.index, dtype=object))
-        if (number := _pictures_of(field)) is not None and original_rows is not None:
+        if (number := _original_of(field)) is not None and original_rows is not None:
             frame.isetitem(i, like.iloc[:, number].array.take(original_rows))
     frame.columns = _labels(table.column_names, like.columns)
     if rows is not None and not _is_default(like.index):
@@ -268,6 +283,13 @@ def to_pandas(table: pa.Table, like: Any) -> Any:
     elif len(frame) == len(like):
         frame.index = like.index
     return frame
+
+
+def _without(table: pa.Table, columns: set[int]) -> pa.Table:
+    """Return a table with nulls in the place of some columns."""
+    for i in columns:
+        table = table.set_column(i, table.schema.names[i], pa.nulls(len(table)))
+    return table
 
 
 def _is_image(kind: pa.DataType) -> bool:

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmlrs.engine.cells import file_cells, has_pictures
+from mmlrs.engine.linalg import is_vector_object, vector_cells
+
 __all__ = ["one_cell"]
 
 #: The NumPy type of the data of a single cell, by its class, and the Arrow type.
@@ -19,10 +22,12 @@ _BYTES: dict[type, pa.DataType] = {str: pa.string(), bytes: pa.binary()}
 
 
 def one_cell(value: Any, kind: pa.DataType | None = None) -> pa.Array:
-    """Return an array of one cell, of its own type or of `kind`.
+    """Return an array of one cell, of its own type or of `kind`. Images are encoded, and vectors of pyspark become structs.
 
     Numbers, strings and bytes do not go through `pa.array`, which imports pandas where it is installed.
     """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     cls = type(value)
     if value is None or cls.__name__ == "NAType":  # that of pandas
         return pa.nulls(1, pa.null() if kind is None else kind)
@@ -33,4 +38,6 @@ def one_cell(value: Any, kind: pa.DataType | None = None) -> pa.Array:
         data = value.encode() if cls is str else value
         offsets = np.array([0, len(data)], np.int32)
         return pa.Array.from_buffers(_BYTES[cls], 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
-    return pa.array([value], kind)
+    if is_vector_object(value):
+        return vector_cells([value])
+    return file_cells([value]) if has_pictures([value]) else pa.array([value], kind)

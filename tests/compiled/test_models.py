@@ -267,7 +267,10 @@ def test_pictures_to_labels_in_one_pass(spark: Any, photos: str) -> None:
         r.prediction for r in model.transform(pictures).collect()
     ]
     picture = bytes(pictures.first().image)
-    assert compiled.predict_one({"image": picture})["predictedLabel"] in ("cat", "dog")
+    one = compiled.predict_one({"image": picture})
+    assert one["predictedLabel"] in ("cat", "dog")
+    opened = Image.open(io.BytesIO(picture)).convert("RGB")
+    assert compiled.predict_one({"image": np.asarray(opened)}) == compiled.predict_one({"image": opened})
 
 
 def test_indices_become_labels_again(df: Any) -> None:
@@ -314,6 +317,32 @@ def test_types_of_rows_may_change_between_calls(compiled: CompiledModel) -> None
     first = compiled.predict_one({"city": "Bern", "age": 1.0, "income": 2.0})
     assert compiled.predict_one({"city": "Bern", "age": 1, "income": np.float64(2.0)}) == first
     assert compiled.predict_one({"income": 2.0, "city": "Bern", "age": True, "other": [1, "a"]}) == first
+    assert compiled.predict_one({"income": np.array(2.0), "city": "Bern", "age": np.int32(1)}) == first
+
+
+def test_vectors_of_pyspark_are_vectors_in_rows_and_in_pandas(spark: Any) -> None:
+    vectors = [Vectors.dense([1.0, 0.0]), Vectors.sparse(2, [1], [4.0]), None]
+    scaler = StandardScaler(inputCol="v", outputCol="scaled").fit(spark.createDataFrame([(v,) for v in vectors[:2]], ["v"]))
+    compiled = mmlrs.compile(scaler)
+    plain = compiled.transform(pa.table({"v": [[1.0, 0.0], [0.0, 4.0]]}))
+    frame = pd.DataFrame({"v": vectors[:2], "n": [1, 2]})
+    scored = compiled.transform(frame)
+    assert np.array_equal(mmlrs.to_numpy(scored["scaled"]), mmlrs.to_numpy(plain["scaled"]))
+    assert scored["v"].tolist() == vectors[:2]
+    for row, vector in enumerate(vectors[:2]):
+        expected = mmlrs.to_numpy(plain["scaled"])[row].tolist()
+        assert compiled.predict_one({"v": vector})["scaled"] == expected
+        assert compiled.predict_one({"v": np.asarray(vector.toArray())})["scaled"] == expected
+    with pytest.raises(MmlrsError, match="StandardScalerModel: column `v`, row 2 of the table: is null"):
+        compiled.transform(pd.DataFrame({"v": vectors}))
+
+
+def test_a_missing_column_is_looked_for_among_those_of_the_dataset(compiled: CompiledModel, df: Any) -> None:
+    message = r"column `city`: not found \(did you mean `cityy`\?\); the columns are age, cityy, income$"
+    with pytest.raises(ColumnNotFoundError, match=rf"^StringIndexerModel: {message}"):
+        compiled.transform(pa.table({"age": [1.0], "cityy": ["Bern"], "income": [1.0]}))
+    with pytest.raises(ColumnNotFoundError, match=r"^StringIndexerModel: column `city`: not found"):
+        compiled.transform(df.drop("city"))
 
 
 def test_what_cannot_be_compiled_is_named_with_its_place(df: Any, fitted: PipelineModel, spark: Any) -> None:

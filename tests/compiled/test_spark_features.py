@@ -151,6 +151,45 @@ def test_slices_and_size_hints(vectors: Any) -> None:
         hint.transform(pa.table({"v": [[1.0] * 5]}))
 
 
+def test_missing_vectors_have_the_size_of_their_hint(spark: Any) -> None:
+    rows = [(None, 1.0), (Vectors.sparse(3, [1], [2.0]), None), (Vectors.dense([1.0, 2.0, 3.0]), 2.0)]
+    df = spark.createDataFrame(rows, "v vector, x double")
+    hint = F.VectorSizeHint(inputCol="v", size=3, handleInvalid="optimistic")
+    assembler = F.VectorAssembler(inputCols=["v", "x"], outputCol="out", handleInvalid="keep")
+    check(PipelineModel([hint, assembler]), df, on_spark=True)
+    check(PipelineModel([hint, assembler]), df.limit(1))
+    sized = mmlrs.compile(PipelineModel([hint, assembler])).transform(
+        pa.table({"v": pa.array([None], pa.list_(pa.float64())), "x": [1.0]})
+    )
+    values = mmlrs.to_numpy(sized["out"])
+    assert np.isnan(values[0, :3]).all()
+    assert values[0, 3] == 1.0
+    check(hint, df)
+    unsized = mmlrs.compile(assembler)
+    with pytest.raises(
+        MmlrsError, match="column `v`, row 0.*: is null in the whole batch.*set `vectorSizes`"
+    ):
+        unsized.transform(pa.table({"v": pa.array([None], pa.list_(pa.float64())), "x": [1.0]}))
+
+
+@pytest.mark.parametrize("policy", ["error", "keep", "skip"])
+def test_vector_indexer(spark: Any, policy: str) -> None:
+    rows = [(Vectors.dense([float(i % 3) - 1.0, i / 7, float(5 * (i % 2))]),) for i in range(20)]
+    rows += [(Vectors.sparse(3, [1], [0.5]),), (Vectors.sparse(3, [0, 2], [-1.0, 5.0]),)]
+    df = spark.createDataFrame(rows, ["v"])
+    model = F.VectorIndexer(inputCol="v", outputCol="out", maxCategories=4, handleInvalid=policy).fit(df)
+    assert sorted(model.categoryMaps) == [0, 2]
+    odd = [(Vectors.dense([7.0, 0.1, -0.0]),), (Vectors.dense([-0.0, 0.1, float("nan")]),)]
+    odd += [(Vectors.sparse(3, [0], [7.0]),)]
+    check(model, df if policy == "error" else df.union(spark.createDataFrame(odd, ["v"])))
+    if policy == "error":
+        with pytest.raises(
+            MmlrsError,
+            match=r"^VectorIndexerModel: column `v`, row 1 of the table: has the unknown category 7.0 in slot 0",
+        ):
+            mmlrs.compile(model).transform(pa.table({"v": [[0.0, 1.0, 5.0], [7.0, 1.0, 5.0]]}))
+
+
 @pytest.mark.parametrize("strategy", ["mean", "median", "mode"])
 def test_imputer(words: Any, strategy: str) -> None:
     model = F.Imputer(inputCols=["number", "count"], outputCols=["x", "y"], strategy=strategy).fit(words)

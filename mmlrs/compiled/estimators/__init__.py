@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from mmlrs.compiled._definition import check_steps
 from mmlrs.compiled._model import CompiledModel
 from mmlrs.compiled.estimators._columns import Features, Flow, Slot, refused, vector_slots
 from mmlrs.compiled.estimators._dumps import check_count
@@ -99,6 +100,7 @@ def from_estimator(
     _check_names(features, added)
     flow = Flow({*(slot.column for slot in features), *added})
     finish(flow, original, features, outputs, outputCol)
+    check_steps("from_estimator", flow.stages)
     model = CompiledModel(stages=flow.stages, outputCols=outputs.added, answerCol=outputs.added[-1])
     if outputs.labels is not None:
         model.setLabels(outputs.labels)

@@ -40,7 +40,8 @@ def _one_hot_codes(fitted: Any, index: int, at: str) -> Codes:
         dropped = codes[int(drop)]
         # The slots after the dropped one move up.
         codes = [-1 if code == dropped else code - (code > dropped) for code in codes]
-        other = None if other is None else other - (other > dropped)
+        if other is not None:
+            other = -1 if other == dropped else other - (other > dropped)
         width -= 1
     unknown: float | None = None
     if fitted.handle_unknown == "ignore":

@@ -21,6 +21,7 @@ mod nearest;
 mod numbers;
 mod once;
 mod param;
+mod pieces;
 mod policy;
 mod policy_params;
 mod sample;
@@ -59,6 +60,7 @@ pub use param::{
     ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,
     StrMap, ValueList,
 };
+pub use pieces::columns_in_pieces;
 pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy, fatal};
 pub use sample::Sample;
 pub use spec::{Accept, Body, Constraint, Default, Kind, ParamSpec, ParamType, Role, Rows, StageSpec};

@@ -74,8 +74,13 @@ pub fn assembled(fields: &[&Field]) -> Option<Value> {
     })
 }
 
+/// Number of slots of a vector column, if it is known.
+pub fn declared_size(field: &Field) -> Option<usize> {
+    size_of(field, attributes_of(field).as_ref()).and_then(|size| usize::try_from(size).ok())
+}
+
 /// Number of slots of a vector column, if its type or its attributes state it.
-pub fn size_of(field: &Field, attributes: Option<&Value>) -> Option<u64> {
+fn size_of(field: &Field, attributes: Option<&Value>) -> Option<u64> {
     if let DataType::FixedSizeList(_, size) = field.data_type() {
         return Some(*size as u64);
     }

@@ -37,16 +37,17 @@ pub struct Part {
 #[expect(clippy::large_enum_variant, reason = "one per column and batch")]
 enum Values {
     Numbers(Float64Array),
-    /// The vectors, and the size of the first one, which missing vectors get.
+    /// The vectors, and the size that missing vectors get.
     Vectors(Vectors, Option<usize>),
 }
 
 impl Part {
-    /// A view of a column.
-    pub fn new(column: &str, array: &ArrayRef) -> Result<Self> {
+    /// A view of a column. Missing vectors get the `declared` size, or else that of the first vector.
+    pub fn new(column: &str, array: &ArrayRef, declared: Option<usize>) -> Result<Self> {
         let values = if is_vector(array.data_type()) {
             let vectors = Vectors::from_array(column, array)?;
-            let size = (0..vectors.len()).find_map(|row| vectors.row(row)).map(|vector| vector.size());
+            let first = || (0..vectors.len()).find_map(|row| vectors.row(row)).map(|vector| vector.size());
+            let size = declared.or_else(first);
             Values::Vectors(vectors, size)
         } else {
             Values::Numbers(doubles(column, array)?)
@@ -75,9 +76,11 @@ impl Part {
                     return Ok(vectors.gap(row).map(|slot| Cow::Owned(null_at(slot))));
                 }
                 let size = size.ok_or_else(|| {
-                    Error::decode("is null in the whole batch, so the size of its vectors is unknown")
-                        .at_column(&self.column)
-                        .at_row(row)
+                    Error::decode(
+                        "is null in the whole batch, so the size of its vectors is unknown; set `vectorSizes`",
+                    )
+                    .at_column(&self.column)
+                    .at_row(row)
                 })?;
                 Ok(Some(if out.push_missing(size) { MISSING } else { Cow::Owned(too_large(size)) }))
             }

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::features::{
-    Affine, Binarize, Bucketize, CountTerms, Encode, Fill, FillText, HashFeatures, Impute, IndexStrings, MinMax,
-    NameSlots, Normalize, OneHot, Polynomial, Products, Project, RemoveStopWords, Slice, Stack, StackNumbers,
+    Affine, Binarize, Bucketize, CountTerms, Encode, Fill, FillText, HashFeatures, Impute, IndexSlots, IndexStrings,
+    MinMax, NameSlots, Normalize, OneHot, Polynomial, Products, Project, RemoveStopWords, Slice, Stack, StackNumbers,
     TokenizeText, VectorSize, WeightTerms,
 };
 use crate::learners::{Classifier, Cluster, Isotonic, Mixture, Regressor};
@@ -20,6 +20,7 @@ const VERSION: u64 = 1;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Definition {
     IndexStrings(IndexStrings),
+    IndexSlots(IndexSlots),
     OneHot(OneHot),
     StackNumbers(StackNumbers),
     Stack(Stack),
@@ -73,6 +74,7 @@ impl Definition {
     fn ready(self) -> Result<Box<dyn Step>, String> {
         Ok(match self {
             Self::IndexStrings(step) => Box::new(step.ready()?),
+            Self::IndexSlots(step) => Box::new(step.ready()?),
             Self::OneHot(step) => Box::new(step.ready()?),
             Self::StackNumbers(step) => Box::new(step),
             Self::Stack(step) => Box::new(step.ready()?),

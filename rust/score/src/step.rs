@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float64Array};
 use arrow_schema::Field;
 use mmlrs_core::vector::{VectorBuilder, VectorRow, Vectors};
-use mmlrs_core::{Context, Error, HandleInvalid, Rejects, Result, RowError, doubles, in_pieces, pieces_of};
+use mmlrs_core::{Context, Error, HandleInvalid, Rejects, Result, RowError, columns_in_pieces, doubles};
 
 /// One fitted stage as a kernel.
 pub trait Step: Debug + Send + Sync {
@@ -65,26 +65,10 @@ impl Inputs<'_> {
         &self,
         work: impl Fn(Range<usize>, &mut Piece<'_>) -> Result<Vec<ArrayRef>> + Sync + Send,
     ) -> Result<Computed> {
-        let pieces = in_pieces(self.cx.threads, self.rows, pieces_of(self.cx.threads), |range| {
-            let mut piece = Piece { names: self.names, policy: self.policy, rejects: Rejects::new(self.policy) };
-            let arrays = work(range, &mut piece)?;
-            Ok((arrays, piece.rejects.into_rows()))
+        let (columns, invalid) = columns_in_pieces(self.cx.threads, self.rows, self.policy, |range, rejects| {
+            work(range, &mut Piece { names: self.names, policy: self.policy, rejects })
         })?;
-        let (arrays, invalid): (Vec<Vec<ArrayRef>>, Vec<Vec<RowError>>) = pieces.into_iter().unzip();
-        let columns = match <[_; 1]>::try_from(arrays) {
-            Ok([single]) => single,
-            Err(several) if several.is_empty() => {
-                work(0..0, &mut Piece { names: self.names, policy: self.policy, rejects: Rejects::new(self.policy) })?
-            }
-            Err(several) => (0..several[0].len())
-                .map(|column| {
-                    let parts: Vec<&dyn arrow_array::Array> =
-                        several.iter().map(|piece| piece[column].as_ref()).collect();
-                    Ok(arrow_select::concat::concat(&parts)?)
-                })
-                .collect::<Result<_>>()?,
-        };
-        Ok(Computed { columns, invalid: invalid.concat() })
+        Ok(Computed { columns, invalid })
     }
 
     /// Maps each vector of the only column to a vector. A null is rejected.
@@ -133,7 +117,7 @@ pub fn check_size(vector: VectorRow<'_>, expected: usize) -> Result<(), String> 
 pub struct Piece<'a> {
     names: &'a [String],
     policy: HandleInvalid,
-    rejects: Rejects,
+    rejects: &'a mut Rejects,
 }
 
 /// What to do about a row that a fitted stage cannot process.

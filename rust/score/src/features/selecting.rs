@@ -1,8 +1,10 @@
 //! Slots selected, combined and projected.
 
+use std::sync::Arc;
+
 use arrow_schema::Field;
 use mmlrs_core::Result;
-use mmlrs_core::vector::VectorRow;
+use mmlrs_core::vector::{VectorBuilder, VectorRow};
 use serde::Deserialize;
 
 use crate::arrays::vectors_field;
@@ -86,21 +88,44 @@ impl Step for VectorSize {
 
     fn run(&self, rows: &Inputs<'_>) -> Result<Computed> {
         if self.optimistic {
-            let field = vectors_field("v", None);
-            if rows.arrays[0].data_type() == field.data_type() {
-                return Ok(Computed { columns: rows.arrays.clone(), invalid: Vec::new() });
-            }
+            return self.passed(rows);
         }
         rows.map_vectors(|vector, out, _| {
-            if !self.optimistic {
-                check_size(vector, self.size)?;
-            }
-            match vector {
-                VectorRow::Dense(values) => out.push_dense(values),
-                VectorRow::Sparse { size, indices, values } => out.push_sparse(size, indices, values),
-            }
+            check_size(vector, self.size)?;
+            push(vector, out);
             Ok(())
         })
+    }
+}
+
+impl VectorSize {
+    /// The vectors, whatever their sizes; null stays null.
+    fn passed(&self, rows: &Inputs<'_>) -> Result<Computed> {
+        if rows.arrays[0].data_type() == vectors_field("v", None).data_type() {
+            return Ok(Computed { columns: rows.arrays.clone(), invalid: Vec::new() });
+        }
+        let vectors = rows.vectors(0)?;
+        rows.by_pieces(|range, piece| {
+            let mut out = VectorBuilder::with_capacity(range.len());
+            for row in range {
+                match (vectors.row(row), vectors.gap(row)) {
+                    (Some(_), Some(slot)) => {
+                        piece.reject(row, (0, format!("has a null in slot {slot}")))?;
+                        out.push_null();
+                    }
+                    (Some(vector), None) => push(vector, &mut out),
+                    (None, _) => out.push_null(),
+                }
+            }
+            Ok(vec![Arc::new(out.finish()?)])
+        })
+    }
+}
+
+fn push(vector: VectorRow<'_>, out: &mut VectorBuilder) {
+    match vector {
+        VectorRow::Dense(values) => out.push_dense(values),
+        VectorRow::Sparse { size, indices, values } => out.push_sparse(size, indices, values),
     }
 }
 
