@@ -54,6 +54,10 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasVect
         Names of the columns, in the order of the slots. Reads: number, vector or array of numbers. Must not be empty.
     outputCol : str, default <uid>_output
         Name of the vector column to add. Must not be empty.
+    vectorSizes : Sequence[int], optional
+        The number of slots of each column, in the order of `inputCols`, which a null vector gets if `handleInvalid` is
+        "keep"; 0 if unknown. If not set, the sizes that the columns declare in their attributes. A vector of unknown
+        size gets the size of the first vector of its batch. Must be at least 0.
     outputType : {"vector", "array"}, default "vector"
         Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
         all values of a row, which Spark's functions on arrays and vector databases read.
@@ -97,6 +101,7 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasVect
 
     inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns, in the order of the slots. Reads: number, vector or array of numbers. Must not be empty.", STR_LIST.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the vector column to add. Must not be empty.", STR.accept)
+    vectorSizes: Param[list[int]] = Param(undefined(), "vectorSizes", "The number of slots of each column, in the order of `inputCols`, which a null vector gets if `handleInvalid` is \"keep\"; 0 if unknown. If not set, the sizes that the columns declare in their attributes. A vector of unknown size gets the size of the first vector of its batch. Must be at least 0.", INT_LIST.accept)
     handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row in which a value is null or NaN, or an array contains a null: \"error\" fails with an error that names stage, column and row; \"skip\" drops the row; \"keep\" fills the missing slots with NaN, as Spark's assembler does. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
     errorCol: Param[str] = Param(undefined(), "errorCol", "Name of the string column to add with the missing values of a row; null for complete rows. Must not be empty.", STR.accept)
 
@@ -108,12 +113,21 @@ class FastVectorAssembler(NativeTransformer, HasInputCols, HasOutputCol, HasVect
         *,
         inputCols: Sequence[str],
         outputCol: str | None = None,
+        vectorSizes: Sequence[int] | None = None,
         outputType: Literal["vector", "array"] = "vector",
         handleInvalid: Literal["error", "skip", "keep"] = "error",
         errorCol: str | None = None,
     ) -> None: ...
     @by_name
     def __init__(self, **params: Any) -> None: ...
+
+    def setVectorSizes(self, value: Sequence[int]) -> Self:
+        """Set `vectorSizes` and return the stage."""
+        return self._set(vectorSizes=value)
+
+    def getVectorSizes(self) -> list[int] | None:
+        """Return the value of `vectorSizes`, or None when it is not set."""
+        return self._value("vectorSizes")
 
 
 class Featurize(

@@ -21,6 +21,7 @@ from mmlrs.engine.cells import file_cells, has_pictures
 from mmlrs.engine.fields import is_vector_struct
 from mmlrs.engine.linalg import vector_cells, vector_dicts
 from mmlrs.engine.missing import with_nan
+from mmlrs.engine.select import pieces
 from mmlrs.errors import SchemaMismatchError
 
 __all__ = ["INDEX", "from_pandas", "from_polars", "refuse_aside", "to_pandas", "to_polars"]
@@ -256,26 +257,34 @@ def refuse_aside(stage: str, field: pa.Field) -> pa.Field:
     )
 
 
-def to_pandas(table: pa.Table, like: Any) -> Any:
-    """Return a table as a pandas DataFrame, with the labels, the index and the objects of the original DataFrame."""
+def to_pandas(table: pa.Table, like: Any, before: pa.Table | None = None) -> Any:
+    """Return a table as a pandas DataFrame, with the labels, the index and the objects of the original DataFrame.
+
+    `before` is the original DataFrame as a table. Its columns that did not change are copied instead of converted.
+    """
     import pandas as pd
 
     table, rows = _without_index(table)
+    unchanged = {} if before is None else _unchanged(table, before)
+    vectors = {i for i, f in enumerate(table.schema) if is_vector_struct(f.type)} - unchanged.keys()
     objects_by_column = {
-        i: _objects(table.column(i), like) for i, f in enumerate(table.schema) if _holds_places(f.type)
+        i: _objects(table.column(i), like)
+        for i, f in enumerate(table.schema)
+        if _holds_places(f.type) and i not in unchanged
     }
-    vectors = {i for i, f in enumerate(table.schema) if is_vector_struct(f.type)}
-    frame = _without(table, vectors).to_pandas()
+    frame = _without(table, vectors | unchanged.keys()).to_pandas()
     for i in vectors:
         frame.isetitem(i, vector_dicts(table.column(i)))
     for i, objects in objects_by_column.items():
         frame.isetitem(i, objects)
     original_rows = _original_rows(rows, table, like)
     for i, field in enumerate(table.schema):
-        if _is_image(field.type) and table.column(i).null_count:
+        if i in unchanged:
+            frame.isetitem(i, like.iloc[:, unchanged[i]].set_axis(frame.index, copy=True))
+        elif _is_image(field.type) and table.column(i).null_count:
             # pyarrow would convert the sizes to floats, because the column has nulls.
             frame.isetitem(i, pd.Series(table.column(i).to_pylist(), index=frame.index, dtype=object))
-        if (number := _original_of(field)) is not None and original_rows is not None:
+        elif (number := _original_of(field)) is not None and original_rows is not None:
             frame.isetitem(i, like.iloc[:, number].array.take(original_rows))
     frame.columns = _labels(table.column_names, like.columns)
     if rows is not None and not _is_default(like.index):
@@ -283,6 +292,18 @@ def to_pandas(table: pa.Table, like: Any) -> Any:
     elif len(frame) == len(like):
         frame.index = like.index
     return frame
+
+
+def _unchanged(table: pa.Table, before: pa.Table) -> dict[int, int]:
+    """Return the columns that have the memory of a column of the same name and type, with the number of that column."""
+    places = {name: i for i, name in enumerate(before.column_names) if before.column_names.count(name) == 1}
+    pairs = {i: places[name] for i, name in enumerate(table.column_names) if name in places}
+    return {
+        i: j
+        for i, j in pairs.items()
+        if table.schema.field(i).type == before.schema.field(j).type
+        and pieces(table.column(i)) == pieces(before.column(j))
+    }
 
 
 def _without(table: pa.Table, columns: set[int]) -> pa.Table:

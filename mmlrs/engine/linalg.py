@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -69,5 +70,4 @@ def _rows(lists: pa.ListArray) -> list[Any]:
     lengths = np.diff(offsets)
     if len(lengths) and lengths[0] and (lengths == lengths[0]).all():
         return list(numbers[offsets[0] : offsets[-1]].reshape(len(lengths), -1))
-    ends = offsets.tolist()
-    return [numbers[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [numbers[start:end] for start, end in pairwise(offsets.tolist())]

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TableProgram", "from_table", "to_rows", "to_table", "transform"]
 
-#: Maximum number of rows of a batch, in a transform and in a fit.
-BATCH_ROWS = 4096
+#: Maximum number of rows of a batch, in a transform and in a fit; and of a batch of images, which become large when decoded.
+BATCH_ROWS = 16_384
+PICTURES_ROWS = 4096
 FIT_ROWS = 65_536
 #: Chunks with fewer rows are combined into a batch.
 _FEW_ROWS = 256
@@ -95,12 +96,12 @@ def _with_images(table: pa.Table) -> pa.Table:
     return table
 
 
-def from_table(table: pa.Table, like: Any) -> Any:
-    """Convert a table back to the kind of object that the user passed."""
+def from_table(table: pa.Table, like: Any, before: pa.Table | None = None) -> Any:
+    """Convert a table back to the kind of object that the user passed. `before` is that object as a table."""
     if isinstance(like, pa.RecordBatch):
         return _one_batch(table)
     if is_pandas(like):
-        return to_pandas(table, like)
+        return to_pandas(table, like, before)
     if is_polars(like):
         return to_polars(table, like)
     return table
@@ -160,9 +161,10 @@ class TableProgram:
             result = pa.RecordBatch.from_arrays([*batch.columns, *added], schema=schema)
             return filtered(result, made.column(len(self.outputs))) if self.skips else result, made.nbytes
 
-        start = _FIRST_PICTURES if any(_holds_pictures(field.type) for field in self.read) else _FIRST_ROWS
+        pictures = any(_holds_pictures(field.type) for field in self.read)
+        pace = (_FIRST_PICTURES, PICTURES_ROWS) if pictures else (_FIRST_ROWS, BATCH_ROWS)
         with _shown(self.name, table) as bar:
-            return pa.Table.from_batches(list(_paced(table, run, places, start, bar)), schema=schema)
+            return pa.Table.from_batches(list(_paced(table, run, places, pace, bar)), schema=schema)
 
 
 def _shown(name: str, table: pa.Table) -> AbstractContextManager[Bar]:
@@ -174,18 +176,20 @@ def _paced(
     table: pa.Table,
     run: Callable[[pa.RecordBatch, int], tuple[pa.RecordBatch, int]],
     columns: list[int],
-    rows: int,
+    pace: tuple[int, int],
     bar: Bar,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the results of `run` on batches; the size of earlier results decides the rows of the next batch.
 
-    `run` returns a result and the size of its new columns in bytes; `columns` are the columns that it reads.
+    `run` returns a result and the size of its new columns in bytes; `columns` are the columns that it reads. `pace` is the number
+    of rows of the first batch, and their maximum.
     """
     first, columns = 0, _counted(table.schema, columns)
+    rows, most = pace
     for chunk in batches_of(table, table.num_rows):
         done = 0
         while done < chunk.num_rows:
-            batch = _within_bytes(chunk.slice(done, min(rows, BATCH_ROWS)), columns)
+            batch = _within_bytes(chunk.slice(done, min(rows, most)), columns)
             try:
                 made, size = run(batch, first + done)
             except BatchTooLargeError as error:
@@ -294,4 +298,4 @@ def on_table(dataset: Dataset, work: Callable[[pa.Table], pa.Table], *, moves: b
     """
     before = _as_arrow(dataset, index=moves)
     plain = decoded(before)
-    return from_table(restored(work(plain), before, plain), dataset)
+    return from_table(restored(work(plain), before, plain), dataset, before)

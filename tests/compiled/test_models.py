@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from parity import check, compare
+from PIL import Image
 
 import mmlrs
 from mmlrs.compiled import CompiledModel, CompiledStep
@@ -42,6 +43,7 @@ from pyspark.ml.feature import (
     VectorAssembler,
     Word2Vec,
 )
+from pyspark.ml.linalg import Vectors
 from pyspark.ml.tuning import CrossValidator, ParamGridBuilder, TrainValidationSplit
 
 
@@ -322,7 +324,9 @@ def test_types_of_rows_may_change_between_calls(compiled: CompiledModel) -> None
 
 def test_vectors_of_pyspark_are_vectors_in_rows_and_in_pandas(spark: Any) -> None:
     vectors = [Vectors.dense([1.0, 0.0]), Vectors.sparse(2, [1], [4.0]), None]
-    scaler = StandardScaler(inputCol="v", outputCol="scaled").fit(spark.createDataFrame([(v,) for v in vectors[:2]], ["v"]))
+    scaler = StandardScaler(inputCol="v", outputCol="scaled").fit(
+        spark.createDataFrame([(v,) for v in vectors[:2]], ["v"])
+    )
     compiled = mmlrs.compile(scaler)
     plain = compiled.transform(pa.table({"v": [[1.0, 0.0], [0.0, 4.0]]}))
     frame = pd.DataFrame({"v": vectors[:2], "n": [1, 2]})

@@ -167,7 +167,7 @@ def test_missing_vectors_have_the_size_of_their_hint(spark: Any) -> None:
     check(hint, df)
     unsized = mmlrs.compile(assembler)
     with pytest.raises(
-        MmlrsError, match="column `v`, row 0.*: is null in the whole batch.*set `vectorSizes`"
+        MmlrsError, match=r"column `v`, row 0.*: is null in the whole batch.*set `vectorSizes`"
     ):
         unsized.transform(pa.table({"v": pa.array([None], pa.list_(pa.float64())), "x": [1.0]}))
 

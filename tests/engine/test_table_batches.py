@@ -36,14 +36,14 @@ def paced(rows, size_of_row, most=1 << 40, start=4096):
         seen.append((first, batch.num_rows))
         return batch, batch.num_rows * size_of_row
 
-    made = list(tables._paced(pa.table({"x": np.arange(rows)}), run, [0], start, Bar()))
+    made = list(tables._paced(pa.table({"x": np.arange(rows)}), run, [0], (start, tables.BATCH_ROWS), Bar()))
     assert pa.Table.from_batches(made)["x"].to_pylist() == list(range(rows))
     assert [first for first, _ in seen] == list(np.cumsum([0] + [n for _, n in seen[:-1]]))
     return [n for _, n in seen]
 
 
 def test_batches_follow_the_bytes_that_are_made():
-    assert paced(10_000, 8) == [4096, 4096, 1808]
+    assert paced(40_000, 8, start=tables.BATCH_ROWS) == [16_384, 16_384, 7_232]
     assert paced(100, tables.BATCH_BYTES // 10, start=16) == [16] + [10] * 8 + [4]
     assert paced(5, 2 * tables.BATCH_BYTES) == [5]
     assert paced(5, 2 * tables.BATCH_BYTES, start=2) == [2, 1, 1, 1]
@@ -167,7 +167,8 @@ INTERRUPTED = """
     sent = []
     threading.Thread(target=interrupt, daemon=True).start()
     try:
-        {work}
+        for _ in range(1000):  # a single one may end before the signal
+            {work}
         print("finished")
     except KeyboardInterrupt:
         print("interrupted", time.monotonic() - sent[0] < 5)

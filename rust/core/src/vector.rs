@@ -75,8 +75,10 @@ impl Vectors {
         let form = if is_vector_struct(array.data_type()) {
             let array = cast(column, array, &DataType::Struct(struct_fields(true)))?;
             let parts = Parts::of(array.as_struct());
-            for row in (0..array.len()).filter(|row| !array.is_null(*row)) {
-                parts.check(row).map_err(|cause| Error::decode(cause).at_column(column).at_row(row))?;
+            if !parts.are_plain() {
+                for row in (0..array.len()).filter(|row| !array.is_null(*row)) {
+                    parts.check(row).map_err(|cause| Error::decode(cause).at_column(column).at_row(row))?;
+                }
             }
             Form::Struct(parts)
         } else {
@@ -140,6 +142,38 @@ impl Parts {
             indices: array.column(2).as_list::<i32>().clone(),
             values: array.column(3).as_list::<i32>().clone(),
         }
+    }
+
+    /// Whether all rows are valid vectors, and none is null. This is the common case, and cheaper to find out than by `check`.
+    fn are_plain(&self) -> bool {
+        let (indices, values) = (self.indices.values(), self.values.values());
+        if [self.kind.null_count(), self.values.null_count(), indices.null_count(), values.null_count()] != [0; 4] {
+            return false;
+        }
+        let kinds = self.kind.values();
+        if kinds.iter().all(|kind| *kind == DENSE) {
+            return true;
+        }
+        if self.size.null_count() + self.indices.null_count() > 0 {
+            return false;
+        }
+        let indices = indices.as_primitive::<Int32Type>().values();
+        let (index_ends, value_ends) = (self.indices.value_offsets(), self.values.value_offsets());
+        kinds.iter().zip(self.size.values()).enumerate().all(|(row, (kind, size))| {
+            let (start, end) = (index_ends[row], index_ends[row + 1]);
+            let mut last = -1;
+            let mut ascends = true;
+            for index in &indices[start as usize..end as usize] {
+                ascends &= *index > last;
+                last = *index;
+            }
+            *kind == DENSE
+                || (*kind == SPARSE
+                    && ascends
+                    && last < *size
+                    && *size >= 0
+                    && end - start == value_ends[row + 1] - value_ends[row])
+        })
     }
 
     /// Returns an error if the row is not a valid vector. Readers of vectors rely on ascending indices below the size.
