@@ -134,7 +134,7 @@ def on_pictures(spark: SparkSession, folder: str, setting: Setting) -> Iterator[
     ours, theirs = (model.transform(pictures).select(names) for model in (compiled, original))
     check_equal(ours.toPandas(), theirs.toPandas())
     timed: Comparison = side_by_side(
-        partial(run_to_nowhere, ours), partial(run_to_nowhere, theirs), setting.pairs(11)
+        partial(run_to_nowhere, ours), partial(run_to_nowhere, theirs), setting.pairs(21)
     )
     yield Figure(
         f"ImageFeaturizer and TrainClassifier compiled, Spark local[{CORES}], {rows} JPEG files of 500x375",

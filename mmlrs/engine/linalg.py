@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -41,10 +43,23 @@ def vector_dicts(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     """Return the cells of a column of vectors as dicts and None, several times as fast as `to_pandas` of pyarrow."""
     dicts = np.empty(len(column), object)
     first = 0
-    for chunk in column.chunks:
-        dicts[first : first + len(chunk)] = _dicts(chunk)
-        first += len(chunk)
+    with _no_collection():
+        for chunk in column.chunks:
+            dicts[first : first + len(chunk)] = _dicts(chunk)
+            first += len(chunk)
     return dicts
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Stop the collection of cycles. New dicts start it again and again, each of which visits all objects of the process."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _dicts(vectors: pa.StructArray) -> list[dict[str, Any] | None]:

@@ -117,7 +117,7 @@ ENCODERS = [
     pre.OneHotEncoder(drop="if_binary"),
     pre.OneHotEncoder(min_frequency=12, handle_unknown="infrequent_if_exist"),
     pre.OneHotEncoder(max_categories=3, drop="first", handle_unknown="infrequent_if_exist"),
-    pre.OneHotEncoder(min_frequency=200, drop="first", handle_unknown="infrequent_if_exist"),
+    pre.OneHotEncoder(min_frequency=45, drop="first", handle_unknown="infrequent_if_exist"),
     pre.OneHotEncoder(handle_unknown="ignore", drop="first"),
     pre.OneHotEncoder(handle_unknown="warn", max_categories=2),
     pre.OrdinalEncoder(),

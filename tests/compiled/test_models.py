@@ -342,7 +342,9 @@ def test_vectors_of_pyspark_are_vectors_in_rows_and_in_pandas(spark: Any) -> Non
 
 
 def test_a_missing_column_is_looked_for_among_those_of_the_dataset(compiled: CompiledModel, df: Any) -> None:
-    message = r"column `city`: not found \(did you mean `cityy`\?\); the columns are age, cityy, income$"
+    message = (
+        r"column `city`: not found \(did you mean `cityy`\?\); the columns are `age`, `cityy`, `income`$"
+    )
     with pytest.raises(ColumnNotFoundError, match=rf"^StringIndexerModel: {message}"):
         compiled.transform(pa.table({"age": [1.0], "cityy": ["Bern"], "income": [1.0]}))
     with pytest.raises(ColumnNotFoundError, match=r"^StringIndexerModel: column `city`: not found"):

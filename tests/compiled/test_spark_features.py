@@ -16,7 +16,8 @@ pytest.importorskip("pyspark")
 
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml import feature as F
-from pyspark.ml.linalg import SparseVector, Vectors
+from pyspark.ml.linalg import SparseVector, Vectors, VectorUDT
+from pyspark.sql.types import DoubleType, StructField, StructType
 
 RNG = np.random.default_rng(7)
 
@@ -153,7 +154,8 @@ def test_slices_and_size_hints(vectors: Any) -> None:
 
 def test_missing_vectors_have_the_size_of_their_hint(spark: Any) -> None:
     rows = [(None, 1.0), (Vectors.sparse(3, [1], [2.0]), None), (Vectors.dense([1.0, 2.0, 3.0]), 2.0)]
-    df = spark.createDataFrame(rows, "v vector, x double")
+    types = StructType([StructField("v", VectorUDT()), StructField("x", DoubleType())])
+    df = spark.createDataFrame(rows, types)
     hint = F.VectorSizeHint(inputCol="v", size=3, handleInvalid="optimistic")
     assembler = F.VectorAssembler(inputCols=["v", "x"], outputCol="out", handleInvalid="keep")
     check(PipelineModel([hint, assembler]), df, on_spark=True)

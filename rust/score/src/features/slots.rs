@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use arrow_schema::Field;
-use mmlrs_core::Result;
+use mmlrs_core::{Result, double_text};
 use mmlrs_core::vector::VectorRow;
 use serde::Deserialize;
 
@@ -58,7 +58,7 @@ impl IndexSlots {
         match pairs.binary_search_by(|(category, _)| order(*category, value)) {
             Ok(found) => Ok(pairs[found].1),
             Err(_) if self.keep => Ok(pairs.len() as f64),
-            Err(_) => Err(format!("has the unknown category {value} in slot {}", self.slots[place])),
+            Err(_) => Err(format!("has the unknown category {} in slot {}", double_text(value), self.slots[place])),
         }
     }
 }
