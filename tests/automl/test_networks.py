@@ -105,9 +105,9 @@ def form_of(kind: str, bayes):
 @pytest.mark.parametrize("kind", ["pipeline", "trainer"])
 def test_each_picture_goes_through_each_network_once(spark, df, bayes, counted, cached, monkeypatch, kind):
     stage, learner = form_of(kind, bayes)
-    space = (stage, "model", [A, B]), (bayes, "smoothing", [0.1, 1.0, 10.0])
+    space = (stage, "model", [A, B]), (bayes, "smoothing", [0.1, 1.0])
     before = spark.sparkContext._jsc.getPersistentRDDs().size()
-    model = search(df, [learner], *space, folds=3)
+    model = search(df, [learner], *space)
     assert counted()["model_rows"] == 2 * PICTURES  # the best model is fitted on the same columns
     assert spark.sparkContext._jsc.getPersistentRDDs().size() == before
     assert len(cached) == 2
@@ -118,10 +118,10 @@ def test_each_picture_goes_through_each_network_once(spark, df, bayes, counted, 
     for module in ("steps", "search"):
         monkeypatch.setattr(f"mmlrs.automl.{module}.is_rowwise", lambda _: False)
     monkeypatch.setattr("mmlrs.automl.steps.identity", lambda _: None)
-    plain = search(df, [learner], (stage, "model", [A, B]), (bayes, "smoothing", [1.0]), folds=3)
-    assert counted()["model_rows"] > 2 * 2 * PICTURES
-    assert metrics(model)[1::3] == [pytest.approx(folds, abs=1e-12) for folds in metrics(plain)]
-    assert len({metric for folds in metrics(model) for metric in folds}) == 18
+    plain = search(df, [learner], (stage, "model", [A, B]), (bayes, "smoothing", [1.0]))
+    assert counted()["model_rows"] > 2 * PICTURES
+    assert metrics(model)[1::2] == [pytest.approx(folds, abs=1e-12) for folds in metrics(plain)]
+    assert len({metric for folds in metrics(model) for metric in folds}) == 8
 
     best = model.getBestModel()
     values = {name.rpartition(".")[2]: value for name, value in model.getBestParams().items()}
