@@ -33,6 +33,7 @@ __all__ = [
     "ImageFeaturizer",
     "ImageSetAugmenter",
     "ImageTransformer",
+    "SequenceGrouper",
     "decode_to_tensor",
     "readImages",
     "read_binary_files",
@@ -316,6 +317,24 @@ class ImageSetAugmenter(_generated.ImageSetAugmenter):
     def _transform_table(self, table: pa.Table) -> pa.Table:
         self._inputs(table)
         return pa.concat_tables([stage._transform_table(table) for stage in self._copies()])
+
+
+class SequenceGrouper(_generated.SequenceGrouper):
+    __doc__ = _generated.SequenceGrouper.__doc__
+    __module__ = "mmlrs.image"
+
+    def _transform_spark(self, df: DataFrame) -> DataFrame:
+        from mmlrs.engine.sequences import sequences_of_frame
+
+        location, time = self._inputs(df)
+        return sequences_of_frame(self._stage, df, location, time, self.getGapSeconds(), self.getOutputCol())
+
+    def _transform_table(self, table: pa.Table) -> pa.Table:
+        from mmlrs.engine.sequences import sequences_of_table
+
+        location, time = self._inputs(table)
+        names = sequences_of_table(self._stage, table, location, time, self.getGapSeconds())
+        return table.append_column(self.getOutputCol(), names)
 
 
 def _pictures(images: Any) -> pa.Array:

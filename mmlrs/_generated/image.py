@@ -19,12 +19,12 @@ from mmlrs._generated.shared import (
     HasRunParams,
     HasVectorType,
 )
-from mmlrs._typing import Self
+from mmlrs._typing import Self, overload
 from mmlrs.base import NativeTransformer, PythonTransformer
 from mmlrs.models import ModelHandle, ModelLike
 from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, MODEL, OPERATIONS, STR, Param, undefined
 
-__all__ = ["UnrollImage", "UnrollBinaryImage"]
+__all__ = ["ImageMetadata", "ImageHash", "UnrollImage", "UnrollBinaryImage"]
 
 
 class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, HasRowPolicy):
@@ -260,6 +260,197 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     def getAutoConvertToColor(self) -> bool | None:
         """Return the value of `autoConvertToColor`, or None when it is not set."""
         return self._value("autoConvertToColor")
+
+
+class ImageMetadata(NativeTransformer, HasInputCol, HasOutputCol, HasRowPolicy):
+    """Reads what image files say about themselves: format, size, and what the camera noted in EXIF. No pixel is decoded.
+
+    The column is a struct:
+
+    * `format`: "jpeg", "png", "webp", "gif", "bmp", "tiff", "pnm" or "tga"
+    * `height` and `width` in pixels, of the upright image, as mmlrs decodes it
+    * `bytes`: the size of the file
+    * `orientation`: the EXIF orientation, 1 to 8; 1 if the file states none
+    * `time`: when the image was taken, on the clock of the camera, without a time zone. It is `DateTimeOriginal`, or where that is
+      missing or zero `DateTimeDigitized`, then `DateTime`. An invalid time, such as one in year 0, is null.
+    * `make`, `model` and `serial` of the camera
+    * `latitude` and `longitude` in degrees, north and east positive, and `altitude` in metres
+
+    What a file does not state, or states wrongly, is null. A file that is not an image, or whose header is damaged, is
+    a bad row.
+
+    Parameters
+    ----------
+    inputCol : str, default "image"
+        Name of the column of encoded image bytes or `struct(path, bytes)`. Reads: encoded bytes, struct(path, bytes).
+    outputCol : str, default <uid>_output
+        Name of the struct column to add. Must not be empty.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
+
+    Raises
+    ------
+    InvalidParamError
+        If a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`.
+    SchemaMismatchError
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.image import ImageMetadata
+    >>> from mmlrs.testing import sample_image
+    >>>
+    >>> table = pa.table({"image": pa.array([sample_image("jpeg")], pa.binary())})
+    >>> facts = ImageMetadata(inputCol="image", outputCol="facts").transform(table)["facts"][0].as_py()
+    >>> assert (facts["format"], facts["orientation"], facts["time"]) == ("jpeg", 1, None)
+    """
+
+    __module__ = "mmlrs.image"
+    _stage: ClassVar[str] = "ImageMetadata"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of encoded image bytes or `struct(path, bytes)`. Reads: encoded bytes, struct(path, bytes).", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the struct column to add. Must not be empty.", STR.accept)
+
+    @by_name
+    def __init__(
+        self,
+        *,
+        inputCol: str = "image",
+        outputCol: str | None = None,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
+    ) -> None: ...
+
+
+class ImageHash(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, HasRowPolicy):
+    """Computes perceptual hashes, which are equal or nearly equal for images that look alike.
+
+    A hash has `size` x `size` bits and is a string of hexadecimal digits. The number of different bits of two hashes is
+    their distance: of the 64 bits of the default size, copies that were scaled or compressed differ in few, and other
+    images in about half. `near_duplicates` finds the pairs below a distance.
+
+    The hashes are those of the Python package imagehash, bit for bit, for images of 8 bits without an EXIF orientation.
+    The cost is that of decoding the image at full scale.
+
+    Parameters
+    ----------
+    inputCol : str, default "image"
+        Name of the column of encoded image bytes, `struct(path, bytes)`, or images. Reads: image struct, encoded bytes,
+        struct(path, bytes).
+    outputCol : str, default <uid>_output
+        Name of the string column to add. Must not be empty.
+    method : {"phash", "dhash", "ahash"}, default "phash"
+        How the bits are computed: "phash" compares the low frequencies of a cosine transform with their median, and
+        tolerates most changes; "dhash" compares neighbours from left to right; "ahash" compares with the mean.
+    size : int, default 8
+        Side of the square of bits: the hash has `size` x `size` bits. Must be between 2 and 64.
+    applyExifOrientation : bool, default True
+        Rotate and flip the decoded image according to its EXIF orientation tag.
+    alpha : {"drop", "composite", "keep"}, default "drop"
+        How to decode an alpha channel: "drop" removes it, "composite" blends the image over white, "keep" gives a BGRA
+        image with 4 channels.
+    scaledDecode : bool, default True
+        Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the first operation shrinks it so much that at least 1.7 times
+        the target size remains. About 3 times faster on photographs. With area interpolation the result is close to
+        that of a full decode (median PSNR of 40 dB). The other interpolations skip pixels that the reduced decode
+        averages, so the difference is larger. Set it to False for the pixels of a full decode.
+    maxPixels : int, default 100000000
+        Maximum number of pixels (height times width) of an image, checked before memory is allocated. Must be at least
+        1.
+    maxBytes : int, default 268435456
+        Maximum number of bytes of an image, encoded or decoded, checked before memory is allocated. Must be at least 1.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
+
+    Raises
+    ------
+    InvalidParamError
+        If a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`.
+    SchemaMismatchError
+        If a column named by `inputCol` has an unsupported type, or a column named by `outputCol` or `errorCol` already
+        exists.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.image import ImageHash
+    >>> from mmlrs.testing import sample_image
+    >>>
+    >>> table = pa.table({"image": pa.array([sample_image("jpeg"), sample_image("png")], pa.binary())})
+    >>> hashes = ImageHash(inputCol="image", outputCol="hash").transform(table)["hash"].to_pylist()
+    >>> assert [len(h) for h in hashes] == [16, 16]
+    """
+
+    __module__ = "mmlrs.image"
+    _stage: ClassVar[str] = "ImageHash"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of encoded image bytes, `struct(path, bytes)`, or images. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the string column to add. Must not be empty.", STR.accept)
+    method: Param[str] = Param(undefined(), "method", "How the bits are computed: \"phash\" compares the low frequencies of a cosine transform with their median, and tolerates most changes; \"dhash\" compares neighbours from left to right; \"ahash\" compares with the mean. Must be one of \"phash\", \"dhash\", \"ahash\".", STR.accept)
+    size: Param[int] = Param(undefined(), "size", "Side of the square of bits: the hash has `size` x `size` bits. Must be between 2 and 64.", INT.accept)
+
+    @by_name
+    def __init__(
+        self,
+        *,
+        inputCol: str = "image",
+        outputCol: str | None = None,
+        method: Literal["phash", "dhash", "ahash"] = "phash",
+        size: int = 8,
+        applyExifOrientation: bool = True,
+        alpha: Literal["drop", "composite", "keep"] = "drop",
+        scaledDecode: bool = True,
+        maxPixels: int = 100000000,
+        maxBytes: int = 268435456,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
+    ) -> None: ...
+
+    def setMethod(self, value: Literal["phash", "dhash", "ahash"]) -> Self:
+        """Set `method` and return the stage."""
+        return self._set(method=value)
+
+    def getMethod(self) -> Literal["phash", "dhash", "ahash"]:
+        """Return the value of `method`."""
+        return self._value("method")
+
+    def setSize(self, value: int) -> Self:
+        """Set `size` and return the stage."""
+        return self._set(size=value)
+
+    def getSize(self) -> int:
+        """Return the value of `size`."""
+        return self._value("size")
 
 
 class UnrollImage(NativeTransformer, HasInputCol, HasOutputCol, HasVectorType, HasDecodeOptions, HasRowPolicy):
@@ -623,6 +814,104 @@ class ImageSetAugmenter(PythonTransformer, HasInputCol, HasOutputCol, HasRowPoli
     def getFlipUpDown(self) -> bool:
         """Return the value of `flipUpDown`."""
         return self._value("flipUpDown")
+
+
+class SequenceGrouper(PythonTransformer, HasOutputCol):
+    """Groups pictures into sequences: those of one location, each taken soon after the one before it.
+
+    A camera trap takes several pictures of a visit, and what is learned from one of them holds for all. A picture
+    belongs to the sequence of the picture before it if it has the same location and was taken at most `gapSeconds`
+    later. Pictures taken at the same time belong together.
+
+    The column holds the name of the sequence: the location, "@" and the time of its first picture, as in "ridge
+    4@2024-05-31T18:00:59". It does not depend on other locations, nor on pictures that were taken long before or after.
+    A row with a null location, or without a valid time, is a sequence of its own, whose name ends with "?" and a
+    number.
+
+    On Spark it costs one shuffle by location, and the rows of one location are sorted in one task.
+
+    Parameters
+    ----------
+    locationCol : str
+        Name of the column of locations: strings or integers. Must not be empty.
+    timeCol : str
+        Name of the column of times: timestamps, or strings like "2024-05-31 18:00:59" or "2024:05:31 18:00:59". A
+        string of another form, and a year before 1, is not a valid time. Must not be empty.
+    gapSeconds : float, default 60.0
+        Maximum number of seconds between a picture and the one before it. Must be between 0 and 1000000000.
+    outputCol : str, default <uid>_output
+        Name of the string column to add. Must not be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept.
+
+    Raises
+    ------
+    InvalidParamError
+        If `locationCol` or `timeCol` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `locationCol` or `timeCol`.
+    SchemaMismatchError
+        If a column named by `outputCol` already exists.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.image import SequenceGrouper
+    >>> times = ["2024-05-31 18:00:59", "2024-05-31 18:01:30", "2024-05-31 18:10:00"]
+    >>> table = pa.table({"camera": ["A", "A", "A"], "time": times})
+    >>> out = SequenceGrouper(locationCol="camera", timeCol="time", outputCol="sequence").transform(table)
+    >>> assert out["sequence"].to_pylist() == [f"A@2024-05-31T{time}" for time in ("18:00:59", "18:00:59", "18:10:00")]
+    """
+
+    __module__ = "mmlrs.image"
+    _stage: ClassVar[str] = "SequenceGrouper"
+
+    locationCol: Param[str] = Param(undefined(), "locationCol", "Name of the column of locations: strings or integers. Must not be empty.", STR.accept)
+    timeCol: Param[str] = Param(undefined(), "timeCol", "Name of the column of times: timestamps, or strings like \"2024-05-31 18:00:59\" or \"2024:05:31 18:00:59\". A string of another form, and a year before 1, is not a valid time. Must not be empty.", STR.accept)
+    gapSeconds: Param[float] = Param(undefined(), "gapSeconds", "Maximum number of seconds between a picture and the one before it. Must be between 0 and 1000000000.", FLOAT.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the string column to add. Must not be empty.", STR.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        locationCol: str,
+        timeCol: str,
+        gapSeconds: float = 60.0,
+        outputCol: str | None = None,
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setLocationCol(self, value: str) -> Self:
+        """Set `locationCol` and return the stage."""
+        return self._set(locationCol=value)
+
+    def getLocationCol(self) -> str:
+        """Return the value of `locationCol`, or None when it is not set."""
+        return self._value("locationCol")
+
+    def setTimeCol(self, value: str) -> Self:
+        """Set `timeCol` and return the stage."""
+        return self._set(timeCol=value)
+
+    def getTimeCol(self) -> str:
+        """Return the value of `timeCol`, or None when it is not set."""
+        return self._value("timeCol")
+
+    def setGapSeconds(self, value: float) -> Self:
+        """Set `gapSeconds` and return the stage."""
+        return self._set(gapSeconds=value)
+
+    def getGapSeconds(self) -> float:
+        """Return the value of `gapSeconds`."""
+        return self._value("gapSeconds")
 
 
 class DeepImageFeaturizer(

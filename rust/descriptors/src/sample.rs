@@ -53,6 +53,16 @@ pub fn image_rows() -> RecordBatch {
     ])
 }
 
+/// Pictures of two cameras: two of one visit, one of a later visit, and one whose time is not valid.
+pub fn burst_rows() -> RecordBatch {
+    let times = ["2024-05-31 18:00:59", "2024-05-31 18:01:30", "2024-05-31 19:00:00", "0000:00:00 00:00:00"];
+    batch(vec![
+        ("id", Arc::new(Int64Array::from(vec![1, 2, 3, 4]))),
+        ("camera", Arc::new(StringArray::from(vec!["north", "north", "north", "south"]))),
+        ("time", Arc::new(StringArray::from(times.to_vec()))),
+    ])
+}
+
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let fields: Vec<Field> = columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), true)).collect();
     let arrays = columns.into_iter().map(|(_, array)| array).collect();

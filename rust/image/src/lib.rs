@@ -7,6 +7,7 @@
 mod arrays;
 mod codec;
 mod column;
+mod hash;
 mod image;
 mod ops;
 mod options;

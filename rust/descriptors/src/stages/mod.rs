@@ -2,6 +2,7 @@
 
 mmlrs_core::stages! {
     image_set_augmenter: python ImageSetAugmenter;
+    sequence_grouper: python SequenceGrouper;
     train_classifier: python TrainClassifier, python TrainedClassifierModel;
     train_regressor: python TrainRegressor, python TrainedRegressorModel;
     find_best_model: python FindBestModel, python BestModel;

@@ -1,19 +1,26 @@
-//! The location of EXIF and XMP in each format, and the orientation that they state.
+//! The location of EXIF and XMP in each format.
 
 use image::ImageFormat;
-use image::metadata::Orientation;
 
 use super::markers;
-use super::orientation::stated;
 
-/// The orientation of a file; upright if it states none or an invalid one.
-pub fn orientation(bytes: &[u8], format: ImageFormat) -> Orientation {
+/// The blocks of a file that describe it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Blocks<'a> {
+    /// A structure of tags.
+    pub exif: Option<&'a [u8]>,
+    /// A text in XML.
+    pub xmp: Option<&'a [u8]>,
+}
+
+/// The blocks of a file.
+pub fn blocks(bytes: &[u8], format: ImageFormat) -> Blocks<'_> {
     match format {
-        ImageFormat::Jpeg => markers::scan(bytes).orientation,
-        ImageFormat::Png => stated(png_chunk(bytes, *b"eXIf"), png_xmp(bytes)),
-        ImageFormat::WebP => stated(riff_chunk(bytes, *b"EXIF"), riff_chunk(bytes, *b"XMP ")),
-        ImageFormat::Tiff => stated(Some(bytes), None),
-        _ => Orientation::NoTransforms,
+        ImageFormat::Jpeg => markers::scan(bytes).blocks,
+        ImageFormat::Png => Blocks { exif: png_chunk(bytes, *b"eXIf"), xmp: png_xmp(bytes) },
+        ImageFormat::WebP => Blocks { exif: riff_chunk(bytes, *b"EXIF"), xmp: riff_chunk(bytes, *b"XMP ") },
+        ImageFormat::Tiff => Blocks { exif: Some(bytes), xmp: None },
+        _ => Blocks::default(),
     }
 }
 

@@ -7,6 +7,8 @@ pub struct Tags<'a> {
     big_endian: bool,
     /// `BigTIFF`: counts and offsets have 8 bytes.
     wide: bool,
+    /// Position of the directory; the header states that of the first one.
+    start: Option<usize>,
 }
 
 /// One entry of a directory.
@@ -22,17 +24,22 @@ pub struct Entry {
 impl Entry {
     /// Bytes of one value; 0 for kinds without integers.
     fn size(&self) -> usize {
-        size_of_kind(self.kind)
+        if matches!(self.kind, ASCII | RATIONAL | SIGNED_RATIONAL | 11 | 12) { 0 } else { size_of_kind(self.kind) }
     }
 }
 
-/// Bytes of one integer of a kind: BYTE, SHORT, LONG, their signed forms, offsets, and the 8-byte forms of `BigTIFF`.
+const ASCII: u16 = 2;
+const RATIONAL: u16 = 5;
+const SIGNED_RATIONAL: u16 = 10;
+
+/// Bytes of one value of a kind: BYTE, ASCII, SHORT, LONG, RATIONAL, their signed forms, floats, offsets, and the 8-byte forms of
+/// `BigTIFF`.
 fn size_of_kind(kind: u16) -> usize {
     match kind {
-        1 | 6 | 7 => 1,
+        1 | ASCII | 6 | 7 => 1,
         3 | 8 => 2,
-        4 | 9 | 13 => 4,
-        16..=18 => 8,
+        4 | 9 | 11 | 13 => 4,
+        RATIONAL | SIGNED_RATIONAL | 12 | 16..=18 => 8,
         _ => 0,
     }
 }
@@ -47,7 +54,43 @@ impl<'a> Tags<'a> {
             b"MM\0+" => (true, true),
             _ => return None,
         };
-        Some(Self { bytes, big_endian, wide })
+        Some(Self { bytes, big_endian, wide, start: None })
+    }
+
+    /// The structure of an EXIF block, with or without the name that it has in JPEG files.
+    pub fn of_exif(block: &'a [u8]) -> Option<Self> {
+        Self::open(block.strip_prefix(b"Exif\0\0").unwrap_or(block))
+    }
+
+    /// The directory whose position is the value of a tag.
+    pub fn directory_of(self, tag: u16) -> Option<Self> {
+        let start = usize::try_from(self.first(tag)?).ok()?;
+        Some(Self { start: Some(start), ..self })
+    }
+
+    /// The text of a tag up to the first zero byte, without spaces around it; None if it is blank. Bytes that are not UTF-8 are
+    /// read as Latin-1.
+    pub fn text(self, tag: u16) -> Option<String> {
+        let entry = self.find(tag).filter(|entry| matches!(entry.kind, ASCII | 1 | 7))?;
+        let bytes = self.bytes.get(entry.at..entry.at.checked_add(entry.count)?)?;
+        let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        let text = std::str::from_utf8(bytes)
+            .map_or_else(|_| bytes.iter().map(|byte| char::from(*byte)).collect(), str::to_owned);
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// The rational numbers of a tag that are present; one with a denominator of zero is NaN.
+    pub fn rationals(self, tag: u16) -> Vec<f64> {
+        let Some(entry) = self.find(tag).filter(|entry| entry.kind == RATIONAL) else { return Vec::new() };
+        let part = |at: usize| self.number_at(at, 4).map(|value| value as f64);
+        (0..entry.count)
+            .map_while(|i| {
+                let at = entry.at.checked_add(i.checked_mul(8)?)?;
+                let (numerator, denominator) = (part(at)?, part(at + 4)?);
+                Some(if denominator == 0.0 { f64::NAN } else { numerator / denominator })
+            })
+            .collect()
     }
 
     /// Whether the file ends before the last entry of the first directory.
@@ -66,7 +109,8 @@ impl<'a> Tags<'a> {
     /// The position of the first directory's entries, and their stated number.
     fn directory(self) -> (usize, u64) {
         let (pointer, head) = if self.wide { (8, 8) } else { (4, 2) };
-        let start = self.number_at(pointer, pointer).and_then(|at| usize::try_from(at).ok());
+        let first = || self.number_at(pointer, pointer).and_then(|at| usize::try_from(at).ok());
+        let start = self.start.or_else(first);
         let count = start.and_then(|at| self.number_at(at, head)).unwrap_or(0);
         (start.unwrap_or(0).saturating_add(head), count)
     }

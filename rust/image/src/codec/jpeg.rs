@@ -10,6 +10,7 @@ use turbojpeg::{Colorspace, DecompressHeader, Decompressor, PixelFormat, Scaling
 use super::decoded::{Decoded, TargetSize, check_limits, oriented};
 use super::markers::{Markers, has_end, scan};
 use super::orient::swaps_axes;
+use super::orientation::stated;
 use super::{alpha, formats, other};
 use crate::image::Image;
 use crate::options::DecodeOptions;
@@ -76,7 +77,7 @@ pub(crate) fn read_header(
     bytes: &[u8],
     options: &DecodeOptions,
 ) -> Result<Option<Header>> {
-    let Markers { orientation, adobe, complete_header, near_lossless } = scan(bytes);
+    let Markers { blocks, adobe, complete_header, near_lossless, .. } = scan(bytes);
     if near_lossless {
         return Err(formats::refused("JPEG-LS", "convert it to PNG first, for instance with pillow-jpls"));
     }
@@ -93,7 +94,7 @@ pub(crate) fn read_header(
     let pixels = (jpeg.width as u64).saturating_mul(jpeg.height as u64).max(1);
     let scans = (MAX_SCANNED / pixels).clamp(u64::from(MAX_SCANS_OF_LARGE), u64::from(MAX_SCANS)) as u32;
     decompressor.set_scan_limit(scans).map_err(|e| Error::runtime(format!("libjpeg-turbo: {e}")))?;
-    let orientation = if options.apply_exif_orientation { orientation } else { Orientation::NoTransforms };
+    let orientation = if options.apply_exif_orientation { stated(blocks) } else { Orientation::NoTransforms };
     Ok(Some(Header { jpeg, adobe, orientation }))
 }
 

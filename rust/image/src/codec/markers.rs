@@ -1,14 +1,14 @@
-//! Properties that the JPEG library does not report: the EXIF orientation and the presence of Adobe's marker.
+//! Properties that the JPEG library does not report: EXIF and XMP blocks and the presence of Adobe's marker.
 
-use image::metadata::Orientation;
-
-use super::orientation::stated;
+use super::exif::Blocks;
 
 /// Properties read from the markers before the first scan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Markers {
-    /// The orientation of the first EXIF block, else of the first XMP packet; upright if there is none.
-    pub orientation: Orientation,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Markers<'a> {
+    /// The first EXIF block and the first XMP packet.
+    pub blocks: Blocks<'a>,
+    /// Height and width of the frame.
+    pub size: Option<(u16, u16)>,
     /// Whether there is Adobe's APP14 marker: CMYK values are stored inverted.
     pub adobe: bool,
     /// Whether there is a frame and a first scan, so that the header is complete. For an incomplete header the library reports
@@ -19,10 +19,9 @@ pub struct Markers {
 }
 
 /// Reads the markers of a JPEG. Bytes between segments are skipped, as the decoder does.
-pub fn scan(bytes: &[u8]) -> Markers {
-    let mut markers =
-        Markers { orientation: Orientation::NoTransforms, adobe: false, complete_header: false, near_lossless: false };
-    let (mut frame, mut block, mut packet) = (false, None, None);
+pub fn scan(bytes: &[u8]) -> Markers<'_> {
+    let mut markers = Markers::default();
+    let mut frame = false;
     let mut rest = bytes.get(2..).unwrap_or_default();
     while let Some(at) = rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff)) {
         let (marker, tail) = (rest[at + 1], &rest[at + 2..]);
@@ -42,21 +41,25 @@ pub fn scan(bytes: &[u8]) -> Markers {
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let Some(segment) = tail.get(2..length) else { break };
         match marker {
-            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => frame = true,
+            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
+                frame = true;
+                if let [_, h, h_low, w, w_low, ..] = segment {
+                    markers.size.get_or_insert((u16::from_be_bytes([*h, *h_low]), u16::from_be_bytes([*w, *w_low])));
+                }
+            }
             0xf7 => markers.near_lossless = true,
             0xee if segment.starts_with(b"Adobe") => markers.adobe = true,
             0xe1 => {
                 if segment.starts_with(b"Exif\0\0") {
-                    block = block.or(Some(segment));
+                    markers.blocks.exif = markers.blocks.exif.or(Some(segment));
                 } else if let Some(xmp) = segment.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0") {
-                    packet = packet.or(Some(xmp));
+                    markers.blocks.xmp = markers.blocks.xmp.or(Some(xmp));
                 }
             }
             _ => {}
         }
         rest = &tail[length..];
     }
-    markers.orientation = stated(block, packet);
     markers
 }
 

@@ -8,6 +8,7 @@ mod formats;
 mod ifd;
 pub(crate) mod jpeg;
 mod markers;
+mod metadata;
 mod orient;
 mod orientation;
 mod other;
@@ -24,6 +25,7 @@ use crate::options::DecodeOptions;
 pub(crate) use decoded::check_limits;
 pub use decoded::{Decoded, TargetSize};
 pub use encode::encode;
+pub use metadata::{Metadata, metadata};
 pub(crate) use orient::swaps_axes;
 
 /// Decodes encoded bytes at full scale. Gray stays 1 channel, colour becomes BGR, and the options decide about alpha.

@@ -2,19 +2,20 @@
 
 use image::metadata::Orientation;
 
+use super::exif::Blocks;
 use super::ifd::Tags;
 
 const ORIENTATION: u16 = 0x0112;
 
-/// The orientation of an EXIF block, else of an XMP packet.
-pub fn stated(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Orientation {
+/// The orientation of the EXIF block, else of the XMP packet; upright if they state none or an invalid one.
+pub fn stated(blocks: Blocks<'_>) -> Orientation {
+    let Blocks { exif, xmp } = blocks;
     exif.and_then(of_block).or_else(|| xmp.and_then(of_xmp)).unwrap_or(Orientation::NoTransforms)
 }
 
 /// The orientation in an EXIF block: the first one, as an integer of any width.
 fn of_block(block: &[u8]) -> Option<Orientation> {
-    let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
-    let value = Tags::open(block)?.first(ORIENTATION)?;
+    let value = Tags::of_exif(block)?.first(ORIENTATION)?;
     Orientation::from_exif(u8::try_from(value).ok()?)
 }
 

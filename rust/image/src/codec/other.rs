@@ -8,6 +8,7 @@ use mmlrs_core::{Error, Result};
 
 use super::decoded::{Decoded, check_limits, oriented};
 use super::markers::has_end;
+use super::orientation::stated;
 use super::{alpha, exif};
 use crate::image::Image;
 use crate::options::{Alpha, DecodeOptions};
@@ -25,7 +26,7 @@ pub fn decode(bytes: &[u8], format: ImageFormat, options: &DecodeOptions) -> Res
     let channels = u64::from(decoder.color_type().channel_count());
     check_limits(u64::from(width), u64::from(height), channels, options)?;
     let orientation =
-        if options.apply_exif_orientation { exif::orientation(bytes, format) } else { Orientation::NoTransforms };
+        if options.apply_exif_orientation { stated(exif::blocks(bytes, format)) } else { Orientation::NoTransforms };
     let pixels = DynamicImage::from_decoder(decoder).map_err(failed)?;
     let size = (height as usize, width as usize);
     oriented(to_image(pixels, size, options.alpha)?, size, orientation)
@@ -64,7 +65,8 @@ pub(super) fn high_bytes(values: &[u16]) -> Vec<u8> {
     values.iter().map(|v| (v >> 8) as u8).collect()
 }
 
-fn failure(format: ImageFormat, error: &ImageError) -> Error {
+/// The error of a decoder.
+pub fn failure(format: ImageFormat, error: &ImageError) -> Error {
     let name = name_of(format);
     match error {
         ImageError::Limits(limit) => Error::limit(format!("{name}: {limit}")),

@@ -9,4 +9,5 @@ mod tests;
 
 pub use images::{ImageColumn, Step, input_images};
 pub(crate) use materialize::each_row;
+pub(crate) use source::{Cell, Source};
 pub use source::{accepted_input, check_image_input};

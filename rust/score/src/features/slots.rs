@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use arrow_schema::Field;
-use mmlrs_core::{Result, double_text};
 use mmlrs_core::vector::VectorRow;
+use mmlrs_core::{Result, double_text};
 use serde::Deserialize;
 
 use crate::arrays::vectors_field;

@@ -9,12 +9,14 @@ mod pixels;
 
 use std::io::Cursor;
 
+use image::ImageFormat;
 use image::metadata::Orientation;
 use mmlrs_core::{Error, Result};
 use tiff::TiffError;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 
 use super::decoded::{Decoded, check_limits, oriented};
+use super::exif::blocks;
 use super::orientation::stated;
 use crate::image::Image;
 use crate::options::DecodeOptions;
@@ -31,8 +33,11 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded> {
     };
     let (channels, data) = pixels::to_bytes(&samples, &header, options.alpha)?;
     let image = Image::new(header.height, header.width, channels, data)?;
-    let orientation =
-        if options.apply_exif_orientation { stated(Some(bytes), None) } else { Orientation::NoTransforms };
+    let orientation = if options.apply_exif_orientation {
+        stated(blocks(bytes, ImageFormat::Tiff))
+    } else {
+        Orientation::NoTransforms
+    };
     oriented(image, (header.height, header.width), orientation)
 }
 
