@@ -15,8 +15,10 @@ import pyarrow as pa
 
 from mmlrs.errors import SchemaMismatchError
 
-__all__ = ["encoded_cells", "file_cells", "has_pictures", "is_missing", "is_picture"]
+__all__ = ["UNORDERED", "encoded_cells", "file_cells", "has_pictures", "is_missing", "is_picture"]
 
+#: Collections that Arrow would read as lists: of values in any order, and of values that are hidden.
+UNORDERED = (set, frozenset, np.ma.MaskedArray)
 #: Prefix of the bytes of a cell that is not an image, before the reason. `NO_PICTURE` in `rust/image/src/codec/formats.rs`.
 _NO_PICTURE = b"mmlrs: no picture: "
 

@@ -18,7 +18,7 @@ from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.plan import plan_stage
 from mmlrs.engine.scalars import one_cell
 from mmlrs.engine.table import TableProgram
-from mmlrs.errors import MmlrsError, SchemaMismatchError
+from mmlrs.errors import ColumnNotFoundError, MmlrsError, SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -184,6 +184,14 @@ def _kind_of(value: Any) -> Any:
     return type(value)
 
 
+def _shown(value: Any) -> str:
+    """Return the beginning of a value as text. The objects of other libraries may have no text."""
+    try:
+        return f"{value!r:.100}"
+    except Exception:  # noqa: BLE001 - whatever it is, the error is about the value
+        return f"a {type(value).__name__}"
+
+
 def _plain(array: pa.Array) -> Any:
     """Return the first cell as a Python object; a vector is a list of floats."""
     cell = array[0].as_py()
@@ -284,7 +292,28 @@ class Chain:
 
     def one(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the added columns of one row as Python objects, or None if a stage drops the row."""
-        row = {name: value for name, value in row.items() if name in self._reads}
+        read = {name: value for name, value in row.items() if name in self._reads}
+        while True:
+            try:
+                return self._one_read(read)
+            except ColumnNotFoundError as error:
+                # The error lists the names of the row, also of those that no stage reads.
+                missing = next((n for n in self._reads - read.keys() if f"column `{n}`" in str(error)), None)
+                if missing is not None:
+                    Columns(list(row), str(error).partition(":")[0]).resolve(missing)
+                raise
+            except SchemaMismatchError as error:
+                # A missing string is a NaN in pandas.
+                nan = [
+                    n
+                    for n, v in read.items()
+                    if isinstance(v, float) and v != v and f"column `{n}`" in str(error)
+                ]
+                if not nan:
+                    raise
+                read |= dict.fromkeys(nan)
+
+    def _one_read(self, row: dict[str, Any]) -> dict[str, Any] | None:
         kinds = tuple((name, _kind_of(value)) for name, value in row.items())
         work = self._rows.get(kinds)
         if work is None or not work.planned.is_current():
@@ -340,7 +369,7 @@ class Chain:
             return one_cell(value, kind)
         except (pa.ArrowException, MmlrsError, ValueError, TypeError, OverflowError) as error:
             raise SchemaMismatchError(
-                f"{self.owner}: column `{name}`: cannot read {value!r:.100}: {error}"
+                f"{self.owner}: column `{name}`: cannot read {_shown(value)}: {error}"
             ) from None
 
     @cached_property

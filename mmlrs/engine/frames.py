@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mmlrs.engine.cells import file_cells, has_pictures
+from mmlrs.engine.cells import UNORDERED, file_cells, has_pictures
 from mmlrs.engine.fields import is_vector_struct
 from mmlrs.engine.linalg import vector_cells, vector_dicts
 from mmlrs.engine.missing import with_nan
@@ -38,7 +38,7 @@ _UNSUPPORTED = "values that Arrow cannot hold: "
 
 
 def from_pandas(frame: Any, *, index: bool = False) -> pa.Table:
-    """Return a DataFrame as a table. With `index`, add the row numbers if they are needed to convert it back."""
+    """Return a DataFrame as a table. With `index`, add the row numbers."""
     names = [str(label) for label in frame.columns]
     plain = frame.copy(deep=False)
     plain.columns = range(len(names))  # columns by number, because labels may be any objects and not unique
@@ -46,7 +46,7 @@ def from_pandas(frame: Any, *, index: bool = False) -> pa.Table:
     for i, kind in enumerate(plain.dtypes):
         if _is_sparse(kind):
             plain[i] = plain[i].sparse.to_dense()
-        elif kind == object and (cells := _readable_column(plain[i])) is not None:  # noqa: E721 - a dtype equals its type
+        elif kind == object and (cells := _read_objects(plain, i)) is not None:  # noqa: E721 - a dtype equals its type
             plain.isetitem(i, None)
             objects[i] = cells
     columns, notes = _converted(plain)
@@ -60,7 +60,7 @@ def from_pandas(frame: Any, *, index: bool = False) -> pa.Table:
     ]
     fields = [_field(name, c, i if i in objects else None) for i, (name, c) in enumerate(zip(names, columns))]
     table = pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=_renamed_notes(notes, names)))
-    return _with_index(table) if index and (objects or not _is_default(frame.index)) else table
+    return _with_index(table) if index else table
 
 
 def from_polars(frame: Any, *, index: bool = False) -> pa.Table:
@@ -83,11 +83,19 @@ def from_polars(frame: Any, *, index: bool = False) -> pa.Table:
     return _with_index(table) if index and converted else table
 
 
-def _readable_column(column: Any) -> pa.Array | None:
-    """Return the cells of a column of objects as `_readable` does. Strings, numbers and dates are recognized without a list."""
+def _read_objects(frame: Any, i: int) -> pa.Array | None:
+    """Return a column of images, of vectors, or of objects that Arrow would misread. Return None for any other column.
+
+    Strings, numbers and dates are recognized without a list of the cells.
+    """
     from pandas.api.types import infer_dtype
 
-    return _readable(list(column)) if infer_dtype(column, skipna=True).startswith("mixed") else None
+    if not infer_dtype(frame[i], skipna=True).startswith("mixed"):
+        return None
+    cells = list(frame[i])
+    if any(issubclass(kind, UNORDERED) for kind in set(map(type, cells))):
+        return _placeholder(frame, i, _kinds(cells))
+    return _readable(cells)
 
 
 def _readable(cells: list[Any]) -> pa.Array | None:
@@ -265,7 +273,7 @@ def to_pandas(table: pa.Table, like: Any, before: pa.Table | None = None) -> Any
     import pandas as pd
 
     table, rows = _without_index(table)
-    unchanged = {} if before is None else _unchanged(table, before)
+    unchanged = {} if before is None else _unchanged(table, before, rows)
     vectors = {i for i, f in enumerate(table.schema) if is_vector_struct(f.type)} - unchanged.keys()
     objects_by_column = {
         i: _objects(table.column(i), like)
@@ -280,7 +288,9 @@ def to_pandas(table: pa.Table, like: Any, before: pa.Table | None = None) -> Any
     original_rows = _original_rows(rows, table, like)
     for i, field in enumerate(table.schema):
         if i in unchanged:
-            frame.isetitem(i, like.iloc[:, unchanged[i]].set_axis(frame.index, copy=True))
+            column = like.iloc[:, unchanged[i]]
+            column = column if rows is None else column.take(rows)
+            frame.isetitem(i, column.set_axis(frame.index))
         elif _is_image(field.type) and table.column(i).null_count:
             # pyarrow would convert the sizes to floats, because the column has nulls.
             frame.isetitem(i, pd.Series(table.column(i).to_pylist(), index=frame.index, dtype=object))
@@ -294,22 +304,35 @@ def to_pandas(table: pa.Table, like: Any, before: pa.Table | None = None) -> Any
     return frame
 
 
-def _unchanged(table: pa.Table, before: pa.Table) -> dict[int, int]:
-    """Return the columns that have the memory of a column of the same name and type, with the number of that column."""
+def _unchanged(table: pa.Table, before: pa.Table, rows: Any) -> dict[int, int]:
+    """Return the columns that no stage changed, with their numbers in `before`. `rows` are their rows, or None for all."""
     places = {name: i for i, name in enumerate(before.column_names) if before.column_names.count(name) == 1}
     pairs = {i: places[name] for i, name in enumerate(table.column_names) if name in places}
-    return {
-        i: j
-        for i, j in pairs.items()
-        if table.schema.field(i).type == before.schema.field(j).type
-        and pieces(table.column(i)) == pieces(before.column(j))
-    }
+    moved = None if rows is None or len(table) == len(before) else pa.array(rows)
+
+    def is_same(column: pa.ChunkedArray, original: pa.ChunkedArray) -> bool:
+        if column.type != original.type:
+            return False
+        if moved is None:
+            return pieces(column) == pieces(original)
+        try:
+            return bool(column.equals(original.take(moved)))
+        except pa.ArrowNotImplementedError:
+            return False
+
+    return {i: j for i, j in pairs.items() if is_same(table.column(i), before.column(j))}
 
 
-def _without(table: pa.Table, columns: set[int]) -> pa.Table:
-    """Return a table with nulls in the place of some columns."""
+def _without(table: pa.Table, columns: Collection[int]) -> pa.Table:
+    """Return a table with nulls in the place of some columns, whose types its metadata do not name."""
+    names = {table.schema.names[i] for i in columns}
     for i in columns:
         table = table.set_column(i, table.schema.names[i], pa.nulls(len(table)))
+    notes = dict(table.schema.metadata or {})
+    if names and b"pandas" in notes:
+        known = json.loads(notes[b"pandas"])
+        known["columns"] = [column for column in known["columns"] if column["name"] not in names]
+        table = table.replace_schema_metadata({**notes, b"pandas": json.dumps(known).encode()})
     return table
 
 

@@ -24,18 +24,26 @@ def is_vector_object(cell: Any) -> bool:
 
 
 def vector_cells(cells: Sequence[Any]) -> pa.Array | None:
-    """Return vectors, and None for a missing one, as structs. If a cell is anything else, or all are missing, return None."""
+    """Return vectors, and None for a missing one, as structs.
+
+    If a cell is anything else or a damaged vector, or if all are missing, return None.
+    """
     kinds = set(map(type, cells))  # much cheaper than checking every cell
     if not any(kind.__module__.startswith("pyspark.") for kind in kinds):
         return None
     if not all(is_vector_object(cell) or is_missing(cell) for cell in cells):
         return None
-    return pa.array([_struct(cell) if is_vector_object(cell) else None for cell in cells], VECTOR)
+    try:
+        return pa.array([_struct(cell) if is_vector_object(cell) else None for cell in cells], VECTOR)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return None
 
 
 def _struct(vector: Any) -> dict[str, Any]:
     if type(vector).__name__ == "DenseVector":
         return {"type": 1, "size": None, "indices": None, "values": vector.values}
+    if np.asarray(vector.indices).dtype.kind not in "iu":
+        raise TypeError("indices must be integers")
     return {"type": 0, "size": vector.size, "indices": vector.indices, "values": vector.values}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmlrs.engine.cells import file_cells, has_pictures
+from mmlrs.engine.cells import UNORDERED, file_cells, has_pictures
 from mmlrs.engine.linalg import is_vector_object, vector_cells
 
 __all__ = ["one_cell"]
@@ -39,5 +39,10 @@ def one_cell(value: Any, kind: pa.DataType | None = None) -> pa.Array:
         offsets = np.array([0, len(data)], np.int32)
         return pa.Array.from_buffers(_BYTES[cls], 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
     if is_vector_object(value):
-        return vector_cells([value])
+        cells = vector_cells([value])
+        if cells is None:
+            raise ValueError("it is a damaged vector")
+        return cells
+    if isinstance(value, UNORDERED):
+        raise TypeError(f"a {cls.__name__} is not a list of numbers")
     return file_cells([value]) if has_pictures([value]) else pa.array([value], kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ __all__ = ["sequences_of_frame", "sequences_of_table"]
 
 #: Year, month, day, hour, minute, second and fraction of a time. What follows, such as a time zone, is ignored.
 _TIME = r"^\s*(\d{4})[-:/.](\d{2})[-:/.](\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?"
-_EPOCH = datetime.datetime(1970, 1, 1)
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - on the clock of a camera, which has no zone
 _SECOND = 1_000_000
 
 
@@ -77,17 +77,18 @@ def _moments(stage: str, column: pa.ChunkedArray, name: str) -> tuple[np.ndarray
     return np.array(found, np.int64), ["" if moment is None else moment.isoformat() for moment in parsed]
 
 
-_MICROSECOND = datetime.timedelta(microseconds=1)
+_MICROSECOND = dt.timedelta(microseconds=1)
 _PATTERN = re.compile(_TIME, re.ASCII)
 
 
-def _parsed(text: str | None) -> datetime.datetime | None:
+def _parsed(text: str | None) -> dt.datetime | None:
     match = None if text is None else _PATTERN.match(text)
     if match is None:
         return None
     *parts, fraction = match.groups()
     try:
-        return datetime.datetime(*map(int, parts), int((fraction or "").ljust(6, "0")[:6]))  # type: ignore[arg-type]
+        numbers = [*map(int, parts), int((fraction or "").ljust(6, "0")[:6])]
+        return dt.datetime(*numbers)  # type: ignore[arg-type]  # noqa: DTZ001 - as above
     except ValueError:
         return None
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::builder::{Int32Builder, NullBufferBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int8Type, Int32Type};
-use arrow_array::{Array, ArrayRef, Float64Array, Int8Array, Int32Array, ListArray, StructArray};
+use arrow_array::{Array, ArrayRef, Float64Array, Int8Array, Int32Array, ListArray, StructArray, new_empty_array};
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
 use serde_json::Value;
@@ -264,6 +264,7 @@ fn list_of(column: &str, array: &ArrayRef) -> Result<(Vec<usize>, ArrayRef)> {
             let size = *size as usize;
             ((0..=array.len()).map(|i| i * size).collect(), array.as_fixed_size_list().values().clone())
         }
+        DataType::Null => (vec![0; array.len() + 1], new_empty_array(&DataType::Float64)),
         other => {
             return Err(Error::schema(
                 column,

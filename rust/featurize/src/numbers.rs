@@ -44,7 +44,8 @@ enum Values {
 impl Part {
     /// A view of a column. Missing vectors get the `declared` size, or else that of the first vector.
     pub fn new(column: &str, array: &ArrayRef, declared: Option<usize>) -> Result<Self> {
-        let values = if is_vector(array.data_type()) {
+        let untyped = array.data_type() == &DataType::Null && declared.is_some();
+        let values = if untyped || is_vector(array.data_type()) {
             let vectors = Vectors::from_array(column, array)?;
             let first = || (0..vectors.len()).find_map(|row| vectors.row(row)).map(|vector| vector.size());
             let size = declared.or_else(first);

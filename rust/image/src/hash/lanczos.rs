@@ -48,28 +48,37 @@ fn byte(sum: i32) -> u8 {
 
 /// Resizes `height` rows of `width` bytes to `target` = (rows, columns).
 pub fn resize(gray: &[u8], (height, width): (usize, usize), target: (usize, usize)) -> Vec<u8> {
-    const HALF: i32 = 1 << (PRECISION - 1);
-    let rows: Vec<u8> = if width == target.1 {
-        gray.to_vec()
+    // Pillow 13 resizes the columns of tall images first. Earlier versions always begin with the rows.
+    let tall = height > target.0 && height + 2 * target.1 > 2 * width + target.0;
+    if tall {
+        along_rows(&along_columns(gray, (height, width), target.0), width, target.1)
     } else {
-        let taps = taps(width, target.1);
-        let sum = |row: &[u8], tap: &Tap| {
-            row[tap.first..]
-                .iter()
-                .zip(&tap.weights)
-                .fold(HALF, |sum, (value, weight)| sum + i32::from(*value) * weight)
-        };
-        gray.chunks_exact(width).flat_map(|row| taps.iter().map(move |tap| byte(sum(row, tap)))).collect()
-    };
-    if height == target.0 {
-        return rows;
+        along_columns(&along_rows(gray, width, target.1), (height, target.1), target.0)
     }
-    let columns = target.1;
-    let mut sums = vec![0; columns];
-    let mut out = Vec::with_capacity(target.0 * columns);
-    for tap in taps(height, target.0) {
+}
+
+const HALF: i32 = 1 << (PRECISION - 1);
+
+fn along_rows(plane: &[u8], width: usize, target: usize) -> Vec<u8> {
+    if width == target {
+        return plane.to_vec();
+    }
+    let taps = taps(width, target);
+    let sum = |row: &[u8], tap: &Tap| {
+        row[tap.first..].iter().zip(&tap.weights).fold(HALF, |sum, (value, weight)| sum + i32::from(*value) * weight)
+    };
+    plane.chunks_exact(width).flat_map(|row| taps.iter().map(move |tap| byte(sum(row, tap)))).collect()
+}
+
+fn along_columns(plane: &[u8], (height, width): (usize, usize), target: usize) -> Vec<u8> {
+    if height == target {
+        return plane.to_vec();
+    }
+    let mut sums = vec![0; width];
+    let mut out = Vec::with_capacity(target * width);
+    for tap in taps(height, target) {
         sums.fill(HALF);
-        for (row, weight) in rows.chunks_exact(columns).skip(tap.first).zip(&tap.weights) {
+        for (row, weight) in plane.chunks_exact(width).skip(tap.first).zip(&tap.weights) {
             sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += i32::from(*value) * weight);
         }
         out.extend(sums.iter().map(|sum| byte(*sum)));

@@ -1,15 +1,16 @@
 //! Slots of vectors that hold categories, as indices.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use arrow_schema::Field;
-use mmlrs_core::vector::VectorRow;
+use mmlrs_core::vector::{VectorBuilder, VectorRow};
 use mmlrs_core::{Result, double_text};
 use serde::Deserialize;
 
 use crate::arrays::vectors_field;
 use crate::numbers::{Floats, Ints};
-use crate::step::{Computed, Inputs, Step, check_size};
+use crate::step::{Computed, Inputs, Step, check_size, usable};
 
 /// Replaces the categories in some slots by their indices, as `VectorIndexerModel` does. A slot that a sparse vector does not
 /// store stays zero.
@@ -73,30 +74,48 @@ impl Step for IndexSlots {
     }
 
     fn run(&self, rows: &Inputs<'_>) -> Result<Computed> {
-        rows.map_vectors(|vector, out, indexed| {
-            check_size(vector, self.size)?;
-            indexed.clear();
-            match vector {
-                VectorRow::Dense(values) => {
-                    indexed.extend_from_slice(values);
-                    for (place, slot) in self.slots.iter().enumerate() {
-                        let slot = *slot as usize;
-                        indexed[slot] = self.index(place, values[slot])?;
-                    }
-                    out.push_dense(indexed);
-                }
-                VectorRow::Sparse { size, indices, values } => {
-                    for (slot, value) in indices.iter().zip(values) {
-                        indexed.push(match self.slots.binary_search(slot) {
-                            Ok(place) => self.index(place, *value)?,
-                            Err(_) => *value,
-                        });
-                    }
-                    out.push_sparse(size, indices, indexed);
+        let vectors = rows.vectors(0)?;
+        rows.by_pieces(|range, piece| {
+            let mut out = VectorBuilder::with_capacity(range.len());
+            let mut values = Vec::new();
+            for row in range {
+                let vector = usable(&vectors, row).and_then(|vector| check_size(vector, self.size).map(|()| vector));
+                // As in Spark, the policy is about categories only.
+                let vector = vector.map_err(|cause| piece.error(row, (0, cause)))?;
+                if let Err(cause) = self.push(vector, &mut values, &mut out) {
+                    piece.reject(row, (0, cause))?;
+                    out.push_null();
                 }
             }
-            Ok(())
+            Ok(vec![Arc::new(out.finish()?)])
         })
+    }
+}
+
+impl IndexSlots {
+    /// Appends a vector with indices in the place of its categories. After an error nothing is appended.
+    fn push(&self, vector: VectorRow<'_>, indexed: &mut Vec<f64>, out: &mut VectorBuilder) -> Result<(), String> {
+        indexed.clear();
+        match vector {
+            VectorRow::Dense(values) => {
+                indexed.extend_from_slice(values);
+                for (place, slot) in self.slots.iter().enumerate() {
+                    let slot = *slot as usize;
+                    indexed[slot] = self.index(place, values[slot])?;
+                }
+                out.push_dense(indexed);
+            }
+            VectorRow::Sparse { size, indices, values } => {
+                for (slot, value) in indices.iter().zip(values) {
+                    indexed.push(match self.slots.binary_search(slot) {
+                        Ok(place) => self.index(place, *value)?,
+                        Err(_) => *value,
+                    });
+                }
+                out.push_sparse(size, indices, indexed);
+            }
+        }
+        Ok(())
     }
 }
 
