@@ -1,0 +1,14 @@
+"""Files of camera traps: COCO Camera Traps, results of MegaDetector, spreadsheets, and labels that people wrote.
+
+Each function reads or writes one file, and tables have one row per picture. None starts Spark.
+"""
+
+from __future__ import annotations
+
+from mmlrs._names import public
+from mmlrs.camera_traps._coco_reader import read_coco
+from mmlrs.camera_traps._coco_writer import write_coco
+
+__all__ = ["read_coco", "write_coco"]
+
+__dir__ = public(globals())
