@@ -43,9 +43,22 @@ _SCHEMA = pa.schema(
     ]
 )
 _IMAGE = frozenset(
-    "id file_name width height datetime location seq_id seq_num_frames frame_num corrupt".split()
+    [
+        "id",
+        "file_name",
+        "width",
+        "height",
+        "datetime",
+        "location",
+        "seq_id",
+        "seq_num_frames",
+        "frame_num",
+        "corrupt",
+    ]
 )
-_ANNOTATION = frozenset("id image_id category_id bbox bbox_relative sequence_level_annotation".split())
+_ANNOTATION = frozenset(
+    ["id", "image_id", "category_id", "bbox", "bbox_relative", "sequence_level_annotation"]
+)
 _KNOWN = frozenset(("info", "images", "annotations", "categories"))
 
 
