@@ -8,7 +8,9 @@ from __future__ import annotations
 from mmlrs._names import public
 from mmlrs.camera_traps._coco_reader import read_coco
 from mmlrs.camera_traps._coco_writer import write_coco
+from mmlrs.camera_traps._megadetector_reader import read_megadetector
+from mmlrs.camera_traps._megadetector_writer import write_megadetector
 
-__all__ = ["read_coco", "write_coco"]
+__all__ = ["read_coco", "read_megadetector", "write_coco", "write_megadetector"]
 
 __dir__ = public(globals())

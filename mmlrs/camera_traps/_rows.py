@@ -194,8 +194,8 @@ def box_problem(boxes: npt.NDArray[np.float64], *, tolerance: float | None) -> t
     """
     if not len(boxes):
         return None
-    finite: npt.NDArray[np.bool_] = np.isfinite(boxes).all(axis=1)
-    sized: npt.NDArray[np.bool_] = np.asarray((boxes[:, 2:] >= 0).all(axis=1))
+    finite = np.asarray(np.isfinite(boxes).all(axis=1))
+    sized = np.asarray((boxes[:, 2:] >= 0).all(axis=1))
     good = finite & sized
     if tolerance is not None:
         corners = (boxes[:, :2] >= -tolerance) & (boxes[:, :2] + boxes[:, 2:] <= 1 + tolerance)
