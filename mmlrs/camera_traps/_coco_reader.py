@@ -143,6 +143,7 @@ def read_coco(path: PathLike) -> pa.Table:
     Examples
     --------
     >>> import json, os, tempfile
+    >>> from mmlrs.camera_traps import read_coco
     >>> data = {
     ...     "images": [{"id": "1", "file_name": "north/1.jpg", "width": 100, "height": 50}, {"id": "2", "file_name": "north/2.jpg"}],
     ...     "annotations": [{"id": "1", "image_id": "1", "category_id": 3, "bbox": [10, 10, 20, 25]}],

@@ -71,6 +71,7 @@ def write_coco(table: Dataset, path: PathLike, *, info: Mapping[str, Any] | None
     --------
     >>> import os, tempfile
     >>> import pyarrow as pa
+    >>> from mmlrs.camera_traps import read_coco, write_coco
     >>> labels = pa.array([["fox"], [], None], pa.list_(pa.string()))
     >>> table = pa.table({"file": ["1.jpg", "2.jpg", "3.jpg"], "location": ["north"] * 3, "labels": labels})
     >>> folder = tempfile.TemporaryDirectory()

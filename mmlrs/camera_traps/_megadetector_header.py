@@ -186,7 +186,7 @@ def info_member(
 
 def _threshold(function: str, name: str, given: Any, metadata: Mapping[str, Any], default: float) -> float:
     """Return a threshold: that of the user, else that of the file that was read, else the default."""
-    value = metadata.get(f"{name}_detection_threshold") if given is None else given
+    value: Any = metadata.get(f"{name}_detection_threshold") if given is None else given
     if given is None and not _is_share(value):
         return default
     if not _is_share(value):

@@ -112,6 +112,7 @@ def read_megadetector(path: PathLike) -> pa.Table:
     Examples
     --------
     >>> import json, os, tempfile
+    >>> from mmlrs.camera_traps import read_megadetector
     >>> data = {
     ...     "info": {"format_version": "1.6"},
     ...     "detection_categories": {"1": "animal", "2": "person", "3": "vehicle"},

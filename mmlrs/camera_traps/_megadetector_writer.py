@@ -92,6 +92,7 @@ def write_megadetector(
     --------
     >>> import os, tempfile
     >>> import pyarrow as pa
+    >>> from mmlrs.camera_traps import read_megadetector, write_megadetector
     >>> fox = {"label": "animal", "score": 0.92584, "x": 0.1, "y": 0.2, "width": 0.3, "height": 0.4}
     >>> table = pa.table(
     ...     {"file": ["1.jpg", "2.jpg", "3.jpg"], "detections": [[fox], [], None], "failure": [None, None, "not a picture"]}
