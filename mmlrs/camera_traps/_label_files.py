@@ -50,7 +50,7 @@ def read_labels(
     label_col : str, optional
         Name of the column of labels. Default: the column called label, labels, species, class or category.
     delimiter : {",", ";", "tab"}, optional
-        The character between columns; for a tab, `"\\t"`. Default: the one with which the first line has these columns.
+        The character between columns; for a tab, `"\t"`. Default: the one with which the first line has these columns.
     encoding : str, optional
         Name of the encoding, as Python knows it. Default: UTF-16 or UTF-8 by the byte order mark, UTF-16 without one if every other
         byte of the beginning is 0, UTF-8 if the file is valid UTF-8, else Windows-1252.
@@ -84,7 +84,7 @@ def read_labels(
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = os.path.join(folder.name, "labels.csv")
     >>> with open(path, "w") as file:
-    ...     _ = file.write("File Name;Species\\r\\nnorth\\\\1.jpg;fox\\r\\nnorth\\\\2.jpg;\\r\\n")
+    ...     _ = file.write("File Name;Species\nnorth\\1.jpg;fox\nnorth\\2.jpg;\n")
     >>> read_labels(path).to_pylist()
     [{'file': 'north/1.jpg', 'label': 'fox'}, {'file': 'north/2.jpg', 'label': None}]
     """
@@ -180,7 +180,10 @@ class _Sheet:
         """Return the delimiter with which the first line has most of the columns, or else most columns."""
 
         def fitness(delimiter: str) -> tuple[int, int]:
-            head = self._head(delimiter)
+            try:
+                head = self._head(delimiter)
+            except DecodeError:  # quotes do not fit to the delimiter
+                return -1, 0
             return sum(bool(self._matches(head, *wanted)) for wanted in self._wanted), len(head)
 
         return max(DELIMITERS, key=fitness)

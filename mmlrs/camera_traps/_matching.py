@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,8 +68,8 @@ def match_labels(labels: Dataset, pictures: PathLike | Iterable[str]) -> Matches
     """Find the picture of each label.
 
     A label names its picture by the path below the folder, by the end of that path, or by a longer path that ends like it:
-    `1.jpg`, `north/1.jpg` and `D:/cards/north/1.jpg` all mean `north/1.jpg`, as long as no other picture fits. Upper and lower case
-    count only where several pictures fit.
+    `1.jpg`, `north/1.jpg` and `D:/cards/north/1.jpg` all mean `north/1.jpg`, as long as no other picture fits better or as well. A
+    picture with the same upper and lower case letters fits better than one without.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def match_labels(labels: Dataset, pictures: PathLike | Iterable[str]) -> Matches
     Raises
     ------
     InvalidParamError
-        A row of labels fits several pictures, or several rows with different labels fit one; the message lists the first few. Or
+        A row of labels fits several pictures, or several rows fit one; the message lists the first few. Or
         there are no pictures.
     ColumnNotFoundError, SchemaMismatchError
         There is no column `file` or `label`, or it does not hold strings.
@@ -123,11 +124,11 @@ def match_labels(labels: Dataset, pictures: PathLike | Iterable[str]) -> Matches
             "picture below the folder"
         )
     double = [
-        f"{name}: {' and '.join(given)}" for name, given in found.items() if len(set(given.values())) > 1
+        f"{name} fits {' and '.join(list(given)[:2])}" for name, given in found.items() if len(given) > 1
     ]
     if double:
         raise InvalidParamError(
-            f"{_FUNCTION}: {counted(len(double), 'picture')} with different labels: {first_few(double)}; keep one row"
+            f"{_FUNCTION}: {counted(len(double), 'picture')} with several rows of labels: {first_few(double)}; keep one row"
         )
     labelled = [name for name in names if name in found]
     values = [next(iter(found[name].values())) for name in labelled]
@@ -140,19 +141,18 @@ def _base(path: str) -> str:
 
 
 def _fitting(path: str, index: dict[str, list[str]]) -> list[str]:
-    """Return the pictures that a path may mean: the same path, else those of which one path is the end of the other."""
+    """Return the pictures that a path may mean: the same path, else those that end like it, else the longest end of it."""
     near = index.get(_base(path), [])
     for ignore_case in (False, True):
         own = path.casefold() if ignore_case else path
         others = [(name, forward(name.casefold() if ignore_case else name)) for name in near]
         same = [name for name, other in others if other == own]
-        ends = [
-            name
-            for name, other in others
-            if f"/{own}".endswith(f"/{other}") or f"/{other}".endswith(f"/{own}")
-        ]
-        if same or ends:
-            return same or ends
+        longer = [name for name, other in others if other.endswith(f"/{own}")]
+        shorter = [(name, other) for name, other in others if own.endswith(f"/{other}")]
+        most = max((len(other) for _, other in shorter), default=0)
+        fitting = same or longer or [name for name, other in shorter if len(other) == most]
+        if fitting:
+            return fitting
     return []
 
 
@@ -165,11 +165,11 @@ def _pictures(pictures: Any) -> list[str]:
             raise InvalidParamError(
                 f"{where} must be a local folder, got {folder}; pass the paths of the pictures"
             )
-        names = sorted(_walk(local_path(folder)))
-        if not names:
+        below = sorted(_walk(local_path(folder)))
+        if not below:
             raise InvalidParamError(f"{where}: there are no pictures in {folder} and below")
-        return names
-    names = list(pictures) if isinstance(pictures, Iterable) else []
+        return below
+    names: list[Any] = list(pictures) if isinstance(pictures, Iterable) else []
     for name in names:
         if not isinstance(name, str) or not name:
             raise InvalidParamError(
@@ -180,8 +180,8 @@ def _pictures(pictures: Any) -> list[str]:
             f"{where} must be a folder or a list of paths that is not empty, got {shown(pictures)}"
         )
     if len(set(names)) < len(names):
-        twice = sorted(name for name in set(names) if names.count(name) > 1)
-        raise InvalidParamError(f"{where} must have each path once, but {first_few(twice)} are repeated")
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        raise InvalidParamError(f"{where} must have each path once; repeated: {first_few(twice)}")
     return names
 
 

@@ -154,9 +154,9 @@ def info_member(
     function: str,
     kept: Mapping[str, Any],
     given: Mapping[str, Any] | None,
-    detector: str | None,
-    typical: float | None,
-    conservative: float | None,
+    detector: Any,
+    typical: Any,
+    conservative: Any,
 ) -> dict[str, Any]:
     """Return the member `info`: what was read, what the user says, and what the format asks for."""
     if detector is not None and (not isinstance(detector, str) or not detector.strip()):

@@ -104,7 +104,7 @@ class Rows:
             seen.add(file)
         if twice:
             raise InvalidParamError(
-                f"{self.function}: column `file`: a picture must have one row, but {first_few(twice)} are repeated"
+                f"{self.function}: column `file`: a picture must have one row; repeated: {first_few(twice)}"
             )
         return files
 

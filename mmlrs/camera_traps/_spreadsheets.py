@@ -48,7 +48,7 @@ def write_csv(table: Dataset, path: PathLike, *, threshold: float = 0.0, delimit
     threshold : float, default 0.0
         Lowest score, between 0 and 1, of a detection that counts.
     delimiter : {",", ";", "tab"}, default ","
-        The character between columns; for a tab, `"\\t"`. Excel expects a semicolon where the decimal sign is a comma.
+        The character between columns; for a tab, `"\t"`. Excel expects a semicolon where the decimal sign is a comma.
 
     Raises
     ------
@@ -93,12 +93,13 @@ def write_csv(table: Dataset, path: PathLike, *, threshold: float = 0.0, delimit
         raise InvalidParamError(
             f"{_FUNCTION}: param `delimiter` must be a comma, a semicolon or a tab, got {shown(delimiter)}"
         )
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+    given: Any = threshold
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
         raise InvalidParamError(
             f"{_FUNCTION}: param `threshold` must be a number from 0 to 1, got {shown(threshold)}"
         )
     rows = Rows(_FUNCTION, table)
-    lines = _lines(rows, float(threshold))
+    lines = list(_lines(rows, float(threshold)))
     with atomic_file(f"{_FUNCTION}:", path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
