@@ -178,7 +178,9 @@ def test_bytes_that_are_no_document_are_one_error(tmp_path, content, message):
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(IoError, match=r"read_megadetector: .*none\.json cannot be read: No such file"):
         read_megadetector(tmp_path / "none.json")
-    with pytest.raises(InvalidParamError, match=r"param `path` must be a local path, got s3://bucket/x\.json"):
+    with pytest.raises(
+        InvalidParamError, match=r"param `path` must be a local path, got s3://bucket/x\.json"
+    ):
         read_megadetector("s3://bucket/x.json")
     with pytest.raises(InvalidParamError, match="read_megadetector: param `path` must be a path, got int 3"):
         read_megadetector(3)
