@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,12 +171,13 @@ def _numbers(labels: list[list[str] | None], categories: Mapping[int, str]) -> d
     numbers: dict[str, int] = {}
     for number, name in categories.items():
         numbers.setdefault(EMPTY if is_empty(number, name) else name, number)
-    following = max(categories, default=0) + 1
+    # New ids follow the known ones, and are 32 bits wide.
+    last = max(categories, default=0)
+    unused = (n for n in chain(range(max(last, 0) + 1, 2**31), range(1, 2**31)) if n not in categories)
     if EMPTY not in numbers:
-        numbers[EMPTY] = following if 0 in categories else 0
-        following += 0 in categories
+        numbers[EMPTY] = next(unused) if 0 in categories else 0
     names = sorted({_plain(label) for found in labels for label in found or ()} - numbers.keys())
-    return numbers | {name: max(following, 1) + place for place, name in enumerate(names)}
+    return numbers | dict(zip(names, unused))
 
 
 def _plain(label: str) -> str:
