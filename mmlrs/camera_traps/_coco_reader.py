@@ -156,6 +156,7 @@ def read_coco(path: PathLike) -> pa.Table:
     >>> table = read_coco(path)
     >>> table["labels"].to_pylist(), table["boxes"][0].as_py()
     ([['fox'], None], [{'label': 'fox', 'x': 0.1, 'y': 0.2, 'width': 0.2, 'height': 0.5}])
+    >>> folder.cleanup()
     """
     document = Document("read_coco", path)
     document.ignore("file", document.root, _KNOWN)

@@ -81,6 +81,7 @@ def write_coco(table: Dataset, path: PathLike, *, info: Mapping[str, Any] | None
     >>> read = read_coco(path)
     >>> read["labels"].to_pylist(), read["location"].to_pylist()
     ([['fox'], [], None], ['north', 'north', 'north'])
+    >>> folder.cleanup()
     """
     rows = Rows(_FUNCTION, table)
     kept = kept_document(rows.table, COCO)

@@ -87,6 +87,7 @@ def read_labels(
     ...     _ = file.write("File Name;Species\nnorth\\1.jpg;fox\nnorth\\2.jpg;\n")
     >>> read_labels(path).to_pylist()
     [{'file': 'north/1.jpg', 'label': 'fox'}, {'file': 'north/2.jpg', 'label': None}]
+    >>> folder.cleanup()
     """
     if delimiter is not None and delimiter not in DELIMITERS:
         raise InvalidParamError(

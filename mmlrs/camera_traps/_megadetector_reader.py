@@ -131,6 +131,7 @@ def read_megadetector(path: PathLike) -> pa.Table:
     [1, 0, None]
     >>> table["detections"][0][0].as_py()
     {'label': 'animal', 'score': 0.926, 'x': 0.0, 'y': 0.2762, 'width': 0.1539, 'height': 0.2825}
+    >>> folder.cleanup()
     """
     document = Document("read_megadetector", path)
     document.ignore("file", document.root, _KNOWN)
@@ -189,6 +190,7 @@ def _add_picture(
         document.fail(f"{owner}: another picture has the same `file`")
     seen.add(file)
     failure = document.text(owner, image, "failure")
+    failure = None if failure is None or not failure.strip() else failure
     detections = image.get("detections")
     if detections is not None and not isinstance(detections, list):
         document.fail(f"{owner}: `detections` must be a list, got {shown(detections)}")

@@ -103,6 +103,7 @@ def write_megadetector(
     >>> read = read_megadetector(path)
     >>> read["detections"][0][0]["score"].as_py(), read["detections"].is_null().to_pylist()
     (0.926, [False, False, True])
+    >>> folder.cleanup()
     """
     rows = Rows(_FUNCTION, table)
     kept = kept_document(rows.table, MEGADETECTOR)

@@ -88,6 +88,7 @@ def write_csv(table: Dataset, path: PathLike, *, threshold: float = 0.0, delimit
     1.jpg,,,animal,0.9,1,,0.1,0.2,0.3,0.4
     2.jpg,,,empty,,0,,,,,
     <BLANKLINE>
+    >>> folder.cleanup()
     """
     if delimiter not in DELIMITERS:
         raise InvalidParamError(
