@@ -101,7 +101,7 @@ def read_coco(path: PathLike) -> pa.Table:
         One row per picture, in the order of the file:
 
         - `file` (string): the file name, as in the file.
-        - `width`, `height` (int32): pixels; null if they are missing, 0 or negative.
+        - `width`, `height` (int32): pixels; both null if one of them is missing, 0 or negative.
         - `time` (timestamp[us], without a zone): the time of the camera's clock; null if it is missing or invalid, as for the years
           0000 and 2099. Valid times are from 1990 to a day from now.
         - `time_text` (string): the time as in the file, where `time` does not say the same; else null.
@@ -211,9 +211,9 @@ def _add_picture(
     if corrupt is not None and not isinstance(corrupt, bool):
         document.fail(f"{owner}: `corrupt` must be true or false, got {shown(corrupt)}")
     columns["file"].append(file)
-    for name in ("width", "height"):
-        pixels = document.whole(owner, image, name)
-        columns[name].append(pixels if pixels is not None and pixels > 0 else None)
+    sides = [document.whole(owner, image, name) or 0 for name in ("width", "height")]
+    for name, pixels in zip(("width", "height"), sides, strict=True):
+        columns[name].append(pixels if min(sides) > 0 else None)
     columns["time"].append(time)
     columns["time_text"].append(text if time is None or written_time(time) != text else None)
     columns["location"].append(document.text(owner, image, "location", numbers=True))

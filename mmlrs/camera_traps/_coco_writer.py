@@ -52,7 +52,7 @@ def write_coco(table: Dataset, path: PathLike, *, info: Mapping[str, Any] | None
     Raises
     ------
     InvalidParamError
-        A row cannot be written; the message names it. The file name is missing or repeated; a label is blank; a box is not finite,
+        A row cannot be written; the message names it. The file name is missing or repeated; a label is blank; a size is not positive; a box is not finite,
         has a negative size, or a label that `labels` does not have; a label of the sequence is not one of the labels. Or `path` or
         `info` is not allowed.
     ColumnNotFoundError, SchemaMismatchError
@@ -92,9 +92,7 @@ def write_coco(table: Dataset, path: PathLike, *, info: Mapping[str, Any] | None
     of_sequence = _sequence_labels(rows, labels)
     numbers = _numbers(labels, categories)
     times = list(_times(rows))
-    sizes = list(
-        zip(rows.values("width", "whole numbers"), rows.values("height", "whole numbers"), strict=True)
-    )
+    sizes = _sizes(rows)
     with atomic_file(f"{_FUNCTION}:", path) as file:
         write_members(
             file,
@@ -112,6 +110,18 @@ def _times(rows: Rows) -> Iterator[str | None]:
     for time, text in zip(rows.values("time", "times"), rows.values("time_text"), strict=True):
         known = isinstance(time, datetime)
         yield text if not known or (text and camera_time(text) == time) else written_time(time)
+
+
+def _sizes(rows: Rows) -> list[tuple[int | None, int | None]]:
+    """Return the width and height of each picture."""
+    sides = (rows.values(name, "whole numbers") for name in ("width", "height"))
+    sizes = list(zip(*sides, strict=True))
+    for row, size in enumerate(sizes):
+        if size != (None, None) and (None in size or min(size) <= 0):
+            rows.fail(
+                row, f"`width` and `height` must be greater than 0, or both null, got {size[0]} and {size[1]}"
+            )
+    return sizes
 
 
 def _boxes(rows: Rows) -> list[list[tuple[str, list[float]]] | None]:
@@ -234,7 +244,7 @@ def _annotations(
 def _box(box: list[float], size: tuple[int | None, int | None]) -> dict[str, list[float]]:
     """Return a box in pixels, and relative to the picture where pixels are not enough."""
     width, height = size
-    if not width or not height or width < 0 or height < 0:
+    if width is None or height is None:
         return {"bbox_relative": box}
     sides = (width, height, width, height)
     pixels = [value * side for value, side in zip(box, sides, strict=True)]

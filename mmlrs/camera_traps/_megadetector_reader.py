@@ -83,7 +83,8 @@ def read_megadetector(path: PathLike) -> pa.Table:
           the file has classifications, the struct also has `classifications` (list of struct of `label`, `score`), null for a
           detection that was not classified. If the file has videos, it also has `frame_number` (int32).
         - `failure` (string): why the picture failed; null if it did not.
-        - `frame_rate` (double) and `frames_processed` (list of int32), if the file has videos; null for pictures.
+        - `frame_rate` (double) and `frames_processed` (list of int32), if the file has videos; null for pictures, and the rate for a failed
+          video.
 
         The metadata of the schema hold `info`, `detection_categories`, `classification_categories` and
         `classification_category_descriptions` as JSON, under `mmlrs.megadetector`.
@@ -203,11 +204,20 @@ def _add_picture(
     found.starts.append(None if failure is not None else len(found.labels))
     for place, detection in enumerate(detections or ()):
         _add_detection(document, f"{owner}, detection {place}", detection, found, names)
-    rate = image.get("frame_rate")
-    found.rates.append(None if rate is None else document.number(owner, "frame_rate", rate))
+    found.rates.append(_rate(document, owner, image.get("frame_rate"), failure))
     found.processed.append(_whole_numbers(document, owner, image.get("frames_processed")))
     if not image.keys() <= _IMAGE:
         document.ignore("images", image, _IMAGE)
+
+
+def _rate(document: Document, owner: str, value: Any, failure: str | None) -> float | None:
+    """Return the frames per second of a video. Those of a failed one, which MegaDetector writes as -1, are not known."""
+    rate = None if value is None else document.number(owner, "frame_rate", value)
+    if rate is None or 0 < rate < float("inf"):
+        return rate
+    if failure is None:
+        document.fail(f"{owner}: `frame_rate` must be greater than 0, got {rate:.6g}")
+    return None
 
 
 def _add_detection(

@@ -29,7 +29,7 @@ _FUNCTION = "write_megadetector"
 #: Decimals of confidences and coordinates, those of MegaDetector's own tools (CONF_DIGITS, COORD_DIGITS).
 _SCORE_DIGITS = 3
 _BOX_DIGITS = 4
-#: Files that count as videos.
+#: Files that count as videos for MegaDetector and its peers.
 _VIDEO = re.compile(r"\.(mp4|avi|mpe?g|mov|mkv|m4v|wmv|flv)$", re.IGNORECASE)
 
 
@@ -76,7 +76,7 @@ def write_megadetector(
     InvalidParamError
         A row cannot be written; the message names it. A failed picture has no reason, or detections; a path is absolute, leads
         out of the folder, or is repeated; a score is not between 0 and 1; a box has a negative size or exceeds the picture by
-        more than 0.001; a label is not one of `categories`; a video has no frame rate. Or another param is not allowed.
+        more than 0.001; a label is not one of `categories`; a video lacks its frames. Or another param is not allowed.
     ColumnNotFoundError, SchemaMismatchError
         There is no column `file` or `detections`, or a column has another type.
     IoError
@@ -84,7 +84,8 @@ def write_megadetector(
 
     Notes
     -----
-    Scores are rounded to 3 decimals and coordinates to 4, as MegaDetector does, and boxes end at the edge of the picture. Backslashes
+    A video, by the ending of its name, needs the columns `frame_rate` and `frames_processed` and the member `frame_number` of its
+    detections, unless it failed. Scores are rounded to 3 decimals and coordinates to 4, as MegaDetector does, and boxes end at the edge of the picture. Backslashes
     become forward slashes. Classifications are sorted by their scores. `detection_completion_time` is the time of writing,
     unless `info`, or the file that the table was read from, has one. The format: https://lila.science/megadetector-output-format.
 
@@ -190,31 +191,32 @@ def _videos(rows: Rows, lists: Lists, detections: list[dict[str, Any]]) -> list[
         frames = processed.per_row(
             rows.cast("frames_processed", processed.values, "whole numbers").to_pylist()
         )
-    videos = []
-    for row, (file, rate, done) in enumerate(
-        zip(rows.files, rows.values("frame_rate", "numbers"), frames, strict=True)
-    ):
-        if rate is not None and not 0 < rate < float("inf"):
-            rows.fail(row, f"`frame_rate` must be greater than 0, got {rate}")
-        if _VIDEO.search(file):
-            first, count = int(lists.starts[row]), int(lists.lengths[row])
-            if (
-                rate is None
-                or done is None
-                or any("frame_number" not in d for d in detections[first : first + max(count, 0)])
-            ):
-                rows.fail(
-                    row,
-                    "a video needs `frame_rate`, `frames_processed`, and `frame_number` in its detections",
-                )
-        videos.append(
-            {
-                name: value
-                for name, value in (("frame_rate", rate), ("frames_processed", done))
-                if value is not None
-            }
+    rates = rows.values("frame_rate", "numbers")
+    return [
+        _video(rows, row, rate, done, detections[start : start + max(length, 0)])
+        for row, (rate, done, start, length) in enumerate(
+            zip(rates, frames, lists.starts.tolist(), lists.lengths.tolist(), strict=True)
         )
-    return videos
+    ]
+
+
+def _video(
+    rows: Rows, row: int, rate: float | None, frames: list[int] | None, detections: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the members of a video; none for a picture."""
+    if rate is not None and not 0 < rate < float("inf"):
+        rows.fail(row, f"`frame_rate` must be greater than 0, got {rate}")
+    found = {"frame_rate": rate, "frames_processed": frames}
+    if not _VIDEO.search(rows.files[row]):
+        return {name: value for name, value in found.items() if value is not None}
+    if rows.table["detections"][row].is_valid:
+        if None in found.values() or not all("frame_number" in detection for detection in detections):
+            rows.fail(
+                row, "a video needs `frame_rate`, `frames_processed`, and `frame_number` in its detections"
+            )
+        return found
+    # A failed video as MegaDetector writes it.
+    return {"frame_rate": -1.0 if rate is None else rate, "frames_processed": frames or []}
 
 
 def _images(

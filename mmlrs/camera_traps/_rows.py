@@ -43,7 +43,8 @@ class Lists:
     @cached_property
     def starts(self) -> npt.NDArray[np.int64]:
         """Return the place of each row's first value."""
-        return np.concatenate([[0], np.cumsum(np.maximum(self.lengths, 0))[:-1]]).astype(np.int64)
+        lengths = np.maximum(self.lengths, 0)
+        return np.asarray(np.cumsum(lengths) - lengths)
 
     def row_of(self, place: int) -> int:
         """Return the row of a value."""

@@ -130,6 +130,7 @@ def test_sizes_that_say_nothing_are_null(tmp_path):
         tmp_path, [image(1, width=-1, height=-1), image(2, width=0, height=None), image(3, width=640.0)]
     )
     assert found["width"].to_pylist() == [None, None, 640]
+    assert found["height"].to_pylist() == [None, None, 100]
 
 
 def test_fields_that_are_not_read_are_told(tmp_path):
@@ -205,7 +206,15 @@ def test_times_with_a_zone_are_the_time_of_the_clock_and_pandas_has_its_own_null
     times = pa.array(
         [datetime.fromisoformat("2022-07-01 10:00:00"), None], pa.timestamp("ms", "Europe/Paris")
     )
-    table = pa.table({"file": ["1", "2"], "time": times, "width": [640, None], "labels": [["fox"], None]})
+    table = pa.table(
+        {
+            "file": ["1", "2"],
+            "time": times,
+            "width": [640, None],
+            "height": [480, None],
+            "labels": [["fox"], None],
+        }
+    )
     for one in (table, table.to_pandas()):
         found = again(tmp_path, one)
         assert found["time"].to_pylist() == [datetime.fromisoformat("2022-07-01 12:00:00"), None]
@@ -229,6 +238,7 @@ BOX = {"label": "fox", "x": 0.1, "y": 0.2, "width": 0.3, "height": 0.4}
         ({"labels": [[1]]}, SchemaMismatchError, "column `labels` must be strings, got int64"),
         ({"time": ["2022"]}, SchemaMismatchError, "column `time` must be times, got string"),
         ({"width": [2**40]}, SchemaMismatchError, "column `width` must be whole numbers: "),
+        ({"width": [640]}, InvalidParamError, "`width` and `height` must be greater than 0, or both null, got 640 and None"),
         ({"corrupt": [1]}, SchemaMismatchError, "column `corrupt` must be booleans, got int64"),
         ({"file": [" "]}, InvalidParamError, "`file` must be the name of a picture, got ' '"),
     ],
@@ -283,7 +293,7 @@ def rows(draw: st.DrawFn) -> list[dict[str, Any]]:
             of_sequence = draw(st.none() | st.just([]))
         found.append(
             {
-                "file": f"{draw(TEXTS)}{number}", "width": draw(SIZES), "height": draw(SIZES),
+                "file": f"{draw(TEXTS)}{number}", "width": (size := draw(SIZES)), "height": size and draw(st.integers(1, 10_000)),
                 "time": draw(st.none() | TIMES), "time_text": None, "location": draw(st.none() | TEXTS),
                 "sequence": draw(st.none() | TEXTS), "frame": draw(SIZES), "frames": draw(SIZES),
                 "corrupt": draw(st.booleans()), "labels": labels, "sequence_labels": of_sequence,

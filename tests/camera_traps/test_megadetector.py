@@ -85,6 +85,19 @@ def test_videos_have_their_frames(tmp_path):
     assert again == {**video, "frame_rate": 20.0}
 
 
+def test_a_failed_video_has_no_frame_rate(tmp_path):
+    video = {
+        "file": "1.mp4",
+        "frame_rate": -1.0,
+        "frames_processed": [],
+        "detections": None,
+        "failure": "damaged",
+    }
+    found = read(tmp_path, {**DOCUMENT, "images": [video]})
+    assert found["frame_rate"].to_pylist() == [None]
+    assert written(tmp_path, found)["images"] == [video]
+
+
 @pytest.mark.parametrize("version", ["1.0", "1.3", 1.4, "1.6", "1.7", 1])
 def test_versions_of_the_first_generation_are_read(tmp_path, version):
     assert read(tmp_path, {**DOCUMENT, "info": {"format_version": version}}).num_rows == 3
@@ -141,6 +154,7 @@ def detection(**members: Any) -> Any:
         (image(failure="damaged"), "has both `detections` and a `failure`"),
         (image(failure=3), "`failure` must be a text, got 3"),
         (image(detections={}), "`detections` must be a list"),
+        (image(frame_rate=-1), "`frame_rate` must be greater than 0, got -1"),
         (image(detections=[1]), "detection 0 must be an object"),
         (image(frames_processed=[-1]), "`frames_processed` must be a list of whole numbers"),
         (detection(conf=float("nan")), r"picture 1 \('2.jpg'\): score nan is not between 0 and 1"),

@@ -68,7 +68,7 @@ def _image_rules(image: Any, names: Any, classes: Any, rule: Callable[[bool, str
     else:
         rule(isinstance(detections, list), "a picture that was processed has a list of detections")
     if isinstance(file, str) and file.lower().endswith(VIDEOS):
-        rule(image.get("frame_rate", 0) > 0, "a video has a frame rate")
+        rule(failure is not None or image.get("frame_rate", 0) > 0, "a video has a frame rate")
         rule(isinstance(image.get("frames_processed"), list), "a video lists its frames")
         rule(
             all(d.get("frame_number", -1) >= 0 for d in detections or ()),
