@@ -2,7 +2,7 @@
 
 Importing this package is cheap and starts no JVM. Namespaces are loaded on first use:
 `mmlrs.image`, `mmlrs.onnx`, `mmlrs.text`, `mmlrs.featurize`, `mmlrs.train`, `mmlrs.automl`, `mmlrs.stages`, `mmlrs.compiled`,
-`mmlrs.models`, `mmlrs.mlflow`, `mmlrs.functions`, `mmlrs.plot`, `mmlrs.testing`.
+`mmlrs.models`, `mmlrs.mlflow`, `mmlrs.functions`, `mmlrs.plot`, `mmlrs.camera_traps`, `mmlrs.testing`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ _FUNCTIONS = {
 }
 _NAMESPACES = (
     "automl",
+    "camera_traps",
     "compiled",
     "errors",
     "featurize",

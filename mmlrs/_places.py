@@ -1,4 +1,4 @@
-"""Save folders atomically: a folder appears complete under its name, or not at all.
+"""Save folders and files atomically: they appear complete under their name, or not at all.
 
 A stage is written to a temporary folder next to its path and renamed when it is complete. A folder that it replaces is renamed
 first and removed last. Spark Connect cannot rename files on a server whose file system this machine does not see. In that case
@@ -14,10 +14,10 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from mmlrs._paths import is_remote, local_path, with_space
-from mmlrs.errors import IoError, MmlrsError
+from mmlrs._paths import PathLike, is_remote, local_path, path_of, with_space
+from mmlrs.errors import InvalidParamError, IoError, MmlrsError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,6 +29,7 @@ __all__ = [
     "is_connect",
     "named_errors",
     "reason_of",
+    "atomic_file",
     "atomic_folder",
 ]
 
@@ -187,6 +188,38 @@ def _temporary_path(path: str) -> str:
     """Return a new temporary path in the same folder."""
     head, slash, _ = path.rpartition("/")
     return f"{head}{slash}.mmlrs-{uuid.uuid4().hex}.part"
+
+
+@contextlib.contextmanager
+def atomic_file(where: str, path: PathLike, *, remedy: str = "") -> Iterator[IO[bytes]]:
+    """Yield a local file to write, which appears at the path when the block ends. An existing file is replaced.
+
+    `where` begins the messages of errors, and `remedy` ends that of a path that is not local.
+
+    Raises
+    ------
+    InvalidParamError
+        The path is no path, or not a local one.
+    IoError
+        The file cannot be written.
+    """
+    target = path_of(path, f"{where} param `path`")
+    if is_remote(target):
+        raise InvalidParamError(f"{where} param `path` must be a local path, got {target}{remedy}")
+    target = os.path.realpath(local_path(target))
+    temporary = _temporary_path(target)
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+        os.replace(temporary, target)
+    except OSError as error:
+        if isinstance(error, MmlrsError):
+            raise
+        message = f"{where} {target} cannot be written: {error.strerror or error}"
+        raise IoError(with_space(message, target, error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
 
 
 def _has_parent(path: str) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from mmlrs._messages import shown
-from mmlrs._paths import PathLike, is_remote, local_path, path_of, with_space
+from mmlrs._paths import PathLike
+from mmlrs._places import atomic_file
 from mmlrs.compiled._definition import _VERSION
 from mmlrs.compiled._onnx_categories import index_strings, value_of_index
 from mmlrs.compiled._onnx_estimators import ESTIMATORS
@@ -18,7 +16,7 @@ from mmlrs.compiled._onnx_features import FEATURES
 from mmlrs.compiled._onnx_graph import CannotExport, Column, Graph, Kind
 from mmlrs.compiled._onnx_learners import LEARNERS
 from mmlrs.compiled._onnx_step import Step
-from mmlrs.errors import ColumnNotFoundError, InvalidParamError, IoError
+from mmlrs.errors import ColumnNotFoundError, InvalidParamError
 
 __all__ = ["export", "write"]
 
@@ -63,22 +61,8 @@ def export(
 
 def write(path: PathLike, content: bytes) -> None:
     """Write a file that appears complete or not at all."""
-    target = path_of(path, f"{_WHERE} param `path`")
-    if is_remote(target):
-        raise InvalidParamError(
-            f"{_WHERE} param `path` must be a local path, got {target}; without a path the bytes are returned"
-        )
-    file = Path(local_path(target))
-    draft = file.with_name(f".{file.name}.{os.urandom(4).hex()}")
-    try:
-        draft.write_bytes(content)
-        os.replace(draft, file)
-    except OSError as error:
-        message = f"{_WHERE} {file} cannot be written: {error.strerror or error}"
-        raise IoError(with_space(message, str(file), error)) from error
-    finally:
-        with suppress(OSError):
-            draft.unlink()
+    with atomic_file(_WHERE, path, remedy="; without a path the bytes are returned") as file:
+        file.write(content)
 
 
 def _checked(inputs: Mapping[str, str | int] | None) -> dict[str, str | int]:
