@@ -14,7 +14,7 @@ from mmlrs.examples.camera_traps.scene import Scene
 from mmlrs.examples.camera_traps.sprites import Sprite, sprite
 
 #: Share of animals whose brightness and contrast are near those of the ground behind them.
-CAMOUFLAGED = 0.3
+CAMOUFLAGED = 0.2
 #: Share of bursts with animals in which there are two.
 PAIRS = 0.12
 #: Height of an animal as a share of the height of the picture: the least and the most.
@@ -74,7 +74,13 @@ def _actor(
 
 
 def _path(
-    rng: np.random.Generator, animal: Sprite, shown: int, heading: int, width: int, metres: float, scene: Scene
+    rng: np.random.Generator,
+    animal: Sprite,
+    shown: int,
+    heading: int,
+    width: int,
+    metres: float,
+    scene: Scene,
 ) -> tuple[NDArray[np.float64], float]:
     """Return where an animal is in each frame, on a path that plants do not hide, and its speed in pixels."""
     view = scene.view
@@ -131,8 +137,8 @@ def _camouflaged(rng: np.random.Generator, picture: Image.Image, ground: Image.I
     alpha = pixels[:, :, -1:]
     behind = np.asarray(ground, np.float32).reshape(-1, pixels.shape[2] - 1).mean(0)
     own = (pixels[:, :, :-1] * alpha).sum((0, 1)) / max(float(alpha.sum()), 1.0)
-    contrast = float(rng.uniform(0.5, 0.8))
-    mixed = (pixels[:, :, :-1] - own) * contrast + 0.25 * own + 0.75 * behind
+    contrast = float(rng.uniform(0.55, 0.85))
+    mixed = (pixels[:, :, :-1] - own) * contrast + 0.4 * own + 0.6 * behind
     return Image.fromarray(np.concatenate([np.clip(mixed, 0, 255), alpha], 2).astype(np.uint8))
 
 
@@ -140,8 +146,8 @@ def _in_grass(rng: np.random.Generator, picture: Image.Image, scene: Scene, metr
     """Return an animal whose feet are hidden by blades of grass, with fur in the detail that its photograph lacks."""
     pixels = np.asarray(picture, np.float32).copy()
     height, width = pixels.shape[:2]
-    hairs = fractal(rng, (width, height), 5, 2, 0.9, stretch=0.6) - 0.5
-    pixels[:, :, :-1] *= 1 + 0.35 * hairs[:, :, None]
+    hairs = rng.normal(0, 0.5, (height, width)) + fractal(rng, (width, height), 3.3, 2, 0.9) - 0.5
+    pixels[:, :, :-1] *= 1 + 0.2 * hairs[:, :, None]
     deep = scene.view.pixels(0.12 if scene.habitat.surface == "grass" else 0.03, metres)
     blades = rng.random(width) ** 1.5 * min(deep, 0.3 * height)
     above = height - np.arange(height, dtype=np.float32)[:, None] - blades[None, :]
@@ -162,5 +168,7 @@ def posed(rng: np.random.Generator, actor: Actor) -> Image.Image:
     radius = min(actor.speed * 0.03, 0.04 * picture.width)
     if radius > 0.5:
         mode = picture.mode
-        picture = picture.convert(mode.replace("A", "a")).filter(ImageFilter.BoxBlur((radius, 0))).convert(mode)
+        picture = (
+            picture.convert(mode.replace("A", "a")).filter(ImageFilter.BoxBlur((radius, 0))).convert(mode)
+        )
     return picture

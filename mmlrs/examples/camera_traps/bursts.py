@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,7 +35,7 @@ class Burst:
     label: str
     #: How many of the first frames show what the label says. Then the animal is gone.
     shown: int
-    times: tuple[datetime.datetime, ...]
+    times: tuple[dt.datetime, ...]
 
     def label_of(self, frame: int) -> str:
         """Return the label of a frame, counted from 0."""
@@ -70,9 +70,14 @@ def cameras(rng: np.random.Generator, frames: int, count: int, target: str) -> l
         bursts = [Burst(m, label, shown, ()) for m, (label, shown) in zip(modes[index], labels[index])]
         plan.append(
             Camera(
-                f"C{index + 1:02}", make, model, f"{make[0]}{int(rng.integers(10**7, 10**8))}",
-                "test" if index in test else "train", bool(rng.random() < 0.7), _timed(rng, bursts, lengths[index]),
-            )  # fmt: skip
+                f"C{index + 1:02}",
+                make,
+                model,
+                f"{make[0]}{int(rng.integers(10**7, 10**8))}",
+                "test" if index in test else "train",
+                bool(rng.random() < 0.7),
+                _timed(rng, bursts, lengths[index]),
+            )
         )
     return plan
 
@@ -93,14 +98,23 @@ def _labels(
     rng: np.random.Generator, lengths: list[list[int]], test: set[int], target: str
 ) -> list[list[tuple[str, int]]]:
     """Return the label of every burst and the number of frames that show it. Cameras have species of their own."""
-    shown = [[length if rng.random() < 0.7 else int(rng.integers(1, length + 1)) for length in row] for row in lengths]
+    shown = [
+        [length if rng.random() < 0.7 else int(rng.integers(1, length + 1)) for length in row]
+        for row in lengths
+    ]
     labels: list[list[str]] = []
     others = [label for label in SPECIES if label not in (target, "person")]
     for row in lengths:
         people, animals = float(rng.beta(1, 9)), float(rng.beta(2, 5))
         mix = rng.dirichlet(np.full(len(others), 0.4))
-        drawn = rng.choice([EMPTY, "person", "animal"], len(row), p=[1 - people - (1 - people) * animals, people, (1 - people) * animals])
-        labels.append([str(others[int(rng.choice(len(others), p=mix))]) if x == "animal" else str(x) for x in drawn])
+        drawn = rng.choice(
+            [EMPTY, "person", "animal"],
+            len(row),
+            p=[1 - people - (1 - people) * animals, people, (1 - people) * animals],
+        )
+        labels.append(
+            [str(others[int(rng.choice(len(others), p=mix))]) if x == "animal" else str(x) for x in drawn]
+        )
         if target == "person":
             labels[-1] = [EMPTY if x == "person" else x for x in labels[-1]]
     wanted = TARGET_SHARE * sum(map(sum, lengths))
@@ -158,7 +172,7 @@ def _modes(rng: np.random.Generator, lengths: list[list[int]]) -> list[list[str]
 def _timed(rng: np.random.Generator, bursts: list[Burst], lengths: list[int]) -> tuple[Burst, ...]:
     """Return the bursts with their times, in order. Each begins in a slot of its own."""
     days = max(30, len(bursts) // 10)
-    first = datetime.datetime(2021, 1, 1) + datetime.timedelta(days=int(rng.integers(0, 700)))  # noqa: DTZ001 (as in EXIF)
+    first = dt.datetime(2021, 1, 1) + dt.timedelta(days=int(rng.integers(0, 700)))  # noqa: DTZ001 (as in EXIF)
     taken: set[int] = set()
     timed = []
     for burst, length in zip(bursts, lengths):
@@ -170,6 +184,6 @@ def _timed(rng: np.random.Generator, bursts: list[Burst], lengths: list[int]) ->
         taken.add(slot)
         pauses = rng.integers(PAUSES[0], PAUSES[1] + 1, length - 1)
         seconds = slot * SLOT + int(rng.integers(SLACK)) + np.concatenate([[0], np.cumsum(pauses)])
-        times = tuple(first + datetime.timedelta(seconds=int(s)) for s in seconds)
+        times = tuple(first + dt.timedelta(seconds=int(s)) for s in seconds)
         timed.append(replace(burst, times=times))
     return tuple(sorted(timed, key=lambda burst: burst.times))

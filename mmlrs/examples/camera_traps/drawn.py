@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -36,10 +38,15 @@ def drawing(rng: np.random.Generator, label: str) -> tuple[Image.Image, float]:
 
 def _limb(draw: ImageDraw.ImageDraw, points: list[_Point], widths: list[float]) -> None:
     """Draw a chain of tapered segments with round joints."""
-    for (start, end), (first, last) in zip(zip(points, points[1:]), zip(widths, widths[1:])):
+    for (start, end), (first, last) in zip(pairwise(points), pairwise(widths)):
         vector = np.subtract(end, start)
         normal = np.array([-vector[1], vector[0]]) / max(float(np.hypot(*vector)), 1e-6)
-        corners = (start + normal * first / 2, end + normal * last / 2, end - normal * last / 2, start - normal * first / 2)
+        corners = (
+            start + normal * first / 2,
+            end + normal * last / 2,
+            end - normal * last / 2,
+            start - normal * first / 2,
+        )
         draw.polygon([(float(x), float(y)) for x, y in corners], fill=255)
         for (x, y), width in ((start, first), (end, last)):
             draw.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
@@ -50,7 +57,10 @@ def _quadruped(rng: np.random.Generator, shape: Shape) -> tuple[Image.Image, Ima
     side = TRUNK + 2 * MARGIN
     mask, legs = Image.new("L", (side, side)), Image.new("L", (side, side))
     draw, leg = ImageDraw.Draw(mask), ImageDraw.Draw(legs)
-    vary = lambda value, spread=0.1: float(value * rng.normal(1, spread))  # noqa: E731 (shortens ten lines)
+
+    def vary(value: float, spread: float = 0.1) -> float:
+        return float(value * rng.normal(1, spread))
+
     girth, length = vary(shape.girth) * TRUNK, vary(shape.legs) * TRUNK
     hip, shoulder = (MARGIN, MARGIN), (MARGIN + TRUNK, MARGIN + vary(0.03, 0.5) * TRUNK)
     belly = (MARGIN + TRUNK / 2, MARGIN + 0.06 * girth)
@@ -59,18 +69,32 @@ def _quadruped(rng: np.random.Generator, shape: Shape) -> tuple[Image.Image, Ima
     stride = float(rng.uniform(0.1, 0.5)) * length
     for x, phase in ((hip[0], 1), (hip[0] + 12, -1), (shoulder[0], -0.8), (shoulder[0] - 12, 0.9)):
         foot = (x + phase * stride, ground - 3 * abs(phase))
-        knee = (x + 0.5 * phase * stride + (8 if x > MARGIN + TRUNK / 2 else -10), MARGIN + girth / 2 + 0.42 * length)
-        _limb(leg, [(x, MARGIN), knee, foot, (foot[0] + 10, ground)], [0.42 * girth, 0.15 * girth + 5, 0.07 * girth + 5, 0.08 * girth + 6])
+        knee = (
+            x + 0.5 * phase * stride + (8 if x > MARGIN + TRUNK / 2 else -10),
+            MARGIN + girth / 2 + 0.42 * length,
+        )
+        _limb(
+            leg,
+            [(x, MARGIN), knee, foot, (foot[0] + 10, ground)],
+            [0.42 * girth, 0.15 * girth + 5, 0.07 * girth + 5, 0.08 * girth + 6],
+        )
     angle = np.radians(shape.raised + rng.normal(0, 14))
     neck = vary(shape.neck) * TRUNK
-    nape = (shoulder[0] + 0.15 * girth + neck * float(np.cos(angle)), shoulder[1] - 0.15 * girth - neck * float(np.sin(angle)))
+    nape = (
+        shoulder[0] + 0.15 * girth + neck * float(np.cos(angle)),
+        shoulder[1] - 0.15 * girth - neck * float(np.sin(angle)),
+    )
     head = vary(shape.head) * TRUNK
     _limb(draw, [(shoulder[0], shoulder[1] - 0.08 * girth), nape], [0.75 * girth, 0.85 * head])
     nose = (nape[0] + 0.3 * head + vary(shape.snout) * TRUNK, nape[1] + 0.25 * head)
     _limb(draw, [nape, nose], [head, 0.4 * head])
     for shift in (-0.25, 0.1):
         base = (nape[0] + shift * head, nape[1] - 0.35 * head)
-        _limb(draw, [base, (base[0] - 0.2 * head, base[1] - vary(shape.ears) * TRUNK)], [0.3 * head, 0.12 * head])
+        _limb(
+            draw,
+            [base, (base[0] - 0.2 * head, base[1] - vary(shape.ears) * TRUNK)],
+            [0.3 * head, 0.12 * head],
+        )
     if shape.antlers and rng.random() < 0.5:
         _antlers(draw, rng, (nape[0] - 0.1 * head, nape[1] - 0.4 * head))
     tail, droop = vary(shape.tail, 0.2) * TRUNK, float(rng.uniform(0.2, 1.1))
@@ -121,8 +145,14 @@ def _person(rng: np.random.Generator) -> tuple[Image.Image, Image.Image]:
     draw.ellipse((neck[0] - 22, 62, neck[0] + 28, 122), fill=255)
     for phase in (1, -1):
         foot = (hip[0] + phase * stride, 455.0)
-        _limb(leg, [hip, (hip[0] + 0.6 * phase * stride + 8, 365), foot, (foot[0] + 24, 460)], [52, 38, 24, 16])
-        _limb(draw, [(neck[0], 155), (neck[0] + phase * swing, 215), (neck[0] + 1.3 * phase * swing + 16, 270)], [32, 26, 18])
+        _limb(
+            leg, [hip, (hip[0] + 0.6 * phase * stride + 8, 365), foot, (foot[0] + 24, 460)], [52, 38, 24, 16]
+        )
+        _limb(
+            draw,
+            [(neck[0], 155), (neck[0] + phase * swing, 215), (neck[0] + 1.3 * phase * swing + 16, 270)],
+            [32, 26, 18],
+        )
     if rng.random() < 0.5:
         _limb(draw, [(165, 160), (160, 235)], [58, 66])
     mask.paste(255, (0, 0), legs)
@@ -142,7 +172,9 @@ def _coat(
     value *= 1 - _marks(rng, size, coat)
     limbs = np.asarray(legs, np.float32) / 255
     dark = {"dark legs": 0.55, "clothes": float(rng.uniform(0.1, 0.7))}.get(coat, 0.15)
-    value *= 1 - dark * limbs
+    # The marks of the legs end below the belly.
+    fade = np.clip((np.cumsum(limbs > 0, axis=0) - 0.3 * limbs.sum(0)) / 20, 0, 1)
+    value *= 1 - dark * limbs * (fade if coat == "dark legs" else 1)
     hue = np.array((1.12, 1.0, 0.82)) if coat != "clothes" else rng.uniform(0.7, 1.2, 3)
     return np.clip(255 * value[:, :, None] * hue, 0, 255).astype(np.uint8)
 
@@ -150,7 +182,7 @@ def _coat(
 def _marks(rng: np.random.Generator, size: tuple[int, int], coat: str) -> Floats:
     """Return how much darker the marks of a coat are."""
     if coat == "spotted":
-        spots = fractal(rng, size, 22, 2, 0.5)
+        spots = fractal(rng, size, 11, 2, 0.5)
         return (0.6 * np.clip((spots - 0.55) * 10, 0, 1)).astype(np.float32)
     if coat == "patched":
         return (0.65 * np.clip((fractal(rng, size, 110, 3) - 0.6) * 14, 0, 1)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 from PIL import Image
 
@@ -13,7 +13,7 @@ MAKE, MODEL, ORIENTATION, DATE_TIME, BLOCK = 0x010F, 0x0110, 0x0112, 0x0132, 0x8
 TIME_ORIGINAL, TIME_DIGITIZED, SERIAL = 0x9003, 0x9004, 0xA431
 
 
-def exif(camera: Camera, time: datetime.datetime) -> Image.Exif:
+def exif(camera: Camera, time: dt.datetime) -> Image.Exif:
     """Return make, model, serial number and orientation of a camera, and the time of a frame."""
     block = Image.Exif()
     written = time.strftime("%Y:%m:%d %H:%M:%S")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from mmlrs.examples.camera_traps import noise
+from mmlrs.examples.camera_traps import noise, weather
 from mmlrs.examples.camera_traps.actors import SOLID, Actor, actors, posed
 from mmlrs.examples.camera_traps.layers import Layer
 from mmlrs.examples.camera_traps.light import FLICKER, Light, Optics, light
@@ -59,9 +59,11 @@ def frames(
     ground, layers = _backdrop(scene, lit)
     cast = actors(rng, label, shown, scene, lit, ground) if shown else []
     wind = float(rng.gamma(1.5, 0.012))
+    amount = weather.falling(rng)
     for frame in range(count):
         drawing = ground.copy()
         boxes = _draw(rng, drawing, layers, cast if frame < shown else [], frame, lit, wind)
+        weather.draw(rng, drawing, amount, mode == "night")
         picture = _developed(rng, drawing, lit, camera, grain, size)
         scale = size[0] / drawing.width, size[1] / drawing.height
         yield picture, [_scaled(box, scale, size) for box in boxes if box is not None]
@@ -88,7 +90,12 @@ def _draw(
     wind: float,
 ) -> list[tuple[int, int, int, int] | None]:
     """Draw layers and animals from far to near. Return left, top, right and bottom of the animals."""
-    items = sorted([*((-x.layer.metres, 0, i) for i, x in enumerate(layers)), *((-a.metres, 1, i) for i, a in enumerate(cast))])
+    items = sorted(
+        [
+            *((-x.layer.metres, 0, i) for i, x in enumerate(layers)),
+            *((-a.metres, 1, i) for i, a in enumerate(cast)),
+        ]
+    )
     gust = wind * float(rng.normal(0, 1))
     boxes = []
     for _, animal, index in items:
@@ -135,8 +142,12 @@ def _draw_shadow(drawing: Image.Image, picture: Image.Image, place: tuple[int, i
     flat = max(round(0.14 * picture.height), 2)
     margin = flat
     shape = Image.new("L", (picture.width + 2 * margin, flat + 2 * margin))
-    shape.paste(picture.getchannel("A").resize((picture.width, flat), Image.Resampling.BILINEAR), (margin, margin))
-    shape = shape.filter(ImageFilter.GaussianBlur(flat / 2.5)).point([int(value * darkness) for value in range(256)])
+    shape.paste(
+        picture.getchannel("A").resize((picture.width, flat), Image.Resampling.BILINEAR), (margin, margin)
+    )
+    shape = shape.filter(ImageFilter.GaussianBlur(flat / 2.5)).point(
+        [int(value * darkness) for value in range(256)]
+    )
     corner = place[0] - margin, place[1] + picture.height - margin - round(0.6 * flat)
     drawing.paste(0 if drawing.mode == "L" else (0, 0, 0), corner, shape)
 
@@ -154,11 +165,15 @@ def _developed(
     factor = lit.cone * np.float32(1 + FLICKER * rng.normal(0, 1))
     seen = seen * (factor if seen.ndim == 2 else factor[:, :, None])
     dark = 7 if lit.mode == "night" else 3
-    enlarged = Image.fromarray(np.clip(seen + dark, 0, 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    enlarged = Image.fromarray(np.clip(seen + dark, 0, 255).astype(np.uint8)).resize(
+        size, Image.Resampling.BICUBIC
+    )
     pixels = np.asarray(enlarged, np.float32)
     gray = noise.cut(rng, grain, size) * np.float32(lit.noise)
     if pixels.ndim == 3:
-        gray = np.stack([gray, *(0.6 * gray + 0.5 * lit.noise * noise.cut(rng, grain, size) for _ in range(2))], 2)
+        gray = np.stack(
+            [gray, *(0.6 * gray + 0.5 * lit.noise * noise.cut(rng, grain, size) for _ in range(2))], 2
+        )
     return Image.fromarray(np.clip(pixels + gray, 0, 255).astype(np.uint8))
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmlrs._messages import shown
-from mmlrs._paths import path_of
+from mmlrs._paths import path_of, with_space
 from mmlrs._progress import Bar, progress
 from mmlrs.errors import InvalidParamError, IoError, MissingPackageError, MmlrsError
 from mmlrs.examples.camera_traps import bursts
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["generate"]
 
-#: Pixels of a side of the pictures: the least and the most.
-MIN_SIDE, MAX_SIDE = 48, 8192
+#: Pixels of a side of the pictures, at least.
+MIN_SIDE = 48
+#: Pixels of a side of the pictures, at most.
+MAX_SIDE = 8192
 #: Pictures of a set, at most.
 MAX_FRAMES = 10_000_000
 #: Threads that draw pictures, at most. Each holds one scene.
@@ -120,7 +122,8 @@ def generate(
     except OSError as error:
         if isinstance(error, MmlrsError):
             raise
-        raise IoError(f"{_NAME}: param `folder`: {root} cannot be written ({error})") from None
+        message = f"{_NAME}: param `folder`: {root} cannot be written ({error})"
+        raise IoError(with_space(message, str(root), error)) from None
     return dict(sorted(Counter(row.label for row in rows).items()))
 
 
@@ -154,6 +157,8 @@ def _draw_camera(
 ) -> list[Row]:
     from mmlrs.examples.camera_traps import light, scene, view
 
+    if stop.is_set():
+        return []
     rng = np.random.default_rng(seed)
     place = scene.scene(rng, view.view(rng, size))
     optics = light.optics(rng)
@@ -202,20 +207,25 @@ def _draw_burst(
         picture.save(root / file, quality=optics.quality, exif=exif(camera, time))
         kept = tuple((x, y, w, min(h, visible - y)) for x, y, w, h in boxes if y < visible)
         sequence = f"{camera.name}-{name}"
-        yield Row(file, burst.label_of(frame), camera.name, sequence, frame + 1, count, time, camera.split, kept)
+        yield Row(
+            file, burst.label_of(frame), camera.name, sequence, frame + 1, count, time, camera.split, kept
+        )
 
 
 def _checked(
-    folder: str | os.PathLike[str], frames: object, size: object, cameras: object, seed: object, target: object
+    folder: str | os.PathLike[str],
+    frames: object,
+    size: object,
+    cameras: object,
+    seed: object,
+    target: object,
 ) -> Path:
     """Return the folder, or raise the error of the first bad param."""
-    _whole("cameras", cameras, 2, MAX_FRAMES, "with one camera no split by camera is possible")
-    _whole("frames", frames, 1, MAX_FRAMES, "a set has at least one picture")
-    assert isinstance(frames, Integral)
-    assert isinstance(cameras, Integral)
-    if frames < cameras:
+    least = _whole("cameras", cameras, 2, MAX_FRAMES, "with one camera no split by camera is possible")
+    count = _whole("frames", frames, 1, MAX_FRAMES, "the pictures of all cameras together")
+    if count < least:
         raise InvalidParamError(
-            f"{_NAME}: param `frames` must be at least the number of cameras ({cameras}), so that each takes a picture, got {frames}"
+            f"{_NAME}: param `frames` must be at least `cameras` ({least:,}), so that each camera takes a picture, got {count:,}"
         )
     if not isinstance(size, tuple | list) or len(size) != 2:
         raise InvalidParamError(f"{_NAME}: param `size` must be (width, height) in pixels, got {shown(size)}")
@@ -223,18 +233,24 @@ def _checked(
         _whole("size", side, MIN_SIDE, MAX_SIDE, "of width and height in pixels")
     _whole("seed", seed, 0, 2**63 - 1, "it starts the random numbers")
     if not isinstance(target, str) or target not in SPECIES:
-        raise InvalidParamError(f"{_NAME}: param `target` must be one of {', '.join(SPECIES)}, got {shown(target)}")
+        raise InvalidParamError(
+            f"{_NAME}: param `target` must be one of {', '.join(SPECIES)}, got {shown(target)}"
+        )
     root = Path(path_of(folder, f"{_NAME}: param `folder`")).expanduser()
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise IoError(f"{_NAME}: param `folder`: {root} exists and is not an empty folder; choose another or empty it")
+        raise IoError(
+            f"{_NAME}: param `folder`: {root} exists and is not an empty folder; choose another or empty it"
+        )
     return root
 
 
-def _whole(name: str, value: object, least: int, most: int, reason: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
+def _whole(name: str, value: object, least: int, most: int, reason: str) -> int:
+    """Return a whole number within its limits. NumPy's are fine, bools are not."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
         raise InvalidParamError(
             f"{_NAME}: param `{name}` must be a whole number between {least:,} and {most:,} ({reason}), got {shown(value)}"
         )
+    return int(value)
 
 
 def _require_pillow() -> None:
@@ -251,14 +267,19 @@ def _require_pillow() -> None:
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(
-        prog="python -m mmlrs.examples.camera_traps.generate", description="Generate camera-trap pictures with labels."
+        prog="python -m mmlrs.examples.camera_traps.generate",
+        description="Generate camera-trap pictures with labels.",
     )
     parser.add_argument("--out", required=True, help="folder for the pictures; new or empty")
     parser.add_argument("--frames", type=int, default=2000, help="number of pictures; default: %(default)s")
     parser.add_argument("--size", type=_size, default=(1280, 960), help="width x height; default: 1280x960")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same files; default: %(default)s")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the same seed gives the same files; default: %(default)s"
+    )
     parser.add_argument("--cameras", type=int, default=20, help="number of cameras; default: %(default)s")
-    parser.add_argument("--target", choices=sorted(SPECIES), default="cat", help="the rare animal; default: %(default)s")
+    parser.add_argument(
+        "--target", choices=sorted(SPECIES), default="cat", help="the rare animal; default: %(default)s"
+    )
     asked = parser.parse_args()
     try:
         counts = generate(asked.out, asked.frames, asked.size, asked.cameras, asked.seed, asked.target)

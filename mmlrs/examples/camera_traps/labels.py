@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import datetime
+import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Row:
     #: Number in its sequence, from 1, and the number of frames of the sequence.
     frame: int
     frames: int
-    time: datetime.datetime
+    time: dt.datetime
     split: str
     #: Boxes of the animals: left, top, width and height in pixels.
     boxes: tuple[tuple[int, int, int, int], ...]

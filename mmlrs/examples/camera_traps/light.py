@@ -55,7 +55,9 @@ class Light:
         if self.mode == "color":
             seen = pixels * self.weights
         else:
-            seen = pixels @ self.weights
+            red, green, blue = self.weights
+            # Not a matrix product, whose rounding may depend on the number of threads.
+            seen = pixels[..., 0] * red + pixels[..., 1] * green + pixels[..., 2] * blue
         distance = np.asarray(metres, np.float32)
         if self.mode == "night":
             # The sensor is sensitive to infrared, in which dark coats and leaves are brighter.
@@ -67,7 +69,9 @@ class Light:
             share = share[..., None]
         return (seen * self.exposure * (1 - share) + tone * share).astype(np.float32)
 
-    def image(self, pixels: Floats, metres: float | Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def image(
+        self, pixels: Floats, metres: float | Floats
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         """Return `shaded` as bytes."""
         return np.clip(self.shaded(pixels, metres), 0, 255).astype(np.uint8)
 
@@ -92,7 +96,8 @@ def light(rng: np.random.Generator, mode: str, camera: Optics, scene: Scene) -> 
     else:
         # Leaves are bright in infrared, which cameras without a filter see by day as well.
         infrared = float(rng.uniform(0.4, 1)) if night else float(rng.uniform(0, 0.6))
-        weights = (1 - infrared) * np.array((0.3, 0.59, 0.11)) + infrared * np.array((0.55, 0.75, -0.2))
+        seen, invisible = np.array(((0.3, 0.59, 0.11), (0.55, 0.75, -0.2)), np.float32)
+        weights = np.float32(1 - infrared) * seen + np.float32(infrared) * invisible
     exposure = float(np.clip(rng.normal(1.05, 0.18), 0.6, 1.6)) * (1.0 if night else 0.95)
     haze = float(rng.uniform(150, 215)), float(rng.beta(1.2, 4)) * 0.9
     return Light(
@@ -100,7 +105,7 @@ def light(rng: np.random.Generator, mode: str, camera: Optics, scene: Scene) -> 
         camera.reach,
         exposure,
         haze,
-        weights.astype(np.float32),
+        weights,
         camera.noise[0 if night else 1] * float(rng.uniform(0.8, 1.2)),
         _cone(rng, scene.view, camera, night),
         _dapples(rng, scene) if not night else None,

@@ -37,7 +37,12 @@ def blades(rng: np.random.Generator, roots: Points, heights: Floats, width: floa
 
 
 def tuft(
-    canvas: Canvas, rng: np.random.Generator, root: tuple[float, float], height: float, count: int, color: Color
+    canvas: Canvas,
+    rng: np.random.Generator,
+    root: tuple[float, float],
+    height: float,
+    count: int,
+    color: Color,
 ) -> None:
     """Draw a tuft of grass. `height` is that of its largest blades in pixels."""
     roots = np.array(root, np.float32) + rng.normal(0, 1, (count, 2)) * (0.28 * height, 0.03 * height)
@@ -57,21 +62,28 @@ def bush(
     for end in ends:
         side = np.array([max(0.012 * height, 0.8), 0.0])
         canvas.polygon(np.array([root - side, root + side, end]).astype(np.float32), wood)
-    leaf = float(rng.uniform(0.025, 0.06)) * height
-    count = int(np.clip(height, 40, 400))
-    near = ends[rng.integers(twigs, size=count)] * 0.8 + 0.2 * np.asarray(root)
-    centers = near + rng.normal(0, 0.13 * height, (count, 2))
+    leaf = min(float(rng.uniform(0.015, 0.05)) * height, 11.0)
+    count = int(np.clip(1.6 * height, 40, 700))
+    # Along the twigs, more of them near the ends.
+    share = rng.beta(3, 1.2, (count, 1))
+    centers = ends[rng.integers(twigs, size=count)] * share + np.asarray(root) * (1 - share)
+    centers += rng.normal(0, 0.09 * height, (count, 2))
     angles = rng.uniform(0, np.pi, count)
     lengths = leaf * rng.uniform(0.6, 1.3, count)
     along = np.stack([np.cos(angles), np.sin(angles)], 1) * lengths[:, None]
-    across = np.stack([-np.sin(angles), np.cos(angles)], 1) * (0.4 * lengths[:, None])
+    across = np.stack([-np.sin(angles), np.cos(angles)], 1) * (0.45 * lengths[:, None])
     outlines = np.stack([centers - along, centers - across, centers + along, centers + across], 1)
     for outline in outlines[np.argsort(-centers[:, 1])]:
-        canvas.polygon(outline.astype(np.float32), jittered(rng, color, 0.28))
+        canvas.polygon(outline.astype(np.float32), jittered(rng, color, 0.2))
 
 
 def trunk(
-    canvas: Canvas, rng: np.random.Generator, root: tuple[float, float], width: float, bark: Floats, color: Color
+    canvas: Canvas,
+    rng: np.random.Generator,
+    root: tuple[float, float],
+    width: float,
+    bark: Floats,
+    color: Color,
 ) -> None:
     """Draw a trunk from its root to beyond the upper edge. `width` is that at the root, in pixels."""
     height = max(int(root[1] + 0.2 * width), 1)
@@ -103,10 +115,14 @@ def rock(
 ) -> None:
     """Draw a rock, lit from above. `size` is its width and height in pixels."""
     width, height = max(int(size[0]), 3), max(int(size[1]), 3)
-    angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    radius = 0.43 + 0.05 * rng.standard_normal(12)
+    angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    corners = np.linspace(0, 2 * np.pi, 9, endpoint=False)
+    radius = np.interp(angles, corners, 0.42 + 0.035 * rng.standard_normal(9), period=2 * np.pi)
+    radius += 0.006 * rng.standard_normal(40)
     outline = np.stack([np.cos(angles) * radius * width, np.sin(angles) * radius * height], 1)
     outline += (width / 2, height / 2)
+    # It lies on the ground.
+    outline[:, 1] = np.minimum(outline[:, 1], 0.82 * height)
     mask = Image.new("L", (width, height))
     ImageDraw.Draw(mask).polygon([(float(x), float(y)) for x, y in outline], fill=255)
     mask = mask.filter(ImageFilter.GaussianBlur(0.8))
@@ -116,6 +132,6 @@ def rock(
     grains = np.asarray(part.resize((width, height), Image.Resampling.BILINEAR))
     shape = fractal(rng, (width, height), max(width / 2, 3), 4, 0.6)
     light = np.linspace(1.15, 0.45, height, dtype=np.float32)[:, None]
-    value = (light * (0.45 + 0.55 * shape) * (0.7 + 0.45 * grains))[:, :, None]
+    value = (light * (0.45 + 0.55 * shape) * (0.85 + 0.2 * grains))[:, :, None]
     pixels = np.clip(value * np.asarray(color, np.float32) * 1.3, 0, 255).astype(np.uint8)
-    canvas.paste(Image.fromarray(pixels), mask, (int(root[0] - width / 2), int(root[1] - 0.85 * height)))
+    canvas.paste(Image.fromarray(pixels), mask, (int(root[0] - width / 2), int(root[1] - 0.8 * height)))

@@ -54,6 +54,10 @@ HABITATS = {
         ((60, 56, 52), (168, 160, 148), (128, 120, 106)), "gravel", (120, 112, 76), (142, 136, 128),
         tufts=1.6, bushes=0.3, trunks=0, rocks=3.2, grass=0.3, behind="cliff",
     ),
+    "snow": Habitat(
+        ((168, 174, 184), (236, 238, 242), (132, 124, 116)), "gravel", (128, 116, 92), (116, 112, 110),
+        tufts=1.5, bushes=0.5, trunks=0.1, rocks=1.6, grass=0.3, behind="hills",
+    ),
     "thicket": Habitat(
         ((34, 36, 20), (122, 118, 72), (100, 86, 56)), "grass", (84, 108, 52), (100, 98, 90),
         tufts=4, bushes=2.2, trunks=0.8, rocks=0.2, grass=0.5, behind="wood",
@@ -103,7 +107,9 @@ def _ground(rng: np.random.Generator, view: View, habitat: Habitat, texture: Flo
     rows = np.clip(view.distances(), 0.1, FAR)[:, None]
     side = (np.arange(view.width, dtype=np.float32)[None, :] - view.width / 2) * rows / view.focal
     value = np.zeros((view.height, view.width), np.float32)
-    scales = rng.uniform(160, 420), rng.uniform(40, 110)
+    # Pixels of the texture per metre.
+    finer = 2.5 if habitat.surface == "gravel" else 1.0
+    scales = finer * rng.uniform(180, 420), finer * rng.uniform(40, 110)
     for scale, weight in zip(scales, (0.65, 0.35)):
         across = (side * scale + rng.uniform(0, 1000)).astype(np.int32)
         along = np.broadcast_to((rows * scale + rng.uniform(0, 1000)).astype(np.int32), across.shape)
@@ -140,7 +146,9 @@ def _behind(rng: np.random.Generator, view: View, habitat: Habitat, stone: Float
     if habitat.behind == "cliff":
         folds = fractal(rng, size, view.width / 4, 6, 0.65, stretch=0.5)
         cracks = np.abs(fractal(rng, size, view.width / 6, 5, 0.7, stretch=0.4) - 0.5)
-        value = (0.25 + 0.9 * folds) * (0.55 + 1.6 * np.minimum(cracks, 0.3)) * (0.8 + 0.3 * resized(stone, size))
+        value = (
+            (0.25 + 0.9 * folds) * (0.55 + 1.6 * np.minimum(cracks, 0.3)) * (0.8 + 0.3 * resized(stone, size))
+        )
         return value[:, :, None] * np.asarray(jittered(rng, habitat.stone, 0.1, 0.02), np.float32)
     if habitat.behind == "hills":
         return _hills(rng, view, habitat)
@@ -196,9 +204,10 @@ def _layer(
         plants.bush(soft, rng, place(distance), height, jittered(rng, habitat.plant, 0.15))
     for distance in distances(habitat.tufts * more * (0.6 if metres < 3 else 1.6) * lush):
         height = view.pixels(habitat.grass * float(rng.uniform(0.4, 1)), distance)
-        plants.tuft(soft, rng, place(distance), height, int(rng.integers(12, 32)), jittered(rng, habitat.plant, 0.15))
+        plants.tuft(
+            soft, rng, place(distance), height, int(rng.integers(12, 32)), jittered(rng, habitat.plant, 0.15)
+        )
     # The lens is focused on a few metres; what is nearer is blurred.
     softness = 0.6 + 1.5 * max(2.6 - metres, 0)
     found = rigid.layer(metres, 0.0, softness), soft.layer(metres, 1.0, softness)
     return [layer for layer in found if layer is not None]
-

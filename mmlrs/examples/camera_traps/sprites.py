@@ -72,6 +72,8 @@ def _bent(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
     corners += rng.normal(0, 0.03, (4, 2)) * (width, height)
     bent = picture.transform(size, Image.Transform.QUAD, tuple(corners.ravel()), Image.Resampling.BICUBIC)
     coat = 1 + 0.25 * (fractal(rng, size, max(size) / 3, 4, 0.6) - 0.5)
-    pixels = np.asarray(bent, np.float32) * np.concatenate([coat[:, :, None]] * 3 + [np.ones_like(coat)[:, :, None]], 2)
+    pixels = np.asarray(bent, np.float32) * np.concatenate(
+        [coat[:, :, None]] * 3 + [np.ones_like(coat)[:, :, None]], 2
+    )
     bent = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
     return bent.crop(bent.getchannel("A").getbbox())

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 
 from mmlrs.examples.camera_traps.noise import Floats, fractal
 
 #: Side in pixels of a texture.
 SIDE = 512
-#: Photographs of scikit-image that come with the package and show natural surfaces.
-PHOTOGRAPHS = ("grass", "gravel")
+#: Corners of a stone: distance from its middle and angle.
+_STONE = ((1.3, 0.0), (0.9, 1.0), (0.8, 2.0), (1.2, 3.1), (0.8, 4.1), (0.9, 5.3))
 
 
 def photograph(name: str) -> Floats | None:
-    """Return a photograph of scikit-image as gray values between 0 and 1; None if the package is not installed."""
+    """Return a photograph of scikit-image, "grass" or "gravel", as values between 0 and 1; None if it is not installed."""
     try:
         import skimage.data
     except ImportError:
@@ -31,17 +31,29 @@ def equalized(field: Floats) -> Floats:
 
 
 def drawn(rng: np.random.Generator, name: str) -> Floats:
-    """Return a texture of noise: fibres for grass, grains for gravel."""
-    if name == "grass":
-        upright = fractal(rng, (SIDE, SIDE), 10, 3, 0.7, stretch=5)
-        lying = fractal(rng, (SIDE, SIDE), 40, 4, 0.7, stretch=0.3)
-        return equalized(np.maximum(upright, lying))
-    grains = fractal(rng, (SIDE, SIDE), 24, 5, 0.75)
-    return equalized(np.abs(grains - 0.5) + 0.4 * fractal(rng, (SIDE, SIDE), 90, 4))
+    """Return a drawn texture: blades for grass, stones for gravel."""
+    picture = Image.new("L", (SIDE, SIDE), 40)
+    draw = ImageDraw.Draw(picture)
+    count = 6000 if name == "grass" else 2600
+    places = rng.random((count, 2)) * SIDE
+    sizes = rng.gamma(4, 1, count) * (12 if name == "grass" else 3.5)
+    tones = np.clip(rng.normal(130, 45, count), 0, 255)
+    angles = rng.uniform(0, np.pi, count)
+    for (x, y), size, tone, angle in zip(places.tolist(), sizes.tolist(), tones.tolist(), angles.tolist()):
+        if name == "grass":
+            end = x + size * float(np.cos(angle)), y + size * float(np.sin(angle))
+            draw.line((x, y, *end), fill=int(tone), width=1 + int(size > 45))
+        else:
+            corners = [
+                (x + size * float(r * np.cos(angle + a)), y + size * float(r * np.sin(angle + a)))
+                for r, a in _STONE
+            ]
+            draw.polygon(corners, fill=int(tone), outline=int(0.4 * tone))
+    return equalized(np.asarray(picture.filter(ImageFilter.GaussianBlur(0.8)), np.float32))
 
 
 def surface(rng: np.random.Generator, name: str) -> Floats:
-    """Return a texture that differs in every scene: mirrored, turned, and mixed with noise at random."""
+    """Return a texture of "grass" or "gravel" that differs in every scene: mirrored, turned, mixed with noise."""
     found = photograph(name)
     texture = drawn(rng, name) if found is None else found
     texture = np.rot90(texture, int(rng.integers(4)))
