@@ -92,12 +92,16 @@ def generate(
 
     Notes
     -----
-    Cost: about 45 ms of CPU time per picture of the default size, plus 0.7 s per camera, on as many threads as there are cores; 0.2 MB
-    of disk per picture. `labels.csv` and `coco.json` are written last, so an interrupted set has none.
+    Cost: about 40 ms of CPU time per picture of the default size, plus 0.7 s per camera, on as many threads as there are cores, at
+    most 8; 0.2 MB of disk per picture. `labels.csv` and `coco.json` are written last, so an interrupted set has none.
 
     A picture is drawn from far to near: the ground, plants and animals, each as large and as bright as its distance requires. The
-    infrared flash, haze, motion, the blur of the lens, dark corners, noise and JPEG compression apply to all of it alike. No animal is
-    pasted onto a finished picture.
+    infrared flash, haze, the blur of the lens, dark corners, noise and JPEG compression apply to all of it alike. No animal is
+    pasted onto a finished picture. Some animals are hardly visible, as in the field: far away, in the dark or behind plants. Their
+    labels are right nevertheless, and boxes include what plants hide.
+
+    A species has two to nine photographs. Cameras of both splits show the same ones, in other poses, sizes and light. So the set
+    tests whether a classifier works at new places, but not whether it recognizes animals that it has never seen.
 
     Examples
     --------

@@ -101,7 +101,10 @@ def trunk(
     )
     value = np.clip(round_ * (0.5 + 0.6 * grown + 0.25 * spots), 0, 1.6)[:, :, None]
     pixels = np.clip(value * np.asarray(color, np.float32), 0, 255).astype(np.uint8)
-    mask = Image.fromarray(((np.abs(inside) < 1) * 255).astype(np.uint8))
+    # Its foot is round, as seen from above.
+    foot = height - 0.12 * across * (1 - np.sqrt(np.clip(1 - inside**2, 0, 1)))
+    solid = (np.abs(inside) < 1) & (np.arange(height)[:, None] < foot)
+    mask = Image.fromarray((solid * 255).astype(np.uint8))
     canvas.paste(Image.fromarray(pixels), mask, (int(root[0] - across / 2), int(root[1]) - height + 1))
 
 
