@@ -343,10 +343,10 @@ class ImageHash(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, 
 
     A hash has `size` x `size` bits and is a string of hexadecimal digits. The number of different bits of two hashes is
     their distance: of the 64 bits of the default size, copies that were scaled or compressed differ in few, and other
-    images in about half. `near_duplicates` finds the pairs below a distance.
+    images in about half.
 
-    The hashes are those of the Python package imagehash, bit for bit, for images of 8 bits without an EXIF orientation.
-    The cost is that of decoding the image at full scale.
+    The hashes are those of the Python package imagehash with Pillow 13, bit for bit, for images of 8 bits without an
+    EXIF orientation. The cost is that of decoding the image at full scale.
 
     Parameters
     ----------

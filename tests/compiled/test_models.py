@@ -41,6 +41,7 @@ from pyspark.ml.feature import (
     StandardScaler,
     StringIndexer,
     VectorAssembler,
+    VectorSizeHint,
     Word2Vec,
 )
 from pyspark.ml.linalg import Vectors
@@ -339,6 +340,43 @@ def test_vectors_of_pyspark_are_vectors_in_rows_and_in_pandas(spark: Any) -> Non
         assert compiled.predict_one({"v": np.asarray(vector.toArray())})["scaled"] == expected
     with pytest.raises(MmlrsError, match="StandardScalerModel: column `v`, row 2 of the table: is null"):
         compiled.transform(pd.DataFrame({"v": vectors}))
+
+
+def test_damaged_and_unordered_vectors_are_one_error(spark: Any) -> None:
+    scaler = StandardScaler(inputCol="v", outputCol="s").fit(
+        spark.createDataFrame([(Vectors.dense([1.0, 2.0]),)], ["v"])
+    )
+    compiled = mmlrs.compile(scaler)
+    damaged, fraction = Vectors.dense(1, 2), Vectors.sparse(2, [1], [1.0])
+    damaged.array = np.ones((2, 1))
+    fraction.indices = np.array([0.9])
+    for vector in (damaged, fraction, {1.0, 2.0}, np.ma.array([1.0, 2.0], mask=[0, 1])):
+        with pytest.raises(SchemaMismatchError, match="CompiledModel: column `v`: cannot read"):
+            compiled.predict_one({"v": vector})
+        with pytest.raises(SchemaMismatchError, match="column `v`: holds values that Arrow cannot hold"):
+            compiled.transform(pd.DataFrame({"v": pd.Series([vector], dtype=object)}))
+
+
+def test_a_vector_that_is_null_at_first_is_null(spark: Any) -> None:
+    hint = VectorSizeHint(inputCol="v", size=2, handleInvalid="optimistic")
+    assembler = VectorAssembler(inputCols=["v", "n"], outputCol="f", handleInvalid="keep")
+    compiled = mmlrs.compile(PipelineModel([hint, assembler]))
+    first = compiled.predict_one({"v": None, "n": 1.0})
+    compiled.predict_one({"v": [1.0, 2.0], "n": 1.0})
+    for found in (first, compiled.predict_one({"v": None, "n": 1.0})):
+        assert np.array_equal(found["f"], [np.nan, np.nan, 1.0], equal_nan=True)
+    table = compiled.transform(pd.DataFrame({"v": [None], "n": [1.0]}))
+    assert mmlrs.to_numpy(table["f"]).shape == (1, 3)
+
+
+def test_one_row_may_come_from_pandas_and_misspelt_names_get_a_hint(compiled: CompiledModel, df: Any) -> None:
+    indexer = StringIndexer(inputCol="city", outputCol="place", handleInvalid="keep").fit(df)
+    kept = mmlrs.compile(indexer)
+    assert kept.predict_one({"city": float("nan")}) == kept.predict_one({"city": None})
+    with pytest.raises(
+        ColumnNotFoundError, match=r"did you mean `City`\?\); the columns are `City`, `age`, `income`"
+    ):
+        compiled.predict_one({"City": "Bern", "age": 1.0, "income": 1.0})
 
 
 def test_a_missing_column_is_looked_for_among_those_of_the_dataset(compiled: CompiledModel, df: Any) -> None:

@@ -190,6 +190,10 @@ def test_vector_indexer(spark: Any, policy: str) -> None:
             match=r"^VectorIndexerModel: column `v`, row 1 of the table: has the unknown category 7.0 in slot 0",
         ):
             mmlrs.compile(model).transform(pa.table({"v": [[0.0, 1.0, 5.0], [7.0, 1.0, 5.0]]}))
+    with pytest.raises(
+        MmlrsError, match="row 0 of the table: has a vector of size 2; the fitted stage needs 3"
+    ):
+        mmlrs.compile(model).transform(pa.table({"v": [[0.0, 1.0]]}))
 
 
 @pytest.mark.parametrize("strategy", ["mean", "median", "mode"])

@@ -12,8 +12,8 @@ from networks import network, node, value
 
 from mmlrs.engine.missing import array_of
 from mmlrs.engine.table import from_table, to_table
-from mmlrs.errors import DecodeError
-from mmlrs.featurize import CleanMissingData, Featurize
+from mmlrs.errors import DecodeError, SchemaMismatchError
+from mmlrs.featurize import CleanMissingData, FastVectorAssembler, Featurize
 from mmlrs.onnx import ONNXModel
 
 NAN = float("nan")
@@ -115,3 +115,49 @@ def test_pandas_polars_and_arrow_give_a_model_the_same():
     ]
     for result in results:
         np.testing.assert_array_equal(result, [2.0, NAN, 4.0])
+
+
+def odd_frame():
+    """Columns of types and objects that Arrow converts to other ones."""
+    return pd.DataFrame(
+        {
+            "n": [1.0, NAN, 3.0],
+            "sparse": pd.arrays.SparseArray([0.0, 1.0, 0.0]),
+            "tuple": [(1, 2), (3,), None],
+            "flag": [True, None, False],
+            "set": [{1}, {2, 3}, 4],
+            "interval": pd.interval_range(0, 3),
+            "zones": [
+                pd.Timestamp("2024-01-01", tz="Asia/Tokyo"),
+                pd.NaT,
+                pd.Timestamp("2024-01-01", tz="UTC"),
+            ],
+            "lists": pd.array([["a"], None, []], pd.ArrowDtype(pa.list_(pa.string()))),
+            "decimal": pd.array([None, 1, 2], pd.ArrowDtype(pa.decimal128(10, 2))),
+        }
+    )
+
+
+@pytest.mark.parametrize("policy", ["keep", "skip"])
+@pytest.mark.parametrize("index", [None, ["x", "y", "z"]])
+def test_columns_that_no_stage_changes_stay_as_they_are(policy, index):
+    frame = odd_frame().set_axis(index if index else range(3))
+    stage = FastVectorAssembler(inputCols=["n"], outputCol="v", handleInvalid=policy)
+    out = stage.transform(frame)
+    expected = frame if policy == "keep" else frame.iloc[[0, 2]]
+    if not index:
+        expected = expected.reset_index(drop=True)
+    pd.testing.assert_frame_equal(out.drop(columns="v"), expected)
+    assert [type(cell) for cell in out["zones"]] == [type(cell) for cell in expected["zones"]]
+    out.loc[out.index[0], "n"] = 99.0
+    assert frame["n"].iloc[0] == 1.0
+
+
+@pytest.mark.parametrize("cell", [{1.0, 2.0}, frozenset({1.0}), np.ma.array([1.0, 2.0], mask=[0, 1])])
+def test_collections_without_an_order_or_with_hidden_values_are_not_vectors(cell):
+    cells = pd.Series([None, None], dtype=object)
+    cells[0] = cell
+    with pytest.raises(
+        SchemaMismatchError, match=f"holds values that Arrow cannot hold: {type(cell).__name__}"
+    ):
+        FastVectorAssembler(inputCols=["v"], outputCol="o").transform(pd.DataFrame({"v": cells}))

@@ -70,6 +70,7 @@ fn name(format: ImageFormat) -> &'static str {
     match format {
         ImageFormat::Jpeg => "jpeg",
         ImageFormat::Tiff => "tiff",
+        ImageFormat::Pnm => "pnm",
         other => other.extensions_str().first().copied().unwrap_or("image"),
     }
 }

@@ -99,15 +99,6 @@ impl Text {
 }
 
 impl Source {
-    /// Returns an error unless a column of this type holds encoded images.
-    pub fn check_encoded(name: &str, data_type: &DataType) -> Result<()> {
-        if types::is_binary(data_type) || types::is_binary_file(data_type) {
-            return Ok(());
-        }
-        let kind = types::type_name(data_type);
-        Err(Error::schema(name, format!("must be encoded image bytes or struct(path, bytes), got {kind}")))
-    }
-
     /// The cells of the column `name`.
     pub fn new(name: &str, array: &ArrayRef, origins: Option<&ArrayRef>) -> Result<Self> {
         let data_type = array.data_type();

@@ -16,10 +16,10 @@ use crate::options::DecodeOptions;
 ///
 /// A hash has `size` x `size` bits and is a string of hexadecimal digits. The number of different bits of two hashes is their
 /// distance: of the 64 bits of the default size, copies that were scaled or compressed differ in few, and other images in about
-/// half. `near_duplicates` finds the pairs below a distance.
+/// half.
 ///
-/// The hashes are those of the Python package imagehash, bit for bit, for images of 8 bits without an EXIF orientation. The cost is
-/// that of decoding the image at full scale.
+/// The hashes are those of the Python package imagehash with Pillow 13, bit for bit, for images of 8 bits without an EXIF
+/// orientation. The cost is that of decoding the image at full scale.
 #[derive(Debug, Clone, Stage)]
 #[stage(module = "image", kind = transformer, example = r#"import pyarrow as pa
 from mmlrs.image import ImageHash
