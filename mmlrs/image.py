@@ -326,14 +326,17 @@ class SequenceGrouper(_generated.SequenceGrouper):
     def _transform_spark(self, df: DataFrame) -> DataFrame:
         from mmlrs.engine.sequences import sequences_of_frame
 
-        location, time = self._inputs(df)
-        return sequences_of_frame(self._stage, df, location, time, self.getGapSeconds(), self.getOutputCol())
+        location, time, *own = self._inputs(df)
+        gap, output = self.getGapSeconds(), self.getOutputCol()
+        return sequences_of_frame(self._stage, df, location, time, own[0] if own else None, gap, output)
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         from mmlrs.engine.sequences import sequences_of_table
 
-        location, time = self._inputs(table)
-        names = sequences_of_table(self._stage, table, location, time, self.getGapSeconds())
+        location, time, *own = self._inputs(table)
+        names = sequences_of_table(
+            self._stage, table, location, time, own[0] if own else None, self.getGapSeconds()
+        )
         return table.append_column(self.getOutputCol(), names)
 
 

@@ -825,8 +825,9 @@ class SequenceGrouper(PythonTransformer, HasOutputCol):
 
     The column holds the name of the sequence: the location, "@" and the time of its first picture, as in "ridge
     4@2024-05-31T18:00:59". It does not depend on other locations, nor on pictures that were taken long before or after.
-    A row with a null location, or without a valid time, is a sequence of its own, whose name ends with "?" and a
-    number.
+
+    A row with a null location, or without a valid time, is a sequence of its own: the location, "?" and its value of
+    `idCol`. If `idCol` is not set, or null, its sequence is null, so set `idCol` before you group by the sequence.
 
     On Spark it costs one shuffle by location, and the rows of one location are sorted in one task.
 
@@ -837,6 +838,8 @@ class SequenceGrouper(PythonTransformer, HasOutputCol):
     timeCol : str
         Name of the column of times: timestamps, or strings like "2024-05-31 18:00:59" or "2024:05:31 18:00:59". A
         string of another form, and a year before 1, is not a valid time. Must not be empty.
+    idCol : str, optional
+        Name of a column that tells the pictures apart, such as their path: strings or integers. Must not be empty.
     gapSeconds : float, default 60.0
         Maximum number of seconds between a picture and the one before it. Must be between 0 and 1000000000.
     outputCol : str, default <uid>_output
@@ -853,7 +856,7 @@ class SequenceGrouper(PythonTransformer, HasOutputCol):
     InvalidParamError
         If `locationCol` or `timeCol` is not set, or a param has an invalid value.
     ColumnNotFoundError
-        If the dataset has no column named by `locationCol` or `timeCol`.
+        If the dataset has no column named by `locationCol`, `timeCol` or `idCol`.
     SchemaMismatchError
         If a column named by `outputCol` already exists.
 
@@ -872,6 +875,7 @@ class SequenceGrouper(PythonTransformer, HasOutputCol):
 
     locationCol: Param[str] = Param(undefined(), "locationCol", "Name of the column of locations: strings or integers. Must not be empty.", STR.accept)
     timeCol: Param[str] = Param(undefined(), "timeCol", "Name of the column of times: timestamps, or strings like \"2024-05-31 18:00:59\" or \"2024:05:31 18:00:59\". A string of another form, and a year before 1, is not a valid time. Must not be empty.", STR.accept)
+    idCol: Param[str] = Param(undefined(), "idCol", "Name of a column that tells the pictures apart, such as their path: strings or integers. Must not be empty.", STR.accept)
     gapSeconds: Param[float] = Param(undefined(), "gapSeconds", "Maximum number of seconds between a picture and the one before it. Must be between 0 and 1000000000.", FLOAT.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the string column to add. Must not be empty.", STR.accept)
 
@@ -883,6 +887,7 @@ class SequenceGrouper(PythonTransformer, HasOutputCol):
         *,
         locationCol: str,
         timeCol: str,
+        idCol: str | None = None,
         gapSeconds: float = 60.0,
         outputCol: str | None = None,
     ) -> None: ...
@@ -904,6 +909,14 @@ class SequenceGrouper(PythonTransformer, HasOutputCol):
     def getTimeCol(self) -> str:
         """Return the value of `timeCol`, or None when it is not set."""
         return self._value("timeCol")
+
+    def setIdCol(self, value: str) -> Self:
+        """Set `idCol` and return the stage."""
+        return self._set(idCol=value)
+
+    def getIdCol(self) -> str | None:
+        """Return the value of `idCol`, or None when it is not set."""
+        return self._value("idCol")
 
     def setGapSeconds(self, value: float) -> Self:
         """Set `gapSeconds` and return the stage."""

@@ -27,15 +27,18 @@ def _refused(stage: str, column: str, kind: object, expected: str) -> SchemaMism
     return SchemaMismatchError(f"{stage}: column `{column}`: has type {kind}; expected {expected}")
 
 
-_LOCATIONS, _TIMES = "strings or integers", "timestamps or strings"
+_NAMES, _TIMES = "strings or integers", "timestamps or strings"
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
 
 
-def sequences_of_table(stage: str, table: pa.Table, location: str, time: str, gap: float) -> pa.Array:
+def sequences_of_table(
+    stage: str, table: pa.Table, location: str, time: str, id_column: str | None, gap: float
+) -> pa.Array:
     """Return the names of the sequences of the rows."""
-    places = _locations(stage, table.column(location), location)
+    places = _names(stage, table.column(location), location)
+    ids = [None] * len(table) if id_column is None else _names(stage, table.column(id_column), id_column)
     micros, texts = _moments(stage, table.column(time), time)
     known = np.array([place is not None for place in places], bool) & (micros != _UNKNOWN)
     codes = np.unique([place or "" for place in places], return_inverse=True)[1]
@@ -44,7 +47,7 @@ def sequences_of_table(stage: str, table: pa.Table, location: str, time: str, ga
     far = np.diff(micros[order]) > gap * _SECOND
     starts = np.concatenate([[True], far | (np.diff(codes[order]) != 0)])[: len(order)]
     first = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]
-    names = [f"{place or ''}?{row}" for row, place in enumerate(places)]
+    names = [None if own is None else f"{place or ''}?{own}" for place, own in zip(places, ids, strict=True)]
     for row, head in zip(order.tolist(), first.tolist(), strict=True):
         names[row] = f"{places[row]}@{texts[head]}"
     return pa.array(names, pa.string())
@@ -54,11 +57,11 @@ def sequences_of_table(stage: str, table: pa.Table, location: str, time: str, ga
 _UNKNOWN = np.iinfo(np.int64).min
 
 
-def _locations(stage: str, column: pa.ChunkedArray, name: str) -> list[str | None]:
+def _names(stage: str, column: pa.ChunkedArray, name: str) -> list[str | None]:
     kind = column.type
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     if not (is_text or pa.types.is_integer(kind) or pa.types.is_null(kind)):
-        raise _refused(stage, name, kind, _LOCATIONS)
+        raise _refused(stage, name, kind, _NAMES)
     return [None if place is None else str(place) for place in column.to_pylist()]
 
 
@@ -95,11 +98,11 @@ def _parsed(text: str | None) -> dt.datetime | None:
 
 # -- Spark ------------------------------------------------------------------------------------------------------------
 
-_ROW, _MICROS, _TEXT = "__mmlrs_row__", "__mmlrs_micros__", "__mmlrs_text__"
+_MICROS, _TEXT = "__mmlrs_micros__", "__mmlrs_text__"
 
 
 def sequences_of_frame(
-    stage: str, df: DataFrame, location: str, time: str, gap: float, output: str
+    stage: str, df: DataFrame, location: str, time: str, id_column: str | None, gap: float, output: str
 ) -> DataFrame:
     """Return a DataFrame with the names of the sequences in a column."""
     from pyspark.sql import Window
@@ -112,19 +115,15 @@ def sequences_of_frame(
         raise InvalidParamError(
             f"{stage}: needs all rows of a location, so it cannot run on a stream; use foreachBatch"
         )
-    kind = df.schema[location].dataType
-    if not isinstance(kind, StringType | IntegralType | NullType):
-        raise _refused(stage, location, kind.simpleString(), _LOCATIONS)
+    for read in (location, id_column):
+        kind = NullType() if read is None else df.schema[read].dataType
+        if not isinstance(kind, StringType | IntegralType | NullType):
+            raise _refused(stage, str(read), kind.simpleString(), _NAMES)
     micros, text = _moment_columns(stage, df, time)
-    moments = df.select(
-        "*",
-        F.monotonically_increasing_id().alias(_ROW),
-        micros.alias(_MICROS),
-        text.alias(_TEXT),
-    )
+    moments = df.select("*", micros.alias(_MICROS), text.alias(_TEXT))
     place = F.col(quoted(location)).cast("string")
     known = place.isNotNull() & F.col(_MICROS).isNotNull()
-    window = Window.partitionBy(place, F.when(~known, F.col(_ROW))).orderBy(_MICROS)
+    window = Window.partitionBy(place, known).orderBy(_MICROS)
     before = F.lag(_MICROS).over(window)
     starts = before.isNull() | ((F.col(_MICROS) - before) > gap * _SECOND)
     # Two windows, because one function of a window cannot read another one.
@@ -132,9 +131,10 @@ def sequences_of_frame(
     first = F.last(_TEXT, ignorenulls=True).over(
         window.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
-    unknown = F.concat(F.coalesce(place, F.lit("")), F.lit("?"), F.col(_ROW).cast("string"))
+    own = F.lit(None).cast("string") if id_column is None else F.col(quoted(id_column)).cast("string")
+    unknown = F.concat(F.coalesce(place, F.lit("")), F.lit("?"), own)
     name = F.when(known, F.concat(place, F.lit("@"), first)).otherwise(unknown)
-    return headed.withColumn(output, name).drop(_ROW, _MICROS, _TEXT)
+    return headed.withColumn(output, name).drop(_MICROS, _TEXT)
 
 
 def _moment_columns(stage: str, df: DataFrame, time: str) -> tuple[Column, Column]:

@@ -141,7 +141,7 @@ def odd_frame():
 @pytest.mark.parametrize("policy", ["keep", "skip"])
 @pytest.mark.parametrize("index", [None, ["x", "y", "z"]])
 def test_columns_that_no_stage_changes_stay_as_they_are(policy, index):
-    frame = odd_frame().set_axis(index if index else range(3))
+    frame = odd_frame().set_axis(index or range(3))
     stage = FastVectorAssembler(inputCols=["n"], outputCol="v", handleInvalid=policy)
     out = stage.transform(frame)
     expected = frame if policy == "keep" else frame.iloc[[0, 2]]

@@ -57,9 +57,10 @@ def test_sequences_are_those_of_a_loop(rows, gap, text):
     expected = loop(places, times, gap)
     known = [row for row, name in enumerate(expected) if name is not None]
     assert [names[row] for row in known] == [expected[row] for row in known]
-    alone = [names[row] for row in range(len(names)) if row not in known]
-    assert all("?" in name for name in alone)
-    assert len(set(alone)) == len(alone)
+    assert all(name is None for row, name in enumerate(names) if row not in known)
+    numbered = table.append_column("id", pa.array(range(len(rows))))
+    named = grouper(gapSeconds=gap, idCol="id").transform(numbered)["sequence"].to_pylist()
+    assert named == [name or f"{places[row] or ''}?{row}" for row, name in enumerate(expected)]
 
 
 TIMES = [
@@ -83,19 +84,18 @@ def test_spark_names_the_sequences_that_a_table_has(spark, kind):
     places = [[3, 12, None][i] for i in random.choice(3, 32, p=[0.5, 0.4, 0.1])]
     arrow = pa.array(times, pa.string() if kind == "string" else pa.timestamp("us"))
     table = pa.table({"place": pa.array(places, pa.int32()), "time": arrow, "id": range(32)})
-    expected = dict(enumerate(grouper().transform(table)["sequence"].to_pylist()))
+    stage = grouper(idCol="id")
+    expected = dict(enumerate(stage.transform(table)["sequence"].to_pylist()))
     rows = [
         (place, None if time is None else str(time), i) for i, (place, time) in enumerate(zip(places, times))
     ]
     df = spark.createDataFrame(rows, "place int, time string, id int").repartition(3)
     df = df.withColumn("time", F.col("time").cast(kind)) if kind != "string" else df
-    found = {row.id: row.sequence for row in grouper().transform(df).select("id", "sequence").collect()}
-    known = [i for i, name in expected.items() if "@" in name]
-    assert {i: found[i] for i in known} == {i: expected[i] for i in known}
-    alone = [name for i, name in found.items() if i not in known]
-    assert all("?" in name for name in alone)
-    assert len(set(alone)) == 32 - len(known)
-    assert 0 < len(known) < 32
+    found = {row.id: row.sequence for row in stage.transform(df).select("id", "sequence").collect()}
+    assert found == expected
+    assert 0 < sum("?" in name for name in found.values()) < 32
+    without = {row.id: row.sequence for row in grouper().transform(df).select("id", "sequence").collect()}
+    assert without == {i: None if "?" in name else name for i, name in expected.items()}
 
 
 def test_rows_keep_their_order_and_pandas_its_index():

@@ -13,8 +13,10 @@ use crate::sample::burst_rows;
 /// the same time belong together.
 ///
 /// The column holds the name of the sequence: the location, "@" and the time of its first picture, as in
-/// "ridge 4@2024-05-31T18:00:59". It does not depend on other locations, nor on pictures that were taken long before or after. A
-/// row with a null location, or without a valid time, is a sequence of its own, whose name ends with "?" and a number.
+/// "ridge 4@2024-05-31T18:00:59". It does not depend on other locations, nor on pictures that were taken long before or after.
+///
+/// A row with a null location, or without a valid time, is a sequence of its own: the location, "?" and its value of `idCol`. If
+/// `idCol` is not set, or null, its sequence is null, so set `idCol` before you group by the sequence.
 ///
 /// On Spark it costs one shuffle by location, and the rows of one location are sorted in one task.
 #[derive(Debug, Clone, PartialEq, Stage)]
@@ -38,6 +40,9 @@ pub struct SequenceGrouper {
     /// another form, and a year before 1, is not a valid time.
     #[param(required, non_empty, role = input, accepts(any))]
     pub time_col: String,
+    /// Name of a column that tells the pictures apart, such as their path: strings or integers.
+    #[param(non_empty, role = input, accepts(any))]
+    pub id_col: Option<String>,
     /// Maximum number of seconds between a picture and the one before it.
     #[param(default = 60.0, range(0, 1_000_000_000))]
     pub gap_seconds: f64,
