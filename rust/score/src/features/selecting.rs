@@ -88,7 +88,7 @@ impl Step for VectorSize {
 
     fn run(&self, rows: &Inputs<'_>) -> Result<Computed> {
         if self.optimistic {
-            return self.passed(rows);
+            return passed(rows);
         }
         rows.map_vectors(|vector, out, _| {
             check_size(vector, self.size)?;
@@ -98,28 +98,26 @@ impl Step for VectorSize {
     }
 }
 
-impl VectorSize {
-    /// The vectors, whatever their sizes; null stays null.
-    fn passed(&self, rows: &Inputs<'_>) -> Result<Computed> {
-        if rows.arrays[0].data_type() == vectors_field("v", None).data_type() {
-            return Ok(Computed { columns: rows.arrays.clone(), invalid: Vec::new() });
-        }
-        let vectors = rows.vectors(0)?;
-        rows.by_pieces(|range, piece| {
-            let mut out = VectorBuilder::with_capacity(range.len());
-            for row in range {
-                match (vectors.row(row), vectors.gap(row)) {
-                    (Some(_), Some(slot)) => {
-                        piece.reject(row, (0, format!("has a null in slot {slot}")))?;
-                        out.push_null();
-                    }
-                    (Some(vector), None) => push(vector, &mut out),
-                    (None, _) => out.push_null(),
-                }
-            }
-            Ok(vec![Arc::new(out.finish()?)])
-        })
+/// The vectors, whatever their sizes; null stays null.
+fn passed(rows: &Inputs<'_>) -> Result<Computed> {
+    if rows.arrays[0].data_type() == vectors_field("v", None).data_type() {
+        return Ok(Computed { columns: rows.arrays.clone(), invalid: Vec::new() });
     }
+    let vectors = rows.vectors(0)?;
+    rows.by_pieces(|range, piece| {
+        let mut out = VectorBuilder::with_capacity(range.len());
+        for row in range {
+            match (vectors.row(row), vectors.gap(row)) {
+                (Some(_), Some(slot)) => {
+                    piece.reject(row, (0, format!("has a null in slot {slot}")))?;
+                    out.push_null();
+                }
+                (Some(vector), None) => push(vector, &mut out),
+                (None, _) => out.push_null(),
+            }
+        }
+        Ok(vec![Arc::new(out.finish()?)])
+    })
 }
 
 fn push(vector: VectorRow<'_>, out: &mut VectorBuilder) {
