@@ -16,6 +16,7 @@ from mmlrs._generated.image import *  # noqa: F403 (purely native stages need no
 from mmlrs._names import public
 from mmlrs._quantization.kinds import QuantizesImages
 from mmlrs._typing import Self
+from mmlrs.duplicates import near_duplicates
 from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.table import interruptible
 from mmlrs.models import ModelHandle
@@ -35,6 +36,7 @@ __all__ = [
     "ImageTransformer",
     "SequenceGrouper",
     "decode_to_tensor",
+    "near_duplicates",
     "readImages",
     "read_binary_files",
     "read_binary_stream",
