@@ -14,6 +14,7 @@ from bench.engine import engine
 from bench.features import features
 from bench.measure import Figure, Measure, NotInstalledError, Setting
 from bench.memory import memory
+from bench.metadata import metadata
 from bench.model import model
 from bench.names import names
 from bench.plan import plan
@@ -36,6 +37,7 @@ MEASURES: dict[str, Measure] = {
     "quality": quality,
     "pixels": pixels,
     "daft": daft,
+    "metadata": metadata,
     "tuxpaint": tuxpaint,
     "model": model,
     "spark": spark_job,
