@@ -168,13 +168,16 @@ def features(pictures, model, **params) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("pooling", ["auto", "avg", "max", "none"])
+@pytest.mark.parametrize("pooling", ["auto", "avg", "max", "grid", "none"])
 def test_pooling_says_what_becomes_of_rows_and_columns(pictures, pooling):
     model = networks.pictures_network()
     maps = by_hand(pictures, model, "maps", 16)
-    expected = {"max": maps.max(axis=(2, 3)), "none": maps.reshape(4, -1)}.get(
-        pooling, maps.mean(axis=(2, 3))
-    )
+    quarters = maps.reshape(*maps.shape[:2], 2, maps.shape[2] // 2, 2, maps.shape[3] // 2).mean(axis=(3, 5))
+    expected = {
+        "max": maps.max(axis=(2, 3)),
+        "grid": quarters.reshape(4, -1),
+        "none": maps.reshape(4, -1),
+    }.get(pooling, maps.mean(axis=(2, 3)))
     got = features(pictures, model, featureTensorName="maps", pooling=pooling)
     np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-4)
 

@@ -141,6 +141,8 @@ pub enum Pooling {
     Average,
     /// Largest value of each channel.
     Max,
+    /// Mean of each channel over each quarter.
+    Grid,
     /// Every value.
     None,
 }
@@ -150,43 +152,70 @@ impl Pooling {
     pub fn parse(text: &str) -> Self {
         match text {
             "max" => Self::Max,
+            "grid" => Self::Grid,
             "none" => Self::None,
             _ => Self::Average,
         }
     }
 
+    /// Number of values of a channel; None for all of them.
+    fn values(self) -> Option<usize> {
+        match self {
+            Self::Average | Self::Max => Some(1),
+            Self::Grid => Some(GRID * GRID),
+            Self::None => None,
+        }
+    }
+
     /// Length of the vector for a row of this shape.
     pub fn size(self, shape: &[usize]) -> usize {
-        match shape {
-            [channels, _, _] if self != Self::None => *channels,
-            all => all.iter().product(),
+        match (shape, self.values()) {
+            ([channels, _, _], Some(values)) => channels * values,
+            (all, _) => all.iter().product(),
         }
     }
 
     /// Like [`Self::size`], as far as the graph declares it.
     pub fn known_size(self, output: &ValueInfo) -> Option<usize> {
-        match output.row_shape()? {
-            [channels, _, _] if self != Self::None => channels.size(),
-            all => all.iter().map(Dim::size).product(),
+        match (output.row_shape()?, self.values()) {
+            ([channels, _, _], Some(values)) => Some(channels.size()? * values),
+            (all, _) => all.iter().map(Dim::size).product(),
         }
     }
 
     /// Writes the vector for a row of this shape.
     pub fn apply(self, row: &[f32], shape: &[usize], out: &mut [f32]) {
-        let area = match shape {
-            [_, height, width] if self != Self::None => height * width,
-            _ => 1,
-        };
-        if area <= 1 {
+        let (&[_, height, width], Some(values)) = (shape, self.values()) else {
             out.copy_from_slice(row);
             return;
+        };
+        for (channel, pooled) in row.chunks_exact((height * width).max(1)).zip(out.chunks_exact_mut(values)) {
+            match self {
+                Self::Max => pooled[0] = channel.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+                Self::Grid => quarters(channel, (height, width), pooled),
+                _ => pooled[0] = mean(channel.iter()),
+            }
         }
-        for (channel, value) in row.chunks_exact(area).zip(out) {
-            *value = match self {
-                Self::Max => channel.iter().copied().fold(f32::NEG_INFINITY, f32::max),
-                _ => (channel.iter().map(|v| f64::from(*v)).sum::<f64>() / area as f64) as f32,
-            };
-        }
+    }
+}
+
+/// Number of rows and of columns of the grid.
+const GRID: usize = 2;
+
+fn mean<'a>(values: impl ExactSizeIterator<Item = &'a f32>) -> f32 {
+    let count = values.len() as f64;
+    (values.map(|value| f64::from(*value)).sum::<f64>() / count) as f32
+}
+
+/// The means over the cells of a grid, row by row. A row or column in the middle belongs to both sides, as in adaptive average
+/// pooling.
+fn quarters(channel: &[f32], (height, width): (usize, usize), out: &mut [f32]) {
+    let part = |i: usize, size: usize| (i * size / GRID, ((i + 1) * size).div_ceil(GRID));
+    for (cell, pooled) in out.iter_mut().enumerate() {
+        let ((top, bottom), (left, right)) = (part(cell / GRID, height), part(cell % GRID, width));
+        let rows = channel.chunks_exact(width).take(bottom).skip(top);
+        let sum: f64 = rows.flat_map(|row| &row[left..right]).map(|value| f64::from(*value)).sum();
+        *pooled = (sum / ((bottom - top) * (right - left)) as f64) as f32;
     }
 }
 
@@ -227,6 +256,13 @@ mod tests {
         assert_eq!(out.map(f32::to_bits), [3.0f32, 1.0].map(f32::to_bits));
         Pooling::Max.apply(&row, &[2, 2, 2], &mut out);
         assert_eq!(out.map(f32::to_bits), [6.0f32, 4.0].map(f32::to_bits));
+        let nine: Vec<f32> = (1..=9).map(|value| value as f32).collect();
+        let mut grid = [0.0; 4];
+        Pooling::Grid.apply(&nine, &[1, 3, 3], &mut grid);
+        assert_eq!(grid.map(f32::to_bits), [3.0f32, 4.0, 6.0, 7.0].map(f32::to_bits));
+        Pooling::Grid.apply(&[5.0, 7.0], &[1, 1, 2], &mut grid);
+        assert_eq!(grid.map(f32::to_bits), [5.0f32, 7.0, 5.0, 7.0].map(f32::to_bits));
+        assert_eq!([Pooling::Grid.size(&[6, 7, 7]), Pooling::Grid.size(&[6])], [24, 6]);
         assert_eq!(Pooling::None.size(&[2, 2, 2]), 8);
         assert_eq!(Pooling::Average.size(&[5]), 5);
     }

@@ -65,9 +65,9 @@ pub struct ImageFeaturizer {
     /// The output with the scores. If not set, the first output.
     #[param(non_empty)]
     output_tensor_name: Option<String>,
-    /// How to pool features with rows and columns: "avg" takes the mean of each channel, "max" its largest value, "none" all
-    /// values; "auto" means "avg".
-    #[param(default = "auto", one_of("auto", "avg", "max", "none"))]
+    /// How to pool features with rows and columns: "avg" takes the mean of each channel, "max" its largest value, "grid" its means
+    /// over 2 x 2 parts of the image, which keeps where something is, "none" all values; "auto" means "avg".
+    #[param(default = "auto", one_of("auto", "avg", "max", "grid", "none"))]
     pooling: String,
     #[param(group)]
     output_type: VectorType,

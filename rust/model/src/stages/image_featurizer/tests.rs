@@ -85,6 +85,7 @@ fn headless_cut_and_named_tensor_choose_the_vector() {
     assert_eq!(size(json!({"cutOutputLayers": 0})), 3);
     assert_eq!(size(json!({"cutOutputLayers": 2})), 8);
     assert_eq!(size(json!({"cutOutputLayers": 2, "pooling": "none"})), 8 * 16 * 16);
+    assert_eq!(size(json!({"cutOutputLayers": 2, "pooling": "grid"})), 8 * 4);
     assert_eq!(size(json!({"featureTensorName": "conv", "pooling": "max"})), 8);
 }
 
