@@ -38,7 +38,8 @@ def near_duplicates(dataset: Dataset, *, idCol: str, hashCol: str = "hash", maxD
     -------
     DataFrame or table
         The same kind of object as `dataset`, with the columns `left` and `right`, ids of which the left one is smaller, and
-        `distance`, the number of different bits. Each pair occurs once. On a table the pairs are sorted by `left` and `right`.
+        `distance`, the number of different bits. Each pair of rows occurs once, and rows of one id are no pair. On a table the pairs
+        are sorted by `left` and `right`.
 
     Raises
     ------

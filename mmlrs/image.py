@@ -18,6 +18,7 @@ from mmlrs._quantization.kinds import QuantizesImages
 from mmlrs._typing import Self
 from mmlrs.duplicates import near_duplicates
 from mmlrs.engine.cells import encoded_cells
+from mmlrs.engine.columns import Columns
 from mmlrs.engine.table import interruptible
 from mmlrs.models import ModelHandle
 from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, argument
@@ -26,6 +27,8 @@ from mmlrs.writers import write_images
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from mmlrs._types import FrameOrTable
 
 __all__ = [
     "DeepImageFeaturizer",
@@ -325,20 +328,22 @@ class SequenceGrouper(_generated.SequenceGrouper):
     __doc__ = _generated.SequenceGrouper.__doc__
     __module__ = "mmlrs.image"
 
+    def _read(self, dataset: FrameOrTable) -> tuple[str, str, str | None]:
+        """Return the columns of locations, times and ids. One column may be several of them."""
+        self._inputs(dataset)
+        columns, own = Columns.of(dataset, self._stage), self.getIdCol()
+        location, time = columns.resolve_all([self.getLocationCol(), self.getTimeCol()])
+        return location, time, None if own is None else columns.resolve(own)
+
     def _transform_spark(self, df: DataFrame) -> DataFrame:
         from mmlrs.engine.sequences import sequences_of_frame
 
-        location, time, *own = self._inputs(df)
-        gap, output = self.getGapSeconds(), self.getOutputCol()
-        return sequences_of_frame(self._stage, df, location, time, own[0] if own else None, gap, output)
+        return sequences_of_frame(self._stage, df, *self._read(df), self.getGapSeconds(), self.getOutputCol())
 
     def _transform_table(self, table: pa.Table) -> pa.Table:
         from mmlrs.engine.sequences import sequences_of_table
 
-        location, time, *own = self._inputs(table)
-        names = sequences_of_table(
-            self._stage, table, location, time, own[0] if own else None, self.getGapSeconds()
-        )
+        names = sequences_of_table(self._stage, table, *self._read(table), self.getGapSeconds())
         return table.append_column(self.getOutputCol(), names)
 
 

@@ -824,7 +824,8 @@ class SequenceGrouper(PythonTransformer, HasOutputCol):
     later. Pictures taken at the same time belong together.
 
     The column holds the name of the sequence: the location, "@" and the time of its first picture, as in "ridge
-    4@2024-05-31T18:00:59". It does not depend on other locations, nor on pictures that were taken long before or after.
+    4@2024-05-31T18:00:59"; timestamps with a time zone are written in UTC, with a "Z". It does not depend on other
+    locations, nor on pictures that were taken long before or after.
 
     A row with a null location, or without a valid time, is a sequence of its own: the location, "?" and its value of
     `idCol`. If `idCol` is not set, or null, its sequence is null, so set `idCol` before you group by the sequence.
@@ -836,10 +837,12 @@ class SequenceGrouper(PythonTransformer, HasOutputCol):
     locationCol : str
         Name of the column of locations: strings or integers. Must not be empty.
     timeCol : str
-        Name of the column of times: timestamps, or strings like "2024-05-31 18:00:59" or "2024:05:31 18:00:59". A
-        string of another form, and a year before 1, is not a valid time. Must not be empty.
+        Name of the column of times: timestamps, or strings like "2024-05-31 18:00:59" or "2024:05:31 18:00:59", with a
+        fraction or without. A string of another form, such as one with a time zone, and a year before 1 are not valid
+        times. Must not be empty.
     idCol : str, optional
-        Name of a column that tells the pictures apart, such as their path: strings or integers. Must not be empty.
+        Name of a column that tells the pictures of all locations apart, such as their path: strings or integers. Must
+        not be empty.
     gapSeconds : float, default 60.0
         Maximum number of seconds between a picture and the one before it. Must be between 0 and 1000000000.
     outputCol : str, default <uid>_output
@@ -874,8 +877,8 @@ class SequenceGrouper(PythonTransformer, HasOutputCol):
     _stage: ClassVar[str] = "SequenceGrouper"
 
     locationCol: Param[str] = Param(undefined(), "locationCol", "Name of the column of locations: strings or integers. Must not be empty.", STR.accept)
-    timeCol: Param[str] = Param(undefined(), "timeCol", "Name of the column of times: timestamps, or strings like \"2024-05-31 18:00:59\" or \"2024:05:31 18:00:59\". A string of another form, and a year before 1, is not a valid time. Must not be empty.", STR.accept)
-    idCol: Param[str] = Param(undefined(), "idCol", "Name of a column that tells the pictures apart, such as their path: strings or integers. Must not be empty.", STR.accept)
+    timeCol: Param[str] = Param(undefined(), "timeCol", "Name of the column of times: timestamps, or strings like \"2024-05-31 18:00:59\" or \"2024:05:31 18:00:59\", with a fraction or without. A string of another form, such as one with a time zone, and a year before 1 are not valid times. Must not be empty.", STR.accept)
+    idCol: Param[str] = Param(undefined(), "idCol", "Name of a column that tells the pictures of all locations apart, such as their path: strings or integers. Must not be empty.", STR.accept)
     gapSeconds: Param[float] = Param(undefined(), "gapSeconds", "Maximum number of seconds between a picture and the one before it. Must be between 0 and 1000000000.", FLOAT.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the string column to add. Must not be empty.", STR.accept)
 
@@ -1520,9 +1523,10 @@ class ImageFeaturizer(
         The tensor with the features, if neither the metadata nor the graph identify it. Must not be empty.
     outputTensorName : str, optional
         The output with the scores. If not set, the first output. Must not be empty.
-    pooling : {"auto", "avg", "max", "none"}, default "auto"
+    pooling : {"auto", "avg", "max", "grid", "none"}, default "auto"
         How to pool features with rows and columns: "avg" takes the mean of each channel, "max" its largest value,
-        "none" all values; "auto" means "avg".
+        "grid" its means over 2 x 2 parts of the image, which keeps where something is, "none" all values; "auto" means
+        "avg".
     outputType : {"vector", "array"}, default "vector"
         Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
         all values of a row, which Spark's functions on arrays and vector databases read.
@@ -1636,7 +1640,7 @@ class ImageFeaturizer(
     cutOutputLayers: Param[int] = Param(undefined(), "cutOutputLayers", "Number of layers to remove from the output. 0 keeps the complete network. Must be at least 0.", INT.accept)
     featureTensorName: Param[str] = Param(undefined(), "featureTensorName", "The tensor with the features, if neither the metadata nor the graph identify it. Must not be empty.", STR.accept)
     outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the scores. If not set, the first output. Must not be empty.", STR.accept)
-    pooling: Param[str] = Param(undefined(), "pooling", "How to pool features with rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"none\" all values; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"none\".", STR.accept)
+    pooling: Param[str] = Param(undefined(), "pooling", "How to pool features with rows and columns: \"avg\" takes the mean of each channel, \"max\" its largest value, \"grid\" its means over 2 x 2 parts of the image, which keeps where something is, \"none\" all values; \"auto\" means \"avg\". Must be one of \"auto\", \"avg\", \"max\", \"grid\", \"none\".", STR.accept)
 
     @by_name
     def __init__(
@@ -1650,7 +1654,7 @@ class ImageFeaturizer(
         cutOutputLayers: int = 1,
         featureTensorName: str | None = None,
         outputTensorName: str | None = None,
-        pooling: Literal["auto", "avg", "max", "none"] = "auto",
+        pooling: Literal["auto", "avg", "max", "grid", "none"] = "auto",
         outputType: Literal["vector", "array"] = "vector",
         imageHeight: int | None = None,
         imageWidth: int | None = None,
@@ -1724,10 +1728,10 @@ class ImageFeaturizer(
         """Return the value of `outputTensorName`, or None when it is not set."""
         return self._value("outputTensorName")
 
-    def setPooling(self, value: Literal["auto", "avg", "max", "none"]) -> Self:
+    def setPooling(self, value: Literal["auto", "avg", "max", "grid", "none"]) -> Self:
         """Set `pooling` and return the stage."""
         return self._set(pooling=value)
 
-    def getPooling(self) -> Literal["auto", "avg", "max", "none"]:
+    def getPooling(self) -> Literal["auto", "avg", "max", "grid", "none"]:
         """Return the value of `pooling`."""
         return self._value("pooling")

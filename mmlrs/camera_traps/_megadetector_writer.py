@@ -51,8 +51,8 @@ def write_megadetector(
     Parameters
     ----------
     table : DataFrame or table
-        One row per picture, with the columns that `read_megadetector` returns: `file`, `detections`, as `ObjectDetector` computes
-        them, and `failure` if pictures failed. Other columns are not written. A DataFrame of Spark is collected.
+        One row per picture, with the columns that `read_megadetector` returns: `file`, `detections`, and `failure` if pictures
+        failed. Other columns are not written. A DataFrame of Spark is collected.
     path : path
         Local JSON file to write. An existing file is replaced when the new one is complete.
     detector : str, optional

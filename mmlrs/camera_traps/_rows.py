@@ -136,6 +136,9 @@ class Rows:
             return array.cast(_KINDS[kind], safe=False)
         if pa.types.is_floating(array.type) and kind != "numbers":
             array = pc.if_else(pc.is_nan(array), None, array)
+        if pa.types.is_float32(array.type) and kind == "numbers":
+            # As its shortest text: 0.9 rather than 0.8999999762.
+            array = array.cast(pa.string())
         try:
             return array.cast(_KINDS[kind])
         except pa.ArrowInvalid as error:

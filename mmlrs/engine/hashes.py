@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pairs_of_frame", "pairs_of_table"]
 
-_PATTERN = "^[0-9a-fA-F]+$"
+_PATTERN = r"^[0-9a-fA-F]+\z"
 #: Hexadecimal digits that an unsigned integer holds, and a signed one on Spark.
 _DIGITS = 16
 _DIGITS_OF_LONG = 8
@@ -67,17 +67,28 @@ def pairs_of_table(call: str, table: pa.Table, id_column: str, hash_column: str,
         raise _refused(call, id_column, ids.type, "strings or integers")
     if not (_is_text(hashes.type) or pa.types.is_null(hashes.type)):
         raise _refused(call, hash_column, hashes.type, "strings, as ImageHash adds them")
+    ids = ids.cast(pa.string()) if pa.types.is_null(ids.type) else ids
     known = pc.and_(pc.is_valid(ids), pc.is_valid(hashes))
     ids, texts = ids.filter(known), hashes.filter(known).cast(pa.string())
     order = pc.sort_indices(ids)
     ids, texts = ids.take(order), texts.take(order)
     left, right, bits = _pairs(_words(call, hash_column, texts, distance), distance, *_parts(texts, distance))
-    same = pc.equal(ids.take(pa.array(left)), ids.take(pa.array(right))).to_numpy(zero_copy_only=False)
-    left, right, bits = (values[~same.astype(bool)] for values in (left, right, bits))
-    sorted_pairs = np.lexsort((right, left))
+    ranks = _ranks(ids)
+    other = ranks[left] != ranks[right]
+    left, right, bits = left[other], right[other], bits[other]
+    sorted_pairs = np.lexsort((bits, ranks[right], ranks[left]))
     left, right, bits = left[sorted_pairs], right[sorted_pairs], bits[sorted_pairs]
     columns = [ids.take(pa.array(left)), ids.take(pa.array(right)), pa.array(bits, pa.int32())]
     return pa.table(dict(zip(("left", "right", "distance"), columns, strict=True)))
+
+
+def _ranks(ordered: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    """Return the number of each value, which equal values share, of values in order."""
+    if not len(ordered):
+        return np.zeros(0, np.int64)
+    values = ordered.combine_chunks()
+    changes = pc.not_equal(values.slice(1), values.slice(0, len(values) - 1)).to_numpy(zero_copy_only=False)
+    return np.concatenate([[0], np.cumsum(changes.astype(np.int64))])
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["sequences_of_frame", "sequences_of_table"]
 
-#: Year, month, day, hour, minute, second and fraction of a time. What follows, such as a time zone, is ignored.
-_TIME = r"^\s*(\d{4})[-:/.](\d{2})[-:/.](\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?"
+#: Year, month, day, hour, minute, second and fraction of a time, and nothing else.
+_TIME = r"^\s*(\d{4})[-:/.](\d{2})[-:/.](\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))?\s*$"
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - on the clock of a camera, which has no zone
 _SECOND = 1_000_000
 
@@ -44,7 +44,7 @@ def sequences_of_table(
     codes = np.unique([place or "" for place in places], return_inverse=True)[1]
     order = np.lexsort((micros, codes))
     order = order[known[order]]
-    far = np.diff(micros[order]) > gap * _SECOND
+    far = np.diff(micros[order]) > round(gap * _SECOND)
     starts = np.concatenate([[True], far | (np.diff(codes[order]) != 0)])[: len(order)]
     first = order[np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))]
     names = [None if own is None else f"{place or ''}?{own}" for place, own in zip(places, ids, strict=True)]
@@ -69,10 +69,14 @@ def _moments(stage: str, column: pa.ChunkedArray, name: str) -> tuple[np.ndarray
     """Return the microseconds and the text of each time."""
     kind = column.type
     if pa.types.is_timestamp(kind):
-        local = pc.local_timestamp(column) if kind.tz else column
-        micros = pc.fill_null(column.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64()), _UNKNOWN)
-        moments = local.cast(pa.timestamp("us"), safe=False).to_pylist()
-        return micros.to_numpy(), ["" if moment is None else moment.isoformat() for moment in moments]
+        micros = _micros_of(column)
+        # A local time in autumn is not unique, so times with a zone are named in UTC.
+        zone = "Z" if kind.tz else ""
+        texts = [
+            "" if at == _UNKNOWN else (_EPOCH + at * _MICROSECOND).isoformat() + zone
+            for at in micros.tolist()
+        ]
+        return micros, texts
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
         raise _refused(stage, name, kind, _TIMES)
     parsed = [_parsed(text) for text in column.to_pylist()]
@@ -80,7 +84,26 @@ def _moments(stage: str, column: pa.ChunkedArray, name: str) -> tuple[np.ndarray
     return np.array(found, np.int64), ["" if moment is None else moment.isoformat() for moment in parsed]
 
 
+def _micros_of(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    """Return the microseconds of timestamps. A year that is not from 1 to 9999 is not valid."""
+    number = column.cast(pa.int64())
+    units = {"s": (_SECOND, 1), "ms": (1000, 1), "us": (1, 1), "ns": (1, 1000)}
+    times, per = units[column.type.unit]
+    # Every time in nanoseconds is valid.
+    first, last = ((edge - _EPOCH) // _MICROSECOND // times for edge in _EDGES)
+    valid = (
+        pc.and_(pc.greater_equal(number, first), pc.less_equal(number, last))
+        if per == 1
+        else pc.is_valid(number)
+    )
+    known = pc.if_else(pc.fill_null(valid, False), number, 0).to_numpy()
+    micros = known * times // per
+    micros[~pc.fill_null(valid, False).to_numpy().astype(bool)] = _UNKNOWN
+    return micros
+
+
 _MICROSECOND = dt.timedelta(microseconds=1)
+_EDGES = (dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59))  # noqa: DTZ001 - as above
 _PATTERN = re.compile(_TIME, re.ASCII)
 
 
@@ -125,7 +148,7 @@ def sequences_of_frame(
     known = place.isNotNull() & F.col(_MICROS).isNotNull()
     window = Window.partitionBy(place, known).orderBy(_MICROS)
     before = F.lag(_MICROS).over(window)
-    starts = before.isNull() | ((F.col(_MICROS) - before) > gap * _SECOND)
+    starts = before.isNull() | ((F.col(_MICROS) - before) > round(gap * _SECOND))
     # Two windows, because one function of a window cannot read another one.
     headed = moments.withColumn(_TEXT, F.when(starts, F.col(_TEXT)))
     first = F.last(_TEXT, ignorenulls=True).over(
@@ -146,24 +169,55 @@ def _moment_columns(stage: str, df: DataFrame, time: str) -> tuple[Column, Colum
 
     column, kind = F.col(quoted(time)), df.schema[time].dataType
     if isinstance(kind, TimestampType):
-        whole, micros = F.date_format(column, "yyyy-MM-dd'T'HH:mm:ss"), F.unix_micros(column)
-        return micros, _with_fraction(whole, F.pmod(micros, F.lit(_SECOND)))
+        micros = F.unix_micros(column)
+        return micros, F.concat(_text(micros), F.lit("Z"))
     if not isinstance(kind, StringType | NullType | TimestampNTZType):
         raise _refused(stage, time, kind.simpleString(), _TIMES)
-    parts = [F.regexp_extract(column.cast("string"), _TIME, group) for group in range(1, 8)]
-    date, clock, fraction = F.concat_ws("-", *parts[:3]), parts[3:6], parts[6]
-    valid_clock = (parts[3] < "24") & (parts[4] < "60") & (parts[5] < "60") & (parts[0] > "0000")
-    day = F.unix_date(F.try_to_timestamp(date, F.lit("yyyy-MM-dd")).cast("date"))
-    hours, minutes, seconds = (F.lpad(part, 2, "0").cast("long") for part in clock)
-    rest = F.rpad(F.substring(fraction, 1, 6), 6, "0").cast("long")
-    of_day = (hours * 60 + minutes) * 60 + seconds
-    micros = F.when(valid_clock, (day.cast("long") * 86_400 + of_day) * _SECOND + rest)
-    return micros, _with_fraction(F.concat(date, F.lit("T"), F.concat_ws(":", *clock)), rest)
+    # No function that parses times, because they depend on settings and on the zone of the session.
+    texts = [F.regexp_extract(column.cast("string"), _TIME, group) for group in range(1, 8)]
+    numbers = [F.when(text == "", "0").otherwise(text).cast("long") for text in texts[:6]]
+    year, month, day, hour, minute, second = numbers
+    fraction = F.rpad(F.substring(texts[6], 1, 6), 6, "0").cast("long")
+    leap = ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
+    last = F.when(month.isin(4, 6, 9, 11), 30).when(month == 2, F.when(leap, 29).otherwise(28)).otherwise(31)
+    valid = (
+        (year >= 1)
+        & month.between(1, 12)
+        & day.between(1, last)
+        & (hour < 24)
+        & (minute < 60)
+        & (second < 60)
+    )
+    of_day = ((hour * 60 + minute) * 60 + second) * _SECOND + fraction
+    micros = F.when(valid, _day_number(year, month, day) * (86_400 * _SECOND) + of_day)
+    return micros, _text(micros)
 
 
-def _with_fraction(whole: Column, micros: Column) -> Column:
-    """Return the text of a second, with its fraction if there is one, as Python writes it."""
+def _day_number(year: Column, month: Column, day: Column) -> Column:
+    """Return the days since 1970 in the Gregorian calendar, with years that begin in March."""
     from pyspark.sql import functions as F
 
-    digits = F.lpad(micros.cast("string"), 6, "0")
-    return F.when(micros == 0, whole).otherwise(F.concat(whole, F.lit("."), digits))
+    def whole(value: Column, by: int) -> Column:
+        return F.floor(value / by)
+
+    years = year - F.when(month <= 2, 1).otherwise(0)
+    of_year = whole(153 * ((month + 9) % 12) + 2, 5) + day - 1
+    return years * 365 + whole(years, 4) - whole(years, 100) + whole(years, 400) + of_year - 719_468
+
+
+def _text(micros: Column) -> Column:
+    """Return microseconds as Python writes a moment, with a fraction if there is one."""
+    from pyspark.sql import functions as F
+
+    def digits(value: Column, count: int) -> Column:
+        return F.lpad(value.cast("string"), count, "0")
+
+    of_day = F.pmod(micros, F.lit(86_400 * _SECOND))
+    date = F.date_from_unix_date(((micros - of_day) / (86_400 * _SECOND)).cast("int")).cast("string")
+    fraction = of_day % _SECOND
+    seconds = ((of_day - fraction) / _SECOND).cast("long")
+    minutes = ((seconds - seconds % 60) / 60).cast("long")
+    hours = ((minutes - minutes % 60) / 60).cast("long")
+    clock = F.concat_ws(":", digits(hours, 2), digits(minutes % 60, 2), digits(seconds % 60, 2))
+    rest = F.when(fraction == 0, "").otherwise(F.concat(F.lit("."), digits(fraction, 6)))
+    return F.concat(date, F.lit("T"), clock, rest)

@@ -116,7 +116,10 @@ def test_coco_has_the_same_pictures_and_boxes_inside_of_them(made):
             row["sequence"],
             row["location"],
         )
-        assert (image["frame_num"], image["seq_num_frames"]) == (int(row["frame"]), lengths[row["sequence"]])
+        assert (image["frame_num"], image["seq_num_frames"]) == (
+            int(row["frame"]) - 1,
+            lengths[row["sequence"]],
+        )
     labels = {}
     for annotation in coco["annotations"]:
         label = labels[annotation["image_id"]] = names[annotation["category_id"]]

@@ -97,6 +97,7 @@ def test_the_facts_of_the_camera_are_those_that_pillow_wrote(kind):
         ({"taken": "2024:02:30 03:04:05", "changed": "2025:01:02 03:04:05"}, None),
         ({"taken": "2024-01-02T03:04:05Z"}, dt.datetime(2024, 1, 2, 3, 4, 5)),
         ({"taken": "yesterday"}, None),
+        ({"taken": "2024:01:02 03:04:05 PM"}, None),
         ({"taken": "2024:01:02 03:04:05", "fraction": "x"}, dt.datetime(2024, 1, 2, 3, 4, 5)),
     ],
 )  # fmt: skip
@@ -109,6 +110,8 @@ def test_positions_that_make_no_sense_are_null():
         {2: (12.0, 0.0, 0.0), 4: (1.0, 0.0, 0.0)},  # without hemispheres
         {1: "N", 2: (92.0, 0.0, 0.0), 3: "E", 4: (1.0, 0.0, 0.0)},
         {1: "N", 3: "E"},
+        {1: "X", 2: (12.0, 0.0, 0.0), 3: "E", 4: (1.0, 0.0, 0.0)},
+        {1: "N", 2: (12.0, 99.0, 0.0), 3: "E", 4: (1.0, 0.0, 0.0)},
     ):
         (found,) = facts(picture(exif=exif(gps=gps)))
         assert found["latitude"] is None
@@ -122,6 +125,12 @@ def test_damaged_exif_is_unknown_and_a_damaged_header_is_a_bad_row():
         broken = file[:place] + b"\xff" + file[place + 1 :]
         (found,) = facts(broken)
         assert (found["height"], found["width"]) == (30, 40)
+    flat = picture("TIFF", size=(1, 1)).replace(
+        b"\x00\x01\x04\x00\x01\x00\x00\x00\x01", b"\x00\x01\x04\x00\x01\x00\x00\x00\x00", 1
+    )
+    assert flat != picture("TIFF", size=(1, 1))
+    with pytest.raises(MmlrsError, match="TIFF: its size is 0 x 1 pixels"):
+        facts(flat)
     table = pa.table({"image": [file[:200], b"<html></html>", None, file]})
     kept = ImageMetadata(outputCol="facts", handleInvalid="keep", errorCol="why").transform(table)
     assert [row is not None for row in kept["facts"].to_pylist()] == [False, False, False, True]

@@ -73,6 +73,15 @@ def test_no_rows_are_no_pairs(spark):
     assert near_duplicates(spark.createDataFrame([], "id string, hash string"), idCol="id").count() == 0
 
 
+def test_repeated_and_missing_ids():
+    table = pa.table({"id": [1, 1, 2, 3], "hash": ["ff"] * 4})
+    pairs = [
+        (row["left"], row["right"]) for row in near_duplicates(table, idCol="id", maxDistance=1).to_pylist()
+    ]
+    assert pairs == [(1, 2), (1, 2), (1, 3), (1, 3), (2, 3)]
+    assert near_duplicates(pa.table({"id": [None], "hash": ["ff"]}), idCol="id", maxDistance=1).num_rows == 0
+
+
 def test_wrong_input_is_one_error(spark):
     table = pa.table({"id": [1, 2], "hash": ["ff00", "ff0g"], "number": [1.0, 2.0]})
     for data in (table, spark.createDataFrame(table.to_pandas())):
@@ -88,6 +97,13 @@ def test_wrong_input_is_one_error(spark):
             near_duplicates(data, idCol="id", hashCol="number")
         with pytest.raises(ColumnNotFoundError, match="column `path`: not found"):
             near_duplicates(data, idCol="path")
+        ended = pa.table({"id": [1], "hash": ["ff00\n"]})
+        with pytest.raises(SchemaMismatchError, match=r"column `hash`: has 'ff00\\n', which is not a hash"):
+            near_duplicates(
+                ended if data is table else spark.createDataFrame(ended.to_pandas()),
+                idCol="id",
+                maxDistance=1,
+            )
     other = pa.table({"id": [1, 2], "hash": ["ff00", "ff0"]})
     good = pa.table({"id": [1, 2], "hash": ["ff00", "ff01"]})
     for convert in (lambda t: t, lambda t: spark.createDataFrame(t.to_pandas())):

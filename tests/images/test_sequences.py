@@ -8,6 +8,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,7 +65,8 @@ def test_sequences_are_those_of_a_loop(rows, gap, text):
 
 
 TIMES = [
-    "2024-05-31 18:00:59", "2024:05:31 18:01:30", "2024-05-31T18:01:30.5+02:00", "2024-05-31 18:09:00", " 2024-05-31 18:09:59",
+    "2024-05-31 18:00:59", "2024:05:31 18:01:30", "2024-05-31T18:01:30.5", "2024-05-31 18:01:31,25", "2024-05-31 18:09:00",
+    "2024-05-31 18:01:30+02:00", "2024-05-31 06:01:30 PM", "2024-05-31 18:01:300", "2024-02-29 00:00:00", "2023-02-29 00:00:00", " 2024-05-31 18:09:59",
     "2099-01-01 00:00:00", "0000:00:00 00:00:00", "0000-01-01 00:00:00", "2024-13-01 00:00:00", "2024-02-30 00:00:00",
     "2024-05-31 24:00:00", "2024-05-31 18:60:00", "31.05.2024 18:00", "", None, "0001-01-01 00:00:00",
 ]  # fmt: skip
@@ -76,13 +78,15 @@ def test_spark_names_the_sequences_that_a_table_has(spark, kind):
 
     random = np.random.default_rng(0)
     if kind == "string":
-        times = TIMES * 2
+        times = [*TIMES, *TIMES][:32]
     else:
         times = [START + dt.timedelta(seconds=float(s)) for s in np.round(random.uniform(0, 900, 31), 1)] + [
             None
         ]
     places = [[3, 12, None][i] for i in random.choice(3, 32, p=[0.5, 0.4, 0.1])]
     arrow = pa.array(times, pa.string() if kind == "string" else pa.timestamp("us"))
+    if kind == "timestamp":
+        arrow = pc.assume_timezone(arrow, spark.conf.get("spark.sql.session.timeZone"))
     table = pa.table({"place": pa.array(places, pa.int32()), "time": arrow, "id": range(32)})
     stage = grouper(idCol="id")
     expected = dict(enumerate(stage.transform(table)["sequence"].to_pylist()))
@@ -105,9 +109,40 @@ def test_rows_keep_their_order_and_pandas_its_index():
     )
     out = grouper().transform(frame)
     assert out["sequence"].to_dict() == dict.fromkeys("xy", "A@2024-01-01T00:00:00")
-    utc = frame.assign(time=frame["time"].dt.tz_localize("Asia/Tokyo"))
-    assert grouper().transform(utc)["sequence"].tolist() == out["sequence"].tolist()
+    zoned = frame.assign(time=frame["time"].dt.tz_localize("Asia/Tokyo"))
+    assert set(grouper().transform(zoned)["sequence"]) == {"A@2023-12-31T15:00:00Z"}
     assert grouper().transform(frame.head(0))["sequence"].tolist() == []
+
+
+def test_an_hour_that_occurs_twice_is_two_hours(spark):
+    times = pd.to_datetime(["2024-11-03 05:30Z", "2024-11-03 06:30Z"]).tz_convert("America/New_York")
+    frame = pd.DataFrame({"place": "A", "time": times})
+    expected = ["A@2024-11-03T05:30:00Z", "A@2024-11-03T06:30:00Z"]
+    assert grouper().transform(frame)["sequence"].tolist() == expected
+    rows = grouper().transform(spark.createDataFrame(frame)).collect()
+    assert sorted(row.sequence for row in rows) == expected
+
+
+@pytest.mark.parametrize("gap", [4.1, 8.2, 1.001, 2.3])
+def test_a_gap_of_exactly_the_limit_is_within_it(gap):
+    times = [START, START + dt.timedelta(microseconds=round(gap * 1e6))]
+    table = pa.table({"place": ["A", "A"], "time": pa.array(times, pa.timestamp("us"))})
+    assert len(set(grouper(gapSeconds=gap).transform(table)["sequence"].to_pylist())) == 1
+
+
+def test_times_that_no_calendar_has_are_not_valid():
+    for unit, number in (("s", 2**58), ("s", -62135596801), ("ms", -(2**62)), ("us", 2**62)):
+        table = pa.table({"place": ["A", "A"], "time": pa.array([number, 0], pa.timestamp(unit))})
+        assert grouper().transform(table)["sequence"].to_pylist() == [None, "A@1970-01-01T00:00:00"]
+    nanoseconds = pa.table({"place": ["A"], "time": pa.array([1_500_000_000], pa.timestamp("ns"))})
+    assert grouper().transform(nanoseconds)["sequence"].to_pylist() == ["A@1970-01-01T00:00:01.500000"]
+
+
+def test_one_column_may_be_all_three():
+    table = pa.table({"t": ["2024-05-31 18:00:59", "x"]})
+    stage = grouper(locationCol="t", timeCol="t", idCol="t")
+    names = stage.transform(table)["sequence"].to_pylist()
+    assert names == ["2024-05-31 18:00:59@2024-05-31T18:00:59", "x?x"]
 
 
 def test_wrong_columns_are_one_error(spark):

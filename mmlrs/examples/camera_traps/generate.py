@@ -57,8 +57,9 @@ def generate(
     The set is `folder/<camera>/<burst>/<frame>.jpg` with EXIF data (time, make, model and serial number of the camera), `labels.csv`
     with a line per picture (file, label, location, sequence, frame, time, split), and `coco.json` in the format COCO Camera Traps
     with a box around every animal. About 10% of the pictures show the target, 5% have colours and the others are infrared or gray.
-    A picture without animals has the label "empty". A burst has 3 to 10 pictures, 1 to 10 seconds apart; bursts of a camera are
-    more than 60 seconds apart. A fifth of the cameras has the split "test". Every camera has a place and a mix of species of its own.
+    A picture without animals has the label "empty". A burst has 3 to 10 pictures, or fewer if its camera has fewer in all, 1 to 10
+    seconds apart; bursts of a camera are more than 60 seconds apart. A fifth of the cameras has the split "test". Every camera has a
+    place and a mix of species of its own.
 
     Parameters
     ----------

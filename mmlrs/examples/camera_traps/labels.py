@@ -45,7 +45,7 @@ def write_coco(path: Path, rows: Sequence[Row], size: tuple[int, int]) -> None:
     images = [
         {
             "id": row.file, "file_name": row.file, "width": size[0], "height": size[1], "datetime": str(row.time),
-            "seq_id": row.sequence, "seq_num_frames": row.frames, "frame_num": row.frame, "location": row.location,
+            "seq_id": row.sequence, "seq_num_frames": row.frames, "frame_num": row.frame - 1, "location": row.location,
         }
         for row in rows
     ]  # fmt: skip

@@ -13,7 +13,7 @@ use crate::sample::burst_rows;
 /// the same time belong together.
 ///
 /// The column holds the name of the sequence: the location, "@" and the time of its first picture, as in
-/// "ridge 4@2024-05-31T18:00:59". It does not depend on other locations, nor on pictures that were taken long before or after.
+/// "ridge 4@2024-05-31T18:00:59"; timestamps with a time zone are written in UTC, with a "Z". It does not depend on other locations, nor on pictures that were taken long before or after.
 ///
 /// A row with a null location, or without a valid time, is a sequence of its own: the location, "?" and its value of `idCol`. If
 /// `idCol` is not set, or null, its sequence is null, so set `idCol` before you group by the sequence.
@@ -36,11 +36,11 @@ pub struct SequenceGrouper {
     /// Name of the column of locations: strings or integers.
     #[param(required, non_empty, role = input, accepts(any))]
     pub location_col: String,
-    /// Name of the column of times: timestamps, or strings like "2024-05-31 18:00:59" or "2024:05:31 18:00:59". A string of
-    /// another form, and a year before 1, is not a valid time.
+    /// Name of the column of times: timestamps, or strings like "2024-05-31 18:00:59" or "2024:05:31 18:00:59", with a fraction or
+    /// without. A string of another form, such as one with a time zone, and a year before 1 are not valid times.
     #[param(required, non_empty, role = input, accepts(any))]
     pub time_col: String,
-    /// Name of a column that tells the pictures apart, such as their path: strings or integers.
+    /// Name of a column that tells the pictures of all locations apart, such as their path: strings or integers.
     #[param(non_empty, role = input, accepts(any))]
     pub id_col: Option<String>,
     /// Maximum number of seconds between a picture and the one before it.

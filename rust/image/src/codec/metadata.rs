@@ -60,6 +60,9 @@ pub fn metadata(bytes: &[u8]) -> Result<Metadata> {
     }
     let format = formats::recognize(bytes)?;
     let size = guarded(|| size(bytes, format)).unwrap_or_else(|panic| Err(other::damaged(format, &panic)))?;
+    if [size.0, size.1].iter().any(|side| *side == 0 || i32::try_from(*side).is_err()) {
+        return Err(other::damaged(format, &format_args!("its size is {} x {} pixels", size.1, size.0)));
+    }
     let blocks = blocks(bytes, format);
     let orientation = stated(blocks).to_exif();
     let facts = blocks.exif.and_then(Tags::of_exif).map(facts).unwrap_or_default();
@@ -128,7 +131,8 @@ fn is_blank(text: &str) -> bool {
     text.chars().all(|c| matches!(c, '0' | ' ' | ':' | '-' | '/'))
 }
 
-/// Microseconds since 1970 of `2024:05:31 18:00:59`, with the digits after the second. Other separators are accepted.
+/// Microseconds since 1970 of `2024:05:31 18:00:59`, with the digits after the second. Other separators, and what ISO 8601 writes
+/// after the second, are accepted; the zone is that of the camera.
 fn micros(text: &str, fraction: Option<&str>) -> Option<i64> {
     let bytes = text.as_bytes();
     let digits = |at: std::ops::Range<usize>| {
@@ -141,25 +145,46 @@ fn micros(text: &str, fraction: Option<&str>) -> Option<i64> {
     if !separated {
         return None;
     }
+    let (own_fraction, zone) = match text.get(19..)?.trim_end() {
+        rest if rest.starts_with(['.', ',']) => {
+            let end = rest[1..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |place| place + 1);
+            (Some(&rest[1..end]), &rest[end..])
+        }
+        rest => (None, rest),
+    };
+    let is_zone = |zone: &str| {
+        let places = zone.bytes().enumerate();
+        zone.len() == 6
+            && zone.starts_with(['+', '-'])
+            && places.skip(1).all(|(place, byte)| if place == 3 { byte == b':' } else { byte.is_ascii_digit() })
+    };
+    if !(zone.is_empty() || zone == "Z" || is_zone(zone)) {
+        return None;
+    }
     let year = i32::try_from(digits(0..4)?).ok().filter(|year| *year > 0)?;
     let date = NaiveDate::from_ymd_opt(year, digits(5..7)?, digits(8..10)?)?;
     let moment = date.and_hms_opt(digits(11..13)?, digits(14..16)?, digits(17..19)?)?;
-    let fraction: String = fraction.unwrap_or_default().chars().take_while(char::is_ascii_digit).take(6).collect();
+    let fraction: String =
+        own_fraction.or(fraction).unwrap_or_default().chars().take_while(char::is_ascii_digit).take(6).collect();
     let micros = format!("{fraction:0<6}").parse::<i64>().unwrap_or(0);
     Some(moment.and_utc().timestamp_micros() + micros)
 }
 
 /// Latitude and longitude in degrees, if both are valid.
 fn position(gps: Tags<'_>) -> Option<(f64, f64)> {
-    let degrees = |tag: u16, reference: u16, most: f64, negative: &str| {
+    let degrees = |tag: u16, reference: u16, most: f64, [positive, negative]: [&str; 2]| {
         let parts = gps.rationals(tag);
         let [degrees, rest @ ..] = parts.as_slice() else { return None };
         let part = |i: usize| rest.get(i).copied().unwrap_or(0.0);
         let value = degrees + part(0) / 60.0 + part(1) / 3600.0;
-        let sign = if gps.text(reference)?.eq_ignore_ascii_case(negative) { -1.0 } else { 1.0 };
-        (value.is_finite() && value <= most).then_some(sign * value)
+        let sign = match gps.text(reference)?.to_ascii_uppercase() {
+            side if side == positive => 1.0,
+            side if side == negative => -1.0,
+            _ => return None,
+        };
+        (value.is_finite() && value <= most && part(0) < 60.0 && part(1) < 60.0).then_some(sign * value)
     };
-    Some((degrees(2, 1, 90.0, "S")?, degrees(4, 3, 180.0, "W")?))
+    Some((degrees(2, 1, 90.0, ["N", "S"])?, degrees(4, 3, 180.0, ["E", "W"])?))
 }
 
 fn altitude(gps: Tags<'_>) -> Option<f64> {
@@ -177,10 +202,19 @@ mod tests {
         let day = 86_400_000_000;
         assert_eq!(micros("1970:01:02 00:00:01", None), Some(day + 1_000_000));
         assert_eq!(micros("1970-01-02T00:00:01+02:00", Some("25 ")), Some(day + 1_250_000));
+        assert_eq!(micros("1970-01-02T00:00:01.75Z", Some("25")), Some(day + 1_750_000));
         assert!(micros("2099:12:31 23:59:59", Some("123456789")).is_some_and(|time| time % 1_000_000 == 123_456));
-        for text in
-            ["0000:01:02 00:00:01", "2024:13:01 00:00:00", "2024:02:30 00:00:00", "2024:01:01 24:00:00", "?", ""]
-        {
+        for text in [
+            "0000:01:02 00:00:01",
+            "2024:13:01 00:00:00",
+            "2024:02:30 00:00:00",
+            "2024:01:01 24:00:00",
+            "?",
+            "",
+            "2024:01:01 06:00:00 PM",
+            "2024:01:01 06:00:000",
+            "2024:01:01 06:00:00+1:00",
+        ] {
             assert_eq!(micros(text, None), None, "{text}");
         }
         assert!(is_blank("0000:00:00 00:00:00") && is_blank("    :  :     :  :  ") && !is_blank("2024:01:01 00:00:00"));
