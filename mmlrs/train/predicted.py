@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs.engine.expr import literal, quoted
-from mmlrs.errors import SchemaMismatchError
+from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -30,10 +30,21 @@ def with_labels_on_spark(
     if not isinstance(kind, NumericType | NullType):
         raise _no_numbers(stage, prediction, kind.simpleString())
     # One expression as text: a column for each label would be a call to the JVM for each.
+    _label_array(stage, labels)
     values = F.expr(f"array({', '.join(map(_literal, labels))})")
     number = F.col(quoted(prediction))
     label = F.when(number == F.floor(number), F.get(values, number.cast("int")))
     return df.select("*", label.alias(output))
+
+
+def _label_array(stage: str, labels: list[Any]) -> pa.Array:
+    """Return the labels as an array. Raise if they are not of one type."""
+    try:
+        return pa.array(labels)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise InvalidParamError(
+            f"{stage}: param `labels` must hold values of one type, got {labels!r:.200}: {error}"
+        ) from None
 
 
 def _no_numbers(stage: str, prediction: str, kind: object) -> SchemaMismatchError:
@@ -61,4 +72,4 @@ def with_labels_in_table(
     known = pc.and_kleene(pc.equal(numbers, pc.floor(numbers)), pc.less(numbers, len(labels)))
     known = pc.and_kleene(known, pc.greater_equal(numbers, 0))
     places = pc.cast(pc.if_else(known, numbers, None), pa.int64())
-    return table.append_column(output, pc.take(pa.array(labels), places))
+    return table.append_column(output, pc.take(_label_array(stage, labels), places))

@@ -133,3 +133,17 @@ def test_labels_that_are_too_few_or_repeated_are_an_error_of_the_param(labels, s
         InvalidParamError, match="TrainClassifier: param `labels` must have two different labels"
     ):
         trained(data(spark, LABELS["texts"]), labels=labels)
+
+
+def test_labels_of_two_types_are_one_error(spark):
+    from mmlrs.train.predicted import with_labels_in_table, with_labels_on_spark
+
+    table = pa.table({"prediction": [0.0, 1.0]})
+    for call, data in (
+        (with_labels_in_table, table),
+        (with_labels_on_spark, spark.createDataFrame(table.to_pandas())),
+    ):
+        with pytest.raises(
+            InvalidParamError, match=r"^T: param `labels` must hold values of one type, got \[False, 'yes'\]"
+        ):
+            call("T", data, [False, "yes"], "prediction", "label")
