@@ -2,16 +2,8 @@
 
 use image::ImageFormat;
 
+use super::blocks::Blocks;
 use super::markers;
-
-/// The blocks of a file that describe it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Blocks<'a> {
-    /// A structure of tags.
-    pub exif: Option<&'a [u8]>,
-    /// A text in XML.
-    pub xmp: Option<&'a [u8]>,
-}
 
 /// The blocks of a file.
 pub fn blocks(bytes: &[u8], format: ImageFormat) -> Blocks<'_> {

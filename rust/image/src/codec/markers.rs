@@ -1,6 +1,6 @@
 //! Properties that the JPEG library does not report: EXIF and XMP blocks and the presence of Adobe's marker.
 
-use super::exif::Blocks;
+use super::blocks::Blocks;
 
 /// Properties read from the markers before the first scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

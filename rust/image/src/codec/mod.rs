@@ -1,6 +1,7 @@
 //! Encoded bytes to images and back.
 
 mod alpha;
+mod blocks;
 mod decoded;
 mod encode;
 mod exif;

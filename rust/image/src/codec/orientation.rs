@@ -2,7 +2,7 @@
 
 use image::metadata::Orientation;
 
-use super::exif::Blocks;
+use super::blocks::Blocks;
 use super::ifd::Tags;
 
 const ORIENTATION: u16 = 0x0112;
