@@ -13,7 +13,7 @@ from mmlrs.examples.camera_traps.view import View
 
 #: Distance in metres of everything above the horizon.
 FAR = 40.0
-#: Distances in metres at which plants and rocks stand in layers, from far to near.
+#: Distances in metres of the layers of plants and rocks, from far to near.
 DISTANCES = (22.0, 14.0, 9.0, 6.5, 4.6, 3.3, 2.4, 1.7)
 
 
