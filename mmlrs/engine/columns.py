@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 
     from mmlrs._types import FrameOrTable
 
-__all__ = ["FIELDS", "Columns"]
+__all__ = ["FIELDS", "Columns", "wrong_type"]
 
 #: The attribute in which a DataFrame carries the fields of its schema.
 FIELDS = "_mmlrs_fields"
 
 #: Maximum number of columns that a message lists.
 _SHOWN = 12
+
+
+def wrong_type(owner: str, column: str, kind: object, expected: str) -> SchemaMismatchError:
+    """Return the error for a column of another type than a stage or function reads."""
+    return SchemaMismatchError(f"{owner}: column `{column}`: has type {kind}; expected {expected}")
 
 
 @dataclass(frozen=True)

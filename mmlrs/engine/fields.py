@@ -19,6 +19,7 @@ __all__ = [
     "ColumnType",
     "attributes",
     "column_type",
+    "is_text",
     "is_vector",
     "is_vector_struct",
     "spark_type",
@@ -35,6 +36,11 @@ VECTOR = pa.struct(
 )
 #: The members of that struct, in Spark's order.
 VECTOR_MEMBERS = tuple(field.name for field in VECTOR)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a type is one of the three types of strings."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def is_vector_struct(kind: pa.DataType) -> bool:

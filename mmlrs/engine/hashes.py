@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mmlrs.engine.columns import wrong_type
+from mmlrs.engine.fields import is_text
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -34,10 +36,6 @@ def _check_distance(call: str, distance: int, digits: int) -> None:
         raise InvalidParamError(
             f"{call}: param `maxDistance` must be less than {digits}, the number of hexadecimal digits of the hashes, got {distance}"
         )
-
-
-def _refused(call: str, column: str, kind: object, expected: str) -> SchemaMismatchError:
-    return SchemaMismatchError(f"{call}: column `{column}`: has type {kind}; expected {expected}")
 
 
 def _damaged(call: str, column: str, text: object) -> SchemaMismatchError:
@@ -63,10 +61,10 @@ def _ends(digits: int, parts: int) -> list[int]:
 def pairs_of_table(call: str, table: pa.Table, id_column: str, hash_column: str, distance: int) -> pa.Table:
     """Return the pairs, sorted by their ids."""
     ids, hashes = table.column(id_column), table.column(hash_column)
-    if not (pa.types.is_integer(ids.type) or _is_text(ids.type) or pa.types.is_null(ids.type)):
-        raise _refused(call, id_column, ids.type, "strings or integers")
-    if not (_is_text(hashes.type) or pa.types.is_null(hashes.type)):
-        raise _refused(call, hash_column, hashes.type, "strings, as ImageHash adds them")
+    if not (pa.types.is_integer(ids.type) or is_text(ids.type) or pa.types.is_null(ids.type)):
+        raise wrong_type(call, id_column, ids.type, "strings or integers")
+    if not (is_text(hashes.type) or pa.types.is_null(hashes.type)):
+        raise wrong_type(call, hash_column, hashes.type, "strings, as ImageHash adds them")
     ids = ids.cast(pa.string()) if pa.types.is_null(ids.type) else ids
     known = pc.and_(pc.is_valid(ids), pc.is_valid(hashes))
     ids, texts = ids.filter(known), hashes.filter(known).cast(pa.string())
@@ -89,10 +87,6 @@ def _ranks(ordered: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     values = ordered.combine_chunks()
     changes = pc.not_equal(values.slice(1), values.slice(0, len(values) - 1)).to_numpy(zero_copy_only=False)
     return np.concatenate([[0], np.cumsum(changes.astype(np.int64))])
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _words(call: str, column: str, texts: pa.ChunkedArray, distance: int) -> np.ndarray[Any, Any]:
@@ -185,9 +179,9 @@ def pairs_of_frame(call: str, df: DataFrame, id_column: str, hash_column: str, d
 
     kinds = {name: df.schema[name].dataType for name in (id_column, hash_column)}
     if not isinstance(kinds[id_column], StringType | IntegralType):
-        raise _refused(call, id_column, kinds[id_column].simpleString(), "strings or integers")
+        raise wrong_type(call, id_column, kinds[id_column].simpleString(), "strings or integers")
     if not isinstance(kinds[hash_column], StringType):
-        raise _refused(
+        raise wrong_type(
             call, hash_column, kinds[hash_column].simpleString(), "strings, as ImageHash adds them"
         )
     if df.isStreaming:
@@ -197,7 +191,7 @@ def pairs_of_frame(call: str, df: DataFrame, id_column: str, hash_column: str, d
     ).where("id IS NOT NULL AND hash IS NOT NULL")
     digits = _checked_digits(call, hash_column, rows, distance)
     ends = _ends(digits, distance + 1)
-    parts = [F.substring("hash", start + 1, end - start) for start, end in pairwise(ends)]
+    parts = [_part("hash", start, end) for start, end in pairwise(ends)]
     keyed = rows.select("id", "hash", F.posexplode(F.array(*parts)).alias("part", "key"))
     left, right = keyed.alias("l"), keyed.alias("r")
     same = (F.col("l.part") == F.col("r.part")) & (F.col("l.key") == F.col("r.key"))

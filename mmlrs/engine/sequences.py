@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mmlrs.errors import InvalidParamError, SchemaMismatchError
+from mmlrs.engine.columns import wrong_type
+from mmlrs.engine.fields import is_text
+from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -21,10 +23,6 @@ __all__ = ["sequences_of_frame", "sequences_of_table"]
 _TIME = r"^\s*(\d{4})[-:/.](\d{2})[-:/.](\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))?\s*$"
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - on the clock of a camera, which has no zone
 _SECOND = 1_000_000
-
-
-def _refused(stage: str, column: str, kind: object, expected: str) -> SchemaMismatchError:
-    return SchemaMismatchError(f"{stage}: column `{column}`: has type {kind}; expected {expected}")
 
 
 _NAMES, _TIMES = "strings or integers", "timestamps or strings"
@@ -59,9 +57,8 @@ _UNKNOWN = np.iinfo(np.int64).min
 
 def _names(stage: str, column: pa.ChunkedArray, name: str) -> list[str | None]:
     kind = column.type
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    if not (is_text or pa.types.is_integer(kind) or pa.types.is_null(kind)):
-        raise _refused(stage, name, kind, _NAMES)
+    if not (is_text(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        raise wrong_type(stage, name, kind, _NAMES)
     return [None if place is None else str(place) for place in column.to_pylist()]
 
 
@@ -77,8 +74,8 @@ def _moments(stage: str, column: pa.ChunkedArray, name: str) -> tuple[np.ndarray
             for at in micros.tolist()
         ]
         return micros, texts
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
-        raise _refused(stage, name, kind, _TIMES)
+    if not (is_text(kind) or pa.types.is_null(kind)):
+        raise wrong_type(stage, name, kind, _TIMES)
     parsed = [_parsed(text) for text in column.to_pylist()]
     found = [_UNKNOWN if moment is None else (moment - _EPOCH) // _MICROSECOND for moment in parsed]
     return np.array(found, np.int64), ["" if moment is None else moment.isoformat() for moment in parsed]
@@ -141,7 +138,7 @@ def sequences_of_frame(
     for read in (location, id_column):
         kind = NullType() if read is None else df.schema[read].dataType
         if not isinstance(kind, StringType | IntegralType | NullType):
-            raise _refused(stage, str(read), kind.simpleString(), _NAMES)
+            raise wrong_type(stage, str(read), kind.simpleString(), _NAMES)
     micros, text = _moment_columns(stage, df, time)
     moments = df.select("*", micros.alias(_MICROS), text.alias(_TEXT))
     place = F.col(quoted(location)).cast("string")
@@ -172,7 +169,7 @@ def _moment_columns(stage: str, df: DataFrame, time: str) -> tuple[Column, Colum
         micros = F.unix_micros(column)
         return micros, F.concat(_text(micros), F.lit("Z"))
     if not isinstance(kind, StringType | NullType | TimestampNTZType):
-        raise _refused(stage, time, kind.simpleString(), _TIMES)
+        raise wrong_type(stage, time, kind.simpleString(), _TIMES)
     # No function that parses times, because they depend on settings and on the zone of the session.
     texts = [F.regexp_extract(column.cast("string"), _TIME, group) for group in range(1, 8)]
     numbers = [F.when(text == "", "0").otherwise(text).cast("long") for text in texts[:6]]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs.engine.columns import Columns
+from mmlrs.engine.fields import is_text
 from mmlrs.errors import InvalidParamError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _is_text(dataset: FrameOrTable, name: str) -> bool:
         return bool(dataset.schema[name].dataType.typeName() in ("string", "char", "varchar"))
     kind = dataset.schema.field(name).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return is_text(kind)
 
 
 def _listed(names: list[str]) -> str:
