@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def spark_session(log: Path | None = None) -> Iterator[SparkSession]:
-    """Start Spark on two cores and stop it after the block. Its log goes to a file, or to the standard error."""
+def spark_session(log: Path | None = None, conf: Mapping[str, str] | None = None) -> Iterator[SparkSession]:
+    """Start Spark on two cores and stop it after the block. Its log goes to a file, or to the standard error.
+
+    `conf` holds further settings of Spark.
+    """
     from pyspark.sql import SparkSession
 
     import mmlrs
@@ -31,6 +34,7 @@ def spark_session(log: Path | None = None) -> Iterator[SparkSession]:
         # Pack small files into one partition per core.
         .config("spark.sql.files.openCostInBytes", "65536")
         .config("spark.log.level", "ERROR")
+        .config(map=dict(conf or {}))
     )
     with contextlib.nullcontext() if log is None else _stderr_to(log):
         spark = builder.getOrCreate()
