@@ -15,7 +15,7 @@ from mmlrs.examples.camera_traps.study import run
 #: Memory of Spark's process, in which features are kept.
 DRIVER_MEMORY = "4g"
 #: The set that `--quick` generates, and the iterations of its logistic regressions.
-QUICK = {"frames": 240, "size": (480, 360), "cameras": 10}
+QUICK_FRAMES, QUICK_SIZE, QUICK_CAMERAS = 600, (320, 240), 15
 QUICK_ITERATIONS = 30
 
 
@@ -28,7 +28,9 @@ def main() -> None:
     """Read the command line and run."""
     asked = _parser().parse_args()
     if asked.images is None and not asked.quick:
-        sys.exit("camera_traps: param `images` is missing; pass --images DIR, or --quick to try the study on generated pictures")
+        sys.exit(
+            "camera_traps: param `images` is missing; pass --images DIR, or --quick to try the study on generated pictures"
+        )
     start = time.perf_counter()
     out = Path(asked.out).expanduser()
     try:
@@ -59,9 +61,14 @@ def _generated(out: Path, target: str, seed: int) -> Path:
     made = folder / "labels.csv"
     if not made.exists():
         if folder.exists() and any(folder.iterdir()):
-            raise IoError(f"camera_traps: {folder} holds an unfinished set of pictures; remove it, or pass another --out")
-        counts = generate(folder, target=target, seed=seed, **QUICK)
-        report("pictures", f"{sum(counts.values()):,} generated in {folder}, {counts.get(target, 0):,} of them with a {target}")
+            raise IoError(
+                f"camera_traps: {folder} holds an unfinished set of pictures; remove it, or pass another --out"
+            )
+        counts = generate(folder, QUICK_FRAMES, QUICK_SIZE, QUICK_CAMERAS, seed, target)
+        report(
+            "pictures",
+            f"{sum(counts.values()):,} generated in {folder}, {counts.get(target, 0):,} of them with a {target}",
+        )
     return folder
 
 
@@ -80,7 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--recall", type=float, default=0.95, help="share of the target to find; default: %(default)s"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the split by camera; default: %(default)s")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the split by camera; default: %(default)s"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="fewer iterations; without --images, a small generated set"
     )

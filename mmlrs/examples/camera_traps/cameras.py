@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ __all__ = ["Split", "split_by_camera"]
 TEST_SHARE = 0.2
 #: Parts of the training cameras, each of which is scored by a model that was trained on the others. Fewer if fewer cameras show the
 #: target.
-FOLDS = 5
+FOLDS = 4
 #: Random splits that are tried until both sides have the target and something else.
 _TRIES = 200
 _NAME = "camera_traps"
@@ -182,6 +182,6 @@ def _has_both(cameras: Iterable[_Camera]) -> bool:
     return 0 < targets < _sum(found, "frames")
 
 
-def sides(split: Split) -> Mapping[str, int]:
+def sides(split: Split) -> dict[str, int]:
     """Return the part of every camera, -1 for the test cameras."""
     return {**split.folds, **dict.fromkeys(split.test, -1)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -64,17 +64,19 @@ def describe(spark: SparkSession, images: Path, table: pa.Table, settings: Setti
     from pyspark.sql import functions as F
 
     pictures = _files(spark, images).join(F.broadcast(frame_of(spark, table)), "file")
-    made = ImageTransformer(
-        inputCol="image", outputCol="mirror", handleInvalid="keep", errorCol="mirror_error"
-    ).flip().transform(pictures)
+    made = (
+        ImageTransformer(inputCol="image", outputCol="mirror", handleInvalid="keep", errorCol="mirror_error")
+        .flip()
+        .transform(pictures)
+    )
     reasons = ["unread", "mirror_error"]
     for kind, source in _KINDS.items():
         for stage in features_of("spatial" if kind == "mirrored" else kind, settings, source, kind):
             reason = f"{stage.getOutputCol()}_error"
             made = stage.copy({"handleInvalid": "keep", "errorCol": reason}).transform(made)
             reasons.append(reason)
-    reason = F.coalesce(*reasons).alias("reason")
-    frame = made.select(*table.column_names, *_KINDS, reason).persist()
+    why = F.coalesce(*reasons).alias("reason")
+    frame = made.select(*table.column_names, *_KINDS, why).persist()
     read = table_of(frame.select("file", "reason"))
     found = dict(zip(read["file"].to_pylist(), read["reason"].to_pylist(), strict=True))
     # Spark skips empty files.

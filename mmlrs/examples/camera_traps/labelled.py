@@ -151,6 +151,4 @@ def _located(rows: pa.Table) -> pa.Table:
     """Return the rows with a location: that of the labels, else the first folder of the path."""
     folders = [file.partition("/")[0] if "/" in file else "" for file in rows["file"].to_pylist()]
     place = rows.column_names.index("location")
-    return rows.set_column(
-        place, "location", pc.coalesce(rows["location"], pa.array(folders, pa.string()))
-    )
+    return rows.set_column(place, "location", pc.coalesce(rows["location"], pa.array(folders, pa.string())))

@@ -58,7 +58,7 @@ def learn(frame: DataFrame, variant: Variant, split: Split, settings: Settings) 
     def part(number: int) -> tuple[Any, pa.Table]:
         """Train without a part and the test cameras, and score the part; -1 is the test cameras."""
         training = rows.where((rows.part != number) & (rows.part != -1))
-        model = learner(settings, "features").fit(training)
+        model = learner(variant.features, settings).fit(training)
         return model, _scores(model, rows.where(rows.part == number), variant.flips)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -119,7 +119,7 @@ def run(
     seed: int = 0,
     model: str = "efficientnet-lite0",
     iterations: int = 100,
-    report: Callable[[str, str], None] = lambda topic, text: None,
+    report: Callable[[str, str], None] | None = None,
 ) -> Study:
     """Learn to find a target in camera-trap pictures, test it on other cameras, and write a report and a model.
 
@@ -167,21 +167,22 @@ def run(
     """
     from mmlrs.examples.camera_traps import results
 
+    tell = report or _silent
     folder, target = _checked(images, out, target, recall, seed, iterations)
     seconds: dict[str, float] = {}
     with _timed(seconds, "labels"):
         known = labelled(folder, None if labels is None else _local(labels, "labels"), target)
         split_by_camera(known.table, target, seed)  # fails before the work, not after it
     told = f"{counted(known.table.num_rows, 'labelled picture')}, of which {int(sum(known.table['target'].to_pylist())):,} show"
-    report("labels", f"{told} {target}; {known.source}")
+    tell("labels", f"{told} {target}; {known.source}")
     settings, values = _settings(folder, known.table, model, iterations)
     with _timed(seconds, "features"):
         described = describe(spark, folder, known.table, settings)
-    report("features", f"of {counted(described.table.num_rows, 'picture')} in {seconds['features']:.0f} s")
+    tell("features", f"of {counted(described.table.num_rows, 'picture')} in {seconds['features']:.0f} s")
     try:
         split = split_by_camera(described.table, target, seed)
         with _timed(seconds, "training"):
-            learnt = _learnt(described, split, settings, report)
+            learnt = _learnt(described, split, settings, tell)
     finally:
         described.frame.unpersist()
     test = pa.array([place in split.test for place in described.table["location"].to_pylist()])
@@ -194,9 +195,13 @@ def run(
     with _timed(seconds, "report"):
         results.write(study)
     for outcome in study.outcomes:
-        report(outcome.variant.name, _told(outcome))
-    report("chosen", f"{study.chosen.variant.name}, with the best average precision on the training cameras")
+        tell(outcome.variant.name, _told(outcome))
+    tell("chosen", f"{study.chosen.variant.name}, with the best average precision on the training cameras")
     return study
+
+
+def _silent(topic: str, text: str) -> None:
+    """Say nothing."""
 
 
 def _told(outcome: Outcome) -> str:
@@ -217,7 +222,9 @@ def _learnt(
         if key not in learnt:
             start = time.perf_counter()
             learnt[key] = learn(described.frame, variant, split, settings)
-            report("trained", f"{variant.name} {split.count + 1} times in {time.perf_counter() - start:.0f} s")
+            report(
+                "trained", f"{variant.name} {split.count + 1} times in {time.perf_counter() - start:.0f} s"
+            )
     return learnt
 
 
@@ -263,7 +270,9 @@ def _checked(
 ) -> tuple[Path, str]:
     """Return the folder of pictures and the target, or raise the error of the first bad param."""
     if not isinstance(target, str) or not target.strip():
-        raise InvalidParamError(f"{_NAME}: param `target` must be a label, such as 'cat', got {shown(target)}")
+        raise InvalidParamError(
+            f"{_NAME}: param `target` must be a label, such as 'cat', got {shown(target)}"
+        )
     if isinstance(recall, bool) or not isinstance(recall, Real) or not 0 < float(recall) <= 1:
         raise InvalidParamError(
             f"{_NAME}: param `recall` must be a number above 0 and at most 1, such as 0.95, got {shown(recall)}"

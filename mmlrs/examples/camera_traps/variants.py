@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -20,8 +20,10 @@ __all__ = ["VARIANTS", "Settings", "Variant", "features_of", "learner", "pipelin
 SIDE = 120
 #: Largest training matrix, in bytes, for which RN2 keeps all values of the network's map. Beyond, it keeps means over 2 x 2 parts.
 MAX_MAP_BYTES = 64 * 2**20
-#: Strength of the L2 penalty of the logistic regression, on standardized features. See `docs/guide/20-camera-traps.md`.
-PENALTY = 10.0
+#: The L2 penalty of the logistic regression, and whether features are standardized, for each kind of features. Both were chosen by
+#: cross-validation on the training cameras of a generated set. The features of a network have one scale. Standardized, a feature that is
+#: hardly ever active would count as much as any other, and far too much at a camera where it is active.
+PENALTIES = {"pixels": (10.0, True), "pooled": (0.3, False), "spatial": (0.3, False)}
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Settings:
     """
 
     network: str = "efficientnet-lite0"
-    pooling: str = "grid"
+    pooling: Literal["none", "grid"] = "grid"
     iterations: int = 100
 
 
@@ -96,26 +98,37 @@ def features_of(kind: str, settings: Settings, input_col: str, output_col: str) 
             UnrollImage(inputCol=small, outputCol=output_col, nChannels=1),
         ]
     if kind == "pooled":
-        cut = {"cutOutputLayers": 1}
-    elif kind == "spatial":
-        cut = {"cutOutputLayers": 2, "pooling": settings.pooling}
-    else:
-        raise InvalidParamError(
-            f'camera_traps: param `features` must be "pixels", "pooled" or "spatial", got {kind!r}'
-        )
-    return [ImageFeaturizer(inputCol=input_col, outputCol=output_col, model=settings.network, **cut)]
+        return [
+            ImageFeaturizer(
+                inputCol=input_col, outputCol=output_col, model=settings.network, cutOutputLayers=1
+            )
+        ]
+    if kind == "spatial":
+        return [
+            ImageFeaturizer(
+                inputCol=input_col,
+                outputCol=output_col,
+                model=settings.network,
+                cutOutputLayers=2,
+                pooling=settings.pooling,
+            )
+        ]
+    raise InvalidParamError(
+        f'camera_traps: param `features` must be "pixels", "pooled" or "spatial", got {kind!r}'
+    )
 
 
-def learner(settings: Settings, features_col: str) -> Pipeline:
-    """Return class weights and a logistic regression, which learn the column `target` from features."""
+def learner(kind: str, settings: Settings) -> Pipeline:
+    """Return class weights and a logistic regression, which learn the column `target` from `features` of a kind."""
     from pyspark.ml import Pipeline
     from pyspark.ml.classification import LogisticRegression
 
+    penalty, standardized = PENALTIES[kind]
     regression = LogisticRegression(
-        featuresCol=features_col,
         labelCol="target",
         weightCol="weight",
-        regParam=PENALTY,
+        regParam=penalty,
+        standardization=standardized,
         maxIter=settings.iterations,
     )
     return Pipeline(stages=[ClassBalancer(inputCol="target", outputCol="weight"), regression])
@@ -134,12 +147,12 @@ def pipeline(variant: Variant, settings: Settings) -> Pipeline:
     stages = [
         *flips,
         *features_of(variant.features, settings, column, "features"),
-        *learner(settings, "features").getStages(),
+        *learner(variant.features, settings).getStages(),
     ]
     return Pipeline(stages=stages)
 
 
-def spatial_pooling(network: str, picture: bytes, rows: int) -> tuple[str, int]:
+def spatial_pooling(network: str, picture: bytes, rows: int) -> tuple[Literal["none", "grid"], int]:
     """Return how RN2 reads the network's map, and how many values the map has.
 
     Parameters
@@ -152,6 +165,8 @@ def spatial_pooling(network: str, picture: bytes, rows: int) -> tuple[str, int]:
         Rows of the training matrix.
     """
     whole = features_of("spatial", Settings(network, "none"), "image", "map")[0]
-    made = whole.copy({"outputType": "array"}).transform(pa.table({"image": pa.array([picture], pa.binary())}))
+    made = whole.copy({"outputType": "array"}).transform(
+        pa.table({"image": pa.array([picture], pa.binary())})
+    )
     values = len(made["map"][0])
     return ("none" if rows * values * 8 <= MAX_MAP_BYTES else "grid"), values
