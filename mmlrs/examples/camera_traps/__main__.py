@@ -11,12 +11,13 @@ from mmlrs.demo.session import spark_session
 from mmlrs.errors import IoError, MmlrsError
 from mmlrs.examples.camera_traps.generate import generate
 from mmlrs.examples.camera_traps.study import run
+from mmlrs.examples.camera_traps.variants import Settings
 
 #: Memory of Spark's process, in which features are kept.
 DRIVER_MEMORY = "4g"
 #: The set that `--quick` generates, and the iterations of its logistic regressions.
 QUICK_FRAMES, QUICK_SIZE, QUICK_CAMERAS = 600, (320, 240), 15
-QUICK_ITERATIONS = 30
+QUICK_ITERATIONS = 20
 
 
 def report(topic: str, text: str) -> None:
@@ -34,7 +35,7 @@ def main() -> None:
     start = time.perf_counter()
     out = Path(asked.out).expanduser()
     try:
-        images = Path(asked.images) if asked.images is not None else _generated(out, asked.target, asked.seed)
+        images = Path(asked.images) if asked.images is not None else generated(out, asked.target, asked.seed)
         out.mkdir(parents=True, exist_ok=True)
         with spark_session(out / "spark.log", {"spark.driver.memory": DRIVER_MEMORY}) as spark:
             report("spark", f"started after {time.perf_counter() - start:.0f} s")
@@ -47,7 +48,7 @@ def main() -> None:
                 recall=asked.recall,
                 seed=asked.seed,
                 model=asked.model,
-                iterations=QUICK_ITERATIONS if asked.quick else 100,
+                iterations=QUICK_ITERATIONS if asked.quick else Settings.iterations,
                 report=report,
             )
     except (MmlrsError, OSError) as error:
@@ -55,20 +56,26 @@ def main() -> None:
     report("look at", f"{out / 'report.html'}; {time.perf_counter() - start:.0f} s in all")
 
 
-def _generated(out: Path, target: str, seed: int) -> Path:
-    """Return the folder of generated pictures. Those of an earlier run with the same params are used again."""
+def generated(out: Path, target: str, seed: int, frames: int | None = None) -> Path:
+    """Return the folder `out/pictures` of generated pictures: a small set, or `frames` of the usual size.
+
+    A set of an earlier run is used again.
+    """
     folder = out / "pictures"
-    made = folder / "labels.csv"
-    if not made.exists():
-        if folder.exists() and any(folder.iterdir()):
-            raise IoError(
-                f"camera_traps: {folder} holds an unfinished set of pictures; remove it, or pass another --out"
-            )
-        counts = generate(folder, QUICK_FRAMES, QUICK_SIZE, QUICK_CAMERAS, seed, target)
-        report(
-            "pictures",
-            f"{sum(counts.values()):,} generated in {folder}, {counts.get(target, 0):,} of them with a {target}",
+    if (folder / "labels.csv").exists():
+        return folder
+    if folder.exists() and any(folder.iterdir()):
+        raise IoError(
+            f"camera_traps: {folder} holds an unfinished set of pictures; remove it, or pass another --out"
         )
+    if frames is None:
+        counts = generate(folder, QUICK_FRAMES, QUICK_SIZE, QUICK_CAMERAS, seed, target)
+    else:
+        counts = generate(folder, frames, seed=seed, target=target)
+    report(
+        "pictures",
+        f"{sum(counts.values()):,} generated in {folder}, {counts.get(target, 0):,} of them with a {target}",
+    )
     return folder
 
 

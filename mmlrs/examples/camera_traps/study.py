@@ -118,7 +118,7 @@ def run(
     recall: float = 0.95,
     seed: int = 0,
     model: str = "efficientnet-lite0",
-    iterations: int = 100,
+    iterations: int = 40,
     report: Callable[[str, str], None] | None = None,
 ) -> Study:
     """Learn to find a target in camera-trap pictures, test it on other cameras, and write a report and a model.
@@ -142,7 +142,7 @@ def run(
         Seed of the split by camera, at least 0.
     model : str, default "efficientnet-lite0"
         Name or path of the network.
-    iterations : int, default 100
+    iterations : int, default 40
         Iterations of each logistic regression, at most.
     report : callable, optional
         Called with a topic and a line of text after each step.

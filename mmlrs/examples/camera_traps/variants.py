@@ -23,7 +23,7 @@ MAX_MAP_BYTES = 64 * 2**20
 #: The L2 penalty of the logistic regression, and whether features are standardized, for each kind of features. Both were chosen by
 #: cross-validation on the training cameras of a generated set. The features of a network have one scale. Standardized, a feature that is
 #: hardly ever active would count as much as any other, and far too much at a camera where it is active.
-PENALTIES = {"pixels": (10.0, True), "pooled": (0.3, False), "spatial": (0.3, False)}
+PENALTIES = {"pixels": (10.0, True), "pooled": (0.1, False), "spatial": (0.1, False)}
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Settings:
 
     network: str = "efficientnet-lite0"
     pooling: Literal["none", "grid"] = "grid"
-    iterations: int = 100
+    iterations: int = 40
 
 
 def features_of(kind: str, settings: Settings, input_col: str, output_col: str) -> list[Any]:
