@@ -165,7 +165,7 @@ def run(
     -----
     Pictures without a label, and those that cannot be read, are left out, counted and listed in the report.
     """
-    from mmlrs.examples.camera_traps import results
+    from mmlrs.examples.camera_traps import outputs
 
     tell = report or _silent
     folder, target = _checked(images, out, target, recall, seed, iterations)
@@ -193,7 +193,7 @@ def run(
     )  # fmt: skip
     study = replace(study, outcomes=tuple(_judged(study, learnt)))
     with _timed(seconds, "report"):
-        results.write(study)
+        outputs.write(study)
     for outcome in study.outcomes:
         tell(outcome.variant.name, _told(outcome))
     tell("chosen", f"{study.chosen.variant.name}, with the best average precision on the training cameras")
