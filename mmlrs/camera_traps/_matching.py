@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,10 @@ import pyarrow as pa
 from mmlrs._messages import counted, shown
 from mmlrs._paths import PathLike, is_remote, local_path, path_of
 from mmlrs.camera_traps._documents import first_few
+from mmlrs.camera_traps._folders import walk_pictures
 from mmlrs.camera_traps._paths_of_pictures import forward
 from mmlrs.camera_traps._rows import Rows
-from mmlrs.errors import InvalidParamError, IoError
+from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
     from mmlrs._types import Dataset
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Matches", "match_labels"]
 
 _FUNCTION = "match_labels"
-_EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _pictures(pictures: Any) -> list[str]:
             raise InvalidParamError(
                 f"{where} must be a local folder, got {folder}; pass the paths of the pictures"
             )
-        below = sorted(_walk(local_path(folder)))
+        below = sorted(walk_pictures(_FUNCTION, local_path(folder)))
         if not below:
             raise InvalidParamError(f"{where}: there are no pictures in {folder} and below")
         return below
@@ -183,16 +183,3 @@ def _pictures(pictures: Any) -> list[str]:
         twice = sorted(name for name, count in Counter(names).items() if count > 1)
         raise InvalidParamError(f"{where} must have each path once; repeated: {first_few(twice)}")
     return names
-
-
-def _walk(folder: str) -> Iterator[str]:
-    """Yield the pictures below a folder, with forward slashes."""
-
-    def fail(error: OSError) -> None:
-        raise IoError(f"{_FUNCTION}: {error.filename} cannot be read: {error.strerror}") from error
-
-    for parent, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in files:
-            if name.casefold().endswith(_EXTENSIONS) and not name.startswith("."):
-                yield os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, "/")
