@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from mmlrs._places import atomic_file
+from mmlrs._typing import Self
 from mmlrs.errors import InvalidParamError, IoError
 
 __all__ = ["Journal"]
@@ -105,7 +107,7 @@ class Journal:
         """Lock the folder. The system unlocks it when the process ends, however that happens."""
         try:
             import fcntl
-        except ImportError:  # on Windows, whose files cannot be replaced while they are open
+        except ImportError:  # a system without locks
             return
         self._lock = os.open(os.path.join(self.folder, _LOCK), os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -114,6 +116,9 @@ class Journal:
             raise IoError(
                 f"{self._where} is in use: another process writes the same result; wait for it, or write to another path"
             ) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise  # other file systems have no locks
 
     def _compare(self) -> None:
         """Raise if the journal is about something else."""
@@ -182,7 +187,7 @@ class Journal:
             os.close(self._lock)
             self._lock = None
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
