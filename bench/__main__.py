@@ -20,6 +20,7 @@ from bench.names import names
 from bench.plan import plan
 from bench.published import published
 from bench.quantized import quantized
+from bench.resume import resume
 from bench.search import search
 from bench.serving import serve
 from bench.spark_job import spark_job
@@ -38,6 +39,7 @@ MEASURES: dict[str, Measure] = {
     "pixels": pixels,
     "daft": daft,
     "metadata": metadata,
+    "resume": resume,
     "tuxpaint": tuxpaint,
     "model": model,
     "spark": spark_job,

@@ -131,6 +131,11 @@ def test_the_target_is_one_of_the_labels_of_a_model_that_has_labels():
         StudyModel(model, "cat")
 
 
+def test_a_target_is_something():
+    with pytest.raises(InvalidParamError, match="`target` must be something to look for"):
+        StudyModel(brightness_model(), "Empty")
+
+
 def test_a_model_that_is_none_and_a_column_that_holds_no_vectors_are_errors():
     with pytest.raises(InvalidParamError, match=r"`model` must be a CompiledModel.*mmlrs.compile"):
         StudyModel("model", "cat")  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from mmlrs._messages import shown
 from mmlrs._paths import PathLike, is_remote, local_path, path_of
 from mmlrs._places import atomic_file, named_errors
+from mmlrs.camera_traps._coco_reader import is_empty
 from mmlrs.camera_traps._documents import Document
 from mmlrs.compiled import CompiledModel
 from mmlrs.engine.batches import is_list
@@ -123,6 +124,8 @@ class StudyModel:
         for name in ("target", "target_class", "image_col", "probability_col"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name).strip():
                 self._refuse(name, "a text that is not blank")
+        if is_empty(None, self.target):
+            self._refuse("target", "something to look for; pictures of nothing are those without it")
         for name in ("variant", "network"):
             if not isinstance(getattr(self, name), str):
                 self._refuse(name, "a text")
