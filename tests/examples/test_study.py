@@ -210,7 +210,12 @@ def test_training_cameras_are_scored_by_models_that_have_not_seen_them(spark):
     learnt = learn(frame, VARIANTS[1], split, Settings(iterations=20))
     assert sorted(learnt.train["file"].to_pylist()) == sorted(row[0] for row in rows[:18])
     assert len(learnt.test) == 6
-    known = learnt.model.transform(frame.withColumnRenamed("pooled", "features")).select("target", "prediction").limit(18).collect()
+    known = (
+        learnt.model.transform(frame.withColumnRenamed("pooled", "features"))
+        .select("target", "prediction")
+        .limit(18)
+        .collect()
+    )
     assert all(row.target == row.prediction for row in known)
     assert np.ptp(learnt.train["probability"].to_numpy()) < 1e-6
 

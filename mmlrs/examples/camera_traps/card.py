@@ -30,7 +30,7 @@ __all__ = ["Card"]
 #: The time of a picture that has none, in microseconds since 1970.
 _NO_TIME = np.iinfo(np.int64).min
 #: Folders that cameras make: DCIM, and in it folders of three digits and five other characters.
-_OF_CAMERAS = re.compile(r"DCIM|\d{3}[A-Z0-9_]{5}", re.IGNORECASE)
+OF_CAMERAS = re.compile(r"DCIM|\d{3}[A-Z0-9_]{5}", re.IGNORECASE)
 
 
 def _no_failures() -> dict[int, str]:
@@ -189,7 +189,7 @@ def _location(file: str, levels: int | None) -> str:
         return "/".join(folders[:levels])
     # A folder such as 123NORTH at the top may be a place.
     while (
-        folders and _OF_CAMERAS.fullmatch(folders[-1]) and (len(folders) > 1 or folders[0].upper() == "DCIM")
+        folders and OF_CAMERAS.fullmatch(folders[-1]) and (len(folders) > 1 or folders[0].upper() == "DCIM")
     ):
         folders.pop()
     return "/".join(folders)

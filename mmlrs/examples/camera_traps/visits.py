@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs._messages import counted
+from mmlrs.examples.camera_traps.card import OF_CAMERAS
 from mmlrs.image import ImageMetadata, SequenceGrouper
 
 __all__ = ["GAP_SECONDS", "with_visits"]
@@ -20,8 +20,6 @@ GAP_SECONDS = 60
 HEAD_BYTES = 262_144
 #: Files whose beginnings are in memory at a time.
 _AT_ONCE = 256
-#: Folders that cameras make for their files, by the rules of DCF, such as DCIM and 100RECNX. They are not bursts.
-_CARD = re.compile(r"(?i)DCIM|\d{3}[0-9A-Z_]{5}")
 
 
 def with_visits(images: Path, rows: pa.Table) -> tuple[pa.Table, str]:
@@ -68,7 +66,7 @@ def _told(given: pa.Array, times: pa.Array, folders: pa.Array) -> str:
 def _burst_folder(file: str) -> str | None:
     """Return `camera/burst` of `camera/burst/frame.jpg`."""
     *folders, _ = file.split("/")
-    if len(folders) != 2 or any(_CARD.fullmatch(name) for name in folders):
+    if len(folders) != 2 or any(OF_CAMERAS.fullmatch(name) for name in folders):
         return None
     return "/".join(folders)
 
