@@ -13,7 +13,7 @@ from mmlrs.examples.camera_traps.page import escaped
 __all__ = ["Line", "chart", "effort", "legend"]
 
 #: Pixels of the drawing area, and of its left and lower border.
-_SIDE, _LEFT, _BELOW, _MARGIN = 420, 58, 52, 14
+_SIDE, _LEFT, _BELOW, _MARGIN = 420, 58, 52, 22
 #: Dashes of the lines, so that they differ without colours too.
 _DASHES = ("1 5", "7 4", "12 3 2 3", "5 2", "")
 #: Points of a curve, at most.

@@ -50,7 +50,7 @@ def _head(study: Study) -> str:
         f"A program learned from <strong>{len(study.split.folds)} cameras</strong> which pictures show {target}, and was tested on "
         f"<strong>{len(study.split.test)} other cameras</strong> that it had never seen. In all there were {quantity(everything)} labelled "
         f"pictures of {cameras} cameras. The figures here are of the {quantity(test.frames)} test pictures, {quantity(test.targets)} of "
-        f"which show {target}, and of the best variant, {escaped(study.chosen.variant.name)}."
+        f"which show {target}, and of the variant that was chosen, {escaped(study.chosen.variant.name)}."
     )
     kept = test.frames - test.below
     cards = [
@@ -104,7 +104,7 @@ def _curves(study: Study) -> str:
         f'<div class="charts">{charts}</div>',
         caption(
             "Every picture gets a score. Where you draw the line is your choice: further to the right you find more, and look at more. "
-            "<b>Left:</b> the closer a curve comes to the upper left corner, the better; the dotted diagonal is chance. <b>Right:</b> if you "
+            "<b>ROC curves:</b> the closer a curve comes to the upper left corner, the better; the dotted diagonal is chance. <b>Effort and yield:</b> if you "
             "look at the pictures with the highest scores first, so much of what there is you have found by then. Each dot is the threshold "
             "that was chosen on the training cameras."
         ),
