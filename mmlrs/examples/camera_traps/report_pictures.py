@@ -34,36 +34,33 @@ def section_of(study: Study) -> str:
     target, scores = escaped(study.target), study.chosen.scores
     shows = study.tested["target"].to_numpy() > 0
     threshold = study.chosen.test.threshold
-    everything = np.ones(len(scores), bool)
     grids = [
         (
             "Most confident",
-            f"the highest scores; green shows {target}",
-            _extreme(study, scores, everything, highest=True),
+            "the highest scores",
+            _extreme(study, scores, np.ones(len(scores), bool), highest=True),
         ),
         (
-            "Missed",
+            "Hardest to find",
             f"pictures of {target} with the lowest scores",
-            _extreme(study, scores, shows & (scores < threshold), highest=False),
+            _extreme(study, scores, shows, highest=False),
         ),
         (
-            "False alarms",
-            "other pictures with the highest scores, from the threshold on",
-            _extreme(study, scores, ~shows & (scores >= threshold), highest=True),
+            f"Most like {target}",
+            "other pictures with the highest scores",
+            _extreme(study, scores, ~shows, highest=True),
         ),
     ]
     small = thumbnails(
         study.images, [study.tested["file"][place].as_py() for _, _, places in grids for place in places]
     )
-    parts = [
-        f"<h3>{title}: {what}</h3>{_grid(study, places, small) or '<p>None.</p>'}"
-        for title, what, places in grids
-    ]
+    parts = [f"<h3>{title}: {what}</h3>{_grid(study, places, small)}" for title, what, places in grids]
     return section(
         "Look at the pictures",
         *parts,
-        lead=f"Scores are of {escaped(study.chosen.variant.name)}; its threshold is {number(threshold)}. Only one picture of each burst is "
-        "shown.",
+        lead=f"Scores are of {escaped(study.chosen.variant.name)}; its threshold is {number(threshold)}. A line below a picture is "
+        f"green if the decision is right: {target} is kept, or anything else removed. It is orange if it is wrong. Only one picture of each "
+        "burst is shown.",
     )
 
 
@@ -93,7 +90,7 @@ def _grid(study: Study, places: Sequence[int], small: dict[str, str]) -> str:
             f'<figure{mark}><img loading="lazy" src="{small[row["file"]]}" alt="{label}, score {score:.2f}, {camera}"><figcaption><b>'
             f'{score:.2f}</b> <span class="verdict">{label}</span><small>{camera}, {escaped(row["file"])}</small></figcaption></figure>'
         )
-    return f'<div class="pictures">{"".join(boxes)}</div>' if boxes else ""
+    return f'<div class="pictures">{"".join(boxes)}</div>'
 
 
 def cameras_of(study: Study) -> str:
