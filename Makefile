@@ -40,6 +40,7 @@ test-wheel: setup ## Install the portable wheel in an environment of its own and
 demo: setup ## Train a classifier on real images; the results are in demo-output/. Installs Tux Paint's pictures (160 MB) if it may.
 	@scripts/demo_pictures.sh
 	@$(ACTIVATE) python -m mmlrs.demo --output demo-output $(ARGS)
+	@$(ACTIVATE) python -m mmlrs.examples.camera_traps --quick --out demo-output/camera-traps
 
 test: test-rust test-python ## Run all tests.
 

@@ -49,7 +49,7 @@ def finished(spark, tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         with_spark(patch, spark)
-        for name, value in {"FRAMES": 80, "SIZE": (160, 120), "CAMERAS": 6, "ITERATIONS": 5}.items():
+        for name, value in {"FRAMES": 80, "SIZE": (160, 120), "CAMERAS": 6, "ITERATIONS": 4}.items():
             patch.setattr(program, f"QUICK_{name}", value)
         images = program.generated(out, "cat", seed=1)
         for file, content in DAMAGED.items():
@@ -162,12 +162,14 @@ def test_the_study_learns_what_the_pipeline_of_a_variant_learns_from_pictures(sp
     ]
     frame = spark.createDataFrame(rows, "image binary, target double").coalesce(2)
     fitted = pipeline(outcome.variant, study.settings).fit(frame)
-    ours, theirs = (model.stages[-1].coefficients.toArray() for model in (outcome.model, fitted))
+    ours, theirs, plain = (
+        model.stages[-1].coefficients.toArray()
+        for model in (outcome.model, fitted, study.outcomes[NAMES.index("RN2")].model)
+    )
     if name == "RN2":
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-7)
-    # The augmenter decodes a picture, and a network that reads a file decodes just what it needs.
-    assert np.corrcoef(ours, theirs)[0, 1] > 0.99
-    assert np.linalg.norm(ours) == pytest.approx(np.linalg.norm(theirs), rel=0.1)
+    else:  # the augmenter decodes colours completely, and a network that reads a file decodes what it needs
+        assert np.corrcoef(ours, theirs)[0, 1] > max(0.9, np.corrcoef(ours, plain)[0, 1])
 
 
 # -- features and learning ----------------------------------------------------------------------------------------------
@@ -199,21 +201,21 @@ def test_training_cameras_are_scored_by_models_that_have_not_seen_them(spark):
     from pyspark.ml.linalg import Vectors
 
     # What identifies a camera says nothing about the target of another camera, but all about that of its own.
-    cameras = [f"c{i}" for i in range(8)]
+    cameras = [f"c{i}" for i in range(6)]
     rows = [
-        (f"{camera}/{j}", float(i % 2), camera, Vectors.dense(np.eye(8)[i]))
+        (f"{camera}/{j}", float(i % 2), camera, Vectors.dense(np.eye(6)[i]))
         for i, camera in enumerate(cameras)
         for j in range(3)
     ]
     frame = spark.createDataFrame(rows, ["file", "target", "location", "pooled"])
-    split = Split({camera: i // 2 for i, camera in enumerate(cameras[:6])}, ("c6", "c7"), "")
+    split = Split({camera: i // 2 for i, camera in enumerate(cameras[:4])}, ("c4", "c5"), "")
     learnt = learn(frame, VARIANTS[1], split, Settings(iterations=20))
-    assert sorted(learnt.train["file"].to_pylist()) == sorted(row[0] for row in rows[:18])
+    assert sorted(learnt.train["file"].to_pylist()) == sorted(row[0] for row in rows[:12])
     assert len(learnt.test) == 6
     known = (
         learnt.model.transform(frame.withColumnRenamed("pooled", "features"))
         .select("target", "prediction")
-        .limit(18)
+        .limit(12)
         .collect()
     )
     assert all(row.target == row.prediction for row in known)

@@ -16,7 +16,7 @@ from mmlrs.examples.camera_traps.variants import Settings
 #: Memory of Spark's process, in which features are kept.
 DRIVER_MEMORY = "4g"
 #: The set that `--quick` generates, and the iterations of its logistic regressions.
-QUICK_FRAMES, QUICK_SIZE, QUICK_CAMERAS = 300, (320, 240), 12
+QUICK_FRAMES, QUICK_SIZE, QUICK_CAMERAS = 400, (320, 240), 12
 QUICK_ITERATIONS = 15
 #: With `--quick`, what Java's second compiler costs never comes back.
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
