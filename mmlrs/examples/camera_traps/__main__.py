@@ -18,8 +18,12 @@ DRIVER_MEMORY = "4g"
 #: The set that `--quick` generates, and the iterations of its logistic regressions.
 QUICK_FRAMES, QUICK_SIZE, QUICK_CAMERAS = 400, (320, 240), 12
 QUICK_ITERATIONS = 15
-#: With `--quick`, what Java's second compiler costs never comes back.
-QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+#: Settings of Spark for `--quick`: what Java's second compiler and compiled queries cost never comes back. Without the second compiler, Java
+#: reserves too little memory for compiled code.
+QUICK_CONF = {
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m",
+    "spark.sql.codegen.wholeStage": "false",
+}
 
 
 def report(topic: str, text: str) -> None:
@@ -39,9 +43,7 @@ def main() -> None:
     try:
         images = Path(asked.images) if asked.images is not None else generated(out, asked.target, asked.seed)
         out.mkdir(parents=True, exist_ok=True)
-        conf = {"spark.driver.memory": DRIVER_MEMORY}
-        if asked.quick:
-            conf["spark.driver.extraJavaOptions"] = QUICK_JAVA
+        conf = {"spark.driver.memory": DRIVER_MEMORY, **(QUICK_CONF if asked.quick else {})}
         with spark_session(out / "spark.log", conf) as spark:
             report("spark", f"started after {time.perf_counter() - start:.0f} s")
             run(
