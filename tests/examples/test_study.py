@@ -55,9 +55,15 @@ def finished(spark, tmp_path_factory):
         for file, content in DAMAGED.items():
             (images / file).write_bytes(content)
         patch.setattr(sys, "argv", ["", "--quick", "--out", str(out), "--seed", "1"])
+        spark.conf.set(
+            "spark.sql.codegen.wholeStage", "false"
+        )  # as in the program, for queries that run once
         found = []
         patch.setattr(program, "run", lambda *args, **params: found.append(run(*args, **params)))
-        program.main()
+        try:
+            program.main()
+        finally:
+            spark.conf.unset("spark.sql.codegen.wholeStage")
     metrics = json.loads((out / "metrics.json").read_text())
     with (out / "scores.csv").open(newline="") as file:
         scores = list(csv.DictReader(file))
