@@ -55,12 +55,7 @@ impl ImageColumn {
     }
 }
 
-fn tensor_from_encoded(
-    bytes: &[u8],
-    options: &DecodeOptions,
-    prep: &TensorPrep,
-    out: &mut [f32],
-) -> Result<Placement> {
+fn tensor_from_encoded(bytes: &[u8], options: &DecodeOptions, prep: &TensorPrep, out: &mut [f32]) -> Result<Placement> {
     if prep.interpolation == Interpolation::Area
         && prep.centre.is_none()
         && prep.letterbox.is_none()
@@ -94,12 +89,7 @@ pub(crate) fn tensor_from_view(image: ImageView<'_>, prep: &TensorPrep, out: &mu
 }
 
 /// Like [`tensor_from_view`], for an image whose size at full scale is `full`.
-fn tensor_of(
-    image: ImageView<'_>,
-    full: (usize, usize),
-    prep: &TensorPrep,
-    out: &mut [f32],
-) -> Result<Placement> {
+fn tensor_of(image: ImageView<'_>, full: (usize, usize), prep: &TensorPrep, out: &mut [f32]) -> Result<Placement> {
     if let Some(letterbox) = prep.letterbox {
         let place = letterbox.place(full, (prep.height, prep.width));
         let boxed = letterboxed(image, place, (prep.height, prep.width), prep.interpolation, &prep.decode)?;

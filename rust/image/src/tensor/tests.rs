@@ -215,7 +215,8 @@ fn a_tensor_of_the_centre_is_that_of_the_cropped_image() -> Result<()> {
 /// The rectangles of `letterbox` in Ultralytics' `augment.py` (float borders, `round(border - 0.1)`) and of `preproc` in YOLOX.
 #[test]
 fn a_letterbox_places_images_like_the_references() {
-    let mut sizes: Vec<(usize, usize)> = vec![(1, 1), (1, 5000), (5000, 1), (640, 640), (480, 640), (1080, 810), (375, 500)];
+    let mut sizes: Vec<(usize, usize)> =
+        vec![(1, 1), (1, 5000), (5000, 1), (640, 640), (480, 640), (1080, 810), (375, 500)];
     sizes.extend((0..2000).map(|i| (1 + (i * 7919) % 2003, 1 + (i * 104_729) % 1999)));
     for (height, width) in sizes {
         for (rows, columns) in [(640, 640), (416, 416), (384, 640), (7, 9)] {

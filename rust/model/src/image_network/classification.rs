@@ -5,8 +5,8 @@ use mmlrs_core::{Block, Context, HandleInvalid, ModelSource, Rejects, Result, wa
 use mmlrs_image::DecodeOptions;
 
 use super::input::{Pooling, TensorRequest};
-use super::params::NetworkInput;
 use super::model::Columns;
+use super::params::NetworkInput;
 use super::plan::{NoScores, Plan, Request};
 use crate::answers::{Activation, AnswerParams, NO_LABELS, Names, reject_odd};
 use crate::runtime::run_params::RunParams;
@@ -54,7 +54,8 @@ impl Classification {
             run,
         })?;
         let names = Names::of(answers.labels.as_deref(), &network.model.meta, network.size)?;
-        let activation = Activation::of(&answers.activation, &network.model.meta, model, &network.output, network.size)?;
+        let activation =
+            Activation::of(&answers.activation, &network.model.meta, model, &network.output, network.size)?;
         let is_assumed =
             answers.activation == "auto" && activation == Activation::Softmax && network.model.meta.scores.is_none();
         Ok(Self { network, stage, names, activation, is_assumed, top: answers.top_k })

@@ -14,8 +14,8 @@ use serde_json::json;
 
 use crate::answers::{AnswerParams, answers_field};
 use crate::image_network::classification::{Classification, ClassificationRequest};
-use crate::image_network::params::NetworkInput;
 use crate::image_network::model::Columns;
+use crate::image_network::params::NetworkInput;
 use crate::prepare::portable::portable;
 use crate::runtime::run_params::RunParams;
 use crate::sample::sample_image_model;

@@ -12,8 +12,8 @@ use mmlrs_macros::Stage;
 use serde_json::json;
 
 use crate::image_network::input::{Pooling, TensorRequest};
-use crate::image_network::params::NetworkInput;
 use crate::image_network::model::Columns;
+use crate::image_network::params::NetworkInput;
 use crate::image_network::plan::{NoScores, Plan, Request};
 use crate::prepare::portable::portable;
 use crate::runtime::run_params::RunParams;
