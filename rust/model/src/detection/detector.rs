@@ -77,9 +77,9 @@ impl Detector {
             size,
             depends_on: &depends_on,
         })?;
-        let input = with_usual_pixels(input, &meta, &image, &head, layout);
+        let input = with_usual_pixels(input, &meta, &image, &head);
         let mut model = ImageModel::make(source, &head.fetches(), &input, decode, run)?;
-        let usual = head.letterbox(layout);
+        let usual = head.letterbox();
         model.prep.centre = None;
         model.prep.letterbox = match letterbox {
             None => usual,
@@ -154,7 +154,6 @@ fn with_usual_pixels<'p>(
     meta: &ImageMeta,
     image: &ImageInput,
     head: &Head,
-    layout: &str,
 ) -> Cow<'p, NetworkInput> {
     let is_set = params.preprocessing.is_some()
         || params.channel_normalization_means.is_some()
@@ -165,7 +164,7 @@ fn with_usual_pixels<'p>(
     if is_set || is_known || image.element.is_integer() || is_detr {
         return Cow::Borrowed(params);
     }
-    let is_yolox = head.is_yolox(layout);
+    let is_yolox = head.is_yolox();
     let order = (is_yolox && meta.channel_order.is_none()).then(|| "bgr".to_owned());
     Cow::Owned(NetworkInput {
         channel_normalization_means: Some(vec![0.0]),

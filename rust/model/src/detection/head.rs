@@ -35,6 +35,8 @@ pub struct Scored {
     pub has_objectness: bool,
     pub classes: usize,
     pub unit: Unit,
+    /// Whether the network is a YOLOX, whose boxes are one per cell, with a score that there is an object.
+    pub is_yolox: bool,
 }
 
 /// The unit of the boxes.
@@ -116,27 +118,18 @@ impl Head {
         }
     }
 
-    /// Number of classes, if the outputs show it.
-    pub fn classes(&self) -> Option<usize> {
-        match self {
-            Self::Scored(scored) => Some(scored.classes),
-            Self::Queries(queries) => Some(queries.classes),
-            Self::Final { .. } => None,
-        }
-    }
-
     /// Where images are usually placed in the input. `None` if they fill it.
-    pub fn letterbox(&self, layout: &str) -> Option<Letterbox> {
+    pub fn letterbox(&self) -> Option<Letterbox> {
         match self {
             Self::Scored(Scored { unit: Unit::Input, .. }) | Self::Queries(_) => None,
-            _ if self.is_yolox(layout) => Some(Letterbox::Corner),
+            _ if self.is_yolox() => Some(Letterbox::Corner),
             _ => Some(Letterbox::Middle),
         }
     }
 
-    /// Whether the network is a YOLOX, whose boxes and scores are one per cell, with a score that there is an object.
-    pub fn is_yolox(&self, layout: &str) -> bool {
-        layout == "yolox" || matches!(self, Self::Scored(Scored { unit: Unit::Cells, .. }))
+    /// Whether the network is a YOLOX.
+    pub fn is_yolox(&self) -> bool {
+        matches!(self, Self::Scored(Scored { is_yolox: true, .. }))
     }
 }
 
@@ -199,6 +192,7 @@ fn relative(evidence: &Evidence<'_>, name: &str, (rows, columns): (usize, usize)
         has_objectness: false,
         classes: evidence.labels.unwrap_or(columns - 4),
         unit: Unit::Input,
+        is_yolox: false,
     }))
 }
 
@@ -237,7 +231,7 @@ impl Scored {
         // An exported network may decode its boxes itself, which takes an exponential.
         let unit = if is_yolox && !(evidence.depends_on)(name, "Exp")? { Unit::Cells } else { Unit::Pixels };
         let classes = evidence.labels.unwrap_or(numbers - first);
-        Ok(Self { output: name.to_owned(), is_by_box, numbers, has_objectness, classes, unit })
+        Ok(Self { output: name.to_owned(), is_by_box, numbers, has_objectness, classes, unit, is_yolox })
     }
 }
 
