@@ -314,7 +314,7 @@ def reading(known: np.ndarray, first: int, channel: int, factor: float, axis: in
 
 @pytest.mark.parametrize(("channel", "rgb", "bgr"), [(0, 1.0, 0.4), (1, 0.2, 0.2), (2, 0.4, 1.0)])
 def test_pixels_are_what_each_kind_of_network_was_trained_on(channel, rgb, bgr):
-    image, params = png(64, 64, (255, 51, 102)), {"scoreThreshold": 0.1}
+    image, params = png(64, 64, (255, 51, 102)), {"scoreThreshold": 0.05}
     boxes = np.zeros((84, 8), np.float32)
     boxes[0, :4] = [32, 32, 8, 8]
     # From 0 to 1.
