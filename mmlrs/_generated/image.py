@@ -31,18 +31,22 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     """Applies a list of operations to every image, in one pass.
 
     Operations are maps with the key `action` and their arguments: `resize(height, width)` or `resize(size,
-    keepAspectRatio)`, `crop(x, y, height, width)`, `centerCrop(height, width)`, `colorFormat(code)`, `blur(height,
-    width)`, `threshold(threshold, maxVal, type)`, `gaussianKernel(apertureSize, sigma)`, `flip(code)`,
+    keepAspectRatio)`, `crop(x, y, height, width)` or `crop(margin)`, `centerCrop(height, width)`, `colorFormat(code)`,
+    `blur(height, width)`, `threshold(threshold, maxVal, type)`, `gaussianKernel(apertureSize, sigma)`, `flip(code)`,
     `rotate(degrees)`, `medianBlur(apertureSize)`, `bilateralFilter(diameter, sigmaColor, sigmaSpace)`,
     `canny(threshold1, threshold2, apertureSize)`, `equalizeHist`, `warpAffine(matrix, height, width)`, `pad(top,
     bottom, left, right, value, mode)`, `erode(height, width, shape, iterations)`, `dilate(height, width, shape,
     iterations)`, `morphologyEx(op, height, width, shape, iterations)`, `sobel(dx, dy, apertureSize, scale, delta,
     absolute)`, `scharr(dx, dy, scale, delta, absolute)`, `laplacian(apertureSize, scale, delta, absolute)`,
     `filter2D(kernel, delta)`, `adaptiveThreshold(maxVal, method, type, blockSize, C)`, `warpPerspective(matrix, height,
-    width)`, `clahe(clipLimit, tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`, and
-    as the last one `normalize(mean, std, scale)`, which returns a tensor. Each operation applies the OpenCV function of
-    that name. `brightnessContrast` computes pixel x contrast + brightness, rounded and clipped to 0 to 255. `rotate`
-    rotates counter-clockwise.
+    width)`, `clahe(clipLimit, tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`,
+    `drawBoxes(thickness, labels, color)`, and as the last one `normalize(mean, std, scale)`, which returns a tensor.
+    Each operation applies the OpenCV function of that name. `brightnessContrast` computes pixel x contrast +
+    brightness, rounded and clipped to 0 to 255. `rotate` rotates counter-clockwise.
+
+    `crop` without a rectangle crops each image to its box in the column `boxCol`, widened on each side by `margin`, a
+    fraction of the box. `drawBoxes` draws the boxes of that column with their labels and scores, in a `color` (blue,
+    green, red) or one color per label. The sides of boxes are fractions of the image as it is before the operation.
 
     The input can be images, encoded bytes or `struct(path, bytes)`. Encoded images are decoded here and only once. The
     output is an image column, or with `toTensor` an array of channels x rows x columns. All tensors of a column have
@@ -59,6 +63,10 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     originCol : str, optional
         Name of a string column with the origin of each row, for `origin` and for errors. If not set, the image's own
         origin or path is used. Reads: string.
+    boxCol : str, optional
+        Name of a column of boxes for `crop` and `drawBoxes`: structs with `x`, `y`, `width` and `height` as fractions
+        of the image, and perhaps `label` and `score`, or lists of them, as `ObjectDetector` returns them. Of several
+        boxes `crop` takes the one with the highest score.
     stages : Sequence[Mapping[str, Any]], default []
         The operations in order: maps with the key `action` and the operation's arguments.
     interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "linear"
@@ -114,7 +122,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     InvalidParamError
         If a param has an invalid value.
     ColumnNotFoundError
-        If the dataset has no column named by `inputCol` or `originCol`.
+        If the dataset has no column named by `inputCol`, `originCol` or `boxCol`.
     SchemaMismatchError
         If a column named by `inputCol` or `originCol` has an unsupported type, or a column named by `outputCol` or
         `errorCol` already exists.
@@ -146,6 +154,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column to add. Must not be empty.", STR.accept)
     originCol: Param[str] = Param(undefined(), "originCol", "Name of a string column with the origin of each row, for `origin` and for errors. If not set, the image's own origin or path is used. Reads: string.", STR.accept)
+    boxCol: Param[str] = Param(undefined(), "boxCol", "Name of a column of boxes for `crop` and `drawBoxes`: structs with `x`, `y`, `width` and `height` as fractions of the image, and perhaps `label` and `score`, or lists of them, as `ObjectDetector` returns them. Of several boxes `crop` takes the one with the highest score.", STR.accept)
     stages: Param[list[dict[str, Any]]] = Param(undefined(), "stages", "The operations in order: maps with the key `action` and the operation's arguments.", OPERATIONS.accept)
     interpolation: Param[str] = Param(undefined(), "interpolation", "The interpolation of `resize`, `rotate`, `warpAffine` and `warpPerspective`. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
     toTensor: Param[bool] = Param(undefined(), "toTensor", "Return an array of channels x rows x columns of numbers instead of an image.", BOOL.accept)
@@ -163,6 +172,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         inputCol: str = "image",
         outputCol: str | None = None,
         originCol: str | None = None,
+        boxCol: str | None = None,
         stages: Sequence[Mapping[str, Any]] = [],
         interpolation: Literal["linear", "area", "cubic", "nearest", "lanczos"] = "linear",
         toTensor: bool = False,
@@ -188,6 +198,14 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     def getOriginCol(self) -> str | None:
         """Return the value of `originCol`, or None when it is not set."""
         return self._value("originCol")
+
+    def setBoxCol(self, value: str) -> Self:
+        """Set `boxCol` and return the stage."""
+        return self._set(boxCol=value)
+
+    def getBoxCol(self) -> str | None:
+        """Return the value of `boxCol`, or None when it is not set."""
+        return self._value("boxCol")
 
     def setStages(self, value: Sequence[Mapping[str, Any]]) -> Self:
         """Set `stages` and return the stage."""
