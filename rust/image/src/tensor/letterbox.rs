@@ -12,7 +12,7 @@ const BORDER: u8 = 114;
 /// Where the image is in a letterboxed tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Letterbox {
-    /// In the middle, as in YOLOv5 and later: sides are rounded, and of an odd border the smaller half is first.
+    /// In the middle, as in `YOLOv5` and later: sides are rounded, and of an odd border the smaller half is first.
     Middle,
     /// In the top left corner, as in YOLOX: sides are rounded down.
     Corner,

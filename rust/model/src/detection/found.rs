@@ -41,7 +41,7 @@ impl Object {
 
 fn fields() -> Fields {
     let numbers = ["score", "x", "y", "width", "height"].map(|name| Field::new(name, DataType::Float64, true));
-    Fields::from_iter(std::iter::once(Field::new("label", DataType::Utf8, true)).chain(numbers))
+    std::iter::once(Field::new("label", DataType::Utf8, true)).chain(numbers).collect()
 }
 
 fn item_field() -> Arc<Field> {

@@ -6,7 +6,7 @@ use mmlrs_image::Letterbox;
 use super::arrange::InputSize;
 
 /// Maximum number of boxes of a network that answers with its final boxes. Others have a box per cell of a grid.
-const MAX_QUERIES: usize = 1000;
+const FINAL_BOXES: usize = 1000;
 /// Number of boxes of an RT-DETR.
 const QUERIES: usize = 300;
 /// Numbers of a final box: its corners, its score and its class.
@@ -101,7 +101,7 @@ impl Head {
         let [rows, columns] = output.shape[..] else { return Err(no_detector(evidence)) };
         let name = &output.name;
         // A YOLOv5 for one class also has six numbers per box.
-        if columns == FINAL && !wants_queries && rows <= MAX_QUERIES && !evidence.size.is_usual(rows) {
+        if columns == FINAL && !wants_queries && rows <= FINAL_BOXES && !evidence.size.is_usual(rows) {
             return Ok(Self::Final { output: name.clone() });
         }
         if wants_queries || (evidence.layout == "auto" && is_relative(evidence, (rows, columns))) {
@@ -175,13 +175,13 @@ fn queries(outputs: &[OutputShape]) -> Option<(&OutputShape, &OutputShape)> {
 
 /// Whether an output has the shape of boxes as fractions of the input, with the probabilities of the classes.
 fn is_relative(evidence: &Evidence<'_>, (rows, columns): (usize, usize)) -> bool {
-    let is_small = rows <= MAX_QUERIES && !evidence.size.is_usual(rows) && !evidence.size.is_usual(columns);
+    let is_small = rows <= FINAL_BOXES && !evidence.size.is_usual(rows) && !evidence.size.is_usual(columns);
     is_small && evidence.labels.map_or(rows == QUERIES && columns > 4, |labels| columns == 4 + labels)
 }
 
 /// One output of boxes as fractions of the input, with the probabilities of the classes.
 fn relative(evidence: &Evidence<'_>, name: &str, (rows, columns): (usize, usize)) -> Result<Head> {
-    if columns <= 4 || rows > MAX_QUERIES {
+    if columns <= 4 || rows > FINAL_BOXES {
         return Err(no_detector(evidence));
     }
     check_labels(evidence, name, columns, 4)?;
@@ -202,9 +202,8 @@ impl Scored {
         let is_by_box = match (size.is_usual(rows), size.is_usual(columns)) {
             (true, false) => true,
             (false, true) => false,
-            (true, true) => rows > columns,
             (false, false) if evidence.layout == "auto" => return Err(no_detector(evidence)),
-            (false, false) => rows > columns,
+            _ => rows > columns,
         };
         let (boxes, numbers) = if is_by_box { (rows, columns) } else { (columns, rows) };
         // Before YOLOv8, boxes had a score that there is an object.

@@ -27,7 +27,7 @@ const KNOWN: [Known; 4] = [
     Known { at: 83, class: 1, score: 0.1, place: [50.0, 30.0, 8.0, 8.0] },
 ];
 
-/// A detector for images of 64 x 64 pixels with the outputs of a YOLOv8, `image[N, 3, 64, 64]` -> `output0[N, 6, 84]`, for the
+/// A detector for images of 64 x 64 pixels with the outputs of a `YOLOv8`, `image[N, 3, 64, 64]` -> `output0[N, 6, 84]`, for the
 /// classes "cat" and "dog". It finds a cat in the middle of every image and a dog left of it, the more surely the brighter the
 /// image is.
 pub fn sample_detector() -> Vec<u8> {
