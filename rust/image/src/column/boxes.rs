@@ -49,7 +49,12 @@ impl Boxes {
             }
             None => (array.clone(), None),
         };
-        Ok(Self { name: name.to_owned(), nulls: array.nulls().cloned(), offsets, items: Items::new(items.as_struct())? })
+        Ok(Self {
+            name: name.to_owned(),
+            nulls: array.nulls().cloned(),
+            offsets,
+            items: Items::new(items.as_struct())?,
+        })
     }
 
     /// The positions of the boxes of a row. A null is an error.

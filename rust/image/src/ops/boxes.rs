@@ -26,6 +26,9 @@ const COLOURS: [[f64; 3]; 7] = [
 /// The length of the shorter side, in pixels, for which lines are one pixel thick.
 const PIXELS_PER_LINE: usize = 240;
 
+/// Part of a pixel that only rounding adds to a box.
+const ROUNDING: f64 = 1e-4;
+
 /// The margin of `crop` around a box.
 pub fn margin(args: &mut Args<'_>) -> Result<f64> {
     let margin = args.opt_number("margin")?.unwrap_or(0.0);
@@ -55,8 +58,8 @@ pub fn style(args: &mut Args<'_>) -> Result<DrawStyle> {
 /// First pixel and number of pixels of a part of a side, widened by a margin and cut off at the borders.
 fn span(start: f64, length: f64, margin: f64, side: i32) -> Option<(i32, i32)> {
     let whole = f64::from(side);
-    let first = ((start - length * margin) * whole).floor().clamp(0.0, whole);
-    let last = ((start + length * (1.0 + margin)) * whole).ceil().clamp(0.0, whole);
+    let first = ((start - length * margin) * whole + ROUNDING).floor().clamp(0.0, whole);
+    let last = ((start + length * (1.0 + margin)) * whole - ROUNDING).ceil().clamp(0.0, whole);
     (last > first).then_some((first as i32, (last - first) as i32))
 }
 
