@@ -93,7 +93,12 @@ def _against_executors(
         _points(ax, compared, pictures, (colour, _MARKERS[number]))
     first = model.predict(fitted_on, shown[-1]).rate
     ax.plot(
-        [fitted_on, last], [first, first * last / fitted_on], "--", color=GRAY, linewidth=1, label="proportional"
+        [fitted_on, last],
+        [first, first * last / fitted_on],
+        "--",
+        color=GRAY,
+        linewidth=1,
+        label="proportional",
     )
     ax.set(xlabel="executors", ylabel="pictures per second", title="Rate against executors")
     if last > 16 * fitted_on:
@@ -131,7 +136,12 @@ def _against_pictures(
         name = f"{executors} executor" + ("" if executors == 1 else "s")
         ax.plot(grid, [p.seconds for p in predicted], color=colour, label=f"{name}, predicted")
         ax.fill_between(
-            grid, [p.low for p in predicted], [p.high for p in predicted], color=colour, alpha=0.2, linewidth=0
+            grid,
+            [p.low for p in predicted],
+            [p.high for p in predicted],
+            color=colour,
+            alpha=0.2,
+            linewidth=0,
         )
         for fitted in (True, False):
             part = [c for c in chosen if c.fitted is fitted]

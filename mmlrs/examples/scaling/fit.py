@@ -161,7 +161,9 @@ def _gap(runs: Iterable[Run]) -> float:
             tasks.sort(key=lambda task: task.launched)
             ends = sorted(task.finished for task in tasks)
             gaps += [
-                later.launched - end for later, end in zip(tasks[_cores(run) :], ends) if later.launched >= end
+                later.launched - end
+                for later, end in zip(tasks[_cores(run) :], ends)
+                if later.launched >= end
             ]
     return max(0.0, float(np.median(gaps))) if gaps else 0.0
 

@@ -26,7 +26,7 @@ from mmlrs.examples.scaling.runs import Kind, Run
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["READY", "Spec", "partition_bytes"]
+__all__ = ["READY", "Spec", "is_picture", "no_pictures", "partition_bytes"]
 
 #: The line that an application writes when it is warm.
 READY = "mmlrs scaling: ready"
@@ -35,6 +35,16 @@ _PICTURE = re.compile(r"\.(jpe?g|png|gif|bmp|webp|tiff?)$", re.IGNORECASE)
 _EMPTY_TASKS = 200
 #: Seconds between two looks for executors.
 _PAUSE = 0.1
+
+
+def is_picture(name: str) -> bool:
+    """Return whether a file is named like a picture."""
+    return bool(_PICTURE.search(name))
+
+
+def no_pictures(folder: str) -> IoError:
+    """Return the error of a folder without pictures."""
+    return IoError(f"scaling: param `images`: {folder} contains no pictures (.jpg, .png and the like)")
 
 
 @dataclass(frozen=True)
@@ -94,11 +104,11 @@ class _Application:
         frame = read_binary_files(self.spark, self.spec.images, inspect_zip=False)
         listing = time.perf_counter() - start
         rows = frame.select("path", "length").collect()
-        files = sorted((row.path, row.length) for row in rows if _PICTURE.search(row.path))
+        files = sorted((row.path, row.length) for row in rows if is_picture(row.path))
         # Neighbours come from one camera. In random order, the pictures of every size are alike. No secret depends on it.
         random.Random(0).shuffle(files)  # noqa: S311
         if not files:
-            raise IoError(f"scaling: param `images`: {self.spec.images} contains no pictures (.jpg, .png and the like)")
+            raise no_pictures(self.spec.images)
         largest = max(self.spec.sizes, default=1)
         if largest > len(files):
             raise IoError(

@@ -7,17 +7,22 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mmlrs.errors
-from mmlrs.errors import ExecutionError, MmlrsError
-from mmlrs.examples.scaling.job import READY, Spec
-from mmlrs.examples.scaling.master import cpus_for
+from mmlrs._paths import is_remote, local_path
+from mmlrs.errors import ExecutionError, IoError, MmlrsError
+from mmlrs.examples.scaling.job import READY, Spec, is_picture, no_pictures
+from mmlrs.examples.scaling.master import cpus_for, is_local
 from mmlrs.examples.scaling.request import Request
 from mmlrs.examples.scaling.runs import Run
+
+if TYPE_CHECKING:
+    from mmlrs._typing import Self
 
 __all__ = ["Measured", "measure"]
 
@@ -68,6 +73,7 @@ def measure(request: Request, done: Callable[[Measured], None] = lambda _: None)
         ...
     mmlrs.errors.IoError: scaling: param `images`: ... contains no pictures (.jpg, .png and the like)
     """
+    _check_folder(request)
     runs: list[Run] = []
     listings: list[float] = []
     plans = [(count, 1) for count in request.executors]
@@ -79,6 +85,17 @@ def measure(request: Request, done: Callable[[Measured], None] = lambda _: None)
             listings.append(part.listing)
         done(Measured(runs, min(listings)))
     return Measured(runs, min(listings))
+
+
+def _check_folder(request: Request) -> None:
+    """Raise the error of a folder without pictures before Spark starts, where Spark reads the files of this machine too."""
+    if not is_local(request.master) or is_remote(request.images):
+        return
+    folder = local_path(request.images)
+    if not os.path.isdir(folder):
+        raise IoError(f"scaling: param `images`: {folder} is not a folder; name one that contains pictures")
+    if not any(is_picture(name) for _, _, names in os.walk(folder) for name in names):
+        raise no_pictures(folder)
 
 
 def _at_once(request: Request, executors: int, together: int) -> list[Measured]:
@@ -127,7 +144,7 @@ class _Process:
             )
         self._say(json.dumps(asdict(spec)))
 
-    def __enter__(self) -> _Process:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -175,8 +192,3 @@ def _error(name: str, message: str) -> MmlrsError:
     kind = getattr(mmlrs.errors, name, ExecutionError)
     error: MmlrsError = kind(message)
     return error
-
-
-def largest_size(runs: Sequence[Run]) -> int:
-    """Return the number of pictures of the largest run."""
-    return max(run.pictures for run in runs)

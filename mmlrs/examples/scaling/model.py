@@ -73,9 +73,7 @@ class Costs:
     def from_json(cls, stored: dict[str, Any]) -> Costs:
         """Return the costs of plain data."""
         plain = {name: float(stored[name]) for name in _TERMS}
-        return cls(
-            **plain, contention={int(count): float(x) for count, x in stored["contention"].items()}
-        )
+        return cls(**plain, contention={int(count): float(x) for count, x in stored["contention"].items()})
 
 
 _TERMS = [field.name for field in fields(Costs) if field.name != "contention"]
@@ -178,7 +176,7 @@ class ScalingModel:
                 f"scaling: param `per_machine` must be one of {known}, which were measured, got {shown(per_machine)}; measure with "
                 f"`--together {shown(per_machine)}`"
             )
-        executors, pictures = min(executors, pictures), int(pictures)
+        executors, pictures = int(executors), int(pictures)
         rng = np.random.default_rng(0)
         case = (executors, pictures, first, per_machine)
         rates = (NETWORK.typical, DISPATCH.typical)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
+from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any
 
 from mmlrs._messages import shown
@@ -81,13 +82,9 @@ class Request:
 
     def __post_init__(self) -> None:
         """Check all params."""
-        if not isinstance(self.master, str):
-            raise InvalidParamError(f"{_NAME}: param `master` must be a URL, got {shown(self.master)}")
+        _text("master", self.master, "a URL")
         object.__setattr__(self, "images", path_of(self.images, f"{_NAME}: param `images`"))
-        if not isinstance(self.model, str) or not self.model:
-            raise InvalidParamError(
-                f"{_NAME}: param `model` must be the name or path of a network, got {shown(self.model)}"
-            )
+        _text("model", self.model, "the name or path of a network")
         ascending("executors", self.executors, 1, MAX_EXECUTORS)
         if self.sizes:
             ascending("sizes", self.sizes, 1, MAX_PICTURES)
@@ -100,11 +97,7 @@ class Request:
         whole("cores", self.cores, 1, MAX_EXECUTORS)
         whole("tasks_per_slot", self.tasks_per_slot, 1, MAX_REPEATS)
         whole("together", self.together, 1, MAX_EXECUTORS)
-        number = isinstance(self.wait, int | float) and not isinstance(self.wait, bool)
-        if not number or not 0 < self.wait < float("inf"):
-            raise InvalidParamError(
-                f"{_NAME}: param `wait` must be a number of seconds greater than 0, got {shown(self.wait)}"
-            )
+        _seconds("wait", self.wait)
         first = self.executors[0]
         masters.check_master(self.master, self.executors[-1], self.cores, self.together * first)
 
@@ -112,6 +105,18 @@ class Request:
 def tasks_for(tasks_per_slot: int, slots: int, pictures: int) -> int:
     """Return the number of tasks of a run: so many for each slot, and at most one for each picture."""
     return max(1, min(tasks_per_slot * slots, pictures))
+
+
+def _text(name: str, value: object, what: str) -> None:
+    if not isinstance(value, str) or not value:
+        raise InvalidParamError(f"{_NAME}: param `{name}` must be {what}, got {shown(value)}")
+
+
+def _seconds(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < float("inf"):
+        raise InvalidParamError(
+            f"{_NAME}: param `{name}` must be a number of seconds greater than 0, got {shown(value)}"
+        )
 
 
 def ascending(name: str, values: Any, least: int, most: int) -> None:
@@ -122,7 +127,7 @@ def ascending(name: str, values: Any, least: int, most: int) -> None:
         )
     for value in values:
         whole(name, value, least, most)
-    if any(b <= a for a, b in zip(values, values[1:])):
+    if any(b <= a for a, b in pairwise(values)):
         raise InvalidParamError(
             f"{_NAME}: param `{name}` must be in ascending order, without repeats, got {shown(list(values))}"
         )
