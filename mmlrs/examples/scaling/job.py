@@ -31,8 +31,6 @@ __all__ = ["READY", "Spec", "is_picture", "no_pictures", "partition_bytes"]
 #: The line that an application writes when it is warm.
 READY = "mmlrs scaling: ready"
 _PICTURE = re.compile(r"\.(jpe?g|png|gif|bmp|webp|tiff?)$", re.IGNORECASE)
-#: Tasks of the job without work.
-_EMPTY_TASKS = 200
 #: Seconds between two looks for executors.
 _PAUSE = 0.1
 
@@ -60,8 +58,8 @@ class Spec:
     sizes: list[int]
     repeats: int
     tasks_per_slot: int
-    #: Whether reading alone and tasks without work are measured too.
-    parts: bool
+    #: Whether reading alone is measured too.
+    reading: bool
     wait: float
     conf: dict[str, str]
     cpus: list[int] | None
@@ -145,8 +143,7 @@ class _Application:
 
     def run(self, kind: Kind, repeat: int, pictures: int, frame: DataFrame) -> None:
         """Compute a DataFrame, and remember how long it took."""
-        if pictures:
-            self._divide(pictures)
+        self._divide(pictures)
         group = f"{kind}-{pictures}-{repeat}"
         self.spark.sparkContext.setJobGroup(group, f"{kind}: {pictures:,} pictures")
         start = time.perf_counter()
@@ -228,12 +225,10 @@ def _run(spec: Spec, wait_for_start: Callable[[], None]) -> tuple[list[Run], flo
     for repeat in range(spec.repeats):
         for size in sizes:
             application.run("warm", repeat, size, features[size])
-    if spec.parts:
+    if spec.reading:
         for repeat in range(spec.repeats):
             for size in sizes:
                 application.run("read", repeat, size, plain[size].select("content"))
-        empty = application.spark.range(0, _EMPTY_TASKS, 1, _EMPTY_TASKS)
-        application.run("empty", 0, 0, empty)
     return application.finished(), application.listing, len(application.files)
 
 

@@ -114,7 +114,7 @@ def _at_once(request: Request, executors: int, together: int) -> list[Measured]:
                 sizes=list(map(int, request.sizes)),
                 repeats=request.repeats,
                 tasks_per_slot=request.tasks_per_slot,
-                parts=together == 1 and executors == request.executors[0],
+                reading=together == 1 and executors == request.executors[0],
                 wait=float(request.wait),
                 conf=dict(request.conf),
                 cpus=cpus_for(request.master, executors, place),

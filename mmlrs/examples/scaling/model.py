@@ -42,7 +42,7 @@ class Range:
 
 #: Bytes per second that the driver sends to all executors together: 1, 10 and 25 Gbit/s.
 NETWORK = Range(0.125e9, 1.25e9, 3.125e9)
-#: Seconds of the driver per task that it launches. Ousterhout et al. measured 1,500 tasks per second with Spark 0.8 in 2013.
+#: Seconds of the driver per task that it launches. The slides on Sparrow by Ousterhout et al. name 1,500 tasks per second, of Spark 0.8.
 DISPATCH = Range(1 / 10_000, 1 / 1500, 1 / 300)
 
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 __all__ = ["Kind", "Run", "Task", "write_runs", "write_tasks"]
 
 #: "first" is the first job of an application, which starts the Python workers and sends them the model; "warm" is any later one.
-#: "read" reads the files and discards them, and "empty" has tasks without work.
-Kind = Literal["first", "warm", "read", "empty"]
+#: "read" reads the files and discards them.
+Kind = Literal["first", "warm", "read"]
 
 
 @dataclass(frozen=True)
