@@ -166,6 +166,16 @@ class _Application:
         return done
 
 
+def _collector() -> dict[str, str]:
+    """Return the settings of one collector for every number of cores, unless the environment names one.
+
+    The JVM's default depends on the cores, so one worker would have another than two. It does not start with two collectors.
+    """
+    if "GC" in os.environ.get("JAVA_TOOL_OPTIONS", ""):
+        return {}
+    return {f"spark.{part}.extraJavaOptions": "-XX:+UseParallelGC" for part in ("driver", "executor")}
+
+
 def _session(spec: Spec, log: Path) -> SparkSession:
     from pyspark.sql import SparkSession
 
@@ -178,9 +188,7 @@ def _session(spec: Spec, log: Path) -> SparkSession:
         "spark.app.name": f"mmlrs-scaling-{spec.executors}",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        # The default collector depends on the number of cores, so 1 and 2 workers would differ.
-        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",
-        "spark.executor.extraJavaOptions": "-XX:+UseParallelGC",
+        **_collector(),
         # List the files in the driver: a job of its own for that would count as one of the workers'.
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000000000",
         **spec.conf,
