@@ -171,7 +171,7 @@ def _collector() -> dict[str, str]:
 
     The JVM's default depends on the cores, so one worker would have another than two. It does not start with two collectors.
     """
-    if "GC" in os.environ.get("JAVA_TOOL_OPTIONS", ""):
+    if any("GC" in os.environ.get(name, "") for name in ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS")):
         return {}
     return {f"spark.{part}.extraJavaOptions": "-XX:+UseParallelGC" for part in ("driver", "executor")}
 
