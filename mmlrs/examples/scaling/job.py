@@ -26,7 +26,7 @@ from mmlrs.examples.scaling.runs import Kind, Run
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["READY", "Spec", "is_picture", "no_pictures", "partition_bytes"]
+__all__ = ["READY", "Spec", "check_count", "is_picture", "partition_bytes"]
 
 #: The line that an application writes when it is warm.
 READY = "mmlrs scaling: ready"
@@ -40,9 +40,16 @@ def is_picture(name: str) -> bool:
     return bool(_PICTURE.search(name))
 
 
-def no_pictures(folder: str) -> IoError:
-    """Return the error of a folder without pictures."""
-    return IoError(f"scaling: param `images`: {folder} contains no pictures (.jpg, .png and the like)")
+def check_count(folder: str, count: int, sizes: Sequence[int]) -> None:
+    """Raise an `IoError` if a folder with so many pictures has none, or too few for these sizes."""
+    if not count:
+        raise IoError(f"scaling: param `images`: {folder} contains no pictures (.jpg, .png and the like)")
+    largest = max(sizes, default=1)
+    if largest > count:
+        raise IoError(
+            f"scaling: param `sizes` asks for {largest:,} pictures, and {folder} contains {count:,}; choose smaller sizes or add "
+            "pictures"
+        )
 
 
 @dataclass(frozen=True)
@@ -105,14 +112,7 @@ class _Application:
         files = sorted((row.path, row.length) for row in rows if is_picture(row.path))
         # Neighbours come from one camera. In random order, the pictures of every size are alike. No secret depends on it.
         random.Random(0).shuffle(files)  # noqa: S311
-        if not files:
-            raise no_pictures(self.spec.images)
-        largest = max(self.spec.sizes, default=1)
-        if largest > len(files):
-            raise IoError(
-                f"scaling: param `sizes` asks for {largest:,} pictures, and {self.spec.images} contains {len(files):,}; choose "
-                "smaller sizes or add pictures"
-            )
+        check_count(self.spec.images, len(files), self.spec.sizes)
         return files, listing * len(files) / len(rows)
 
     def sizes(self) -> list[int]:

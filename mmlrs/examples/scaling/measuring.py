@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import mmlrs.errors
 from mmlrs._paths import is_remote, local_path
 from mmlrs.errors import ExecutionError, IoError, MmlrsError
-from mmlrs.examples.scaling.job import READY, Spec, is_picture, no_pictures
+from mmlrs.examples.scaling.job import READY, Spec, check_count, is_picture
 from mmlrs.examples.scaling.master import cpus_for, is_local
 from mmlrs.examples.scaling.request import Request
 from mmlrs.examples.scaling.runs import Run
@@ -88,14 +88,14 @@ def measure(request: Request, done: Callable[[Measured], None] = lambda _: None)
 
 
 def _check_folder(request: Request) -> None:
-    """Raise the error of a folder without pictures before Spark starts, where Spark reads the files of this machine too."""
+    """Raise the error of a folder without pictures, or with too few, before Spark starts, where Spark reads the files of this machine too."""
     if not is_local(request.master) or is_remote(request.images):
         return
     folder = local_path(request.images)
     if not os.path.isdir(folder):
         raise IoError(f"scaling: param `images`: {folder} is not a folder; name one that contains pictures")
-    if not any(is_picture(name) for _, _, names in os.walk(folder) for name in names):
-        raise no_pictures(folder)
+    count = sum(is_picture(name) for _, _, names in os.walk(folder) for name in names)
+    check_count(folder, count, request.sizes)
 
 
 def _at_once(request: Request, executors: int, together: int) -> list[Measured]:
