@@ -327,7 +327,7 @@ def test_a_folder_without_pictures_is_one_error_before_spark_starts(tmp_path, ma
 
 def test_more_pictures_than_the_folder_has_is_one_error_before_spark_starts(pictures):
     with pytest.raises(
-        IoError, match="asks for 13 pictures, and .* contains 12; choose smaller sizes or add"
+        IoError, match=r"asks for 13 pictures, and .* contains 12; choose smaller sizes or add"
     ):
         measure(Request("local[1]", str(pictures), executors=[1], sizes=[8, 13]))
 
