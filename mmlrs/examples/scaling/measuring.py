@@ -184,7 +184,7 @@ class _Process:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if "error" in stored:
             raise _error(stored["error"], stored["message"])
-        return Measured([Run.from_json(run) for run in stored["runs"]], stored["listing"] / stored["listed"])
+        return Measured([Run.from_json(run) for run in stored["runs"]], stored["listing"])
 
 
 def _error(name: str, message: str) -> MmlrsError:
