@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PAGE = report.PAGE.parent / "scaling.md"
 BEGIN, END = "<!-- {}: written by `make bench ARGS=scaling` -->", "<!-- end of {} -->"
-SIZES = (150, 300, 600)
+SIZES = (120, 240, 480)
 #: How many times as many pictures as the largest set of the fit.
 LARGER = 4
 DISTINCT = 200
