@@ -20,6 +20,7 @@ from bench.names import names
 from bench.plan import plan
 from bench.published import published
 from bench.quantized import quantized
+from bench.scaling import scaling
 from bench.search import search
 from bench.serving import serve
 from bench.spark_job import spark_job
@@ -57,6 +58,7 @@ MEASURES: dict[str, Measure] = {
     "compiled": compiled,
     "serve": serve,
     "memory": memory,
+    "scaling": scaling,
     "wheel": wheel,
 }
 
