@@ -26,6 +26,7 @@ from bench.serving import serve
 from bench.spark_job import spark_job
 from bench.spark_versions import versions
 from bench.startup import startup
+from bench.stream import stream
 from bench.text import text
 from bench.train import train
 from bench.trees import trees
@@ -58,6 +59,7 @@ MEASURES: dict[str, Measure] = {
     "trees": trees,
     "compiled": compiled,
     "serve": serve,
+    "stream": stream,
     "memory": memory,
     "wheel": wheel,
 }
