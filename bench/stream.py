@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 SECONDS = 60
 PER_SECOND = 20
 WIDTH, HEIGHT = 640, 480
-#: Pictures before the measured ones, by which workers load the network.
-FIRST = 8
+#: Seconds before the measured ones, in which workers load the network and Java compiles what it runs.
+WARM_UP = 15
 
 
 def compiled(spark: SparkSession) -> Any:
@@ -85,7 +85,7 @@ class Inbox:
 
     def waits(self) -> Any:
         """Return the seconds from the arrival of each measured picture, by the time of its file, to its score."""
-        names = sorted(self.scored)[FIRST:]
+        names = sorted(self.scored)[WARM_UP * PER_SECOND :]
         return np.array([self.scored[name] - (self.folder / name).stat().st_mtime for name in names])
 
 
@@ -101,13 +101,10 @@ def waits(spark: SparkSession, model: Any, seconds: int, trigger: str | None) ->
             writer = writer.trigger(processingTime=trigger)
         query = writer.option("checkpointLocation", f"{folder}/checkpoint").start()
         try:
-            for _ in range(FIRST):
-                inbox.send()
-            inbox.wait_for(FIRST)
-            sender = threading.Thread(target=inbox.send_for, args=(seconds,))
+            sender = threading.Thread(target=inbox.send_for, args=(WARM_UP + seconds,))
             sender.start()
             sender.join()
-            inbox.wait_for(FIRST + seconds * PER_SECOND)
+            inbox.wait_for((WARM_UP + seconds) * PER_SECOND)
         finally:
             query.stop()
         return inbox.waits()
