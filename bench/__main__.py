@@ -20,12 +20,14 @@ from bench.names import names
 from bench.plan import plan
 from bench.published import published
 from bench.quantized import quantized
+from bench.resume import resume
 from bench.scaling import scaling
 from bench.search import search
 from bench.serving import serve
 from bench.spark_job import spark_job
 from bench.spark_versions import versions
 from bench.startup import startup
+from bench.stream import stream
 from bench.text import text
 from bench.train import train
 from bench.trees import trees
@@ -39,6 +41,7 @@ MEASURES: dict[str, Measure] = {
     "pixels": pixels,
     "daft": daft,
     "metadata": metadata,
+    "resume": resume,
     "tuxpaint": tuxpaint,
     "model": model,
     "spark": spark_job,
@@ -57,6 +60,7 @@ MEASURES: dict[str, Measure] = {
     "trees": trees,
     "compiled": compiled,
     "serve": serve,
+    "stream": stream,
     "memory": memory,
     "scaling": scaling,
     "wheel": wheel,

@@ -53,7 +53,8 @@ def write_coco(table: Dataset, path: PathLike, *, info: Mapping[str, Any] | None
     ------
     InvalidParamError
         A row cannot be written; the message names it. The file name is missing or repeated; a label is blank; a size is not positive; a box is not finite,
-        has a negative size, or a label that `labels` does not have; a label of the sequence is not one of the labels. Or `path` or
+        has a negative size, or a label that `labels` does not have; a label is "empty", in any case, of which only "empty" beside
+        other labels can be written; a label of the sequence is not one of the labels. Or `path` or
         `info` is not allowed.
     ColumnNotFoundError, SchemaMismatchError
         There is no column `file`, or a column has another type.
@@ -148,6 +149,11 @@ def _labels(rows: Rows, boxes: list[list[tuple[str, list[float]]] | None]) -> li
         for label in labels or ():
             if not label.strip():
                 rows.fail(row, f"a label must not be blank, got {shown(label)}")
+            if is_empty(None, label) and (label != EMPTY or (labels == [EMPTY] and not drawn)):
+                rows.fail(
+                    row,
+                    f"the label {shown(label)} means a picture without animals, which has an empty list of labels",
+                )
         strange = {label for label, _ in drawn or ()} - set(labels or ())
         if strange:
             rows.fail(row, f"a box has the label {shown(min(strange))}, which is not one of `labels`")
@@ -187,12 +193,8 @@ def _numbers(labels: list[list[str] | None], categories: Mapping[int, str]) -> d
     unused = (n for n in chain(range(max(last, 0) + 1, 2**31), range(1, 2**31)) if n not in categories)
     if EMPTY not in numbers:
         numbers[EMPTY] = next(unused) if 0 in categories else 0
-    names = sorted({_plain(label) for found in labels for label in found or ()} - numbers.keys())
+    names = sorted({label for found in labels for label in found or ()} - numbers.keys())
     return numbers | dict(zip(names, unused))
-
-
-def _plain(label: str) -> str:
-    return EMPTY if is_empty(None, label) else label
 
 
 def _listed(numbers: Mapping[str, int], categories: Mapping[int, str]) -> Iterator[tuple[str, int]]:
@@ -234,7 +236,7 @@ def _annotations(
             marks = [(EMPTY, {})]
             sequence = set() if whole is None else {EMPTY}
         for label, box in marks:
-            item = {"id": str(count), "image_id": file, "category_id": numbers[_plain(label)], **box}
+            item = {"id": str(count), "image_id": file, "category_id": numbers[label], **box}
             if label in sequence:
                 item["sequence_level_annotation"] = True
             count += 1

@@ -49,6 +49,21 @@ def first_few(items: Iterable[object], count: int = 3) -> str:
     return ", ".join(shown(item) for item in listed[:count]) + (f" and {more:,} more" if more > 0 else "")
 
 
+class _RepeatedKeyError(Exception):
+    """An object has a key twice."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object. JSON allows keys to be repeated, but then the values before the last would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
+        owner = next((f" of {shown(found[key])}" for key in ("file", "file_name", "id") if key in found), "")
+        raise _RepeatedKeyError(f"an object{owner} has the key {shown(twice)} twice; keep one of them")
+    return found
+
+
 class Document:
     """A JSON document, and the errors and warnings about its content.
 
@@ -65,7 +80,9 @@ class Document:
         self.where = f"{function}: {name}"
         self._ignored: dict[str, int] = {}
         try:
-            self.root: Any = json.loads(content.decode("utf-8-sig"))
+            self.root: Any = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_unique)
+        except _RepeatedKeyError as error:
+            self.fail(str(error))
         except UnicodeDecodeError as error:
             self.fail(f"is not UTF-8: {error.reason} at byte {error.start:,}")
         except RecursionError:

@@ -23,6 +23,8 @@ _FUNCTION = "read_labels"
 #: Usual names of the columns, without spaces, hyphens and underscores.
 _FILE = ("file", "filename", "filepath", "path", "image", "imagename", "imagefile", "picture", "photo")
 _LABEL = ("label", "labels", "species", "class", "category")
+#: Lines before the names of the columns: blank ones, and the one by which Excel knows the delimiter.
+_BEFORE = re.compile(r"(?:(?:[ \t,;]*|[\"']?sep=.[\"']?)(?:\r\n|\r|\n))*", re.IGNORECASE)
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -43,7 +45,8 @@ def read_labels(
     Parameters
     ----------
     path : path
-        Local file: comma, semicolon or tab separated, with names in the first line, in UTF-8, UTF-16 or Windows-1252.
+        Local file: comma, semicolon or tab separated, with names in the first line, in UTF-8, UTF-16, Windows-1252 or
+        Mac Roman. Blank lines before the names are skipped.
     file_col : str, optional
         Name of the column of file names. Default: the column called file, file name, file path, path, image, image name, image file,
         picture or photo, in any case, with spaces, hyphens or underscores.
@@ -53,7 +56,8 @@ def read_labels(
         The character between columns; for a tab, `"\t"`. Default: the one with which the first line has these columns.
     encoding : str, optional
         Name of the encoding, as Python knows it. Default: UTF-16 or UTF-8 by the byte order mark, UTF-16 without one if every other
-        byte of the beginning is 0, UTF-8 if the file is valid UTF-8, else Windows-1252.
+        byte of the beginning is 0, UTF-8 if the file is valid UTF-8, Mac Roman if lines end in a carriage return only or Windows-1252 would
+        have a capital or a sign within a word, as in "FŸchse", else Windows-1252.
 
     Returns
     -------
@@ -115,7 +119,7 @@ def _text(path: str, content: bytes, encoding: str | None) -> str:
     except UnicodeDecodeError as error:
         _fail(
             path,
-            f"is not text in {guessed}: {error.reason} at byte {error.start:,}; save it as CSV in UTF-8, or pass `encoding`",
+            f"is not text in {guessed}: {error.reason} at byte {error.start:,}; save it as CSV in UTF-8, or pass `encoding`, for instance 'mac_roman' or 'cp850'",
         )
     return text.removeprefix("\ufeff")
 
@@ -131,8 +135,18 @@ def _unmarked(content: bytes) -> str:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        return "cp1252"
+        return "mac_roman" if _is_mac_roman(content) else "cp1252"
     return "utf-8"
+
+
+def _is_mac_roman(content: bytes) -> bool:
+    """Return whether a text of 8 bits is from an old Mac, or from Excel on a Mac.
+
+    Its lines end in a carriage return, or what would be a capital or a sign in Windows-1252 is within a word: "FŸchse", "BŠr".
+    """
+    if b"\r" in content and b"\n" not in content:
+        return True
+    return re.search(rb"[A-Za-z][\x80\x85\x86\x8a\x8c\x8e\x9f][a-z]", content) is not None
 
 
 def _plain(name: str) -> str:
@@ -162,10 +176,10 @@ class _Sheet:
         )
         if not text.strip():
             _fail(path, "is empty")
-        first = re.match(
-            r"[\"']?sep=(.)[\"']?\r?\n", text, re.IGNORECASE
-        )  # a line by which Excel knows the delimiter
-        self._text = text[first.end() :] if first else text
+        before = _BEFORE.match(text)
+        skipped = before.group() if before else ""
+        self._skipped = len(skipped.splitlines())
+        self._text = text[len(skipped) :]
         self._delimiter = delimiter or self._guessed()
 
     def _lines(self, delimiter: str) -> Any:
@@ -175,7 +189,7 @@ class _Sheet:
         try:
             return [name.strip() for name in next(self._lines(delimiter), [])]
         except csv.Error as error:
-            _fail(self.path, f"line 1: {error}")
+            _fail(self.path, f"line {self._skipped + 1}: {error}")
 
     def _guessed(self) -> str:
         """Return the delimiter with which the first line has most of the columns, or else most columns."""
@@ -252,9 +266,9 @@ class _Sheet:
                     if len(cells) > columns and any(cell.strip() for cell in cells[columns:]):
                         _fail(
                             self.path,
-                            f"line {lines.line_num:,} has {len(cells)} columns instead of {columns}; put quotes around a cell that "
+                            f"line {lines.line_num + self._skipped:,} has {len(cells)} columns instead of {columns}; put quotes around a cell that "
                             f"contains {shown(self._delimiter)}",
                         )
-                    yield lines.line_num, cells
+                    yield lines.line_num + self._skipped, cells
         except csv.Error as error:
-            _fail(self.path, f"line {lines.line_num:,}: {error}")
+            _fail(self.path, f"line {lines.line_num + self._skipped:,}: {error}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ import pyarrow as pa
 from mmlrs._messages import counted, shown
 from mmlrs._paths import PathLike, is_remote, local_path, path_of
 from mmlrs.camera_traps._documents import first_few
+from mmlrs.camera_traps._folders import walk_pictures
 from mmlrs.camera_traps._paths_of_pictures import forward
 from mmlrs.camera_traps._rows import Rows
-from mmlrs.errors import InvalidParamError, IoError
+from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
     from mmlrs._types import Dataset
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Matches", "match_labels"]
 
 _FUNCTION = "match_labels"
-_EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def match_labels(labels: Dataset, pictures: PathLike | Iterable[str]) -> Matches
 
     A label names its picture by the path below the folder, by the end of that path, or by a longer path that ends like it:
     `1.jpg`, `north/1.jpg` and `D:/cards/north/1.jpg` all mean `north/1.jpg`, as long as no other picture fits better or as well. A
-    picture with the same upper and lower case letters fits better than one without.
+    picture with the same upper and lower case letters fits better than one without. Accents may be written in both ways of Unicode: "é"
+    as one character, or as "e" and an accent, as on a Mac.
 
     Parameters
     ----------
@@ -111,7 +113,7 @@ def match_labels(labels: Dataset, pictures: PathLike | Iterable[str]) -> Matches
     found: dict[str, dict[str, str | None]] = {}
     lost, ambiguous = [], []
     for file, label in zip(rows.files, rows.values("label", required=True), strict=True):
-        fitting = _fitting(forward(file), index)
+        fitting = _fitting(file, index)
         if len(fitting) == 1:
             found.setdefault(fitting[0], {})[file] = label
         elif fitting:
@@ -136,16 +138,26 @@ def match_labels(labels: Dataset, pictures: PathLike | Iterable[str]) -> Matches
     return Matches(table, tuple(lost), tuple(name for name in names if name not in found))
 
 
+def _same(path: str) -> str:
+    """Return a path in one form: a Mac writes an accent as a character of its own, other systems do not."""
+    return unicodedata.normalize("NFC", forward(path))
+
+
+def _folded(path: str) -> str:
+    # Folding may take a composed character apart.
+    return unicodedata.normalize("NFC", _same(path).casefold())
+
+
 def _base(path: str) -> str:
-    return forward(path).rpartition("/")[2].casefold()
+    return _folded(path).rpartition("/")[2]
 
 
 def _fitting(path: str, index: dict[str, list[str]]) -> list[str]:
     """Return the pictures that a path may mean: the same path, else those that end like it, else the longest end of it."""
     near = index.get(_base(path), [])
-    for ignore_case in (False, True):
-        own = path.casefold() if ignore_case else path
-        others = [(name, forward(name.casefold() if ignore_case else name)) for name in near]
+    for form in (forward, _same, _folded):
+        own = form(path)
+        others = [(name, form(name)) for name in near]
         same = [name for name, other in others if other == own]
         longer = [name for name, other in others if other.endswith(f"/{own}")]
         shorter = [(name, other) for name, other in others if own.endswith(f"/{other}")]
@@ -165,7 +177,7 @@ def _pictures(pictures: Any) -> list[str]:
             raise InvalidParamError(
                 f"{where} must be a local folder, got {folder}; pass the paths of the pictures"
             )
-        below = sorted(_walk(local_path(folder)))
+        below = sorted(walk_pictures(_FUNCTION, local_path(folder)))
         if not below:
             raise InvalidParamError(f"{where}: there are no pictures in {folder} and below")
         return below
@@ -183,16 +195,3 @@ def _pictures(pictures: Any) -> list[str]:
         twice = sorted(name for name, count in Counter(names).items() if count > 1)
         raise InvalidParamError(f"{where} must have each path once; repeated: {first_few(twice)}")
     return names
-
-
-def _walk(folder: str) -> Iterator[str]:
-    """Yield the pictures below a folder, with forward slashes."""
-
-    def fail(error: OSError) -> None:
-        raise IoError(f"{_FUNCTION}: {error.filename} cannot be read: {error.strerror}") from error
-
-    for parent, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in files:
-            if name.casefold().endswith(_EXTENSIONS) and not name.startswith("."):
-                yield os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, "/")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
+
+from mmlrs.engine.times import time_of
 
 __all__ = ["FIRST_YEAR", "camera_time", "written_time"]
 
 #: Camera traps are younger. A clock that was never set shows an earlier year.
 FIRST_YEAR = 1990
-_FORM = re.compile(
-    r"(\d{4})[-:/.](\d\d)[-:/.](\d\d)[ T](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(?:Z|[+-]\d\d:?\d\d)?"
-)
 
 
 def camera_time(text: str, now: datetime | None = None) -> datetime | None:
@@ -27,14 +25,8 @@ def camera_time(text: str, now: datetime | None = None) -> datetime | None:
     >>> camera_time("0000-00-00 00:00:00"), camera_time("2099-01-01 00:00:00"), camera_time("31.12.2022")
     (None, None, None)
     """
-    found = _FORM.fullmatch(text.strip())
-    if found is None:
-        return None
-    *parts, fraction = (part or "0" for part in found.groups())
-    year, month, day, hour, minute, second = map(int, parts)
-    try:
-        time = datetime(year, month, day, hour, minute, second, int(f"{fraction:0<6.6}"))  # noqa: DTZ001 - a camera has no zone
-    except ValueError:
+    time = time_of(text.strip(), loose=True)
+    if time is None:
         return None
     latest = (now or datetime.now()) + timedelta(days=1)  # noqa: DTZ005
     return time if time.year >= FIRST_YEAR and time <= latest else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 
 from mmlrs.engine.columns import wrong_type
 from mmlrs.engine.fields import is_text
+from mmlrs.engine.times import TIME, time_of
 from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["sequences_of_frame", "sequences_of_table"]
 
-#: Year, month, day, hour, minute, second and fraction of a time, and nothing else.
-_TIME = r"^\s*(\d{4})[-:/.](\d{2})[-:/.](\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:[.,](\d{1,9}))?\s*$"
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - on the clock of a camera, which has no zone
 _SECOND = 1_000_000
 
@@ -76,7 +74,7 @@ def _moments(stage: str, column: pa.ChunkedArray, name: str) -> tuple[np.ndarray
         return micros, texts
     if not (is_text(kind) or pa.types.is_null(kind)):
         raise wrong_type(stage, name, kind, _TIMES)
-    parsed = [_parsed(text) for text in column.to_pylist()]
+    parsed = [None if text is None else time_of(text) for text in column.to_pylist()]
     found = [_UNKNOWN if moment is None else (moment - _EPOCH) // _MICROSECOND for moment in parsed]
     return np.array(found, np.int64), ["" if moment is None else moment.isoformat() for moment in parsed]
 
@@ -101,19 +99,6 @@ def _micros_of(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
 
 _MICROSECOND = dt.timedelta(microseconds=1)
 _EDGES = (dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59))  # noqa: DTZ001 - as above
-_PATTERN = re.compile(_TIME, re.ASCII)
-
-
-def _parsed(text: str | None) -> dt.datetime | None:
-    match = None if text is None else _PATTERN.match(text)
-    if match is None:
-        return None
-    *parts, fraction = match.groups()
-    try:
-        numbers = [*map(int, parts), int((fraction or "").ljust(6, "0")[:6])]
-        return dt.datetime(*numbers)  # type: ignore[arg-type]  # noqa: DTZ001 - as above
-    except ValueError:
-        return None
 
 
 # -- Spark ------------------------------------------------------------------------------------------------------------
@@ -171,7 +156,7 @@ def _moment_columns(stage: str, df: DataFrame, time: str) -> tuple[Column, Colum
     if not isinstance(kind, StringType | NullType | TimestampNTZType):
         raise wrong_type(stage, time, kind.simpleString(), _TIMES)
     # No function that parses times, because they depend on settings and on the zone of the session.
-    texts = [F.regexp_extract(column.cast("string"), _TIME, group) for group in range(1, 8)]
+    texts = [F.regexp_extract(column.cast("string"), TIME, group) for group in range(1, 8)]
     numbers = [F.when(text == "", "0").otherwise(text).cast("long") for text in texts[:6]]
     year, month, day, hour, minute, second = numbers
     fraction = F.rpad(F.substring(texts[6], 1, 6), 6, "0").cast("long")

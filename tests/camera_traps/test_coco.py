@@ -98,6 +98,12 @@ def test_which_category_means_empty(tmp_path, category, labels):
     assert again(tmp_path, found).equals(found)
 
 
+@pytest.mark.parametrize("labels", [["Empty"], ["EMPTY", "fox"], [" empty"], ["empty"]])
+def test_a_label_that_means_no_animal_is_an_error_in_place_of_an_empty_picture(tmp_path, labels):
+    with pytest.raises(InvalidParamError, match=r"row 0 \('1'\): the label .* has an empty list of labels"):
+        write_coco(pa.table({"file": ["1"], "labels": [labels]}), tmp_path / "x.json")
+
+
 @pytest.mark.parametrize(
     ("text", "time"),
     [

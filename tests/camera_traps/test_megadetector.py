@@ -180,6 +180,8 @@ def test_a_wrong_document_is_one_error(tmp_path, document, message):
     [
         (b"", "is not JSON"), (b"{", "is not JSON"), (b"\xff", "is not UTF-8"), (b"[" * 100_000, "is nested too deeply"),
         (b'{"a": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b'{"images": [{"file": "1.jpg", "detections": [], "detections": null}]}', "object of '1.jpg' has the key 'detections' twice; keep"),
+        (b'{"images": [], "info": {}, "images": []}', "^read_megadetector: [^:]*: an object has the key 'images' twice"),
     ],
 )  # fmt: skip
 def test_bytes_that_are_no_document_are_one_error(tmp_path, content, message):

@@ -143,6 +143,27 @@ def test_what_is_guessed_can_be_given(tmp_path):
     assert labels(tmp_path, "file,image,label\na,b,c\n", file_col="image") == [("b", "c")]
 
 
+@pytest.mark.parametrize("before", ["\n", "\r\n \r\n", ";;\n\t\n", "\nsep=;\n\n", "sep=;\r\n"])
+def test_blank_lines_before_the_names_are_skipped_and_counted(tmp_path, before):
+    assert labels(tmp_path, f"{before}file;label\n1.jpg;fox\n") == [("1.jpg", "fox")]
+    line = len(before.splitlines()) + 3
+    with pytest.raises(DecodeError, match=f"line {line} has no file name"):
+        labels(tmp_path, f"{before}file;label\n1.jpg;fox\n;hare\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"), [("Füchse", "\n"), ("Bär", "\r\n"), ("zèbre", "\r"), ("Löwe", "\r"), ("Écureuil", "\r")]
+)
+def test_files_of_excel_on_a_mac_are_read(tmp_path, text, ends):
+    sheet = ends.join(["file,label", f"1.jpg,{text}", ""])
+    assert labels(tmp_path, sheet.encode("mac_roman")) == [("1.jpg", text)]
+
+
+@pytest.mark.parametrize("text", ["Füchse", "élan", "Hawk’s nest", "Šakal", "œuf", "Löwe – 3 €", "žaba"])
+def test_files_of_windows_are_not_taken_for_files_of_a_mac(tmp_path, text):
+    assert labels(tmp_path, f"file,label\r\n1.jpg,{text}\r\n".encode("cp1252")) == [("1.jpg", text)]
+
+
 def test_quoted_names_do_not_disturb_the_guess(tmp_path):
     assert labels(tmp_path, '"file";"label"\n"a;1.jpg";"x, y"\n') == [("a;1.jpg", "x, y")]
 
@@ -166,7 +187,7 @@ def test_lines_that_repeat_a_label_are_one_row(tmp_path):
         ("file,label\n1,fox, red\n", {}, DecodeError, "line 2 has 3 columns instead of 2; put quotes"),
         ('file,label\n1,"fox\n', {}, DecodeError, "line 2: unexpected end of data"),
         ('"file,label\n1,fox\n', {}, DecodeError, "line 1: unexpected end of data"),
-        (b"file,label\n1,\x81\n", {}, DecodeError, "is not text in cp1252: .* at byte 13; save it as CSV in UTF-8, or pass `encoding`"),
+        (b"file,label\n1,\x81\n", {}, DecodeError, "is not text in cp1252: .* at byte 13; save it as CSV in UTF-8, or pass `encoding`, for instance 'mac_roman'"),
         (b"file,label\n1,\xff\n", {"encoding": "utf-8"}, DecodeError, "is not text in utf-8"),
         ("file,label\n1,fox\n", {"encoding": "none"}, InvalidParamError, "param `encoding` must be the name of an encoding, got 'none'"),
         ("file,label\n1,fox\n", {"encoding": "zip"}, InvalidParamError, "param `encoding` must be the name of an encoding, got 'zip'"),
@@ -224,6 +245,15 @@ def test_the_best_fit_wins():
     assert pairs({"north/1.jpg": "a"}, ["1.jpg", "card/north/1.jpg"])[0] == {"card/north/1.jpg": "a"}
     assert pairs({"1.jpg": "a", "1.JPG": "b"}, ["a/1.JPG", "b/1.jpg"])[0] == {"a/1.JPG": "b", "b/1.jpg": "a"}
     assert pairs({"orth/1.jpg": "a"}, ["north/1.jpg"])[1] == ["orth/1.jpg"]
+
+
+def test_accents_match_in_both_ways_of_unicode_and_the_same_way_fits_best():
+    composed, apart = "f\u00fcchse/1.jpg", "fu\u0308chse/1.jpg"
+    assert pairs({composed: "a"}, [apart])[0] == {apart: "a"}
+    assert pairs({apart: "a"}, [composed])[0] == {composed: "a"}
+    assert pairs({apart.upper(): "a"}, [composed])[0] == {composed: "a"}
+    assert pairs({composed: "a", apart: "b"}, [apart, composed])[0] == {composed: "a", apart: "b"}
+    assert pairs({"\u00fc.jpg": "a"}, ["u\u0308.JPG"])[0] == {"u\u0308.JPG": "a"}
 
 
 def test_what_is_ambiguous_is_one_error():
