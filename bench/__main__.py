@@ -21,11 +21,13 @@ from bench.plan import plan
 from bench.published import published
 from bench.quantized import quantized
 from bench.resume import resume
+from bench.scaling import scaling
 from bench.search import search
 from bench.serving import serve
 from bench.spark_job import spark_job
 from bench.spark_versions import versions
 from bench.startup import startup
+from bench.stream import stream
 from bench.text import text
 from bench.train import train
 from bench.trees import trees
@@ -58,7 +60,9 @@ MEASURES: dict[str, Measure] = {
     "trees": trees,
     "compiled": compiled,
     "serve": serve,
+    "stream": stream,
     "memory": memory,
+    "scaling": scaling,
     "wheel": wheel,
 }
 

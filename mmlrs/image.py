@@ -80,9 +80,63 @@ class ImageTransformer(_generated.ImageTransformer):
         """
         return self._add("resize", height=height, width=width, size=size, keepAspectRatio=keepAspectRatio)
 
-    def crop(self, x: int, y: int, height: int, width: int) -> Self:
-        """Add a crop of `height` x `width` pixels with its upper left corner at column `x`, row `y`."""
-        return self._add("crop", x=x, y=y, height=height, width=width)
+    def crop(
+        self,
+        x: int | None = None,
+        y: int | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        *,
+        boxCol: str | None = None,
+        margin: float | None = None,
+    ) -> Self:
+        """Add a crop of `height` x `width` pixels with its upper left corner at column `x`, row `y`, or a crop to a box.
+
+        `boxCol` names a column with a box for each image, or a list of boxes, of which the one with the highest score is taken.
+        `margin` is a fraction of the box: with 0.1, the result is a tenth of the box's size larger on each side.
+
+        Examples
+        --------
+        >>> import pyarrow as pa
+        >>> from mmlrs.image import ImageTransformer
+        >>> from mmlrs.testing import sample_image
+        >>> box = {"x": 0.5, "y": 0.0, "width": 0.25, "height": 1.0}
+        >>> table = pa.table({"image": [sample_image("png")], "box": [box]})
+        >>> stage = ImageTransformer(inputCol="image", outputCol="part").crop(boxCol="box")
+        >>> part = stage.transform(table)["part"][0].as_py()
+        >>> part["height"], part["width"]
+        (48, 16)
+        """
+        stage = self if boxCol is None else self._set(boxCol=boxCol)
+        return stage._add("crop", x=x, y=y, height=height, width=width, margin=margin)
+
+    def drawBoxes(
+        self,
+        boxCol: str | None = None,
+        *,
+        thickness: int | None = None,
+        labels: bool = True,
+        color: Sequence[float] | None = None,
+    ) -> Self:
+        """Draw the boxes of the column `boxCol` with their labels and scores; a gray image becomes BGR.
+
+        `thickness` is the width of lines in pixels, by default 1 pixel per 240 pixels of the shorter side. `color` has three
+        numbers from 0 to 255, blue, green and red, by default a color per label. The font has ASCII characters only: others
+        become "?".
+
+        Examples
+        --------
+        >>> import pyarrow as pa
+        >>> from mmlrs.image import ImageTransformer, ObjectDetector
+        >>> from mmlrs.testing import sample_detector, sample_image
+        >>> table = pa.table({"image": [sample_image("png")]})
+        >>> found = ObjectDetector(inputCol="image", outputCol="objects", model=sample_detector()).transform(table)
+        >>> drawn = ImageTransformer(inputCol="image", outputCol="drawn").drawBoxes("objects").transform(found)
+        >>> drawn["drawn"][0]["width"].as_py()
+        64
+        """
+        stage = self if boxCol is None else self._set(boxCol=boxCol)
+        return stage._add("drawBoxes", thickness=thickness, labels=labels, color=color)
 
     def centerCrop(self, height: int, width: int) -> Self:
         """Add a crop of at most `height` x `width` pixels around the centre of the image."""

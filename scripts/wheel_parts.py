@@ -28,6 +28,7 @@ LIBRARIES = re.compile(r"(libc|libm|libgcc_s|libdl|libpthread|librt|ld-linux-[a-
 PARTS = (
     ("extension", r"\.so$"),
     ("labels", r"^mmlrs/models/.*\.txt$"),
+    ("style of a report", r"\.css$"),
     ("Python code, generated", r"^mmlrs/_generated/"),
     ("Python code", r"\.pyi?$|/py\.typed$"),
     ("metadata and licence", r"\.dist-info/"),

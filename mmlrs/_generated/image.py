@@ -22,27 +22,31 @@ from mmlrs._generated.shared import (
 from mmlrs._typing import Self, overload
 from mmlrs.base import NativeTransformer, PythonTransformer
 from mmlrs.models import ModelHandle, ModelLike
-from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, MODEL, OPERATIONS, STR, Param, undefined
+from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, MODEL, OPERATIONS, STR, STR_LIST, Param, undefined
 
-__all__ = ["ImageMetadata", "ImageHash", "UnrollImage", "UnrollBinaryImage"]
+__all__ = ["ImageMetadata", "ImageHash", "UnrollImage", "UnrollBinaryImage", "ObjectDetector"]
 
 
 class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOptions, HasRowPolicy):
     """Applies a list of operations to every image, in one pass.
 
     Operations are maps with the key `action` and their arguments: `resize(height, width)` or `resize(size,
-    keepAspectRatio)`, `crop(x, y, height, width)`, `centerCrop(height, width)`, `colorFormat(code)`, `blur(height,
-    width)`, `threshold(threshold, maxVal, type)`, `gaussianKernel(apertureSize, sigma)`, `flip(code)`,
+    keepAspectRatio)`, `crop(x, y, height, width)` or `crop(margin)`, `centerCrop(height, width)`, `colorFormat(code)`,
+    `blur(height, width)`, `threshold(threshold, maxVal, type)`, `gaussianKernel(apertureSize, sigma)`, `flip(code)`,
     `rotate(degrees)`, `medianBlur(apertureSize)`, `bilateralFilter(diameter, sigmaColor, sigmaSpace)`,
     `canny(threshold1, threshold2, apertureSize)`, `equalizeHist`, `warpAffine(matrix, height, width)`, `pad(top,
     bottom, left, right, value, mode)`, `erode(height, width, shape, iterations)`, `dilate(height, width, shape,
     iterations)`, `morphologyEx(op, height, width, shape, iterations)`, `sobel(dx, dy, apertureSize, scale, delta,
     absolute)`, `scharr(dx, dy, scale, delta, absolute)`, `laplacian(apertureSize, scale, delta, absolute)`,
     `filter2D(kernel, delta)`, `adaptiveThreshold(maxVal, method, type, blockSize, C)`, `warpPerspective(matrix, height,
-    width)`, `clahe(clipLimit, tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`, and
-    as the last one `normalize(mean, std, scale)`, which returns a tensor. Each operation applies the OpenCV function of
-    that name. `brightnessContrast` computes pixel x contrast + brightness, rounded and clipped to 0 to 255. `rotate`
-    rotates counter-clockwise.
+    width)`, `clahe(clipLimit, tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`,
+    `drawBoxes(thickness, labels, color)`, and as the last one `normalize(mean, std, scale)`, which returns a tensor.
+    Each operation applies the OpenCV function of that name. `brightnessContrast` computes pixel x contrast +
+    brightness, rounded and clipped to 0 to 255. `rotate` rotates counter-clockwise.
+
+    `crop` without a rectangle crops each image to its box in the column `boxCol`, widened on each side by `margin`, a
+    fraction of the box. `drawBoxes` draws the boxes of that column with their labels and scores, in a `color` (blue,
+    green, red) or one color per label. The sides of boxes are fractions of the image as it is before the operation.
 
     The input can be images, encoded bytes or `struct(path, bytes)`. Encoded images are decoded here and only once. The
     output is an image column, or with `toTensor` an array of channels x rows x columns. All tensors of a column have
@@ -59,6 +63,10 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     originCol : str, optional
         Name of a string column with the origin of each row, for `origin` and for errors. If not set, the image's own
         origin or path is used. Reads: string.
+    boxCol : str, optional
+        Name of a column of boxes for `crop` and `drawBoxes`: structs with `x`, `y`, `width` and `height` as fractions
+        of the image, and perhaps `label` and `score`, or lists of them, as `ObjectDetector` returns them. Of several
+        boxes `crop` takes the one with the highest score.
     stages : Sequence[Mapping[str, Any]], default []
         The operations in order: maps with the key `action` and the operation's arguments.
     interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "linear"
@@ -114,7 +122,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     InvalidParamError
         If a param has an invalid value.
     ColumnNotFoundError
-        If the dataset has no column named by `inputCol` or `originCol`.
+        If the dataset has no column named by `inputCol`, `originCol` or `boxCol`.
     SchemaMismatchError
         If a column named by `inputCol` or `originCol` has an unsupported type, or a column named by `outputCol` or
         `errorCol` already exists.
@@ -146,6 +154,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of images, encoded image bytes, or `struct(path, bytes)`. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
     outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column to add. Must not be empty.", STR.accept)
     originCol: Param[str] = Param(undefined(), "originCol", "Name of a string column with the origin of each row, for `origin` and for errors. If not set, the image's own origin or path is used. Reads: string.", STR.accept)
+    boxCol: Param[str] = Param(undefined(), "boxCol", "Name of a column of boxes for `crop` and `drawBoxes`: structs with `x`, `y`, `width` and `height` as fractions of the image, and perhaps `label` and `score`, or lists of them, as `ObjectDetector` returns them. Of several boxes `crop` takes the one with the highest score.", STR.accept)
     stages: Param[list[dict[str, Any]]] = Param(undefined(), "stages", "The operations in order: maps with the key `action` and the operation's arguments.", OPERATIONS.accept)
     interpolation: Param[str] = Param(undefined(), "interpolation", "The interpolation of `resize`, `rotate`, `warpAffine` and `warpPerspective`. Must be one of \"linear\", \"area\", \"cubic\", \"nearest\", \"lanczos\".", STR.accept)
     toTensor: Param[bool] = Param(undefined(), "toTensor", "Return an array of channels x rows x columns of numbers instead of an image.", BOOL.accept)
@@ -163,6 +172,7 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
         inputCol: str = "image",
         outputCol: str | None = None,
         originCol: str | None = None,
+        boxCol: str | None = None,
         stages: Sequence[Mapping[str, Any]] = [],
         interpolation: Literal["linear", "area", "cubic", "nearest", "lanczos"] = "linear",
         toTensor: bool = False,
@@ -188,6 +198,14 @@ class ImageTransformer(NativeTransformer, HasInputCol, HasOutputCol, HasDecodeOp
     def getOriginCol(self) -> str | None:
         """Return the value of `originCol`, or None when it is not set."""
         return self._value("originCol")
+
+    def setBoxCol(self, value: str) -> Self:
+        """Set `boxCol` and return the stage."""
+        return self._set(boxCol=value)
+
+    def getBoxCol(self) -> str | None:
+        """Return the value of `boxCol`, or None when it is not set."""
+        return self._value("boxCol")
 
     def setStages(self, value: Sequence[Mapping[str, Any]]) -> Self:
         """Set `stages` and return the stage."""
@@ -1735,3 +1753,280 @@ class ImageFeaturizer(
     def getPooling(self) -> Literal["auto", "avg", "max", "grid", "none"]:
         """Return the value of `pooling`."""
         return self._value("pooling")
+
+
+class ObjectDetector(
+    NativeTransformer, HasInputCol, HasOutputCol, HasNetworkInput, HasDecodeOptions, HasRunParams, HasRowPolicy
+):
+    """Finds objects in images, and where they are.
+
+    The network is a YOLO (version 5 or later, or YOLOX) or a DETR (or RT-DETR), exported to ONNX. Each image is
+    decoded, resized to the network's input on a gray border, and run through the network. Of boxes of the same class
+    that overlap, only the most probable one is kept (greedy non-maximum suppression), unless the network does not need
+    it: a DETR, or a YOLO with final boxes. The answer is an array of structs `label`, `score`, `x`, `y`, `width` and
+    `height`, the most probable object first; it is empty if there is no object. `x` and `y` are the left upper corner.
+    Positions and sizes are fractions of the image's width and height, with the origin at its left upper corner. A box
+    ends at the border of the image, and one that is outside is left out.
+
+    `Explode` makes a row of each object, and `ImageTransformer` crops images to their objects or draws them.
+
+    Parameters
+    ----------
+    inputCol : str, default "image"
+        Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Reads: image struct,
+        encoded bytes, struct(path, bytes).
+    outputCol : str, default <uid>_output
+        Name of the column of objects to add.
+    originCol : str, optional
+        Name of a string column with the origin of each image, for error messages. Reads: string.
+    model : ModelLike
+        The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    layout : {"auto", "yolo", "yolox", "detr", "rtdetr"}, default "auto"
+        What the outputs hold. "auto" recognizes it by their shapes. "yolo": boxes and scores, [boxes, 5 + classes]
+        (version 5) or [4 + classes, boxes] (version 8 and later), in pixels, or final boxes [boxes, 6] (version 10).
+        "yolox": [boxes, 5 + classes], relative to the cells of a grid unless the network decodes them itself. "detr":
+        class scores with "no object" as the last class, for a softmax, and boxes [boxes, 4]. "rtdetr": class scores for
+        a sigmoid, and boxes [boxes, 4].
+    labels : Sequence[str], optional
+        Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.
+    scoreThreshold : float, default 0.25
+        Minimum score of an object. Must be between 0 and 1.
+    iouThreshold : float, default 0.45
+        Maximum overlap (intersection over union) of two objects of the same class. Must be between 0 and 1.
+    maxDetections : int, default 300
+        Maximum number of objects of an image: the most probable ones. Must be at least 1.
+    letterbox : bool, optional
+        Keep the aspect ratio of images, on a gray border, instead of stretching them. If not set, it is true for a YOLO
+        and false for a DETR.
+    outputTensorName : str, optional
+        The output with the boxes and scores. If not set, it is recognized by its shape. Must not be empty.
+    imageHeight : int, optional
+        Number of rows of the network's input, for networks that accept any size. Must be at least 1.
+    imageWidth : int, optional
+        Number of columns of the network's input, for networks that accept any size. Must be at least 1.
+    preprocessing : {"imagenet", "efficientnet-lite", "clip", "caffe", "none"}, optional
+        A usual normalization, for networks without metadata. "imagenet": values of 0 to 1, less the mean of ImageNet,
+        over its standard deviation, as in torchvision. "efficientnet-lite": (pixel - 127) / 128. "clip": like
+        "imagenet" with the mean and deviation of CLIP's images. "caffe": channels in the order B, G, R, less 103.939,
+        116.779, 123.68. "none": pixel values. The params of the normalization that are set take precedence over it, and
+        it takes precedence over the metadata.
+    channelNormalizationMeans : Sequence[float], optional
+        Mean of each channel, subtracted after scaling. If not set, that of the model's metadata, else ImageNet's 0.485,
+        0.456, 0.406, or 0 for a network with an integer input, which reads pixel values.
+    channelNormalizationStds : Sequence[float], optional
+        Standard deviation of each channel, by which values are divided after the mean is subtracted. If not set, that
+        of the model's metadata, else ImageNet's 0.229, 0.224, 0.225, or 1 for a network with an integer input.
+    colorScaleFactor : float, optional
+        Factor on the pixel values 0 to 255. If not set, that of the model's metadata, else 1/255, or 1 for a network
+        with an integer input. Must be greater than 0.
+    channelOrder : {"rgb", "bgr"}, optional
+        Order of the network's channels. If not set, that of the model's metadata, else "rgb".
+    autoConvertToColor : bool, default True
+        Convert gray images to colour if the network expects three channels. Otherwise they are bad rows.
+    interpolation : {"linear", "area", "cubic", "nearest", "lanczos"}, default "area"
+        How images are resized.
+    applyExifOrientation : bool, default True
+        Rotate and flip the decoded image according to its EXIF orientation tag.
+    alpha : {"drop", "composite", "keep"}, default "drop"
+        How to decode an alpha channel: "drop" removes it, "composite" blends the image over white, "keep" gives a BGRA
+        image with 4 channels.
+    scaledDecode : bool, default True
+        Decode a JPEG at 1/2, 1/4 or 1/8 of its size if the first operation shrinks it so much that at least 1.7 times
+        the target size remains. About 3 times faster on photographs. With area interpolation the result is close to
+        that of a full decode (median PSNR of 40 dB). The other interpolations skip pixels that the reduced decode
+        averages, so the difference is larger. Set it to False for the pixels of a full decode.
+    maxPixels : int, default 100000000
+        Maximum number of pixels (height times width) of an image, checked before memory is allocated. Must be at least
+        1.
+    maxBytes : int, default 268435456
+        Maximum number of bytes of an image, encoded or decoded, checked before memory is allocated. Must be at least 1.
+    miniBatchSize : int, default 64
+        Maximum number of rows per run of the model. The last run of a batch may have fewer. On the CPU
+        `ImageFeaturizer` runs at most 8 images per thread and `TextEmbedder` at most 4,096 tokens, since larger runs
+        use more memory and are not faster. Must be at least 1.
+    device : str, default "auto"
+        Device on which the model runs: "auto" (GPU if there is one), "cpu", "cuda" or "cuda:N".
+    optimizationLevel : {"none", "basic", "extended", "all"}, default "all"
+        Level of graph optimization in ONNX Runtime.
+    intraOpThreads : int, default 0
+        Number of threads within one operation; 0 means the cores of the task. Must be between 0 and 1024.
+    maxTensorBytes : int, default 2147483648
+        Maximum size in bytes of one input of a run. A mini-batch that would exceed it has fewer rows. A single row that
+        exceeds it is an error, and so is a batch of fixed size; both are raised before memory is allocated. Must be
+        between 1 and 1099511627776.
+    maxRunSeconds : float, optional
+        Maximum time in seconds of one run of the model, that is of one mini-batch. If not set, there is no limit. A run
+        that exceeds it is stopped between two operations of the graph and is an error. With `handleInvalid` "skip" or
+        "keep" its rows then run one at a time, each with that limit, and a row that exceeds it is a bad row. Must be
+        greater than 0.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
+
+    Raises
+    ------
+    InvalidParamError
+        If `model` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol` or `originCol`.
+    SchemaMismatchError
+        If a column named by `inputCol` or `originCol` has an unsupported type, or a column named by `outputCol` or
+        `errorCol` already exists.
+    ModelLoadError
+        If the content of `model` is damaged or is not an ONNX model.
+    IoError
+        If the file of `model` cannot be read.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.image import ObjectDetector
+    >>> from mmlrs.testing import sample_detector, sample_image
+    >>>
+    >>> table = pa.table({"image": [sample_image("jpeg"), sample_image("png")]})
+    >>> detector = ObjectDetector(inputCol="image", outputCol="objects", model=sample_detector())
+    >>> objects = detector.transform(table).column("objects").to_pylist()
+    >>> assert [found["label"] for found in objects[0]] == ["cat", "dog"]
+    >>> assert objects[0][0].keys() == {"label", "score", "x", "y", "width", "height"}
+    """
+
+    __module__ = "mmlrs.image"
+    _stage: ClassVar[str] = "ObjectDetector"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Reads: image struct, encoded bytes, struct(path, bytes).", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column of objects to add.", STR.accept)
+    originCol: Param[str] = Param(undefined(), "originCol", "Name of a string column with the origin of each image, for error messages. Reads: string.", STR.accept)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+    layout: Param[str] = Param(undefined(), "layout", "What the outputs hold. \"auto\" recognizes it by their shapes. \"yolo\": boxes and scores, [boxes, 5 + classes] (version 5) or [4 + classes, boxes] (version 8 and later), in pixels, or final boxes [boxes, 6] (version 10). \"yolox\": [boxes, 5 + classes], relative to the cells of a grid unless the network decodes them itself. \"detr\": class scores with \"no object\" as the last class, for a softmax, and boxes [boxes, 4]. \"rtdetr\": class scores for a sigmoid, and boxes [boxes, 4]. Must be one of \"auto\", \"yolo\", \"yolox\", \"detr\", \"rtdetr\".", STR.accept)
+    labels: Param[list[str]] = Param(undefined(), "labels", "Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.", STR_LIST.accept)
+    scoreThreshold: Param[float] = Param(undefined(), "scoreThreshold", "Minimum score of an object. Must be between 0 and 1.", FLOAT.accept)
+    iouThreshold: Param[float] = Param(undefined(), "iouThreshold", "Maximum overlap (intersection over union) of two objects of the same class. Must be between 0 and 1.", FLOAT.accept)
+    maxDetections: Param[int] = Param(undefined(), "maxDetections", "Maximum number of objects of an image: the most probable ones. Must be at least 1.", INT.accept)
+    letterbox: Param[bool] = Param(undefined(), "letterbox", "Keep the aspect ratio of images, on a gray border, instead of stretching them. If not set, it is true for a YOLO and false for a DETR.", BOOL.accept)
+    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the boxes and scores. If not set, it is recognized by its shape. Must not be empty.", STR.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        inputCol: str = "image",
+        outputCol: str | None = None,
+        originCol: str | None = None,
+        model: ModelLike,
+        layout: Literal["auto", "yolo", "yolox", "detr", "rtdetr"] = "auto",
+        labels: Sequence[str] | None = None,
+        scoreThreshold: float = 0.25,
+        iouThreshold: float = 0.45,
+        maxDetections: int = 300,
+        letterbox: bool | None = None,
+        outputTensorName: str | None = None,
+        imageHeight: int | None = None,
+        imageWidth: int | None = None,
+        preprocessing: Literal["imagenet", "efficientnet-lite", "clip", "caffe", "none"] | None = None,
+        channelNormalizationMeans: Sequence[float] | None = None,
+        channelNormalizationStds: Sequence[float] | None = None,
+        colorScaleFactor: float | None = None,
+        channelOrder: Literal["rgb", "bgr"] | None = None,
+        autoConvertToColor: bool = True,
+        interpolation: Literal["linear", "area", "cubic", "nearest", "lanczos"] = "area",
+        applyExifOrientation: bool = True,
+        alpha: Literal["drop", "composite", "keep"] = "drop",
+        scaledDecode: bool = True,
+        maxPixels: int = 100000000,
+        maxBytes: int = 268435456,
+        miniBatchSize: int = 64,
+        device: str = "auto",
+        optimizationLevel: Literal["none", "basic", "extended", "all"] = "all",
+        intraOpThreads: int = 0,
+        maxTensorBytes: int = 2147483648,
+        maxRunSeconds: float | None = None,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setOriginCol(self, value: str) -> Self:
+        """Set `originCol` and return the stage."""
+        return self._set(originCol=value)
+
+    def getOriginCol(self) -> str | None:
+        """Return the value of `originCol`, or None when it is not set."""
+        return self._value("originCol")
+
+    def setModel(self, value: ModelLike) -> Self:
+        """Set `model` and return the stage."""
+        return self._set(model=value)
+
+    def getModel(self) -> ModelHandle:
+        """Return the value of `model`, or None when it is not set."""
+        return self._value("model")
+
+    def setLayout(self, value: Literal["auto", "yolo", "yolox", "detr", "rtdetr"]) -> Self:
+        """Set `layout` and return the stage."""
+        return self._set(layout=value)
+
+    def getLayout(self) -> Literal["auto", "yolo", "yolox", "detr", "rtdetr"]:
+        """Return the value of `layout`."""
+        return self._value("layout")
+
+    def setLabels(self, value: Sequence[str]) -> Self:
+        """Set `labels` and return the stage."""
+        return self._set(labels=value)
+
+    def getLabels(self) -> list[str] | None:
+        """Return the value of `labels`, or None when it is not set."""
+        return self._value("labels")
+
+    def setScoreThreshold(self, value: float) -> Self:
+        """Set `scoreThreshold` and return the stage."""
+        return self._set(scoreThreshold=value)
+
+    def getScoreThreshold(self) -> float:
+        """Return the value of `scoreThreshold`."""
+        return self._value("scoreThreshold")
+
+    def setIouThreshold(self, value: float) -> Self:
+        """Set `iouThreshold` and return the stage."""
+        return self._set(iouThreshold=value)
+
+    def getIouThreshold(self) -> float:
+        """Return the value of `iouThreshold`."""
+        return self._value("iouThreshold")
+
+    def setMaxDetections(self, value: int) -> Self:
+        """Set `maxDetections` and return the stage."""
+        return self._set(maxDetections=value)
+
+    def getMaxDetections(self) -> int:
+        """Return the value of `maxDetections`."""
+        return self._value("maxDetections")
+
+    def setLetterbox(self, value: bool) -> Self:
+        """Set `letterbox` and return the stage."""
+        return self._set(letterbox=value)
+
+    def getLetterbox(self) -> bool | None:
+        """Return the value of `letterbox`, or None when it is not set."""
+        return self._value("letterbox")
+
+    def setOutputTensorName(self, value: str) -> Self:
+        """Set `outputTensorName` and return the stage."""
+        return self._set(outputTensorName=value)
+
+    def getOutputTensorName(self) -> str | None:
+        """Return the value of `outputTensorName`, or None when it is not set."""
+        return self._value("outputTensorName")

@@ -8,12 +8,20 @@ Examples
 from __future__ import annotations
 
 from mmlrs._names import public
-from mmlrs.functions._columns import classify_image, classify_text, embed_image, embed_text, register_all
+from mmlrs.functions._columns import (
+    classify_image,
+    classify_text,
+    detect_objects,
+    embed_image,
+    embed_text,
+    register_all,
+)
 from mmlrs.functions._udf import pandas_udf, register, udf
 
 __all__ = [
     "classify_image",
     "classify_text",
+    "detect_objects",
     "embed_image",
     "embed_text",
     "pandas_udf",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mmlrs.models import ModelLike
 
-__all__ = ["classify_image", "classify_text", "embed_image", "embed_text", "register_all"]
+__all__ = ["classify_image", "classify_text", "detect_objects", "embed_image", "embed_text", "register_all"]
 
 #: The beginning of an unquoted identifier of SQL, or nothing.
 _PREFIX = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)?")
@@ -26,6 +26,7 @@ _PREFIX = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)?")
 _STAGES = {
     "classify_image": "ImageClassifier",
     "classify_text": "TextClassifier",
+    "detect_objects": "ObjectDetector",
     "embed_image": "ImageFeaturizer",
     "embed_text": "TextEmbedder",
 }
@@ -178,6 +179,57 @@ def classify_image(
     return _column("classify_image", col, {"model": model, "labels": labels, "topK": topK, **params})
 
 
+def detect_objects(
+    col: Column | str, model: ModelLike, labels: Sequence[str] | None = None, **params: Any
+) -> Column:
+    """Return the objects in images, and where they are.
+
+    Parameters
+    ----------
+    col : Column or str
+        A column of images, or its name: image structs, encoded bytes, or structs of path and bytes.
+    model : ModelLike
+        The ONNX network, a YOLO or a DETR: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    labels : sequence of str, optional
+        Names of the classes, in the order of the network's scores. If not set, those of the model's metadata.
+    **params
+        Params of `ObjectDetector`, except those that name columns, such as `scoreThreshold`. With the default
+        `handleInvalid="error"`, a null or an image that cannot be decoded is an error when the query runs. With "keep" its
+        result is null, while that of an image without objects is empty.
+
+    Returns
+    -------
+    Column
+        `array<struct<label: string, score: double, x: double, y: double, width: double, height: double>>`, the most probable
+        object first; positions and sizes are fractions of the image.
+
+    Raises
+    ------
+    InvalidParamError
+        `col` is neither a column nor a name, the network is no detector, there is no such param, or a param has an invalid
+        value.
+    ModelLoadError, IoError
+        The model is damaged, or cannot be read.
+    ExecutionError
+        No Spark session is active.
+
+    Notes
+    -----
+    A call reads and prepares the network on the driver. A worker process loads it once.
+
+    Examples
+    --------
+    >>> from mmlrs import functions as F
+    >>> from mmlrs.testing import sample_detector, sample_image
+    >>> from pyspark.sql import SparkSession
+    >>> spark = SparkSession.builder.getOrCreate()
+    >>> df = spark.createDataFrame([(bytearray(sample_image()),)], "photo binary")
+    >>> df.select(F.detect_objects("photo", sample_detector()).label.alias("labels")).first().labels
+    ['cat', 'dog']
+    """
+    return _column("detect_objects", col, {"model": model, "labels": labels, **params})
+
+
 def classify_text(
     col: Column | str,
     labels: Sequence[str] | None = None,
@@ -243,10 +295,11 @@ def register_all(
     *,
     handleInvalid: Literal["error", "keep"] = "error",
     labels: Sequence[str] | None = None,
+    detector: ModelLike | None = None,
 ) -> list[str]:
     """Register `classify_image`, `embed_image` and `embed_text` as SQL functions, with their default models.
 
-    With `labels` it also registers `classify_text`, which chooses among them.
+    With `labels` it also registers `classify_text`, which chooses among them, and with `detector` it registers `detect_objects`.
 
     Parameters
     ----------
@@ -258,6 +311,8 @@ def register_all(
         How the functions handle a null or a damaged image: "error" fails the query, "keep" returns null.
     labels : sequence of str, optional
         The classes of `classify_text`.
+    detector : ModelLike, optional
+        The network of `detect_objects`.
 
     Returns
     -------
@@ -268,9 +323,9 @@ def register_all(
     ------
     InvalidParamError
         `spark` is not a session, `prefix` is not the beginning of a name in SQL, or `handleInvalid` is none of the two,
-        or `labels` are no strings.
+        or `labels` are no strings, or `detector` is no detector.
     ModelLoadError
-        A model is not installed; the message says what to install. No function is registered.
+        A model is not installed, or cannot be read; the message says what to install. No function is registered.
 
     Notes
     -----
@@ -301,13 +356,22 @@ def register_all(
             if labels is None:
                 continue
             params["labels"] = labels
+        if stage == "ObjectDetector":
+            if detector is None:
+                continue
+            params["model"] = detector
         with _named("register_all", stage):
-            function = _function(name, name.rpartition("_")[2], params)
+            function = _function(name, _argument(name), params)
             function.called(prefix + name, "the argument", remedy)
             made[prefix + name] = function.for_sql(spark, arrays=True)
     for name, udf in made.items():
         spark.udf.register(name, udf)
     return list(made)
+
+
+def _argument(function: str) -> str:
+    """Return the name of a function's argument, for messages."""
+    return "text" if function.endswith("text") else "image"
 
 
 def _column(function: str, col: Any, params: dict[str, Any]) -> Column:
@@ -322,7 +386,7 @@ def _column(function: str, col: Any, params: dict[str, Any]) -> Column:
         )
     with _named(function, stage):
         # The name is only that in messages.
-        source = col if isinstance(col, str) else function.rpartition("_")[2]
+        source = col if isinstance(col, str) else _argument(function)
         words = f"column `{col}`" if isinstance(col, str) else "the argument"
         made = _function(function, source, params).called(
             function, words, 'handleInvalid="keep" returns null'

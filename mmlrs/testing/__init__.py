@@ -29,6 +29,7 @@ __all__ = [
     "check_stage",
     "checks_of",
     "reversed_columns",
+    "sample_detector",
     "sample_image",
     "sample_model",
     "sample_stage",
@@ -78,6 +79,19 @@ def sample_model() -> bytes:
     ['scores']
     """
     return bytes(_native.sample_model())
+
+
+def sample_detector() -> bytes:
+    """Return a tiny ONNX detector with the outputs of a YOLOv8, which finds a cat and a dog in every image.
+
+    Examples
+    --------
+    >>> from mmlrs.models import model_info
+    >>> from mmlrs.testing import sample_detector
+    >>> model_info(sample_detector())["outputs"]
+    [{'name': 'output0', 'shape': ['N', 6, 84], 'type': 'float32'}]
+    """
+    return _content_of_sample("ObjectDetector", "model")
 
 
 def sample_text_model() -> bytes:

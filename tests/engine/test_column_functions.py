@@ -12,9 +12,9 @@ import pytest
 import mmlrs
 from mmlrs import functions as F
 from mmlrs.errors import InvalidParamError, ModelLoadError
-from mmlrs.image import ImageClassifier, ImageFeaturizer
+from mmlrs.image import ImageClassifier, ImageFeaturizer, ObjectDetector
 from mmlrs.models import ModelHandle, _catalog
-from mmlrs.testing import sample_image, sample_text_model, sample_tokenizer
+from mmlrs.testing import sample_detector, sample_image, sample_text_model, sample_tokenizer
 from mmlrs.text import TextEmbedder, UnicodeNormalize
 
 pytestmark = pytest.mark.spark
@@ -117,6 +117,35 @@ def test_texts_are_classified_by_labels_alone(spark):
     assert row.c == "business"
 
 
+def test_objects_are_found_in_a_column_and_in_sql(spark, df, good):
+    stage = ObjectDetector(inputCol="x", outputCol="y", model=sample_detector(), scoreThreshold=0.7)
+    expected = of_table(stage, [row.photo for row in good.collect()])
+    made = good.select(F.detect_objects("photo", sample_detector(), scoreThreshold=0.7).alias("objects"))
+    assert made.dtypes == [
+        (
+            "objects",
+            "array<struct<label:string,score:double,x:double,y:double,width:double,height:double>>",
+        )
+    ]
+    assert [[o.asDict() for o in row.objects] for row in made.collect()] == expected
+    assert "see_detect_objects" in mmlrs.register_all(spark, "see_", detector=sample_detector())
+    rows = spark.sql(
+        "SELECT see_detect_objects(photo) AS objects FROM column_functions WHERE i < 2"
+    ).collect()
+    assert [[o.label for o in row.objects] for row in rows] == [["cat", "dog"]] * 2
+
+
+def test_the_statement_of_the_article_finds_objects(spark, good):
+    """`SELECT image, my_object_recognition_function(image) AS objects FROM traffic_imgs`, of Databricks' article on SQL functions."""
+    stage = ObjectDetector(inputCol="image", outputCol="objects", model=sample_detector())
+    mmlrs.register(spark, "my_object_recognition_function", stage)
+    good.selectExpr("photo AS image").createOrReplaceTempView("traffic_imgs")
+    rows = spark.sql(
+        "SELECT image, my_object_recognition_function(image) AS objects FROM traffic_imgs"
+    ).collect()
+    assert [[o.label for o in row.objects] for row in rows] == [["cat", "dog"]] * 2
+
+
 def test_the_similarity_of_embeddings_orders_paraphrases_above_other_sentences(spark, df):
     if not spark.catalog.functionExists("vector_cosine_similarity"):
         pytest.skip("this version of Spark has no functions of vectors")
@@ -216,6 +245,11 @@ def test_a_bad_row_is_an_error_or_null(df, network):
         (lambda: F.embed_image("x", outputCol="y"), "^embed_image: there is no param `outputCol`"),
         (lambda: F.embed_image("x", originCol="y"), "^embed_image: there is no param `originCol`"),
         (lambda: F.classify_image("x", labels=["a"]), "^classify_image: param `labels`"),
+        (lambda: F.detect_objects("x", None), "^detect_objects: param `model` must be set"),
+        (
+            lambda: F.detect_objects("x", "efficientnet-lite0"),
+            "^detect_objects: param `model` cannot be used: the rows",
+        ),
         (lambda: F.classify_text("x"), "^classify_text: param `labels` must be set to the classes"),
         (lambda: F.classify_image("x", topK=0), "^classify_image: param `topK` must be at least 1, got 0"),
         (

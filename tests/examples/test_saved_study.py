@@ -108,7 +108,12 @@ def test_a_model_is_not_replaced_unless_that_is_asked_for(tmp_path):
     [
         ({"threshold": 1.5}, "param `threshold` must be a number from 0 to 1, got 1.5"),
         ({"threshold": True}, "param `threshold` must be a number"),
-        ({"gap_seconds": -1}, "param `gap_seconds` must be a number of seconds of at least 0, or None"),
+        (
+            {"gap_seconds": -1},
+            "param `gap_seconds` must be a number of seconds from 0 to 1,000,000,000, or None",
+        ),
+        ({"gap_seconds": 10**400}, "param `gap_seconds` must be a number of seconds"),
+        ({"threshold": float("nan")}, "param `threshold` must be a number from 0 to 1, got nan"),
         ({"flips": 1}, "param `flips` must be True or False"),
         ({"target_class": "cat"}, "param `target_class` must be a place in the vector of probabilities"),
         ({"target_class": "2"}, "param `target_class`: the vectors of `probability` have 2 values"),

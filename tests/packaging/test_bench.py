@@ -1,6 +1,7 @@
 """The benchmarks' own arithmetic, and that the peers do the work they claim."""
 
 import io
+import re
 import socket
 import sys
 
@@ -11,12 +12,15 @@ import pytest
 from PIL import Image
 
 from bench import __main__ as command
-from bench import daft_job, decode, memory, names, peers, pictures, published, report, tuxpaint
+from bench import daft_job, decode, memory, names, peers, pictures, published, report, scaling, tuxpaint
 from bench.__main__ import MEASURES
 from bench.measure import Comparison, Figure, NotInstalledError, required, side_by_side
 from bench.networks import RESNET50, SQUEEZENET, free, lite0
 from bench.processes import Peaks, watch
 from mmlrs.demo import stamps
+from mmlrs.examples.scaling import Run, ScalingModel
+from mmlrs.examples.scaling.comparing import compare
+from mmlrs.examples.scaling.model import Costs
 
 
 def test_the_ratio_is_the_median_over_pairs():
@@ -273,3 +277,31 @@ def test_ten_networks_are_found_without_a_connection(tmp_path):
             socket.create_connection(("127.0.0.1", 9))
         found = [names.find(name) for name in known]
     assert all(place.keys() <= {"path", "sha256"} and place for place in found)
+
+
+def test_the_page_of_scaling_gets_the_tables_of_a_model_and_keeps_its_text():
+    costs = Costs(0.1, 0.0, 0.02, 0.001, 0.009, 0.1, 3.0, 1e-4, {1: 1.0, 2: 1.2})
+    model = ScalingModel(costs, (costs,) * 3, 1, 4, 18_000_000, 3e5, {"executors": 1, "sizes": [100, 200]})
+    runs = [Run("warm", n, 1, 1, 0, size, 1, 0.012 * size / n) for n, size in ((1, 100), (1, 800), (2, 800))]
+    found = scaling.Outcome("standalone", model, compare(model, runs, per_machine=2))
+    figures = list(scaling.figures(found))
+    assert [figure.what.split(", ", 1)[1] for figure in figures] == [
+        "one worker, 800 pictures",
+        "2 workers, 800 pictures",
+    ]
+    assert all(0 <= figure.value < 25 and figure.target == 15.0 for figure in figures)
+    page = scaling.PAGE.read_text()
+    filled = scaling.written(page, [found])
+    assert scaling.written(filled, [found]) == filled
+    assert "| standalone | 2 | 800 | 166.7 |" in filled
+    assert "| 1,000 | " in filled
+    outside = re.compile(r"(<!-- (\w+): written by [^\n]*-->\n).*?(<!-- end of \2 -->)", re.DOTALL)
+    assert outside.sub(r"\1\3", filled) == outside.sub(r"\1\3", page)
+
+
+def test_the_pictures_of_a_set_are_as_many_as_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(scaling, "DISTINCT", 8)
+    scaling.write_pictures(tmp_path, 20)
+    files = list((tmp_path / "set").iterdir())
+    assert len(files) == 20
+    assert len({file.stat().st_ino for file in files}) == 8

@@ -35,7 +35,7 @@ def _as_coco(table: pa.Table, model: StudyModel, path: str) -> None:
     failed = table.filter(table.column("failure").is_valid())
     info = {
         "version": "1.0",
-        "description": f"Pictures of camera traps; labels of a model, {_name(model)}, from the score {model.threshold}",
+        "description": f"Pictures of camera traps; labels of a model, {_name(model)}, from the score {model.threshold:.4g}",
         "failures": dict(
             zip(failed.column("file").to_pylist(), failed.column("failure").to_pylist(), strict=True)
         ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +34,8 @@ __all__ = ["StudyModel"]
 
 _NAME = "StudyModel"
 _FORMAT = 1
+#: The largest gap of a burst, that of `SequenceGrouper`.
+MAX_GAP_SECONDS = 1_000_000_000
 _FILE, _COMPILED, _PIPELINE = "study.json", "compiled", "pipeline"
 #: The column of pictures as files have them; the model reads their mirror images.
 _PICTURE = "__mmlrs_picture__"
@@ -131,8 +132,10 @@ class StudyModel:
                 self._refuse(name, "a text")
         if not _is_number(self.threshold) or not 0 <= self.threshold <= 1:
             self._refuse("threshold", "a number from 0 to 1")
-        if self.gap_seconds is not None and not (_is_number(self.gap_seconds) and self.gap_seconds >= 0):
-            self._refuse("gap_seconds", "a number of seconds of at least 0, or None")
+        if self.gap_seconds is not None and not (
+            _is_number(self.gap_seconds) and 0 <= self.gap_seconds <= MAX_GAP_SECONDS
+        ):
+            self._refuse("gap_seconds", f"a number of seconds from 0 to {MAX_GAP_SECONDS:,}, or None")
         flips: Any = self.flips
         if not isinstance(flips, bool):
             self._refuse("flips", "True or False")
@@ -392,7 +395,7 @@ def _combined(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _folder_of(path: PathLike, method: str) -> str:

@@ -24,4 +24,4 @@ pub use column::{ImageColumn, Step, accepted_input, check_image_input};
 pub use image::{Image, ImageView, opencv_version};
 pub use ops::{Interpolation, Op, Resize, apply_ops, parse_ops};
 pub use options::{Alpha, DecodeOptions};
-pub use tensor::{Centre, ChannelOrder, Factor, Layout, TensorPrep, normalization_doubt};
+pub use tensor::{Centre, ChannelOrder, Factor, Layout, Letterbox, Placement, TensorPrep, normalization_doubt};

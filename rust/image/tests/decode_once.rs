@@ -21,6 +21,7 @@ fn an_image_is_decoded_once_and_only_when_needed() -> Result<()> {
         handle_invalid: HandleInvalid::Error,
         decode: DecodeOptions::default(),
         ops: vec![Op::Flip { code: 1 }],
+        boxes: None,
     };
     let images = ImageColumn::from_array("image", &array, None)?.then(flip("A")).then(flip("B"));
     assert_eq!(decodes(), 0);

@@ -4,6 +4,7 @@
 //! verified: once, on the driver) -> session cache (loaded once per process) -> runs over mini-batches of Arrow rows.
 
 mod answers;
+mod detection;
 mod failure;
 mod graph;
 mod image_network;

@@ -65,7 +65,7 @@ fn tensor_of(array: &ArrayRef, prep: &TensorPrep, budget: ThreadBudget) -> Resul
     let mut out = vec![0.0_f32; count];
     let fill = |(row, chunk): (usize, &mut [f32])| {
         budget.check()?;
-        column.tensor_row(row, prep, chunk)?.map_err(|e| e.at_row(row))
+        column.tensor_row(row, prep, chunk)?.map(drop).map_err(|e| e.at_row(row))
     };
     match budget.pool()? {
         None => out.chunks_mut(prep.len()).enumerate().try_for_each(fill)?,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,8 @@ _OPERATIONS: list[dict[str, Any]] = [
     {"action": "resize", "height": 20, "width": 30, "interpolation": "cubic"},
     {"action": "resize", "size": 20, "keepAspectRatio": True},
     {"action": "crop", "x": 3, "y": 2, "height": 20, "width": 30},
+    {"action": "crop", "margin": 0.5},
+    {"action": "drawBoxes", "thickness": 3, "labels": True, "color": [1.0, 2.0, 250.0]},
     {"action": "centerCrop", "height": 20, "width": 30},
     {"action": "colorFormat", "code": 6},
     {"action": "colorFormat", "code": "hsv"},
@@ -62,6 +65,21 @@ _OPERATIONS: list[dict[str, Any]] = [
     {"action": "brightnessContrast", "brightness": 3.0, "contrast": 1.5},
     {"action": "normalize", "mean": [0.1, 0.2, 0.3], "std": [1.0, 1.0, 1.0], "colorScaleFactor": 0.01},
 ]
+_BOX = pa.struct(
+    [("label", pa.string()), *((name, pa.float64()) for name in ("score", "x", "y", "width", "height"))]
+)
+#: A list of odd boxes for each image.
+_BOXES = pa.array(
+    [
+        [{"label": "a", "score": 0.5, "x": 0.1, "y": 0.2, "width": 0.5, "height": 0.5}],
+        [],
+        [
+            {"label": "ü\n" * int(n * 10 % 99), "score": n, "x": 0.1, "y": 0.0, "width": n, "height": 9.0}
+            for n in (0.0, 0.3, 1e9)
+        ],
+    ],
+    pa.list_(_BOX),
+)
 _SIZES = [0, 1, 2, 3, 5, 31, 254, 255, 256, 1000, 4095, 32766, 32767, 65499, 65500, 65501]
 
 
@@ -101,11 +119,14 @@ def _check_one(chain: list[dict[str, Any]]) -> None:
     stage = ImageTransformer(
         inputCol="image",
         outputCol="o",
+        boxCol="boxes",
         stages=chain,
         handleInvalid="keep",
         errorCol="why",
         maxPixels=4_000_000,
     )
-    made = stage.transform(pa.table({"image": files}))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "param `boxCol` has no effect")
+        made = stage.transform(pa.table({"image": files, "boxes": _BOXES}))
     assert made.num_rows == 3
     assert not any(why and "internal error" in why for why in made["why"].to_pylist()), made["why"]

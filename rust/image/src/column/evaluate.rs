@@ -1,14 +1,12 @@
 //! Evaluates one row of an image column: decodes it, then applies the operations of each step.
 
-use std::borrow::Cow;
-
 use mmlrs_core::{Error, HandleInvalid, Result, fatal};
 
 use super::images::{ImageColumn, Step};
 use super::source::Cell;
 use crate::codec;
 use crate::image::{Image, ImageView};
-use crate::ops::{Interpolation, Op, apply_ops};
+use crate::ops::{Interpolation, Op, Resize, ResizeTo, apply_ops};
 use crate::options::DecodeOptions;
 
 /// A decoded image that may borrow the column's buffer.
@@ -52,7 +50,9 @@ impl ImageColumn {
             }
             let next = match &current {
                 Ok(_) if step.ops.is_empty() => continue,
-                Ok(pixels) => apply_ops(pixels.view(), &step.ops, &step.decode).map(Pixels::Owned),
+                Ok(pixels) => {
+                    step.ops_of(row).and_then(|ops| apply_ops(pixels.view(), &ops, &step.decode)).map(Pixels::Owned)
+                }
                 Err(_) => Err(null_error()),
             };
             current = self.settle(row, step, next, &mut skipped)?;
@@ -89,23 +89,23 @@ impl ImageColumn {
 
     /// Loads the image and applies the first step. If it starts with a resize, the image may be decoded at a reduced scale.
     fn load_and_apply(&self, row: usize, step: &Step) -> Result<Pixels<'_>> {
-        let ops: Cow<'_, [Op]>;
-        let pixels = match (self.source.cell(row)?, step.ops.first()) {
-            (Cell::Encoded(bytes), Some(Op::Resize(resize))) if resize.interpolation != Interpolation::Nearest => {
+        let cell = self.source.cell(row)?;
+        if matches!(cell, Cell::Null) {
+            return Err(null_error());
+        }
+        let mut ops = step.ops_of(row)?;
+        let first = match ops.first() {
+            Some(Op::Resize(resize)) if resize.interpolation != Interpolation::Nearest => Some(*resize),
+            _ => None,
+        };
+        let pixels = match (cell, first) {
+            (Cell::Encoded(bytes), Some(resize)) => {
                 let decoded = codec::decode_for(bytes, &step.decode, &|height, width| resize.target(height, width))?;
                 let (height, width) = resize.target(decoded.full_height, decoded.full_width);
-                let mut exact = step.ops.clone();
-                exact[0] = Op::Resize(crate::ops::Resize {
-                    to: crate::ops::ResizeTo::Exact { height, width },
-                    interpolation: resize.interpolation,
-                });
-                ops = Cow::Owned(exact);
+                ops.to_mut()[0] = Op::Resize(Resize { to: ResizeTo::Exact { height, width }, ..resize });
                 Pixels::Owned(decoded.image)
             }
-            _ => {
-                ops = Cow::Borrowed(&step.ops);
-                self.load(row, &step.decode)?
-            }
+            _ => self.load(row, &step.decode)?,
         };
         if ops.is_empty() {
             return Ok(pixels);

@@ -1,10 +1,12 @@
 //! A column of images: its cells and the steps to apply to them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use mmlrs_core::{Block, Column, Context, HandleInvalid, Result};
 
+use super::boxes::Boxes;
 use super::source::{Source, wrong_type};
 use crate::ops::Op;
 use crate::options::DecodeOptions;
@@ -22,6 +24,18 @@ pub struct Step {
     pub decode: DecodeOptions,
     /// The operations on the pixels.
     pub ops: Vec<Op>,
+    /// The boxes of each row, for operations that need them.
+    pub boxes: Option<Arc<Boxes>>,
+}
+
+impl Step {
+    /// The operations on the pixels of a row.
+    pub(super) fn ops_of(&self, row: usize) -> Result<Cow<'_, [Op]>> {
+        match &self.boxes {
+            Some(boxes) => boxes.fill(&self.ops, row).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(&self.ops)),
+        }
+    }
 }
 
 /// A column of images, computed row by row on demand.

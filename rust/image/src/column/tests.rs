@@ -16,7 +16,14 @@ fn cx(threads: usize) -> Context {
 }
 
 fn step(stage: &str, handle_invalid: HandleInvalid, ops: Vec<Op>) -> Step {
-    Step { stage: stage.to_owned(), column: "image".to_owned(), handle_invalid, decode: DecodeOptions::default(), ops }
+    Step {
+        stage: stage.to_owned(),
+        column: "image".to_owned(),
+        handle_invalid,
+        decode: DecodeOptions::default(),
+        ops,
+        boxes: None,
+    }
 }
 
 fn shrink(height: usize, width: usize) -> Op {

@@ -4,6 +4,7 @@ use mmlrs_core::{Error, Result};
 use opencv::core::{self as cvc, Mat, MatTraitConst, MatTraitConstManual, MatTraitManual, Point2f, Rect, Scalar, Size};
 use opencv::imgproc as cv;
 
+use super::boxes::{crop_box, draw_boxes};
 use super::filters;
 use super::mat::{convert, copy, needs, on_luma, run, to_bgr, to_channels};
 use super::sizes::MAX_WARP;
@@ -77,6 +78,8 @@ fn apply(src: &Pixmap<'_>, op: &Op, limits: &DecodeOptions) -> Result<Pixmap<'st
             run(|out| cv::warp_perspective(src, out, &matrix, size, flags, border, Scalar::default()))
         }
         Op::Pad { top, bottom, left, right, border } => pad(src, [*top, *bottom, *left, *right], *border, limits),
+        Op::CropBox { margin, area } => crop_box(src, *area, *margin),
+        Op::DrawBoxes { style, boxes } => draw_boxes(src, *style, boxes),
         Op::Channels(channels) => to_channels(src, *channels),
         Op::AutoColor if src.channels() == 1 => to_bgr(src),
         Op::AutoColor => copy(src),

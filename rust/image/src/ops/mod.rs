@@ -2,6 +2,7 @@
 
 mod apply;
 mod args;
+mod boxes;
 mod color;
 mod filter_args;
 mod filters;
@@ -107,6 +108,41 @@ pub enum Border {
     Reflect101,
     /// The repeated edge pixel: `cv2.BORDER_REPLICATE`.
     Replicate,
+}
+
+/// A rectangle as fractions of an image, from its upper left corner.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Area {
+    /// Left edge.
+    pub x: f64,
+    /// Upper edge.
+    pub y: f64,
+    /// From the left to the right edge.
+    pub width: f64,
+    /// From the upper to the lower edge.
+    pub height: f64,
+}
+
+/// A rectangle with what is in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelled {
+    /// The rectangle.
+    pub area: Area,
+    /// What is in it.
+    pub label: Option<String>,
+    /// Its probability.
+    pub score: Option<f64>,
+}
+
+/// How `drawBoxes` draws.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DrawStyle {
+    /// Width of lines in pixels. If not set, it depends on the size of the image.
+    pub thickness: Option<i32>,
+    /// Whether labels and scores are written.
+    pub texts: bool,
+    /// Blue, green and red. If not set, it depends on the label.
+    pub color: Option<[f64; 3]>,
 }
 
 /// A derivative of the pixel values.
@@ -239,6 +275,16 @@ pub enum Op {
         brightness: f64,
         contrast: f64,
     },
+    /// The area is that of the row's box, set for each row.
+    CropBox {
+        margin: f64,
+        area: Option<Area>,
+    },
+    /// The boxes are those of the row, set for each row.
+    DrawBoxes {
+        style: DrawStyle,
+        boxes: Vec<Labelled>,
+    },
     /// Exactly this number of channels: 1 gray, 3 BGR, 4 BGRA. Not available to users; stages add it.
     Channels(usize),
     /// Gray becomes BGR, colour is unchanged. Not available to users; stages add it.
@@ -256,7 +302,7 @@ impl Op {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Resize(_) => "resize",
-            Self::Crop { .. } => "crop",
+            Self::Crop { .. } | Self::CropBox { .. } => "crop",
             Self::CenterCrop { .. } => "centerCrop",
             Self::ColorFormat(_) => "colorFormat",
             Self::Blur { .. } => "blur",
@@ -280,9 +326,15 @@ impl Op {
             Self::Clahe { .. } => "clahe",
             Self::InRange { .. } => "inRange",
             Self::BrightnessContrast { .. } => "brightnessContrast",
+            Self::DrawBoxes { .. } => "drawBoxes",
             Self::Channels(_) => "channels",
             Self::AutoColor | Self::Colour { .. } => "autoConvertToColor",
         }
+    }
+
+    /// Whether the operation needs a column of boxes.
+    pub fn needs_boxes(&self) -> bool {
+        matches!(self, Self::CropBox { .. } | Self::DrawBoxes { .. })
     }
 
     /// The number of channels of every result, if it does not depend on the image.

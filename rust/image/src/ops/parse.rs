@@ -4,9 +4,9 @@ use mmlrs_core::{Error, Operation, Result, suggestion};
 
 use super::args::Args;
 use super::sizes::{MAX_APERTURE, MAX_SIDE, own, side, warped_size};
-use super::{Border, ColorCode, Interpolation, Op, Resize, ResizeTo, filter_args};
+use super::{Border, ColorCode, Interpolation, Op, Resize, ResizeTo, boxes, filter_args};
 
-const ACTIONS: [&str; 27] = [
+const ACTIONS: [&str; 28] = [
     "resize",
     "crop",
     "centerCrop",
@@ -34,6 +34,7 @@ const ACTIONS: [&str; 27] = [
     "clahe",
     "inRange",
     "brightnessContrast",
+    "drawBoxes",
 ];
 
 /// Parses the operations. `interpolation` applies to those that do not name their own. Action names are case-insensitive. An
@@ -61,12 +62,8 @@ fn parse_op(index: usize, operation: &Operation, interpolation: Interpolation) -
     let a = &mut args;
     let op = match *action {
         "resize" => resize(a, interpolation)?,
-        "crop" => Op::Crop {
-            x: a.int("x", 0, MAX_SIDE)? as usize,
-            y: a.int("y", 0, MAX_SIDE)? as usize,
-            height: side(a, "height")?,
-            width: side(a, "width")?,
-        },
+        "crop" => crop(a)?,
+        "drawBoxes" => Op::DrawBoxes { style: boxes::style(a)?, boxes: Vec::new() },
         "centerCrop" => Op::CenterCrop { height: side(a, "height")?, width: side(a, "width")? },
         "colorFormat" => color_format(a)?,
         "blur" => Op::Blur {
@@ -106,6 +103,19 @@ fn parse_op(index: usize, operation: &Operation, interpolation: Interpolation) -
     };
     args.finish()?;
     Ok(op)
+}
+
+/// A crop to a rectangle or, without one, to the box of each row.
+fn crop(args: &mut Args<'_>) -> Result<Op> {
+    if ["x", "y", "height", "width"].iter().all(|name| args.value(name).is_none()) {
+        return Ok(Op::CropBox { margin: boxes::margin(args)?, area: None });
+    }
+    Ok(Op::Crop {
+        x: args.int("x", 0, MAX_SIDE)? as usize,
+        y: args.int("y", 0, MAX_SIDE)? as usize,
+        height: side(args, "height")?,
+        width: side(args, "width")?,
+    })
 }
 
 fn resize(args: &mut Args<'_>, interpolation: Interpolation) -> Result<Op> {

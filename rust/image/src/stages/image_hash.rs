@@ -72,6 +72,7 @@ impl Transform for ImageHash {
             handle_invalid: self.policy.handle_invalid,
             decode: self.decode,
             ops: Vec::new(),
+            boxes: None,
         };
         let images = input_images(block, &self.input_col, None, *cx)?.then(step.clone());
         let (method, size) = (self.method(), self.size as usize);

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::arrays::channels::one_number_of_channels;
 use crate::arrays::tensor::{Element, Normalize, TensorArray};
 use crate::column::input_images;
-use crate::column::{ImageColumn, Step, check_image_input, each_row};
+use crate::column::{Boxes, ImageColumn, Step, check_boxes, check_image_input, each_row};
 use crate::ops::{Interpolation, Op, parse_ops};
 use crate::options::{Alpha, DecodeOptions};
 use crate::tensor::{ChannelOrder, Factor, normalization_doubt};
@@ -21,17 +21,21 @@ use crate::tensor::{ChannelOrder, Factor, normalization_doubt};
 /// Applies a list of operations to every image, in one pass.
 ///
 /// Operations are maps with the key `action` and their arguments: `resize(height, width)` or `resize(size, keepAspectRatio)`,
-/// `crop(x, y, height, width)`, `centerCrop(height, width)`, `colorFormat(code)`, `blur(height, width)`, `threshold(threshold,
+/// `crop(x, y, height, width)` or `crop(margin)`, `centerCrop(height, width)`, `colorFormat(code)`, `blur(height, width)`, `threshold(threshold,
 /// maxVal, type)`, `gaussianKernel(apertureSize, sigma)`, `flip(code)`, `rotate(degrees)`, `medianBlur(apertureSize)`,
 /// `bilateralFilter(diameter, sigmaColor, sigmaSpace)`, `canny(threshold1, threshold2, apertureSize)`, `equalizeHist`,
 /// `warpAffine(matrix, height, width)`, `pad(top, bottom, left, right, value, mode)`, `erode(height, width, shape,
 /// iterations)`, `dilate(height, width, shape, iterations)`, `morphologyEx(op, height, width, shape, iterations)`, `sobel(dx,
 /// dy, apertureSize, scale, delta, absolute)`, `scharr(dx, dy, scale, delta, absolute)`, `laplacian(apertureSize, scale, delta,
 /// absolute)`, `filter2D(kernel, delta)`, `adaptiveThreshold(maxVal, method, type, blockSize, C)`, `warpPerspective(matrix,
-/// height, width)`, `clahe(clipLimit, tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`, and
+/// height, width)`, `clahe(clipLimit, tileGridSize)`, `inRange(lower, upper)`, `brightnessContrast(brightness, contrast)`, `drawBoxes(thickness, labels, color)`, and
 /// as the last one `normalize(mean, std, scale)`, which returns a tensor. Each operation applies the OpenCV function of that
 /// name. `brightnessContrast` computes pixel x contrast + brightness, rounded and clipped to 0 to 255. `rotate` rotates
 /// counter-clockwise.
+///
+/// `crop` without a rectangle crops each image to its box in the column `boxCol`, widened on each side by `margin`, a fraction of
+/// the box. `drawBoxes` draws the boxes of that column with their labels and scores, in a `color` (blue, green, red) or one color
+/// per label. The sides of boxes are fractions of the image as it is before the operation.
 ///
 /// The input can be images, encoded bytes or `struct(path, bytes)`. Encoded images are decoded here and only once. The output
 /// is an image column, or with `toTensor` an array of channels x rows x columns. All tensors of a column have the same number
@@ -65,6 +69,11 @@ pub struct ImageTransformer {
     /// path is used.
     #[param(role = input, accepts(text))]
     origin_col: Option<String>,
+    /// Name of a column of boxes for `crop` and `drawBoxes`: structs with `x`, `y`, `width` and `height` as fractions of the image,
+    /// and perhaps `label` and `score`, or lists of them, as `ObjectDetector` returns them. Of several boxes `crop` takes the one
+    /// with the highest score.
+    #[param(role = input, accepts(any))]
+    box_col: Option<String>,
     /// The operations in order: maps with the key `action` and the operation's arguments.
     #[param(default = [])]
     stages: Vec<Operation>,
@@ -120,6 +129,9 @@ impl ImageTransformer {
         };
         let interpolation = Interpolation::from_name(&self.interpolation).unwrap_or(Interpolation::Linear);
         let mut ops = parse_ops(operations, interpolation)?;
+        if let (Some(at), None) = (ops.iter().position(Op::needs_boxes), &self.box_col) {
+            return Err(no_boxes(at, &ops[at]));
+        }
         let mut factors = Normalize {
             mean: self.normalize_mean.clone().unwrap_or_default(),
             std: self.normalize_std.clone().unwrap_or_default(),
@@ -149,6 +161,7 @@ impl ImageTransformer {
             handle_invalid: self.policy.handle_invalid,
             decode: self.decode,
             ops,
+            boxes: None,
         };
         let tensor = to_tensor.then_some((element, order, factors));
         Ok(Plan { step, tensor })
@@ -158,6 +171,9 @@ impl ImageTransformer {
 impl Transform for ImageTransformer {
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         check_image_input(input, &self.input_col)?;
+        if let Some(boxes) = &self.box_col {
+            check_boxes(input, boxes)?;
+        }
         let data_type = match &self.plan()?.tensor {
             Some((element, ..)) => element.data_type(),
             None => types::image_type(),
@@ -167,7 +183,10 @@ impl Transform for ImageTransformer {
 
     fn transform(&self, block: &Block, cx: &Context) -> Result<Output> {
         let plan = self.plan()?;
-        let images = input_images(block, &self.input_col, self.origin_col.as_deref(), *cx)?.then(plan.step.clone());
+        let boxes = self.box_col.as_ref().filter(|_| plan.step.ops.iter().any(Op::needs_boxes));
+        let boxes = boxes.map(|name| Boxes::new(name, &block.column(name)?.to_arrow(cx)?)).transpose()?;
+        let step = Step { boxes: boxes.map(Arc::new), ..plan.step.clone() };
+        let images = input_images(block, &self.input_col, self.origin_col.as_deref(), *cx)?.then(step);
         let Some((element, order, factors)) = &plan.tensor else {
             return Ok(Output { columns: vec![Column::Native(Arc::new(images))], invalid: Vec::new() });
         };
@@ -178,6 +197,11 @@ impl Transform for ImageTransformer {
 
     fn notes(&self) -> Result<Vec<String>> {
         let plan = self.plan()?;
+        if self.box_col.is_some() && !plan.step.ops.iter().any(Op::needs_boxes) {
+            return Ok(vec![
+                "param `boxCol` has no effect without `crop` without a rectangle, or `drawBoxes`".to_owned(),
+            ]);
+        }
         let Some((_, _, factors)) = &plan.tensor else {
             let set = [
                 ("normalizeMean", self.normalize_mean.is_some()),
@@ -220,6 +244,13 @@ impl ImageTransformer {
         })?;
         Ok(Column::arrow(out.finish()?))
     }
+}
+
+/// The error for an operation on boxes without a column of boxes.
+fn no_boxes(at: usize, op: &Op) -> Error {
+    let (name, remedy) = (op.name(), "set boxCol to the column with the boxes");
+    let or = if name == "crop" { ", or give x, y, height and width" } else { "" };
+    Error::param("stages", format!("item {at} (`{name}`): needs a box for each image; {remedy}{or}"))
 }
 
 impl HasSample for ImageTransformer {

@@ -90,6 +90,7 @@ impl UnrollBinaryImage {
             handle_invalid: self.policy.handle_invalid,
             decode: self.decode,
             ops,
+            boxes: None,
         };
         Ok((step, size.map(|(height, width)| height * width * channels)))
     }

@@ -57,6 +57,7 @@ impl UnrollImage {
             handle_invalid: self.policy.handle_invalid,
             decode: self.decode,
             ops: vec![channel_op(self.n_channels, self.decode.alpha, self.auto_convert_to_color)?.1],
+            boxes: None,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use mmlrs_core::{Error, Result};
 
+use super::letterbox::{Letterbox, Placement};
 use crate::ops::Interpolation;
 use crate::options::DecodeOptions;
 
@@ -52,6 +53,8 @@ pub struct TensorPrep {
     pub decode: DecodeOptions,
     /// The part of the image to use, if not all of it.
     pub centre: Option<Centre>,
+    /// Whether the image keeps its aspect ratio, on a gray border, instead of filling the tensor.
+    pub letterbox: Option<Letterbox>,
 }
 
 /// The centre of an image: a rectangle whose sides are fractions of the image's shorter side. To resize the shorter side to 256 and
@@ -90,7 +93,13 @@ impl TensorPrep {
             auto_convert_to_color: true,
             decode: DecodeOptions::default(),
             centre: None,
+            letterbox: None,
         }
+    }
+
+    /// The rectangle of an image that fills the tensor.
+    pub fn whole(&self) -> Placement {
+        Placement { top: 0, left: 0, rows: self.height, columns: self.width }
     }
 
     /// Number of floats in one image's tensor.
@@ -122,6 +131,9 @@ impl TensorPrep {
         }
         if self.centre.is_some_and(|c| !(c.height > 0.0 && c.width > 0.0)) {
             return Err(Error::runtime("the centre of an image must have a height and a width"));
+        }
+        if self.centre.is_some() && self.letterbox.is_some() {
+            return Err(Error::runtime("an image is either letterboxed or cropped to its centre"));
         }
         if self.std.contains(&0.0) {
             return Err(Error::runtime("std must not be 0"));

@@ -211,3 +211,56 @@ fn a_tensor_of_the_centre_is_that_of_the_cropped_image() -> Result<()> {
     }
     Ok(())
 }
+
+/// The rectangles of `letterbox` in Ultralytics' `augment.py` (float borders, `round(border - 0.1)`) and of `preproc` in YOLOX.
+#[test]
+fn a_letterbox_places_images_like_the_references() {
+    let mut sizes: Vec<(usize, usize)> =
+        vec![(1, 1), (1, 5000), (5000, 1), (640, 640), (480, 640), (1080, 810), (375, 500)];
+    sizes.extend((0..2000).map(|i| (1 + (i * 7919) % 2003, 1 + (i * 104_729) % 1999)));
+    for (height, width) in sizes {
+        for (rows, columns) in [(640, 640), (416, 416), (384, 640), (7, 9)] {
+            let ratio = (rows as f64 / height as f64).min(columns as f64 / width as f64);
+            let inner = [width, height].map(|side| ((side as f64 * ratio).round_ties_even() as usize).max(1));
+            let border = [(columns - inner[0]) as f64 / 2.0, (rows - inner[1]) as f64 / 2.0];
+            let [left, top] = border.map(|half| (half - 0.1).round_ties_even().abs() as usize);
+            let expected = Placement { top, left, rows: inner[1], columns: inner[0] };
+            assert_eq!(Letterbox::Middle.place((height, width), (rows, columns)), expected, "{height}x{width}");
+            let [inner_width, inner_height] = [width, height].map(|side| ((side as f64 * ratio) as usize).max(1));
+            let expected = Placement { top: 0, left: 0, rows: inner_height, columns: inner_width };
+            assert_eq!(Letterbox::Corner.place((height, width), (rows, columns)), expected, "{height}x{width}");
+        }
+    }
+}
+
+#[test]
+fn a_letterboxed_image_is_resized_on_a_gray_border() -> Outcome {
+    let image = sample_image(48, 64, 5)?;
+    let png = crate::codec::encode(image.view(), "png", 90)?;
+    let prep = TensorPrep {
+        letterbox: Some(Letterbox::Middle),
+        interpolation: Interpolation::Linear,
+        layout: Layout::Nhwc,
+        channel_order: ChannelOrder::Bgr,
+        ..TensorPrep::new(33, 32)
+    };
+    let place = Placement { top: 4, left: 0, rows: 24, columns: 32 };
+    let mat = Mat::new_rows_cols_with_bytes::<Vec3b>(48, 64, image.data())?;
+    let (mut small, mut framed) = (Mat::default(), Mat::default());
+    imgproc::resize(&mat, &mut small, Size::new(32, 24), 0.0, 0.0, imgproc::INTER_LINEAR)?;
+    let gray = opencv::core::Scalar::all(114.0);
+    opencv::core::copy_make_border(&small, &mut framed, 4, 5, 0, 0, opencv::core::BORDER_CONSTANT, gray)?;
+    let expected: Vec<f32> = framed.data_bytes()?.iter().map(|value| f32::from(*value)).collect();
+    for cell in [png, sample_bytes("jpeg", 48, 64, 5)?] {
+        let array: ArrayRef = Arc::new(BinaryArray::from_vec(vec![cell.as_slice()]));
+        let mut out = vec![f32::NAN; prep.len()];
+        assert_eq!(ImageColumn::from_array("image", &array, None)?.tensor_row(0, &prep, &mut out)??, place);
+        let borders = [&out[..4 * 32 * 3], &out[28 * 32 * 3..]];
+        assert!(borders.iter().flat_map(|part| part.iter()).all(|value| value.to_bits() == 114.0f32.to_bits()));
+        if cell.starts_with(b"\x89PNG") {
+            assert_eq!(out, expected);
+        }
+    }
+    assert!(TensorPrep { centre: Some(Centre { height: 1.0, width: 1.0 }), ..prep }.check().is_err());
+    Ok(())
+}

@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::graph::info::ModelInfo;
+use crate::graph::yolo_meta;
 
 /// Metadata key of a model's image settings, as JSON.
 pub const IMAGE_KEY: &str = "mmlrs.image";
@@ -52,12 +53,12 @@ fn list<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
 }
 
 impl ImageMeta {
-    /// Reads the settings of a model; none if it has no such metadata.
+    /// Reads the settings of a model: those of [`IMAGE_KEY`], else those that YOLO exports have; none if it has no such metadata.
     ///
     /// # Errors
     /// The metadata is not JSON, or a setting has the wrong type or value.
     pub fn of(info: &ModelInfo) -> mmlrs_core::Result<Self> {
-        let Some(text) = info.meta(IMAGE_KEY) else { return Ok(Self::default()) };
+        let Some(text) = info.meta(IMAGE_KEY) else { return Ok(Self::of_yolo(info)) };
         let wrong = |cause: &str| Error::model(format!("its metadata `{IMAGE_KEY}` cannot be read: {cause}"));
         // A struct could also be read from a list.
         let object: Map<String, Value> = serde_json::from_str(text).map_err(|e| wrong(&e.to_string()))?;
@@ -78,6 +79,21 @@ impl ImageMeta {
             }
         }
         Ok(meta)
+    }
+
+    /// The settings in the metadata of a YOLO export.
+    fn of_yolo(info: &ModelInfo) -> Self {
+        let Some(labels) = info.meta("names").and_then(yolo_meta::names) else { return Self::default() };
+        let size = info.meta("imgsz").and_then(yolo_meta::size);
+        let mut meta =
+            Self { labels, height: size.map(|size| size.0), width: size.map(|size| size.1), ..Self::default() };
+        // Networks that classify are trained with a normalization that the metadata does not have.
+        if info.meta("stride").is_some() && info.meta("task") != Some("classify") {
+            meta.means = Some(vec![0.0]);
+            meta.stds = Some(vec![1.0]);
+            meta.scale = Some(1.0 / 255.0);
+        }
+        meta
     }
 }
 
@@ -101,6 +117,20 @@ mod tests {
         };
         assert_eq!(read, Ok(expected));
         assert_eq!(ImageMeta::of(&ModelInfo::default()).ok(), Some(ImageMeta::default()));
+    }
+
+    #[test]
+    fn the_metadata_of_a_yolo_export_are_read() {
+        let read = |entries: &[(&str, &str)]| {
+            let metadata = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            ImageMeta::of(&ModelInfo { metadata, ..ModelInfo::default() }).expect("settings")
+        };
+        let names = ("names", "{0: 'animal', 1: \"a dog's toy\"}");
+        let meta = read(&[names, ("stride", "32"), ("task", "detect"), ("imgsz", "[384, 640]")]);
+        assert_eq!(meta.labels, ["animal", "a dog's toy"]);
+        assert_eq!((meta.height, meta.width, meta.scale), (Some(384), Some(640), Some(1.0 / 255.0)));
+        assert_eq!(read(&[names, ("stride", "1"), ("task", "classify")]).scale, None);
+        assert_eq!(read(&[("names", "animal"), ("stride", "32")]), ImageMeta::default());
     }
 
     #[test]

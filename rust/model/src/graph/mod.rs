@@ -1,5 +1,6 @@
 //! The graph of a model: reading, describing, cutting and rewriting it.
 
+pub mod ancestors;
 pub mod axes;
 pub mod batch;
 pub mod batch_first;
@@ -13,3 +14,4 @@ pub mod info;
 pub mod prepared;
 pub mod proto;
 pub mod source;
+pub mod yolo_meta;

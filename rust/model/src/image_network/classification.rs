@@ -5,8 +5,9 @@ use mmlrs_core::{Block, Context, HandleInvalid, ModelSource, Rejects, Result, wa
 use mmlrs_image::DecodeOptions;
 
 use super::input::{Pooling, TensorRequest};
+use super::model::Columns;
 use super::params::NetworkInput;
-use super::plan::{Columns, NoScores, Plan, Request};
+use super::plan::{NoScores, Plan, Request};
 use crate::answers::{Activation, AnswerParams, NO_LABELS, Names, reject_odd};
 use crate::runtime::run_params::RunParams;
 use crate::tensor::vectors::Vectors;
@@ -52,10 +53,11 @@ impl Classification {
             decode,
             run,
         })?;
-        let names = Names::of(answers.labels.as_deref(), &network.meta, network.size)?;
-        let activation = Activation::of(&answers.activation, &network.meta, model, &network.output, network.size)?;
+        let names = Names::of(answers.labels.as_deref(), &network.model.meta, network.size)?;
+        let activation =
+            Activation::of(&answers.activation, &network.model.meta, model, &network.output, network.size)?;
         let is_assumed =
-            answers.activation == "auto" && activation == Activation::Softmax && network.meta.scores.is_none();
+            answers.activation == "auto" && activation == Activation::Softmax && network.model.meta.scores.is_none();
         Ok(Self { network, stage, names, activation, is_assumed, top: answers.top_k })
     }
 

@@ -3,6 +3,8 @@
 pub mod batches;
 pub mod classification;
 pub mod input;
+pub mod model;
 pub mod normalization;
 pub mod params;
 pub mod plan;
+mod vector_reader;

@@ -131,6 +131,7 @@ impl NetworkInput {
                 }
                 _ => None,
             },
+            letterbox: None,
         };
         prep.check()?;
         Ok(prep)

@@ -1,23 +1,17 @@
 //! The combination of a stage's params and its network.
 
-use std::sync::Arc;
+use mmlrs_core::{Block, Context, Error, HandleInvalid, ModelSource, Rejects, Result};
+use mmlrs_image::DecodeOptions;
 
-use arrow_array::ArrayRef;
-use arrow_schema::Schema;
-use mmlrs_core::{Block, Cache, Context, Error, HandleInvalid, ModelSource, Rejects, Result};
-use mmlrs_image::{DecodeOptions, ImageColumn, TensorPrep, check_image_input};
-
-use super::batches::Network;
-use super::input::{ImageInput, Pooling, TensorRequest, image_input, image_meta, requested_tensor};
+use super::input::{Pooling, TensorRequest, image_input, image_meta, requested_tensor};
+use super::model::{Columns, ImageModel};
 use super::params::NetworkInput;
+use super::vector_reader::VectorReader;
 use crate::graph::dim::Dim;
 use crate::graph::element::Element;
 use crate::graph::image_meta::ImageMeta;
 use crate::graph::info::{ValueInfo, ValueKind};
-use crate::graph::prepared::Prepared;
-use crate::prepare::{prepare, probe};
 use crate::runtime::run_params::RunParams;
-use crate::runtime::session::{SessionOptions, open};
 use crate::tensor::vectors::Vectors;
 
 /// What a stage asks of its network.
@@ -48,17 +42,11 @@ pub struct NoScores {
 /// The combination of the params and the model.
 #[derive(Debug)]
 pub struct Plan {
-    pub prepared: Arc<Prepared>,
-    /// The image settings of the model's metadata.
-    pub meta: ImageMeta,
+    pub model: ImageModel,
     /// Name of the tensor to read.
     pub output: String,
     /// Length of its vectors.
     pub size: usize,
-    input: ImageInput,
-    prep: TensorPrep,
-    /// Why the normalization is implausible.
-    doubt: Option<String>,
     pooling: Pooling,
 }
 
@@ -71,24 +59,21 @@ impl Plan {
             image_input(&info)?;
         }
         let output = requested_tensor(request.model, request.tensor)?;
-        let prepared = prepare(request.model, std::slice::from_ref(&output))?;
-        request.run.check()?;
-        let input = image_input(&prepared.info)?;
-        let factors = request.input.normalization(&meta, &input)?;
-        let prep = request.input.prep(&input, &meta, &factors, request.decode)?;
+        let fetches = std::slice::from_ref(&output);
+        let model = ImageModel::make(request.model, fetches, request.input, request.decode, request.run)?;
         let headless = request.tensor.headless;
         // Scores are a vector already.
         let pooling = if headless { request.pooling } else { Pooling::None };
-        let info = prepared.info.output(&output).ok_or_else(|| Error::model(format!("no output `{output}`")))?;
+        let info = model.prepared.info.output(&output).ok_or_else(|| Error::model(format!("no output `{output}`")))?;
         check_output(info, &meta, &request)?;
         let size = match pooling.known_size(info) {
             Some(size) => size,
-            None => pooling.size(&learned_shape(&prepared, info, &prep)?),
+            None => pooling.size(&model.learned_shape(&output)?),
         };
         if !headless && known_shape(info).is_none() {
-            check_scores(&output, &learned_shape(&prepared, info, &prep)?, request.no_scores)?;
+            check_scores(&output, &model.learned_shape(&output)?, request.no_scores)?;
         }
-        Ok(Self { prepared, meta, output, size, input, prep, doubt: factors.doubt, pooling })
+        Ok(Self { model, output, size, pooling })
     }
 
     /// Computes the vectors of the images of a block.
@@ -100,48 +85,19 @@ impl Plan {
         policy: HandleInvalid,
         cx: &Context,
     ) -> Result<(Vectors, Rejects)> {
-        let origins: Option<ArrayRef> = columns.origin.map(|name| block.column(name)?.to_arrow(cx)).transpose()?;
-        let images = ImageColumn::from_column(columns.image, block.column(columns.image)?, origins.as_ref())?;
-        let network = Network {
-            // No spinning, since the cores decode the next images meanwhile.
-            runner: run.runner(&self.prepared, policy, *cx, false)?,
-            prep: self.prep.clone(),
-            input: self.input.clone(),
-            output: self.output.clone(),
+        let mut reader = VectorReader {
+            output: &self.output,
             pooling: self.pooling,
             size: self.size,
+            vectors: Vectors::new(block.rows(), self.size)?,
         };
-        network.vectors(&images).map_err(|e| e.at_column(columns.image))
+        let rejects = self.model.run(block, columns, run, policy, cx, &mut reader)?;
+        Ok((reader.vectors, rejects))
     }
 
     /// What a user should know.
     pub fn notes(&self) -> Vec<String> {
-        let crops = (self.meta.crop.is_some() && self.meta.resize_shorter.is_none()).then(|| {
-            "the network was trained on the centre of images without a resize, and is given all of each image, resized; for its exact \
-             results, add ImageTransformer with centerCrop(...) before it"
-                .to_owned()
-        });
-        self.prepared.notes.iter().cloned().chain(self.doubt.clone()).chain(crops).collect()
-    }
-}
-
-/// The columns that a stage reads.
-#[derive(Debug, Clone, Copy)]
-pub struct Columns<'a> {
-    pub image: &'a str,
-    /// The origin of each image, for error messages.
-    pub origin: Option<&'a str>,
-}
-
-impl Columns<'_> {
-    /// Returns an error unless the columns exist and hold images.
-    pub fn check(&self, input: &Schema) -> Result<()> {
-        check_image_input(input, self.image)?;
-        let Some(origin) = self.origin else { return Ok(()) };
-        input.field_with_name(origin).map(drop).map_err(|_| {
-            let available: Vec<String> = input.fields().iter().map(|f| f.name().clone()).collect();
-            Error::column_not_found(origin, &available)
-        })
+        self.model.notes()
     }
 }
 
@@ -167,20 +123,6 @@ fn check_output(output: &ValueInfo, meta: &ImageMeta, request: &Request<'_>) -> 
         ));
     }
     known_shape(output).map_or(Ok(()), |shape| check_scores(name, &shape, request.no_scores))
-}
-
-/// Runs one synthetic image to determine the row shape of an output that the graph does not declare; once per process.
-fn learned_shape(prepared: &Prepared, output: &ValueInfo, prep: &TensorPrep) -> Result<Vec<usize>> {
-    type Key = (String, usize, usize);
-    static SHAPES: Cache<Key, Vec<usize>> = Cache::new("shapes of networks' outputs", 256, 1 << 20);
-    let key: Key = (prepared.sha256().to_owned(), prep.height, prep.width);
-    let shape = SHAPES.get_or_make(key, || {
-        let mut session = open(prepared.content(), prepared.folder(), SessionOptions::plain())?;
-        let shape = probe::picture_shape(&mut session, &prepared.info, &output.name, prep)?;
-        let bytes = size_of_val(shape.as_slice());
-        Ok((shape, bytes))
-    })?;
-    Ok(shape.to_vec())
 }
 
 /// The row shape of an output, if the graph declares it.

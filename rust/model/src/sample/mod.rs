@@ -1,5 +1,6 @@
 //! Small models for samples, examples and tests, built from scratch.
 
+mod detector;
 mod text;
 
 use onnx_protobuf::{GraphProto, Message, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto};
@@ -10,6 +11,7 @@ use crate::graph::element::Element;
 use crate::graph::image_meta::IMAGE_KEY;
 use crate::graph::proto::{entry, float_tensor, ints, node, tensor_info};
 
+pub use detector::sample_detector;
 pub use text::sample_text_model;
 
 /// A classifier with four numeric inputs: `x[N, 4]` -> Gemm, Relu -> `features[N, 8]` -> Gemm, Softmax -> `scores[N, 3]`.

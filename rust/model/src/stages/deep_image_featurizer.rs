@@ -13,8 +13,9 @@ use mmlrs_macros::Stage;
 use serde_json::json;
 
 use crate::image_network::input::{Pooling, TensorRequest};
+use crate::image_network::model::Columns;
 use crate::image_network::params::NetworkInput;
-use crate::image_network::plan::{Columns, NoScores, Plan, Request};
+use crate::image_network::plan::{NoScores, Plan, Request};
 use crate::prepare::portable::portable;
 use crate::runtime::run_params::RunParams;
 use crate::sample::sample_image_model;
@@ -108,7 +109,7 @@ impl Transform for DeepImageFeaturizer {
     }
 
     fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {
-        Ok(vec![("modelName", portable(&self.plan()?.prepared, &self.model_name)?)])
+        Ok(vec![("modelName", portable(&self.plan()?.model.prepared, &self.model_name)?)])
     }
 
     fn notes(&self) -> Result<Vec<String>> {

@@ -14,8 +14,8 @@ use serde_json::json;
 
 use crate::answers::{AnswerParams, answers_field};
 use crate::image_network::classification::{Classification, ClassificationRequest};
+use crate::image_network::model::Columns;
 use crate::image_network::params::NetworkInput;
-use crate::image_network::plan::Columns;
 use crate::prepare::portable::portable;
 use crate::runtime::run_params::RunParams;
 use crate::sample::sample_image_model;
@@ -113,7 +113,7 @@ impl Transform for DeepImagePredictor {
     }
 
     fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {
-        Ok(vec![("modelName", portable(&self.plan()?.network.prepared, &self.model_name)?)])
+        Ok(vec![("modelName", portable(&self.plan()?.network.model.prepared, &self.model_name)?)])
     }
 
     fn notes(&self) -> Result<Vec<String>> {

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::answers::{AnswerParams, answers_field};
 use crate::image_network::classification::{Classification, ClassificationRequest};
+use crate::image_network::model::Columns;
 use crate::image_network::params::NetworkInput;
-use crate::image_network::plan::Columns;
 use crate::prepare::portable::portable;
 use crate::runtime::run_params::RunParams;
 use crate::sample::sample_image_model;
@@ -107,7 +107,7 @@ impl Transform for ImageClassifier {
     }
 
     fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {
-        Ok(vec![("model", portable(&self.plan()?.network.prepared, &self.model)?)])
+        Ok(vec![("model", portable(&self.plan()?.network.model.prepared, &self.model)?)])
     }
 
     fn notes(&self) -> Result<Vec<String>> {

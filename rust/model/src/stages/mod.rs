@@ -5,6 +5,7 @@ mmlrs_core::stages! {
     deep_image_predictor: transform DeepImagePredictor;
     image_classifier: transform ImageClassifier;
     image_featurizer: transform ImageFeaturizer;
+    object_detector: transform ObjectDetector;
     onnx_model: transform ONNXModel;
     text_classifier: transform TextClassifier;
     text_embedder: transform TextEmbedder;

@@ -12,8 +12,9 @@ use mmlrs_macros::Stage;
 use serde_json::json;
 
 use crate::image_network::input::{Pooling, TensorRequest};
+use crate::image_network::model::Columns;
 use crate::image_network::params::NetworkInput;
-use crate::image_network::plan::{Columns, NoScores, Plan, Request};
+use crate::image_network::plan::{NoScores, Plan, Request};
 use crate::prepare::portable::portable;
 use crate::runtime::run_params::RunParams;
 use crate::sample::sample_image_model;
@@ -128,7 +129,7 @@ impl Transform for ImageFeaturizer {
     }
 
     fn portable_models(&self) -> Result<Vec<(&'static str, ModelSource)>> {
-        Ok(vec![("model", portable(&self.plan()?.prepared, &self.model)?)])
+        Ok(vec![("model", portable(&self.plan()?.model.prepared, &self.model)?)])
     }
 
     fn notes(&self) -> Result<Vec<String>> {
