@@ -25,6 +25,7 @@ def wheel(tmp_path_factory) -> Path:
         archive.writestr("mmlrs/__init__.py", "x = 1\n")
         archive.writestr("mmlrs/_generated/image.py", "y = 22\n")
         archive.writestr("mmlrs/models/imagenet.txt", b"labels")
+        archive.writestr("mmlrs/examples/camera_traps/report.css", "p {}\n")
         archive.writestr("mmlrs-0.dist-info/METADATA", "Name: mmlrs\n")
     return path
 
