@@ -28,6 +28,7 @@ from bench.spark_job import spark_job
 from bench.spark_versions import versions
 from bench.startup import startup
 from bench.stream import stream
+from bench.study import seeds, study
 from bench.text import text
 from bench.train import train
 from bench.trees import trees
@@ -41,6 +42,8 @@ MEASURES: dict[str, Measure] = {
     "pixels": pixels,
     "daft": daft,
     "metadata": metadata,
+    "study": study,
+    "study-seeds": seeds,
     "resume": resume,
     "tuxpaint": tuxpaint,
     "model": model,
