@@ -45,6 +45,7 @@ def test_the_notebooks_are_numbered_and_the_first_ones_are_there():
         "02-text-and-featurize.ipynb",
         "03-tune-and-compare.ipynb",
         "04-transfer-learning.ipynb",
+        "05-camera-traps.ipynb",
         "06-serve-with-sql-and-streaming.ipynb",
     }
     assert first <= set(names)
