@@ -13,6 +13,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs._generated import image as _generated
 from mmlrs._generated.image import *  # noqa: F403 (purely native stages need no line here)
+from mmlrs._messages import shown
 from mmlrs._names import public
 from mmlrs._quantization.kinds import QuantizesImages
 from mmlrs._typing import Self
@@ -20,6 +21,7 @@ from mmlrs.duplicates import near_duplicates
 from mmlrs.engine.cells import encoded_cells
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.table import interruptible
+from mmlrs.errors import InvalidParamError
 from mmlrs.models import ModelHandle
 from mmlrs.params import BOOL, FLOAT, FLOAT_LIST, INT, argument
 from mmlrs.readers import read_binary_files, read_binary_stream, read_image_stream, read_images, readImages
@@ -59,6 +61,18 @@ class ImageTransformer(_generated.ImageTransformer):
     def _add(self, action: str, **args: Any) -> Self:
         operation = {"action": action, **{k: v for k, v in args.items() if v is not None}}
         return self._set(stages=[*(self._value("stages") or []), operation])
+
+    def _with_boxes(self, action: str, column: str | None) -> Self:
+        """Set the column of boxes, which is the same for all operations."""
+        known = self._value("boxCol")
+        if column is None or column == known:
+            return self
+        if known is not None:
+            raise InvalidParamError(
+                f"ImageTransformer.{action}: param `boxCol` is already {shown(known)}, and a stage has one column of boxes; use a "
+                f"second ImageTransformer for {shown(column)}"
+            )
+        return self._set(boxCol=column)
 
     def resize(
         self,
@@ -107,8 +121,9 @@ class ImageTransformer(_generated.ImageTransformer):
         >>> part["height"], part["width"]
         (48, 16)
         """
-        stage = self if boxCol is None else self._set(boxCol=boxCol)
-        return stage._add("crop", x=x, y=y, height=height, width=width, margin=margin)
+        return self._with_boxes("crop", boxCol)._add(
+            "crop", x=x, y=y, height=height, width=width, margin=margin
+        )
 
     def drawBoxes(
         self,
@@ -135,8 +150,9 @@ class ImageTransformer(_generated.ImageTransformer):
         >>> drawn["drawn"][0]["width"].as_py()
         64
         """
-        stage = self if boxCol is None else self._set(boxCol=boxCol)
-        return stage._add("drawBoxes", thickness=thickness, labels=labels, color=color)
+        return self._with_boxes("drawBoxes", boxCol)._add(
+            "drawBoxes", thickness=thickness, labels=labels, color=color
+        )
 
     def centerCrop(self, height: int, width: int) -> Self:
         """Add a crop of at most `height` x `width` pixels around the centre of the image."""

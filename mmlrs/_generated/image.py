@@ -1799,7 +1799,8 @@ class ObjectDetector(
         Keep the aspect ratio of images, on a gray border, instead of stretching them. If not set, it is true for a YOLO
         and false for a DETR.
     outputTensorName : str, optional
-        The output with the boxes and scores. If not set, it is recognized by its shape. Must not be empty.
+        The output with the boxes and scores; with "detr" and "rtdetr", the one with the class scores. If not set,
+        outputs are recognized by their shapes. Must not be empty.
     imageHeight : int, optional
         Number of rows of the network's input, for networks that accept any size. Must be at least 1.
     imageWidth : int, optional
@@ -1914,7 +1915,7 @@ class ObjectDetector(
     iouThreshold: Param[float] = Param(undefined(), "iouThreshold", "Maximum overlap (intersection over union) of two objects of the same class. Must be between 0 and 1.", FLOAT.accept)
     maxDetections: Param[int] = Param(undefined(), "maxDetections", "Maximum number of objects of an image: the most probable ones. Must be at least 1.", INT.accept)
     letterbox: Param[bool] = Param(undefined(), "letterbox", "Keep the aspect ratio of images, on a gray border, instead of stretching them. If not set, it is true for a YOLO and false for a DETR.", BOOL.accept)
-    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the boxes and scores. If not set, it is recognized by its shape. Must not be empty.", STR.accept)
+    outputTensorName: Param[str] = Param(undefined(), "outputTensorName", "The output with the boxes and scores; with \"detr\" and \"rtdetr\", the one with the class scores. If not set, outputs are recognized by their shapes. Must not be empty.", STR.accept)
 
     @overload
     def __init__(self) -> None: ...

@@ -220,9 +220,37 @@ def test_wrong_params_are_named(stages, params, error, cause):
         )
 
 
+def test_null_and_empty_lists_without_a_type_are_no_boxes(whole):
+    """As in a table of pandas without any object."""
+    draw = ImageTransformer(inputCol="image", outputCol="out", handleInvalid="keep").drawBoxes("box")
+    [drawn] = images(draw, [[]], pa.list_(pa.null()))
+    np.testing.assert_array_equal(pixels(drawn), whole)
+    assert images(draw, [None], pa.null()) == [None]
+    assert images(crop(handleInvalid="keep"), [[]], pa.large_list(pa.null())) == [None]
+
+
+def test_boxes_in_pixels_are_bad_rows():
+    for stage in (crop(), ImageTransformer(inputCol="image", outputCol="out").drawBoxes("box")):
+        with pytest.raises(
+            DecodeError,
+            match="is no rectangle in fractions of the image; divide pixels by its width and height",
+        ):
+            images(stage, [box(10, 10, 20, 20)])
+
+
+def test_a_stage_has_one_column_of_boxes():
+    stage = ImageTransformer(inputCol="image", outputCol="out").crop(boxCol="a")
+    with pytest.raises(
+        InvalidParamError,
+        match=r"drawBoxes: param `boxCol` is already 'a', .* use a second ImageTransformer for 'b'",
+    ):
+        stage.drawBoxes("b")
+    assert stage.drawBoxes("a").getBoxCol() == "a"
+
+
 def test_a_column_of_boxes_without_use_is_noted():
     with pytest.warns(
-        UserWarning, match="param `boxCol` has no effect without `crop` without a rectangle, or `drawBoxes`"
+        UserWarning, match="param `boxCol` is not used: no operation crops to a box or draws boxes"
     ):
         images(ImageTransformer(inputCol="image", outputCol="out", boxCol="box"), [box(0, 0, 1, 1)])
 

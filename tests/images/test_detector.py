@@ -68,7 +68,7 @@ def test_yolo_5_has_a_score_that_there_is_an_object():
 def test_yolo_8_has_a_row_for_each_number():
     check(found(detector({"output0": yolo(84, 4).T})))
     # The same, turned round by the exporter.
-    check(found(detector({"output0": yolo(84, 4)})))
+    check(found(detector({"output0": yolo(84, 4)}), layout="yolo"))
 
 
 def test_yolo_10_has_final_boxes():
@@ -123,7 +123,13 @@ def test_detr_has_no_object_as_its_last_class():
         logits[40 + at, label] = np.log(score)
         boxes[40 + at] = centred(corners)
     check(found(detector({"logits": logits, "pred_boxes": boxes})))
-    check(found(detector({"a": boxes, "b": logits}), layout="detr"))
+    # Both have four numbers per box.
+    check(found(detector({"a": boxes, "b": logits}), layout="detr", outputTensorName="b"))
+    check(found(detector({"a": logits, "b": boxes}), layout="detr", outputTensorName="a"))
+    with pytest.raises(
+        InvalidParamError, match="param `outputTensorName` must be set to the output with the class scores"
+    ):
+        found(detector({"a": boxes, "b": logits}))
     with pytest.warns(UserWarning, match="no labels, so `label` is the index"):
         unlabelled = found(detector({"logits": logits, "pred_boxes": boxes}), labels=None)
     assert [o["label"] for o in unlabelled] == ["0", "2", "1"]
@@ -254,6 +260,31 @@ def test_a_bad_box_below_the_threshold_does_no_harm():
             InvalidParamError,
             "param `labels` has 1 names, but output `s`",
         ),
+        # A label that is missing does not change what the numbers mean.
+        (
+            detector({"s": np.zeros((7, 84))}),
+            {"labels": ["a", "b"]},
+            InvalidParamError,
+            "has 7 numbers per box, the scores of 3",
+        ),
+        (
+            detector({"s": np.zeros((252, 8))}),
+            {"labels": list("abcd")},
+            InvalidParamError,
+            "the scores of 3 classes",
+        ),
+        (
+            detector({"s": np.zeros((84, 8))}),
+            {"labels": list("abcd")},
+            InvalidParamError,
+            "the scores of 3 classes",
+        ),
+        (
+            detector({"s": np.zeros((8, 84))}, task="obb"),
+            {},
+            InvalidParamError,
+            "finds rotated boxes, which this stage",
+        ),
         (detector({"s": np.zeros((84, 8))}), {"labels": []}, InvalidParamError, "param `labels` is empty"),
         (
             detector({"s": np.zeros((7, 84))}),
@@ -339,6 +370,9 @@ def test_the_metadata_of_an_export_bring_labels_and_size():
         dim.dim_param = "side"
     check(found(model, labels=None))
     check(found(model, labels=None, imageHeight=64, imageWidth=64))
+    del model.metadata_props[:]
+    model.metadata_props.add(key="imgsz", value="[64, 64]")
+    check(found(model))
 
 
 def test_images_may_be_stretched():

@@ -195,12 +195,25 @@ def _location(file: str, levels: int | None) -> str:
     return "/".join(folders)
 
 
+def burst_folder(file: str) -> str | None:
+    """Return `camera/burst` of `camera/burst/frame.jpg`."""
+    *folders, _ = file.split("/")
+    if len(folders) != 2 or any(OF_CAMERAS.fullmatch(name) for name in folders):
+        return None
+    return "/".join(folders)
+
+
 def _averaged(table: pa.Table, gap: float) -> pa.Table:
     """Return the table with the sequence of each picture and its place in it, and with the mean score of the sequence."""
     grouper = SequenceGrouper(
         locationCol="location", timeCol="time", idCol="file", gapSeconds=float(gap), outputCol="sequence"
     )
     rows = grouper.transform(table)
+    # As in the study: a folder per burst counts where there is no time.
+    folders = pa.array(map(burst_folder, rows["file"].to_pylist()), pa.string())
+    apart = pc.and_(pc.is_null(rows["time"].combine_chunks()), pc.is_valid(folders))
+    sequences = pc.if_else(apart, folders, rows["sequence"].combine_chunks())
+    rows = rows.set_column(rows.column_names.index("sequence"), "sequence", sequences)
     codes = pc.dictionary_encode(rows.column("sequence").combine_chunks()).indices.to_numpy()
     scores = rows.column("score").combine_chunks()
     known = scores.is_valid().to_numpy(zero_copy_only=False)

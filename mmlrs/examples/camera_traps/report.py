@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow.compute as pc
+
+from mmlrs._messages import counted
 from mmlrs.examples.camera_traps import report_notes, report_pictures
 from mmlrs.examples.camera_traps.charts import Line, chart, effort, legend
 from mmlrs.examples.camera_traps.figures import HOURS_PER_MILLION, Figures
@@ -24,11 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["report_of"]
 
+#: With fewer test cameras, or visits of the target to them, the report warns.
+FEW_CAMERAS, FEW_VISITS = 3, 10
+
 
 def report_of(study: Study) -> str:
     """Return the HTML text of the report."""
     return document(
-        f"Finding {study.target} in camera-trap pictures",
+        f"Pictures that show {study.target}",
         _head(study),
         _curves(study),
         _variants(study),
@@ -48,7 +54,7 @@ def _head(study: Study) -> str:
     cameras = len(study.split.folds) + len(study.split.test)
     text = (
         f"A program learned from <strong>{len(study.split.folds)} cameras</strong> which pictures show {target}, and was tested on "
-        f"<strong>{len(study.split.test)} other cameras</strong> that it had never seen. In all there were {quantity(everything)} labelled "
+        f"<strong>{counted(len(study.split.test), 'other camera')}</strong> that it had never seen. In all there were {quantity(everything)} labelled "
         f"pictures of {cameras} cameras. The figures here are of the {quantity(test.frames)} test pictures, {quantity(test.targets)} of "
         f"which show {target}, and of the variant that was chosen, {escaped(study.chosen.variant.name)}."
     )
@@ -62,7 +68,8 @@ def _head(study: Study) -> str:
         (
             percent(kept / test.frames),
             "of the pictures are left to look at",
-            f"{quantity(kept)} of {quantity(test.frames)}; {percent(test.precision)} of them show {target}",
+            f"{quantity(kept)} of {quantity(test.frames)}"
+            + (f"; {percent(test.precision)} of them show {target}" if kept else ""),
         ),
         (
             hours(test.hours),
@@ -79,7 +86,24 @@ def _head(study: Study) -> str:
         f'<div class="card"><div class="value">{value}</div><p class="what">{what}</p><p class="why">{why}</p></div>'
         for value, what, why in cards
     )
-    return f'<header><h1>Finding {target} in camera-trap pictures</h1><p>{text}</p></header><div class="cards">{boxes}</div>\n'
+    header = f"<header><h1>Pictures that show {target}</h1><p>{text}</p>{_doubt(study)}</header>"
+    return f'{header}<div class="cards">{boxes}</div>\n'
+
+
+def _doubt(study: Study) -> str:
+    """Return a warning if the test is too small for its figures to say much, or if nothing was found."""
+    shown = pc.filter(study.tested["sequence"], pc.equal(study.tested["target"], 1.0))
+    visits, cameras = pc.count_distinct(shown).as_py(), len(study.split.test)
+    target, found = escaped(study.target), study.chosen.test.confusion[1][1]
+    told = []
+    if visits < FEW_VISITS or cameras < FEW_CAMERAS:
+        told.append(
+            f"The test cameras are {cameras}, and saw {target} on {counted(visits, 'visit')}. This is too little to say how well it "
+            "works elsewhere: with other cameras, every figure here may be very different."
+        )
+    if not found:
+        told.append(f"No {target} was found, so the hours saved are worth nothing.")
+    return f'<p class="warning">{" ".join(told)}</p>' if told else ""
 
 
 def _curves(study: Study) -> str:

@@ -143,9 +143,10 @@ def score_folder(
     is different since then is scored again. Files that could not be read are tried again.
 
     If the model averages over bursts, the score of a picture is the mean of its burst: pictures of one camera that follow each other by EXIF
-    time. Files have the column `sequence` only in the format COCO.
+    time. Pictures without a time belong together in a folder `camera/burst`, as in the study, and else stand alone. Files have the column `sequence` only in the format COCO.
 
-    - "csv" has one line per picture: file, location, time, label (the target, or "no" and the target), score and failure.
+    - "csv" has one line per picture: file, location, time, label (the target, or "no" and the target), score and failure. Its columns
+      for detections and their boxes are empty.
     - "megadetector" is for Timelapse and AddaxAI. A picture has one detection, whose category is the target and whose box is the whole picture.
       The recommended threshold is that of the study.
     - "coco" has the labels only, without scores. Failed pictures are `corrupt`, and `info` has the reasons.

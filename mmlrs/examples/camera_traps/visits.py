@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mmlrs._messages import counted
-from mmlrs.examples.camera_traps.card import OF_CAMERAS
+from mmlrs.examples.camera_traps.card import burst_folder
 from mmlrs.image import ImageMetadata, SequenceGrouper
 
 __all__ = ["GAP_SECONDS", "with_visits"]
@@ -39,7 +39,7 @@ def with_visits(images: Path, rows: pa.Table) -> tuple[pa.Table, str]:
         locationCol="location", timeCol="time", idCol="file", gapSeconds=GAP_SECONDS, outputCol="sequence"
     )
     timed = grouper.transform(bare)["sequence"].combine_chunks()
-    folders = pa.array(map(_burst_folder, rows["file"].to_pylist()), pa.string())
+    folders = pa.array(map(burst_folder, rows["file"].to_pylist()), pa.string())
     apart = pc.and_(pc.is_null(times), pc.is_valid(folders))
     found = pc.coalesce(given, pc.if_else(apart, folders, timed))
     place = rows.column_names.index("sequence")
@@ -61,14 +61,6 @@ def _told(given: pa.Array, times: pa.Array, folders: pa.Array) -> str:
         (alone, "alone, since there is neither a time nor a folder per burst"),
     ]
     return "; ".join(f"{counted(count, 'picture')} {how}" for count, how in parts if count)
-
-
-def _burst_folder(file: str) -> str | None:
-    """Return `camera/burst` of `camera/burst/frame.jpg`."""
-    *folders, _ = file.split("/")
-    if len(folders) != 2 or any(OF_CAMERAS.fullmatch(name) for name in folders):
-        return None
-    return "/".join(folders)
 
 
 def _times(images: Path, files: list[str]) -> pa.Array:

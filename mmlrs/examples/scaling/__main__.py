@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmlrs._messages import counted
 from mmlrs.errors import IoError, MissingPackageError, MmlrsError
 from mmlrs.examples.scaling.comparing import HEADING, Comparison, compare
 from mmlrs.examples.scaling.fit import fit
@@ -49,7 +50,11 @@ def run(request: Request, out: Path, *, per_machine: int = 1) -> tuple[ScalingMo
         write_runs(out / "measurements.csv", measured.runs)
         write_tasks(out / "tasks.csv", measured.runs)
         last = measured.runs[-1]
-        print(f"measured {last.executors} executors, {last.together} at once", file=sys.stderr, flush=True)
+        print(
+            f"measured {counted(last.executors, 'executor')}, {last.together} at once",
+            file=sys.stderr,
+            flush=True,
+        )
 
     measured = measure(request, written)
     model = fit(

@@ -155,5 +155,14 @@ def _against_pictures(
                     fillstyle="full" if fitted else "none",
                     label=f"{name}, measured{', fitted' if fitted else ''}",
                 )
-    ax.set(xlabel="pictures", ylabel="seconds", title="Time against pictures", xlim=(0, None), ylim=(0, None))
+    # All points, with a margin.
+    ax.autoscale_view()
+    top = max([c.measured for c in compared] + [ax.get_ylim()[1]])
+    ax.set(
+        xlabel="pictures",
+        ylabel="seconds",
+        title="Time against pictures",
+        xlim=(0, None),
+        ylim=(0, 1.05 * top),
+    )
     ax.legend(fontsize="small")

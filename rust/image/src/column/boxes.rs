@@ -1,8 +1,10 @@
 //! A column of boxes: rectangles as fractions of an image.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
-use arrow_array::{Array, ArrayRef, Float64Array, StringArray, StructArray};
+use arrow_array::{Array, ArrayRef, Float64Array, StringArray, StructArray, new_null_array};
 use arrow_buffer::NullBuffer;
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema};
@@ -10,6 +12,8 @@ use mmlrs_core::{Error, Result, types};
 
 use crate::ops::{Area, Labelled, Op};
 
+/// Maximum number of a box. Fractions of an image are near 1, and pixels are not.
+const LARGEST: f64 = 2.0;
 /// The numbers that a box must have.
 const SIDES: [&str; 4] = ["x", "y", "width", "height"];
 
@@ -37,6 +41,7 @@ impl Boxes {
     /// The boxes of a column.
     pub fn new(name: &str, array: &ArrayRef) -> Result<Self> {
         check_type(name, array.data_type())?;
+        let array = &typed(array)?;
         let list = match array.data_type() {
             DataType::LargeList(item) => Some(cast(array, &DataType::List(item.clone()))?),
             DataType::List(_) => Some(array.clone()),
@@ -122,10 +127,11 @@ impl Items {
             return Err(Error::decode(format!("a box in column `{name}` is null")));
         }
         let [x, y, width, height] = [0, 1, 2, 3].map(|side| self.sides[side].value(at));
-        if ![x, y, width, height].iter().all(|side| side.is_finite()) || width < 0.0 || height < 0.0 {
+        let is_odd = |side: &f64| !side.is_finite() || side.abs() > LARGEST;
+        if [x, y, width, height].iter().any(is_odd) || width < 0.0 || height < 0.0 {
             return Err(Error::decode(format!(
-                "the box x {x}, y {y}, width {width}, height {height} in column `{name}` is no rectangle; fractions of the image are \
-                 expected"
+                "the box x {x}, y {y}, width {width}, height {height} in column `{name}` is no rectangle in fractions of the \
+                 image; divide pixels by its width and height"
             )));
         }
         Ok(Area { x, y, width, height })
@@ -136,6 +142,19 @@ impl Items {
         let label = self.labels.as_ref().filter(|labels| labels.is_valid(at)).map(|labels| labels.value(at).to_owned());
         Ok(Labelled { area: self.area(at, name)?, label, score })
     }
+}
+
+/// The array with the type of boxes, if it has only nulls or empty lists: a table in Python does not know of what.
+fn typed(array: &ArrayRef) -> Result<ArrayRef> {
+    let sides = SIDES.map(|side| Field::new(side, DataType::Float64, true));
+    let boxes = DataType::Struct(sides.into_iter().collect());
+    Ok(match array.data_type() {
+        DataType::Null => new_null_array(&boxes, array.len()),
+        DataType::List(item) | DataType::LargeList(item) if item.data_type() == &DataType::Null => {
+            cast(array, &DataType::List(Arc::new(Field::new("item", boxes, true))))?
+        }
+        _ => array.clone(),
+    })
 }
 
 /// Returns an error unless the schema has the column and it holds boxes.
@@ -153,9 +172,10 @@ fn check_type(name: &str, data_type: &DataType) -> Result<()> {
         other => other,
     };
     let has = |fields: &arrow_schema::Fields, name: &str, is_right: fn(&DataType) -> bool| {
-        fields.find(name).is_some_and(|(_, field): (usize, &std::sync::Arc<Field>)| is_right(field.data_type()))
+        fields.find(name).is_some_and(|(_, field): (usize, &Arc<Field>)| is_right(field.data_type()))
     };
     match item {
+        DataType::Null => Ok(()),
         DataType::Struct(fields) if SIDES.iter().all(|side| has(fields, side, DataType::is_numeric)) => Ok(()),
         _ => Err(Error::schema(
             name,

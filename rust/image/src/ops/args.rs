@@ -31,6 +31,11 @@ impl<'a> Args<'a> {
         self.operation.args.get(name).filter(|v| !v.is_null())
     }
 
+    /// Whether an argument is given.
+    pub fn has(&self, name: &str) -> bool {
+        self.operation.args.get(name).is_some_and(|v| !v.is_null())
+    }
+
     fn required<T>(&self, name: &str, value: Option<T>) -> Result<T> {
         value.ok_or_else(|| self.missing(name))
     }

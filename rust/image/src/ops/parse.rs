@@ -107,8 +107,11 @@ fn parse_op(index: usize, operation: &Operation, interpolation: Interpolation) -
 
 /// A crop to a rectangle or, without one, to the box of each row.
 fn crop(args: &mut Args<'_>) -> Result<Op> {
-    if ["x", "y", "height", "width"].iter().all(|name| args.value(name).is_none()) {
+    if !["x", "y", "height", "width"].iter().any(|name| args.has(name)) {
         return Ok(Op::CropBox { margin: boxes::margin(args)?, area: None });
+    }
+    if args.has("margin") {
+        return Err(args.error("argument `margin` is for a crop to a box, without x, y, height and width"));
     }
     Ok(Op::Crop {
         x: args.int("x", 0, MAX_SIDE)? as usize,

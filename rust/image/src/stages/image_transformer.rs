@@ -198,9 +198,7 @@ impl Transform for ImageTransformer {
     fn notes(&self) -> Result<Vec<String>> {
         let plan = self.plan()?;
         if self.box_col.is_some() && !plan.step.ops.iter().any(Op::needs_boxes) {
-            return Ok(vec![
-                "param `boxCol` has no effect without `crop` without a rectangle, or `drawBoxes`".to_owned(),
-            ]);
+            return Ok(vec!["param `boxCol` is not used: no operation crops to a box or draws boxes".to_owned()]);
         }
         let Some((_, _, factors)) = &plan.tensor else {
             let set = [

@@ -56,9 +56,14 @@ impl Detector {
         }
         let (info, meta) = image_meta(source)?;
         let image = image_input(&info)?;
+        if info.meta("task") == Some("obb") {
+            return Err(Error::param("model", "finds rotated boxes, which this stage does not read"));
+        }
+        // A DETR has two outputs.
+        let scores = output.filter(|_| matches!(layout, "detr" | "rtdetr"));
         let outputs = match output {
-            Some(name) => vec![name.to_owned()],
-            None => info.outputs.iter().map(|output| output.name.clone()).collect(),
+            Some(name) if scores.is_none() => vec![name.to_owned()],
+            _ => info.outputs.iter().map(|output| output.name.clone()).collect(),
         };
         let floats: Vec<String> =
             prepare(source, &outputs)?.info.outputs.iter().filter(|o| is_float(o)).map(|o| o.name.clone()).collect();
@@ -72,6 +77,7 @@ impl Detector {
         let head = Head::of(&Evidence {
             layout,
             outputs: &shapes,
+            scores,
             labels: (!labels.is_empty()).then_some(labels.len()),
             labels_are_set: own_labels.is_some(),
             size,

@@ -74,6 +74,8 @@ pub struct Evidence<'a> {
     pub layout: &'a str,
     /// The outputs with floats.
     pub outputs: &'a [OutputShape],
+    /// The output with the class scores of a DETR, if it is set.
+    pub scores: Option<&'a str>,
     /// Number of labels, if there are any.
     pub labels: Option<usize>,
     /// Whether the labels are those of the param. A network may have masks or keypoints besides the classes in its metadata.
@@ -92,7 +94,7 @@ impl Head {
     pub fn of(evidence: &Evidence<'_>) -> Result<Self> {
         let wants_queries = matches!(evidence.layout, "detr" | "rtdetr");
         if matches!(evidence.layout, "auto" | "detr" | "rtdetr")
-            && let Some((scores, boxes)) = queries(evidence.outputs)
+            && let Some((scores, boxes)) = queries(evidence)?
         {
             return Queries::of(evidence, scores, boxes).map(Self::Queries);
         }
@@ -161,16 +163,29 @@ impl Queries {
 }
 
 /// The outputs of class scores and of boxes, which have a row per query.
-fn queries(outputs: &[OutputShape]) -> Option<(&OutputShape, &OutputShape)> {
-    let two_dims = || outputs.iter().filter(|output| output.shape.len() == 2);
-    let boxes = two_dims()
-        .find(|o| o.shape[1] == 4 && o.name.contains("box"))
-        .or_else(|| two_dims().find(|o| o.shape[1] == 4))?;
+fn queries<'e>(evidence: &Evidence<'e>) -> Result<Option<(&'e OutputShape, &'e OutputShape)>> {
+    let two_dims = || evidence.outputs.iter().filter(|output| output.shape.len() == 2);
+    let is_boxes = |o: &&OutputShape| o.shape[1] == 4 && evidence.scores != Some(o.name.as_str());
+    let words = |o: &OutputShape, words: &[&str]| words.iter().any(|word| o.name.to_lowercase().contains(word));
+    let named_boxes = two_dims().filter(is_boxes).find(|o| words(o, &["box", "dets"]));
+    let Some(boxes) = named_boxes.or_else(|| two_dims().find(is_boxes)) else { return Ok(None) };
     let others = || two_dims().filter(|o| o.name != boxes.name && o.shape[0] == boxes.shape[0]);
-    let named =
-        |o: &&OutputShape| ["logits", "scores", "class"].iter().any(|word| o.name.to_lowercase().contains(word));
-    let scores = others().find(named).or_else(|| others().next())?;
-    Some((scores, boxes))
+    let scores = match evidence.scores {
+        Some(name) => others().find(|o| o.name == name),
+        None => others().find(|o| words(o, &["logits", "scores", "class", "labels"])).or_else(|| others().next()),
+    };
+    let Some(scores) = scores else { return Ok(None) };
+    let is_told = evidence.scores.is_some() || named_boxes.is_some() || words(scores, &["logits", "scores", "class"]);
+    if scores.shape[1] == 4 && !is_told {
+        return Err(Error::param(
+            "outputTensorName",
+            format!(
+                "must be set to the output with the class scores: `{}` and `{}` both have four numbers per box",
+                boxes.name, scores.name
+            ),
+        ));
+    }
+    Ok(Some((scores, boxes)))
 }
 
 /// Whether an output has the shape of boxes as fractions of the input, with the probabilities of the classes.
@@ -206,15 +221,15 @@ impl Scored {
             _ => rows > columns,
         };
         let (boxes, numbers) = if is_by_box { (rows, columns) } else { (columns, rows) };
-        // Before YOLOv8, boxes had a score that there is an object.
-        let is_usual = if is_by_box { 5 } else { 4 };
-        let other = 9 - is_usual;
-        let first = if !fits(evidence, numbers, is_usual) && fits(evidence, numbers, other) { other } else { is_usual };
+        // Before version 8, boxes had a score that there is an object. Labels decide only where the shape does not: one that is
+        // missing must not change what the numbers mean.
+        let is_open = is_by_box && evidence.layout == "yolo" && (size.is_one_per_cell(boxes) || !size.is_usual(boxes));
+        let has_objectness = is_by_box && !(is_open && !fits(evidence, numbers, 5) && fits(evidence, numbers, 4));
+        let first = if has_objectness { 5 } else { 4 };
         if numbers <= first {
             return Err(no_detector(evidence));
         }
         check_labels(evidence, name, numbers, first)?;
-        let has_objectness = first == 5;
         let may_be_yolox = is_by_box && has_objectness && size.is_one_per_cell(boxes);
         let is_yolox = may_be_yolox && evidence.layout != "yolo";
         if evidence.layout == "yolox" && !may_be_yolox {

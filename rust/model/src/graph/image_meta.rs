@@ -83,12 +83,12 @@ impl ImageMeta {
 
     /// The settings in the metadata of a YOLO export.
     fn of_yolo(info: &ModelInfo) -> Self {
-        let Some(labels) = info.meta("names").and_then(yolo_meta::names) else { return Self::default() };
+        let labels = info.meta("names").and_then(yolo_meta::names).unwrap_or_default();
         let size = info.meta("imgsz").and_then(yolo_meta::size);
         let mut meta =
             Self { labels, height: size.map(|size| size.0), width: size.map(|size| size.1), ..Self::default() };
         // Networks that classify are trained with a normalization that the metadata does not have.
-        if info.meta("stride").is_some() && info.meta("task") != Some("classify") {
+        if !meta.labels.is_empty() && info.meta("stride").is_some() && info.meta("task") != Some("classify") {
             meta.means = Some(vec![0.0]);
             meta.stds = Some(vec![1.0]);
             meta.scale = Some(1.0 / 255.0);

@@ -81,7 +81,8 @@ pub struct ObjectDetector {
     /// a DETR.
     #[param()]
     letterbox: Option<bool>,
-    /// The output with the boxes and scores. If not set, it is recognized by its shape.
+    /// The output with the boxes and scores; with "detr" and "rtdetr", the one with the class scores. If not set, outputs are
+    /// recognized by their shapes.
     #[param(non_empty)]
     output_tensor_name: Option<String>,
     #[param(group)]
