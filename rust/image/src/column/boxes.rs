@@ -12,8 +12,8 @@ use mmlrs_core::{Error, Result, types};
 
 use crate::ops::{Area, Labelled, Op};
 
-/// Maximum number of a box. Fractions of an image are near 1, and pixels are not.
-const LARGEST: f64 = 2.0;
+/// From this number on, a box is in pixels: fractions of an image are near 1.
+const PIXELS_ABOVE: f64 = 2.0;
 /// The numbers that a box must have.
 const SIDES: [&str; 4] = ["x", "y", "width", "height"];
 
@@ -127,7 +127,7 @@ impl Items {
             return Err(Error::decode(format!("a box in column `{name}` is null")));
         }
         let [x, y, width, height] = [0, 1, 2, 3].map(|side| self.sides[side].value(at));
-        let is_odd = |side: &f64| !side.is_finite() || side.abs() > LARGEST;
+        let is_odd = |side: &f64| !side.is_finite() || side.abs() > PIXELS_ABOVE;
         if [x, y, width, height].iter().any(is_odd) || width < 0.0 || height < 0.0 {
             return Err(Error::decode(format!(
                 "the box x {x}, y {y}, width {width}, height {height} in column `{name}` is no rectangle in fractions of the \
