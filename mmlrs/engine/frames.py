@@ -280,7 +280,10 @@ def to_pandas(table: pa.Table, like: Any, before: pa.Table | None = None) -> Any
         for i, f in enumerate(table.schema)
         if _holds_places(f.type) and i not in unchanged
     }
-    frame = _without(table, vectors | unchanged.keys()).to_pandas()
+    nested = _nested_of_arrow(table) - vectors - unchanged.keys() - objects_by_column.keys()
+    frame = _without(table, vectors | nested | unchanged.keys()).to_pandas()
+    for i in nested:
+        frame.isetitem(i, pd.Series(pd.arrays.ArrowExtensionArray(table.column(i)), index=frame.index))
     for i in vectors:
         frame.isetitem(i, vector_dicts(table.column(i)))
     for i, objects in objects_by_column.items():
@@ -334,6 +337,15 @@ def _without(table: pa.Table, columns: Collection[int]) -> pa.Table:
         known["columns"] = [column for column in known["columns"] if column["name"] not in names]
         table = table.replace_schema_metadata({**notes, b"pandas": json.dumps(known).encode()})
     return table
+
+
+def _nested_of_arrow(table: pa.Table) -> set[int]:
+    """Return the columns of lists and structs that were of Arrow's types in pandas, which cannot read the names of these types."""
+    notes = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
+    names = {c["name"] for c in notes.get("columns", []) if str(c.get("numpy_type")).endswith("[pyarrow]")}
+    return {
+        i for i, field in enumerate(table.schema) if field.name in names and pa.types.is_nested(field.type)
+    }
 
 
 def _is_image(kind: pa.DataType) -> bool:

@@ -21,7 +21,7 @@ from mmlrs.image import (
     UnrollImage,
 )
 from mmlrs.onnx import ONNXModel
-from mmlrs.stages import DropColumns, RenameColumn, SelectColumns
+from mmlrs.stages import DropColumns, Explode, RenameColumn, SelectColumns
 from mmlrs.testing import sample_model
 from mmlrs.testing.checks import assert_same
 
@@ -212,3 +212,18 @@ def test_the_frame_that_came_in_is_left_alone(stage):
     stage.transform(frame)
     assert list(frame.columns) == list(before.columns)
     assert list(frame["id"]) == list(before["id"])
+
+
+def test_lists_and_structs_of_arrow_in_pandas_keep_their_types_when_rows_move():
+    table = pa.table(
+        {"words": [["x", "y"], None, ["z"]], "about": [{"a": 1}, None, {"a": 3}], "n": [1, 2, 3]}
+    )
+    frame = table.to_pandas(types_mapper=pd.ArrowDtype).set_index("n")
+    made = Explode(inputCol="words", outputCol="word").transform(frame)
+    assert made["word"].tolist() == ["x", "y", "z"]
+    assert [str(made[name].dtype) for name in ("words", "about")] == [
+        "list<item: string>[pyarrow]",
+        "struct<a: int64>[pyarrow]",
+    ]
+    assert made["about"].tolist() == [{"a": 1}, {"a": 1}, {"a": 3}]
+    assert made.index.tolist() == [1, 1, 3]

@@ -98,7 +98,7 @@ def _doubt(study: Study) -> str:
     told = []
     if visits < FEW_VISITS or cameras < FEW_CAMERAS:
         told.append(
-            f"The test cameras are {cameras}, and saw {target} on {counted(visits, 'visit')}. This is too little to say how well it "
+            f"The {counted(cameras, 'test camera')} saw {target} on {counted(visits, 'visit')}. This is too little to say how well it "
             "works elsewhere: with other cameras, every figure here may be very different."
         )
     if not found:
