@@ -89,7 +89,7 @@ def sample_detector() -> bytes:
     >>> from mmlrs.models import model_info
     >>> from mmlrs.testing import sample_detector
     >>> model_info(sample_detector())["outputs"]
-    [{'name': 'output0', 'shape': ['N', 6, 84], 'type': 'float32'}]
+    [{'name': 'output0', 'type': 'float32', 'shape': ['N', 6, 84]}]
     """
     return _content_of_sample("ObjectDetector", "model")
 
