@@ -47,6 +47,8 @@ def _seconds(*arguments: str) -> float:
 
 def seeds(setting: Setting) -> Iterator[Figure]:
     """The areas under the ROC curves of the test cameras, over generated sets with places and animals of their own."""
+    from mmlrs.examples.camera_traps.seeds import EXPECTED, gains_of
+
     frames, count = (120, 2) if setting.quick else (FRAMES, SEEDS)
     folder = FOLDER / f"{frames}-frames"
     command = [
@@ -65,33 +67,14 @@ def seeds(setting: Setting) -> Iterator[Figure]:
         json.loads((folder / f"seed-{seed}" / "metrics.json").read_text(encoding="utf-8"))
         for seed in range(count)
     ]
-    names = list(studies[0]["variants"])
-    areas = {name: [study["variants"][name]["test"]["auc"] for study in studies] for name in names}
-    precisions = {
-        name: [study["variants"][name]["test"]["average_precision"] for study in studies] for name in names
-    }
-    for name in names:
-        spread = f"standard deviation {statistics.stdev(areas[name]):.3f} over {count} seeds"
-        precision = f"average precision {statistics.mean(precisions[name]):.3f}"
-        yield Figure(
-            f"AUC of {name}, {frames:,} frames",
-            statistics.mean(areas[name]),
-            "",
-            detail=f"{spread}; {precision}",
-        )
-    for worse, better, equal in (
-        ("LR120", "RN1", False),
-        ("LR120", "RN2", False),
-        ("RN2", "RN2+A", True),
-        ("RN2+A", "RN2+A+E", False),
-    ):
-        gains = [b - a for a, b in zip(areas[worse], areas[better], strict=True)]
-        held = sum(gain >= 0 if equal else gain > 0 for gain in gains)
+    figures = {name: [one["variants"][name]["test"] for one in studies] for name in studies[0]["variants"]}
+    for name, tests in figures.items():
+        areas, precisions = ([test[which] for test in tests] for which in ("auc", "average_precision"))
+        spread = f"standard deviation {statistics.stdev(areas):.3f} over {count} seeds"
+        detail = f"{spread}; average precision {statistics.mean(precisions):.3f}"
+        yield Figure(f"AUC of {name}, {frames:,} frames", statistics.mean(areas), "", detail=detail)
+    for worse, better, equal in EXPECTED:
+        gains, held = gains_of(figures, worse, better, equal)
         what = f"mean AUC of {better} less that of {worse}"
-        yield Figure(
-            what,
-            statistics.mean(gains),
-            "",
-            target=0.0,
-            detail=f"{'not worse' if equal else 'better'} in {held} of {count} seeds",
-        )
+        detail = f"{'not worse' if equal else 'better'} in {held} of {count} seeds"
+        yield Figure(what, statistics.mean(gains), "", target=0.0, detail=detail)

@@ -258,7 +258,7 @@ def test_a_bad_box_below_the_threshold_does_no_harm():
             detector({"s": np.zeros((84, 8))}),
             {"labels": ["a"]},
             InvalidParamError,
-            "param `labels` has 1 names, but output `s`",
+            "param `labels` has 1 name, but output `s`",
         ),
         # A label that is missing does not change what the numbers mean.
         (

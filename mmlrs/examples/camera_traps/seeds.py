@@ -76,13 +76,20 @@ def lines(studies: Sequence[Mapping[str, Any]]) -> list[str]:
         areas, precisions = ([test[which] for test in tests] for which in ("auc", "average_precision"))
         told.append(f"{name:<9} AUC {_spread(areas)}, average precision {_spread(precisions)}")
     for worse, better, equal in EXPECTED:
-        gains = [b["auc"] - a["auc"] for a, b in zip(figures[worse], figures[better], strict=True)]
-        held = sum(gain >= 0 if equal else gain > 0 for gain in gains)
+        gains, held = gains_of(figures, worse, better, equal)
         words = "not above" if equal else "below"
         told.append(
             f"{worse} {words} {better}: in {held} of {counted(len(gains), 'seed')}, mean difference {statistics.mean(gains):+.3f}"
         )
     return told
+
+
+def gains_of(
+    figures: Mapping[str, Sequence[Mapping[str, float]]], worse: str, better: str, equal: bool
+) -> tuple[list[float], int]:
+    """Return how much larger the area of a variant is in each study, and in how many it is larger, or not smaller if `equal`."""
+    gains = [b["auc"] - a["auc"] for a, b in zip(figures[worse], figures[better], strict=True)]
+    return gains, sum(gain >= 0 if equal else gain > 0 for gain in gains)
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""What kinds of clusters are told to give an application a number of executors."""
+"""The masters of Spark, and the settings that request a number of executors from each kind."""
 
 from __future__ import annotations
 

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Fields};
+use arrow_schema::{DataType, Field, Fields, Schema};
 use serde_json::json;
+
+use crate::error::{Error, Result};
 
 /// Field metadata key for the meaning of a column beyond its Arrow type.
 pub const KIND_KEY: &str = "mmlrs.kind";
@@ -17,6 +19,14 @@ pub const ML_ATTR_KEY: &str = "ml_attr";
 
 /// Field metadata key of the levels that a column's type declares, as an ordered JSON list.
 pub const LEVELS_KEY: &str = "mmlrs.levels";
+
+/// The field of a column, or an error that lists the columns that there are.
+pub fn field_of<'s>(schema: &'s Schema, name: &str) -> Result<&'s Field> {
+    schema.field_with_name(name).map_err(|_| {
+        let available: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        Error::column_not_found(name, &available)
+    })
+}
 
 /// Spark's image struct: `origin, height, width, nChannels, mode, data`, rows of BGR pixels.
 pub fn image_type() -> DataType {

@@ -20,7 +20,7 @@ mod tensor;
 mod stage_tests;
 
 pub use codec::{Decoded, decode, decode_for, encode};
-pub use column::{ImageColumn, Step, accepted_input, check_image_input};
+pub use column::{ImageColumn, Step, accepted_input, check_image_input, input_images};
 pub use image::{Image, ImageView, opencv_version};
 pub use ops::{Interpolation, Op, Resize, apply_ops, parse_ops};
 pub use options::{Alpha, DecodeOptions};

@@ -63,7 +63,7 @@ impl Activation {
             Self::None => {}
             Self::Sigmoid => {
                 for score in scores {
-                    *score = (1.0 / (1.0 + (-f64::from(*score)).exp())) as f32;
+                    *score = sigmoid(*score);
                 }
             }
             Self::Softmax => {
@@ -77,6 +77,11 @@ impl Activation {
             }
         }
     }
+}
+
+/// 1 / (1 + exp(-score)).
+pub fn sigmoid(score: f32) -> f32 {
+    (1.0 / (1.0 + (-f64::from(score)).exp())) as f32
 }
 
 /// Whether an output comes from a softmax or a sigmoid, apart from nodes that keep the values.
@@ -116,13 +121,17 @@ fn is_written_softmax(nodes: &[NodeProto], division: &NodeProto) -> bool {
 /// What a user of a model without labels should know.
 pub const NO_LABELS: &str = "the model has no labels, so `class` is the index of the class; set labels";
 
+/// The error for a row whose scores are not finite.
+pub fn odd_scores() -> Error {
+    Error::decode("the network's scores include NaN or an infinity")
+}
+
 /// Makes the rows bad whose scores are not finite.
 pub fn reject_odd(scores: &mut Vectors, column: &str, rejects: &mut Rejects) -> Result<()> {
     for row in 0..scores.rows() {
         if scores.row(row).is_some_and(|row| row.iter().any(|score| !score.is_finite())) {
             scores.clear(row);
-            let error = Error::decode("the network's scores include NaN or an infinity");
-            rejects.reject(row, error).map_err(|e| e.at_column(column))?;
+            rejects.reject(row, odd_scores()).map_err(|e| e.at_column(column))?;
         }
     }
     Ok(())
@@ -258,7 +267,8 @@ impl Answers {
     }
 }
 
-fn count(names: usize) -> String {
+/// A number of names, for messages.
+pub fn count(names: usize) -> String {
     if names == 1 { "1 name".to_owned() } else { format!("{names} names") }
 }
 

@@ -12,7 +12,7 @@ use mmlrs_core::{Error, Result, types};
 
 use crate::ops::{Area, Labelled, Op};
 
-/// From this number on, a box is in pixels: fractions of an image are near 1.
+/// Above this number, a box is in pixels: fractions of an image are near 1.
 const PIXELS_ABOVE: f64 = 2.0;
 /// The numbers that a box must have.
 const SIDES: [&str; 4] = ["x", "y", "width", "height"];
@@ -159,11 +159,7 @@ fn typed(array: &ArrayRef) -> Result<ArrayRef> {
 
 /// Returns an error unless the schema has the column and it holds boxes.
 pub fn check_boxes(schema: &Schema, name: &str) -> Result<()> {
-    let Ok(field) = schema.field_with_name(name) else {
-        let available: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
-        return Err(Error::column_not_found(name, &available));
-    };
-    check_type(name, field.data_type())
+    check_type(name, types::field_of(schema, name)?.data_type())
 }
 
 fn check_type(name: &str, data_type: &DataType) -> Result<()> {

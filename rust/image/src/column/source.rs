@@ -191,10 +191,7 @@ pub fn accepted_input(data_type: &DataType) -> bool {
 
 /// Returns an error unless the schema has the column and it can hold images.
 pub fn check_image_input(schema: &Schema, name: &str) -> Result<()> {
-    let Ok(field) = schema.field_with_name(name) else {
-        let available: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
-        return Err(Error::column_not_found(name, &available));
-    };
+    let field = types::field_of(schema, name)?;
     if accepted_input(field.data_type()) { Ok(()) } else { Err(wrong_type(name, field.data_type())) }
 }
 

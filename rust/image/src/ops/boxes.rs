@@ -84,8 +84,8 @@ pub fn crop_box(src: &Pixmap<'_>, area: Option<Area>, margin: f64) -> Result<Pix
 
 /// Draws boxes with their labels. A gray image becomes BGR.
 pub fn draw_boxes(src: &Pixmap<'_>, style: DrawStyle, boxes: &[Labelled]) -> Result<Pixmap<'static>> {
-    let base = if src.channels() == 1 { to_bgr(src)? } else { copy(src)? };
-    let mut out: Mat = base.try_clone().map_err(|e| cv_error(&e))?;
+    let gray = (src.channels() == 1).then(|| to_bgr(src)).transpose()?;
+    let mut out: Mat = gray.as_ref().unwrap_or(src).try_clone().map_err(|e| cv_error(&e))?;
     let shorter = out.rows().min(out.cols()) as usize;
     let thickness = style.thickness.unwrap_or((shorter / PIXELS_PER_LINE).max(1) as i32);
     // The most probable box is first. It is drawn last.

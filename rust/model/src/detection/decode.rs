@@ -5,6 +5,7 @@ use mmlrs_core::{Error, Result};
 use super::arrange::{Cell, InputSize};
 use super::head::{Queries, Scored, Unit};
 use super::suppress::{Candidate, Corners};
+use crate::answers::{odd_scores, sigmoid};
 
 /// How far above 1 rounding may take a probability.
 const ROUNDING: f32 = 1e-3;
@@ -39,7 +40,7 @@ impl Collected {
 
 fn odd_score(score: f32) -> Error {
     if !score.is_finite() {
-        return Error::decode("the network's scores include NaN or an infinity");
+        return odd_scores();
     }
     Error::decode(format!(
         "the network has a score of {score}, not between 0 and 1: its output is not of this layout; set layout, or use a network that \
@@ -155,10 +156,6 @@ pub fn queries(
         }
     }
     Ok(collected.candidates)
-}
-
-fn sigmoid(score: f32) -> f32 {
-    (1.0 / (1.0 + (-f64::from(score)).exp())) as f32
 }
 
 /// The most probable class but the last, and its probability.

@@ -4,6 +4,7 @@ use mmlrs_core::{Error, Result};
 use mmlrs_image::Letterbox;
 
 use super::arrange::InputSize;
+use crate::answers::count;
 
 /// Maximum number of boxes of a network that answers with its final boxes. Others have a box per cell of a grid.
 const FINAL_BOXES: usize = 1000;
@@ -273,7 +274,7 @@ fn check_labels(evidence: &Evidence<'_>, name: &str, numbers: usize, first: usiz
 
 fn labels_differ(labels: usize, evidence: &Evidence<'_>, but: &str) -> Error {
     if evidence.labels_are_set {
-        return Error::param("labels", format!("has {labels} names, but {but}; set one name per class"));
+        return Error::param("labels", format!("has {}, but {but}; set one name per class", count(labels)));
     }
     Error::model(format!("its metadata has {labels} labels, but {but}; set labels to one name per class"))
 }

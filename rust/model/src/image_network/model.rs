@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
 use arrow_schema::Schema;
-use mmlrs_core::{Block, Cache, Context, Error, HandleInvalid, ModelSource, Rejects, Result};
-use mmlrs_image::{DecodeOptions, ImageColumn, TensorPrep, check_image_input};
+use mmlrs_core::{Block, Cache, Context, HandleInvalid, ModelSource, Rejects, Result, types};
+use mmlrs_image::{DecodeOptions, TensorPrep, check_image_input, input_images};
 
 use super::batches::{Network, Reader};
 use super::input::{ImageInput, image_input, image_meta};
@@ -56,8 +55,7 @@ impl ImageModel {
         cx: &Context,
         reader: &mut dyn Reader,
     ) -> Result<Rejects> {
-        let origins: Option<ArrayRef> = columns.origin.map(|name| block.column(name)?.to_arrow(cx)).transpose()?;
-        let images = ImageColumn::from_column(columns.image, block.column(columns.image)?, origins.as_ref())?;
+        let images = input_images(block, columns.image, columns.origin, *cx)?;
         let network = Network {
             // No spinning, since the cores decode the next images meanwhile.
             runner: run.runner(&self.prepared, policy, *cx, false)?,
@@ -105,10 +103,6 @@ impl Columns<'_> {
     /// Returns an error unless the columns exist and hold images.
     pub fn check(&self, input: &Schema) -> Result<()> {
         check_image_input(input, self.image)?;
-        let Some(origin) = self.origin else { return Ok(()) };
-        input.field_with_name(origin).map(drop).map_err(|_| {
-            let available: Vec<String> = input.fields().iter().map(|f| f.name().clone()).collect();
-            Error::column_not_found(origin, &available)
-        })
+        self.origin.map_or(Ok(()), |origin| types::field_of(input, origin).map(drop))
     }
 }

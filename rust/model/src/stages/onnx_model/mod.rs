@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::{
     Block, Column, Context, Error, HasSample, ModelSource, Once, Output, Result, RowPolicy, Sample, StrMap, Transform,
-    VectorType, put_blob,
+    VectorType, put_blob, types,
 };
 use mmlrs_macros::Stage;
 use serde_json::json;
@@ -211,10 +211,7 @@ impl Transform for ONNXModel {
     fn output_fields(&self, input: &Schema) -> Result<Vec<Field>> {
         let plan = self.plan()?;
         for (name, column) in &plan.feeds {
-            let field = input.field_with_name(column).map_err(|_| {
-                let available: Vec<String> = input.fields().iter().map(|f| f.name().clone()).collect();
-                Error::column_not_found(column, &available)
-            })?;
+            let field = types::field_of(input, column)?;
             check_input(column, field.data_type(), plan.input(name)?)?;
         }
         let form = OutputType::parse(&self.output_type);
