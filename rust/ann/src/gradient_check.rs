@@ -1,0 +1,195 @@
+//! Compares derivatives with finite differences.
+
+use std::sync::Arc;
+
+use mmlrs_core::Result;
+
+use crate::layer::{Layer, Mode};
+use crate::loss::{Loss, Targets};
+use crate::network::{Network, Rows};
+use crate::random::Random;
+use crate::shape::Shape;
+
+/// Half the distance of two points of a finite difference. In `f32`, less drowns in rounding.
+const STEP: f32 = 1e-2;
+/// A difference below this is rounding.
+const ROUNDING: f64 = 2e-3;
+
+/// The result of a check.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Checked {
+    /// Number of derivatives that were compared.
+    pub compared: usize,
+    /// The largest relative difference.
+    pub worst: f64,
+    /// The parameter with that difference.
+    pub at: usize,
+}
+
+/// Compares the derivatives of a network by up to `most` of its parameters with finite differences.
+///
+/// # Errors
+/// The rows do not fit the network.
+pub fn check_network(network: &Network, parameters: &[f32], x: &[f32], targets: Targets<'_>, most: usize) -> Result<Checked> {
+    let rows = x.len() / network.input().len();
+    let mut workspace = network.workspace(rows);
+    let batch = Rows { x, targets, weights: None, mode: Mode::Training { seed: 7 }, scale: 1.0 };
+    let mut gradient = vec![0.0; parameters.len()];
+    network.gradient(parameters, &batch, &mut gradient, &mut workspace)?;
+    let mut ignored = vec![0.0; parameters.len()];
+    let mut moved = parameters.to_vec();
+    let mut checked = Checked { compared: 0, worst: 0.0, at: 0 };
+    let step = parameters.len().div_ceil(most.max(1)).max(1);
+    for at in (0..parameters.len()).step_by(step) {
+        let mut loss = |by: f32| {
+            moved[at] = parameters[at] + by;
+            let loss = network.gradient(&moved, &batch, &mut ignored, &mut workspace);
+            moved[at] = parameters[at];
+            loss
+        };
+        let difference = (loss(STEP)? - loss(-STEP)?) / (2.0 * f64::from(STEP));
+        let derivative = f64::from(gradient[at]);
+        let scale = difference.abs().max(derivative.abs()).max(1.0);
+        let off = ((difference - derivative).abs() - ROUNDING).max(0.0) / scale;
+        checked.compared += 1;
+        // NaN is the worst.
+        if off.is_nan() || off > checked.worst {
+            checked = Checked { worst: off, at, ..checked };
+        }
+    }
+    Ok(checked)
+}
+
+/// Checks a layer that reads rows of this shape, between two layers with parameters, so that all its derivatives matter: by its
+/// own parameters and, through those of the layer before it, by its input.
+///
+/// # Errors
+/// The layer does not accept such rows.
+pub fn check_layer(layer: Arc<dyn Layer>, input: Shape) -> Result<Checked> {
+    let (rows, mut random) = (4, Random::new(11));
+    let output = layer.output(input)?;
+    let layers: Vec<Arc<dyn Layer>> = vec![Arc::new(Shift), layer, Arc::new(Shift)];
+    let network = Network::new(input, layers, Loss::SquaredError)?;
+    let parameters: Vec<f32> = network.initial(3).iter().map(|p| p + random.symmetric(0.3)).collect();
+    let x: Vec<f32> = (0..rows * input.len()).map(|_| random.symmetric(1.0)).collect();
+    let targets: Vec<f32> = (0..rows * output.len()).map(|_| random.symmetric(1.0)).collect();
+    check_network(&network, &parameters, &x, Targets::Values(&targets), 500)
+}
+
+/// A layer with a factor and a summand for each value.
+#[derive(Debug)]
+struct Shift;
+
+impl Layer for Shift {
+    fn output(&self, input: Shape) -> Result<Shape> {
+        Ok(input)
+    }
+
+    fn parameter_count(&self, input: Shape) -> usize {
+        2 * input.len()
+    }
+
+    fn initialize(&self, input: Shape, random: &mut Random, parameters: &mut [f32]) {
+        let (factors, summands) = parameters.split_at_mut(input.len());
+        factors.iter_mut().for_each(|factor| *factor = 1.0 + random.symmetric(0.5));
+        summands.iter_mut().for_each(|summand| *summand = random.symmetric(0.5));
+    }
+
+    fn forward(&self, pass: crate::layer::Forward<'_>) {
+        let (factors, summands) = pass.parameters.split_at(pass.input.len());
+        for (y, x) in pass.y.chunks_exact_mut(pass.input.len()).zip(pass.x.chunks_exact(pass.input.len())) {
+            for at in 0..y.len() {
+                y[at] = x[at] * factors[at] + summands[at];
+            }
+        }
+    }
+
+    fn backward(&self, pass: crate::layer::Backward<'_>) {
+        let factors = &pass.parameters[..pass.input.len()];
+        for (dx, dy) in pass.dx.chunks_exact_mut(factors.len()).zip(pass.dy.chunks_exact(factors.len())) {
+            for at in 0..dx.len() {
+                dx[at] = dy[at] * factors[at];
+            }
+        }
+    }
+
+    fn gradient(&self, pass: crate::layer::Gradient<'_>) {
+        let size = pass.input.len();
+        let (factors, summands) = pass.gradient.split_at_mut(size);
+        for (dy, x) in pass.dy.chunks_exact(size).zip(pass.x.chunks_exact(size)) {
+            for at in 0..size {
+                factors[at] += dy[at] * x[at];
+                summands[at] += dy[at];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::{Activation, Dense};
+
+    #[test]
+    fn every_layer_has_right_derivatives() -> Result<()> {
+        let vector = Shape::Vector(12);
+        let layers: Vec<(Arc<dyn Layer>, Shape)> = vec![
+            (Arc::new(Dense { size: 7 }), vector),
+            (Arc::new(Activation::Sigmoid), vector),
+            (Arc::new(Activation::Relu), vector),
+            (Arc::new(Activation::Tanh), vector),
+        ];
+        for (layer, input) in layers {
+            let name = format!("{layer:?}");
+            let checked = check_layer(layer, input)?;
+            assert!(checked.compared > 20 && checked.worst < 0.02, "{name}: {checked:?}");
+        }
+        Ok(())
+    }
+
+    /// A check that cannot fail is none.
+    #[test]
+    fn a_wrong_derivative_is_found() -> Result<()> {
+        #[derive(Debug)]
+        struct Wrong;
+        impl Layer for Wrong {
+            fn output(&self, input: Shape) -> Result<Shape> {
+                Ok(input)
+            }
+            fn is_in_place(&self) -> bool {
+                true
+            }
+            fn forward(&self, pass: crate::layer::Forward<'_>) {
+                pass.y.iter_mut().for_each(|y| *y *= *y);
+            }
+            fn backward(&self, pass: crate::layer::Backward<'_>) {
+                pass.dx.iter_mut().zip(pass.y).for_each(|(dx, y)| *dx *= 2.2 * y.sqrt());
+            }
+        }
+        assert!(check_layer(Arc::new(Wrong), Shape::Vector(5))?.worst > 0.02);
+        Ok(())
+    }
+
+    #[test]
+    fn every_loss_has_right_derivatives() -> Result<()> {
+        let mut random = Random::new(5);
+        let x: Vec<f32> = (0..6 * 5).map(|_| random.symmetric(1.0)).collect();
+        let values: Vec<f32> = (0..6 * 3).map(|_| random.unit() as f32).collect();
+        let losses = [
+            (Loss::CrossEntropy { smoothing: 0.0 }, true),
+            (Loss::CrossEntropy { smoothing: 0.2 }, true),
+            (Loss::SquaredError, false),
+            (Loss::Huber { delta: 0.3 }, false),
+            (Loss::SigmoidCrossEntropy, false),
+        ];
+        for (loss, is_classes) in losses {
+            let layers: Vec<Arc<dyn Layer>> =
+                vec![Arc::new(Dense { size: 4 }), Arc::new(Activation::Tanh), Arc::new(Dense { size: 3 })];
+            let network = Network::new(Shape::Vector(5), layers, loss.clone())?;
+            let targets = if is_classes { Targets::Classes(&[0, 1, 2, 2, 1, 0]) } else { Targets::Values(&values) };
+            let checked = check_network(&network, &network.initial(2), &x, targets, 1000)?;
+            assert!(checked.compared == network.parameter_count() && checked.worst < 0.02, "{loss:?}: {checked:?}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! L-BFGS.
+
+use std::collections::VecDeque;
+
+use mmlrs_core::Result;
+
+use super::Objective;
+use super::line_search::{Point, search};
+use crate::vectors::{add_scaled, dot};
+
+/// Number of past steps that approximate the curvature, as in Spark.
+const HISTORY: usize = 10;
+
+/// Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.5) with a line search for the strong Wolfe conditions.
+#[derive(Debug, Clone)]
+pub struct Lbfgs {
+    /// The parameters.
+    pub parameters: Vec<f32>,
+    /// The loss at the parameters.
+    pub loss: f64,
+    gradient: Vec<f32>,
+    /// The last steps, with the changes of the gradient, and 1 over their product.
+    history: VecDeque<(Vec<f32>, Vec<f32>, f64)>,
+}
+
+/// What an iteration did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Step {
+    /// The loss became smaller, by this share.
+    Smaller(f64),
+    /// No step makes the loss smaller: it is a minimum, or as close to one as rounding allows.
+    Minimum,
+}
+
+impl Lbfgs {
+    /// Starts at these parameters, with one evaluation.
+    pub fn start(parameters: Vec<f32>, objective: &mut dyn Objective) -> Result<Self> {
+        let mut gradient = vec![0.0; parameters.len()];
+        let loss = objective.evaluate(&parameters, &mut gradient)?;
+        Ok(Self { parameters, loss, gradient, history: VecDeque::with_capacity(HISTORY) })
+    }
+
+    /// Length of the gradient.
+    pub fn gradient_norm(&self) -> f64 {
+        dot(&self.gradient, &self.gradient).sqrt()
+    }
+
+    /// Does one iteration.
+    pub fn step(&mut self, objective: &mut dyn Objective) -> Result<Step> {
+        let direction = self.direction();
+        let slope = dot(&self.gradient, &direction);
+        if slope.is_nan() || slope >= 0.0 {
+            if self.history.is_empty() {
+                return Ok(Step::Minimum);
+            }
+            // The curvature that was learnt is wrong here.
+            self.history.clear();
+            return self.step(objective);
+        }
+        // Without a history the length of the direction means nothing.
+        let first = if self.history.is_empty() { (1.0 / self.gradient_norm()).min(1.0) } else { 1.0 };
+        let (mut parameters, mut gradient) = (self.parameters.clone(), vec![0.0; direction.len()]);
+        let start = Point { step: 0.0, loss: self.loss, slope };
+        let found = search(start, first, |step| {
+            parameters.copy_from_slice(&self.parameters);
+            add_scaled(&mut parameters, step as f32, &direction);
+            gradient.fill(0.0);
+            let loss = objective.evaluate(&parameters, &mut gradient)?;
+            Ok(Point { step, loss, slope: dot(&gradient, &direction) })
+        })?;
+        let Some(point) = found else {
+            if self.history.is_empty() {
+                return Ok(Step::Minimum);
+            }
+            self.history.clear();
+            return self.step(objective);
+        };
+        let improvement = (self.loss - point.loss) / self.loss.abs().max(point.loss.abs()).max(f64::MIN_POSITIVE);
+        self.remember(&parameters, &gradient);
+        (self.parameters, self.gradient, self.loss) = (parameters, gradient, point.loss);
+        Ok(Step::Smaller(improvement))
+    }
+
+    /// The two-loop recursion (Nocedal and Wright 2006, algorithm 7.4).
+    fn direction(&self) -> Vec<f32> {
+        let mut direction: Vec<f32> = self.gradient.iter().map(|slope| -slope).collect();
+        let mut factors = Vec::with_capacity(self.history.len());
+        for (step, change, inverse) in self.history.iter().rev() {
+            let factor = inverse * dot(step, &direction);
+            add_scaled(&mut direction, -factor as f32, change);
+            factors.push(factor);
+        }
+        if let Some((_, change, inverse)) = self.history.back() {
+            let scale = (1.0 / (inverse * dot(change, change))) as f32;
+            direction.iter_mut().for_each(|value| *value *= scale);
+        }
+        for ((step, change, inverse), factor) in self.history.iter().zip(factors.iter().rev()) {
+            let back = inverse * dot(change, &direction);
+            add_scaled(&mut direction, (factor - back) as f32, step);
+        }
+        direction
+    }
+
+    fn remember(&mut self, parameters: &[f32], gradient: &[f32]) {
+        let difference = |new: &[f32], old: &[f32]| new.iter().zip(old).map(|(new, old)| new - old).collect::<Vec<f32>>();
+        let (step, change) = (difference(parameters, &self.parameters), difference(gradient, &self.gradient));
+        let product = dot(&step, &change);
+        // The conditions of the search make it positive, unless all that is left is rounding.
+        if product <= f64::from(f32::EPSILON) * dot(&change, &change).sqrt() * dot(&step, &step).sqrt() {
+            return;
+        }
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back((step, change, 1.0 / product));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_valley_of_rosenbrock_leads_to_its_minimum() -> Result<()> {
+        let mut evaluations = 0;
+        let mut valley = |x: &[f32], gradient: &mut [f32]| {
+            evaluations += 1;
+            let mut loss = 0.0;
+            for at in 0..x.len() - 1 {
+                let (a, b) = (f64::from(x[at]), f64::from(x[at + 1]));
+                loss += 100.0 * (b - a * a).powi(2) + (1.0 - a).powi(2);
+                gradient[at] += (-400.0 * a * (b - a * a) - 2.0 * (1.0 - a)) as f32;
+                gradient[at + 1] += (200.0 * (b - a * a)) as f32;
+            }
+            Ok(loss)
+        };
+        let mut lbfgs = Lbfgs::start(vec![-1.2, 1.0, -1.2, 1.0, 0.0, 2.0], &mut valley)?;
+        for _ in 0..200 {
+            if lbfgs.step(&mut valley)? == Step::Minimum {
+                break;
+            }
+        }
+        assert!(lbfgs.loss < 1e-6, "{lbfgs:?}");
+        assert!(lbfgs.parameters.iter().all(|x| (x - 1.0).abs() < 1e-2));
+        assert!(evaluations < 400, "{evaluations}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_minimum_stays() -> Result<()> {
+        let mut bowl = |x: &[f32], gradient: &mut [f32]| {
+            gradient[0] = 2.0 * x[0];
+            Ok(f64::from(x[0]).powi(2))
+        };
+        let mut lbfgs = Lbfgs::start(vec![0.0], &mut bowl)?;
+        assert_eq!(lbfgs.step(&mut bowl)?, Step::Minimum);
+        assert_eq!(lbfgs.parameters, [0.0]);
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! Products of matrices, by the crate `gemm`.
+
+#![expect(unsafe_code, reason = "the product takes pointers; the bounds are checked here")]
+
+use gemm::Parallelism;
+
+/// A matrix in a slice: element (i, j) is at `i * row + j * column`.
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row: usize,
+    column: usize,
+}
+
+/// A matrix to write to, whose rows are side by side.
+#[derive(Debug)]
+pub struct MatrixMut<'a> {
+    data: &'a mut [f32],
+    rows: usize,
+    columns: usize,
+    row: usize,
+}
+
+/// The number of elements from the first to the last one of a matrix.
+fn span(rows: usize, columns: usize, row: usize, column: usize) -> usize {
+    if rows == 0 || columns == 0 { 0 } else { (rows - 1) * row + (columns - 1) * column + 1 }
+}
+
+impl<'a> Matrix<'a> {
+    /// A matrix whose rows follow each other.
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self::strided(data, rows, columns, columns)
+    }
+
+    /// A matrix whose rows start every `row` elements. Rows may overlap.
+    pub fn strided(data: &'a [f32], rows: usize, columns: usize, row: usize) -> Self {
+        assert!(span(rows, columns, row, 1) <= data.len(), "a matrix of {rows} x {columns} exceeds its slice");
+        Self { data, rows, columns, row, column: 1 }
+    }
+
+    /// The transpose.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        Self { rows: self.columns, columns: self.rows, row: self.column, column: self.row, ..self }
+    }
+}
+
+impl<'a> MatrixMut<'a> {
+    /// A matrix whose rows follow each other.
+    pub fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
+        Self::strided(data, rows, columns, columns)
+    }
+
+    /// A matrix whose rows start every `row` elements, at least the number of columns.
+    pub fn strided(data: &'a mut [f32], rows: usize, columns: usize, row: usize) -> Self {
+        assert!(row >= columns && span(rows, columns, row, 1) <= data.len(), "a matrix of {rows} x {columns} exceeds its slice");
+        Self { data, rows, columns, row }
+    }
+}
+
+/// Computes `c = a b`, or `c += a b` if `accumulate`, on one thread.
+pub fn multiply(a: Matrix<'_>, b: Matrix<'_>, c: MatrixMut<'_>, accumulate: bool) {
+    assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns, "the shapes of a product differ");
+    if c.rows == 0 || c.columns == 0 {
+        return;
+    }
+    // SAFETY: the constructors check that every element of the three matrices is in its slice, `c` is borrowed alone and has no
+    // overlapping rows, and the shapes fit each other.
+    unsafe {
+        gemm::gemm(
+            c.rows,
+            c.columns,
+            a.columns,
+            c.data.as_mut_ptr(),
+            1,
+            c.row as isize,
+            accumulate,
+            a.data.as_ptr(),
+            a.column as isize,
+            a.row as isize,
+            b.data.as_ptr(),
+            b.column as isize,
+            b.row as isize,
+            1.0_f32,
+            1.0_f32,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Random;
+
+    fn numbers(count: usize, seed: u64) -> Vec<f32> {
+        let mut random = Random::new(seed);
+        (0..count).map(|_| random.symmetric(1.0)).collect()
+    }
+
+    #[test]
+    fn products_are_right_for_every_arrangement() {
+        for (m, k, n) in [(1, 1, 1), (3, 5, 2), (17, 33, 9), (64, 100, 48), (2, 0, 3)] {
+            let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
+            let exact: Vec<f64> = (0..m * n)
+                .map(|at| (0..k).map(|l| f64::from(a[at / n * k + l]) * f64::from(b[l * n + at % n])).sum())
+                .collect();
+            let close = |c: &[f32], more: f64| c.iter().zip(&exact).all(|(c, e)| (f64::from(*c) - e - more).abs() < 1e-4);
+            let mut c = vec![7.0; m * n];
+            multiply(Matrix::new(&a, m, k), Matrix::new(&b, k, n), MatrixMut::new(&mut c, m, n), false);
+            assert!(close(&c, 0.0), "{m} x {k} x {n}");
+            let mut c = vec![7.0; m * n];
+            multiply(Matrix::new(&a, m, k), Matrix::new(&b, k, n), MatrixMut::new(&mut c, m, n), true);
+            assert!(close(&c, 7.0));
+            // The transposes of both, stored.
+            let turned = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
+                (0..rows * columns).map(|at| x[at % rows * columns + at / rows]).collect()
+            };
+            let (at, bt) = (turned(&a, m, k), turned(&b, k, n));
+            let (left, right) = (Matrix::new(&at, k, m).transposed(), Matrix::new(&bt, n, k).transposed());
+            let mut c = vec![0.0; m * n];
+            multiply(left, right, MatrixMut::new(&mut c, m, n), false);
+            assert!(close(&c, 0.0));
+        }
+    }
+
+    #[test]
+    fn overlapping_rows_are_read() {
+        // A convolution of 1, 2, 3, 4 with 1, 10.
+        let mut out = [0.0; 3];
+        multiply(Matrix::strided(&[1.0, 2.0, 3.0, 4.0], 3, 2, 1), Matrix::new(&[1.0, 10.0], 2, 1), MatrixMut::new(&mut out, 3, 1), false);
+        assert_eq!(out.map(f32::to_bits), [21.0_f32, 32.0, 43.0].map(f32::to_bits));
+    }
+
+    #[test]
+    #[should_panic(expected = "exceeds its slice")]
+    fn a_matrix_must_fit_its_slice() {
+        let _ = Matrix::new(&[1.0, 2.0, 3.0], 2, 2);
+    }
+}
