@@ -136,8 +136,9 @@ mod tests {
         };
         let mut lbfgs = Lbfgs::start(vec![-1.2, 1.0, -1.2, 1.0, 0.0, 2.0], &mut valley)?;
         for _ in 0..200 {
-            if lbfgs.step(&mut valley)? == Step::Minimum {
-                break;
+            match lbfgs.step(&mut valley)? {
+                Step::Smaller(share) if share > 1e-6 => {}
+                _ => break,
             }
         }
         assert!(lbfgs.loss < 1e-6, "{lbfgs:?}");
