@@ -35,6 +35,11 @@ pub trait Layer: Debug + Send + Sync {
         0
     }
 
+    /// Number of values that the layer needs while it works, whatever the number of rows.
+    fn scratch(&self, _input: Shape) -> usize {
+        0
+    }
+
     /// Whether the layer replaces its input by its output, which has the same shape. Then the forward pass finds its input in
     /// `y`, the backward pass finds the derivative of the output in `dx`, and `x` and `dy` are empty.
     fn is_in_place(&self) -> bool {
@@ -71,6 +76,8 @@ pub struct Forward<'a> {
     pub y: &'a mut [f32],
     /// What the layer keeps for the backward pass.
     pub memory: &'a mut [f32],
+    /// Values that the layer may use while it works.
+    pub scratch: &'a mut [f32],
 }
 
 /// A backward pass of a batch.
@@ -92,6 +99,8 @@ pub struct Backward<'a> {
     pub dx: &'a mut [f32],
     /// What the layer kept in the forward pass.
     pub memory: &'a [f32],
+    /// Values that the layer may use while it works.
+    pub scratch: &'a mut [f32],
 }
 
 /// The derivative by the parameters, for a batch.
@@ -111,4 +120,6 @@ pub struct Gradient<'a> {
     pub gradient: &'a mut [f32],
     /// What the layer kept in the forward pass.
     pub memory: &'a [f32],
+    /// Values that the layer may use while it works.
+    pub scratch: &'a mut [f32],
 }

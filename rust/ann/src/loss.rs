@@ -83,7 +83,10 @@ impl Loss {
                         (0.5 * f64::from(difference).powi(2), difference)
                     } else {
                         let delta = *delta;
-                        (f64::from(delta) * (f64::from(difference.abs()) - 0.5 * f64::from(delta)), delta.copysign(difference))
+                        (
+                            f64::from(delta) * (f64::from(difference.abs()) - 0.5 * f64::from(delta)),
+                            delta.copysign(difference),
+                        )
                     }
                 }))
             }

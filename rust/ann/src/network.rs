@@ -40,6 +40,8 @@ pub struct Workspace {
     memory: Vec<Vec<f32>>,
     /// Derivatives by the values before and after a layer.
     slopes: [Vec<f32>; 2],
+    /// What a layer uses while it works.
+    scratch: Vec<f32>,
 }
 
 impl Network {
@@ -53,7 +55,8 @@ impl Network {
         }
         let (mut places, mut shape, mut start, mut buffer) = (Vec::with_capacity(layers.len()), input, 0, 0);
         for (at, layer) in layers.into_iter().enumerate() {
-            let output = layer.output(shape).map_err(|e| Error::new(e.kind(), format!("layer {at}: {}", e.message())))?;
+            let output =
+                layer.output(shape).map_err(|e| Error::new(e.kind(), format!("layer {at}: {}", e.message())))?;
             if output.is_empty() {
                 return Err(Error::runtime(format!("layer {at} has no outputs")));
             }
@@ -101,14 +104,21 @@ impl Network {
         let memory = self.places.iter().map(|p| vec![0.0; p.layer.memory_per_row(p.input) * rows]).collect();
         // Of the first layer's input there is no derivative.
         let widest = self.places.iter().map(|p| p.output.len()).max().unwrap_or(0) * rows;
-        Workspace { rows, values, memory, slopes: [vec![0.0; widest], vec![0.0; widest]] }
+        let scratch = self.places.iter().map(|p| p.layer.scratch(p.input)).max().unwrap_or(0);
+        Workspace { rows, values, memory, slopes: [vec![0.0; widest], vec![0.0; widest]], scratch: vec![0.0; scratch] }
     }
 
     /// Computes the outputs of a batch.
     ///
     /// # Errors
     /// The input is not a whole number of rows, or more than the buffers hold.
-    pub fn forward<'w>(&self, parameters: &[f32], x: &[f32], mode: Mode, workspace: &'w mut Workspace) -> Result<&'w [f32]> {
+    pub fn forward<'w>(
+        &self,
+        parameters: &[f32],
+        x: &[f32],
+        mode: Mode,
+        workspace: &'w mut Workspace,
+    ) -> Result<&'w [f32]> {
         let rows = self.rows(x, workspace)?;
         for (at, place) in self.places.iter().enumerate() {
             let (head, tail) = workspace.values.split_at_mut(place.after - 1);
@@ -134,6 +144,7 @@ impl Network {
                 x: before,
                 y,
                 memory: &mut workspace.memory[at][..kept],
+                scratch: &mut workspace.scratch[..place.layer.scratch(place.input)],
             });
         }
         let last = workspace.values.last().map(|values| &values[..rows * self.output().len()]);
@@ -144,7 +155,13 @@ impl Network {
     ///
     /// # Errors
     /// The input or the targets do not fit the network, or are more than the buffers hold.
-    pub fn gradient(&self, parameters: &[f32], batch: &Rows<'_>, gradient: &mut [f32], workspace: &mut Workspace) -> Result<f64> {
+    pub fn gradient(
+        &self,
+        parameters: &[f32],
+        batch: &Rows<'_>,
+        gradient: &mut [f32],
+        workspace: &mut Workspace,
+    ) -> Result<f64> {
         let Rows { x, targets, weights, mode, scale } = *batch;
         let rows = self.rows(x, workspace)?;
         let size = self.output().len();
@@ -153,18 +170,29 @@ impl Network {
             return Err(Error::runtime("the rows, targets, weights and parameters of a batch do not fit each other"));
         }
         self.forward(parameters, x, mode, workspace)?;
-        let Workspace { values, memory, slopes, .. } = workspace;
+        let Workspace { values, memory, slopes, scratch, .. } = workspace;
         let outputs = values.last().map(|values| &values[..rows * size]).unwrap_or_default();
         let [mut after, mut before] = slopes.each_mut();
         let loss = self.loss.evaluate(&Batch { outputs, size, targets, weights }, scale, &mut after[..rows * size])?;
         for (at, place) in self.places.iter().enumerate().rev() {
             let kept = &memory[at][..place.layer.memory_per_row(place.input) * rows];
+            let scratch = &mut scratch[..place.layer.scratch(place.input)];
             let parameters = &parameters[place.parameters.clone()];
             let y = &values[place.after - 1][..rows * place.output.len()];
             if place.layer.is_in_place() {
                 let dx = &mut after[..y.len()];
                 let empty: &[f32] = &[];
-                let pass = Backward { input: place.input, rows, parameters, x: empty, y, dy: empty, dx, memory: kept };
+                let pass = Backward {
+                    input: place.input,
+                    rows,
+                    parameters,
+                    x: empty,
+                    y,
+                    dy: empty,
+                    dx,
+                    memory: kept,
+                    scratch,
+                };
                 place.layer.backward(pass);
                 continue;
             }
@@ -172,11 +200,31 @@ impl Network {
             let dy = &after[..y.len()];
             let gradient = &mut gradient[place.parameters.clone()];
             if !gradient.is_empty() {
-                place.layer.gradient(Gradient { input: place.input, rows, parameters, x, dy, gradient, memory: kept });
+                let scratch = &mut *scratch;
+                place.layer.gradient(Gradient {
+                    input: place.input,
+                    rows,
+                    parameters,
+                    x,
+                    dy,
+                    gradient,
+                    memory: kept,
+                    scratch,
+                });
             }
             if at > 0 {
                 let dx = &mut before[..x.len()];
-                place.layer.backward(Backward { input: place.input, rows, parameters, x, y, dy, dx, memory: kept });
+                place.layer.backward(Backward {
+                    input: place.input,
+                    rows,
+                    parameters,
+                    x,
+                    y,
+                    dy,
+                    dx,
+                    memory: kept,
+                    scratch,
+                });
                 std::mem::swap(&mut after, &mut before);
             }
         }

@@ -55,7 +55,10 @@ impl<'a> MatrixMut<'a> {
 
     /// A matrix whose rows start every `row` elements, at least the number of columns.
     pub fn strided(data: &'a mut [f32], rows: usize, columns: usize, row: usize) -> Self {
-        assert!(row >= columns && span(rows, columns, row, 1) <= data.len(), "a matrix of {rows} x {columns} exceeds its slice");
+        assert!(
+            row >= columns && span(rows, columns, row, 1) <= data.len(),
+            "a matrix of {rows} x {columns} exceeds its slice"
+        );
         Self { data, rows, columns, row }
     }
 }
@@ -110,7 +113,8 @@ mod tests {
             let exact: Vec<f64> = (0..m * n)
                 .map(|at| (0..k).map(|l| f64::from(a[at / n * k + l]) * f64::from(b[l * n + at % n])).sum())
                 .collect();
-            let close = |c: &[f32], more: f64| c.iter().zip(&exact).all(|(c, e)| (f64::from(*c) - e - more).abs() < 1e-4);
+            let close =
+                |c: &[f32], more: f64| c.iter().zip(&exact).all(|(c, e)| (f64::from(*c) - e - more).abs() < 1e-4);
             let mut c = vec![7.0; m * n];
             multiply(Matrix::new(&a, m, k), Matrix::new(&b, k, n), MatrixMut::new(&mut c, m, n), false);
             assert!(close(&c, 0.0), "{m} x {k} x {n}");
@@ -133,7 +137,12 @@ mod tests {
     fn overlapping_rows_are_read() {
         // A convolution of 1, 2, 3, 4 with 1, 10.
         let mut out = [0.0; 3];
-        multiply(Matrix::strided(&[1.0, 2.0, 3.0, 4.0], 3, 2, 1), Matrix::new(&[1.0, 10.0], 2, 1), MatrixMut::new(&mut out, 3, 1), false);
+        multiply(
+            Matrix::strided(&[1.0, 2.0, 3.0, 4.0], 3, 2, 1),
+            Matrix::new(&[1.0, 10.0], 2, 1),
+            MatrixMut::new(&mut out, 3, 1),
+            false,
+        );
         assert_eq!(out.map(f32::to_bits), [21.0_f32, 32.0, 43.0].map(f32::to_bits));
     }
 

@@ -23,7 +23,11 @@ pub fn exponential(x: f32) -> f32 {
 }
 
 /// `x += y`.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma", "x86_64+avx+avx2+bmi1+bmi2+fma", "aarch64+neon"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma",
+    "x86_64+avx+avx2+bmi1+bmi2+fma",
+    "aarch64+neon"
+))]
 pub fn add(x: &mut [f32], y: &[f32]) {
     for (x, y) in x.iter_mut().zip(y) {
         *x += *y;
@@ -31,7 +35,11 @@ pub fn add(x: &mut [f32], y: &[f32]) {
 }
 
 /// `x += factor * y`.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma", "x86_64+avx+avx2+bmi1+bmi2+fma", "aarch64+neon"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma",
+    "x86_64+avx+avx2+bmi1+bmi2+fma",
+    "aarch64+neon"
+))]
 pub fn add_scaled(x: &mut [f32], factor: f32, y: &[f32]) {
     for (x, y) in x.iter_mut().zip(y) {
         *x += factor * *y;
@@ -39,7 +47,11 @@ pub fn add_scaled(x: &mut [f32], factor: f32, y: &[f32]) {
 }
 
 /// The sum of products, in `f64`.
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma", "x86_64+avx+avx2+bmi1+bmi2+fma", "aarch64+neon"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma",
+    "x86_64+avx+avx2+bmi1+bmi2+fma",
+    "aarch64+neon"
+))]
 pub fn dot(x: &[f32], y: &[f32]) -> f64 {
     // Several sums, so that the additions do not wait for each other.
     let mut sums = [0.0_f64; 16];

@@ -21,7 +21,9 @@ impl Layer for Dense {
         match input {
             Shape::Vector(_) if self.size > 0 => Ok(Shape::Vector(self.size)),
             Shape::Vector(_) => Err(Error::runtime("a dense layer must have at least one output")),
-            Shape::Image { .. } => Err(Error::runtime(format!("a dense layer reads vectors, got {input}; put Flatten before it"))),
+            Shape::Image { .. } => {
+                Err(Error::runtime(format!("a dense layer reads vectors, got {input}; put Flatten before it")))
+            }
         }
     }
 

@@ -1,7 +1,17 @@
 //! The layers.
 
 mod activation;
+mod convolution;
 mod dense;
+mod dropout;
+mod gelu;
+mod pooling;
+mod window;
 
 pub use activation::Activation;
+pub use convolution::{Convolution, Depthwise};
 pub use dense::Dense;
+pub use dropout::Dropout;
+pub use gelu::Gelu;
+pub use pooling::{Flatten, GlobalMean, Kind, Pooling};
+pub use window::Window;

@@ -58,7 +58,11 @@ struct Factors {
     epsilon: f32,
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma", "x86_64+avx+avx2+bmi1+bmi2+fma", "aarch64+neon"))]
+#[multiversion(targets(
+    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma",
+    "x86_64+avx+avx2+bmi1+bmi2+fma",
+    "aarch64+neon"
+))]
 fn update(parameters: &mut [f32], gradient: &[f32], means: &mut [f32], squares: &mut [f32], factors: Factors) {
     let Factors { rate, square, kept, beta_1, beta_2, epsilon } = factors;
     let moments = means.iter_mut().zip(squares.iter_mut());

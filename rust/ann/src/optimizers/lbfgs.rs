@@ -102,7 +102,8 @@ impl Lbfgs {
     }
 
     fn remember(&mut self, parameters: &[f32], gradient: &[f32]) {
-        let difference = |new: &[f32], old: &[f32]| new.iter().zip(old).map(|(new, old)| new - old).collect::<Vec<f32>>();
+        let difference =
+            |new: &[f32], old: &[f32]| new.iter().zip(old).map(|(new, old)| new - old).collect::<Vec<f32>>();
         let (step, change) = (difference(parameters, &self.parameters), difference(gradient, &self.gradient));
         let product = dot(&step, &change);
         // The conditions of the search make it positive, unless all that is left is rounding.

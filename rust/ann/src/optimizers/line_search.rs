@@ -119,9 +119,15 @@ mod tests {
             for first in [1e-3, 0.1, 1.0, 10.0, 1e3] {
                 let (point, count, last) = found(loss, slope, first);
                 let point = point.unwrap_or_else(|| panic!("function {number} from {first}"));
-                assert!(point.loss <= loss(0.0) + DECREASE * point.step * slope(0.0), "{number} from {first}: {point:?}");
+                assert!(
+                    point.loss <= loss(0.0) + DECREASE * point.step * slope(0.0),
+                    "{number} from {first}: {point:?}"
+                );
                 // The slope of the last function is nearly 0 at the start.
-                assert!(number == 2 || point.slope.abs() <= CURVATURE * slope(0.0).abs(), "{number} from {first}: {point:?}");
+                assert!(
+                    number == 2 || point.slope.abs() <= CURVATURE * slope(0.0).abs(),
+                    "{number} from {first}: {point:?}"
+                );
                 assert!(count <= EVALUATIONS + 1 && (last - point.step).abs() < 1e-12);
             }
         }
