@@ -3,9 +3,13 @@
 mod adam;
 mod lbfgs;
 mod line_search;
+mod schedule;
+mod sgd;
 
 pub use adam::Adam;
 pub use lbfgs::{Lbfgs, Step};
+pub use schedule::{Rates, Schedule};
+pub use sgd::Sgd;
 
 use mmlrs_core::Result;
 
