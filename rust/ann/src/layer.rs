@@ -30,6 +30,11 @@ pub trait Layer: Debug + Send + Sync {
         0
     }
 
+    /// Number of parameters that are weights, which regularization makes small. They come first.
+    fn weight_count(&self, _input: Shape) -> usize {
+        0
+    }
+
     /// Number of values per row that the layer keeps from the forward to the backward pass, besides its input and output.
     fn memory_per_row(&self, _input: Shape) -> usize {
         0

@@ -14,13 +14,16 @@ mod network;
 pub mod optimizers;
 mod product;
 mod random;
+mod reduce;
 mod shape;
+pub mod training;
 mod vectors;
 
 pub use gradient_check::{Checked, check_layer, check_network};
 pub use layer::{Backward, Forward, Gradient, Layer, Mode};
 pub use loss::{Loss, Targets};
-pub use network::{Network, Workspace};
+pub use network::{Network, Rows, Workspace};
 pub use product::{Matrix, MatrixMut, multiply};
 pub use random::Random;
+pub use reduce::{Alone, Reduce};
 pub use shape::Shape;

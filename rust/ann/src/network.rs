@@ -84,6 +84,19 @@ impl Network {
         self.places.last().map_or(0, |place| place.parameters.end)
     }
 
+    /// The parameters that are weights, which regularization makes small.
+    pub fn weights(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.places.iter().filter_map(|place| {
+            let count = place.layer.weight_count(place.input);
+            (count > 0).then(|| place.parameters.start..place.parameters.start + count)
+        })
+    }
+
+    /// Whether the targets are classes.
+    pub fn has_classes(&self) -> bool {
+        matches!(self.loss, Loss::CrossEntropy { .. })
+    }
+
     /// Initial parameters.
     pub fn initial(&self, seed: u64) -> Vec<f32> {
         let mut random = Random::new(seed);
@@ -149,6 +162,26 @@ impl Network {
         }
         let last = workspace.values.last().map(|values| &values[..rows * self.output().len()]);
         Ok(last.unwrap_or_default())
+    }
+
+    /// Computes the outputs of a batch and the weighted sum of its losses.
+    ///
+    /// # Errors
+    /// The input or the targets do not fit the network, or are more than the buffers hold.
+    pub fn loss<'w>(
+        &self,
+        parameters: &[f32],
+        batch: &Rows<'_>,
+        workspace: &'w mut Workspace,
+    ) -> Result<(&'w [f32], f64)> {
+        let Rows { x, targets, weights, mode, scale } = *batch;
+        let size = self.output().len();
+        let rows = self.forward(parameters, x, mode, workspace)?.len() / size;
+        let Workspace { values, slopes, .. } = workspace;
+        let outputs = values.last().map(|values| &values[..rows * size]).unwrap_or_default();
+        let batch = Batch { outputs, size, targets, weights };
+        let loss = self.loss.evaluate(&batch, scale, &mut slopes[0][..rows * size])?;
+        Ok((outputs, loss))
     }
 
     /// Computes the weighted sum of the losses of a batch, and adds its derivative by the parameters, times `scale`, to `gradient`.

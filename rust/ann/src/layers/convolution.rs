@@ -71,6 +71,10 @@ impl Layer for Convolution {
         (self.reads(image) + 1) * self.filters
     }
 
+    fn weight_count(&self, input: Shape) -> usize {
+        self.reads(self.expected(input).0) * self.filters
+    }
+
     fn scratch(&self, input: Shape) -> usize {
         let (image, places) = self.expected(input);
         self.reads(image) * places.0 * places.1
@@ -152,6 +156,10 @@ impl Layer for Depthwise {
 
     fn parameter_count(&self, input: Shape) -> usize {
         (self.area() + 1) * self.expected(input).0.channels
+    }
+
+    fn weight_count(&self, input: Shape) -> usize {
+        self.area() * self.expected(input).0.channels
     }
 
     fn scratch(&self, input: Shape) -> usize {

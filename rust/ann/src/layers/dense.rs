@@ -31,6 +31,10 @@ impl Layer for Dense {
         (input.len() + 1) * self.size
     }
 
+    fn weight_count(&self, input: Shape) -> usize {
+        input.len() * self.size
+    }
+
     /// Uniform numbers within sqrt(6 / inputs) (He et al. 2015), and 0 for `b`.
     fn initialize(&self, input: Shape, random: &mut Random, parameters: &mut [f32]) {
         let limit = (6.0 / input.len() as f64).sqrt();

@@ -1,8 +1,8 @@
-//! Adam and `AdamW`.
+//! Adam.
 
 use multiversion::multiversion;
 
-/// Adam (Kingma and Ba 2015), with weight decay apart from the gradient (`AdamW`, Loshchilov and Hutter 2019).
+/// Adam (Kingma and Ba 2015).
 #[derive(Debug, Clone)]
 pub struct Adam {
     /// Decay of the mean of the gradient.
@@ -11,8 +11,6 @@ pub struct Adam {
     pub beta_2: f32,
     /// Keeps the step finite where the gradient is 0.
     pub epsilon: f32,
-    /// Share of the parameters, times the rate, that each step removes.
-    pub weight_decay: f32,
     means: Vec<f32>,
     squares: Vec<f32>,
     steps: i32,
@@ -25,11 +23,25 @@ impl Adam {
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-8,
-            weight_decay: 0.0,
             means: vec![0.0; parameters],
             squares: vec![0.0; parameters],
             steps: 0,
         }
+    }
+
+    /// Number of steps so far.
+    pub fn steps(&self) -> i32 {
+        self.steps
+    }
+
+    /// The means of the gradient and of its square.
+    pub fn vectors(&self) -> [&[f32]; 2] {
+        [&self.means, &self.squares]
+    }
+
+    /// Goes on after so many steps with these means.
+    pub fn resume(&mut self, steps: i32, means: Vec<f32>, squares: Vec<f32>) {
+        (self.steps, self.means, self.squares) = (steps, means, squares);
     }
 
     /// Changes the parameters by one step of this rate.
@@ -39,7 +51,6 @@ impl Adam {
         let factors = Factors {
             rate: rate / unbiased(self.beta_1),
             square: 1.0 / unbiased(self.beta_2),
-            kept: 1.0 - rate * self.weight_decay,
             beta_1: self.beta_1,
             beta_2: self.beta_2,
             epsilon: self.epsilon,
@@ -52,7 +63,6 @@ impl Adam {
 struct Factors {
     rate: f32,
     square: f32,
-    kept: f32,
     beta_1: f32,
     beta_2: f32,
     epsilon: f32,
@@ -64,12 +74,12 @@ struct Factors {
     "aarch64+neon"
 ))]
 fn update(parameters: &mut [f32], gradient: &[f32], means: &mut [f32], squares: &mut [f32], factors: Factors) {
-    let Factors { rate, square, kept, beta_1, beta_2, epsilon } = factors;
+    let Factors { rate, square, beta_1, beta_2, epsilon } = factors;
     let moments = means.iter_mut().zip(squares.iter_mut());
     for ((parameter, slope), (mean, squared)) in parameters.iter_mut().zip(gradient).zip(moments) {
         *mean = beta_1 * *mean + (1.0 - beta_1) * *slope;
         *squared = beta_2 * *squared + (1.0 - beta_2) * *slope * *slope;
-        *parameter = kept * *parameter - rate * *mean / ((*squared * square).sqrt() + epsilon);
+        *parameter -= rate * *mean / ((*squared * square).sqrt() + epsilon);
     }
 }
 
@@ -77,10 +87,10 @@ fn update(parameters: &mut [f32], gradient: &[f32], means: &mut [f32], squares: 
 mod tests {
     use super::*;
 
-    /// The first steps of `torch.optim.AdamW`, computed from the article's formula in `f64`.
+    /// The first steps of `torch.optim.Adam`, computed from the article's formula in `f64`.
     #[test]
     fn steps_are_those_of_the_formula() {
-        let mut adam = Adam { weight_decay: 0.1, ..Adam::new(1) };
+        let mut adam = Adam::new(1);
         let mut parameter = [1.0_f32];
         let (mut m, mut v, mut exact) = (0.0_f64, 0.0_f64, 1.0_f64);
         for (step, slope) in [0.5_f64, -0.2, 0.1, 2.0].into_iter().enumerate() {
@@ -89,7 +99,7 @@ mod tests {
             m = 0.9 * m + 0.1 * slope;
             v = 0.999 * v + 0.001 * slope * slope;
             let (mean, square) = (m / (1.0 - 0.9_f64.powi(t)), v / (1.0 - 0.999_f64.powi(t)));
-            exact = exact - 0.01 * 0.1 * exact - 0.01 * mean / (square.sqrt() + 1e-8);
+            exact -= 0.01 * mean / (square.sqrt() + 1e-8);
             assert!((f64::from(parameter[0]) - exact).abs() < 1e-6, "{step}: {} {exact}", parameter[0]);
         }
     }

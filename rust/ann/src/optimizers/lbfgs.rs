@@ -14,8 +14,6 @@ const HISTORY: usize = 10;
 /// Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.5) with a line search for the strong Wolfe conditions.
 #[derive(Debug, Clone)]
 pub struct Lbfgs {
-    /// The parameters.
-    pub parameters: Vec<f32>,
     /// The loss at the parameters.
     pub loss: f64,
     gradient: Vec<f32>,
@@ -34,10 +32,26 @@ pub enum Step {
 
 impl Lbfgs {
     /// Starts at these parameters, with one evaluation.
-    pub fn start(parameters: Vec<f32>, objective: &mut dyn Objective) -> Result<Self> {
+    pub fn start(parameters: &[f32], objective: &mut dyn Objective) -> Result<Self> {
         let mut gradient = vec![0.0; parameters.len()];
-        let loss = objective.evaluate(&parameters, &mut gradient)?;
-        Ok(Self { parameters, loss, gradient, history: VecDeque::with_capacity(HISTORY) })
+        let loss = objective.evaluate(parameters, &mut gradient)?;
+        Ok(Self { loss, gradient, history: VecDeque::with_capacity(HISTORY) })
+    }
+
+    /// Goes on with the loss and gradient at the parameters, and with steps, changes of the gradient and 1 over their products.
+    pub fn resumed(loss: f64, gradient: Vec<f32>, history: Vec<(Vec<f32>, Vec<f32>, f64)>) -> Self {
+        Self { loss, gradient, history: history.into() }
+    }
+
+    /// 1 over the product of each step with the change of the gradient.
+    pub fn inverses(&self) -> Vec<f64> {
+        self.history.iter().map(|(.., inverse)| *inverse).collect()
+    }
+
+    /// The gradient, then the steps and the changes of the gradient.
+    pub fn vectors(&self) -> Vec<&[f32]> {
+        let pairs = self.history.iter().flat_map(|(step, change, _)| [&step[..], &change[..]]);
+        std::iter::once(&self.gradient[..]).chain(pairs).collect()
     }
 
     /// Length of the gradient.
@@ -45,8 +59,8 @@ impl Lbfgs {
         dot(&self.gradient, &self.gradient).sqrt()
     }
 
-    /// Does one iteration.
-    pub fn step(&mut self, objective: &mut dyn Objective) -> Result<Step> {
+    /// Does one iteration, which changes the parameters.
+    pub fn step(&mut self, parameters: &mut Vec<f32>, objective: &mut dyn Objective) -> Result<Step> {
         let direction = self.direction();
         let slope = dot(&self.gradient, &direction);
         if slope.is_nan() || slope >= 0.0 {
@@ -55,17 +69,17 @@ impl Lbfgs {
             }
             // The curvature that was learnt is wrong here.
             self.history.clear();
-            return self.step(objective);
+            return self.step(parameters, objective);
         }
         // Without a history the length of the direction means nothing.
         let first = if self.history.is_empty() { (1.0 / self.gradient_norm()).min(1.0) } else { 1.0 };
-        let (mut parameters, mut gradient) = (self.parameters.clone(), vec![0.0; direction.len()]);
+        let (mut trial, mut gradient) = (parameters.clone(), vec![0.0; direction.len()]);
         let start = Point { step: 0.0, loss: self.loss, slope };
         let found = search(start, first, |step| {
-            parameters.copy_from_slice(&self.parameters);
-            add_scaled(&mut parameters, step as f32, &direction);
+            trial.copy_from_slice(parameters);
+            add_scaled(&mut trial, step as f32, &direction);
             gradient.fill(0.0);
-            let loss = objective.evaluate(&parameters, &mut gradient)?;
+            let loss = objective.evaluate(&trial, &mut gradient)?;
             Ok(Point { step, loss, slope: dot(&gradient, &direction) })
         })?;
         let Some(point) = found else {
@@ -73,11 +87,11 @@ impl Lbfgs {
                 return Ok(Step::Minimum);
             }
             self.history.clear();
-            return self.step(objective);
+            return self.step(parameters, objective);
         };
         let improvement = (self.loss - point.loss) / self.loss.abs().max(point.loss.abs()).max(f64::MIN_POSITIVE);
-        self.remember(&parameters, &gradient);
-        (self.parameters, self.gradient, self.loss) = (parameters, gradient, point.loss);
+        self.remember((&trial, &gradient), parameters);
+        (*parameters, self.gradient, self.loss) = (trial, gradient, point.loss);
         Ok(Step::Smaller(improvement))
     }
 
@@ -101,10 +115,10 @@ impl Lbfgs {
         direction
     }
 
-    fn remember(&mut self, parameters: &[f32], gradient: &[f32]) {
+    fn remember(&mut self, (new, gradient): (&[f32], &[f32]), parameters: &[f32]) {
         let difference =
             |new: &[f32], old: &[f32]| new.iter().zip(old).map(|(new, old)| new - old).collect::<Vec<f32>>();
-        let (step, change) = (difference(parameters, &self.parameters), difference(gradient, &self.gradient));
+        let (step, change) = (difference(new, parameters), difference(gradient, &self.gradient));
         let product = dot(&step, &change);
         // The conditions of the search make it positive, unless all that is left is rounding.
         if product <= f64::from(f32::EPSILON) * dot(&change, &change).sqrt() * dot(&step, &step).sqrt() {
@@ -135,15 +149,16 @@ mod tests {
             }
             Ok(loss)
         };
-        let mut lbfgs = Lbfgs::start(vec![-1.2, 1.0, -1.2, 1.0, 0.0, 2.0], &mut valley)?;
+        let mut parameters = vec![-1.2, 1.0, -1.2, 1.0, 0.0, 2.0];
+        let mut lbfgs = Lbfgs::start(&parameters, &mut valley)?;
         for _ in 0..200 {
-            match lbfgs.step(&mut valley)? {
+            match lbfgs.step(&mut parameters, &mut valley)? {
                 Step::Smaller(share) if share > 1e-6 => {}
                 _ => break,
             }
         }
         assert!(lbfgs.loss < 1e-6, "{lbfgs:?}");
-        assert!(lbfgs.parameters.iter().all(|x| (x - 1.0).abs() < 1e-2));
+        assert!(parameters.iter().all(|x| (x - 1.0).abs() < 1e-2));
         assert!(evaluations < 400, "{evaluations}");
         Ok(())
     }
@@ -154,9 +169,10 @@ mod tests {
             gradient[0] = 2.0 * x[0];
             Ok(f64::from(x[0]).powi(2))
         };
-        let mut lbfgs = Lbfgs::start(vec![0.0], &mut bowl)?;
-        assert_eq!(lbfgs.step(&mut bowl)?, Step::Minimum);
-        assert_eq!(lbfgs.parameters, [0.0]);
+        let mut parameters = vec![0.0];
+        let mut lbfgs = Lbfgs::start(&parameters, &mut bowl)?;
+        assert_eq!(lbfgs.step(&mut parameters, &mut bowl)?, Step::Minimum);
+        assert_eq!(parameters, [0.0]);
         Ok(())
     }
 }

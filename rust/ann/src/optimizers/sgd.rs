@@ -2,6 +2,8 @@
 
 use multiversion::multiversion;
 
+use crate::vectors::add_scaled;
+
 /// Gradient descent with momentum (Polyak 1964), optionally Nesterov's, as in Sutskever et al. (2013): the velocity is momentum
 /// times the velocity plus the gradient.
 #[derive(Debug, Clone)]
@@ -10,25 +12,33 @@ pub struct Sgd {
     pub momentum: f32,
     /// Whether the step looks ahead along the velocity.
     pub is_nesterov: bool,
-    /// Factor of the parameters that is added to the gradient.
-    pub weight_decay: f32,
     velocity: Vec<f32>,
 }
 
 impl Sgd {
     /// The optimizer for so many parameters.
-    pub fn new(parameters: usize, momentum: f32) -> Self {
+    pub fn new(parameters: usize, momentum: f32, is_nesterov: bool) -> Self {
         // Without momentum there is no velocity to keep.
         let kept = if momentum == 0.0 { 0 } else { parameters };
-        Self { momentum, is_nesterov: false, weight_decay: 0.0, velocity: vec![0.0; kept] }
+        Self { momentum, is_nesterov, velocity: vec![0.0; kept] }
+    }
+
+    /// The velocity; empty without momentum.
+    pub fn velocity(&self) -> &[f32] {
+        &self.velocity
+    }
+
+    /// Goes on with this velocity.
+    pub fn resume(&mut self, velocity: Vec<f32>) {
+        self.velocity = velocity;
     }
 
     /// Changes the parameters by one step of this rate.
     pub fn step(&mut self, parameters: &mut [f32], gradient: &[f32], rate: f32) {
         if self.velocity.is_empty() {
-            plain(parameters, gradient, rate, self.weight_decay);
+            add_scaled(parameters, -rate, gradient);
         } else {
-            let factors = [rate, self.momentum, self.weight_decay, f32::from(u8::from(self.is_nesterov))];
+            let factors = [rate, self.momentum, f32::from(u8::from(self.is_nesterov))];
             with_velocity(parameters, gradient, &mut self.velocity, factors);
         }
     }
@@ -39,21 +49,9 @@ impl Sgd {
     "x86_64+avx+avx2+bmi1+bmi2+fma",
     "aarch64+neon"
 ))]
-fn plain(parameters: &mut [f32], gradient: &[f32], rate: f32, decay: f32) {
-    for (parameter, slope) in parameters.iter_mut().zip(gradient) {
-        *parameter -= rate * (slope + decay * *parameter);
-    }
-}
-
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma",
-    "x86_64+avx+avx2+bmi1+bmi2+fma",
-    "aarch64+neon"
-))]
-fn with_velocity(parameters: &mut [f32], gradient: &[f32], velocity: &mut [f32], factors: [f32; 4]) {
-    let [rate, momentum, decay, ahead] = factors;
+fn with_velocity(parameters: &mut [f32], gradient: &[f32], velocity: &mut [f32], factors: [f32; 3]) {
+    let [rate, momentum, ahead] = factors;
     for ((parameter, slope), velocity) in parameters.iter_mut().zip(gradient).zip(velocity) {
-        let slope = slope + decay * *parameter;
         *velocity = momentum * *velocity + slope;
         // Nesterov's step is the gradient plus momentum times the new velocity.
         *parameter -= rate * (ahead * (slope + momentum * *velocity) + (1.0 - ahead) * *velocity);
@@ -68,12 +66,11 @@ mod tests {
     #[test]
     fn steps_are_those_of_the_formula() {
         for (momentum, is_nesterov) in [(0.0, false), (0.9, false), (0.9, true)] {
-            let mut sgd = Sgd { is_nesterov, weight_decay: 0.1, ..Sgd::new(1, momentum) };
+            let mut sgd = Sgd::new(1, momentum, is_nesterov);
             let mut parameter = [1.0_f32];
             let (mut exact, mut velocity, m) = (1.0_f64, 0.0_f64, f64::from(momentum));
             for slope in [0.5_f64, -0.2, 0.1, 2.0] {
                 sgd.step(&mut parameter, &[slope as f32], 0.05);
-                let slope = slope + 0.1 * exact;
                 velocity = m * velocity + slope;
                 exact -= 0.05 * if is_nesterov { slope + m * velocity } else { velocity };
                 assert!((f64::from(parameter[0]) - exact).abs() < 1e-5, "{momentum} {is_nesterov}");

@@ -1,0 +1,17 @@
+//! Training: rows in memory, the steps of the solvers, and the state that a training continues from.
+
+mod full_batch;
+mod local;
+mod mini_batch;
+mod rows;
+mod settings;
+mod state;
+mod sums;
+#[cfg(test)]
+mod tests;
+mod trainer;
+
+pub use rows::{Dataset, Part, Target};
+pub use settings::{Settings, Solver};
+pub use state::{Finish, Progress, StateReader};
+pub use trainer::{Start, Trainer};

@@ -1,0 +1,210 @@
+//! Trainings from beginning to end.
+
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
+
+use mmlrs_core::{Result, ThreadBudget};
+
+use super::{Dataset, Finish, Progress, Settings, Start, StateReader, Target, Trainer};
+use crate::layers::{Activation, Dense};
+use crate::loss::Loss;
+use crate::network::Network;
+use crate::random::Random;
+use crate::reduce::{Alone, Reduce};
+use crate::shape::Shape;
+
+/// Workers that are threads of this process.
+struct Thread {
+    rank: usize,
+    size: usize,
+    shared: Arc<(Barrier, Mutex<Vec<Vec<f64>>>)>,
+}
+
+impl Thread {
+    fn group(size: usize) -> Vec<Self> {
+        let shared = Arc::new((Barrier::new(size), Mutex::new(vec![Vec::new(); size])));
+        (0..size).map(|rank| Self { rank, size, shared: shared.clone() }).collect()
+    }
+
+    fn sums(&self, own: Vec<f64>) -> Vec<f64> {
+        let (barrier, all) = &*self.shared;
+        let lock = || all.lock().unwrap_or_else(PoisonError::into_inner);
+        lock()[self.rank] = own;
+        barrier.wait();
+        let values = lock().clone();
+        let sums = (0..values[0].len()).map(|at| values.iter().map(|values| values[at]).sum()).collect();
+        barrier.wait();
+        sums
+    }
+}
+
+impl Reduce for Thread {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn sum(&mut self, values: &mut [f32]) -> Result<()> {
+        let sums = self.sums(values.iter().map(|value| f64::from(*value)).collect());
+        values.iter_mut().zip(sums).for_each(|(value, sum)| *value = sum as f32);
+        Ok(())
+    }
+
+    fn sum_f64(&mut self, values: &mut [f64]) -> Result<()> {
+        values.copy_from_slice(&self.sums(values.to_vec()));
+        Ok(())
+    }
+
+    fn bytes_sent(&self) -> u64 {
+        0
+    }
+}
+
+fn settings(changes: &serde_json::Value) -> Settings {
+    let mut all = serde_json::json!({
+        "solver": "l-bfgs", "iterations": 20, "tolerance": 1e-6, "step_size": 0.05, "momentum": 0.9, "nesterov": true,
+        "weight_decay": 0.0, "l2": 0.0, "batch_size": 16, "block_size": 32, "schedule": {"kind": "constant"}, "warm_up": 0.0,
+        "seed": 5, "patience": 0, "validation_fraction": 0.0, "local_steps": 0, "outer_rate": null, "outer_momentum": null,
+    });
+    if let (Some(all), Some(changes)) = (all.as_object_mut(), changes.as_object()) {
+        all.extend(changes.clone());
+    }
+    Settings::parse(&all.to_string()).expect("the settings are valid")
+}
+
+fn network() -> Network {
+    let layers: Vec<Arc<dyn crate::Layer>> =
+        vec![Arc::new(Dense { size: 8 }), Arc::new(Activation::Sigmoid), Arc::new(Dense { size: 3 })];
+    Network::new(Shape::Vector(2), layers, Loss::CrossEntropy { smoothing: 0.0 }).expect("the layers fit")
+}
+
+/// Three rings of points around the origin, dealt to workers.
+fn rings(workers: usize, fraction: f64) -> Vec<Dataset> {
+    let mut random = Random::new(1);
+    let mut parts: Vec<Dataset> = (0..workers).map(|_| Dataset::new(2, 0, fraction, 5)).collect();
+    for at in 0..240 {
+        let (class, angle) = (at % 3, random.unit() * std::f64::consts::TAU);
+        let radius = class as f64 + 0.3 * random.unit();
+        let row = [(radius * angle.cos()) as f32, (radius * angle.sin()) as f32];
+        // One worker gets two thirds of the rows, and the last one of more than two gets none.
+        let worker = match workers {
+            1 => 0,
+            2 => usize::from(at % 3 == 0),
+            n => (at % 3).min(n - 2),
+        };
+        parts[worker].push(&row, Target::Class(class as u32), 1.0 + class as f32, None).expect("there is room");
+    }
+    parts
+}
+
+/// Trains with so many workers, and returns the history and the parameters of the first one.
+fn train(workers: usize, threads: usize, changes: &serde_json::Value) -> (Vec<Progress>, Vec<f32>, Option<Finish>) {
+    let settings = settings(changes);
+    let of_worker = |(data, peer): (Dataset, Thread)| {
+        let settings = settings.clone();
+        std::thread::spawn(move || {
+            let budget = ThreadBudget::new(threads);
+            let mut trainer = Trainer::new(network(), settings, data, Box::new(peer), budget, Start::Seed)?;
+            let lines = trainer.run(usize::MAX)?;
+            Ok::<_, mmlrs_core::Error>((lines, trainer.parameters().to_vec(), trainer.finish()))
+        })
+    };
+    let data = rings(workers, settings.validation_fraction);
+    let running: Vec<_> = data.into_iter().zip(Thread::group(workers)).map(of_worker).collect();
+    let mut done: Vec<_> =
+        running.into_iter().map(|thread| thread.join().expect("no panic").expect("it trains")).collect();
+    let first = done.remove(0);
+    assert!(done.iter().all(|other| other.1 == first.1 || other.0.len() == first.0.len()));
+    first
+}
+
+fn close(left: &[f32], right: &[f32], limit: f32) -> bool {
+    left.iter().zip(right).all(|(left, right)| (left - right).abs() <= limit * right.abs().max(1.0))
+}
+
+#[test]
+fn the_rows_of_a_worker_do_not_matter_to_a_full_batch() {
+    for solver in ["l-bfgs", "gd"] {
+        let changes = serde_json::json!({"solver": solver, "l2": 0.01, "iterations": 5});
+        let (one, parameters, _) = train(1, 1, &changes);
+        for (workers, threads) in [(1, 3), (2, 1), (4, 2)] {
+            let (many, other, _) = train(workers, threads, &changes);
+            let pairs = one.iter().zip(&many);
+            assert!(pairs.clone().all(|(a, b)| (a.loss - b.loss).abs() < 1e-5 * a.loss.abs()), "{one:?} {many:?}");
+            assert!(close(&parameters, &other, 1e-3), "{solver} {workers}");
+        }
+        assert_eq!(train(2, 2, &changes).1, train(2, 2, &changes).1, "seeds repeat exactly");
+    }
+}
+
+#[test]
+fn every_solver_learns() {
+    let easy = [
+        serde_json::json!({"solver": "l-bfgs", "iterations": 60}),
+        serde_json::json!({"solver": "gd", "step_size": 0.5, "iterations": 300}),
+        serde_json::json!({"solver": "sgd", "iterations": 60}),
+        serde_json::json!({"solver": "adam", "iterations": 60, "schedule": {"kind": "cosine"}, "warm_up": 2.0}),
+        serde_json::json!({"solver": "adamw", "iterations": 60, "weight_decay": 0.01}),
+        serde_json::json!({"solver": "adam", "iterations": 60, "local_steps": 4}),
+    ];
+    for changes in easy {
+        for workers in [1, 3] {
+            let (lines, _, finish) = train(workers, 1, &changes);
+            let (first, last) = (lines[0].loss, lines[lines.len() - 1].loss);
+            assert!(last < 0.45 * first, "{changes} {workers}: {first} {last}");
+            assert!(matches!(finish, Some(Finish::Iterations | Finish::Converged)));
+        }
+    }
+}
+
+#[test]
+fn training_goes_on_from_a_state() -> Result<()> {
+    for changes in [
+        serde_json::json!({"solver": "l-bfgs", "iterations": 8}),
+        serde_json::json!({"solver": "gd", "iterations": 8}),
+        serde_json::json!({"solver": "sgd", "iterations": 8}),
+        serde_json::json!({"solver": "adam", "iterations": 8, "patience": 5, "validation_fraction": 0.2}),
+    ] {
+        let (all, parameters, _) = train(1, 1, &changes);
+        let settings = settings(&changes);
+        let (mut lines, mut start) = (Vec::new(), Start::Seed);
+        for round in [3, 2, 9] {
+            let data = rings(1, settings.validation_fraction).remove(0);
+            let budget = ThreadBudget::new(1);
+            let mut trainer = Trainer::new(network(), settings.clone(), data, Box::new(Alone), budget, start)?;
+            lines.extend(trainer.run(round)?);
+            let mut reader = StateReader::default();
+            trainer.state()?.iter().try_for_each(|piece| reader.push(piece))?;
+            start = Start::State(reader);
+            if round == 9 {
+                assert_eq!(trainer.parameters(), parameters, "{changes}");
+            }
+        }
+        let losses = |lines: &[Progress]| lines.iter().map(|line| (line.iteration, line.loss)).collect::<Vec<_>>();
+        assert_eq!(losses(&lines), losses(&all));
+    }
+    Ok(())
+}
+
+#[test]
+fn training_stops_early_with_the_best_parameters() {
+    let changes = serde_json::json!({
+        "solver": "adam", "step_size": 0.3, "iterations": 200, "patience": 3, "validation_fraction": 0.3, "batch_size": 4,
+    });
+    let (lines, _, finish) = train(2, 1, &changes);
+    assert_eq!(finish, Some(Finish::Stopped));
+    let losses: Vec<f64> = lines.iter().filter_map(|line| line.validation_loss).collect();
+    let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    assert_eq!(losses.iter().position(|loss| *loss <= best), Some(losses.len() - 4));
+    assert!(lines.iter().all(|line| line.validation_metric.is_some_and(|metric| (0.0..=1.0).contains(&metric))));
+}
+
+#[test]
+fn training_that_diverges_says_so() {
+    let changes = serde_json::json!({"solver": "sgd", "step_size": 1e38, "iterations": 50});
+    let (lines, _, finish) = train(2, 1, &changes);
+    assert_eq!(finish, Some(Finish::Diverged));
+    assert!(lines.len() < 10);
+}

@@ -1,0 +1,421 @@
+//! A worker's part of a training.
+
+use std::time::Instant;
+
+use mmlrs_core::{Error, Result, ThreadBudget};
+
+use super::full_batch::Whole;
+use super::local::Outer;
+use super::mini_batch::{Epoch, Optimizer};
+use super::rows::Dataset;
+use super::settings::{Settings, Solver};
+use super::state::{Finish, Header, Progress, StateReader, write_state};
+use super::sums::Sums;
+use crate::network::Network;
+use crate::optimizers::{Adam, Lbfgs, Sgd, Step};
+use crate::reduce::Reduce;
+use crate::vectors::{add_scaled, dot};
+
+/// Rounds of local steps below which the step along the mean change must be small.
+const FEW_ROUNDS: usize = 30;
+
+/// A worker's part of a training: rows, parameters and optimizer.
+#[expect(missing_debug_implementations, reason = "workers cannot be printed")]
+pub struct Trainer {
+    network: Network,
+    settings: Settings,
+    data: Dataset,
+    workers: Box<dyn Reduce>,
+    sums: Sums,
+    totals: Totals,
+    parameters: Vec<f32>,
+    gradient: Vec<f32>,
+    method: Method,
+    outer: Option<Outer>,
+    done: usize,
+    finish: Option<Finish>,
+    best: Option<(f64, usize)>,
+    best_parameters: Vec<f32>,
+}
+
+/// The state of the solver.
+#[derive(Debug)]
+enum Method {
+    Lbfgs(Option<Lbfgs>),
+    Descent,
+    Batches(Optimizer),
+}
+
+/// Sums over the rows of all workers.
+#[derive(Debug, Clone, Copy)]
+struct Totals {
+    rows: f64,
+    weight: f64,
+    own_weight: f64,
+    held_out: f64,
+    /// Number of steps of an epoch.
+    steps: usize,
+}
+
+impl Trainer {
+    /// Starts a training, from a state or from parameters.
+    ///
+    /// # Errors
+    /// There are no rows, or the state does not fit the network.
+    pub fn new(
+        network: Network,
+        settings: Settings,
+        mut data: Dataset,
+        mut workers: Box<dyn Reduce>,
+        threads: ThreadBudget,
+        start: Start,
+    ) -> Result<Self> {
+        data.settle();
+        let (own_weight, held_out) = (data.train.weight(), data.held_out.weight());
+        let mut sums = [data.train.rows() as f64, own_weight, held_out];
+        workers.sum_f64(&mut sums)?;
+        let [rows, weight, held_out] = sums;
+        if rows == 0.0 || weight <= 0.0 {
+            return Err(Error::runtime("there are no rows to train on, or all their weights are 0"));
+        }
+        let share = if settings.local_steps > 0 { workers.size() } else { 1 };
+        let steps = (rows / (settings.batch_size.saturating_mul(share)) as f64).ceil().max(1.0) as usize;
+        let totals = Totals { rows, weight, own_weight, held_out, steps };
+        let block =
+            if settings.solver.is_full_batch() { settings.block_size } else { block_of(&data, &settings, steps) };
+        let buffers = Sums::new(&network, block, threads);
+        let count = network.parameter_count();
+        let mut trainer = Self {
+            method: Method::of(&settings, count),
+            outer: None,
+            gradient: Vec::new(),
+            parameters: Vec::new(),
+            best_parameters: Vec::new(),
+            sums: buffers,
+            network,
+            settings,
+            data,
+            workers,
+            totals,
+            done: 0,
+            finish: None,
+            best: None,
+        };
+        match start {
+            Start::State(reader) => trainer.resume(reader)?,
+            Start::Parameters(parameters) => trainer.parameters = parameters,
+            Start::Seed => trainer.parameters = trainer.network.initial(trainer.settings.seed),
+        }
+        if trainer.parameters.len() != count {
+            let given = trainer.parameters.len();
+            return Err(Error::runtime(format!("the network has {count} parameters, but {given} are given")));
+        }
+        if trainer.settings.local_steps > 0 && trainer.outer.is_none() {
+            trainer.outer = Some(trainer.new_outer(vec![0.0; count]));
+        }
+        Ok(trainer)
+    }
+
+    /// Does at most so many iterations or epochs, or as many as start within a time, and returns a line for each.
+    ///
+    /// # Errors
+    /// A worker cannot be reached, or the work was interrupted.
+    pub fn run(&mut self, iterations: usize) -> Result<Vec<Progress>> {
+        let mut lines = Vec::new();
+        if self.gradient.is_empty() && !matches!(self.settings.solver, Solver::Lbfgs) {
+            self.gradient = vec![0.0; self.parameters.len()];
+        }
+        for _ in 0..iterations {
+            if self.finish.is_some() {
+                break;
+            }
+            if self.done >= self.settings.iterations {
+                self.finish = Some(Finish::Iterations);
+                break;
+            }
+            self.iteration(&mut lines)?;
+        }
+        if self.finish.is_none() && self.done >= self.settings.iterations {
+            self.finish = Some(Finish::Iterations);
+        }
+        Ok(lines)
+    }
+
+    /// Why the training is over, if it is.
+    pub fn finish(&self) -> Option<Finish> {
+        self.finish
+    }
+
+    /// The parameters: the best ones if the training stops early, else the last ones.
+    pub fn parameters(&self) -> &[f32] {
+        if self.settings.patience > 0 && !self.best_parameters.is_empty() {
+            &self.best_parameters
+        } else {
+            &self.parameters
+        }
+    }
+
+    /// The state, from which another worker can go on.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn state(&self) -> Result<Vec<Vec<u8>>> {
+        let mut header = Header { done: self.done, finish: self.finish, best: self.best, ..Header::default() };
+        let mut vectors: Vec<&[f32]> = vec![&self.parameters, &self.best_parameters];
+        match &self.method {
+            Method::Lbfgs(Some(lbfgs)) => {
+                header.loss = Some(lbfgs.loss);
+                header.inverses = lbfgs.inverses();
+                vectors.extend(lbfgs.vectors());
+            }
+            Method::Lbfgs(None) | Method::Descent => {}
+            // Each worker has its own moments when it takes steps alone; they start anew.
+            Method::Batches(_) if self.settings.local_steps > 0 => {}
+            Method::Batches(Optimizer::Adam(adam)) => {
+                header.steps = adam.steps();
+                vectors.extend(adam.vectors());
+            }
+            Method::Batches(Optimizer::Sgd(sgd)) => vectors.push(sgd.velocity()),
+        }
+        vectors.extend(self.outer.as_ref().map(|outer| &outer.velocity[..]));
+        write_state(header, &vectors)
+    }
+
+    fn resume(&mut self, reader: StateReader) -> Result<()> {
+        let (header, vectors) = reader.finish()?;
+        let mut vectors = vectors.into_iter();
+        let mut next = || vectors.next().ok_or_else(|| Error::runtime("the state of the training lacks a vector"));
+        (self.done, self.finish, self.best) = (header.done, header.finish, header.best);
+        (self.parameters, self.best_parameters) = (next()?, next()?);
+        let alone = self.settings.local_steps > 0;
+        match &mut self.method {
+            Method::Lbfgs(lbfgs) => {
+                if let Some(loss) = header.loss {
+                    let gradient = next()?;
+                    let pairs = header.inverses.iter().map(|inverse| Ok((next()?, next()?, *inverse)));
+                    *lbfgs = Some(Lbfgs::resumed(loss, gradient, pairs.collect::<Result<_>>()?));
+                }
+            }
+            Method::Batches(Optimizer::Adam(adam)) if !alone => adam.resume(header.steps, next()?, next()?),
+            Method::Batches(Optimizer::Sgd(sgd)) if !alone => sgd.resume(next()?),
+            Method::Descent | Method::Batches(_) => {}
+        }
+        if alone {
+            let velocity = next()?;
+            self.outer = Some(self.new_outer(velocity));
+        }
+        let count = self.network.parameter_count();
+        let fits = |vector: &[f32]| vector.is_empty() || vector.len() == count;
+        if self.state_vectors().into_iter().all(fits) {
+            Ok(())
+        } else {
+            Err(Error::runtime(format!("the state of the training is not of a network with {count} parameters")))
+        }
+    }
+
+    fn state_vectors(&self) -> Vec<&[f32]> {
+        let mut vectors = vec![&self.parameters[..], &self.best_parameters[..]];
+        match &self.method {
+            Method::Lbfgs(Some(lbfgs)) => vectors.extend(lbfgs.vectors()),
+            Method::Batches(Optimizer::Adam(adam)) => vectors.extend(adam.vectors()),
+            Method::Batches(Optimizer::Sgd(sgd)) => vectors.push(sgd.velocity()),
+            Method::Lbfgs(None) | Method::Descent => {}
+        }
+        vectors.extend(self.outer.as_ref().map(|outer| &outer.velocity[..]));
+        vectors
+    }
+
+    fn new_outer(&self, velocity: Vec<f32>) -> Outer {
+        let rounds = self.totals.steps.div_ceil(self.settings.local_steps.max(1)) * self.settings.iterations;
+        let (rate, momentum) = if rounds < FEW_ROUNDS { (0.4, 0.8) } else { (0.7, 0.9) };
+        Outer {
+            rate: self.settings.outer_rate.unwrap_or(rate),
+            momentum: self.settings.outer_momentum.unwrap_or(momentum),
+            velocity,
+            start: Vec::new(),
+        }
+    }
+
+    /// Does one iteration or epoch.
+    fn iteration(&mut self, lines: &mut Vec<Progress>) -> Result<()> {
+        let (started, sent) = (Instant::now(), self.workers.bytes_sent());
+        let rates = self.settings.rates(self.totals.steps);
+        let (loss, passes, rate) = match self.settings.solver {
+            Solver::Lbfgs => {
+                if matches!(self.method, Method::Lbfgs(None)) {
+                    let loss = self.start_lbfgs()?;
+                    self.finish_line(lines, (loss, 1, None), started, sent)?;
+                    if self.finish.is_some() {
+                        return Ok(());
+                    }
+                    return self.iteration(lines);
+                }
+                let (loss, passes) = self.lbfgs_step()?;
+                (loss, passes, None)
+            }
+            Solver::Descent => (self.descend()?, 1, Some(rates.at(self.done))),
+            Solver::Sgd | Solver::Adam | Solver::AdamW => {
+                let loss = self.epoch()?;
+                (loss, 1, Some(rates.at((self.done + 1) * self.totals.steps - 1)))
+            }
+        };
+        self.done += 1;
+        self.finish_line(lines, (loss, passes, rate), started, sent)
+    }
+
+    fn whole(&mut self) -> (Whole<'_>, &mut Vec<f32>, &mut Method, &mut Vec<f32>) {
+        let whole = Whole {
+            network: &self.network,
+            rows: &self.data.train,
+            sums: &mut self.sums,
+            workers: &mut *self.workers,
+            weight: self.totals.weight,
+            l2: self.settings.l2,
+            evaluations: 0,
+        };
+        (whole, &mut self.parameters, &mut self.method, &mut self.gradient)
+    }
+
+    fn start_lbfgs(&mut self) -> Result<f64> {
+        let (mut whole, parameters, method, _) = self.whole();
+        let lbfgs = Lbfgs::start(parameters, &mut |x: &[f32], g: &mut [f32]| whole.evaluate(x, g))?;
+        let loss = lbfgs.loss;
+        *method = Method::Lbfgs(Some(lbfgs));
+        Ok(loss)
+    }
+
+    fn lbfgs_step(&mut self) -> Result<(f64, usize)> {
+        let tolerance = self.settings.tolerance;
+        let (mut whole, parameters, method, _) = self.whole();
+        let Method::Lbfgs(Some(lbfgs)) = method else {
+            return Err(Error::runtime("L-BFGS has not started"));
+        };
+        let step = lbfgs.step(parameters, &mut |x: &[f32], g: &mut [f32]| whole.evaluate(x, g))?;
+        let (loss, evaluations) = (lbfgs.loss, whole.evaluations);
+        let is_over = match step {
+            Step::Smaller(share) => share < tolerance,
+            Step::Minimum => true,
+        };
+        if is_over {
+            self.finish = Some(Finish::Converged);
+        }
+        Ok((loss, evaluations))
+    }
+
+    fn descend(&mut self) -> Result<f64> {
+        let (rate, tolerance) = (self.settings.rates(1).at(self.done), self.settings.tolerance);
+        let (mut whole, parameters, _, gradient) = self.whole();
+        gradient.fill(0.0);
+        let loss = whole.evaluate(parameters, gradient)?;
+        let change = rate * dot(gradient, gradient).sqrt();
+        // The test of Spark's gradient descent.
+        let is_over = change < tolerance * dot(parameters, parameters).sqrt().max(1.0);
+        add_scaled(parameters, -rate as f32, gradient);
+        if is_over {
+            self.finish = Some(Finish::Converged);
+        }
+        Ok(loss)
+    }
+
+    fn epoch(&mut self) -> Result<f64> {
+        let Method::Batches(optimizer) = &mut self.method else {
+            return Err(Error::runtime("the solver does not work with batches"));
+        };
+        let (own, all) = (self.totals.own_weight, self.totals.weight);
+        let mut epoch = Epoch {
+            network: &self.network,
+            rows: &self.data.train,
+            sums: &mut self.sums,
+            workers: &mut *self.workers,
+            optimizer,
+            gradient: &mut self.gradient,
+            rates: self.settings.rates(self.totals.steps),
+            l2: self.settings.l2,
+            weight_decay: if self.settings.solver == Solver::AdamW { self.settings.weight_decay } else { 0.0 },
+            epoch: self.done,
+            steps: self.totals.steps,
+            seed: self.settings.seed,
+        };
+        let loss = match &mut self.outer {
+            Some(outer) => epoch.run_alone(&mut self.parameters, (own, all), self.settings.local_steps, outer)?,
+            None => epoch.run(&mut self.parameters, all)?,
+        };
+        let mut sum = [loss];
+        self.workers.sum_f64(&mut sum)?;
+        let weights = self.network.weights();
+        let squares: f64 = weights.map(|range| dot(&self.parameters[range.clone()], &self.parameters[range])).sum();
+        Ok(sum[0] / all + 0.5 * self.settings.l2 * squares)
+    }
+
+    /// Measures the held-out rows, appends a line to the history and decides whether to go on.
+    fn finish_line(
+        &mut self,
+        lines: &mut Vec<Progress>,
+        (loss, passes, step_size): (f64, usize, Option<f64>),
+        started: Instant,
+        sent: u64,
+    ) -> Result<()> {
+        let (mut validation_loss, mut validation_metric) = (None, None);
+        if self.totals.held_out > 0.0 {
+            let measured = self.sums.measure(&self.network, &self.parameters, &self.data.held_out)?;
+            let mut sums = [measured.loss, measured.score];
+            self.workers.sum_f64(&mut sums)?;
+            let [loss, score] = sums.map(|sum| sum / self.totals.held_out);
+            validation_loss = Some(loss);
+            validation_metric = Some(if self.network.has_classes() { score } else { score.sqrt() });
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        lines.push(Progress {
+            iteration: self.done,
+            loss,
+            validation_loss,
+            validation_metric,
+            step_size,
+            seconds,
+            rows_per_second: self.totals.rows * passes as f64 / seconds.max(1e-9),
+            bytes_sent: self.workers.bytes_sent() - sent,
+        });
+        if !loss.is_finite() {
+            self.finish = Some(Finish::Diverged);
+            return Ok(());
+        }
+        if let (Some(loss), true) = (validation_loss, self.settings.patience > 0) {
+            if self.best.is_none_or(|(best, _)| loss < best) {
+                self.best = Some((loss, self.done));
+                if self.workers.rank() == 0 {
+                    self.best_parameters.clone_from(&self.parameters);
+                }
+            } else if self.best.is_some_and(|(_, at)| self.done - at >= self.settings.patience) {
+                self.finish = Some(Finish::Stopped);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a training starts.
+#[derive(Debug)]
+pub enum Start {
+    /// At parameters that follow from the seed.
+    Seed,
+    /// At these parameters.
+    Parameters(Vec<f32>),
+    /// Where another one ended.
+    State(StateReader),
+}
+
+impl Method {
+    fn of(settings: &Settings, parameters: usize) -> Self {
+        match settings.solver {
+            Solver::Lbfgs => Self::Lbfgs(None),
+            Solver::Descent => Self::Descent,
+            Solver::Sgd => Self::Batches(Optimizer::Sgd(Sgd::new(parameters, settings.momentum, settings.nesterov))),
+            Solver::Adam | Solver::AdamW => Self::Batches(Optimizer::Adam(Adam::new(parameters))),
+        }
+    }
+}
+
+/// The number of rows of the buffers: the largest share of a batch that this worker has, or a block.
+fn block_of(data: &Dataset, settings: &Settings, steps: usize) -> usize {
+    data.train.rows().div_ceil(steps).clamp(1, settings.block_size)
+}
