@@ -80,7 +80,7 @@ pub fn check_layer(layer: Arc<dyn Layer>, input: Shape) -> Result<Checked> {
     let (rows, mut random) = (4, Random::new(11));
     let output = layer.output(input)?;
     let layers: Vec<Arc<dyn Layer>> = vec![Arc::new(Shift), layer, Arc::new(Shift)];
-    let network = Network::new(input, layers, Loss::SquaredError)?;
+    let network = Network::new(input, layers, Loss::SquaredError {})?;
     let parameters: Vec<f32> = network.initial(3).iter().map(|p| p + random.symmetric(0.3)).collect();
     let x: Vec<f32> = (0..rows * input.len()).map(|_| random.symmetric(1.0)).collect();
     let targets: Vec<f32> = (0..rows * output.len()).map(|_| random.symmetric(1.0)).collect();
@@ -140,13 +140,13 @@ impl Layer for Shift {
 mod tests {
     use super::*;
     use crate::layers::{
-        Activation, Convolution, Dense, Depthwise, Dropout, Flatten, Gelu, GlobalMean, Kind, Pooling, Window,
+        Activation, Convolution, Dense, Depthwise, Dropout, Flatten, Gelu, GlobalMean, Kind, Padding, Pooling, Window,
     };
 
     #[test]
     fn every_layer_has_right_derivatives() -> Result<()> {
         let (vector, image) = (Shape::Vector(12), Shape::Image { height: 6, width: 5, channels: 3 });
-        let odd = Window { size: (3, 2), stride: (2, 1), padding: (1, 1) };
+        let odd = Window { size: [3, 2], stride: [2, 1], padding: Padding::Sides([1, 1, 1, 1]) };
         let layers: Vec<(Arc<dyn Layer>, Shape)> = vec![
             (Arc::new(Dense { size: 7 }), vector),
             (Arc::new(Activation::Sigmoid), vector),
@@ -200,11 +200,11 @@ mod tests {
         let x: Vec<f32> = (0..6 * 5).map(|_| random.symmetric(1.0)).collect();
         let values: Vec<f32> = (0..6 * 3).map(|_| random.unit() as f32).collect();
         let losses = [
-            (Loss::CrossEntropy { smoothing: 0.0 }, true),
-            (Loss::CrossEntropy { smoothing: 0.2 }, true),
-            (Loss::SquaredError, false),
+            (Loss::CrossEntropy { smoothing: 0.0, class_weights: None }, true),
+            (Loss::CrossEntropy { smoothing: 0.2, class_weights: Some(vec![0.5, 1.0, 3.0]) }, true),
+            (Loss::SquaredError {}, false),
             (Loss::Huber { delta: 0.3 }, false),
-            (Loss::SigmoidCrossEntropy, false),
+            (Loss::SigmoidCrossEntropy {}, false),
         ];
         for (loss, is_classes) in losses {
             let layers: Vec<Arc<dyn Layer>> =

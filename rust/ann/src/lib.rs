@@ -6,6 +6,7 @@
 //!
 //! A new layer implements [`Layer`] and must pass [`check_layer`], which compares its derivatives with finite differences.
 
+pub mod description;
 mod gradient_check;
 mod layer;
 pub mod layers;
@@ -19,10 +20,11 @@ mod shape;
 pub mod training;
 mod vectors;
 
+pub use description::Description;
 pub use gradient_check::{Checked, check_layer, check_network};
 pub use layer::{Backward, Forward, Gradient, Layer, Mode};
 pub use loss::{Loss, Targets};
-pub use network::{Network, Rows, Workspace};
+pub use network::{MAX_PARAMETERS, MAX_VALUES, Network, Rows, Workspace};
 pub use product::{Matrix, MatrixMut, multiply};
 pub use random::Random;
 pub use reduce::{Alone, Reduce};

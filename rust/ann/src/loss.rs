@@ -1,27 +1,39 @@
 //! Losses: what training makes small.
 
 use mmlrs_core::{Error, Result};
+use serde::{Deserialize, Serialize};
 
+use crate::shape::unfit;
 use crate::vectors::exponential;
 
 /// The loss of a row, from the last layer's values and the target.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Loss {
     /// Softmax and cross-entropy: minus the logarithm of the probability of the right class. The last layer has one value per
     /// class.
     CrossEntropy {
-        /// The share of each target that is spread over all classes, from 0 to 1.
+        /// The share of each target that is spread over all classes, from 0 to below 1.
+        #[serde(default)]
         smoothing: f32,
+        /// A factor for the losses of the rows of each class; none means 1.
+        #[serde(default)]
+        class_weights: Option<Vec<f32>>,
     },
     /// Half the sum of squared differences, as in Spark's multilayer perceptron and Bishop (2006, 5.11).
-    SquaredError,
+    SquaredError {},
     /// The squared error for differences up to `delta`, and a linear one beyond it (Huber 1964), summed over the values.
     Huber {
-        /// Where the loss becomes linear.
+        /// Where the loss becomes linear, above 0.
+        #[serde(default = "one")]
         delta: f32,
     },
     /// Sigmoid and cross-entropy of each value with a target from 0 to 1, summed over the values.
-    SigmoidCrossEntropy,
+    SigmoidCrossEntropy {},
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 /// The targets of a batch.
@@ -44,6 +56,33 @@ impl Targets<'_> {
 }
 
 impl Loss {
+    /// Checks the settings of the loss of a network with a number of outputs.
+    ///
+    /// # Errors
+    /// A setting is outside its range, or there is not one weight per class.
+    pub fn check(&self, outputs: usize) -> Result<()> {
+        match self {
+            Self::CrossEntropy { smoothing, .. } if !(0.0..1.0).contains(smoothing) => {
+                Err(unfit(format!("the smoothing of a cross-entropy must be from 0 to below 1, got {smoothing}")))
+            }
+            Self::CrossEntropy { class_weights: Some(weights), .. } if weights.len() != outputs => {
+                Err(unfit(format!("there are {} class weights, but the network has {outputs} outputs", weights.len())))
+            }
+            Self::CrossEntropy { class_weights: Some(weights), .. } => {
+                match weights.iter().position(|weight| !(0.0..f32::INFINITY).contains(weight)) {
+                    Some(class) => {
+                        Err(unfit(format!("the weight of class {class} must be at least 0, got {}", weights[class])))
+                    }
+                    None => Ok(()),
+                }
+            }
+            Self::Huber { delta } if !(*delta > 0.0 && delta.is_finite()) => {
+                Err(unfit(format!("the delta of a Huber loss must be above 0, got {delta}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Computes the sum over the rows of weight times loss, and writes its derivative by `outputs`, times `scale`, to `slopes`.
     /// `size` is the number of values per row. Without weights each row has the weight 1.
     ///
@@ -65,14 +104,17 @@ impl Loss {
     fn row(&self, values: &[f32], targets: Targets<'_>, row: usize, slopes: &mut [f32]) -> Result<f64> {
         let size = values.len();
         match (self, targets) {
-            (Self::CrossEntropy { smoothing }, Targets::Classes(classes)) => {
+            (Self::CrossEntropy { smoothing, class_weights }, Targets::Classes(classes)) => {
                 let class = classes[row] as usize;
                 if class >= size {
                     return Err(Error::runtime(format!("a row has class {class}, but the network has {size} classes")));
                 }
-                Ok(cross_entropy(values, class, *smoothing, slopes))
+                let weight = class_weights.as_ref().map_or(1.0, |weights| weights[class]);
+                let loss = cross_entropy(values, class, *smoothing, slopes);
+                slopes.iter_mut().for_each(|slope| *slope *= weight);
+                Ok(f64::from(weight) * loss)
             }
-            (Self::SquaredError, Targets::Values(targets)) => {
+            (Self::SquaredError {}, Targets::Values(targets)) => {
                 Ok(summed(values, &targets[row * size..], slopes, |difference| {
                     (0.5 * f64::from(difference).powi(2), difference)
                 }))
@@ -90,7 +132,7 @@ impl Loss {
                     }
                 }))
             }
-            (Self::SigmoidCrossEntropy, Targets::Values(targets)) => {
+            (Self::SigmoidCrossEntropy {}, Targets::Values(targets)) => {
                 Ok(sigmoid_cross_entropy(values, &targets[row * size..], slopes))
             }
             _ => Err(Error::runtime("the targets are not those of the loss")),

@@ -8,7 +8,12 @@ use mmlrs_core::{Error, Result};
 use crate::layer::{Backward, Forward, Gradient, Layer, Mode};
 use crate::loss::{Batch, Loss, Targets};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::{Shape, unfit};
+
+/// Maximum number of parameters of a network.
+pub const MAX_PARAMETERS: usize = 1 << 31;
+/// Maximum number of values of a row between two layers.
+pub const MAX_VALUES: usize = 1 << 31;
 
 /// A list of layers and a loss.
 #[derive(Debug, Clone)]
@@ -50,22 +55,34 @@ impl Network {
     /// # Errors
     /// A layer does not accept what the layer before it returns.
     pub fn new(input: Shape, layers: Vec<Arc<dyn Layer>>, loss: Loss) -> Result<Self> {
-        if input.is_empty() || layers.is_empty() {
-            return Err(Error::runtime("a network must have inputs and at least one layer"));
+        if input.is_empty() || input.len() > MAX_VALUES || layers.is_empty() {
+            return Err(unfit(format!(
+                "a network must have 1 to {MAX_VALUES} inputs and at least one layer, got {input} and {} layers",
+                layers.len()
+            )));
         }
         let (mut places, mut shape, mut start, mut buffer) = (Vec::with_capacity(layers.len()), input, 0, 0);
         for (at, layer) in layers.into_iter().enumerate() {
             let output =
                 layer.output(shape).map_err(|e| Error::new(e.kind(), format!("layer {at}: {}", e.message())))?;
             if output.is_empty() {
-                return Err(Error::runtime(format!("layer {at} has no outputs")));
+                return Err(unfit(format!("layer {at} has no outputs")));
             }
-            let end = start + layer.parameter_count(shape);
+            let end = layer.parameter_count(shape).saturating_add(start);
+            for (count, limit, what) in
+                [(end, MAX_PARAMETERS, "parameters"), (output.len(), MAX_VALUES, "values per row after a layer")]
+            {
+                if count > limit {
+                    let count = if count == usize::MAX { "too many".to_owned() } else { count.to_string() };
+                    return Err(Error::limit(format!("layer {at}: {count} {what}; a network may have {limit}")));
+                }
+            }
             // The input of the network is not changed.
             let after = if layer.is_in_place() && buffer > 0 { buffer } else { buffer + 1 };
             places.push(Place { layer, input: shape, output, parameters: start..end, before: buffer, after });
             (shape, start, buffer) = (output, end, after);
         }
+        loss.check(shape.len())?;
         Ok(Self { places, input, loss })
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use mmlrs_core::{Error, ErrorKind};
+
 /// The shape of one row between two layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shape {
@@ -42,4 +44,9 @@ impl fmt::Display for Shape {
             }
         }
     }
+}
+
+/// The error of a layer that does not accept its input or its settings.
+pub fn unfit(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidParam, message)
 }

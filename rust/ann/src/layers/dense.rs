@@ -1,11 +1,11 @@
 //! The fully connected layer.
 
-use mmlrs_core::{Error, Result};
+use mmlrs_core::Result;
 
 use crate::layer::{Backward, Forward, Gradient, Layer};
 use crate::product::{Matrix, MatrixMut, multiply};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::{Shape, unfit};
 use crate::vectors::add;
 
 /// A fully connected layer: `y = x W + b`. The parameters are `W`, input by output, row by row, then `b`. Spark's multilayer
@@ -20,15 +20,15 @@ impl Layer for Dense {
     fn output(&self, input: Shape) -> Result<Shape> {
         match input {
             Shape::Vector(_) if self.size > 0 => Ok(Shape::Vector(self.size)),
-            Shape::Vector(_) => Err(Error::runtime("a dense layer must have at least one output")),
+            Shape::Vector(_) => Err(unfit("a dense layer must have at least one output")),
             Shape::Image { .. } => {
-                Err(Error::runtime(format!("a dense layer reads vectors, got {input}; put Flatten before it")))
+                Err(unfit(format!("a dense layer reads vectors, got {input}; put Flatten before it")))
             }
         }
     }
 
     fn parameter_count(&self, input: Shape) -> usize {
-        (input.len() + 1) * self.size
+        input.len().saturating_add(1).saturating_mul(self.size)
     }
 
     fn weight_count(&self, input: Shape) -> usize {

@@ -1,10 +1,10 @@
 //! Dropout.
 
-use mmlrs_core::{Error, Result};
+use mmlrs_core::Result;
 
 use crate::layer::{Backward, Forward, Layer, Mode};
 use crate::random::Random;
-use crate::shape::Shape;
+use crate::shape::{Shape, unfit};
 
 /// Sets a share of the values to 0 while a network is trained, and scales the others so that their mean stays (Srivastava et al. 2014,
 /// inverted). A network that is used keeps all values.
@@ -19,10 +19,7 @@ pub struct Dropout {
 impl Layer for Dropout {
     fn output(&self, input: Shape) -> Result<Shape> {
         if !(0.0..1.0).contains(&self.share) {
-            return Err(Error::runtime(format!(
-                "the share of a dropout must be from 0 to below 1, got {}",
-                self.share
-            )));
+            return Err(unfit(format!("the share of a dropout must be from 0 to below 1, got {}", self.share)));
         }
         Ok(input)
     }

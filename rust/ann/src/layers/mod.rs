@@ -3,15 +3,17 @@
 mod activation;
 mod convolution;
 mod dense;
+mod depthwise;
 mod dropout;
 mod gelu;
 mod pooling;
 mod window;
 
 pub use activation::Activation;
-pub use convolution::{Convolution, Depthwise};
+pub use convolution::Convolution;
 pub use dense::Dense;
+pub use depthwise::Depthwise;
 pub use dropout::Dropout;
 pub use gelu::Gelu;
 pub use pooling::{Flatten, GlobalMean, Kind, Pooling};
-pub use window::Window;
+pub use window::{Padding, Window};

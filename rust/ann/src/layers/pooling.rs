@@ -1,10 +1,10 @@
 //! Pooling: one value per channel for each place of a window, or for the whole image.
 
-use mmlrs_core::{Error, Result};
+use mmlrs_core::Result;
 
-use super::window::{Size, Window};
+use super::window::{Grid, Window};
 use crate::layer::{Backward, Forward, Layer};
-use crate::shape::Shape;
+use crate::shape::{Shape, unfit};
 
 /// What a pooling keeps of the pixels in its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,39 +25,43 @@ pub struct Pooling {
 }
 
 impl Pooling {
-    fn expected(&self, input: Shape) -> (Size, (usize, usize)) {
-        let places = self.window.places(input, "a pooling");
-        places.unwrap_or((Size { height: 0, width: 0, channels: 0 }, (0, 0)))
+    fn grid(&self, input: Shape) -> Result<Grid> {
+        self.window.grid(input, "a pooling")
+    }
+
+    /// The places, once the network has checked the shapes.
+    fn checked(&self, input: Shape) -> Grid {
+        self.grid(input).unwrap_or_default()
     }
 }
 
 impl Layer for Pooling {
     fn output(&self, input: Shape) -> Result<Shape> {
-        let (Size { channels, .. }, (height, width)) = self.window.places(input, "a pooling")?;
-        Ok(Shape::Image { height, width, channels })
+        let grid = self.grid(input)?;
+        Ok(grid.output(grid.image.channels))
     }
 
     fn forward(&self, pass: Forward<'_>) {
         let Forward { input, x, y, .. } = pass;
-        let (image, places) = self.expected(input);
-        let (channels, outputs) = (image.channels, places.0 * places.1 * image.channels);
+        let grid = self.checked(input);
+        let (image, channels) = (grid.image, grid.image.channels);
+        let outputs = grid.places() * channels;
         for (x, y) in x.chunks_exact(image.len()).zip(y.chunks_exact_mut(outputs)) {
             for (place, out) in y.chunks_exact_mut(channels).enumerate() {
-                let at = (place / places.1, place % places.1);
                 match self.kind {
                     Kind::Maximum => {
                         out.fill(f32::NEG_INFINITY);
-                        self.window.pixels(image, at, |_, row, column| {
-                            let values = &x[image.at(row, column)..][..channels];
+                        grid.pixels(place, |_, at| {
+                            let values = &x[at..][..channels];
                             out.iter_mut().zip(values).for_each(|(out, value)| *out = out.max(*value));
                         });
                     }
                     Kind::Mean => {
                         let mut count = 0.0;
                         out.fill(0.0);
-                        self.window.pixels(image, at, |_, row, column| {
+                        grid.pixels(place, |_, at| {
                             count += 1.0;
-                            let values = &x[image.at(row, column)..][..channels];
+                            let values = &x[at..][..channels];
                             out.iter_mut().zip(values).for_each(|(out, value)| *out += *value);
                         });
                         out.iter_mut().for_each(|out| *out /= count);
@@ -69,26 +73,25 @@ impl Layer for Pooling {
 
     fn backward(&self, pass: Backward<'_>) {
         let Backward { input, x, y, dy, dx, .. } = pass;
-        let (image, places) = self.expected(input);
-        let (channels, outputs) = (image.channels, places.0 * places.1 * image.channels);
+        let grid = self.checked(input);
+        let (image, channels) = (grid.image, grid.image.channels);
+        let outputs = grid.places() * channels;
         dx.fill(0.0);
         let images = x.chunks_exact(image.len()).zip(dx.chunks_exact_mut(image.len()));
         for ((x, dx), (y, dy)) in images.zip(y.chunks_exact(outputs).zip(dy.chunks_exact(outputs))) {
             for (place, slopes) in dy.chunks_exact(channels).enumerate() {
-                let at = (place / places.1, place % places.1);
                 let mut count = 0.0;
-                self.window.pixels(image, at, |_, _, _| count += 1.0);
+                grid.pixels(place, |_, _| count += 1.0);
                 // Of equal values the first one is the largest.
                 let mut open = vec![true; if self.kind == Kind::Maximum { channels } else { 0 }];
-                self.window.pixels(image, at, |_, row, column| {
-                    let start = image.at(row, column);
+                grid.pixels(place, |_, at| {
                     for channel in 0..channels {
                         match self.kind {
-                            Kind::Mean => dx[start + channel] += slopes[channel] / count,
+                            Kind::Mean => dx[at + channel] += slopes[channel] / count,
                             Kind::Maximum => {
-                                if open[channel] && x[start + channel] >= y[place * channels + channel] {
+                                if open[channel] && x[at + channel] >= y[place * channels + channel] {
                                     open[channel] = false;
-                                    dx[start + channel] += slopes[channel];
+                                    dx[at + channel] += slopes[channel];
                                 }
                             }
                         }
@@ -107,7 +110,7 @@ impl Layer for GlobalMean {
     fn output(&self, input: Shape) -> Result<Shape> {
         match input {
             Shape::Image { channels, .. } => Ok(Shape::Vector(channels)),
-            Shape::Vector(_) => Err(Error::runtime(format!("a global pooling reads images, got {input}"))),
+            Shape::Vector(_) => Err(unfit(format!("a global pooling reads images, got {input}"))),
         }
     }
 

@@ -77,7 +77,8 @@ fn settings(changes: &serde_json::Value) -> Settings {
 fn network() -> Network {
     let layers: Vec<Arc<dyn crate::Layer>> =
         vec![Arc::new(Dense { size: 8 }), Arc::new(Activation::Sigmoid), Arc::new(Dense { size: 3 })];
-    Network::new(Shape::Vector(2), layers, Loss::CrossEntropy { smoothing: 0.0 }).expect("the layers fit")
+    Network::new(Shape::Vector(2), layers, Loss::CrossEntropy { smoothing: 0.0, class_weights: None })
+        .expect("the layers fit")
 }
 
 /// Three rings of points around the origin, dealt to workers.

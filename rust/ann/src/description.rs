@@ -1,0 +1,401 @@
+//! A network as JSON, the form in which it is saved and sent.
+//!
+//! ```json
+//! {"version": 1, "input": [28, 28, 1],
+//!  "layers": [{"kind": "convolution", "channels": 32, "kernel": [3, 3], "padding": "same"}, {"kind": "relu"},
+//!             {"kind": "flatten"}, {"kind": "dense", "size": 10}],
+//!  "loss": {"kind": "cross_entropy", "smoothing": 0.1}}
+//! ```
+//!
+//! Images are height, width, channels. Layers are counted from 0.
+
+use std::sync::Arc;
+
+use mmlrs_core::{Error, Result};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::layer::Layer;
+use crate::layers::{
+    Activation, Convolution, Dense, Depthwise, Dropout, Flatten, Gelu, GlobalMean, Kind, Padding, Pooling, Window,
+};
+use crate::loss::Loss;
+use crate::network::Network;
+use crate::shape::{Shape, unfit};
+
+/// The version of the form that this code writes. It reads this one and older ones.
+pub const VERSION: u64 = 1;
+
+/// A network: its input, layers and loss, without the parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    version: u64,
+    /// The shape of a row of input.
+    #[serde(serialize_with = "shape_to_sizes", deserialize_with = "shape_from_sizes")]
+    pub input: Shape,
+    /// The layers.
+    #[serde(deserialize_with = "layers_by_number")]
+    pub layers: Vec<LayerDescription>,
+    /// The loss.
+    pub loss: Loss,
+}
+
+/// A layer and its settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LayerDescription {
+    /// [`Dense`].
+    Dense {
+        /// Number of outputs.
+        size: usize,
+    },
+    /// [`Activation::Sigmoid`].
+    Sigmoid {},
+    /// [`Activation::Relu`].
+    Relu {},
+    /// [`Activation::Tanh`].
+    Tanh {},
+    /// [`Gelu`].
+    Gelu {},
+    /// [`Convolution`].
+    Convolution {
+        /// Number of filters, the channels of the output.
+        channels: usize,
+        /// Height and width of the window.
+        kernel: [usize; 2],
+        /// Rows and columns from one place to the next.
+        #[serde(default = "one_pixel")]
+        stride: [usize; 2],
+        /// The border.
+        #[serde(default)]
+        padding: PaddingDescription,
+    },
+    /// [`Depthwise`].
+    Depthwise {
+        /// Height and width of the window.
+        kernel: [usize; 2],
+        /// Rows and columns from one place to the next.
+        #[serde(default = "one_pixel")]
+        stride: [usize; 2],
+        /// The border.
+        #[serde(default)]
+        padding: PaddingDescription,
+    },
+    /// [`Pooling`] of [`Kind::Maximum`].
+    MaxPooling {
+        /// Height and width of the window.
+        kernel: [usize; 2],
+        /// Rows and columns from one place to the next; those of the window if not set.
+        #[serde(default)]
+        stride: Option<[usize; 2]>,
+        /// The border.
+        #[serde(default)]
+        padding: PaddingDescription,
+    },
+    /// [`Pooling`] of [`Kind::Mean`].
+    AveragePooling {
+        /// Height and width of the window.
+        kernel: [usize; 2],
+        /// Rows and columns from one place to the next; those of the window if not set.
+        #[serde(default)]
+        stride: Option<[usize; 2]>,
+        /// The border.
+        #[serde(default)]
+        padding: PaddingDescription,
+    },
+    /// [`GlobalMean`].
+    GlobalPooling {},
+    /// [`Flatten`].
+    Flatten {},
+    /// [`Dropout`].
+    Dropout {
+        /// Share of the values that are set to 0.
+        rate: f32,
+    },
+}
+
+/// The border of a window, see [`Padding`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected \"same\", \"valid\" or [top, left, bottom, right]")]
+pub enum PaddingDescription {
+    /// `"valid"` or `"same"`.
+    Name(PaddingName),
+    /// Top, left, bottom, right.
+    Sides([usize; 4]),
+}
+
+/// A border by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaddingName {
+    /// [`Padding::Valid`].
+    Valid,
+    /// [`Padding::Same`].
+    Same,
+}
+
+impl Default for PaddingDescription {
+    fn default() -> Self {
+        Self::Name(PaddingName::Valid)
+    }
+}
+
+impl From<PaddingDescription> for Padding {
+    fn from(padding: PaddingDescription) -> Self {
+        match padding {
+            PaddingDescription::Name(PaddingName::Valid) => Self::Valid,
+            PaddingDescription::Name(PaddingName::Same) => Self::Same,
+            PaddingDescription::Sides(sides) => Self::Sides(sides),
+        }
+    }
+}
+
+fn one_pixel() -> [usize; 2] {
+    [1, 1]
+}
+
+impl Description {
+    /// Describes a network.
+    pub fn new(input: Shape, layers: Vec<LayerDescription>, loss: Loss) -> Self {
+        Self { version: VERSION, input, layers, loss }
+    }
+
+    /// Reads a description.
+    ///
+    /// # Errors
+    /// The text is not JSON of this form, has unknown kinds or members, or was written by a newer version.
+    pub fn parse(text: &str) -> Result<Self> {
+        let value: Value =
+            serde_json::from_str(text).map_err(|e| Error::model(format!("the description of a network: {e}")))?;
+        match value.get("version").and_then(Value::as_u64) {
+            Some(version) if version > VERSION => Err(Error::model(format!(
+                "the network was written by a newer version of mmlrs: its form has version {version}, and this mmlrs \
+                 reads versions up to {VERSION}; update mmlrs"
+            ))),
+            Some(1..) => {
+                serde_json::from_value(value).map_err(|e| Error::model(format!("the description of a network: {e}")))
+            }
+            _ => Err(Error::model("the description of a network has no `version`, a whole number from 1")),
+        }
+    }
+
+    /// The description as JSON, which [`Self::parse`] reads.
+    ///
+    /// # Errors
+    /// None that is known: every description has a form.
+    pub fn json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| Error::runtime(format!("the description of a network: {e}")))
+    }
+
+    /// Connects the layers.
+    ///
+    /// # Errors
+    /// A layer does not accept what the layer before it returns, a setting is outside its range, or the network exceeds a limit.
+    pub fn network(&self) -> Result<Network> {
+        let mut dropouts = 0;
+        let (mut layers, mut shape) = (Vec::with_capacity(self.layers.len()), self.input);
+        for (number, description) in self.layers.iter().enumerate() {
+            let layer = description.layer(&mut dropouts);
+            shape = layer.output(shape).map_err(|e| at_layer(&e, number, description.kind()))?;
+            layers.push(layer);
+        }
+        Network::new(self.input, layers, self.loss.clone())
+    }
+}
+
+/// The same error with the number and the kind of the layer.
+fn at_layer(error: &Error, number: usize, kind: &str) -> Error {
+    Error::new(error.kind(), format!("layer {number} ({kind}): {}", error.message()))
+}
+
+impl LayerDescription {
+    /// The layer. `dropouts` counts the dropouts of the network.
+    fn layer(&self, dropouts: &mut u64) -> Arc<dyn Layer> {
+        match *self {
+            Self::Dense { size } => Arc::new(Dense { size }),
+            Self::Sigmoid {} => Arc::new(Activation::Sigmoid),
+            Self::Relu {} => Arc::new(Activation::Relu),
+            Self::Tanh {} => Arc::new(Activation::Tanh),
+            Self::Gelu {} => Arc::new(Gelu),
+            Self::Convolution { channels, kernel, stride, padding } => {
+                let window = Window { size: kernel, stride, padding: padding.into() };
+                Arc::new(Convolution { filters: channels, window })
+            }
+            Self::Depthwise { kernel, stride, padding } => {
+                Arc::new(Depthwise { window: Window { size: kernel, stride, padding: padding.into() } })
+            }
+            Self::MaxPooling { kernel, stride, padding } => {
+                let window = Window { size: kernel, stride: stride.unwrap_or(kernel), padding: padding.into() };
+                Arc::new(Pooling { kind: Kind::Maximum, window })
+            }
+            Self::AveragePooling { kernel, stride, padding } => {
+                let window = Window { size: kernel, stride: stride.unwrap_or(kernel), padding: padding.into() };
+                Arc::new(Pooling { kind: Kind::Mean, window })
+            }
+            Self::GlobalPooling {} => Arc::new(GlobalMean),
+            Self::Flatten {} => Arc::new(Flatten),
+            Self::Dropout { rate } => {
+                *dropouts += 1;
+                Arc::new(Dropout { share: rate, number: *dropouts })
+            }
+        }
+    }
+
+    /// The name of the kind in the description.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Dense { .. } => "dense",
+            Self::Sigmoid {} => "sigmoid",
+            Self::Relu {} => "relu",
+            Self::Tanh {} => "tanh",
+            Self::Gelu {} => "gelu",
+            Self::Convolution { .. } => "convolution",
+            Self::Depthwise { .. } => "depthwise",
+            Self::MaxPooling { .. } => "max_pooling",
+            Self::AveragePooling { .. } => "average_pooling",
+            Self::GlobalPooling {} => "global_pooling",
+            Self::Flatten {} => "flatten",
+            Self::Dropout { .. } => "dropout",
+        }
+    }
+}
+
+/// Reads layers one by one, so that an error names the layer.
+fn layers_by_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LayerDescription>, D::Error> {
+    let layers = Vec::<Value>::deserialize(deserializer)?;
+    let read = |(number, layer): (usize, Value)| {
+        let kind = layer.get("kind").and_then(Value::as_str).unwrap_or("of no kind").to_owned();
+        serde_json::from_value(layer).map_err(|e| D::Error::custom(format!("layer {number} ({kind}): {e}")))
+    };
+    layers.into_iter().enumerate().map(read).collect()
+}
+
+fn shape_to_sizes<S: Serializer>(shape: &Shape, serializer: S) -> Result<S::Ok, S::Error> {
+    match *shape {
+        Shape::Vector(size) => vec![size],
+        Shape::Image { height, width, channels } => vec![height, width, channels],
+    }
+    .serialize(serializer)
+}
+
+fn shape_from_sizes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Shape, D::Error> {
+    match *Vec::<usize>::deserialize(deserializer)? {
+        [size] => Ok(Shape::Vector(size)),
+        [height, width, channels] => Ok(Shape::Image { height, width, channels }),
+        _ => Err(D::Error::custom(unfit("the input must be [size] or [height, width, channels]"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MAX_PARAMETERS, Mode};
+
+    /// A description of an image network with these layers, and squared error.
+    fn described(layers: &str) -> String {
+        format!(r#"{{"version":1,"input":[8,6,3],"layers":[{layers}],"loss":{{"kind":"squared_error"}}}}"#)
+    }
+
+    fn refused(text: &str) -> String {
+        let made = Description::parse(text).and_then(|description| description.network());
+        made.expect_err("a bad description").to_string()
+    }
+
+    const EVERY_KIND: &str = r#"{"kind":"convolution","channels":4,"kernel":[3,3],"padding":"same"},{"kind":"relu"},
+        {"kind":"depthwise","kernel":[3,2],"stride":[1,1],"padding":[1,0,1,1]},{"kind":"tanh"},{"kind":"sigmoid"},
+        {"kind":"max_pooling","kernel":[2,2]},{"kind":"average_pooling","kernel":[2,2],"stride":[1,1],"padding":"same"},
+        {"kind":"gelu"},{"kind":"dropout","rate":0.5},{"kind":"flatten"},{"kind":"dense","size":5}"#;
+
+    #[test]
+    fn every_kind_is_read_written_and_connected() -> Result<()> {
+        let description = Description::parse(&described(EVERY_KIND))?;
+        assert_eq!(Description::parse(&description.json()?)?, description);
+        let network = description.network()?;
+        assert_eq!(network.output(), Shape::Vector(5));
+        assert_eq!(network.parameter_count(), (27 + 1) * 4 + (6 + 1) * 4 + (4 * 3 * 4 + 1) * 5);
+        let mut workspace = network.workspace(2);
+        let outputs = network.forward(&network.initial(1), &[0.5; 2 * 8 * 6 * 3], Mode::Scoring, &mut workspace)?;
+        assert!(outputs.iter().all(|value| value.is_finite()) && outputs[..5] == outputs[5..]);
+        // Every layer of the list names itself as in the text.
+        let kinds = described(EVERY_KIND);
+        assert!(description.layers.iter().all(|layer| kinds.contains(&format!("\"kind\":\"{}\"", layer.kind()))));
+        Ok(())
+    }
+
+    #[test]
+    fn optional_members_have_defaults() -> Result<()> {
+        let text = r#"{"version":1,"input":[4],"layers":[{"kind":"dense","size":2}],"loss":{"kind":"cross_entropy"}}"#;
+        let description = Description::parse(text)?;
+        assert_eq!(description.loss, Loss::CrossEntropy { smoothing: 0.0, class_weights: None });
+        let huber = Description::parse(&text.replace("cross_entropy", "huber"))?;
+        assert_eq!(huber.loss, Loss::Huber { delta: 1.0 });
+        let convolution = Description::parse(&described(r#"{"kind":"convolution","channels":4,"kernel":[3,3]}"#))?;
+        assert_eq!(convolution.network()?.output(), Shape::Image { height: 6, width: 4, channels: 4 });
+        Ok(())
+    }
+
+    #[test]
+    fn layers_that_do_not_fit_are_named() {
+        assert_eq!(
+            refused(&described(r#"{"kind":"relu"},{"kind":"dense","size":3}"#)),
+            "layer 1 (dense): a dense layer reads vectors, got an image of 8 x 6 pixels with 3 channels; put Flatten \
+             before it"
+        );
+        let error = refused(&described(r#"{"kind":"max_pooling","kernel":[9,2]}"#));
+        assert!(error.starts_with("layer 0 (max_pooling): a pooling with a window of 9 x 2 pixels"), "{error}");
+        let error = refused(&described(r#"{"kind":"dropout","rate":1.0}"#));
+        assert!(error.starts_with("layer 0 (dropout): the share of a dropout"), "{error}");
+    }
+
+    #[test]
+    fn unknown_kinds_and_members_are_named() {
+        let error = refused(&described(r#"{"kind":"relu"},{"kind":"dens","size":3}"#));
+        assert!(error.contains("layer 1 (dens): unknown variant `dens`, expected one of `dense`"), "{error}");
+        let error = refused(&described(r#"{"kind":"relu","slope":1}"#));
+        assert!(error.contains("layer 0 (relu): unknown field `slope`"), "{error}");
+        let error = refused(&described(r#"{"kind":"convolution","channels":1,"kernel":[3,3],"padding":"all"}"#));
+        assert!(error.contains("layer 0 (convolution): expected \"same\", \"valid\" or [top"), "{error}");
+        let error = refused(&described("").replace("\"layers\"", "\"stages\""));
+        assert!(error.contains("unknown field `stages`"), "{error}");
+        let error = refused(&described("").replace("squared_error", "squared"));
+        assert!(error.contains("unknown variant `squared`"), "{error}");
+        let error = refused(&described("").replace("[8,6,3]", "[8,6]"));
+        assert!(error.contains("the input must be [size] or [height, width, channels]"), "{error}");
+    }
+
+    #[test]
+    fn newer_versions_are_refused() {
+        let newer = described("").replace("\"version\":1", "\"version\":2,\"backend\":\"x\"");
+        assert!(refused(&newer).contains("written by a newer version of mmlrs"));
+        assert!(refused(&described("").replace("\"version\":1", "\"version\":0")).contains("has no `version`"));
+        assert!(refused("[]").contains("has no `version`"));
+        assert!(refused("{").contains("the description of a network: EOF"));
+    }
+
+    #[test]
+    fn huge_networks_are_refused_before_memory_is_allocated() {
+        let vector = described(r#"{"kind":"flatten"},{"kind":"dense","size":18446744073709551615}"#);
+        let error = refused(&vector);
+        assert!(error.contains("layer 1") && error.contains(&MAX_PARAMETERS.to_string()), "{error}");
+        let error = refused(&described(
+            r#"{"kind":"convolution","channels":4294967296,"kernel":[4294967296,4294967296],"padding":"same"}"#,
+        ));
+        assert!(error.contains("layer 0"), "{error}");
+        let error = refused(&described("{\"kind\":\"relu\"}").replace("[8,6,3]", "[4294967296,4294967296,8]"));
+        assert!(error.contains("a network must have 1 to"), "{error}");
+    }
+
+    #[test]
+    fn settings_of_the_loss_are_checked() {
+        let with =
+            |loss: &str| format!(r#"{{"version":1,"input":[4],"layers":[{{"kind":"dense","size":2}}],"loss":{loss}}}"#);
+        let error = refused(&with(r#"{"kind":"cross_entropy","class_weights":[1,2,3]}"#));
+        assert!(error.contains("there are 3 class weights, but the network has 2 outputs"), "{error}");
+        let error = refused(&with(r#"{"kind":"cross_entropy","class_weights":[1,-2]}"#));
+        assert!(error.contains("the weight of class 1 must be at least 0, got -2"), "{error}");
+        assert!(refused(&with(r#"{"kind":"cross_entropy","smoothing":1.0}"#)).contains("smoothing"));
+        assert!(refused(&with(r#"{"kind":"huber","delta":0}"#)).contains("delta"));
+    }
+}
