@@ -6,7 +6,9 @@
 //!
 //! A new layer implements [`Layer`] and must pass [`check_layer`], which compares its derivatives with finite differences.
 
-pub mod description;
+pub mod columns;
+mod description;
+pub mod file;
 mod gradient_check;
 mod layer;
 pub mod layers;
@@ -16,8 +18,12 @@ pub mod optimizers;
 mod product;
 mod random;
 mod reduce;
+mod sample;
+mod scoring;
 mod shape;
+pub mod stages;
 pub mod training;
+mod training_params;
 mod vectors;
 
 pub use description::Description;

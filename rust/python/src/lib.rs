@@ -10,6 +10,7 @@ mod program;
 mod registry;
 mod select;
 mod stage;
+mod training;
 
 use pyo3::prelude::*;
 
@@ -33,6 +34,8 @@ mod native {
     use crate::select::take;
     #[pymodule_export]
     use crate::stage::{Plan, Stage};
+    #[pymodule_export]
+    use crate::training::{Trainer, network_info, read_network};
 
     use pyo3::prelude::*;
 

@@ -14,6 +14,7 @@ static STAGES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     mmlrs_model::stages::register(&mut list);
     mmlrs_featurize::stages::register(&mut list);
     mmlrs_score::stages::register(&mut list);
+    mmlrs_ann::stages::register(&mut list);
     list.transform::<crate::identity::Identity>();
     list.0
 });

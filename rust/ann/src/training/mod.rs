@@ -3,6 +3,7 @@
 mod full_batch;
 mod local;
 mod mini_batch;
+mod reading;
 mod rows;
 mod settings;
 mod state;
@@ -11,6 +12,7 @@ mod sums;
 mod tests;
 mod trainer;
 
+pub use reading::{Columns, Labels, Reader};
 pub use rows::{Dataset, Part, Target};
 pub use settings::{Settings, Solver};
 pub use state::{Finish, Progress, StateReader};

@@ -1,0 +1,5 @@
+//! The stages.
+
+mmlrs_core::stages! {
+    multilayer_perceptron_classifier: python MultilayerPerceptronClassifier, transform MultilayerPerceptronClassificationModel;
+}

@@ -1,0 +1,194 @@
+//! Arrow batches as rows to train on.
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch};
+use arrow_schema::DataType;
+use mmlrs_core::types::type_name;
+use mmlrs_core::vector::Vectors;
+use mmlrs_core::{Error, Result, doubles, fatal};
+use serde::Deserialize;
+
+use super::rows::{Dataset, Target};
+use crate::scoring::push_row;
+
+/// What the label column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Labels {
+    /// Whole numbers from 0.
+    Classes,
+    /// Numbers, or vectors of one number per output.
+    Values,
+    /// There is none: the network reproduces its input.
+    Input,
+}
+
+/// The columns to train on, and what to do with rows that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Columns {
+    /// The column of features.
+    pub features: String,
+    /// The column of labels.
+    pub label: Option<String>,
+    /// What it holds.
+    pub labels: Labels,
+    /// The column of weights.
+    pub weight: Option<String>,
+    /// The column that marks rows to validate on.
+    pub held_out: Option<String>,
+    /// Whether rows that cannot be used are left out.
+    pub skips: bool,
+    /// The param that says how many classes there are, for errors.
+    pub sized_by: String,
+}
+
+/// Reads batches into memory.
+#[derive(Debug)]
+pub struct Reader {
+    columns: Columns,
+    width: usize,
+    outputs: usize,
+    /// The rows so far.
+    pub data: Dataset,
+    /// Number of rows left out.
+    pub skipped: u64,
+}
+
+/// The labels of a batch.
+enum Read {
+    Numbers(Float64Array),
+    Vectors(Vectors),
+    None,
+}
+
+impl Reader {
+    /// Reads rows with `width` features for a network with so many outputs.
+    pub fn new(columns: Columns, width: usize, outputs: usize, data: Dataset) -> Self {
+        Self { columns, width, outputs, data, skipped: 0 }
+    }
+
+    /// Adds the rows of a batch.
+    ///
+    /// # Errors
+    /// A column is missing or has a wrong type, or a row cannot be used and is not to be skipped.
+    pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+        let column = |name: &str| -> Result<ArrayRef> {
+            let place = batch.schema().index_of(name)?;
+            Ok(batch.column(place).clone())
+        };
+        let names = self.columns.clone();
+        let features = Vectors::from_array(&names.features, &column(&names.features)?)?;
+        let labels = match &names.label {
+            None => Read::None,
+            Some(name) => read_labels(name, &column(name)?, names.labels)?,
+        };
+        let weights = names.weight.as_ref().map(|name| doubles(name, &column(name)?)).transpose()?;
+        let held_out = names.held_out.as_ref().map(|name| booleans(name, &column(name)?)).transpose()?;
+        let (mut x, mut y) = (Vec::with_capacity(self.width), Vec::with_capacity(self.outputs));
+        for row in 0..batch.num_rows() {
+            x.clear();
+            y.clear();
+            let read = self.row(row, &features, &labels, weights.as_ref(), (&mut x, &mut y));
+            let (target, weight) = match read {
+                Ok(read) => read,
+                Err(_) if names.skips => {
+                    self.skipped += 1;
+                    continue;
+                }
+                Err(error) => return Err(fatal(error, row)),
+            };
+            let target = match target {
+                Some(class) => Target::Class(class),
+                None if matches!(labels, Read::None) => Target::Input,
+                None => Target::Values(&y),
+            };
+            let is_held_out = match &held_out {
+                Some(marks) if marks.is_null(row) => {
+                    let name = names.held_out.as_deref().unwrap_or_default();
+                    return Err(fatal(Error::decode("is null").at_column(name), row));
+                }
+                Some(marks) => Some(marks.value(row)),
+                None => None,
+            };
+            self.data.push(&x, target, weight, is_held_out)?;
+        }
+        Ok(())
+    }
+
+    /// Reads one row: the class, if there are classes, and the weight.
+    fn row(
+        &self,
+        row: usize,
+        features: &Vectors,
+        labels: &Read,
+        weights: Option<&Float64Array>,
+        (x, y): (&mut Vec<f32>, &mut Vec<f32>),
+    ) -> Result<(Option<u32>, f32)> {
+        let at = |name: &str, cause: String| Error::decode(cause).at_column(name);
+        push_row(features, row, self.width, x).map_err(|cause| at(&self.columns.features, cause))?;
+        let name = self.columns.label.as_deref().unwrap_or_default();
+        let class = match labels {
+            Read::None => None,
+            Read::Numbers(numbers) if self.columns.labels == Labels::Classes => {
+                let value = (!numbers.is_null(row)).then(|| numbers.value(row));
+                Some(self.class(value).map_err(|cause| at(name, cause))?)
+            }
+            Read::Numbers(numbers) => {
+                let value = (!numbers.is_null(row)).then(|| numbers.value(row)).ok_or_else(|| at(name, "is null".into()))?;
+                if !(value as f32).is_finite() {
+                    return Err(at(name, format!("is {value}")));
+                }
+                y.push(value as f32);
+                None
+            }
+            Read::Vectors(vectors) => {
+                push_row(vectors, row, self.outputs, y)
+                    .map_err(|cause| at(name, cause.replace("the network reads", "the network answers")))?;
+                None
+            }
+        };
+        let weight = match (weights, &self.columns.weight) {
+            (Some(weights), Some(name)) => {
+                let weight = (!weights.is_null(row)).then(|| weights.value(row) as f32);
+                let weight = weight.ok_or_else(|| at(name, "is null".into()))?;
+                if !weight.is_finite() || weight < 0.0 {
+                    return Err(at(name, format!("is {weight}; a weight is a number of at least 0")));
+                }
+                weight
+            }
+            _ => 1.0,
+        };
+        Ok((class, weight))
+    }
+
+    fn class(&self, label: Option<f64>) -> Result<u32, String> {
+        let classes = self.outputs;
+        match label {
+            None => Err("is null".to_owned()),
+            Some(label) if label.is_nan() => Err("is NaN".to_owned()),
+            Some(label) if label < 0.0 || label.fract() != 0.0 => Err(format!(
+                "is {label}; a class is a whole number from 0, which ValueIndexer makes of other labels"
+            )),
+            Some(label) if label >= classes as f64 => {
+                Err(format!("is {label}, but {} says that there are {classes} classes, from 0 to {}", self.columns.sized_by, classes - 1))
+            }
+            Some(label) => Ok(label as u32),
+        }
+    }
+}
+
+fn read_labels(name: &str, array: &ArrayRef, labels: Labels) -> Result<Read> {
+    let is_number = array.data_type().is_numeric() || *array.data_type() == DataType::Boolean;
+    if is_number || labels == Labels::Classes {
+        return doubles(name, array).map(Read::Numbers);
+    }
+    Vectors::from_array(name, array).map(Read::Vectors)
+}
+
+fn booleans(name: &str, array: &ArrayRef) -> Result<BooleanArray> {
+    match array.data_type() {
+        DataType::Boolean => Ok(array.as_boolean().clone()),
+        kind => Err(Error::schema(name, format!("has type {}; expected booleans", type_name(kind)))),
+    }
+}

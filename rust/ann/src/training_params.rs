@@ -1,0 +1,93 @@
+//! Params that the estimators of networks share.
+
+use mmlrs_core::FileSource;
+use mmlrs_macros::ParamGroup;
+
+/// How a network is trained.
+#[derive(Debug, Clone, ParamGroup)]
+pub struct TrainingParams {
+    /// The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient descent. Over
+    /// batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    #[param(default = "l-bfgs", one_of("l-bfgs", "gd", "sgd", "adam", "adamw"))]
+    pub solver: String,
+    /// Maximum number of iterations of "l-bfgs" and "gd".
+    #[param(default = 100, range(1, 1_000_000))]
+    pub max_iter: usize,
+    /// "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by a smaller
+    /// share. 0 never stops.
+    #[param(default = 1e-6, range(0.0, 1.0))]
+    pub tol: f64,
+    /// Number of passes over the rows by "sgd", "adam" and "adamw".
+    #[param(default = 10, range(1, 1_000_000))]
+    pub epochs: usize,
+    /// Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if `localSteps` is
+    /// set.
+    #[param(default = 128, range(1, 1_000_000))]
+    pub batch_size: usize,
+    /// Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only.
+    #[param(default = 1024, range(1, 1_000_000))]
+    pub block_size: usize,
+    /// Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and "adamw".
+    #[param(above(0.0))]
+    pub step_size: Option<f64>,
+    /// Momentum of "sgd".
+    #[param(default = 0.9, range(0.0, 0.9999))]
+    pub momentum: f64,
+    /// Whether the momentum of "sgd" is Nesterov's.
+    #[param(default = true)]
+    pub nesterov: bool,
+    /// Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized.
+    #[param(default = 0.0, range(0.0, 1e6))]
+    pub l2: f64,
+    /// Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this.
+    #[param(default = 0.01, range(0.0, 1.0))]
+    pub weight_decay: f64,
+    /// How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs; "cosine",
+    /// to 0 along half a cosine.
+    #[param(default = "constant", one_of("constant", "step", "cosine"))]
+    pub schedule: String,
+    /// Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate.
+    #[param(default = 10, range(1, 1_000_000))]
+    pub decay_epochs: usize,
+    /// The factor of the schedule "step".
+    #[param(default = 0.1, range(0.0, 1.0))]
+    pub decay_factor: f64,
+    /// Number of epochs in which the learning rate rises linearly to `stepSize`.
+    #[param(default = 0.0, range(0.0, 1e6))]
+    pub warm_up_epochs: f64,
+    /// Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    #[param(default = 0)]
+    pub seed: i64,
+    /// Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights. 0 never
+    /// stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`.
+    #[param(default = 0, range(0, 1_000_000))]
+    pub early_stopping: usize,
+    /// Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed` and the
+    /// content of a row only.
+    #[param(default = 0.0, range(0.0, 0.99))]
+    pub validation_fraction: f64,
+    /// Name of a boolean column that is true for rows to validate on.
+    #[param(non_empty, role = input, accepts(any))]
+    pub validation_indicator_col: Option<String>,
+    /// Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1.
+    #[param(non_empty, role = input, accepts(any))]
+    pub weight_col: Option<String>,
+    /// The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If not set,
+    /// random weights.
+    #[param]
+    pub initial_weights: Option<FileSource>,
+    /// Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same time.
+    #[param(default = 0, range(0, 4096))]
+    pub num_workers: usize,
+    /// Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the gradients of
+    /// every batch. Needs "sgd", "adam" or "adamw".
+    #[param(default = 0, range(0, 1_000_000))]
+    pub local_steps: usize,
+    /// Folder for checkpoints. A fit with the same params and data goes on from the last one.
+    #[param(non_empty)]
+    pub checkpoint_dir: Option<String>,
+    /// How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that names
+    /// stage, column, row and cause; "skip" trains without the row.
+    #[param(default = "error", one_of("error", "skip"))]
+    pub handle_invalid: String,
+}
