@@ -21,10 +21,11 @@ __all__ = [
     "HasFeaturesCol", "HasHandleInvalid", "HasHandleInvalidErrorOrSkip", "HasInputCol", "HasOptionalInputCol",
     "HasInputCols", "HasOptionalInputCols", "HasLabelCol", "HasOptionalLabelCol", "HasNumFeatures", "HasOutputCol",
     "HasOptionalOutputCol", "HasOutputCols", "HasOptionalOutputCols", "HasParallelism", "HasSeed",
-    "HasOptionalWeightCol", "HasAnswerParams", "HasChosenParams", "HasClassBalancerParams", "HasCleanMissingDataParams",
-    "HasComparisonParams", "HasCountSelectorParams", "HasDecodeOptions", "HasFeaturizeParams", "HasNetworkInput",
-    "HasPairedColumns", "HasRowPolicy", "HasRunParams", "HasTextFeaturizerParams", "HasTextInput", "HasTimerParams",
-    "HasTrainParams", "HasTrainedParams", "HasValueIndexerParams", "HasVectorType"
+    "HasOptionalWeightCol", "HasAnswerParams", "HasChosenParams", "HasClassBalancerParams", "HasClassColumns",
+    "HasCleanMissingDataParams", "HasComparisonParams", "HasCountSelectorParams", "HasDecodeOptions",
+    "HasFeatureColumns", "HasFeaturizeParams", "HasNetworkInput", "HasPairedColumns", "HasRowPolicy", "HasRunParams",
+    "HasTextFeaturizerParams", "HasTextInput", "HasTimerParams", "HasTrainParams", "HasTrainedParams",
+    "HasValueIndexerParams", "HasVectorType"
 ]
 
 
@@ -321,6 +322,38 @@ class HasClassBalancerParams(HasInputCol, HasOutputCol, Stage):
         return self._value("broadcastJoin")
 
 
+class HasClassColumns(Stage):
+    """The params `rawPredictionCol`, `probabilityCol`, `thresholds`."""
+
+    rawPredictionCol: Param[str] = Param(undefined(), "rawPredictionCol", "Name of the column to add with the values of the last layer, one per class. Must not be empty.", STR.accept)
+    probabilityCol: Param[str] = Param(undefined(), "probabilityCol", "Name of the column to add with the probabilities of the classes. Must not be empty.", STR.accept)
+    thresholds: Param[list[float]] = Param(undefined(), "thresholds", "One number per class, above 0 except for at most one. The class with the largest probability divided by its threshold is predicted. Must not be empty.", FLOAT_LIST.accept)
+
+    def setRawPredictionCol(self, value: str) -> Self:
+        """Set `rawPredictionCol` and return the stage."""
+        return self._set(rawPredictionCol=value)
+
+    def getRawPredictionCol(self) -> str:
+        """Return the value of `rawPredictionCol`."""
+        return self._value("rawPredictionCol")
+
+    def setProbabilityCol(self, value: str) -> Self:
+        """Set `probabilityCol` and return the stage."""
+        return self._set(probabilityCol=value)
+
+    def getProbabilityCol(self) -> str:
+        """Return the value of `probabilityCol`."""
+        return self._value("probabilityCol")
+
+    def setThresholds(self, value: Sequence[float]) -> Self:
+        """Set `thresholds` and return the stage."""
+        return self._set(thresholds=value)
+
+    def getThresholds(self) -> list[float] | None:
+        """Return the value of `thresholds`, or None when it is not set."""
+        return self._value("thresholds")
+
+
 class HasCleanMissingDataParams(HasInputCols, HasOptionalOutputCols, Stage):
     """The params `inputCols`, `outputCols`."""
 
@@ -417,6 +450,21 @@ class HasDecodeOptions(Stage):
     def getMaxBytes(self) -> int:
         """Return the value of `maxBytes`."""
         return self._value("maxBytes")
+
+
+class HasFeatureColumns(HasFeaturesCol, Stage):
+    """The params `featuresCol`, `predictionCol`."""
+
+    featuresCol: Param[str] = Param(undefined(), "featuresCol", "Name of the column of features: vectors or lists of numbers. Must not be empty.", STR.accept)
+    predictionCol: Param[str] = Param(undefined(), "predictionCol", "Name of the column to add with the prediction. Must not be empty.", STR.accept)
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Set `predictionCol` and return the stage."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """Return the value of `predictionCol`."""
+        return self._value("predictionCol")
 
 
 class HasFeaturizeParams(HasInputCols, HasOutputCol, Stage):

@@ -96,7 +96,8 @@ fn damaged(cause: &str) -> Error {
 mod tests {
     use super::*;
 
-    const TEXT: &str = r#"{"version": 1, "input": [2], "layers": [{"kind": "dense", "size": 1}], "loss": {"kind": "squared_error"}}"#;
+    const TEXT: &str =
+        r#"{"version": 1, "input": [2], "layers": [{"kind": "dense", "size": 1}], "loss": {"kind": "squared_error"}}"#;
 
     #[test]
     fn a_network_comes_back() -> Result<()> {

@@ -27,7 +27,8 @@ pub fn classes_batch() -> RecordBatch {
 
 /// A trained classifier of vectors of two slots.
 pub fn small_classifier() -> Vec<u8> {
-    const TEXT: &str = r#"{"version": 1, "input": [2], "layers": [{"kind": "dense", "size": 2}], "loss": {"kind": "cross_entropy"}}"#;
+    const TEXT: &str =
+        r#"{"version": 1, "input": [2], "layers": [{"kind": "dense", "size": 2}], "loss": {"kind": "cross_entropy"}}"#;
     let parameters = [-1.0, 1.0, 1.0, -1.0, 0.25, -0.25];
     Description::parse(TEXT).and_then(|description| file::write(&description, &parameters)).unwrap_or_default()
 }

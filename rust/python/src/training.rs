@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use mmlrs_ann::training::{Columns, Dataset, Finish, Progress, Reader, Settings, Start, StateReader, Trainer as Worker};
+use mmlrs_ann::training::{
+    Columns, Dataset, Finish, Progress, Reader, Settings, Start, StateReader, Trainer as Worker,
+};
 use mmlrs_ann::{Alone, Description, Network, file};
 use mmlrs_core::{Error, Result, ThreadBudget};
 use pyo3::prelude::*;
@@ -32,6 +34,17 @@ impl Trainer {
     fn locked<T>(&self, work: impl FnOnce(&mut Inner) -> Result<T>) -> Result<T> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         work(&mut inner).map_err(|e| e.at_stage(&self.stage))
+    }
+
+    /// Reads a state piece by piece.
+    fn reader(&self, pieces: &Bound<'_, PyAny>) -> PyResult<StateReader> {
+        let mut reader = StateReader::default();
+        for piece in pieces.try_iter()? {
+            let piece = piece?;
+            let pushed = reader.push(piece.extract::<&[u8]>()?);
+            pushed.map_err(|e| to_py(pieces.py(), &e.at_stage(&self.stage)))?;
+        }
+        Ok(reader)
     }
 
     fn with_worker<T>(&self, work: impl FnOnce(&mut Worker) -> Result<T>) -> Result<T> {
@@ -86,14 +99,7 @@ impl Trainer {
         interruptible: bool,
     ) -> PyResult<(usize, usize, u64)> {
         let start = match (state, parameters) {
-            (Some(pieces), _) => {
-                let mut reader = StateReader::default();
-                for piece in pieces.try_iter()? {
-                    let piece = piece?;
-                    reader.push(piece.extract::<&[u8]>()?).map_err(|e| to_py(py, &e.at_stage(&self.stage)))?;
-                }
-                Start::State(reader)
-            }
+            (Some(pieces), _) => Start::State(self.reader(&pieces)?),
             (None, Some(bytes)) => Start::Parameters(floats(bytes)),
             (None, None) => Start::Seed,
         };
@@ -123,6 +129,12 @@ impl Trainer {
                 Ok(json!({"lines": lines, "finish": finish}).to_string())
             })
         })
+    }
+
+    /// Goes on from a state in pieces.
+    fn restore(&self, py: Python<'_>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        let reader = self.reader(state)?;
+        detached(py, || self.with_worker(|worker| worker.resume(reader)))
     }
 
     /// The state in pieces of bytes, from which another worker can go on.

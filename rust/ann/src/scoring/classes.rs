@@ -105,7 +105,8 @@ pub fn check_thresholds(thresholds: Option<&[f64]>, classes: usize) -> Result<()
     if thresholds.len() == classes && thresholds.iter().all(|threshold| *threshold >= 0.0) && zeros <= 1 {
         return Ok(());
     }
-    let message = format!("must have one number per class ({classes}), at least 0 and only one of them 0, got {thresholds:?}");
+    let message =
+        format!("must have one number per class ({classes}), at least 0 and only one of them 0, got {thresholds:?}");
     Err(Error::param("thresholds", message))
 }
 

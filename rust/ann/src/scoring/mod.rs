@@ -113,7 +113,8 @@ pub fn check_features(name: &str, field: &arrow_schema::Field, width: usize) -> 
         let message = format!("has type {}; expected vectors or lists of numbers", type_name(kind));
         return Err(Error::schema(name, message));
     }
-    let declared = field.metadata().get(ML_ATTR_KEY).and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    let declared =
+        field.metadata().get(ML_ATTR_KEY).and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
     let size = match kind {
         arrow_schema::DataType::FixedSizeList(_, size) => usize::try_from(*size).ok(),
         _ => declared.and_then(|attributes| attributes["num_attrs"].as_u64()).map(|size| size as usize),

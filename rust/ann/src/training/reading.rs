@@ -135,7 +135,8 @@ impl Reader {
                 Some(self.class(value).map_err(|cause| at(name, cause))?)
             }
             Read::Numbers(numbers) => {
-                let value = (!numbers.is_null(row)).then(|| numbers.value(row)).ok_or_else(|| at(name, "is null".into()))?;
+                let value =
+                    (!numbers.is_null(row)).then(|| numbers.value(row)).ok_or_else(|| at(name, "is null".into()))?;
                 if !(value as f32).is_finite() {
                     return Err(at(name, format!("is {value}")));
                 }
@@ -167,12 +168,14 @@ impl Reader {
         match label {
             None => Err("is null".to_owned()),
             Some(label) if label.is_nan() => Err("is NaN".to_owned()),
-            Some(label) if label < 0.0 || label.fract() != 0.0 => Err(format!(
-                "is {label}; a class is a whole number from 0, which ValueIndexer makes of other labels"
-            )),
-            Some(label) if label >= classes as f64 => {
-                Err(format!("is {label}, but {} says that there are {classes} classes, from 0 to {}", self.columns.sized_by, classes - 1))
+            Some(label) if label < 0.0 || label.fract() != 0.0 => {
+                Err(format!("is {label}; a class is a whole number from 0, which ValueIndexer makes of other labels"))
             }
+            Some(label) if label >= classes as f64 => Err(format!(
+                "is {label}, but {} says that there are {classes} classes, from 0 to {}",
+                self.columns.sized_by,
+                classes - 1
+            )),
             Some(label) => Ok(label as u32),
         }
     }

@@ -181,7 +181,11 @@ impl Trainer {
         write_state(header, &vectors)
     }
 
-    fn resume(&mut self, reader: StateReader) -> Result<()> {
+    /// Goes on from a state.
+    ///
+    /// # Errors
+    /// The state does not fit the network.
+    pub fn resume(&mut self, reader: StateReader) -> Result<()> {
         let (header, vectors) = reader.finish()?;
         let mut vectors = vectors.into_iter();
         let mut next = || vectors.next().ok_or_else(|| Error::runtime("the state of the training lacks a vector"));
@@ -190,11 +194,12 @@ impl Trainer {
         let alone = self.settings.local_steps > 0;
         match &mut self.method {
             Method::Lbfgs(lbfgs) => {
-                if let Some(loss) = header.loss {
+                let mut resumed = |loss| {
                     let gradient = next()?;
                     let pairs = header.inverses.iter().map(|inverse| Ok((next()?, next()?, *inverse)));
-                    *lbfgs = Some(Lbfgs::resumed(loss, gradient, pairs.collect::<Result<_>>()?));
-                }
+                    Ok::<_, Error>(Lbfgs::resumed(loss, gradient, pairs.collect::<Result<_>>()?))
+                };
+                *lbfgs = header.loss.map(&mut resumed).transpose()?;
             }
             Method::Batches(Optimizer::Adam(adam)) if !alone => adam.resume(header.steps, next()?, next()?),
             Method::Batches(Optimizer::Sgd(sgd)) if !alone => sgd.resume(next()?),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
-use mmlrs_core::{Block, Context, FileSource, HasSample, Once, Output, Result, RowPolicy, Sample, Transform, ValueList};
+use mmlrs_core::{
+    Block, Context, FileSource, HasSample, Once, Output, Result, RowPolicy, Sample, Transform, ValueList,
+};
 use mmlrs_macros::Stage;
 use serde_json::json;
 

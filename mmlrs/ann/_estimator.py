@@ -1,0 +1,92 @@
+"""The base of the estimators of networks."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from mmlrs import _native
+from mmlrs._descriptors import stage_class, stage_spec
+from mmlrs.ann._driver import Outcome
+from mmlrs.ann._specification import Specification, columns_read, settings_of
+from mmlrs.ann._weights import parameters_of
+from mmlrs.base import Estimator
+from mmlrs.engine.columns import Columns
+from mmlrs.errors import InvalidParamError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+__all__ = ["NetworkEstimator"]
+
+
+class NetworkEstimator(Estimator[Any]):
+    """An estimator that trains a network."""
+
+    #: What the label column holds: "classes", "values", or "input" if there is none.
+    _labels = "classes"
+
+    @abstractmethod
+    def _description(self, dataset: Any, columns: Columns) -> dict[str, Any]:
+        """Return the description of the network for a dataset."""
+
+    def _model_params(self, dataset: Any, columns: Columns) -> dict[str, Any]:
+        """Return params of the model that the estimator does not have."""
+        return {}
+
+    def _set(self, **kwargs: Any) -> Any:
+        if kwargs.get("initialWeights") is not None:
+            kwargs["initialWeights"] = parameters_of(self._stage, kwargs["initialWeights"])
+        return super()._set(**kwargs)
+
+    def _fit_table(self, table: pa.Table) -> Any:
+        from mmlrs.ann._table import train_on_table
+
+        return self._fitted(table, train_on_table)
+
+    def _fit_spark(self, df: DataFrame) -> Any:
+        from mmlrs.ann._spark import train_on_spark
+
+        return self._fitted(df, train_on_spark)
+
+    def _fitted(self, dataset: Any, run: Any) -> Any:
+        columns = Columns.of(dataset, self._stage)
+        description = self._description(dataset, columns)
+        specification = self._specification(description, columns)
+        outcome: Outcome = run(specification, dataset)
+        return self._model(outcome, self._model_params(dataset, columns))
+
+    def _specification(self, description: dict[str, Any], columns: Columns) -> Specification:
+        """Return what the training needs; check what can be checked before any work."""
+        settings = settings_of(self)
+        text = json.dumps(description)
+        count = json.loads(_native.network_info(text))["parameters"]
+        given = self._value("initialWeights")
+        parameters = None if given is None else given.read()
+        if parameters is not None and len(parameters) != 4 * count:
+            raise InvalidParamError(
+                f"{self._stage}: param `initialWeights` has {len(parameters) // 4:,} numbers, but the network has {count:,} weights"
+            )
+        read = columns_read(self, columns.resolve, self._labels, self._sized_by())
+        return Specification(self._stage, text, json.dumps(settings), json.dumps(read), parameters)
+
+    def _sized_by(self) -> str:
+        """Return the words for what says how many outputs there are, for errors."""
+        return "param `layers`"
+
+    def _model(self, outcome: Outcome, params: dict[str, Any]) -> Any:
+        spec = stage_spec(self._stage)
+        model_class = stage_class(spec["model"])
+        own = {param["name"] for param in spec["params"]}
+        shared = [
+            param["name"]
+            for param in stage_spec(spec["model"])["params"]
+            if param["name"] in own and param["name"] != "handleInvalid"
+        ]
+        values = {name: self._value(name) for name in shared}
+        history = json.dumps({"finish": outcome.finish, "lines": outcome.lines})
+        model = model_class(**values, **params, network=outcome.network, trainingHistory=history)
+        return model._resetUid(self.uid)

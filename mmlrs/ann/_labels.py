@@ -1,0 +1,62 @@
+"""What a dataset says about its labels and features."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from mmlrs.engine.datasets import is_spark
+from mmlrs.errors import DecodeError
+from mmlrs.train.scored import levels_of
+
+if TYPE_CHECKING:
+    from mmlrs._stage import Stage
+
+__all__ = ["levels_in", "size_in"]
+
+
+def _metadata(dataset: Any, column: str) -> dict[str, Any]:
+    """Return the metadata of a column as Spark has it."""
+    if is_spark(dataset):
+        found: dict[str, Any] = dataset.schema[column].metadata
+        return found
+    metadata = dataset.schema.field(column).metadata or {}
+    return {"ml_attr": json.loads(metadata[b"ml_attr"])} if b"ml_attr" in metadata else {}
+
+
+def levels_in(dataset: Any, column: str) -> list[str] | None:
+    """Return the levels of a label column from its nominal attributes, or None if it has none."""
+    return levels_of(_metadata(dataset, column))
+
+
+def size_in(stage: Stage, dataset: Any, column: str) -> int:
+    """Return the size of the vectors of a column, from its metadata or its first row.
+
+    Raises
+    ------
+    DecodeError
+        There is no vector.
+    """
+    attributes = _metadata(dataset, column).get("ml_attr", {})
+    if "num_attrs" in attributes:
+        return int(attributes["num_attrs"])
+    if isinstance(dataset, pa.Table):
+        array = dataset.column(column)
+        if pa.types.is_fixed_size_list(array.type):
+            return int(array.type.list_size)
+        first = next((value for value in array if value.is_valid), None)
+        value = None if first is None else first.as_py()
+    else:
+        from pyspark.sql import functions as F
+
+        from mmlrs.engine.spark import quoted
+
+        row = dataset.select(quoted(column)).where(F.col(quoted(column)).isNotNull()).first()
+        value = None if row is None else row[0]
+    if value is None:
+        raise DecodeError(f"{stage._stage}: column `{column}`: no row has features")
+    if isinstance(value, dict):  # the struct of a vector
+        return int(value["size"]) if value["size"] is not None else len(value["values"])
+    return len(value)

@@ -1,0 +1,130 @@
+"""What a training needs: the network, how it is trained, and the columns to read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmlrs.errors import InvalidParamError
+
+if TYPE_CHECKING:
+    from mmlrs._stage import Stage
+
+__all__ = ["Specification", "columns_read", "settings_of"]
+
+#: The learning rate of a solver if the user sets none.
+_STEP_SIZES = {"l-bfgs": 1.0, "gd": 0.03, "sgd": 0.01, "adam": 0.001, "adamw": 0.001}
+#: Solvers that read all rows in each step.
+FULL_BATCH = ("l-bfgs", "gd")
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A training, as the native core reads it.
+
+    Parameters
+    ----------
+    stage : str
+        The estimator's class, which errors name.
+    network, settings, columns : str
+        JSON: the layers and the loss, the solver, and the columns.
+    parameters : bytes, optional
+        The initial parameters in single precision.
+    """
+
+    stage: str
+    network: str
+    settings: str
+    columns: str
+    parameters: bytes | None = None
+
+    @property
+    def read(self) -> list[str]:
+        """The columns of the dataset that the training reads."""
+        columns = json.loads(self.columns)
+        named = (columns[role] for role in ("features", "label", "weight", "held_out"))
+        return list(dict.fromkeys(name for name in named if name is not None))
+
+    @property
+    def iterations(self) -> int:
+        """Maximum number of iterations or epochs."""
+        count: int = json.loads(self.settings)["iterations"]
+        return count
+
+    @property
+    def unit(self) -> str:
+        """What an iteration is called."""
+        return "iteration" if json.loads(self.settings)["solver"] in FULL_BATCH else "epoch"
+
+
+def settings_of(stage: Stage) -> dict[str, Any]:
+    """Return the settings of a training from the params of an estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        Params contradict each other.
+    """
+    value = stage._value
+    solver = value("solver")
+    full = solver in FULL_BATCH
+    if full and value("localSteps"):
+        raise InvalidParamError(
+            f'{stage._stage}: param `localSteps` needs batches; use solver="adam", "adamw" or "sgd"'
+        )
+    held_out = value("validationIndicatorCol") is not None or value("validationFraction") > 0
+    if value("earlyStopping") and not held_out:
+        raise InvalidParamError(
+            f"{stage._stage}: param `earlyStopping` needs rows to validate on; set `validationFraction` or "
+            "`validationIndicatorCol`"
+        )
+    if value("validationIndicatorCol") is not None and value("validationFraction") > 0:
+        raise InvalidParamError(
+            f"{stage._stage}: params `validationFraction` and `validationIndicatorCol` exclude each other"
+        )
+    schedule: dict[str, Any] = {"kind": value("schedule")}
+    if schedule["kind"] == "step":
+        schedule |= {"epochs": value("decayEpochs"), "factor": value("decayFactor")}
+    step_size = value("stepSize")
+    return {
+        "solver": solver,
+        "iterations": value("maxIter") if full else value("epochs"),
+        "tolerance": value("tol"),
+        "step_size": _STEP_SIZES[solver] if step_size is None else step_size,
+        "momentum": value("momentum"),
+        "nesterov": value("nesterov"),
+        "weight_decay": value("weightDecay"),
+        "l2": value("l2"),
+        "batch_size": value("batchSize"),
+        "block_size": value("blockSize"),
+        "schedule": schedule,
+        "warm_up": value("warmUpEpochs"),
+        "seed": value("seed") % 2**64,
+        "patience": value("earlyStopping"),
+        "validation_fraction": value("validationFraction"),
+        "local_steps": value("localSteps"),
+        "outer_rate": None,
+        "outer_momentum": None,
+    }
+
+
+def columns_read(stage: Stage, resolve: Any, labels: str, sized_by: str) -> dict[str, Any]:
+    """Return the columns of a training, by their names in the dataset.
+
+    `labels` says what the label column holds: "classes", "values", or "input" if there is none.
+    """
+
+    def found(param: str) -> str | None:
+        name = stage._value(param)
+        return None if name is None else resolve(name)
+
+    return {
+        "features": found("featuresCol"),
+        "label": None if labels == "input" else found("labelCol"),
+        "labels": labels,
+        "weight": found("weightCol"),
+        "held_out": found("validationIndicatorCol"),
+        "skips": stage._value("handleInvalid") == "skip",
+        "sized_by": sized_by,
+    }
