@@ -18,7 +18,8 @@ use serde_json::Value;
 
 use crate::layer::Layer;
 use crate::layers::{
-    Activation, Convolution, Dense, Depthwise, Dropout, Flatten, Gelu, GlobalMean, Kind, Padding, Pooling, Window,
+    Activation, BatchNormalization, Convolution, Dense, Depthwise, Dropout, Flatten, Gelu, GlobalMean, Kind, Padding,
+    Pooling, Residual, Softmax, Window,
 };
 use crate::loss::Loss;
 use crate::network::Network;
@@ -26,6 +27,8 @@ use crate::shape::{Shape, unfit};
 
 /// The version of the form that this code writes. It reads this one and older ones.
 pub const VERSION: u64 = 1;
+/// Maximum number of residuals inside each other.
+pub const MAX_DEPTH: usize = 32;
 
 /// A network: its input, layers and loss, without the parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,6 +117,23 @@ pub enum LayerDescription {
         /// Share of the values that are set to 0.
         rate: f32,
     },
+    /// [`BatchNormalization`].
+    BatchNormalization {
+        /// Added to the variance.
+        #[serde(default = "epsilon")]
+        epsilon: f32,
+        /// Share of the new values in the running values.
+        #[serde(default = "momentum")]
+        momentum: f32,
+    },
+    /// [`Softmax`].
+    Softmax {},
+    /// [`Residual`].
+    Residual {
+        /// The layers, whose output is added to the input.
+        #[serde(deserialize_with = "layers_by_number")]
+        layers: Vec<LayerDescription>,
+    },
 }
 
 /// The border of a window, see [`Padding`].
@@ -156,6 +176,14 @@ fn one_pixel() -> [usize; 2] {
     [1, 1]
 }
 
+fn epsilon() -> f32 {
+    BatchNormalization::default().epsilon
+}
+
+fn momentum() -> f32 {
+    BatchNormalization::default().momentum
+}
+
 impl Description {
     /// Describes a network.
     pub fn new(input: Shape, layers: Vec<LayerDescription>, loss: Loss) -> Self {
@@ -192,17 +220,37 @@ impl Description {
     /// Connects the layers.
     ///
     /// # Errors
-    /// A layer does not accept what the layer before it returns, a setting is outside its range, or the network exceeds a limit.
+    /// A layer does not accept what the layer before it returns, a setting is outside its range, the last layer repeats what the
+    /// loss does, or the network exceeds a limit.
     pub fn network(&self) -> Result<Network> {
-        let mut dropouts = 0;
-        let (mut layers, mut shape) = (Vec::with_capacity(self.layers.len()), self.input);
-        for (number, description) in self.layers.iter().enumerate() {
-            let layer = description.layer(&mut dropouts);
-            shape = layer.output(shape).map_err(|e| at_layer(&e, number, description.kind()))?;
-            layers.push(layer);
+        let twice = match (self.layers.last(), &self.loss) {
+            (Some(LayerDescription::Softmax {}), Loss::CrossEntropy { .. }) => Some("cross_entropy"),
+            (Some(LayerDescription::Sigmoid {}), Loss::SigmoidCrossEntropy {}) => Some("sigmoid_cross_entropy"),
+            _ => None,
+        };
+        if let (Some(loss), Some(last)) = (twice, self.layers.last()) {
+            let message = format!("the loss {loss} includes it; remove the layer");
+            return Err(at_layer(&unfit(message), self.layers.len() - 1, last.kind()));
         }
+        let layers = connected(&self.layers, self.input, 0, &mut 0)?;
         Network::new(self.input, layers, self.loss.clone())
     }
+}
+
+/// The layers, the first of which reads rows of this shape, inside `depth` residuals. `dropouts` counts the dropouts of the network.
+fn connected(
+    layers: &[LayerDescription],
+    mut shape: Shape,
+    depth: usize,
+    dropouts: &mut u64,
+) -> Result<Vec<Arc<dyn Layer>>> {
+    let mut connected = Vec::with_capacity(layers.len());
+    for (number, description) in layers.iter().enumerate() {
+        let layer = description.layer(shape, depth, dropouts).map_err(|e| at_layer(&e, number, description.kind()))?;
+        shape = layer.output(shape).map_err(|e| at_layer(&e, number, description.kind()))?;
+        connected.push(layer);
+    }
+    Ok(connected)
 }
 
 /// The same error with the number and the kind of the layer.
@@ -211,9 +259,8 @@ fn at_layer(error: &Error, number: usize, kind: &str) -> Error {
 }
 
 impl LayerDescription {
-    /// The layer. `dropouts` counts the dropouts of the network.
-    fn layer(&self, dropouts: &mut u64) -> Arc<dyn Layer> {
-        match *self {
+    fn layer(&self, input: Shape, depth: usize, dropouts: &mut u64) -> Result<Arc<dyn Layer>> {
+        Ok(match *self {
             Self::Dense { size } => Arc::new(Dense { size }),
             Self::Sigmoid {} => Arc::new(Activation::Sigmoid),
             Self::Relu {} => Arc::new(Activation::Relu),
@@ -240,7 +287,15 @@ impl LayerDescription {
                 *dropouts += 1;
                 Arc::new(Dropout { share: rate, number: *dropouts })
             }
-        }
+            Self::BatchNormalization { epsilon, momentum } => Arc::new(BatchNormalization { epsilon, momentum }),
+            Self::Softmax {} => Arc::new(Softmax),
+            Self::Residual { ref layers } => {
+                if depth == MAX_DEPTH {
+                    return Err(Error::limit(format!("more than {MAX_DEPTH} residuals are inside each other")));
+                }
+                Arc::new(Residual::new(input, connected(layers, input, depth + 1, dropouts)?)?)
+            }
+        })
     }
 
     /// The name of the kind in the description.
@@ -258,6 +313,9 @@ impl LayerDescription {
             Self::GlobalPooling {} => "global_pooling",
             Self::Flatten {} => "flatten",
             Self::Dropout { .. } => "dropout",
+            Self::BatchNormalization { .. } => "batch_normalization",
+            Self::Softmax {} => "softmax",
+            Self::Residual { .. } => "residual",
         }
     }
 }
@@ -306,7 +364,9 @@ mod tests {
     const EVERY_KIND: &str = r#"{"kind":"convolution","channels":4,"kernel":[3,3],"padding":"same"},{"kind":"relu"},
         {"kind":"depthwise","kernel":[3,2],"stride":[1,1],"padding":[1,0,1,1]},{"kind":"tanh"},{"kind":"sigmoid"},
         {"kind":"max_pooling","kernel":[2,2]},{"kind":"average_pooling","kernel":[2,2],"stride":[1,1],"padding":"same"},
-        {"kind":"gelu"},{"kind":"dropout","rate":0.5},{"kind":"flatten"},{"kind":"dense","size":5}"#;
+        {"kind":"gelu"},{"kind":"dropout","rate":0.5},{"kind":"batch_normalization"},{"kind":"softmax"},
+        {"kind":"residual","layers":[{"kind":"depthwise","kernel":[3,3],"padding":"same"},{"kind":"relu"}]},
+        {"kind":"flatten"},{"kind":"dense","size":5}"#;
 
     #[test]
     fn every_kind_is_read_written_and_connected() -> Result<()> {
@@ -314,7 +374,7 @@ mod tests {
         assert_eq!(Description::parse(&description.json()?)?, description);
         let network = description.network()?;
         assert_eq!(network.output(), Shape::Vector(5));
-        assert_eq!(network.parameter_count(), (27 + 1) * 4 + (6 + 1) * 4 + (4 * 3 * 4 + 1) * 5);
+        assert_eq!(network.parameter_count(), (27 + 1) * 4 + (6 + 1) * 4 + 17 + (9 + 1) * 4 + (4 * 3 * 4 + 1) * 5);
         let mut workspace = network.workspace(2);
         let outputs = network.forward(&network.initial(1), &[0.5; 2 * 8 * 6 * 3], Mode::Scoring, &mut workspace)?;
         assert!(outputs.iter().all(|value| value.is_finite()) && outputs[..5] == outputs[5..]);
@@ -363,6 +423,44 @@ mod tests {
         assert!(error.contains("unknown variant `squared`"), "{error}");
         let error = refused(&described("").replace("[8,6,3]", "[8,6]"));
         assert!(error.contains("the input must be [size] or [height, width, channels]"), "{error}");
+    }
+
+    #[test]
+    fn layers_of_residuals_are_named() {
+        let residual = |layers: &str| described(&format!(r#"{{"kind":"residual","layers":[{layers}]}}"#));
+        let error = refused(&residual(r#"{"kind":"relu"},{"kind":"dense","size":3}"#));
+        assert!(error.starts_with("layer 0 (residual): layer 1 (dense): a dense layer reads vectors"), "{error}");
+        let error = refused(&residual(r#"{"kind":"dens"}"#));
+        assert!(error.contains("layer 0 (residual): layer 0 (dens): unknown variant"), "{error}");
+        let error = refused(&residual(r#"{"kind":"max_pooling","kernel":[2,2]}"#));
+        assert!(error.contains("must return the shape that they read, an image of 8 x 6 pixels"), "{error}");
+        assert!(refused(&residual("")).starts_with("layer 0 (residual): a network must have"));
+    }
+
+    #[test]
+    fn residuals_are_nested_up_to_the_limit() {
+        let nested = |depth: usize| {
+            let (open, close) = (r#"{"kind":"residual","layers":["#.repeat(depth), "]}".repeat(depth));
+            described(&format!(r#"{open}{{"kind":"relu"}}{close}"#))
+        };
+        assert!(Description::parse(&nested(MAX_DEPTH)).and_then(|description| description.network()).is_ok());
+        assert!(refused(&nested(MAX_DEPTH + 1)).contains("more than 32 residuals are inside each other"));
+        assert!(refused(&nested(10_000)).contains("recursion limit exceeded"));
+    }
+
+    #[test]
+    fn a_last_layer_that_the_loss_includes_is_refused() {
+        let vector = |layer: &str, loss: &str| {
+            described(&format!(r#"{{"kind":"flatten"}},{{"kind":"{layer}"}}"#)).replace("squared_error", loss)
+        };
+        assert_eq!(
+            refused(&vector("softmax", "cross_entropy")),
+            "layer 1 (softmax): the loss cross_entropy includes it; remove the layer"
+        );
+        assert!(refused(&vector("sigmoid", "sigmoid_cross_entropy")).starts_with("layer 1 (sigmoid): the loss"));
+        for (layer, loss) in [("softmax", "squared_error"), ("sigmoid", "cross_entropy")] {
+            assert!(Description::parse(&vector(layer, loss)).and_then(|description| description.network()).is_ok());
+        }
     }
 
     #[test]

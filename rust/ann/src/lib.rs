@@ -6,7 +6,9 @@
 //!
 //! A new layer implements [`Layer`] and must pass [`check_layer`], which compares its derivatives with finite differences.
 
+mod chain;
 pub mod description;
+mod elementary;
 mod gradient_check;
 mod layer;
 pub mod layers;
@@ -18,11 +20,12 @@ mod random;
 mod shape;
 mod vectors;
 
+pub use chain::{MAX_PARAMETERS, MAX_VALUES};
 pub use description::Description;
 pub use gradient_check::{Checked, check_layer, check_network};
-pub use layer::{Backward, Forward, Gradient, Layer, Mode};
+pub use layer::{Amount, Backward, Forward, Layer, Mode};
 pub use loss::{Loss, Targets};
-pub use network::{MAX_PARAMETERS, MAX_VALUES, Network, Rows, Workspace};
+pub use network::{Network, Rows, Workspace};
 pub use product::{Matrix, MatrixMut, multiply};
 pub use random::Random;
 pub use shape::Shape;

@@ -3,11 +3,11 @@
 use mmlrs_core::Result;
 
 use super::window::{Grid, Window};
-use crate::layer::{Backward, Forward, Gradient, Layer};
+use crate::layer::{Amount, Backward, Forward, Layer};
 use crate::product::{Matrix, MatrixMut, multiply};
 use crate::random::Random;
 use crate::shape::{Shape, unfit};
-use crate::vectors::add;
+use crate::vectors::{add, add_rows, fill_rows};
 
 /// A convolution. The parameters are the weights, pixel of the window by input channel by filter, then one summand per filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +42,10 @@ fn spread(grid: &Grid, x: &[f32], out: &mut [f32]) {
     let channels = grid.image.channels;
     for (place, row) in out.chunks_exact_mut(reads(grid)).take(grid.places()).enumerate() {
         row.fill(0.0);
-        grid.pixels(place, |pixel, from| {
-            row[pixel * channels..][..channels].copy_from_slice(&x[from..from + channels]);
+        grid.runs(place, |pixel, from, count| {
+            // The runs are too short for a call of `memcpy`.
+            let values = &x[from..from + count * channels];
+            row[pixel * channels..].iter_mut().zip(values).for_each(|(out, value)| *out = *value);
         });
     }
 }
@@ -52,8 +54,8 @@ fn spread(grid: &Grid, x: &[f32], out: &mut [f32]) {
 fn gather(grid: &Grid, rows: &[f32], dx: &mut [f32]) {
     let channels = grid.image.channels;
     for (place, row) in rows.chunks_exact(reads(grid)).take(grid.places()).enumerate() {
-        grid.pixels(place, |pixel, to| {
-            add(&mut dx[to..to + channels], &row[pixel * channels..][..channels]);
+        grid.runs(place, |pixel, to, count| {
+            add(&mut dx[to..to + count * channels], &row[pixel * channels..][..count * channels]);
         });
     }
 }
@@ -67,9 +69,9 @@ impl Layer for Convolution {
         reads(&self.checked(input)).saturating_add(1).saturating_mul(self.filters)
     }
 
-    fn scratch(&self, input: Shape) -> usize {
+    fn scratch(&self, input: Shape) -> Amount {
         let grid = self.checked(input);
-        reads(&grid).saturating_mul(grid.places())
+        Amount::per_batch(reads(&grid).saturating_mul(grid.places()))
     }
 
     /// Uniform numbers within sqrt(6 / numbers read) (He et al. 2015), and 0 for the summands.
@@ -77,46 +79,39 @@ impl Layer for Convolution {
         let reads = reads(&self.checked(input));
         let limit = (6.0 / reads.max(1) as f64).sqrt();
         let (weights, bias) = parameters.split_at_mut(reads * self.filters);
-        weights.iter_mut().for_each(|weight| *weight = random.symmetric(limit));
+        weights.fill_with(|| random.symmetric(limit));
         bias.fill(0.0);
     }
 
     fn forward(&self, pass: Forward<'_>) {
         let Forward { input, parameters, x, y, scratch, .. } = pass;
         let grid = self.checked(input);
-        let (image, reads, count) = (grid.image, reads(&grid), grid.places());
-        let (weights, bias) = parameters.split_at(reads * self.filters);
-        y.chunks_exact_mut(self.filters).for_each(|pixel| pixel.copy_from_slice(bias));
-        for (x, y) in x.chunks_exact(image.len()).zip(y.chunks_exact_mut(count * self.filters)) {
+        let (reads, count, filters) = (reads(&grid), grid.places(), self.filters);
+        let (weights, bias) = parameters.split_at(reads * filters);
+        fill_rows(y, bias);
+        for (x, y) in x.chunks_exact(grid.image.len()).zip(y.chunks_exact_mut(count * filters)) {
             spread(&grid, x, scratch);
-            let product = MatrixMut::new(y, count, self.filters);
-            multiply(Matrix::new(scratch, count, reads), Matrix::new(weights, reads, self.filters), product, true);
+            let weights = Matrix::new(weights, reads, filters);
+            multiply(Matrix::new(scratch, count, reads), weights, &mut MatrixMut::new(y, count, filters), true);
         }
     }
 
     fn backward(&self, pass: Backward<'_>) {
-        let Backward { input, parameters, dy, dx, scratch, .. } = pass;
+        let Backward { input, parameters, x, dy, dx, gradient, scratch, .. } = pass;
         let grid = self.checked(input);
-        let (image, reads, count) = (grid.image, reads(&grid), grid.places());
-        let weights = Matrix::new(&parameters[..reads * self.filters], reads, self.filters);
-        dx.fill(0.0);
-        for (dx, dy) in dx.chunks_exact_mut(image.len()).zip(dy.chunks_exact(count * self.filters)) {
-            let product = MatrixMut::new(scratch, count, reads);
-            multiply(Matrix::new(dy, count, self.filters), weights.transposed(), product, false);
-            gather(&grid, scratch, dx);
-        }
-    }
-
-    fn gradient(&self, pass: Gradient<'_>) {
-        let Gradient { input, x, dy, gradient, scratch, .. } = pass;
-        let grid = self.checked(input);
-        let (image, reads, count) = (grid.image, reads(&grid), grid.places());
-        let (weights, bias) = gradient.split_at_mut(reads * self.filters);
-        for (x, dy) in x.chunks_exact(image.len()).zip(dy.chunks_exact(count * self.filters)) {
+        let (reads, count, filters) = (reads(&grid), grid.places(), self.filters);
+        let (slopes, bias) = gradient.split_at_mut(reads * filters);
+        add_rows(bias, dy);
+        for (x, dy) in x.chunks_exact(grid.image.len()).zip(dy.chunks_exact(count * filters)) {
             spread(&grid, x, scratch);
             let turned = Matrix::new(scratch, count, reads).transposed();
-            multiply(turned, Matrix::new(dy, count, self.filters), MatrixMut::new(weights, reads, self.filters), true);
+            multiply(turned, Matrix::new(dy, count, filters), &mut MatrixMut::new(slopes, reads, filters), true);
         }
-        dy.chunks_exact(self.filters).for_each(|pixel| add(bias, pixel));
+        let weights = Matrix::new(&parameters[..reads * filters], reads, filters).transposed();
+        dx.fill(0.0);
+        for (dx, dy) in dx.chunks_exact_mut(grid.image.len()).zip(dy.chunks_exact(count * filters)) {
+            multiply(Matrix::new(dy, count, filters), weights, &mut MatrixMut::new(scratch, count, reads), false);
+            gather(&grid, scratch, dx);
+        }
     }
 }
