@@ -9,6 +9,7 @@ mod gelu;
 mod normalization;
 mod pooling;
 mod residual;
+mod sliding;
 mod softmax;
 mod window;
 

@@ -44,7 +44,11 @@ impl Layer for Pooling {
 
     /// For a maximum, the number of the pixel in the window, as bits.
     fn memory(&self, input: Shape) -> Amount {
-        Amount::per_row(if self.kind == Kind::Maximum { self.checked(input).places() * input.channels() } else { 0 })
+        Amount::per_row(if self.kind == Kind::Maximum {
+            self.checked(input).places().saturating_mul(input.channels())
+        } else {
+            0
+        })
     }
 
     fn forward(&self, pass: Forward<'_>) {

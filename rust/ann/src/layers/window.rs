@@ -2,6 +2,7 @@
 
 use mmlrs_core::Result;
 
+use crate::chain::MAX_VALUES;
 use crate::shape::{Shape, unfit};
 
 /// A window, how far it moves, and the border around the image.
@@ -55,7 +56,7 @@ impl Window {
         };
         let along = |axis: usize, pixels: usize| {
             let (size, stride) = (self.size[axis], self.stride[axis]);
-            if size == 0 || stride == 0 || pixels == 0 {
+            if size == 0 || stride == 0 || pixels == 0 || self.size[0].saturating_mul(self.size[1]) > MAX_VALUES {
                 return None;
             }
             let (before, after) = self.padding.border(axis, pixels, size, stride);
@@ -105,7 +106,7 @@ pub struct Grid {
 impl Grid {
     /// Number of places.
     pub fn places(&self) -> usize {
-        self.down * self.across
+        self.down.saturating_mul(self.across)
     }
 
     /// Number of pixels of the window.
