@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn every_method_computes_the_definition() -> Result<()> {
+    fn every_method_computes_the_definition() {
         let paddings = [
             Padding::Valid,
             Padding::Same,
@@ -269,8 +269,8 @@ mod tests {
                         let parameters = numbers(layer.parameter_count(input));
                         let right = exact(layer, input, &parameters, &x, &dy);
                         for (made, right) in made(layer, input, 2, &parameters, &x, &dy).iter().zip(&right) {
-                            let off = made.iter().zip(right).map(|(made, right)| (f64::from(*made) - right).abs());
-                            let is_close = off.fold(true, |close, off| close && off < 1e-4);
+                            let mut pairs = made.iter().zip(right);
+                            let is_close = pairs.all(|(made, right)| (f64::from(*made) - right).abs() < 1e-4);
                             assert!(is_close && made.len() == right.len(), "{layer:?} on {input}");
                         }
                         let method = layer.method(layer.checked(input));
@@ -284,6 +284,5 @@ mod tests {
             }
         }
         assert!(checked.iter().all(|count| *count >= 4), "{checked:?}");
-        Ok(())
     }
 }
