@@ -63,7 +63,8 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
-/// Computes `c = a b`, or `c += a b` if `accumulate`, on one thread.
+/// Computes `c = a b`, or `c += a b` if `accumulate`, on one thread. The crate allocates memory for
+/// what it packs.
 pub fn multiply(a: Matrix<'_>, b: Matrix<'_>, c: &mut MatrixMut<'_>, accumulate: bool) {
     assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns, "the shapes of a product differ");
     if c.rows == 0 || c.columns == 0 {
