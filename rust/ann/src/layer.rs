@@ -62,8 +62,8 @@ impl Amount {
 }
 
 /// A layer: a function of the rows of a batch with parameters, and its derivatives. A layer has no state. Its parameters are a part
-/// of the network's vector of parameters. All memory is given to it: it allocates nothing while it works,
-/// except in a product of matrices.
+/// of the network's vector of parameters. All memory is given to it: it allocates nothing while it works, except in a product of
+/// matrices.
 pub trait Layer: Debug + Send + Sync {
     /// The shape of a row after the layer, or an error if the layer does not accept such rows. The other methods are only called
     /// with shapes that it accepts.
