@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mmlrs_core::Result;
 
-use crate::layer::{Layer, Mode};
+use crate::layer::{Backward, Forward, Layer, Mode};
 use crate::loss::{Loss, Targets};
 use crate::network::{Network, Rows};
 use crate::random::Random;
@@ -26,7 +26,7 @@ pub struct Checked {
     pub at: usize,
 }
 
-/// Compares the derivatives of a network by up to `most` of its parameters with finite differences.
+/// Compares the derivatives of a network, as while it is trained, by up to `most` of its trained parameters with finite differences.
 ///
 /// # Errors
 /// The rows do not fit the network.
@@ -37,16 +37,26 @@ pub fn check_network(
     targets: Targets<'_>,
     most: usize,
 ) -> Result<Checked> {
-    let rows = x.len() / network.input().len();
-    let mut workspace = network.workspace(rows);
-    let batch = Rows { x, targets, weights: None, mode: Mode::Training { seed: 7 }, scale: 1.0 };
-    let mut gradient = vec![0.0; parameters.len()];
+    check_in_mode(network, parameters, x, targets, most, Mode::Training { seed: 7 })
+}
+
+fn check_in_mode(
+    network: &Network,
+    parameters: &[f32],
+    x: &[f32],
+    targets: Targets<'_>,
+    most: usize,
+    mode: Mode,
+) -> Result<Checked> {
+    let mut workspace = network.workspace(x.len() / network.input().len());
+    let batch = Rows { x, targets, weights: None, mode, scale: 1.0 };
+    let mut gradient = vec![0.0; network.parameter_count()];
     network.gradient(parameters, &batch, &mut gradient, &mut workspace)?;
-    let mut ignored = vec![0.0; parameters.len()];
+    let mut ignored = gradient.clone();
     let mut moved = parameters.to_vec();
     let mut checked = Checked { compared: 0, worst: 0.0, at: 0 };
-    let every = parameters.len().div_ceil(most.max(1)).max(1);
-    for at in (0..parameters.len()).step_by(every) {
+    let trained: Vec<usize> = network.trained().into_iter().flatten().collect();
+    for &at in trained.iter().step_by(trained.len().div_ceil(most.max(1)).max(1)) {
         let mut loss = |by: f32| {
             moved[at] = parameters[at] + by;
             let loss = network.gradient(&moved, &batch, &mut ignored, &mut workspace);
@@ -54,14 +64,7 @@ pub fn check_network(
             loss
         };
         let (above, here, below) = (loss(STEP)?, loss(0.0)?, loss(-STEP)?);
-        let step = f64::from(STEP);
-        let derivative = f64::from(gradient[at]);
-        // Where a maximum or a relu bends, any slope between the one before and the one after is right.
-        let (before, after) = ((here - below) / step, (above - here) / step);
-        let outside = (before.min(after) - derivative).max(derivative - before.max(after)).max(0.0);
-        let difference = (above - below) / (2.0 * step);
-        let scale = difference.abs().max(derivative.abs()).max(1.0);
-        let off = (outside - ROUNDING).max(0.0) / scale;
+        let off = difference(f64::from(gradient[at]), [below, here, above]);
         checked.compared += 1;
         // NaN is the worst.
         if off.is_nan() || off > checked.worst {
@@ -71,8 +74,20 @@ pub fn check_network(
     Ok(checked)
 }
 
+/// The relative difference of a derivative and the slope through three losses.
+fn difference(derivative: f64, [below, here, above]: [f64; 3]) -> f64 {
+    let step = f64::from(STEP);
+    // Where a maximum or a relu bends, any slope between the one before and the one after is right.
+    let (before, after) = ((here - below) / step, (above - here) / step);
+    let outside = (before.min(after) - derivative).max(derivative - before.max(after)).max(0.0);
+    let slope = (above - below) / (2.0 * step);
+    let scale = slope.abs().max(derivative.abs()).max(1.0);
+    // `max` ignores NaN.
+    if slope.is_nan() || derivative.is_nan() { f64::NAN } else { (outside - ROUNDING).max(0.0) / scale }
+}
+
 /// Checks a layer that reads rows of this shape, between two layers with parameters, so that all its derivatives matter: by its
-/// own parameters and, through those of the layer before it, by its input.
+/// own parameters and, through those of the layer before it, by its input. It is checked in both modes; the worse one counts.
 ///
 /// # Errors
 /// The layer does not accept such rows.
@@ -84,7 +99,11 @@ pub fn check_layer(layer: Arc<dyn Layer>, input: Shape) -> Result<Checked> {
     let parameters: Vec<f32> = network.initial(3).iter().map(|p| p + random.symmetric(0.3)).collect();
     let x: Vec<f32> = (0..rows * input.len()).map(|_| random.symmetric(1.0)).collect();
     let targets: Vec<f32> = (0..rows * output.len()).map(|_| random.symmetric(1.0)).collect();
-    check_network(&network, &parameters, &x, Targets::Values(&targets), 500)
+    let targets = Targets::Values(&targets);
+    let training = check_network(&network, &parameters, &x, targets, 500)?;
+    let scoring = check_in_mode(&network, &parameters, &x, targets, 500, Mode::Scoring)?;
+    let worse = if scoring.worst <= training.worst { training } else { scoring };
+    Ok(Checked { compared: training.compared + scoring.compared, ..worse })
 }
 
 /// A layer with a factor and a summand for each value.
@@ -102,11 +121,11 @@ impl Layer for Shift {
 
     fn initialize(&self, input: Shape, random: &mut Random, parameters: &mut [f32]) {
         let (factors, summands) = parameters.split_at_mut(input.len());
-        factors.iter_mut().for_each(|factor| *factor = 1.0 + random.symmetric(0.5));
-        summands.iter_mut().for_each(|summand| *summand = random.symmetric(0.5));
+        factors.fill_with(|| 1.0 + random.symmetric(0.5));
+        summands.fill_with(|| random.symmetric(0.5));
     }
 
-    fn forward(&self, pass: crate::layer::Forward<'_>) {
+    fn forward(&self, pass: Forward<'_>) {
         let (factors, summands) = pass.parameters.split_at(pass.input.len());
         for (y, x) in pass.y.chunks_exact_mut(pass.input.len()).zip(pass.x.chunks_exact(pass.input.len())) {
             for at in 0..y.len() {
@@ -115,17 +134,14 @@ impl Layer for Shift {
         }
     }
 
-    fn backward(&self, pass: crate::layer::Backward<'_>) {
-        let factors = &pass.parameters[..pass.input.len()];
-        for (dx, dy) in pass.dx.chunks_exact_mut(factors.len()).zip(pass.dy.chunks_exact(factors.len())) {
-            for at in 0..dx.len() {
+    fn backward(&self, pass: Backward<'_>) {
+        let size = pass.input.len();
+        let factors = &pass.parameters[..size];
+        for (dx, dy) in pass.dx.chunks_exact_mut(size).zip(pass.dy.chunks_exact(size)) {
+            for at in 0..size {
                 dx[at] = dy[at] * factors[at];
             }
         }
-    }
-
-    fn gradient(&self, pass: crate::layer::Gradient<'_>) {
-        let size = pass.input.len();
         let (factors, summands) = pass.gradient.split_at_mut(size);
         for (dy, x) in pass.dy.chunks_exact(size).zip(pass.x.chunks_exact(size)) {
             for at in 0..size {
@@ -140,14 +156,35 @@ impl Layer for Shift {
 mod tests {
     use super::*;
     use crate::layers::{
-        Activation, Convolution, Dense, Depthwise, Dropout, Flatten, Gelu, GlobalMean, Kind, Padding, Pooling, Window,
+        Activation, BatchNormalization, Convolution, Dense, Depthwise, Dropout, Flatten, Gelu, GlobalMean, Kind,
+        Padding, Pooling, Residual, Softmax, Window,
     };
 
     #[test]
     fn every_layer_has_right_derivatives() -> Result<()> {
         let (vector, image) = (Shape::Vector(12), Shape::Image { height: 6, width: 5, channels: 3 });
         let odd = Window { size: [3, 2], stride: [2, 1], padding: Padding::Sides([1, 1, 1, 1]) };
+        let same = Window { padding: Padding::Same, ..Window::square(3, 1) };
+        let inner: Vec<Arc<dyn Layer>> = vec![
+            Arc::new(Convolution { filters: 4, window: same }),
+            Arc::new(BatchNormalization::default()),
+            Arc::new(Activation::Tanh),
+            Arc::new(Residual::new(
+                Shape::Image { height: 6, width: 5, channels: 4 },
+                vec![Arc::new(Gelu), Arc::new(Depthwise { window: same }), Arc::new(Dropout { share: 0.2, number: 2 })],
+            )?),
+            Arc::new(Convolution { filters: 3, window: Window::square(1, 1) }),
+        ];
         let layers: Vec<(Arc<dyn Layer>, Shape)> = vec![
+            (Arc::new(BatchNormalization::default()), vector),
+            (Arc::new(BatchNormalization::default()), image),
+            (Arc::new(Softmax), vector),
+            (Arc::new(Softmax), image),
+            (
+                Arc::new(Residual::new(vector, vec![Arc::new(Activation::Sigmoid), Arc::new(Dense { size: 12 })])?),
+                vector,
+            ),
+            (Arc::new(Residual::new(image, inner)?), image),
             (Arc::new(Dense { size: 7 }), vector),
             (Arc::new(Activation::Sigmoid), vector),
             (Arc::new(Activation::Relu), vector),
@@ -183,10 +220,13 @@ mod tests {
             fn is_in_place(&self) -> bool {
                 true
             }
-            fn forward(&self, pass: crate::layer::Forward<'_>) {
+            fn reads_output(&self) -> bool {
+                true
+            }
+            fn forward(&self, pass: Forward<'_>) {
                 pass.y.iter_mut().for_each(|y| *y *= *y);
             }
-            fn backward(&self, pass: crate::layer::Backward<'_>) {
+            fn backward(&self, pass: Backward<'_>) {
                 pass.dx.iter_mut().zip(pass.y).for_each(|(dx, y)| *dx *= 2.2 * y.sqrt());
             }
         }

@@ -1,10 +1,13 @@
 //! Losses: what training makes small.
 
+#![expect(clippy::inline_always, reason = "only code inlined into a vectorized loop uses its instruction set")]
+
 use mmlrs_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::elementary::{sigmoid, softplus_tail};
 use crate::shape::unfit;
-use crate::vectors::exponential;
+use crate::vectors::{elementwise, exponentials, softmax, vectorized};
 
 /// The loss of a row, from the last layer's values and the target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,61 +87,33 @@ impl Loss {
     }
 
     /// Computes the sum over the rows of weight times loss, and writes its derivative by `outputs`, times `scale`, to `slopes`.
-    /// `size` is the number of values per row. Without weights each row has the weight 1.
+    /// `size` is the number of values per row. Without weights each row has the weight 1. The weight of the row's class is another
+    /// factor.
     ///
     /// # Errors
     /// The targets are of the wrong kind, or a class is not below `size`.
     pub fn evaluate(&self, batch: &Batch<'_>, scale: f32, slopes: &mut [f32]) -> Result<f64> {
-        let Batch { outputs, size, weights, .. } = *batch;
-        let mut sum = 0.0;
-        for (row, (values, slopes)) in outputs.chunks_exact(size).zip(slopes.chunks_exact_mut(size)).enumerate() {
-            let weight = weights.map_or(1.0, |weights| weights[row]);
-            let loss = self.row(values, batch.targets, row, slopes)?;
-            sum += f64::from(weight) * loss;
-            let factor = weight * scale;
-            slopes.iter_mut().for_each(|slope| *slope *= factor);
+        if let Targets::Classes(classes) = batch.targets
+            && let Some(row) = classes.iter().position(|class| *class as usize >= batch.size)
+        {
+            let (class, size) = (classes[row], batch.size);
+            return Err(Error::runtime(format!("class {class}, but the network has {size} classes")).at_row(row));
         }
-        Ok(sum)
+        evaluate_rows(self, batch, scale, slopes)
     }
 
-    fn row(&self, values: &[f32], targets: Targets<'_>, row: usize, slopes: &mut [f32]) -> Result<f64> {
-        let size = values.len();
-        match (self, targets) {
-            (Self::CrossEntropy { smoothing, class_weights }, Targets::Classes(classes)) => {
-                let class = classes[row] as usize;
-                if class >= size {
-                    return Err(Error::runtime(format!("a row has class {class}, but the network has {size} classes")));
-                }
-                let weight = class_weights.as_ref().map_or(1.0, |weights| weights[class]);
-                let loss = cross_entropy(values, class, *smoothing, slopes);
-                slopes.iter_mut().for_each(|slope| *slope *= weight);
-                Ok(f64::from(weight) * loss)
-            }
-            (Self::SquaredError {}, Targets::Values(targets)) => {
-                Ok(summed(values, &targets[row * size..], slopes, |difference| {
-                    (0.5 * f64::from(difference).powi(2), difference)
-                }))
-            }
-            (Self::Huber { delta }, Targets::Values(targets)) => {
-                Ok(summed(values, &targets[row * size..], slopes, |difference| {
-                    if difference.abs() <= *delta {
-                        (0.5 * f64::from(difference).powi(2), difference)
-                    } else {
-                        let delta = *delta;
-                        (
-                            f64::from(delta) * (f64::from(difference.abs()) - 0.5 * f64::from(delta)),
-                            delta.copysign(difference),
-                        )
-                    }
-                }))
-            }
-            (Self::SigmoidCrossEntropy {}, Targets::Values(targets)) => {
-                Ok(sigmoid_cross_entropy(values, &targets[row * size..], slopes))
-            }
-            _ => Err(Error::runtime("the targets are not those of the loss")),
+    /// Makes predictions of the outputs of a network, rows of `size` values: probabilities for the cross-entropies, by softmax or
+    /// sigmoid, and no change for the others. `scratch` has at least `size` values.
+    pub fn predict(&self, outputs: &mut [f32], size: usize, scratch: &mut [f32]) {
+        match self {
+            Self::CrossEntropy { .. } => softmax(outputs, size, scratch),
+            Self::SigmoidCrossEntropy {} => sigmoids(outputs),
+            Self::SquaredError {} | Self::Huber { .. } => {}
         }
     }
 }
+
+elementwise!(sigmoids, x => sigmoid(x));
 
 /// The last layer's values of a batch, and the targets.
 #[derive(Debug, Clone, Copy)]
@@ -153,18 +128,50 @@ pub struct Batch<'a> {
     pub weights: Option<&'a [f32]>,
 }
 
-fn cross_entropy(values: &[f32], class: usize, smoothing: f32, slopes: &mut [f32]) -> f64 {
-    let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0_f64;
-    for (slope, value) in slopes.iter_mut().zip(values) {
-        *slope = exponential(value - largest);
-        sum += f64::from(*slope);
+vectorized! {
+    fn evaluate_rows(loss: &Loss, batch: &Batch<'_>, scale: f32, slopes: &mut [f32]) -> Result<f64> {
+        let Batch { outputs, size, targets, weights } = *batch;
+        let mut sum = 0.0;
+        for (row, (values, slopes)) in outputs.chunks_exact(size).zip(slopes.chunks_exact_mut(size)).enumerate() {
+            let mut weight = weights.map_or(1.0, |weights| weights[row]);
+            let loss = match (loss, targets) {
+                (Loss::CrossEntropy { smoothing, class_weights }, Targets::Classes(classes)) => {
+                    let class = classes[row] as usize;
+                    weight *= class_weights.as_ref().map_or(1.0, |weights| weights[class]);
+                    cross_entropy(values, class, *smoothing, slopes)
+                }
+                (Loss::SquaredError {}, Targets::Values(targets)) => {
+                    summed(values, &targets[row * size..][..size], slopes, squared)
+                }
+                (Loss::Huber { delta }, Targets::Values(targets)) => {
+                    let huber = |value, target| huber(value, target, *delta);
+                    summed(values, &targets[row * size..][..size], slopes, huber)
+                }
+                (Loss::SigmoidCrossEntropy {}, Targets::Values(targets)) => {
+                    summed(values, &targets[row * size..][..size], slopes, sigmoid_cross_entropy)
+                }
+                _ => return Err(Error::runtime("the targets are not those of the loss")),
+            };
+            sum += f64::from(weight) * loss;
+            let factor = weight * scale;
+            for slope in slopes {
+                *slope *= factor;
+            }
+        }
+        Ok(sum)
     }
+}
+
+#[inline(always)]
+fn cross_entropy(values: &[f32], class: usize, smoothing: f32, slopes: &mut [f32]) -> f64 {
+    let (largest, sum) = exponentials(values, slopes);
     // -log of the softmax of a value.
     let logarithm = sum.ln() + f64::from(largest);
     let spread = smoothing / values.len() as f32;
     let factor = (1.0 / sum) as f32;
-    slopes.iter_mut().for_each(|slope| *slope = *slope * factor - spread);
+    for slope in slopes.iter_mut() {
+        *slope = *slope * factor - spread;
+    }
     slopes[class] -= 1.0 - smoothing;
     let right = logarithm - f64::from(values[class]);
     if smoothing == 0.0 {
@@ -174,25 +181,148 @@ fn cross_entropy(values: &[f32], class: usize, smoothing: f32, slopes: &mut [f32
     f64::from(1.0 - smoothing) * right + f64::from(smoothing) * mean
 }
 
-fn summed(values: &[f32], targets: &[f32], slopes: &mut [f32], of: impl Fn(f32) -> (f64, f32)) -> f64 {
-    let mut sum = 0.0;
-    for ((value, target), slope) in values.iter().zip(targets).zip(slopes) {
-        let (loss, derivative) = of(value - target);
-        sum += loss;
-        *slope = derivative;
+/// Sums losses of a value and its target, and writes their derivatives.
+#[inline(always)]
+fn summed(values: &[f32], targets: &[f32], slopes: &mut [f32], of: impl Fn(f32, f32) -> (f64, f32)) -> f64 {
+    const LANES: usize = 16;
+    let mut sums = [0.0; LANES];
+    for ((values, targets), slopes) in values.chunks(LANES).zip(targets.chunks(LANES)).zip(slopes.chunks_mut(LANES)) {
+        for (((value, target), slope), sum) in values.iter().zip(targets).zip(slopes).zip(&mut sums) {
+            let (loss, derivative) = of(*value, *target);
+            *sum += loss;
+            *slope = derivative;
+        }
     }
-    sum
+    sums.iter().sum()
 }
 
-fn sigmoid_cross_entropy(values: &[f32], targets: &[f32], slopes: &mut [f32]) -> f64 {
-    let mut sum = 0.0;
-    for ((value, target), slope) in values.iter().zip(targets).zip(slopes) {
-        let (value, target) = (f64::from(*value), f64::from(*target));
-        // log(1 + exp(-|x|)) does not overflow.
-        let small = (-value.abs()).exp();
-        sum += value.max(0.0) - value * target + small.ln_1p();
-        let probability = if value >= 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) };
-        *slope = (probability - target) as f32;
+#[inline(always)]
+fn squared(value: f32, target: f32) -> (f64, f32) {
+    let off = value - target;
+    (0.5 * f64::from(off) * f64::from(off), off)
+}
+
+#[inline(always)]
+fn huber(value: f32, target: f32, delta: f32) -> (f64, f32) {
+    let off = value - target;
+    let (size, limit) = (f64::from(off.abs()), f64::from(delta));
+    let loss = if size <= limit { 0.5 * size * size } else { limit * (size - 0.5 * limit) };
+    (loss, off.clamp(-delta, delta))
+}
+
+#[inline(always)]
+fn sigmoid_cross_entropy(value: f32, target: f32) -> (f64, f32) {
+    let larger = if value < 0.0 { 0.0 } else { value };
+    let loss = f64::from(larger) - f64::from(value) * f64::from(target) + f64::from(softplus_tail(value));
+    (loss, sigmoid(value) - target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The loss and its derivatives.
+    fn evaluated(loss: &Loss, outputs: &[f32], size: usize, targets: Targets<'_>) -> Result<(f64, Vec<f32>)> {
+        let mut slopes = vec![0.0; outputs.len()];
+        let batch = Batch { outputs, size, targets, weights: None };
+        Ok((loss.evaluate(&batch, 1.0, &mut slopes)?, slopes))
     }
-    sum
+
+    fn assert_close(made: &(f64, Vec<f32>), loss: f64, slopes: &[f64]) {
+        assert!((made.0 - loss).abs() < 1e-6, "{} instead of {loss}", made.0);
+        assert_eq!(made.1.len(), slopes.len());
+        assert!(made.1.iter().zip(slopes).all(|(made, right)| (f64::from(*made) - right).abs() < 1e-6), "{made:?}");
+    }
+
+    fn cross_entropy(smoothing: f32, weights: Option<[f32; 2]>) -> Loss {
+        Loss::CrossEntropy { smoothing, class_weights: weights.map(Vec::from) }
+    }
+
+    /// Softmax makes 1/4 and 3/4 of 0 and log 3.
+    const LOG_3: f32 = 1.098_612_3;
+
+    #[test]
+    fn losses_are_those_computed_by_hand() -> Result<()> {
+        let (first, values) = (Targets::Classes(&[0]), Targets::Values(&[0.0, 1.0, 2.5]));
+        assert_close(&evaluated(&cross_entropy(0.0, None), &[0.0, LOG_3], 2, first)?, 4.0_f64.ln(), &[-0.75, 0.75]);
+        // Targets 0.9 and 0.1.
+        let smoothed = -(0.9 * 0.25_f64.ln() + 0.1 * 0.75_f64.ln());
+        assert_close(&evaluated(&cross_entropy(0.2, None), &[0.0, LOG_3], 2, first)?, smoothed, &[-0.65, 0.65]);
+        assert_close(&evaluated(&Loss::SquaredError {}, &[1.0, -1.0, 2.5], 3, values)?, 2.5, &[1.0, -2.0, 0.0]);
+        let huber = Loss::Huber { delta: 1.5 };
+        assert_close(&evaluated(&huber, &[1.0, -1.0, 2.5], 3, values)?, 0.5 + 1.5 * (2.0 - 0.75), &[1.0, -1.5, 0.0]);
+        let sigmoid = evaluated(&Loss::SigmoidCrossEntropy {}, &[LOG_3, 0.0], 2, Targets::Values(&[0.0, 0.5]))?;
+        assert_close(&sigmoid, 4.0_f64.ln() + 2.0_f64.ln(), &[0.75, 0.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn weights_multiply_the_losses_of_rows_and_classes() -> Result<()> {
+        let outputs = [0.0, LOG_3, 0.0, LOG_3];
+        let batch =
+            Batch { outputs: &outputs, size: 2, targets: Targets::Classes(&[0, 1]), weights: Some(&[2.0, 0.5]) };
+        let mut slopes = [0.0; 4];
+        let loss = cross_entropy(0.0, Some([3.0, 4.0])).evaluate(&batch, 0.5, &mut slopes)?;
+        let exact = 2.0 * 3.0 * 4.0_f64.ln() - 0.5 * 4.0 * 0.75_f64.ln();
+        assert_close(&(loss, slopes.to_vec()), exact, &[-2.25, 2.25, 0.25, -0.25]);
+        Ok(())
+    }
+
+    /// The loops work on 16 values at a time.
+    #[test]
+    fn rows_of_every_length_are_summed() -> Result<()> {
+        for size in [1, 15, 16, 17, 40] {
+            let outputs: Vec<f32> = (0..size).map(|at| (at % 5) as f32).collect();
+            let targets = vec![1.0; size];
+            let exact: f64 = outputs.iter().map(|x| 0.5 * f64::from(x - 1.0).powi(2)).sum();
+            let slopes: Vec<f64> = outputs.iter().map(|x| f64::from(x - 1.0)).collect();
+            assert_close(
+                &evaluated(&Loss::SquaredError {}, &outputs, size, Targets::Values(&targets))?,
+                exact,
+                &slopes,
+            );
+            let sum: f64 = outputs.iter().map(|x| f64::from(*x).exp()).sum();
+            let slopes: Vec<f64> = outputs
+                .iter()
+                .enumerate()
+                .map(|(at, x)| f64::from(*x).exp() / sum - f64::from(u8::from(at == 0)))
+                .collect();
+            let loss = Loss::CrossEntropy { smoothing: 0.0, class_weights: None };
+            assert_close(&evaluated(&loss, &outputs, size, Targets::Classes(&[0]))?, sum.ln(), &slopes);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn extreme_outputs_have_finite_losses_and_nan_is_seen() -> Result<()> {
+        let (loss, slopes) = evaluated(&cross_entropy(0.1, None), &[1e4, -1e4], 2, Targets::Classes(&[1]))?;
+        assert!((loss - 0.95 * 2e4).abs() < 1.0 && slopes.iter().all(|slope| slope.is_finite()));
+        let (loss, _) = evaluated(&Loss::SigmoidCrossEntropy {}, &[-1e4], 1, Targets::Values(&[1.0]))?;
+        assert!((loss - 1e4).abs() < 1.0);
+        for loss in [Loss::SquaredError {}, Loss::Huber { delta: 1.0 }, Loss::SigmoidCrossEntropy {}] {
+            assert!(evaluated(&loss, &[f32::NAN], 1, Targets::Values(&[1.0]))?.0.is_nan(), "{loss:?}");
+        }
+        assert!(evaluated(&cross_entropy(0.0, None), &[f32::NAN, 0.0], 2, Targets::Classes(&[1]))?.0.is_nan());
+        Ok(())
+    }
+
+    #[test]
+    fn wrong_targets_are_refused() {
+        let error = evaluated(&cross_entropy(0.0, None), &[0.0; 4], 2, Targets::Classes(&[1, 2])).expect_err("class 2");
+        assert_eq!(error.to_string(), "row 1 of the batch: class 2, but the network has 2 classes");
+        let error = evaluated(&Loss::SquaredError {}, &[0.0; 2], 2, Targets::Classes(&[1])).expect_err("classes");
+        assert_eq!(error.message(), "the targets are not those of the loss");
+    }
+
+    #[test]
+    fn predictions_are_probabilities_or_values() {
+        let predicted = |loss: &Loss| {
+            let mut outputs = [0.0, LOG_3];
+            loss.predict(&mut outputs, 2, &mut [0.0; 2]);
+            outputs.map(|value| (value * 1000.0).round() as i32)
+        };
+        assert_eq!(predicted(&cross_entropy(0.0, None)), [250, 750]);
+        assert_eq!(predicted(&Loss::SigmoidCrossEntropy {}), [500, 750]);
+        assert_eq!(predicted(&Loss::SquaredError {}), [0, 1099]);
+    }
 }

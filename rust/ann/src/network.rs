@@ -1,112 +1,88 @@
-//! A list of layers with one vector of parameters.
+//! A network: layers with one vector of parameters, and a loss.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use mmlrs_core::{Error, Result};
 
-use crate::layer::{Backward, Forward, Gradient, Layer, Mode};
+use crate::chain::{Chain, Pass};
+use crate::layer::{Layer, Mode};
 use crate::loss::{Batch, Loss, Targets};
 use crate::random::Random;
-use crate::shape::{Shape, unfit};
-
-/// Maximum number of parameters of a network.
-pub const MAX_PARAMETERS: usize = 1 << 31;
-/// Maximum number of values of a row between two layers.
-pub const MAX_VALUES: usize = 1 << 31;
+use crate::shape::Shape;
 
 /// A list of layers and a loss.
 #[derive(Debug, Clone)]
 pub struct Network {
-    places: Vec<Place>,
-    input: Shape,
+    chain: Chain,
     loss: Loss,
-}
-
-/// A layer and its place in the network.
-#[derive(Debug, Clone)]
-struct Place {
-    layer: Arc<dyn Layer>,
-    input: Shape,
-    output: Shape,
-    parameters: Range<usize>,
-    /// The buffer of the values before and after the layer. The first one is the network's input.
-    before: usize,
-    after: usize,
 }
 
 /// The buffers of a network for batches of up to a number of rows. They are allocated once.
 #[derive(Debug)]
 pub struct Workspace {
     rows: usize,
-    /// The values after the layers, without those of layers that work in place.
-    values: Vec<Vec<f32>>,
-    /// What the layers keep.
-    memory: Vec<Vec<f32>>,
-    /// Derivatives by the values before and after a layer.
-    slopes: [Vec<f32>; 2],
-    /// What a layer uses while it works.
-    scratch: Vec<f32>,
+    /// The values between the layers, and what the layers keep.
+    kept: Vec<f32>,
+    /// Derivatives by these values, and what the layers need while they work.
+    work: Vec<f32>,
+}
+
+/// The rows of a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// The values, row by row.
+    pub x: &'a [f32],
+    /// The targets.
+    pub targets: Targets<'a>,
+    /// The weight of each row; 1 if not set.
+    pub weights: Option<&'a [f32]>,
+    /// Whether the network is trained.
+    pub mode: Mode,
+    /// Factor of the derivatives, such as 1 over the number of rows of all batches.
+    pub scale: f32,
 }
 
 impl Network {
     /// Connects layers.
     ///
     /// # Errors
-    /// A layer does not accept what the layer before it returns.
+    /// There are no layers, a layer does not accept what the layer before it returns, the network exceeds a limit, or a setting of
+    /// the loss does not fit.
     pub fn new(input: Shape, layers: Vec<Arc<dyn Layer>>, loss: Loss) -> Result<Self> {
-        if input.is_empty() || input.len() > MAX_VALUES || layers.is_empty() {
-            return Err(unfit(format!(
-                "a network must have 1 to {MAX_VALUES} inputs and at least one layer, got {input} and {} layers",
-                layers.len()
-            )));
-        }
-        let (mut places, mut shape, mut start, mut buffer) = (Vec::with_capacity(layers.len()), input, 0, 0);
-        for (at, layer) in layers.into_iter().enumerate() {
-            let output =
-                layer.output(shape).map_err(|e| Error::new(e.kind(), format!("layer {at}: {}", e.message())))?;
-            if output.is_empty() {
-                return Err(unfit(format!("layer {at} has no outputs")));
-            }
-            let end = layer.parameter_count(shape).saturating_add(start);
-            for (count, limit, what) in
-                [(end, MAX_PARAMETERS, "parameters"), (output.len(), MAX_VALUES, "values per row after a layer")]
-            {
-                if count > limit {
-                    let count = if count == usize::MAX { "too many".to_owned() } else { count.to_string() };
-                    return Err(Error::limit(format!("layer {at}: {count} {what}; a network may have {limit}")));
-                }
-            }
-            // The input of the network is not changed.
-            let after = if layer.is_in_place() && buffer > 0 { buffer } else { buffer + 1 };
-            places.push(Place { layer, input: shape, output, parameters: start..end, before: buffer, after });
-            (shape, start, buffer) = (output, end, after);
-        }
-        loss.check(shape.len())?;
-        Ok(Self { places, input, loss })
+        let chain = Chain::new(input, layers)?;
+        loss.check(chain.output().len())?;
+        Ok(Self { chain, loss })
     }
 
     /// The shape of a row of input.
     pub fn input(&self) -> Shape {
-        self.input
+        self.chain.input()
     }
 
     /// The shape of a row of output.
     pub fn output(&self) -> Shape {
-        self.places.last().map_or(self.input, |place| place.output)
+        self.chain.output()
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> &Loss {
+        &self.loss
     }
 
     /// Number of parameters.
     pub fn parameter_count(&self) -> usize {
-        self.places.last().map_or(0, |place| place.parameters.end)
+        self.chain.parameter_count()
     }
 
-    /// The parameters that are weights, which regularization makes small.
-    pub fn weights(&self) -> impl Iterator<Item = Range<usize>> + '_ {
-        self.places.iter().filter_map(|place| {
-            let count = place.layer.weight_count(place.input);
-            (count > 0).then(|| place.parameters.start..place.parameters.start + count)
-        })
+    /// The shape of a row before and after each layer, and where its parameters are in the vector of all parameters.
+    pub fn places(&self) -> impl Iterator<Item = (Shape, Shape, Range<usize>)> {
+        self.chain.places()
+    }
+
+    /// The parameters that are weights, in order; see [`Layer::weights`](crate::Layer::weights).
+    pub fn weights(&self) -> Vec<Range<usize>> {
+        self.chain.weights()
     }
 
     /// Whether the targets are classes.
@@ -116,32 +92,57 @@ impl Network {
 
     /// Initial parameters.
     pub fn initial(&self, seed: u64) -> Vec<f32> {
-        let mut random = Random::new(seed);
         let mut parameters = vec![0.0; self.parameter_count()];
-        for place in &self.places {
-            place.layer.initialize(place.input, &mut random, &mut parameters[place.parameters.clone()]);
-        }
+        self.chain.initialize(&mut Random::new(seed), &mut parameters);
         parameters
+    }
+
+    /// Whether some parameters are statistics: measured from batch to batch, not trained. Then the loss of all rows is not the sum
+    /// of the losses of batches, and optimizers that need that, such as L-BFGS, must refuse the network.
+    pub fn has_statistics(&self) -> bool {
+        !self.chain.statistics().is_empty()
+    }
+
+    /// The parameters that are statistics, in order.
+    pub fn statistics(&self) -> Vec<Range<usize>> {
+        self.chain.statistics()
+    }
+
+    /// The parameters that are trained, in order: all but the statistics.
+    pub fn trained(&self) -> Vec<Range<usize>> {
+        let (mut trained, mut start) = (Vec::new(), 0);
+        for fixed in self.statistics() {
+            trained.push(start..fixed.start);
+            start = fixed.end;
+        }
+        trained.push(start..self.parameter_count());
+        trained.retain(|range| !range.is_empty());
+        trained
+    }
+
+    /// Moves the statistics towards those of the batches whose [`Self::gradient`] was summed, once for each step of an optimizer.
+    ///
+    /// In the places of the statistics, a gradient holds sums weighted by the rows of the batches, and the sum of these weights. So
+    /// any common factor cancels: the scale of the derivatives, a mean over workers, a limit of the gradient's length. The sum must
+    /// be exact, though: an all-reduce that rounds to a few bits must leave the statistics out.
+    pub fn settle(&self, parameters: &mut [f32], gradient: &[f32]) {
+        self.chain.settle(parameters, gradient);
+    }
+
+    /// Number of values of [`Self::workspace`], of 4 bytes each.
+    pub fn workspace_values(&self, rows: usize) -> usize {
+        self.chain.kept().and(self.chain.work()).of(rows)
     }
 
     /// The buffers for batches of up to `rows` rows.
     pub fn workspace(&self, rows: usize) -> Workspace {
-        let buffers = self.places.last().map_or(0, |place| place.after);
-        let mut values = vec![Vec::new(); buffers];
-        for place in &self.places {
-            values[place.after - 1] = vec![0.0; place.output.len() * rows];
-        }
-        let memory = self.places.iter().map(|p| vec![0.0; p.layer.memory_per_row(p.input) * rows]).collect();
-        // Of the first layer's input there is no derivative.
-        let widest = self.places.iter().map(|p| p.output.len()).max().unwrap_or(0) * rows;
-        let scratch = self.places.iter().map(|p| p.layer.scratch(p.input)).max().unwrap_or(0);
-        Workspace { rows, values, memory, slopes: [vec![0.0; widest], vec![0.0; widest]], scratch: vec![0.0; scratch] }
+        Workspace { rows, kept: vec![0.0; self.chain.kept().of(rows)], work: vec![0.0; self.chain.work().of(rows)] }
     }
 
-    /// Computes the outputs of a batch.
+    /// Computes the outputs of a batch. They are the last layer's values; [`Loss::predict`] makes probabilities of them.
     ///
     /// # Errors
-    /// The input is not a whole number of rows, or more than the buffers hold.
+    /// The input is not a whole number of rows, or more than the buffers hold, or the parameters are not those of the network.
     pub fn forward<'w>(
         &self,
         parameters: &[f32],
@@ -150,42 +151,23 @@ impl Network {
         workspace: &'w mut Workspace,
     ) -> Result<&'w [f32]> {
         let rows = self.rows(x, workspace)?;
-        for (at, place) in self.places.iter().enumerate() {
-            let (head, tail) = workspace.values.split_at_mut(place.after - 1);
-            let y = &mut tail[0][..rows * place.output.len()];
-            let before: &[f32] = match place.before {
-                0 => x,
-                // The values are in `y` already.
-                buffer if buffer == place.after => &[],
-                buffer => &head[buffer - 1][..rows * place.input.len()],
-            };
-            let before = if place.layer.is_in_place() && place.before != place.after {
-                y.copy_from_slice(before);
-                &[]
-            } else {
-                before
-            };
-            let kept = place.layer.memory_per_row(place.input) * rows;
-            place.layer.forward(Forward {
-                input: place.input,
-                rows,
-                mode,
-                parameters: &parameters[place.parameters.clone()],
-                x: before,
-                y,
-                memory: &mut workspace.memory[at][..kept],
-                scratch: &mut workspace.scratch[..place.layer.scratch(place.input)],
-            });
+        if parameters.len() != self.parameter_count() {
+            return Err(Error::runtime(format!(
+                "the network has {} parameters, got {}",
+                self.parameter_count(),
+                parameters.len()
+            )));
         }
-        let last = workspace.values.last().map(|values| &values[..rows * self.output().len()]);
-        Ok(last.unwrap_or_default())
+        let pass = Pass { rows, mode, scale: 1.0, parameters, x };
+        self.chain.forward(&pass, &mut workspace.kept, &mut workspace.work);
+        Ok(&workspace.kept[self.chain.outputs(rows)])
     }
 
     /// Computes the outputs of a batch and the weighted sum of its losses.
     ///
     /// # Errors
     /// The input or the targets do not fit the network, or are more than the buffers hold.
-    pub fn loss<'w>(
+    pub fn measure<'w>(
         &self,
         parameters: &[f32],
         batch: &Rows<'_>,
@@ -194,10 +176,10 @@ impl Network {
         let Rows { x, targets, weights, mode, scale } = *batch;
         let size = self.output().len();
         let rows = self.forward(parameters, x, mode, workspace)?.len() / size;
-        let Workspace { values, slopes, .. } = workspace;
-        let outputs = values.last().map(|values| &values[..rows * size]).unwrap_or_default();
+        let Workspace { kept, work, .. } = workspace;
+        let outputs = &kept[self.chain.outputs(rows)];
         let batch = Batch { outputs, size, targets, weights };
-        let loss = self.loss.evaluate(&batch, scale, &mut slopes[0][..rows * size])?;
+        let loss = self.loss.evaluate(&batch, scale, &mut work[..rows * size])?;
         Ok((outputs, loss))
     }
 
@@ -216,97 +198,123 @@ impl Network {
         let rows = self.rows(x, workspace)?;
         let size = self.output().len();
         let differ = targets.rows(size) != rows || weights.is_some_and(|weights| weights.len() != rows);
-        if differ || gradient.len() != self.parameter_count() || parameters.len() != self.parameter_count() {
-            return Err(Error::runtime("the rows, targets, weights and parameters of a batch do not fit each other"));
+        if differ || gradient.len() != self.parameter_count() {
+            return Err(Error::runtime("the rows, targets, weights and gradient of a batch do not fit each other"));
         }
         self.forward(parameters, x, mode, workspace)?;
-        let Workspace { values, memory, slopes, scratch, .. } = workspace;
-        let outputs = values.last().map(|values| &values[..rows * size]).unwrap_or_default();
-        let [mut after, mut before] = slopes.each_mut();
-        let loss = self.loss.evaluate(&Batch { outputs, size, targets, weights }, scale, &mut after[..rows * size])?;
-        for (at, place) in self.places.iter().enumerate().rev() {
-            let kept = &memory[at][..place.layer.memory_per_row(place.input) * rows];
-            let scratch = &mut scratch[..place.layer.scratch(place.input)];
-            let parameters = &parameters[place.parameters.clone()];
-            let y = &values[place.after - 1][..rows * place.output.len()];
-            if place.layer.is_in_place() {
-                let dx = &mut after[..y.len()];
-                let empty: &[f32] = &[];
-                let pass = Backward {
-                    input: place.input,
-                    rows,
-                    parameters,
-                    x: empty,
-                    y,
-                    dy: empty,
-                    dx,
-                    memory: kept,
-                    scratch,
-                };
-                place.layer.backward(pass);
-                continue;
-            }
-            let x = if place.before == 0 { x } else { &values[place.before - 1][..rows * place.input.len()] };
-            let dy = &after[..y.len()];
-            let gradient = &mut gradient[place.parameters.clone()];
-            if !gradient.is_empty() {
-                let scratch = &mut *scratch;
-                place.layer.gradient(Gradient {
-                    input: place.input,
-                    rows,
-                    parameters,
-                    x,
-                    dy,
-                    gradient,
-                    memory: kept,
-                    scratch,
-                });
-            }
-            if at > 0 {
-                let dx = &mut before[..x.len()];
-                place.layer.backward(Backward {
-                    input: place.input,
-                    rows,
-                    parameters,
-                    x,
-                    y,
-                    dy,
-                    dx,
-                    memory: kept,
-                    scratch,
-                });
-                std::mem::swap(&mut after, &mut before);
-            }
-        }
+        let Workspace { kept, work, .. } = workspace;
+        let outputs = &kept[self.chain.outputs(rows)];
+        let batch = Batch { outputs, size, targets, weights };
+        let loss = self.loss.evaluate(&batch, scale, &mut work[..rows * size])?;
+        let pass = Pass { rows, mode, scale, parameters, x };
+        self.chain.backward(&pass, kept, work, gradient, false);
         Ok(loss)
     }
 
     /// The number of rows of an input.
     fn rows(&self, x: &[f32], workspace: &Workspace) -> Result<usize> {
-        let (rows, rest) = (x.len() / self.input.len(), x.len() % self.input.len());
+        let size = self.input().len();
+        let (rows, rest) = (x.len() / size, x.len() % size);
         if rest > 0 || rows > workspace.rows {
             return Err(Error::runtime(format!(
-                "a batch of {} values does not have rows of {}, at most {}",
-                x.len(),
-                self.input,
-                workspace.rows
+                "a batch must be at most {} rows of {}, got {} values",
+                workspace.rows,
+                self.input(),
+                x.len()
             )));
         }
         Ok(rows)
     }
 }
 
-/// The rows of a batch.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    /// The values, row by row.
-    pub x: &'a [f32],
-    /// The targets.
-    pub targets: Targets<'a>,
-    /// The weight of each row; 1 if not set.
-    pub weights: Option<&'a [f32]>,
-    /// Whether the network is trained.
-    pub mode: Mode,
-    /// Factor of the derivatives, such as 1 over the number of rows of all batches.
-    pub scale: f32,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::description::Description;
+    use crate::gradient_check::check_network;
+
+    fn network(input: &str, layers: &str) -> Result<Network> {
+        let loss = r#"{"kind":"squared_error"}"#;
+        Description::parse(&format!(r#"{{"version":1,"input":{input},"layers":[{layers}],"loss":{loss}}}"#))?.network()
+    }
+
+    fn numbers(count: usize, seed: u64) -> Vec<f32> {
+        let mut random = Random::new(seed);
+        (0..count).map(|_| random.symmetric(1.0)).collect()
+    }
+
+    /// Some layers need their output again, and the next layer may not replace it.
+    #[test]
+    fn layers_in_place_keep_what_others_need() -> Result<()> {
+        for layers in [
+            r#"{"kind":"dense","size":6},{"kind":"tanh"},{"kind":"dropout","rate":0.4},{"kind":"dense","size":2}"#,
+            r#"{"kind":"dense","size":6},{"kind":"sigmoid"},{"kind":"softmax"},{"kind":"tanh"},{"kind":"dense","size":2}"#,
+            r#"{"kind":"dropout","rate":0.4},{"kind":"relu"},{"kind":"flatten"},{"kind":"dense","size":2}"#,
+        ] {
+            let network = network("[4]", layers)?;
+            let (x, targets) = (numbers(20, 1), numbers(10, 2));
+            let checked = check_network(&network, &network.initial(3), &x, Targets::Values(&targets), 1000)?;
+            assert!(checked.compared >= 10 && checked.worst < 0.02, "{layers}: {checked:?}");
+        }
+        let image = r#"{"kind":"convolution","channels":3,"kernel":[3,3],"padding":"same"},
+            {"kind":"max_pooling","kernel":[2,2]},{"kind":"sigmoid"},{"kind":"flatten"},{"kind":"dense","size":2}"#;
+        let network = network("[6,4,2]", image)?;
+        let checked =
+            check_network(&network, &network.initial(3), &numbers(144, 1), Targets::Values(&numbers(6, 2)), 1000)?;
+        assert!(checked.compared > 50 && checked.worst < 0.02, "{checked:?}");
+        Ok(())
+    }
+
+    const MANY: &str = r#"{"kind":"convolution","channels":4,"kernel":[3,3],"padding":"same"},{"kind":"relu"},
+        {"kind":"residual","layers":[{"kind":"gelu"},{"kind":"depthwise","kernel":[3,3],"padding":"same"}]},
+        {"kind":"max_pooling","kernel":[2,2]},{"kind":"softmax"},{"kind":"flatten"},{"kind":"dense","size":3}"#;
+
+    /// The short last batch uses the buffers of the others.
+    #[test]
+    fn a_batch_gives_the_sums_of_its_rows() -> Result<()> {
+        let network = network("[4,6,2]", MANY)?;
+        let (parameters, x, targets) = (network.initial(1), numbers(5 * 48, 1), numbers(15, 2));
+        let mut workspace = network.workspace(5);
+        let mut gradient = |rows: std::ops::Range<usize>, sum: &mut [f32]| {
+            let (x, targets) = (&x[rows.start * 48..rows.end * 48], &targets[rows.start * 3..rows.end * 3]);
+            let mode = Mode::Training { seed: 1 };
+            let batch = Rows { x, targets: Targets::Values(targets), weights: None, mode, scale: 0.2 };
+            network.gradient(&parameters, &batch, sum, &mut workspace)
+        };
+        let (mut whole, mut parts) = (vec![0.0; parameters.len()], vec![0.0; parameters.len()]);
+        let loss = gradient(0..5, &mut whole)?;
+        let mut sum = 0.0;
+        for rows in [0..2, 2..2, 2..3, 3..5] {
+            sum += gradient(rows, &mut parts)?;
+        }
+        assert!((loss - sum).abs() < 1e-5 * loss);
+        assert!(whole.iter().zip(&parts).all(|(whole, part)| (whole - part).abs() < 1e-5));
+        assert!(whole.iter().any(|slope| slope.abs() > 0.01));
+        Ok(())
+    }
+
+    #[test]
+    fn parameters_follow_each_other() -> Result<()> {
+        let network = network("[4,6,2]", MANY)?;
+        let places: Vec<_> = network.places().collect();
+        assert_eq!(places.len(), 7);
+        assert_eq!(places[0].2, 0..76);
+        assert_eq!(places[2], (places[1].1, places[1].1, 76..116));
+        assert_eq!(places[6], (Shape::Vector(24), Shape::Vector(3), 116..191));
+        assert!(!network.has_statistics() && network.trained().into_iter().eq(std::iter::once(0..191)));
+        Ok(())
+    }
+
+    #[test]
+    fn batches_that_do_not_fit_are_refused() -> Result<()> {
+        let network = network("[4]", r#"{"kind":"dense","size":2}"#)?;
+        let (parameters, mut workspace) = (network.initial(1), network.workspace(2));
+        for x in [&[0.0; 5][..], &[0.0; 12]] {
+            let error = network.forward(&parameters, x, Mode::Scoring, &mut workspace).expect_err("a bad batch");
+            assert!(error.message().starts_with("a batch must be at most 2 rows of a vector of 4 values"), "{error}");
+        }
+        let error = network.forward(&parameters[1..], &[0.0; 4], Mode::Scoring, &mut workspace);
+        assert_eq!(error.expect_err("a parameter is missing").message(), "the network has 10 parameters, got 9");
+        Ok(())
+    }
 }

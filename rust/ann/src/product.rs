@@ -63,8 +63,9 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
-/// Computes `c = a b`, or `c += a b` if `accumulate`, on one thread.
-pub fn multiply(a: Matrix<'_>, b: Matrix<'_>, c: MatrixMut<'_>, accumulate: bool) {
+/// Computes `c = a b`, or `c += a b` if `accumulate`, on one thread. The crate allocates memory for
+/// what it packs.
+pub fn multiply(a: Matrix<'_>, b: Matrix<'_>, c: &mut MatrixMut<'_>, accumulate: bool) {
     assert!(a.columns == b.rows && a.rows == c.rows && b.columns == c.columns, "the shapes of a product differ");
     if c.rows == 0 || c.columns == 0 {
         return;
@@ -116,10 +117,10 @@ mod tests {
             let close =
                 |c: &[f32], more: f64| c.iter().zip(&exact).all(|(c, e)| (f64::from(*c) - e - more).abs() < 1e-4);
             let mut c = vec![7.0; m * n];
-            multiply(Matrix::new(&a, m, k), Matrix::new(&b, k, n), MatrixMut::new(&mut c, m, n), false);
+            multiply(Matrix::new(&a, m, k), Matrix::new(&b, k, n), &mut MatrixMut::new(&mut c, m, n), false);
             assert!(close(&c, 0.0), "{m} x {k} x {n}");
             let mut c = vec![7.0; m * n];
-            multiply(Matrix::new(&a, m, k), Matrix::new(&b, k, n), MatrixMut::new(&mut c, m, n), true);
+            multiply(Matrix::new(&a, m, k), Matrix::new(&b, k, n), &mut MatrixMut::new(&mut c, m, n), true);
             assert!(close(&c, 7.0));
             // The transposes of both, stored.
             let turned = |x: &[f32], rows: usize, columns: usize| -> Vec<f32> {
@@ -128,7 +129,7 @@ mod tests {
             let (at, bt) = (turned(&a, m, k), turned(&b, k, n));
             let (left, right) = (Matrix::new(&at, k, m).transposed(), Matrix::new(&bt, n, k).transposed());
             let mut c = vec![0.0; m * n];
-            multiply(left, right, MatrixMut::new(&mut c, m, n), false);
+            multiply(left, right, &mut MatrixMut::new(&mut c, m, n), false);
             assert!(close(&c, 0.0));
         }
     }
@@ -140,7 +141,7 @@ mod tests {
         multiply(
             Matrix::strided(&[1.0, 2.0, 3.0, 4.0], 3, 2, 1),
             Matrix::new(&[1.0, 10.0], 2, 1),
-            MatrixMut::new(&mut out, 3, 1),
+            &mut MatrixMut::new(&mut out, 3, 1),
             false,
         );
         assert_eq!(out.map(f32::to_bits), [21.0_f32, 32.0, 43.0].map(f32::to_bits));

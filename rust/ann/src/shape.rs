@@ -29,6 +29,14 @@ impl Shape {
         }
     }
 
+    /// Number of channels of an image, or of values of a vector.
+    pub fn channels(self) -> usize {
+        match self {
+            Self::Vector(size) => size,
+            Self::Image { channels, .. } => channels,
+        }
+    }
+
     /// Whether there are no values.
     pub fn is_empty(self) -> bool {
         self.len() == 0

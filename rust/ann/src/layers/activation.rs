@@ -1,11 +1,11 @@
 //! Activation functions.
 
 use mmlrs_core::Result;
-use multiversion::multiversion;
 
+use crate::elementary;
 use crate::layer::{Backward, Forward, Layer};
 use crate::shape::Shape;
-use crate::vectors::exponential;
+use crate::vectors::elementwise;
 
 /// A function of each value whose derivative follows from its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +27,10 @@ impl Layer for Activation {
         true
     }
 
+    fn reads_output(&self) -> bool {
+        true
+    }
+
     fn forward(&self, pass: Forward<'_>) {
         match self {
             Self::Sigmoid => sigmoid(pass.y),
@@ -44,42 +48,10 @@ impl Layer for Activation {
     }
 }
 
-macro_rules! elementwise {
-    ($name:ident, $x:ident => $value:expr) => {
-        #[multiversion(targets(
-            "x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma",
-            "x86_64+avx+avx2+bmi1+bmi2+fma",
-            "aarch64+neon"
-        ))]
-        fn $name(values: &mut [f32]) {
-            for value in values {
-                let $x = *value;
-                *value = $value;
-            }
-        }
-    };
-    ($name:ident, $dy:ident, $y:ident => $value:expr) => {
-        #[multiversion(targets(
-            "x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma",
-            "x86_64+avx+avx2+bmi1+bmi2+fma",
-            "aarch64+neon"
-        ))]
-        fn $name(slopes: &mut [f32], results: &[f32]) {
-            for (slope, result) in slopes.iter_mut().zip(results) {
-                let ($dy, $y) = (*slope, *result);
-                *slope = $value;
-            }
-        }
-    };
-}
-
-elementwise!(sigmoid, x => 1.0 / (1.0 + exponential(-x)));
+elementwise!(sigmoid, x => elementary::sigmoid(x));
 elementwise!(sigmoid_slope, dy, y => dy * y * (1.0 - y));
-elementwise!(relu, x => x.max(0.0));
+// NaN stays NaN, so that a network that diverges is noticed.
+elementwise!(relu, x => if x < 0.0 { 0.0 } else { x });
 elementwise!(relu_slope, dy, y => if y > 0.0 { dy } else { 0.0 });
-// Of the smaller exponential, so that large values do not overflow.
-elementwise!(tanh, x => {
-    let small = exponential(-2.0 * x.abs());
-    ((1.0 - small) / (1.0 + small)).copysign(x)
-});
+elementwise!(tanh, x => elementary::tanh(x));
 elementwise!(tanh_slope, dy, y => dy * (1.0 - y * y));

@@ -1,12 +1,14 @@
 //! The fully connected layer.
 
+use std::ops::Range;
+
 use mmlrs_core::Result;
 
-use crate::layer::{Backward, Forward, Gradient, Layer};
+use crate::layer::{Backward, Forward, Layer};
 use crate::product::{Matrix, MatrixMut, multiply};
 use crate::random::Random;
 use crate::shape::{Shape, unfit};
-use crate::vectors::add;
+use crate::vectors::{add_rows, fill_rows};
 
 /// A fully connected layer: `y = x W + b`. The parameters are `W`, input by output, row by row, then `b`. Spark's multilayer
 /// perceptron stores the same numbers in the same order.
@@ -31,37 +33,36 @@ impl Layer for Dense {
         input.len().saturating_add(1).saturating_mul(self.size)
     }
 
-    fn weight_count(&self, input: Shape) -> usize {
-        input.len() * self.size
+    fn weights(&self, input: Shape) -> Vec<Range<usize>> {
+        std::iter::once(0..input.len() * self.size).collect()
     }
 
     /// Uniform numbers within sqrt(6 / inputs) (He et al. 2015), and 0 for `b`.
     fn initialize(&self, input: Shape, random: &mut Random, parameters: &mut [f32]) {
         let limit = (6.0 / input.len() as f64).sqrt();
         let (weights, bias) = parameters.split_at_mut(input.len() * self.size);
-        weights.iter_mut().for_each(|weight| *weight = random.symmetric(limit));
+        weights.fill_with(|| random.symmetric(limit));
         bias.fill(0.0);
     }
 
     fn forward(&self, pass: Forward<'_>) {
         let Forward { input, rows, parameters, x, y, .. } = pass;
         let (weights, bias) = parameters.split_at(input.len() * self.size);
-        y.chunks_exact_mut(self.size).for_each(|row| row.copy_from_slice(bias));
-        let product = MatrixMut::new(y, rows, self.size);
-        multiply(Matrix::new(x, rows, input.len()), Matrix::new(weights, input.len(), self.size), product, true);
+        fill_rows(y, bias);
+        let weights = Matrix::new(weights, input.len(), self.size);
+        multiply(Matrix::new(x, rows, input.len()), weights, &mut MatrixMut::new(y, rows, self.size), true);
     }
 
     fn backward(&self, pass: Backward<'_>) {
-        let Backward { input, rows, parameters, dy, dx, .. } = pass;
-        let weights = Matrix::new(&parameters[..input.len() * self.size], input.len(), self.size);
-        multiply(Matrix::new(dy, rows, self.size), weights.transposed(), MatrixMut::new(dx, rows, input.len()), false);
-    }
-
-    fn gradient(&self, pass: Gradient<'_>) {
-        let Gradient { input, rows, x, dy, gradient, .. } = pass;
-        let (weights, bias) = gradient.split_at_mut(input.len() * self.size);
-        let turned = Matrix::new(x, rows, input.len()).transposed();
-        multiply(turned, Matrix::new(dy, rows, self.size), MatrixMut::new(weights, input.len(), self.size), true);
-        dy.chunks_exact(self.size).for_each(|row| add(bias, row));
+        let Backward { input, rows, parameters, x, dy, dx, gradient, .. } = pass;
+        let (inputs, size) = (input.len(), self.size);
+        let (weights, bias) = gradient.split_at_mut(inputs * size);
+        let slopes = Matrix::new(dy, rows, size);
+        multiply(Matrix::new(x, rows, inputs).transposed(), slopes, &mut MatrixMut::new(weights, inputs, size), true);
+        add_rows(bias, dy);
+        if !dx.is_empty() {
+            let weights = Matrix::new(&parameters[..inputs * size], inputs, size);
+            multiply(slopes, weights.transposed(), &mut MatrixMut::new(dx, rows, inputs), false);
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! Depthwise convolutions.
 
+use std::ops::Range;
+
 use mmlrs_core::Result;
 
 use super::window::{Grid, Window};
-use crate::layer::{Backward, Forward, Gradient, Layer};
+use crate::layer::{Backward, Forward, Layer};
 use crate::random::Random;
 use crate::shape::Shape;
-use crate::vectors::add;
+use crate::vectors::{add_product, add_rows, fill_rows};
 
 /// A convolution of each channel with a filter of its own. The parameters are the weights, pixel of the window by channel, then one
 /// summand per channel.
@@ -38,9 +40,9 @@ impl Layer for Depthwise {
         grid.area().saturating_add(1).saturating_mul(grid.image.channels)
     }
 
-    fn weight_count(&self, input: Shape) -> usize {
+    fn weights(&self, input: Shape) -> Vec<Range<usize>> {
         let grid = self.checked(input);
-        grid.area().saturating_mul(grid.image.channels)
+        std::iter::once(0..grid.area().saturating_mul(grid.image.channels)).collect()
     }
 
     /// Uniform numbers within sqrt(6 / pixels of the window) (He et al. 2015), and 0 for the summands.
@@ -48,7 +50,7 @@ impl Layer for Depthwise {
         let grid = self.checked(input);
         let limit = (6.0 / grid.area().max(1) as f64).sqrt();
         let (weights, bias) = parameters.split_at_mut(grid.area() * grid.image.channels);
-        weights.iter_mut().for_each(|weight| *weight = random.symmetric(limit));
+        weights.fill_with(|| random.symmetric(limit));
         bias.fill(0.0);
     }
 
@@ -57,14 +59,14 @@ impl Layer for Depthwise {
         let grid = self.checked(input);
         let (image, channels) = (grid.image, grid.image.channels);
         let (weights, bias) = parameters.split_at(grid.area() * channels);
-        let outputs = grid.places() * channels;
-        for (x, y) in x.chunks_exact(image.len()).zip(y.chunks_exact_mut(outputs)) {
+        fill_rows(y, bias);
+        for (x, y) in x.chunks_exact(image.len()).zip(y.chunks_exact_mut(grid.places() * channels)) {
             for (place, out) in y.chunks_exact_mut(channels).enumerate() {
-                out.copy_from_slice(bias);
-                grid.pixels(place, |pixel, at| {
-                    let (values, factors) = (&x[at..], &weights[pixel * channels..]);
-                    for ((out, value), factor) in out.iter_mut().zip(values).zip(factors) {
-                        *out += value * factor;
+                grid.runs(place, |pixel, at, count| {
+                    for (values, factors) in
+                        pixels(x, at, count, channels).zip(pixels(weights, pixel * channels, count, channels))
+                    {
+                        add_product(out, values, factors);
                     }
                 });
             }
@@ -72,41 +74,37 @@ impl Layer for Depthwise {
     }
 
     fn backward(&self, pass: Backward<'_>) {
-        let Backward { input, parameters, dy, dx, .. } = pass;
+        let Backward { input, parameters, x, dy, dx, gradient, .. } = pass;
         let grid = self.checked(input);
         let (image, channels) = (grid.image, grid.image.channels);
+        let (weights, bias) = gradient.split_at_mut(grid.area() * channels);
+        add_rows(bias, dy);
         let outputs = grid.places() * channels;
+        for (x, dy) in x.chunks_exact(image.len()).zip(dy.chunks_exact(outputs)) {
+            for (place, slopes) in dy.chunks_exact(channels).enumerate() {
+                grid.runs(place, |pixel, at, count| {
+                    let targets = weights[pixel * channels..].chunks_exact_mut(channels);
+                    for (values, targets) in pixels(x, at, count, channels).zip(targets) {
+                        add_product(targets, slopes, values);
+                    }
+                });
+            }
+        }
         dx.fill(0.0);
         for (dx, dy) in dx.chunks_exact_mut(image.len()).zip(dy.chunks_exact(outputs)) {
             for (place, slopes) in dy.chunks_exact(channels).enumerate() {
-                grid.pixels(place, |pixel, at| {
-                    let factors = &parameters[pixel * channels..][..channels];
-                    let targets = &mut dx[at..][..channels];
-                    for ((target, slope), factor) in targets.iter_mut().zip(slopes).zip(factors) {
-                        *target += slope * factor;
+                grid.runs(place, |pixel, at, count| {
+                    let targets = dx[at..].chunks_exact_mut(channels);
+                    for (factors, targets) in pixels(parameters, pixel * channels, count, channels).zip(targets) {
+                        add_product(targets, slopes, factors);
                     }
                 });
             }
         }
     }
+}
 
-    fn gradient(&self, pass: Gradient<'_>) {
-        let Gradient { input, x, dy, gradient, .. } = pass;
-        let grid = self.checked(input);
-        let (image, channels) = (grid.image, grid.image.channels);
-        let outputs = grid.places() * channels;
-        let (weights, bias) = gradient.split_at_mut(grid.area() * channels);
-        for (x, dy) in x.chunks_exact(image.len()).zip(dy.chunks_exact(outputs)) {
-            for (place, slopes) in dy.chunks_exact(channels).enumerate() {
-                add(bias, slopes);
-                grid.pixels(place, |pixel, at| {
-                    let values = &x[at..][..channels];
-                    let targets = &mut weights[pixel * channels..][..channels];
-                    for ((target, slope), value) in targets.iter_mut().zip(slopes).zip(values) {
-                        *target += slope * value;
-                    }
-                });
-            }
-        }
-    }
+/// The channels of so many pixels side by side.
+fn pixels(values: &[f32], at: usize, count: usize, channels: usize) -> std::slice::ChunksExact<'_, f32> {
+    values[at..at + count * channels].chunks_exact(channels)
 }

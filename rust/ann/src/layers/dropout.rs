@@ -2,7 +2,7 @@
 
 use mmlrs_core::Result;
 
-use crate::layer::{Backward, Forward, Layer, Mode};
+use crate::layer::{Amount, Backward, Forward, Layer, Mode};
 use crate::random::Random;
 use crate::shape::{Shape, unfit};
 
@@ -24,8 +24,8 @@ impl Layer for Dropout {
         Ok(input)
     }
 
-    fn memory_per_row(&self, input: Shape) -> usize {
-        input.len()
+    fn memory(&self, input: Shape) -> Amount {
+        Amount::per_row(input.len())
     }
 
     fn is_in_place(&self) -> bool {
@@ -45,6 +45,8 @@ impl Layer for Dropout {
     }
 
     fn backward(&self, pass: Backward<'_>) {
-        pass.dx.iter_mut().zip(pass.memory).for_each(|(dx, factor)| *dx *= factor);
+        if matches!(pass.mode, Mode::Training { .. }) {
+            pass.dx.iter_mut().zip(pass.memory).for_each(|(dx, factor)| *dx *= factor);
+        }
     }
 }

@@ -3,8 +3,9 @@
 use mmlrs_core::Result;
 
 use super::window::{Grid, Window};
-use crate::layer::{Backward, Forward, Layer};
+use crate::layer::{Amount, Backward, Forward, Layer};
 use crate::shape::{Shape, unfit};
+use crate::vectors::{add, add_scaled, vectorized};
 
 /// What a pooling keeps of the pixels in its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,30 +42,39 @@ impl Layer for Pooling {
         Ok(grid.output(grid.image.channels))
     }
 
+    /// For a maximum, the number of the pixel in the window, as bits.
+    fn memory(&self, input: Shape) -> Amount {
+        Amount::per_row(if self.kind == Kind::Maximum {
+            self.checked(input).places().saturating_mul(input.channels())
+        } else {
+            0
+        })
+    }
+
     fn forward(&self, pass: Forward<'_>) {
-        let Forward { input, x, y, .. } = pass;
-        let grid = self.checked(input);
+        let grid = self.checked(pass.input);
         let (image, channels) = (grid.image, grid.image.channels);
         let outputs = grid.places() * channels;
-        for (x, y) in x.chunks_exact(image.len()).zip(y.chunks_exact_mut(outputs)) {
+        let mut memory = pass.memory.chunks_exact_mut(channels);
+        for (x, y) in pass.x.chunks_exact(image.len()).zip(pass.y.chunks_exact_mut(outputs)) {
             for (place, out) in y.chunks_exact_mut(channels).enumerate() {
                 match self.kind {
                     Kind::Maximum => {
+                        let winners = memory.next().unwrap_or_default();
                         out.fill(f32::NEG_INFINITY);
-                        grid.pixels(place, |_, at| {
-                            let values = &x[at..][..channels];
-                            out.iter_mut().zip(values).for_each(|(out, value)| *out = out.max(*value));
-                        });
+                        winners.fill(f32::from_bits(u32::MAX));
+                        grid.pixels(place, |pixel, at| keep_larger(out, winners, &x[at..at + channels], number(pixel)));
                     }
                     Kind::Mean => {
                         let mut count = 0.0;
                         out.fill(0.0);
                         grid.pixels(place, |_, at| {
                             count += 1.0;
-                            let values = &x[at..][..channels];
-                            out.iter_mut().zip(values).for_each(|(out, value)| *out += *value);
+                            add(out, &x[at..at + channels]);
                         });
-                        out.iter_mut().for_each(|out| *out /= count);
+                        for out in out.iter_mut() {
+                            *out /= count;
+                        }
                     }
                 }
             }
@@ -72,32 +82,53 @@ impl Layer for Pooling {
     }
 
     fn backward(&self, pass: Backward<'_>) {
-        let Backward { input, x, y, dy, dx, .. } = pass;
+        let Backward { input, dy, dx, memory, .. } = pass;
         let grid = self.checked(input);
         let (image, channels) = (grid.image, grid.image.channels);
         let outputs = grid.places() * channels;
         dx.fill(0.0);
-        let images = x.chunks_exact(image.len()).zip(dx.chunks_exact_mut(image.len()));
-        for ((x, dx), (y, dy)) in images.zip(y.chunks_exact(outputs).zip(dy.chunks_exact(outputs))) {
+        let mut memory = memory.chunks_exact(channels);
+        for (dx, dy) in dx.chunks_exact_mut(image.len()).zip(dy.chunks_exact(outputs)) {
             for (place, slopes) in dy.chunks_exact(channels).enumerate() {
-                let mut count = 0.0;
-                grid.pixels(place, |_, _| count += 1.0);
-                // Of equal values the first one is the largest.
-                let mut open = vec![true; if self.kind == Kind::Maximum { channels } else { 0 }];
-                grid.pixels(place, |_, at| {
-                    for channel in 0..channels {
-                        match self.kind {
-                            Kind::Mean => dx[at + channel] += slopes[channel] / count,
-                            Kind::Maximum => {
-                                if open[channel] && x[at + channel] >= y[place * channels + channel] {
-                                    open[channel] = false;
-                                    dx[at + channel] += slopes[channel];
-                                }
-                            }
-                        }
+                match self.kind {
+                    Kind::Maximum => {
+                        let winners = memory.next().unwrap_or_default();
+                        grid.pixels(place, |pixel, at| {
+                            add_to_winner(&mut dx[at..at + channels], winners, slopes, number(pixel));
+                        });
                     }
-                });
+                    Kind::Mean => {
+                        let mut count = 0.0;
+                        grid.pixels(place, |_, _| count += 1.0);
+                        grid.pixels(place, |_, at| add_scaled(&mut dx[at..at + channels], 1.0 / count, slopes));
+                    }
+                }
             }
+        }
+    }
+}
+
+/// The number of a pixel of a window, as kept in the memory. A window has fewer than 2^32 pixels.
+fn number(pixel: usize) -> u32 {
+    pixel as u32
+}
+
+vectorized! {
+    /// Keeps the larger values and the pixel they are from; of equal ones the first. NaN is the largest.
+    fn keep_larger(out: &mut [f32], winners: &mut [f32], values: &[f32], pixel: u32) {
+        for ((out, winner), value) in out.iter_mut().zip(winners).zip(values) {
+            let is_larger = *value > *out || value.is_nan();
+            *out = if is_larger { *value } else { *out };
+            *winner = f32::from_bits(if is_larger { pixel } else { winner.to_bits() });
+        }
+    }
+}
+
+vectorized! {
+    /// Adds the slopes of the maxima that a pixel won.
+    fn add_to_winner(dx: &mut [f32], winners: &[f32], slopes: &[f32], pixel: u32) {
+        for ((dx, winner), slope) in dx.iter_mut().zip(winners).zip(slopes) {
+            *dx += if winner.to_bits() == pixel { *slope } else { 0.0 };
         }
     }
 }
@@ -120,8 +151,10 @@ impl Layer for GlobalMean {
         let pixels = (input.len() / channels) as f32;
         y.fill(0.0);
         for (x, y) in x.chunks_exact(input.len()).zip(y.chunks_exact_mut(channels)) {
-            x.chunks_exact(channels).for_each(|pixel| crate::vectors::add(y, pixel));
-            y.iter_mut().for_each(|mean| *mean /= pixels);
+            x.chunks_exact(channels).for_each(|pixel| add(y, pixel));
+            for mean in y {
+                *mean /= pixels;
+            }
         }
     }
 

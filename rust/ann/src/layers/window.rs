@@ -2,6 +2,7 @@
 
 use mmlrs_core::Result;
 
+use crate::chain::MAX_VALUES;
 use crate::shape::{Shape, unfit};
 
 /// A window, how far it moves, and the border around the image.
@@ -29,12 +30,12 @@ pub enum Padding {
 
 impl Padding {
     /// The border before and after one side of the image.
-    fn along(self, axis: usize, side: usize, size: usize, stride: usize) -> (usize, usize) {
+    fn border(self, axis: usize, pixels: usize, size: usize, stride: usize) -> (usize, usize) {
         match self {
             Self::Valid => (0, 0),
             Self::Same => {
-                let reach = (side.div_ceil(stride) - 1).saturating_mul(stride).saturating_add(size);
-                let total = reach.saturating_sub(side);
+                let reach = (pixels.div_ceil(stride) - 1).saturating_mul(stride).saturating_add(size);
+                let total = reach.saturating_sub(pixels);
                 (total / 2, total - total / 2)
             }
             Self::Sides(sides) => (sides[axis], sides[axis + 2]),
@@ -53,13 +54,13 @@ impl Window {
         let Shape::Image { height, width, channels } = input else {
             return Err(unfit(format!("{name} reads images, got {input}")));
         };
-        let along = |axis: usize, side: usize| {
+        let along = |axis: usize, pixels: usize| {
             let (size, stride) = (self.size[axis], self.stride[axis]);
-            if size == 0 || stride == 0 || side == 0 {
+            if size == 0 || stride == 0 || pixels == 0 || self.size[0].saturating_mul(self.size[1]) > MAX_VALUES {
                 return None;
             }
-            let (before, after) = self.padding.along(axis, side, size, stride);
-            let outer = side.checked_add(before)?.checked_add(after)?;
+            let (before, after) = self.padding.border(axis, pixels, size, stride);
+            let outer = pixels.checked_add(before)?.checked_add(after)?;
             (before < size && after < size && outer >= size).then(|| ((outer - size) / stride + 1, before))
         };
         let (Some((down, top)), Some((across, left))) = (along(0, height), along(1, width)) else {
@@ -105,7 +106,7 @@ pub struct Grid {
 impl Grid {
     /// Number of places.
     pub fn places(&self) -> usize {
-        self.down * self.across
+        self.down.saturating_mul(self.across)
     }
 
     /// Number of pixels of the window.
@@ -118,23 +119,28 @@ impl Grid {
         Shape::Image { height: self.down, width: self.across, channels }
     }
 
+    /// Calls `each` for every row of the window at a place, as far as it is inside the image: the number of the first pixel in the
+    /// window, where its channels begin in the image, and the number of pixels side by side.
+    #[inline]
+    pub fn runs(&self, place: usize, mut each: impl FnMut(usize, usize, usize)) {
+        let (down, across) = (place / self.across * self.stride[0], place % self.across * self.stride[1]);
+        // The columns of the window before and within the image.
+        let first = self.left.saturating_sub(across);
+        let end = (self.image.width + self.left - across).min(self.size[1]);
+        for ky in self.top.saturating_sub(down)..(self.image.height + self.top - down).min(self.size[0]) {
+            let (row, column) = (down + ky - self.top, across + first - self.left);
+            let at = (row * self.image.width + column) * self.image.channels;
+            each(ky * self.size[1] + first, at, end - first);
+        }
+    }
+
     /// Calls `each` for every pixel of the window at a place that is inside the image: its number in the window, and where its
     /// channels begin in the image.
     #[inline]
     pub fn pixels(&self, place: usize, mut each: impl FnMut(usize, usize)) {
-        let (down, across) = (place / self.across * self.stride[0], place % self.across * self.stride[1]);
-        for ky in 0..self.size[0] {
-            let row = (down + ky).wrapping_sub(self.top);
-            if row >= self.image.height {
-                continue;
-            }
-            for kx in 0..self.size[1] {
-                let column = (across + kx).wrapping_sub(self.left);
-                if column < self.image.width {
-                    each(ky * self.size[1] + kx, (row * self.image.width + column) * self.image.channels);
-                }
-            }
-        }
+        self.runs(place, |pixel, at, count| {
+            (0..count).for_each(|step| each(pixel + step, at + step * self.image.channels));
+        });
     }
 }
 
@@ -160,9 +166,9 @@ impl Size {
 mod tests {
     use super::*;
 
-    fn places(size: usize, stride: usize, padding: Padding, side: usize) -> Option<(usize, usize)> {
+    fn places(size: usize, stride: usize, padding: Padding, pixels: usize) -> Option<(usize, usize)> {
         let window = Window { size: [size; 2], stride: [stride; 2], padding };
-        let grid = window.grid(Shape::Image { height: side, width: side, channels: 2 }, "it").ok()?;
+        let grid = window.grid(Shape::Image { height: pixels, width: pixels, channels: 2 }, "it").ok()?;
         assert_eq!((grid.down, grid.top), (grid.across, grid.left));
         Some((grid.down, grid.top))
     }
@@ -181,14 +187,14 @@ mod tests {
 
     #[test]
     fn windows_that_do_not_fit_are_refused() {
-        for (size, stride, padding, side) in [
+        for (size, stride, padding, pixels) in [
             (6, 1, Padding::Valid, 5),
             (0, 1, Padding::Valid, 5),
             (3, 0, Padding::Same, 5),
             (3, 1, Padding::Sides([3, 0, 0, 0]), 5),
             (3, 1, Padding::Sides([usize::MAX; 4]), 5),
         ] {
-            assert_eq!(places(size, stride, padding, side), None);
+            assert_eq!(places(size, stride, padding, pixels), None);
         }
         let error = Window::square(3, 1).grid(Shape::Vector(4), "a pooling").expect_err("a vector");
         assert_eq!(error.message(), "a pooling reads images, got a vector of 4 values");

@@ -1,6 +1,9 @@
 //! Adam.
 
-use multiversion::multiversion;
+use std::ops::Range;
+
+use super::single;
+use crate::vectors::vectorized;
 
 /// Adam (Kingma and Ba 2015).
 #[derive(Debug, Clone)]
@@ -14,6 +17,7 @@ pub struct Adam {
     means: Vec<f32>,
     squares: Vec<f32>,
     steps: i32,
+    trained: Vec<Range<usize>>,
 }
 
 impl Adam {
@@ -26,7 +30,14 @@ impl Adam {
             means: vec![0.0; parameters],
             squares: vec![0.0; parameters],
             steps: 0,
+            trained: single(0..parameters),
         }
+    }
+
+    /// Changes only these parameters, [`Network::trained`](crate::Network::trained).
+    #[must_use]
+    pub fn only(self, trained: Vec<Range<usize>>) -> Self {
+        Self { trained, ..self }
     }
 
     /// Number of steps so far.
@@ -55,7 +66,10 @@ impl Adam {
             beta_2: self.beta_2,
             epsilon: self.epsilon,
         };
-        update(parameters, gradient, &mut self.means, &mut self.squares, factors);
+        for range in &self.trained {
+            let (means, squares) = (&mut self.means[range.clone()], &mut self.squares[range.clone()]);
+            update(&mut parameters[range.clone()], &gradient[range.clone()], means, squares, factors);
+        }
     }
 }
 
@@ -68,18 +82,15 @@ struct Factors {
     epsilon: f32,
 }
 
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma",
-    "x86_64+avx+avx2+bmi1+bmi2+fma",
-    "aarch64+neon"
-))]
-fn update(parameters: &mut [f32], gradient: &[f32], means: &mut [f32], squares: &mut [f32], factors: Factors) {
-    let Factors { rate, square, beta_1, beta_2, epsilon } = factors;
-    let moments = means.iter_mut().zip(squares.iter_mut());
-    for ((parameter, slope), (mean, squared)) in parameters.iter_mut().zip(gradient).zip(moments) {
-        *mean = beta_1 * *mean + (1.0 - beta_1) * *slope;
-        *squared = beta_2 * *squared + (1.0 - beta_2) * *slope * *slope;
-        *parameter -= rate * *mean / ((*squared * square).sqrt() + epsilon);
+vectorized! {
+    fn update(parameters: &mut [f32], gradient: &[f32], means: &mut [f32], squares: &mut [f32], factors: Factors) {
+        let Factors { rate, square, beta_1, beta_2, epsilon } = factors;
+        let moments = means.iter_mut().zip(squares.iter_mut());
+        for ((parameter, slope), (mean, squared)) in parameters.iter_mut().zip(gradient).zip(moments) {
+            *mean = beta_1 * *mean + (1.0 - beta_1) * *slope;
+            *squared = beta_2 * *squared + (1.0 - beta_2) * *slope * *slope;
+            *parameter -= rate * *mean / ((*squared * square).sqrt() + epsilon);
+        }
     }
 }
 
@@ -102,5 +113,13 @@ mod tests {
             exact -= 0.01 * mean / (square.sqrt() + 1e-8);
             assert!((f64::from(parameter[0]) - exact).abs() < 1e-6, "{step}: {} {exact}", parameter[0]);
         }
+    }
+
+    #[test]
+    fn other_parameters_stay() {
+        let mut adam = Adam::new(4).only(vec![0..1, 3..4]);
+        let mut parameters = [1.0; 4];
+        adam.step(&mut parameters, &[1.0; 4], 0.5);
+        assert_eq!(parameters.map(|p| p < 1.0), [true, false, false, true]);
     }
 }

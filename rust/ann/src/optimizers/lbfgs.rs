@@ -106,7 +106,9 @@ impl Lbfgs {
         }
         if let Some((_, change, inverse)) = self.history.back() {
             let scale = (1.0 / (inverse * dot(change, change))) as f32;
-            direction.iter_mut().for_each(|value| *value *= scale);
+            for value in &mut direction {
+                *value *= scale;
+            }
         }
         for ((step, change, inverse), factor) in self.history.iter().zip(factors.iter().rev()) {
             let back = inverse * dot(change, &direction);

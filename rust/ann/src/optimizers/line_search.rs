@@ -118,7 +118,7 @@ mod tests {
         for (number, (loss, slope)) in functions.iter().enumerate() {
             for first in [1e-3, 0.1, 1.0, 10.0, 1e3] {
                 let (point, count, last) = found(loss, slope, first);
-                let point = point.unwrap_or_else(|| panic!("function {number} from {first}"));
+                let point = point.expect("a step");
                 assert!(
                     point.loss <= loss(0.0) + DECREASE * point.step * slope(0.0),
                     "{number} from {first}: {point:?}"

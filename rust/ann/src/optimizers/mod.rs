@@ -24,3 +24,8 @@ impl<F: FnMut(&[f32], &mut [f32]) -> Result<f64>> Objective for F {
         self(parameters, gradient)
     }
 }
+
+/// A list of one range.
+fn single(range: std::ops::Range<usize>) -> Vec<std::ops::Range<usize>> {
+    std::iter::once(range).collect()
+}

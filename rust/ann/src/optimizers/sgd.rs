@@ -1,8 +1,9 @@
 //! Stochastic gradient descent with momentum.
 
-use multiversion::multiversion;
+use std::ops::Range;
 
-use crate::vectors::add_scaled;
+use super::single;
+use crate::vectors::{add_scaled, vectorized};
 
 /// Gradient descent with momentum (Polyak 1964), optionally Nesterov's, as in Sutskever et al. (2013): the velocity is momentum
 /// times the velocity plus the gradient.
@@ -13,6 +14,7 @@ pub struct Sgd {
     /// Whether the step looks ahead along the velocity.
     pub is_nesterov: bool,
     velocity: Vec<f32>,
+    trained: Vec<Range<usize>>,
 }
 
 impl Sgd {
@@ -20,7 +22,13 @@ impl Sgd {
     pub fn new(parameters: usize, momentum: f32, is_nesterov: bool) -> Self {
         // Without momentum there is no velocity to keep.
         let kept = if momentum == 0.0 { 0 } else { parameters };
-        Self { momentum, is_nesterov, velocity: vec![0.0; kept] }
+        Self { momentum, is_nesterov, velocity: vec![0.0; kept], trained: single(0..parameters) }
+    }
+
+    /// Changes only these parameters, [`Network::trained`](crate::Network::trained).
+    #[must_use]
+    pub fn only(self, trained: Vec<Range<usize>>) -> Self {
+        Self { trained, ..self }
     }
 
     /// The velocity; empty without momentum.
@@ -35,26 +43,26 @@ impl Sgd {
 
     /// Changes the parameters by one step of this rate.
     pub fn step(&mut self, parameters: &mut [f32], gradient: &[f32], rate: f32) {
-        if self.velocity.is_empty() {
-            add_scaled(parameters, -rate, gradient);
-        } else {
-            let factors = [rate, self.momentum, f32::from(u8::from(self.is_nesterov))];
-            with_velocity(parameters, gradient, &mut self.velocity, factors);
+        for range in &self.trained {
+            let (parameters, gradient) = (&mut parameters[range.clone()], &gradient[range.clone()]);
+            if self.velocity.is_empty() {
+                add_scaled(parameters, -rate, gradient);
+            } else {
+                let factors = [rate, self.momentum, f32::from(u8::from(self.is_nesterov))];
+                with_velocity(parameters, gradient, &mut self.velocity[range.clone()], factors);
+            }
         }
     }
 }
 
-#[multiversion(targets(
-    "x86_64+avx512f+avx512vl+avx512dq+avx512bw+fma",
-    "x86_64+avx+avx2+bmi1+bmi2+fma",
-    "aarch64+neon"
-))]
-fn with_velocity(parameters: &mut [f32], gradient: &[f32], velocity: &mut [f32], factors: [f32; 3]) {
-    let [rate, momentum, ahead] = factors;
-    for ((parameter, slope), velocity) in parameters.iter_mut().zip(gradient).zip(velocity) {
-        *velocity = momentum * *velocity + slope;
-        // Nesterov's step is the gradient plus momentum times the new velocity.
-        *parameter -= rate * (ahead * (slope + momentum * *velocity) + (1.0 - ahead) * *velocity);
+vectorized! {
+    fn with_velocity(parameters: &mut [f32], gradient: &[f32], velocity: &mut [f32], factors: [f32; 3]) {
+        let [rate, momentum, ahead] = factors;
+        for ((parameter, slope), velocity) in parameters.iter_mut().zip(gradient).zip(velocity) {
+            *velocity = momentum * *velocity + slope;
+            // Nesterov's step is the gradient plus momentum times the new velocity.
+            *parameter -= rate * (ahead * (slope + momentum * *velocity) + (1.0 - ahead) * *velocity);
+        }
     }
 }
 
@@ -75,6 +83,16 @@ mod tests {
                 exact -= 0.05 * if is_nesterov { slope + m * velocity } else { velocity };
                 assert!((f64::from(parameter[0]) - exact).abs() < 1e-5, "{momentum} {is_nesterov}");
             }
+        }
+    }
+
+    #[test]
+    fn other_parameters_stay() {
+        for momentum in [0.0, 0.9] {
+            let mut sgd = Sgd::new(4, momentum, false).only(vec![0..1, 3..4]);
+            let mut parameters = [1.0; 4];
+            sgd.step(&mut parameters, &[1.0; 4], 0.5);
+            assert_eq!(parameters.map(|p| p < 1.0), [true, false, false, true]);
         }
     }
 }

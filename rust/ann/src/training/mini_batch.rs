@@ -89,9 +89,12 @@ impl Epoch<'_> {
         let rate = self.rates.at(self.epoch * self.steps + step);
         let kept = 1.0 - rate as f32 * self.weight_decay;
         if self.weight_decay > 0.0 {
-            self.network.weights().for_each(|range| parameters[range].iter_mut().for_each(|weight| *weight *= kept));
+            for range in self.network.weights() {
+                parameters[range].iter_mut().for_each(|weight| *weight *= kept);
+            }
         }
         self.optimizer.step(parameters, self.gradient, rate as f32);
+        self.network.settle(parameters, self.gradient);
     }
 }
 

@@ -134,7 +134,7 @@ impl Sums {
                 part.gather(rows, &mut space.batch);
                 let Gathered { x, weights, .. } = &space.batch;
                 let targets = space.batch.targets();
-                let (outputs, loss) = network.loss(
+                let (outputs, loss) = network.measure(
                     parameters,
                     &Rows { x, targets, weights: Some(weights), mode: Mode::Scoring, scale: 1.0 },
                     &mut space.workspace,

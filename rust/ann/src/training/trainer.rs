@@ -70,6 +70,11 @@ impl Trainer {
         threads: ThreadBudget,
         start: Start,
     ) -> Result<Self> {
+        if settings.solver.is_full_batch() && network.has_statistics() {
+            return Err(Error::runtime(
+                "batch normalization needs batches; use the solver \"adam\", \"adamw\" or \"sgd\"",
+            ));
+        }
         data.settle();
         let (own_weight, held_out) = (data.train.weight(), data.held_out.weight());
         let mut sums = [data.train.rows() as f64, own_weight, held_out];
@@ -86,7 +91,7 @@ impl Trainer {
         let buffers = Sums::new(&network, block, threads);
         let count = network.parameter_count();
         let mut trainer = Self {
-            method: Method::of(&settings, count),
+            method: Method::of(&settings, &network),
             outer: None,
             gradient: Vec::new(),
             parameters: Vec::new(),
@@ -348,7 +353,8 @@ impl Trainer {
         let mut sum = [loss];
         self.workers.sum_f64(&mut sum)?;
         let weights = self.network.weights();
-        let squares: f64 = weights.map(|range| dot(&self.parameters[range.clone()], &self.parameters[range])).sum();
+        let squares: f64 =
+            weights.into_iter().map(|range| dot(&self.parameters[range.clone()], &self.parameters[range])).sum();
         Ok(sum[0] / all + 0.5 * self.settings.l2 * squares)
     }
 
@@ -410,12 +416,15 @@ pub enum Start {
 }
 
 impl Method {
-    fn of(settings: &Settings, parameters: usize) -> Self {
+    fn of(settings: &Settings, network: &Network) -> Self {
+        let (parameters, trained) = (network.parameter_count(), network.trained());
         match settings.solver {
             Solver::Lbfgs => Self::Lbfgs(None),
             Solver::Descent => Self::Descent,
-            Solver::Sgd => Self::Batches(Optimizer::Sgd(Sgd::new(parameters, settings.momentum, settings.nesterov))),
-            Solver::Adam | Solver::AdamW => Self::Batches(Optimizer::Adam(Adam::new(parameters))),
+            Solver::Sgd => {
+                Self::Batches(Optimizer::Sgd(Sgd::new(parameters, settings.momentum, settings.nesterov).only(trained)))
+            }
+            Solver::Adam | Solver::AdamW => Self::Batches(Optimizer::Adam(Adam::new(parameters).only(trained))),
         }
     }
 }

@@ -9,17 +9,16 @@
 //!
 //! Images are height, width, channels. Layers are counted from 0.
 
-use std::sync::Arc;
+mod layer;
+
+pub use layer::{LayerDescription, MAX_DEPTH, PaddingDescription, PaddingName};
 
 use mmlrs_core::{Error, Result};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::layer::Layer;
-use crate::layers::{
-    Activation, Convolution, Dense, Depthwise, Dropout, Flatten, Gelu, GlobalMean, Kind, Padding, Pooling, Window,
-};
+use self::layer::{at_layer, connected, layers_by_number};
 use crate::loss::Loss;
 use crate::network::Network;
 use crate::shape::{Shape, unfit};
@@ -40,120 +39,6 @@ pub struct Description {
     pub layers: Vec<LayerDescription>,
     /// The loss.
     pub loss: Loss,
-}
-
-/// A layer and its settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum LayerDescription {
-    /// [`Dense`].
-    Dense {
-        /// Number of outputs.
-        size: usize,
-    },
-    /// [`Activation::Sigmoid`].
-    Sigmoid {},
-    /// [`Activation::Relu`].
-    Relu {},
-    /// [`Activation::Tanh`].
-    Tanh {},
-    /// [`Gelu`].
-    Gelu {},
-    /// [`Convolution`].
-    Convolution {
-        /// Number of filters, the channels of the output.
-        channels: usize,
-        /// Height and width of the window.
-        kernel: [usize; 2],
-        /// Rows and columns from one place to the next.
-        #[serde(default = "one_pixel")]
-        stride: [usize; 2],
-        /// The border.
-        #[serde(default)]
-        padding: PaddingDescription,
-    },
-    /// [`Depthwise`].
-    Depthwise {
-        /// Height and width of the window.
-        kernel: [usize; 2],
-        /// Rows and columns from one place to the next.
-        #[serde(default = "one_pixel")]
-        stride: [usize; 2],
-        /// The border.
-        #[serde(default)]
-        padding: PaddingDescription,
-    },
-    /// [`Pooling`] of [`Kind::Maximum`].
-    MaxPooling {
-        /// Height and width of the window.
-        kernel: [usize; 2],
-        /// Rows and columns from one place to the next; those of the window if not set.
-        #[serde(default)]
-        stride: Option<[usize; 2]>,
-        /// The border.
-        #[serde(default)]
-        padding: PaddingDescription,
-    },
-    /// [`Pooling`] of [`Kind::Mean`].
-    AveragePooling {
-        /// Height and width of the window.
-        kernel: [usize; 2],
-        /// Rows and columns from one place to the next; those of the window if not set.
-        #[serde(default)]
-        stride: Option<[usize; 2]>,
-        /// The border.
-        #[serde(default)]
-        padding: PaddingDescription,
-    },
-    /// [`GlobalMean`].
-    GlobalPooling {},
-    /// [`Flatten`].
-    Flatten {},
-    /// [`Dropout`].
-    Dropout {
-        /// Share of the values that are set to 0.
-        rate: f32,
-    },
-}
-
-/// The border of a window, see [`Padding`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected \"same\", \"valid\" or [top, left, bottom, right]")]
-pub enum PaddingDescription {
-    /// `"valid"` or `"same"`.
-    Name(PaddingName),
-    /// Top, left, bottom, right.
-    Sides([usize; 4]),
-}
-
-/// A border by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PaddingName {
-    /// [`Padding::Valid`].
-    Valid,
-    /// [`Padding::Same`].
-    Same,
-}
-
-impl Default for PaddingDescription {
-    fn default() -> Self {
-        Self::Name(PaddingName::Valid)
-    }
-}
-
-impl From<PaddingDescription> for Padding {
-    fn from(padding: PaddingDescription) -> Self {
-        match padding {
-            PaddingDescription::Name(PaddingName::Valid) => Self::Valid,
-            PaddingDescription::Name(PaddingName::Same) => Self::Same,
-            PaddingDescription::Sides(sides) => Self::Sides(sides),
-        }
-    }
-}
-
-fn one_pixel() -> [usize; 2] {
-    [1, 1]
 }
 
 impl Description {
@@ -192,84 +77,21 @@ impl Description {
     /// Connects the layers.
     ///
     /// # Errors
-    /// A layer does not accept what the layer before it returns, a setting is outside its range, or the network exceeds a limit.
+    /// A layer does not accept what the layer before it returns, a setting is outside its range, the last layer repeats what the
+    /// loss does, or the network exceeds a limit.
     pub fn network(&self) -> Result<Network> {
-        let mut dropouts = 0;
-        let (mut layers, mut shape) = (Vec::with_capacity(self.layers.len()), self.input);
-        for (number, description) in self.layers.iter().enumerate() {
-            let layer = description.layer(&mut dropouts);
-            shape = layer.output(shape).map_err(|e| at_layer(&e, number, description.kind()))?;
-            layers.push(layer);
+        let twice = match (self.layers.last(), &self.loss) {
+            (Some(LayerDescription::Softmax {}), Loss::CrossEntropy { .. }) => Some("cross_entropy"),
+            (Some(LayerDescription::Sigmoid {}), Loss::SigmoidCrossEntropy {}) => Some("sigmoid_cross_entropy"),
+            _ => None,
+        };
+        if let (Some(loss), Some(last)) = (twice, self.layers.last()) {
+            let message = format!("the loss {loss} includes it; remove the layer");
+            return Err(at_layer(&unfit(message), self.layers.len() - 1, last.kind()));
         }
+        let layers = connected(&self.layers, self.input, 0, &mut 0)?;
         Network::new(self.input, layers, self.loss.clone())
     }
-}
-
-/// The same error with the number and the kind of the layer.
-fn at_layer(error: &Error, number: usize, kind: &str) -> Error {
-    Error::new(error.kind(), format!("layer {number} ({kind}): {}", error.message()))
-}
-
-impl LayerDescription {
-    /// The layer. `dropouts` counts the dropouts of the network.
-    fn layer(&self, dropouts: &mut u64) -> Arc<dyn Layer> {
-        match *self {
-            Self::Dense { size } => Arc::new(Dense { size }),
-            Self::Sigmoid {} => Arc::new(Activation::Sigmoid),
-            Self::Relu {} => Arc::new(Activation::Relu),
-            Self::Tanh {} => Arc::new(Activation::Tanh),
-            Self::Gelu {} => Arc::new(Gelu),
-            Self::Convolution { channels, kernel, stride, padding } => {
-                let window = Window { size: kernel, stride, padding: padding.into() };
-                Arc::new(Convolution { filters: channels, window })
-            }
-            Self::Depthwise { kernel, stride, padding } => {
-                Arc::new(Depthwise { window: Window { size: kernel, stride, padding: padding.into() } })
-            }
-            Self::MaxPooling { kernel, stride, padding } => {
-                let window = Window { size: kernel, stride: stride.unwrap_or(kernel), padding: padding.into() };
-                Arc::new(Pooling { kind: Kind::Maximum, window })
-            }
-            Self::AveragePooling { kernel, stride, padding } => {
-                let window = Window { size: kernel, stride: stride.unwrap_or(kernel), padding: padding.into() };
-                Arc::new(Pooling { kind: Kind::Mean, window })
-            }
-            Self::GlobalPooling {} => Arc::new(GlobalMean),
-            Self::Flatten {} => Arc::new(Flatten),
-            Self::Dropout { rate } => {
-                *dropouts += 1;
-                Arc::new(Dropout { share: rate, number: *dropouts })
-            }
-        }
-    }
-
-    /// The name of the kind in the description.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Dense { .. } => "dense",
-            Self::Sigmoid {} => "sigmoid",
-            Self::Relu {} => "relu",
-            Self::Tanh {} => "tanh",
-            Self::Gelu {} => "gelu",
-            Self::Convolution { .. } => "convolution",
-            Self::Depthwise { .. } => "depthwise",
-            Self::MaxPooling { .. } => "max_pooling",
-            Self::AveragePooling { .. } => "average_pooling",
-            Self::GlobalPooling {} => "global_pooling",
-            Self::Flatten {} => "flatten",
-            Self::Dropout { .. } => "dropout",
-        }
-    }
-}
-
-/// Reads layers one by one, so that an error names the layer.
-fn layers_by_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LayerDescription>, D::Error> {
-    let layers = Vec::<Value>::deserialize(deserializer)?;
-    let read = |(number, layer): (usize, Value)| {
-        let kind = layer.get("kind").and_then(Value::as_str).unwrap_or("of no kind").to_owned();
-        serde_json::from_value(layer).map_err(|e| D::Error::custom(format!("layer {number} ({kind}): {e}")))
-    };
-    layers.into_iter().enumerate().map(read).collect()
 }
 
 fn shape_to_sizes<S: Serializer>(shape: &Shape, serializer: S) -> Result<S::Ok, S::Error> {
@@ -306,7 +128,9 @@ mod tests {
     const EVERY_KIND: &str = r#"{"kind":"convolution","channels":4,"kernel":[3,3],"padding":"same"},{"kind":"relu"},
         {"kind":"depthwise","kernel":[3,2],"stride":[1,1],"padding":[1,0,1,1]},{"kind":"tanh"},{"kind":"sigmoid"},
         {"kind":"max_pooling","kernel":[2,2]},{"kind":"average_pooling","kernel":[2,2],"stride":[1,1],"padding":"same"},
-        {"kind":"gelu"},{"kind":"dropout","rate":0.5},{"kind":"flatten"},{"kind":"dense","size":5}"#;
+        {"kind":"gelu"},{"kind":"dropout","rate":0.5},{"kind":"batch_normalization"},{"kind":"softmax"},
+        {"kind":"residual","layers":[{"kind":"depthwise","kernel":[3,3],"padding":"same"},{"kind":"relu"}]},
+        {"kind":"flatten"},{"kind":"dense","size":5}"#;
 
     #[test]
     fn every_kind_is_read_written_and_connected() -> Result<()> {
@@ -314,7 +138,7 @@ mod tests {
         assert_eq!(Description::parse(&description.json()?)?, description);
         let network = description.network()?;
         assert_eq!(network.output(), Shape::Vector(5));
-        assert_eq!(network.parameter_count(), (27 + 1) * 4 + (6 + 1) * 4 + (4 * 3 * 4 + 1) * 5);
+        assert_eq!(network.parameter_count(), (27 + 1) * 4 + (6 + 1) * 4 + 17 + (9 + 1) * 4 + (4 * 3 * 4 + 1) * 5);
         let mut workspace = network.workspace(2);
         let outputs = network.forward(&network.initial(1), &[0.5; 2 * 8 * 6 * 3], Mode::Scoring, &mut workspace)?;
         assert!(outputs.iter().all(|value| value.is_finite()) && outputs[..5] == outputs[5..]);
@@ -363,6 +187,44 @@ mod tests {
         assert!(error.contains("unknown variant `squared`"), "{error}");
         let error = refused(&described("").replace("[8,6,3]", "[8,6]"));
         assert!(error.contains("the input must be [size] or [height, width, channels]"), "{error}");
+    }
+
+    #[test]
+    fn layers_of_residuals_are_named() {
+        let residual = |layers: &str| described(&format!(r#"{{"kind":"residual","layers":[{layers}]}}"#));
+        let error = refused(&residual(r#"{"kind":"relu"},{"kind":"dense","size":3}"#));
+        assert!(error.starts_with("layer 0 (residual): layer 1 (dense): a dense layer reads vectors"), "{error}");
+        let error = refused(&residual(r#"{"kind":"dens"}"#));
+        assert!(error.contains("layer 0 (residual): layer 0 (dens): unknown variant"), "{error}");
+        let error = refused(&residual(r#"{"kind":"max_pooling","kernel":[2,2]}"#));
+        assert!(error.contains("must return the shape that they read, an image of 8 x 6 pixels"), "{error}");
+        assert!(refused(&residual("")).starts_with("layer 0 (residual): a network must have"));
+    }
+
+    #[test]
+    fn residuals_are_nested_up_to_the_limit() {
+        let nested = |depth: usize| {
+            let (open, close) = (r#"{"kind":"residual","layers":["#.repeat(depth), "]}".repeat(depth));
+            described(&format!(r#"{open}{{"kind":"relu"}}{close}"#))
+        };
+        assert!(Description::parse(&nested(MAX_DEPTH)).and_then(|description| description.network()).is_ok());
+        assert!(refused(&nested(MAX_DEPTH + 1)).contains("more than 32 residuals are inside each other"));
+        assert!(refused(&nested(10_000)).contains("recursion limit exceeded"));
+    }
+
+    #[test]
+    fn a_last_layer_that_the_loss_includes_is_refused() {
+        let vector = |layer: &str, loss: &str| {
+            described(&format!(r#"{{"kind":"flatten"}},{{"kind":"{layer}"}}"#)).replace("squared_error", loss)
+        };
+        assert_eq!(
+            refused(&vector("softmax", "cross_entropy")),
+            "layer 1 (softmax): the loss cross_entropy includes it; remove the layer"
+        );
+        assert!(refused(&vector("sigmoid", "sigmoid_cross_entropy")).starts_with("layer 1 (sigmoid): the loss"));
+        for (layer, loss) in [("softmax", "squared_error"), ("sigmoid", "cross_entropy")] {
+            assert!(Description::parse(&vector(layer, loss)).and_then(|description| description.network()).is_ok());
+        }
     }
 
     #[test]
