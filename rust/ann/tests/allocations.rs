@@ -48,7 +48,7 @@ fn a_step_allocates_nothing() -> Result<()> {
         let network = Description::parse(&text)?.network()?;
         let (mut parameters, mut workspace) = (network.initial(1), network.workspace(4));
         let mut gradient = vec![0.0; parameters.len()];
-        let (mut adam, mut sgd) = (Adam::new(parameters.len()), Sgd::new(parameters.len(), 0.9));
+        let (mut adam, mut sgd) = (Adam::new(parameters.len()), Sgd::new(parameters.len(), 0.9, true));
         let (x, values) = (vec![0.5; 4 * 405], vec![1.0; 20]);
         let mut counts = Vec::with_capacity(4);
         // The last batch is short.
