@@ -12,8 +12,10 @@ pub mod layers;
 mod loss;
 mod network;
 pub mod optimizers;
+pub mod peers;
 mod product;
 mod random;
+mod reduce;
 mod shape;
 mod vectors;
 
@@ -23,4 +25,5 @@ pub use loss::{Loss, Targets};
 pub use network::{Network, Workspace};
 pub use product::{Matrix, MatrixMut, multiply};
 pub use random::Random;
+pub use reduce::{Alone, Reduce};
 pub use shape::Shape;
