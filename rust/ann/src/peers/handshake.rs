@@ -6,7 +6,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::connection::is_tick;
@@ -31,13 +31,22 @@ pub struct Identity<'a> {
     pub token: &'a Token,
 }
 
-/// Until when a handshake may take.
+/// How long a handshake may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Until<'a> {
-    /// The time.
+    /// Its end.
     pub deadline: Instant,
-    /// Whether nobody waits for the result any more.
-    pub cancelled: &'a AtomicBool,
+    /// Its number.
+    pub number: usize,
+    /// The number of the first handshake for whose result somebody still waits.
+    pub first: &'a AtomicUsize,
+}
+
+impl Until<'_> {
+    /// Whether the time is over, or nobody waits for the result any more.
+    pub fn is_over(&self) -> bool {
+        self.number < self.first.load(Ordering::SeqCst) || Instant::now() >= self.deadline
+    }
 }
 
 /// Opens a connection that another worker made: the rank of that worker.
@@ -129,7 +138,7 @@ fn write(mut stream: &TcpStream, bytes: &[u8]) -> Result<(), String> {
 fn read(mut stream: &TcpStream, bytes: &mut [u8], until: Until<'_>) -> Result<(), String> {
     let mut filled = 0;
     while filled < bytes.len() {
-        if until.cancelled.load(Ordering::SeqCst) || Instant::now() >= until.deadline {
+        if until.is_over() {
             return Err("does not answer".to_owned());
         }
         match stream.read(&mut bytes[filled..]) {

@@ -1,7 +1,7 @@
 //! From a port to a group of connected workers.
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, ToSocketAddrs};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, Scope, scope, sleep};
 use std::time::{Duration, Instant};
@@ -18,7 +18,8 @@ use crate::reduce::Reduce;
 pub const MAX_WORKERS: usize = 256;
 /// The seconds in which the other end of a new connection must prove who it is.
 const HANDSHAKE_SECONDS: u64 = 5;
-/// The connections that prove who they are at the same time, in addition to one for each worker. Further ones wait.
+/// The connections that prove who they are at the same time, in addition to one for each worker. With more, the oldest are
+/// refused.
 const MAX_HANDSHAKES: usize = 64;
 /// How often the port is looked at.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -70,9 +71,22 @@ impl Listener {
     /// # Errors
     /// A worker is missing when the limit is over; the error names it. A param is invalid.
     pub fn connect(self, rank: usize, addresses: &[String], token: &Token, limits: Limits) -> Result<Peers> {
+        self.connect_within(rank, addresses, token, limits, Duration::from_secs(HANDSHAKE_SECONDS))
+    }
+
+    /// Like [`Self::connect`], with the time in which the other end of a new connection must prove who it is.
+    pub(super) fn connect_within(
+        self,
+        rank: usize,
+        addresses: &[String],
+        token: &Token,
+        limits: Limits,
+        handshake: Duration,
+    ) -> Result<Peers> {
         check(rank, addresses, limits)?;
         let me = Identity { rank, size: addresses.len(), token };
-        let mut group = Joining { me, addresses, found: addresses.iter().map(|_| None).collect(), refused: 0, open: 0 };
+        let found = addresses.iter().map(|_| None).collect();
+        let mut group = Joining { me, addresses, handshake, found, refused: 0, open: 0, accepted: 0 };
         let (why, interrupted) = group.join(&self.socket, limits.connect);
         let error = interrupted.err().or_else(|| group.missing(&why, limits.connect));
         let peers = Peers::new(rank, &addresses[rank], group.found, limits.silence, group.refused);
@@ -125,25 +139,28 @@ enum Arrival {
 struct Joining<'a> {
     me: Identity<'a>,
     addresses: &'a [String],
+    handshake: Duration,
     found: Vec<Option<Connection>>,
     refused: usize,
     /// The accepted connections whose other end has not yet proved who it is.
     open: usize,
+    /// The accepted connections so far.
+    accepted: usize,
 }
 
 impl<'a> Joining<'a> {
     /// Connects to the workers before this one while those after it connect. Returns why workers were not reached.
     fn join(&mut self, socket: &TcpListener, limit: Duration) -> (Vec<Option<String>>, Result<()>) {
-        let cancelled = AtomicBool::new(false);
+        let first = AtomicUsize::new(0);
         let start = Instant::now();
         // A limit too long for the clock is never reached.
         let deadline = start.checked_add(limit).unwrap_or(start + Duration::from_secs(u32::MAX.into()));
-        let until = Until { deadline, cancelled: &cancelled };
+        let until = Until { deadline, number: usize::MAX - 1, first: &first };
         let mut why = vec![None; self.me.size];
         let (report, arrivals) = channel();
         let result = scope(|threads| {
             let result = self.wait(socket, threads, until, &report, &arrivals, &mut why);
-            cancelled.store(true, Ordering::SeqCst);
+            first.store(usize::MAX, Ordering::SeqCst);
             result
         });
         drop(report);
@@ -165,7 +182,7 @@ impl<'a> Joining<'a> {
     where
         'a: 'scope,
     {
-        let (me, addresses) = (self.me, self.addresses);
+        let (me, addresses, allowed) = (self.me, self.addresses, self.me.size + MAX_HANDSHAKES);
         let thread = |name: &str| Builder::new().name(format!("mmlrs-{name}"));
         socket.set_nonblocking(true).map_err(|e| Error::runtime(format!("cannot listen for other workers: {e}")))?;
         for (to, address) in addresses[..me.rank].iter().enumerate() {
@@ -179,9 +196,14 @@ impl<'a> Joining<'a> {
             if let Ok(arrival) = arrivals.recv_timeout(PAUSE) {
                 self.note(arrival, why);
             }
-            while self.open < me.size + MAX_HANDSHAKES
+            // Those that are refused take a moment to end.
+            while self.open < 2 * allowed
                 && let Ok((stream, _)) = socket.accept()
             {
+                let deadline = until.deadline.min(Instant::now() + self.handshake);
+                let until = Until { deadline, number: self.accepted, ..until };
+                self.accepted += 1;
+                until.first.store(self.accepted.saturating_sub(allowed), Ordering::SeqCst);
                 let report = report.clone();
                 let started = thread("accept").spawn_scoped(threads, move || greet(stream, me, until, &report));
                 if started.is_ok() {
@@ -245,8 +267,7 @@ impl<'a> Joining<'a> {
 
 /// Lets the other end of a connection prove who it is.
 fn greet(stream: TcpStream, me: Identity<'_>, until: Until<'_>, report: &Sender<Arrival>) {
-    let deadline = until.deadline.min(Instant::now() + Duration::from_secs(HANDSHAKE_SECONDS));
-    let arrival = match accept(&stream, me, Until { deadline, ..until }) {
+    let arrival = match accept(&stream, me, until) {
         Ok(rank) => Arrival::Worker(rank, stream),
         Err(_) => Arrival::Foreign,
     };
@@ -266,7 +287,7 @@ fn dial(to: usize, address: &str, me: Identity<'_>, until: Until<'_>, report: &S
             return;
         }
         sleep(RETRY);
-        if until.cancelled.load(Ordering::SeqCst) || Instant::now() >= until.deadline {
+        if until.is_over() {
             return;
         }
     }

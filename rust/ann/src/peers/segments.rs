@@ -35,9 +35,8 @@ mod tests {
             assert!(ends.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].len() >= pair[1].len()));
             assert!(ends[0].len() <= ends[size - 1].len() + 1);
         }
-        assert_eq!(pieces(0, 4).collect::<Vec<_>>(), [0..0]);
-        assert_eq!(pieces(4, 4).collect::<Vec<_>>(), [0..4]);
-        assert_eq!(pieces(9, 4).collect::<Vec<_>>(), [0..4, 4..8, 8..9]);
+        let ends = |length| pieces(length, 4).map(|piece| (piece.start, piece.end)).collect::<Vec<_>>();
+        assert_eq!((ends(0), ends(4), ends(9)), (vec![(0, 0)], vec![(0, 4)], vec![(0, 4), (4, 8), (8, 9)]));
     }
 
     #[test]

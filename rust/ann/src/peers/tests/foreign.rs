@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::channel;
-use std::thread::{scope, sleep, spawn};
-use std::time::Duration;
+use std::sync::atomic::AtomicUsize;
+use std::thread::{scope, spawn};
+use std::time::{Duration, Instant};
 
 use mmlrs_core::Result;
 
-use super::super::handshake::{MAGIC, VERSION};
+use super::super::handshake::{self, Identity, MAGIC, Until, VERSION};
 use super::super::proof::Token;
 use super::{Limits, PATIENT, TOKEN, errors, listeners};
 use crate::reduce::Reduce;
@@ -25,16 +25,19 @@ fn refused(foreign: impl FnOnce(&str) -> Vec<TcpStream>) -> Result<usize> {
     let (mut ports, addresses) = listeners(2);
     let (second, first) = (ports.pop().expect("two"), ports.pop().expect("two"));
     scope(|threads| {
-        let waiting = threads.spawn(|| {
-            let mut peers = first.connect(0, &addresses, &TOKEN, PATIENT)?;
+        let addresses = &addresses;
+        // Connections that say nothing would be waited for until the workers give up.
+        let never = PATIENT.connect * 10;
+        let waiting = threads.spawn(move || {
+            let mut peers = first.connect_within(0, addresses, &TOKEN, PATIENT, never)?;
             peers.sum(&mut [1.0])?;
             Ok(peers.refused())
         });
         let open = foreign(&addresses[0]);
-        let mut peers = second.connect(1, &addresses, &TOKEN, PATIENT)?;
-        let mut sum = [2.0];
+        let mut peers = second.connect(1, addresses, &TOKEN, PATIENT)?;
+        let mut sum = [2.0_f32];
         peers.sum(&mut sum)?;
-        assert_eq!((sum, peers.refused()), ([3.0], 0));
+        assert_eq!((sum[0].to_bits(), peers.refused()), (3.0_f32.to_bits(), 0));
         drop(open);
         waiting.join().expect("no panic")
     })
@@ -57,9 +60,7 @@ fn read_all(mut stream: &TcpStream) -> Vec<u8> {
 
 #[test]
 fn silent_connections_are_refused_and_delay_nobody() -> Result<()> {
-    let count = refused(|address| (0..100).map(|_| sends(address, b"")).collect())?;
-    // Those that the port had not taken yet are not counted.
-    assert!(count > 0, "{count}");
+    assert_eq!(refused(|address| (0..100).map(|_| sends(address, b"")).collect())?, 100);
     Ok(())
 }
 
@@ -102,30 +103,21 @@ fn a_wrong_token_is_refused_and_gets_no_proof() -> Result<()> {
 
 #[test]
 fn a_second_worker_of_the_same_rank_is_refused() -> Result<()> {
-    let (ports, addresses) = listeners(3);
-    let mut ports = ports.into_iter();
-    let mut next = || ports.next().expect("three");
-    let (first, second, third) = (next(), next(), next());
-    let (stopped, wait) = channel::<()>();
+    let (mut ports, addresses) = listeners(3);
+    let port = ports.swap_remove(0);
     scope(|threads| {
-        let waiting = threads.spawn(|| first.connect(0, &addresses, &TOKEN, PATIENT).map(|peers| peers.refused()));
-        let addresses = &addresses;
-        let second = threads.spawn(move || {
-            wait.recv().expect("the other one has connected");
-            second.connect(1, addresses, &TOKEN, PATIENT).map(|_| ())
-        });
-        // Worker 2 twice: the double does not find worker 1 at its own address.
-        let (_, mut others) = listeners(3);
-        others[0].clone_from(&addresses[0]);
-        let (double, _) = listeners(1);
-        let double = double.into_iter().next().expect("one").connect(2, &others, &TOKEN, SHORT);
-        assert!(double.is_err_and(|error| error.to_string().starts_with("1 of 2 other workers are connected")));
-        let third = threads.spawn(move || third.connect(2, addresses, &TOKEN, PATIENT).map(|_| ()));
-        sleep(Duration::from_millis(100));
-        stopped.send(()).expect("waiting");
-        third.join().expect("no panic")?;
-        second.join().expect("no panic")?;
+        let waiting = threads.spawn(|| port.connect(0, &addresses, &TOKEN, PATIENT).map(|peers| peers.refused()));
+        let first = AtomicUsize::new(0);
+        let until = Until { deadline: Instant::now() + PATIENT.connect, number: 1, first: &first };
+        let worker = |rank| {
+            let stream = TcpStream::connect(&addresses[0]).expect("a connection");
+            let me = Identity { rank, size: 3, token: &TOKEN };
+            handshake::connect(&stream, me, 0, until).expect("it knows the token");
+            stream
+        };
+        let open = [worker(2), worker(2), worker(1)];
         assert_eq!(waiting.join().expect("no panic")?, 1);
+        drop(open);
         Ok(())
     })
 }

@@ -16,7 +16,7 @@ use super::{Limits, Listener, Peers};
 /// The secret of the workers.
 const TOKEN: Token = [42; 32];
 /// Far above what any step takes.
-const PATIENT: Limits = Limits { connect: Duration::from_secs(60), silence: Duration::from_secs(60) };
+const PATIENT: Limits = Limits { connect: Duration::from_mins(1), silence: Duration::from_mins(1) };
 
 /// Ports for workers, and their addresses.
 fn listeners(size: usize) -> (Vec<Listener>, Vec<String>) {
