@@ -123,14 +123,20 @@ fn encode(values: &mut [f32], errors: &mut [f32]) -> Vec<u8> {
 
 /// The means of the negative and of the other values.
 fn scales(values: &[f32]) -> [f32; 2] {
-    let (mut sums, mut positive) = ([0.0_f64; 2], 0_usize);
-    for value in values {
-        let sign = is_positive(*value);
-        sums[usize::from(sign)] += f64::from(*value);
-        positive += usize::from(sign);
+    const LANES: usize = 8;
+    // Several sums, so that the additions do not wait for each other.
+    let (mut negative, mut positive, mut count) = ([0.0_f64; LANES], [0.0_f64; LANES], [0_u32; LANES]);
+    for values in values.chunks(LANES) {
+        for (at, value) in values.iter().enumerate() {
+            let sign = is_positive(*value);
+            positive[at] += f64::from(if sign { *value } else { 0.0 });
+            negative[at] += f64::from(if sign { 0.0 } else { *value });
+            count[at] += u32::from(sign);
+        }
     }
-    let mean = |sum: f64, count: usize| if count == 0 { 0.0 } else { (sum / count as f64) as f32 };
-    [mean(sums[0], values.len() - positive), mean(sums[1], positive)]
+    let count = count.iter().sum::<u32>() as usize;
+    let mean = |sums: [f64; LANES], count: usize| (sums.iter().sum::<f64>() / count.max(1) as f64) as f32;
+    [mean(negative, values.len() - count), mean(positive, count)]
 }
 
 fn is_positive(value: f32) -> bool {

@@ -1,12 +1,21 @@
 //! Workers that end, are silent, or are out of step.
 
+use std::net::TcpStream;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::thread::scope;
+use std::time::{Duration, Instant};
 
 use mmlrs_core::{Error, Result};
 
-use super::{Limits, PATIENT, Peers, errors, workers};
+use super::super::connection::Connection;
+use super::super::exchange::{Call, Parcel, exchange};
+use super::super::failure::Watch;
+use super::super::frame::Kind;
+use super::super::handshake::{self, Identity, Until};
+use super::super::segments::piece_bytes;
+use super::{Limits, PATIENT, Peers, TOKEN, errors, listeners, workers};
 use crate::reduce::Reduce;
 
 /// A short limit of silence.
@@ -145,4 +154,77 @@ fn a_worker_that_skips_a_call_gets_an_error_with_the_numbers() {
                 || text.contains(&format!("is at {sum}, where {gather}"))
         );
     }
+}
+
+/// The error of worker 0 in a sum if worker 1 does something of its own with its connection.
+fn beside(work: impl FnOnce(Connection) -> Connection) -> String {
+    let (mut ports, addresses) = listeners(2);
+    let port = ports.swap_remove(0);
+    let error = scope(|threads| {
+        let summing = threads.spawn(|| port.connect(0, &addresses, &TOKEN, SHORT)?.sum(&mut vec![1.0; LONG]));
+        let first = AtomicUsize::new(0);
+        let until = Until { deadline: Instant::now() + PATIENT.connect, number: 1, first: &first };
+        let stream = TcpStream::connect(&addresses[0]).expect("a connection");
+        handshake::connect(&stream, Identity { rank: 1, size: 2, token: &TOKEN }, 0, until).expect("a worker");
+        let open = work(Connection::new(0, &addresses[0], stream).expect("a connection"));
+        let result = summing.join().expect("no panic");
+        drop(open);
+        result.expect_err("worker 1 does not sum")
+    });
+    without_ports(&error.to_string())
+}
+
+/// Sends `bytes` of the segment that worker 0 sums.
+fn send(to: &Connection, bytes: usize) {
+    let call = Call { kind: Kind::Sum, number: 1, piece_bytes: piece_bytes(2) };
+    let parcel = Parcel { to, bytes: &vec![0; bytes], total: LONG };
+    exchange(&call, &[parcel], &Watch::new(PATIENT.silence), || Ok(())).expect("worker 0 reads");
+}
+
+#[test]
+fn a_worker_that_sends_and_does_not_read_is_named_with_the_limit() {
+    let error = beside(|connection| {
+        send(&connection, LONG / 2 * size_of::<f32>());
+        connection
+    });
+    assert_eq!(error, "worker 1 (HOST) has read nothing for longer than the limit of 0.6 s");
+}
+
+#[test]
+fn a_worker_that_stops_in_the_middle_of_a_vector_is_named() {
+    let silent = beside(|connection| {
+        send(&connection, 3 * piece_bytes(2));
+        connection
+    });
+    assert_eq!(silent, "worker 1 (HOST) has sent nothing for longer than the limit of 0.3 s");
+    let told = beside(|connection| {
+        send(&connection, 3 * piece_bytes(2));
+        connection.say("worker 1 stopped: out of memory");
+        connection
+    });
+    assert_eq!(told, "worker 1 stopped: out of memory");
+}
+
+#[test]
+fn the_reason_of_a_worker_is_found_while_waiting_for_another_one() {
+    let (done, wait) = channel::<()>();
+    let (done, wait) = (Mutex::new(Some(done)), Mutex::new(wait));
+    let results = workers(3, PATIENT, |mut peers| match peers.rank() {
+        0 => {
+            // Worker 1 waits for this one.
+            let _ = wait.lock().expect("one").recv();
+            Ok(String::new())
+        }
+        1 => {
+            let error = peers.sum(&mut vec![1.0; LONG]).expect_err("worker 2 stopped");
+            done.lock().expect("one").take();
+            Ok(error.to_string())
+        }
+        _ => {
+            peers.abort("the loss is NaN");
+            Ok(String::new())
+        }
+    });
+    let texts: Vec<String> = results.into_iter().map(|text| without_ports(&text.expect("handled"))).collect();
+    assert_eq!(texts[1], "worker 2 (HOST) stopped: the loss is NaN");
 }
