@@ -78,6 +78,7 @@ pub mod layers;
 mod loss;
 mod network;
 pub mod optimizers;
+pub mod peers;
 mod product;
 mod random;
 mod reduce;

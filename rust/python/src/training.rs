@@ -99,7 +99,7 @@ impl Trainer {
         interruptible: bool,
     ) -> PyResult<(usize, usize, u64)> {
         let start = match (state, parameters) {
-            (Some(pieces), _) => Start::State(self.reader(&pieces)?),
+            (Some(pieces), _) => Start::State { root: 0, reader: Some(self.reader(&pieces)?) },
             (None, Some(bytes)) => Start::Parameters(floats(bytes)),
             (None, None) => Start::Seed,
         };
@@ -112,7 +112,7 @@ impl Trainer {
                 let counts = (data.train.rows(), data.held_out.rows(), skipped);
                 let budget = ThreadBudget::new(threads).interruptible(interruptible);
                 let worker =
-                    Worker::new(self.network.clone(), self.settings.clone(), data, Box::new(Alone), budget, start)?;
+                    Worker::new(self.network.clone(), self.settings.clone(), data, Box::new(Alone::new()), budget, start)?;
                 *inner = Inner::Ready(Box::new(worker));
                 Ok(counts)
             })
@@ -134,7 +134,7 @@ impl Trainer {
     /// Goes on from a state in pieces.
     fn restore(&self, py: Python<'_>, state: &Bound<'_, PyAny>) -> PyResult<()> {
         let reader = self.reader(state)?;
-        detached(py, || self.with_worker(|worker| worker.resume(reader)))
+        detached(py, || self.with_worker(|worker| worker.resume(Some(reader), 0)))
     }
 
     /// The state in pieces of bytes, from which another worker can go on.

@@ -3,6 +3,8 @@
 use mmlrs_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::reduce::Reduce;
+
 /// The version of the format.
 const VERSION: u32 = 1;
 /// Maximum number of bytes of a piece.
@@ -74,6 +76,28 @@ pub fn write_state(mut header: Header, vectors: &[&[f32]]) -> Result<Vec<Vec<u8>
         pieces.extend(vector.chunks(PIECE_BYTES / 4).map(bytes));
     }
     Ok(pieces)
+}
+
+/// Gives all workers the state that one of them has read.
+pub fn shared(
+    reader: Option<StateReader>,
+    root: usize,
+    workers: &mut dyn Reduce,
+) -> Result<(Header, Vec<Vec<f32>>)> {
+    let own = reader.map(StateReader::finish).transpose()?;
+    if workers.size() == 1 {
+        return own.ok_or_else(|| Error::runtime("the state of the training is empty"));
+    }
+    let failed = |e| Error::runtime(format!("the state of the training is damaged: {e}"));
+    let text = own.as_ref().map(|(header, _)| serde_json::to_vec(header)).transpose().map_err(failed)?;
+    let texts = workers.gather(&text.unwrap_or_default())?;
+    let header: Header = serde_json::from_slice(texts.get(root).map_or(&[][..], |text| text)).map_err(failed)?;
+    let mut vectors = match own {
+        Some((_, vectors)) => vectors,
+        None => header.lengths.iter().map(|length| vec![0.0; *length]).collect(),
+    };
+    vectors.iter_mut().try_for_each(|vector| workers.broadcast(root, vector))?;
+    Ok((header, vectors))
 }
 
 /// Reads a state piece by piece, so that it is never in memory twice.

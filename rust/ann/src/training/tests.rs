@@ -1,6 +1,7 @@
 //! Trainings from beginning to end.
 
-use std::sync::{Arc, Barrier, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use mmlrs_core::{Result, ThreadBudget};
 
@@ -8,58 +9,26 @@ use super::{Dataset, Finish, Progress, Settings, Start, StateReader, Target, Tra
 use crate::layers::{Activation, Dense};
 use crate::loss::Loss;
 use crate::network::Network;
+use crate::peers::{Limits, Listener};
 use crate::random::Random;
 use crate::reduce::{Alone, Reduce};
 use crate::shape::Shape;
 
-/// Workers that are threads of this process.
-struct Thread {
-    rank: usize,
-    size: usize,
-    shared: Arc<(Barrier, Mutex<Vec<Vec<f64>>>)>,
-}
-
-impl Thread {
-    fn group(size: usize) -> Vec<Self> {
-        let shared = Arc::new((Barrier::new(size), Mutex::new(vec![Vec::new(); size])));
-        (0..size).map(|rank| Self { rank, size, shared: shared.clone() }).collect()
-    }
-
-    fn sums(&self, own: Vec<f64>) -> Vec<f64> {
-        let (barrier, all) = &*self.shared;
-        let lock = || all.lock().unwrap_or_else(PoisonError::into_inner);
-        lock()[self.rank] = own;
-        barrier.wait();
-        let values = lock().clone();
-        let sums = (0..values[0].len()).map(|at| values.iter().map(|values| values[at]).sum()).collect();
-        barrier.wait();
-        sums
-    }
-}
-
-impl Reduce for Thread {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-
-    fn size(&self) -> usize {
-        self.size
-    }
-
-    fn sum(&mut self, values: &mut [f32]) -> Result<()> {
-        let sums = self.sums(values.iter().map(|value| f64::from(*value)).collect());
-        values.iter_mut().zip(sums).for_each(|(value, sum)| *value = sum as f32);
-        Ok(())
-    }
-
-    fn sum_f64(&mut self, values: &mut [f64]) -> Result<()> {
-        values.copy_from_slice(&self.sums(values.to_vec()));
-        Ok(())
-    }
-
-    fn bytes_sent(&self) -> u64 {
-        0
-    }
+/// Workers of this process, connected by TCP.
+fn group(size: usize) -> Vec<Box<dyn Reduce>> {
+    let listeners: Vec<Listener> = (0..size).map(|_| Listener::bind("127.0.0.1").expect("a port")).collect();
+    let addresses: Vec<String> = listeners.iter().map(|listener| format!("127.0.0.1:{}", listener.port())).collect();
+    let limits = Limits { connect: Duration::from_secs(30), silence: Duration::from_secs(30) };
+    let joining: Vec<_> = listeners
+        .into_iter()
+        .enumerate()
+        .map(|(rank, listener)| {
+            let addresses = addresses.clone();
+            std::thread::spawn(move || listener.connect(rank, &addresses, &[7; 32], limits))
+        })
+        .collect();
+    let peers = joining.into_iter().map(|thread| thread.join().expect("no panic").expect("all connect"));
+    peers.map(|peers| Box::new(peers) as Box<dyn Reduce>).collect()
 }
 
 fn settings(changes: &serde_json::Value) -> Settings {
@@ -103,17 +72,17 @@ fn rings(workers: usize, fraction: f64) -> Vec<Dataset> {
 /// Trains with so many workers, and returns the history and the parameters of the first one.
 fn train(workers: usize, threads: usize, changes: &serde_json::Value) -> (Vec<Progress>, Vec<f32>, Option<Finish>) {
     let settings = settings(changes);
-    let of_worker = |(data, peer): (Dataset, Thread)| {
+    let of_worker = |(data, peers): (Dataset, Box<dyn Reduce>)| {
         let settings = settings.clone();
         std::thread::spawn(move || {
             let budget = ThreadBudget::new(threads);
-            let mut trainer = Trainer::new(network(), settings, data, Box::new(peer), budget, Start::Seed)?;
+            let mut trainer = Trainer::new(network(), settings, data, peers, budget, Start::Seed)?;
             let lines = trainer.run(usize::MAX)?;
             Ok::<_, mmlrs_core::Error>((lines, trainer.parameters().to_vec(), trainer.finish()))
         })
     };
     let data = rings(workers, settings.validation_fraction);
-    let running: Vec<_> = data.into_iter().zip(Thread::group(workers)).map(of_worker).collect();
+    let running: Vec<_> = data.into_iter().zip(group(workers)).map(of_worker).collect();
     let mut done: Vec<_> =
         running.into_iter().map(|thread| thread.join().expect("no panic").expect("it trains")).collect();
     let first = done.remove(0);
@@ -174,11 +143,11 @@ fn training_goes_on_from_a_state() -> Result<()> {
         for round in [3, 2, 9] {
             let data = rings(1, settings.validation_fraction).remove(0);
             let budget = ThreadBudget::new(1);
-            let mut trainer = Trainer::new(network(), settings.clone(), data, Box::new(Alone), budget, start)?;
+            let mut trainer = Trainer::new(network(), settings.clone(), data, Box::new(Alone::new()), budget, start)?;
             lines.extend(trainer.run(round)?);
             let mut reader = StateReader::default();
             trainer.state()?.iter().try_for_each(|piece| reader.push(piece))?;
-            start = Start::State(reader);
+            start = Start::State { root: 0, reader: Some(reader) };
             if round == 9 {
                 assert_eq!(trainer.parameters(), parameters, "{changes}");
             }

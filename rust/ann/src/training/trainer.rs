@@ -9,7 +9,7 @@ use super::local::Outer;
 use super::mini_batch::{Epoch, Optimizer};
 use super::rows::Dataset;
 use super::settings::{Settings, Solver};
-use super::state::{Finish, Header, Progress, StateReader, write_state};
+use super::state::{Finish, Header, Progress, StateReader, shared, write_state};
 use super::sums::Sums;
 use crate::network::Network;
 use crate::optimizers::{Adam, Lbfgs, Sgd, Step};
@@ -107,7 +107,7 @@ impl Trainer {
             best: None,
         };
         match start {
-            Start::State(reader) => trainer.resume(reader)?,
+            Start::State { reader, root } => trainer.resume(reader, root)?,
             Start::Parameters(parameters) => trainer.parameters = parameters,
             Start::Seed => trainer.parameters = trainer.network.initial(trainer.settings.seed),
         }
@@ -144,6 +144,11 @@ impl Trainer {
             self.finish = Some(Finish::Iterations);
         }
         Ok(lines)
+    }
+
+    /// The workers, for their counters.
+    pub fn workers(&mut self) -> &mut dyn Reduce {
+        &mut *self.workers
     }
 
     /// Why the training is over, if it is.
@@ -186,12 +191,12 @@ impl Trainer {
         write_state(header, &vectors)
     }
 
-    /// Goes on from a state.
+    /// Goes on from a state, which the worker `root` has read.
     ///
     /// # Errors
     /// The state does not fit the network.
-    pub fn resume(&mut self, reader: StateReader) -> Result<()> {
-        let (header, vectors) = reader.finish()?;
+    pub fn resume(&mut self, reader: Option<StateReader>, root: usize) -> Result<()> {
+        let (header, vectors) = shared(reader, root, &mut *self.workers)?;
         let mut vectors = vectors.into_iter();
         let mut next = || vectors.next().ok_or_else(|| Error::runtime("the state of the training lacks a vector"));
         (self.done, self.finish, self.best) = (header.done, header.finish, header.best);
@@ -412,7 +417,12 @@ pub enum Start {
     /// At these parameters.
     Parameters(Vec<f32>),
     /// Where another one ended.
-    State(StateReader),
+    State {
+        /// The worker that has the state.
+        root: usize,
+        /// The state, if it is this one.
+        reader: Option<StateReader>,
+    },
 }
 
 impl Method {
