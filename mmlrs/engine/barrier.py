@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyspark import StorageLevel
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 
 import mmlrs.errors
 from mmlrs._warnings import warn
@@ -33,7 +33,7 @@ from mmlrs.engine.barrier_task import (
     BarrierTask,
     Chunk,
     Forget,
-    PeerLost,
+    PeerLostError,
     StateSource,
     Work,
     pieces_of,
@@ -43,7 +43,7 @@ from mmlrs.engine.sent import Sent
 from mmlrs.engine.slots import check_slots, slots
 from mmlrs.engine.tags import cancelling
 from mmlrs.engine.versions import table_of
-from mmlrs.errors import DecodeError, ExecutionError, MmlrsError
+from mmlrs.errors import DecodeError, ExecutionError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -272,15 +272,26 @@ class Chain:
     def _final(self, error: Exception) -> Exception | None:
         """Return the error for the user, or None if another attempt may succeed."""
         text = str(error)
-        if isinstance(error, MmlrsError | AnalysisException) or any(mark in text for mark in _CANCELLED):
+        if not _is_of_job(error) or any(mark in text for mark in _CANCELLED):
             return error
         if _TRACE not in text or _CRASHED in text:
             return None
         cause = cause_of(error)
         name, _, message = cause.partition(": ")
-        if name == PeerLost.__name__:
+        if name == PeerLostError.__name__:
             return None
         if name in mmlrs.errors.__all__ and f"mmlrs.errors.{name}: " in text:
             made: Exception = getattr(mmlrs.errors, name)(message)
             return made
         return ExecutionError(f"{self.owner}: failed in a worker: {cause}")
+
+
+def _is_of_job(error: Exception) -> bool:
+    """Return whether a job failed, rather than its preparation on this machine or in Spark's analyzer."""
+    # The module of Connect's errors imports grpc, which a classic session need not have.
+    kind = type(error)
+    of_spark = (
+        kind.__module__.startswith("pyspark.errors.exceptions.")
+        and kind.__module__ != PySparkException.__module__
+    )
+    return (of_spark and not isinstance(error, AnalysisException)) or kind.__name__ == "Py4JJavaError"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ __all__ = [
     "BarrierTask",
     "Chunk",
     "Forget",
-    "PeerLost",
+    "PeerLostError",
     "StateSource",
     "Work",
     "pieces_of",
@@ -47,7 +48,7 @@ _ARROW = pa.schema([("rank", pa.int32()), ("kind", pa.string()), ("data", pa.bin
 _GRACE = 5.0
 
 
-class PeerLost(ConnectionError):
+class PeerLostError(ConnectionError):
     """A task cannot reach its peers. The job is worth another attempt."""
 
 
@@ -201,7 +202,7 @@ class BarrierTask:
             raise error.with_traceback(None) from None  # the message is complete without the traceback
         except (ConnectionError, TimeoutError) as error:
             time.sleep(min(_GRACE, self.silence))
-            raise PeerLost(f"task {rank} on {host}: {error or type(error).__name__}") from None
+            raise PeerLostError(f"task {rank} on {host}: {str(error) or type(error).__name__}") from None
         yield from self._rows(rank, chunks or (), report)
 
     @property
@@ -314,8 +315,16 @@ def _remove(chain: str, keep: set[str]) -> None:
 
 
 def _row(rank: int, kind: str, data: Chunk) -> pa.RecordBatch:
-    """Return a row of the result, without copying the data."""
-    buffer = pa.py_buffer(data)
-    ends = pa.array([0, len(memoryview(data))], pa.int32()).buffers()[1]
-    cell = pa.Array.from_buffers(pa.binary(), 1, [None, ends, buffer])
-    return pa.RecordBatch.from_arrays([pa.array([rank], pa.int32()), pa.array([kind]), cell], schema=_ARROW)
+    """Return a row of the result, without copying the data.
+
+    `pa.array` would import pandas, which takes 40 MB.
+    """
+    ranks = pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(struct.pack("=i", rank))])
+    cells = [_cell(pa.string(), kind.encode()), _cell(pa.binary(), data)]
+    return pa.RecordBatch.from_arrays([ranks, *cells], schema=_ARROW)
+
+
+def _cell(kind: pa.DataType, data: Chunk) -> pa.Array:
+    """Return an array of one string or binary."""
+    ends = pa.py_buffer(struct.pack("=ii", 0, memoryview(data).nbytes))
+    return pa.Array.from_buffers(kind, 1, [None, ends, pa.py_buffer(data)])

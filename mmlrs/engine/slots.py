@@ -73,12 +73,12 @@ def check_slots(session: SparkSession, workers: int, owner: str, silence: float)
 
     `owner` begins the messages. On Spark Connect, a small barrier job must end within `silence` seconds.
     """
-    if str(session.conf.get("spark.dynamicAllocation.enabled", None) or "").lower() == "true":
-        if not _is_local(session):  # where Spark ignores the setting
-            raise InvalidParamError(
-                f"{owner}: needs {workers} tasks that run at the same time, which Spark does not support with dynamic allocation; "
-                f"start the session with spark.dynamicAllocation.enabled=false and spark.executor.instances={workers}"
-            )
+    dynamic = session.conf.get("spark.dynamicAllocation.enabled", None)
+    if str(dynamic).lower() == "true" and not _is_local(session):  # Spark ignores it on a local master
+        raise InvalidParamError(
+            f"{owner}: needs {workers} tasks that run at the same time, which Spark does not support with dynamic allocation; "
+            f"start the session with spark.dynamicAllocation.enabled=false and spark.executor.instances={workers}"
+        )
     available = slots(session)
     wait = 0.0 if _is_local(session) else min(silence, REGISTRATION_SECONDS)
     start = time.monotonic()
@@ -126,6 +126,6 @@ def _probe(session: SparkSession, workers: int, owner: str, available: int, sile
             timer.cancel()
 
 
-def _nothing(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _nothing(_: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Yield nothing."""
     return iter(())
