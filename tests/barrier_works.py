@@ -34,10 +34,14 @@ class Sum:
 
     seconds = 20.0
 
-    def __init__(self, padding: bytes = b"", flag: str = "", times: int = 1) -> None:
-        self.padding = padding
+    def __init__(self, padding: int = 0, flag: str = "", times: int = 1) -> None:
+        self.padding = padding  # its size
         self.flag = flag
         self.times = times
+
+    def bytes(self) -> bytes:
+        """Return the rest of the state."""
+        return (bytes(range(256)) * (1 + self.padding // 256))[: self.padding]
 
     def listen(self, host: str) -> int:
         self.server = socket.create_server((host, 0))
@@ -59,12 +63,12 @@ class Sum:
         old = b"".join(state) if state is not None else b""
         assert (rank == root) == (state is not None)
         if old:
-            assert old[SIZE:] == self.padding
+            assert old[SIZE:] == self.bytes()
         before = struct.unpack_from(SUM, old)[0] if old else 0
-        self.disturb(rank, before)
+        self.disturb(rank, root)
         after = self.exchange(rank, addresses, token, before + sum(numbers))
         report = json.dumps({"rows": len(numbers), "root": root, "after": after, "threads": threads})
-        return ([struct.pack(SUM, after), self.padding] if rank == 0 else None), report
+        return ([struct.pack(SUM, after), self.bytes()] if rank == 0 else None), report
 
     def exchange(self, rank: int, addresses: list[str], token: bytes, value: int) -> int:
         """Return the sum over all ranks."""
@@ -84,7 +88,7 @@ class Sum:
                 peer.close()
             return value
 
-    def disturb(self, rank: int, before: int) -> None:
+    def disturb(self, rank: int, root: int) -> None:
         """Do what the test is about."""
 
     def first(self) -> bool:
@@ -107,16 +111,16 @@ def received(peer: socket.socket, size: int) -> bytes:
 class Killed(Sum):
     """A worker dies in the second job."""
 
-    def disturb(self, rank: int, before: int) -> None:
-        if rank == 1 and before and self.first():
+    def disturb(self, rank: int, root: int) -> None:
+        if rank == 1 and root == 0 and self.first():
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 class KilledFirst(Killed):
     """A worker dies in the first job."""
 
-    def disturb(self, rank: int, before: int) -> None:
-        super().disturb(rank, 1)
+    def disturb(self, rank: int, root: int) -> None:
+        super().disturb(rank, 0)
 
 
 class Silent(Sum):
@@ -124,7 +128,7 @@ class Silent(Sum):
 
     seconds = 1.0
 
-    def disturb(self, rank: int, before: int) -> None:
+    def disturb(self, rank: int, root: int) -> None:
         if rank == 1 and self.first():
             time.sleep(600)
 
@@ -144,7 +148,7 @@ class Late(Sum):
 class Refusing(Sum):
     """The rows of one worker are wrong."""
 
-    def disturb(self, rank: int, before: int) -> None:
+    def disturb(self, rank: int, root: int) -> None:
         if rank == 1:
             self.first()
             raise DecodeError("Net: column `x`: row 7: has NaN")
@@ -153,7 +157,7 @@ class Refusing(Sum):
 class Faulty(Sum):
     """The code of one worker is wrong."""
 
-    def disturb(self, rank: int, before: int) -> None:
+    def disturb(self, rank: int, root: int) -> None:
         if rank == 0:
             self.first()
             raise ValueError("shapes do not fit")

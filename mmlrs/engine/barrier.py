@@ -58,6 +58,8 @@ SILENCE = 120.0
 
 #: What Spark says of a worker process that died. With faulthandler, its stack follows.
 _CRASHED = "Python worker exited unexpectedly"
+#: What Spark says of lost workers and executors, after more general lines.
+_LOST = (_CRASHED, "ExecutorLostFailure", "Failed to connect to", "FetchFailed")
 #: What Spark and Spark Connect say of a job that someone cancelled.
 _CANCELLED = ("SPARK_JOB_CANCELLED", "OPERATION_CANCELED", "cancelled part of cancelled job", "JOB_CANCELLED")
 _TRACE = "Traceback (most recent call last)"
@@ -260,13 +262,13 @@ class Chain:
             raise error
         if final is not None:
             raise final from None
-        cause = cause_of(error)[:500]
+        reason = _reason(error)
         if attempt > self.retries:
             raise ExecutionError(
-                f"{self.owner}: a job failed {attempt} times, the last time because: {cause}"
+                f"{self.owner}: a job failed for the last time (attempt {attempt} of {self.retries + 1}): {reason}"
             ) from error
         warn(
-            f"{self.owner}: a job failed and is run again from its beginning ({attempt} of at most {self.retries} times): {cause}"
+            f"{self.owner}: a job failed and is run again from its beginning ({attempt} of at most {self.retries} times): {reason}"
         )
 
     def _final(self, error: Exception) -> Exception | None:
@@ -284,6 +286,16 @@ class Chain:
             made: Exception = getattr(mmlrs.errors, name)(message)
             return made
         return ExecutionError(f"{self.owner}: failed in a worker: {cause}")
+
+
+def _reason(error: Exception) -> str:
+    """Return why a job failed, in one line."""
+    text = str(error)
+    if _TRACE not in text:
+        for line in text.splitlines():
+            if any(mark in line for mark in _LOST):
+                return line.strip().removeprefix("Caused by: ")[:500]
+    return cause_of(error)[:500]
 
 
 def _is_of_job(error: Exception) -> bool:

@@ -45,7 +45,7 @@ ROWS = "rank int, kind string, data binary"
 _ARROW = pa.schema([("rank", pa.int32()), ("kind", pa.string()), ("data", pa.binary())])
 
 #: Seconds that a task waits after it lost a peer. If the peer failed, Spark then ends this task, and reports the peer's error.
-_GRACE = 5.0
+_GRACE = 3.0
 
 
 class PeerLostError(ConnectionError):
