@@ -65,7 +65,9 @@ def _of_settings(session: SparkSession) -> int:
 
 
 def _is_local(session: SparkSession) -> bool:
-    return str(session.conf.get("spark.master", None) or "").startswith("local")
+    """Return whether all tasks run in the driver. A master "local-cluster[...]" has executors."""
+    master = str(session.conf.get("spark.master", None))
+    return master == "local" or master.startswith("local[")
 
 
 def check_slots(session: SparkSession, workers: int, owner: str, silence: float) -> None:

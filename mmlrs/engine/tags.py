@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -28,14 +29,27 @@ def cancelling(session: SparkSession) -> Iterator[Callable[[], None]]:
     if not is_connect(session):
         names = ("addJobTag", "removeJobTag", "cancelJobsWithTag")
     add, remove, cancel = (getattr(target, name) for name in names)
+    handled = sys.exc_info()[1]
     add(tag)
     try:
         yield lambda: cancel(tag)
     except BaseException as error:
-        if not isinstance(error, Exception):
-            with contextlib.suppress(Exception):  # the session may be gone
-                cancel(tag)
-        raise
+        interrupt = _interrupt(error, handled)
+        if interrupt is None:
+            raise
+        with contextlib.suppress(Exception):  # the session may be gone
+            cancel(tag)
+        raise interrupt from None
     finally:
         with contextlib.suppress(Exception):
             remove(tag)
+
+
+def _interrupt(error: BaseException | None, handled: BaseException | None) -> BaseException | None:
+    """Return what interrupted a block, such as KeyboardInterrupt, if that ended it, and not `handled`, an exception before it.
+
+    A classic session raises the error of the cancelled job while it handles the interrupt.
+    """
+    while error is not None and isinstance(error, Exception):
+        error = error.__context__
+    return None if error is handled else error
