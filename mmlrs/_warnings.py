@@ -7,10 +7,15 @@ import sys
 import warnings
 from collections.abc import Iterable
 
-__all__ = ["warn_once"]
+__all__ = ["warn", "warn_once"]
 
 _PACKAGE = os.path.dirname(__file__) + os.sep
 _warned: set[str] = set()
+
+
+def warn(note: str) -> None:
+    """Issue a note as a warning at the line of the user's code."""
+    warnings.warn(note, UserWarning, stacklevel=_level_of_the_caller())
 
 
 def warn_once(notes: Iterable[str]) -> None:
@@ -20,7 +25,7 @@ def warn_once(notes: Iterable[str]) -> None:
     """
     for note in notes:
         if note not in _warned:
-            warnings.warn(note, UserWarning, stacklevel=_level_of_the_caller())
+            warn(note)
             _warned.add(note)
 
 

@@ -6,13 +6,13 @@ import re
 
 __all__ = ["cause_of"]
 
-#: The last line of a traceback in a Python worker: the class of the error and its message.
+#: The last line of a traceback in a Python worker: the class of the error, and its message if it has one.
 _RAISED = re.compile(
-    r"^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt)|[A-Z]\w*): (.*)$"
+    r"^(?:[A-Za-z_]\w*\.)*(?:([A-Z]\w*): (.*)|([A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt)))$"
 )
 _TRACE = "Traceback (most recent call last):"
-#: The beginning of a JVM stack trace.
-_JVM = re.compile(r"^\s*(at [\w.$]+\(|JVM stacktrace:|\.\.\. \d+ more|Driver stacktrace:)")
+#: The beginning of a JVM stack trace, or of what Spark adds to a message.
+_JVM = re.compile(r"^\s*(at [\w.$]+\(|JVM stacktrace:|SQLSTATE: |\.\.\. \d+ more|Driver stacktrace:)")
 
 
 def cause_of(error: BaseException | None) -> str:
@@ -37,6 +37,8 @@ def _raised(lines: list[str]) -> str | None:
         match = _RAISED.match(line)
         if match is None:
             continue
+        if match[3]:
+            return match[3]
         message = [match[2]]
         for following in lines[i + 1 :]:
             if not following.strip() or _JVM.match(following) or following.startswith(_TRACE):

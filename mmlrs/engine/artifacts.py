@@ -1,4 +1,4 @@
-"""Send models to the workers: small ones in the function, larger ones as a file, once per node.
+"""Send models, and states of barrier jobs, to the workers: small ones in the function, larger ones as a file, once per node.
 
 A stream of Spark Connect runs in a copy of the session, whose tasks do not get the session's files. Its models are in the function.
 """
@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -25,7 +26,7 @@ from mmlrs.errors import IoError, LimitExceededError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["INLINE_BYTES", "STREAM_BYTES", "payload"]
+__all__ = ["INLINE_BYTES", "STREAM_BYTES", "empty_file", "payload", "send_chunks"]
 
 INLINE_BYTES = 4 * 1024 * 1024
 #: Maximum number of bytes of a model in a stream of Spark Connect. A message of Connect has at most 128 MiB.
@@ -84,21 +85,61 @@ def _folder(process: int) -> str:
     return folder
 
 
+def send_chunks(session: SparkSession, name: str, chunks: Iterable[Any]) -> None:
+    """Send bytes-like objects to the nodes as one file of a new name. `empty_file` frees its space.
+
+    Every executor gets the file with its next task.
+    """
+    path = _written(name, chunks, "a state")
+    try:
+        send_file(session, path)
+    except Exception as error:  # from the JVM, the connection, or a disk on either side
+        message = f"{path}: a state cannot be sent to the workers: {reason_of(error)}"
+        raise IoError(with_space(message, path, error)) from error
+    finally:
+        if is_connect(session):  # the server has it
+            _discard(path)
+
+
+def empty_file(session: SparkSession, name: str) -> None:
+    """Free the space of a file that was sent, on the driver. A Connect server keeps its copy until the session ends.
+
+    The file must stay, because Spark sends all files that it was ever given to each new executor.
+    """
+    if is_connect(session):
+        return
+    from pyspark import SparkFiles
+
+    for path in (os.path.join(_folder(os.getpid()), name), SparkFiles.get(name)):
+        with contextlib.suppress(OSError):
+            os.truncate(path, 0)
+
+
+def _discard(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.remove(path)
+
+
 def _file(sha256: str, data: bytes) -> str:
-    """Return the path of a file with the content. Another thread may write the same file."""
+    """Return the path of a file with a model. Another thread may write the same file."""
     path = os.path.join(_folder(os.getpid()), artifact_name(sha256))
-    if not os.path.exists(path):
-        part = f"{path}.{uuid.uuid4().hex}.part"
-        try:
-            with open(part, "wb") as file:
-                file.write(data)
-            os.replace(part, path)
-        except OSError as error:
-            message = (
-                f"{path}: a model of {len(data):,} bytes cannot be written for the workers: {error.strerror}"
-            )
-            raise IoError(with_space(message, path, error)) from None
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(part)
+    return path if os.path.exists(path) else _written(artifact_name(sha256), [data], "a model")
+
+
+def _written(name: str, chunks: Iterable[Any], what: str) -> str:
+    """Return the path of a new file with the content."""
+    path = os.path.join(_folder(os.getpid()), name)
+    part, size = f"{path}.{uuid.uuid4().hex}.part", 0
+    try:
+        with open(part, "wb") as file:
+            for chunk in chunks:
+                size += file.write(chunk)
+        os.replace(part, path)
+    except OSError as error:
+        message = (
+            f"{path}: {what} of at least {size:,} bytes cannot be written for the workers: {error.strerror}"
+        )
+        raise IoError(with_space(message, path, error)) from None
+    finally:
+        _discard(part)
     return path

@@ -27,6 +27,8 @@ __all__ = [
     "PartitionFit",
     "artifact_name",
     "as_type",
+    "sent_path",
+    "threads",
     "vector_lists",
     "vector_struct",
 ]
@@ -323,11 +325,10 @@ class MergedFit:
         yield pa.RecordBatch.from_arrays([pa.array([fit.finish()])], names=["result"])
 
 
-def _artifact(sha256: str) -> bytes:
-    """Read a model that was sent to the node as a file."""
+def sent_path(name: str) -> str | None:
+    """Return the path of a file that was sent to the node, or None if the node does not have it."""
     from pyspark import SparkFiles
 
-    name = artifact_name(sha256)
     root = SparkFiles.getRootDirectory()
     # A function of a stream of Spark Connect may find the files of its session one folder deeper.
     for path in (
@@ -336,6 +337,15 @@ def _artifact(sha256: str) -> bytes:
         *map(str, Path(root).glob(f"*/{name}")),
     ):
         if os.path.exists(path):
-            with open(path, "rb") as file:
-                return file.read()
-    raise IoError(f"{name}: the model is not on this node, although the driver sent it with addArtifacts")
+            return path
+    return None
+
+
+def _artifact(sha256: str) -> bytes:
+    """Read a model that was sent to the node as a file."""
+    name = artifact_name(sha256)
+    path = sent_path(name)
+    if path is None:
+        raise IoError(f"{name}: the model is not on this node, although the driver sent it with addArtifacts")
+    with open(path, "rb") as file:
+        return file.read()
