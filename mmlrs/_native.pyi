@@ -26,14 +26,24 @@ class Fit:
     def notes(self) -> list[str]: ...
 
 @final
+class Listener:
+    def __new__(cls, host: str) -> Self: ...
+    @property
+    def port(self) -> int: ...
+
+@final
 class Trainer:
     def __new__(cls, stage: str, network: str, settings: str, columns: str) -> Self: ...
+    def connect(
+        self, listener: Listener, rank: int, addresses: list[str], token: bytes, silence: float
+    ) -> None: ...
     def add(self, batch: pa.RecordBatch, *, first: int | None = None) -> None: ...
     def start(
         self,
         threads: int,
         *,
         state: Iterable[bytes] | None = None,
+        root: int = -1,
         parameters: bytes | None = None,
         interruptible: bool = False,
     ) -> tuple[int, int, int]: ...

@@ -1,12 +1,16 @@
 //! The class that trains networks.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mmlrs_ann::training::{
     Columns, Dataset, Finish, Progress, Reader, Settings, Start, StateReader, Trainer as Worker,
 };
-use mmlrs_ann::{Alone, Description, Network, file};
+use mmlrs_ann::peers::{Limits, Listener as Port};
+use mmlrs_ann::{Alone, Description, Network, Reduce, file};
 use mmlrs_core::{Error, Result, ThreadBudget};
+use pyo3::exceptions::PyConnectionError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use pyo3_arrow::PyRecordBatch;
@@ -15,6 +19,86 @@ use serde_json::json;
 use crate::arrow::Imported;
 use crate::errors::{detached, placed, to_py, watched};
 
+/// A port at which a worker waits for the other workers of a training.
+#[pyclass(frozen, module = "mmlrs._native")]
+pub struct Listener(Mutex<Option<Port>>);
+
+#[pymethods]
+impl Listener {
+    #[new]
+    fn new(py: Python<'_>, host: &str) -> PyResult<Self> {
+        Ok(Self(Mutex::new(Some(detached(py, || Port::bind(host))?))))
+    }
+
+    /// The number of the port.
+    #[getter]
+    fn port(&self) -> u16 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, Port::port)
+    }
+}
+
+/// Other workers, of which it is known whether one was lost.
+struct Watched {
+    inner: Box<dyn Reduce>,
+    is_lost: Arc<AtomicBool>,
+}
+
+impl Watched {
+    fn noted<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.is_lost.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+impl Reduce for Watched {
+    fn rank(&self) -> usize {
+        self.inner.rank()
+    }
+
+    fn size(&self) -> usize {
+        self.inner.size()
+    }
+
+    fn sum(&mut self, values: &mut [f32]) -> Result<()> {
+        let result = self.inner.sum(values);
+        self.noted(result)
+    }
+
+    fn sum_f64(&mut self, values: &mut [f64]) -> Result<()> {
+        let result = self.inner.sum_f64(values);
+        self.noted(result)
+    }
+
+    fn broadcast(&mut self, from: usize, values: &mut [f32]) -> Result<()> {
+        let result = self.inner.broadcast(from, values);
+        self.noted(result)
+    }
+
+    fn gather(&mut self, message: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let result = self.inner.gather(message);
+        self.noted(result)
+    }
+
+    fn exchange(&mut self, parcels: &[&[u8]], lengths: &[usize]) -> Result<Vec<Vec<u8>>> {
+        let result = self.inner.exchange(parcels, lengths);
+        self.noted(result)
+    }
+
+    fn abort(&mut self, reason: &str) {
+        self.inner.abort(reason);
+    }
+
+    fn bytes_sent(&self) -> u64 {
+        self.inner.bytes_sent()
+    }
+
+    fn seconds(&self) -> f64 {
+        self.inner.seconds()
+    }
+}
+
 /// A worker's part of a training: it reads rows, then takes steps.
 #[pyclass(frozen, module = "mmlrs._native")]
 pub struct Trainer {
@@ -22,10 +106,11 @@ pub struct Trainer {
     network: Network,
     settings: Settings,
     inner: Mutex<Inner>,
+    is_lost: Arc<AtomicBool>,
 }
 
 enum Inner {
-    Reading(Box<Reader>),
+    Reading(Box<Reader>, Box<dyn Reduce>),
     Ready(Box<Worker>),
     Nothing,
 }
@@ -33,7 +118,25 @@ enum Inner {
 impl Trainer {
     fn locked<T>(&self, work: impl FnOnce(&mut Inner) -> Result<T>) -> Result<T> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut inner).map_err(|e| e.at_stage(&self.stage))
+        work(&mut inner).map_err(|e| e.at_stage(&self.stage)).inspect_err(|e| {
+            // The others need not wait for this worker.
+            match &mut *inner {
+                Inner::Reading(_, workers) => workers.abort(e.message()),
+                Inner::Ready(worker) => worker.workers().abort(e.message()),
+                Inner::Nothing => {}
+            }
+        })
+    }
+
+    /// The error of a lost worker as a `ConnectionError`, after which another attempt may succeed.
+    fn told<T>(&self, result: PyResult<T>) -> PyResult<T> {
+        result.map_err(|error| {
+            if self.is_lost.load(Ordering::Relaxed) {
+                Python::attach(|py| PyConnectionError::new_err(error.value(py).to_string()))
+            } else {
+                error
+            }
+        })
     }
 
     /// Reads a state piece by piece.
@@ -72,7 +175,38 @@ impl Trainer {
     fn new(py: Python<'_>, stage: String, network: &str, settings: &str, columns: &str) -> PyResult<Self> {
         let parts = detached(py, || Self::parts(&stage, network, settings, columns));
         let (network, settings, reader) = parts?;
-        Ok(Self { stage, network, settings, inner: Mutex::new(Inner::Reading(Box::new(reader))) })
+        let inner = Inner::Reading(Box::new(reader), Box::new(Alone::new()));
+        Ok(Self { stage, network, settings, inner: Mutex::new(inner), is_lost: Arc::default() })
+    }
+
+    /// Connects to the other workers, before rows are read. `silence` is the number of seconds to wait for one.
+    fn connect(
+        &self,
+        py: Python<'_>,
+        listener: &Listener,
+        rank: usize,
+        addresses: Vec<String>,
+        token: [u8; 32],
+        silence: f64,
+    ) -> PyResult<()> {
+        let wait = Duration::try_from_secs_f64(silence).unwrap_or(Duration::from_secs(120));
+        let connected = detached(py, || {
+            let port = listener.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let port = port.ok_or_else(|| Error::runtime("the port is closed"))?;
+            let limits = Limits { connect: wait, silence: wait };
+            let peers = port.connect(rank, &addresses, &token, limits).inspect_err(|_| {
+                self.is_lost.store(true, Ordering::Relaxed);
+            });
+            let peers = peers.map_err(|e| e.at_stage(&self.stage))?;
+            self.locked(|inner| match inner {
+                Inner::Reading(_, workers) => {
+                    *workers = Box::new(Watched { inner: Box::new(peers), is_lost: Arc::clone(&self.is_lost) });
+                    Ok(())
+                }
+                _ => Err(Error::runtime("the training has started")),
+            })
+        });
+        self.told(connected)
     }
 
     /// Reads the rows of a batch. `first` is as for programs.
@@ -81,7 +215,7 @@ impl Trainer {
         let batch = batch.0.into_inner();
         detached(py, || {
             self.locked(|inner| match inner {
-                Inner::Reading(reader) => reader.add(&batch).map_err(|e| placed(e, first)),
+                Inner::Reading(reader, _) => reader.add(&batch).map_err(|e| placed(e, first)),
                 _ => Err(Error::runtime("the training has started")),
             })
         })
@@ -89,46 +223,52 @@ impl Trainer {
 
     /// Starts after the last batch, from a state in pieces, from parameters, or from the seed. Returns the number of rows to
     /// train on, of those held out and of those left out.
-    #[pyo3(signature = (threads, *, state = None, parameters = None, interruptible = false))]
+    /// `root` is the worker that has a state, or -1 if there is none.
+    #[pyo3(signature = (threads, *, state = None, root = -1, parameters = None, interruptible = false))]
     fn start(
         &self,
         py: Python<'_>,
         threads: usize,
         state: Option<Bound<'_, PyAny>>,
+        root: i64,
         parameters: Option<&[u8]>,
         interruptible: bool,
     ) -> PyResult<(usize, usize, u64)> {
-        let start = match (state, parameters) {
-            (Some(pieces), _) => Start::State { root: 0, reader: Some(self.reader(&pieces)?) },
-            (None, Some(bytes)) => Start::Parameters(floats(bytes)),
-            (None, None) => Start::Seed,
+        let start = match (usize::try_from(root), parameters) {
+            (Ok(root), _) => {
+                let reader = state.map(|pieces| self.reader(&pieces)).transpose()?;
+                Start::State { root, reader }
+            }
+            (Err(_), Some(bytes)) => Start::Parameters(floats(bytes)),
+            (Err(_), None) => Start::Seed,
         };
-        watched(py, interruptible, || {
+        let started = watched(py, interruptible, || {
             self.locked(|inner| {
-                let Inner::Reading(reader) = std::mem::replace(inner, Inner::Nothing) else {
+                let Inner::Reading(reader, workers) = std::mem::replace(inner, Inner::Nothing) else {
                     return Err(Error::runtime("the training has started"));
                 };
                 let Reader { data, skipped, .. } = *reader;
                 let counts = (data.train.rows(), data.held_out.rows(), skipped);
                 let budget = ThreadBudget::new(threads).interruptible(interruptible);
-                let worker =
-                    Worker::new(self.network.clone(), self.settings.clone(), data, Box::new(Alone::new()), budget, start)?;
+                let worker = Worker::new(self.network.clone(), self.settings.clone(), data, workers, budget, start)?;
                 *inner = Inner::Ready(Box::new(worker));
                 Ok(counts)
             })
-        })
+        });
+        self.told(started)
     }
 
     /// Does at most so many iterations or epochs. Returns JSON: the `lines` of the history, and the reason to `finish` or null.
     #[pyo3(signature = (iterations, *, interruptible = false))]
     fn run(&self, py: Python<'_>, iterations: usize, interruptible: bool) -> PyResult<String> {
-        watched(py, interruptible, || {
+        let done = watched(py, interruptible, || {
             self.with_worker(|worker| {
                 let lines: Vec<Progress> = worker.run(iterations)?;
                 let finish: Option<Finish> = worker.finish();
                 Ok(json!({"lines": lines, "finish": finish}).to_string())
             })
-        })
+        });
+        self.told(done)
     }
 
     /// Goes on from a state in pieces.
