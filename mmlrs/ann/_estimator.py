@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -50,7 +51,8 @@ class NetworkEstimator(Estimator[Any]):
     def _fit_spark(self, df: DataFrame) -> Any:
         from mmlrs.ann._spark import train_on_spark
 
-        return self._fitted(df, train_on_spark)
+        workers = self._value("numWorkers")
+        return self._fitted(df, partial(train_on_spark, workers=workers))
 
     def _fitted(self, dataset: Any, run: Any) -> Any:
         columns = Columns.of(dataset, self._stage)

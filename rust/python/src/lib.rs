@@ -35,7 +35,7 @@ mod native {
     #[pymodule_export]
     use crate::stage::{Plan, Stage};
     #[pymodule_export]
-    use crate::training::{Listener, Trainer, network_info, read_network};
+    use crate::training::{Listener, Trainer, network_info, network_of_state, read_network};
 
     use pyo3::prelude::*;
 

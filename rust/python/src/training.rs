@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mmlrs_ann::training::{
-    Columns, Dataset, Finish, Progress, Reader, Settings, Start, StateReader, Trainer as Worker,
-};
 use mmlrs_ann::peers::{Limits, Listener as Port};
+use mmlrs_ann::training::{
+    Columns, Dataset, Finish, Progress, Reader, Settings, Start, StateReader, Trainer as Worker, parameters_of,
+};
 use mmlrs_ann::{Alone, Description, Network, Reduce, file};
 use mmlrs_core::{Error, Result, ThreadBudget};
 use pyo3::exceptions::PyConnectionError;
@@ -139,17 +139,6 @@ impl Trainer {
         })
     }
 
-    /// Reads a state piece by piece.
-    fn reader(&self, pieces: &Bound<'_, PyAny>) -> PyResult<StateReader> {
-        let mut reader = StateReader::default();
-        for piece in pieces.try_iter()? {
-            let piece = piece?;
-            let pushed = reader.push(piece.extract::<&[u8]>()?);
-            pushed.map_err(|e| to_py(pieces.py(), &e.at_stage(&self.stage)))?;
-        }
-        Ok(reader)
-    }
-
     fn with_worker<T>(&self, work: impl FnOnce(&mut Worker) -> Result<T>) -> Result<T> {
         self.locked(|inner| match inner {
             Inner::Ready(worker) => work(worker),
@@ -236,7 +225,7 @@ impl Trainer {
     ) -> PyResult<(usize, usize, u64)> {
         let start = match (usize::try_from(root), parameters) {
             (Ok(root), _) => {
-                let reader = state.map(|pieces| self.reader(&pieces)).transpose()?;
+                let reader = state.map(|pieces| reader_of(&pieces)).transpose()?;
                 Start::State { root, reader }
             }
             (Err(_), Some(bytes)) => Start::Parameters(floats(bytes)),
@@ -273,7 +262,7 @@ impl Trainer {
 
     /// Goes on from a state in pieces.
     fn restore(&self, py: Python<'_>, state: &Bound<'_, PyAny>) -> PyResult<()> {
-        let reader = self.reader(state)?;
+        let reader = reader_of(state)?;
         detached(py, || self.with_worker(|worker| worker.resume(Some(reader), 0)))
     }
 
@@ -291,6 +280,32 @@ impl Trainer {
         })?;
         Ok(PyBytes::new(py, &bytes))
     }
+}
+
+/// Reads a state piece by piece.
+fn reader_of(pieces: &Bound<'_, PyAny>) -> PyResult<StateReader> {
+    let mut reader = StateReader::default();
+    for piece in pieces.try_iter()? {
+        let piece = piece?;
+        reader.push(piece.extract::<&[u8]>()?).map_err(|e| to_py(pieces.py(), &e))?;
+    }
+    Ok(reader)
+}
+
+/// The trained network of a state in pieces, as a file.
+#[pyfunction]
+pub fn network_of_state<'py>(
+    py: Python<'py>,
+    description: &str,
+    settings: &str,
+    state: &Bound<'_, PyAny>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let reader = reader_of(state)?;
+    let bytes = detached(py, || {
+        let patience = Settings::parse(settings)?.patience;
+        file::write(&Description::parse(description)?, &parameters_of(reader, patience)?)
+    })?;
+    Ok(PyBytes::new(py, &bytes))
 }
 
 /// Numbers in single precision from their bytes.

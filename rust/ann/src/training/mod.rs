@@ -15,5 +15,5 @@ mod trainer;
 pub use reading::{Columns, Labels, Reader};
 pub use rows::{Dataset, Part, Target};
 pub use settings::{Settings, Solver};
-pub use state::{Finish, Progress, StateReader};
+pub use state::{Finish, Progress, StateReader, parameters_of};
 pub use trainer::{Start, Trainer};

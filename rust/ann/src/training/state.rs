@@ -100,6 +100,17 @@ pub fn shared(
     Ok((header, vectors))
 }
 
+/// The parameters of a finished training: the best ones if it stops early, else the last ones.
+///
+/// # Errors
+/// The state is incomplete.
+pub fn parameters_of(reader: StateReader, patience: usize) -> Result<Vec<f32>> {
+    let (_, vectors) = reader.finish()?;
+    let mut vectors = vectors.into_iter();
+    let (last, best) = (vectors.next().unwrap_or_default(), vectors.next().unwrap_or_default());
+    Ok(if patience > 0 && !best.is_empty() { best } else { last })
+}
+
 /// Reads a state piece by piece, so that it is never in memory twice.
 #[derive(Debug, Default)]
 pub struct StateReader {
