@@ -25,5 +25,5 @@ pub use loss::{Loss, Targets};
 pub use network::{Network, Workspace};
 pub use product::{Matrix, MatrixMut, multiply};
 pub use random::Random;
-pub use reduce::{Alone, Reduce};
+pub use reduce::{Alone, MAX_MESSAGE_BYTES, Reduce};
 pub use shape::Shape;
