@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use mmlrs_core::Result;
 
-use super::super::handshake::{self, Identity, MAGIC, Until, VERSION};
-use super::super::proof::Token;
-use super::{Limits, PATIENT, TOKEN, errors, listeners};
+use super::Limits;
+use super::handshake::{self, Identity, MAGIC, Until, VERSION};
+use super::proof::Token;
+use super::testing::{PATIENT, TOKEN, errors, listeners};
 use crate::reduce::Reduce;
 
 const SHORT: Limits = Limits { connect: Duration::from_millis(300), silence: Duration::from_millis(300) };
