@@ -98,5 +98,5 @@ pub use loss::{Batch, Loss, Targets};
 pub use network::{Network, Rows, Workspace};
 pub use product::{Matrix, MatrixMut, multiply};
 pub use random::Random;
-pub use reduce::{Alone, Reduce};
+pub use reduce::{Alone, MAX_MESSAGE_BYTES, Reduce};
 pub use shape::Shape;

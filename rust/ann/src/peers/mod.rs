@@ -11,15 +11,23 @@
 mod connection;
 mod exchange;
 mod failure;
+#[cfg(test)]
+mod fault_tests;
 mod frame;
 mod group;
+#[cfg(test)]
+mod group_tests;
 mod handshake;
 mod listener;
+#[cfg(test)]
+mod listener_tests;
 mod one_bit;
+#[cfg(test)]
+mod one_bit_tests;
 mod proof;
 mod segments;
 #[cfg(test)]
-mod tests;
+mod testing;
 
 pub use group::Peers;
 pub use listener::{Limits, Listener};

@@ -1,10 +1,5 @@
 //! Workers as threads over loopback.
 
-mod compressed;
-mod faults;
-mod foreign;
-mod sums;
-
 use std::thread::scope;
 use std::time::Duration;
 
@@ -14,19 +9,19 @@ use super::proof::Token;
 use super::{Limits, Listener, Peers};
 
 /// The secret of the workers.
-const TOKEN: Token = [42; 32];
+pub const TOKEN: Token = [42; 32];
 /// Far above what any step takes.
-const PATIENT: Limits = Limits { connect: Duration::from_mins(1), silence: Duration::from_mins(1) };
+pub const PATIENT: Limits = Limits { connect: Duration::from_mins(1), silence: Duration::from_mins(1) };
 
 /// Ports for workers, and their addresses.
-fn listeners(size: usize) -> (Vec<Listener>, Vec<String>) {
+pub fn listeners(size: usize) -> (Vec<Listener>, Vec<String>) {
     let listeners: Vec<Listener> = (0..size).map(|_| Listener::bind("127.0.0.1").expect("a port")).collect();
     let addresses = listeners.iter().map(|listener| format!("127.0.0.1:{}", listener.port())).collect();
     (listeners, addresses)
 }
 
 /// Calls `work` as every one of `size` workers at the same time; the results by rank.
-fn workers<T: Send>(size: usize, limits: Limits, work: impl Fn(Peers) -> Result<T> + Sync) -> Vec<Result<T>> {
+pub fn workers<T: Send>(size: usize, limits: Limits, work: impl Fn(Peers) -> Result<T> + Sync) -> Vec<Result<T>> {
     let (listeners, addresses) = listeners(size);
     scope(|threads| {
         let start = |(rank, listener): (usize, Listener)| {
@@ -39,11 +34,11 @@ fn workers<T: Send>(size: usize, limits: Limits, work: impl Fn(Peers) -> Result<
 }
 
 /// The results of workers that all succeed.
-fn all<T: Send>(size: usize, work: impl Fn(Peers) -> Result<T> + Sync) -> Vec<T> {
+pub fn all<T: Send>(size: usize, work: impl Fn(Peers) -> Result<T> + Sync) -> Vec<T> {
     workers(size, PATIENT, work).into_iter().collect::<Result<_>>().expect("all workers succeed")
 }
 
 /// The errors of workers that all fail.
-fn errors<T: Send>(results: Vec<Result<T>>) -> Vec<String> {
+pub fn errors<T: Send>(results: Vec<Result<T>>) -> Vec<String> {
     results.into_iter().map(|result| result.err().expect("an error").to_string()).collect()
 }

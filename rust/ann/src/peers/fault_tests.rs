@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use mmlrs_core::{Error, Result};
 
-use super::super::connection::Connection;
-use super::super::exchange::{Call, Parcel, exchange};
-use super::super::failure::Watch;
-use super::super::frame::Kind;
-use super::super::handshake::{self, Identity, Until};
-use super::super::segments::piece_bytes;
-use super::{Limits, PATIENT, Peers, TOKEN, errors, listeners, workers};
+use super::connection::Connection;
+use super::exchange::{Call, Parcel, exchange};
+use super::failure::Watch;
+use super::frame::Kind;
+use super::handshake::{self, Identity, Until};
+use super::segments::piece_bytes;
+use super::testing::{PATIENT, TOKEN, errors, listeners, workers};
+use super::{Limits, Peers};
 use crate::reduce::Reduce;
 
 /// A short limit of silence.

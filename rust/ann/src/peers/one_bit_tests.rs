@@ -1,6 +1,6 @@
 //! Sums of one bit for each number.
 
-use super::all;
+use super::testing::all;
 use crate::peers::OneBit;
 use crate::random::Random;
 use crate::reduce::{Alone, Reduce};

@@ -1,8 +1,7 @@
 //! What the calls return.
 
-use super::super::segments::PIECE_BYTES;
-use super::{all, errors, workers};
-use crate::peers::tests::PATIENT;
+use super::segments::PIECE_BYTES;
+use super::testing::{PATIENT, all, errors, workers};
 use crate::random::Random;
 use crate::reduce::Reduce;
 
