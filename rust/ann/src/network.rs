@@ -108,7 +108,8 @@ impl Network {
         self.chain.statistics()
     }
 
-    /// The parameters that are trained, in order: all but the statistics.
+    /// The parameters that are trained, in order: all but the statistics. Whatever reads or changes a gradient, such as weight decay
+    /// or a norm, must keep to them.
     pub fn trained(&self) -> Vec<Range<usize>> {
         let (mut trained, mut start) = (Vec::new(), 0);
         for fixed in self.statistics() {
