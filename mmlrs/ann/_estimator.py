@@ -56,6 +56,7 @@ class NetworkEstimator(Estimator[Any]):
 
     def _fitted(self, dataset: Any, run: Any) -> Any:
         columns = Columns.of(dataset, self._stage)
+        columns.check_new(self._columns("output"))
         description = self._description(dataset, columns)
         specification = self._specification(description, columns)
         outcome: Outcome = run(specification, dataset)

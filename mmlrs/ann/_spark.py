@@ -63,7 +63,7 @@ class TrainingWork:
         trainer = _native.Trainer(spec.stage, spec.network, spec.settings, spec.columns)
         trainer.connect(self._listener, rank, addresses, token, self.silence)
         for batch in batches:
-            trainer.add(batch)
+            trainer.add(pa.RecordBatch.from_arrays(batch.columns, names=spec.read))
         rows, held_out, skipped = trainer.start(
             threads, state=state, root=root, parameters=spec.parameters if root < 0 else None
         )
@@ -105,8 +105,8 @@ class _Runner:
         return _native.network_of_state(spec.network, spec.settings, map(bytes, self._state))
 
 
-def _column(df: DataFrame, name: str) -> Column:
-    """Return a column in the form that crosses to Python fastest."""
+def _column(df: DataFrame, name: str, alias: str) -> Column:
+    """Return a column in the form that crosses to Python fastest, under another name."""
     from pyspark.ml.functions import vector_to_array
     from pyspark.sql import functions as F
 
@@ -115,13 +115,13 @@ def _column(df: DataFrame, name: str) -> Column:
     kind = df.schema[name].dataType
     column = F.col(quoted(name))
     if kind.typeName() == "vectorudt" or type(kind).__name__ == "VectorUDT":
-        return vector_to_array(column, "float32").alias(name)
-    return column
+        column = vector_to_array(column, "float32")
+    return column.alias(alias)
 
 
 def train_on_spark(specification: Specification, df: DataFrame, workers: int = 0) -> Outcome:
     """Train on the rows of a DataFrame, with so many tasks; 0 uses as many as run at the same time."""
-    columns: list[Any] = [_column(df, name) for name in specification.read]
+    columns: list[Any] = [_column(df, name, f"c{i}") for i, name in enumerate(specification.read)]
     count = workers or default_workers(df)
     with Chain(df, columns, count, owner=specification.stage) as chain:
         return train(specification, _Runner(specification, chain))
