@@ -5,7 +5,7 @@ use mmlrs_macros::ParamGroup;
 /// The column of features and that of predictions.
 #[derive(Debug, Clone, ParamGroup)]
 pub struct FeatureColumns {
-    /// Name of the column of features: vectors or lists of numbers.
+    /// Name of the column of features: vectors or lists of numbers, or images if the network reads images.
     #[param(default = "features", non_empty, role = input, accepts(sparse_vector, any))]
     pub features_col: String,
     /// Name of the column to add with the prediction.

@@ -71,6 +71,7 @@ mod chain;
 pub mod columns;
 pub mod description;
 mod elementary;
+mod features;
 pub mod file;
 mod gradient_check;
 mod layer;

@@ -69,7 +69,7 @@ fn crates_depend_only_along_the_allowed_arrows() {
         ("model", &["core", "macros", "image", "text"]),
         ("text", &["core", "macros"]),
         ("featurize", &["core", "macros", "text"]),
-        ("ann", &["core", "macros"]),
+        ("ann", &["core", "macros", "image"]),
         ("descriptors", &["core", "macros"]),
         ("score", &["core", "macros", "text"]),
         ("registry", &["core", "macros", "ann", "descriptors", "featurize", "image", "model", "score", "text"]),

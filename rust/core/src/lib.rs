@@ -12,6 +12,7 @@ mod deadline;
 mod error;
 mod file_key;
 mod fit;
+mod float_rows;
 mod fork;
 mod guard;
 mod interrupt;
@@ -46,6 +47,7 @@ pub use deadline::Deadline;
 pub use error::{Error, ErrorKind, Result};
 pub use file_key::FileKey;
 pub use fit::{DynFit, DynSummarize, Fit, Fitted, Summarize};
+pub use float_rows::FloatRows;
 pub use fork::{Kept, PerProcess, forked};
 pub use guard::{guarded, panic_text};
 pub use interrupt::{

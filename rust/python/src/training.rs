@@ -152,9 +152,9 @@ impl Trainer {
         let settings = Settings::parse(settings)?;
         let columns: Columns =
             serde_json::from_str(columns).map_err(|e| Error::runtime(format!("the columns of the training: {e}")))?;
-        let (width, outputs) = (network.input().len(), network.output().len());
-        let data = Dataset::new(width, outputs, settings.validation_fraction, settings.seed);
-        Ok((network, settings, Reader::new(columns, width, outputs, data)))
+        let (input, outputs) = (network.input(), network.output().len());
+        let data = Dataset::new(input.len(), outputs, settings.validation_fraction, settings.seed);
+        Ok((network, settings, Reader::new(columns, input, outputs, data)))
     }
 }
 
@@ -264,6 +264,12 @@ impl Trainer {
     fn restore(&self, py: Python<'_>, state: &Bound<'_, PyAny>) -> PyResult<()> {
         let reader = reader_of(state)?;
         detached(py, || self.with_worker(|worker| worker.resume(Some(reader), 0)))
+    }
+
+    /// The median seconds of a gradient of this worker's rows, and of a sum of a gradient over the workers.
+    fn time(&self, py: Python<'_>, gradients: usize, sums: usize) -> PyResult<(f64, f64)> {
+        let measured = detached(py, || self.with_worker(|worker| worker.time(gradients, sums)));
+        self.told(measured).map(|[gradient, sum]| (gradient, sum))
     }
 
     /// The state in pieces of bytes, from which another worker can go on.

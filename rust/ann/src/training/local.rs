@@ -1,5 +1,7 @@
 //! Training with little communication: the workers take steps alone, then average.
 
+use std::ops::Range;
+
 use mmlrs_core::Result;
 
 use super::mini_batch::{Epoch, share, shuffled};
@@ -46,21 +48,25 @@ impl Epoch<'_> {
             self.gradient.fill(0.0);
             add_scaled(self.gradient, (own / all) as f32, parameters);
             self.workers.sum(self.gradient)?;
-            outer.step(parameters, self.gradient);
+            outer.step(parameters, self.gradient, &self.network.trained());
         }
         Ok(loss)
     }
 }
 
 impl Outer {
-    /// Moves the parameters from the start of the round along the velocity.
-    fn step(&mut self, parameters: &mut [f32], mean: &[f32]) {
+    /// Moves the trained parameters from the start of the round along the velocity. The others become the means.
+    fn step(&mut self, parameters: &mut [f32], mean: &[f32], trained: &[Range<usize>]) {
         let (rate, momentum) = (self.rate, self.momentum);
-        let values = parameters.iter_mut().zip(mean).zip(self.velocity.iter_mut().zip(&self.start));
-        for ((parameter, mean), (velocity, start)) in values {
-            let change = start - mean;
-            *velocity = momentum * *velocity + change;
-            *parameter = start - rate * (change + momentum * *velocity);
+        let moved = trained.iter().flat_map(|range| range.clone());
+        let mut last = 0;
+        for at in moved {
+            parameters[last..at].copy_from_slice(&mean[last..at]);
+            last = at + 1;
+            let change = self.start[at] - mean[at];
+            self.velocity[at] = momentum * self.velocity[at] + change;
+            parameters[at] = self.start[at] - rate * (change + momentum * self.velocity[at]);
         }
+        parameters[last..].copy_from_slice(&mean[last..]);
     }
 }
