@@ -152,11 +152,13 @@ class Chain:
 
     def __exit__(self, *_: object) -> None:
         """Remove the files of the state from the executors, and the rows from the cache."""
-        if self._files:
-            with contextlib.suppress(Exception):  # they are removed with the executors at the latest
-                # These tasks run where the rows are cached, which is where the tasks of the jobs ran.
-                self._data.mapInArrow(Sent(Forget(self._name)), "id long").collect()
-        self._release()
+        try:
+            if self._files:
+                with contextlib.suppress(Exception):  # Spark removes them with the application at the latest
+                    # These tasks run where the rows are cached, which is where the tasks of the jobs ran.
+                    self._data.mapInArrow(Sent(Forget(self._name)), "id long").collect()
+        finally:
+            self._release()
 
     def _release(self) -> None:
         self._kept = None
