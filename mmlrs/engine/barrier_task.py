@@ -141,7 +141,8 @@ class BarrierTask:
     """A function for `mapInArrow` in barrier mode.
 
     A large new state also becomes a file of rank 0's executor. The next job usually finds it there, so that the state need not be
-    sent back from the driver. The file is in the executor's folder for files, which is removed with the executor.
+    sent back from the driver. The file is in the executor's folder for files, which Spark removes in the end. A standalone cluster
+    keeps the folder of a killed executor until `spark.worker.cleanup` removes it.
 
     Parameters
     ----------
