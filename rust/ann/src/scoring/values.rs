@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use arrow_array::builder::Float64Builder;
 use arrow_schema::{DataType, Field, Schema};
-use mmlrs_core::{Block, Column, Context, FloatRows, HandleInvalid, Output, Result, VectorType, columns_in_pieces, types};
+use mmlrs_core::{
+    Block, Column, Context, FloatRows, HandleInvalid, Output, Result, VectorType, columns_in_pieces, types,
+};
 
 use super::Scorer;
 use crate::features::{Features, check_features};

@@ -89,7 +89,7 @@ impl Trainer {
         let totals = Totals { rows, weight, own_weight, held_out, steps };
         let block =
             if settings.solver.is_full_batch() { settings.block_size } else { block_of(&data, &settings, steps) };
-        let buffers = Sums::new(&network, block, threads);
+        let buffers = Sums::new(&network, block, threads, &settings.augmentation);
         let count = network.parameter_count();
         let mut trainer = Self {
             method: Method::of(&settings, &network),
