@@ -1,16 +1,42 @@
-"""Train neural networks on Spark or on tables: multilayer perceptrons."""
+"""Train neural networks on Spark or on tables: perceptrons, autoencoders, networks of any layers."""
 
 from __future__ import annotations
 
 from mmlrs._generated import ann as _generated
 from mmlrs._generated.ann import *  # noqa: F403 (purely native stages need no line here)
 from mmlrs._names import public
+from mmlrs.ann import layers
+from mmlrs.ann._autoencoder import AutoEncoder, AutoEncoderModel, StackedAutoEncoder
+from mmlrs.ann._estimators import (
+    NeuralNetworkClassificationModel,
+    NeuralNetworkClassifier,
+    NeuralNetworkRegressionModel,
+    NeuralNetworkRegressor,
+)
+from mmlrs.ann._gradients import GradientCheck, check_gradients
 from mmlrs.ann._perceptron import (
     MultilayerPerceptronClassificationModel,
     MultilayerPerceptronClassifier,
+    MultilayerPerceptronRegressionModel,
+    MultilayerPerceptronRegressor,
 )
 
-__all__ = ["MultilayerPerceptronClassificationModel", "MultilayerPerceptronClassifier"]
+__all__ = [
+    "AutoEncoder",
+    "AutoEncoderModel",
+    "GradientCheck",
+    "MultilayerPerceptronClassificationModel",
+    "MultilayerPerceptronClassifier",
+    "MultilayerPerceptronRegressionModel",
+    "MultilayerPerceptronRegressor",
+    "NeuralNetworkClassificationModel",
+    "NeuralNetworkClassifier",
+    "NeuralNetworkRegressionModel",
+    "NeuralNetworkRegressor",
+    "StackedAutoEncoder",
+    "check_gradients",
+    "layers",
+]
 __all__ += _generated.__all__
 
 __dir__ = public(globals())

@@ -112,15 +112,15 @@ def settings_of(stage: Stage) -> dict[str, Any]:
 def columns_read(stage: Stage, resolve: Any, labels: str, sized_by: str) -> dict[str, Any]:
     """Return the columns of a training, by their names in the dataset.
 
-    `labels` says what the label column holds: "classes", "values", or "input" if there is none.
+    The column of features is for the caller to set. `labels` says what the label column holds: "classes", "values", or "input" if there is none.
     """
 
     def found(param: str) -> str | None:
-        name = stage._value(param)
+        name = stage._value(param) if stage.hasParam(param) else None
         return None if name is None else resolve(name)
 
     return {
-        "features": found("featuresCol"),
+        "features": None,
         "label": None if labels == "input" else found("labelCol"),
         "labels": labels,
         "weight": found("weightCol"),

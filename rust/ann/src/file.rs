@@ -70,6 +70,18 @@ impl Trained {
     }
 }
 
+/// The layers of a file before `layer`, as a file.
+///
+/// # Errors
+/// As for [`Trained::parse_part`].
+pub fn first_part(bytes: &[u8], layer: usize) -> Result<Vec<u8>> {
+    let part = Trained::parse_part(bytes, layer, true)?;
+    let (mut description, _) = read(bytes)?;
+    description.layers.truncate(layer);
+    description.loss = part.network.loss().clone();
+    write(&description, &part.parameters)
+}
+
 /// Writes a file.
 ///
 /// # Errors

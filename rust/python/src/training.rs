@@ -8,7 +8,7 @@ use mmlrs_ann::peers::{Limits, Listener as Port};
 use mmlrs_ann::training::{
     Columns, Dataset, Finish, Progress, Reader, Settings, Start, StateReader, Trainer as Worker, parameters_of,
 };
-use mmlrs_ann::{Alone, Description, Network, Reduce, file};
+use mmlrs_ann::{Alone, Description, Network, Reduce, Targets, check_network, file};
 use mmlrs_core::{Error, Result, ThreadBudget};
 use pyo3::exceptions::PyConnectionError;
 use pyo3::prelude::*;
@@ -339,5 +339,40 @@ pub fn network_info(py: Python<'_>, description: &str) -> PyResult<String> {
             "outputs": network.output().len(),
         });
         Ok(info.to_string())
+    })
+}
+
+/// A network with these parameters as a file.
+#[pyfunction]
+pub fn network_file<'py>(py: Python<'py>, description: &str, parameters: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let bytes = detached(py, || file::write(&Description::parse(description)?, &floats(parameters)))?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// The layers of a network file before a layer, as a network file.
+#[pyfunction]
+pub fn network_part<'py>(py: Python<'py>, bytes: &[u8], layer: usize) -> PyResult<Bound<'py, PyBytes>> {
+    let bytes = detached(py, || file::first_part(bytes, layer))?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// Compares the derivatives of a network with finite differences. `classes` are the targets of a classifier, else `values`.
+/// Returns the number of derivatives, the largest relative difference, and its parameter.
+#[pyfunction]
+pub fn check_gradients(
+    py: Python<'_>,
+    description: &str,
+    x: &[u8],
+    classes: Vec<u32>,
+    values: &[u8],
+    seed: u64,
+    most: usize,
+) -> PyResult<(usize, f64, usize)> {
+    detached(py, || {
+        let network = Description::parse(description)?.network()?;
+        let values = floats(values);
+        let targets = if classes.is_empty() { Targets::Values(&values) } else { Targets::Classes(&classes) };
+        let checked = check_network(&network, &network.initial(seed), &floats(x), targets, most)?;
+        Ok((checked.compared, checked.worst, checked.at))
     })
 }
