@@ -9,6 +9,8 @@ from typing import Any
 from mmlrs._messages import shown
 from mmlrs._paths import PathLike
 from mmlrs._places import atomic_file
+from mmlrs.ann._onnx import add_network
+from mmlrs.ann._trained import TrainedNetwork
 from mmlrs.compiled._definition import _VERSION
 from mmlrs.compiled._onnx_categories import index_strings, value_of_index
 from mmlrs.compiled._onnx_estimators import ESTIMATORS
@@ -59,9 +61,9 @@ def export(
     return content
 
 
-def write(path: PathLike, content: bytes) -> None:
-    """Write a file that appears complete or not at all."""
-    with atomic_file(_WHERE, path, remedy="; without a path the bytes are returned") as file:
+def write(path: PathLike, content: bytes, where: str = _WHERE) -> None:
+    """Write a file that appears complete or not at all. `where` begins the messages of errors."""
+    with atomic_file(where, path, remedy="; without a path the bytes are returned") as file:
         file.write(content)
 
 
@@ -80,6 +82,11 @@ def _checked(inputs: Mapping[str, str | int] | None) -> dict[str, str | int]:
                 f"of its vectors, got {shown(kind)}"
             )
     return dict(inputs)
+
+
+def _is_network(stage: Any) -> bool:
+    """Return whether a stage is a trained network."""
+    return isinstance(stage, TrainedNetwork)
 
 
 def _kind_of(stage: Any) -> str | None:
@@ -121,9 +128,8 @@ def _answers(stages: Sequence[Any]) -> list[str]:
             answers |= set(new) if inputs & answers else set()
         else:
             added += new
-            if _kind_of(stage) in LEARNERS or (
-                stage._stage == "IndexToValue" and stage._value("inputCol") in answers
-            ):
+            of_label = stage._stage == "IndexToValue" and stage._value("inputCol") in answers
+            if of_label or _kind_of(stage) in LEARNERS or _is_network(stage):
                 answers |= set(new)
     return [name for name in added if name in answers] or added
 
@@ -168,14 +174,16 @@ class _Export:
         if stage._stage == "IndexToValue":
             named = self.columns.get(stage._value("labelCol") or stage._value("inputCol"))
             value_of_index(step, named.levels if isinstance(named, Column) else None)
+        elif _is_network(stage):
+            add_network(step)
         elif kind in _KINDS:
             _KINDS[kind](step)
         elif kind is not None:
             raise CannotExport(_WHY_NOT.get(kind, "ONNX has no operators that do the same with texts"))
         else:
             raise CannotExport(
-                "only fitted models of other libraries, FastVectorAssembler, IndexToValue and stages that name columns "
-                "can be exported"
+                "only fitted models of other libraries, networks of mmlrs.ann, FastVectorAssembler, IndexToValue and stages "
+                "that name columns can be exported"
             )
         made = step.columns()
         self.columns |= dict(zip(outputs, made, strict=False))
