@@ -24,39 +24,37 @@ def described(layers: Sequence[Layer], shape: Sequence[int], loss: str = "cross_
 
 def random_network(description: dict[str, Any], seed: int = 0, scale: float = 0.3) -> bytes:
     """Return a network as a file, with random parameters; those of batch normalizations are plausible."""
-    text = json.dumps(description)
-    count = json.loads(_native.network_info(text))["parameters"]
+    count = parameters_of(description)
     rng = np.random.default_rng(seed)
     parameters = rng.normal(0.0, scale, count)
     for start, channels in normalizations(description):
         parameters[start : start + channels] = rng.uniform(0.5, 2.0, channels)
         parameters[start + 3 * channels : start + 4 * channels] = rng.uniform(0.2, 3.0, channels)
         parameters[start + 4 * channels] = 0.0
-    return network_file(text, parameters)
+    return network_file(json.dumps(description), parameters)
 
 
-def normalizations(description: dict[str, Any], start: int = 0) -> list[tuple[int, int]]:
+def normalizations(description: dict[str, Any]) -> list[tuple[int, int]]:
     """Return where the parameters of batch normalizations start, and their numbers of channels."""
     found: list[tuple[int, int]] = []
     for place, layer in enumerate(description["layers"]):
-        before = {**description, "layers": description["layers"][:place]}
+        before = description["layers"][:place]
+        start = parameters_of({**description, "layers": before})
         if layer["kind"] == "batch_normalization":
-            # With the layer, a network has 4 parameters per channel and one more.
-            with_it = {**before, "layers": [*before["layers"], layer]}
-            found.append(
-                (start + parameters_of(before), (parameters_of(with_it) - parameters_of(before) - 1) // 4)
-            )
+            # It has 4 parameters per channel and one more.
+            end = parameters_of({**description, "layers": [*before, layer]})
+            found.append((start, (end - start - 1) // 4))
         elif layer["kind"] == "residual":
-            inside = {**before, "layers": [*before["layers"], *layer["layers"]]}
-            found += [
-                item for item in normalizations(inside, start) if item[0] >= start + parameters_of(before)
-            ]
+            inside = normalizations({**description, "layers": [*before, *layer["layers"]]})
+            found += [item for item in inside if item[0] >= start]
     return found
 
 
 def parameters_of(description: dict[str, Any]) -> int:
-    """Return the number of parameters of a network."""
-    # The loss may not fit the layers so far.
+    """Return the number of parameters of a network, which may have no layers."""
+    if not description["layers"]:
+        return 0
+    # The layers so far may not fit the loss.
     text = json.dumps({**description, "loss": {"kind": "squared_error"}})
     return int(json.loads(_native.network_info(text))["parameters"])
 
@@ -78,7 +76,13 @@ def model_with(network: bytes, **params: Any) -> MultilayerPerceptronClassificat
 
 def scored(model: Any, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Return the columns that a model adds to rows of features, as arrays with a row per row."""
-    table = pa.table({model.getFeaturesCol(): pa.array(list(rows.reshape(len(rows), -1).astype(np.float64)))})
-    made = model.transform(table)
-    columns = made.column_names[1:]
-    return {name: mmlrs.to_numpy(made[name]).reshape(len(rows), -1) for name in columns}
+    features = pa.array(list(rows.reshape(len(rows), -1).astype(np.float64)))
+    made = model.transform(pa.table({model.getFeaturesCol(): features}))
+    return {name: values(made[name]) for name in made.column_names[1:]}
+
+
+def values(column: pa.ChunkedArray) -> np.ndarray:
+    """Return a column of vectors or of numbers as an array with a row per row."""
+    if pa.types.is_floating(column.type):
+        return column.to_numpy()[:, None]
+    return mmlrs.to_numpy(column)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmlrs import _native
 from mmlrs.ann._onnx_layers import Layers, Values
 from mmlrs.compiled._onnx_graph import CannotExport, Graph
 from mmlrs.compiled._onnx_links import probabilities_of
@@ -17,6 +18,7 @@ from mmlrs.errors import InvalidParamError, LimitExceededError
 from mmlrs.models._content import IMAGE_SETTINGS
 
 if TYPE_CHECKING:
+    from mmlrs.ann._onnx_layers import Numbers
     from mmlrs.ann._trained import TrainedNetwork
 
 __all__ = ["add_network", "export"]
@@ -103,10 +105,10 @@ class _Network:
     """The network of a model, and the layers as far as they are appended."""
 
     def __init__(self, model: TrainedNetwork, graph: Graph) -> None:
-        # Checks the file.
         model._core()
         self.description = model.description
         self.parameters = model.weights
+        _check(model._stage, self.description, self.parameters)
         self.layers = Layers(graph, self.parameters)
         #: What the layers with weights read, from the first to the last.
         self.features: list[str] = []
@@ -146,6 +148,17 @@ class _Network:
                 raise CannotExport(f"layer {number} ({layer['kind']}): {error}") from None
         self.layers.done()
         return self.layers.vector(x)
+
+
+def _check(stage: str, description: dict[str, Any], parameters: Numbers) -> None:
+    """Raise an error for a network that the native core refuses."""
+    count = json.loads(_native.network_info(json.dumps(description)))["parameters"]
+    wrong = f"{stage}: param `network`: the network cannot be read:"
+    if parameters.size != count:
+        raise InvalidParamError(f"{wrong} it has {parameters.size} parameters, but its layers have {count}")
+    if not np.isfinite(parameters).all():
+        place = int(np.isfinite(parameters).argmin())
+        raise InvalidParamError(f"{wrong} parameter {place} is not a finite number")
 
 
 def _classifies(model: TrainedNetwork) -> bool:

@@ -19,6 +19,7 @@ from mmlrs.compiled._onnx_step import Members
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    #: Parameters of layers.
     Numbers: TypeAlias = npt.NDArray[np.float32]
 
 __all__ = ["LAYERS", "Layers", "Values"]
