@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmlrs._pyspark import Params
-from mmlrs.ann._trained import TrainedNetwork
 from mmlrs.base import NativeTransformer
 from mmlrs.compiled._definition import check_steps, step
 from mmlrs.compiled._model import CompiledModel
+from mmlrs.compiled._networks import is_network
 from mmlrs.compiled._saved import Saved
 from mmlrs.compiled._values import CannotCompile, value
 from mmlrs.engine.chain import ON_NAMES
@@ -189,7 +189,7 @@ class _Work:
 
     def _learn_of_native(self, stage: Any) -> None:
         """Note the labels of a trained network, which has them from the column that it was trained on, and who names its classes."""
-        if isinstance(stage, TrainedNetwork) and stage.hasParam("probabilityCol"):
+        if is_network(stage) and stage.hasParam("probabilityCol"):
             column = f"{stage.uid}_label"
             self.labels[column] = list(stage._value("labels") or [])
             self.classifier = (column, stage._value("predictionCol"), stage._value("probabilityCol"))

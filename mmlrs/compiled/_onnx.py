@@ -9,9 +9,8 @@ from typing import Any
 from mmlrs._messages import shown
 from mmlrs._paths import PathLike
 from mmlrs._places import atomic_file
-from mmlrs.ann._onnx import add_network
-from mmlrs.ann._trained import TrainedNetwork
 from mmlrs.compiled._definition import _VERSION
+from mmlrs.compiled._networks import is_network
 from mmlrs.compiled._onnx_categories import index_strings, value_of_index
 from mmlrs.compiled._onnx_estimators import ESTIMATORS
 from mmlrs.compiled._onnx_features import FEATURES
@@ -84,11 +83,6 @@ def _checked(inputs: Mapping[str, str | int] | None) -> dict[str, str | int]:
     return dict(inputs)
 
 
-def _is_network(stage: Any) -> bool:
-    """Return whether a stage is a trained network."""
-    return isinstance(stage, TrainedNetwork)
-
-
 def _kind_of(stage: Any) -> str | None:
     """Return the kind of a stage's definition, or None if it has none."""
     return _definition(stage).get("kind") if stage._stage == "CompiledStep" else None
@@ -129,7 +123,7 @@ def _answers(stages: Sequence[Any]) -> list[str]:
         else:
             added += new
             of_label = stage._stage == "IndexToValue" and stage._value("inputCol") in answers
-            if of_label or _kind_of(stage) in LEARNERS or _is_network(stage):
+            if of_label or _kind_of(stage) in LEARNERS or is_network(stage):
                 answers |= set(new)
     return [name for name in added if name in answers] or added
 
@@ -174,7 +168,9 @@ class _Export:
         if stage._stage == "IndexToValue":
             named = self.columns.get(stage._value("labelCol") or stage._value("inputCol"))
             value_of_index(step, named.levels if isinstance(named, Column) else None)
-        elif _is_network(stage):
+        elif is_network(stage):
+            from mmlrs.ann._onnx import add_network
+
             add_network(step)
         elif kind in _KINDS:
             _KINDS[kind](step)

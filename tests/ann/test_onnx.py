@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from typing import Any
 
@@ -325,6 +326,30 @@ def test_a_chain_with_a_network_is_compiled_and_exported() -> None:
             assert np.abs(got[name][:3] - values(made[name])).max() < 1e-5
             assert np.isnan(got[name][3:]).all()
         assert got[label].ravel().tolist() == [*made[label].to_pylist(), "", ""]
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_network_of_values_in_a_chain(size: int) -> None:
+    network = random_network(described([dense(size)], [3], "squared_error"))
+    rows = RNG.normal(size=(5, 3))
+    content = mmlrs.compile(ValueModel(network=network), outputCols=["prediction"]).to_onnx()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    [got] = session.run(["prediction"], {"features": rows})
+    assert got.dtype == np.float64
+    assert np.abs(got - scored(model_with(network), rows)["rawPrediction"]).max() < 1e-5
+
+
+def test_a_saved_compiled_model_still_exports_its_network(tmp_path: Any) -> None:
+    compiled = mmlrs.compile(small(labels=["no", "yes"]))
+    compiled.save(str(tmp_path / "model"))
+    program = (
+        "import sys; from mmlrs.compiled import CompiledModel; "
+        "sys.stdout.buffer.write(CompiledModel.load(sys.argv[1]).to_onnx())"
+    )
+    again = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "model")], capture_output=True, check=True
+    ).stdout
+    assert again == compiled.to_onnx()
 
 
 def test_a_network_for_images_in_a_chain_reads_vectors() -> None:
