@@ -76,3 +76,31 @@ pub struct EncoderParams {
     #[param(default = "vector", one_of("vector", "array"))]
     pub output_type: String,
 }
+
+/// The head that is trained behind a network, and what it reads.
+#[derive(Debug, Clone, ParamGroup)]
+pub struct HeadParams {
+    /// The tensor with the features: an output of the network, or an inner tensor. If not set, the features that the network's
+    /// metadata name, else the tensor before the last fully connected layer.
+    #[param(non_empty)]
+    pub feature_tensor_name: Option<String>,
+    /// Number of values of each hidden layer of the head. If not set, the head is one layer: multinomial logistic regression.
+    #[param(non_empty)]
+    pub hidden_layers: Option<Vec<i64>>,
+    /// The function after each hidden layer.
+    #[param(default = "relu", one_of("sigmoid", "relu", "tanh", "gelu"))]
+    pub activation: String,
+    /// Share of the features and of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam" or
+    /// "adamw".
+    #[param(default = 0.0, range(0.0, 0.99))]
+    pub dropout: f64,
+    /// A factor for the loss of the rows of each class.
+    #[param(non_empty)]
+    pub class_weights: Option<Vec<f64>>,
+    /// Share of the target that is spread over all classes.
+    #[param(default = 0.0, range(0.0, 0.99))]
+    pub label_smoothing: f64,
+    /// Name of the column that the model adds with the predicted label.
+    #[param(default = "predictedLabel", non_empty, role = output)]
+    pub predicted_label_col: String,
+}

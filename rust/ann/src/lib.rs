@@ -101,3 +101,4 @@ pub use product::{Matrix, MatrixMut, multiply};
 pub use random::Random;
 pub use reduce::{Alone, MAX_MESSAGE_BYTES, Reduce};
 pub use shape::Shape;
+pub use training_params::TrainingParams;

@@ -66,7 +66,7 @@ fn crates_depend_only_along_the_allowed_arrows() {
         ("core", &[]),
         ("macros", &[]),
         ("image", &["core", "macros"]),
-        ("model", &["core", "macros", "image", "text"]),
+        ("model", &["core", "macros", "ann", "image", "text"]),
         ("text", &["core", "macros"]),
         ("featurize", &["core", "macros", "text"]),
         ("ann", &["core", "macros", "image"]),

@@ -18,9 +18,9 @@ use crate::prepare::model_info;
 use crate::prepare::portable::portable;
 use crate::runtime::run_params::RunParams;
 use crate::sample::sample_text_model;
-use mmlrs_core::FloatRows;
 use crate::text_network::params::TextInput;
 use crate::text_network::plan::{Request, TextPlan};
+use mmlrs_core::FloatRows;
 
 /// Names of outputs with one score per class.
 const SCORES: [&str; 3] = ["logits", "scores", "probabilities"];
