@@ -13,6 +13,8 @@ from mmlrs._generated.shared import (
     HasClassColumns,
     HasEncoderParams,
     HasFeatureColumns,
+    HasHandleInvalid,
+    HasHeadParams,
     HasInputCol,
     HasLabelCol,
     HasNetworkParams,
@@ -23,14 +25,833 @@ from mmlrs._generated.shared import (
     HasVectorType,
 )
 from mmlrs._typing import Self, overload
-from mmlrs.base import Estimator, NativeModel
+from mmlrs.base import Estimator, NativeModel, PythonModel
 from mmlrs.models import ModelHandle, ModelLike
-from mmlrs.params import BOOL, FILE, FLOAT, FLOAT_LIST, INT, INT_LIST, STR, VALUE_LIST, Param, undefined
+from mmlrs.params import (
+    BOOL,
+    FILE,
+    FLOAT,
+    FLOAT_LIST,
+    INT,
+    INT_LIST,
+    MODEL,
+    STR,
+    VALUE_LIST,
+    Param,
+    undefined,
+)
 
 if TYPE_CHECKING:
     import mmlrs.ann as public  # noqa: F401 - in type arguments
 
 __all__ = []
+
+
+class DeepTextClassifier(
+    Estimator["public.FineTunedModel"], HasLabelCol, HasClassColumns, HasHeadParams, HasTrainingParams
+):
+    """Trains a text classifier on a network that knows a language: `FineTuner` for texts, with a network as the default.
+
+    The params have the names of SynapseML's class of the same name. The backbone is not changed; a head is trained on
+    its embeddings.
+
+    Parameters
+    ----------
+    textCol : str, default "text"
+        Name of the string column. Must not be empty.
+    labelCol : str, default "label"
+        Name of the column of labels. Must not be empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the number of the predicted class. Must not be empty.
+    rawPredictionCol : str, default "rawPrediction"
+        Name of the column to add with the values of the last layer, one per class. Must not be empty.
+    probabilityCol : str, default "probability"
+        Name of the column to add with the probabilities of the classes. Must not be empty.
+    thresholds : Sequence[float], optional
+        One number per class, above 0 except for at most one. The class with the largest probability divided by its
+        threshold is predicted. Must not be empty.
+    backbone : ModelLike, default `minilm` from the extra `models`
+        The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    tokenizer : ModelLike, optional
+        The tokenizer: the file `tokenizer.json`. If not set, that of the backbone.
+    featureTensorName : str, optional
+        The tensor with the features: an output of the network, or an inner tensor. If not set, the features that the
+        network's metadata name, else the tensor before the last fully connected layer. Must not be empty.
+    hiddenLayers : Sequence[int], optional
+        Number of values of each hidden layer of the head. If not set, the head is one layer: multinomial logistic
+        regression. Must not be empty.
+    activation : {"sigmoid", "relu", "tanh", "gelu"}, default "relu"
+        The function after each hidden layer.
+    dropout : float, default 0.0
+        Share of the features and of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam"
+        or "adamw". Must be between 0 and 0.99.
+    classWeights : Sequence[float], optional
+        A factor for the loss of the rows of each class. Must not be empty.
+    labelSmoothing : float, default 0.0
+        Share of the target that is spread over all classes. Must be between 0 and 0.99.
+    predictedLabelCol : str, default "predictedLabel"
+        Name of the column that the model adds with the predicted label. Must not be empty.
+    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+        The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
+        descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    maxIter : int, default 100
+        Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
+    tol : float, default 1e-6
+        "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
+        a smaller share. 0 never stops. Must be between 0 and 1.
+    epochs : int, default 10
+        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+    batchSize : int, default 128
+        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
+        `localSteps` is set. Must be between 1 and 1000000.
+    blockSize : int, default 1024
+        Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
+        be between 1 and 1000000.
+    stepSize : float, optional
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
+        "adamw". Must be greater than 0.
+    momentum : float, default 0.9
+        Momentum of "sgd". Must be between 0 and 0.9999.
+    nesterov : bool, default True
+        Whether the momentum of "sgd" is Nesterov's.
+    l2 : float, default 0.0
+        Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must
+        be between 0 and 1000000.
+    weightDecay : float, default 0.01
+        Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.
+    schedule : {"constant", "step", "cosine"}, default "constant"
+        How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs;
+        "cosine", to 0 along half a cosine.
+    decayEpochs : int, default 10
+        Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate. Must be between 1 and
+        1000000.
+    decayFactor : float, default 0.1
+        The factor of the schedule "step". Must be between 0 and 1.
+    warmUpEpochs : float, default 0.0
+        Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.
+    seed : int, default 0
+        Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    earlyStopping : int, default 0
+        Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights.
+        0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be
+        between 0 and 1000000.
+    validationFraction : float, default 0.0
+        Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed`
+        and the content of a row only. Must be between 0 and 0.99.
+    validationIndicatorCol : str, optional
+        Name of a boolean column that is true for rows to validate on. Must not be empty.
+    weightCol : str, optional
+        Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
+    initialWeights : ModelLike, optional
+        The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
+        not set, random weights.
+    numWorkers : int, default 0
+        Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
+        time. Must be between 0 and 4096.
+    localSteps : int, default 0
+        Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
+        gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    checkpointDir : str, optional
+        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+    handleInvalid : {"error", "skip"}, default "error"
+        How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
+        names stage, column, row and cause; "skip" trains without the row.
+
+    Returns
+    -------
+    FineTunedModel
+        The result of `fit`. It has the uid of the estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        If a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `textCol`, `labelCol`, `validationIndicatorCol` or `weightCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol` or `predictedLabelCol` already
+        exists.
+    ModelLoadError
+        If the content of `backbone` is damaged or is not an ONNX model.
+    IoError
+        If the file of `backbone`, `tokenizer` or `initialWeights` cannot be read.
+
+    Examples
+    --------
+    >>> from mmlrs.ann import DeepTextClassifier
+    >>>
+    >>> classifier = DeepTextClassifier(textCol="review", labelCol="stars", epochs=5, solver="adam")
+    >>> assert classifier.getTextCol() == "review"
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "DeepTextClassifier"
+
+    textCol: Param[str] = Param(undefined(), "textCol", "Name of the string column. Must not be empty.", STR.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", STR.accept)
+    predictionCol: Param[str] = Param(undefined(), "predictionCol", "Name of the column to add with the number of the predicted class. Must not be empty.", STR.accept)
+    backbone: Param[ModelHandle] = Param(undefined(), "backbone", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The tokenizer: the file `tokenizer.json`. If not set, that of the backbone.", FILE.accept)
+
+    @by_name
+    def __init__(
+        self,
+        *,
+        textCol: str = "text",
+        labelCol: str = "label",
+        predictionCol: str = "prediction",
+        rawPredictionCol: str = "rawPrediction",
+        probabilityCol: str = "probability",
+        thresholds: Sequence[float] | None = None,
+        backbone: ModelLike | None = None,
+        tokenizer: ModelLike | None = None,
+        featureTensorName: str | None = None,
+        hiddenLayers: Sequence[int] | None = None,
+        activation: Literal["sigmoid", "relu", "tanh", "gelu"] = "relu",
+        dropout: float = 0.0,
+        classWeights: Sequence[float] | None = None,
+        labelSmoothing: float = 0.0,
+        predictedLabelCol: str = "predictedLabel",
+        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        maxIter: int = 100,
+        tol: float = 1e-6,
+        epochs: int = 10,
+        batchSize: int = 128,
+        blockSize: int = 1024,
+        stepSize: float | None = None,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        weightDecay: float = 0.01,
+        schedule: Literal["constant", "step", "cosine"] = "constant",
+        decayEpochs: int = 10,
+        decayFactor: float = 0.1,
+        warmUpEpochs: float = 0.0,
+        seed: int = 0,
+        earlyStopping: int = 0,
+        validationFraction: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        weightCol: str | None = None,
+        initialWeights: ModelLike | None = None,
+        numWorkers: int = 0,
+        localSteps: int = 0,
+        checkpointDir: str | None = None,
+        handleInvalid: Literal["error", "skip"] = "error",
+    ) -> None: ...
+
+    def setTextCol(self, value: str) -> Self:
+        """Set `textCol` and return the stage."""
+        return self._set(textCol=value)
+
+    def getTextCol(self) -> str:
+        """Return the value of `textCol`."""
+        return self._value("textCol")
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Set `predictionCol` and return the stage."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """Return the value of `predictionCol`."""
+        return self._value("predictionCol")
+
+    def setBackbone(self, value: ModelLike) -> Self:
+        """Set `backbone` and return the stage."""
+        return self._set(backbone=value)
+
+    def getBackbone(self) -> ModelHandle:
+        """Return the value of `backbone`."""
+        return self._value("backbone")
+
+    def setTokenizer(self, value: ModelLike) -> Self:
+        """Set `tokenizer` and return the stage."""
+        return self._set(tokenizer=value)
+
+    def getTokenizer(self) -> ModelHandle | None:
+        """Return the value of `tokenizer`, or None when it is not set."""
+        return self._value("tokenizer")
+
+
+class DeepVisionClassifier(
+    Estimator["public.FineTunedModel"], HasLabelCol, HasClassColumns, HasHeadParams, HasTrainingParams
+):
+    """Trains an image classifier on a network that knows images: `FineTuner` for images, with a network as the default.
+
+    The params have the names of SynapseML's class of the same name. The backbone is not changed; a head is trained on
+    its features.
+
+    Parameters
+    ----------
+    imageCol : str, default "image"
+        Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Must not be empty.
+    labelCol : str, default "label"
+        Name of the column of labels. Must not be empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the number of the predicted class. Must not be empty.
+    rawPredictionCol : str, default "rawPrediction"
+        Name of the column to add with the values of the last layer, one per class. Must not be empty.
+    probabilityCol : str, default "probability"
+        Name of the column to add with the probabilities of the classes. Must not be empty.
+    thresholds : Sequence[float], optional
+        One number per class, above 0 except for at most one. The class with the largest probability divided by its
+        threshold is predicted. Must not be empty.
+    backbone : ModelLike, default `efficientnet-lite0` from the extra `models`
+        The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    featureTensorName : str, optional
+        The tensor with the features: an output of the network, or an inner tensor. If not set, the features that the
+        network's metadata name, else the tensor before the last fully connected layer. Must not be empty.
+    hiddenLayers : Sequence[int], optional
+        Number of values of each hidden layer of the head. If not set, the head is one layer: multinomial logistic
+        regression. Must not be empty.
+    activation : {"sigmoid", "relu", "tanh", "gelu"}, default "relu"
+        The function after each hidden layer.
+    dropout : float, default 0.0
+        Share of the features and of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam"
+        or "adamw". Must be between 0 and 0.99.
+    classWeights : Sequence[float], optional
+        A factor for the loss of the rows of each class. Must not be empty.
+    labelSmoothing : float, default 0.0
+        Share of the target that is spread over all classes. Must be between 0 and 0.99.
+    predictedLabelCol : str, default "predictedLabel"
+        Name of the column that the model adds with the predicted label. Must not be empty.
+    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+        The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
+        descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    maxIter : int, default 100
+        Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
+    tol : float, default 1e-6
+        "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
+        a smaller share. 0 never stops. Must be between 0 and 1.
+    epochs : int, default 10
+        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+    batchSize : int, default 128
+        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
+        `localSteps` is set. Must be between 1 and 1000000.
+    blockSize : int, default 1024
+        Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
+        be between 1 and 1000000.
+    stepSize : float, optional
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
+        "adamw". Must be greater than 0.
+    momentum : float, default 0.9
+        Momentum of "sgd". Must be between 0 and 0.9999.
+    nesterov : bool, default True
+        Whether the momentum of "sgd" is Nesterov's.
+    l2 : float, default 0.0
+        Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must
+        be between 0 and 1000000.
+    weightDecay : float, default 0.01
+        Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.
+    schedule : {"constant", "step", "cosine"}, default "constant"
+        How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs;
+        "cosine", to 0 along half a cosine.
+    decayEpochs : int, default 10
+        Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate. Must be between 1 and
+        1000000.
+    decayFactor : float, default 0.1
+        The factor of the schedule "step". Must be between 0 and 1.
+    warmUpEpochs : float, default 0.0
+        Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.
+    seed : int, default 0
+        Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    earlyStopping : int, default 0
+        Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights.
+        0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be
+        between 0 and 1000000.
+    validationFraction : float, default 0.0
+        Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed`
+        and the content of a row only. Must be between 0 and 0.99.
+    validationIndicatorCol : str, optional
+        Name of a boolean column that is true for rows to validate on. Must not be empty.
+    weightCol : str, optional
+        Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
+    initialWeights : ModelLike, optional
+        The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
+        not set, random weights.
+    numWorkers : int, default 0
+        Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
+        time. Must be between 0 and 4096.
+    localSteps : int, default 0
+        Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
+        gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    checkpointDir : str, optional
+        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+    handleInvalid : {"error", "skip"}, default "error"
+        How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
+        names stage, column, row and cause; "skip" trains without the row.
+
+    Returns
+    -------
+    FineTunedModel
+        The result of `fit`. It has the uid of the estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        If a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `imageCol`, `labelCol`, `validationIndicatorCol` or `weightCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol` or `predictedLabelCol` already
+        exists.
+    ModelLoadError
+        If the content of `backbone` is damaged or is not an ONNX model.
+    IoError
+        If the file of `backbone` or `initialWeights` cannot be read.
+
+    Examples
+    --------
+    >>> from mmlrs.ann import DeepVisionClassifier
+    >>>
+    >>> classifier = DeepVisionClassifier(imageCol="picture", labelCol="animal", epochs=5, solver="adam")
+    >>> assert classifier.getImageCol() == "picture"
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "DeepVisionClassifier"
+
+    imageCol: Param[str] = Param(undefined(), "imageCol", "Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Must not be empty.", STR.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", STR.accept)
+    predictionCol: Param[str] = Param(undefined(), "predictionCol", "Name of the column to add with the number of the predicted class. Must not be empty.", STR.accept)
+    backbone: Param[ModelHandle] = Param(undefined(), "backbone", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+
+    @by_name
+    def __init__(
+        self,
+        *,
+        imageCol: str = "image",
+        labelCol: str = "label",
+        predictionCol: str = "prediction",
+        rawPredictionCol: str = "rawPrediction",
+        probabilityCol: str = "probability",
+        thresholds: Sequence[float] | None = None,
+        backbone: ModelLike | None = None,
+        featureTensorName: str | None = None,
+        hiddenLayers: Sequence[int] | None = None,
+        activation: Literal["sigmoid", "relu", "tanh", "gelu"] = "relu",
+        dropout: float = 0.0,
+        classWeights: Sequence[float] | None = None,
+        labelSmoothing: float = 0.0,
+        predictedLabelCol: str = "predictedLabel",
+        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        maxIter: int = 100,
+        tol: float = 1e-6,
+        epochs: int = 10,
+        batchSize: int = 128,
+        blockSize: int = 1024,
+        stepSize: float | None = None,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        weightDecay: float = 0.01,
+        schedule: Literal["constant", "step", "cosine"] = "constant",
+        decayEpochs: int = 10,
+        decayFactor: float = 0.1,
+        warmUpEpochs: float = 0.0,
+        seed: int = 0,
+        earlyStopping: int = 0,
+        validationFraction: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        weightCol: str | None = None,
+        initialWeights: ModelLike | None = None,
+        numWorkers: int = 0,
+        localSteps: int = 0,
+        checkpointDir: str | None = None,
+        handleInvalid: Literal["error", "skip"] = "error",
+    ) -> None: ...
+
+    def setImageCol(self, value: str) -> Self:
+        """Set `imageCol` and return the stage."""
+        return self._set(imageCol=value)
+
+    def getImageCol(self) -> str:
+        """Return the value of `imageCol`."""
+        return self._value("imageCol")
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Set `predictionCol` and return the stage."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """Return the value of `predictionCol`."""
+        return self._value("predictionCol")
+
+    def setBackbone(self, value: ModelLike) -> Self:
+        """Set `backbone` and return the stage."""
+        return self._set(backbone=value)
+
+    def getBackbone(self) -> ModelHandle:
+        """Return the value of `backbone`."""
+        return self._value("backbone")
+
+
+class FineTuner(
+    Estimator["public.FineTunedModel"], HasInputCol, HasLabelCol, HasClassColumns, HasHeadParams, HasTrainingParams
+):
+    """Trains a new last part for a trained ONNX network: the features of the network are computed once, and a head of fully connected layers is trained on them.
+
+    The network may read images, texts or vectors. The features are an output or an inner tensor of it. They are
+    computed in one pass over the rows and kept while the head is trained; the network itself stays as it is. The result
+    is one ONNX file, the network up to the features with the head behind it. Labels are numbers of classes, or any
+    values, which are then indexed in ascending order. Training works as for `MultilayerPerceptronClassifier`.
+
+    Parameters
+    ----------
+    inputCol : str, default "image"
+        Name of the column that the network reads: images, texts, or vectors or lists of numbers. Must not be empty.
+    labelCol : str, default "label"
+        Name of the column of labels. Must not be empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the number of the predicted class. Must not be empty.
+    rawPredictionCol : str, default "rawPrediction"
+        Name of the column to add with the values of the last layer, one per class. Must not be empty.
+    probabilityCol : str, default "probability"
+        Name of the column to add with the probabilities of the classes. Must not be empty.
+    thresholds : Sequence[float], optional
+        One number per class, above 0 except for at most one. The class with the largest probability divided by its
+        threshold is predicted. Must not be empty.
+    model : ModelLike
+        The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    featureTensorName : str, optional
+        The tensor with the features: an output of the network, or an inner tensor. If not set, the features that the
+        network's metadata name, else the tensor before the last fully connected layer. Must not be empty.
+    hiddenLayers : Sequence[int], optional
+        Number of values of each hidden layer of the head. If not set, the head is one layer: multinomial logistic
+        regression. Must not be empty.
+    activation : {"sigmoid", "relu", "tanh", "gelu"}, default "relu"
+        The function after each hidden layer.
+    dropout : float, default 0.0
+        Share of the features and of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam"
+        or "adamw". Must be between 0 and 0.99.
+    classWeights : Sequence[float], optional
+        A factor for the loss of the rows of each class. Must not be empty.
+    labelSmoothing : float, default 0.0
+        Share of the target that is spread over all classes. Must be between 0 and 0.99.
+    predictedLabelCol : str, default "predictedLabel"
+        Name of the column that the model adds with the predicted label. Must not be empty.
+    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+        The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
+        descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    maxIter : int, default 100
+        Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
+    tol : float, default 1e-6
+        "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
+        a smaller share. 0 never stops. Must be between 0 and 1.
+    epochs : int, default 10
+        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+    batchSize : int, default 128
+        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
+        `localSteps` is set. Must be between 1 and 1000000.
+    blockSize : int, default 1024
+        Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
+        be between 1 and 1000000.
+    stepSize : float, optional
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
+        "adamw". Must be greater than 0.
+    momentum : float, default 0.9
+        Momentum of "sgd". Must be between 0 and 0.9999.
+    nesterov : bool, default True
+        Whether the momentum of "sgd" is Nesterov's.
+    l2 : float, default 0.0
+        Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must
+        be between 0 and 1000000.
+    weightDecay : float, default 0.01
+        Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.
+    schedule : {"constant", "step", "cosine"}, default "constant"
+        How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs;
+        "cosine", to 0 along half a cosine.
+    decayEpochs : int, default 10
+        Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate. Must be between 1 and
+        1000000.
+    decayFactor : float, default 0.1
+        The factor of the schedule "step". Must be between 0 and 1.
+    warmUpEpochs : float, default 0.0
+        Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.
+    seed : int, default 0
+        Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    earlyStopping : int, default 0
+        Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights.
+        0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be
+        between 0 and 1000000.
+    validationFraction : float, default 0.0
+        Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed`
+        and the content of a row only. Must be between 0 and 0.99.
+    validationIndicatorCol : str, optional
+        Name of a boolean column that is true for rows to validate on. Must not be empty.
+    weightCol : str, optional
+        Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
+    initialWeights : ModelLike, optional
+        The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
+        not set, random weights.
+    numWorkers : int, default 0
+        Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
+        time. Must be between 0 and 4096.
+    localSteps : int, default 0
+        Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
+        gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    checkpointDir : str, optional
+        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+    handleInvalid : {"error", "skip"}, default "error"
+        How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
+        names stage, column, row and cause; "skip" trains without the row.
+
+    Returns
+    -------
+    FineTunedModel
+        The result of `fit`. It has the uid of the estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        If `model` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`, `labelCol`, `validationIndicatorCol` or `weightCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol` or `predictedLabelCol` already
+        exists.
+    ModelLoadError
+        If the content of `model` is damaged or is not an ONNX model.
+    IoError
+        If the file of `model` or `initialWeights` cannot be read.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.ann import FineTuner
+    >>> from mmlrs.testing import sample_model
+    >>>
+    >>> table = pa.table({"x": [[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0], [0.0, 2.0, 0.0, 1.0]], "label": ["a", "b", "a"]})
+    >>> model = FineTuner(model=sample_model(), inputCol="x", maxIter=20).fit(table)
+    >>> assert model.transform(table)["predictedLabel"].to_pylist() == ["a", "b", "a"]
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "FineTuner"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that the network reads: images, texts, or vectors or lists of numbers. Must not be empty.", STR.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", STR.accept)
+    predictionCol: Param[str] = Param(undefined(), "predictionCol", "Name of the column to add with the number of the predicted class. Must not be empty.", STR.accept)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        inputCol: str = "image",
+        labelCol: str = "label",
+        predictionCol: str = "prediction",
+        rawPredictionCol: str = "rawPrediction",
+        probabilityCol: str = "probability",
+        thresholds: Sequence[float] | None = None,
+        model: ModelLike,
+        featureTensorName: str | None = None,
+        hiddenLayers: Sequence[int] | None = None,
+        activation: Literal["sigmoid", "relu", "tanh", "gelu"] = "relu",
+        dropout: float = 0.0,
+        classWeights: Sequence[float] | None = None,
+        labelSmoothing: float = 0.0,
+        predictedLabelCol: str = "predictedLabel",
+        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        maxIter: int = 100,
+        tol: float = 1e-6,
+        epochs: int = 10,
+        batchSize: int = 128,
+        blockSize: int = 1024,
+        stepSize: float | None = None,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        weightDecay: float = 0.01,
+        schedule: Literal["constant", "step", "cosine"] = "constant",
+        decayEpochs: int = 10,
+        decayFactor: float = 0.1,
+        warmUpEpochs: float = 0.0,
+        seed: int = 0,
+        earlyStopping: int = 0,
+        validationFraction: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        weightCol: str | None = None,
+        initialWeights: ModelLike | None = None,
+        numWorkers: int = 0,
+        localSteps: int = 0,
+        checkpointDir: str | None = None,
+        handleInvalid: Literal["error", "skip"] = "error",
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Set `predictionCol` and return the stage."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """Return the value of `predictionCol`."""
+        return self._value("predictionCol")
+
+    def setModel(self, value: ModelLike) -> Self:
+        """Set `model` and return the stage."""
+        return self._set(model=value)
+
+    def getModel(self) -> ModelHandle:
+        """Return the value of `model`, or None when it is not set."""
+        return self._value("model")
+
+
+class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid):
+    """Classifies images, texts or vectors with an ONNX network whose last part was trained, as fitted by `FineTuner`.
+
+    Adds the values of the last layer, the probabilities of the classes, the number of the predicted class as a double,
+    and its label. `getModel` is the ONNX file, which other tools run too.
+
+    Parameters
+    ----------
+    inputCol : str, default "image"
+        Name of the column that the network reads. Must not be empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the number of the predicted class. Must not be empty.
+    rawPredictionCol : str, default "rawPrediction"
+        Name of the column to add with the values of the last layer, one per class. Must not be empty.
+    probabilityCol : str, default "probability"
+        Name of the column to add with the probabilities of the classes. Must not be empty.
+    thresholds : Sequence[float], optional
+        One number per class, above 0 except for at most one. The class with the largest probability divided by its
+        threshold is predicted. Must not be empty.
+    predictedLabelCol : str, default "predictedLabel"
+        Name of the column to add with the predicted label. Must not be empty.
+    model : ModelLike
+        The ONNX network with the trained head.
+    inputKind : {"image", "text", "vector"}, default "image"
+        What the network reads.
+    tokenizer : ModelLike, optional
+        The tokenizer of a network that reads texts: the file `tokenizer.json`.
+    labels : Sequence[str] | Sequence[float] | Sequence[bool]
+        The labels in the order of the classes. Must not be empty.
+    trainingHistory : str, optional
+        The history of the training, as JSON.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed: "error" fails, "skip" drops the row, "keep" keeps it with null
+        results.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the columns named by `predictionCol`,
+        `rawPredictionCol`, `probabilityCol` and `predictedLabelCol`. All rows are kept.
+
+    Raises
+    ------
+    InvalidParamError
+        If `model` or `labels` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol` or `predictedLabelCol` already
+        exists.
+    ModelLoadError
+        If the content of `model` is damaged or is not an ONNX model.
+    IoError
+        If the file of `model` or `tokenizer` cannot be read.
+
+    Examples
+    --------
+    >>> from mmlrs.ann import FineTunedModel
+    >>>
+    >>> # What `FineTuner.fit` returns; `load(path)` reads a saved one.
+    >>> assert FineTunedModel().getPredictionCol() == "prediction"
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "FineTunedModel"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that the network reads. Must not be empty.", STR.accept)
+    predictionCol: Param[str] = Param(undefined(), "predictionCol", "Name of the column to add with the number of the predicted class. Must not be empty.", STR.accept)
+    predictedLabelCol: Param[str] = Param(undefined(), "predictedLabelCol", "Name of the column to add with the predicted label. Must not be empty.", STR.accept)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network with the trained head.", MODEL.accept)
+    inputKind: Param[str] = Param(undefined(), "inputKind", "What the network reads. Must be one of \"image\", \"text\", \"vector\".", STR.accept)
+    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The tokenizer of a network that reads texts: the file `tokenizer.json`.", FILE.accept)
+    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of the classes. Must not be empty.", VALUE_LIST.accept)
+    trainingHistory: Param[str] = Param(undefined(), "trainingHistory", "The history of the training, as JSON.", STR.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row that cannot be processed: \"error\" fails, \"skip\" drops the row, \"keep\" keeps it with null results. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        inputCol: str = "image",
+        predictionCol: str = "prediction",
+        rawPredictionCol: str = "rawPrediction",
+        probabilityCol: str = "probability",
+        thresholds: Sequence[float] | None = None,
+        predictedLabelCol: str = "predictedLabel",
+        model: ModelLike,
+        inputKind: Literal["image", "text", "vector"] = "image",
+        tokenizer: ModelLike | None = None,
+        labels: Sequence[str] | Sequence[float] | Sequence[bool],
+        trainingHistory: str | None = None,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Set `predictionCol` and return the stage."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """Return the value of `predictionCol`."""
+        return self._value("predictionCol")
+
+    def setPredictedLabelCol(self, value: str) -> Self:
+        """Set `predictedLabelCol` and return the stage."""
+        return self._set(predictedLabelCol=value)
+
+    def getPredictedLabelCol(self) -> str:
+        """Return the value of `predictedLabelCol`."""
+        return self._value("predictedLabelCol")
+
+    def setModel(self, value: ModelLike) -> Self:
+        """Set `model` and return the stage."""
+        return self._set(model=value)
+
+    def getModel(self) -> ModelHandle:
+        """Return the value of `model`, or None when it is not set."""
+        return self._value("model")
+
+    def setInputKind(self, value: Literal["image", "text", "vector"]) -> Self:
+        """Set `inputKind` and return the stage."""
+        return self._set(inputKind=value)
+
+    def getInputKind(self) -> Literal["image", "text", "vector"]:
+        """Return the value of `inputKind`."""
+        return self._value("inputKind")
+
+    def setTokenizer(self, value: ModelLike) -> Self:
+        """Set `tokenizer` and return the stage."""
+        return self._set(tokenizer=value)
+
+    def getTokenizer(self) -> ModelHandle | None:
+        """Return the value of `tokenizer`, or None when it is not set."""
+        return self._value("tokenizer")
+
+    def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
+        """Set `labels` and return the stage."""
+        return self._set(labels=value)
+
+    def getLabels(self) -> list[str | float | bool]:
+        """Return the value of `labels`, or None when it is not set."""
+        return self._value("labels")
+
+    def setTrainingHistory(self, value: str) -> Self:
+        """Set `trainingHistory` and return the stage."""
+        return self._set(trainingHistory=value)
+
+    def getTrainingHistory(self) -> str | None:
+        """Return the value of `trainingHistory`, or None when it is not set."""
+        return self._value("trainingHistory")
 
 
 class MultilayerPerceptronClassifier(

@@ -23,10 +23,10 @@ __all__ = [
     "HasOptionalOutputCol", "HasOutputCols", "HasOptionalOutputCols", "HasParallelism", "HasSeed",
     "HasOptionalWeightCol", "HasAnswerParams", "HasChosenParams", "HasClassBalancerParams", "HasClassColumns",
     "HasCleanMissingDataParams", "HasComparisonParams", "HasCountSelectorParams", "HasDecodeOptions",
-    "HasEncoderParams", "HasFeatureColumns", "HasFeaturizeParams", "HasNetworkInput", "HasNetworkParams",
-    "HasPairedColumns", "HasRegressionLoss", "HasRowPolicy", "HasRunParams", "HasTextFeaturizerParams", "HasTextInput",
-    "HasTimerParams", "HasTrainParams", "HasTrainedParams", "HasTrainingParams", "HasValueIndexerParams",
-    "HasVectorType"
+    "HasEncoderParams", "HasFeatureColumns", "HasFeaturizeParams", "HasHeadParams", "HasNetworkInput",
+    "HasNetworkParams", "HasPairedColumns", "HasRegressionLoss", "HasRowPolicy", "HasRunParams",
+    "HasTextFeaturizerParams", "HasTextInput", "HasTimerParams", "HasTrainParams", "HasTrainedParams",
+    "HasTrainingParams", "HasValueIndexerParams", "HasVectorType"
 ]
 
 
@@ -525,6 +525,75 @@ class HasFeaturizeParams(HasInputCols, HasOutputCol, Stage):
     def getUnseenCategories(self) -> Literal["other", "error"]:
         """Return the value of `unseenCategories`."""
         return self._value("unseenCategories")
+
+
+class HasHeadParams(Stage):
+    """The params `featureTensorName`, `hiddenLayers`, `activation`, `dropout`, `classWeights`, `labelSmoothing`,
+    `predictedLabelCol`."""
+
+    featureTensorName: Param[str] = Param(undefined(), "featureTensorName", "The tensor with the features: an output of the network, or an inner tensor. If not set, the features that the network's metadata name, else the tensor before the last fully connected layer. Must not be empty.", STR.accept)
+    hiddenLayers: Param[list[int]] = Param(undefined(), "hiddenLayers", "Number of values of each hidden layer of the head. If not set, the head is one layer: multinomial logistic regression. Must not be empty.", INT_LIST.accept)
+    activation: Param[str] = Param(undefined(), "activation", "The function after each hidden layer. Must be one of \"sigmoid\", \"relu\", \"tanh\", \"gelu\".", STR.accept)
+    dropout: Param[float] = Param(undefined(), "dropout", "Share of the features and of the values of hidden layers that training sets to 0. Needs the solver \"sgd\", \"adam\" or \"adamw\". Must be between 0 and 0.99.", FLOAT.accept)
+    classWeights: Param[list[float]] = Param(undefined(), "classWeights", "A factor for the loss of the rows of each class. Must not be empty.", FLOAT_LIST.accept)
+    labelSmoothing: Param[float] = Param(undefined(), "labelSmoothing", "Share of the target that is spread over all classes. Must be between 0 and 0.99.", FLOAT.accept)
+    predictedLabelCol: Param[str] = Param(undefined(), "predictedLabelCol", "Name of the column that the model adds with the predicted label. Must not be empty.", STR.accept)
+
+    def setFeatureTensorName(self, value: str) -> Self:
+        """Set `featureTensorName` and return the stage."""
+        return self._set(featureTensorName=value)
+
+    def getFeatureTensorName(self) -> str | None:
+        """Return the value of `featureTensorName`, or None when it is not set."""
+        return self._value("featureTensorName")
+
+    def setHiddenLayers(self, value: Sequence[int]) -> Self:
+        """Set `hiddenLayers` and return the stage."""
+        return self._set(hiddenLayers=value)
+
+    def getHiddenLayers(self) -> list[int] | None:
+        """Return the value of `hiddenLayers`, or None when it is not set."""
+        return self._value("hiddenLayers")
+
+    def setActivation(self, value: Literal["sigmoid", "relu", "tanh", "gelu"]) -> Self:
+        """Set `activation` and return the stage."""
+        return self._set(activation=value)
+
+    def getActivation(self) -> Literal["sigmoid", "relu", "tanh", "gelu"]:
+        """Return the value of `activation`."""
+        return self._value("activation")
+
+    def setDropout(self, value: float) -> Self:
+        """Set `dropout` and return the stage."""
+        return self._set(dropout=value)
+
+    def getDropout(self) -> float:
+        """Return the value of `dropout`."""
+        return self._value("dropout")
+
+    def setClassWeights(self, value: Sequence[float]) -> Self:
+        """Set `classWeights` and return the stage."""
+        return self._set(classWeights=value)
+
+    def getClassWeights(self) -> list[float] | None:
+        """Return the value of `classWeights`, or None when it is not set."""
+        return self._value("classWeights")
+
+    def setLabelSmoothing(self, value: float) -> Self:
+        """Set `labelSmoothing` and return the stage."""
+        return self._set(labelSmoothing=value)
+
+    def getLabelSmoothing(self) -> float:
+        """Return the value of `labelSmoothing`."""
+        return self._value("labelSmoothing")
+
+    def setPredictedLabelCol(self, value: str) -> Self:
+        """Set `predictedLabelCol` and return the stage."""
+        return self._set(predictedLabelCol=value)
+
+    def getPredictedLabelCol(self) -> str:
+        """Return the value of `predictedLabelCol`."""
+        return self._value("predictedLabelCol")
 
 
 class HasNetworkInput(Stage):
