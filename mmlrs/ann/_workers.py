@@ -249,7 +249,7 @@ def estimate_workers(
     return _estimate(specification, times, total, counts)
 
 
-def _counts(workers: Iterable[int]) -> tuple[int, ...]:
+def _counts(workers: Any) -> tuple[int, ...]:
     """Return the numbers of workers in rising order."""
     if not isinstance(workers, Iterable) or isinstance(workers, str):
         raise InvalidParamError(
