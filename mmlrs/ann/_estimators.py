@@ -85,11 +85,18 @@ class NeuralNetworkRegressor(RegressorMixin, AnyNetwork, _generated.NeuralNetwor
         return self._sequential().describe(self._value_loss())
 
 
-class NeuralNetworkClassificationModel(TrainedNetwork, _generated.NeuralNetworkClassificationModel):
+class NetworkOfImages(TrainedNetwork):
+    """A model whose network may read images."""
+
+    def _image_settings(self) -> dict[str, Any]:
+        return {"scale": 1 / 255}
+
+
+class NeuralNetworkClassificationModel(NetworkOfImages, _generated.NeuralNetworkClassificationModel):
     __doc__ = _generated.NeuralNetworkClassificationModel.__doc__
     __module__ = "mmlrs.ann"
 
 
-class NeuralNetworkRegressionModel(TrainedNetwork, _generated.NeuralNetworkRegressionModel):
+class NeuralNetworkRegressionModel(NetworkOfImages, _generated.NeuralNetworkRegressionModel):
     __doc__ = _generated.NeuralNetworkRegressionModel.__doc__
     __module__ = "mmlrs.ann"

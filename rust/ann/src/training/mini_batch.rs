@@ -40,7 +40,7 @@ pub struct Epoch<'a> {
     /// Share of the weights, times the rate, that a step removes (`AdamW`, Loshchilov and Hutter 2019).
     pub weight_decay: f32,
     /// Number of the epoch, from 0, and of its steps.
-    pub epoch: usize,
+    pub number: usize,
     pub steps: usize,
     pub seed: u64,
 }
@@ -62,7 +62,7 @@ impl Epoch<'_> {
     /// this worker's rows. A worker's share of a batch is its share of all rows, so every row is read once.
     pub fn run(&mut self, parameters: &mut [f32], weight: f64) -> Result<f64> {
         let rank = self.workers.rank();
-        let order = shuffled(self.rows, self.seed, self.epoch, rank);
+        let order = shuffled(self.rows, self.seed, self.number, rank);
         // The mean loss is estimated from a batch, which has 1 / steps of the weight.
         let scale = (self.steps as f64 / weight) as f32;
         let mut loss = 0.0;
@@ -78,7 +78,7 @@ impl Epoch<'_> {
 
     /// Adds the gradient of a batch.
     pub fn add(&mut self, batch: &[u32], step: usize, scale: f32, parameters: &[f32]) -> Result<f64> {
-        let seed = mixed(self.seed, self.epoch * self.steps + step, self.workers.rank() + 1);
+        let seed = mixed(self.seed, self.number * self.steps + step, self.workers.rank() + 1);
         let how = (Mode::Training { seed }, scale);
         self.sums.gradient(self.network, parameters, (self.rows, batch), how, self.gradient)
     }
@@ -86,7 +86,7 @@ impl Epoch<'_> {
     /// Changes the parameters along the gradient.
     pub fn apply(&mut self, step: usize, parameters: &mut [f32]) {
         penalty(self.network, parameters, self.l2, self.gradient);
-        let rate = self.rates.at(self.epoch * self.steps + step);
+        let rate = self.rates.at(self.number * self.steps + step);
         let kept = 1.0 - rate as f32 * self.weight_decay;
         if self.weight_decay > 0.0 {
             for range in self.network.weights() {

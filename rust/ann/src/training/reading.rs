@@ -57,6 +57,7 @@ pub struct Reader {
 }
 
 /// The labels of a batch.
+#[expect(clippy::large_enum_variant, reason = "one per batch, never in a list")]
 enum Read {
     Numbers(Float64Array),
     Vectors(Vectors),

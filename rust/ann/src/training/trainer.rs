@@ -375,7 +375,7 @@ impl Trainer {
             rates: self.settings.rates(self.totals.steps),
             l2: self.settings.l2,
             weight_decay: if self.settings.solver == Solver::AdamW { self.settings.weight_decay } else { 0.0 },
-            epoch: self.done,
+            number: self.done,
             steps: self.totals.steps,
             seed: self.settings.seed,
         };
