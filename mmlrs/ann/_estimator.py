@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._descriptors import stage_class, stage_spec
+from mmlrs.ann._checkpoints import checkpoint_folder
 from mmlrs.ann._driver import Outcome
 from mmlrs.ann._specification import Specification, columns_read, settings_of
 from mmlrs.ann._weights import parameters_of
@@ -74,7 +75,9 @@ class NetworkEstimator(Estimator[Any]):
                 f"{self._stage}: param `initialWeights` has {len(parameters) // 4:,} numbers, but the network has {count:,} weights"
             )
         read = columns_read(self, columns.resolve, self._labels, self._sized_by())
-        return Specification(self._stage, text, json.dumps(settings), json.dumps(read), parameters)
+        return Specification(
+            self._stage, text, json.dumps(settings), json.dumps(read), parameters, checkpoint_folder(self)
+        )
 
     def _sized_by(self) -> str:
         """Return the words for what says how many outputs there are, for errors."""

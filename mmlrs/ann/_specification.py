@@ -31,6 +31,8 @@ class Specification:
         JSON: the layers and the loss, the solver, and the columns.
     parameters : bytes, optional
         The initial parameters in single precision.
+    checkpoints : str, optional
+        The folder of the checkpoints on the driver.
     """
 
     stage: str
@@ -38,6 +40,7 @@ class Specification:
     settings: str
     columns: str
     parameters: bytes | None = None
+    checkpoints: str | None = None
 
     @property
     def read(self) -> list[str]:
