@@ -204,8 +204,8 @@ def _check(specification: Specification, counts: Counts) -> None:
         warn(f"{stage}: {cause}; the history has no validation loss")
     if counts.skipped:
         warn(
-            f"{stage}: {counts.skipped:,} of {total + counts.skipped:,} rows are left out, because their label, weight or features "
-            'are null, NaN, infinite or do not fit; with handleInvalid="error" the error names the first of them'
+            f"{stage}: trains without {counts.skipped:,} of {total + counts.skipped:,} rows, whose label, weight or features are null, NaN, "
+            'infinite or do not fit; with handleInvalid="error" the error names the first one'
         )
 
 

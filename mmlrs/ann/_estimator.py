@@ -13,11 +13,11 @@ from mmlrs import _native
 from mmlrs._descriptors import stage_class, stage_spec
 from mmlrs.ann._checkpoints import checkpoint_folder
 from mmlrs.ann._driver import Outcome
+from mmlrs.ann._labels import check_classes
 from mmlrs.ann._specification import Specification, columns_read, settings_of
-from mmlrs.ann._weights import parameters_of
+from mmlrs.ann._weights import parameters_in, parameters_of
 from mmlrs.base import Estimator
 from mmlrs.engine.columns import Columns
-from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -58,6 +58,8 @@ class NetworkEstimator(Estimator[Any]):
     def _fitted(self, dataset: Any, run: Any) -> Any:
         columns = Columns.of(dataset, self._stage)
         columns.check_new(self._columns("output"))
+        if self._labels == "classes":
+            check_classes(self._stage, dataset, columns.resolve(self._value("labelCol")))
         description = self._description(dataset, columns)
         specification = self._specification(description, columns)
         outcome: Outcome = run(specification, dataset)
@@ -69,11 +71,7 @@ class NetworkEstimator(Estimator[Any]):
         text = json.dumps(description)
         count = json.loads(_native.network_info(text))["parameters"]
         given = self._value("initialWeights")
-        parameters = None if given is None else given.read()
-        if parameters is not None and len(parameters) != 4 * count:
-            raise InvalidParamError(
-                f"{self._stage}: param `initialWeights` has {len(parameters) // 4:,} numbers, but the network has {count:,} weights"
-            )
+        parameters = None if given is None else parameters_in(self._stage, given, count)
         read = columns_read(self, columns.resolve, self._labels, self._sized_by())
         return Specification(
             self._stage, text, json.dumps(settings), json.dumps(read), parameters, checkpoint_folder(self)

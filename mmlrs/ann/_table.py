@@ -14,6 +14,7 @@ from mmlrs.ann._specification import Specification
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.select import crossing
 from mmlrs.engine.table import FIT_ROWS, batches_of, interruptible
+from mmlrs.errors import DecodeError
 
 __all__ = ["train_on_table"]
 
@@ -29,6 +30,8 @@ class _Runner:
     workers = 1
 
     def __init__(self, specification: Specification, table: pa.Table) -> None:
+        if not table.num_rows:
+            raise DecodeError(f"{specification.stage}: the dataset has no rows")
         self._checksum = partial(_checksum, table.select(specification.read))
         self._network, self._watched = specification.network, interruptible()
         self._trainer = _native.Trainer(
