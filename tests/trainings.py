@@ -88,7 +88,9 @@ class Disturbed(TrainingWork):
     flag: str = ""  # a file that notes each time that it happens
     times: int = 1
 
-    def run(self, batches: Any, rank: int, addresses: Any, token: bytes, root: int, state: Any, threads: int) -> Any:
+    def run(
+        self, batches: Any, rank: int, addresses: Any, token: bytes, root: int, state: Any, threads: int
+    ) -> Any:
         """Train."""
         if root < 0 or rank == 0 or not self._first():
             return super().run(batches, rank, addresses, token, root, state, threads)
@@ -128,4 +130,15 @@ class Hanging(Disturbed):
     """The worker hangs."""
 
     def happen(self) -> None:
+        time.sleep(600)
+
+
+class Waiting(Disturbed):
+    """A worker hangs in the first job, in each attempt."""
+
+    times = 1 << 30
+
+    def run(self, batches: Any, rank: int, *more: Any) -> Any:
+        """Hang."""
+        self._first()
         time.sleep(600)
