@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,11 +73,12 @@ class StackedAutoEncoder(Encoder, _generated.StackedAutoEncoder):
         sizes = self._sizes(dataset, columns)
         parts, lines = self._layer_by_layer(dataset, columns, run, sizes)
         description = self._described(sizes, unit=self._value("dataIn01Interval"))
-        specification = self._specification(description, columns, b"".join(parts))
+        weights = b"".join(parts)
+        specification = self._specification(description, columns)
         if self._value("fineTune"):
-            outcome = run(specification, dataset)
+            outcome = run(replace(specification, parameters=weights), dataset)
             return Outcome(outcome.network, lines + outcome.lines, outcome.finish)
-        return Outcome(_native.network_file(specification.network, b"".join(parts)), lines)
+        return Outcome(_native.network_file(specification.network, weights), lines)
 
     def _layer_by_layer(
         self, dataset: Any, columns: Columns, run: Run, sizes: list[int]
@@ -91,7 +93,7 @@ class StackedAutoEncoder(Encoder, _generated.StackedAutoEncoder):
             # The codes of a sigmoid are from 0 to 1, but not those of other functions.
             unit = self._value("dataIn01Interval") if number == 0 else self._value("activation") == "sigmoid"
             description = self._described([size, narrow], unit=unit)
-            specification = self._specification(description, Columns.of(current, self._stage), b"", column)
+            specification = self._specification(description, Columns.of(current, self._stage), column)
             outcome = run(specification, current)
             _, parameters = _native.read_network(outcome.network)
             cut = 4 * (size + 1) * narrow

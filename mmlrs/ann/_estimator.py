@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,11 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._descriptors import stage_class, stage_spec
+from mmlrs.ann._checkpoints import checkpoint_folder
 from mmlrs.ann._driver import Outcome
-from mmlrs.ann._labels import levels_in
+from mmlrs.ann._labels import check_classes, levels_in
 from mmlrs.ann._specification import FULL_BATCH, Specification, columns_read, settings_of
-from mmlrs.ann._weights import parameters_of
+from mmlrs.ann._weights import parameters_in, parameters_of
 from mmlrs.base import Estimator
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError, MmlrsError
@@ -88,35 +90,34 @@ class NetworkEstimator(Estimator[Any]):
         columns = Columns.of(dataset, self._stage)
         columns.resolve_all(self._columns("input"))
         columns.check_new(self._columns("output"))
+        if self._labels == "classes":
+            check_classes(self._stage, dataset, columns.resolve(self._value("labelCol")))
         outcome = self._train(dataset, columns, run)
         return self._model(outcome, self._model_params(dataset, columns))
 
     def _train(self, dataset: Any, columns: Columns, run: Run) -> Outcome:
         """Train the network on a dataset."""
         given = self._value("initialWeights")
-        description = self._description(dataset, columns)
-        return run(self._specification(description, columns, b"" if given is None else given.read()), dataset)
+        specification = self._specification(self._description(dataset, columns), columns)
+        if given is not None:
+            specification = replace(specification, parameters=parameters_in(self._stage, given, specification.size))
+        return run(specification, dataset)
 
     def _specification(
-        self, description: dict[str, Any], columns: Columns, parameters: bytes, features: str | None = None
+        self, description: dict[str, Any], columns: Columns, features: str | None = None
     ) -> Specification:
-        """Return what the training needs; check what can be checked before any work.
-
-        `parameters` are initial weights in single precision, or nothing. `features` is the column of features.
-        """
+        """Return what the training needs; check what can be checked before any work. `features` is the column of features."""
         text = json.dumps(description)
         try:
-            count = json.loads(_native.network_info(text))["parameters"]
+            size = json.loads(_native.network_info(text))["parameters"]
         except MmlrsError as error:
             raise type(error)(f"{self._stage}: {error}") from None
-        if parameters and len(parameters) != 4 * count:
-            raise InvalidParamError(
-                f"{self._stage}: param `initialWeights` has {len(parameters) // 4:,} numbers, but the network has {count:,} weights"
-            )
         read = columns_read(self, columns.resolve, self._labels, self._sized_by())
         read["features"] = features or columns.resolve(self._value(self._features))
         settings = json.dumps(self._settings())
-        return Specification(self._stage, text, settings, json.dumps(read), parameters or None)
+        return Specification(
+            self._stage, text, settings, json.dumps(read), size=size, checkpoints=checkpoint_folder(self)
+        )
 
     def _kept(self, columns: Columns) -> list[str]:
         """Return the columns that the training reads besides the features."""

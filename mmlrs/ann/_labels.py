@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from mmlrs.engine.columns import wrong_type
 from mmlrs.engine.datasets import is_spark
+from mmlrs.engine.fields import is_text
 from mmlrs.errors import DecodeError
 from mmlrs.train.scored import levels_of
 
 if TYPE_CHECKING:
     from mmlrs._stage import Stage
 
-__all__ = ["levels_in", "size_in"]
+__all__ = ["check_classes", "indexing", "levels_in", "size_in"]
 
 
 def _metadata(dataset: Any, column: str) -> dict[str, Any]:
@@ -24,6 +26,23 @@ def _metadata(dataset: Any, column: str) -> dict[str, Any]:
         return found
     metadata = dataset.schema.field(column).metadata or {}
     return {"ml_attr": json.loads(metadata[b"ml_attr"])} if b"ml_attr" in metadata else {}
+
+
+def indexing(column: str) -> str:
+    """Return the words for how labels become class numbers, for errors."""
+    return f'index it first: mmlrs.featurize.ValueIndexer(inputCol="{column}", outputCol="index")'
+
+
+def check_classes(stage: str, dataset: Any, column: str) -> None:
+    """Raise a `SchemaMismatchError` if a column of class numbers holds strings."""
+    if is_spark(dataset):
+        kind = dataset.schema[column].dataType.typeName()
+        found = kind in ("string", "varchar", "char")
+    else:
+        kind = dataset.schema.field(column).type
+        found = is_text(kind.value_type if pa.types.is_dictionary(kind) else kind)
+    if found:
+        raise wrong_type(stage, column, kind, f"the numbers of the classes, from 0; {indexing(column)}")
 
 
 def levels_in(dataset: Any, column: str) -> list[str] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmlrs._generated import ann as _generated
 from mmlrs.ann._estimator import ClassifierMixin, NetworkEstimator, RegressorMixin
-from mmlrs.ann._labels import levels_in, size_in
+from mmlrs.ann._labels import indexing, levels_in, size_in
 from mmlrs.ann._trained import TrainedNetwork
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError
@@ -62,9 +62,8 @@ class MultilayerPerceptronClassifier(ClassifierMixin, Perceptron, _generated.Mul
             levels = levels_in(dataset, label)
             if levels is None:
                 raise InvalidParamError(
-                    f"{self._stage}: param `layers` ends with 0, and column `{label}` has no levels in its metadata; index it "
-                    f'first: mmlrs.featurize.ValueIndexer(inputCol="{label}", outputCol="index"), or end `layers` with the number '
-                    "of classes"
+                    f"{self._stage}: param `layers` ends with 0, and column `{label}` has no levels in its metadata; "
+                    f"{indexing(label)}, or end `layers` with the number of classes"
                 )
             classes = len(levels)
         return classes

@@ -31,6 +31,10 @@ class Specification:
         JSON: the layers and the loss, the solver, and the columns.
     parameters : bytes, optional
         The initial parameters in single precision.
+    checkpoints : str, optional
+        The folder of the checkpoints on the driver.
+    size : int
+        Number of parameters of the network.
     """
 
     stage: str
@@ -38,6 +42,8 @@ class Specification:
     settings: str
     columns: str
     parameters: bytes | None = None
+    checkpoints: str | None = None
+    size: int = 0
 
     @property
     def read(self) -> list[str]:

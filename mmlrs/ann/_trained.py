@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from mmlrs import _native
 from mmlrs._paths import PathLike
+from mmlrs.ann._weights import read_network
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,13 +61,13 @@ class TrainedNetwork(_Base):
         """The weights, layer by layer. A dense layer has its weights, one row per input, then its biases, as in Spark ML."""
         import numpy as np
 
-        _, parameters = _native.read_network(self._value("network").read())
+        _, parameters = read_network(self._stage, self._value("network").read())
         return np.frombuffer(parameters, dtype="<f4")
 
     @property
     def description(self) -> dict[str, Any]:
         """The layers and the loss of the network, as JSON data."""
-        text, _ = _native.read_network(self._value("network").read())
+        text, _ = read_network(self._stage, self._value("network").read())
         described: dict[str, Any] = json.loads(text)
         return described
 

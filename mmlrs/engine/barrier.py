@@ -165,6 +165,11 @@ class Chain:
         with contextlib.suppress(Exception):  # the session may be gone
             self._data.unpersist()
 
+    def summary(self, *columns: Column) -> Any:
+        """Return the row of some aggregates of the cached rows."""
+        with cancelling(self._session):
+            return self._data.agg(*columns).first()
+
     def run(self, work: Work, state: Sequence[Chunk] | None = None) -> tuple[list[memoryview], list[Any]]:
         """Run one job; return the new state, and the reports of the tasks in the order of their ranks.
 
