@@ -1,0 +1,137 @@
+"""Trainings with the native trainer itself: any network, any number of threads, workers that are threads of this process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+
+from bench.ann.datasets import CLASSES, Rows, Split
+from mmlrs import _native
+
+#: Seconds that a worker waits for another one.
+PATIENCE = 120.0
+COLUMNS = json.dumps(
+    {
+        "features": "features",
+        "label": "label",
+        "labels": "classes",
+        "weight": None,
+        "held_out": "held_out",
+        "skips": False,
+        "sized_by": "the last layer",
+    }
+)
+SETTINGS: dict[str, Any] = {
+    "solver": "adam",
+    "iterations": 1,
+    "tolerance": 0.0,
+    "step_size": 0.001,
+    "momentum": 0.9,
+    "nesterov": True,
+    "weight_decay": 0.0,
+    "l2": 0.0,
+    "batch_size": 128,
+    "block_size": 1024,
+    "schedule": {"kind": "constant"},
+    "warm_up": 0.0,
+    "seed": 0,
+    "patience": 0,
+    "validation_fraction": 0.0,
+    "local_steps": 0,
+    "outer_rate": None,
+    "outer_momentum": None,
+}
+
+Layers = list[dict[str, Any]]
+
+
+def described(shape: Sequence[int], layers: Layers) -> str:
+    """Return the description of a classifier."""
+    loss = {"kind": "cross_entropy", "smoothing": 0.0}
+    return json.dumps({"version": 1, "input": list(shape), "layers": layers, "loss": loss})
+
+
+def perceptron(sizes: Sequence[int], activation: str = "relu", dropout: float = 0.0) -> str:
+    """Return the description of a network of fully connected layers."""
+    layers: Layers = []
+    for size in sizes[1:-1]:
+        layers += [{"kind": "dense", "size": size}, {"kind": activation}]
+        if dropout:
+            layers.append({"kind": "dropout", "rate": dropout})
+    return described(sizes[:1], [*layers, {"kind": "dense", "size": sizes[-1]}])
+
+
+def convolutions(side: int, *, pools: int = 1, dense: int = 128, dropout: float = 0.0) -> str:
+    """Return the description of two 3x3 convolutions of 32 and 64, a pool after the last or after both, and a dense layer."""
+    layers: Layers = []
+    for number, channels in enumerate((32, 64)):
+        layers += [
+            {"kind": "convolution", "channels": channels, "kernel": [3, 3], "padding": "same"},
+            {"kind": "relu"},
+        ]
+        if number >= 2 - pools:
+            layers.append({"kind": "max_pooling", "kernel": [2, 2]})
+    layers += [{"kind": "flatten"}, {"kind": "dense", "size": dense}, {"kind": "relu"}]
+    if dropout:
+        layers.append({"kind": "dropout", "rate": dropout})
+    return described([side, side, 1], [*layers, {"kind": "dense", "size": CLASSES}])
+
+
+def batch_of(rows: Rows, held_out: bool = False) -> pa.RecordBatch:
+    """Return rows as the trainer reads them."""
+    features = pa.FixedSizeListArray.from_arrays(pa.array(rows.x.ravel()), rows.x.shape[1])
+    names = ["features", "label", "held_out"]
+    return pa.RecordBatch.from_arrays(
+        [features, pa.array(rows.y), pa.array([held_out] * len(rows), pa.bool_())], names=names
+    )
+
+
+def trainer(
+    description: str, rows: Rows, *, threads: int = 1, test: Rows | None = None, **settings: Any
+) -> _native.Trainer:
+    """Return a trainer that has read its rows and is ready. The rows of `test` are only measured, after each epoch."""
+    made = _native.Trainer("bench", description, json.dumps({**SETTINGS, **settings}), COLUMNS)
+    _read(made, rows, test)
+    made.start(threads)
+    return made
+
+
+def _read(made: _native.Trainer, rows: Rows, test: Rows | None) -> None:
+    made.add(batch_of(rows))
+    if test is not None:
+        made.add(batch_of(test, held_out=True))
+
+
+def run(made: _native.Trainer, iterations: int) -> list[dict[str, Any]]:
+    """Run so many iterations or epochs, and return the lines of the history."""
+    lines: list[dict[str, Any]] = json.loads(made.run(iterations))["lines"]
+    return lines
+
+
+def train(description: str, split: Split, *, threads: int = 0, **settings: Any) -> list[dict[str, Any]]:
+    """Train to the end on all cores, and return the history, whose validation is that of the test rows."""
+    made = trainer(description, split.train, threads=threads, test=split.test, **settings)
+    return run(made, settings["iterations"])
+
+
+def together(description: str, split: Split, workers: int, **settings: Any) -> list[dict[str, Any]]:
+    """Train to the end with workers that are threads of this process and exchange by TCP, and return the history."""
+    listeners = [_native.Listener("127.0.0.1") for _ in range(workers)]
+    addresses = [f"127.0.0.1:{listener.port}" for listener in listeners]
+    token = os.urandom(32)
+
+    def work(rank: int) -> list[dict[str, Any]]:
+        made = _native.Trainer("bench", description, json.dumps({**SETTINGS, **settings}), COLUMNS)
+        made.connect(listeners[rank], rank, addresses, token, PATIENCE)
+        own = slice(rank, None, workers)
+        _read(made, split.train[own], split.test[own])
+        made.start(1)
+        return run(made, settings["iterations"])
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, range(workers)))[0]
