@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from mmlrs import _native
 
 #: Seconds that a worker waits for another one.
 PATIENCE = 120.0
+HOST = "127.0.0.1"
 COLUMNS = json.dumps(
     {
         "features": "features",
@@ -91,20 +93,26 @@ def batch_of(rows: Rows, held_out: bool = False) -> pa.RecordBatch:
     )
 
 
-def trainer(
-    description: str, rows: Rows, *, threads: int = 1, test: Rows | None = None, **settings: Any
-) -> _native.Trainer:
-    """Return a trainer that has read its rows and is ready. The rows of `test` are only measured, after each epoch."""
-    made = _native.Trainer("bench", description, json.dumps({**SETTINGS, **settings}), COLUMNS)
-    _read(made, rows, test)
-    made.start(threads)
-    return made
+def unread(description: str, **settings: Any) -> _native.Trainer:
+    """Return a trainer without rows."""
+    return _native.Trainer("bench", description, json.dumps({**SETTINGS, **settings}), COLUMNS)
 
 
-def _read(made: _native.Trainer, rows: Rows, test: Rows | None) -> None:
+def read(made: _native.Trainer, rows: Rows, test: Rows | None = None) -> None:
+    """Give a trainer its rows. Those of `test` are only measured, after each epoch."""
     made.add(batch_of(rows))
     if test is not None:
         made.add(batch_of(test, held_out=True))
+
+
+def trainer(
+    description: str, rows: Rows, *, threads: int = 1, test: Rows | None = None, **settings: Any
+) -> _native.Trainer:
+    """Return a trainer that has read its rows and is ready."""
+    made = unread(description, **settings)
+    read(made, rows, test)
+    made.start(threads)
+    return made
 
 
 def run(made: _native.Trainer, iterations: int) -> list[dict[str, Any]]:
@@ -113,25 +121,56 @@ def run(made: _native.Trainer, iterations: int) -> list[dict[str, Any]]:
     return lines
 
 
-def train(description: str, split: Split, *, threads: int = 0, **settings: Any) -> list[dict[str, Any]]:
-    """Train to the end on all cores, and return the history, whose validation is that of the test rows."""
+@dataclass(frozen=True)
+class Trained:
+    """A history, and the trained parameters in single precision."""
+
+    lines: list[dict[str, Any]]
+    parameters: bytes
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the test rows whose class is right, in percent."""
+        return 100.0 * float(self.lines[-1]["validation_metric"])
+
+    @property
+    def held_out(self) -> float:
+        """The mean loss of the test rows."""
+        return float(self.lines[-1]["validation_loss"])
+
+
+def _finished(made: _native.Trainer, description: str, settings: dict[str, Any]) -> Trained:
+    lines = run(made, settings["iterations"])
+    return Trained(lines, _native.read_network(made.network(description))[1])
+
+
+def train(description: str, split: Split, *, threads: int = 0, **settings: Any) -> Trained:
+    """Train to the end, on all cores by default. The validation of the history is that of the test rows."""
     made = trainer(description, split.train, threads=threads, test=split.test, **settings)
-    return run(made, settings["iterations"])
+    return _finished(made, description, settings)
 
 
-def together(description: str, split: Split, workers: int, **settings: Any) -> list[dict[str, Any]]:
-    """Train to the end with workers that are threads of this process and exchange by TCP, and return the history."""
-    listeners = [_native.Listener("127.0.0.1") for _ in range(workers)]
-    addresses = [f"127.0.0.1:{listener.port}" for listener in listeners]
+def together(description: str, split: Split, workers: int, **settings: Any) -> Trained:
+    """Train to the end with workers that are threads of this process and exchange by TCP."""
+    listeners = [_native.Listener(HOST) for _ in range(workers)]
+    addresses = [f"{HOST}:{listener.port}" for listener in listeners]
     token = os.urandom(32)
 
-    def work(rank: int) -> list[dict[str, Any]]:
-        made = _native.Trainer("bench", description, json.dumps({**SETTINGS, **settings}), COLUMNS)
+    def work(rank: int) -> Trained:
+        made = unread(description, **settings)
         made.connect(listeners[rank], rank, addresses, token, PATIENCE)
         own = slice(rank, None, workers)
-        _read(made, split.train[own], split.test[own])
+        read(made, split.train[own], split.test[own])
         made.start(1)
-        return run(made, settings["iterations"])
+        return _finished(made, description, settings)
 
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, range(workers)))[0]
+
+
+def loss(description: str, parameters: bytes, rows: Rows) -> float:
+    """Return the mean loss of rows: that of gradient descent before its only step."""
+    made = unread(description, solver="gd")
+    read(made, rows)
+    made.start(0, parameters=parameters)
+    return float(run(made, 1)[0]["loss"])
