@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -89,7 +90,7 @@ class StackedAutoEncoder(Encoder, _generated.StackedAutoEncoder):
         decoder: list[bytes] = []
         lines: list[dict[str, Any]] = []
         current, column = dataset, features
-        for number, (size, narrow) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for number, (size, narrow) in enumerate(itertools.pairwise(sizes)):
             # The codes of a sigmoid are from 0 to 1, but not those of other functions.
             unit = self._value("dataIn01Interval") if number == 0 else self._value("activation") == "sigmoid"
             description = self._described([size, narrow], unit=unit)
@@ -115,7 +116,7 @@ class AutoEncoderModel(TrainedNetwork, _generated.AutoEncoderModel):
     __doc__ = _generated.AutoEncoderModel.__doc__
     __module__ = "mmlrs.ann"
 
-    def decoder(self, inputCol: str, outputCol: str) -> AutoEncoderModel:  # noqa: N803 - params of stages are camelCase
+    def decoder(self, inputCol: str, outputCol: str) -> AutoEncoderModel:
         """Return a model that decodes codes.
 
         Parameters

@@ -17,7 +17,7 @@ from mmlrs.ann._checkpoints import checkpoint_folder
 from mmlrs.ann._driver import Outcome
 from mmlrs.ann._labels import check_classes, levels_in
 from mmlrs.ann._specification import FULL_BATCH, Specification, columns_read, settings_of
-from mmlrs.ann._weights import parameters_in, parameters_of
+from mmlrs.ann._weights import parameters_in
 from mmlrs.base import Estimator
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError, MmlrsError
@@ -59,11 +59,6 @@ class NetworkEstimator(Estimator[Any]):
         """Return the settings of the training."""
         return settings_of(self)
 
-    def _set(self, **kwargs: Any) -> Any:
-        if kwargs.get("initialWeights") is not None:
-            kwargs["initialWeights"] = parameters_of(self._stage, kwargs["initialWeights"])
-        return super()._set(**kwargs)
-
     def _check_params(self) -> None:
         super()._check_params()
         settings_of(self)
@@ -100,7 +95,9 @@ class NetworkEstimator(Estimator[Any]):
         given = self._value("initialWeights")
         specification = self._specification(self._description(dataset, columns), columns)
         if given is not None:
-            specification = replace(specification, parameters=parameters_in(self._stage, given, specification.size))
+            specification = replace(
+                specification, parameters=parameters_in(self._stage, given, specification.size)
+            )
         return run(specification, dataset)
 
     def _specification(
