@@ -131,8 +131,7 @@ class NetworkEstimator(Estimator[Any]):
             if param["name"] in own and param["name"] not in ("handleInvalid", "network")
         ]
         values = {name: self._value(name) for name in shared}
-        history = json.dumps({"finish": outcome.finish, "lines": outcome.lines})
-        model = model_class(**values, **params, network=outcome.network, trainingHistory=history)
+        model = model_class(**values, **params, network=outcome.network, trainingHistory=outcome.history())
         return model._resetUid(self.uid)
 
 
