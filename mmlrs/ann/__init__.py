@@ -22,6 +22,7 @@ from mmlrs.ann._perceptron import (
     MultilayerPerceptronRegressionModel,
     MultilayerPerceptronRegressor,
 )
+from mmlrs.ann._workers import WorkerEstimate, WorkerTimes, estimate_workers
 
 __all__ = [
     "AutoEncoder",
@@ -40,7 +41,10 @@ __all__ = [
     "NeuralNetworkRegressionModel",
     "NeuralNetworkRegressor",
     "StackedAutoEncoder",
+    "WorkerEstimate",
+    "WorkerTimes",
     "check_gradients",
+    "estimate_workers",
     "layers",
 ]
 __all__ += _generated.__all__
