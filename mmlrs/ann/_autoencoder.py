@@ -69,6 +69,14 @@ class StackedAutoEncoder(Encoder, _generated.StackedAutoEncoder):
     __doc__ = _generated.StackedAutoEncoder.__doc__
     __module__ = "mmlrs.ann"
 
+    def _check_params(self) -> None:
+        super()._check_params()
+        if self._value("initialWeights") is not None:
+            raise InvalidParamError(
+                f"{self._stage}: param `initialWeights` is not for training layer by layer, which starts with random weights; use "
+                "AutoEncoder to train all layers from given weights"
+            )
+
     def _train(self, dataset: Any, columns: Columns, run: Run) -> Outcome:
         sizes = self._sizes(dataset, columns)
         parts, lines = self._layer_by_layer(dataset, columns, run, sizes)

@@ -61,7 +61,8 @@ class NetworkEstimator(Estimator[Any]):
 
     def _set(self, **kwargs: Any) -> Any:
         if kwargs.get("initialWeights") is not None:
-            kwargs["initialWeights"] = parameters_of(self._stage, kwargs["initialWeights"])
+            encoder = self._labels != "input"
+            kwargs["initialWeights"] = parameters_of(self._stage, kwargs["initialWeights"], encoder=encoder)
         return super()._set(**kwargs)
 
     def _check_params(self) -> None:
@@ -100,7 +101,7 @@ class NetworkEstimator(Estimator[Any]):
         given = self._value("initialWeights")
         specification = self._specification(self._description(dataset, columns), columns)
         if given is not None:
-            specification = replace(specification, parameters=parameters_in(self._stage, given, specification.size))
+            specification = replace(specification, parameters=parameters_in(given, specification))
         return run(specification, dataset)
 
     def _specification(

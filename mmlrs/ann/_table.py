@@ -11,6 +11,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs.ann._driver import Counts, Outcome, train
 from mmlrs.ann._specification import Specification
+from mmlrs.ann._targets import check_targets
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.select import crossing
 from mmlrs.engine.table import FIT_ROWS, batches_of, interruptible
@@ -43,6 +44,7 @@ class _Runner:
         for batch in batches_of(table.select(specification.read), FIT_ROWS):
             read = pa.RecordBatch.from_arrays([crossing(c) for c in batch.columns], schema=batch.schema)
             self._trainer.add(read, first=first)
+            check_targets(specification, read, first)
             first += batch.num_rows
         self._counts = Counts(
             *self._trainer.start(0, parameters=specification.parameters, interruptible=self._watched)
