@@ -157,6 +157,8 @@ def parameters_of(stage: str, value: Any, *, encoder: bool = True) -> Any:
 
     given = value
 
+    if hasattr(value, "to_numpy"):  # a column of pandas, polars or Arrow
+        value = np.asarray(value)
     if isinstance(value, bytes | str) or hasattr(value, "__fspath__") or hasattr(value, "to_json"):
         return value
     network = getattr(value, "getNetwork", None)
@@ -166,8 +168,8 @@ def parameters_of(stage: str, value: Any, *, encoder: bool = True) -> Any:
         return _native.network_part(content, layers()) if encoder and layers is not None else content
     if hasattr(value, "toArray"):  # a vector of Spark ML
         value = value.toArray()
-    if isinstance(value, list):  # of integers, for example
-        value = None
+    if isinstance(value, list) and not any(isinstance(number, float) for number in value):
+        value = None  # numbers of layers, for example
     try:
         with np.errstate(over="ignore"):
             numbers = np.asarray(value, dtype=np.float64).astype("<f4")
