@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -29,8 +28,16 @@ ALIKE = 0.25
 #: Rows of the epochs, and how many times faster than each peer an epoch must be.
 ROWS = {"perceptron": 6_000, "convolutions": 1_280}
 QUICK_ROWS = 1_280
-TARGETS = {("perceptron", "torch"): 1.5, ("perceptron", "jax"): 1.5, ("convolutions", "torch"): 1.0, ("convolutions", "jax"): 2.0}
-WORDS = {"perceptron": "perceptron {sizes}", "convolutions": "convolutions 3x3 of 32 and 64, pool, dense 128, 10"}
+TARGETS = {
+    ("perceptron", "torch"): 1.5,
+    ("perceptron", "jax"): 1.5,
+    ("convolutions", "torch"): 1.0,
+    ("convolutions", "jax"): 2.0,
+}
+WORDS = {
+    "perceptron": "perceptron {sizes}",
+    "convolutions": "convolutions 3x3 of 32 and 64, pool, dense 128, 10",
+}
 
 
 def python_of(peer: str) -> Path:

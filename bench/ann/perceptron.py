@@ -66,7 +66,9 @@ def as_frame(spark: SparkSession, table: pa.Table, partitions: int) -> DataFrame
     from pyspark.ml.functions import array_to_vector
     from pyspark.sql import functions as F
 
-    vectors = spark.createDataFrame(table).select(array_to_vector(F.col("features")).alias("features"), "label")
+    vectors = spark.createDataFrame(table).select(
+        array_to_vector(F.col("features")).alias("features"), "label"
+    )
     cached = vectors.repartition(partitions).cache()
     cached.count()
     return cached
@@ -76,7 +78,9 @@ def ours(rows: Any, layers: Sequence[int], weights: np.ndarray, **params: Any) -
     """Fit with mmlrs."""
     from mmlrs.ann import MultilayerPerceptronClassifier
 
-    return MultilayerPerceptronClassifier(layers=list(layers), initialWeights=weights, tol=0.0, **params).fit(rows)
+    return MultilayerPerceptronClassifier(layers=list(layers), initialWeights=weights, tol=0.0, **params).fit(
+        rows
+    )
 
 
 def theirs(rows: DataFrame, layers: Sequence[int], weights: np.ndarray, **params: Any) -> Any:
@@ -85,7 +89,9 @@ def theirs(rows: DataFrame, layers: Sequence[int], weights: np.ndarray, **params
     from pyspark.ml.linalg import Vectors
 
     start = Vectors.dense(weights.astype(float))
-    return MultilayerPerceptronClassifier(layers=list(layers), initialWeights=start, tol=0.0, **params).fit(rows)
+    return MultilayerPerceptronClassifier(layers=list(layers), initialWeights=start, tol=0.0, **params).fit(
+        rows
+    )
 
 
 def per_iteration(fit: Callable[[int], Any], case: Case) -> float:
@@ -151,7 +157,9 @@ def losses(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
     for case in CASES:
         weights, block = initial(case.layers), table.num_rows
         count = 5 if setting.quick else LOSSES
-        history = theirs(frame, case.layers, weights, maxIter=count, blockSize=block).summary().objectiveHistory
+        history = (
+            theirs(frame, case.layers, weights, maxIter=count, blockSize=block).summary().objectiveHistory
+        )
         found = ours(frame, case.layers, weights, maxIter=count).history["loss"].to_pylist()
         yield Figure(
             f"loss after {count} iterations from the same initial weights, {case.name}, beyond that of Spark",
@@ -170,7 +178,10 @@ def _gradient(frame: DataFrame, table: pa.Table) -> Iterator[Figure]:
     layers = CASES[-1].layers
     weights = initial(layers)
     step = {"solver": "gd", "maxIter": 1, "stepSize": 1.0}
-    peer, own = theirs(frame, layers, weights, blockSize=table.num_rows, **step), ours(frame, layers, weights, **step)
+    peer, own = (
+        theirs(frame, layers, weights, blockSize=table.num_rows, **step),
+        ours(frame, layers, weights, **step),
+    )
     expected, got = weights - peer.weights.toArray(), weights - own.weights
     largest = float(np.abs(expected).max())
     first, peer_first = own.history["loss"][0].as_py(), peer.summary().objectiveHistory[0]

@@ -37,7 +37,9 @@ from mmlrs.params import (
     MODEL,
     STR,
     VALUE_LIST,
+    NetworkLike,
     Param,
+    WeightsLike,
     undefined,
 )
 
@@ -142,7 +144,7 @@ class DeepTextClassifier(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
@@ -232,7 +234,7 @@ class DeepTextClassifier(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
         checkpointDir: str | None = None,
@@ -365,7 +367,7 @@ class DeepVisionClassifier(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
@@ -453,7 +455,7 @@ class DeepVisionClassifier(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
         checkpointDir: str | None = None,
@@ -580,7 +582,7 @@ class FineTuner(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
@@ -673,7 +675,7 @@ class FineTuner(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
         checkpointDir: str | None = None,
@@ -946,7 +948,7 @@ class MultilayerPerceptronClassifier(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
@@ -1034,7 +1036,7 @@ class MultilayerPerceptronClassifier(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
         checkpointDir: str | None = None,
@@ -1278,7 +1280,7 @@ class MultilayerPerceptronRegressor(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
@@ -1362,7 +1364,7 @@ class MultilayerPerceptronRegressor(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
         checkpointDir: str | None = None,
@@ -1510,8 +1512,8 @@ class NeuralNetworkClassifier(
     thresholds : Sequence[float], optional
         One number per class, above 0 except for at most one. The class with the largest probability divided by its
         threshold is predicted. Must not be empty.
-    network : str
-        The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON. Must not be empty.
+    network : NetworkLike
+        The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON.
     augmentation : Sequence[str], optional
         Changes of images while the network is trained, different each time: "mirror" flips half of them, "shift" moves
         them by up to an eighth of their size, with black borders. Must not be empty.
@@ -1570,7 +1572,7 @@ class NeuralNetworkClassifier(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
@@ -1631,7 +1633,7 @@ class NeuralNetworkClassifier(
         rawPredictionCol: str = "rawPrediction",
         probabilityCol: str = "probability",
         thresholds: Sequence[float] | None = None,
-        network: str,
+        network: NetworkLike,
         augmentation: Sequence[str] | None = None,
         classWeights: Sequence[float] | None = None,
         labelSmoothing: float = 0.0,
@@ -1655,7 +1657,7 @@ class NeuralNetworkClassifier(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
         checkpointDir: str | None = None,
@@ -1811,8 +1813,8 @@ class NeuralNetworkRegressor(
         Name of the column to add with the prediction. Must not be empty.
     labelCol : str, default "label"
         Name of the column of labels: numbers, or vectors with one number per output. Must not be empty.
-    network : str
-        The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON. Must not be empty.
+    network : NetworkLike
+        The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON.
     augmentation : Sequence[str], optional
         Changes of images while the network is trained, different each time: "mirror" flips half of them, "shift" moves
         them by up to an eighth of their size, with black borders. Must not be empty.
@@ -1872,7 +1874,7 @@ class NeuralNetworkRegressor(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
@@ -1928,7 +1930,7 @@ class NeuralNetworkRegressor(
         featuresCol: str = "features",
         predictionCol: str = "prediction",
         labelCol: str = "label",
-        network: str,
+        network: NetworkLike,
         augmentation: Sequence[str] | None = None,
         loss: Literal["squared", "huber", "sigmoid"] = "squared",
         huberDelta: float = 1.0,
@@ -1952,7 +1954,7 @@ class NeuralNetworkRegressor(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
         checkpointDir: str | None = None,
@@ -2125,7 +2127,7 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
@@ -2202,7 +2204,7 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
         checkpointDir: str | None = None,
@@ -2403,7 +2405,7 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
@@ -2482,7 +2484,7 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
         checkpointDir: str | None = None,

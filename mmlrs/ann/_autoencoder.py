@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -97,7 +98,7 @@ class StackedAutoEncoder(Encoder, _generated.StackedAutoEncoder):
         decoder: list[bytes] = []
         lines: list[dict[str, Any]] = []
         current, column = dataset, features
-        for number, (size, narrow) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for number, (size, narrow) in enumerate(itertools.pairwise(sizes)):
             # The codes of a sigmoid are from 0 to 1, but not those of other functions.
             unit = self._value("dataIn01Interval") if number == 0 else self._value("activation") == "sigmoid"
             description = self._described([size, narrow], unit=unit)
@@ -123,7 +124,7 @@ class AutoEncoderModel(TrainedNetwork, _generated.AutoEncoderModel):
     __doc__ = _generated.AutoEncoderModel.__doc__
     __module__ = "mmlrs.ann"
 
-    def decoder(self, inputCol: str, outputCol: str) -> AutoEncoderModel:  # noqa: N803 - params of stages are camelCase
+    def decoder(self, inputCol: str, outputCol: str) -> AutoEncoderModel:
         """Return a model that decodes codes.
 
         Parameters
@@ -138,5 +139,8 @@ class AutoEncoderModel(TrainedNetwork, _generated.AutoEncoderModel):
     @property
     def encoder_weights(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The weights of the encoder, layer by layer, for `initialWeights` of a network that begins with the same layers."""
-        network = _native.network_part(self._value("network").read(), self._value("codeLayer"))
-        return np.frombuffer(_native.read_network(network)[1], dtype="<f4")
+        return np.frombuffer(_native.read_network(self._encoder_network())[1], dtype="<f4")
+
+    def _encoder_network(self) -> bytes:
+        """Return the encoder as a network file."""
+        return _native.network_part(self._value("network").read(), self._value("codeLayer"))

@@ -17,7 +17,7 @@ from mmlrs.ann._checkpoints import checkpoint_folder
 from mmlrs.ann._driver import Outcome
 from mmlrs.ann._labels import check_classes, levels_in
 from mmlrs.ann._specification import FULL_BATCH, Specification, columns_read, settings_of
-from mmlrs.ann._weights import parameters_in, parameters_of
+from mmlrs.ann._weights import parameters_in
 from mmlrs.base import Estimator
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError, MmlrsError
@@ -60,9 +60,10 @@ class NetworkEstimator(Estimator[Any]):
         return settings_of(self)
 
     def _set(self, **kwargs: Any) -> Any:
-        if kwargs.get("initialWeights") is not None:
-            encoder = self._labels != "input"
-            kwargs["initialWeights"] = parameters_of(self._stage, kwargs["initialWeights"], encoder=encoder)
+        given = kwargs.get("initialWeights")
+        if self._labels != "input" and hasattr(given, "_encoder_network"):
+            # Of an autoencoder, its encoder begins another network.
+            kwargs["initialWeights"] = given._encoder_network()
         return super()._set(**kwargs)
 
     def _check_params(self) -> None:

@@ -24,17 +24,6 @@ __all__ = [
 class AnyNetwork(NetworkEstimator):
     """An estimator whose network is a param."""
 
-    def _set(self, **kwargs: Any) -> Any:
-        network = kwargs.get("network")
-        if isinstance(network, Sequential):
-            kwargs["network"] = network.to_json()
-        elif network is not None and not isinstance(network, str):
-            raise InvalidParamError(
-                f"{self._stage}: param `network` must be an mmlrs.ann.layers.Sequential or its description as JSON, got "
-                f"{shown(network)}"
-            )
-        return super()._set(**kwargs)
-
     def _sequential(self) -> Sequential:
         """Return the network."""
         try:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs._messages import shown
 from mmlrs.errors import InvalidParamError, MmlrsError
 
 if TYPE_CHECKING:
     from mmlrs.ann._specification import Specification
 
-__all__ = ["parameters_in", "parameters_of", "read_network"]
+__all__ = ["parameters_in", "read_network"]
 
 
 def read_network(stage: str, network: bytes) -> tuple[str, bytes]:
@@ -141,43 +140,3 @@ def _random(specification: Specification) -> bytes:
     trainer.add(pa.RecordBatch.from_pydict({"x": pa.array([row], pa.list_(pa.float32()))}))
     trainer.start(1)
     return _native.read_network(trainer.network(specification.network))[1]
-
-
-def parameters_of(stage: str, value: Any, *, encoder: bool = True) -> Any:
-    """Return weights as the bytes of numbers in single precision, and those of a model as its network.
-
-    A path, bytes and a handle are returned as they are. `encoder` says whether an autoencoder stands for its encoder.
-
-    Raises
-    ------
-    InvalidParamError
-        The value holds no finite numbers.
-    """
-    import numpy as np
-
-    given = value
-
-    if hasattr(value, "to_numpy"):  # a column of pandas, polars or Arrow
-        value = np.asarray(value)
-    if isinstance(value, bytes | str) or hasattr(value, "__fspath__") or hasattr(value, "to_json"):
-        return value
-    network = getattr(value, "getNetwork", None)
-    if network is not None:
-        layers = getattr(value, "getCodeLayer", None)
-        content = network().read()
-        return _native.network_part(content, layers()) if encoder and layers is not None else content
-    if hasattr(value, "toArray"):  # a vector of Spark ML
-        value = value.toArray()
-    if isinstance(value, list) and not any(isinstance(number, float) for number in value):
-        value = None  # numbers of layers, for example
-    try:
-        with np.errstate(over="ignore"):
-            numbers = np.asarray(value, dtype=np.float64).astype("<f4")
-    except (TypeError, ValueError):
-        numbers = np.zeros((0, 0), "<f4")
-    if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
-        raise InvalidParamError(
-            f"{stage}: param `initialWeights` must be a model, or an array or vector of finite numbers, such as the weights of a model, got "
-            f"{shown(given)}"
-        )
-    return numbers.tobytes()

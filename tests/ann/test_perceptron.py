@@ -148,7 +148,9 @@ def test_classes_come_from_the_labels_metadata_and_go_with_the_predictions():
     levels = ["blue", "green", "red"]
     assert model.getLabels() == levels
     assert json.loads(scored.schema.field("prediction").metadata[b"ml_attr"])["vals"] == levels
-    with pytest.raises(InvalidParamError, match="column `label` has no levels in its metadata; index it first"):
+    with pytest.raises(
+        InvalidParamError, match="column `label` has no levels in its metadata; index it first"
+    ):
         classifier(layers=[3, 0]).fit(TABLE)
     # Levels of another number of classes are not those of the network.
     assert classifier(layers=[3, 4], labelCol="index").fit(indexed).getLabels() is None
@@ -159,7 +161,9 @@ def test_thresholds_choose_among_the_probabilities():
     assert set(model.transform(TABLE)["prediction"].to_pylist()) == {2.0}
     assert model.getThresholds() == [1.0, 1.0, 1e-6]
     for wrong in ([0.5, 0.5], [1.0, -1.0, 1.0]):
-        with pytest.raises(InvalidParamError, match="`thresholds` must have one number of at least 0 for each of 3"):
+        with pytest.raises(
+            InvalidParamError, match="`thresholds` must have one number of at least 0 for each of 3"
+        ):
             classifier(thresholds=wrong).fit(TABLE)
 
 
@@ -181,13 +185,19 @@ def test_class_weights_are_weights_of_rows_and_move_the_predictions():
     assert first == pytest.approx(each * by_class[CLASS].mean(), rel=1e-5)
     heavy = classifier(classWeights=[1.0, 1.0, 1000.0], maxIter=20).fit(TABLE)
     assert np.mean(heavy.transform(TABLE)["prediction"].to_numpy() == 2) > np.mean(CLASS == 2)
-    with pytest.raises(InvalidParamError, match="`classWeights` must have one number of at least 0 for each of 3"):
+    with pytest.raises(
+        InvalidParamError, match="`classWeights` must have one number of at least 0 for each of 3"
+    ):
         classifier(classWeights=[1.0]).fit(TABLE)
 
 
 def test_label_smoothing_keeps_probabilities_from_the_ends():
     extremes = [
-        values(classifier(layers=[3, 16, 3], maxIter=60, labelSmoothing=s).fit(TABLE).transform(TABLE)["probability"]).max()
+        values(
+            classifier(layers=[3, 16, 3], maxIter=60, labelSmoothing=s)
+            .fit(TABLE)
+            .transform(TABLE)["probability"]
+        ).max()
         for s in (0.0, 0.3)
     ]
     assert extremes[0] > 0.999 > 0.97 > extremes[1]
@@ -207,7 +217,8 @@ def test_a_seed_repeats_a_training_exactly_and_another_does_not(solver):
     assert not np.array_equal(first.weights, fit(4).weights)
     # The order in which rows arrive changes nothing: it depends on their content.
     assert classifier(solver=solver).fit(TABLE).history["loss"][-1].as_py() == pytest.approx(
-        classifier(solver=solver).fit(TABLE.take(np.arange(len(X))[::-1])).history["loss"][-1].as_py(), rel=1e-5
+        classifier(solver=solver).fit(TABLE.take(np.arange(len(X))[::-1])).history["loss"][-1].as_py(),
+        rel=1e-5,
     )
 
 
@@ -222,7 +233,8 @@ def test_the_loss_has_half_of_l2_times_the_squared_weights():
     start = RNG.normal(size=38)
     w1, _, w2, _ = parts(start)
     first = [
-        classifier(initialWeights=start, maxIter=1, l2=l2).fit(TABLE).history["loss"][0].as_py() for l2 in (0.0, 0.5)
+        classifier(initialWeights=start, maxIter=1, l2=l2).fit(TABLE).history["loss"][0].as_py()
+        for l2 in (0.0, 0.5)
     ]
     assert first[1] - first[0] == pytest.approx(0.25 * (np.sum(w1**2) + np.sum(w2**2)), rel=1e-4)
 
@@ -236,7 +248,9 @@ def test_weight_decay_belongs_to_adamw():
 
 
 def rates(**params: Any) -> list[float]:
-    model = classifier(**{"solver": "sgd", "stepSize": 0.08, "epochs": 6, "batchSize": 90, **params}).fit(TABLE)
+    model = classifier(**{"solver": "sgd", "stepSize": 0.08, "epochs": 6, "batchSize": 90, **params}).fit(
+        TABLE
+    )
     return model.history["step_size"].to_pylist()
 
 
@@ -249,7 +263,9 @@ def test_schedules():
     warm = rates(warmUpEpochs=3)
     assert all(a < b for a, b in zip(warm[:2], warm[1:3], strict=True))
     assert warm[3:] == pytest.approx([0.08] * 3)
-    assert rates(solver="gd", maxIter=4, schedule="step", decayEpochs=1)[-1] == pytest.approx(0.08e-3, rel=1e-4)
+    assert rates(solver="gd", maxIter=4, schedule="step", decayEpochs=1)[-1] == pytest.approx(
+        0.08e-3, rel=1e-4
+    )
 
 
 def test_momentum_and_nesterov_change_the_path():
@@ -281,7 +297,13 @@ def test_early_stopping_returns_the_best_weights(solver):
     table = rows(mark=mark).set_column(1, "label", pa.array(noise))
     rate = {} if solver == "l-bfgs" else {"stepSize": 2.0 if solver == "gd" else 0.3}
     stage = classifier(
-        solver=solver, layers=[3, 32, 3], maxIter=300, epochs=300, validationIndicatorCol="mark", earlyStopping=4, **rate
+        solver=solver,
+        layers=[3, 32, 3],
+        maxIter=300,
+        epochs=300,
+        validationIndicatorCol="mark",
+        earlyStopping=4,
+        **rate,
     )
     model = stage.fit(table)
     assert model.finish == "stopped"
@@ -336,8 +358,18 @@ def test_a_training_goes_on_from_the_weights_of_another():
     for model in fitted:
         assert model.history["loss"][0].as_py() == pytest.approx(last, rel=1e-6)
         assert is_same(model, fitted[0])
-    for wrong in ([1, 2], [1.0, "a"], [], np.ones((2, 19)), pd.Series(["a"]), pa.array([1.0, None]), object()):
-        with pytest.raises(InvalidParamError, match="`initialWeights` must be a model, or an array or vector of finite"):
+    for wrong in (
+        [1, 2],
+        [1.0, "a"],
+        [],
+        np.ones((2, 19)),
+        pd.Series(["a"]),
+        pa.array([1.0, None]),
+        object(),
+    ):
+        with pytest.raises(
+            InvalidParamError, match="`initialWeights` must be a model, or an array or vector of finite"
+        ):
             classifier(initialWeights=wrong)
 
 
@@ -349,7 +381,8 @@ def test_weights_of_the_first_layers_are_completed_from_the_seed():
     np.testing.assert_array_equal(given[:20], start)
     np.testing.assert_allclose(given[20:], none[20:], atol=1e-20)
     with pytest.raises(
-        InvalidParamError, match="has 21 numbers, but the network has 38 weights, of which the first layers have 20$"
+        InvalidParamError,
+        match="has 21 numbers, but the network has 38 weights, of which the first layers have 20$",
     ):
         classifier(initialWeights=np.ones(21)).fit(TABLE)
 
@@ -357,8 +390,14 @@ def test_weights_of_the_first_layers_are_completed_from_the_seed():
 def test_a_model_of_other_layers_is_an_error_that_names_the_layer():
     model = classifier().fit(TABLE)
     for params, message in (
-        ({"layers": [3, 4, 3]}, r'whose layer 0 is {"kind": "dense", "size": 5}, but that of this one is {"kind": "dense", "size": 4}'),
-        ({"activation": "relu"}, r'whose layer 1 is {"kind": "sigmoid"}, but that of this one is {"kind": "relu"}'),
+        (
+            {"layers": [3, 4, 3]},
+            r'whose layer 0 is {"kind": "dense", "size": 5}, but that of this one is {"kind": "dense", "size": 4}',
+        ),
+        (
+            {"activation": "relu"},
+            r'whose layer 1 is {"kind": "sigmoid"}, but that of this one is {"kind": "relu"}',
+        ),
         ({"layers": [3, 5, 4]}, "whose layer 2 is"),
         ({"layers": [2, 5, 3]}, "a network that reads vectors of 3, but this one reads vectors of 2"),
     ):
@@ -381,12 +420,22 @@ def test_a_model_of_other_layers_is_an_error_that_names_the_layer():
 def sparse(x: np.ndarray) -> pa.Array:
     """Vectors of Spark ML, every other one sparse."""
     kind = pa.struct(
-        [("type", pa.int8()), ("size", pa.int32()), ("indices", pa.list_(pa.int32())), ("values", pa.list_(pa.float64()))]
+        [
+            ("type", pa.int8()),
+            ("size", pa.int32()),
+            ("indices", pa.list_(pa.int32())),
+            ("values", pa.list_(pa.float64())),
+        ]
     )
     made = [
         {"type": 1, "size": None, "indices": None, "values": row.tolist()}
         if i % 2
-        else {"type": 0, "size": len(row), "indices": np.flatnonzero(row).tolist(), "values": row[row != 0].tolist()}
+        else {
+            "type": 0,
+            "size": len(row),
+            "indices": np.flatnonzero(row).tolist(),
+            "values": row[row != 0].tolist(),
+        }
         for i, row in enumerate(x)
     ]
     return pa.array(made, kind)

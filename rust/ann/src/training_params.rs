@@ -1,6 +1,6 @@
 //! Params that the estimators of networks share.
 
-use mmlrs_core::FileSource;
+use mmlrs_core::WeightsSource;
 use mmlrs_macros::ParamGroup;
 
 /// How a network is trained.
@@ -75,7 +75,7 @@ pub struct TrainingParams {
     /// The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If not set,
     /// random weights.
     #[param]
-    pub initial_weights: Option<FileSource>,
+    pub initial_weights: Option<WeightsSource>,
     /// Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same time.
     #[param(default = 0, range(0, 4096))]
     pub num_workers: usize,
