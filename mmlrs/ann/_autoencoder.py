@@ -70,6 +70,14 @@ class StackedAutoEncoder(Encoder, _generated.StackedAutoEncoder):
     __doc__ = _generated.StackedAutoEncoder.__doc__
     __module__ = "mmlrs.ann"
 
+    def _check_params(self) -> None:
+        super()._check_params()
+        if self._value("initialWeights") is not None:
+            raise InvalidParamError(
+                f"{self._stage}: param `initialWeights` is not for training layer by layer, which starts with random weights; use "
+                "AutoEncoder to train all layers from given weights"
+            )
+
     def _train(self, dataset: Any, columns: Columns, run: Run) -> Outcome:
         sizes = self._sizes(dataset, columns)
         parts, lines = self._layer_by_layer(dataset, columns, run, sizes)
@@ -131,5 +139,8 @@ class AutoEncoderModel(TrainedNetwork, _generated.AutoEncoderModel):
     @property
     def encoder_weights(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The weights of the encoder, layer by layer, for `initialWeights` of a network that begins with the same layers."""
-        network = _native.network_part(self._value("network").read(), self._value("codeLayer"))
-        return np.frombuffer(_native.read_network(network)[1], dtype="<f4")
+        return np.frombuffer(_native.read_network(self._encoder_network())[1], dtype="<f4")
+
+    def _encoder_network(self) -> bytes:
+        """Return the encoder as a network file."""
+        return _native.network_part(self._value("network").read(), self._value("codeLayer"))

@@ -59,6 +59,13 @@ class NetworkEstimator(Estimator[Any]):
         """Return the settings of the training."""
         return settings_of(self)
 
+    def _set(self, **kwargs: Any) -> Any:
+        given = kwargs.get("initialWeights")
+        if self._labels != "input" and hasattr(given, "_encoder_network"):
+            # Of an autoencoder, its encoder begins another network.
+            kwargs["initialWeights"] = given._encoder_network()
+        return super()._set(**kwargs)
+
     def _check_params(self) -> None:
         super()._check_params()
         settings_of(self)
@@ -95,9 +102,7 @@ class NetworkEstimator(Estimator[Any]):
         given = self._value("initialWeights")
         specification = self._specification(self._description(dataset, columns), columns)
         if given is not None:
-            specification = replace(
-                specification, parameters=parameters_in(self._stage, given, specification.size)
-            )
+            specification = replace(specification, parameters=parameters_in(given, specification))
         return run(specification, dataset)
 
     def _specification(

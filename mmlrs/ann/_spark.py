@@ -12,6 +12,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs.ann._driver import Counts, Outcome, train
 from mmlrs.ann._specification import Specification
+from mmlrs.ann._targets import check_targets
 from mmlrs.engine.barrier import SILENCE, Chain, default_workers
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class TrainingWork:
         trainer = _native.Trainer(spec.stage, spec.network, spec.settings, spec.columns)
         trainer.connect(self._listener, rank, addresses, token, self.silence)
         for batch in batches:
-            trainer.add(pa.RecordBatch.from_arrays(batch.columns, names=spec.read))
+            read = pa.RecordBatch.from_arrays(batch.columns, names=spec.read)
+            trainer.add(read)
+            check_targets(spec, read)
         rows, held_out, skipped = trainer.start(
             threads, state=state, root=root, parameters=spec.parameters if root < 0 else None
         )

@@ -12,6 +12,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs.ann._driver import Counts, Outcome, train
 from mmlrs.ann._specification import Specification
+from mmlrs.ann._targets import check_targets
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.select import crossing
 from mmlrs.engine.table import FIT_ROWS, batches_of, interruptible
@@ -49,6 +50,7 @@ class _Runner:
         first = 0
         for batch in batches_read(specification, table):
             self._trainer.add(batch, first=first)
+            check_targets(specification, batch, first)
             first += batch.num_rows
         self._counts = Counts(
             *self._trainer.start(0, parameters=specification.parameters, interruptible=self._watched)

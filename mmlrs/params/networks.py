@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias
 
-from mmlrs import _native
 from mmlrs.models import ModelHandle, ModelLike
 from mmlrs.params._type import ParamType, must_be
 from mmlrs.params.content import FileType
@@ -42,12 +41,12 @@ class _Trained(Protocol):
 
 #: An `mmlrs.ann.layers.Sequential`, or a description as JSON.
 NetworkLike: TypeAlias = "str | _Layers"
-#: A model, an array or vector of numbers, or a file with them.
-WeightsLike: TypeAlias = "ModelLike | _Array | _Vector | _Trained"
+#: A model, an array, list or vector of numbers, or a file with them.
+WeightsLike: TypeAlias = "ModelLike | _Array | list[float] | _Vector | _Trained"
 
 
 class WeightsType(FileType):
-    """Weights of a network. Numbers become a file in single precision."""
+    """Weights of a network. Numbers become a file in single precision, and a model its network."""
 
     name = "weights"
 
@@ -63,9 +62,11 @@ class WeightsType(FileType):
             handle = network()
             if not isinstance(handle, ModelHandle):
                 raise must_be(expected, value)
-            return ModelHandle.of(_native.read_network(handle.read())[1])
+            return handle
         numbers = value.toArray() if hasattr(value, "toArray") else value
-        if not hasattr(numbers, "__array__"):
+        # A list of whole numbers may be the sizes of layers.
+        is_list = isinstance(numbers, list) and any(isinstance(number, float) for number in numbers)
+        if not is_list and not hasattr(numbers, "__array__"):
             raise must_be(expected, value)
         try:
             with np.errstate(over="ignore"):
