@@ -61,7 +61,7 @@ class NetworkEstimator(Estimator[Any]):
 
     def _set(self, **kwargs: Any) -> Any:
         given = kwargs.get("initialWeights")
-        if self._labels != "input" and hasattr(given, "_encoder_network"):
+        if given is not None and self._labels != "input" and hasattr(given, "_encoder_network"):
             # Of an autoencoder, its encoder begins another network.
             kwargs["initialWeights"] = given._encoder_network()
         return super()._set(**kwargs)

@@ -238,7 +238,7 @@ def estimate_workers(
     rows = to_rows(dataset, FUNCTION, "measure on")
     columns = Columns.of(rows, estimator._stage)
     columns.resolve_all(estimator._columns("input"))
-    specification = estimator._specification(estimator._description(rows, columns), columns, b"")
+    specification = estimator._specification(estimator._description(rows, columns), columns)
     if is_spark(rows):
         from mmlrs.ann._timing_spark import times_on_spark
 
