@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -74,7 +74,7 @@ def reader(
     source, output = columns
     shared: dict[str, Any] = {"model": model, "inputCol": source, "handleInvalid": invalid}
     if kind == "image":
-        pooling = "auto" if features else "none"
+        pooling: Literal["auto", "none"] = "auto" if features else "none"
         return ImageFeaturizer(**shared, outputCol=output, featureTensorName=tensor, pooling=pooling)
     if kind == "text":
         return _of_fitting_length(

@@ -91,10 +91,7 @@ class TunesHead(ClassifierMixin):
         rows, labels = classes_of(self, rows, label, numbers)
         rows = backbone.features(rows, column, features, self._value("handleInvalid"))
         size = backbone.size or size_in(self, rows, features)
-        given = self._value("initialWeights")
-        specification = self._specification(
-            self._head(size, len(labels)), columns, b"" if given is None else given.read(), features
-        )
+        specification = self._started(self._specification(self._head(size, len(labels)), columns, features))
         read = json.loads(specification.columns) | {"label": numbers}
         outcome = run(replace(specification, columns=json.dumps(read)), rows)
         names, thresholds = label_texts(labels), self._value("thresholds")
