@@ -51,6 +51,7 @@ pub struct FineTunedModel {
     /// The history of the training, as JSON.
     #[param]
     pub training_history: Option<String>,
+    /// What to do about rows that cannot be processed.
     #[param(group)]
     pub policy: RowPolicy,
 }
