@@ -123,13 +123,12 @@ class KilledFirst(Killed):
         super().disturb(rank, 0)
 
 
-class Silent(Sum):
-    """A worker does not answer, in the first job."""
-
-    seconds = 1.0
+class Waiting(Sum):
+    """A job that does not end by itself."""
 
     def disturb(self, rank: int, root: int) -> None:
-        if rank == 1 and self.first():
+        if rank == 1:
+            self.first()
             time.sleep(600)
 
 
@@ -155,9 +154,9 @@ class Refusing(Sum):
 
 
 class Faulty(Sum):
-    """The code of one worker is wrong."""
+    """The code of the work is wrong."""
 
     def disturb(self, rank: int, root: int) -> None:
         if rank == 0:
             self.first()
-            raise ValueError("shapes do not fit")
+        raise ValueError("shapes do not fit")

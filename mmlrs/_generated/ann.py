@@ -11,17 +11,37 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from mmlrs._constructor import by_name
 from mmlrs._generated.shared import (
     HasClassColumns,
+    HasEncoderParams,
     HasFeatureColumns,
-    HasHandleInvalidErrorOrSkip,
+    HasHandleInvalid,
+    HasHeadParams,
+    HasInputCol,
     HasLabelCol,
-    HasOptionalWeightCol,
+    HasNetworkParams,
+    HasOutputCol,
+    HasRegressionLoss,
     HasRowPolicy,
-    HasSeed,
+    HasTrainingParams,
+    HasVectorType,
 )
 from mmlrs._typing import Self, overload
-from mmlrs.base import Estimator, NativeModel
+from mmlrs.base import Estimator, NativeModel, PythonModel
 from mmlrs.models import ModelHandle, ModelLike
-from mmlrs.params import BOOL, FILE, FLOAT, FLOAT_LIST, INT, INT_LIST, STR, VALUE_LIST, Param, undefined
+from mmlrs.params import (
+    BOOL,
+    FILE,
+    FLOAT,
+    FLOAT_LIST,
+    INT,
+    INT_LIST,
+    MODEL,
+    STR,
+    VALUE_LIST,
+    NetworkLike,
+    Param,
+    WeightsLike,
+    undefined,
+)
 
 if TYPE_CHECKING:
     import mmlrs.ann as public  # noqa: F401 - in type arguments
@@ -29,8 +49,830 @@ if TYPE_CHECKING:
 __all__ = []
 
 
+class DeepTextClassifier(
+    Estimator["public.FineTunedModel"], HasLabelCol, HasClassColumns, HasHeadParams, HasTrainingParams
+):
+    """Trains a text classifier on a network that knows a language: `FineTuner` for texts, with a network as the default.
+
+    The params have the names of SynapseML's class of the same name. The backbone is not changed; a head is trained on
+    its embeddings.
+
+    Parameters
+    ----------
+    textCol : str, default "text"
+        Name of the string column. Must not be empty.
+    labelCol : str, default "label"
+        Name of the column of labels. Must not be empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the number of the predicted class. Must not be empty.
+    rawPredictionCol : str, default "rawPrediction"
+        Name of the column to add with the values of the last layer, one per class. Must not be empty.
+    probabilityCol : str, default "probability"
+        Name of the column to add with the probabilities of the classes. Must not be empty.
+    thresholds : Sequence[float], optional
+        One number per class, above 0 except for at most one. The class with the largest probability divided by its
+        threshold is predicted. Must not be empty.
+    backbone : ModelLike, default `minilm` from the extra `models`
+        The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    tokenizer : ModelLike, optional
+        The tokenizer: the file `tokenizer.json`. If not set, that of the backbone.
+    featureTensorName : str, optional
+        The tensor with the features: an output of the network, or an inner tensor. If not set, the features that the
+        network's metadata name, else the tensor before the last fully connected layer. Must not be empty.
+    hiddenLayers : Sequence[int], optional
+        Number of values of each hidden layer of the head. If not set, the head is one layer: multinomial logistic
+        regression. Must not be empty.
+    activation : {"sigmoid", "relu", "tanh", "gelu"}, default "relu"
+        The function after each hidden layer.
+    dropout : float, default 0.0
+        Share of the features and of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam"
+        or "adamw". Must be between 0 and 0.99.
+    classWeights : Sequence[float], optional
+        A factor for the loss of the rows of each class. Must not be empty.
+    labelSmoothing : float, default 0.0
+        Share of the target that is spread over all classes. Must be between 0 and 0.99.
+    predictedLabelCol : str, default "predictedLabel"
+        Name of the column that the model adds with the predicted label. Must not be empty.
+    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+        The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
+        descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    maxIter : int, default 100
+        Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
+    tol : float, default 1e-6
+        "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
+        a smaller share. 0 never stops. Must be between 0 and 1.
+    epochs : int, default 10
+        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+    batchSize : int, default 128
+        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
+        `localSteps` is set. Must be between 1 and 1000000.
+    blockSize : int, default 1024
+        Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
+        be between 1 and 1000000.
+    stepSize : float, optional
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
+        "adamw". Must be greater than 0.
+    momentum : float, default 0.9
+        Momentum of "sgd". Must be between 0 and 0.9999.
+    nesterov : bool, default True
+        Whether the momentum of "sgd" is Nesterov's.
+    l2 : float, default 0.0
+        Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must
+        be between 0 and 1000000.
+    weightDecay : float, default 0.01
+        Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.
+    schedule : {"constant", "step", "cosine"}, default "constant"
+        How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs;
+        "cosine", to 0 along half a cosine.
+    decayEpochs : int, default 10
+        Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate. Must be between 1 and
+        1000000.
+    decayFactor : float, default 0.1
+        The factor of the schedule "step". Must be between 0 and 1.
+    warmUpEpochs : float, default 0.0
+        Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.
+    seed : int, default 0
+        Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    earlyStopping : int, default 0
+        Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights.
+        0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be
+        between 0 and 1000000.
+    validationFraction : float, default 0.0
+        Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed`
+        and the content of a row only. Must be between 0 and 0.99.
+    validationIndicatorCol : str, optional
+        Name of a boolean column that is true for rows to validate on. Must not be empty.
+    weightCol : str, optional
+        Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
+    initialWeights : WeightsLike, optional
+        The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
+        not set, random weights.
+    numWorkers : int, default 0
+        Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
+        time. Must be between 0 and 4096.
+    localSteps : int, default 0
+        Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
+        gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+    checkpointDir : str, optional
+        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+    handleInvalid : {"error", "skip"}, default "error"
+        How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
+        names stage, column, row and cause; "skip" trains without the row.
+
+    Returns
+    -------
+    FineTunedModel
+        The result of `fit`. It has the uid of the estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        If a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `textCol`, `labelCol`, `validationIndicatorCol` or `weightCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol` or `predictedLabelCol` already
+        exists.
+    ModelLoadError
+        If the content of `backbone` is damaged or is not an ONNX model.
+    IoError
+        If the file of `backbone`, `tokenizer` or `initialWeights` cannot be read.
+
+    Examples
+    --------
+    >>> from mmlrs.ann import DeepTextClassifier
+    >>>
+    >>> classifier = DeepTextClassifier(textCol="review", labelCol="stars", epochs=5, solver="adam")
+    >>> assert classifier.getTextCol() == "review"
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "DeepTextClassifier"
+
+    textCol: Param[str] = Param(undefined(), "textCol", "Name of the string column. Must not be empty.", STR.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", STR.accept)
+    predictionCol: Param[str] = Param(undefined(), "predictionCol", "Name of the column to add with the number of the predicted class. Must not be empty.", STR.accept)
+    backbone: Param[ModelHandle] = Param(undefined(), "backbone", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The tokenizer: the file `tokenizer.json`. If not set, that of the backbone.", FILE.accept)
+
+    @by_name
+    def __init__(
+        self,
+        *,
+        textCol: str = "text",
+        labelCol: str = "label",
+        predictionCol: str = "prediction",
+        rawPredictionCol: str = "rawPrediction",
+        probabilityCol: str = "probability",
+        thresholds: Sequence[float] | None = None,
+        backbone: ModelLike | None = None,
+        tokenizer: ModelLike | None = None,
+        featureTensorName: str | None = None,
+        hiddenLayers: Sequence[int] | None = None,
+        activation: Literal["sigmoid", "relu", "tanh", "gelu"] = "relu",
+        dropout: float = 0.0,
+        classWeights: Sequence[float] | None = None,
+        labelSmoothing: float = 0.0,
+        predictedLabelCol: str = "predictedLabel",
+        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        maxIter: int = 100,
+        tol: float = 1e-6,
+        epochs: int = 10,
+        batchSize: int = 128,
+        blockSize: int = 1024,
+        stepSize: float | None = None,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        weightDecay: float = 0.01,
+        schedule: Literal["constant", "step", "cosine"] = "constant",
+        decayEpochs: int = 10,
+        decayFactor: float = 0.1,
+        warmUpEpochs: float = 0.0,
+        seed: int = 0,
+        earlyStopping: int = 0,
+        validationFraction: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        weightCol: str | None = None,
+        initialWeights: WeightsLike | None = None,
+        numWorkers: int = 0,
+        localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
+        checkpointDir: str | None = None,
+        handleInvalid: Literal["error", "skip"] = "error",
+    ) -> None: ...
+
+    def setTextCol(self, value: str) -> Self:
+        """Set `textCol` and return the stage."""
+        return self._set(textCol=value)
+
+    def getTextCol(self) -> str:
+        """Return the value of `textCol`."""
+        return self._value("textCol")
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Set `predictionCol` and return the stage."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """Return the value of `predictionCol`."""
+        return self._value("predictionCol")
+
+    def setBackbone(self, value: ModelLike) -> Self:
+        """Set `backbone` and return the stage."""
+        return self._set(backbone=value)
+
+    def getBackbone(self) -> ModelHandle:
+        """Return the value of `backbone`."""
+        return self._value("backbone")
+
+    def setTokenizer(self, value: ModelLike) -> Self:
+        """Set `tokenizer` and return the stage."""
+        return self._set(tokenizer=value)
+
+    def getTokenizer(self) -> ModelHandle | None:
+        """Return the value of `tokenizer`, or None when it is not set."""
+        return self._value("tokenizer")
+
+
+class DeepVisionClassifier(
+    Estimator["public.FineTunedModel"], HasLabelCol, HasClassColumns, HasHeadParams, HasTrainingParams
+):
+    """Trains an image classifier on a network that knows images: `FineTuner` for images, with a network as the default.
+
+    The params have the names of SynapseML's class of the same name. The backbone is not changed; a head is trained on
+    its features.
+
+    Parameters
+    ----------
+    imageCol : str, default "image"
+        Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Must not be empty.
+    labelCol : str, default "label"
+        Name of the column of labels. Must not be empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the number of the predicted class. Must not be empty.
+    rawPredictionCol : str, default "rawPrediction"
+        Name of the column to add with the values of the last layer, one per class. Must not be empty.
+    probabilityCol : str, default "probability"
+        Name of the column to add with the probabilities of the classes. Must not be empty.
+    thresholds : Sequence[float], optional
+        One number per class, above 0 except for at most one. The class with the largest probability divided by its
+        threshold is predicted. Must not be empty.
+    backbone : ModelLike, default `efficientnet-lite0` from the extra `models`
+        The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    featureTensorName : str, optional
+        The tensor with the features: an output of the network, or an inner tensor. If not set, the features that the
+        network's metadata name, else the tensor before the last fully connected layer. Must not be empty.
+    hiddenLayers : Sequence[int], optional
+        Number of values of each hidden layer of the head. If not set, the head is one layer: multinomial logistic
+        regression. Must not be empty.
+    activation : {"sigmoid", "relu", "tanh", "gelu"}, default "relu"
+        The function after each hidden layer.
+    dropout : float, default 0.0
+        Share of the features and of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam"
+        or "adamw". Must be between 0 and 0.99.
+    classWeights : Sequence[float], optional
+        A factor for the loss of the rows of each class. Must not be empty.
+    labelSmoothing : float, default 0.0
+        Share of the target that is spread over all classes. Must be between 0 and 0.99.
+    predictedLabelCol : str, default "predictedLabel"
+        Name of the column that the model adds with the predicted label. Must not be empty.
+    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+        The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
+        descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    maxIter : int, default 100
+        Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
+    tol : float, default 1e-6
+        "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
+        a smaller share. 0 never stops. Must be between 0 and 1.
+    epochs : int, default 10
+        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+    batchSize : int, default 128
+        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
+        `localSteps` is set. Must be between 1 and 1000000.
+    blockSize : int, default 1024
+        Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
+        be between 1 and 1000000.
+    stepSize : float, optional
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
+        "adamw". Must be greater than 0.
+    momentum : float, default 0.9
+        Momentum of "sgd". Must be between 0 and 0.9999.
+    nesterov : bool, default True
+        Whether the momentum of "sgd" is Nesterov's.
+    l2 : float, default 0.0
+        Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must
+        be between 0 and 1000000.
+    weightDecay : float, default 0.01
+        Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.
+    schedule : {"constant", "step", "cosine"}, default "constant"
+        How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs;
+        "cosine", to 0 along half a cosine.
+    decayEpochs : int, default 10
+        Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate. Must be between 1 and
+        1000000.
+    decayFactor : float, default 0.1
+        The factor of the schedule "step". Must be between 0 and 1.
+    warmUpEpochs : float, default 0.0
+        Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.
+    seed : int, default 0
+        Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    earlyStopping : int, default 0
+        Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights.
+        0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be
+        between 0 and 1000000.
+    validationFraction : float, default 0.0
+        Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed`
+        and the content of a row only. Must be between 0 and 0.99.
+    validationIndicatorCol : str, optional
+        Name of a boolean column that is true for rows to validate on. Must not be empty.
+    weightCol : str, optional
+        Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
+    initialWeights : WeightsLike, optional
+        The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
+        not set, random weights.
+    numWorkers : int, default 0
+        Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
+        time. Must be between 0 and 4096.
+    localSteps : int, default 0
+        Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
+        gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+    checkpointDir : str, optional
+        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+    handleInvalid : {"error", "skip"}, default "error"
+        How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
+        names stage, column, row and cause; "skip" trains without the row.
+
+    Returns
+    -------
+    FineTunedModel
+        The result of `fit`. It has the uid of the estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        If a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `imageCol`, `labelCol`, `validationIndicatorCol` or `weightCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol` or `predictedLabelCol` already
+        exists.
+    ModelLoadError
+        If the content of `backbone` is damaged or is not an ONNX model.
+    IoError
+        If the file of `backbone` or `initialWeights` cannot be read.
+
+    Examples
+    --------
+    >>> from mmlrs.ann import DeepVisionClassifier
+    >>>
+    >>> classifier = DeepVisionClassifier(imageCol="picture", labelCol="animal", epochs=5, solver="adam")
+    >>> assert classifier.getImageCol() == "picture"
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "DeepVisionClassifier"
+
+    imageCol: Param[str] = Param(undefined(), "imageCol", "Name of the column of images: image structs, encoded bytes, or structs of path and bytes. Must not be empty.", STR.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", STR.accept)
+    predictionCol: Param[str] = Param(undefined(), "predictionCol", "Name of the column to add with the number of the predicted class. Must not be empty.", STR.accept)
+    backbone: Param[ModelHandle] = Param(undefined(), "backbone", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+
+    @by_name
+    def __init__(
+        self,
+        *,
+        imageCol: str = "image",
+        labelCol: str = "label",
+        predictionCol: str = "prediction",
+        rawPredictionCol: str = "rawPrediction",
+        probabilityCol: str = "probability",
+        thresholds: Sequence[float] | None = None,
+        backbone: ModelLike | None = None,
+        featureTensorName: str | None = None,
+        hiddenLayers: Sequence[int] | None = None,
+        activation: Literal["sigmoid", "relu", "tanh", "gelu"] = "relu",
+        dropout: float = 0.0,
+        classWeights: Sequence[float] | None = None,
+        labelSmoothing: float = 0.0,
+        predictedLabelCol: str = "predictedLabel",
+        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        maxIter: int = 100,
+        tol: float = 1e-6,
+        epochs: int = 10,
+        batchSize: int = 128,
+        blockSize: int = 1024,
+        stepSize: float | None = None,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        weightDecay: float = 0.01,
+        schedule: Literal["constant", "step", "cosine"] = "constant",
+        decayEpochs: int = 10,
+        decayFactor: float = 0.1,
+        warmUpEpochs: float = 0.0,
+        seed: int = 0,
+        earlyStopping: int = 0,
+        validationFraction: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        weightCol: str | None = None,
+        initialWeights: WeightsLike | None = None,
+        numWorkers: int = 0,
+        localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
+        checkpointDir: str | None = None,
+        handleInvalid: Literal["error", "skip"] = "error",
+    ) -> None: ...
+
+    def setImageCol(self, value: str) -> Self:
+        """Set `imageCol` and return the stage."""
+        return self._set(imageCol=value)
+
+    def getImageCol(self) -> str:
+        """Return the value of `imageCol`."""
+        return self._value("imageCol")
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Set `predictionCol` and return the stage."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """Return the value of `predictionCol`."""
+        return self._value("predictionCol")
+
+    def setBackbone(self, value: ModelLike) -> Self:
+        """Set `backbone` and return the stage."""
+        return self._set(backbone=value)
+
+    def getBackbone(self) -> ModelHandle:
+        """Return the value of `backbone`."""
+        return self._value("backbone")
+
+
+class FineTuner(
+    Estimator["public.FineTunedModel"], HasInputCol, HasLabelCol, HasClassColumns, HasHeadParams, HasTrainingParams
+):
+    """Trains a new last part for a trained ONNX network: the features of the network are computed once, and a head of fully connected layers is trained on them.
+
+    The network may read images, texts or vectors. The features are an output or an inner tensor of it. They are
+    computed in one pass over the rows and kept while the head is trained; the network itself stays as it is. The result
+    is one ONNX file, the network up to the features with the head behind it. Labels are numbers of classes, or any
+    values, which are then indexed in ascending order. Training works as for `MultilayerPerceptronClassifier`.
+
+    Parameters
+    ----------
+    inputCol : str, default "image"
+        Name of the column that the network reads: images, texts, or vectors or lists of numbers. Must not be empty.
+    labelCol : str, default "label"
+        Name of the column of labels. Must not be empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the number of the predicted class. Must not be empty.
+    rawPredictionCol : str, default "rawPrediction"
+        Name of the column to add with the values of the last layer, one per class. Must not be empty.
+    probabilityCol : str, default "probability"
+        Name of the column to add with the probabilities of the classes. Must not be empty.
+    thresholds : Sequence[float], optional
+        One number per class, above 0 except for at most one. The class with the largest probability divided by its
+        threshold is predicted. Must not be empty.
+    model : ModelLike
+        The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.
+    featureTensorName : str, optional
+        The tensor with the features: an output of the network, or an inner tensor. If not set, the features that the
+        network's metadata name, else the tensor before the last fully connected layer. Must not be empty.
+    hiddenLayers : Sequence[int], optional
+        Number of values of each hidden layer of the head. If not set, the head is one layer: multinomial logistic
+        regression. Must not be empty.
+    activation : {"sigmoid", "relu", "tanh", "gelu"}, default "relu"
+        The function after each hidden layer.
+    dropout : float, default 0.0
+        Share of the features and of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam"
+        or "adamw". Must be between 0 and 0.99.
+    classWeights : Sequence[float], optional
+        A factor for the loss of the rows of each class. Must not be empty.
+    labelSmoothing : float, default 0.0
+        Share of the target that is spread over all classes. Must be between 0 and 0.99.
+    predictedLabelCol : str, default "predictedLabel"
+        Name of the column that the model adds with the predicted label. Must not be empty.
+    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+        The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
+        descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    maxIter : int, default 100
+        Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
+    tol : float, default 1e-6
+        "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
+        a smaller share. 0 never stops. Must be between 0 and 1.
+    epochs : int, default 10
+        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+    batchSize : int, default 128
+        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
+        `localSteps` is set. Must be between 1 and 1000000.
+    blockSize : int, default 1024
+        Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
+        be between 1 and 1000000.
+    stepSize : float, optional
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
+        "adamw". Must be greater than 0.
+    momentum : float, default 0.9
+        Momentum of "sgd". Must be between 0 and 0.9999.
+    nesterov : bool, default True
+        Whether the momentum of "sgd" is Nesterov's.
+    l2 : float, default 0.0
+        Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must
+        be between 0 and 1000000.
+    weightDecay : float, default 0.01
+        Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.
+    schedule : {"constant", "step", "cosine"}, default "constant"
+        How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs;
+        "cosine", to 0 along half a cosine.
+    decayEpochs : int, default 10
+        Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate. Must be between 1 and
+        1000000.
+    decayFactor : float, default 0.1
+        The factor of the schedule "step". Must be between 0 and 1.
+    warmUpEpochs : float, default 0.0
+        Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.
+    seed : int, default 0
+        Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    earlyStopping : int, default 0
+        Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights.
+        0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be
+        between 0 and 1000000.
+    validationFraction : float, default 0.0
+        Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed`
+        and the content of a row only. Must be between 0 and 0.99.
+    validationIndicatorCol : str, optional
+        Name of a boolean column that is true for rows to validate on. Must not be empty.
+    weightCol : str, optional
+        Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
+    initialWeights : WeightsLike, optional
+        The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
+        not set, random weights.
+    numWorkers : int, default 0
+        Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
+        time. Must be between 0 and 4096.
+    localSteps : int, default 0
+        Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
+        gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+    checkpointDir : str, optional
+        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+    handleInvalid : {"error", "skip"}, default "error"
+        How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
+        names stage, column, row and cause; "skip" trains without the row.
+
+    Returns
+    -------
+    FineTunedModel
+        The result of `fit`. It has the uid of the estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        If `model` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`, `labelCol`, `validationIndicatorCol` or `weightCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol` or `predictedLabelCol` already
+        exists.
+    ModelLoadError
+        If the content of `model` is damaged or is not an ONNX model.
+    IoError
+        If the file of `model` or `initialWeights` cannot be read.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.ann import FineTuner
+    >>> from mmlrs.testing import sample_model
+    >>>
+    >>> table = pa.table({"x": [[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0], [0.0, 2.0, 0.0, 1.0]], "label": ["a", "b", "a"]})
+    >>> model = FineTuner(model=sample_model(), inputCol="x", maxIter=20).fit(table)
+    >>> assert model.transform(table)["predictedLabel"].to_pylist() == ["a", "b", "a"]
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "FineTuner"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that the network reads: images, texts, or vectors or lists of numbers. Must not be empty.", STR.accept)
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels. Must not be empty.", STR.accept)
+    predictionCol: Param[str] = Param(undefined(), "predictionCol", "Name of the column to add with the number of the predicted class. Must not be empty.", STR.accept)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network: the name of a model, a path, bytes, or a handle from `mmlrs.models`.", MODEL.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        inputCol: str = "image",
+        labelCol: str = "label",
+        predictionCol: str = "prediction",
+        rawPredictionCol: str = "rawPrediction",
+        probabilityCol: str = "probability",
+        thresholds: Sequence[float] | None = None,
+        model: ModelLike,
+        featureTensorName: str | None = None,
+        hiddenLayers: Sequence[int] | None = None,
+        activation: Literal["sigmoid", "relu", "tanh", "gelu"] = "relu",
+        dropout: float = 0.0,
+        classWeights: Sequence[float] | None = None,
+        labelSmoothing: float = 0.0,
+        predictedLabelCol: str = "predictedLabel",
+        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        maxIter: int = 100,
+        tol: float = 1e-6,
+        epochs: int = 10,
+        batchSize: int = 128,
+        blockSize: int = 1024,
+        stepSize: float | None = None,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        weightDecay: float = 0.01,
+        schedule: Literal["constant", "step", "cosine"] = "constant",
+        decayEpochs: int = 10,
+        decayFactor: float = 0.1,
+        warmUpEpochs: float = 0.0,
+        seed: int = 0,
+        earlyStopping: int = 0,
+        validationFraction: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        weightCol: str | None = None,
+        initialWeights: WeightsLike | None = None,
+        numWorkers: int = 0,
+        localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
+        checkpointDir: str | None = None,
+        handleInvalid: Literal["error", "skip"] = "error",
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Set `predictionCol` and return the stage."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """Return the value of `predictionCol`."""
+        return self._value("predictionCol")
+
+    def setModel(self, value: ModelLike) -> Self:
+        """Set `model` and return the stage."""
+        return self._set(model=value)
+
+    def getModel(self) -> ModelHandle:
+        """Return the value of `model`, or None when it is not set."""
+        return self._value("model")
+
+
+class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid):
+    """Classifies images, texts or vectors with an ONNX network whose last part was trained, as fitted by `FineTuner`.
+
+    Adds the values of the last layer, the probabilities of the classes, the number of the predicted class as a double,
+    and its label. `getModel` is the ONNX file, which other tools run too.
+
+    Parameters
+    ----------
+    inputCol : str, default "image"
+        Name of the column that the network reads. Must not be empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the number of the predicted class. Must not be empty.
+    rawPredictionCol : str, default "rawPrediction"
+        Name of the column to add with the values of the last layer, one per class. Must not be empty.
+    probabilityCol : str, default "probability"
+        Name of the column to add with the probabilities of the classes. Must not be empty.
+    thresholds : Sequence[float], optional
+        One number per class, above 0 except for at most one. The class with the largest probability divided by its
+        threshold is predicted. Must not be empty.
+    predictedLabelCol : str, default "predictedLabel"
+        Name of the column to add with the predicted label. Must not be empty.
+    model : ModelLike
+        The ONNX network with the trained head.
+    inputKind : {"image", "text", "vector"}, default "image"
+        What the network reads.
+    tokenizer : ModelLike, optional
+        The tokenizer of a network that reads texts: the file `tokenizer.json`.
+    labels : Sequence[str] | Sequence[float] | Sequence[bool]
+        The labels in the order of the classes. Must not be empty.
+    trainingHistory : str, optional
+        The history of the training, as JSON.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed: "error" fails, "skip" drops the row, "keep" keeps it with null
+        results.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the columns named by `predictionCol`,
+        `rawPredictionCol`, `probabilityCol` and `predictedLabelCol`. All rows are kept.
+
+    Raises
+    ------
+    InvalidParamError
+        If `model` or `labels` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol` or `predictedLabelCol` already
+        exists.
+    ModelLoadError
+        If the content of `model` is damaged or is not an ONNX model.
+    IoError
+        If the file of `model` or `tokenizer` cannot be read.
+
+    Examples
+    --------
+    >>> from mmlrs.ann import FineTunedModel
+    >>>
+    >>> # What `FineTuner.fit` returns; `load(path)` reads a saved one.
+    >>> assert FineTunedModel().getPredictionCol() == "prediction"
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "FineTunedModel"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column that the network reads. Must not be empty.", STR.accept)
+    predictionCol: Param[str] = Param(undefined(), "predictionCol", "Name of the column to add with the number of the predicted class. Must not be empty.", STR.accept)
+    predictedLabelCol: Param[str] = Param(undefined(), "predictedLabelCol", "Name of the column to add with the predicted label. Must not be empty.", STR.accept)
+    model: Param[ModelHandle] = Param(undefined(), "model", "The ONNX network with the trained head.", MODEL.accept)
+    inputKind: Param[str] = Param(undefined(), "inputKind", "What the network reads. Must be one of \"image\", \"text\", \"vector\".", STR.accept)
+    tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The tokenizer of a network that reads texts: the file `tokenizer.json`.", FILE.accept)
+    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of the classes. Must not be empty.", VALUE_LIST.accept)
+    trainingHistory: Param[str] = Param(undefined(), "trainingHistory", "The history of the training, as JSON.", STR.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row that cannot be processed: \"error\" fails, \"skip\" drops the row, \"keep\" keeps it with null results. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        inputCol: str = "image",
+        predictionCol: str = "prediction",
+        rawPredictionCol: str = "rawPrediction",
+        probabilityCol: str = "probability",
+        thresholds: Sequence[float] | None = None,
+        predictedLabelCol: str = "predictedLabel",
+        model: ModelLike,
+        inputKind: Literal["image", "text", "vector"] = "image",
+        tokenizer: ModelLike | None = None,
+        labels: Sequence[str] | Sequence[float] | Sequence[bool],
+        trainingHistory: str | None = None,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setPredictionCol(self, value: str) -> Self:
+        """Set `predictionCol` and return the stage."""
+        return self._set(predictionCol=value)
+
+    def getPredictionCol(self) -> str:
+        """Return the value of `predictionCol`."""
+        return self._value("predictionCol")
+
+    def setPredictedLabelCol(self, value: str) -> Self:
+        """Set `predictedLabelCol` and return the stage."""
+        return self._set(predictedLabelCol=value)
+
+    def getPredictedLabelCol(self) -> str:
+        """Return the value of `predictedLabelCol`."""
+        return self._value("predictedLabelCol")
+
+    def setModel(self, value: ModelLike) -> Self:
+        """Set `model` and return the stage."""
+        return self._set(model=value)
+
+    def getModel(self) -> ModelHandle:
+        """Return the value of `model`, or None when it is not set."""
+        return self._value("model")
+
+    def setInputKind(self, value: Literal["image", "text", "vector"]) -> Self:
+        """Set `inputKind` and return the stage."""
+        return self._set(inputKind=value)
+
+    def getInputKind(self) -> Literal["image", "text", "vector"]:
+        """Return the value of `inputKind`."""
+        return self._value("inputKind")
+
+    def setTokenizer(self, value: ModelLike) -> Self:
+        """Set `tokenizer` and return the stage."""
+        return self._set(tokenizer=value)
+
+    def getTokenizer(self) -> ModelHandle | None:
+        """Return the value of `tokenizer`, or None when it is not set."""
+        return self._value("tokenizer")
+
+    def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
+        """Set `labels` and return the stage."""
+        return self._set(labels=value)
+
+    def getLabels(self) -> list[str | float | bool]:
+        """Return the value of `labels`, or None when it is not set."""
+        return self._value("labels")
+
+    def setTrainingHistory(self, value: str) -> Self:
+        """Set `trainingHistory` and return the stage."""
+        return self._set(trainingHistory=value)
+
+    def getTrainingHistory(self) -> str | None:
+        """Return the value of `trainingHistory`, or None when it is not set."""
+        return self._value("trainingHistory")
+
+
 class MultilayerPerceptronClassifier(
-    Estimator["public.MultilayerPerceptronClassificationModel"], HasFeatureColumns, HasLabelCol, HasClassColumns, HasSeed, HasOptionalWeightCol, HasHandleInvalidErrorOrSkip
+    Estimator["public.MultilayerPerceptronClassificationModel"], HasFeatureColumns, HasLabelCol, HasClassColumns, HasTrainingParams
 ):
     """Trains a multilayer perceptron, a classifier of fully connected layers, on Spark or on a table.
 
@@ -44,7 +886,8 @@ class MultilayerPerceptronClassifier(
     Parameters
     ----------
     featuresCol : str, default "features"
-        Name of the column of features: vectors or lists of numbers. Must not be empty.
+        Name of the column of features: vectors or lists of numbers, or images if the network reads images. Must not be
+        empty.
     predictionCol : str, default "prediction"
         Name of the column to add with the prediction. Must not be empty.
     labelCol : str, default "label"
@@ -120,7 +963,7 @@ class MultilayerPerceptronClassifier(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
@@ -129,6 +972,10 @@ class MultilayerPerceptronClassifier(
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
@@ -170,31 +1017,6 @@ class MultilayerPerceptronClassifier(
     dropout: Param[float] = Param(undefined(), "dropout", "Share of the values of hidden layers that training sets to 0. Needs the solver \"sgd\", \"adam\" or \"adamw\". Must be between 0 and 0.99.", FLOAT.accept)
     classWeights: Param[list[float]] = Param(undefined(), "classWeights", "A factor for the loss of the rows of each class, or \"balanced\" weights as numbers. Must not be empty.", FLOAT_LIST.accept)
     labelSmoothing: Param[float] = Param(undefined(), "labelSmoothing", "Share of the target that is spread over all classes. Must be between 0 and 0.99.", FLOAT.accept)
-    solver: Param[str] = Param(undefined(), "solver", "The algorithm. Over all rows: \"l-bfgs\" with a line search for the strong Wolfe conditions, \"gd\", gradient descent. Over batches of rows: \"sgd\", gradient descent with momentum, \"adam\", and \"adamw\" with weight decay. Must be one of \"l-bfgs\", \"gd\", \"sgd\", \"adam\", \"adamw\".", STR.accept)
-    maxIter: Param[int] = Param(undefined(), "maxIter", "Maximum number of iterations of \"l-bfgs\" and \"gd\". Must be between 1 and 1000000.", INT.accept)
-    tol: Param[float] = Param(undefined(), "tol", "\"l-bfgs\" stops when an iteration improves the loss by a smaller share. \"gd\" stops when the parameters change by a smaller share. 0 never stops. Must be between 0 and 1.", FLOAT.accept)
-    epochs: Param[int] = Param(undefined(), "epochs", "Number of passes over the rows by \"sgd\", \"adam\" and \"adamw\". Must be between 1 and 1000000.", INT.accept)
-    batchSize: Param[int] = Param(undefined(), "batchSize", "Number of rows of a batch of \"sgd\", \"adam\" and \"adamw\": of all workers together, or of each worker if `localSteps` is set. Must be between 1 and 1000000.", INT.accept)
-    blockSize: Param[int] = Param(undefined(), "blockSize", "Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must be between 1 and 1000000.", INT.accept)
-    stepSize: Param[float] = Param(undefined(), "stepSize", "Learning rate of all solvers but \"l-bfgs\". If not set, 0.03 for \"gd\", 0.01 for \"sgd\" and 0.001 for \"adam\" and \"adamw\". Must be greater than 0.", FLOAT.accept)
-    momentum: Param[float] = Param(undefined(), "momentum", "Momentum of \"sgd\". Must be between 0 and 0.9999.", FLOAT.accept)
-    nesterov: Param[bool] = Param(undefined(), "nesterov", "Whether the momentum of \"sgd\" is Nesterov's.", BOOL.accept)
-    l2: Param[float] = Param(undefined(), "l2", "Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must be between 0 and 1000000.", FLOAT.accept)
-    weightDecay: Param[float] = Param(undefined(), "weightDecay", "Weight decay of \"adamw\": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.", FLOAT.accept)
-    schedule: Param[str] = Param(undefined(), "schedule", "How the learning rate changes: \"constant\"; \"step\", by the factor `decayFactor` after every `decayEpochs` epochs; \"cosine\", to 0 along half a cosine. Must be one of \"constant\", \"step\", \"cosine\".", STR.accept)
-    decayEpochs: Param[int] = Param(undefined(), "decayEpochs", "Number of epochs, or iterations of \"gd\", after which the schedule \"step\" changes the rate. Must be between 1 and 1000000.", INT.accept)
-    decayFactor: Param[float] = Param(undefined(), "decayFactor", "The factor of the schedule \"step\". Must be between 0 and 1.", FLOAT.accept)
-    warmUpEpochs: Param[float] = Param(undefined(), "warmUpEpochs", "Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.", FLOAT.accept)
-    seed: Param[int] = Param(undefined(), "seed", "Seed of the initial weights, the order of the rows, dropout and the rows that are held out.", INT.accept)
-    earlyStopping: Param[int] = Param(undefined(), "earlyStopping", "Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights. 0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be between 0 and 1000000.", INT.accept)
-    validationFraction: Param[float] = Param(undefined(), "validationFraction", "Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed` and the content of a row only. Must be between 0 and 0.99.", FLOAT.accept)
-    validationIndicatorCol: Param[str] = Param(undefined(), "validationIndicatorCol", "Name of a boolean column that is true for rows to validate on. Must not be empty.", STR.accept)
-    weightCol: Param[str] = Param(undefined(), "weightCol", "Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.", STR.accept)
-    initialWeights: Param[ModelHandle] = Param(undefined(), "initialWeights", "The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If not set, random weights.", FILE.accept)
-    numWorkers: Param[int] = Param(undefined(), "numWorkers", "Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same time. Must be between 0 and 4096.", INT.accept)
-    localSteps: Param[int] = Param(undefined(), "localSteps", "Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the gradients of every batch. Needs \"sgd\", \"adam\" or \"adamw\". Must be between 0 and 1000000.", INT.accept)
-    checkpointDir: Param[str] = Param(undefined(), "checkpointDir", "Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.", STR.accept)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row whose label, weight or features are null, NaN or infinite: \"error\" fails with an error that names stage, column, row and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -233,9 +1055,10 @@ class MultilayerPerceptronClassifier(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -282,182 +1105,6 @@ class MultilayerPerceptronClassifier(
         """Return the value of `labelSmoothing`."""
         return self._value("labelSmoothing")
 
-    def setSolver(self, value: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"]) -> Self:
-        """Set `solver` and return the stage."""
-        return self._set(solver=value)
-
-    def getSolver(self) -> Literal["l-bfgs", "gd", "sgd", "adam", "adamw"]:
-        """Return the value of `solver`."""
-        return self._value("solver")
-
-    def setMaxIter(self, value: int) -> Self:
-        """Set `maxIter` and return the stage."""
-        return self._set(maxIter=value)
-
-    def getMaxIter(self) -> int:
-        """Return the value of `maxIter`."""
-        return self._value("maxIter")
-
-    def setTol(self, value: float) -> Self:
-        """Set `tol` and return the stage."""
-        return self._set(tol=value)
-
-    def getTol(self) -> float:
-        """Return the value of `tol`."""
-        return self._value("tol")
-
-    def setEpochs(self, value: int) -> Self:
-        """Set `epochs` and return the stage."""
-        return self._set(epochs=value)
-
-    def getEpochs(self) -> int:
-        """Return the value of `epochs`."""
-        return self._value("epochs")
-
-    def setBatchSize(self, value: int) -> Self:
-        """Set `batchSize` and return the stage."""
-        return self._set(batchSize=value)
-
-    def getBatchSize(self) -> int:
-        """Return the value of `batchSize`."""
-        return self._value("batchSize")
-
-    def setBlockSize(self, value: int) -> Self:
-        """Set `blockSize` and return the stage."""
-        return self._set(blockSize=value)
-
-    def getBlockSize(self) -> int:
-        """Return the value of `blockSize`."""
-        return self._value("blockSize")
-
-    def setStepSize(self, value: float) -> Self:
-        """Set `stepSize` and return the stage."""
-        return self._set(stepSize=value)
-
-    def getStepSize(self) -> float | None:
-        """Return the value of `stepSize`, or None when it is not set."""
-        return self._value("stepSize")
-
-    def setMomentum(self, value: float) -> Self:
-        """Set `momentum` and return the stage."""
-        return self._set(momentum=value)
-
-    def getMomentum(self) -> float:
-        """Return the value of `momentum`."""
-        return self._value("momentum")
-
-    def setNesterov(self, value: bool) -> Self:
-        """Set `nesterov` and return the stage."""
-        return self._set(nesterov=value)
-
-    def getNesterov(self) -> bool:
-        """Return the value of `nesterov`."""
-        return self._value("nesterov")
-
-    def setL2(self, value: float) -> Self:
-        """Set `l2` and return the stage."""
-        return self._set(l2=value)
-
-    def getL2(self) -> float:
-        """Return the value of `l2`."""
-        return self._value("l2")
-
-    def setWeightDecay(self, value: float) -> Self:
-        """Set `weightDecay` and return the stage."""
-        return self._set(weightDecay=value)
-
-    def getWeightDecay(self) -> float:
-        """Return the value of `weightDecay`."""
-        return self._value("weightDecay")
-
-    def setSchedule(self, value: Literal["constant", "step", "cosine"]) -> Self:
-        """Set `schedule` and return the stage."""
-        return self._set(schedule=value)
-
-    def getSchedule(self) -> Literal["constant", "step", "cosine"]:
-        """Return the value of `schedule`."""
-        return self._value("schedule")
-
-    def setDecayEpochs(self, value: int) -> Self:
-        """Set `decayEpochs` and return the stage."""
-        return self._set(decayEpochs=value)
-
-    def getDecayEpochs(self) -> int:
-        """Return the value of `decayEpochs`."""
-        return self._value("decayEpochs")
-
-    def setDecayFactor(self, value: float) -> Self:
-        """Set `decayFactor` and return the stage."""
-        return self._set(decayFactor=value)
-
-    def getDecayFactor(self) -> float:
-        """Return the value of `decayFactor`."""
-        return self._value("decayFactor")
-
-    def setWarmUpEpochs(self, value: float) -> Self:
-        """Set `warmUpEpochs` and return the stage."""
-        return self._set(warmUpEpochs=value)
-
-    def getWarmUpEpochs(self) -> float:
-        """Return the value of `warmUpEpochs`."""
-        return self._value("warmUpEpochs")
-
-    def setEarlyStopping(self, value: int) -> Self:
-        """Set `earlyStopping` and return the stage."""
-        return self._set(earlyStopping=value)
-
-    def getEarlyStopping(self) -> int:
-        """Return the value of `earlyStopping`."""
-        return self._value("earlyStopping")
-
-    def setValidationFraction(self, value: float) -> Self:
-        """Set `validationFraction` and return the stage."""
-        return self._set(validationFraction=value)
-
-    def getValidationFraction(self) -> float:
-        """Return the value of `validationFraction`."""
-        return self._value("validationFraction")
-
-    def setValidationIndicatorCol(self, value: str) -> Self:
-        """Set `validationIndicatorCol` and return the stage."""
-        return self._set(validationIndicatorCol=value)
-
-    def getValidationIndicatorCol(self) -> str | None:
-        """Return the value of `validationIndicatorCol`, or None when it is not set."""
-        return self._value("validationIndicatorCol")
-
-    def setInitialWeights(self, value: ModelLike) -> Self:
-        """Set `initialWeights` and return the stage."""
-        return self._set(initialWeights=value)
-
-    def getInitialWeights(self) -> ModelHandle | None:
-        """Return the value of `initialWeights`, or None when it is not set."""
-        return self._value("initialWeights")
-
-    def setNumWorkers(self, value: int) -> Self:
-        """Set `numWorkers` and return the stage."""
-        return self._set(numWorkers=value)
-
-    def getNumWorkers(self) -> int:
-        """Return the value of `numWorkers`."""
-        return self._value("numWorkers")
-
-    def setLocalSteps(self, value: int) -> Self:
-        """Set `localSteps` and return the stage."""
-        return self._set(localSteps=value)
-
-    def getLocalSteps(self) -> int:
-        """Return the value of `localSteps`."""
-        return self._value("localSteps")
-
-    def setCheckpointDir(self, value: str) -> Self:
-        """Set `checkpointDir` and return the stage."""
-        return self._set(checkpointDir=value)
-
-    def getCheckpointDir(self) -> str | None:
-        """Return the value of `checkpointDir`, or None when it is not set."""
-        return self._value("checkpointDir")
-
 
 class MultilayerPerceptronClassificationModel(NativeModel, HasFeatureColumns, HasClassColumns, HasRowPolicy):
     """Classifies vectors with a multilayer perceptron, as fitted by `MultilayerPerceptronClassifier`.
@@ -468,7 +1115,8 @@ class MultilayerPerceptronClassificationModel(NativeModel, HasFeatureColumns, Ha
     Parameters
     ----------
     featuresCol : str, default "features"
-        Name of the column of features: vectors or lists of numbers. Must not be empty.
+        Name of the column of features: vectors or lists of numbers, or images if the network reads images. Must not be
+        empty.
     predictionCol : str, default "prediction"
         Name of the column to add with the prediction. Must not be empty.
     rawPredictionCol : str, default "rawPrediction"
@@ -568,3 +1216,1332 @@ class MultilayerPerceptronClassificationModel(NativeModel, HasFeatureColumns, Ha
     def getTrainingHistory(self) -> str | None:
         """Return the value of `trainingHistory`, or None when it is not set."""
         return self._value("trainingHistory")
+
+
+class MultilayerPerceptronRegressor(
+    Estimator["public.MultilayerPerceptronRegressionModel"], HasFeatureColumns, HasLabelCol, HasRegressionLoss, HasTrainingParams
+):
+    """Trains a multilayer perceptron that predicts numbers, on Spark or on a table.
+
+    The label is a number, or a vector for several numbers at once. Labels are not scaled; a network learns faster if
+    theirs are around 1. Training works as for `MultilayerPerceptronClassifier`.
+
+    Parameters
+    ----------
+    featuresCol : str, default "features"
+        Name of the column of features: vectors or lists of numbers, or images if the network reads images. Must not be
+        empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the prediction. Must not be empty.
+    labelCol : str, default "label"
+        Name of the column of labels: numbers, or vectors with one number per output. Must not be empty.
+    layers : Sequence[int]
+        Number of values of each layer: first the features, last the numbers to predict, in between the hidden layers. A
+        first number of 0 stands for the size of the features, a last number of 0 for the size of the labels. Must not
+        be empty.
+    activation : {"sigmoid", "relu", "tanh", "gelu"}, default "sigmoid"
+        The function after each hidden layer.
+    dropout : float, default 0.0
+        Share of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam" or "adamw". Must be
+        between 0 and 0.99.
+    loss : {"squared", "huber", "sigmoid"}, default "squared"
+        The loss: "squared", half the squared error; "huber", the same up to `huberDelta` and linear beyond it;
+        "sigmoid", the cross-entropy of a sigmoid for labels from 0 to 1, so that predictions are probabilities.
+    huberDelta : float, default 1.0
+        The error from which the loss "huber" is linear. Must be greater than 0.
+    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+        The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
+        descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    maxIter : int, default 100
+        Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
+    tol : float, default 1e-6
+        "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
+        a smaller share. 0 never stops. Must be between 0 and 1.
+    epochs : int, default 10
+        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+    batchSize : int, default 128
+        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
+        `localSteps` is set. Must be between 1 and 1000000.
+    blockSize : int, default 1024
+        Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
+        be between 1 and 1000000.
+    stepSize : float, optional
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
+        "adamw". Must be greater than 0.
+    momentum : float, default 0.9
+        Momentum of "sgd". Must be between 0 and 0.9999.
+    nesterov : bool, default True
+        Whether the momentum of "sgd" is Nesterov's.
+    l2 : float, default 0.0
+        Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must
+        be between 0 and 1000000.
+    weightDecay : float, default 0.01
+        Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.
+    schedule : {"constant", "step", "cosine"}, default "constant"
+        How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs;
+        "cosine", to 0 along half a cosine.
+    decayEpochs : int, default 10
+        Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate. Must be between 1 and
+        1000000.
+    decayFactor : float, default 0.1
+        The factor of the schedule "step". Must be between 0 and 1.
+    warmUpEpochs : float, default 0.0
+        Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.
+    seed : int, default 0
+        Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    earlyStopping : int, default 0
+        Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights.
+        0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be
+        between 0 and 1000000.
+    validationFraction : float, default 0.0
+        Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed`
+        and the content of a row only. Must be between 0 and 0.99.
+    validationIndicatorCol : str, optional
+        Name of a boolean column that is true for rows to validate on. Must not be empty.
+    weightCol : str, optional
+        Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
+    initialWeights : WeightsLike, optional
+        The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
+        not set, random weights.
+    numWorkers : int, default 0
+        Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
+        time. Must be between 0 and 4096.
+    localSteps : int, default 0
+        Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
+        gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+    checkpointDir : str, optional
+        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+    handleInvalid : {"error", "skip"}, default "error"
+        How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
+        names stage, column, row and cause; "skip" trains without the row.
+
+    Returns
+    -------
+    MultilayerPerceptronRegressionModel
+        The result of `fit`. It has the uid of the estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        If `layers` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `featuresCol`, `labelCol`, `validationIndicatorCol` or `weightCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol` already exists.
+    IoError
+        If the file of `initialWeights` cannot be read.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.ann import MultilayerPerceptronRegressor
+    >>>
+    >>> table = pa.table({"features": [[0.0], [0.25], [0.5], [0.75], [1.0]], "label": [0.0, 0.0625, 0.25, 0.5625, 1.0]})
+    >>> model = MultilayerPerceptronRegressor(layers=[1, 5, 1], activation="tanh", maxIter=200).fit(table)
+    >>> predictions = model.transform(table)["prediction"].to_pylist()
+    >>> assert abs(predictions[3] - 0.5625) < 0.05
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "MultilayerPerceptronRegressor"
+
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels: numbers, or vectors with one number per output. Must not be empty.", STR.accept)
+    layers: Param[list[int]] = Param(undefined(), "layers", "Number of values of each layer: first the features, last the numbers to predict, in between the hidden layers. A first number of 0 stands for the size of the features, a last number of 0 for the size of the labels. Must not be empty.", INT_LIST.accept)
+    activation: Param[str] = Param(undefined(), "activation", "The function after each hidden layer. Must be one of \"sigmoid\", \"relu\", \"tanh\", \"gelu\".", STR.accept)
+    dropout: Param[float] = Param(undefined(), "dropout", "Share of the values of hidden layers that training sets to 0. Needs the solver \"sgd\", \"adam\" or \"adamw\". Must be between 0 and 0.99.", FLOAT.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        featuresCol: str = "features",
+        predictionCol: str = "prediction",
+        labelCol: str = "label",
+        layers: Sequence[int],
+        activation: Literal["sigmoid", "relu", "tanh", "gelu"] = "sigmoid",
+        dropout: float = 0.0,
+        loss: Literal["squared", "huber", "sigmoid"] = "squared",
+        huberDelta: float = 1.0,
+        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        maxIter: int = 100,
+        tol: float = 1e-6,
+        epochs: int = 10,
+        batchSize: int = 128,
+        blockSize: int = 1024,
+        stepSize: float | None = None,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        weightDecay: float = 0.01,
+        schedule: Literal["constant", "step", "cosine"] = "constant",
+        decayEpochs: int = 10,
+        decayFactor: float = 0.1,
+        warmUpEpochs: float = 0.0,
+        seed: int = 0,
+        earlyStopping: int = 0,
+        validationFraction: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        weightCol: str | None = None,
+        initialWeights: WeightsLike | None = None,
+        numWorkers: int = 0,
+        localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
+        checkpointDir: str | None = None,
+        handleInvalid: Literal["error", "skip"] = "error",
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setLayers(self, value: Sequence[int]) -> Self:
+        """Set `layers` and return the stage."""
+        return self._set(layers=value)
+
+    def getLayers(self) -> list[int]:
+        """Return the value of `layers`, or None when it is not set."""
+        return self._value("layers")
+
+    def setActivation(self, value: Literal["sigmoid", "relu", "tanh", "gelu"]) -> Self:
+        """Set `activation` and return the stage."""
+        return self._set(activation=value)
+
+    def getActivation(self) -> Literal["sigmoid", "relu", "tanh", "gelu"]:
+        """Return the value of `activation`."""
+        return self._value("activation")
+
+    def setDropout(self, value: float) -> Self:
+        """Set `dropout` and return the stage."""
+        return self._set(dropout=value)
+
+    def getDropout(self) -> float:
+        """Return the value of `dropout`."""
+        return self._value("dropout")
+
+
+class MultilayerPerceptronRegressionModel(NativeModel, HasFeatureColumns, HasRowPolicy):
+    """Predicts numbers of vectors with a multilayer perceptron, as fitted by `MultilayerPerceptronRegressor`.
+
+    Adds a double if the network has one output, else a vector.
+
+    Parameters
+    ----------
+    featuresCol : str, default "features"
+        Name of the column of features: vectors or lists of numbers, or images if the network reads images. Must not be
+        empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the prediction. Must not be empty.
+    network : ModelLike
+        The trained network, in the form of `safetensors`.
+    trainingHistory : str, optional
+        The history of the training, as JSON.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the columns named by `predictionCol`. All rows
+        are kept, except those that `handleInvalid` skips.
+
+    Raises
+    ------
+    InvalidParamError
+        If `network` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `featuresCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol` or `errorCol` already exists.
+    IoError
+        If the file of `network` cannot be read.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
+
+    Examples
+    --------
+    >>> from mmlrs.ann import MultilayerPerceptronRegressionModel
+    >>>
+    >>> # What `MultilayerPerceptronRegressor.fit` returns; `load(path)` reads a saved one.
+    >>> assert MultilayerPerceptronRegressionModel().getPredictionCol() == "prediction"
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "MultilayerPerceptronRegressionModel"
+
+    network: Param[ModelHandle] = Param(undefined(), "network", "The trained network, in the form of `safetensors`.", FILE.accept)
+    trainingHistory: Param[str] = Param(undefined(), "trainingHistory", "The history of the training, as JSON.", STR.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        featuresCol: str = "features",
+        predictionCol: str = "prediction",
+        network: ModelLike,
+        trainingHistory: str | None = None,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setNetwork(self, value: ModelLike) -> Self:
+        """Set `network` and return the stage."""
+        return self._set(network=value)
+
+    def getNetwork(self) -> ModelHandle:
+        """Return the value of `network`, or None when it is not set."""
+        return self._value("network")
+
+    def setTrainingHistory(self, value: str) -> Self:
+        """Set `trainingHistory` and return the stage."""
+        return self._set(trainingHistory=value)
+
+    def getTrainingHistory(self) -> str | None:
+        """Return the value of `trainingHistory`, or None when it is not set."""
+        return self._value("trainingHistory")
+
+
+class NeuralNetworkClassifier(
+    Estimator["public.NeuralNetworkClassificationModel"], HasFeatureColumns, HasLabelCol, HasClassColumns, HasNetworkParams, HasTrainingParams
+):
+    """Trains any network of layers as a classifier of vectors or images, on Spark or on a table.
+
+    The last layer has one output per class; softmax is part of the loss. Images are decoded and resized to the
+    network's input where it trains, their pixels divided by 255, in RGB. Training works as for
+    `MultilayerPerceptronClassifier`; batches with solver "adam" are usual for networks with convolutions.
+
+    Parameters
+    ----------
+    featuresCol : str, default "features"
+        Name of the column of features: vectors or lists of numbers, or images if the network reads images. Must not be
+        empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the prediction. Must not be empty.
+    labelCol : str, default "label"
+        Name of the column of labels: whole numbers from 0. Must not be empty.
+    rawPredictionCol : str, default "rawPrediction"
+        Name of the column to add with the values of the last layer, one per class. Must not be empty.
+    probabilityCol : str, default "probability"
+        Name of the column to add with the probabilities of the classes. Must not be empty.
+    thresholds : Sequence[float], optional
+        One number per class, above 0 except for at most one. The class with the largest probability divided by its
+        threshold is predicted. Must not be empty.
+    network : NetworkLike
+        The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON.
+    augmentation : Sequence[str], optional
+        Changes of images while the network is trained, different each time: "mirror" flips half of them, "shift" moves
+        them by up to an eighth of their size, with black borders. Must not be empty.
+    classWeights : Sequence[float], optional
+        A factor for the loss of the rows of each class. Must not be empty.
+    labelSmoothing : float, default 0.0
+        Share of the target that is spread over all classes. Must be between 0 and 0.99.
+    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+        The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
+        descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    maxIter : int, default 100
+        Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
+    tol : float, default 1e-6
+        "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
+        a smaller share. 0 never stops. Must be between 0 and 1.
+    epochs : int, default 10
+        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+    batchSize : int, default 128
+        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
+        `localSteps` is set. Must be between 1 and 1000000.
+    blockSize : int, default 1024
+        Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
+        be between 1 and 1000000.
+    stepSize : float, optional
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
+        "adamw". Must be greater than 0.
+    momentum : float, default 0.9
+        Momentum of "sgd". Must be between 0 and 0.9999.
+    nesterov : bool, default True
+        Whether the momentum of "sgd" is Nesterov's.
+    l2 : float, default 0.0
+        Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must
+        be between 0 and 1000000.
+    weightDecay : float, default 0.01
+        Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.
+    schedule : {"constant", "step", "cosine"}, default "constant"
+        How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs;
+        "cosine", to 0 along half a cosine.
+    decayEpochs : int, default 10
+        Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate. Must be between 1 and
+        1000000.
+    decayFactor : float, default 0.1
+        The factor of the schedule "step". Must be between 0 and 1.
+    warmUpEpochs : float, default 0.0
+        Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.
+    seed : int, default 0
+        Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    earlyStopping : int, default 0
+        Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights.
+        0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be
+        between 0 and 1000000.
+    validationFraction : float, default 0.0
+        Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed`
+        and the content of a row only. Must be between 0 and 0.99.
+    validationIndicatorCol : str, optional
+        Name of a boolean column that is true for rows to validate on. Must not be empty.
+    weightCol : str, optional
+        Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
+    initialWeights : WeightsLike, optional
+        The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
+        not set, random weights.
+    numWorkers : int, default 0
+        Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
+        time. Must be between 0 and 4096.
+    localSteps : int, default 0
+        Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
+        gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+    checkpointDir : str, optional
+        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+    handleInvalid : {"error", "skip"}, default "error"
+        How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
+        names stage, column, row and cause; "skip" trains without the row.
+
+    Returns
+    -------
+    NeuralNetworkClassificationModel
+        The result of `fit`. It has the uid of the estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        If `network` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `featuresCol`, `labelCol`, `validationIndicatorCol` or `weightCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol`, `rawPredictionCol` or `probabilityCol` already exists.
+    IoError
+        If the file of `initialWeights` cannot be read.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.ann import NeuralNetworkClassifier, layers
+    >>>
+    >>> network = layers.Sequential([layers.Dense(8), layers.Tanh(), layers.Dense(2)], input=2)
+    >>> table = pa.table({"features": [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], "label": [0, 1, 1, 0]})
+    >>> model = NeuralNetworkClassifier(network=network, solver="adam", epochs=300, stepSize=0.05).fit(table)
+    >>> assert model.transform(table)["prediction"].to_pylist() == [0.0, 1.0, 1.0, 0.0]
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "NeuralNetworkClassifier"
+
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels: whole numbers from 0. Must not be empty.", STR.accept)
+    classWeights: Param[list[float]] = Param(undefined(), "classWeights", "A factor for the loss of the rows of each class. Must not be empty.", FLOAT_LIST.accept)
+    labelSmoothing: Param[float] = Param(undefined(), "labelSmoothing", "Share of the target that is spread over all classes. Must be between 0 and 0.99.", FLOAT.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        featuresCol: str = "features",
+        predictionCol: str = "prediction",
+        labelCol: str = "label",
+        rawPredictionCol: str = "rawPrediction",
+        probabilityCol: str = "probability",
+        thresholds: Sequence[float] | None = None,
+        network: NetworkLike,
+        augmentation: Sequence[str] | None = None,
+        classWeights: Sequence[float] | None = None,
+        labelSmoothing: float = 0.0,
+        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        maxIter: int = 100,
+        tol: float = 1e-6,
+        epochs: int = 10,
+        batchSize: int = 128,
+        blockSize: int = 1024,
+        stepSize: float | None = None,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        weightDecay: float = 0.01,
+        schedule: Literal["constant", "step", "cosine"] = "constant",
+        decayEpochs: int = 10,
+        decayFactor: float = 0.1,
+        warmUpEpochs: float = 0.0,
+        seed: int = 0,
+        earlyStopping: int = 0,
+        validationFraction: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        weightCol: str | None = None,
+        initialWeights: WeightsLike | None = None,
+        numWorkers: int = 0,
+        localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
+        checkpointDir: str | None = None,
+        handleInvalid: Literal["error", "skip"] = "error",
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setClassWeights(self, value: Sequence[float]) -> Self:
+        """Set `classWeights` and return the stage."""
+        return self._set(classWeights=value)
+
+    def getClassWeights(self) -> list[float] | None:
+        """Return the value of `classWeights`, or None when it is not set."""
+        return self._value("classWeights")
+
+    def setLabelSmoothing(self, value: float) -> Self:
+        """Set `labelSmoothing` and return the stage."""
+        return self._set(labelSmoothing=value)
+
+    def getLabelSmoothing(self) -> float:
+        """Return the value of `labelSmoothing`."""
+        return self._value("labelSmoothing")
+
+
+class NeuralNetworkClassificationModel(NativeModel, HasFeatureColumns, HasClassColumns, HasRowPolicy):
+    """Classifies vectors or images with a neural network, as fitted by `NeuralNetworkClassifier`.
+
+    Adds the values of the last layer, the probabilities of the classes and the number of the predicted class as a
+    double. The predictions carry the levels of the label as nominal attributes.
+
+    Parameters
+    ----------
+    featuresCol : str, default "features"
+        Name of the column of features: vectors or lists of numbers, or images if the network reads images. Must not be
+        empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the prediction. Must not be empty.
+    rawPredictionCol : str, default "rawPrediction"
+        Name of the column to add with the values of the last layer, one per class. Must not be empty.
+    probabilityCol : str, default "probability"
+        Name of the column to add with the probabilities of the classes. Must not be empty.
+    thresholds : Sequence[float], optional
+        One number per class, above 0 except for at most one. The class with the largest probability divided by its
+        threshold is predicted. Must not be empty.
+    network : ModelLike
+        The trained network, in the form of `safetensors`.
+    labels : Sequence[str] | Sequence[float] | Sequence[bool], optional
+        The levels of the label in the order of the classes, for the metadata of the predictions. Must not be empty.
+    trainingHistory : str, optional
+        The history of the training, as JSON.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the columns named by `predictionCol`,
+        `rawPredictionCol` and `probabilityCol`. All rows are kept, except those that `handleInvalid` skips.
+
+    Raises
+    ------
+    InvalidParamError
+        If `network` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `featuresCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol` or `errorCol` already exists.
+    IoError
+        If the file of `network` cannot be read.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
+
+    Examples
+    --------
+    >>> from mmlrs.ann import NeuralNetworkClassificationModel
+    >>>
+    >>> # What `NeuralNetworkClassifier.fit` returns; `load(path)` reads a saved one.
+    >>> assert NeuralNetworkClassificationModel().getPredictionCol() == "prediction"
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "NeuralNetworkClassificationModel"
+
+    network: Param[ModelHandle] = Param(undefined(), "network", "The trained network, in the form of `safetensors`.", FILE.accept)
+    labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The levels of the label in the order of the classes, for the metadata of the predictions. Must not be empty.", VALUE_LIST.accept)
+    trainingHistory: Param[str] = Param(undefined(), "trainingHistory", "The history of the training, as JSON.", STR.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        featuresCol: str = "features",
+        predictionCol: str = "prediction",
+        rawPredictionCol: str = "rawPrediction",
+        probabilityCol: str = "probability",
+        thresholds: Sequence[float] | None = None,
+        network: ModelLike,
+        labels: Sequence[str] | Sequence[float] | Sequence[bool] | None = None,
+        trainingHistory: str | None = None,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setNetwork(self, value: ModelLike) -> Self:
+        """Set `network` and return the stage."""
+        return self._set(network=value)
+
+    def getNetwork(self) -> ModelHandle:
+        """Return the value of `network`, or None when it is not set."""
+        return self._value("network")
+
+    def setLabels(self, value: Sequence[str] | Sequence[float] | Sequence[bool]) -> Self:
+        """Set `labels` and return the stage."""
+        return self._set(labels=value)
+
+    def getLabels(self) -> list[str | float | bool] | None:
+        """Return the value of `labels`, or None when it is not set."""
+        return self._value("labels")
+
+    def setTrainingHistory(self, value: str) -> Self:
+        """Set `trainingHistory` and return the stage."""
+        return self._set(trainingHistory=value)
+
+    def getTrainingHistory(self) -> str | None:
+        """Return the value of `trainingHistory`, or None when it is not set."""
+        return self._value("trainingHistory")
+
+
+class NeuralNetworkRegressor(
+    Estimator["public.NeuralNetworkRegressionModel"], HasFeatureColumns, HasLabelCol, HasNetworkParams, HasRegressionLoss, HasTrainingParams
+):
+    """Trains any network of layers to predict numbers of vectors or images, on Spark or on a table.
+
+    The label is a number, or a vector with one number per output of the last layer. Images are decoded and resized to
+    the network's input where it trains, their pixels divided by 255, in RGB. Training works as for
+    `NeuralNetworkClassifier`.
+
+    Parameters
+    ----------
+    featuresCol : str, default "features"
+        Name of the column of features: vectors or lists of numbers, or images if the network reads images. Must not be
+        empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the prediction. Must not be empty.
+    labelCol : str, default "label"
+        Name of the column of labels: numbers, or vectors with one number per output. Must not be empty.
+    network : NetworkLike
+        The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON.
+    augmentation : Sequence[str], optional
+        Changes of images while the network is trained, different each time: "mirror" flips half of them, "shift" moves
+        them by up to an eighth of their size, with black borders. Must not be empty.
+    loss : {"squared", "huber", "sigmoid"}, default "squared"
+        The loss: "squared", half the squared error; "huber", the same up to `huberDelta` and linear beyond it;
+        "sigmoid", the cross-entropy of a sigmoid for labels from 0 to 1, so that predictions are probabilities.
+    huberDelta : float, default 1.0
+        The error from which the loss "huber" is linear. Must be greater than 0.
+    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+        The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
+        descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    maxIter : int, default 100
+        Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
+    tol : float, default 1e-6
+        "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
+        a smaller share. 0 never stops. Must be between 0 and 1.
+    epochs : int, default 10
+        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+    batchSize : int, default 128
+        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
+        `localSteps` is set. Must be between 1 and 1000000.
+    blockSize : int, default 1024
+        Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
+        be between 1 and 1000000.
+    stepSize : float, optional
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
+        "adamw". Must be greater than 0.
+    momentum : float, default 0.9
+        Momentum of "sgd". Must be between 0 and 0.9999.
+    nesterov : bool, default True
+        Whether the momentum of "sgd" is Nesterov's.
+    l2 : float, default 0.0
+        Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must
+        be between 0 and 1000000.
+    weightDecay : float, default 0.01
+        Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.
+    schedule : {"constant", "step", "cosine"}, default "constant"
+        How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs;
+        "cosine", to 0 along half a cosine.
+    decayEpochs : int, default 10
+        Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate. Must be between 1 and
+        1000000.
+    decayFactor : float, default 0.1
+        The factor of the schedule "step". Must be between 0 and 1.
+    warmUpEpochs : float, default 0.0
+        Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.
+    seed : int, default 0
+        Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    earlyStopping : int, default 0
+        Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights.
+        0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be
+        between 0 and 1000000.
+    validationFraction : float, default 0.0
+        Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed`
+        and the content of a row only. Must be between 0 and 0.99.
+    validationIndicatorCol : str, optional
+        Name of a boolean column that is true for rows to validate on. Must not be empty.
+    weightCol : str, optional
+        Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
+    initialWeights : WeightsLike, optional
+        The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
+        not set, random weights.
+    numWorkers : int, default 0
+        Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
+        time. Must be between 0 and 4096.
+    localSteps : int, default 0
+        Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
+        gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+    checkpointDir : str, optional
+        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+    handleInvalid : {"error", "skip"}, default "error"
+        How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
+        names stage, column, row and cause; "skip" trains without the row.
+
+    Returns
+    -------
+    NeuralNetworkRegressionModel
+        The result of `fit`. It has the uid of the estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        If `network` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `featuresCol`, `labelCol`, `validationIndicatorCol` or `weightCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol` already exists.
+    IoError
+        If the file of `initialWeights` cannot be read.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.ann import NeuralNetworkRegressor, layers
+    >>>
+    >>> network = layers.Sequential([layers.Dense(5), layers.Tanh(), layers.Dense(1)], input=1)
+    >>> table = pa.table({"features": [[0.0], [0.25], [0.5], [0.75], [1.0]], "label": [0.0, 0.0625, 0.25, 0.5625, 1.0]})
+    >>> model = NeuralNetworkRegressor(network=network, maxIter=200).fit(table)
+    >>> assert abs(model.transform(table)["prediction"].to_pylist()[3] - 0.5625) < 0.05
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "NeuralNetworkRegressor"
+
+    labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels: numbers, or vectors with one number per output. Must not be empty.", STR.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        featuresCol: str = "features",
+        predictionCol: str = "prediction",
+        labelCol: str = "label",
+        network: NetworkLike,
+        augmentation: Sequence[str] | None = None,
+        loss: Literal["squared", "huber", "sigmoid"] = "squared",
+        huberDelta: float = 1.0,
+        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        maxIter: int = 100,
+        tol: float = 1e-6,
+        epochs: int = 10,
+        batchSize: int = 128,
+        blockSize: int = 1024,
+        stepSize: float | None = None,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        weightDecay: float = 0.01,
+        schedule: Literal["constant", "step", "cosine"] = "constant",
+        decayEpochs: int = 10,
+        decayFactor: float = 0.1,
+        warmUpEpochs: float = 0.0,
+        seed: int = 0,
+        earlyStopping: int = 0,
+        validationFraction: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        weightCol: str | None = None,
+        initialWeights: WeightsLike | None = None,
+        numWorkers: int = 0,
+        localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
+        checkpointDir: str | None = None,
+        handleInvalid: Literal["error", "skip"] = "error",
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+
+class NeuralNetworkRegressionModel(NativeModel, HasFeatureColumns, HasRowPolicy):
+    """Predicts numbers of vectors or images with a neural network, as fitted by `NeuralNetworkRegressor`.
+
+    Adds a double if the network has one output, else a vector.
+
+    Parameters
+    ----------
+    featuresCol : str, default "features"
+        Name of the column of features: vectors or lists of numbers, or images if the network reads images. Must not be
+        empty.
+    predictionCol : str, default "prediction"
+        Name of the column to add with the prediction. Must not be empty.
+    network : ModelLike
+        The trained network, in the form of `safetensors`.
+    trainingHistory : str, optional
+        The history of the training, as JSON.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the columns named by `predictionCol`. All rows
+        are kept, except those that `handleInvalid` skips.
+
+    Raises
+    ------
+    InvalidParamError
+        If `network` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `featuresCol`.
+    SchemaMismatchError
+        If a column named by `predictionCol` or `errorCol` already exists.
+    IoError
+        If the file of `network` cannot be read.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
+
+    Examples
+    --------
+    >>> from mmlrs.ann import NeuralNetworkRegressionModel
+    >>>
+    >>> # What `NeuralNetworkRegressor.fit` returns; `load(path)` reads a saved one.
+    >>> assert NeuralNetworkRegressionModel().getPredictionCol() == "prediction"
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "NeuralNetworkRegressionModel"
+
+    network: Param[ModelHandle] = Param(undefined(), "network", "The trained network, in the form of `safetensors`.", FILE.accept)
+    trainingHistory: Param[str] = Param(undefined(), "trainingHistory", "The history of the training, as JSON.", STR.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        featuresCol: str = "features",
+        predictionCol: str = "prediction",
+        network: ModelLike,
+        trainingHistory: str | None = None,
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setNetwork(self, value: ModelLike) -> Self:
+        """Set `network` and return the stage."""
+        return self._set(network=value)
+
+    def getNetwork(self) -> ModelHandle:
+        """Return the value of `network`, or None when it is not set."""
+        return self._value("network")
+
+    def setTrainingHistory(self, value: str) -> Self:
+        """Set `trainingHistory` and return the stage."""
+        return self._set(trainingHistory=value)
+
+    def getTrainingHistory(self) -> str | None:
+        """Return the value of `trainingHistory`, or None when it is not set."""
+        return self._value("trainingHistory")
+
+
+class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTrainingParams):
+    """Trains a network that reproduces vectors through a narrow layer, whose values are a code of each vector.
+
+    `layers` are those of the encoder. The decoder has the same sizes in reverse order. All layers are trained together;
+    `StackedAutoEncoder` first trains them one by one. Training works as for `MultilayerPerceptronClassifier`. There is
+    no label.
+
+    Parameters
+    ----------
+    inputCol : str
+        Name of the column to read: vectors or lists of numbers. Must not be empty.
+    outputCol : str, default <uid>_output
+        Name of the column that the model adds with the codes. Must not be empty.
+    layers : Sequence[int]
+        Number of values of each layer of the encoder: first the vectors, last the code. A first number of 0 stands for
+        the size of the vectors. Must not be empty.
+    activation : {"sigmoid", "relu", "tanh", "gelu"}, default "sigmoid"
+        The function after each layer but the last one of the decoder.
+    dataIn01Interval : bool, default False
+        Whether the vectors have numbers from 0 to 1, such as pixels. Then the last layer is a sigmoid with
+        cross-entropy as the loss. Otherwise it is linear, with the squared error.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the column that the model adds.
+    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+        The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
+        descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    maxIter : int, default 100
+        Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
+    tol : float, default 1e-6
+        "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
+        a smaller share. 0 never stops. Must be between 0 and 1.
+    epochs : int, default 10
+        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+    batchSize : int, default 128
+        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
+        `localSteps` is set. Must be between 1 and 1000000.
+    blockSize : int, default 1024
+        Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
+        be between 1 and 1000000.
+    stepSize : float, optional
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
+        "adamw". Must be greater than 0.
+    momentum : float, default 0.9
+        Momentum of "sgd". Must be between 0 and 0.9999.
+    nesterov : bool, default True
+        Whether the momentum of "sgd" is Nesterov's.
+    l2 : float, default 0.0
+        Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must
+        be between 0 and 1000000.
+    weightDecay : float, default 0.01
+        Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.
+    schedule : {"constant", "step", "cosine"}, default "constant"
+        How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs;
+        "cosine", to 0 along half a cosine.
+    decayEpochs : int, default 10
+        Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate. Must be between 1 and
+        1000000.
+    decayFactor : float, default 0.1
+        The factor of the schedule "step". Must be between 0 and 1.
+    warmUpEpochs : float, default 0.0
+        Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.
+    seed : int, default 0
+        Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    earlyStopping : int, default 0
+        Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights.
+        0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be
+        between 0 and 1000000.
+    validationFraction : float, default 0.0
+        Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed`
+        and the content of a row only. Must be between 0 and 0.99.
+    validationIndicatorCol : str, optional
+        Name of a boolean column that is true for rows to validate on. Must not be empty.
+    weightCol : str, optional
+        Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
+    initialWeights : WeightsLike, optional
+        The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
+        not set, random weights.
+    numWorkers : int, default 0
+        Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
+        time. Must be between 0 and 4096.
+    localSteps : int, default 0
+        Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
+        gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+    checkpointDir : str, optional
+        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+    handleInvalid : {"error", "skip"}, default "error"
+        How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
+        names stage, column, row and cause; "skip" trains without the row.
+
+    Returns
+    -------
+    AutoEncoderModel
+        The result of `fit`. It has the uid of the estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        If `inputCol` or `layers` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`, `validationIndicatorCol` or `weightCol`.
+    SchemaMismatchError
+        If a column named by `outputCol` already exists.
+    IoError
+        If the file of `initialWeights` cannot be read.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.ann import AutoEncoder
+    >>>
+    >>> table = pa.table({"features": [[0.0, 0.0, 1.0], [0.5, 0.5, 0.5], [1.0, 1.0, 0.0]]})
+    >>> model = AutoEncoder(inputCol="features", outputCol="code", layers=[3, 1], seed=1).fit(table)
+    >>> assert len(model.transform(table)["code"][0]) == 1
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "AutoEncoder"
+
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        inputCol: str,
+        outputCol: str | None = None,
+        layers: Sequence[int],
+        activation: Literal["sigmoid", "relu", "tanh", "gelu"] = "sigmoid",
+        dataIn01Interval: bool = False,
+        outputType: Literal["vector", "array"] = "vector",
+        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        maxIter: int = 100,
+        tol: float = 1e-6,
+        epochs: int = 10,
+        batchSize: int = 128,
+        blockSize: int = 1024,
+        stepSize: float | None = None,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        weightDecay: float = 0.01,
+        schedule: Literal["constant", "step", "cosine"] = "constant",
+        decayEpochs: int = 10,
+        decayFactor: float = 0.1,
+        warmUpEpochs: float = 0.0,
+        seed: int = 0,
+        earlyStopping: int = 0,
+        validationFraction: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        weightCol: str | None = None,
+        initialWeights: WeightsLike | None = None,
+        numWorkers: int = 0,
+        localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
+        checkpointDir: str | None = None,
+        handleInvalid: Literal["error", "skip"] = "error",
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+
+class AutoEncoderModel(NativeModel, HasInputCol, HasOutputCol, HasVectorType, HasRowPolicy):
+    """Encodes vectors, decodes codes or reproduces vectors, as fitted by `AutoEncoder` and `StackedAutoEncoder`.
+
+    Parameters
+    ----------
+    inputCol : str
+        Name of the column to read: vectors or lists of numbers. Must not be empty.
+    outputCol : str, default <uid>_output
+        Name of the column to add. Must not be empty.
+    result : {"code", "decoded", "reconstruction"}, default "code"
+        What to compute: "code", the code of a vector; "decoded", the vector of a code; "reconstruction", the vector
+        that the code of a vector decodes to.
+    network : ModelLike
+        The trained network, in the form of `safetensors`.
+    codeLayer : int
+        Number of layers of the encoder. Must be between 1 and 1000000.
+    trainingHistory : str, optional
+        The history of the training, as JSON.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the new column: "vector", which Spark ML's estimators read, or "array", an array of 32-bit floats with
+        all values of a row, which Spark's functions on arrays and vector databases read.
+    handleInvalid : {"error", "skip", "keep"}, default "error"
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
+
+    Returns
+    -------
+    dataset
+        The result of `transform`, of the same type as the input, with the column named by `outputCol`. All rows are
+        kept, except those that `handleInvalid` skips.
+
+    Raises
+    ------
+    InvalidParamError
+        If `inputCol`, `network` or `codeLayer` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`.
+    SchemaMismatchError
+        If a column named by `outputCol` or `errorCol` already exists.
+    IoError
+        If the file of `network` cannot be read.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
+
+    Examples
+    --------
+    >>> from mmlrs.ann import AutoEncoderModel
+    >>>
+    >>> # What `AutoEncoder.fit` returns; `load(path)` reads a saved one.
+    >>> assert AutoEncoderModel().getResult() == "code"
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "AutoEncoderModel"
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column to read: vectors or lists of numbers. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column to add. Must not be empty.", STR.accept)
+    result: Param[str] = Param(undefined(), "result", "What to compute: \"code\", the code of a vector; \"decoded\", the vector of a code; \"reconstruction\", the vector that the code of a vector decodes to. Must be one of \"code\", \"decoded\", \"reconstruction\".", STR.accept)
+    network: Param[ModelHandle] = Param(undefined(), "network", "The trained network, in the form of `safetensors`.", FILE.accept)
+    codeLayer: Param[int] = Param(undefined(), "codeLayer", "Number of layers of the encoder. Must be between 1 and 1000000.", INT.accept)
+    trainingHistory: Param[str] = Param(undefined(), "trainingHistory", "The history of the training, as JSON.", STR.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        inputCol: str,
+        outputCol: str | None = None,
+        result: Literal["code", "decoded", "reconstruction"] = "code",
+        network: ModelLike,
+        codeLayer: int,
+        trainingHistory: str | None = None,
+        outputType: Literal["vector", "array"] = "vector",
+        handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setResult(self, value: Literal["code", "decoded", "reconstruction"]) -> Self:
+        """Set `result` and return the stage."""
+        return self._set(result=value)
+
+    def getResult(self) -> Literal["code", "decoded", "reconstruction"]:
+        """Return the value of `result`."""
+        return self._value("result")
+
+    def setNetwork(self, value: ModelLike) -> Self:
+        """Set `network` and return the stage."""
+        return self._set(network=value)
+
+    def getNetwork(self) -> ModelHandle:
+        """Return the value of `network`, or None when it is not set."""
+        return self._value("network")
+
+    def setCodeLayer(self, value: int) -> Self:
+        """Set `codeLayer` and return the stage."""
+        return self._set(codeLayer=value)
+
+    def getCodeLayer(self) -> int:
+        """Return the value of `codeLayer`, or None when it is not set."""
+        return self._value("codeLayer")
+
+    def setTrainingHistory(self, value: str) -> Self:
+        """Set `trainingHistory` and return the stage."""
+        return self._set(trainingHistory=value)
+
+    def getTrainingHistory(self) -> str | None:
+        """Return the value of `trainingHistory`, or None when it is not set."""
+        return self._value("trainingHistory")
+
+
+class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTrainingParams):
+    """Trains an autoencoder layer by layer (Bengio et al. 2007): each layer learns to reproduce the codes of the layer before it.
+
+    The layers are then trained together, unless `fineTune` is false. The model is that of `AutoEncoder`.
+
+    Parameters
+    ----------
+    inputCol : str
+        Name of the column to read: vectors or lists of numbers. Must not be empty.
+    outputCol : str, default <uid>_output
+        Name of the column that the model adds with the codes. Must not be empty.
+    layers : Sequence[int]
+        Number of values of each layer of the encoder: first the vectors, last the code. A first number of 0 stands for
+        the size of the vectors. Must not be empty.
+    activation : {"sigmoid", "relu", "tanh", "gelu"}, default "sigmoid"
+        The function after each layer but the last one of the decoder.
+    dataIn01Interval : bool, default False
+        Whether the vectors have numbers from 0 to 1, such as pixels. Then the last layer is a sigmoid with
+        cross-entropy as the loss. Otherwise it is linear, with the squared error.
+    outputType : {"vector", "array"}, default "vector"
+        Type of the column that the model adds.
+    fineTune : bool, default True
+        Whether all layers are trained together after they were trained one by one.
+    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+        The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
+        descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+    maxIter : int, default 100
+        Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
+    tol : float, default 1e-6
+        "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
+        a smaller share. 0 never stops. Must be between 0 and 1.
+    epochs : int, default 10
+        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+    batchSize : int, default 128
+        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
+        `localSteps` is set. Must be between 1 and 1000000.
+    blockSize : int, default 1024
+        Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
+        be between 1 and 1000000.
+    stepSize : float, optional
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
+        "adamw". Must be greater than 0.
+    momentum : float, default 0.9
+        Momentum of "sgd". Must be between 0 and 0.9999.
+    nesterov : bool, default True
+        Whether the momentum of "sgd" is Nesterov's.
+    l2 : float, default 0.0
+        Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must
+        be between 0 and 1000000.
+    weightDecay : float, default 0.01
+        Weight decay of "adamw": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.
+    schedule : {"constant", "step", "cosine"}, default "constant"
+        How the learning rate changes: "constant"; "step", by the factor `decayFactor` after every `decayEpochs` epochs;
+        "cosine", to 0 along half a cosine.
+    decayEpochs : int, default 10
+        Number of epochs, or iterations of "gd", after which the schedule "step" changes the rate. Must be between 1 and
+        1000000.
+    decayFactor : float, default 0.1
+        The factor of the schedule "step". Must be between 0 and 1.
+    warmUpEpochs : float, default 0.0
+        Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.
+    seed : int, default 0
+        Seed of the initial weights, the order of the rows, dropout and the rows that are held out.
+    earlyStopping : int, default 0
+        Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights.
+        0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be
+        between 0 and 1000000.
+    validationFraction : float, default 0.0
+        Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed`
+        and the content of a row only. Must be between 0 and 0.99.
+    validationIndicatorCol : str, optional
+        Name of a boolean column that is true for rows to validate on. Must not be empty.
+    weightCol : str, optional
+        Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
+    initialWeights : WeightsLike, optional
+        The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
+        not set, random weights.
+    numWorkers : int, default 0
+        Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
+        time. Must be between 0 and 4096.
+    localSteps : int, default 0
+        Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
+        gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+    checkpointDir : str, optional
+        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+    handleInvalid : {"error", "skip"}, default "error"
+        How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
+        names stage, column, row and cause; "skip" trains without the row.
+
+    Returns
+    -------
+    AutoEncoderModel
+        The result of `fit`. It has the uid of the estimator.
+
+    Raises
+    ------
+    InvalidParamError
+        If `inputCol` or `layers` is not set, or a param has an invalid value.
+    ColumnNotFoundError
+        If the dataset has no column named by `inputCol`, `validationIndicatorCol` or `weightCol`.
+    SchemaMismatchError
+        If a column named by `outputCol` already exists.
+    IoError
+        If the file of `initialWeights` cannot be read.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from mmlrs.ann import StackedAutoEncoder
+    >>>
+    >>> table = pa.table({"features": [[0.0, 0.0, 1.0], [0.5, 0.5, 0.5], [1.0, 1.0, 0.0]]})
+    >>> model = StackedAutoEncoder(inputCol="features", outputCol="code", layers=[3, 2, 1]).fit(table)
+    >>> assert len(model.transform(table)["code"][0]) == 1
+    """
+
+    __module__ = "mmlrs.ann"
+    _stage: ClassVar[str] = "StackedAutoEncoder"
+
+    fineTune: Param[bool] = Param(undefined(), "fineTune", "Whether all layers are trained together after they were trained one by one.", BOOL.accept)
+
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        inputCol: str,
+        outputCol: str | None = None,
+        layers: Sequence[int],
+        activation: Literal["sigmoid", "relu", "tanh", "gelu"] = "sigmoid",
+        dataIn01Interval: bool = False,
+        outputType: Literal["vector", "array"] = "vector",
+        fineTune: bool = True,
+        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        maxIter: int = 100,
+        tol: float = 1e-6,
+        epochs: int = 10,
+        batchSize: int = 128,
+        blockSize: int = 1024,
+        stepSize: float | None = None,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        l2: float = 0.0,
+        weightDecay: float = 0.01,
+        schedule: Literal["constant", "step", "cosine"] = "constant",
+        decayEpochs: int = 10,
+        decayFactor: float = 0.1,
+        warmUpEpochs: float = 0.0,
+        seed: int = 0,
+        earlyStopping: int = 0,
+        validationFraction: float = 0.0,
+        validationIndicatorCol: str | None = None,
+        weightCol: str | None = None,
+        initialWeights: WeightsLike | None = None,
+        numWorkers: int = 0,
+        localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
+        checkpointDir: str | None = None,
+        handleInvalid: Literal["error", "skip"] = "error",
+    ) -> None: ...
+    @by_name
+    def __init__(self, **params: Any) -> None: ...
+
+    def setFineTune(self, value: bool) -> Self:
+        """Set `fineTune` and return the stage."""
+        return self._set(fineTune=value)
+
+    def getFineTune(self) -> bool:
+        """Return the value of `fineTune`."""
+        return self._value("fineTune")

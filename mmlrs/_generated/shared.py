@@ -15,7 +15,23 @@ from mmlrs._pyspark import Params
 from mmlrs._typing import Self
 from mmlrs.base import Stage
 from mmlrs.models import ModelHandle, ModelLike
-from mmlrs.params import BOOL, FILE, FLOAT, FLOAT_LIST, INT, STAGE, STR, STR_LIST, Param, undefined
+from mmlrs.params import (
+    BOOL,
+    FILE,
+    FLOAT,
+    FLOAT_LIST,
+    INT,
+    INT_LIST,
+    NETWORK,
+    STAGE,
+    STR,
+    STR_LIST,
+    WEIGHTS,
+    NetworkLike,
+    Param,
+    WeightsLike,
+    undefined,
+)
 
 __all__ = [
     "HasFeaturesCol", "HasHandleInvalid", "HasHandleInvalidErrorOrSkip", "HasInputCol", "HasOptionalInputCol",
@@ -23,9 +39,10 @@ __all__ = [
     "HasOptionalOutputCol", "HasOutputCols", "HasOptionalOutputCols", "HasParallelism", "HasSeed",
     "HasOptionalWeightCol", "HasAnswerParams", "HasChosenParams", "HasClassBalancerParams", "HasClassColumns",
     "HasCleanMissingDataParams", "HasComparisonParams", "HasCountSelectorParams", "HasDecodeOptions",
-    "HasFeatureColumns", "HasFeaturizeParams", "HasNetworkInput", "HasPairedColumns", "HasRowPolicy", "HasRunParams",
+    "HasEncoderParams", "HasFeatureColumns", "HasFeaturizeParams", "HasHeadParams", "HasNetworkInput",
+    "HasNetworkParams", "HasPairedColumns", "HasRegressionLoss", "HasRowPolicy", "HasRunParams",
     "HasTextFeaturizerParams", "HasTextInput", "HasTimerParams", "HasTrainParams", "HasTrainedParams",
-    "HasValueIndexerParams", "HasVectorType"
+    "HasTrainingParams", "HasValueIndexerParams", "HasVectorType"
 ]
 
 
@@ -452,10 +469,53 @@ class HasDecodeOptions(Stage):
         return self._value("maxBytes")
 
 
+class HasEncoderParams(HasInputCol, HasOutputCol, Stage):
+    """The params `inputCol`, `outputCol`, `layers`, `activation`, `dataIn01Interval`, `outputType`."""
+
+    inputCol: Param[str] = Param(undefined(), "inputCol", "Name of the column to read: vectors or lists of numbers. Must not be empty.", STR.accept)
+    outputCol: Param[str] = Param(undefined(), "outputCol", "Name of the column that the model adds with the codes. Must not be empty.", STR.accept)
+    layers: Param[list[int]] = Param(undefined(), "layers", "Number of values of each layer of the encoder: first the vectors, last the code. A first number of 0 stands for the size of the vectors. Must not be empty.", INT_LIST.accept)
+    activation: Param[str] = Param(undefined(), "activation", "The function after each layer but the last one of the decoder. Must be one of \"sigmoid\", \"relu\", \"tanh\", \"gelu\".", STR.accept)
+    dataIn01Interval: Param[bool] = Param(undefined(), "dataIn01Interval", "Whether the vectors have numbers from 0 to 1, such as pixels. Then the last layer is a sigmoid with cross-entropy as the loss. Otherwise it is linear, with the squared error.", BOOL.accept)
+    outputType: Param[str] = Param(undefined(), "outputType", "Type of the column that the model adds. Must be one of \"vector\", \"array\".", STR.accept)
+
+    def setLayers(self, value: Sequence[int]) -> Self:
+        """Set `layers` and return the stage."""
+        return self._set(layers=value)
+
+    def getLayers(self) -> list[int]:
+        """Return the value of `layers`, or None when it is not set."""
+        return self._value("layers")
+
+    def setActivation(self, value: Literal["sigmoid", "relu", "tanh", "gelu"]) -> Self:
+        """Set `activation` and return the stage."""
+        return self._set(activation=value)
+
+    def getActivation(self) -> Literal["sigmoid", "relu", "tanh", "gelu"]:
+        """Return the value of `activation`."""
+        return self._value("activation")
+
+    def setDataIn01Interval(self, value: bool) -> Self:
+        """Set `dataIn01Interval` and return the stage."""
+        return self._set(dataIn01Interval=value)
+
+    def getDataIn01Interval(self) -> bool:
+        """Return the value of `dataIn01Interval`."""
+        return self._value("dataIn01Interval")
+
+    def setOutputType(self, value: Literal["vector", "array"]) -> Self:
+        """Set `outputType` and return the stage."""
+        return self._set(outputType=value)
+
+    def getOutputType(self) -> Literal["vector", "array"]:
+        """Return the value of `outputType`."""
+        return self._value("outputType")
+
+
 class HasFeatureColumns(HasFeaturesCol, Stage):
     """The params `featuresCol`, `predictionCol`."""
 
-    featuresCol: Param[str] = Param(undefined(), "featuresCol", "Name of the column of features: vectors or lists of numbers. Must not be empty.", STR.accept)
+    featuresCol: Param[str] = Param(undefined(), "featuresCol", "Name of the column of features: vectors or lists of numbers, or images if the network reads images. Must not be empty.", STR.accept)
     predictionCol: Param[str] = Param(undefined(), "predictionCol", "Name of the column to add with the prediction. Must not be empty.", STR.accept)
 
     def setPredictionCol(self, value: str) -> Self:
@@ -481,6 +541,75 @@ class HasFeaturizeParams(HasInputCols, HasOutputCol, Stage):
     def getUnseenCategories(self) -> Literal["other", "error"]:
         """Return the value of `unseenCategories`."""
         return self._value("unseenCategories")
+
+
+class HasHeadParams(Stage):
+    """The params `featureTensorName`, `hiddenLayers`, `activation`, `dropout`, `classWeights`, `labelSmoothing`,
+    `predictedLabelCol`."""
+
+    featureTensorName: Param[str] = Param(undefined(), "featureTensorName", "The tensor with the features: an output of the network, or an inner tensor. If not set, the features that the network's metadata name, else the tensor before the last fully connected layer. Must not be empty.", STR.accept)
+    hiddenLayers: Param[list[int]] = Param(undefined(), "hiddenLayers", "Number of values of each hidden layer of the head. If not set, the head is one layer: multinomial logistic regression. Must not be empty.", INT_LIST.accept)
+    activation: Param[str] = Param(undefined(), "activation", "The function after each hidden layer. Must be one of \"sigmoid\", \"relu\", \"tanh\", \"gelu\".", STR.accept)
+    dropout: Param[float] = Param(undefined(), "dropout", "Share of the features and of the values of hidden layers that training sets to 0. Needs the solver \"sgd\", \"adam\" or \"adamw\". Must be between 0 and 0.99.", FLOAT.accept)
+    classWeights: Param[list[float]] = Param(undefined(), "classWeights", "A factor for the loss of the rows of each class. Must not be empty.", FLOAT_LIST.accept)
+    labelSmoothing: Param[float] = Param(undefined(), "labelSmoothing", "Share of the target that is spread over all classes. Must be between 0 and 0.99.", FLOAT.accept)
+    predictedLabelCol: Param[str] = Param(undefined(), "predictedLabelCol", "Name of the column that the model adds with the predicted label. Must not be empty.", STR.accept)
+
+    def setFeatureTensorName(self, value: str) -> Self:
+        """Set `featureTensorName` and return the stage."""
+        return self._set(featureTensorName=value)
+
+    def getFeatureTensorName(self) -> str | None:
+        """Return the value of `featureTensorName`, or None when it is not set."""
+        return self._value("featureTensorName")
+
+    def setHiddenLayers(self, value: Sequence[int]) -> Self:
+        """Set `hiddenLayers` and return the stage."""
+        return self._set(hiddenLayers=value)
+
+    def getHiddenLayers(self) -> list[int] | None:
+        """Return the value of `hiddenLayers`, or None when it is not set."""
+        return self._value("hiddenLayers")
+
+    def setActivation(self, value: Literal["sigmoid", "relu", "tanh", "gelu"]) -> Self:
+        """Set `activation` and return the stage."""
+        return self._set(activation=value)
+
+    def getActivation(self) -> Literal["sigmoid", "relu", "tanh", "gelu"]:
+        """Return the value of `activation`."""
+        return self._value("activation")
+
+    def setDropout(self, value: float) -> Self:
+        """Set `dropout` and return the stage."""
+        return self._set(dropout=value)
+
+    def getDropout(self) -> float:
+        """Return the value of `dropout`."""
+        return self._value("dropout")
+
+    def setClassWeights(self, value: Sequence[float]) -> Self:
+        """Set `classWeights` and return the stage."""
+        return self._set(classWeights=value)
+
+    def getClassWeights(self) -> list[float] | None:
+        """Return the value of `classWeights`, or None when it is not set."""
+        return self._value("classWeights")
+
+    def setLabelSmoothing(self, value: float) -> Self:
+        """Set `labelSmoothing` and return the stage."""
+        return self._set(labelSmoothing=value)
+
+    def getLabelSmoothing(self) -> float:
+        """Return the value of `labelSmoothing`."""
+        return self._value("labelSmoothing")
+
+    def setPredictedLabelCol(self, value: str) -> Self:
+        """Set `predictedLabelCol` and return the stage."""
+        return self._set(predictedLabelCol=value)
+
+    def getPredictedLabelCol(self) -> str:
+        """Return the value of `predictedLabelCol`."""
+        return self._value("predictedLabelCol")
 
 
 class HasNetworkInput(Stage):
@@ -570,11 +699,57 @@ class HasNetworkInput(Stage):
         return self._value("interpolation")
 
 
+class HasNetworkParams(Stage):
+    """The params `network`, `augmentation`."""
+
+    network: Param[str] = Param(undefined(), "network", "The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON.", NETWORK.accept)
+    augmentation: Param[list[str]] = Param(undefined(), "augmentation", "Changes of images while the network is trained, different each time: \"mirror\" flips half of them, \"shift\" moves them by up to an eighth of their size, with black borders. Must not be empty.", STR_LIST.accept)
+
+    def setNetwork(self, value: NetworkLike) -> Self:
+        """Set `network` and return the stage."""
+        return self._set(network=value)
+
+    def getNetwork(self) -> str:
+        """Return the value of `network`, or None when it is not set."""
+        return self._value("network")
+
+    def setAugmentation(self, value: Sequence[str]) -> Self:
+        """Set `augmentation` and return the stage."""
+        return self._set(augmentation=value)
+
+    def getAugmentation(self) -> list[str] | None:
+        """Return the value of `augmentation`, or None when it is not set."""
+        return self._value("augmentation")
+
+
 class HasPairedColumns(HasInputCols, HasOutputCols, Stage):
     """The params `inputCols`, `outputCols`."""
 
     inputCols: Param[list[str]] = Param(undefined(), "inputCols", "Names of the columns to read, one for each copy of the stage. Must not be empty.", STR_LIST.accept)
     outputCols: Param[list[str]] = Param(undefined(), "outputCols", "Names of the columns to add, in the order of `inputCols`. They must not exist. Must not be empty.", STR_LIST.accept)
+
+
+class HasRegressionLoss(Stage):
+    """The params `loss`, `huberDelta`."""
+
+    loss: Param[str] = Param(undefined(), "loss", "The loss: \"squared\", half the squared error; \"huber\", the same up to `huberDelta` and linear beyond it; \"sigmoid\", the cross-entropy of a sigmoid for labels from 0 to 1, so that predictions are probabilities. Must be one of \"squared\", \"huber\", \"sigmoid\".", STR.accept)
+    huberDelta: Param[float] = Param(undefined(), "huberDelta", "The error from which the loss \"huber\" is linear. Must be greater than 0.", FLOAT.accept)
+
+    def setLoss(self, value: Literal["squared", "huber", "sigmoid"]) -> Self:
+        """Set `loss` and return the stage."""
+        return self._set(loss=value)
+
+    def getLoss(self) -> Literal["squared", "huber", "sigmoid"]:
+        """Return the value of `loss`."""
+        return self._value("loss")
+
+    def setHuberDelta(self, value: float) -> Self:
+        """Set `huberDelta` and return the stage."""
+        return self._set(huberDelta=value)
+
+    def getHuberDelta(self) -> float:
+        """Return the value of `huberDelta`."""
+        return self._value("huberDelta")
 
 
 class HasRowPolicy(HasHandleInvalid, Stage):
@@ -885,6 +1060,224 @@ class HasTrainedParams(HasLabelCol, Stage):
     def getModel(self) -> Params:
         """Return the value of `model`, or None when it is not set."""
         return self._value("model")
+
+
+class HasTrainingParams(HasSeed, HasOptionalWeightCol, HasHandleInvalidErrorOrSkip, Stage):
+    """The params `solver`, `maxIter`, `tol`, `epochs`, `batchSize`, `blockSize`, `stepSize`, `momentum`, `nesterov`,
+    `l2`, `weightDecay`, `schedule`, `decayEpochs`, `decayFactor`, `warmUpEpochs`, `seed`, `earlyStopping`,
+    `validationFraction`, `validationIndicatorCol`, `weightCol`, `initialWeights`, `numWorkers`, `localSteps`,
+    `gradientCompression`, `checkpointDir`, `handleInvalid`."""
+
+    solver: Param[str] = Param(undefined(), "solver", "The algorithm. Over all rows: \"l-bfgs\" with a line search for the strong Wolfe conditions, \"gd\", gradient descent. Over batches of rows: \"sgd\", gradient descent with momentum, \"adam\", and \"adamw\" with weight decay. Must be one of \"l-bfgs\", \"gd\", \"sgd\", \"adam\", \"adamw\".", STR.accept)
+    maxIter: Param[int] = Param(undefined(), "maxIter", "Maximum number of iterations of \"l-bfgs\" and \"gd\". Must be between 1 and 1000000.", INT.accept)
+    tol: Param[float] = Param(undefined(), "tol", "\"l-bfgs\" stops when an iteration improves the loss by a smaller share. \"gd\" stops when the parameters change by a smaller share. 0 never stops. Must be between 0 and 1.", FLOAT.accept)
+    epochs: Param[int] = Param(undefined(), "epochs", "Number of passes over the rows by \"sgd\", \"adam\" and \"adamw\". Must be between 1 and 1000000.", INT.accept)
+    batchSize: Param[int] = Param(undefined(), "batchSize", "Number of rows of a batch of \"sgd\", \"adam\" and \"adamw\": of all workers together, or of each worker if `localSteps` is set. Must be between 1 and 1000000.", INT.accept)
+    blockSize: Param[int] = Param(undefined(), "blockSize", "Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must be between 1 and 1000000.", INT.accept)
+    stepSize: Param[float] = Param(undefined(), "stepSize", "Learning rate of all solvers but \"l-bfgs\". If not set, 0.03 for \"gd\", 0.01 for \"sgd\" and 0.001 for \"adam\" and \"adamw\". Must be greater than 0.", FLOAT.accept)
+    momentum: Param[float] = Param(undefined(), "momentum", "Momentum of \"sgd\". Must be between 0 and 0.9999.", FLOAT.accept)
+    nesterov: Param[bool] = Param(undefined(), "nesterov", "Whether the momentum of \"sgd\" is Nesterov's.", BOOL.accept)
+    l2: Param[float] = Param(undefined(), "l2", "Half of this, times the sum of the squared weights, is added to the mean loss. Biases are not regularized. Must be between 0 and 1000000.", FLOAT.accept)
+    weightDecay: Param[float] = Param(undefined(), "weightDecay", "Weight decay of \"adamw\": a step of rate r multiplies the weights by 1 - r times this. Must be between 0 and 1.", FLOAT.accept)
+    schedule: Param[str] = Param(undefined(), "schedule", "How the learning rate changes: \"constant\"; \"step\", by the factor `decayFactor` after every `decayEpochs` epochs; \"cosine\", to 0 along half a cosine. Must be one of \"constant\", \"step\", \"cosine\".", STR.accept)
+    decayEpochs: Param[int] = Param(undefined(), "decayEpochs", "Number of epochs, or iterations of \"gd\", after which the schedule \"step\" changes the rate. Must be between 1 and 1000000.", INT.accept)
+    decayFactor: Param[float] = Param(undefined(), "decayFactor", "The factor of the schedule \"step\". Must be between 0 and 1.", FLOAT.accept)
+    warmUpEpochs: Param[float] = Param(undefined(), "warmUpEpochs", "Number of epochs in which the learning rate rises linearly to `stepSize`. Must be between 0 and 1000000.", FLOAT.accept)
+    seed: Param[int] = Param(undefined(), "seed", "Seed of the initial weights, the order of the rows, dropout and the rows that are held out.", INT.accept)
+    earlyStopping: Param[int] = Param(undefined(), "earlyStopping", "Stop after so many iterations or epochs without a smaller loss on the validation rows, and use the best weights. 0 never stops early and uses the last weights. Needs `validationFraction` or `validationIndicatorCol`. Must be between 0 and 1000000.", INT.accept)
+    validationFraction: Param[float] = Param(undefined(), "validationFraction", "Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed` and the content of a row only. Must be between 0 and 0.99.", FLOAT.accept)
+    validationIndicatorCol: Param[str] = Param(undefined(), "validationIndicatorCol", "Name of a boolean column that is true for rows to validate on. Must not be empty.", STR.accept)
+    weightCol: Param[str] = Param(undefined(), "weightCol", "Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.", STR.accept)
+    initialWeights: Param[ModelHandle] = Param(undefined(), "initialWeights", "The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If not set, random weights.", WEIGHTS.accept)
+    numWorkers: Param[int] = Param(undefined(), "numWorkers", "Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same time. Must be between 0 and 4096.", INT.accept)
+    localSteps: Param[int] = Param(undefined(), "localSteps", "Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the gradients of every batch. Needs \"sgd\", \"adam\" or \"adamw\". Must be between 0 and 1000000.", INT.accept)
+    gradientCompression: Param[str] = Param(undefined(), "gradientCompression", "How workers send the gradients of batches to each other: \"none\", as they are; \"1bit\", the signs only, with the rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on slow networks only. Needs \"sgd\", \"adam\" or \"adamw\" without `localSteps`. Must be one of \"none\", \"1bit\".", STR.accept)
+    checkpointDir: Param[str] = Param(undefined(), "checkpointDir", "Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.", STR.accept)
+    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row whose label, weight or features are null, NaN or infinite: \"error\" fails with an error that names stage, column, row and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", STR.accept)
+
+    def setSolver(self, value: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"]) -> Self:
+        """Set `solver` and return the stage."""
+        return self._set(solver=value)
+
+    def getSolver(self) -> Literal["l-bfgs", "gd", "sgd", "adam", "adamw"]:
+        """Return the value of `solver`."""
+        return self._value("solver")
+
+    def setMaxIter(self, value: int) -> Self:
+        """Set `maxIter` and return the stage."""
+        return self._set(maxIter=value)
+
+    def getMaxIter(self) -> int:
+        """Return the value of `maxIter`."""
+        return self._value("maxIter")
+
+    def setTol(self, value: float) -> Self:
+        """Set `tol` and return the stage."""
+        return self._set(tol=value)
+
+    def getTol(self) -> float:
+        """Return the value of `tol`."""
+        return self._value("tol")
+
+    def setEpochs(self, value: int) -> Self:
+        """Set `epochs` and return the stage."""
+        return self._set(epochs=value)
+
+    def getEpochs(self) -> int:
+        """Return the value of `epochs`."""
+        return self._value("epochs")
+
+    def setBatchSize(self, value: int) -> Self:
+        """Set `batchSize` and return the stage."""
+        return self._set(batchSize=value)
+
+    def getBatchSize(self) -> int:
+        """Return the value of `batchSize`."""
+        return self._value("batchSize")
+
+    def setBlockSize(self, value: int) -> Self:
+        """Set `blockSize` and return the stage."""
+        return self._set(blockSize=value)
+
+    def getBlockSize(self) -> int:
+        """Return the value of `blockSize`."""
+        return self._value("blockSize")
+
+    def setStepSize(self, value: float) -> Self:
+        """Set `stepSize` and return the stage."""
+        return self._set(stepSize=value)
+
+    def getStepSize(self) -> float | None:
+        """Return the value of `stepSize`, or None when it is not set."""
+        return self._value("stepSize")
+
+    def setMomentum(self, value: float) -> Self:
+        """Set `momentum` and return the stage."""
+        return self._set(momentum=value)
+
+    def getMomentum(self) -> float:
+        """Return the value of `momentum`."""
+        return self._value("momentum")
+
+    def setNesterov(self, value: bool) -> Self:
+        """Set `nesterov` and return the stage."""
+        return self._set(nesterov=value)
+
+    def getNesterov(self) -> bool:
+        """Return the value of `nesterov`."""
+        return self._value("nesterov")
+
+    def setL2(self, value: float) -> Self:
+        """Set `l2` and return the stage."""
+        return self._set(l2=value)
+
+    def getL2(self) -> float:
+        """Return the value of `l2`."""
+        return self._value("l2")
+
+    def setWeightDecay(self, value: float) -> Self:
+        """Set `weightDecay` and return the stage."""
+        return self._set(weightDecay=value)
+
+    def getWeightDecay(self) -> float:
+        """Return the value of `weightDecay`."""
+        return self._value("weightDecay")
+
+    def setSchedule(self, value: Literal["constant", "step", "cosine"]) -> Self:
+        """Set `schedule` and return the stage."""
+        return self._set(schedule=value)
+
+    def getSchedule(self) -> Literal["constant", "step", "cosine"]:
+        """Return the value of `schedule`."""
+        return self._value("schedule")
+
+    def setDecayEpochs(self, value: int) -> Self:
+        """Set `decayEpochs` and return the stage."""
+        return self._set(decayEpochs=value)
+
+    def getDecayEpochs(self) -> int:
+        """Return the value of `decayEpochs`."""
+        return self._value("decayEpochs")
+
+    def setDecayFactor(self, value: float) -> Self:
+        """Set `decayFactor` and return the stage."""
+        return self._set(decayFactor=value)
+
+    def getDecayFactor(self) -> float:
+        """Return the value of `decayFactor`."""
+        return self._value("decayFactor")
+
+    def setWarmUpEpochs(self, value: float) -> Self:
+        """Set `warmUpEpochs` and return the stage."""
+        return self._set(warmUpEpochs=value)
+
+    def getWarmUpEpochs(self) -> float:
+        """Return the value of `warmUpEpochs`."""
+        return self._value("warmUpEpochs")
+
+    def setEarlyStopping(self, value: int) -> Self:
+        """Set `earlyStopping` and return the stage."""
+        return self._set(earlyStopping=value)
+
+    def getEarlyStopping(self) -> int:
+        """Return the value of `earlyStopping`."""
+        return self._value("earlyStopping")
+
+    def setValidationFraction(self, value: float) -> Self:
+        """Set `validationFraction` and return the stage."""
+        return self._set(validationFraction=value)
+
+    def getValidationFraction(self) -> float:
+        """Return the value of `validationFraction`."""
+        return self._value("validationFraction")
+
+    def setValidationIndicatorCol(self, value: str) -> Self:
+        """Set `validationIndicatorCol` and return the stage."""
+        return self._set(validationIndicatorCol=value)
+
+    def getValidationIndicatorCol(self) -> str | None:
+        """Return the value of `validationIndicatorCol`, or None when it is not set."""
+        return self._value("validationIndicatorCol")
+
+    def setInitialWeights(self, value: WeightsLike) -> Self:
+        """Set `initialWeights` and return the stage."""
+        return self._set(initialWeights=value)
+
+    def getInitialWeights(self) -> ModelHandle | None:
+        """Return the value of `initialWeights`, or None when it is not set."""
+        return self._value("initialWeights")
+
+    def setNumWorkers(self, value: int) -> Self:
+        """Set `numWorkers` and return the stage."""
+        return self._set(numWorkers=value)
+
+    def getNumWorkers(self) -> int:
+        """Return the value of `numWorkers`."""
+        return self._value("numWorkers")
+
+    def setLocalSteps(self, value: int) -> Self:
+        """Set `localSteps` and return the stage."""
+        return self._set(localSteps=value)
+
+    def getLocalSteps(self) -> int:
+        """Return the value of `localSteps`."""
+        return self._value("localSteps")
+
+    def setGradientCompression(self, value: Literal["none", "1bit"]) -> Self:
+        """Set `gradientCompression` and return the stage."""
+        return self._set(gradientCompression=value)
+
+    def getGradientCompression(self) -> Literal["none", "1bit"]:
+        """Return the value of `gradientCompression`."""
+        return self._value("gradientCompression")
+
+    def setCheckpointDir(self, value: str) -> Self:
+        """Set `checkpointDir` and return the stage."""
+        return self._set(checkpointDir=value)
+
+    def getCheckpointDir(self) -> str | None:
+        """Return the value of `checkpointDir`, or None when it is not set."""
+        return self._value("checkpointDir")
 
 
 class HasValueIndexerParams(HasInputCol, HasOutputCol, Stage):

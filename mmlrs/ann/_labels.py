@@ -50,7 +50,7 @@ def levels_in(dataset: Any, column: str) -> list[str] | None:
     return levels_of(_metadata(dataset, column))
 
 
-def size_in(stage: Stage, dataset: Any, column: str) -> int:
+def size_in(stage: Stage, dataset: Any, column: str, what: str = "features") -> int:
     """Return the size of the vectors of a column, from its metadata or its first row.
 
     Raises
@@ -75,7 +75,9 @@ def size_in(stage: Stage, dataset: Any, column: str) -> int:
         row = dataset.select(quoted(column)).where(F.col(quoted(column)).isNotNull()).first()
         value = None if row is None else row[0]
     if value is None:
-        raise DecodeError(f"{stage._stage}: column `{column}`: no row has features")
+        raise DecodeError(f"{stage._stage}: column `{column}`: no row has {what}")
+    if isinstance(value, int | float):
+        return 1
     if isinstance(value, dict):  # the struct of a vector
         return int(value["size"]) if value["size"] is not None else len(value["values"])
     return len(value)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs.ann._driver import Counts, Outcome, train
 from mmlrs.ann._specification import Specification
+from mmlrs.ann._targets import check_targets
 from mmlrs.engine.barrier import SILENCE, Chain, default_workers
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from mmlrs.engine.barrier_task import Chunk
 
-__all__ = ["train_on_spark"]
+__all__ = ["columns_sent", "train_on_spark"]
 
 #: Seconds that a job should take. Starting one takes about a second.
 _JOB_SECONDS = 15.0
@@ -63,7 +64,9 @@ class TrainingWork:
         trainer = _native.Trainer(spec.stage, spec.network, spec.settings, spec.columns)
         trainer.connect(self._listener, rank, addresses, token, self.silence)
         for batch in batches:
-            trainer.add(pa.RecordBatch.from_arrays(batch.columns, names=spec.read))
+            read = pa.RecordBatch.from_arrays(batch.columns, names=spec.read)
+            trainer.add(read)
+            check_targets(spec, read)
         rows, held_out, skipped = trainer.start(
             threads, state=state, root=root, parameters=spec.parameters if root < 0 else None
         )
@@ -133,9 +136,13 @@ def _column(df: DataFrame, name: str, alias: str) -> Column:
     return column.alias(alias)
 
 
+def columns_sent(specification: Specification, df: DataFrame) -> list[Column]:
+    """Return the columns of a DataFrame that a training reads, in the order of `specification.read`."""
+    return [_column(df, name, f"c{i}") for i, name in enumerate(specification.read)]
+
+
 def train_on_spark(specification: Specification, df: DataFrame, workers: int = 0) -> Outcome:
     """Train on the rows of a DataFrame, with so many tasks; 0 uses as many as run at the same time."""
-    columns: list[Any] = [_column(df, name, f"c{i}") for i, name in enumerate(specification.read)]
     count = workers or default_workers(df)
-    with Chain(df, columns, count, owner=specification.stage) as chain:
+    with Chain(df, columns_sent(specification, df), count, owner=specification.stage) as chain:
         return train(specification, _Runner(specification, chain))

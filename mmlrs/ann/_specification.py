@@ -33,6 +33,8 @@ class Specification:
         The initial parameters in single precision.
     checkpoints : str, optional
         The folder of the checkpoints on the driver.
+    size : int
+        Number of parameters of the network.
     """
 
     stage: str
@@ -41,6 +43,7 @@ class Specification:
     columns: str
     parameters: bytes | None = None
     checkpoints: str | None = None
+    size: int = 0
 
     @property
     def read(self) -> list[str]:
@@ -76,6 +79,11 @@ def settings_of(stage: Stage) -> dict[str, Any]:
         raise InvalidParamError(
             f'{stage._stage}: param `localSteps` needs batches; use solver="adam", "adamw" or "sgd"'
         )
+    if value("gradientCompression") != "none" and (full or value("localSteps")):
+        raise InvalidParamError(
+            f'{stage._stage}: param `gradientCompression` needs gradients of batches; use solver="adam", "adamw" or "sgd" without '
+            "`localSteps`"
+        )
     held_out = value("validationIndicatorCol") is not None or value("validationFraction") > 0
     if value("earlyStopping") and not held_out:
         raise InvalidParamError(
@@ -107,6 +115,7 @@ def settings_of(stage: Stage) -> dict[str, Any]:
         "patience": value("earlyStopping"),
         "validation_fraction": value("validationFraction"),
         "local_steps": value("localSteps"),
+        "one_bit": value("gradientCompression") == "1bit",
         "outer_rate": None,
         "outer_momentum": None,
     }
@@ -115,15 +124,15 @@ def settings_of(stage: Stage) -> dict[str, Any]:
 def columns_read(stage: Stage, resolve: Any, labels: str, sized_by: str) -> dict[str, Any]:
     """Return the columns of a training, by their names in the dataset.
 
-    `labels` says what the label column holds: "classes", "values", or "input" if there is none.
+    The column of features is for the caller to set. `labels` says what the label column holds: "classes", "values", or "input" if there is none.
     """
 
     def found(param: str) -> str | None:
-        name = stage._value(param)
+        name = stage._value(param) if stage.hasParam(param) else None
         return None if name is None else resolve(name)
 
     return {
-        "features": found("featuresCol"),
+        "features": None,
         "label": None if labels == "input" else found("labelCol"),
         "labels": labels,
         "weight": found("weightCol"),

@@ -10,6 +10,7 @@ from mmlrs._pyspark import Params
 from mmlrs.base import NativeTransformer
 from mmlrs.compiled._definition import check_steps, step
 from mmlrs.compiled._model import CompiledModel
+from mmlrs.compiled._networks import is_network
 from mmlrs.compiled._saved import Saved
 from mmlrs.compiled._values import CannotCompile, value
 from mmlrs.engine.chain import ON_NAMES
@@ -59,8 +60,8 @@ def compile(  # noqa: A001 - the name says what it does, as in `re.compile`
     outputCols : list of str, optional
         The columns to add. If not given, all that the model adds.
     predictedLabelCol : str, default "predictedLabel"
-        Name of the column of predicted labels, which is added if the pipeline indexes the label with `StringIndexer`, and if the
-        model does not have it already. None adds none.
+        Name of the column of predicted labels, which is added if the pipeline indexes the label with `StringIndexer` or ends in a
+        network of `mmlrs.ann` with labels, and if the model does not have it already. None adds none.
     probabilitiesCol : str, optional
         Name of a column to add with the probability of each class by its name, a struct. It needs a classifier with probabilities
         whose classes have names. If not given, there is no such column; `predict_one` returns them in any case.
@@ -123,6 +124,8 @@ class _Work:
         #: The classifier whose classes have names: label, prediction and probability column.
         self.classifier: tuple[str | None, str | None, str | None] | None = None
         self.named: set[str] = set()
+        #: The predictions of a trained network.
+        self.of_network: str | None = None
 
     def add(self, model: AnyStage, place: str) -> None:
         """Append the native stages of a fitted stage. `place` says where it stands."""
@@ -148,6 +151,7 @@ class _Work:
                 self.add(inner, place)
         elif isinstance(stage, NativeTransformer) or kind in ON_NAMES:
             self.stages.append(stage.copy())
+            self._learn_of_native(stage)
         elif kind not in _NEUTRAL:
             self._add_of_spark(stage, place)
 
@@ -182,6 +186,16 @@ class _Work:
                 value(stage, "predictionCol"),
                 value(stage, "probabilityCol"),
             )
+
+    def _learn_of_native(self, stage: Any) -> None:
+        """Note the labels of a trained network, which has them from the column that it was trained on, and who names its classes."""
+        if is_network(stage) and stage.hasParam("probabilityCol"):
+            column = f"{stage.uid}_label"
+            self.labels[column] = list(stage._value("labels") or [])
+            self.classifier = (column, stage._value("predictionCol"), stage._value("probabilityCol"))
+            self.of_network = stage._value("predictionCol")
+        elif stage._stage == "IndexToValue" and stage._value("inputCol") == self.of_network:
+            self.named.add(stage._value("inputCol"))
 
     def _add_trained(self, stage: Any, place: str) -> None:
         """Append the stages of a model of `TrainClassifier` or `TrainRegressor`, without the column of features."""

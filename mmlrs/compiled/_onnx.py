@@ -10,6 +10,7 @@ from mmlrs._messages import shown
 from mmlrs._paths import PathLike
 from mmlrs._places import atomic_file
 from mmlrs.compiled._definition import _VERSION
+from mmlrs.compiled._networks import is_network
 from mmlrs.compiled._onnx_categories import index_strings, value_of_index
 from mmlrs.compiled._onnx_estimators import ESTIMATORS
 from mmlrs.compiled._onnx_features import FEATURES
@@ -59,9 +60,9 @@ def export(
     return content
 
 
-def write(path: PathLike, content: bytes) -> None:
-    """Write a file that appears complete or not at all."""
-    with atomic_file(_WHERE, path, remedy="; without a path the bytes are returned") as file:
+def write(path: PathLike, content: bytes, where: str = _WHERE) -> None:
+    """Write a file that appears complete or not at all. `where` begins the messages of errors."""
+    with atomic_file(where, path, remedy="; without a path the bytes are returned") as file:
         file.write(content)
 
 
@@ -121,9 +122,8 @@ def _answers(stages: Sequence[Any]) -> list[str]:
             answers |= set(new) if inputs & answers else set()
         else:
             added += new
-            if _kind_of(stage) in LEARNERS or (
-                stage._stage == "IndexToValue" and stage._value("inputCol") in answers
-            ):
+            of_label = stage._stage == "IndexToValue" and stage._value("inputCol") in answers
+            if of_label or _kind_of(stage) in LEARNERS or is_network(stage):
                 answers |= set(new)
     return [name for name in added if name in answers] or added
 
@@ -168,14 +168,18 @@ class _Export:
         if stage._stage == "IndexToValue":
             named = self.columns.get(stage._value("labelCol") or stage._value("inputCol"))
             value_of_index(step, named.levels if isinstance(named, Column) else None)
+        elif is_network(stage):
+            from mmlrs.ann._onnx import add_network
+
+            add_network(step)
         elif kind in _KINDS:
             _KINDS[kind](step)
         elif kind is not None:
             raise CannotExport(_WHY_NOT.get(kind, "ONNX has no operators that do the same with texts"))
         else:
             raise CannotExport(
-                "only fitted models of other libraries, FastVectorAssembler, IndexToValue and stages that name columns "
-                "can be exported"
+                "only fitted models of other libraries, networks of mmlrs.ann, FastVectorAssembler, IndexToValue and stages "
+                "that name columns can be exported"
             )
         made = step.columns()
         self.columns |= dict(zip(outputs, made, strict=False))

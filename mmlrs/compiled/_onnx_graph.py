@@ -30,13 +30,13 @@ class CannotExport(Exception):  # noqa: N818 - it becomes an InvalidParamError t
     """A stage cannot be said in ONNX, and why."""
 
 
-def onnx_package() -> Any:
-    """Return the package onnx, which is optional."""
+def onnx_package(owner: str) -> Any:
+    """Return the package onnx, which is optional. `owner` is the class that errors name."""
     try:
         import onnx
     except ImportError as error:
         raise MissingPackageError(
-            f'CompiledModel: to_onnx: onnx cannot be imported ({error}): pip install "mmlrs[quantize]"'
+            f'{owner}: to_onnx: onnx cannot be imported ({error}): pip install "mmlrs[quantize]"'
         ) from None
     return onnx
 
@@ -70,15 +70,27 @@ class Column:
 
 
 class Graph:
-    """Collects the nodes of a graph. Operands are names of tensors, or constants."""
+    """Collects the nodes of a graph. Operands are names of tensors, or constants.
 
-    def __init__(self) -> None:
-        self._onnx = onnx_package()
+    Parameters
+    ----------
+    owner : str, default "CompiledModel"
+        The class of the model, for the error that the package onnx is missing.
+    """
+
+    def __init__(self, owner: str = "CompiledModel") -> None:
+        self._onnx = onnx_package(owner)
         self._nodes: list[Any] = []
         self._constants: dict[tuple[Any, ...], str] = {}
         self._initializers: dict[str, Any] = {}
         self._sources: dict[str, Column] = {}
         self._count = 0
+
+    @property
+    def max_bytes(self) -> int:
+        """Maximum number of bytes of a model in one file."""
+        most: int = self._onnx.checker.MAXIMUM_PROTOBUF
+        return most
 
     def op(self, kind: str, *inputs: Operand, domain: str = "", **attributes: Any) -> str:
         """Append a node with one output, and return the name of the output.
@@ -117,6 +129,12 @@ class Graph:
             name = self._constants[key] = self._name("Constant")
             self._initializers[name] = self._tensor(array, name, strings=strings)
         return self._constants[key]
+
+    def weights(self, array: np.ndarray[Any, Any]) -> str:
+        """Return the name of a constant that may be large: an array of its own type, which is not compared with others."""
+        name = self._name("Weights")
+        self._initializers[name] = self._tensor(array, name, strings=False)
+        return name
 
     def _tensor(self, array: np.ndarray[Any, Any], name: str, *, strings: bool) -> Any:
         if not strings:
@@ -214,35 +232,58 @@ class Graph:
 
     def finished(self, outputs: Mapping[str, Column], masked: str | None, version: str) -> Any:
         """Return the model: the columns as outputs under their names, blank in the rows that the flags name."""
-        helper = self._onnx.helper
         for name, column in outputs.items():
             hidden = self.any_of([column.null, masked])
             blank = self.constant([""]) if column.kind == "string" else np.array([np.nan])
             tensor = self.doubles(column).tensor
-            if hidden is not None:
-                tensor = self.where(hidden, blank, tensor)
-            self._nodes.append(helper.make_node("Identity", [tensor], [name], name=f"mmlrs/{name}"))
-        nodes, used = self._live(outputs)
-        graph = helper.make_graph(
-            nodes,
-            "mmlrs",
-            [self._info(name, column) for name, column in self._sources.items() if name in used],
+            self.name(name, tensor if hidden is None else self.where(hidden, blank, tensor))
+        return self.assembled(
+            [self._info(name, column) for name, column in self._sources.items()],
             [
                 self._info(name, replace(column, kind=self.doubles_kind(column)))
                 for name, column in outputs.items()
             ],
+            version,
+        )
+
+    def name(self, name: str, tensor: str) -> None:
+        """Give a tensor the name of an output."""
+        self._nodes.append(self._onnx.helper.make_node("Identity", [tensor], [name], name=f"mmlrs/{name}"))
+
+    def info(self, name: str, dtype: str, shape: Sequence[int]) -> Any:
+        """Return the declaration of an input or output: a tensor of a type of NumPy with rows of this shape."""
+        kind = self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return self._onnx.helper.make_tensor_value_info(name, kind, [_ROWS, *shape])
+
+    def assembled(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        version: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Return the model with inputs and outputs that are declared, as far as the outputs need it."""
+        helper = self._onnx.helper
+        nodes, used = self._live([item.name for item in outputs])
+        graph = helper.make_graph(
+            nodes,
+            "mmlrs",
+            [item for item in inputs if item.name in used],
+            outputs,
             initializer=[tensor for name, tensor in self._initializers.items() if name in used],
         )
         opsets = [helper.make_opsetid("", _OPSET)]
         if any(node.domain == ML for node in nodes):
             opsets.append(helper.make_opsetid(ML, _ML_OPSET))
-        return helper.make_model(
+        model = helper.make_model(
             graph,
             opset_imports=opsets,
             ir_version=_IR_VERSION,
             producer_name="mmlrs",
             producer_version=version,
         )
+        helper.set_model_props(model, dict(metadata or {}))
+        return model
 
     @staticmethod
     def doubles_kind(column: Column) -> Kind:
@@ -250,11 +291,10 @@ class Graph:
         return "number" if column.kind == "long" else column.kind
 
     def _info(self, name: str, column: Column) -> Any:
-        types = self._onnx.TensorProto
-        kind = {"long": types.INT64, "string": types.STRING}.get(column.kind, types.DOUBLE)
-        return self._onnx.helper.make_tensor_value_info(name, kind, [_ROWS, column.size])
+        kind = {"long": "i8", "string": "O"}.get(column.kind, "f8")
+        return self.info(name, kind, [column.size])
 
-    def _live(self, outputs: Mapping[str, Column]) -> tuple[list[Any], set[str]]:
+    def _live(self, outputs: Sequence[str]) -> tuple[list[Any], set[str]]:
         """Return the nodes that the outputs need, and the names of all tensors that they read."""
         used: set[str] = set()
         live = []

@@ -43,7 +43,7 @@ from mmlrs.engine.sent import Sent
 from mmlrs.engine.slots import check_slots, slots
 from mmlrs.engine.tags import cancelling
 from mmlrs.engine.versions import table_of
-from mmlrs.errors import DecodeError, ExecutionError
+from mmlrs.errors import DecodeError, ExecutionError, LimitExceededError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -150,13 +150,15 @@ class Chain:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         """Remove the files of the state from the executors, and the rows from the cache."""
-        if self._files and (kind is None or issubclass(kind, Exception)):
-            with contextlib.suppress(Exception):  # they are removed with the executors at the latest
-                # These tasks run where the rows are cached, which is where the tasks of the jobs ran.
-                self._data.mapInArrow(Sent(Forget(self._name)), "id long").collect()
-        self._release()
+        try:
+            if self._files:
+                with contextlib.suppress(Exception):  # Spark removes them with the application at the latest
+                    # These tasks run where the rows are cached, which is where the tasks of the jobs ran.
+                    self._data.mapInArrow(Sent(Forget(self._name)), "id long").collect()
+        finally:
+            self._release()
 
     def _release(self) -> None:
         self._kept = None
@@ -180,6 +182,8 @@ class Chain:
             The work raised it in a worker; it is not run again.
         ExecutionError
             The work failed with another error, or the job failed too often.
+        LimitExceededError
+            The new state is larger than `spark.driver.maxResultSize`.
         """
         sent: list[str] = []
         attempt = 0
@@ -190,6 +194,7 @@ class Chain:
                     rows = self._job(work, source)
                 except Exception as error:  # noqa: BLE001 - Spark and py4j have many
                     attempt += 1
+                    self._files = True  # perhaps
                     self._warn_or_raise(error, attempt)
                     continue
                 if rows is not None:
@@ -209,9 +214,9 @@ class Chain:
         if state is None:
             return None
         if size_of(state) <= INLINE_BYTES:
-            return StateSource(size_of(state), tuple(bytes(piece) for piece in pieces_of(state)), "")
+            return StateSource(_lengths(state), tuple(bytes(piece) for piece in pieces_of(state)), "")
         if self._kept is not None and self._kept.state is state:
-            return StateSource(size_of(state), None, self._kept.name)
+            return StateSource(_lengths(state), None, self._kept.name)
         return self._send(state, sent)
 
     def _send(self, state: Sequence[Chunk], sent: list[str]) -> StateSource:
@@ -220,7 +225,7 @@ class Chain:
         self._files = True
         sent.append(name)
         send_chunks(self._session, name, pieces_of(state))
-        return StateSource(size_of(state), None, name)
+        return StateSource(_lengths(state), None, name)
 
     def _job(self, work: Work, source: StateSource | None) -> tuple[list[memoryview], list[Any]] | None:
         """Run one attempt; return the result, or None if no node has the state."""
@@ -256,8 +261,8 @@ class Chain:
                 f"{self.owner}: the result of a job is incomplete: {len(reports)} of {self.workers} reports, "
                 f"{sum(map(len, state)):,} of {size:,} bytes"
             )
-        if reports[0]["kept"]:
-            self._files, self._kept = True, _Kept(state, keep)
+        self._kept = _Kept(state, keep) if reports[0]["kept"] else None
+        self._files = self._files or self._kept is not None
         return state, [json.loads(reports[rank]["report"]) for rank in range(self.workers)]
 
     def _warn_or_raise(self, error: Exception, attempt: int) -> None:
@@ -281,6 +286,11 @@ class Chain:
         text = str(error)
         if not _is_of_job(error) or any(mark in text for mark in _CANCELLED):
             return error
+        if "spark.driver.maxResultSize" in text:
+            return LimitExceededError(
+                f"{self.owner}: the state of the training exceeds what Spark sends to the driver; start the session with a larger "
+                "spark.driver.maxResultSize"
+            )
         if _TRACE not in text or _CRASHED in text:
             return None
         cause = cause_of(error)
@@ -291,6 +301,11 @@ class Chain:
             made: Exception = getattr(mmlrs.errors, name)(message)
             return made
         return ExecutionError(f"{self.owner}: failed in a worker: {cause}")
+
+
+def _lengths(state: Sequence[Chunk]) -> tuple[int, ...]:
+    """Return the number of bytes of each piece of a state."""
+    return tuple(map(len, pieces_of(state)))
 
 
 def _reason(error: Exception) -> str:

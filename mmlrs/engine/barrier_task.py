@@ -111,17 +111,22 @@ class StateSource:
 
     Parameters
     ----------
-    size : int
-        Number of bytes.
+    lengths : tuple of int
+        Number of bytes of each piece.
     inline : tuple of bytes or None
         The state itself, if it is small.
     name : str
         Otherwise the name of the file that a node may have.
     """
 
-    size: int
+    lengths: tuple[int, ...]
     inline: tuple[bytes, ...] | None
     name: str
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return sum(self.lengths)
 
 
 def pieces_of(chunks: Sequence[Chunk]) -> Iterator[memoryview]:
@@ -141,7 +146,8 @@ class BarrierTask:
     """A function for `mapInArrow` in barrier mode.
 
     A large new state also becomes a file of rank 0's executor. The next job usually finds it there, so that the state need not be
-    sent back from the driver. The file is in the executor's folder for files, which is removed with the executor.
+    sent back from the driver. The file is in the executor's folder for files, which Spark removes in the end. A standalone cluster
+    keeps the folder of a killed executor until `spark.worker.cleanup` removes it.
 
     Parameters
     ----------
@@ -218,14 +224,13 @@ class BarrierTask:
         return path if path is not None and os.path.getsize(path) == self.source.size else None
 
     def _read(self, path: str | None) -> Iterator[bytes]:
-        """Yield the state in pieces. Only one of them is in memory at a time."""
+        """Yield the pieces of the state as they were returned. Only one of them is in memory at a time."""
+        assert self.source is not None, "this rank has the state"
         if path is None:
-            assert self.source is not None, "this rank has the state"
             yield from self.source.inline or ()
             return
         with open(path, "rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                yield chunk
+            yield from map(file.read, self.source.lengths)
 
     def _gathered(self, gather: Callable[[str], list[str]], message: str) -> list[str]:
         """Return the messages of all tasks. PySpark waits for them without a limit, so it waits in a thread."""

@@ -6,6 +6,7 @@ use mmlrs_core::{Error, Result};
 use serde_json::{Value, json};
 
 use crate::description::Description;
+use crate::loss::Loss;
 use crate::network::Network;
 
 /// The key of the description.
@@ -43,6 +44,42 @@ impl Trained {
         }
         Ok(Self { network, parameters })
     }
+}
+
+impl Trained {
+    /// Reads a part of the network in a file: the layers before `layer`, or those from it on.
+    ///
+    /// # Errors
+    /// As for [`Self::parse`]; the network has fewer layers.
+    pub fn parse_part(bytes: &[u8], layer: usize, is_first: bool) -> Result<Self> {
+        let whole = Self::parse(bytes)?;
+        let (mut description, _) = read(bytes)?;
+        let cut = whole.network.places().nth(layer.wrapping_sub(1)).map(|(_, output, range)| (output, range.end));
+        let (Some((shape, parameters)), true) = (cut, layer < description.layers.len()) else {
+            return Err(damaged(&format!("layer {layer} is not inside it")));
+        };
+        if is_first {
+            description.layers.truncate(layer);
+            // The loss is that of the outputs.
+            description.loss = Loss::SquaredError {};
+            return Ok(Self { network: description.network()?, parameters: whole.parameters[..parameters].to_vec() });
+        }
+        description.layers.drain(..layer);
+        description.input = shape;
+        Ok(Self { network: description.network()?, parameters: whole.parameters[parameters..].to_vec() })
+    }
+}
+
+/// The layers of a file before `layer`, as a file.
+///
+/// # Errors
+/// As for [`Trained::parse_part`].
+pub fn first_part(bytes: &[u8], layer: usize) -> Result<Vec<u8>> {
+    let part = Trained::parse_part(bytes, layer, true)?;
+    let (mut description, _) = read(bytes)?;
+    description.layers.truncate(layer);
+    description.loss = part.network.loss().clone();
+    write(&description, &part.parameters)
 }
 
 /// Writes a file.

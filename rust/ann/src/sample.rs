@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
+use serde_json::json;
 
 use crate::description::Description;
 use crate::file;
@@ -25,10 +26,26 @@ pub fn classes_batch() -> RecordBatch {
         .unwrap_or_else(|| RecordBatch::new_empty(schema))
 }
 
-/// A trained classifier of vectors of two slots.
-pub fn small_classifier() -> Vec<u8> {
-    const TEXT: &str =
-        r#"{"version": 1, "input": [2], "layers": [{"kind": "dense", "size": 2}], "loss": {"kind": "cross_entropy"}}"#;
-    let parameters = [-1.0, 1.0, 1.0, -1.0, 0.25, -0.25];
-    Description::parse(TEXT).and_then(|description| file::write(&description, &parameters)).unwrap_or_default()
+/// The description of a network that reads vectors of two slots.
+pub fn small_layers(outputs: usize) -> String {
+    let loss = if outputs == 1 { "squared_error" } else { "cross_entropy" };
+    let layers = json!([{"kind": "dense", "size": outputs}]);
+    json!({"version": 1, "input": [2], "layers": layers, "loss": {"kind": loss}}).to_string()
+}
+
+/// A trained network of one layer that reads vectors of two slots.
+pub fn small_network(outputs: usize) -> Vec<u8> {
+    let parameters: Vec<f32> = (0..3 * outputs).map(|at| [-1.0, 1.0, 1.0, -1.0, 0.25, -0.25][at % 6]).collect();
+    file_of(&small_layers(outputs), &parameters)
+}
+
+/// A trained autoencoder of vectors of two slots, with codes of one value.
+pub fn small_encoder() -> Vec<u8> {
+    let layers = json!([{"kind": "dense", "size": 1}, {"kind": "dense", "size": 2}]);
+    let text = json!({"version": 1, "input": [2], "layers": layers, "loss": {"kind": "squared_error"}}).to_string();
+    file_of(&text, &[0.5, 0.5, 0.0, 1.0, 1.0, 0.0, 0.0])
+}
+
+fn file_of(text: &str, parameters: &[f32]) -> Vec<u8> {
+    Description::parse(text).and_then(|description| file::write(&description, parameters)).unwrap_or_default()
 }

@@ -12,6 +12,7 @@ mod deadline;
 mod error;
 mod file_key;
 mod fit;
+mod float_rows;
 mod fork;
 mod guard;
 mod interrupt;
@@ -46,6 +47,7 @@ pub use deadline::Deadline;
 pub use error::{Error, ErrorKind, Result};
 pub use file_key::FileKey;
 pub use fit::{DynFit, DynSummarize, Fit, Fitted, Summarize};
+pub use float_rows::FloatRows;
 pub use fork::{Kept, PerProcess, forked};
 pub use guard::{guarded, panic_text};
 pub use interrupt::{
@@ -57,8 +59,8 @@ pub use nearest::{edit_distance, misspelt, nearest, suggestion};
 pub use numbers::doubles;
 pub use once::Once;
 pub use param::{
-    ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,
-    StrMap, ValueList,
+    ColumnNames, FileSource, FunctionRef, ModelSource, NetworkLayers, Operation, ParamField, ParamGroup, ParamMap,
+    SpaceRef, StageRef, StrMap, ValueList, WeightsSource,
 };
 pub use pieces::columns_in_pieces;
 pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy, fatal};

@@ -13,7 +13,7 @@ use onnx_protobuf::NodeProto;
 
 use crate::graph::image_meta::ImageMeta;
 use crate::graph::source::load;
-use crate::tensor::vectors::Vectors;
+use mmlrs_core::FloatRows;
 
 /// The params of every stage that answers with classes.
 #[derive(Debug, Clone, ParamGroup)]
@@ -127,7 +127,7 @@ pub fn odd_scores() -> Error {
 }
 
 /// Makes the rows bad whose scores are not finite.
-pub fn reject_odd(scores: &mut Vectors, column: &str, rejects: &mut Rejects) -> Result<()> {
+pub fn reject_odd(scores: &mut FloatRows, column: &str, rejects: &mut Rejects) -> Result<()> {
     for row in 0..scores.rows() {
         if scores.row(row).is_some_and(|row| row.iter().any(|score| !score.is_finite())) {
             scores.clear(row);
@@ -179,7 +179,7 @@ impl Names {
     }
 
     /// The most probable classes of each row of scores.
-    pub fn answers(&self, scores: &Vectors, top: usize, activation: Activation) -> Result<ListArray> {
+    pub fn answers(&self, scores: &FloatRows, top: usize, activation: Activation) -> Result<ListArray> {
         let mut out = Answers::new(top, scores.rows());
         for row in 0..scores.rows() {
             match scores.row(row) {
@@ -297,9 +297,9 @@ mod tests {
 
     use super::*;
 
-    fn scores(rows: &[Option<&[f32]>]) -> Result<Vectors> {
+    fn scores(rows: &[Option<&[f32]>]) -> Result<FloatRows> {
         let size = rows.iter().flatten().map(|row| row.len()).max().unwrap_or(0);
-        let mut vectors = Vectors::new(rows.len(), size)?;
+        let mut vectors = FloatRows::new(rows.len(), size)?;
         for (at, row) in rows.iter().enumerate() {
             if let Some(row) = row {
                 vectors.fill(at).copy_from_slice(row);

@@ -35,7 +35,9 @@ mod native {
     #[pymodule_export]
     use crate::stage::{Plan, Stage};
     #[pymodule_export]
-    use crate::training::{Listener, Trainer, network_info, network_of_state, read_network};
+    use crate::training::{
+        Listener, Trainer, check_gradients, network_file, network_info, network_of_state, network_part, read_network,
+    };
 
     use pyo3::prelude::*;
 

@@ -8,7 +8,7 @@ use mmlrs_ann::peers::{Limits, Listener as Port};
 use mmlrs_ann::training::{
     Columns, Dataset, Finish, Progress, Reader, Settings, Start, StateReader, Trainer as Worker, parameters_of,
 };
-use mmlrs_ann::{Alone, Description, Network, Reduce, file};
+use mmlrs_ann::{Alone, Description, Network, Reduce, Targets, check_network, file};
 use mmlrs_core::{Error, Result, ThreadBudget};
 use pyo3::exceptions::PyConnectionError;
 use pyo3::prelude::*;
@@ -152,9 +152,9 @@ impl Trainer {
         let settings = Settings::parse(settings)?;
         let columns: Columns =
             serde_json::from_str(columns).map_err(|e| Error::runtime(format!("the columns of the training: {e}")))?;
-        let (width, outputs) = (network.input().len(), network.output().len());
-        let data = Dataset::new(width, outputs, settings.validation_fraction, settings.seed);
-        Ok((network, settings, Reader::new(columns, width, outputs, data)))
+        let (input, outputs) = (network.input(), network.output().len());
+        let data = Dataset::new(input.len(), outputs, settings.validation_fraction, settings.seed);
+        Ok((network, settings, Reader::new(columns, input, outputs, data)))
     }
 }
 
@@ -168,6 +168,7 @@ impl Trainer {
         Ok(Self { stage, network, settings, inner: Mutex::new(inner), is_lost: Arc::default() })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts lists")]
     /// Connects to the other workers, before rows are read. `silence` is the number of seconds to wait for one.
     fn connect(
         &self,
@@ -178,7 +179,7 @@ impl Trainer {
         token: [u8; 32],
         silence: f64,
     ) -> PyResult<()> {
-        let wait = Duration::try_from_secs_f64(silence).unwrap_or(Duration::from_secs(120));
+        let wait = Duration::try_from_secs_f64(silence).unwrap_or(Duration::from_mins(2));
         let connected = detached(py, || {
             let port = listener.0.lock().unwrap_or_else(PoisonError::into_inner).take();
             let port = port.ok_or_else(|| Error::runtime("the port is closed"))?;
@@ -266,6 +267,12 @@ impl Trainer {
         detached(py, || self.with_worker(|worker| worker.resume(Some(reader), 0)))
     }
 
+    /// The median seconds of a gradient of this worker's rows, and of a sum of a gradient over the workers.
+    fn time(&self, py: Python<'_>, gradients: usize, sums: usize) -> PyResult<(f64, f64)> {
+        let measured = detached(py, || self.with_worker(|worker| worker.time(gradients, sums)));
+        self.told(measured).map(|[gradient, sum]| (gradient, sum))
+    }
+
     /// The state in pieces of bytes, from which another worker can go on.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let pieces = detached(py, || self.with_worker(|worker| worker.state()))?;
@@ -333,5 +340,41 @@ pub fn network_info(py: Python<'_>, description: &str) -> PyResult<String> {
             "outputs": network.output().len(),
         });
         Ok(info.to_string())
+    })
+}
+
+/// A network with these parameters as a file.
+#[pyfunction]
+pub fn network_file<'py>(py: Python<'py>, description: &str, parameters: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let bytes = detached(py, || file::write(&Description::parse(description)?, &floats(parameters)))?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// The layers of a network file before a layer, as a network file.
+#[pyfunction]
+pub fn network_part<'py>(py: Python<'py>, bytes: &[u8], layer: usize) -> PyResult<Bound<'py, PyBytes>> {
+    let bytes = detached(py, || file::first_part(bytes, layer))?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// Compares the derivatives of a network with finite differences. `classes` are the targets of a classifier, else `values`.
+/// Returns the number of derivatives, the largest relative difference, and its parameter.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts lists")]
+pub fn check_gradients(
+    py: Python<'_>,
+    description: &str,
+    x: &[u8],
+    classes: Vec<u32>,
+    values: &[u8],
+    seed: u64,
+    most: usize,
+) -> PyResult<(usize, f64, usize)> {
+    detached(py, || {
+        let network = Description::parse(description)?.network()?;
+        let values = floats(values);
+        let targets = if classes.is_empty() { Targets::Values(&values) } else { Targets::Classes(&classes) };
+        let checked = check_network(&network, &network.initial(seed), &floats(x), targets, most)?;
+        Ok((checked.compared, checked.worst, checked.at))
     })
 }

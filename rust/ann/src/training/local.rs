@@ -1,5 +1,7 @@
 //! Training with little communication: the workers take steps alone, then average.
 
+use std::ops::Range;
+
 use mmlrs_core::Result;
 
 use super::mini_batch::{Epoch, share, shuffled};
@@ -26,7 +28,7 @@ impl Epoch<'_> {
         outer: &mut Outer,
     ) -> Result<f64> {
         let rank = self.workers.rank();
-        let order = shuffled(self.rows, self.seed, self.epoch, rank);
+        let order = shuffled(self.rows, self.seed, self.number, rank);
         let scale = (self.steps as f64 / own.max(f64::MIN_POSITIVE)) as f32;
         let rounds = self.steps.div_ceil(length.max(1)).max(1);
         let mut loss = 0.0;
@@ -46,21 +48,24 @@ impl Epoch<'_> {
             self.gradient.fill(0.0);
             add_scaled(self.gradient, (own / all) as f32, parameters);
             self.workers.sum(self.gradient)?;
-            outer.step(parameters, self.gradient);
+            outer.step(parameters, self.gradient, &self.network.trained());
         }
         Ok(loss)
     }
 }
 
 impl Outer {
-    /// Moves the parameters from the start of the round along the velocity.
-    fn step(&mut self, parameters: &mut [f32], mean: &[f32]) {
+    /// Moves the trained parameters from the start of the round along the velocity. The others become the means.
+    fn step(&mut self, parameters: &mut [f32], mean: &[f32], trained: &[Range<usize>]) {
         let (rate, momentum) = (self.rate, self.momentum);
-        let values = parameters.iter_mut().zip(mean).zip(self.velocity.iter_mut().zip(&self.start));
-        for ((parameter, mean), (velocity, start)) in values {
-            let change = start - mean;
-            *velocity = momentum * *velocity + change;
-            *parameter = start - rate * (change + momentum * *velocity);
+        parameters.copy_from_slice(mean);
+        for range in trained {
+            let before = self.velocity[range.clone()].iter_mut().zip(&self.start[range.clone()]);
+            for (parameter, (velocity, start)) in parameters[range.clone()].iter_mut().zip(before) {
+                let change = start - *parameter;
+                *velocity = momentum * *velocity + change;
+                *parameter = start - rate * (change + momentum * *velocity);
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Training: rows in memory, the steps of the solvers, and the state that a training continues from.
 
+mod augment;
 mod full_batch;
 mod local;
 mod mini_batch;

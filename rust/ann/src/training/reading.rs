@@ -5,11 +5,12 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch};
 use arrow_schema::DataType;
 use mmlrs_core::types::type_name;
 use mmlrs_core::vector::Vectors;
-use mmlrs_core::{Error, Result, doubles, fatal};
+use mmlrs_core::{Block, Column, Context, Error, Result, ThreadBudget, doubles, fatal};
 use serde::Deserialize;
 
 use super::rows::{Dataset, Target};
-use crate::scoring::push_row;
+use crate::features::{Features, push_vector};
+use crate::shape::Shape;
 
 /// What the label column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -47,7 +48,7 @@ pub struct Columns {
 #[derive(Debug)]
 pub struct Reader {
     columns: Columns,
-    width: usize,
+    input: Shape,
     outputs: usize,
     /// The rows so far.
     pub data: Dataset,
@@ -56,6 +57,7 @@ pub struct Reader {
 }
 
 /// The labels of a batch.
+#[expect(clippy::large_enum_variant, reason = "one per batch, never in a list")]
 enum Read {
     Numbers(Float64Array),
     Vectors(Vectors),
@@ -63,9 +65,9 @@ enum Read {
 }
 
 impl Reader {
-    /// Reads rows with `width` features for a network with so many outputs.
-    pub fn new(columns: Columns, width: usize, outputs: usize, data: Dataset) -> Self {
-        Self { columns, width, outputs, data, skipped: 0 }
+    /// Reads rows of this shape for a network with so many outputs.
+    pub fn new(columns: Columns, input: Shape, outputs: usize, data: Dataset) -> Self {
+        Self { columns, input, outputs, data, skipped: 0 }
     }
 
     /// Adds the rows of a batch.
@@ -78,14 +80,18 @@ impl Reader {
             Ok(batch.column(place).clone())
         };
         let names = self.columns.clone();
-        let features = Vectors::from_array(&names.features, &column(&names.features)?)?;
+        let field = batch.schema().field_with_name(&names.features)?.clone();
+        let features = Column::Arrow(column(&names.features)?, field.metadata().clone());
+        let block = Block::new(batch.num_rows(), vec![(names.features.clone(), features)])?;
+        let cx = Context { threads: ThreadBudget::new(1) };
+        let features = Features::new(&block, &names.features, self.input, cx)?;
         let labels = match &names.label {
             None => Read::None,
             Some(name) => read_labels(name, &column(name)?, names.labels)?,
         };
         let weights = names.weight.as_ref().map(|name| doubles(name, &column(name)?)).transpose()?;
         let held_out = names.held_out.as_ref().map(|name| booleans(name, &column(name)?)).transpose()?;
-        let (mut x, mut y) = (Vec::with_capacity(self.width), Vec::with_capacity(self.outputs));
+        let (mut x, mut y) = (Vec::with_capacity(self.input.len()), Vec::with_capacity(self.outputs));
         for row in 0..batch.num_rows() {
             x.clear();
             y.clear();
@@ -120,13 +126,13 @@ impl Reader {
     fn row(
         &self,
         row: usize,
-        features: &Vectors,
+        features: &Features,
         labels: &Read,
         weights: Option<&Float64Array>,
         (x, y): (&mut Vec<f32>, &mut Vec<f32>),
     ) -> Result<(Option<u32>, f32)> {
         let at = |name: &str, cause: String| Error::decode(cause).at_column(name);
-        push_row(features, row, self.width, x).map_err(|cause| at(&self.columns.features, cause))?;
+        features.push(row, x)?.map_err(|error| error.at_column(&self.columns.features))?;
         let name = self.columns.label.as_deref().unwrap_or_default();
         let class = match labels {
             Read::None => None,
@@ -144,7 +150,7 @@ impl Reader {
                 None
             }
             Read::Vectors(vectors) => {
-                push_row(vectors, row, self.outputs, y)
+                push_vector(vectors, row, self.outputs, y)
                     .map_err(|cause| at(name, cause.replace("the network reads", "the network answers")))?;
                 None
             }

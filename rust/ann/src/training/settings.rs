@@ -3,6 +3,7 @@
 use mmlrs_core::{Error, Result};
 use serde::Deserialize;
 
+use super::augment::Augment;
 use crate::optimizers::{Rates, Schedule};
 
 /// The algorithm.
@@ -85,6 +86,12 @@ pub struct Settings {
     pub validation_fraction: f64,
     /// Number of steps that each worker takes alone before the parameters are averaged. 0 sums the gradient of every batch.
     pub local_steps: usize,
+    /// Changes of images while the network is trained.
+    #[serde(default)]
+    pub augmentation: Vec<Augment>,
+    /// Whether workers send the signs of gradients only.
+    #[serde(default)]
+    pub one_bit: bool,
     /// Rate of the step along the mean change of the workers.
     pub outer_rate: Option<f32>,
     /// Momentum of that step.

@@ -79,11 +79,7 @@ pub fn write_state(mut header: Header, vectors: &[&[f32]]) -> Result<Vec<Vec<u8>
 }
 
 /// Gives all workers the state that one of them has read.
-pub fn shared(
-    reader: Option<StateReader>,
-    root: usize,
-    workers: &mut dyn Reduce,
-) -> Result<(Header, Vec<Vec<f32>>)> {
+pub fn shared(reader: Option<StateReader>, root: usize, workers: &mut dyn Reduce) -> Result<(Header, Vec<Vec<f32>>)> {
     let own = reader.map(StateReader::finish).transpose()?;
     if workers.size() == 1 {
         return own.ok_or_else(|| Error::runtime("the state of the training is empty"));

@@ -3,6 +3,7 @@
 use mmlrs_core::{Result, ThreadBudget};
 use rayon::prelude::*;
 
+use super::augment::{Augment, augment};
 use super::rows::{Gathered, Part};
 use crate::layer::Mode;
 use crate::loss::Targets;
@@ -19,6 +20,7 @@ pub struct Sums {
     threads: ThreadBudget,
     block: usize,
     spaces: Vec<Space>,
+    augmentation: Vec<Augment>,
 }
 
 /// The buffers of a thread.
@@ -28,6 +30,8 @@ struct Space {
     batch: Gathered,
     /// The thread's part of the gradient. The first thread adds to the result.
     gradient: Vec<f32>,
+    /// An image before it is changed.
+    image: Vec<f32>,
 }
 
 /// What is measured of rows.
@@ -42,10 +46,20 @@ pub struct Measured {
 }
 
 impl Sums {
-    /// Buffers for blocks of so many rows.
-    pub fn new(network: &Network, block: usize, threads: ThreadBudget) -> Self {
-        let space = || Space { workspace: network.workspace(block), batch: Gathered::default(), gradient: Vec::new() };
-        Self { threads, block, spaces: (0..threads.get()).map(|_| space()).collect() }
+    /// Buffers for blocks of so many rows, whose images are changed while the network is trained.
+    pub fn new(network: &Network, block: usize, threads: ThreadBudget, augmentation: &[Augment]) -> Self {
+        let space = || Space {
+            workspace: network.workspace(block),
+            batch: Gathered::default(),
+            gradient: Vec::new(),
+            image: Vec::new(),
+        };
+        Self {
+            threads,
+            block,
+            spaces: (0..threads.get()).map(|_| space()).collect(),
+            augmentation: augmentation.to_vec(),
+        }
     }
 
     /// Adds the derivative of the weighted sum of the losses, times `scale`, to `gradient`, and returns that sum. Which thread
@@ -63,7 +77,7 @@ impl Sums {
     ) -> Result<f64> {
         let (part, order) = rows;
         let (mode, scale) = how;
-        let (budget, block) = (self.threads, self.block);
+        let (budget, block, changes) = (self.threads, self.block, &self.augmentation[..]);
         let threads = (order.len() / ROWS_A_THREAD).clamp(1, self.spaces.len());
         let share = order.len().div_ceil(threads).max(1);
         let work = |at: usize, space: &mut Space, gradient: &mut [f32]| -> Result<f64> {
@@ -78,6 +92,10 @@ impl Sums {
                     }
                     Mode::Scoring => Mode::Scoring,
                 };
+                if let (Mode::Training { seed }, false) = (mode, changes.is_empty()) {
+                    let mut random = Random::new(!seed);
+                    augment(&mut space.batch.x, network.input(), changes, &mut random, &mut space.image);
+                }
                 let Gathered { x, weights, .. } = &space.batch;
                 let batch = Rows { x, targets: space.batch.targets(), weights: Some(weights), mode, scale };
                 loss += network.gradient(parameters, &batch, gradient, &mut space.workspace)?;

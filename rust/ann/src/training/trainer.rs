@@ -11,8 +11,10 @@ use super::rows::Dataset;
 use super::settings::{Settings, Solver};
 use super::state::{Finish, Header, Progress, StateReader, shared, write_state};
 use super::sums::Sums;
+use crate::layer::Mode;
 use crate::network::Network;
 use crate::optimizers::{Adam, Lbfgs, Sgd, Step};
+use crate::peers::OneBit;
 use crate::reduce::Reduce;
 use crate::vectors::{add_scaled, dot};
 
@@ -32,6 +34,7 @@ pub struct Trainer {
     gradient: Vec<f32>,
     method: Method,
     outer: Option<Outer>,
+    one_bit: Option<OneBit>,
     done: usize,
     finish: Option<Finish>,
     best: Option<(f64, usize)>,
@@ -88,11 +91,12 @@ impl Trainer {
         let totals = Totals { rows, weight, own_weight, held_out, steps };
         let block =
             if settings.solver.is_full_batch() { settings.block_size } else { block_of(&data, &settings, steps) };
-        let buffers = Sums::new(&network, block, threads);
+        let buffers = Sums::new(&network, block, threads, &settings.augmentation);
         let count = network.parameter_count();
         let mut trainer = Self {
             method: Method::of(&settings, &network),
             outer: None,
+            one_bit: (settings.one_bit && workers.size() > 1).then(|| OneBit::new(count)),
             gradient: Vec::new(),
             parameters: Vec::new(),
             best_parameters: Vec::new(),
@@ -149,6 +153,33 @@ impl Trainer {
     /// The workers, for their counters.
     pub fn workers(&mut self) -> &mut dyn Reduce {
         &mut *self.workers
+    }
+
+    /// Measures so many gradients of all rows, and so many sums of a gradient over the workers. Returns the median seconds of
+    /// each.
+    ///
+    /// # Errors
+    /// A worker cannot be reached, or the work was interrupted.
+    pub fn time(&mut self, gradients: usize, sums: usize) -> Result<[f64; 2]> {
+        let mut gradient = vec![0.0; self.parameters.len()];
+        let rows = (&self.data.train, self.data.train.order());
+        let how = (Mode::Training { seed: 0 }, (1.0 / self.totals.weight) as f32);
+        let mut seconds = [Vec::new(), Vec::new()];
+        for _ in 0..gradients {
+            let started = Instant::now();
+            gradient.fill(0.0);
+            self.sums.gradient(&self.network, &self.parameters, rows, how, &mut gradient)?;
+            seconds[0].push(started.elapsed().as_secs_f64());
+        }
+        gradient.fill(0.0);
+        // Workers begin together.
+        self.workers.sum(&mut gradient)?;
+        for _ in 0..sums {
+            let started = Instant::now();
+            self.workers.sum(&mut gradient)?;
+            seconds[1].push(started.elapsed().as_secs_f64());
+        }
+        Ok(seconds.map(median))
     }
 
     /// Why the training is over, if it is.
@@ -344,10 +375,11 @@ impl Trainer {
             workers: &mut *self.workers,
             optimizer,
             gradient: &mut self.gradient,
+            one_bit: self.one_bit.as_mut(),
             rates: self.settings.rates(self.totals.steps),
             l2: self.settings.l2,
             weight_decay: if self.settings.solver == Solver::AdamW { self.settings.weight_decay } else { 0.0 },
-            epoch: self.done,
+            number: self.done,
             steps: self.totals.steps,
             seed: self.settings.seed,
         };
@@ -437,6 +469,12 @@ impl Method {
             Solver::Adam | Solver::AdamW => Self::Batches(Optimizer::Adam(Adam::new(parameters).only(trained))),
         }
     }
+}
+
+/// The median, or 0 of nothing.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 /// The number of rows of the buffers: the largest share of a batch that this worker has, or a block.

@@ -10,7 +10,7 @@ use super::params::NetworkInput;
 use super::plan::{NoScores, Plan, Request};
 use crate::answers::{Activation, AnswerParams, NO_LABELS, Names, reject_odd};
 use crate::runtime::run_params::RunParams;
-use crate::tensor::vectors::Vectors;
+use mmlrs_core::FloatRows;
 
 /// What a stage asks of its network.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +69,7 @@ impl Classification {
         run: &RunParams,
         policy: HandleInvalid,
         cx: &Context,
-    ) -> Result<(Vectors, Rejects)> {
+    ) -> Result<(FloatRows, Rejects)> {
         let (mut scores, mut rejects) = self.network.run(block, columns, run, policy, cx)?;
         reject_odd(&mut scores, columns.image, &mut rejects)?;
         if self.is_assumed && look_like_probabilities(&scores) {
@@ -84,12 +84,12 @@ impl Classification {
     }
 
     /// The most probable classes of each row of scores.
-    pub fn answers(&self, scores: &Vectors) -> Result<ListArray> {
+    pub fn answers(&self, scores: &FloatRows) -> Result<ListArray> {
         self.names.answers(scores, self.top, self.activation)
     }
 
     /// Turns scores into the probabilities of all classes.
-    pub fn probabilities(&self, mut scores: Vectors) -> Vectors {
+    pub fn probabilities(&self, mut scores: FloatRows) -> FloatRows {
         for row in 0..scores.rows() {
             if let Some(row) = scores.row_mut(row) {
                 self.activation.apply(row);
@@ -109,7 +109,7 @@ impl Classification {
 }
 
 /// Whether all rows look like probabilities: not negative, and with a sum of 1.
-fn look_like_probabilities(scores: &Vectors) -> bool {
+fn look_like_probabilities(scores: &FloatRows) -> bool {
     let mut rows = (0..scores.rows()).filter_map(|row| scores.row(row)).peekable();
     rows.peek().is_some()
         && rows.all(|row| {

@@ -12,7 +12,7 @@ use crate::graph::element::Element;
 use crate::graph::image_meta::ImageMeta;
 use crate::graph::info::{ValueInfo, ValueKind};
 use crate::runtime::run_params::RunParams;
-use crate::tensor::vectors::Vectors;
+use mmlrs_core::FloatRows;
 
 /// What a stage asks of its network.
 #[derive(Debug, Clone, Copy)]
@@ -84,12 +84,12 @@ impl Plan {
         run: &RunParams,
         policy: HandleInvalid,
         cx: &Context,
-    ) -> Result<(Vectors, Rejects)> {
+    ) -> Result<(FloatRows, Rejects)> {
         let mut reader = VectorReader {
             output: &self.output,
             pooling: self.pooling,
             size: self.size,
-            vectors: Vectors::new(block.rows(), self.size)?,
+            vectors: FloatRows::new(block.rows(), self.size)?,
         };
         let rejects = self.model.run(block, columns, run, policy, cx, &mut reader)?;
         Ok((reader.vectors, rejects))

@@ -5,7 +5,7 @@ use mmlrs_core::Result;
 use super::batches::{Ran, Reader};
 use super::input::Pooling;
 use crate::failure::failed;
-use crate::tensor::vectors::Vectors;
+use mmlrs_core::FloatRows;
 
 /// The output to read, and the vectors read so far.
 pub struct VectorReader<'a> {
@@ -16,7 +16,7 @@ pub struct VectorReader<'a> {
     /// Length of the vectors.
     pub size: usize,
     /// The vectors.
-    pub vectors: Vectors,
+    pub vectors: FloatRows,
 }
 
 impl Reader for VectorReader<'_> {

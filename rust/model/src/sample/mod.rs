@@ -3,6 +3,11 @@
 mod detector;
 mod text;
 
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
+use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
 use onnx_protobuf::{GraphProto, Message, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto};
 use serde_json::json;
 
@@ -66,6 +71,27 @@ pub fn sample_image_model() -> Vec<u8> {
         "labels": ["a", "b", "c"],
     });
     model_bytes(graph, &[(IMAGE_KEY, &meta.to_string())])
+}
+
+/// Rows for [`sample_model`], with labels.
+pub fn labelled_vectors() -> RecordBatch {
+    let mut rows = VectorBuilder::with_capacity(5);
+    for row in 0..5 {
+        rows.push_dense(&[0.5, 1.0, 0.25, 2.0].map(|value| value * f64::from(row % 3)));
+    }
+    let schema = Arc::new(Schema::new(vec![vector_struct_field("features", None)]));
+    let columns = rows.finish().map(|array| vec![Arc::new(array) as ArrayRef]);
+    let batch = columns.ok().and_then(|columns| RecordBatch::try_new(Arc::clone(&schema), columns).ok());
+    labelled(&batch.unwrap_or_else(|| RecordBatch::new_empty(schema)))
+}
+
+/// The rows with a column of labels.
+pub fn labelled(batch: &RecordBatch) -> RecordBatch {
+    let labels: StringArray = (0..batch.num_rows()).map(|row| Some(["b", "a"][row % 2])).collect();
+    let mut fields: Vec<Arc<Field>> = batch.schema().fields().to_vec();
+    fields.push(Arc::new(Field::new("label", DataType::Utf8, true)));
+    let columns = [batch.columns(), &[Arc::new(labels) as ArrayRef]].concat();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap_or_else(|_| batch.clone())
 }
 
 /// A serialized model with one graph.

@@ -18,9 +18,9 @@ use crate::prepare::model_info;
 use crate::prepare::portable::portable;
 use crate::runtime::run_params::RunParams;
 use crate::sample::sample_text_model;
-use crate::tensor::vectors::Vectors;
 use crate::text_network::params::TextInput;
 use crate::text_network::plan::{Request, TextPlan};
+use mmlrs_core::FloatRows;
 
 /// Names of outputs with one score per class.
 const SCORES: [&str; 3] = ["logits", "scores", "probabilities"];
@@ -85,7 +85,7 @@ pub struct TextClassifier {
     #[param(cache)]
     plan: Once<Plan>,
     #[param(cache)]
-    label_vectors: Once<Vectors>,
+    label_vectors: Once<FloatRows>,
 }
 
 /// The network, and how its vectors become scores.
@@ -147,7 +147,7 @@ impl TextClassifier {
     }
 
     /// The vectors of the labels, computed once per process.
-    fn label_vectors(&self, plan: &Plan, cx: &Context) -> Result<Arc<Vectors>> {
+    fn label_vectors(&self, plan: &Plan, cx: &Context) -> Result<Arc<FloatRows>> {
         self.label_vectors.get_or_make(|| {
             let labels = self.answers.labels.iter().flatten();
             let texts: StringArray = labels.map(|label| Some(self.template.replace("{}", label))).collect();
@@ -158,12 +158,12 @@ impl TextClassifier {
     }
 
     /// The scores of the rows of a batch.
-    fn scores(&self, plan: &Plan, vectors: Vectors, cx: &Context) -> Result<Vectors> {
+    fn scores(&self, plan: &Plan, vectors: FloatRows, cx: &Context) -> Result<FloatRows> {
         if !plan.compares {
             return Ok(vectors);
         }
         let labels = self.label_vectors(plan, cx)?;
-        let mut scores = Vectors::new(vectors.rows(), labels.rows())?;
+        let mut scores = FloatRows::new(vectors.rows(), labels.rows())?;
         for row in 0..vectors.rows() {
             let Some(vector) = vectors.row(row) else { continue };
             for (label, score) in scores.fill(row).iter_mut().enumerate() {

@@ -7,4 +7,3 @@ pub mod output;
 pub mod results;
 pub mod shapes;
 pub mod tensor_struct;
-pub mod vectors;

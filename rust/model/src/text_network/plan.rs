@@ -12,7 +12,7 @@ use super::pooling::TokenPooling;
 use super::runs::Embedding;
 use crate::prepare::prepared_for;
 use crate::runtime::run_params::RunParams;
-use crate::tensor::vectors::Vectors;
+use mmlrs_core::FloatRows;
 
 /// Maximum number of tokens if neither the param nor the tokenizer.json nor the model sets it.
 const USUAL_LENGTH: usize = 512;
@@ -61,7 +61,7 @@ impl TextPlan {
         run: &RunParams,
         policy: HandleInvalid,
         cx: &Context,
-    ) -> Result<(Vectors, Rejects)> {
+    ) -> Result<(FloatRows, Rejects)> {
         let rows = self.tokenizer.encode_column(column, texts, cx.threads)?;
         let embedding = Embedding {
             runner: run.runner(&self.model.prepared, policy, *cx, true)?,

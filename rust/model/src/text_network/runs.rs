@@ -11,7 +11,7 @@ use super::pooling::{TokenPooling, normalize};
 use crate::graph::prepared::Batch;
 use crate::runtime::runner::Runner;
 use crate::tensor::output::floats_of;
-use crate::tensor::vectors::Vectors;
+use mmlrs_core::FloatRows;
 
 /// Maximum number of tokens per run on the CPU, including padding. Attention keeps a number for every pair of tokens of a
 /// string and every head, which is 0.8 GB for 64 strings of 512 tokens and 12 heads. Larger runs were not faster.
@@ -35,9 +35,9 @@ pub struct Embedding<'a> {
 
 impl Embedding<'_> {
     /// Computes the vectors of all rows with tokens and rejects the others.
-    pub fn vectors(&self, rows: &[Result<Tokens>]) -> Result<(Vectors, Rejects)> {
+    pub fn vectors(&self, rows: &[Result<Tokens>]) -> Result<(FloatRows, Rejects)> {
         let mut rejects = Rejects::new(self.runner.policy);
-        let mut vectors = Vectors::new(rows.len(), self.size)?;
+        let mut vectors = FloatRows::new(rows.len(), self.size)?;
         let mut texts: Vec<(usize, &Tokens)> = Vec::with_capacity(rows.len());
         for (row, tokens) in rows.iter().enumerate() {
             match tokens {
@@ -82,7 +82,7 @@ impl Embedding<'_> {
         self.model.sequence.unwrap_or(longest)
     }
 
-    fn run(&self, texts: &[(usize, &Tokens)], vectors: &mut Vectors) -> Result<()> {
+    fn run(&self, texts: &[(usize, &Tokens)], vectors: &mut FloatRows) -> Result<()> {
         let longest = texts.iter().map(|(_, tokens)| tokens.ids.len()).max().unwrap_or(0);
         let indices: Vec<usize> = (0..texts.len()).collect();
         let rows: Vec<&Tokens> = self.runner.padded(&indices).into_iter().map(|i| texts[i].1).collect();

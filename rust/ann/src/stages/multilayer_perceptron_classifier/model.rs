@@ -10,7 +10,7 @@ use mmlrs_macros::Stage;
 use serde_json::json;
 
 use crate::columns::{ClassColumns, FeatureColumns};
-use crate::sample::{classes_batch, small_classifier};
+use crate::sample::{classes_batch, small_network};
 use crate::scoring::Scorer;
 use crate::scoring::classes::Classes;
 
@@ -69,7 +69,7 @@ impl Transform for MultilayerPerceptronClassificationModel {
 
 impl HasSample for MultilayerPerceptronClassificationModel {
     fn sample() -> Sample {
-        let params = json!({"network": FileSource::of(&small_classifier()).to_value(), "labels": ["no", "yes"]});
+        let params = json!({"network": FileSource::of(&small_network(2)).to_value(), "labels": ["no", "yes"]});
         Sample::new(params, classes_batch())
     }
 }

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
+use crate::{Column, Error, Result, VectorType, types};
 use arrow_array::{FixedSizeListArray, Float32Array};
 use arrow_buffer::NullBuffer;
-use mmlrs_core::{Column, Error, Result, VectorType, types};
 
 /// The vectors of a batch, `size` floats per row. Rows without a vector hold zeros.
-pub struct Vectors {
+#[derive(Debug, Clone)]
+pub struct FloatRows {
     values: Vec<f32>,
     valid: Vec<bool>,
     size: usize,
 }
 
-impl Vectors {
+impl FloatRows {
     /// No vectors yet, for a batch of `rows` rows.
     ///
     /// # Errors
@@ -51,6 +52,9 @@ impl Vectors {
     }
 
     /// The column that [`VectorType::field`] declares. Rows without a vector are null.
+    ///
+    /// # Errors
+    /// The rows have too many values for an array.
     pub fn into_column(self, form: VectorType) -> Result<Column> {
         let (rows, size) = (self.valid.len(), self.size);
         let nulls = NullBuffer::from(self.valid);
