@@ -56,7 +56,9 @@ class Outcome:
         return json.dumps({"finish": self.finish, "lines": self.lines})
 
 
-def train(specification: Specification, runner: Runner, clock: Callable[[], float] = time.monotonic) -> Outcome:
+def train(
+    specification: Specification, runner: Runner, clock: Callable[[], float] = time.monotonic
+) -> Outcome:
     """Run a training to its end.
 
     Raises
