@@ -60,7 +60,7 @@ class NetworkEstimator(Estimator[Any]):
         return settings_of(self)
 
     def _set(self, **kwargs: Any) -> Any:
-        given = kwargs.get("initialWeights")
+        given: Any = kwargs.get("initialWeights")
         if self._labels != "input" and hasattr(given, "_encoder_network"):
             # Of an autoencoder, its encoder begins another network.
             kwargs["initialWeights"] = given._encoder_network()
