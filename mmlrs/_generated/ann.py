@@ -153,6 +153,10 @@ class DeepTextClassifier(
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
@@ -237,6 +241,7 @@ class DeepTextClassifier(
         initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -376,6 +381,10 @@ class DeepVisionClassifier(
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
@@ -458,6 +467,7 @@ class DeepVisionClassifier(
         initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -591,6 +601,10 @@ class FineTuner(
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
@@ -678,6 +692,7 @@ class FineTuner(
         initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -957,6 +972,10 @@ class MultilayerPerceptronClassifier(
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
@@ -1039,6 +1058,7 @@ class MultilayerPerceptronClassifier(
         initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -1289,6 +1309,10 @@ class MultilayerPerceptronRegressor(
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
@@ -1367,6 +1391,7 @@ class MultilayerPerceptronRegressor(
         initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -1581,6 +1606,10 @@ class NeuralNetworkClassifier(
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
@@ -1660,6 +1689,7 @@ class NeuralNetworkClassifier(
         initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -1883,6 +1913,10 @@ class NeuralNetworkRegressor(
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
@@ -1957,6 +1991,7 @@ class NeuralNetworkRegressor(
         initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -2136,6 +2171,10 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
@@ -2207,6 +2246,7 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -2414,6 +2454,10 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
@@ -2487,6 +2531,7 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...

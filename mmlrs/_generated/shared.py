@@ -1066,7 +1066,7 @@ class HasTrainingParams(HasSeed, HasOptionalWeightCol, HasHandleInvalidErrorOrSk
     """The params `solver`, `maxIter`, `tol`, `epochs`, `batchSize`, `blockSize`, `stepSize`, `momentum`, `nesterov`,
     `l2`, `weightDecay`, `schedule`, `decayEpochs`, `decayFactor`, `warmUpEpochs`, `seed`, `earlyStopping`,
     `validationFraction`, `validationIndicatorCol`, `weightCol`, `initialWeights`, `numWorkers`, `localSteps`,
-    `checkpointDir`, `handleInvalid`."""
+    `gradientCompression`, `checkpointDir`, `handleInvalid`."""
 
     solver: Param[str] = Param(undefined(), "solver", "The algorithm. Over all rows: \"l-bfgs\" with a line search for the strong Wolfe conditions, \"gd\", gradient descent. Over batches of rows: \"sgd\", gradient descent with momentum, \"adam\", and \"adamw\" with weight decay. Must be one of \"l-bfgs\", \"gd\", \"sgd\", \"adam\", \"adamw\".", STR.accept)
     maxIter: Param[int] = Param(undefined(), "maxIter", "Maximum number of iterations of \"l-bfgs\" and \"gd\". Must be between 1 and 1000000.", INT.accept)
@@ -1091,6 +1091,7 @@ class HasTrainingParams(HasSeed, HasOptionalWeightCol, HasHandleInvalidErrorOrSk
     initialWeights: Param[ModelHandle] = Param(undefined(), "initialWeights", "The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If not set, random weights.", WEIGHTS.accept)
     numWorkers: Param[int] = Param(undefined(), "numWorkers", "Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same time. Must be between 0 and 4096.", INT.accept)
     localSteps: Param[int] = Param(undefined(), "localSteps", "Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the gradients of every batch. Needs \"sgd\", \"adam\" or \"adamw\". Must be between 0 and 1000000.", INT.accept)
+    gradientCompression: Param[str] = Param(undefined(), "gradientCompression", "How workers send the gradients of batches to each other: \"none\", as they are; \"1bit\", the signs only, with the rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on slow networks only. Needs \"sgd\", \"adam\" or \"adamw\" without `localSteps`. Must be one of \"none\", \"1bit\".", STR.accept)
     checkpointDir: Param[str] = Param(undefined(), "checkpointDir", "Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.", STR.accept)
     handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row whose label, weight or features are null, NaN or infinite: \"error\" fails with an error that names stage, column, row and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", STR.accept)
 
@@ -1261,6 +1262,14 @@ class HasTrainingParams(HasSeed, HasOptionalWeightCol, HasHandleInvalidErrorOrSk
     def getLocalSteps(self) -> int:
         """Return the value of `localSteps`."""
         return self._value("localSteps")
+
+    def setGradientCompression(self, value: Literal["none", "1bit"]) -> Self:
+        """Set `gradientCompression` and return the stage."""
+        return self._set(gradientCompression=value)
+
+    def getGradientCompression(self) -> Literal["none", "1bit"]:
+        """Return the value of `gradientCompression`."""
+        return self._value("gradientCompression")
 
     def setCheckpointDir(self, value: str) -> Self:
         """Set `checkpointDir` and return the stage."""

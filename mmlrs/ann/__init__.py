@@ -13,6 +13,8 @@ from mmlrs.ann._estimators import (
     NeuralNetworkRegressionModel,
     NeuralNetworkRegressor,
 )
+from mmlrs.ann._fine_tuner import DeepTextClassifier, DeepVisionClassifier, FineTuner
+from mmlrs.ann._fine_tuned import FineTunedModel
 from mmlrs.ann._gradients import GradientCheck, check_gradients
 from mmlrs.ann._perceptron import (
     MultilayerPerceptronClassificationModel,
@@ -20,10 +22,15 @@ from mmlrs.ann._perceptron import (
     MultilayerPerceptronRegressionModel,
     MultilayerPerceptronRegressor,
 )
+from mmlrs.ann._workers import WorkerEstimate, WorkerTimes, estimate_workers
 
 __all__ = [
     "AutoEncoder",
     "AutoEncoderModel",
+    "DeepTextClassifier",
+    "DeepVisionClassifier",
+    "FineTunedModel",
+    "FineTuner",
     "GradientCheck",
     "MultilayerPerceptronClassificationModel",
     "MultilayerPerceptronClassifier",
@@ -34,7 +41,10 @@ __all__ = [
     "NeuralNetworkRegressionModel",
     "NeuralNetworkRegressor",
     "StackedAutoEncoder",
+    "WorkerEstimate",
+    "WorkerTimes",
     "check_gradients",
+    "estimate_workers",
     "layers",
 ]
 __all__ += _generated.__all__

@@ -74,6 +74,10 @@ class Outcome:
     lines: list[dict[str, Any]] = field(default_factory=list)
     finish: str = "iterations"
 
+    def history(self) -> str:
+        """Return the param `trainingHistory` of a model."""
+        return json.dumps({"finish": self.finish, "lines": self.lines})
+
 
 def train(
     specification: Specification, runner: Runner, clock: Callable[[], float] = time.monotonic

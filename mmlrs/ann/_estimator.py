@@ -60,8 +60,8 @@ class NetworkEstimator(Estimator[Any]):
         return settings_of(self)
 
     def _set(self, **kwargs: Any) -> Any:
-        given: Any = kwargs.get("initialWeights")
-        if self._labels != "input" and hasattr(given, "_encoder_network"):
+        given = kwargs.get("initialWeights")
+        if given is not None and self._labels != "input" and hasattr(given, "_encoder_network"):
             # Of an autoencoder, its encoder begins another network.
             kwargs["initialWeights"] = given._encoder_network()
         return super()._set(**kwargs)
@@ -136,8 +136,7 @@ class NetworkEstimator(Estimator[Any]):
             if param["name"] in own and param["name"] not in ("handleInvalid", "network")
         ]
         values = {name: self._value(name) for name in shared}
-        history = json.dumps({"finish": outcome.finish, "lines": outcome.lines})
-        model = model_class(**values, **params, network=outcome.network, trainingHistory=history)
+        model = model_class(**values, **params, network=outcome.network, trainingHistory=outcome.history())
         return model._resetUid(self.uid)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mmlrs.engine.barrier_task import Chunk
 
-__all__ = ["train_on_spark"]
+__all__ = ["columns_sent", "train_on_spark"]
 
 #: Seconds that a job should take. Starting one takes about a second.
 _JOB_SECONDS = 15.0
@@ -136,9 +136,13 @@ def _column(df: DataFrame, name: str, alias: str) -> Column:
     return column.alias(alias)
 
 
+def columns_sent(specification: Specification, df: DataFrame) -> list[Column]:
+    """Return the columns of a DataFrame that a training reads, in the order of `specification.read`."""
+    return [_column(df, name, f"c{i}") for i, name in enumerate(specification.read)]
+
+
 def train_on_spark(specification: Specification, df: DataFrame, workers: int = 0) -> Outcome:
     """Train on the rows of a DataFrame, with so many tasks; 0 uses as many as run at the same time."""
-    columns: list[Any] = [_column(df, name, f"c{i}") for i, name in enumerate(specification.read)]
     count = workers or default_workers(df)
-    with Chain(df, columns, count, owner=specification.stage) as chain:
+    with Chain(df, columns_sent(specification, df), count, owner=specification.stage) as chain:
         return train(specification, _Runner(specification, chain))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,15 @@ from mmlrs.engine.select import crossing
 from mmlrs.engine.table import FIT_ROWS, batches_of, interruptible
 from mmlrs.errors import DecodeError
 
-__all__ = ["train_on_table"]
+__all__ = ["batches_read", "train_on_table"]
+
+
+def batches_read(specification: Specification, table: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a table as the native trainer reads them."""
+    for name in specification.read:
+        refuse_aside(specification.stage, table.schema.field(name))
+    for batch in batches_of(table.select(specification.read), FIT_ROWS):
+        yield pa.RecordBatch.from_arrays([crossing(c) for c in batch.columns], schema=batch.schema)
 
 
 #: Seconds that a job should take.
@@ -39,12 +48,9 @@ class _Runner:
             specification.stage, specification.network, specification.settings, specification.columns
         )
         first = 0
-        for name in specification.read:
-            refuse_aside(specification.stage, table.schema.field(name))
-        for batch in batches_of(table.select(specification.read), FIT_ROWS):
-            read = pa.RecordBatch.from_arrays([crossing(c) for c in batch.columns], schema=batch.schema)
-            self._trainer.add(read, first=first)
-            check_targets(specification, read, first)
+        for batch in batches_read(specification, table):
+            self._trainer.add(batch, first=first)
+            check_targets(specification, batch, first)
             first += batch.num_rows
         self._counts = Counts(
             *self._trainer.start(0, parameters=specification.parameters, interruptible=self._watched)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-__all__ = ["TrainedNetwork"]
+__all__ = ["HasHistory", "TrainedNetwork"]
 
 _HISTORY = pa.schema(
     [
@@ -36,8 +36,8 @@ _HISTORY = pa.schema(
 )
 
 
-class TrainedNetwork(_Base):
-    """The methods of models that hold a trained network."""
+class HasHistory(_Base):
+    """The methods of models that have a history of their training."""
 
     @property
     def history(self) -> pa.Table:
@@ -55,6 +55,10 @@ class TrainedNetwork(_Base):
         """Why the training ended: "converged", "iterations", "stopped" (early), "diverged", or None if it is not known."""
         finish: str | None = json.loads(self._value("trainingHistory") or "{}").get("finish")
         return finish
+
+
+class TrainedNetwork(HasHistory):
+    """The methods of models that hold a trained network."""
 
     @property
     def weights(self) -> npt.NDArray[np.float32]:

@@ -14,7 +14,9 @@ from mmlrs.plot.importances import plot_importances
 from mmlrs.plot.precision_recall import plot_precision_recall
 from mmlrs.plot.residuals import plot_residuals
 from mmlrs.plot.roc import plot_roc
+from mmlrs.plot.training import plot_training
 from mmlrs.plot.trials import plot_trials
+from mmlrs.plot.workers import plot_workers
 
 __all__ = [
     "plot_calibration",
@@ -23,7 +25,9 @@ __all__ = [
     "plot_precision_recall",
     "plot_residuals",
     "plot_roc",
+    "plot_training",
     "plot_trials",
+    "plot_workers",
     "show_images",
 ]
 

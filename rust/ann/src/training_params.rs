@@ -83,6 +83,11 @@ pub struct TrainingParams {
     /// every batch. Needs "sgd", "adam" or "adamw".
     #[param(default = 0, range(0, 1_000_000))]
     pub local_steps: usize,
+    /// How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the rounding
+    /// errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on slow networks only.
+    /// Needs "sgd", "adam" or "adamw" without `localSteps`.
+    #[param(default = "none", one_of("none", "1bit"))]
+    pub gradient_compression: String,
     /// Folder for checkpoints. A fit with the same params and data goes on from the last one.
     #[param(non_empty)]
     pub checkpoint_dir: Option<String>,

@@ -8,6 +8,7 @@ use super::sums::Sums;
 use crate::layer::Mode;
 use crate::network::Network;
 use crate::optimizers::{Adam, Rates, Sgd};
+use crate::peers::OneBit;
 use crate::random::Random;
 use crate::reduce::Reduce;
 
@@ -36,6 +37,8 @@ pub struct Epoch<'a> {
     pub optimizer: &'a mut Optimizer,
     pub gradient: &'a mut [f32],
     pub rates: Rates,
+    /// The rounding errors of gradients that are sent as signs.
+    pub one_bit: Option<&'a mut OneBit>,
     pub l2: f64,
     /// Share of the weights, times the rate, that a step removes (`AdamW`, Loshchilov and Hutter 2019).
     pub weight_decay: f32,
@@ -70,10 +73,30 @@ impl Epoch<'_> {
             let batch = &order[share(order.len(), step, self.steps)];
             self.gradient.fill(0.0);
             loss += self.add(batch, step, scale, parameters)?;
-            self.workers.sum(self.gradient)?;
+            self.sum()?;
             self.apply(step, parameters);
         }
         Ok(loss)
+    }
+
+    /// Sums the gradient over the workers. Statistics are sent as they are, since they are not summed up from step to step.
+    fn sum(&mut self) -> Result<()> {
+        let Some(one_bit) = &mut self.one_bit else { return self.workers.sum(self.gradient) };
+        let fixed = self.network.statistics();
+        let mut exact: Vec<f32> = fixed.iter().flat_map(|range| &self.gradient[range.clone()]).copied().collect();
+        for range in &fixed {
+            self.gradient[range.clone()].fill(0.0);
+        }
+        one_bit.sum_signs(self.workers, self.gradient)?;
+        if exact.is_empty() {
+            return Ok(());
+        }
+        self.workers.sum(&mut exact)?;
+        let mut sums = exact.into_iter();
+        for place in fixed.into_iter().flatten() {
+            self.gradient[place] = sums.next().unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// Adds the gradient of a batch.

@@ -14,6 +14,7 @@ use super::sums::Sums;
 use crate::layer::Mode;
 use crate::network::Network;
 use crate::optimizers::{Adam, Lbfgs, Sgd, Step};
+use crate::peers::OneBit;
 use crate::reduce::Reduce;
 use crate::vectors::{add_scaled, dot};
 
@@ -33,6 +34,7 @@ pub struct Trainer {
     gradient: Vec<f32>,
     method: Method,
     outer: Option<Outer>,
+    one_bit: Option<OneBit>,
     done: usize,
     finish: Option<Finish>,
     best: Option<(f64, usize)>,
@@ -94,6 +96,7 @@ impl Trainer {
         let mut trainer = Self {
             method: Method::of(&settings, &network),
             outer: None,
+            one_bit: (settings.one_bit && workers.size() > 1).then(|| OneBit::new(count)),
             gradient: Vec::new(),
             parameters: Vec::new(),
             best_parameters: Vec::new(),
@@ -372,6 +375,7 @@ impl Trainer {
             workers: &mut *self.workers,
             optimizer,
             gradient: &mut self.gradient,
+            one_bit: self.one_bit.as_mut(),
             rates: self.settings.rates(self.totals.steps),
             l2: self.settings.l2,
             weight_decay: if self.settings.solver == Solver::AdamW { self.settings.weight_decay } else { 0.0 },

@@ -1,0 +1,150 @@
+"""The estimate of workers: what is measured, and the model of more workers."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mmlrs.ann import (
+    AutoEncoder,
+    MultilayerPerceptronClassifier,
+    MultilayerPerceptronRegressor,
+    WorkerEstimate,
+    WorkerTimes,
+    estimate_workers,
+)
+from mmlrs.ann._specification import Specification
+from mmlrs.ann._timing import Times
+from mmlrs.ann._workers import _estimate
+from mmlrs.errors import ColumnNotFoundError, DecodeError, InvalidParamError, SchemaMismatchError
+
+
+def rows_of(count: int = 300, size: int = 6) -> pa.Table:
+    rng = np.random.default_rng(0)
+    return pa.table({"features": rng.normal(size=(count, size)).tolist(), "label": rng.integers(0, 3, count)})
+
+
+def classifier(**params) -> MultilayerPerceptronClassifier:
+    return MultilayerPerceptronClassifier(layers=[6, 16, 3], **params)
+
+
+def modelled(times: Times, rows: int, workers=(1, 2, 4, 8), **settings) -> WorkerEstimate:
+    """The estimate of measured times that the test chooses."""
+    network = {
+        "version": 1,
+        "input": [6],
+        "layers": [{"kind": "dense", "size": 3}],
+        "loss": {"kind": "cross_entropy"},
+    }
+    settings = {"solver": "l-bfgs", "batch_size": 100, "local_steps": 0} | settings
+    specification = Specification("Any", json.dumps(network), json.dumps(settings), "{}")
+    return _estimate(specification, times, rows, workers)
+
+
+KNOWN = Times(rows=1000, one=8.0, two=4.5, latency=0.5, reduce=1.5, idle=0.25, collect=2.25, notes=("here",))
+
+
+def test_the_model_is_that_of_the_formula():
+    estimate = modelled(KNOWN, 1000)
+    assert (estimate.gradient, estimate.latency, estimate.transfer) == (8.0, 0.5, 1.0)
+    assert (estimate.collect_latency, estimate.collect_transfer) == (0.25, 1.0)
+    expected = [8.0] + [8 / n + 0.5 + 2 * (n - 1) / n for n in (2, 4, 8)]
+    assert estimate.reduce.seconds == pytest.approx(expected)
+    assert estimate.collect.seconds == pytest.approx([8.0] + [8 / n + 0.25 + n for n in (2, 4, 8)])
+    assert estimate.measured == {1: 8.0, 2: 6.0}
+    assert estimate.parameters == 21
+    assert estimate.reduce.speed_up[1] == pytest.approx(8 / 5.5)
+    assert estimate.reduce.efficiency[1] == pytest.approx(4 / 5.5)
+
+
+def test_the_best_number_is_the_smallest_one_within_a_tenth():
+    times = WorkerTimes((1, 2, 4, 8, 16), (8.0, 5.0, 3.2, 3.0, 3.1), 8.0)
+    assert (times.best, times.enough, times.inefficient_from) == (8, 4, 8)
+    assert WorkerTimes((1, 2), (8.0, 4.0), 8.0).inefficient_from is None
+    collected = modelled(KNOWN, 1000, range(1, 20)).collect
+    assert collected.best == round(math.sqrt(8.0 / 1.0))  # sqrt(t_c / c)
+
+
+def test_gradients_of_a_part_of_the_rows_count_in_proportion():
+    assert modelled(KNOWN, 4000).gradient == 32.0
+    assert modelled(KNOWN, 4000).measured == {1: 32.0, 2: 4 * 4.5 + 1.5}
+    assert "gradients on 1,000 rows of them, times 4" in repr(modelled(KNOWN, 4000))
+    assert modelled(Times(10, 1.0, None, 0.1, 0.2, 0.0, 0.0, ("apart",)), 10).measured == {1: 1.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sums"),
+    [
+        ({}, [0, 1, 1, 1]),
+        ({"solver": "gd"}, [0, 1, 1, 1]),
+        ({"solver": "adam"}, [0, 10, 10, 10]),
+        ({"solver": "adam", "local_steps": 5}, [0, 1, 3 / 5, 2 / 5]),
+    ],
+)
+def test_a_pass_has_as_many_sums_as_batches_or_rounds(settings, sums):
+    assert list(modelled(KNOWN, 1000, **settings).sums.values()) == sums
+
+
+def test_a_difference_that_is_noise_counts_as_nothing():
+    estimate = modelled(Times(10, 1.0, 0.5, 0.3, 0.2, 0.4, 0.1, ("here",)), 10)
+    assert (estimate.transfer, estimate.collect_transfer) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        classifier(),
+        classifier(solver="adam", localSteps=3, validationFraction=0.2),
+        MultilayerPerceptronRegressor(layers=[0, 4, 1], weightCol="label"),
+        AutoEncoder(inputCol="features", outputCol="codes", layers=[6, 2]),
+    ],
+    ids=["classifier", "local-steps", "regressor", "autoencoder"],
+)
+def test_every_time_is_measured_on_a_table(estimator):
+    estimate = estimate_workers(estimator, rows_of(), workers=[4, 1, 2], repeats=2)
+    assert estimate.reduce.workers == (1, 2, 4)
+    assert min(estimate.gradient, estimate.latency, estimate.collect_latency) > 0
+    assert set(estimate.measured) == {1, 2}
+    table = estimate.table
+    assert table.num_rows == 3
+    assert table["speed_up"][0].as_py() == table["efficiency"][0].as_py() == 1.0
+    text = repr(estimate)
+    assert text.startswith(f"WorkerEstimate of 300 rows and {estimate.parameters} weights")
+    assert "threads of this process" in text
+
+
+@pytest.mark.spark
+def test_every_time_is_measured_on_spark(spark):
+    df = spark.createDataFrame(rows_of(200).to_pandas())
+    estimate = estimate_workers(classifier(), df, workers=range(1, 9), max_rows=100, repeats=1)
+    assert estimate.rows == 200
+    assert min(estimate.gradient, estimate.latency, estimate.collect_latency) > 0
+    assert set(estimate.measured) == {1, 2}
+    assert "two tasks of this cluster" in repr(estimate)
+    assert not spark.sparkContext._jsc.getPersistentRDDs(), "the rows are not cached any more"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"estimator": "mlp"}, InvalidParamError, "estimate_workers: param `estimator` must be an estimator of mmlrs.ann"),
+        ({"workers": []}, InvalidParamError, "estimate_workers: param `workers` must have numbers from 1 to 4096, got none"),
+        ({"workers": [0, 1]}, InvalidParamError, "param `workers` must have numbers from 1 to 4096, got 0"),
+        ({"workers": 4}, InvalidParamError, "param `workers` must be a list of numbers or a range, got 4"),
+        ({"threads": 0}, InvalidParamError, "estimate_workers: param `threads` must be at least 1, got 0"),
+        ({"repeats": "two"}, InvalidParamError, "estimate_workers: param `repeats`"),
+        ({"dataset": [1]}, SchemaMismatchError, "estimate_workers: cannot measure on a list"),
+        ({"dataset": pa.table({"x": [1]})}, ColumnNotFoundError, "MultilayerPerceptronClassifier: "),
+        ({"dataset": pa.table({"features": [[math.nan] * 6], "label": [1]})}, DecodeError, "column `features`"),
+        ({"estimator": classifier(solver="gd", localSteps=2)}, InvalidParamError, "param `localSteps` needs batches"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_told_in_one_error(arguments, error, message):
+    given = {"estimator": classifier(), "dataset": rows_of(), "workers": [1, 2]} | arguments
+    with pytest.raises(error) as caught:
+        estimate_workers(**given)
+    assert message in str(caught.value)
