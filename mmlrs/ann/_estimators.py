@@ -21,6 +21,11 @@ __all__ = [
 ]
 
 
+def _kinds(layers: list[dict[str, Any]]) -> set[str]:
+    """Return the kinds of layers, those inside of others too."""
+    return {kind for layer in layers for kind in {layer["kind"], *_kinds(layer.get("layers", []))}}
+
+
 class AnyNetwork(NetworkEstimator):
     """An estimator whose network is a param."""
 
@@ -45,7 +50,7 @@ class AnyNetwork(NetworkEstimator):
             raise InvalidParamError(
                 f"{self._stage}: param `augmentation` needs a network that reads images, with input=(height, width, channels)"
             )
-        self._check_batches({layer["kind"] for layer in json.loads(network.to_json())["layers"]})
+        self._check_batches(_kinds(json.loads(network.to_json())["layers"]))
 
     def _settings(self) -> dict[str, Any]:
         return super()._settings() | {"augmentation": self._value("augmentation") or []}
