@@ -80,6 +80,7 @@ class FineTunedModel(HasHistory, _generated.FineTunedModel):
         tensor = next((name for name in names if name.startswith(_RAW)), names[0])
         kind, tokenizer = self._value("inputKind"), self._value("tokenizer")
         stage = reader(kind, model, tensor, (column, values), invalid, tokenizer, features=False)
+        stage = stage.copy({"errorCol": self._value("errorCol")})
         return self._classifier(values).transform(read(stage, self._stage, dataset)), values
 
     def _classifier(self, values: str) -> Any:
