@@ -104,15 +104,15 @@ def accuracy(setting: Setting) -> Iterator[Figure]:
 def _compared(name: str, split: Split, epochs: int, seed: int) -> dict[str, tuple[float, float]]:
     """Return what synchronous training and training with local steps reach after the same number of steps."""
     description = direct.perceptron([int(size) for size in name.split("-")])
-    common = {"iterations": epochs, "schedule": COSINE, "step_size": 0.001, "seed": seed}
+    common: dict[str, Any] = {"iterations": epochs, "schedule": COSINE, "step_size": 0.001, "seed": seed}
     synchronous = direct.train(description, split, batch_size=32 * WORKERS, **common)
     local = direct.together(description, split, WORKERS, batch_size=32, local_steps=LOCAL_STEPS, **common)
-    both = (synchronous, local)
+    losses = [direct.loss(description, one.parameters, split.train) for one in (synchronous, local)]
     return {
-        "training loss": tuple(direct.loss(description, one.parameters, split.train) for one in both),
-        "held-out loss": tuple(one.held_out for one in both),
-        "test accuracy": tuple(one.accuracy for one in both),
-    }  # type: ignore[return-value]
+        "training loss": (losses[0], losses[1]),
+        "held-out loss": (synchronous.held_out, local.held_out),
+        "test accuracy": (synchronous.accuracy, local.accuracy),
+    }
 
 
 def local_steps(setting: Setting) -> Iterator[Figure]:
@@ -128,7 +128,11 @@ def local_steps(setting: Setting) -> Iterator[Figure]:
             digits = ".4f" if is_loss else ".2f"
             yield Figure(
                 f"{what} with {LOCAL_STEPS} local steps, {name}, "
-                + ("relative to synchronous training" if is_loss else "beyond that of synchronous training, in points"),
+                + (
+                    "relative to synchronous training"
+                    if is_loss
+                    else "beyond that of synchronous training, in points"
+                ),
                 local / synchronous if is_loss else local - synchronous,
                 "x" if is_loss else "",
                 target=None if not has_target else 1.0 if is_loss else -1.0,

@@ -79,8 +79,12 @@ def fashion(count: int | None = None) -> Split:
         )
 
     def rows(part: str, limit: int | None) -> Rows:
-        pictures, labels = (_idx(FASHION / f"{part}-{what}-ubyte.gz") for what in ("images-idx3", "labels-idx1"))
+        pictures, labels = (
+            _idx(FASHION / f"{part}-{what}-ubyte.gz") for what in ("images-idx3", "labels-idx1")
+        )
         pictures = pictures[:limit]
-        return Rows(pictures.reshape(len(pictures), -1).astype(np.float32) / 255, labels[:limit].astype(np.int32))
+        return Rows(
+            pictures.reshape(len(pictures), -1).astype(np.float32) / 255, labels[:limit].astype(np.int32)
+        )
 
     return Split(rows("train", count), rows("t10k", count))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,16 @@ ALIKE = 0.25
 #: Rows of the epochs, and how many times faster than each peer an epoch must be.
 ROWS = {"perceptron": 6_000, "convolutions": 1_280}
 QUICK_ROWS = 1_280
-TARGETS = {("perceptron", "torch"): 1.5, ("perceptron", "jax"): 1.5, ("convolutions", "torch"): 1.0, ("convolutions", "jax"): 2.0}
-WORDS = {"perceptron": "perceptron {sizes}", "convolutions": "convolutions 3x3 of 32 and 64, pool, dense 128, 10"}
+TARGETS = {
+    ("perceptron", "torch"): 1.5,
+    ("perceptron", "jax"): 1.5,
+    ("convolutions", "torch"): 1.0,
+    ("convolutions", "jax"): 2.0,
+}
+WORDS = {
+    "perceptron": "perceptron {sizes}",
+    "convolutions": "convolutions 3x3 of 32 and 64, pool, dense 128, 10",
+}
 
 
 def python_of(peer: str) -> Path:
@@ -46,7 +54,7 @@ def server(peer: str, file: Path) -> Server:
 
 def operations(sizes: tuple[int, ...], rows: int) -> float:
     """Return the additions and multiplications of the products of an epoch: forward, by the weights, by the inputs."""
-    weights = [inputs * outputs for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [inputs * outputs for inputs, outputs in pairwise(sizes)]
     return 2.0 * rows * (3 * sum(weights) - weights[0])  # nothing needs the derivatives by the rows
 
 
@@ -54,7 +62,9 @@ def _chosen(setting: Setting) -> tuple[tuple[int, ...], dict[str, Rows]]:
     """Return the sizes of the perceptron, and the rows of both networks."""
     counts = {name: min(count, QUICK_ROWS) if setting.quick else count for name, count in ROWS.items()}
     train = fashion(max(counts.values())).train
-    return direct.SMALL if setting.quick else direct.LARGE, {name: train[:count] for name, count in counts.items()}
+    return direct.SMALL if setting.quick else direct.LARGE, {
+        name: train[:count] for name, count in counts.items()
+    }
 
 
 def _write(file: Path, sizes: tuple[int, ...], rows: dict[str, Rows]) -> None:

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def initial(layers: Sequence[int], seed: int = 0) -> np.ndarray:
     Spark's own are so small that 20 iterations hardly move a network with two hidden layers of sigmoids.
     """
     random = np.random.default_rng(seed)
-    pairs = zip(layers[:-1], layers[1:], strict=True)
+    pairs = pairwise(layers)
     drawn = [random.normal(0.0, 1.5 / inputs**0.5, (inputs + 1) * outputs) for inputs, outputs in pairs]
     return np.concatenate(drawn).astype(np.float32)
 
@@ -66,36 +67,38 @@ def as_frame(spark: SparkSession, table: pa.Table, partitions: int) -> DataFrame
     from pyspark.ml.functions import array_to_vector
     from pyspark.sql import functions as F
 
-    vectors = spark.createDataFrame(table).select(array_to_vector(F.col("features")).alias("features"), "label")
+    vectors = spark.createDataFrame(table).select(
+        array_to_vector(F.col("features")).alias("features"), "label"
+    )
     cached = vectors.repartition(partitions).cache()
     cached.count()
     return cached
 
 
-def ours(rows: Any, layers: Sequence[int], weights: np.ndarray, **params: Any) -> Any:
+def ours(rows: Any, layers: Sequence[int], weights: Any, **params: Any) -> Any:
     """Fit with mmlrs."""
     from mmlrs.ann import MultilayerPerceptronClassifier
 
-    return MultilayerPerceptronClassifier(layers=list(layers), initialWeights=weights, tol=0.0, **params).fit(rows)
+    return MultilayerPerceptronClassifier(layers=list(layers), initialWeights=weights, tol=0.0, **params).fit(
+        rows
+    )
 
 
-def theirs(rows: DataFrame, layers: Sequence[int], weights: np.ndarray, **params: Any) -> Any:
+def theirs(rows: DataFrame, layers: Sequence[int], weights: Any, **params: Any) -> Any:
     """Fit with Spark."""
     from pyspark.ml.classification import MultilayerPerceptronClassifier
     from pyspark.ml.linalg import Vectors
 
     start = Vectors.dense(weights.astype(float))
-    return MultilayerPerceptronClassifier(layers=list(layers), initialWeights=start, tol=0.0, **params).fit(rows)
+    return MultilayerPerceptronClassifier(layers=list(layers), initialWeights=start, tol=0.0, **params).fit(
+        rows
+    )
 
 
 def per_iteration(fit: Callable[[int], Any], case: Case) -> float:
     """Return the difference of the whole times of two fits, per iteration between them."""
     few, many = (seconds(partial(fit, count)) for count in (case.few, case.many))
     return (many - few) / (case.many - case.few)
-
-
-def _clock(case: Case) -> Callable[[Callable[..., Any]], float]:
-    return lambda fit: per_iteration(fit, case)
 
 
 def _best_block(frame: DataFrame, case: Case, weights: np.ndarray) -> int:
@@ -133,8 +136,8 @@ def speed(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
                 return ours(rows, case.layers, weights, maxIter=count)
 
             own(1)
-            clock = _clock(case)
-            timed = side_by_side(own, peer, setting.pairs(3), warm_up=False, clock=clock)
+            both = (partial(per_iteration, fit, case) for fit in (own, peer))
+            timed = side_by_side(*both, setting.pairs(3), warm_up=False, clock=lambda measure: measure())
             yield Figure(
                 f"iteration of L-BFGS on {where}, {case.name}, {table.num_rows:,} digits, against Spark on local[{CORES}]",
                 timed.ratio,
@@ -151,7 +154,9 @@ def losses(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
     for case in CASES:
         weights, block = initial(case.layers), table.num_rows
         count = 5 if setting.quick else LOSSES
-        history = theirs(frame, case.layers, weights, maxIter=count, blockSize=block).summary().objectiveHistory
+        history = (
+            theirs(frame, case.layers, weights, maxIter=count, blockSize=block).summary().objectiveHistory
+        )
         found = ours(frame, case.layers, weights, maxIter=count).history["loss"].to_pylist()
         yield Figure(
             f"loss after {count} iterations from the same initial weights, {case.name}, beyond that of Spark",
@@ -170,7 +175,10 @@ def _gradient(frame: DataFrame, table: pa.Table) -> Iterator[Figure]:
     layers = CASES[-1].layers
     weights = initial(layers)
     step = {"solver": "gd", "maxIter": 1, "stepSize": 1.0}
-    peer, own = theirs(frame, layers, weights, blockSize=table.num_rows, **step), ours(frame, layers, weights, **step)
+    peer, own = (
+        theirs(frame, layers, weights, blockSize=table.num_rows, **step),
+        ours(frame, layers, weights, **step),
+    )
     expected, got = weights - peer.weights.toArray(), weights - own.weights
     largest = float(np.abs(expected).max())
     first, peer_first = own.history["loss"][0].as_py(), peer.summary().objectiveHistory[0]

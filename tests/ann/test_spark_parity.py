@@ -83,7 +83,9 @@ def test_the_first_loss_and_gradient_are_those_of_spark(frame, table, initial):
     for rows in (table, frame):
         model = ours(rows, initial, **step)
         assert losses(model)[0] == pytest.approx(peer.summary().objectiveHistory[0], rel=1e-5)
-        np.testing.assert_allclose(initial - model.weights, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+        np.testing.assert_allclose(
+            initial - model.weights, expected, rtol=0, atol=1e-5 * np.abs(expected).max()
+        )
 
 
 def test_the_loss_after_20_iterations_is_no_worse_than_that_of_spark(frame, table, initial, trained):
@@ -101,7 +103,9 @@ def scored(model: Any, frame: Any) -> Any:
     from pyspark.ml.functions import vector_to_array
 
     columns = ["rawPrediction", "probability"]
-    result = model.transform(frame).select(*(vector_to_array(name).alias(name) for name in columns), "prediction")
+    result = model.transform(frame).select(
+        *(vector_to_array(name).alias(name) for name in columns), "prediction"
+    )
     return {name: np.stack(values) for name, values in result.toPandas().items()}
 
 
