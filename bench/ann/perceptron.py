@@ -136,8 +136,13 @@ def speed(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
                 return ours(rows, case.layers, weights, maxIter=count)
 
             own(1)
-            both = (partial(per_iteration, fit, case) for fit in (own, peer))
-            timed = side_by_side(*both, setting.pairs(3), warm_up=False, clock=lambda measure: measure())
+            timed = side_by_side(
+                partial(per_iteration, own, case),
+                partial(per_iteration, peer, case),
+                setting.pairs(3),
+                warm_up=False,
+                clock=lambda measure: measure(),
+            )
             yield Figure(
                 f"iteration of L-BFGS on {where}, {case.name}, {table.num_rows:,} digits, against Spark on local[{CORES}]",
                 timed.ratio,
