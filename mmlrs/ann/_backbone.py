@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from mmlrs._quantization.stage import fetched
 from mmlrs.engine.fields import is_text, is_vector_struct
-from mmlrs.errors import InvalidParamError, MmlrsError
+from mmlrs.errors import InvalidParamError, MmlrsError, ModelLoadError
 from mmlrs.models import ModelHandle, model_info
 from mmlrs.vectors import as_lists
 
@@ -28,6 +28,8 @@ __all__ = ["Backbone", "kind_of", "read", "reader"]
 TOKENS = "input_ids"
 #: A column of each kind, for a plan without data.
 _COLUMNS = {"image": pa.binary(), "text": pa.string(), "vector": pa.list_(pa.float64())}
+#: The column of features in a plan without data. No tensor has this name.
+_PLANNED = "mmlrs_features"
 #: Maximum number of numbers in a list array.
 _MAX_NUMBERS = np.iinfo(np.int32).max
 #: Numbers of tokens to try with networks that have fewer positions than strings may have tokens.
@@ -203,8 +205,14 @@ class Backbone:
         if named is None and self.kind == "vector":
             named = self._last_features()
         stage = self._reader(named)
-        with self._as_own(stage._stage):
-            [name] = fetched(stage, self._schema, "model")
+        try:
+            with self._as_own(stage._stage):
+                [name] = fetched(stage, self._schema, "model")
+        except ModelLoadError as error:
+            text = str(error).removeprefix(f"{self.stage._stage}: ")
+            if named is None or f"`{named}`" not in text:
+                raise
+            raise InvalidParamError(f"{self.stage._stage}: param `featureTensorName`: {text}") from None
         return name
 
     @cached_property
@@ -225,7 +233,7 @@ class Backbone:
         return read(stage, self.stage._stage, dataset, self.param)
 
     def _reader(self, tensor: str | None, *, features: bool = True) -> NativeTransformer:
-        columns = ("x", "features")
+        columns = ("x", _PLANNED)
         return reader(self.kind, self.model, tensor, columns, "error", self.tokenizer, features=features)
 
     @property
@@ -234,7 +242,7 @@ class Backbone:
 
     def _size(self, stage: NativeTransformer) -> int | None:
         with self._as_own(stage._stage):
-            field = stage._core().plan(self._schema).schema.field("features")
+            field = stage._core().plan(self._schema).schema.field(_PLANNED)
         attributes = json.loads((field.metadata or {}).get(b"ml_attr", b"{}"))
         size: int | None = attributes.get("num_attrs")
         if size is None and pa.types.is_fixed_size_list(field.type):

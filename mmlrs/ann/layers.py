@@ -308,9 +308,7 @@ class Sequential:
             described = json.loads(text)
             return cls([_layer(layer) for layer in described["layers"]], described["input"])
         except (ValueError, KeyError, TypeError) as error:
-            raise InvalidParamError(
-                f"Sequential: the description of a network cannot be read: {error}"
-            ) from None
+            raise InvalidParamError(f"Sequential: the description of a network cannot be read: {error}") from None
 
     def __repr__(self) -> str:
         layers = ", ".join(repr(layer) for layer in self.layers)
