@@ -383,7 +383,7 @@ def test_wrong_networks_and_params_are_one_error_each() -> None:
         {},
     ).SerializeToString()
     fails(InvalidParamError, "param `featureTensorName` must be set: .* `y`", model=forked)
-    fails(ModelLoadError, "FineTuner: param `model`", model=b"no network")
+    fails(ModelLoadError, "FineTuner: the model with SHA-256 .* is not an ONNX model", model=b"no network")
     fails(InvalidParamError, "param `hiddenLayers` must have numbers of at least 1", hiddenLayers=[4, 0])
     fails(InvalidParamError, "dropout needs batches", dropout=0.5)
     fails(InvalidParamError, "param `classWeights` must have one number .* 2 classes", classWeights=[1.0])
