@@ -30,8 +30,6 @@ TOKENS = "input_ids"
 _COLUMNS = {"image": pa.binary(), "text": pa.string(), "vector": pa.list_(pa.float64())}
 #: The column of features in a plan without data. No tensor has this name.
 _PLANNED = "mmlrs_features"
-#: Maximum number of numbers in a list array.
-_MAX_NUMBERS = np.iinfo(np.int32).max
 #: Numbers of tokens to try with networks that have fewer positions than strings may have tokens.
 _LENGTHS = (256, 128, 64, 32, 16)
 #: The params of the stages that read networks, as a fine tuner calls them.
@@ -100,7 +98,7 @@ def read(stage: NativeTransformer, owner: str, dataset: Any, param: str = "model
         [output] = stage._columns("output")
         lists = f"{output}_read"
         chunks = [
-            as_lists(chunk, f"{owner}: column `{column}`", _MAX_NUMBERS, np.float64)
+            as_lists(chunk, f"{owner}: column `{column}`", np.iinfo(np.int32).max, np.float64)
             for chunk in dataset[column].chunks
         ]
         with_lists = dataset.append_column(lists, pa.chunked_array(chunks, pa.list_(pa.float64())))
@@ -235,6 +233,19 @@ class Backbone:
     def _reader(self, tensor: str | None, *, features: bool = True) -> NativeTransformer:
         columns = ("x", _PLANNED)
         return reader(self.kind, self.model, tensor, columns, "error", self.tokenizer, features=features)
+
+    def check_padding(self) -> None:
+        """Raise if padding would be a part of the features: without a mask, the graph cannot leave it out."""
+        inputs = {item["name"]: item["shape"] for item in self._info["inputs"]}
+        outputs = {item["name"]: item["shape"] for item in self._info["outputs"]}
+        is_vector = len(outputs.get(self.tensor) or ()) == 2
+        if self.kind != "text" or "attention_mask" in inputs or is_vector:
+            return
+        if isinstance((inputs[TOKENS] or (None, None))[1], int):
+            raise InvalidParamError(
+                f"{self.stage._stage}: param `{self.param}`: the network reads texts of {inputs[TOKENS][1]} tokens without an "
+                "`attention_mask`, so padding would be a part of the features; export it with the mask, or with any number of tokens"
+            )
 
     @property
     def _schema(self) -> pa.Schema:

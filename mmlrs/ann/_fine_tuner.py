@@ -90,7 +90,7 @@ class TunesHead(ClassifierMixin):
         columns.check_new(self._columns("output"))
         column, label = (columns.resolve(self._value(name)) for name in (self._input_param, "labelCol"))
         backbone = self._backbone(dataset, column)
-        backbone.tensor  # noqa: B018 - a wrong param is an error before a row is read
+        backbone.check_padding()  # Wrong params are errors before a row is read.
         features, numbers = f"{self.uid}_features", f"{self.uid}_classes"
         rows = _selected(dataset, [column, label, *self._kept(columns)])
         rows, labels = classes_of(self, rows, label, numbers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ import onnx
 import onnxruntime
 import pictures
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from trained import values
 
@@ -201,15 +202,44 @@ def test_texts_are_read_by_the_file_as_by_the_embedder() -> None:
     check(model, table, input_ids=ids, attention_mask=mask)
 
 
+def text_network(width: int | str, *, is_vector: bool) -> bytes:
+    """Return a network for tokens without a mask."""
+    nodes = [networks.node("Gather", ["words", "input_ids"], ["states"])]
+    shape: list[int | str] = ["N", width, 6]
+    if is_vector:
+        nodes.append(networks.node("Gather", ["states", "first"], ["y"], axis=1))
+        shape = ["N", 6]
+    weights = {"words": RNG.normal(size=(64, 6)).astype(np.float32), "first": np.array(0, dtype=np.int64)}
+    ids = networks.value("input_ids", ["N", width], onnx.TensorProto.INT64)
+    output = networks.value("y" if is_vector else "states", shape)
+    return networks.network(nodes, [ids], [output], weights).SerializeToString()
+
+
+@pytest.mark.parametrize("is_vector", [True, False])
+def test_texts_without_a_mask_are_read_one_by_one(is_vector: bool) -> None:
+    stage, table = sample_stage(DeepTextClassifier)
+    network, tokenizer = text_network("T", is_vector=is_vector), stage.getTokenizer()
+    model = stage.copy({"backbone": network}).fit(table)
+    rows = (
+        HuggingFaceTokenizer(tokenizer=tokenizer, inputCol="text").transform(table)["input_ids"].to_pylist()
+    )
+    for place, row in enumerate(rows):
+        check(model, table.slice(place, 1), input_ids=np.array([row], dtype=np.int64))
+    with pytest.raises(
+        InvalidParamError, match=r"DeepTextClassifier: param `backbone`: .* texts of 9 tokens"
+    ):
+        stage.copy({"backbone": text_network(9, is_vector=False)}).fit(table)
+
+
 def test_text_needs_a_network_for_tokens_and_a_tokenizer() -> None:
     stage, table = sample_stage(DeepTextClassifier)
-    with pytest.raises(InvalidParamError, match="FineTuner: param `model`: .* use DeepTextClassifier"):
+    with pytest.raises(InvalidParamError, match=r"FineTuner: param `model`: .* use DeepTextClassifier"):
         FineTuner(model=stage.getBackbone(), inputCol="text").fit(table)
     with pytest.raises(
-        InvalidParamError, match="DeepTextClassifier: param `backbone`: .* set param `tokenizer`"
+        InvalidParamError, match=r"DeepTextClassifier: param `backbone`: .* set param `tokenizer`"
     ):
         DeepTextClassifier(backbone=stage.getBackbone()).fit(table)
-    with pytest.raises(InvalidParamError, match="column `text` holds text, .* no input `input_ids`.* `x`"):
+    with pytest.raises(InvalidParamError, match=r"column `text` holds text, .* no input `input_ids`.* `x`"):
         FineTuner(model=sample_model(), inputCol="text").fit(table)
 
 
@@ -225,7 +255,7 @@ def test_text_needs_a_network_for_tokens_and_a_tokenizer() -> None:
         ([0.5, -1.0], [-1.0, 0.5]),
         ([True, False], [False, True]),
         ([Decimal("2.5"), Decimal("1.5")], [1.5, 2.5]),
-        ([datetime.date(2026, 2, 1), datetime.date(2025, 1, 1)], ["2025-01-01", "2026-02-01"]),
+        ([dt.date(2026, 2, 1), dt.date(2025, 1, 1)], ["2025-01-01", "2026-02-01"]),
     ],
 )
 def test_labels_of_any_type_are_indexed_in_ascending_order(given: list[Any], labels: list[Any]) -> None:
@@ -249,6 +279,17 @@ def test_levels_in_the_metadata_of_the_label_win() -> None:
     model = tuned(table)
     assert model.getLabels() == ["no", "yes", "never"]
     assert model.transform(table)["predictedLabel"].to_pylist() == ["yes", "no"] * 6
+
+
+def test_rows_of_weight_0_and_validation_rows_do_not_train() -> None:
+    table = vectors(["a", "b"], 40)
+    table = table.append_column("weight", pa.array([0.0 if place % 4 == 0 else 1.0 for place in range(40)]))
+    table = table.append_column("held out", pa.array([place >= 30 for place in range(40)]))
+    model = tuned(table, weightCol="weight", validationIndicatorCol="held out", maxIter=5)
+    trained_on = table.slice(0, 30).filter(pc.greater(table["weight"].slice(0, 30), 0))
+    alone = tuned(trained_on, maxIter=5)
+    assert np.abs(model.weights - alone.weights).max() < 1e-4 * np.abs(alone.weights).max()
+    assert model.history["validation_loss"].null_count == 0
 
 
 def test_thresholds_change_predictions_in_the_model_and_in_the_file() -> None:
@@ -334,7 +375,7 @@ def test_spark_trains_and_scores_as_a_table_does(spark: Any) -> None:
 
 
 def test_labels_on_spark_are_numbered_as_in_tables(spark: Any) -> None:
-    table = vectors([datetime.date(2026, 2, 1), datetime.date(2025, 1, 1)])
+    table = vectors([dt.date(2026, 2, 1), dt.date(2025, 1, 1)])
     df = spark.createDataFrame(
         table.to_pandas().assign(x=[list(map(float, row)) for row in table["x"].to_pylist()])
     )
