@@ -84,7 +84,7 @@ class FineTunedModel(HasHistory, _generated.FineTunedModel):
 
     def _classifier(self, values: str) -> Any:
         """Return the stage that makes classes of the values of the last layer: a network that hands them on."""
-        from mmlrs.ann import NeuralNetworkClassificationModel
+        from mmlrs.ann._estimators import NeuralNetworkClassificationModel
 
         labels = self._value("labels")
         described = {"version": 1, "input": [len(labels)], "layers": [{"kind": "flatten"}]}
