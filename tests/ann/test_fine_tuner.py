@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pytest
 from trained import values
 
+from mmlrs import _native
 from mmlrs.ann import (
     DeepTextClassifier,
     DeepVisionClassifier,
@@ -106,7 +107,11 @@ def tensors(table: pa.Table) -> np.ndarray:
 @pytest.mark.parametrize("tensor", [None, "maps", "convolved", "scores"])
 def test_a_head_is_a_perceptron_on_the_features_and_the_file_equals_the_model(tensor: str | None) -> None:
     table = photographs()
+    before = _native.counters()["model_rows"]
     model = FineTuner(model=backbone(), featureTensorName=tensor, maxIter=15, seed=3).fit(table)
+    assert _native.counters()["model_rows"] - before == table.num_rows, (
+        "each row runs through the network once"
+    )
     features = ImageFeaturizer(model=backbone(), featureTensorName=tensor, outputCol="features").transform(
         table
     )
