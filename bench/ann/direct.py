@@ -14,6 +14,9 @@ import pyarrow as pa
 from bench.ann.datasets import CLASSES, Rows, Split
 from mmlrs import _native
 
+#: The network of the benchmarks of Ulanov's ANN for Spark, with 12 million parameters, and a small one for quick runs.
+LARGE = (784, 2500, 2000, 1500, 1000, 500, 10)
+SMALL = (784, 250, 200, 10)
 #: Seconds that a worker waits for another one.
 PATIENCE = 120.0
 HOST = "127.0.0.1"

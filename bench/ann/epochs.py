@@ -20,9 +20,6 @@ from bench.trees import one_core
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = 28
-#: The network of the benchmarks of Ulanov's ANN for Spark, with 12 million parameters.
-LARGE = (784, 2500, 2000, 1500, 1000, 500, 10)
-SMALL = (784, 250, 200, 10)
 #: Share by which the mean loss of the second epoch may differ; the initial weights are other random numbers.
 ALIKE = 0.25
 #: Rows of the epochs, and how many times faster than each peer an epoch must be.
@@ -64,7 +61,7 @@ def _chosen(setting: Setting) -> tuple[tuple[int, ...], dict[str, Rows]]:
     """Return the sizes of the perceptron, and the rows of both networks."""
     counts = {name: min(count, QUICK_ROWS) if setting.quick else count for name, count in ROWS.items()}
     train = fashion(max(counts.values())).train
-    return SMALL if setting.quick else LARGE, {name: train[:count] for name, count in counts.items()}
+    return direct.SMALL if setting.quick else direct.LARGE, {name: train[:count] for name, count in counts.items()}
 
 
 def _write(file: Path, sizes: tuple[int, ...], rows: dict[str, Rows]) -> None:

@@ -13,7 +13,6 @@ from mmlrs._generated.shared import (
     HasClassColumns,
     HasEncoderParams,
     HasFeatureColumns,
-    HasHandleInvalid,
     HasHeadParams,
     HasInputCol,
     HasLabelCol,
@@ -716,7 +715,7 @@ class FineTuner(
         return self._value("model")
 
 
-class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid):
+class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasRowPolicy):
     """Classifies images, texts or vectors with an ONNX network whose last part was trained, as fitted by `FineTuner`.
 
     Adds the values of the last layer, the probabilities of the classes, the number of the predicted class as a double,
@@ -748,14 +747,18 @@ class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid
     trainingHistory : str, optional
         The history of the training, as JSON.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        How to handle a row that cannot be processed: "error" fails, "skip" drops the row, "keep" keeps it with null
-        results.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
         The result of `transform`, of the same type as the input, with the columns named by `predictionCol`,
-        `rawPredictionCol`, `probabilityCol` and `predictedLabelCol`. All rows are kept.
+        `rawPredictionCol`, `probabilityCol` and `predictedLabelCol`. All rows are kept, except those that
+        `handleInvalid` skips.
 
     Raises
     ------
@@ -764,12 +767,14 @@ class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid
     ColumnNotFoundError
         If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol` or `predictedLabelCol` already
-        exists.
+        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol`, `predictedLabelCol` or `errorCol`
+        already exists.
     ModelLoadError
         If the content of `model` is damaged or is not an ONNX model.
     IoError
         If the file of `model` or `tokenizer` cannot be read.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -790,7 +795,6 @@ class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid
     tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The tokenizer of a network that reads texts: the file `tokenizer.json`.", FILE.accept)
     labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of the classes. Must not be empty.", VALUE_LIST.accept)
     trainingHistory: Param[str] = Param(undefined(), "trainingHistory", "The history of the training, as JSON.", STR.accept)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row that cannot be processed: \"error\" fails, \"skip\" drops the row, \"keep\" keeps it with null results. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -810,6 +814,7 @@ class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid
         labels: Sequence[str] | Sequence[float] | Sequence[bool],
         trainingHistory: str | None = None,
         handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
     ) -> None: ...
     @by_name
     def __init__(self, **params: Any) -> None: ...

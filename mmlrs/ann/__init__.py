@@ -13,8 +13,8 @@ from mmlrs.ann._estimators import (
     NeuralNetworkRegressionModel,
     NeuralNetworkRegressor,
 )
-from mmlrs.ann._fine_tuner import DeepTextClassifier, DeepVisionClassifier, FineTuner
 from mmlrs.ann._fine_tuned import FineTunedModel
+from mmlrs.ann._fine_tuner import DeepTextClassifier, DeepVisionClassifier, FineTuner
 from mmlrs.ann._gradients import GradientCheck, check_gradients
 from mmlrs.ann._perceptron import (
     MultilayerPerceptronClassificationModel,

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from mmlrs._quantization.stage import fetched
-from mmlrs.engine.datasets import is_spark
 from mmlrs.engine.fields import is_text, is_vector_struct
 from mmlrs.errors import InvalidParamError, MmlrsError
 from mmlrs.models import ModelHandle, model_info
+from mmlrs.vectors import as_lists
 
 if TYPE_CHECKING:
     from mmlrs._stage import Stage
     from mmlrs.base import NativeTransformer
 
-__all__ = ["Backbone", "kind_of", "reader"]
+__all__ = ["Backbone", "kind_of", "read", "reader"]
 
 #: The input of networks that read tokens.
 TOKENS = "input_ids"
 #: A column of each kind, for a plan without data.
 _COLUMNS = {"image": pa.binary(), "text": pa.string(), "vector": pa.list_(pa.float64())}
+#: Maximum number of numbers in a list array.
+_MAX_NUMBERS = np.iinfo(np.int32).max
 #: Numbers of tokens to try with networks that have fewer positions than strings may have tokens.
 _LENGTHS = (256, 128, 64, 32, 16)
 #: The params of the stages that read networks, as a fine tuner calls them.
@@ -74,15 +77,48 @@ def reader(
     source, output = columns
     shared: dict[str, Any] = {"model": model, "inputCol": source, "handleInvalid": invalid}
     if kind == "image":
-        pooling = "auto" if features else "none"
-        return ImageFeaturizer(**shared, outputCol=output, featureTensorName=tensor, pooling=pooling)
+        shared["pooling"] = "auto" if features else "none"
+        return ImageFeaturizer(**shared, outputCol=output, featureTensorName=tensor)
     if kind == "text":
         return _of_fitting_length(
             TextEmbedder(
                 **shared, outputCol=output, tokenizer=tokenizer, outputTensorName=tensor, normalize=features
             )
         )
-    return ONNXModel(**shared, fetchDict={output: tensor}, outputType="vector")
+    return ONNXModel(**shared, fetchDict={output: tensor or ""}, outputType="vector")
+
+
+def read(stage: NativeTransformer, owner: str, dataset: Any, param: str = "model") -> Any:
+    """Add the vectors of a stage that `reader` returned. Errors name the owner, whose param has the network."""
+    [column] = stage._columns("input")
+    with _errors_of(owner, stage._stage, param):
+        if not isinstance(dataset, pa.Table) or not is_vector_struct(dataset.schema.field(column).type):
+            return stage.transform(dataset)
+        # On Spark, stages read vectors as lists; in a table these are another type.
+        [output] = stage._columns("output")
+        lists = f"{output}_read"
+        chunks = [
+            as_lists(chunk, f"{owner}: column `{column}`", _MAX_NUMBERS, np.float64)
+            for chunk in dataset[column].chunks
+        ]
+        with_lists = dataset.append_column(lists, pa.chunked_array(chunks, pa.list_(pa.float64())))
+        try:
+            made = stage.copy({"inputCol": lists}).transform(with_lists)
+        except MmlrsError as error:
+            raise type(error)(str(error).replace(f"`{lists}`", f"`{column}`")) from error.__cause__
+        return made.drop_columns([lists])
+
+
+@contextmanager
+def _errors_of(owner: str, inner: str, param: str) -> Iterator[None]:
+    """Raise errors of another stage as errors of the owner."""
+    try:
+        yield
+    except MmlrsError as error:
+        text = str(error).removeprefix(f"{inner}: ").replace("param `model`", f"param `{param}`")
+        for theirs, own in _RENAMED.items():
+            text = text.replace(theirs, own)
+        raise type(error)(f"{owner}: {text}") from error.__cause__
 
 
 def _of_fitting_length(embedder: NativeTransformer) -> NativeTransformer:
@@ -183,16 +219,10 @@ class Backbone:
             return False
         return self.size != self._size(self._reader(self.tensor, features=False))
 
-    def featurizer(self, column: str, output: str, invalid: str) -> NativeTransformer:
-        """Return the stage that computes the features of a column."""
-        return reader(self.kind, self.model, self.tensor, (column, output), invalid, self.tokenizer)
-
     def features(self, dataset: Any, column: str, output: str, invalid: str) -> Any:
         """Add the features to a dataset."""
-        stage = self.featurizer(column, output, invalid)
-        with self._as_own(stage._stage):
-            made = stage.transform(dataset)
-            return made if is_spark(dataset) else made.drop_columns([column])
+        stage = reader(self.kind, self.model, self.tensor, (column, output), invalid, self.tokenizer)
+        return read(stage, self.stage._stage, dataset, self.param)
 
     def _reader(self, tensor: str | None, *, features: bool = True) -> NativeTransformer:
         columns = ("x", "features")
@@ -224,13 +254,6 @@ class Backbone:
             )
         return found
 
-    @contextmanager
-    def _as_own(self, inner: str) -> Iterator[None]:
+    def _as_own(self, inner: str) -> AbstractContextManager[None]:
         """Raise errors of another stage as errors of the estimator."""
-        try:
-            yield
-        except MmlrsError as error:
-            text = str(error).removeprefix(f"{inner}: ").replace("param `model`", f"param `{self.param}`")
-            for theirs, own in _RENAMED.items():
-                text = text.replace(theirs, own)
-            raise type(error)(f"{self.stage._stage}: {text}") from error.__cause__
+        return _errors_of(self.stage._stage, inner, self.param)

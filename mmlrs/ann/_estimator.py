@@ -99,11 +99,13 @@ class NetworkEstimator(Estimator[Any]):
 
     def _train(self, dataset: Any, columns: Columns, run: Run) -> Outcome:
         """Train the network on a dataset."""
-        given = self._value("initialWeights")
         specification = self._specification(self._description(dataset, columns), columns)
-        if given is not None:
-            specification = replace(specification, parameters=parameters_in(given, specification))
-        return run(specification, dataset)
+        return run(self._started(specification), dataset)
+
+    def _started(self, specification: Specification) -> Specification:
+        """Return the training with the user's initial weights, if there are any."""
+        given = self._value("initialWeights")
+        return specification if given is None else replace(specification, parameters=parameters_in(given, specification))
 
     def _specification(
         self, description: dict[str, Any], columns: Columns, features: str | None = None

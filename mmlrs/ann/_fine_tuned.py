@@ -9,9 +9,8 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._generated import ann as _generated
-from mmlrs.ann._backbone import reader
+from mmlrs.ann._backbone import read, reader
 from mmlrs.ann._trained import HasHistory
-from mmlrs.errors import MmlrsError
 from mmlrs.models import model_info
 
 if TYPE_CHECKING:
@@ -81,12 +80,8 @@ class FineTunedModel(HasHistory, _generated.FineTunedModel):
         tensor = next((name for name in names if name.startswith(_RAW)), names[0])
         kind, tokenizer = self._value("inputKind"), self._value("tokenizer")
         stage = reader(kind, model, tensor, (column, values), invalid, tokenizer, features=False)
-        try:
-            read = stage.transform(dataset)
-        except MmlrsError as error:
-            text = str(error).removeprefix(f"{stage._stage}: ")
-            raise type(error)(f"{self._stage}: {text}") from error.__cause__
-        return self._classifier(values).transform(read), values
+        stage = stage.copy({"errorCol": self._value("errorCol")})
+        return self._classifier(values).transform(read(stage, self._stage, dataset)), values
 
     def _classifier(self, values: str) -> Any:
         """Return the stage that makes classes of the values of the last layer: a network that hands them on."""

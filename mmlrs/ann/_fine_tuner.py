@@ -11,6 +11,7 @@ import pyarrow as pa
 from mmlrs._generated import ann as _generated
 from mmlrs.ann._backbone import Backbone, kind_of
 from mmlrs.ann._classes import classes_of
+from mmlrs.ann._driver import Outcome
 from mmlrs.ann._estimator import ClassifierMixin, Run
 from mmlrs.ann._fine_tuned import FineTunedModel
 from mmlrs.ann._labels import size_in
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from mmlrs.models import ModelHandle
 
 __all__ = ["DeepTextClassifier", "DeepVisionClassifier", "FineTuner"]
+
+
+#: Params that the model has from the estimator.
+_SHARED = ("predictionCol", "rawPredictionCol", "probabilityCol", "predictedLabelCol", "thresholds")
 
 
 class TunesHead(ClassifierMixin):
@@ -91,25 +96,27 @@ class TunesHead(ClassifierMixin):
         rows, labels = classes_of(self, rows, label, numbers)
         rows = backbone.features(rows, column, features, self._value("handleInvalid"))
         size = backbone.size or size_in(self, rows, features)
-        given = self._value("initialWeights")
-        specification = self._specification(
-            self._head(size, len(labels)), columns, b"" if given is None else given.read(), features
-        )
+        specification = self._started(self._specification(self._head(size, len(labels)), columns, features))
         read = json.loads(specification.columns) | {"label": numbers}
         outcome = run(replace(specification, columns=json.dumps(read)), rows)
-        names, thresholds = label_texts(labels), self._value("thresholds")
-        head = Head(outcome.network, backbone.tensor, backbone.kind, backbone.is_pooled, names, thresholds)
+        return self._tuned(backbone, labels, outcome)
+
+    def _tuned(self, backbone: Backbone, labels: list[Any], outcome: Outcome) -> FineTunedModel:
+        """Return the model of a trained head."""
+        head = Head(
+            outcome.network,
+            backbone.tensor,
+            backbone.kind,
+            backbone.is_pooled,
+            label_texts(labels),
+            self._value("thresholds"),
+        )
+        params: dict[str, Any] = {name: self._value(name) for name in _SHARED}
+        params |= {"inputKind": backbone.kind, "tokenizer": backbone.tokenizer, "labels": labels}
         model = FineTunedModel(
+            **params,
             inputCol=self._value(self._input_param),
-            predictionCol=self._value("predictionCol"),
-            rawPredictionCol=self._value("rawPredictionCol"),
-            probabilityCol=self._value("probabilityCol"),
-            predictedLabelCol=self._value("predictedLabelCol"),
-            thresholds=thresholds,
             model=merged(self._stage, backbone.model, head),
-            inputKind=backbone.kind,
-            tokenizer=backbone.tokenizer,
-            labels=labels,
             trainingHistory=outcome.history(),
         )
         return model._resetUid(self.uid)

@@ -294,11 +294,11 @@ def _cut(graph: Any, kept: Sequence[str]) -> None:
         (graph.input, lambda item: item.name in needed),
         (graph.value_info, lambda item: item.name in needed),
         (graph.quantization_annotation, lambda item: item.tensor_name in needed),
-        (graph.output, lambda item: False),
     ):
         left = [item for item in items if wanted(item)]
         del items[:]
         items.extend(left)
+    del graph.output[:]
 
 
 def _read_by(node: Any) -> list[str]:

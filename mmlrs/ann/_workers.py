@@ -251,7 +251,8 @@ def estimate_workers(
 
 def _counts(workers: Iterable[int]) -> tuple[int, ...]:
     """Return the numbers of workers in rising order."""
-    if not isinstance(workers, Iterable) or isinstance(workers, str):
+    given: Any = workers
+    if not isinstance(given, Iterable) or isinstance(given, str):
         raise InvalidParamError(
             f"{FUNCTION}: param `workers` must be a list of numbers or a range, got {shown(workers)}"
         )
