@@ -100,14 +100,14 @@ def _trained(rng: random.Random) -> bytes:
 
 
 @lru_cache
-def _state() -> bytes:
-    """The state of a training that has started."""
+def _state() -> list[bytes]:
+    """The state of a training that has started, in pieces."""
     text = json.dumps(_networks()[0].describe({"kind": "squared_error"}))
     columns = json.dumps(_COLUMNS)
     trainer = _native.Trainer("Fuzzed", text, json.dumps(_SETTINGS), columns)
     trainer.add(pa.RecordBatch.from_pydict({"x": _table()["features"].combine_chunks()}))
     trainer.start(1)
-    return b"".join(trainer.state())
+    return [bytes(piece) for piece in trainer.state()]
 
 
 def item(rng: random.Random) -> tuple[str, bytes]:
@@ -116,13 +116,26 @@ def item(rng: random.Random) -> tuple[str, bytes]:
     if what == "file":
         return what, _trained(rng)
     if what == "state":
-        return what, damaged(_state(), rng)
+        place = rng.randrange(len(_state()))
+        return f"state {place}", damaged(_state()[place], rng)
     described = changed(json.loads(rng.choice(_networks()).to_json()), rng)
     return what, json.dumps(described).encode()
 
 
 def check(items: list[Any]) -> None:
-    each(items, lambda pair: _CHECKS[pair[0]](pair[1]))
+    each(items, lambda pair: _check_one(*pair))
+
+
+def _check_one(what: str, content: bytes) -> None:
+    if what == "file":
+        _check_file(content)
+    elif what == "layers":
+        _check_layers(content)
+    else:
+        place = int(what.removeprefix("state "))
+        text = json.dumps(_networks()[0].describe({"kind": "squared_error"}))
+        state = [content if i == place else piece for i, piece in enumerate(_state())]
+        _native.network_of_state(text, json.dumps(_SETTINGS), state)
 
 
 def _check_file(content: bytes) -> None:
@@ -141,11 +154,3 @@ def _check_layers(content: bytes) -> None:
     network = Sequential.from_json(content.decode())
     if Sequential.from_json(network.to_json()) != network:
         raise Broken("a network is another one after JSON")
-
-
-def _check_state(content: bytes) -> None:
-    text = json.dumps(_networks()[0].describe({"kind": "squared_error"}))
-    _native.network_of_state(text, json.dumps(_SETTINGS), [content])
-
-
-_CHECKS = {"file": _check_file, "layers": _check_layers, "state": _check_state}
