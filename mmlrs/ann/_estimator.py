@@ -15,7 +15,7 @@ from mmlrs import _native
 from mmlrs._descriptors import stage_class, stage_spec
 from mmlrs.ann._checkpoints import checkpoint_folder
 from mmlrs.ann._driver import Outcome
-from mmlrs.ann._labels import check_classes, levels_in
+from mmlrs.ann._labels import check_classes, check_values, levels_in
 from mmlrs.ann._specification import FULL_BATCH, Specification, columns_read, settings_of
 from mmlrs.ann._weights import parameters_in
 from mmlrs.base import Estimator
@@ -105,7 +105,11 @@ class NetworkEstimator(Estimator[Any]):
     def _started(self, specification: Specification) -> Specification:
         """Return the training with the user's initial weights, if there are any."""
         given = self._value("initialWeights")
-        return specification if given is None else replace(specification, parameters=parameters_in(given, specification))
+        return (
+            specification
+            if given is None
+            else replace(specification, parameters=parameters_in(given, specification))
+        )
 
     def _specification(
         self, description: dict[str, Any], columns: Columns, features: str | None = None
@@ -161,6 +165,12 @@ class ClassifierMixin(NetworkEstimator):
                 raise InvalidParamError(
                     f"{self._stage}: param `{param}` must have one number of at least 0 for each of {classes} classes, got {value}"
                 )
+            zeros = 0 if value is None else value.count(0)
+            if zeros > (1 if param == "thresholds" else classes - 1):
+                few = "more than one class" if param == "thresholds" else "all classes"
+                raise InvalidParamError(
+                    f"{self._stage}: param `{param}` must not be 0 for {few}, got {value}"
+                )
         loss: dict[str, Any] = {"kind": "cross_entropy", "smoothing": self._value("labelSmoothing")}
         if self._value("classWeights") is not None:
             loss["class_weights"] = self._value("classWeights")
@@ -178,8 +188,9 @@ class RegressorMixin(NetworkEstimator):
 
     _labels = "values"
 
-    def _value_loss(self) -> dict[str, Any]:
-        """Return the description of the loss."""
+    def _value_loss(self, dataset: Any, columns: Columns, outputs: int) -> dict[str, Any]:
+        """Return the description of the loss, after checking that the labels may be those of a number of outputs."""
+        check_values(self, dataset, columns.resolve(self._value("labelCol")), outputs)
         loss = self._value("loss")
         if loss == "huber":
             return {"kind": "huber", "delta": self._value("huberDelta")}

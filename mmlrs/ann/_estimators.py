@@ -76,7 +76,8 @@ class NeuralNetworkRegressor(RegressorMixin, AnyNetwork, _generated.NeuralNetwor
     __module__ = "mmlrs.ann"
 
     def _description(self, dataset: Any, columns: Columns) -> dict[str, Any]:
-        return self._sequential().describe(self._value_loss())
+        network = self._sequential()
+        return network.describe(self._value_loss(dataset, columns, network.outputs))
 
 
 class NetworkOfImages(TrainedNetwork):

@@ -10,6 +10,7 @@ import pyarrow as pa
 from mmlrs import _native
 from mmlrs._generated import ann as _generated
 from mmlrs.ann._backbone import read, reader
+from mmlrs.ann._estimators import NeuralNetworkClassificationModel
 from mmlrs.ann._trained import HasHistory
 from mmlrs.models import model_info
 
@@ -85,8 +86,6 @@ class FineTunedModel(HasHistory, _generated.FineTunedModel):
 
     def _classifier(self, values: str) -> Any:
         """Return the stage that makes classes of the values of the last layer: a network that hands them on."""
-        from mmlrs.ann._estimators import NeuralNetworkClassificationModel
-
         labels = self._value("labels")
         described = {"version": 1, "input": [len(labels)], "layers": [{"kind": "flatten"}]}
         network = json.dumps(described | {"loss": {"kind": "cross_entropy", "smoothing": 0.0}})

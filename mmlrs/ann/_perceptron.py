@@ -83,8 +83,9 @@ class MultilayerPerceptronRegressor(RegressorMixin, Perceptron, _generated.Multi
         last = self._value("layers")[-1]
         if last == 0:
             last = size_in(self, dataset, columns.resolve(self._value("labelCol")), "labels")
+        loss = self._value_loss(dataset, columns, last)
         first = self._first(dataset, columns)
-        return {"version": 1, "input": [first], "layers": self._layers(last), "loss": self._value_loss()}
+        return {"version": 1, "input": [first], "layers": self._layers(last), "loss": loss}
 
 
 class MultilayerPerceptronClassificationModel(

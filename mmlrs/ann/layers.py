@@ -250,7 +250,9 @@ def _listed(owner: str, layers: Any) -> tuple[Layer, ...]:
         if all(isinstance(layer, Layer) for layer in found):
             return found
         wrong = next(layer for layer in found if not isinstance(layer, Layer))
-    raise InvalidParamError(f"{owner}: param `layers` must be a list of layers of mmlrs.ann.layers, got {shown(wrong)}")
+    raise InvalidParamError(
+        f"{owner}: param `layers` must be a list of layers of mmlrs.ann.layers, got {shown(wrong)}"
+    )
 
 
 _KINDS = {cls._kind: cls for cls in Layer.__subclasses__()}
@@ -298,7 +300,9 @@ class Sequential:
             )
         self.input = shape
         try:
-            self._info: dict[str, Any] = json.loads(_native.network_info(json.dumps(self.describe(_ANY_LOSS))))
+            self._info: dict[str, Any] = json.loads(
+                _native.network_info(json.dumps(self.describe(_ANY_LOSS)))
+            )
         except MmlrsError as error:
             kind = LimitExceededError if isinstance(error, LimitExceededError) else InvalidParamError
             raise kind(f"Sequential: {str(error).removeprefix('the description of a network: ')}") from None
@@ -347,7 +351,9 @@ class Sequential:
         except InvalidParamError:
             raise
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise InvalidParamError(f"Sequential: the description of a network cannot be read: {error}") from None
+            raise InvalidParamError(
+                f"Sequential: the description of a network cannot be read: {error}"
+            ) from None
         return cls(made, shape)
 
     def __repr__(self) -> str:
@@ -366,7 +372,9 @@ def _layer(described: dict[str, Any]) -> Layer:
     settings = dict(described)
     kind = settings.pop("kind")
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise InvalidParamError(f"Sequential: there is no layer {shown(kind)}; the layers are {', '.join(_KINDS)}")
+        raise InvalidParamError(
+            f"Sequential: there is no layer {shown(kind)}; the layers are {', '.join(_KINDS)}"
+        )
     if kind == "residual":
         settings["layers"] = [_layer(layer) for layer in settings["layers"]]
     unknown = settings.keys() - {field.name for field in fields(_KINDS[kind])}

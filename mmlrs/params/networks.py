@@ -66,7 +66,7 @@ class WeightsType(FileType):
         numbers = value.toArray() if hasattr(value, "toArray") else value
         # A list of whole numbers may be the sizes of layers.
         is_list = isinstance(numbers, list) and any(isinstance(number, float) for number in numbers)
-        if not is_list and not hasattr(numbers, "__array__"):
+        if np.iscomplexobj(numbers) or not (is_list or hasattr(numbers, "__array__")):
             raise must_be(expected, value)
         try:
             with np.errstate(over="ignore"):

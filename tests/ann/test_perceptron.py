@@ -20,8 +20,10 @@ from mmlrs.ann import (
     MultilayerPerceptronClassifier,
     MultilayerPerceptronRegressionModel,
     MultilayerPerceptronRegressor,
+    NeuralNetworkRegressor,
 )
-from mmlrs.errors import InvalidParamError
+from mmlrs.ann.layers import Dense, Sequential
+from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
 from mmlrs.featurize import ValueIndexer
 
 RNG = np.random.default_rng(7)
@@ -134,6 +136,20 @@ def test_targets_that_the_sigmoid_loss_cannot_have_are_errors():
             match=rf"column `y`, row {row} of the table: has .*, but the loss needs numbers from 0 to 1; scale the column, or set `loss` to",
         ):
             regressor(layers=[3, size], labelCol="y", loss="sigmoid").fit(rows(y=wrong))
+
+
+@pytest.mark.parametrize("kind", ["double", "int64", "bool", "decimal128(25, 3)"])
+def test_single_numbers_are_no_labels_of_several_outputs(kind):
+    target = pa.decimal128(25, 3) if kind.startswith("dec") else kind
+    table = rows(y=pa.array(CLASS % 2).cast(target))
+    with pytest.raises(
+        SchemaMismatchError,
+        match=r"column `y`: has type .*; expected vectors of 2 numbers, as many as param `layers` says that the network has outputs",
+    ):
+        regressor(layers=[3, 2], labelCol="y").fit(table)
+    network = Sequential([Dense(2)], 3)
+    with pytest.raises(SchemaMismatchError, match="as many as the last layer of param `network` says"):
+        NeuralNetworkRegressor(network=network, labelCol="y").fit(table)
 
 
 # -- classes ----------------------------------------------------------------------------------------------------------------------------
@@ -364,6 +380,7 @@ def test_a_training_goes_on_from_the_weights_of_another():
         [],
         np.ones((2, 19)),
         pd.Series(["a"]),
+        np.ones(38, complex),
         pa.array([1.0, None]),
         object(),
     ):
@@ -518,7 +535,8 @@ def test_weights_and_description_are_those_that_score():
     np.testing.assert_allclose(hidden @ w2.reshape(5, 3) + b2, raw, rtol=1e-4, atol=1e-5)
     kinds = [layer["kind"] for layer in model.description["layers"]]
     assert (kinds, model.description["loss"]["kind"]) == (["dense", "sigmoid", "dense"], "cross_entropy")
-    assert not model.weights.flags.writeable
+    with pytest.raises(ValueError, match="read-only"):
+        model.weights[0] = 1.0
 
 
 def test_copies_saved_and_pickled_models_score_alike(tmp_path):
@@ -543,6 +561,12 @@ def test_copies_saved_and_pickled_models_score_alike(tmp_path):
     assert is_same(loaded.fit(TABLE), start.fit(TABLE))
 
 
+def test_vectors_without_numbers_have_no_size():
+    table = pa.table({"features": pa.array([None, []], pa.list_(pa.float64())), "label": [0, 1]})
+    with pytest.raises(DecodeError, match="column `features`: the first row with features has no numbers"):
+        classifier(layers=[0, 2]).fit(table)
+
+
 def test_params_that_contradict_each_other_are_errors():
     for params, message in (
         ({"localSteps": 5}, "`localSteps` needs batches; use solver="),
@@ -552,6 +576,8 @@ def test_params_that_contradict_each_other_are_errors():
         ({"layers": [3]}, "must have at least two numbers"),
         ({"layers": [3, -1, 3]}, "only the first and the last may be 0"),
         ({"solver": "lbfgs"}, "`solver` must be one of"),
+        ({"classWeights": [0.0, 0.0, 0.0]}, "`classWeights` must not be 0 for all classes"),
+        ({"thresholds": [0.0, 0.0, 1.0]}, "`thresholds` must not be 0 for more than one class"),
         ({"stepSize": 0.0}, "`stepSize` must be greater than 0"),
     ):
         with pytest.raises(InvalidParamError, match=message):

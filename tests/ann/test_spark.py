@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
-from trained import values
 from trainings import frame
 
 from mmlrs.ann import (
@@ -17,12 +16,9 @@ from mmlrs.ann import (
     MultilayerPerceptronClassifier,
     MultilayerPerceptronRegressor,
     NeuralNetworkClassifier,
-    NeuralNetworkRegressor,
     StackedAutoEncoder,
 )
-from mmlrs.ann.layers import Convolution, Dense, Flatten, MaxPooling, Relu, Sequential, Tanh
-from mmlrs.engine.bridge import collect
-from mmlrs.errors import DecodeError
+from mmlrs.ann.layers import Convolution, Dense, Flatten, MaxPooling, Relu, Sequential
 
 pytestmark = pytest.mark.spark
 
@@ -43,11 +39,8 @@ CODES = {"inputCol": "features", "outputCol": "code"}
 ESTIMATORS = {
     "perceptron": MultilayerPerceptronClassifier(layers=[3, 5, 2], **ROWS),
     "values": MultilayerPerceptronRegressor(layers=[0, 5, 0], labelCol="value", loss="huber", **ROWS),
-    "network": NeuralNetworkRegressor(
-        network=Sequential([Dense(4), Tanh(), Dense(1)], 3), labelCol="value", solver="gd", **ROWS
-    ),
     "encoder": AutoEncoder(layers=[0, 2], dataIn01Interval=True, **CODES, **ROWS),
-    "stacked": StackedAutoEncoder(layers=[3, 2, 1], **CODES, **EXACT),
+    "stacked": StackedAutoEncoder(layers=[3, 2, 1], fineTune=False, **CODES, **EXACT),
 }
 
 
@@ -74,13 +67,6 @@ def test_every_estimator_trains_on_spark_what_it_trains_on_a_table(rows, name):
     stage = ESTIMATORS[name]
     on_spark, on_table = stage.fit(rows), stage.fit(TABLE)
     same(on_spark, on_table)
-    if name != "stacked":
-        column = "code" if name == "encoder" else "prediction"
-        scored = [
-            values(collect(on_table.transform(data))[column].combine_chunks()) for data in (rows, TABLE)
-        ]
-        assert len(scored[0]) == len(scored[1]) == 90
-        np.testing.assert_allclose(np.sort(scored[0], axis=0), np.sort(scored[1], axis=0), atol=1e-5)
 
 
 def test_pictures_are_decoded_in_the_workers(spark):
@@ -110,68 +96,22 @@ def test_vectors_of_spark_and_arrays_train_the_same_model(spark):
         Vectors.dense(row) if i % 2 else Vectors.sparse(3, np.flatnonzero(row), row[row != 0])
         for i, row in enumerate(x)
     ]
-    same(
-        stage.fit(spark.createDataFrame(list(zip(vectors, label, strict=True)), ["features", "label"])),
-        expected,
-    )
-    arrays = [(row.tolist(), c) for row, c in zip(x, label, strict=True)]
-    same(stage.fit(spark.createDataFrame(arrays, "features array<double>, label tinyint")), expected)
+    made = list(zip(vectors, x.tolist(), label, strict=True))
+    df = spark.createDataFrame(made, ["vector", "array", "label"])
+    for column in ("vector", "array"):
+        same(stage.copy({stage.featuresCol: column}).fit(df), expected)
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adam"])
-def test_batches_are_shared_by_the_workers_and_a_seed_repeats_them(rows, solver):
+def test_batches_are_shared_by_the_workers_which_send_less_with_local_steps(rows):
     def fit(**params: Any) -> Any:
-        settings = {"layers": [3, 5, 2], "solver": solver, "epochs": 3, "batchSize": 32, "stepSize": 0.05}
+        settings = {"layers": [3, 5, 2], "solver": "adam", "epochs": 6, "batchSize": 8, "stepSize": 0.05}
         return MultilayerPerceptronClassifier(**{**settings, "seed": 6, **params}).fit(rows)
 
-    one, two = fit(numWorkers=1), fit(numWorkers=2)
-    # Two workers draw other batches than one, but as many.
-    for model in (one, two):
+    one, two, local = fit(numWorkers=1), fit(numWorkers=2), fit(numWorkers=2, localSteps=4)
+    for model in (one, two, local):
         loss = model.history["loss"].to_pylist()
-        assert len(loss) == 3
-        assert loss[-1] < loss[0]
-    assert one.history["bytes_sent"].to_pylist() == [0, 0, 0]
-    assert min(two.history["bytes_sent"].to_pylist()) > 0
+        assert len(loss) == 6
+        assert loss[-1] < 0.9 * loss[0]
+    sent = [sum(model.history["bytes_sent"].to_pylist()) for model in (one, two, local)]
+    assert sent[0] == 0 < 2 * sent[2] < sent[1]
     np.testing.assert_array_equal(fit(numWorkers=2).weights, two.weights)
-
-
-def test_one_and_two_workers_are_the_same_training_over_all_rows(rows):
-    stage = ESTIMATORS["perceptron"]
-    one, two = (stage.copy({stage.numWorkers: n}).fit(rows) for n in (1, 2))
-    same(two, one)
-    # Weights and slopes of 32 numbers cross once per evaluation.
-    assert one.history["bytes_sent"].to_pylist()[-1] == 0 < two.history["bytes_sent"].to_pylist()[-1]
-
-
-def test_local_steps_send_less_and_learn_too(rows):
-    settings = {
-        "layers": [3, 5, 2],
-        "solver": "adam",
-        "stepSize": 0.05,
-        "batchSize": 4,
-        "epochs": 6,
-        "numWorkers": 2,
-    }
-    often, rarely = (MultilayerPerceptronClassifier(localSteps=n, **settings).fit(rows) for n in (0, 10))
-    sent = [sum(model.history["bytes_sent"].to_pylist()) for model in (often, rarely)]
-    assert sent[1] < sent[0] / 3
-    loss = rarely.history["loss"].to_pylist()
-    assert loss[-1] < 0.7 * loss[0]
-
-
-def test_partitions_without_rows_change_nothing(spark, rows):
-    from pyspark.sql import functions as F
-
-    stage = ESTIMATORS["perceptron"]
-    # All rows are in one of 7 partitions.
-    lopsided = rows.repartition(7, F.lit(1))
-    sizes = lopsided.groupBy(F.spark_partition_id()).count().count()
-    assert (sizes, lopsided.rdd.getNumPartitions()) == (1, 7)
-    same(stage.fit(lopsided), stage.fit(TABLE))
-
-
-def test_numbers_outside_the_interval_are_one_error_on_spark(spark):
-    table = TABLE.set_column(0, "features", pa.FixedSizeListArray.from_arrays(X.ravel() + 0.5, 3))
-    message = r"^AutoEncoder: column `features`, row \d+ of the batch: has 1\.\d+, but the loss needs numbers from 0 to 1; scale"
-    with pytest.raises(DecodeError, match=message):
-        ESTIMATORS["encoder"].fit(frame(spark, table))
