@@ -30,8 +30,6 @@ TOKENS = "input_ids"
 _COLUMNS = {"image": pa.binary(), "text": pa.string(), "vector": pa.list_(pa.float64())}
 #: The column of features in a plan without data. No tensor has this name.
 _PLANNED = "mmlrs_features"
-#: Maximum number of numbers in a list array.
-_MAX_NUMBERS = 2_147_483_647
 #: Numbers of tokens to try with networks that have fewer positions than strings may have tokens.
 _LENGTHS = (256, 128, 64, 32, 16)
 #: The params of the stages that read networks, as a fine tuner calls them.

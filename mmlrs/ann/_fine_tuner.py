@@ -98,7 +98,9 @@ class TunesHead(ClassifierMixin):
         rows = _selected(dataset, [column, label, *self._kept(columns)])
         rows, labels = classes_of(self, rows, label, numbers)
         rows = backbone.features(rows, column, features, self._value("handleInvalid"))
-        specification = self._started(self._specification(self._description(rows, columns), columns, features))
+        specification = self._started(
+            self._specification(self._description(rows, columns), columns, features)
+        )
         read = json.loads(specification.columns) | {"label": numbers}
         outcome = run(replace(specification, columns=json.dumps(read)), rows)
         return self._tuned(backbone, labels, outcome)
