@@ -83,8 +83,8 @@ def fashion(count: int | None = None) -> Split:
             _idx(FASHION / f"{part}-{what}-ubyte.gz") for what in ("images-idx3", "labels-idx1")
         )
         pictures = pictures[:limit]
-        return Rows(
-            pictures.reshape(len(pictures), -1).astype(np.float32) / 255, labels[:limit].astype(np.int32)
-        )
+        pixels: Features = pictures.reshape(len(pictures), -1).astype(np.float32)
+        pixels /= 255
+        return Rows(pixels, labels[:limit].astype(np.int32))
 
     return Split(rows("train", count), rows("t10k", count))

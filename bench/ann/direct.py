@@ -168,7 +168,8 @@ def together(description: str, split: Split, workers: int, **settings: Any) -> T
         return _finished(made, description, settings)
 
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, range(workers)))[0]
+        first, *_ = pool.map(work, range(workers))
+    return first
 
 
 def loss(description: str, parameters: bytes, rows: Rows) -> float:

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def server(peer: str, file: Path) -> Server:
 
 def operations(sizes: tuple[int, ...], rows: int) -> float:
     """Return the additions and multiplications of the products of an epoch: forward, by the weights, by the inputs."""
-    weights = [inputs * outputs for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [inputs * outputs for inputs, outputs in pairwise(sizes)]
     return 2.0 * rows * (3 * sum(weights) - weights[0])  # nothing needs the derivatives by the rows
 
 
@@ -61,7 +62,9 @@ def _chosen(setting: Setting) -> tuple[tuple[int, ...], dict[str, Rows]]:
     """Return the sizes of the perceptron, and the rows of both networks."""
     counts = {name: min(count, QUICK_ROWS) if setting.quick else count for name, count in ROWS.items()}
     train = fashion(max(counts.values())).train
-    return direct.SMALL if setting.quick else direct.LARGE, {name: train[:count] for name, count in counts.items()}
+    return direct.SMALL if setting.quick else direct.LARGE, {
+        name: train[:count] for name, count in counts.items()
+    }
 
 
 def _write(file: Path, sizes: tuple[int, ...], rows: dict[str, Rows]) -> None:

@@ -24,7 +24,7 @@ def work(pipe: Connection, rank: int, description: str, rows: Rows) -> None:
     listener = _native.Listener(direct.HOST)
     pipe.send(listener.port)
     ports, token = pipe.recv()
-    settings = {"solver": "gd", "iterations": MANY, "step_size": 0.01}
+    settings: dict[str, Any] = {"solver": "gd", "iterations": MANY, "step_size": 0.01}
     alone: Any = direct.trainer(description, rows, **settings)
     connected: Any = direct.unread(description, **settings)
     addresses = [f"{direct.HOST}:{port}" for port in ports]

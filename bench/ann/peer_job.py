@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class WithTorch:
     def perceptron(self, sizes: Sequence[int], x: Any, y: Any) -> Epoch:
         nn = self.torch.nn
         layers: list[Any] = []
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        for inputs, outputs in pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         return self._epoch(nn.Sequential(*layers[:-1]), self.torch.from_numpy(x), y)
 
@@ -107,7 +108,7 @@ class WithJax:
             weights, bias = parameters[-1]
             return values @ weights + bias
 
-        pairs = zip(sizes[:-1], sizes[1:], strict=True)
+        pairs = pairwise(sizes)
         return self._epoch(outputs, [self._dense(*pair) for pair in pairs], x, y)
 
     def convolutions(self, side: int, x: Any, y: Any) -> Epoch:

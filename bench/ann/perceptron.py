@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def initial(layers: Sequence[int], seed: int = 0) -> np.ndarray:
     Spark's own are so small that 20 iterations hardly move a network with two hidden layers of sigmoids.
     """
     random = np.random.default_rng(seed)
-    pairs = zip(layers[:-1], layers[1:], strict=True)
+    pairs = pairwise(layers)
     drawn = [random.normal(0.0, 1.5 / inputs**0.5, (inputs + 1) * outputs) for inputs, outputs in pairs]
     return np.concatenate(drawn).astype(np.float32)
 
@@ -74,7 +75,7 @@ def as_frame(spark: SparkSession, table: pa.Table, partitions: int) -> DataFrame
     return cached
 
 
-def ours(rows: Any, layers: Sequence[int], weights: np.ndarray, **params: Any) -> Any:
+def ours(rows: Any, layers: Sequence[int], weights: Any, **params: Any) -> Any:
     """Fit with mmlrs."""
     from mmlrs.ann import MultilayerPerceptronClassifier
 
@@ -83,7 +84,7 @@ def ours(rows: Any, layers: Sequence[int], weights: np.ndarray, **params: Any) -
     )
 
 
-def theirs(rows: DataFrame, layers: Sequence[int], weights: np.ndarray, **params: Any) -> Any:
+def theirs(rows: DataFrame, layers: Sequence[int], weights: Any, **params: Any) -> Any:
     """Fit with Spark."""
     from pyspark.ml.classification import MultilayerPerceptronClassifier
     from pyspark.ml.linalg import Vectors
@@ -98,10 +99,6 @@ def per_iteration(fit: Callable[[int], Any], case: Case) -> float:
     """Return the difference of the whole times of two fits, per iteration between them."""
     few, many = (seconds(partial(fit, count)) for count in (case.few, case.many))
     return (many - few) / (case.many - case.few)
-
-
-def _clock(case: Case) -> Callable[[Callable[..., Any]], float]:
-    return lambda fit: per_iteration(fit, case)
 
 
 def _best_block(frame: DataFrame, case: Case, weights: np.ndarray) -> int:
@@ -139,8 +136,13 @@ def speed(spark: SparkSession, setting: Setting) -> Iterator[Figure]:
                 return ours(rows, case.layers, weights, maxIter=count)
 
             own(1)
-            clock = _clock(case)
-            timed = side_by_side(own, peer, setting.pairs(3), warm_up=False, clock=clock)
+            timed = side_by_side(
+                partial(per_iteration, own, case),
+                partial(per_iteration, peer, case),
+                setting.pairs(3),
+                warm_up=False,
+                clock=lambda measure: measure(),
+            )
             yield Figure(
                 f"iteration of L-BFGS on {where}, {case.name}, {table.num_rows:,} digits, against Spark on local[{CORES}]",
                 timed.ratio,

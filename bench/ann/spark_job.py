@@ -43,7 +43,7 @@ def fit(rows: DataFrame, job: dict[str, Any], iterations: int, history: Path) ->
     """Train with two workers, and write the history to a file."""
     from mmlrs.ann import MultilayerPerceptronClassifier
 
-    limit = {"epochs" if job["solver"] == "adam" else "maxIter": iterations}
+    limit: dict[str, Any] = {"epochs" if job["solver"] == "adam" else "maxIter": iterations}
     model = MultilayerPerceptronClassifier(
         layers=job["sizes"], activation="relu", solver=job["solver"], tol=0.0, numWorkers=CORES, **limit
     ).fit(rows)

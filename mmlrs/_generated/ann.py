@@ -157,7 +157,8 @@ class DeepTextClassifier(
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
         slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -385,7 +386,8 @@ class DeepVisionClassifier(
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
         slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -605,7 +607,8 @@ class FineTuner(
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
         slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -982,7 +985,8 @@ class MultilayerPerceptronClassifier(
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
         slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -1319,7 +1323,8 @@ class MultilayerPerceptronRegressor(
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
         slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -1616,7 +1621,8 @@ class NeuralNetworkClassifier(
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
         slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -1923,7 +1929,8 @@ class NeuralNetworkRegressor(
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
         slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -2181,7 +2188,8 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
         slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -2464,7 +2472,8 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
         slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.

@@ -88,7 +88,8 @@ pub struct TrainingParams {
     /// Needs "sgd", "adam" or "adamw" without `localSteps`.
     #[param(default = "none", one_of("none", "1bit"))]
     pub gradient_compression: String,
-    /// Folder for checkpoints. A fit with the same params and data goes on from the last one.
+    /// Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was killed goes on
+    /// from the last one, with a warning; a finished fit removes its own.
     #[param(non_empty)]
     pub checkpoint_dir: Option<String>,
     /// How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that names

@@ -30,13 +30,15 @@ pub struct Scorer {
 impl Scorer {
     /// Reads the network.
     pub fn new(network: &FileSource) -> Result<Self> {
-        Trained::parse(&network.read()?).map(Self::of).map_err(|e| Error::param("network", e.message()))
+        Trained::parse(&network.read()?)
+            .map(Self::of)
+            .map_err(|e| Error::param("network", format!("cannot be used: {}", e.message())))
     }
 
     /// Reads a part of the network: the layers before `layer`, or those from it on.
     pub fn part(network: &FileSource, layer: usize, is_first: bool) -> Result<Self> {
         let part = Trained::parse_part(&network.read()?, layer, is_first);
-        part.map(Self::of).map_err(|e| Error::param("network", e.message()))
+        part.map(Self::of).map_err(|e| Error::param("network", format!("cannot be used: {}", e.message())))
     }
 
     fn of(trained: Trained) -> Self {

@@ -84,7 +84,13 @@ impl Trainer {
         workers.sum_f64(&mut sums)?;
         let [rows, weight, held_out] = sums;
         if rows == 0.0 || weight <= 0.0 {
-            return Err(Error::runtime("there are no rows to train on, or all their weights are 0"));
+            return Err(Error::runtime(if rows == 0.0 && held_out > 0.0 {
+                "there are no rows to train on: all of them are held out"
+            } else if rows == 0.0 {
+                "there are no rows to train on"
+            } else {
+                "there is nothing to train on: the weights of all rows are 0"
+            }));
         }
         let share = if settings.local_steps > 0 { workers.size() } else { 1 };
         let steps = (rows / (settings.batch_size.saturating_mul(share)) as f64).ceil().max(1.0) as usize;
@@ -423,7 +429,7 @@ impl Trainer {
             rows_per_second: self.totals.rows * passes as f64 / seconds.max(1e-9),
             bytes_sent: self.workers.bytes_sent() - sent,
         });
-        if !loss.is_finite() {
+        if !loss.is_finite() || validation_loss.is_some_and(|loss| !loss.is_finite()) {
             self.finish = Some(Finish::Diverged);
             return Ok(());
         }
