@@ -86,11 +86,6 @@ class FineTunedModel(HasHistory, _generated.FineTunedModel):
 
     def _classifier(self, values: str) -> Any:
         """Return the stage that makes classes of the values of the last layer: a network that hands them on."""
-<<<<<<< HEAD
-=======
-        from mmlrs.ann._estimators import NeuralNetworkClassificationModel
-
->>>>>>> ann17
         labels = self._value("labels")
         described = {"version": 1, "input": [len(labels)], "layers": [{"kind": "flatten"}]}
         network = json.dumps(described | {"loss": {"kind": "cross_entropy", "smoothing": 0.0}})
