@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from mmlrs._quantization.stage import fetched
 from mmlrs.engine.fields import is_text, is_vector_struct
-from mmlrs.errors import InvalidParamError, MmlrsError
+from mmlrs.errors import InvalidParamError, MmlrsError, ModelLoadError
 from mmlrs.models import ModelHandle, model_info
 from mmlrs.vectors import as_lists
 
@@ -28,6 +28,8 @@ __all__ = ["Backbone", "kind_of", "read", "reader"]
 TOKENS = "input_ids"
 #: A column of each kind, for a plan without data.
 _COLUMNS = {"image": pa.binary(), "text": pa.string(), "vector": pa.list_(pa.float64())}
+#: The column of features in a plan without data. No tensor has this name.
+_PLANNED = "mmlrs_features"
 #: Maximum number of numbers in a list array.
 _MAX_NUMBERS = 2_147_483_647
 #: Numbers of tokens to try with networks that have fewer positions than strings may have tokens.
@@ -98,7 +100,7 @@ def read(stage: NativeTransformer, owner: str, dataset: Any, param: str = "model
         [output] = stage._columns("output")
         lists = f"{output}_read"
         chunks = [
-            as_lists(chunk, f"{owner}: column `{column}`", _MAX_NUMBERS, np.float64)
+            as_lists(chunk, f"{owner}: column `{column}`", np.iinfo(np.int32).max, np.float64)
             for chunk in dataset[column].chunks
         ]
         with_lists = dataset.append_column(lists, pa.chunked_array(chunks, pa.list_(pa.float64())))
@@ -203,8 +205,14 @@ class Backbone:
         if named is None and self.kind == "vector":
             named = self._last_features()
         stage = self._reader(named)
-        with self._as_own(stage._stage):
-            [name] = fetched(stage, self._schema, "model")
+        try:
+            with self._as_own(stage._stage):
+                [name] = fetched(stage, self._schema, "model")
+        except ModelLoadError as error:
+            text = str(error).removeprefix(f"{self.stage._stage}: ")
+            if named is None or f"`{named}`" not in text:
+                raise
+            raise InvalidParamError(f"{self.stage._stage}: param `featureTensorName`: {text}") from None
         return name
 
     @cached_property
@@ -225,8 +233,21 @@ class Backbone:
         return read(stage, self.stage._stage, dataset, self.param)
 
     def _reader(self, tensor: str | None, *, features: bool = True) -> NativeTransformer:
-        columns = ("x", "features")
+        columns = ("x", _PLANNED)
         return reader(self.kind, self.model, tensor, columns, "error", self.tokenizer, features=features)
+
+    def check_padding(self) -> None:
+        """Raise if padding would be a part of the features: without a mask, the graph cannot leave it out."""
+        inputs = {item["name"]: item["shape"] for item in self._info["inputs"]}
+        outputs = {item["name"]: item["shape"] for item in self._info["outputs"]}
+        is_vector = len(outputs.get(self.tensor) or ()) == 2
+        if self.kind != "text" or "attention_mask" in inputs or is_vector:
+            return
+        if isinstance((inputs[TOKENS] or (None, None))[1], int):
+            raise InvalidParamError(
+                f"{self.stage._stage}: param `{self.param}`: the network reads texts of {inputs[TOKENS][1]} tokens without an "
+                "`attention_mask`, so padding would be a part of the features; export it with the mask, or with any number of tokens"
+            )
 
     @property
     def _schema(self) -> pa.Schema:
@@ -234,7 +255,7 @@ class Backbone:
 
     def _size(self, stage: NativeTransformer) -> int | None:
         with self._as_own(stage._stage):
-            field = stage._core().plan(self._schema).schema.field("features")
+            field = stage._core().plan(self._schema).schema.field(_PLANNED)
         attributes = json.loads((field.metadata or {}).get(b"ml_attr", b"{}"))
         size: int | None = attributes.get("num_attrs")
         if size is None and pa.types.is_fixed_size_list(field.type):

@@ -20,6 +20,8 @@ __all__ = ["classes_of"]
 def classes_of(stage: Stage, dataset: Any, label: str, output: str) -> tuple[Any, list[Any]]:
     """Add a column with the numbers of the classes, and return the dataset with the labels in the order of the numbers.
 
+    The column has the labels as levels in its metadata.
+
     Levels in the metadata of the label column mean that it holds the numbers. Otherwise its values are indexed in ascending order.
 
     Raises
@@ -53,7 +55,7 @@ def _check_many(stage: Stage, label: str, levels: list[Any]) -> None:
 def _named(dataset: Any, label: str, output: str) -> Any:
     """Add a column of numbers under another name."""
     if isinstance(dataset, pa.Table):
-        return dataset.append_column(output, dataset[label])
+        return dataset.append_column(dataset.schema.field(label).with_name(output), dataset[label])
     from pyspark.sql import functions as F
 
     from mmlrs.engine import spark
@@ -82,13 +84,14 @@ def _of_table(stage: Stage, table: pa.Table, label: str, output: str) -> tuple[p
     indexer = ValueIndexer(inputCol=output, outputCol=f"{output}_index")
     try:
         model = indexer.fit(raw)
-        indexed = model.transform(raw)[f"{output}_index"]
+        indexed = model.transform(raw)
     except (LimitExceededError, SchemaMismatchError) as error:
         cause = str(error).rpartition("`: ")[2]
         raise type(error)(f"{stage._stage}: column `{label}`: {cause}") from None
     labels = model.getLevels()
     _check_many(stage, label, labels)
-    return table.append_column(output, indexed), labels
+    field = indexed.schema.field(f"{output}_index").with_name(output)
+    return table.append_column(field, indexed[f"{output}_index"]), labels
 
 
 def _plain(stage: Stage, values: pa.ChunkedArray, label: str) -> pa.ChunkedArray:

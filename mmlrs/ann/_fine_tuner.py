@@ -14,7 +14,7 @@ from mmlrs.ann._classes import classes_of
 from mmlrs.ann._driver import Outcome
 from mmlrs.ann._estimator import ClassifierMixin, Run
 from mmlrs.ann._fine_tuned import FineTunedModel
-from mmlrs.ann._labels import size_in
+from mmlrs.ann._labels import levels_in, size_in
 from mmlrs.ann._merge import Head, merged
 from mmlrs.ann._onnx import label_texts
 from mmlrs.compiled._onnx_graph import onnx_package
@@ -56,11 +56,24 @@ class TunesHead(ClassifierMixin):
     def _sized_by(self) -> str:
         return f"column `{self._value('labelCol')}`"
 
+    @property
+    def _added(self) -> tuple[str, str]:
+        """The columns of features and of numbers of classes, which rows have when the head is trained."""
+        return f"{self.uid}_features", f"{self.uid}_classes"
+
     def _description(self, dataset: Any, columns: Columns) -> dict[str, Any]:
-        raise NotImplementedError("the head depends on the labels, which are not a part of the dataset yet")
+        rate = self._value("dropout")
+        dropout = [{"kind": "dropout", "rate": rate}] if rate > 0 else []
+        layers: list[dict[str, Any]] = [*dropout]
+        for width in self._value("hiddenLayers") or []:
+            layers += [{"kind": "dense", "size": width}, {"kind": self._value("activation")}, *dropout]
+        classes = self._classes(dataset, columns)
+        layers.append({"kind": "dense", "size": classes})
+        size = size_in(self, dataset, self._added[0])
+        return {"version": 1, "input": [size], "layers": layers, "loss": self._class_loss(classes)}
 
     def _classes(self, dataset: Any, columns: Columns) -> int:
-        raise NotImplementedError("the labels are not a part of the dataset yet")
+        return len(levels_in(dataset, self._added[1]) or [])
 
     def _tokenizer(self) -> ModelHandle | None:
         """Return the tokenizer of a network that reads texts, or None."""
@@ -73,16 +86,6 @@ class TunesHead(ClassifierMixin):
         found.check(column)
         return found
 
-    def _head(self, size: int, classes: int) -> dict[str, Any]:
-        """Return the description of the head."""
-        rate = self._value("dropout")
-        dropout = [{"kind": "dropout", "rate": rate}] if rate > 0 else []
-        layers: list[dict[str, Any]] = [*dropout]
-        for width in self._value("hiddenLayers") or []:
-            layers += [{"kind": "dense", "size": width}, {"kind": self._value("activation")}, *dropout]
-        layers.append({"kind": "dense", "size": classes})
-        return {"version": 1, "input": [size], "layers": layers, "loss": self._class_loss(classes)}
-
     def _fitted(self, dataset: Any, run: Run) -> Any:
         onnx_package(self._stage)
         columns = Columns.of(dataset, self._stage)
@@ -90,13 +93,12 @@ class TunesHead(ClassifierMixin):
         columns.check_new(self._columns("output"))
         column, label = (columns.resolve(self._value(name)) for name in (self._input_param, "labelCol"))
         backbone = self._backbone(dataset, column)
-        backbone.tensor  # noqa: B018 - a wrong param is an error before a row is read
-        features, numbers = f"{self.uid}_features", f"{self.uid}_classes"
+        backbone.check_padding()  # Wrong params are errors before a row is read.
+        features, numbers = self._added
         rows = _selected(dataset, [column, label, *self._kept(columns)])
         rows, labels = classes_of(self, rows, label, numbers)
         rows = backbone.features(rows, column, features, self._value("handleInvalid"))
-        size = backbone.size or size_in(self, rows, features)
-        specification = self._started(self._specification(self._head(size, len(labels)), columns, features))
+        specification = self._started(self._specification(self._description(rows, columns), columns, features))
         read = json.loads(specification.columns) | {"label": numbers}
         outcome = run(replace(specification, columns=json.dumps(read)), rows)
         return self._tuned(backbone, labels, outcome)

@@ -31,7 +31,7 @@ _ENOUGH = 1.1
 #: Efficiency below which more workers are wasted.
 _WASTED = 0.5
 #: The largest value of the param `numWorkers`.
-_MOST = 4096
+_MAX_WORKERS = 4096
 
 
 @dataclass(frozen=True)
@@ -257,10 +257,10 @@ def _counts(workers: Iterable[int]) -> tuple[int, ...]:
             f"{FUNCTION}: param `workers` must be a list of numbers or a range, got {shown(workers)}"
         )
     counts: list[int] = argument(FUNCTION, "workers", INT_LIST.accept, list(workers))
-    wrong = [count for count in counts if not 1 <= count <= _MOST]
+    wrong = [count for count in counts if not 1 <= count <= _MAX_WORKERS]
     if not counts or wrong:
         raise InvalidParamError(
-            f"{FUNCTION}: param `workers` must have numbers from 1 to {_MOST}, got {wrong[0] if wrong else 'none'}"
+            f"{FUNCTION}: param `workers` must have numbers from 1 to {_MAX_WORKERS}, got {wrong[0] if wrong else 'none'}"
         )
     return tuple(sorted(set(counts)))
 

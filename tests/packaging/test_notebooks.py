@@ -47,6 +47,7 @@ def test_the_notebooks_are_numbered_and_the_first_ones_are_there():
         "04-transfer-learning.ipynb",
         "05-camera-traps.ipynb",
         "06-serve-with-sql-and-streaming.ipynb",
+        "07-train-networks.ipynb",
     }
     assert first <= set(names)
     assert all(re.match(r"\d\d-[a-z]", name) for name in names)
