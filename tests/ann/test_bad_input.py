@@ -123,7 +123,7 @@ COLUMNS = {
         lambda: classes().append_column("w", pa.array([0.0] * 120)),
         {"weightCol": "w"},
         ExecutionError,
-        "no rows to train on, or all their weights are 0",
+        "there is nothing to train on: the weights of all rows are 0",
     ),
     "all rows held out": (
         lambda: held_out(True),
