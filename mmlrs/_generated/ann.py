@@ -148,7 +148,7 @@ class DeepTextClassifier(
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
@@ -377,7 +377,7 @@ class DeepVisionClassifier(
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
@@ -598,7 +598,7 @@ class FineTuner(
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
@@ -976,7 +976,7 @@ class MultilayerPerceptronClassifier(
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
@@ -1314,7 +1314,7 @@ class MultilayerPerceptronRegressor(
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
@@ -1612,7 +1612,7 @@ class NeuralNetworkClassifier(
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
@@ -1920,7 +1920,7 @@ class NeuralNetworkRegressor(
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
@@ -2179,7 +2179,7 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
@@ -2463,7 +2463,7 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.

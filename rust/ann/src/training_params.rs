@@ -77,7 +77,7 @@ pub struct TrainingParams {
     #[param]
     pub initial_weights: Option<WeightsSource>,
     /// Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same time.
-    #[param(default = 0, range(0, 4096))]
+    #[param(default = 0, range(0, 256))]
     pub num_workers: usize,
     /// Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the gradients of
     /// every batch. Needs "sgd", "adam" or "adamw".
