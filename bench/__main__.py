@@ -7,6 +7,10 @@ import os
 import sys
 
 from bench import report
+from bench.ann.accuracy import accuracy, local_steps
+from bench.ann.epochs import epochs
+from bench.ann.perceptron import perceptron
+from bench.ann.workers import workers
 from bench.compiled import compiled
 from bench.daft_job import daft
 from bench.decode import decode, pixels, quality
@@ -66,6 +70,11 @@ MEASURES: dict[str, Measure] = {
     "stream": stream,
     "memory": memory,
     "scaling": scaling,
+    "ann-perceptron": perceptron,
+    "ann-epochs": epochs,
+    "ann-workers": workers,
+    "ann-local-steps": local_steps,
+    "ann-accuracy": accuracy,
     "wheel": wheel,
 }
 

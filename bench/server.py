@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from mmlrs._typing import Self
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["Server", "serve"]
 

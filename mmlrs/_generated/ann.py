@@ -13,7 +13,6 @@ from mmlrs._generated.shared import (
     HasClassColumns,
     HasEncoderParams,
     HasFeatureColumns,
-    HasHandleInvalid,
     HasHeadParams,
     HasInputCol,
     HasLabelCol,
@@ -37,7 +36,9 @@ from mmlrs.params import (
     MODEL,
     STR,
     VALUE_LIST,
+    NetworkLike,
     Param,
+    WeightsLike,
     undefined,
 )
 
@@ -142,17 +143,22 @@ class DeepTextClassifier(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -232,9 +238,10 @@ class DeepTextClassifier(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -365,17 +372,22 @@ class DeepVisionClassifier(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -453,9 +465,10 @@ class DeepVisionClassifier(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -580,17 +593,22 @@ class FineTuner(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -673,9 +691,10 @@ class FineTuner(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -699,7 +718,7 @@ class FineTuner(
         return self._value("model")
 
 
-class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid):
+class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasRowPolicy):
     """Classifies images, texts or vectors with an ONNX network whose last part was trained, as fitted by `FineTuner`.
 
     Adds the values of the last layer, the probabilities of the classes, the number of the predicted class as a double,
@@ -731,14 +750,18 @@ class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid
     trainingHistory : str, optional
         The history of the training, as JSON.
     handleInvalid : {"error", "skip", "keep"}, default "error"
-        How to handle a row that cannot be processed: "error" fails, "skip" drops the row, "keep" keeps it with null
-        results.
+        How to handle a row that cannot be processed, including one with a null: "error" fails with an error that names
+        stage, column, row and cause; "skip" drops the row; "keep" keeps the row with a null result.
+    errorCol : str, optional
+        Name of the string column to add with the reason why a row could not be processed; null for good rows. Must not
+        be empty.
 
     Returns
     -------
     dataset
         The result of `transform`, of the same type as the input, with the columns named by `predictionCol`,
-        `rawPredictionCol`, `probabilityCol` and `predictedLabelCol`. All rows are kept.
+        `rawPredictionCol`, `probabilityCol` and `predictedLabelCol`. All rows are kept, except those that
+        `handleInvalid` skips.
 
     Raises
     ------
@@ -747,12 +770,14 @@ class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid
     ColumnNotFoundError
         If the dataset has no column named by `inputCol`.
     SchemaMismatchError
-        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol` or `predictedLabelCol` already
-        exists.
+        If a column named by `predictionCol`, `rawPredictionCol`, `probabilityCol`, `predictedLabelCol` or `errorCol`
+        already exists.
     ModelLoadError
         If the content of `model` is damaged or is not an ONNX model.
     IoError
         If the file of `model` or `tokenizer` cannot be read.
+    DecodeError, LimitExceededError, ExecutionError
+        If a row cannot be processed and `handleInvalid` is "error".
 
     Examples
     --------
@@ -773,7 +798,6 @@ class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid
     tokenizer: Param[ModelHandle] = Param(undefined(), "tokenizer", "The tokenizer of a network that reads texts: the file `tokenizer.json`.", FILE.accept)
     labels: Param[list[str | float | bool]] = Param(undefined(), "labels", "The labels in the order of the classes. Must not be empty.", VALUE_LIST.accept)
     trainingHistory: Param[str] = Param(undefined(), "trainingHistory", "The history of the training, as JSON.", STR.accept)
-    handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row that cannot be processed: \"error\" fails, \"skip\" drops the row, \"keep\" keeps it with null results. Must be one of \"error\", \"skip\", \"keep\".", STR.accept)
 
     @overload
     def __init__(self) -> None: ...
@@ -793,6 +817,7 @@ class FineTunedModel(PythonModel, HasInputCol, HasClassColumns, HasHandleInvalid
         labels: Sequence[str] | Sequence[float] | Sequence[bool],
         trainingHistory: str | None = None,
         handleInvalid: Literal["error", "skip", "keep"] = "error",
+        errorCol: str | None = None,
     ) -> None: ...
     @by_name
     def __init__(self, **params: Any) -> None: ...
@@ -946,17 +971,22 @@ class MultilayerPerceptronClassifier(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -1034,9 +1064,10 @@ class MultilayerPerceptronClassifier(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -1278,17 +1309,22 @@ class MultilayerPerceptronRegressor(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -1362,9 +1398,10 @@ class MultilayerPerceptronRegressor(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -1510,8 +1547,8 @@ class NeuralNetworkClassifier(
     thresholds : Sequence[float], optional
         One number per class, above 0 except for at most one. The class with the largest probability divided by its
         threshold is predicted. Must not be empty.
-    network : str
-        The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON. Must not be empty.
+    network : NetworkLike
+        The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON.
     augmentation : Sequence[str], optional
         Changes of images while the network is trained, different each time: "mirror" flips half of them, "shift" moves
         them by up to an eighth of their size, with black borders. Must not be empty.
@@ -1570,17 +1607,22 @@ class NeuralNetworkClassifier(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -1631,7 +1673,7 @@ class NeuralNetworkClassifier(
         rawPredictionCol: str = "rawPrediction",
         probabilityCol: str = "probability",
         thresholds: Sequence[float] | None = None,
-        network: str,
+        network: NetworkLike,
         augmentation: Sequence[str] | None = None,
         classWeights: Sequence[float] | None = None,
         labelSmoothing: float = 0.0,
@@ -1655,9 +1697,10 @@ class NeuralNetworkClassifier(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -1811,8 +1854,8 @@ class NeuralNetworkRegressor(
         Name of the column to add with the prediction. Must not be empty.
     labelCol : str, default "label"
         Name of the column of labels: numbers, or vectors with one number per output. Must not be empty.
-    network : str
-        The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON. Must not be empty.
+    network : NetworkLike
+        The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON.
     augmentation : Sequence[str], optional
         Changes of images while the network is trained, different each time: "mirror" flips half of them, "shift" moves
         them by up to an eighth of their size, with black borders. Must not be empty.
@@ -1872,17 +1915,22 @@ class NeuralNetworkRegressor(
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -1928,7 +1976,7 @@ class NeuralNetworkRegressor(
         featuresCol: str = "features",
         predictionCol: str = "prediction",
         labelCol: str = "label",
-        network: str,
+        network: NetworkLike,
         augmentation: Sequence[str] | None = None,
         loss: Literal["squared", "huber", "sigmoid"] = "squared",
         huberDelta: float = 1.0,
@@ -1952,9 +2000,10 @@ class NeuralNetworkRegressor(
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -2125,17 +2174,22 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -2202,9 +2256,10 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...
@@ -2403,17 +2458,22 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         Name of a boolean column that is true for rows to validate on. Must not be empty.
     weightCol : str, optional
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
-    initialWeights : ModelLike, optional
+    initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
         not set, random weights.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
-        time. Must be between 0 and 4096.
+        time. Must be between 0 and 256.
     localSteps : int, default 0
         Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the
         gradients of every batch. Needs "sgd", "adam" or "adamw". Must be between 0 and 1000000.
+    gradientCompression : {"none", "1bit"}, default "none"
+        How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
+        rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
+        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
-        Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.
+        Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
+        killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
         names stage, column, row and cause; "skip" trains without the row.
@@ -2482,9 +2542,10 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         validationFraction: float = 0.0,
         validationIndicatorCol: str | None = None,
         weightCol: str | None = None,
-        initialWeights: ModelLike | None = None,
+        initialWeights: WeightsLike | None = None,
         numWorkers: int = 0,
         localSteps: int = 0,
+        gradientCompression: Literal["none", "1bit"] = "none",
         checkpointDir: str | None = None,
         handleInvalid: Literal["error", "skip"] = "error",
     ) -> None: ...

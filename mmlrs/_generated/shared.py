@@ -15,7 +15,23 @@ from mmlrs._pyspark import Params
 from mmlrs._typing import Self
 from mmlrs.base import Stage
 from mmlrs.models import ModelHandle, ModelLike
-from mmlrs.params import BOOL, FILE, FLOAT, FLOAT_LIST, INT, INT_LIST, STAGE, STR, STR_LIST, Param, undefined
+from mmlrs.params import (
+    BOOL,
+    FILE,
+    FLOAT,
+    FLOAT_LIST,
+    INT,
+    INT_LIST,
+    NETWORK,
+    STAGE,
+    STR,
+    STR_LIST,
+    WEIGHTS,
+    NetworkLike,
+    Param,
+    WeightsLike,
+    undefined,
+)
 
 __all__ = [
     "HasFeaturesCol", "HasHandleInvalid", "HasHandleInvalidErrorOrSkip", "HasInputCol", "HasOptionalInputCol",
@@ -686,10 +702,10 @@ class HasNetworkInput(Stage):
 class HasNetworkParams(Stage):
     """The params `network`, `augmentation`."""
 
-    network: Param[str] = Param(undefined(), "network", "The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON. Must not be empty.", STR.accept)
+    network: Param[str] = Param(undefined(), "network", "The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON.", NETWORK.accept)
     augmentation: Param[list[str]] = Param(undefined(), "augmentation", "Changes of images while the network is trained, different each time: \"mirror\" flips half of them, \"shift\" moves them by up to an eighth of their size, with black borders. Must not be empty.", STR_LIST.accept)
 
-    def setNetwork(self, value: str) -> Self:
+    def setNetwork(self, value: NetworkLike) -> Self:
         """Set `network` and return the stage."""
         return self._set(network=value)
 
@@ -1050,7 +1066,7 @@ class HasTrainingParams(HasSeed, HasOptionalWeightCol, HasHandleInvalidErrorOrSk
     """The params `solver`, `maxIter`, `tol`, `epochs`, `batchSize`, `blockSize`, `stepSize`, `momentum`, `nesterov`,
     `l2`, `weightDecay`, `schedule`, `decayEpochs`, `decayFactor`, `warmUpEpochs`, `seed`, `earlyStopping`,
     `validationFraction`, `validationIndicatorCol`, `weightCol`, `initialWeights`, `numWorkers`, `localSteps`,
-    `checkpointDir`, `handleInvalid`."""
+    `gradientCompression`, `checkpointDir`, `handleInvalid`."""
 
     solver: Param[str] = Param(undefined(), "solver", "The algorithm. Over all rows: \"l-bfgs\" with a line search for the strong Wolfe conditions, \"gd\", gradient descent. Over batches of rows: \"sgd\", gradient descent with momentum, \"adam\", and \"adamw\" with weight decay. Must be one of \"l-bfgs\", \"gd\", \"sgd\", \"adam\", \"adamw\".", STR.accept)
     maxIter: Param[int] = Param(undefined(), "maxIter", "Maximum number of iterations of \"l-bfgs\" and \"gd\". Must be between 1 and 1000000.", INT.accept)
@@ -1072,10 +1088,11 @@ class HasTrainingParams(HasSeed, HasOptionalWeightCol, HasHandleInvalidErrorOrSk
     validationFraction: Param[float] = Param(undefined(), "validationFraction", "Share of the rows to validate on instead of training. Equal rows stay together, and the choice depends on `seed` and the content of a row only. Must be between 0 and 0.99.", FLOAT.accept)
     validationIndicatorCol: Param[str] = Param(undefined(), "validationIndicatorCol", "Name of a boolean column that is true for rows to validate on. Must not be empty.", STR.accept)
     weightCol: Param[str] = Param(undefined(), "weightCol", "Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.", STR.accept)
-    initialWeights: Param[ModelHandle] = Param(undefined(), "initialWeights", "The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If not set, random weights.", FILE.accept)
-    numWorkers: Param[int] = Param(undefined(), "numWorkers", "Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same time. Must be between 0 and 4096.", INT.accept)
+    initialWeights: Param[ModelHandle] = Param(undefined(), "initialWeights", "The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If not set, random weights.", WEIGHTS.accept)
+    numWorkers: Param[int] = Param(undefined(), "numWorkers", "Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same time. Must be between 0 and 256.", INT.accept)
     localSteps: Param[int] = Param(undefined(), "localSteps", "Number of batches that a worker trains on alone before the weights of all workers are averaged. 0 sums the gradients of every batch. Needs \"sgd\", \"adam\" or \"adamw\". Must be between 0 and 1000000.", INT.accept)
-    checkpointDir: Param[str] = Param(undefined(), "checkpointDir", "Folder for checkpoints. A fit with the same params and data goes on from the last one. Must not be empty.", STR.accept)
+    gradientCompression: Param[str] = Param(undefined(), "gradientCompression", "How workers send the gradients of batches to each other: \"none\", as they are; \"1bit\", the signs only, with the rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on slow networks only. Needs \"sgd\", \"adam\" or \"adamw\" without `localSteps`. Must be one of \"none\", \"1bit\".", STR.accept)
+    checkpointDir: Param[str] = Param(undefined(), "checkpointDir", "Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.", STR.accept)
     handleInvalid: Param[str] = Param(undefined(), "handleInvalid", "How to handle a row whose label, weight or features are null, NaN or infinite: \"error\" fails with an error that names stage, column, row and cause; \"skip\" trains without the row. Must be one of \"error\", \"skip\".", STR.accept)
 
     def setSolver(self, value: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"]) -> Self:
@@ -1222,7 +1239,7 @@ class HasTrainingParams(HasSeed, HasOptionalWeightCol, HasHandleInvalidErrorOrSk
         """Return the value of `validationIndicatorCol`, or None when it is not set."""
         return self._value("validationIndicatorCol")
 
-    def setInitialWeights(self, value: ModelLike) -> Self:
+    def setInitialWeights(self, value: WeightsLike) -> Self:
         """Set `initialWeights` and return the stage."""
         return self._set(initialWeights=value)
 
@@ -1245,6 +1262,14 @@ class HasTrainingParams(HasSeed, HasOptionalWeightCol, HasHandleInvalidErrorOrSk
     def getLocalSteps(self) -> int:
         """Return the value of `localSteps`."""
         return self._value("localSteps")
+
+    def setGradientCompression(self, value: Literal["none", "1bit"]) -> Self:
+        """Set `gradientCompression` and return the stage."""
+        return self._set(gradientCompression=value)
+
+    def getGradientCompression(self) -> Literal["none", "1bit"]:
+        """Return the value of `gradientCompression`."""
+        return self._value("gradientCompression")
 
     def setCheckpointDir(self, value: str) -> Self:
         """Set `checkpointDir` and return the stage."""

@@ -13,6 +13,8 @@ from mmlrs.ann._estimators import (
     NeuralNetworkRegressionModel,
     NeuralNetworkRegressor,
 )
+from mmlrs.ann._fine_tuned import FineTunedModel
+from mmlrs.ann._fine_tuner import DeepTextClassifier, DeepVisionClassifier, FineTuner
 from mmlrs.ann._gradients import GradientCheck, check_gradients
 from mmlrs.ann._perceptron import (
     MultilayerPerceptronClassificationModel,
@@ -25,6 +27,10 @@ from mmlrs.ann._workers import WorkerEstimate, WorkerTimes, estimate_workers
 __all__ = [
     "AutoEncoder",
     "AutoEncoderModel",
+    "DeepTextClassifier",
+    "DeepVisionClassifier",
+    "FineTunedModel",
+    "FineTuner",
     "GradientCheck",
     "MultilayerPerceptronClassificationModel",
     "MultilayerPerceptronClassifier",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,15 +70,24 @@ class StackedAutoEncoder(Encoder, _generated.StackedAutoEncoder):
     __doc__ = _generated.StackedAutoEncoder.__doc__
     __module__ = "mmlrs.ann"
 
+    def _check_params(self) -> None:
+        super()._check_params()
+        if self._value("initialWeights") is not None:
+            raise InvalidParamError(
+                f"{self._stage}: param `initialWeights` is not for training layer by layer, which starts with random weights; use "
+                "AutoEncoder to train all layers from given weights"
+            )
+
     def _train(self, dataset: Any, columns: Columns, run: Run) -> Outcome:
         sizes = self._sizes(dataset, columns)
         parts, lines = self._layer_by_layer(dataset, columns, run, sizes)
         description = self._described(sizes, unit=self._value("dataIn01Interval"))
-        specification = self._specification(description, columns, b"".join(parts))
+        weights = b"".join(parts)
+        specification = self._specification(description, columns)
         if self._value("fineTune"):
-            outcome = run(specification, dataset)
+            outcome = run(replace(specification, parameters=weights), dataset)
             return Outcome(outcome.network, lines + outcome.lines, outcome.finish)
-        return Outcome(_native.network_file(specification.network, b"".join(parts)), lines)
+        return Outcome(_native.network_file(specification.network, weights), lines)
 
     def _layer_by_layer(
         self, dataset: Any, columns: Columns, run: Run, sizes: list[int]
@@ -87,11 +98,11 @@ class StackedAutoEncoder(Encoder, _generated.StackedAutoEncoder):
         decoder: list[bytes] = []
         lines: list[dict[str, Any]] = []
         current, column = dataset, features
-        for number, (size, narrow) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for number, (size, narrow) in enumerate(itertools.pairwise(sizes)):
             # The codes of a sigmoid are from 0 to 1, but not those of other functions.
             unit = self._value("dataIn01Interval") if number == 0 else self._value("activation") == "sigmoid"
             description = self._described([size, narrow], unit=unit)
-            specification = self._specification(description, Columns.of(current, self._stage), b"", column)
+            specification = self._specification(description, Columns.of(current, self._stage), column)
             outcome = run(specification, current)
             _, parameters = _native.read_network(outcome.network)
             cut = 4 * (size + 1) * narrow
@@ -113,7 +124,7 @@ class AutoEncoderModel(TrainedNetwork, _generated.AutoEncoderModel):
     __doc__ = _generated.AutoEncoderModel.__doc__
     __module__ = "mmlrs.ann"
 
-    def decoder(self, inputCol: str, outputCol: str) -> AutoEncoderModel:  # noqa: N803 - params of stages are camelCase
+    def decoder(self, inputCol: str, outputCol: str) -> AutoEncoderModel:
         """Return a model that decodes codes.
 
         Parameters
@@ -128,5 +139,8 @@ class AutoEncoderModel(TrainedNetwork, _generated.AutoEncoderModel):
     @property
     def encoder_weights(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """The weights of the encoder, layer by layer, for `initialWeights` of a network that begins with the same layers."""
-        network = _native.network_part(self._value("network").read(), self._value("codeLayer"))
-        return np.frombuffer(_native.read_network(network)[1], dtype="<f4")
+        return np.frombuffer(_native.read_network(self._encoder_network())[1], dtype="<f4")
+
+    def _encoder_network(self) -> bytes:
+        """Return the encoder as a network file."""
+        return _native.network_part(self._value("network").read(), self._value("codeLayer"))

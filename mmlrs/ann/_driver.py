@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mmlrs._progress import Bar, progress
-from mmlrs._warnings import warn_once
+from mmlrs._warnings import warn
+from mmlrs.ann._checkpoints import Checkpoints, fingerprint
 from mmlrs.ann._specification import Specification
-from mmlrs.errors import ExecutionError
+from mmlrs.errors import ExecutionError, InvalidParamError
 
-__all__ = ["Outcome", "Runner", "train"]
+if TYPE_CHECKING:
+    from mmlrs.engine.barrier_task import Chunk
+
+__all__ = ["Counts", "Outcome", "Runner", "train"]
+
+
+class Counts(NamedTuple):
+    """Numbers of rows of a training."""
+
+    rows: int  # to train on
+    held_out: int
+    skipped: int
 
 
 class Runner(Protocol):
@@ -22,12 +34,23 @@ class Runner(Protocol):
 
     #: Seconds that a job should take.
     seconds: float
+    #: Number of workers.
+    workers: int
 
     def advance(self, iterations: int) -> str:
         """Run so many iterations. Return JSON: the `lines` of the history, and the reason to `finish` or null."""
 
-    def rewind(self, iterations: int) -> None:
-        """Return to the state before the last job, and run so many iterations."""
+    def state(self) -> Sequence[Chunk] | None:
+        """Return the state after the last job; None if there was none and a job starts without a state."""
+
+    def restore(self, state: Sequence[Chunk] | None) -> None:
+        """Return to a state."""
+
+    def counts(self) -> Counts:
+        """Return the numbers of rows. There was a job."""
+
+    def data(self) -> Any:
+        """Return JSON data that identifies the rows."""
 
     def network(self) -> bytes:
         """Return the trained network as a file."""
@@ -51,31 +74,115 @@ class Outcome:
     lines: list[dict[str, Any]] = field(default_factory=list)
     finish: str = "iterations"
 
+    def history(self) -> str:
+        """Return the param `trainingHistory` of a model."""
+        return json.dumps({"finish": self.finish, "lines": self.lines})
 
-def train(specification: Specification, runner: Runner, clock: Callable[[], float] = time.monotonic) -> Outcome:
-    """Run a training to its end.
+
+def train(
+    specification: Specification, runner: Runner, clock: Callable[[], float] = time.monotonic
+) -> Outcome:
+    """Run a training to its end, from its checkpoint if there is one.
 
     Raises
     ------
+    InvalidParamError
+        The training stops early, and no row is held out.
     ExecutionError
-        The loss of the initial weights is not a finite number.
+        The loss is not a finite number from the beginning.
+    IoError
+        The checkpoint cannot be read.
     """
-    lines: list[dict[str, Any]] = []
-    count, finish = 1, None
-    with progress(specification.stage, specification.iterations, specification.unit) as bar:
-        while finish is None:
+    training, checkpoints, saved = _Training(specification, runner), None, 0
+    if specification.checkpoints is not None:
+        checkpoints = Checkpoints(specification, fingerprint(specification, runner.data(), runner.workers))
+        found = checkpoints.load()
+        if found is not None:
+            runner.restore(found.state)
+            training.lines, saved = found.lines, len(found.lines)
+    count, checked, done = 1, False, _iterations(training.lines)
+    with progress(specification.stage, specification.iterations, specification.unit, done=done) as bar:
+        while training.finish is None:
+            state = training.remember()
+            if checkpoints is not None and state is not None and len(training.lines) > saved:
+                checkpoints.save(state, training.lines)
             started = clock()
-            result = json.loads(runner.advance(count))
+            new = training.job(count)
             seconds = max(clock() - started, 1e-6)
-            new, finish = result["lines"], result["finish"]
-            if finish == "diverged":
-                new = new[:-1]
-                _diverged(specification, lines + new)
-                runner.rewind(_iterations(new))
-            lines += new
+            if not checked:
+                _check(specification, runner.counts())
+                checked = True
             _show(bar, new)
             count = max(1, min(10 * count, int(count * runner.seconds / seconds)))
-    return Outcome(runner.network(), lines, finish)
+    outcome = Outcome(runner.network(), training.lines, training.finish)
+    if checkpoints is not None:
+        checkpoints.remove()
+    return outcome
+
+
+class _Training:
+    """The history of a training, and the states to return to if it diverges."""
+
+    def __init__(self, specification: Specification, runner: Runner) -> None:
+        self._specification, self._runner = specification, runner
+        self.lines: list[dict[str, Any]] = []
+        self.finish: str | None = None
+        #: The loss of gradient descent is that of the weights before its step: if it is bad, so was the step before.
+        self._late = int(json.loads(specification.settings)["solver"] == "gd")
+        #: States before the last jobs, with their numbers of iterations.
+        self._before: list[tuple[int, Sequence[Chunk] | None]] = []
+
+    def remember(self) -> Sequence[Chunk] | None:
+        """Return the state, which the training can return to after the next job."""
+        self._before = self._before[-1:] if self._late else []  # before there is another one in memory
+        state = self._runner.state()
+        self._before.append((_iterations(self.lines), state))
+        return state
+
+    def job(self, iterations: int) -> list[dict[str, Any]]:
+        """Run so many iterations, and return their lines."""
+        start = len(self.lines)
+        result = json.loads(self._runner.advance(iterations))
+        self.lines += result["lines"]
+        self.finish = result["finish"]
+        if self.finish == "diverged":
+            del self.lines[-1]
+            self._return(_iterations(self.lines) - self._late)
+        elif not _is_finite(self._runner.network()):
+            self.finish = "diverged"
+            self._return(_iterations(self.lines) - 1)
+        return self.lines[start:]
+
+    def _return(self, done: int) -> None:
+        """Return to the last good weights, which are those after `done` iterations or before. Raise if there are none."""
+        spec, runner = self._specification, self._runner
+        while done > 0:
+            at, state = next((entry for entry in reversed(self._before) if entry[0] <= done), self._before[0])
+            done = max(done, at)
+            runner.restore(state)
+            if done > at:
+                runner.advance(done - at)
+            if done == at or _is_finite(runner.network()):
+                break
+            done -= 1
+        if done <= 0:
+            raise ExecutionError(
+                f"{spec.stage}: the loss is not a finite number from the first {spec.unit} on; scale the features, or use a smaller "
+                "`stepSize`"
+            )
+        self.lines = [line for line in self.lines if line["iteration"] <= done]
+        warn(
+            f"{spec.stage}: the loss is not a finite number after {spec.unit} {done}; the model has the weights of that {spec.unit}, "
+            f"whose loss is {self.lines[-1]['loss']:.6g}. A smaller `stepSize` helps"
+        )
+
+
+def _is_finite(network: bytes) -> bool:
+    """Return whether all weights of a network file are finite."""
+    import numpy as np
+
+    header = int.from_bytes(network[:8], "little")
+    return bool(np.isfinite(np.frombuffer(network, "<f4", offset=8 + header)).all())
 
 
 def _iterations(lines: list[dict[str, Any]]) -> int:
@@ -83,20 +190,27 @@ def _iterations(lines: list[dict[str, Any]]) -> int:
     return sum(line["iteration"] > 0 for line in lines)
 
 
-def _diverged(specification: Specification, lines: list[dict[str, Any]]) -> None:
-    """Say that the loss is not finite any more. Raise if it never was."""
-    if not lines:
-        raise ExecutionError(
-            f"{specification.stage}: the loss is not a finite number from the first {specification.unit} on; scale the features, "
-            "or use a smaller `stepSize`"
+def _check(specification: Specification, counts: Counts) -> None:
+    """Say which rows are missing that the user asked for, or that were left out."""
+    stage, settings = specification.stage, json.loads(specification.settings)
+    column = json.loads(specification.columns)["held_out"]
+    total = counts.rows + counts.held_out
+    if counts.held_out == 0 and (column is not None or settings["validation_fraction"] > 0):
+        cause = (
+            f"param `validationFraction` is {settings['validation_fraction']:g}, which holds out none of {total:,} rows"
+            if column is None
+            else f"column `{column}` of param `validationIndicatorCol` is true for none of {total:,} rows"
         )
-    last = lines[-1]
-    warn_once(
-        [
-            f"{specification.stage}: the loss is not a finite number after {specification.unit} {last['iteration']}; the model has "
-            f"the weights of that {specification.unit}, whose loss is {last['loss']:.6g}. A smaller `stepSize` helps"
-        ]
-    )
+        if settings["patience"] > 0:
+            raise InvalidParamError(
+                f"{stage}: {cause}, and `earlyStopping` needs rows to validate on; hold out more rows, or set `earlyStopping` to 0"
+            )
+        warn(f"{stage}: {cause}; the history has no validation loss")
+    if counts.skipped:
+        warn(
+            f"{stage}: trains without {counts.skipped:,} of {total + counts.skipped:,} rows, whose label, weight or features are null, NaN, "
+            'infinite or do not fit; with handleInvalid="error" the error names the first one'
+        )
 
 
 def _show(bar: Bar, lines: list[dict[str, Any]]) -> None:

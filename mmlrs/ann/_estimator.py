@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,11 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._descriptors import stage_class, stage_spec
+from mmlrs.ann._checkpoints import checkpoint_folder
 from mmlrs.ann._driver import Outcome
-from mmlrs.ann._labels import levels_in
+from mmlrs.ann._labels import check_classes, check_values, levels_in
 from mmlrs.ann._specification import FULL_BATCH, Specification, columns_read, settings_of
-from mmlrs.ann._weights import parameters_of
+from mmlrs.ann._weights import parameters_in
 from mmlrs.base import Estimator
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError, MmlrsError
@@ -58,8 +60,10 @@ class NetworkEstimator(Estimator[Any]):
         return settings_of(self)
 
     def _set(self, **kwargs: Any) -> Any:
-        if kwargs.get("initialWeights") is not None:
-            kwargs["initialWeights"] = parameters_of(self._stage, kwargs["initialWeights"])
+        given = kwargs.get("initialWeights")
+        if given is not None and self._labels != "input" and hasattr(given, "_encoder_network"):
+            # Of an autoencoder, its encoder begins another network.
+            kwargs["initialWeights"] = given._encoder_network()
         return super()._set(**kwargs)
 
     def _check_params(self) -> None:
@@ -88,35 +92,40 @@ class NetworkEstimator(Estimator[Any]):
         columns = Columns.of(dataset, self._stage)
         columns.resolve_all(self._columns("input"))
         columns.check_new(self._columns("output"))
+        if self._labels == "classes":
+            check_classes(self._stage, dataset, columns.resolve(self._value("labelCol")))
         outcome = self._train(dataset, columns, run)
         return self._model(outcome, self._model_params(dataset, columns))
 
     def _train(self, dataset: Any, columns: Columns, run: Run) -> Outcome:
         """Train the network on a dataset."""
+        specification = self._specification(self._description(dataset, columns), columns)
+        return run(self._started(specification), dataset)
+
+    def _started(self, specification: Specification) -> Specification:
+        """Return the training with the user's initial weights, if there are any."""
         given = self._value("initialWeights")
-        description = self._description(dataset, columns)
-        return run(self._specification(description, columns, b"" if given is None else given.read()), dataset)
+        return (
+            specification
+            if given is None
+            else replace(specification, parameters=parameters_in(given, specification))
+        )
 
     def _specification(
-        self, description: dict[str, Any], columns: Columns, parameters: bytes, features: str | None = None
+        self, description: dict[str, Any], columns: Columns, features: str | None = None
     ) -> Specification:
-        """Return what the training needs; check what can be checked before any work.
-
-        `parameters` are initial weights in single precision, or nothing. `features` is the column of features.
-        """
+        """Return what the training needs; check what can be checked before any work. `features` is the column of features."""
         text = json.dumps(description)
         try:
-            count = json.loads(_native.network_info(text))["parameters"]
+            size = json.loads(_native.network_info(text))["parameters"]
         except MmlrsError as error:
             raise type(error)(f"{self._stage}: {error}") from None
-        if parameters and len(parameters) != 4 * count:
-            raise InvalidParamError(
-                f"{self._stage}: param `initialWeights` has {len(parameters) // 4:,} numbers, but the network has {count:,} weights"
-            )
         read = columns_read(self, columns.resolve, self._labels, self._sized_by())
         read["features"] = features or columns.resolve(self._value(self._features))
         settings = json.dumps(self._settings())
-        return Specification(self._stage, text, settings, json.dumps(read), parameters or None)
+        return Specification(
+            self._stage, text, settings, json.dumps(read), size=size, checkpoints=checkpoint_folder(self)
+        )
 
     def _kept(self, columns: Columns) -> list[str]:
         """Return the columns that the training reads besides the features."""
@@ -133,8 +142,7 @@ class NetworkEstimator(Estimator[Any]):
             if param["name"] in own and param["name"] not in ("handleInvalid", "network")
         ]
         values = {name: self._value(name) for name in shared}
-        history = json.dumps({"finish": outcome.finish, "lines": outcome.lines})
-        model = model_class(**values, **params, network=outcome.network, trainingHistory=history)
+        model = model_class(**values, **params, network=outcome.network, trainingHistory=outcome.history())
         return model._resetUid(self.uid)
 
 
@@ -157,6 +165,12 @@ class ClassifierMixin(NetworkEstimator):
                 raise InvalidParamError(
                     f"{self._stage}: param `{param}` must have one number of at least 0 for each of {classes} classes, got {value}"
                 )
+            zeros = 0 if value is None else value.count(0)
+            if zeros > (1 if param == "thresholds" else classes - 1):
+                few = "more than one class" if param == "thresholds" else "all classes"
+                raise InvalidParamError(
+                    f"{self._stage}: param `{param}` must not be 0 for {few}, got {value}"
+                )
         loss: dict[str, Any] = {"kind": "cross_entropy", "smoothing": self._value("labelSmoothing")}
         if self._value("classWeights") is not None:
             loss["class_weights"] = self._value("classWeights")
@@ -174,8 +188,9 @@ class RegressorMixin(NetworkEstimator):
 
     _labels = "values"
 
-    def _value_loss(self) -> dict[str, Any]:
-        """Return the description of the loss."""
+    def _value_loss(self, dataset: Any, columns: Columns, outputs: int) -> dict[str, Any]:
+        """Return the description of the loss, after checking that the labels may be those of a number of outputs."""
+        check_values(self, dataset, columns.resolve(self._value("labelCol")), outputs)
         loss = self._value("loss")
         if loss == "huber":
             return {"kind": "huber", "delta": self._value("huberDelta")}

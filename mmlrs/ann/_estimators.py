@@ -21,19 +21,13 @@ __all__ = [
 ]
 
 
+def _kinds(layers: list[dict[str, Any]]) -> set[str]:
+    """Return the kinds of layers, those inside of others too."""
+    return {kind for layer in layers for kind in {layer["kind"], *_kinds(layer.get("layers", []))}}
+
+
 class AnyNetwork(NetworkEstimator):
     """An estimator whose network is a param."""
-
-    def _set(self, **kwargs: Any) -> Any:
-        network = kwargs.get("network")
-        if isinstance(network, Sequential):
-            kwargs["network"] = network.to_json()
-        elif network is not None and not isinstance(network, str):
-            raise InvalidParamError(
-                f"{self._stage}: param `network` must be an mmlrs.ann.layers.Sequential or its description as JSON, got "
-                f"{shown(network)}"
-            )
-        return super()._set(**kwargs)
 
     def _sequential(self) -> Sequential:
         """Return the network."""
@@ -56,7 +50,7 @@ class AnyNetwork(NetworkEstimator):
             raise InvalidParamError(
                 f"{self._stage}: param `augmentation` needs a network that reads images, with input=(height, width, channels)"
             )
-        self._check_batches({layer["kind"] for layer in json.loads(network.to_json())["layers"]})
+        self._check_batches(_kinds(json.loads(network.to_json())["layers"]))
 
     def _settings(self) -> dict[str, Any]:
         return super()._settings() | {"augmentation": self._value("augmentation") or []}
@@ -82,14 +76,22 @@ class NeuralNetworkRegressor(RegressorMixin, AnyNetwork, _generated.NeuralNetwor
     __module__ = "mmlrs.ann"
 
     def _description(self, dataset: Any, columns: Columns) -> dict[str, Any]:
-        return self._sequential().describe(self._value_loss())
+        network = self._sequential()
+        return network.describe(self._value_loss(dataset, columns, network.outputs))
 
 
-class NeuralNetworkClassificationModel(TrainedNetwork, _generated.NeuralNetworkClassificationModel):
+class NetworkOfImages(TrainedNetwork):
+    """A model whose network may read images."""
+
+    def _image_settings(self) -> dict[str, Any]:
+        return {"scale": 1 / 255}
+
+
+class NeuralNetworkClassificationModel(NetworkOfImages, _generated.NeuralNetworkClassificationModel):
     __doc__ = _generated.NeuralNetworkClassificationModel.__doc__
     __module__ = "mmlrs.ann"
 
 
-class NeuralNetworkRegressionModel(TrainedNetwork, _generated.NeuralNetworkRegressionModel):
+class NeuralNetworkRegressionModel(NetworkOfImages, _generated.NeuralNetworkRegressionModel):
     __doc__ = _generated.NeuralNetworkRegressionModel.__doc__
     __module__ = "mmlrs.ann"

@@ -106,7 +106,9 @@ def check_gradients(
                 )
     text = json.dumps(network.describe(loss))
     packed = [np.ascontiguousarray(array, dtype="<f4").tobytes() for array in (rows, values)]
-    return GradientCheck(*_native.check_gradients(text, packed[0], classes, packed[1], seed % 2**64, _COMPARED))
+    return GradientCheck(
+        *_native.check_gradients(text, packed[0], classes, packed[1], seed % 2**64, _COMPARED)
+    )
 
 
 def _numbers(param: str, value: Any) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mmlrs.ann._onnx_layers import Numbers
     from mmlrs.ann._trained import TrainedNetwork
 
-__all__ = ["add_network", "export"]
+__all__ = ["add_network", "export", "label_texts"]
 
 #: Layers whose input is a tensor of features.
 _WEIGHTED = ("dense", "convolution", "depthwise", "residual")
@@ -208,8 +208,12 @@ def _value(model: TrainedNetwork, network: _Network, values: Values) -> _Output:
 
 def _labels(model: TrainedNetwork) -> list[str]:
     """Return the names of the classes as the metadata of predictions has them."""
-    levels = model._value("labels") or [] if model.hasParam("labels") else []
-    return [level if isinstance(level, str) else json.dumps(level) for level in levels]
+    return label_texts(model._value("labels") or [] if model.hasParam("labels") else [])
+
+
+def label_texts(labels: Sequence[Any]) -> list[str]:
+    """Return labels as the names that metadata and ONNX files have."""
+    return [label if isinstance(label, str) else json.dumps(label) for label in labels]
 
 
 def _settings(model: TrainedNetwork, network: _Network, outputs: Sequence[_Output]) -> dict[str, Any]:

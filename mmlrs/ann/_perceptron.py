@@ -6,7 +6,7 @@ from typing import Any
 
 from mmlrs._generated import ann as _generated
 from mmlrs.ann._estimator import ClassifierMixin, NetworkEstimator, RegressorMixin
-from mmlrs.ann._labels import levels_in, size_in
+from mmlrs.ann._labels import indexing, levels_in, size_in
 from mmlrs.ann._trained import TrainedNetwork
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError
@@ -62,9 +62,8 @@ class MultilayerPerceptronClassifier(ClassifierMixin, Perceptron, _generated.Mul
             levels = levels_in(dataset, label)
             if levels is None:
                 raise InvalidParamError(
-                    f"{self._stage}: param `layers` ends with 0, and column `{label}` has no levels in its metadata; index it "
-                    f'first: mmlrs.featurize.ValueIndexer(inputCol="{label}", outputCol="index"), or end `layers` with the number '
-                    "of classes"
+                    f"{self._stage}: param `layers` ends with 0, and column `{label}` has no levels in its metadata; "
+                    f"{indexing(label)}, or end `layers` with the number of classes"
                 )
             classes = len(levels)
         return classes
@@ -84,8 +83,9 @@ class MultilayerPerceptronRegressor(RegressorMixin, Perceptron, _generated.Multi
         last = self._value("layers")[-1]
         if last == 0:
             last = size_in(self, dataset, columns.resolve(self._value("labelCol")), "labels")
+        loss = self._value_loss(dataset, columns, last)
         first = self._first(dataset, columns)
-        return {"version": 1, "input": [first], "layers": self._layers(last), "loss": self._value_loss()}
+        return {"version": 1, "input": [first], "layers": self._layers(last), "loss": loss}
 
 
 class MultilayerPerceptronClassificationModel(

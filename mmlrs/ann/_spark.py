@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs.ann._driver import Outcome, train
+from mmlrs.ann._driver import Counts, Outcome, train
 from mmlrs.ann._specification import Specification
+from mmlrs.ann._targets import check_targets
 from mmlrs.engine.barrier import SILENCE, Chain, default_workers
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class TrainingWork:
         trainer = _native.Trainer(spec.stage, spec.network, spec.settings, spec.columns)
         trainer.connect(self._listener, rank, addresses, token, self.silence)
         for batch in batches:
-            trainer.add(pa.RecordBatch.from_arrays(batch.columns, names=spec.read))
+            read = pa.RecordBatch.from_arrays(batch.columns, names=spec.read)
+            trainer.add(read)
+            check_targets(spec, read)
         rows, held_out, skipped = trainer.start(
             threads, state=state, root=root, parameters=spec.parameters if root < 0 else None
         )
@@ -79,24 +82,38 @@ class _Runner:
 
     def __init__(self, specification: Specification, chain: Chain) -> None:
         self._specification, self._chain = specification, chain
-        self._before: Sequence[Chunk] | None = None
         self._state: Sequence[Chunk] | None = None
+        self._counts = Counts(0, 0, 0)
+        self.workers = chain.workers
 
     def advance(self, iterations: int) -> str:
         """Run a job of so many iterations."""
-        self._before = self._state
-        return self._job(iterations, self._before)
-
-    def rewind(self, iterations: int) -> None:
-        """Run the last job again, with so many iterations."""
-        self._job(iterations, self._before)
-
-    def _job(self, iterations: int, state: Sequence[Chunk] | None) -> str:
         spec = self._specification
-        if state is not None:
+        if self._state is not None:
             spec = replace(spec, parameters=None)
-        self._state, reports = self._chain.run(TrainingWork(spec, iterations), state)
+        self._state, reports = self._chain.run(TrainingWork(spec, iterations), self._state)
+        self._counts = Counts(*(sum(report[name] for report in reports) for name in Counts._fields))
         return json.dumps(reports[0])
+
+    def state(self) -> Sequence[Chunk] | None:
+        """Return the state after the last job."""
+        return self._state
+
+    def restore(self, state: Sequence[Chunk] | None) -> None:
+        """Return to a state."""
+        self._state = state
+
+    def counts(self) -> Counts:
+        """Return the numbers of rows of all workers."""
+        return self._counts
+
+    def data(self) -> Any:
+        """Return the number of rows, and the sum of their hashes, which does not depend on their order."""
+        from pyspark.sql import functions as F
+
+        names = [f"c{i}" for i in range(len(self._specification.read))]
+        row = self._chain.summary(F.sum(F.xxhash64(*names).cast("decimal(20,0)")).alias("hashes"))
+        return {"rows": self._chain.rows, "hashes": str(row["hashes"])}
 
     def network(self) -> bytes:
         """Return the trained network as a file."""

@@ -31,6 +31,10 @@ class Specification:
         JSON: the layers and the loss, the solver, and the columns.
     parameters : bytes, optional
         The initial parameters in single precision.
+    checkpoints : str, optional
+        The folder of the checkpoints on the driver.
+    size : int
+        Number of parameters of the network.
     """
 
     stage: str
@@ -38,6 +42,8 @@ class Specification:
     settings: str
     columns: str
     parameters: bytes | None = None
+    checkpoints: str | None = None
+    size: int = 0
 
     @property
     def read(self) -> list[str]:
@@ -73,6 +79,11 @@ def settings_of(stage: Stage) -> dict[str, Any]:
         raise InvalidParamError(
             f'{stage._stage}: param `localSteps` needs batches; use solver="adam", "adamw" or "sgd"'
         )
+    if value("gradientCompression") != "none" and (full or value("localSteps")):
+        raise InvalidParamError(
+            f'{stage._stage}: param `gradientCompression` needs gradients of batches; use solver="adam", "adamw" or "sgd" without '
+            "`localSteps`"
+        )
     held_out = value("validationIndicatorCol") is not None or value("validationFraction") > 0
     if value("earlyStopping") and not held_out:
         raise InvalidParamError(
@@ -104,6 +115,7 @@ def settings_of(stage: Stage) -> dict[str, Any]:
         "patience": value("earlyStopping"),
         "validation_fraction": value("validationFraction"),
         "local_steps": value("localSteps"),
+        "one_bit": value("gradientCompression") == "1bit",
         "outer_rate": None,
         "outer_momentum": None,
     }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs.ann._driver import Outcome, train
+from mmlrs.ann._driver import Counts, Outcome, train
 from mmlrs.ann._specification import Specification
+from mmlrs.ann._targets import check_targets
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.select import crossing
 from mmlrs.engine.table import FIT_ROWS, batches_of, interruptible
+from mmlrs.errors import DecodeError
 
 __all__ = ["batches_read", "train_on_table"]
 
@@ -24,12 +29,20 @@ def batches_read(specification: Specification, table: pa.Table) -> Iterator[pa.R
         yield pa.RecordBatch.from_arrays([crossing(c) for c in batch.columns], schema=batch.schema)
 
 
+#: Seconds that a job should take.
+_JOB_SECONDS = 2.0
+
+
 class _Runner:
     """Runs the jobs of a training in this process."""
 
-    seconds = 2.0
+    seconds = _JOB_SECONDS
+    workers = 1
 
     def __init__(self, specification: Specification, table: pa.Table) -> None:
+        if not table.num_rows:
+            raise DecodeError(f"{specification.stage}: the dataset has no rows")
+        self._checksum = partial(_checksum, table.select(specification.read))
         self._network, self._watched = specification.network, interruptible()
         self._trainer = _native.Trainer(
             specification.stage, specification.network, specification.settings, specification.columns
@@ -37,21 +50,31 @@ class _Runner:
         first = 0
         for batch in batches_read(specification, table):
             self._trainer.add(batch, first=first)
+            check_targets(specification, batch, first)
             first += batch.num_rows
-        self.rows, self.held_out, self.skipped = self._trainer.start(
-            0, parameters=specification.parameters, interruptible=self._watched
+        self._counts = Counts(
+            *self._trainer.start(0, parameters=specification.parameters, interruptible=self._watched)
         )
-        self._before: list[bytes] = []
 
     def advance(self, iterations: int) -> str:
         """Run so many iterations."""
-        self._before = self._trainer.state()
         return self._trainer.run(iterations, interruptible=self._watched)
 
-    def rewind(self, iterations: int) -> None:
-        """Return to the state before the last job, and run so many iterations."""
-        self._trainer.restore(self._before)
-        self._trainer.run(iterations, interruptible=self._watched)
+    def state(self) -> list[bytes]:
+        """Return the state after the last job."""
+        return self._trainer.state()
+
+    def restore(self, state: Any) -> None:
+        """Return to a state."""
+        self._trainer.restore(state)
+
+    def counts(self) -> Counts:
+        """Return the numbers of rows."""
+        return self._counts
+
+    def data(self) -> Any:
+        """Return the checksum of the columns that are read."""
+        return self._checksum()
 
     def network(self) -> bytes:
         """Return the trained network as a file."""
@@ -61,3 +84,16 @@ class _Runner:
 def train_on_table(specification: Specification, table: pa.Table) -> Outcome:
     """Train on the rows of a table."""
     return train(specification, _Runner(specification, table))
+
+
+def _checksum(table: pa.Table) -> str:
+    """Return a checksum of the content of a table, however it is divided into chunks."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(str(table.schema.remove_metadata()).encode())
+    for start in range(0, table.num_rows, FIT_ROWS):
+        for batch in table.slice(start, FIT_ROWS).combine_chunks().to_batches():
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, batch.schema.remove_metadata()) as writer:
+                writer.write_batch(batch.replace_schema_metadata())
+            digest.update(sink.getvalue())
+    return digest.hexdigest()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from mmlrs import _native
 from mmlrs._paths import PathLike
+from mmlrs.ann._weights import read_network
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-__all__ = ["TrainedNetwork"]
+__all__ = ["HasHistory", "TrainedNetwork"]
 
 _HISTORY = pa.schema(
     [
@@ -36,8 +36,8 @@ _HISTORY = pa.schema(
 )
 
 
-class TrainedNetwork(_Base):
-    """The methods of models that hold a trained network."""
+class HasHistory(_Base):
+    """The methods of models that have a history of their training."""
 
     @property
     def history(self) -> pa.Table:
@@ -56,18 +56,22 @@ class TrainedNetwork(_Base):
         finish: str | None = json.loads(self._value("trainingHistory") or "{}").get("finish")
         return finish
 
+
+class TrainedNetwork(HasHistory):
+    """The methods of models that hold a trained network."""
+
     @property
     def weights(self) -> npt.NDArray[np.float32]:
         """The weights, layer by layer. A dense layer has its weights, one row per input, then its biases, as in Spark ML."""
         import numpy as np
 
-        _, parameters = _native.read_network(self._value("network").read())
+        _, parameters = read_network(self._stage, self._value("network").read())
         return np.frombuffer(parameters, dtype="<f4")
 
     @property
     def description(self) -> dict[str, Any]:
         """The layers and the loss of the network, as JSON data."""
-        text, _ = _native.read_network(self._value("network").read())
+        text, _ = read_network(self._stage, self._value("network").read())
         described: dict[str, Any] = json.loads(text)
         return described
 

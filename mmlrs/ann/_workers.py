@@ -238,7 +238,7 @@ def estimate_workers(
     rows = to_rows(dataset, FUNCTION, "measure on")
     columns = Columns.of(rows, estimator._stage)
     columns.resolve_all(estimator._columns("input"))
-    specification = estimator._specification(estimator._description(rows, columns), columns, b"")
+    specification = estimator._specification(estimator._description(rows, columns), columns)
     if is_spark(rows):
         from mmlrs.ann._timing_spark import times_on_spark
 
@@ -251,7 +251,8 @@ def estimate_workers(
 
 def _counts(workers: Any) -> tuple[int, ...]:
     """Return the numbers of workers in rising order."""
-    if not isinstance(workers, Iterable) or isinstance(workers, str):
+    given: Any = workers
+    if not isinstance(given, Iterable) or isinstance(given, str):
         raise InvalidParamError(
             f"{FUNCTION}: param `workers` must be a list of numbers or a range, got {shown(workers)}"
         )

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from mmlrs import _native
 from mmlrs._messages import shown
 from mmlrs._typing import Self
-from mmlrs.errors import InvalidParamError
+from mmlrs.ann._layer_settings import SETTINGS, whole_numbers
+from mmlrs.errors import InvalidParamError, LimitExceededError, MmlrsError
 
 __all__ = [
     "AveragePooling",
@@ -39,11 +40,6 @@ _VERSION = 1
 _ANY_LOSS = {"kind": "squared_error"}
 
 
-def _pair(value: int | Sequence[int]) -> list[int]:
-    """Return height and width; one number stands for both."""
-    return [value, value] if isinstance(value, int) else list(value)
-
-
 @dataclass(frozen=True)
 class Layer:
     """A layer of a network. The subclasses are the kinds of layers."""
@@ -53,15 +49,29 @@ class Layer:
     def __init_subclass__(cls) -> None:
         cls._kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
+    def __post_init__(self) -> None:
+        self.describe()
+
     def describe(self) -> dict[str, Any]:
-        """Return the layer as JSON data."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        for name in ("kernel", "stride"):
-            if values.get(name) is not None:
-                values[name] = _pair(values[name])
-        if isinstance(values.get("padding"), tuple):
-            values["padding"] = list(values["padding"])
-        return {"kind": self._kind, **{name: value for name, value in values.items() if value is not None}}
+        """Return the layer as JSON data.
+
+        Raises
+        ------
+        InvalidParamError
+            A setting has a wrong type.
+        """
+        described: dict[str, Any] = {"kind": self._kind}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.default is None:
+                continue
+            read, expected = SETTINGS[field.name]
+            described[field.name] = read(value)
+            if described[field.name] is None:
+                raise InvalidParamError(
+                    f"{type(self).__name__}: `{field.name}` must be {expected}, got {shown(value)}"
+                )
+        return described
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,7 @@ class Gelu(Layer):
 
 @dataclass(frozen=True)
 class Softmax(Layer):
-    """Positive values whose sum is 1. As the last layer of a classifier it is part of the loss."""
+    """Positive values whose sum is 1. The last layer of a classifier must not be one, because the loss includes it."""
 
 
 @dataclass(frozen=True)
@@ -224,9 +234,25 @@ class Residual(Layer):
 
     layers: Sequence[Layer]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", _listed("Residual", self.layers))
+
     def describe(self) -> dict[str, Any]:
         """Return the layer as JSON data."""
         return {"kind": self._kind, "layers": [layer.describe() for layer in self.layers]}
+
+
+def _listed(owner: str, layers: Any) -> tuple[Layer, ...]:
+    """Return layers in a tuple."""
+    wrong = layers
+    if isinstance(layers, Iterable):
+        found = tuple(layers)
+        if all(isinstance(layer, Layer) for layer in found):
+            return found
+        wrong = next(layer for layer in found if not isinstance(layer, Layer))
+    raise InvalidParamError(
+        f"{owner}: param `layers` must be a list of layers of mmlrs.ann.layers, got {shown(wrong)}"
+    )
 
 
 _KINDS = {cls._kind: cls for cls in Layer.__subclasses__()}
@@ -265,14 +291,21 @@ class Sequential:
     """
 
     def __init__(self, layers: Iterable[Layer], input: int | Sequence[int]) -> None:  # noqa: A002 - the field's word
-        self.layers = list(layers)
-        self.input = [input] if isinstance(input, int) else list(input)
-        for layer in self.layers:
-            if not isinstance(layer, Layer):
-                raise InvalidParamError(
-                    f"Sequential: param `layers` must have layers of mmlrs.ann.layers, got {shown(layer)}"
-                )
-        self._info: dict[str, Any] = json.loads(_native.network_info(json.dumps(self.describe(_ANY_LOSS))))
+        self.layers = list(_listed("Sequential", layers))
+        shape = whole_numbers(input, 1) or whole_numbers(input, 3)
+        if shape is None or min(shape) < 1:
+            raise InvalidParamError(
+                "Sequential: param `input` must be the size of the vectors, or height, width and channels of the images, as numbers of "
+                f"at least 1, got {shown(input)}"
+            )
+        self.input = shape
+        try:
+            self._info: dict[str, Any] = json.loads(
+                _native.network_info(json.dumps(self.describe(_ANY_LOSS)))
+            )
+        except MmlrsError as error:
+            kind = LimitExceededError if isinstance(error, LimitExceededError) else InvalidParamError
+            raise kind(f"Sequential: {str(error).removeprefix('the description of a network: ')}") from None
 
     @property
     def parameter_count(self) -> int:
@@ -306,9 +339,22 @@ class Sequential:
         """
         try:
             described = json.loads(text)
-            return cls([_layer(layer) for layer in described["layers"]], described["input"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InvalidParamError(f"Sequential: the description of a network cannot be read: {error}") from None
+            version = described.get("version", _VERSION)
+            if isinstance(version, int) and version > _VERSION:
+                raise InvalidParamError(
+                    f"Sequential: the description of a network is from a newer version of mmlrs (format {version}, this one reads "
+                    f"{_VERSION}); update mmlrs"
+                )
+            made, shape = [_layer(layer) for layer in described["layers"]], described["input"]
+        except KeyError as error:
+            raise InvalidParamError(f"Sequential: the description of a network has no {error}") from None
+        except InvalidParamError:
+            raise
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise InvalidParamError(
+                f"Sequential: the description of a network cannot be read: {error}"
+            ) from None
+        return cls(made, shape)
 
     def __repr__(self) -> str:
         layers = ", ".join(repr(layer) for layer in self.layers)
@@ -325,9 +371,14 @@ def _layer(described: dict[str, Any]) -> Layer:
     """Return the layer of its JSON data."""
     settings = dict(described)
     kind = settings.pop("kind")
-    if kind not in _KINDS:
-        raise InvalidParamError(f"Sequential: there is no layer {kind!r}; the layers are {', '.join(_KINDS)}")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise InvalidParamError(
+            f"Sequential: there is no layer {shown(kind)}; the layers are {', '.join(_KINDS)}"
+        )
     if kind == "residual":
         settings["layers"] = [_layer(layer) for layer in settings["layers"]]
+    unknown = settings.keys() - {field.name for field in fields(_KINDS[kind])}
+    if unknown:
+        raise InvalidParamError(f"Sequential: a layer {kind} has no {shown(min(unknown))}")
     made: Layer = _KINDS[kind](**settings)
     return made

@@ -69,7 +69,7 @@ def identity(stage: AnyStage) -> str | None:
     params = json.loads(stage._params_json())
     for param in stage_spec(stage._stage)["params"]:
         name = param["name"]
-        if param["type"] in ("model", "file") and params.get(name) is not None:
+        if param["type"] in ("model", "file", "weights") and params.get(name) is not None:
             params[name] = content_id(params[name])
     return json.dumps([stage._stage, params], sort_keys=True)
 

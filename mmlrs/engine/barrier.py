@@ -165,6 +165,11 @@ class Chain:
         with contextlib.suppress(Exception):  # the session may be gone
             self._data.unpersist()
 
+    def summary(self, *columns: Column) -> Any:
+        """Return the row of some aggregates of the cached rows."""
+        with cancelling(self._session):
+            return self._data.agg(*columns).first()
+
     def run(self, work: Work, state: Sequence[Chunk] | None = None) -> tuple[list[memoryview], list[Any]]:
         """Run one job; return the new state, and the reports of the tasks in the order of their ranks.
 
@@ -209,9 +214,9 @@ class Chain:
         if state is None:
             return None
         if size_of(state) <= INLINE_BYTES:
-            return StateSource(size_of(state), tuple(bytes(piece) for piece in pieces_of(state)), "")
+            return StateSource(_lengths(state), tuple(bytes(piece) for piece in pieces_of(state)), "")
         if self._kept is not None and self._kept.state is state:
-            return StateSource(size_of(state), None, self._kept.name)
+            return StateSource(_lengths(state), None, self._kept.name)
         return self._send(state, sent)
 
     def _send(self, state: Sequence[Chunk], sent: list[str]) -> StateSource:
@@ -220,7 +225,7 @@ class Chain:
         self._files = True
         sent.append(name)
         send_chunks(self._session, name, pieces_of(state))
-        return StateSource(size_of(state), None, name)
+        return StateSource(_lengths(state), None, name)
 
     def _job(self, work: Work, source: StateSource | None) -> tuple[list[memoryview], list[Any]] | None:
         """Run one attempt; return the result, or None if no node has the state."""
@@ -296,6 +301,11 @@ class Chain:
             made: Exception = getattr(mmlrs.errors, name)(message)
             return made
         return ExecutionError(f"{self.owner}: failed in a worker: {cause}")
+
+
+def _lengths(state: Sequence[Chunk]) -> tuple[int, ...]:
+    """Return the number of bytes of each piece of a state."""
+    return tuple(map(len, pieces_of(state)))
 
 
 def _reason(error: Exception) -> str:

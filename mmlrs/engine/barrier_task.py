@@ -111,17 +111,22 @@ class StateSource:
 
     Parameters
     ----------
-    size : int
-        Number of bytes.
+    lengths : tuple of int
+        Number of bytes of each piece.
     inline : tuple of bytes or None
         The state itself, if it is small.
     name : str
         Otherwise the name of the file that a node may have.
     """
 
-    size: int
+    lengths: tuple[int, ...]
     inline: tuple[bytes, ...] | None
     name: str
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return sum(self.lengths)
 
 
 def pieces_of(chunks: Sequence[Chunk]) -> Iterator[memoryview]:
@@ -219,14 +224,13 @@ class BarrierTask:
         return path if path is not None and os.path.getsize(path) == self.source.size else None
 
     def _read(self, path: str | None) -> Iterator[bytes]:
-        """Yield the state in pieces. Only one of them is in memory at a time."""
+        """Yield the pieces of the state as they were returned. Only one of them is in memory at a time."""
+        assert self.source is not None, "this rank has the state"
         if path is None:
-            assert self.source is not None, "this rank has the state"
             yield from self.source.inline or ()
             return
         with open(path, "rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                yield chunk
+            yield from map(file.read, self.source.lengths)
 
     def _gathered(self, gather: Callable[[str], list[str]], message: str) -> list[str]:
         """Return the messages of all tasks. PySpark waits for them without a limit, so it waits in a thread."""

@@ -6,6 +6,7 @@ from mmlrs._pyspark import Param
 from mmlrs.params._type import Loading, ParamType, Saving, argument, type_of, types_of, undefined
 from mmlrs.params.content import FILE, MODEL
 from mmlrs.params.functions import FUNCTION
+from mmlrs.params.networks import NETWORK, WEIGHTS, NetworkLike, WeightsLike
 from mmlrs.params.spaces import PARAM_SPACE
 from mmlrs.params.stages import STAGE, STAGE_LIST
 from mmlrs.params.values import (
@@ -30,6 +31,7 @@ __all__ = [
     "INT",
     "INT_LIST",
     "MODEL",
+    "NETWORK",
     "OPERATIONS",
     "PARAM_SPACE",
     "STAGE",
@@ -38,10 +40,13 @@ __all__ = [
     "STR_LIST",
     "STR_MAP",
     "VALUE_LIST",
+    "WEIGHTS",
     "Loading",
+    "NetworkLike",
     "Param",
     "ParamType",
     "Saving",
+    "WeightsLike",
     "argument",
     "type_of",
     "types_of",

@@ -117,7 +117,7 @@ def class_labels(stage: Stage, df: DataFrame, name: str, output: str) -> tuple[A
     def checked(frame: DataFrame) -> Any:
         return checked_label(stage, frame, name, plain_label(frame, name), raw)
 
-    labels = stage._value("labels")
+    labels = stage._value("labels") if stage.hasParam("labels") else None
     if labels is not None and (len(labels) < 2 or len(set(labels)) < len(labels)):
         raise InvalidParamError(
             f"{stage._stage}: param `labels` must have two different labels or more, each once, got {shown(list(labels))}"

@@ -92,8 +92,9 @@ class Context:
 
     @cached_property
     def result_with_null(self) -> pa.Table:
-        """The result on the data with a null, with `handleInvalid="keep"` and the reasons in `errorCol`."""
-        stage = self.with_params(handleInvalid="keep", errorCol="__why__")
+        """The result on the data with a null, with `handleInvalid="keep"` and the reasons in `errorCol`, if it has one."""
+        reasons = {"errorCol": "__why__"} if self.stage.hasParam("errorCol") else {}
+        stage = self.with_params(handleInvalid="keep", **reasons)
         return run_stage(stage, self.data, self.data_with_null[1])
 
     @cached_property

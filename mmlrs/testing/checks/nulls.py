@@ -19,7 +19,7 @@ def null_in_null_out(cx: Context) -> None:
     assert not not_null, f"{', '.join(not_null)} is not null"
 
 
-@check(unless=_UNLESS)
+@check(unless=[*_UNLESS, without_param("errorCol")])
 def null_reason(cx: Context) -> None:
     """With "keep" the error column holds the reason of a row with a null, and null for a good row."""
     assert cx.result_with_null["__why__"][0].as_py(), "the row with a null has no reason"

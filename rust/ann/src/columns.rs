@@ -1,5 +1,6 @@
 //! Params that estimators of networks and their models share.
 
+use mmlrs_core::NetworkLayers;
 use mmlrs_macros::ParamGroup;
 
 /// The column of features and that of predictions.
@@ -44,8 +45,8 @@ pub struct RegressionLoss {
 #[derive(Debug, Clone, ParamGroup)]
 pub struct NetworkParams {
     /// The network: an `mmlrs.ann.layers.Sequential`, or its description as JSON.
-    #[param(required, non_empty)]
-    pub network: String,
+    #[param(required)]
+    pub network: NetworkLayers,
     /// Changes of images while the network is trained, different each time: "mirror" flips half of them, "shift" moves them by
     /// up to an eighth of their size, with black borders.
     #[param(non_empty)]

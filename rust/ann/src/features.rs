@@ -10,6 +10,7 @@ use crate::shape::Shape;
 
 /// A column of features.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one per batch, never in a list")]
 pub enum Features {
     /// Vectors or lists of numbers.
     Vectors(Vectors, usize),

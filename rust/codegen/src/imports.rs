@@ -15,9 +15,11 @@ const WORDS: &[(&str, &str)] = &[
     ("Mapping", "collections.abc"),
     ("ModelHandle", "mmlrs.models"),
     ("ModelLike", "mmlrs.models"),
+    ("NetworkLike", "mmlrs.params"),
     ("ParamSpace", SPACES),
     ("Params", "mmlrs._pyspark"),
     ("Sequence", "collections.abc"),
+    ("WeightsLike", "mmlrs.params"),
 ];
 
 /// The module of search spaces imports stages. Importing it for type checkers only avoids a cycle.

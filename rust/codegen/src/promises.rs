@@ -50,7 +50,7 @@ pub fn raises(spec: &StageSpec) -> Vec<(&'static str, String)> {
     if let Some(models) = names(spec, |p| p.ty == ParamType::Model) {
         errors.push(("ModelLoadError", format!("If the content of {models} is damaged or is not an ONNX model.")));
     }
-    if let Some(files) = names(spec, |p| matches!(p.ty, ParamType::Model | ParamType::File)) {
+    if let Some(files) = names(spec, |p| p.ty.is_content()) {
         errors.push(("IoError", format!("If the file of {files} cannot be read.")));
     }
     if has_row_policy(spec) {

@@ -17,7 +17,8 @@ pub fn held(param: &ParamSpec) -> String {
         ParamType::ValueList => "list[str | float | bool]",
         ParamType::StrMap => "dict[str, str]",
         ParamType::Operations => "list[dict[str, Any]]",
-        ParamType::Model | ParamType::File => "ModelHandle",
+        ParamType::Model | ParamType::File | ParamType::Weights => "ModelHandle",
+        ParamType::Network => "str",
         ParamType::StageList => "list[Params]",
         other => other.annotation(),
     };

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::{Column, Error, Result, VectorType, types};
 use arrow_array::{FixedSizeListArray, Float32Array};
 use arrow_buffer::NullBuffer;
-use crate::{Column, Error, Result, VectorType, types};
 
 /// The vectors of a batch, `size` floats per row. Rows without a vector hold zeros.
 #[derive(Debug, Clone)]

@@ -59,8 +59,8 @@ pub use nearest::{edit_distance, misspelt, nearest, suggestion};
 pub use numbers::doubles;
 pub use once::Once;
 pub use param::{
-    ColumnNames, FileSource, FunctionRef, ModelSource, Operation, ParamField, ParamGroup, ParamMap, SpaceRef, StageRef,
-    StrMap, ValueList,
+    ColumnNames, FileSource, FunctionRef, ModelSource, NetworkLayers, Operation, ParamField, ParamGroup, ParamMap,
+    SpaceRef, StageRef, StrMap, ValueList, WeightsSource,
 };
 pub use pieces::columns_in_pieces;
 pub use policy::{HandleInvalid, Rejects, RowError, RowPolicy, fatal};

@@ -328,6 +328,28 @@ impl ParamField for FileSource {
     }
 }
 
+/// Weights of a network: numbers in single precision, or a network file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WeightsSource(pub FileSource);
+
+impl ParamField for WeightsSource {
+    const TYPE: ParamType = ParamType::Weights;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        FileSource::from_value(value).map(Self)
+    }
+}
+
+/// The layers of a network: a description as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NetworkLayers(pub String);
+
+impl ParamField for NetworkLayers {
+    const TYPE: ParamType = ParamType::Network;
+    fn from_value(value: &Value) -> Result<Self, String> {
+        String::from_value(value).map(Self)
+    }
+}
+
 /// Another stage, as its Python class. Only Python knows its behaviour.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StageRef {

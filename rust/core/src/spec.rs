@@ -127,6 +127,10 @@ pub enum ParamType {
     Model,
     /// the content of any other file: path, bytes or handle
     File,
+    /// weights of a network: an array, a vector, a model, or a file
+    Weights,
+    /// layers of a network
+    Network,
     /// another stage, of mmlrs or of Spark ML
     Stage,
     /// list of stages, of mmlrs or of Spark ML
@@ -139,7 +143,7 @@ pub enum ParamType {
 
 impl ParamType {
     /// Every type, for tests that loop over the table.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Bool,
         Self::Int,
         Self::Float,
@@ -152,11 +156,18 @@ impl ParamType {
         Self::Operations,
         Self::Model,
         Self::File,
+        Self::Weights,
+        Self::Network,
         Self::Stage,
         Self::StageList,
         Self::ParamSpace,
         Self::Function,
     ];
+
+    /// Whether the value is the content of a file, which is saved under its SHA-256.
+    pub fn is_content(self) -> bool {
+        matches!(self, Self::Model | Self::File | Self::Weights)
+    }
 
     /// The name used in descriptors.
     pub fn name(self) -> &'static str {
@@ -173,6 +184,8 @@ impl ParamType {
             Self::Operations => "operations",
             Self::Model => "model",
             Self::File => "file",
+            Self::Weights => "weights",
+            Self::Network => "network",
             Self::Stage => "stage",
             Self::StageList => "stage_list",
             Self::ParamSpace => "param_space",
@@ -194,6 +207,8 @@ impl ParamType {
             Self::StrMap => "Mapping[str, str]",
             Self::Operations => "Sequence[Mapping[str, Any]]",
             Self::Model | Self::File => "ModelLike",
+            Self::Weights => "WeightsLike",
+            Self::Network => "NetworkLike",
             Self::Stage => "Params",
             Self::StageList => "Sequence[Params]",
             Self::ParamSpace => "ParamSpace",
@@ -216,6 +231,8 @@ impl ParamType {
             Self::StrMap
             | Self::Model
             | Self::File
+            | Self::Weights
+            | Self::Network
             | Self::Stage
             | Self::StageList
             | Self::ParamSpace

@@ -168,6 +168,7 @@ impl Trainer {
         Ok(Self { stage, network, settings, inner: Mutex::new(inner), is_lost: Arc::default() })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts lists")]
     /// Connects to the other workers, before rows are read. `silence` is the number of seconds to wait for one.
     fn connect(
         &self,
@@ -178,7 +179,7 @@ impl Trainer {
         token: [u8; 32],
         silence: f64,
     ) -> PyResult<()> {
-        let wait = Duration::try_from_secs_f64(silence).unwrap_or(Duration::from_secs(120));
+        let wait = Duration::try_from_secs_f64(silence).unwrap_or(Duration::from_mins(2));
         let connected = detached(py, || {
             let port = listener.0.lock().unwrap_or_else(PoisonError::into_inner).take();
             let port = port.ok_or_else(|| Error::runtime("the port is closed"))?;
@@ -359,6 +360,7 @@ pub fn network_part<'py>(py: Python<'py>, bytes: &[u8], layer: usize) -> PyResul
 /// Compares the derivatives of a network with finite differences. `classes` are the targets of a classifier, else `values`.
 /// Returns the number of derivatives, the largest relative difference, and its parameter.
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts lists")]
 pub fn check_gradients(
     py: Python<'_>,
     description: &str,

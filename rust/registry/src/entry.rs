@@ -118,7 +118,7 @@ impl Entry {
     pub fn files(&self, params: &ParamMap) -> Result<Vec<(&'static str, String)>> {
         let spec = self.spec();
         let mut files = Vec::new();
-        for param in spec.params.iter().filter(|p| p.ty == ParamType::File) {
+        for param in spec.params.iter().filter(|p| p.ty.is_content() && p.ty != ParamType::Model) {
             if let Some(file) = Option::<FileSource>::read(params, param).map_err(|e| e.at_stage(spec.name))? {
                 files.push((param.name, put_blob(&file.read().map_err(|e| e.at_stage(spec.name))?)));
             }

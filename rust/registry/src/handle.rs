@@ -151,7 +151,7 @@ fn portable(entry: &Entry, params: &ParamMap, models: Vec<(&'static str, ModelSo
 fn files_of(entry: &Entry, params: &ParamMap) -> Vec<Option<FileKey>> {
     let mut files = Vec::new();
     for param in &entry.spec().params {
-        if !matches!(param.ty, ParamType::Model | ParamType::File) {
+        if !param.ty.is_content() {
             continue;
         }
         let Some(path) = params.values.get(param.name).and_then(|value| value.get("path")?.as_str()) else { continue };

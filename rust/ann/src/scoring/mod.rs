@@ -30,18 +30,20 @@ pub struct Scorer {
 impl Scorer {
     /// Reads the network.
     pub fn new(network: &FileSource) -> Result<Self> {
-        Self::of(Trained::parse(&network.read()?).map_err(|e| Error::param("network", e.message()))?)
+        Trained::parse(&network.read()?)
+            .map(Self::of)
+            .map_err(|e| Error::param("network", format!("cannot be used: {}", e.message())))
     }
 
     /// Reads a part of the network: the layers before `layer`, or those from it on.
     pub fn part(network: &FileSource, layer: usize, is_first: bool) -> Result<Self> {
         let part = Trained::parse_part(&network.read()?, layer, is_first);
-        Self::of(part.map_err(|e| Error::param("network", e.message()))?)
+        part.map(Self::of).map_err(|e| Error::param("network", format!("cannot be used: {}", e.message())))
     }
 
-    fn of(trained: Trained) -> Result<Self> {
+    fn of(trained: Trained) -> Self {
         let rows = (BUFFER_BYTES / (4 * trained.network.workspace_values(1)).max(1)).clamp(1, ROWS);
-        Ok(Self { trained, rows })
+        Self { trained, rows }
     }
 
     /// The shape of a row of input.

@@ -68,6 +68,7 @@ fn shift(from: &[f32], to: &mut [f32], (height, width, channels): (usize, usize,
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "values are moved, not computed")]
 mod tests {
     use super::*;
 

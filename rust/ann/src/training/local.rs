@@ -28,7 +28,7 @@ impl Epoch<'_> {
         outer: &mut Outer,
     ) -> Result<f64> {
         let rank = self.workers.rank();
-        let order = shuffled(self.rows, self.seed, self.epoch, rank);
+        let order = shuffled(self.rows, self.seed, self.number, rank);
         let scale = (self.steps as f64 / own.max(f64::MIN_POSITIVE)) as f32;
         let rounds = self.steps.div_ceil(length.max(1)).max(1);
         let mut loss = 0.0;
@@ -58,15 +58,14 @@ impl Outer {
     /// Moves the trained parameters from the start of the round along the velocity. The others become the means.
     fn step(&mut self, parameters: &mut [f32], mean: &[f32], trained: &[Range<usize>]) {
         let (rate, momentum) = (self.rate, self.momentum);
-        let moved = trained.iter().flat_map(|range| range.clone());
-        let mut last = 0;
-        for at in moved {
-            parameters[last..at].copy_from_slice(&mean[last..at]);
-            last = at + 1;
-            let change = self.start[at] - mean[at];
-            self.velocity[at] = momentum * self.velocity[at] + change;
-            parameters[at] = self.start[at] - rate * (change + momentum * self.velocity[at]);
+        parameters.copy_from_slice(mean);
+        for range in trained {
+            let before = self.velocity[range.clone()].iter_mut().zip(&self.start[range.clone()]);
+            for (parameter, (velocity, start)) in parameters[range.clone()].iter_mut().zip(before) {
+                let change = start - *parameter;
+                *velocity = momentum * *velocity + change;
+                *parameter = start - rate * (change + momentum * *velocity);
+            }
         }
-        parameters[last..].copy_from_slice(&mean[last..]);
     }
 }

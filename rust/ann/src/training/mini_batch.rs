@@ -8,6 +8,7 @@ use super::sums::Sums;
 use crate::layer::Mode;
 use crate::network::Network;
 use crate::optimizers::{Adam, Rates, Sgd};
+use crate::peers::OneBit;
 use crate::random::Random;
 use crate::reduce::Reduce;
 
@@ -36,11 +37,13 @@ pub struct Epoch<'a> {
     pub optimizer: &'a mut Optimizer,
     pub gradient: &'a mut [f32],
     pub rates: Rates,
+    /// The rounding errors of gradients that are sent as signs.
+    pub one_bit: Option<&'a mut OneBit>,
     pub l2: f64,
     /// Share of the weights, times the rate, that a step removes (`AdamW`, Loshchilov and Hutter 2019).
     pub weight_decay: f32,
     /// Number of the epoch, from 0, and of its steps.
-    pub epoch: usize,
+    pub number: usize,
     pub steps: usize,
     pub seed: u64,
 }
@@ -62,7 +65,7 @@ impl Epoch<'_> {
     /// this worker's rows. A worker's share of a batch is its share of all rows, so every row is read once.
     pub fn run(&mut self, parameters: &mut [f32], weight: f64) -> Result<f64> {
         let rank = self.workers.rank();
-        let order = shuffled(self.rows, self.seed, self.epoch, rank);
+        let order = shuffled(self.rows, self.seed, self.number, rank);
         // The mean loss is estimated from a batch, which has 1 / steps of the weight.
         let scale = (self.steps as f64 / weight) as f32;
         let mut loss = 0.0;
@@ -70,15 +73,35 @@ impl Epoch<'_> {
             let batch = &order[share(order.len(), step, self.steps)];
             self.gradient.fill(0.0);
             loss += self.add(batch, step, scale, parameters)?;
-            self.workers.sum(self.gradient)?;
+            self.sum()?;
             self.apply(step, parameters);
         }
         Ok(loss)
     }
 
+    /// Sums the gradient over the workers. Statistics are sent as they are, since they are not summed up from step to step.
+    fn sum(&mut self) -> Result<()> {
+        let Some(one_bit) = &mut self.one_bit else { return self.workers.sum(self.gradient) };
+        let fixed = self.network.statistics();
+        let mut exact: Vec<f32> = fixed.iter().flat_map(|range| &self.gradient[range.clone()]).copied().collect();
+        for range in &fixed {
+            self.gradient[range.clone()].fill(0.0);
+        }
+        one_bit.sum_signs(self.workers, self.gradient)?;
+        if exact.is_empty() {
+            return Ok(());
+        }
+        self.workers.sum(&mut exact)?;
+        let mut sums = exact.into_iter();
+        for place in fixed.into_iter().flatten() {
+            self.gradient[place] = sums.next().unwrap_or_default();
+        }
+        Ok(())
+    }
+
     /// Adds the gradient of a batch.
     pub fn add(&mut self, batch: &[u32], step: usize, scale: f32, parameters: &[f32]) -> Result<f64> {
-        let seed = mixed(self.seed, self.epoch * self.steps + step, self.workers.rank() + 1);
+        let seed = mixed(self.seed, self.number * self.steps + step, self.workers.rank() + 1);
         let how = (Mode::Training { seed }, scale);
         self.sums.gradient(self.network, parameters, (self.rows, batch), how, self.gradient)
     }
@@ -86,7 +109,7 @@ impl Epoch<'_> {
     /// Changes the parameters along the gradient.
     pub fn apply(&mut self, step: usize, parameters: &mut [f32]) {
         penalty(self.network, parameters, self.l2, self.gradient);
-        let rate = self.rates.at(self.epoch * self.steps + step);
+        let rate = self.rates.at(self.number * self.steps + step);
         let kept = 1.0 - rate as f32 * self.weight_decay;
         if self.weight_decay > 0.0 {
             for range in self.network.weights() {

@@ -57,6 +57,7 @@ pub struct Reader {
 }
 
 /// The labels of a batch.
+#[expect(clippy::large_enum_variant, reason = "one per batch, never in a list")]
 enum Read {
     Numbers(Float64Array),
     Vectors(Vectors),
@@ -95,7 +96,8 @@ impl Reader {
             x.clear();
             y.clear();
             let read = self.row(row, &features, &labels, weights.as_ref(), (&mut x, &mut y));
-            let (target, weight) = match read {
+            let read = read.and_then(|read| Ok((read, self.held_out(row, held_out.as_ref())?)));
+            let ((target, weight), is_held_out) = match read {
                 Ok(read) => read,
                 Err(_) if names.skips => {
                     self.skipped += 1;
@@ -108,17 +110,21 @@ impl Reader {
                 None if matches!(labels, Read::None) => Target::Input,
                 None => Target::Values(&y),
             };
-            let is_held_out = match &held_out {
-                Some(marks) if marks.is_null(row) => {
-                    let name = names.held_out.as_deref().unwrap_or_default();
-                    return Err(fatal(Error::decode("is null").at_column(name), row));
-                }
-                Some(marks) => Some(marks.value(row)),
-                None => None,
-            };
             self.data.push(&x, target, weight, is_held_out)?;
         }
         Ok(())
+    }
+
+    /// Whether a row is held out, if a column says so.
+    fn held_out(&self, row: usize, marks: Option<&BooleanArray>) -> Result<Option<bool>> {
+        match marks {
+            Some(marks) if marks.is_null(row) => {
+                let name = self.columns.held_out.as_deref().unwrap_or_default();
+                Err(Error::decode("is null").at_column(name))
+            }
+            Some(marks) => Ok(Some(marks.value(row))),
+            None => Ok(None),
+        }
     }
 
     /// Reads one row: the class, if there are classes, and the weight.
@@ -173,11 +179,13 @@ impl Reader {
         match label {
             None => Err("is null".to_owned()),
             Some(label) if label.is_nan() => Err("is NaN".to_owned()),
-            Some(label) if label < 0.0 || label.fract() != 0.0 => {
-                Err(format!("is {label}; a class is a whole number from 0, which ValueIndexer makes of other labels"))
-            }
+            Some(label) if label < 0.0 || label.fract() != 0.0 => Err(format!(
+                "is {}; a class is a whole number from 0, which ValueIndexer makes of other labels",
+                shown(label)
+            )),
             Some(label) if label >= classes as f64 => Err(format!(
-                "is {label}, but {} says that there are {classes} classes, from 0 to {}",
+                "is {}, but {} says that there are {classes} classes, from 0 to {}",
+                shown(label),
                 self.columns.sized_by,
                 classes - 1
             )),
@@ -199,4 +207,9 @@ fn booleans(name: &str, array: &ArrayRef) -> Result<BooleanArray> {
         DataType::Boolean => Ok(array.as_boolean().clone()),
         kind => Err(Error::schema(name, format!("has type {}; expected booleans", type_name(kind)))),
     }
+}
+
+/// A number without hundreds of digits.
+fn shown(number: f64) -> String {
+    if number.abs() < 1e15 { number.to_string() } else { format!("{number:e}") }
 }

@@ -61,10 +61,16 @@ impl Dataset {
 /// A hash of a row.
 fn key_of(x: &[f32], target: Target<'_>, weight: f32) -> u64 {
     let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
-    x.iter().for_each(|value| hasher.write_u32(value.to_bits()));
+    for value in x {
+        hasher.write_u32(value.to_bits());
+    }
     match target {
         Target::Class(class) => hasher.write_u32(class),
-        Target::Values(values) => values.iter().for_each(|value| hasher.write_u32(value.to_bits())),
+        Target::Values(values) => {
+            for value in values {
+                hasher.write_u32(value.to_bits());
+            }
+        }
         Target::Input => {}
     }
     hasher.write_u32(weight.to_bits());
@@ -79,26 +85,26 @@ const BLOCK_BYTES: usize = 1 << 20;
 struct Blocks {
     width: usize,
     rows_per_block: usize,
-    blocks: Vec<Vec<f32>>,
+    filled: Vec<Vec<f32>>,
 }
 
 impl Blocks {
     fn new(width: usize) -> Self {
-        Self { width, rows_per_block: (BLOCK_BYTES / 4 / width.max(1)).max(1), blocks: Vec::new() }
+        Self { width, rows_per_block: (BLOCK_BYTES / 4 / width.max(1)).max(1), filled: Vec::new() }
     }
 
     fn push(&mut self, row: &[f32]) {
-        if self.blocks.last().is_none_or(|block| block.len() == self.width * self.rows_per_block) {
-            self.blocks.push(Vec::with_capacity(self.width * self.rows_per_block));
+        if self.filled.last().is_none_or(|block| block.len() == self.width * self.rows_per_block) {
+            self.filled.push(Vec::with_capacity(self.width * self.rows_per_block));
         }
-        if let Some(block) = self.blocks.last_mut() {
+        if let Some(block) = self.filled.last_mut() {
             block.extend_from_slice(row);
         }
     }
 
     fn row(&self, row: usize) -> &[f32] {
         let start = row % self.rows_per_block * self.width;
-        &self.blocks[row / self.rows_per_block][start..start + self.width]
+        &self.filled[row / self.rows_per_block][start..start + self.width]
     }
 }
 

@@ -89,6 +89,9 @@ pub struct Settings {
     /// Changes of images while the network is trained.
     #[serde(default)]
     pub augmentation: Vec<Augment>,
+    /// Whether workers send the signs of gradients only.
+    #[serde(default)]
+    pub one_bit: bool,
     /// Rate of the step along the mean change of the workers.
     pub outer_rate: Option<f32>,
     /// Momentum of that step.

@@ -118,6 +118,7 @@ fn every_solver_learns() {
         serde_json::json!({"solver": "adam", "iterations": 60, "schedule": {"kind": "cosine"}, "warm_up": 2.0}),
         serde_json::json!({"solver": "adamw", "iterations": 60, "weight_decay": 0.01}),
         serde_json::json!({"solver": "adam", "iterations": 60, "local_steps": 4}),
+        serde_json::json!({"solver": "sgd", "iterations": 60, "one_bit": true}),
     ];
     for changes in easy {
         for workers in [1, 3] {

@@ -14,6 +14,7 @@ use super::sums::Sums;
 use crate::layer::Mode;
 use crate::network::Network;
 use crate::optimizers::{Adam, Lbfgs, Sgd, Step};
+use crate::peers::OneBit;
 use crate::reduce::Reduce;
 use crate::vectors::{add_scaled, dot};
 
@@ -33,6 +34,7 @@ pub struct Trainer {
     gradient: Vec<f32>,
     method: Method,
     outer: Option<Outer>,
+    one_bit: Option<OneBit>,
     done: usize,
     finish: Option<Finish>,
     best: Option<(f64, usize)>,
@@ -82,7 +84,13 @@ impl Trainer {
         workers.sum_f64(&mut sums)?;
         let [rows, weight, held_out] = sums;
         if rows == 0.0 || weight <= 0.0 {
-            return Err(Error::runtime("there are no rows to train on, or all their weights are 0"));
+            return Err(Error::runtime(if rows == 0.0 && held_out > 0.0 {
+                "there are no rows to train on: all of them are held out"
+            } else if rows == 0.0 {
+                "there are no rows to train on"
+            } else {
+                "there is nothing to train on: the weights of all rows are 0"
+            }));
         }
         let share = if settings.local_steps > 0 { workers.size() } else { 1 };
         let steps = (rows / (settings.batch_size.saturating_mul(share)) as f64).ceil().max(1.0) as usize;
@@ -94,6 +102,7 @@ impl Trainer {
         let mut trainer = Self {
             method: Method::of(&settings, &network),
             outer: None,
+            one_bit: (settings.one_bit && workers.size() > 1).then(|| OneBit::new(count)),
             gradient: Vec::new(),
             parameters: Vec::new(),
             best_parameters: Vec::new(),
@@ -372,10 +381,11 @@ impl Trainer {
             workers: &mut *self.workers,
             optimizer,
             gradient: &mut self.gradient,
+            one_bit: self.one_bit.as_mut(),
             rates: self.settings.rates(self.totals.steps),
             l2: self.settings.l2,
             weight_decay: if self.settings.solver == Solver::AdamW { self.settings.weight_decay } else { 0.0 },
-            epoch: self.done,
+            number: self.done,
             steps: self.totals.steps,
             seed: self.settings.seed,
         };
@@ -419,7 +429,7 @@ impl Trainer {
             rows_per_second: self.totals.rows * passes as f64 / seconds.max(1e-9),
             bytes_sent: self.workers.bytes_sent() - sent,
         });
-        if !loss.is_finite() {
+        if !loss.is_finite() || validation_loss.is_some_and(|loss| !loss.is_finite()) {
             self.finish = Some(Finish::Diverged);
             return Ok(());
         }

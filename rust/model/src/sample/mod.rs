@@ -5,9 +5,9 @@ mod text;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_array::builder::{Float32Builder, ListBuilder};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use mmlrs_core::vector::{VectorBuilder, vector_struct_field};
 use onnx_protobuf::{GraphProto, Message, ModelProto, OperatorSetIdProto, TensorProto, ValueInfoProto};
 use serde_json::json;
 
@@ -75,14 +75,14 @@ pub fn sample_image_model() -> Vec<u8> {
 
 /// Rows for [`sample_model`], with labels.
 pub fn labelled_vectors() -> RecordBatch {
-    let mut rows = VectorBuilder::with_capacity(5);
-    for row in 0..5 {
-        rows.push_dense(&[0.5, 1.0, 0.25, 2.0].map(|value| value * f64::from(row % 3)));
+    let mut rows = ListBuilder::new(Float32Builder::new());
+    for row in 0..5_u8 {
+        rows.append_value([0.5, 1.0, 0.25, 2.0].map(|value| Some(value * f32::from(row % 3))));
     }
-    let schema = Arc::new(Schema::new(vec![vector_struct_field("features", None)]));
-    let columns = rows.finish().map(|array| vec![Arc::new(array) as ArrayRef]);
-    let batch = columns.ok().and_then(|columns| RecordBatch::try_new(Arc::clone(&schema), columns).ok());
-    labelled(&batch.unwrap_or_else(|| RecordBatch::new_empty(schema)))
+    let array: ArrayRef = Arc::new(rows.finish());
+    let schema = Arc::new(Schema::new(vec![Field::new("features", array.data_type().clone(), true)]));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), vec![array]);
+    labelled(&batch.unwrap_or_else(|_| RecordBatch::new_empty(schema)))
 }
 
 /// The rows with a column of labels.

@@ -63,6 +63,6 @@ pub struct FineTuner {
 impl HasSample for FineTuner {
     fn sample() -> Sample {
         let model = json!({"sha256": put_blob(&sample_model())});
-        Sample::new(json!({"model": model, "inputCol": "features", "maxIter": 5}), labelled_vectors())
+        Sample::new(json!({"model": model, "inputCol": "features", "maxIter": 3}), labelled_vectors())
     }
 }

@@ -1,6 +1,6 @@
 //! `FineTunedModel`.
 
-use mmlrs_core::{FileSource, HasSample, ModelSource, Sample, ValueList, put_blob};
+use mmlrs_core::{FileSource, HasSample, ModelSource, RowPolicy, Sample, ValueList, put_blob};
 use mmlrs_macros::Stage;
 use serde_json::json;
 
@@ -51,9 +51,9 @@ pub struct FineTunedModel {
     /// The history of the training, as JSON.
     #[param]
     pub training_history: Option<String>,
-    /// How to handle a row that cannot be processed: "error" fails, "skip" drops the row, "keep" keeps it with null results.
-    #[param(default = "error", one_of("error", "skip", "keep"))]
-    pub handle_invalid: String,
+    /// What to do about rows that cannot be processed.
+    #[param(group)]
+    pub policy: RowPolicy,
 }
 
 impl HasSample for FineTunedModel {

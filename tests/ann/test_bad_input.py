@@ -1,0 +1,292 @@
+"""Trainings with wrong rows, columns and params: one error that names the stage, the place, the cause and what to do."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from trainings import classes, frame, is_same, network
+
+from mmlrs.ann import MultilayerPerceptronClassificationModel
+from mmlrs.errors import (
+    DecodeError,
+    ExecutionError,
+    InvalidParamError,
+    IoError,
+    MmlrsError,
+    ModelLoadError,
+    SchemaMismatchError,
+)
+
+NAN, INF = float("nan"), float("inf")
+
+
+def with_row(column: str, value: object) -> pa.Table:
+    """Return rows of which row 5 has another value. Columns that do not exist have 1 in the other rows."""
+    table = classes()
+    values = table[column].to_pylist() if column in table.column_names else [1.0] * table.num_rows
+    values[5] = value
+    kind = (
+        pa.list_(pa.float64())
+        if column == "features"
+        else pa.bool_()
+        if column == "held out"
+        else pa.float64()
+    )
+    array = pa.array([bool(v) if column == "held out" and v is not None else v for v in values], kind)
+    if column in table.column_names:
+        return table.set_column(table.column_names.index(column), column, array)
+    return table.append_column(column, array)
+
+
+ROWS = {
+    "NaN in features": (
+        "features",
+        [1.0, NAN, 0.0],
+        "has NaN, an infinity or a number beyond single precision in slot 1",
+    ),
+    "infinity in features": (
+        "features",
+        [1.0, 0.0, -INF],
+        "has NaN, an infinity or a number beyond single precision in slot 2",
+    ),
+    "large features": (
+        "features",
+        [1e300, 0.0, 0.0],
+        "has NaN, an infinity or a number beyond single precision in slot 0",
+    ),
+    "null features": ("features", None, "is null"),
+    "null in features": ("features", [1.0, None, 0.0], "has a null in slot 1"),
+    "short features": ("features", [1.0, 0.0], "has 2 values; the network reads 3"),
+    "negative label": (
+        "label",
+        -1.0,
+        "is -1; a class is a whole number from 0, which ValueIndexer makes of other labels",
+    ),
+    "fractional label": (
+        "label",
+        0.5,
+        "is 0.5; a class is a whole number from 0, which ValueIndexer makes of other labels",
+    ),
+    "large label": ("label", 2.0, "is 2, but param `layers` says that there are 2 classes, from 0 to 1"),
+    "NaN as label": ("label", NAN, "is NaN"),
+    "infinite label": ("label", INF, "is inf"),
+    "null label": ("label", None, "is null"),
+    "null weight": ("weight", None, "is null"),
+    "negative weight": ("weight", -1.0, "is -1; a weight is a number of at least 0"),
+    "NaN as weight": ("weight", NAN, "is NaN; a weight is a number of at least 0"),
+}
+
+
+@pytest.mark.parametrize("what", ROWS)
+def test_a_wrong_row_is_an_error_with_its_place_or_is_left_out_with_a_warning(what):
+    column, value, cause = ROWS[what]
+    table = with_row(column, value)
+    stage = network(maxIter=2, **({"weightCol": column} if column == "weight" else {}))
+    where = f"MultilayerPerceptronClassifier: column `{column}`, row 5 of the table: {cause}"
+    with pytest.raises(DecodeError, match=f"^{re.escape(where)}") as raised:
+        stage.fit(table)
+    assert str(raised.value).endswith('; handleInvalid="skip" drops such rows')
+    with pytest.warns(
+        UserWarning,
+        match="Classifier: trains without 1 of 120 rows, whose label, weight or features are null",
+    ):
+        model = stage.copy({stage.handleInvalid: "skip"}).fit(table)
+    assert is_same(model, stage.fit(pa.concat_tables([table.slice(0, 5), table.slice(6)])))
+
+
+def test_a_null_among_the_marks_of_held_out_rows_is_an_error():
+    message = "^MultilayerPerceptronClassifier: column `held out`, row 5 of the table: is null"
+    with pytest.raises(DecodeError, match=message):
+        network(validationIndicatorCol="held out").fit(with_row("held out", None))
+
+
+def held_out(value: bool) -> pa.Table:
+    return classes().append_column("v", pa.array([value] * 120))
+
+
+def labels(values: list) -> pa.Table:
+    return classes().set_column(1, "label", pa.array(values))
+
+
+COLUMNS = {
+    "no rows": (lambda: classes().slice(0, 0), {}, DecodeError, "the dataset has no rows"),
+    "no rows and no size": (
+        lambda: classes().slice(0, 0).cast(LISTS),
+        {"layers": [0, 2]},
+        DecodeError,
+        "column `features`: no row has features",
+    ),
+    "weights of 0": (
+        lambda: classes().append_column("w", pa.array([0.0] * 120)),
+        {"weightCol": "w"},
+        ExecutionError,
+        "there is nothing to train on: the weights of all rows are 0",
+    ),
+    "all rows held out": (
+        lambda: held_out(True),
+        {"validationIndicatorCol": "v"},
+        ExecutionError,
+        "no rows to train on",
+    ),
+    "no row held out": (
+        lambda: held_out(False),
+        {"validationIndicatorCol": "v", "earlyStopping": 3},
+        InvalidParamError,
+        (
+            "column `v` of param `validationIndicatorCol` is true for none of 120 rows, and `earlyStopping` needs rows to validate on; hold out "
+            "more rows, or set `earlyStopping` to 0"
+        ),
+    ),
+    "a fraction of less than a row": (
+        classes,
+        {"validationFraction": 1e-6, "earlyStopping": 3},
+        InvalidParamError,
+        "param `validationFraction` is 1e-06, which holds out none of 120 rows, and `earlyStopping` needs rows to validate on",
+    ),
+    "marks that are numbers": (
+        lambda: classes(),
+        {"validationIndicatorCol": "label"},
+        SchemaMismatchError,
+        "column `label`: has type int64; expected booleans",
+    ),
+    "strings as labels": (
+        lambda: labels(["a", "b"] * 60),
+        {},
+        SchemaMismatchError,
+        (
+            "column `label`: has type string; expected the numbers of the classes, from 0; index it first: "
+            'mmlrs.featurize.ValueIndexer(inputCol="label", outputCol="index")'
+        ),
+    ),
+    "categories as labels": (
+        lambda: classes().set_column(1, "label", pa.array(["a", "b"] * 60).dictionary_encode()),
+        {},
+        SchemaMismatchError,
+        "index it first: mmlrs.featurize.ValueIndexer",
+    ),
+    "no number of classes": (
+        classes,
+        {"layers": [3, 0]},
+        InvalidParamError,
+        "column `label` has no levels in its metadata; index it first: mmlrs.featurize.ValueIndexer",
+    ),
+    "one class": (classes, {"layers": [3, 1]}, InvalidParamError, "a classifier has at least two classes"),
+    "layers without features": (
+        classes,
+        {"layers": [5, 2]},
+        DecodeError,
+        "column `features`, row 0 of the table: has 3 values; the network reads 5",
+    ),
+    "an empty layer": (
+        classes,
+        {"layers": [3, 0, 2]},
+        InvalidParamError,
+        "param `layers` must have at least two numbers, of which only the first and the last may be 0",
+    ),
+    "early stopping without rows": (
+        classes,
+        {"earlyStopping": 3},
+        InvalidParamError,
+        "set `validationFraction` or `validationIndicatorCol`",
+    ),
+    "too few initial weights": (
+        classes,
+        {"initialWeights": np.ones(7)},
+        InvalidParamError,
+        "param `initialWeights` has 7 numbers, but the network has 26 weights",
+    ),
+    "bytes as initial weights": (
+        classes,
+        {"initialWeights": b"12345"},
+        InvalidParamError,
+        "param `initialWeights` has 5 bytes, which are no numbers",
+    ),
+    "NaN in initial weights": (
+        classes,
+        {"initialWeights": np.full(26, NAN)},
+        InvalidParamError,
+        "param `initialWeights` must be a model, or an array or vector of finite",
+    ),
+    "NaN in the bytes of initial weights": (
+        classes,
+        {"initialWeights": np.array([0.0] * 25 + [NAN], "<f4").tobytes()},
+        InvalidParamError,
+        "param `initialWeights` has 1 numbers that are NaN or infinite, the first at place 25",
+    ),
+    "a file of initial weights that is missing": (
+        classes,
+        {"initialWeights": "/missing"},
+        IoError,
+        "param `initialWeights`: /missing: No such file",
+    ),
+}
+LISTS = pa.schema([("features", pa.list_(pa.float32())), ("label", pa.int64())])
+
+
+@pytest.mark.parametrize("what", COLUMNS)
+def test_wrong_columns_and_params_are_errors(what):
+    made, params, kind, message = COLUMNS[what]
+    with pytest.raises(kind, match=re.escape(message)) as raised:
+        network(**params).fit(made())
+    assert str(raised.value).startswith("MultilayerPerceptronClassifier: ")
+
+
+def test_rows_to_validate_on_that_do_not_exist_are_a_warning_without_early_stopping():
+    with pytest.warns(UserWarning, match="none of 120 rows; the history has no validation loss"):
+        model = network(maxIter=2, validationFraction=1e-6).fit(classes())
+    assert model.history["validation_loss"].null_count == model.history.num_rows
+
+
+def test_a_network_of_a_newer_version_is_an_error_wherever_it_is_used():
+    content = network(maxIter=1).fit(classes()).getNetwork().read()
+    newer = content.replace(rb"\"version\":1", rb"\"version\":9")
+    assert newer != content
+    model = MultilayerPerceptronClassificationModel(network=newer)
+    uses = {
+        "MultilayerPerceptronClassificationModel": [
+            lambda: model.transform(classes()),
+            lambda: model.weights,
+        ],
+        "MultilayerPerceptronClassifier": [
+            lambda: network(initialWeights=model).fit(classes()),
+            lambda: network(initialWeights=newer).fit(classes()),
+        ],
+    }
+    for stage, calls in uses.items():
+        for call in calls:
+            with pytest.raises(
+                (InvalidParamError, ModelLoadError), match=f"^{stage}: .*newer version of mmlrs.*update mmlrs"
+            ):
+                call()
+
+
+def test_a_network_file_gives_initial_weights(tmp_path):
+    model = network(maxIter=3).fit(classes())
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(model.getNetwork().read())
+    first, second = (network(maxIter=1, initialWeights=w).fit(classes()) for w in (model, str(path)))
+    assert is_same(first, second)
+
+
+@pytest.mark.spark
+def test_wrong_rows_on_spark_are_one_error(spark):
+    with pytest.raises(MmlrsError) as raised:
+        network().fit(frame(spark, with_row("label", 7.0)))
+    message = r"MultilayerPerceptronClassifier: column `label`, row \d+ of the batch: is 7, but param `layers` says .* drops such rows"
+    assert re.fullmatch(message, str(raised.value))
+
+
+@pytest.mark.spark
+def test_workers_without_rows_are_fine_and_too_many_are_an_error(spark):
+    few = classes(1)
+    model = network(maxIter=2).fit(frame(spark, few))
+    np.testing.assert_allclose(model.weights, network(maxIter=2).fit(few).weights, rtol=1e-4, atol=1e-6)
+    with pytest.raises(
+        InvalidParamError, match=r"Classifier: param `numWorkers` is 3, .* can run 2; reduce `numWorkers`"
+    ):
+        network(numWorkers=3).fit(frame(spark, few))
+    with pytest.raises(DecodeError, match="Classifier: the dataset has no rows"):
+        network().fit(frame(spark, few).limit(0))

@@ -1,0 +1,82 @@
+"""What the benchmarks of networks rely on."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from bench.ann import datasets, direct, epochs, perceptron
+from bench.ann.datasets import Rows, Split
+from bench.ann.peer_job import batches
+from bench.measure import NotInstalledError
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return datasets.digits_split(0)
+
+
+def test_the_pictures_of_fashion_mnist_are_read_from_its_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "FASHION", tmp_path)
+    for part, first in (("train", 0), ("t10k", 4)):
+        pixels = bytes(range(first, first + 12))
+        sizes = b"".join(size.to_bytes(4, "big") for size in (3, 2, 2))
+        (tmp_path / f"{part}-images-idx3-ubyte.gz").write_bytes(
+            gzip.compress(b"\0\0\x08\x03" + sizes + pixels)
+        )
+        labels = b"\0\0\x08\x01" + (3).to_bytes(4, "big") + bytes([9, first, 1])
+        (tmp_path / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    found = datasets.fashion(2)
+    assert found.test.y.tolist() == [9, 4]
+    np.testing.assert_allclose(found.train.x * 255, [[0, 1, 2, 3], [4, 5, 6, 7]], rtol=1e-6)
+
+
+def test_without_fashion_mnist_one_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "FASHION", tmp_path / "none")
+    with pytest.raises(NotInstalledError, match="dataset-fashion-mnist"):
+        datasets.fashion()
+
+
+def test_a_split_of_the_digits_has_each_row_once(split):
+    assert (len(split.train), len(split.test)) == (1348, 449)
+    together = np.concatenate([split.train.x, split.test.x])
+    assert sorted(map(bytes, together)) == sorted(map(bytes, datasets.digits().x))
+
+
+def test_workers_in_threads_reach_what_one_worker_does(split):
+    """With gradient descent, which does not depend on who has which rows."""
+    description = direct.perceptron([64, 16, 10])
+    settings = {"solver": "gd", "iterations": 5, "step_size": 0.5}
+    alone = direct.train(description, split, threads=1, **settings)
+    both = direct.together(description, split, 3, **settings)
+    weights = [np.frombuffer(one.parameters, "<f4") for one in (alone, both)]
+    np.testing.assert_allclose(*weights, rtol=0, atol=1e-5)
+    assert both.held_out == pytest.approx(alone.held_out, rel=1e-5)
+    assert direct.loss(description, both.parameters, split.train) < both.lines[-1]["loss"]
+    assert both.accuracy == pytest.approx(alone.accuracy)
+
+
+def test_the_operations_of_an_epoch_are_those_of_its_products():
+    # 3 rows: forward 2x5 and 5x4, by the weights the same, by the inputs 5x4 only.
+    assert epochs.operations((2, 5, 4), 3) == 2 * 3 * (10 + 20 + 10 + 20 + 20)
+
+
+def test_the_batches_of_a_peer_have_each_row_once():
+    found = list(batches(300, 1))
+    assert [len(rows) for rows in found] == [128, 128, 44]
+    assert sorted(np.concatenate(found)) == list(range(300))
+
+
+def test_the_time_of_an_iteration_is_the_difference_of_two_fits(monkeypatch):
+    times = {2: 10.0, 12: 15.0}
+    monkeypatch.setattr(perceptron, "seconds", lambda fit: times[fit()])
+    assert perceptron.per_iteration(lambda count: count, perceptron.CASES[0]) == pytest.approx(0.5)
+
+
+def test_rows_become_a_table_of_doubles():
+    table = perceptron.as_table(Rows(np.eye(2, dtype=np.float32), np.array([1, 0], np.int32)))
+    assert table.to_pydict() == {"features": [[1.0, 0.0], [0.0, 1.0]], "label": [1.0, 0.0]}
+    assert json.loads(direct.convolutions(8))["input"] == [8, 8, 1]
