@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._messages import counted, shown
+from mmlrs.ann._driver import Outcome
 from mmlrs.ann._estimator import NetworkEstimator
 from mmlrs.ann._specification import FULL_BATCH, Specification
 from mmlrs.ann._timing import FUNCTION, Times, times_on_table
-from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark
 from mmlrs.engine.table import to_rows
-from mmlrs.errors import InvalidParamError
+from mmlrs.errors import ExecutionError, InvalidParamError
 from mmlrs.params import INT, INT_LIST, argument
 
 if TYPE_CHECKING:
@@ -169,7 +169,8 @@ def estimate_workers(
 ) -> WorkerEstimate:
     """Measure how long gradients and their sums take, and estimate from that how the training scales.
 
-    No weights are changed. On Spark this takes a few short jobs.
+    Nothing is trained. On Spark this takes a few short jobs. For a `StackedAutoEncoder` the training of the first layer is
+    measured, for a `FineTuner` that of the head, after the features of the rows are computed.
 
     Parameters
     ----------
@@ -236,23 +237,38 @@ def estimate_workers(
         )
     estimator._check_params()
     rows = to_rows(dataset, FUNCTION, "measure on")
-    columns = Columns.of(rows, estimator._stage)
-    columns.resolve_all(estimator._columns("input"))
-    specification = estimator._specification(estimator._description(rows, columns), columns)
-    if is_spark(rows):
-        from mmlrs.ann._timing_spark import times_on_spark
 
-        times, total = times_on_spark(specification, rows, limits["max_rows"], limits["repeats"])
-    else:
-        total = rows.num_rows
-        times = times_on_table(specification, rows, limits["threads"], limits["max_rows"], limits["repeats"])
-    return _estimate(specification, times, total, counts)
+    def measure(specification: Specification, read: Any) -> Outcome:
+        """Measure instead of training."""
+        if is_spark(read):
+            from mmlrs.ann._timing_spark import times_on_spark
+
+            times, total = times_on_spark(specification, read, limits["max_rows"], limits["repeats"])
+        else:
+            total = read.num_rows
+            times = times_on_table(
+                specification, read, limits["threads"], limits["max_rows"], limits["repeats"]
+            )
+        raise _Measured(_estimate(specification, times, total, counts))
+
+    try:
+        estimator._fitted(rows, measure)
+    except _Measured as measured:
+        return measured.estimate
+    raise ExecutionError(f"{FUNCTION}: {estimator._stage} trains no network on this dataset")
+
+
+class _Measured(Exception):  # noqa: N818 - it is the way out of a fit, and no error
+    """Ends a fit when everything is measured."""
+
+    def __init__(self, estimate: WorkerEstimate) -> None:
+        super().__init__()
+        self.estimate = estimate
 
 
 def _counts(workers: Any) -> tuple[int, ...]:
     """Return the numbers of workers in rising order."""
-    given: Any = workers
-    if not isinstance(given, Iterable) or isinstance(given, str):
+    if not isinstance(workers, Iterable) or isinstance(workers, str):
         raise InvalidParamError(
             f"{FUNCTION}: param `workers` must be a list of numbers or a range, got {shown(workers)}"
         )

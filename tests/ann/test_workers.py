@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import pyarrow as pa
@@ -11,16 +12,19 @@ import pytest
 
 from mmlrs.ann import (
     AutoEncoder,
+    FineTuner,
     MultilayerPerceptronClassifier,
     MultilayerPerceptronRegressor,
+    StackedAutoEncoder,
     WorkerEstimate,
     WorkerTimes,
     estimate_workers,
 )
 from mmlrs.ann._specification import Specification
-from mmlrs.ann._timing import Times
+from mmlrs.ann._timing import Times, measured
 from mmlrs.ann._workers import _estimate
 from mmlrs.errors import ColumnNotFoundError, DecodeError, InvalidParamError, SchemaMismatchError
+from mmlrs.testing import sample_model
 
 
 def rows_of(count: int = 300, size: int = 6) -> pa.Table:
@@ -32,8 +36,7 @@ def classifier(**params) -> MultilayerPerceptronClassifier:
     return MultilayerPerceptronClassifier(layers=[6, 16, 3], **params)
 
 
-def modelled(times: Times, rows: int, workers=(1, 2, 4, 8), **settings) -> WorkerEstimate:
-    """The estimate of measured times that the test chooses."""
+def specification_of(**settings) -> Specification:
     network = {
         "version": 1,
         "input": [6],
@@ -41,8 +44,12 @@ def modelled(times: Times, rows: int, workers=(1, 2, 4, 8), **settings) -> Worke
         "loss": {"kind": "cross_entropy"},
     }
     settings = {"solver": "l-bfgs", "batch_size": 100, "local_steps": 0} | settings
-    specification = Specification("Any", json.dumps(network), json.dumps(settings), "{}")
-    return _estimate(specification, times, rows, workers)
+    return Specification("Any", json.dumps(network), json.dumps(settings), "{}")
+
+
+def modelled(times: Times, rows: int, workers=(1, 2, 4, 8), **settings) -> WorkerEstimate:
+    """The estimate of measured times that the test chooses."""
+    return _estimate(specification_of(**settings), times, rows, workers)
 
 
 KNOWN = Times(rows=1000, one=8.0, two=4.5, latency=0.5, reduce=1.5, idle=0.25, collect=2.25, notes=("here",))
@@ -115,6 +122,44 @@ def test_every_time_is_measured_on_a_table(estimator):
     text = repr(estimate)
     assert text.startswith(f"WorkerEstimate of 300 rows and {estimate.parameters} weights")
     assert "threads of this process" in text
+
+
+class FakePlace:
+    """Workers with known times, and what they were asked to do."""
+
+    def __init__(self, seconds: list[tuple[float, float]]) -> None:
+        self.seconds, self.asked = seconds, []
+
+    def workers(self, count):
+        self.asked.append(count)
+        return nullcontext(lambda work: self.seconds[:count])
+
+    def collect(self, size):
+        return 1.0 + size
+
+
+def test_the_slower_of_two_workers_counts_and_the_larger_gradient_is_collected():
+    place = FakePlace([(3.0, 0.25), (4.0, 0.5)])
+    times = measured(place, None, specification_of(), 10, 2, ("here",))
+    assert (times.one, times.two, times.latency, times.reduce) == (3.0, 4.0, 0.5, 0.5)
+    assert (times.idle, times.collect) == (1.0, 1.0 + 4 * 21)
+    assert place.asked == [1, 2]
+
+
+def test_a_cluster_with_one_slot_measures_the_sums_elsewhere():
+    place, apart = FakePlace([(3.0, 0.0)]), FakePlace([(7.0, 0.25), (8.0, 0.5)])
+    times = measured(place, apart, specification_of(), 10, 2, ("apart",))
+    assert (times.one, times.two, times.reduce) == (3.0, None, 0.5)
+    assert (place.asked, apart.asked) == ([1], [2])
+
+
+def test_what_is_trained_first_is_measured():
+    stacked = StackedAutoEncoder(inputCol="features", outputCol="codes", layers=[6, 4, 2])
+    assert estimate_workers(stacked, rows_of(), [1], repeats=1).parameters == 6 * 4 + 4 + 4 * 6 + 6
+    tuner = FineTuner(inputCol="x", model=sample_model(), featureTensorName="features")
+    rows = pa.table({"x": [[1.0, 2.0, 3.0, 4.0]] * 10, "label": ["a", "b"] * 5})
+    estimate = estimate_workers(tuner, rows, [1, 2], repeats=1)
+    assert estimate.parameters == len(tuner.copy({tuner.maxIter: 1}).fit(rows).weights)
 
 
 @pytest.mark.spark
