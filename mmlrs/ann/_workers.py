@@ -30,8 +30,6 @@ __all__ = ["WorkerEstimate", "WorkerTimes", "estimate_workers"]
 _ENOUGH = 1.1
 #: Efficiency below which more workers are wasted.
 _WASTED = 0.5
-#: The largest value of the param `numWorkers`.
-_MAX_WORKERS = 4096
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ def estimate_workers(
     dataset : Spark DataFrame, pyarrow, pandas or polars table
         The rows to train on.
     workers : iterable of int, default range(1, 65)
-        Numbers of workers to estimate, from 1 to 4096.
+        Numbers of workers to estimate, from 1 to the largest value of the param `numWorkers`.
     threads : int, default 1
         Number of threads of a worker. Only for tables; on Spark it is `spark.task.cpus`.
     max_rows : int, default 100_000
@@ -235,7 +233,10 @@ def estimate_workers(
             f"{FUNCTION}: param `estimator` must be an estimator of mmlrs.ann that trains a network, such as "
             f"MultilayerPerceptronClassifier, got {shown(estimator)}"
         )
-    estimator._check_params()
+    try:
+        estimator.copy()._set(numWorkers=counts[-1])._check_params()
+    except InvalidParamError as error:
+        raise InvalidParamError(f"{FUNCTION}: {error}") from None
     rows = to_rows(dataset, FUNCTION, "measure on")
 
     def measure(specification: Specification, read: Any) -> Outcome:
@@ -273,10 +274,9 @@ def _counts(workers: Any) -> tuple[int, ...]:
             f"{FUNCTION}: param `workers` must be a list of numbers or a range, got {shown(workers)}"
         )
     counts: list[int] = argument(FUNCTION, "workers", INT_LIST.accept, list(workers))
-    wrong = [count for count in counts if not 1 <= count <= _MAX_WORKERS]
-    if not counts or wrong:
+    if not counts or min(counts) < 1:
         raise InvalidParamError(
-            f"{FUNCTION}: param `workers` must have numbers from 1 to {_MAX_WORKERS}, got {wrong[0] if wrong else 'none'}"
+            f"{FUNCTION}: param `workers` must have numbers of at least 1, got {min(counts) if counts else 'none'}"
         )
     return tuple(sorted(set(counts)))
 

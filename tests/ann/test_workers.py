@@ -178,8 +178,9 @@ def test_every_time_is_measured_on_spark(spark):
     ("arguments", "error", "message"),
     [
         ({"estimator": "mlp"}, InvalidParamError, "estimate_workers: param `estimator` must be an estimator of mmlrs.ann"),
-        ({"workers": []}, InvalidParamError, "estimate_workers: param `workers` must have numbers from 1 to 4096, got none"),
-        ({"workers": [0, 1]}, InvalidParamError, "param `workers` must have numbers from 1 to 4096, got 0"),
+        ({"workers": []}, InvalidParamError, "estimate_workers: param `workers` must have numbers of at least 1, got none"),
+        ({"workers": [0, 1]}, InvalidParamError, "param `workers` must have numbers of at least 1, got 0"),
+        ({"workers": [1, 5000]}, InvalidParamError, "estimate_workers: MultilayerPerceptronClassifier: param `numWorkers` must be between"),
         ({"workers": 4}, InvalidParamError, "param `workers` must be a list of numbers or a range, got 4"),
         ({"threads": 0}, InvalidParamError, "estimate_workers: param `threads` must be at least 1, got 0"),
         ({"repeats": "two"}, InvalidParamError, "estimate_workers: param `repeats`"),
