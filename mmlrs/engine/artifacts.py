@@ -123,22 +123,22 @@ def _discard(path: str) -> None:
 def _file(sha256: str, data: bytes) -> str:
     """Return the path of a file with a model. Another thread may write the same file."""
     path = os.path.join(_folder(os.getpid()), artifact_name(sha256))
-    return path if os.path.exists(path) else _written(artifact_name(sha256), [data], "a model")
+    if os.path.exists(path):
+        return path
+    return _written(artifact_name(sha256), [data], f"a model of {len(data):,} bytes")
 
 
 def _written(name: str, chunks: Iterable[Any], what: str) -> str:
     """Return the path of a new file with the content."""
     path = os.path.join(_folder(os.getpid()), name)
-    part, size = f"{path}.{uuid.uuid4().hex}.part", 0
+    part = f"{path}.{uuid.uuid4().hex}.part"
     try:
         with open(part, "wb") as file:
             for chunk in chunks:
-                size += file.write(chunk)
+                file.write(chunk)
         os.replace(part, path)
     except OSError as error:
-        message = (
-            f"{path}: {what} of at least {size:,} bytes cannot be written for the workers: {error.strerror}"
-        )
+        message = f"{path}: {what} cannot be written for the workers: {error.strerror}"
         raise IoError(with_space(message, path, error)) from None
     finally:
         _discard(part)
