@@ -43,7 +43,7 @@ class Trainer:
         threads: int,
         *,
         state: Iterable[bytes] | None = None,
-        root: int = -1,
+        root: int = ...,
         parameters: bytes | None = None,
         interruptible: bool = False,
     ) -> tuple[int, int, int]: ...
