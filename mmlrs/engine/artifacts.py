@@ -134,8 +134,7 @@ def _written(name: str, chunks: Iterable[Any], what: str) -> str:
     part = f"{path}.{uuid.uuid4().hex}.part"
     try:
         with open(part, "wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
+            file.writelines(chunks)
         os.replace(part, path)
     except OSError as error:
         message = f"{path}: {what} cannot be written for the workers: {error.strerror}"
