@@ -55,7 +55,7 @@ impl Peers {
         self.refused
     }
 
-    /// Makes a call. If it fails, the other workers are told why.
+    /// Makes a call. If it fails, the other workers receive the reason.
     fn call<T>(&mut self, work: impl FnOnce(&mut Self, &Watch) -> Result<T, Failure>) -> Result<T> {
         if let Some(reason) = &self.ended {
             return Err(ended(reason));
@@ -67,7 +67,7 @@ impl Peers {
         result
     }
 
-    /// Ends the work: the error, which the others are told.
+    /// Ends the work: the error, which the others receive.
     fn fail(&mut self, mut failure: Failure, watch: &Watch) -> Error {
         if let Event::Broke(peer) = failure.event
             && let Some(text) = self.to(peer).and_then(|connection| connection.last_words(watch))
