@@ -41,7 +41,8 @@ pub struct Measured {
     pub loss: f64,
     /// Sum of the weights.
     pub weight: f64,
-    /// For classes the weight of the rows that are right, for values the sum of squared errors times the weight.
+    /// For classes the weight of the rows that are right, for values the mean squared error of the predictions of a
+    /// row, times its weight.
     pub score: f64,
 }
 
@@ -142,7 +143,7 @@ impl Sums {
     /// # Errors
     /// As for [`Self::gradient`].
     pub fn measure(&mut self, network: &Network, parameters: &[f32], part: &Part) -> Result<Measured> {
-        let (budget, block, size) = (self.threads, self.block, network.output().len());
+        let (budget, block) = (self.threads, self.block);
         let order = part.order();
         let share = order.len().div_ceil(self.spaces.len()).max(1);
         let work = |(at, space): (usize, &mut Space)| -> Result<Measured> {
@@ -159,7 +160,7 @@ impl Sums {
                 )?;
                 sums.loss += loss;
                 sums.weight += weights.iter().map(|weight| f64::from(*weight)).sum::<f64>();
-                sums.score += score(outputs, size, targets, weights);
+                sums.score += score(network, outputs, targets, weights);
             }
             Ok(sums)
         };
@@ -180,14 +181,20 @@ impl Sums {
 /// Number of values of a piece of a long vector.
 const PIECE: usize = 1 << 16;
 
-fn score(outputs: &[f32], size: usize, targets: Targets<'_>, weights: &[f32]) -> f64 {
+/// The sum of the scores of rows, see [`Measured::score`].
+fn score(network: &Network, outputs: &[f32], targets: Targets<'_>, weights: &[f32]) -> f64 {
+    let size = network.output().len();
+    let (mut predicted, mut scratch) = (vec![0.0; size], vec![0.0; size]);
     let rows = outputs.chunks_exact(size).zip(weights).enumerate();
     let of_row = |(row, (values, weight)): (usize, (&[f32], &f32))| {
         let score = match targets {
             Targets::Classes(classes) => f64::from(u8::from(largest(values) == classes[row] as usize)),
             Targets::Values(targets) => {
+                predicted.copy_from_slice(values);
+                network.loss().predict(&mut predicted, size, &mut scratch);
                 let targets = &targets[row * size..(row + 1) * size];
-                values.iter().zip(targets).map(|(value, target)| f64::from(value - target).powi(2)).sum()
+                let squares = predicted.iter().zip(targets).map(|(value, target)| f64::from(value - target).powi(2));
+                squares.sum::<f64>() / size as f64
             }
         };
         f64::from(*weight) * score
@@ -204,4 +211,24 @@ pub fn largest(values: &[f32]) -> usize {
         }
     }
     best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::description::Description;
+
+    #[test]
+    fn the_score_of_values_is_that_of_predictions() -> Result<()> {
+        for (loss, expected) in [("squared_error", 2.5), ("sigmoid_cross_entropy", 0.25)] {
+            let layers = r#""layers":[{"kind":"dense","size":2}]"#;
+            let text = format!(r#"{{"version":1,"input":[1],{layers},"loss":{{"kind":"{loss}"}}}}"#);
+            let network = Description::parse(&text)?.network()?;
+            // Errors of 1 and -2, or probabilities of 0.5 with targets of 1 and 0; two rows of weight 0.5 each.
+            let outputs = if loss == "squared_error" { [2.0, -2.0, 2.0, -2.0] } else { [0.0; 4] };
+            let found = score(&network, &outputs, Targets::Values(&[1.0, 0.0, 1.0, 0.0]), &[0.5, 0.5]);
+            assert!((found - expected).abs() < 1e-9, "{loss}: {found}");
+        }
+        Ok(())
+    }
 }
