@@ -17,6 +17,7 @@ from typing import Any
 
 from pyspark import cloudpickle
 
+from mmlrs.engine.barrier_task import State
 from mmlrs.errors import DecodeError
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers do not find the tests
@@ -57,7 +58,7 @@ class Sum:
         root: int,
         state: Iterator[bytes] | None,
         threads: int,
-    ) -> tuple[list[bytes] | None, str]:
+    ) -> tuple[State | None, str]:
         columns = [column for batch in batches for column in batch.columns]
         numbers = [number for column in columns for number in column.to_pylist()]
         old = b"".join(state) if state is not None else b""
@@ -68,7 +69,8 @@ class Sum:
         self.disturb(rank, root)
         after = self.exchange(rank, addresses, token, before + sum(numbers))
         report = json.dumps({"rows": len(numbers), "root": root, "after": after, "threads": threads})
-        return ([struct.pack(SUM, after), self.bytes()] if rank == 0 else None), report
+        new = State(SIZE + self.padding, [struct.pack(SUM, after), self.bytes()])
+        return (new if rank == 0 else None), report
 
     def exchange(self, rank: int, addresses: list[str], token: bytes, value: int) -> int:
         """Return the sum over all ranks."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyspark import cloudpickle
 
 from mmlrs.ann import MultilayerPerceptronClassifier, _driver
-from mmlrs.ann._spark import TrainingWork
+from mmlrs.engine.training import TrainingWork
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers do not find the tests
 
@@ -69,11 +69,11 @@ def stopping(monkeypatch: Any, jobs: int) -> None:
     """Make the driver end after so many jobs."""
     run, done = _driver._Training.job, []
 
-    def job(training: Any, iterations: int) -> Any:
+    def job(training: Any, seconds: float) -> Any:
         if len(done) == jobs:
             raise Broken
-        done.append(iterations)
-        return run(training, iterations)
+        done.append(seconds)
+        return run(training, seconds)
 
     monkeypatch.setattr(_driver._Training, "job", job)
 
@@ -82,7 +82,7 @@ def stopping(monkeypatch: Any, jobs: int) -> None:
 class Disturbed(TrainingWork):
     """Training with a fault in the second job: a worker trains for one iteration, and then something happens to it.
 
-    Its peer is then in the middle of the next iteration.
+    Its peer is then in the middle of its work.
     """
 
     flag: str = ""  # a file that notes each time that it happens

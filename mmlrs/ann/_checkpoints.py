@@ -23,7 +23,7 @@ from mmlrs import _native
 from mmlrs._paths import is_remote, local_path, path_of
 from mmlrs._places import atomic_file
 from mmlrs._warnings import warn
-from mmlrs.ann._specification import Specification
+from mmlrs.engine.training import Specification
 from mmlrs.errors import InvalidParamError, IoError, MmlrsError
 
 if TYPE_CHECKING:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mmlrs._progress import Bar, progress
 from mmlrs._warnings import warn
 from mmlrs.ann._checkpoints import Checkpoints, fingerprint
-from mmlrs.ann._specification import Specification
+from mmlrs.engine.training import Specification
 from mmlrs.errors import ExecutionError, InvalidParamError
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ class Runner(Protocol):
     #: Number of workers.
     workers: int
 
-    def advance(self, iterations: int) -> str:
-        """Run so many iterations. Return JSON: the `lines` of the history, and the reason to `finish` or null."""
+    def advance(self, iterations: int, seconds: float | None) -> str:
+        """Run so many iterations, or as many as start within so many seconds. Return JSON: the `lines` of the history, and the reason to `finish` or null."""
 
     def state(self) -> Sequence[Chunk] | None:
         """Return the state after the last job; None if there was none and a job starts without a state."""
@@ -79,9 +78,11 @@ class Outcome:
         return json.dumps({"finish": self.finish, "lines": self.lines})
 
 
-def train(
-    specification: Specification, runner: Runner, clock: Callable[[], float] = time.monotonic
-) -> Outcome:
+#: The share of the usual time that the first job takes, so that errors and progress are seen soon.
+_FIRST = 0.2
+
+
+def train(specification: Specification, runner: Runner) -> Outcome:
     """Run a training to its end, from its checkpoint if there is one.
 
     Raises
@@ -100,20 +101,18 @@ def train(
         if found is not None:
             runner.restore(found.state)
             training.lines, saved = found.lines, len(found.lines)
-    count, checked, done = 1, False, _iterations(training.lines)
+    seconds, checked, done = _FIRST * runner.seconds, False, _iterations(training.lines)
     with progress(specification.stage, specification.iterations, specification.unit, done=done) as bar:
         while training.finish is None:
             state = training.remember()
             if checkpoints is not None and state is not None and len(training.lines) > saved:
                 checkpoints.save(state, training.lines)
-            started = clock()
-            new = training.job(count)
-            seconds = max(clock() - started, 1e-6)
+            new = training.job(seconds)
+            seconds = runner.seconds
             if not checked:
                 _check(specification, runner.counts())
                 checked = True
             _show(bar, new)
-            count = max(1, min(10 * count, int(count * runner.seconds / seconds)))
     outcome = Outcome(runner.network(), training.lines, training.finish)
     if checkpoints is not None:
         checkpoints.remove()
@@ -139,10 +138,10 @@ class _Training:
         self._before.append((_iterations(self.lines), state))
         return state
 
-    def job(self, iterations: int) -> list[dict[str, Any]]:
-        """Run so many iterations, and return their lines."""
+    def job(self, seconds: float) -> list[dict[str, Any]]:
+        """Run the iterations that start within so many seconds, and return their lines."""
         start = len(self.lines)
-        result = json.loads(self._runner.advance(iterations))
+        result = json.loads(self._runner.advance(self._specification.iterations, seconds))
         self.lines += result["lines"]
         self.finish = result["finish"]
         if self.finish == "diverged":
@@ -161,7 +160,7 @@ class _Training:
             done = max(done, at)
             runner.restore(state)
             if done > at:
-                runner.advance(done - at)
+                runner.advance(done - at, None)
             if done == at or _is_finite(runner.network()):
                 break
             done -= 1

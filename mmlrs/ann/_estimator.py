@@ -16,10 +16,11 @@ from mmlrs._descriptors import stage_class, stage_spec
 from mmlrs.ann._checkpoints import checkpoint_folder
 from mmlrs.ann._driver import Outcome
 from mmlrs.ann._labels import check_classes, check_values, levels_in
-from mmlrs.ann._specification import FULL_BATCH, Specification, columns_read, settings_of
+from mmlrs.ann._specification import columns_read, settings_of
 from mmlrs.ann._weights import parameters_in
 from mmlrs.base import Estimator
 from mmlrs.engine.columns import Columns
+from mmlrs.engine.training import FULL_BATCH, Specification
 from mmlrs.errors import InvalidParamError, MmlrsError
 
 if TYPE_CHECKING:

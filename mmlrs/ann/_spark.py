@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs.ann._driver import Counts, Outcome, train
-from mmlrs.ann._specification import Specification
-from mmlrs.ann._targets import check_targets
-from mmlrs.engine.barrier import SILENCE, Chain, default_workers
+from mmlrs.engine.barrier import Chain, default_workers
+from mmlrs.engine.training import Specification, TrainingWork
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -24,55 +21,6 @@ __all__ = ["columns_sent", "train_on_spark"]
 
 #: Seconds that a job should take. Starting one takes about a second.
 _JOB_SECONDS = 15.0
-
-
-@dataclass
-class TrainingWork:
-    """What a task does: it reads its rows, then takes steps together with its peers.
-
-    Parameters
-    ----------
-    specification : Specification
-        The training.
-    iterations : int
-        Number of iterations or epochs of this job.
-    silence : float
-        Seconds to wait for a peer.
-    """
-
-    specification: Specification
-    iterations: int
-    silence: float = SILENCE
-
-    def listen(self, host: str) -> int:
-        """Open a port for the peers."""
-        self._listener = _native.Listener(host)
-        return self._listener.port
-
-    def run(
-        self,
-        batches: Iterator[pa.RecordBatch],
-        rank: int,
-        addresses: list[str],
-        token: bytes,
-        root: int,
-        state: Iterator[bytes] | None,
-        threads: int,
-    ) -> tuple[Sequence[Chunk] | None, str]:
-        """Train, and return the new state and the lines of the history."""
-        spec = self.specification
-        trainer = _native.Trainer(spec.stage, spec.network, spec.settings, spec.columns)
-        trainer.connect(self._listener, rank, addresses, token, self.silence)
-        for batch in batches:
-            read = pa.RecordBatch.from_arrays(batch.columns, names=spec.read)
-            trainer.add(read)
-            check_targets(spec, read)
-        rows, held_out, skipped = trainer.start(
-            threads, state=state, root=root, parameters=spec.parameters if root < 0 else None
-        )
-        result = json.loads(trainer.run(self.iterations))
-        report = {**result, "rows": rows, "held_out": held_out, "skipped": skipped}
-        return trainer.state() if rank == 0 else None, json.dumps(report)
 
 
 class _Runner:
@@ -86,12 +34,12 @@ class _Runner:
         self._counts = Counts(0, 0, 0)
         self.workers = chain.workers
 
-    def advance(self, iterations: int) -> str:
-        """Run a job of so many iterations."""
+    def advance(self, iterations: int, seconds: float | None) -> str:
+        """Run a job of so many iterations, or of as many as start within so many seconds."""
         spec = self._specification
         if self._state is not None:
             spec = replace(spec, parameters=None)
-        self._state, reports = self._chain.run(TrainingWork(spec, iterations), self._state)
+        self._state, reports = self._chain.run(TrainingWork(spec, iterations, seconds), self._state)
         self._counts = Counts(*(sum(report[name] for report in reports) for name in Counts._fields))
         return json.dumps(reports[0])
 

@@ -1,68 +1,19 @@
-"""What a training needs: the network, how it is trained, and the columns to read."""
+"""The settings and columns of a training, from the params of an estimator."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mmlrs.engine.training import FULL_BATCH
 from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
     from mmlrs._stage import Stage
 
-__all__ = ["Specification", "columns_read", "settings_of"]
+__all__ = ["columns_read", "settings_of"]
 
 #: The learning rate of a solver if the user sets none.
-_STEP_SIZES = {"l-bfgs": 1.0, "gd": 0.03, "sgd": 0.01, "adam": 0.001, "adamw": 0.001}
-#: Solvers that read all rows in each step.
-FULL_BATCH = ("l-bfgs", "gd")
-
-
-@dataclass(frozen=True)
-class Specification:
-    """A training, as the native core reads it.
-
-    Parameters
-    ----------
-    stage : str
-        The estimator's class, which errors name.
-    network, settings, columns : str
-        JSON: the layers and the loss, the solver, and the columns.
-    parameters : bytes, optional
-        The initial parameters in single precision.
-    checkpoints : str, optional
-        The folder of the checkpoints on the driver.
-    size : int
-        Number of parameters of the network.
-    """
-
-    stage: str
-    network: str
-    settings: str
-    columns: str
-    parameters: bytes | None = None
-    checkpoints: str | None = None
-    size: int = 0
-
-    @property
-    def read(self) -> list[str]:
-        """The columns of the dataset that the training reads."""
-        columns = json.loads(self.columns)
-        named = (columns[role] for role in ("features", "label", "weight", "held_out"))
-        return list(dict.fromkeys(name for name in named if name is not None))
-
-    @property
-    def iterations(self) -> int:
-        """Maximum number of iterations or epochs."""
-        count: int = json.loads(self.settings)["iterations"]
-        return count
-
-    @property
-    def unit(self) -> str:
-        """What an iteration is called."""
-        return "iteration" if json.loads(self.settings)["solver"] in FULL_BATCH else "epoch"
-
+_STEP_SIZES = {"l-bfgs": 1.0, "gd": 0.03, "sgd": 0.01, "symsgd": 0.01, "adam": 0.001, "adamw": 0.001}
 
 def settings_of(stage: Stage) -> dict[str, Any]:
     """Return the settings of a training from the params of an estimator.
@@ -75,11 +26,14 @@ def settings_of(stage: Stage) -> dict[str, Any]:
     value = stage._value
     solver = value("solver")
     full = solver in FULL_BATCH
-    if full and value("localSteps"):
+    if value("localSteps") and (full or solver == "symsgd"):
         raise InvalidParamError(
-            f'{stage._stage}: param `localSteps` needs batches; use solver="adam", "adamw" or "sgd"'
+            f'{stage._stage}: param `localSteps` needs batches, and solver="symsgd" has rounds of its own; use solver="adam", "adamw" '
+            'or "sgd"'
+            if solver == "symsgd"
+            else f'{stage._stage}: param `localSteps` needs batches; use solver="adam", "adamw" or "sgd"'
         )
-    if value("gradientCompression") != "none" and (full or value("localSteps")):
+    if value("gradientCompression") != "none" and (full or solver == "symsgd" or value("localSteps")):
         raise InvalidParamError(
             f'{stage._stage}: param `gradientCompression` needs gradients of batches; use solver="adam", "adamw" or "sgd" without '
             "`localSteps`"

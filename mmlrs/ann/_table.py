@@ -11,11 +11,10 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs.ann._driver import Counts, Outcome, train
-from mmlrs.ann._specification import Specification
-from mmlrs.ann._targets import check_targets
 from mmlrs.engine.frames import refuse_aside
 from mmlrs.engine.select import crossing
 from mmlrs.engine.table import FIT_ROWS, batches_of, interruptible
+from mmlrs.engine.training import Specification
 from mmlrs.errors import DecodeError
 
 __all__ = ["batches_read", "train_on_table"]
@@ -50,15 +49,14 @@ class _Runner:
         first = 0
         for batch in batches_read(specification, table):
             self._trainer.add(batch, first=first)
-            check_targets(specification, batch, first)
             first += batch.num_rows
         self._counts = Counts(
             *self._trainer.start(0, parameters=specification.parameters, interruptible=self._watched)
         )
 
-    def advance(self, iterations: int) -> str:
-        """Run so many iterations."""
-        return self._trainer.run(iterations, interruptible=self._watched)
+    def advance(self, iterations: int, seconds: float | None) -> str:
+        """Run so many iterations, or as many as start within so many seconds."""
+        return self._trainer.run(iterations, seconds, interruptible=self._watched)
 
     def state(self) -> list[bytes]:
         """Return the state after the last job."""

@@ -7,7 +7,7 @@ import secrets
 import socket
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs.ann._specification import Specification
+from mmlrs.engine.training import Specification
 from mmlrs.ann._table import batches_read
 
 if TYPE_CHECKING:
-    from mmlrs.engine.barrier_task import Chunk
+    from mmlrs.engine.barrier_task import State
 
 __all__ = ["FUNCTION", "Process", "Run", "Times", "TimingWork", "measured", "times_on_table"]
 
@@ -122,7 +122,7 @@ class TimingWork:
         root: int,
         state: Iterator[bytes] | None,
         threads: int,
-    ) -> tuple[Sequence[Chunk] | None, str]:
+    ) -> tuple[State | None, str]:
         """Measure, and return the seconds of a gradient and of a sum."""
         spec = _tiny(self.specification) if self.is_tiny else self.specification
         trainer = _native.Trainer(spec.stage, spec.network, spec.settings, spec.columns)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from mmlrs.ann._spark import columns_sent
-from mmlrs.ann._specification import Specification
+from mmlrs.engine.training import Specification
 from mmlrs.ann._timing import FUNCTION, Process, Run, Times, measured
 from mmlrs.engine.barrier import Chain
 from mmlrs.engine.barrier_task import CHUNK_BYTES

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs.errors import InvalidParamError, MmlrsError
 
 if TYPE_CHECKING:
-    from mmlrs.ann._specification import Specification
+    from mmlrs.engine.training import Specification
 
 __all__ = ["parameters_in", "read_network"]
 
@@ -126,17 +123,4 @@ def _ends(specification: Specification) -> list[int]:
 
 def _random(specification: Specification) -> bytes:
     """Return the weights with which a network starts if none are given."""
-    described = json.loads(specification.network)
-    settings = json.loads(specification.settings) | {
-        "patience": 0,
-        "validation_fraction": 0.0,
-        "local_steps": 0,
-    }
-    columns = json.loads(specification.columns) | {"features": "x", "label": None, "labels": "input"}
-    columns |= {"weight": None, "held_out": None}
-    text = json.dumps(settings)
-    trainer = _native.Trainer(specification.stage, specification.network, text, json.dumps(columns))
-    row = [0.0] * math.prod(described["input"])
-    trainer.add(pa.RecordBatch.from_pydict({"x": pa.array([row], pa.list_(pa.float32()))}))
-    trainer.start(1)
-    return _native.read_network(trainer.network(specification.network))[1]
+    return _native.initial_weights(specification.network, json.loads(specification.settings)["seed"])

@@ -14,7 +14,7 @@ from mmlrs import _native
 from mmlrs._messages import counted, shown
 from mmlrs.ann._driver import Outcome
 from mmlrs.ann._estimator import NetworkEstimator
-from mmlrs.ann._specification import FULL_BATCH, Specification
+from mmlrs.engine.training import FULL_BATCH, Specification
 from mmlrs.ann._timing import FUNCTION, Times, times_on_table
 from mmlrs.engine.datasets import is_spark
 from mmlrs.engine.table import to_rows

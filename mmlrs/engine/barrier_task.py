@@ -12,7 +12,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -29,6 +29,7 @@ __all__ = [
     "Chunk",
     "Forget",
     "PeerLostError",
+    "State",
     "StateSource",
     "Work",
     "pieces_of",
@@ -52,6 +53,22 @@ class PeerLostError(ConnectionError):
     """A task cannot reach its peers. The job is worth another attempt."""
 
 
+@dataclass(frozen=True)
+class State:
+    """A new state, of which one piece at a time is in memory.
+
+    Parameters
+    ----------
+    size : int
+        Number of bytes.
+    chunks : iterable of bytes-like objects
+        The pieces.
+    """
+
+    size: int
+    chunks: Iterable[Chunk]
+
+
 class Work(Protocol):
     """What each task of a barrier job does. It is pickled on the driver; each task has its own copy."""
 
@@ -68,7 +85,7 @@ class Work(Protocol):
         root: int,
         state: Iterator[bytes] | None,
         threads: int,
-    ) -> tuple[Sequence[Chunk] | None, str]:
+    ) -> tuple[State | None, str]:
         """Process the rows of a partition together with the peers.
 
         Parameters
@@ -90,7 +107,7 @@ class Work(Protocol):
 
         Returns
         -------
-        state : sequence of bytes-like objects, or None
+        state : State or None
             The new state of rank 0. Other ranks return None.
         report : str
             JSON for the driver.
@@ -129,7 +146,7 @@ class StateSource:
         return sum(self.lengths)
 
 
-def pieces_of(chunks: Sequence[Chunk]) -> Iterator[memoryview]:
+def pieces_of(chunks: Iterable[Chunk]) -> Iterator[memoryview]:
     """Yield a state in pieces of at most `CHUNK_BYTES`, without copying it."""
     for chunk in chunks:
         view = memoryview(chunk).cast("B")
@@ -202,14 +219,14 @@ class BarrierTask:
                 yield _row(rank, "missing", b"")
                 return
             _remove(self.chain, keep={self.source.name if self.source else "", self.keep, self._part})
-            state = self._read(path) if rank == root else None
-            chunks, report = self.work.run(batches, rank, list(addresses), self.token, root, state, threads())
+            given = self._read(path) if rank == root else None
+            state, report = self.work.run(batches, rank, list(addresses), self.token, root, given, threads())
         except MmlrsError as error:
             raise error.with_traceback(None) from None  # the message is complete without the traceback
         except (ConnectionError, TimeoutError) as error:
             time.sleep(min(_GRACE, self.silence))
             raise PeerLostError(f"task {rank} on {host}: {str(error) or type(error).__name__}") from None
-        yield from self._rows(rank, chunks or (), report)
+        yield from self._rows(rank, state or State(0, ()), report)
 
     @property
     def _part(self) -> str:
@@ -252,12 +269,11 @@ class BarrierTask:
         messages: list[str] = answers[0]
         return messages
 
-    def _rows(self, rank: int, chunks: Sequence[Chunk], report: str) -> Iterator[pa.RecordBatch]:
+    def _rows(self, rank: int, state: State, report: str) -> Iterator[pa.RecordBatch]:
         """Yield the new state in pieces, which also go to the file, and the report."""
-        size = size_of(chunks)
         with contextlib.ExitStack() as stack:
-            file = self._file(stack) if size > self.keep_from else None
-            for piece in pieces_of(chunks):
+            file = self._file(stack) if state.size > self.keep_from else None
+            for piece in pieces_of(state.chunks):
                 if file is not None:
                     try:
                         file.write(piece)
@@ -265,7 +281,7 @@ class BarrierTask:
                         file = None
                 yield _row(rank, "state", piece)
             kept = file is not None and self._finish(file)
-        yield _row(rank, "report", json.dumps({"bytes": size, "kept": kept, "report": report}).encode())
+        yield _row(rank, "report", json.dumps({"bytes": state.size, "kept": kept, "report": report}).encode())
 
     def _file(self, stack: contextlib.ExitStack) -> Any:
         """Return the open file of the new state, or None if this node has no place for it."""

@@ -34,7 +34,7 @@ def main(folder: str) -> None:
     }
     # A standalone cluster whose master and workers are threads of the driver, and whose executors are processes.
     spark = SparkSession.builder.master("local-cluster[2,1,1024]").config(map=conf).getOrCreate()
-    _spark._Runner.seconds = 1e9  # the second job has ten iterations, however slow the machine is
+    _spark._Runner.seconds = 0.0  # one iteration in each job
     _spark.TrainingWork = partial(ExecutorKilled, flag=os.path.join(folder, "killed"))  # type: ignore[misc, assignment]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

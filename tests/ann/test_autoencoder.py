@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
 from typing import Any
@@ -21,8 +20,6 @@ from mmlrs.ann import (
     NeuralNetworkClassifier,
     StackedAutoEncoder,
 )
-from mmlrs.ann._specification import Specification
-from mmlrs.ann._targets import check_targets
 from mmlrs.ann.layers import Dense, Dropout, Sequential, Sigmoid
 from mmlrs.errors import DecodeError, InvalidParamError
 
@@ -162,14 +159,11 @@ def test_rows_in_any_form_are_checked_for_the_interval():
             encoder(dataIn01Interval=True).fit(pa.table({"pixels": column}))
 
 
-def test_the_error_in_a_worker_names_the_row_of_its_batch():
-    read = {"features": "a b", "label": None, "labels": "input"}
-    network = {"loss": {"kind": "sigmoid_cross_entropy"}}
-    specification = Specification("AutoEncoder", json.dumps(network), "{}", json.dumps(read))
-    batch = pa.RecordBatch.from_pydict({"a b": pa.array([None, [0.0, 1.0], [], [0.5, float("nan"), -3.0]])})
-    with pytest.raises(DecodeError, match=r"^AutoEncoder: column `a b`, row 3 of the batch: has -3, but"):
-        check_targets(specification, batch)
-    check_targets(specification, batch.slice(0, 3))
+@pytest.mark.spark
+def test_the_error_on_spark_names_the_row_of_its_batch(spark):
+    df = spark.createDataFrame([([0.0, 1.0],), ([0.5, -3.0],)], "pixels array<double>").coalesce(1)
+    with pytest.raises(DecodeError, match=r"AutoEncoder: column `pixels`, row . of the batch: has -3, but the loss needs"):
+        encoder(dataIn01Interval=True, numWorkers=1).fit(df)
 
 
 # -- encoders as a start --------------------------------------------------------------------------------------------------------------

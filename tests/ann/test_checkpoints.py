@@ -11,7 +11,7 @@ import pytest
 from trainings import Broken, classes, frame, is_same, network, stopping
 
 from mmlrs.ann import _checkpoints, _spark, _table
-from mmlrs.ann._specification import Specification
+from mmlrs.engine.training import Specification
 from mmlrs.errors import InvalidParamError, IoError
 
 GOES_ON = "goes on after (iteration|epoch) {}, from the checkpoint .* delete that file to begin anew"

@@ -20,7 +20,7 @@ from mmlrs.ann import (
     WorkerTimes,
     estimate_workers,
 )
-from mmlrs.ann._specification import Specification
+from mmlrs.engine.training import Specification
 from mmlrs.ann._timing import Times, measured
 from mmlrs.ann._workers import _estimate
 from mmlrs.errors import ColumnNotFoundError, DecodeError, InvalidParamError, SchemaMismatchError

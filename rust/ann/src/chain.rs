@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mmlrs_core::{Error, Result};
 
-use crate::layer::{Amount, Backward, Forward, Layer, Mode};
+use crate::layer::{Amount, Backward, Form, Forward, Layer, Mode};
 use crate::random::Random;
 use crate::shape::{Shape, unfit};
 
@@ -127,6 +127,11 @@ impl Chain {
     /// The shape of a row before and after each layer, and the layer's parameters.
     pub fn places(&self) -> impl Iterator<Item = (Shape, Shape, Range<usize>)> {
         self.places.iter().map(|place| (place.input, place.output, place.parameters.clone()))
+    }
+
+    /// What the layers compute, in order.
+    pub fn forms(&self) -> impl Iterator<Item = Form> {
+        self.places.iter().map(|place| place.layer.form())
     }
 
     /// What the forward pass keeps for the backward pass.

@@ -61,6 +61,17 @@ impl Amount {
     }
 }
 
+/// What a layer computes, for solvers that work with some layers only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `x W + b`. The parameters are `W`, input by output, row by row, then `b`.
+    Affine,
+    /// Its input, in another shape.
+    Same,
+    /// Anything else.
+    Other,
+}
+
 /// A layer: a function of the rows of a batch with parameters, and its derivatives. A layer has no state. Its parameters are a part
 /// of the network's vector of parameters. All memory is given to it: it allocates nothing while it works, except in a product of
 /// matrices.
@@ -111,6 +122,11 @@ pub trait Layer: Debug + Send + Sync {
 
     /// Updates the statistics from the gradient, the sum over all batches of a step.
     fn settle(&self, _input: Shape, _parameters: &mut [f32], _gradient: &[f32]) {}
+
+    /// What the layer computes.
+    fn form(&self) -> Form {
+        Form::Other
+    }
 
     /// Computes `y` from `x`.
     fn forward(&self, pass: Forward<'_>);

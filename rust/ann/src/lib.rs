@@ -94,7 +94,7 @@ mod vectors;
 pub use chain::{MAX_PARAMETERS, MAX_VALUES};
 pub use description::Description;
 pub use gradient_check::{Checked, check_layer, check_network};
-pub use layer::{Amount, Backward, Forward, Layer, Mode};
+pub use layer::{Amount, Backward, Form, Forward, Layer, Mode};
 pub use loss::{Batch, Loss, Targets};
 pub use network::{Network, Rows, Workspace};
 pub use product::{Matrix, MatrixMut, multiply};

@@ -102,6 +102,16 @@ impl Loss {
         evaluate_rows(self, batch, scale, slopes)
     }
 
+    /// Multiplies directions of the rows' values by the second derivative of the weighted loss by these values, times `scale`. Each
+    /// row has any number of directions, of `batch.size` values each. All losses are convex in the values, so the product with the
+    /// direction itself is at least 0 for a positive scale.
+    ///
+    /// # Errors
+    /// The targets are of the wrong kind.
+    pub fn curve(&self, batch: &Batch<'_>, scale: f32, directions: &mut [f32]) -> Result<()> {
+        curve_rows(self, batch, scale, directions)
+    }
+
     /// Makes predictions of the outputs of a network, rows of `size` values: probabilities for the cross-entropies, by softmax or
     /// sigmoid, and no change for the others. `scratch` has at least `size` values.
     pub fn predict(&self, outputs: &mut [f32], size: usize, scratch: &mut [f32]) {
@@ -159,6 +169,45 @@ vectorized! {
             }
         }
         Ok(sum)
+    }
+}
+
+vectorized! {
+    fn curve_rows(loss: &Loss, batch: &Batch<'_>, scale: f32, directions: &mut [f32]) -> Result<()> {
+        let Batch { outputs, size, targets, weights } = *batch;
+        let wide = directions.len() / (outputs.len() / size).max(1);
+        let mut curves = vec![0.0; size];
+        for (row, (values, directions)) in outputs.chunks_exact(size).zip(directions.chunks_exact_mut(wide)).enumerate() {
+            let mut factor = scale * weights.map_or(1.0, |weights| weights[row]);
+            match (loss, targets) {
+                (Loss::CrossEntropy { class_weights, .. }, Targets::Classes(classes)) => {
+                    factor *= class_weights.as_ref().map_or(1.0, |weights| weights[classes[row] as usize]);
+                    let (_, sum) = exponentials(values, &mut curves);
+                    curves.iter_mut().for_each(|probability| *probability /= sum as f32);
+                    for direction in directions.chunks_exact_mut(size) {
+                        let mean: f32 = direction.iter().zip(&curves).map(|(x, probability)| x * probability).sum();
+                        direction.iter_mut().for_each(|x| *x -= mean);
+                    }
+                }
+                (Loss::SquaredError {}, Targets::Values(_)) => curves.fill(1.0),
+                (Loss::Huber { delta }, Targets::Values(targets)) => {
+                    for ((curve, value), target) in curves.iter_mut().zip(values).zip(&targets[row * size..]) {
+                        *curve = f32::from(u8::from((value - target).abs() <= *delta));
+                    }
+                }
+                (Loss::SigmoidCrossEntropy {}, Targets::Values(_)) => {
+                    for (curve, value) in curves.iter_mut().zip(values) {
+                        let probability = sigmoid(*value);
+                        *curve = probability * (1.0 - probability);
+                    }
+                }
+                _ => return Err(Error::runtime("the targets are not those of the loss")),
+            }
+            for direction in directions.chunks_exact_mut(size) {
+                direction.iter_mut().zip(&curves).for_each(|(x, curve)| *x *= factor * curve);
+            }
+        }
+        Ok(())
     }
 }
 

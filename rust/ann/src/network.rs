@@ -6,8 +6,9 @@ use std::sync::Arc;
 use mmlrs_core::{Error, Result};
 
 use crate::chain::{Chain, Pass};
-use crate::layer::{Layer, Mode};
+use crate::layer::{Form, Layer, Mode};
 use crate::loss::{Batch, Loss, Targets};
+use crate::product::time_dense;
 use crate::random::Random;
 use crate::shape::Shape;
 
@@ -83,6 +84,12 @@ impl Network {
     /// The parameters that are weights, in order; see [`Layer::weights`](crate::Layer::weights).
     pub fn weights(&self) -> Vec<Range<usize>> {
         self.chain.weights()
+    }
+
+    /// Whether the network is one affine layer, `x W + b`, besides layers that change only the shape of a row.
+    pub fn is_affine(&self) -> bool {
+        self.chain.forms().all(|form| form != Form::Other)
+            && self.chain.forms().filter(|form| *form == Form::Affine).count() == 1
     }
 
     /// Whether the targets are classes.
@@ -210,6 +217,25 @@ impl Network {
         let pass = Pass { rows, mode, scale, parameters, x };
         self.chain.backward(&pass, kept, work, gradient, false);
         Ok(loss)
+    }
+
+    /// Measures the matrix products of the dense layers in a [`Self::gradient`] of a batch of so many rows, which are at least the
+    /// time that it takes. Returns the median seconds of some repetitions.
+    ///
+    /// # Errors
+    /// A layer with parameters is not dense.
+    pub fn time_products(&self, rows: usize, repeats: usize) -> Result<f64> {
+        let mut sizes = Vec::new();
+        for ((input, output, parameters), form) in self.places().zip(self.chain.forms()) {
+            match form {
+                Form::Affine => sizes.push((input.len(), output.len())),
+                _ if !parameters.is_empty() => {
+                    return Err(Error::runtime("only the products of dense layers are measured"));
+                }
+                _ => {}
+            }
+        }
+        Ok(time_dense(&sizes, rows, repeats))
     }
 
     /// The number of rows of an input.

@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "the product takes pointers; the bounds are checked here")]
 
+use std::time::Instant;
+
 use gemm::Parallelism;
 
 /// A matrix in a slice: element (i, j) is at `i * row + j * column`.
@@ -38,6 +40,11 @@ impl<'a> Matrix<'a> {
     pub fn strided(data: &'a [f32], rows: usize, columns: usize, row: usize) -> Self {
         assert!(span(rows, columns, row, 1) <= data.len(), "a matrix of {rows} x {columns} exceeds its slice");
         Self { data, rows, columns, row, column: 1 }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     /// The transpose.
@@ -95,6 +102,38 @@ pub fn multiply(a: Matrix<'_>, b: Matrix<'_>, c: &mut MatrixMut<'_>, accumulate:
             Parallelism::None,
         );
     }
+}
+
+/// Measures the products of dense layers of these inputs and outputs, forward and backward, for so many rows. Returns the median
+/// seconds of some repetitions, after one that is not measured.
+pub fn time_dense(sizes: &[(usize, usize)], rows: usize, repeats: usize) -> f64 {
+    let widest = sizes.iter().flat_map(|(inputs, outputs)| [*inputs, *outputs]).max().unwrap_or(1);
+    let (mut x, mut y) = (vec![1.0; rows * widest], vec![0.5; rows * widest]);
+    let weights: Vec<Vec<f32>> = sizes.iter().map(|(inputs, outputs)| vec![1e-3; inputs * outputs]).collect();
+    let mut slopes: Vec<Vec<f32>> = weights.iter().map(|weights| vec![0.0; weights.len()]).collect();
+    let mut seconds = Vec::new();
+    for _ in 0..=repeats {
+        let started = Instant::now();
+        for (weights, (inputs, outputs)) in weights.iter().zip(sizes) {
+            let (x, w) = (Matrix::new(&x, rows, *inputs), Matrix::new(weights, *inputs, *outputs));
+            multiply(x, w, &mut MatrixMut::new(&mut y, rows, *outputs), false);
+        }
+        for (at, (inputs, outputs)) in sizes.iter().enumerate().rev() {
+            let dy = Matrix::new(&y, rows, *outputs);
+            let inner = Matrix::new(&x, rows, *inputs).transposed();
+            multiply(inner, dy, &mut MatrixMut::new(&mut slopes[at], *inputs, *outputs), true);
+            // Nothing needs the derivative by the input of the first layer.
+            if at > 0 {
+                let w = Matrix::new(&weights[at], *inputs, *outputs).transposed();
+                multiply(dy, w, &mut MatrixMut::new(&mut x, rows, *inputs), false);
+            }
+        }
+        x.fill(1.0);
+        seconds.push(started.elapsed().as_secs_f64());
+    }
+    seconds.remove(0);
+    seconds.sort_unstable_by(f64::total_cmp);
+    seconds.get(seconds.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ mod native {
     use crate::stage::{Plan, Stage};
     #[pymodule_export]
     use crate::training::{
-        Listener, Trainer, check_gradients, network_file, network_info, network_of_state, network_part, read_network,
+        Listener, Trainer, check_gradients, initial_weights, network_file, network_info, network_of_state,
+        network_part, read_network, time_products,
     };
 
     use pyo3::prelude::*;

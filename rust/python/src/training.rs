@@ -152,9 +152,10 @@ impl Trainer {
         let settings = Settings::parse(settings)?;
         let columns: Columns =
             serde_json::from_str(columns).map_err(|e| Error::runtime(format!("the columns of the training: {e}")))?;
-        let (input, outputs) = (network.input(), network.output().len());
-        let data = Dataset::new(input.len(), outputs, settings.validation_fraction, settings.seed);
-        Ok((network, settings, Reader::new(columns, input, outputs, data)))
+        let (input, outputs) = (network.input().len(), network.output().len());
+        let data = Dataset::new(input, outputs, settings.validation_fraction, settings.seed);
+        let reader = Reader::new(columns, &network, data);
+        Ok((network, settings, reader))
     }
 }
 
@@ -248,12 +249,14 @@ impl Trainer {
         self.told(started)
     }
 
-    /// Does at most so many iterations or epochs. Returns JSON: the `lines` of the history, and the reason to `finish` or null.
-    #[pyo3(signature = (iterations, *, interruptible = false))]
-    fn run(&self, py: Python<'_>, iterations: usize, interruptible: bool) -> PyResult<String> {
+    /// Does at most so many iterations or epochs, and starts none after so many seconds, if they are given. Returns JSON: the
+    /// `lines` of the history, and the reason to `finish` or null.
+    #[pyo3(signature = (iterations, seconds = None, *, interruptible = false))]
+    fn run(&self, py: Python<'_>, iterations: usize, seconds: Option<f64>, interruptible: bool) -> PyResult<String> {
+        let seconds = seconds.unwrap_or(f64::INFINITY);
         let done = watched(py, interruptible, || {
             self.with_worker(|worker| {
-                let lines: Vec<Progress> = worker.run(iterations)?;
+                let lines: Vec<Progress> = worker.run(iterations, seconds)?;
                 let finish: Option<Finish> = worker.finish();
                 Ok(json!({"lines": lines, "finish": finish}).to_string())
             })
@@ -275,8 +278,22 @@ impl Trainer {
 
     /// The state in pieces of bytes, from which another worker can go on.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let pieces = detached(py, || self.with_worker(|worker| worker.state()))?;
-        Ok(pieces.iter().map(|piece| PyBytes::new(py, piece)).collect())
+        (0..self.state_lengths(py)?.len()).map(|at| self.state_piece(py, at)).collect()
+    }
+
+    /// The number of bytes of each piece of the state.
+    fn state_lengths(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
+        detached(py, || self.with_worker(|worker| Ok(worker.state()?.lengths())))
+    }
+
+    /// A piece of the state.
+    fn state_piece<'py>(&self, py: Python<'py>, at: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let piece = detached(py, || {
+            self.with_worker(|worker| {
+                worker.state()?.piece(at).ok_or_else(|| Error::runtime(format!("the state has no piece {at}")))
+            })
+        })?;
+        Ok(PyBytes::new(py, &piece))
     }
 
     /// The trained network as a file.
@@ -355,6 +372,21 @@ pub fn network_file<'py>(py: Python<'py>, description: &str, parameters: &[u8]) 
 pub fn network_part<'py>(py: Python<'py>, bytes: &[u8], layer: usize) -> PyResult<Bound<'py, PyBytes>> {
     let bytes = detached(py, || file::first_part(bytes, layer))?;
     Ok(PyBytes::new(py, &bytes))
+}
+
+/// The weights with which a network starts if none are given, in single precision.
+#[pyfunction]
+pub fn initial_weights<'py>(py: Python<'py>, description: &str, seed: u64) -> PyResult<Bound<'py, PyBytes>> {
+    let weights = detached(py, || Ok(Description::parse(description)?.network()?.initial(seed)))?;
+    let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// The median seconds of the matrix products that a gradient of a batch of so many rows needs, on one thread. `description` is that
+/// of a network of dense layers.
+#[pyfunction]
+pub fn time_products(py: Python<'_>, description: &str, rows: usize, repeats: usize) -> PyResult<f64> {
+    detached(py, || Description::parse(description)?.network()?.time_products(rows, repeats))
 }
 
 /// Compares the derivatives of a network with finite differences. `classes` are the targets of a classifier, else `values`.

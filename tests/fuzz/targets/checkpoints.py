@@ -16,7 +16,7 @@ from mutate import changed, damaged
 
 from mmlrs import _native
 from mmlrs.ann._checkpoints import Checkpoints
-from mmlrs.ann._specification import Specification
+from mmlrs.engine.training import Specification
 
 BATCH = 64
 SHORT = 256

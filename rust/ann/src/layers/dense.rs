@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use mmlrs_core::Result;
 
-use crate::layer::{Backward, Forward, Layer};
+use crate::layer::{Backward, Form, Forward, Layer};
 use crate::product::{Matrix, MatrixMut, multiply};
 use crate::random::Random;
 use crate::shape::{Shape, unfit};
@@ -43,6 +43,10 @@ impl Layer for Dense {
         let (weights, bias) = parameters.split_at_mut(input.len() * self.size);
         weights.fill_with(|| random.symmetric(limit));
         bias.fill(0.0);
+    }
+
+    fn form(&self) -> Form {
+        Form::Affine
     }
 
     fn forward(&self, pass: Forward<'_>) {

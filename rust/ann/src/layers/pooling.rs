@@ -3,7 +3,7 @@
 use mmlrs_core::Result;
 
 use super::window::{Grid, Window};
-use crate::layer::{Amount, Backward, Forward, Layer};
+use crate::layer::{Amount, Backward, Form, Forward, Layer};
 use crate::shape::{Shape, unfit};
 use crate::vectors::{add, add_scaled, vectorized};
 
@@ -181,6 +181,10 @@ impl Layer for Flatten {
 
     fn is_in_place(&self) -> bool {
         true
+    }
+
+    fn form(&self) -> Form {
+        Form::Same
     }
 
     fn forward(&self, _pass: Forward<'_>) {}

@@ -55,7 +55,8 @@ pub fn shuffled(rows: &Part, seed: u64, epoch: usize, rank: usize) -> Vec<u32> {
     order
 }
 
-fn mixed(seed: u64, epoch: usize, other: usize) -> u64 {
+/// A seed that follows from a seed, the number of an epoch, and another number.
+pub fn mixed(seed: u64, epoch: usize, other: usize) -> u64 {
     let epoch = Random::new(seed ^ (epoch as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93)).bits();
     Random::new(epoch ^ (other as u64).wrapping_mul(0xA076_1D64_78BD_642F)).bits()
 }

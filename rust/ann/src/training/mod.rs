@@ -3,12 +3,14 @@
 mod augment;
 mod full_batch;
 mod local;
+mod method;
 mod mini_batch;
 mod reading;
 mod rows;
 mod settings;
 mod state;
 mod sums;
+mod symmetric;
 #[cfg(test)]
 mod tests;
 mod trainer;
@@ -16,5 +18,5 @@ mod trainer;
 pub use reading::{Columns, Labels, Reader};
 pub use rows::{Dataset, Part, Target};
 pub use settings::{Settings, Solver};
-pub use state::{Finish, Progress, StateReader, parameters_of};
+pub use state::{Finish, Progress, State, StateReader, parameters_of};
 pub use trainer::{Start, Trainer};

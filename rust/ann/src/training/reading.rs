@@ -1,5 +1,7 @@
 //! Arrow batches as rows to train on.
 
+use std::ops::RangeInclusive;
+
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch};
 use arrow_schema::DataType;
@@ -10,7 +12,12 @@ use serde::Deserialize;
 
 use super::rows::{Dataset, Target};
 use crate::features::{Features, push_vector};
+use crate::loss::Loss;
+use crate::network::Network;
 use crate::shape::Shape;
+
+/// The interval from 0 to 1, from which rounding may take a scaled number.
+const UNIT: RangeInclusive<f32> = -1e-6..=1.0 + 1e-6;
 
 /// What the label column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -50,6 +57,8 @@ pub struct Reader {
     columns: Columns,
     input: Shape,
     outputs: usize,
+    /// Whether the loss reads targets from 0 to 1 only.
+    is_unit: bool,
     /// The rows so far.
     pub data: Dataset,
     /// Number of rows left out.
@@ -65,9 +74,11 @@ enum Read {
 }
 
 impl Reader {
-    /// Reads rows of this shape for a network with so many outputs.
-    pub fn new(columns: Columns, input: Shape, outputs: usize, data: Dataset) -> Self {
-        Self { columns, input, outputs, data, skipped: 0 }
+    /// Reads rows for a network.
+    pub fn new(columns: Columns, network: &Network, data: Dataset) -> Self {
+        let is_unit = matches!(network.loss(), Loss::SigmoidCrossEntropy {});
+        let (input, outputs) = (network.input(), network.output().len());
+        Self { columns, input, outputs, is_unit, data, skipped: 0 }
     }
 
     /// Adds the rows of a batch.
@@ -87,7 +98,7 @@ impl Reader {
         let features = Features::new(&block, &names.features, self.input, cx)?;
         let labels = match &names.label {
             None => Read::None,
-            Some(name) => read_labels(name, &column(name)?, names.labels)?,
+            Some(name) => read_labels(name, &column(name)?, names.labels, self.outputs)?,
         };
         let weights = names.weight.as_ref().map(|name| doubles(name, &column(name)?)).transpose()?;
         let held_out = names.held_out.as_ref().map(|name| booleans(name, &column(name)?)).transpose()?;
@@ -160,6 +171,17 @@ impl Reader {
                 None
             }
         };
+        if self.is_unit {
+            let (targets, name, remedy) = match labels {
+                Read::None => (&*x, &self.columns.features[..], "set `dataIn01Interval` to False"),
+                _ => (&*y, name, "set `loss` to \"squared\""),
+            };
+            if let Some(target) = targets.iter().find(|target| !UNIT.contains(*target)) {
+                let cause =
+                    format!("has {target}, but the loss needs numbers from 0 to 1; scale the column, or {remedy}");
+                return Err(at(name, cause));
+            }
+        }
         let weight = match (weights, &self.columns.weight) {
             (Some(weights), Some(name)) => {
                 let weight = (!weights.is_null(row)).then(|| weights.value(row) as f32);
@@ -194,8 +216,12 @@ impl Reader {
     }
 }
 
-fn read_labels(name: &str, array: &ArrayRef, labels: Labels) -> Result<Read> {
+fn read_labels(name: &str, array: &ArrayRef, labels: Labels, outputs: usize) -> Result<Read> {
     let is_number = array.data_type().is_numeric() || *array.data_type() == DataType::Boolean;
+    if is_number && labels == Labels::Values && outputs != 1 {
+        let cause = format!("has one number in each row, but the network answers {outputs} numbers");
+        return Err(Error::schema(name, cause));
+    }
     if is_number || labels == Labels::Classes {
         return doubles(name, array).map(Read::Numbers);
     }

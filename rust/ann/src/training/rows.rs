@@ -210,6 +210,16 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
+    /// Rows that are given.
+    #[cfg(test)]
+    pub fn of(x: Vec<f32>, targets: Targets<'_>, weights: Vec<f32>) -> Self {
+        let (classes, values, kind) = match targets {
+            Targets::Classes(classes) => (classes.to_vec(), Vec::new(), Kind::Classes),
+            Targets::Values(values) => (Vec::new(), values.to_vec(), Kind::Values),
+        };
+        Self { x, weights, classes, values, kind }
+    }
+
     fn clear(&mut self) {
         self.x.clear();
         self.weights.clear();

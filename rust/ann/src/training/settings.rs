@@ -18,6 +18,9 @@ pub enum Solver {
     /// Gradient descent over batches, with momentum.
     #[serde(rename = "sgd")]
     Sgd,
+    /// Steps of each worker alone, combined so that they are close to steps one after the other.
+    #[serde(rename = "symsgd")]
+    SymSgd,
     /// Adam over batches.
     #[serde(rename = "adam")]
     Adam,
@@ -70,7 +73,7 @@ pub struct Settings {
     pub weight_decay: f32,
     /// Half of this, times the sum of the squared weights, is added to the mean loss.
     pub l2: f64,
-    /// Number of rows of a batch: of all workers together, or of each worker with local steps.
+    /// Number of rows of a batch: of all workers together, or of each worker if it takes steps alone.
     pub batch_size: usize,
     /// Number of rows that a worker computes at once.
     pub block_size: usize,

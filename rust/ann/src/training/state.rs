@@ -65,17 +65,40 @@ pub struct Header {
     pub lengths: Vec<usize>,
 }
 
-/// Writes a state: first the header, then the vectors in pieces.
-pub fn write_state(mut header: Header, vectors: &[&[f32]]) -> Result<Vec<Vec<u8>>> {
-    header.version = VERSION;
-    header.lengths = vectors.iter().map(|vector| vector.len()).collect();
-    let failed = |e| Error::runtime(format!("the state of the training cannot be written: {e}"));
-    let mut pieces = vec![serde_json::to_vec(&header).map_err(failed)?];
-    for vector in vectors {
-        let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        pieces.extend(vector.chunks(PIECE_BYTES / 4).map(bytes));
+/// A state to write: first the header, then the vectors in pieces. Only one piece is in memory besides the vectors.
+#[derive(Debug)]
+pub struct State<'a> {
+    header: Vec<u8>,
+    pieces: Vec<&'a [f32]>,
+}
+
+impl<'a> State<'a> {
+    /// A state of these vectors, whose lengths are written to the header.
+    pub(super) fn new(mut header: Header, vectors: Vec<&'a [f32]>) -> Result<Self> {
+        header.version = VERSION;
+        header.lengths = vectors.iter().map(|vector| vector.len()).collect();
+        let failed = |e| Error::runtime(format!("the state of the training cannot be written: {e}"));
+        let pieces = vectors.into_iter().flat_map(|vector| vector.chunks(PIECE_BYTES / 4)).collect();
+        Ok(Self { header: serde_json::to_vec(&header).map_err(failed)?, pieces })
     }
-    Ok(pieces)
+
+    /// The number of bytes of each piece.
+    pub fn lengths(&self) -> Vec<usize> {
+        std::iter::once(self.header.len()).chain(self.pieces.iter().map(|piece| size_of_val(*piece))).collect()
+    }
+
+    /// The bytes of a piece, or none if there is no such piece.
+    pub fn piece(&self, at: usize) -> Option<Vec<u8>> {
+        match at.checked_sub(1) {
+            None => Some(self.header.clone()),
+            Some(at) => Some(self.pieces.get(at)?.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        }
+    }
+
+    /// All pieces.
+    pub fn pieces(&self) -> impl Iterator<Item = Vec<u8>> {
+        (0..=self.pieces.len()).filter_map(|at| self.piece(at))
+    }
 }
 
 /// Gives all workers the state that one of them has read.
@@ -183,7 +206,9 @@ mod tests {
         let long: Vec<f32> = (0..PIECE_BYTES / 4 + 3).map(|at| at as f32).collect();
         let header = Header { done: 3, finish: Some(Finish::Stopped), best: Some((0.1, 2)), ..Header::default() };
         for vectors in [vec![&long[..], &[], &[1.0, -2.0], &[]], vec![&[][..], &long], vec![&[1.0][..]], vec![]] {
-            let pieces = write_state(header.clone(), &vectors)?;
+            let state = State::new(header.clone(), vectors.clone())?;
+            let pieces: Vec<Vec<u8>> = state.pieces().collect();
+            assert!(pieces.iter().map(Vec::len).eq(state.lengths()) && state.piece(pieces.len()).is_none());
             assert!(pieces.iter().all(|piece| piece.len() <= PIECE_BYTES));
             let mut reader = StateReader::default();
             pieces.iter().try_for_each(|piece| reader.push(piece))?;
@@ -196,7 +221,7 @@ mod tests {
 
     #[test]
     fn damaged_states_are_errors() -> Result<()> {
-        let pieces = write_state(Header::default(), &[&[1.0, 2.0]])?;
+        let pieces: Vec<Vec<u8>> = State::new(Header::default(), vec![&[1.0, 2.0]])?.pieces().collect();
         let read = |pieces: &[&[u8]]| {
             let mut reader = StateReader::default();
             pieces.iter().try_for_each(|piece| reader.push(piece)).and_then(|()| reader.finish())

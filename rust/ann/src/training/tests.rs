@@ -77,7 +77,7 @@ fn train(workers: usize, threads: usize, changes: &serde_json::Value) -> (Vec<Pr
         std::thread::spawn(move || {
             let budget = ThreadBudget::new(threads);
             let mut trainer = Trainer::new(network(), settings, data, peers, budget, Start::Seed)?;
-            let lines = trainer.run(usize::MAX)?;
+            let lines = trainer.run(usize::MAX, f64::INFINITY)?;
             Ok::<_, mmlrs_core::Error>((lines, trainer.parameters().to_vec(), trainer.finish()))
         })
     };
@@ -145,9 +145,9 @@ fn training_goes_on_from_a_state() -> Result<()> {
             let data = rings(1, settings.validation_fraction).remove(0);
             let budget = ThreadBudget::new(1);
             let mut trainer = Trainer::new(network(), settings.clone(), data, Box::new(Alone::new()), budget, start)?;
-            lines.extend(trainer.run(round)?);
+            lines.extend(trainer.run(round, f64::INFINITY)?);
             let mut reader = StateReader::default();
-            trainer.state()?.iter().try_for_each(|piece| reader.push(piece))?;
+            trainer.state()?.pieces().try_for_each(|piece| reader.push(&piece))?;
             start = Start::State { root: 0, reader: Some(reader) };
             if round == 9 {
                 assert_eq!(trainer.parameters(), parameters, "{changes}");
@@ -178,4 +178,64 @@ fn training_that_diverges_says_so() {
     let (lines, _, finish) = train(2, 1, &changes);
     assert_eq!(finish, Some(Finish::Diverged));
     assert!(lines.len() < 10);
+}
+
+/// The loss of rows after steps of this solver by so many workers, of batches of so many rows, and the same rows for all.
+fn held_out_loss(workers: usize, changes: &serde_json::Value) -> f64 {
+    let (width, classes) = (40, 3);
+    let mut random = Random::new(3);
+    let truth: Vec<f32> = (0..width * classes).map(|_| random.symmetric(1.0)).collect();
+    let mut parts: Vec<Dataset> = (0..workers).map(|_| Dataset::new(width, 0, 0.0, 5)).collect();
+    for at in 0..4000 {
+        let row: Vec<f32> = (0..width).map(|_| random.symmetric(1.0)).collect();
+        let score = |class: usize| -> f32 {
+            row.iter().enumerate().map(|(at, x)| x * truth[at * classes + class]).sum::<f32>() + 0.3 * class as f32
+        };
+        let noisy: Vec<f32> = (0..classes).map(|class| score(class) + random.symmetric(1.0)).collect();
+        let class = super::sums::largest(&noisy) as u32;
+        parts[at % workers].push(&row, Target::Class(class), 1.0, Some(at >= 3200)).expect("there is room");
+    }
+    let settings = settings(changes);
+    let running: Vec<_> = parts
+        .into_iter()
+        .zip(group(workers))
+        .map(|(data, peers)| {
+            let settings = settings.clone();
+            std::thread::spawn(move || {
+                let layers: Vec<Arc<dyn crate::Layer>> = vec![Arc::new(Dense { size: classes })];
+                let loss = Loss::CrossEntropy { smoothing: 0.0, class_weights: None };
+                let network = Network::new(Shape::Vector(width), layers, loss)?;
+                let mut trainer = Trainer::new(network, settings, data, peers, ThreadBudget::new(1), Start::Seed)?;
+                trainer.run(usize::MAX, f64::INFINITY)
+            })
+        })
+        .collect();
+    let lines: Vec<_> =
+        running.into_iter().map(|thread| thread.join().expect("no panic").expect("it trains")).collect();
+    let last = lines[0].last().expect("a line");
+    last.validation_loss.expect("rows are held out")
+}
+
+/// With many workers plain averaging takes fewer steps than one worker, and symmetric steps are close to those of one worker.
+#[test]
+fn symmetric_steps_are_close_to_sequential_ones() {
+    let common =
+        serde_json::json!({"iterations": 2, "step_size": 0.05, "momentum": 0.0, "nesterov": false, "batch_size": 4});
+    let with = |changes: serde_json::Value| {
+        let mut all = common.clone();
+        if let (Some(all), Some(changes)) = (all.as_object_mut(), changes.as_object()) {
+            all.extend(changes.clone());
+        }
+        all
+    };
+    let sequential = held_out_loss(1, &with(serde_json::json!({"solver": "sgd"})));
+    let alone = held_out_loss(1, &with(serde_json::json!({"solver": "symsgd"})));
+    assert!((alone - sequential).abs() < 1e-6 * sequential, "one worker: {alone} {sequential}");
+    let symmetric = held_out_loss(8, &with(serde_json::json!({"solver": "symsgd"})));
+    let averaged = with(serde_json::json!({
+        "solver": "sgd", "local_steps": 20, "outer_rate": 1.0, "outer_momentum": 0.0,
+    }));
+    let averaged = held_out_loss(8, &averaged);
+    assert!((symmetric - sequential).abs() < 0.02 * sequential, "{symmetric} {sequential}");
+    assert!(averaged > 1.1 * sequential, "{averaged} {sequential}");
 }

@@ -6,14 +6,16 @@ use mmlrs_core::{Error, Result, ThreadBudget};
 
 use super::full_batch::Whole;
 use super::local::Outer;
-use super::mini_batch::{Epoch, Optimizer};
+use super::method::Method;
+use super::mini_batch::Epoch;
 use super::rows::Dataset;
 use super::settings::{Settings, Solver};
-use super::state::{Finish, Header, Progress, StateReader, shared, write_state};
+use super::state::{Finish, Header, Progress, State, StateReader, shared};
 use super::sums::Sums;
+use super::symmetric::Combiner;
 use crate::layer::Mode;
 use crate::network::Network;
-use crate::optimizers::{Adam, Lbfgs, Sgd, Step};
+use crate::optimizers::{Lbfgs, Step};
 use crate::peers::OneBit;
 use crate::reduce::Reduce;
 use crate::vectors::{add_scaled, dot};
@@ -35,18 +37,11 @@ pub struct Trainer {
     method: Method,
     outer: Option<Outer>,
     one_bit: Option<OneBit>,
+    combiner: Option<Combiner>,
     done: usize,
     finish: Option<Finish>,
     best: Option<(f64, usize)>,
     best_parameters: Vec<f32>,
-}
-
-/// The state of the solver.
-#[derive(Debug)]
-enum Method {
-    Lbfgs(Option<Lbfgs>),
-    Descent,
-    Batches(Optimizer),
 }
 
 /// Sums over the rows of all workers.
@@ -78,6 +73,10 @@ impl Trainer {
                 "batch normalization needs batches; use the solver \"adam\", \"adamw\" or \"sgd\"",
             ));
         }
+        let combiner = match settings.solver {
+            Solver::SymSgd => Some(Combiner::new(&network, settings.seed)?),
+            _ => None,
+        };
         data.settle();
         let (own_weight, held_out) = (data.train.weight(), data.held_out.weight());
         let mut sums = [data.train.rows() as f64, own_weight, held_out];
@@ -92,7 +91,8 @@ impl Trainer {
                 "there is nothing to train on: the weights of all rows are 0"
             }));
         }
-        let share = if settings.local_steps > 0 { workers.size() } else { 1 };
+        let takes_own_steps = settings.local_steps > 0 || settings.solver == Solver::SymSgd;
+        let share = if takes_own_steps { workers.size() } else { 1 };
         let steps = (rows / (settings.batch_size.saturating_mul(share)) as f64).ceil().max(1.0) as usize;
         let totals = Totals { rows, weight, own_weight, held_out, steps };
         let block =
@@ -103,6 +103,7 @@ impl Trainer {
             method: Method::of(&settings, &network),
             outer: None,
             one_bit: (settings.one_bit && workers.size() > 1).then(|| OneBit::new(count)),
+            combiner: combiner.filter(|_| workers.size() > 1),
             gradient: Vec::new(),
             parameters: Vec::new(),
             best_parameters: Vec::new(),
@@ -131,21 +132,21 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Does at most so many iterations or epochs, or as many as start within a time, and returns a line for each.
+    /// Does at most so many iterations or epochs, and starts none after so many seconds of the first worker. Returns a line
+    /// for each.
     ///
     /// # Errors
     /// A worker cannot be reached, or the work was interrupted.
-    pub fn run(&mut self, iterations: usize) -> Result<Vec<Progress>> {
-        let mut lines = Vec::new();
+    pub fn run(&mut self, iterations: usize, seconds: f64) -> Result<Vec<Progress>> {
+        let (mut lines, started) = (Vec::new(), Instant::now());
         if self.gradient.is_empty() && !matches!(self.settings.solver, Solver::Lbfgs) {
             self.gradient = vec![0.0; self.parameters.len()];
         }
-        for _ in 0..iterations {
-            if self.finish.is_some() {
-                break;
-            }
-            if self.done >= self.settings.iterations {
+        for at in 0..iterations {
+            if self.finish.is_none() && self.done >= self.settings.iterations {
                 self.finish = Some(Finish::Iterations);
+            }
+            if self.finish.is_some() || (at > 0 && self.is_late(started, seconds)?) {
                 break;
             }
             self.iteration(&mut lines)?;
@@ -154,6 +155,17 @@ impl Trainer {
             self.finish = Some(Finish::Iterations);
         }
         Ok(lines)
+    }
+
+    /// Whether more seconds have passed for the first worker. All workers get the same answer.
+    fn is_late(&mut self, started: Instant, seconds: f64) -> Result<bool> {
+        if seconds.is_infinite() {
+            return Ok(false);
+        }
+        let is_late = self.workers.rank() == 0 && started.elapsed().as_secs_f64() >= seconds;
+        let mut late = [f64::from(u8::from(is_late))];
+        self.workers.sum_f64(&mut late)?;
+        Ok(late[0] > 0.0)
     }
 
     /// The workers, for their counters.
@@ -206,26 +218,15 @@ impl Trainer {
     ///
     /// # Errors
     /// None that is known.
-    pub fn state(&self) -> Result<Vec<Vec<u8>>> {
+    pub fn state(&self) -> Result<State<'_>> {
         let mut header = Header { done: self.done, finish: self.finish, best: self.best, ..Header::default() };
         let mut vectors: Vec<&[f32]> = vec![&self.parameters, &self.best_parameters];
-        match &self.method {
-            Method::Lbfgs(Some(lbfgs)) => {
-                header.loss = Some(lbfgs.loss);
-                header.inverses = lbfgs.inverses();
-                vectors.extend(lbfgs.vectors());
-            }
-            Method::Lbfgs(None) | Method::Descent => {}
+        match &self.outer {
             // Each worker has its own moments when it takes steps alone; they start anew.
-            Method::Batches(_) if self.settings.local_steps > 0 => {}
-            Method::Batches(Optimizer::Adam(adam)) => {
-                header.steps = adam.steps();
-                vectors.extend(adam.vectors());
-            }
-            Method::Batches(Optimizer::Sgd(sgd)) => vectors.push(sgd.velocity()),
+            Some(outer) => vectors.push(&outer.velocity),
+            None => vectors.extend(self.method.saved(&mut header)),
         }
-        vectors.extend(self.outer.as_ref().map(|outer| &outer.velocity[..]));
-        write_state(header, &vectors)
+        State::new(header, vectors)
     }
 
     /// Goes on from a state, which the worker `root` has read.
@@ -234,47 +235,23 @@ impl Trainer {
     /// The state does not fit the network.
     pub fn resume(&mut self, reader: Option<StateReader>, root: usize) -> Result<()> {
         let (header, vectors) = shared(reader, root, &mut *self.workers)?;
+        let count = self.network.parameter_count();
         let mut vectors = vectors.into_iter();
-        let mut next = || vectors.next().ok_or_else(|| Error::runtime("the state of the training lacks a vector"));
+        let mut next = || match vectors.next() {
+            Some(vector) if vector.is_empty() || vector.len() == count => Ok(vector),
+            Some(_) => {
+                Err(Error::runtime(format!("the state of the training is not of a network with {count} parameters")))
+            }
+            None => Err(Error::runtime("the state of the training lacks a vector")),
+        };
         (self.done, self.finish, self.best) = (header.done, header.finish, header.best);
         (self.parameters, self.best_parameters) = (next()?, next()?);
-        let alone = self.settings.local_steps > 0;
-        match &mut self.method {
-            Method::Lbfgs(lbfgs) => {
-                let mut resumed = |loss| {
-                    let gradient = next()?;
-                    let pairs = header.inverses.iter().map(|inverse| Ok((next()?, next()?, *inverse)));
-                    Ok::<_, Error>(Lbfgs::resumed(loss, gradient, pairs.collect::<Result<_>>()?))
-                };
-                *lbfgs = header.loss.map(&mut resumed).transpose()?;
-            }
-            Method::Batches(Optimizer::Adam(adam)) if !alone => adam.resume(header.steps, next()?, next()?),
-            Method::Batches(Optimizer::Sgd(sgd)) if !alone => sgd.resume(next()?),
-            Method::Descent | Method::Batches(_) => {}
-        }
-        if alone {
+        if self.settings.local_steps > 0 {
             let velocity = next()?;
             self.outer = Some(self.new_outer(velocity));
+            return Ok(());
         }
-        let count = self.network.parameter_count();
-        let fits = |vector: &[f32]| vector.is_empty() || vector.len() == count;
-        if self.state_vectors().into_iter().all(fits) {
-            Ok(())
-        } else {
-            Err(Error::runtime(format!("the state of the training is not of a network with {count} parameters")))
-        }
-    }
-
-    fn state_vectors(&self) -> Vec<&[f32]> {
-        let mut vectors = vec![&self.parameters[..], &self.best_parameters[..]];
-        match &self.method {
-            Method::Lbfgs(Some(lbfgs)) => vectors.extend(lbfgs.vectors()),
-            Method::Batches(Optimizer::Adam(adam)) => vectors.extend(adam.vectors()),
-            Method::Batches(Optimizer::Sgd(sgd)) => vectors.push(sgd.velocity()),
-            Method::Lbfgs(None) | Method::Descent => {}
-        }
-        vectors.extend(self.outer.as_ref().map(|outer| &outer.velocity[..]));
-        vectors
+        self.method.resume(&header, &mut next)
     }
 
     fn new_outer(&self, velocity: Vec<f32>) -> Outer {
@@ -306,7 +283,7 @@ impl Trainer {
                 (loss, passes, None)
             }
             Solver::Descent => (self.descend()?, 1, Some(rates.at(self.done))),
-            Solver::Sgd | Solver::Adam | Solver::AdamW => {
+            Solver::Sgd | Solver::SymSgd | Solver::Adam | Solver::AdamW => {
                 let loss = self.epoch()?;
                 (loss, 1, Some(rates.at((self.done + 1) * self.totals.steps - 1)))
             }
@@ -389,9 +366,10 @@ impl Trainer {
             steps: self.totals.steps,
             seed: self.settings.seed,
         };
-        let loss = match &mut self.outer {
-            Some(outer) => epoch.run_alone(&mut self.parameters, (own, all), self.settings.local_steps, outer)?,
-            None => epoch.run(&mut self.parameters, all)?,
+        let loss = match (&mut self.outer, &mut self.combiner) {
+            (Some(outer), _) => epoch.run_alone(&mut self.parameters, (own, all), self.settings.local_steps, outer)?,
+            (None, Some(combiner)) => epoch.run_symmetric(&mut self.parameters, own, combiner)?,
+            (None, None) => epoch.run(&mut self.parameters, all)?,
         };
         let mut sum = [loss];
         self.workers.sum_f64(&mut sum)?;
@@ -461,20 +439,6 @@ pub enum Start {
         /// The state, if it is this one.
         reader: Option<StateReader>,
     },
-}
-
-impl Method {
-    fn of(settings: &Settings, network: &Network) -> Self {
-        let (parameters, trained) = (network.parameter_count(), network.trained());
-        match settings.solver {
-            Solver::Lbfgs => Self::Lbfgs(None),
-            Solver::Descent => Self::Descent,
-            Solver::Sgd => {
-                Self::Batches(Optimizer::Sgd(Sgd::new(parameters, settings.momentum, settings.nesterov).only(trained)))
-            }
-            Solver::Adam | Solver::AdamW => Self::Batches(Optimizer::Adam(Adam::new(parameters).only(trained))),
-        }
-    }
 }
 
 /// The median, or 0 of nothing.
