@@ -122,7 +122,7 @@ def test_numbers_outside_the_interval_are_errors(kind, value):
     x[7, 3] = value
     message = (
         f"{kind.__name__}: column `pixels`, row 7 of the table: has {value:g}, but the loss needs numbers from 0 to 1; scale the "
-        "column, or set `dataIn01Interval` to False"
+        "column, or set `dataIn01Interval` to False; handleInvalid=\"skip\" drops such rows"
     )
     with pytest.raises(DecodeError, match=f"^{re.escape(message)}$"):
         encoder(kind, dataIn01Interval=True).fit(rows(x))
@@ -162,8 +162,8 @@ def test_rows_in_any_form_are_checked_for_the_interval():
 @pytest.mark.spark
 def test_the_error_on_spark_names_the_row_of_its_batch(spark):
     df = spark.createDataFrame([([0.0, 1.0],), ([0.5, -3.0],)], "pixels array<double>").coalesce(1)
-    with pytest.raises(DecodeError, match=r"AutoEncoder: column `pixels`, row . of the batch: has -3, but the loss needs"):
-        encoder(dataIn01Interval=True, numWorkers=1).fit(df)
+    with pytest.raises(DecodeError, match=r"AutoEncoder: column `pixels`, row \d of the batch: has -3, but the loss needs"):
+        encoder(layers=[2, 1], dataIn01Interval=True, numWorkers=1).fit(df)
 
 
 # -- encoders as a start --------------------------------------------------------------------------------------------------------------
