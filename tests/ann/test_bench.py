@@ -64,6 +64,13 @@ def test_the_operations_of_an_epoch_are_those_of_its_products():
     assert epochs.operations((2, 5, 4), 3) == 2 * 3 * (10 + 20 + 10 + 20 + 20)
 
 
+def test_the_products_of_an_epoch_are_those_of_its_batches(monkeypatch):
+    asked = []
+    monkeypatch.setattr(epochs._native, "time_products", lambda *given: asked.append(given) or 0.5)
+    assert epochs.products("{}", 320) == 1.25  # two and a half batches
+    assert asked == [("{}", 128, epochs.PRODUCTS)]
+
+
 def test_the_batches_of_a_peer_have_each_row_once():
     found = list(batches(300, 1))
     assert [len(rows) for rows in found] == [128, 128, 44]
