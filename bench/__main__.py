@@ -9,6 +9,7 @@ import sys
 from bench import report
 from bench.ann.accuracy import accuracy, local_steps
 from bench.ann.epochs import epochs
+from bench.ann.fine_tuner import fine_tuner
 from bench.ann.perceptron import perceptron
 from bench.ann.workers import workers
 from bench.compiled import compiled
@@ -75,6 +76,7 @@ MEASURES: dict[str, Measure] = {
     "ann-workers": workers,
     "ann-local-steps": local_steps,
     "ann-accuracy": accuracy,
+    "ann-finetuner": fine_tuner,
     "wheel": wheel,
 }
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from PIL import Image
 
-from bench.ann import datasets, direct, epochs, perceptron
+from bench.ann import datasets, direct, epochs, fine_tuner, perceptron
 from bench.ann.datasets import Rows, Split
 from bench.ann.peer_job import batches
 from bench.measure import NotInstalledError
@@ -87,3 +90,24 @@ def test_rows_become_a_table_of_doubles():
     table = perceptron.as_table(Rows(np.eye(2, dtype=np.float32), np.array([1, 0], np.int32)))
     assert table.to_pydict() == {"features": [[1.0, 0.0], [0.0, 1.0]], "label": [1.0, 0.0]}
     assert json.loads(direct.convolutions(8))["input"] == [8, 8, 1]
+
+
+def test_pictures_with_a_transparent_background_become_white():
+    file = io.BytesIO()
+    Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(file, "PNG")
+    [picture] = fine_tuner.opaque(pa.table({"image": [file.getvalue()]}))["image"].to_pylist()
+    assert set(picture["data"]) == {255}
+
+
+def test_pictures_are_split_within_each_class():
+    classes = np.repeat([0, 1, 2], [40, 20, 8])
+    train, test = fine_tuner.split(classes, 3)
+    assert sorted([*train, *test]) == list(range(68))
+    assert np.bincount(classes[test]).tolist() == [10, 5, 2]
+    assert fine_tuner.split(classes, 4)[1].tolist() != test.tolist()
+
+
+def test_scores_are_those_of_the_true_classes():
+    scores = fine_tuner.Scores.of(np.array([[0.5, 0.5], [0.25, 0.75], [0.25, 0.75]]), np.array([0, 1, 0]))
+    assert scores.accuracy == pytest.approx(200 / 3)
+    assert scores.loss == pytest.approx(-np.log([0.5, 0.75, 0.25]).mean())
