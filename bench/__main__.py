@@ -10,6 +10,7 @@ from bench import report
 from bench.ann.accuracy import accuracy, local_steps
 from bench.ann.epochs import epochs
 from bench.ann.fine_tuner import fine_tuner
+from bench.ann.one_bit import one_bit
 from bench.ann.perceptron import perceptron
 from bench.ann.workers import workers
 from bench.compiled import compiled
@@ -77,6 +78,7 @@ MEASURES: dict[str, Measure] = {
     "ann-local-steps": local_steps,
     "ann-accuracy": accuracy,
     "ann-finetuner": fine_tuner,
+    "ann-one-bit": one_bit,
     "wheel": wheel,
 }
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import socket
+import time
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
 
-from bench.ann import datasets, direct, epochs, fine_tuner, perceptron
+from bench.ann import datasets, direct, epochs, fine_tuner, one_bit, perceptron
 from bench.ann.datasets import Rows, Split
 from bench.ann.peer_job import batches
+from bench.ann.slow_link import SlowLinks
 from bench.measure import NotInstalledError
 
 
@@ -111,3 +114,57 @@ def test_scores_are_those_of_the_true_classes():
     scores = fine_tuner.Scores.of(np.array([[0.5, 0.5], [0.25, 0.75], [0.25, 0.75]]), np.array([0, 1, 0]))
     assert scores.accuracy == pytest.approx(200 / 3)
     assert scores.loss == pytest.approx(-np.log([0.5, 0.75, 0.25]).mean())
+
+
+def test_a_chain_of_jobs_ends_where_one_job_does(split):
+    """Without compression the state between the jobs is all that matters."""
+    description = direct.perceptron([64, 16, 10])
+    settings = {"solver": "sgd", "iterations": 3, "step_size": 0.05, "batch_size": 64}
+    whole = direct.together(description, split, 2, **settings)
+    chain = direct.together(description, split, 2, job=1, **settings)
+    assert whole.parameters == chain.parameters
+    assert [line["loss"] for line in whole.lines] == [line["loss"] for line in chain.lines]
+
+
+def test_errors_of_1_bit_gradients_start_anew_with_each_job(split):
+    description = direct.perceptron([64, 16, 10])
+    settings = {"solver": "sgd", "iterations": 2, "step_size": 0.05, "batch_size": 64, "one_bit": True}
+    whole, chain = (direct.together(description, split, 2, job=job, **settings) for job in (None, 1))
+    assert whole.lines[0]["loss"] == chain.lines[0]["loss"]
+    assert whole.parameters != chain.parameters
+
+
+def test_the_bytes_of_a_step_are_those_of_all_steps(split):
+    """Two workers: each sends half of the gradient, then half of the sum."""
+    description = direct.perceptron([64, 16, 10])
+    trained = direct.together(description, split, 2, solver="sgd", iterations=2, batch_size=128)
+    parameters = 65 * 16 + 17 * 10
+    found = one_bit.bytes_per_step(trained, len(split.train))
+    assert 4 * parameters < found < 4 * parameters + 100
+
+
+def test_a_slow_link_carries_all_bytes_in_their_time_in_both_directions():
+    target = socket.create_server(("127.0.0.1", 0))
+    with target, SlowLinks(1e6) as links:
+        sender = socket.create_connection(("127.0.0.1", links.port(target.getsockname()[1])))
+        receiver, _ = target.accept()
+        with sender, receiver:
+            for here, there in ((sender, receiver), (receiver, sender)):
+                content = bytes(range(250)) * 400
+                started = time.perf_counter()
+                here.sendall(content)
+                found = there.recv(len(content), socket.MSG_WAITALL)
+                assert found == content
+                assert time.perf_counter() - started >= 0.1
+
+
+def test_workers_on_slow_links_reach_what_others_do(split):
+    description = direct.perceptron([64, 16, 10])
+    settings = {"solver": "sgd", "iterations": 1, "step_size": 0.05}
+    fast = direct.Group(description, split, 3, **settings)
+    with SlowLinks(1e7) as links:
+        slow = direct.Group(description, split, 3, port=links.port, **settings)
+        assert slow.run(1)[0]["loss"] == fast.run(1)[0]["loss"]
+        assert slow.parameters() == fast.parameters()
+        slow.close()
+    fast.close()
