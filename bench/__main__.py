@@ -12,6 +12,7 @@ from bench.ann.epochs import epochs
 from bench.ann.fine_tuner import fine_tuner
 from bench.ann.one_bit import one_bit
 from bench.ann.perceptron import perceptron
+from bench.ann.symmetric import symmetric
 from bench.ann.workers import workers
 from bench.compiled import compiled
 from bench.daft_job import daft
@@ -79,6 +80,7 @@ MEASURES: dict[str, Measure] = {
     "ann-accuracy": accuracy,
     "ann-finetuner": fine_tuner,
     "ann-one-bit": one_bit,
+    "ann-symsgd": symmetric,
     "wheel": wheel,
 }
 

@@ -117,9 +117,7 @@ def fine_tuner(setting: Setting) -> Iterator[Figure]:
             train, test = split(classes, seed)
             penalty = 1 / len(train)
             ours.append(Scores.of(tuned(pictures, train, test, penalty, seed), classes[test]))
-            theirs.append(
-                Scores.of(regressed(spark, features, classes, train, test, penalty), classes[test])
-            )
+            theirs.append(Scores.of(regressed(spark, features, classes, train, test, penalty), classes[test]))
     accuracies, losses = (
         [statistics.mean(getattr(one, what) for one in side) for side in (ours, theirs)]
         for what in ("accuracy", "loss")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from typing import Any
 
 from bench.ann import direct
@@ -19,21 +18,16 @@ NETWORK = "784-256-128-10"
 EPOCHS = 10
 SETTINGS: dict[str, Any] = {
     "solver": "sgd",
-    "step_size": 0.05,
+    "step_size": 0.3,
+    "momentum": 0.0,
+    "nesterov": False,
     "batch_size": 128,
     "schedule": {"kind": "cosine"},
 }
+#: As fast as the steps without it: each gradient moves the parameters by ten times the step size in the end.
+MOMENTUM: dict[str, Any] = {"step_size": 0.03, "momentum": 0.9, "nesterov": True}
 #: Rows of the epochs that are timed, and the megabytes per second of a slow link: 100 Mbit/s.
 TIMED_ROWS, SLOW = 12_800, 12.5
-
-
-@dataclass
-class Found:
-    """What the seeds gave: with plain gradients, with one bit, and with one bit in a job for each epoch."""
-
-    plain: list[Trained] = field(default_factory=list)
-    one_bit: list[Trained] = field(default_factory=list)
-    jobs: list[Trained] = field(default_factory=list)
 
 
 def bytes_per_step(trained: Trained, rows: int) -> float:
@@ -42,15 +36,11 @@ def bytes_per_step(trained: Trained, rows: int) -> float:
     return sum(line["bytes_sent"] for line in trained.lines) / steps
 
 
-def _trained(split: Split, epochs: int, seeds: int) -> Found:
+def _trained(split: Split, epochs: int, seeds: int, **changes: Any) -> list[Trained]:
+    """Train with each seed."""
     description = direct.perceptron([int(size) for size in NETWORK.split("-")])
-    found = Found()
-    for seed in range(seeds):
-        common: dict[str, Any] = {**SETTINGS, "iterations": epochs, "seed": seed}
-        found.plain.append(direct.together(description, split, WORKERS, **common))
-        found.one_bit.append(direct.together(description, split, WORKERS, one_bit=True, **common))
-        found.jobs.append(direct.together(description, split, WORKERS, one_bit=True, job=1, **common))
-    return found
+    common: dict[str, Any] = {**SETTINGS, "iterations": epochs, **changes}
+    return [direct.together(description, split, WORKERS, seed=seed, **common) for seed in range(seeds)]
 
 
 def _beyond(
@@ -99,38 +89,42 @@ def _timed(split: Split, pairs: int, rate: float | None) -> Figure:
     return Figure(f"epoch with 1-bit gradients on {where}, {NETWORK}", timed.ratio, detail=detail)
 
 
-def one_bit(setting: Setting) -> Iterator[Figure]:
-    """Gradients of one bit beside plain ones: bytes, accuracy and time of four workers, Fashion-MNIST, SGD with momentum."""
-    split = fashion(2_000 if setting.quick else None)
-    epochs, seeds = (2, 1) if setting.quick else (EPOCHS, SEEDS)
-    found = _trained(split, epochs, seeds)
-    plain, ours = (
-        bytes_per_step(side[0], len(split.train)) for side in (found.plain, found.one_bit)
-    )
+def _how(epochs: int, settings: dict[str, Any]) -> str:
+    return f"{epochs} epochs in batches of {settings['batch_size']}, rate {settings['step_size']:g} falling along a cosine"
+
+
+def _accuracies(split: Split, epochs: int, seeds: int) -> Iterator[Figure]:
+    """Yield the bytes of a step, and what 1-bit gradients change of the accuracy."""
+    plain = _trained(split, epochs, seeds)
+    ours = _trained(split, epochs, seeds, one_bit=True)
+    theirs_bytes, ours_bytes = (bytes_per_step(side[0], len(split.train)) for side in (plain, ours))
     yield Figure(
         f"bytes that a worker sends per step with plain gradients, {NETWORK}, relative to those with 1-bit gradients",
-        plain / ours,
+        theirs_bytes / ours_bytes,
         target=25.0,
-        detail=f"{plain:,.0f} bytes against {ours:,.0f} with headers, {WORKERS} workers",
+        detail=f"{theirs_bytes:,.0f} bytes against {ours_bytes:,.0f} with headers, {WORKERS} workers",
     )
-    how = (
-        f"{epochs} epochs in batches of {SETTINGS['batch_size']}, rate {SETTINGS['step_size']:g} falling along a cosine, momentum "
-        f"{direct.SETTINGS['momentum']:g}"
-    )
+    what = f"test accuracy with 1-bit gradients, {NETWORK}, SGD"
+    beyond = "beyond that with plain ones, in points"
+    yield _beyond(f"{what}, {beyond}", ours, plain, f"{_how(epochs, SETTINGS)}, no momentum", -0.5)
+    jobs = _trained(split, epochs, seeds, one_bit=True, job=1)
     yield _beyond(
-        f"test accuracy with 1-bit gradients, {NETWORK}, beyond that with plain ones, in points",
-        found.one_bit,
-        found.plain,
-        how,
-        -0.5,
-    )
-    yield _beyond(
-        f"test accuracy with 1-bit gradients, {NETWORK}, in a job for each epoch, beyond that in a single job, in points",
-        found.jobs,
-        found.one_bit,
+        f"{what}, in a job for each epoch, beyond that in a single job, in points",
+        jobs,
+        ours,
         "each job starts without the rounding errors of the one before",
         None,
     )
+    faster = [_trained(split, epochs, seeds, one_bit=one_bit, **MOMENTUM) for one_bit in (True, False)]
+    how = _how(epochs, SETTINGS | MOMENTUM)
+    yield _beyond(f"{what} with momentum {MOMENTUM['momentum']:g}, {beyond}", *faster, how, None)
+
+
+def one_bit(setting: Setting) -> Iterator[Figure]:
+    """Gradients of one bit beside plain ones: bytes, accuracy and time of four workers, Fashion-MNIST, SGD."""
+    split = fashion(2_000 if setting.quick else None)
+    epochs, seeds = (2, 1) if setting.quick else (EPOCHS, SEEDS)
+    yield from _accuracies(split, epochs, seeds)
     timed = Split(split.train[:TIMED_ROWS], split.test[:100])
     for rate in (SLOW, None):
         yield _timed(timed, setting.pairs(5), rate)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from bench.ann import datasets, direct, epochs, fine_tuner, one_bit, perceptron
+from bench.ann import datasets, direct, epochs, fine_tuner, one_bit, perceptron, symmetric, topics
 from bench.ann.datasets import Rows, Split
 from bench.ann.peer_job import batches
 from bench.ann.slow_link import SlowLinks
@@ -168,3 +168,44 @@ def test_workers_on_slow_links_reach_what_others_do(split):
         assert slow.parameters() == fast.parameters()
         slow.close()
     fast.close()
+
+
+@pytest.fixture
+def fortunes(tmp_path, monkeypatch):
+    monkeypatch.setattr(topics, "FORTUNES", tmp_path)
+    for number, topic in enumerate(topics.TOPICS):
+        own = [f"word{number} and one more of text {at}" for at in range(10)]
+        (tmp_path / topic).write_text("\n%\n".join(["in all files", *own, own[0]]) + "\n%\n", "utf-8")
+    return tmp_path
+
+
+def test_texts_have_their_topics_and_are_read_once(fortunes):
+    texts, numbers = topics.texts()
+    assert texts[:2] == ["in all files", "word0 and one more of text 0"]
+    assert len(texts) == len(set(texts)) == 1 + 10 * len(topics.TOPICS)
+    assert all(f"word{number}" in text for text, number in zip(texts[1:], numbers[1:], strict=True))
+
+
+def test_without_fortunes_one_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(topics, "FORTUNES", tmp_path / "none")
+    with pytest.raises(NotInstalledError, match="package fortunes"):
+        topics.texts()
+
+
+def test_texts_become_vectors_of_unit_length_beside_their_topics(fortunes):
+    split = topics.topics_split(1)
+    assert (len(split.train), len(split.test)) == (65, 16)
+    for part in (split.train, split.test):
+        np.testing.assert_allclose(np.linalg.norm(part.x, axis=1), 1, rtol=1e-5)
+    own = [set(np.flatnonzero(split.train.x[split.train.y == topic].min(axis=0) > 0)) for topic in (1, 2)]
+    assert own[0] != own[1]  # the slot of the word that all texts of a topic have
+    assert len(topics.topics_split(1, 20).test) == 4
+
+
+def test_symmetric_steps_are_compared_with_sequential_ones_of_the_same_rows(split):
+    train, test = (Rows(part.x, part.y % len(topics.TOPICS)) for part in (split.train[:640], split.test))
+    few = Split(train, test)
+    found = symmetric.compared(few, 0.01, 2, 0)
+    assert found.sequential[1] < found.sequential[0]
+    assert found.symmetric[1] == pytest.approx(found.sequential[1], rel=0.02)
+    assert found.averaged[1] > 1.1 * found.sequential[1]
