@@ -43,7 +43,7 @@ def compared(split: Split, step_size: float, passes: int, seed: int) -> Losses:
         "batch_size": BATCH,
         "seed": seed,
     }
-    averaging = {"local_steps": LOCAL_STEPS, "outer_rate": 1.0, "outer_momentum": 0.0}
+    averaging: dict[str, Any] = {"local_steps": LOCAL_STEPS, "outer_rate": 1.0, "outer_momentum": 0.0}
     trained = (
         direct.train(description, split, threads=1, solver="sgd", **common),
         direct.together(description, split, WORKERS, solver="symsgd", **common),

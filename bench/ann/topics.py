@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from bench.ann.datasets import Labels, Rows, Split
 from bench.measure import NotInstalledError
@@ -61,7 +62,7 @@ def topics_split(seed: int, count: int | None = None) -> Split:
     parts = [order[held_out:], order[:held_out]]
     tables = [pa.table({"text": [all_texts[row] for row in rows]}) for rows in parts]
 
-    def rows(column: pa.ChunkedArray, chosen: Labels) -> Rows:
+    def rows(column: pa.ChunkedArray, chosen: NDArray[np.int64]) -> Rows:
         x = np.array(column.combine_chunks().flatten(), np.float32).reshape(-1, SLOTS)
         x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), np.float32(1e-9))
         return Rows(x, topics[chosen])

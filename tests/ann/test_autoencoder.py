@@ -162,9 +162,7 @@ def test_rows_in_any_form_are_checked_for_the_interval():
 @pytest.mark.spark
 def test_the_error_on_spark_names_the_row_of_its_batch(spark):
     df = spark.createDataFrame([([0.0, 1.0],), ([0.5, -3.0],)], "pixels array<double>").coalesce(1)
-    with pytest.raises(
-        DecodeError, match=r"AutoEncoder: column `pixels`, row . of the batch: has -3, but the loss needs"
-    ):
+    with pytest.raises(DecodeError, match=r"AutoEncoder: column `pixels`, row . of the batch: has -3, but the loss needs"):
         encoder(dataIn01Interval=True, numWorkers=1).fit(df)
 
 
