@@ -9,7 +9,10 @@ import sys
 from bench import report
 from bench.ann.accuracy import accuracy, local_steps
 from bench.ann.epochs import epochs
+from bench.ann.fine_tuner import fine_tuner
+from bench.ann.one_bit import one_bit
 from bench.ann.perceptron import perceptron
+from bench.ann.symmetric import symmetric
 from bench.ann.workers import workers
 from bench.compiled import compiled
 from bench.daft_job import daft
@@ -75,6 +78,9 @@ MEASURES: dict[str, Measure] = {
     "ann-workers": workers,
     "ann-local-steps": local_steps,
     "ann-accuracy": accuracy,
+    "ann-finetuner": fine_tuner,
+    "ann-one-bit": one_bit,
+    "ann-symsgd": symmetric,
     "wheel": wheel,
 }
 

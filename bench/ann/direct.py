@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,34 +143,87 @@ class Trained:
         return float(self.lines[-1]["validation_loss"])
 
 
-def _finished(made: _native.Trainer, description: str, settings: dict[str, Any]) -> Trained:
+def train(description: str, split: Split, *, threads: int = 0, **settings: Any) -> Trained:
+    """Train to the end, on all cores by default. The validation of the history is that of the test rows."""
+    made = trainer(description, split.train, threads=threads, test=split.test, **settings)
     lines = run(made, settings["iterations"])
     return Trained(lines, _native.read_network(made.network(description))[1])
 
 
-def train(description: str, split: Split, *, threads: int = 0, **settings: Any) -> Trained:
-    """Train to the end, on all cores by default. The validation of the history is that of the test rows."""
-    made = trainer(description, split.train, threads=threads, test=split.test, **settings)
-    return _finished(made, description, settings)
+class Group:
+    """Workers that are threads of this process, exchange by TCP, and have each a part of the rows.
+
+    Parameters
+    ----------
+    description : str
+        The network.
+    split : Split
+        The rows. Those to test with are only measured, after each epoch.
+    workers : int
+        The number of workers.
+    state : list of bytes, optional
+        The state of another group, from which this one goes on.
+    port : function, optional
+        Returns the port at which others reach the worker that listens at a port; the same one by default.
+    """
+
+    def __init__(
+        self,
+        description: str,
+        split: Split,
+        workers: int,
+        *,
+        state: list[bytes] | None = None,
+        port: Callable[[int], int] | None = None,
+        **settings: Any,
+    ) -> None:
+        self._description = description
+        self._pool = ThreadPoolExecutor(workers)
+        listeners = [_native.Listener(HOST) for _ in range(workers)]
+        ports = [port(listener.port) if port else listener.port for listener in listeners]
+        addresses = [f"{HOST}:{number}" for number in ports]
+        token = os.urandom(32)
+
+        def started(rank: int) -> _native.Trainer:
+            made = unread(description, **settings)
+            made.connect(listeners[rank], rank, addresses, token, PATIENCE)
+            own = slice(rank, None, workers)
+            read(made, split.train[own], split.test[own])
+            root = -1 if state is None else 0
+            made.start(1, state=state if rank == root else None, root=root)
+            return made
+
+        self._trainers = list(self._pool.map(started, range(workers)))
+
+    def run(self, iterations: int) -> list[dict[str, Any]]:
+        """Run so many iterations or epochs, and return the lines of the history of the first worker."""
+        first, *_ = self._pool.map(lambda made: run(made, iterations), self._trainers)
+        return first
+
+    def state(self) -> list[bytes]:
+        """Return the state, from which another group can go on."""
+        return self._trainers[0].state()
+
+    def parameters(self) -> bytes:
+        """Return the trained parameters in single precision."""
+        return _native.read_network(self._trainers[0].network(self._description))[1]
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
 
 
-def together(description: str, split: Split, workers: int, **settings: Any) -> Trained:
-    """Train to the end with workers that are threads of this process and exchange by TCP."""
-    listeners = [_native.Listener(HOST) for _ in range(workers)]
-    addresses = [f"{HOST}:{listener.port}" for listener in listeners]
-    token = os.urandom(32)
-
-    def work(rank: int) -> Trained:
-        made = unread(description, **settings)
-        made.connect(listeners[rank], rank, addresses, token, PATIENCE)
-        own = slice(rank, None, workers)
-        read(made, split.train[own], split.test[own])
-        made.start(1)
-        return _finished(made, description, settings)
-
-    with ThreadPoolExecutor(workers) as pool:
-        first, *_ = pool.map(work, range(workers))
-    return first
+def together(
+    description: str, split: Split, workers: int, *, job: int | None = None, **settings: Any
+) -> Trained:
+    """Train to the end with a `Group`, or with a chain of groups, each of which does `job` iterations or epochs."""
+    lines: list[dict[str, Any]] = []
+    state: list[bytes] | None = None
+    while len(lines) < settings["iterations"]:
+        with closing(Group(description, split, workers, state=state, **settings)) as group:
+            lines += group.run(job or settings["iterations"])
+            state, parameters = group.state(), group.parameters()
+    return Trained(lines, parameters)
 
 
 def loss(description: str, parameters: bytes, rows: Rows) -> float:

@@ -1,4 +1,4 @@
-"""Epochs of Adam on one thread, beside PyTorch and JAX."""
+"""Epochs of Adam on one thread, beside PyTorch, JAX and the bare matrix products."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ import numpy as np
 
 from bench.ann import direct
 from bench.ann.datasets import Rows, fashion
-from bench.measure import Figure, NotInstalledError, Setting, side_by_side
+from bench.measure import Figure, NotInstalledError, Setting, seconds, side_by_side
 from bench.server import Server
 from bench.trees import one_core
+from mmlrs import _native
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = 28
@@ -26,12 +27,16 @@ ALIKE = 0.25
 #: Rows of the epochs, and how many times faster than each peer an epoch must be.
 ROWS = {"perceptron": 6_000, "convolutions": 1_280}
 QUICK_ROWS = 1_280
+#: The products of one batch are repeated so many times, and the median counts.
+PRODUCTS = 20
 TARGETS = {
     ("perceptron", "torch"): 1.5,
     ("perceptron", "jax"): 1.5,
     ("convolutions", "torch"): 1.0,
     ("convolutions", "jax"): 2.0,
 }
+#: Minimum share of the speed of bare matrix products, in per cent.
+SHARE = 80.0
 WORDS = {
     "perceptron": "perceptron {sizes}",
     "convolutions": "convolutions 3x3 of 32 and 64, pool, dense 128, 10",
@@ -87,8 +92,36 @@ def _check(name: str, ours: list[float], about: dict[str, Any]) -> None:
         raise AssertionError(f"{name}: the losses of {about['library']} are {theirs}, ours {ours}")
 
 
+def _name(network: str, sizes: tuple[int, ...]) -> str:
+    return WORDS[network].format(sizes="-".join(map(str, sizes)))
+
+
+def products(description: str, rows: int) -> float:
+    """Return the seconds of the bare matrix products of an epoch. Its last batch may be a part of one."""
+    batch: int = direct.SETTINGS["batch_size"]
+    return rows / batch * _native.time_products(description, batch, PRODUCTS)
+
+
+def _share(made: Any, sizes: tuple[int, ...], rows: int, pairs: int) -> Figure:
+    """Compare an epoch of the perceptron with its bare matrix products, by turns."""
+    timed = side_by_side(
+        lambda: seconds(partial(made.run, 1)),
+        partial(products, direct.perceptron(sizes), rows),
+        pairs,
+        warm_up=False,  # the epochs before were the warm-up
+        clock=lambda times: float(times()),
+    )
+    return Figure(
+        f"share of the speed of bare matrix products, one thread, {_name('perceptron', sizes)}",
+        100 * timed.ratio,
+        "%",
+        target=SHARE,
+        detail=f"an epoch of {rows:,} rows, {timed.seconds('the products of its layers by the same kernels, alone')}",
+    )
+
+
 def epochs(setting: Setting) -> Iterator[Figure]:
-    """An epoch of Adam in batches of 128 rows of Fashion-MNIST, on one thread, beside PyTorch and JAX on the same core."""
+    """An epoch of Adam in batches of 128 rows of Fashion-MNIST, on one thread, beside PyTorch and JAX on the same core, and the bare products."""
     peers = [peer for peer in ("torch", "jax") if python_of(peer).exists()]
     if not peers:
         raise NotInstalledError("neither PyTorch nor JAX is installed: scripts/bench_peers.sh jax, or torch")
@@ -99,6 +132,7 @@ def epochs(setting: Setting) -> Iterator[Figure]:
         _write(file, sizes, rows)
         ours = {name: direct.trainer(text, rows[name], iterations=10**6) for name, text in described.items()}
         losses = {name: [line["loss"] for line in direct.run(made, 2)] for name, made in ours.items()}
+        yield _share(ours["perceptron"], sizes, len(rows["perceptron"]), setting.pairs(5))
         for peer in peers:
             with server(peer, file) as running:
                 about = json.loads(running.about)
@@ -111,9 +145,8 @@ def epochs(setting: Setting) -> Iterator[Figure]:
                     if name == "perceptron":
                         rate = operations(sizes, len(rows[name])) / sorted(timed.ours)[len(timed.ours) // 2]
                         detail += f"; {rate / 1e9:.0f} billion operations a second in the products"
-                    what = WORDS[name].format(sizes="-".join(map(str, sizes)))
                     yield Figure(
-                        f"epoch of {len(rows[name]):,} rows, one thread, {what}, against {about['library']}",
+                        f"epoch of {len(rows[name]):,} rows, one thread, {_name(name, sizes)}, against {about['library']}",
                         timed.ratio,
                         target=TARGETS[name, peer],
                         detail=detail,
