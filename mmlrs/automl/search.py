@@ -314,9 +314,7 @@ class Search:
 
         self._fold(trial, i, score)
 
-    def _measured(
-        self, scored: Any, model: AnyStage, estimator: AnyStage, label: str | None
-    ) -> float | None:
+    def _measured(self, scored: Any, model: AnyStage, estimator: AnyStage, label: str | None) -> float | None:
         """Return the metric, or None if it is not defined for a fold, as when all rows have one label."""
         row = statistics(
             self.stage, scored, learner_in(model), label, estimator=learner_in(estimator), all_metrics=False

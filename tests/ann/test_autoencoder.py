@@ -108,6 +108,16 @@ def test_weights_and_held_out_rows_go_through_all_layers():
     assert first.history["validation_loss"].null_count == 0
 
 
+def test_rows_that_are_skipped_are_in_no_layer():
+    x = np.random.default_rng(0).uniform(size=(20, 3))
+    x[4, 1] = np.nan
+    kept = np.delete(x, 4, axis=0)
+    stage = encoder(StackedAutoEncoder, layers=[3, 2, 1], maxIter=3, handleInvalid="skip")
+    with pytest.warns(UserWarning, match="trains without 1 of 20 rows"):
+        model = stage.fit(rows(x))
+    assert is_same(model, stage.fit(rows(kept)))
+
+
 def test_the_size_of_the_vectors_and_the_type_of_the_code_can_be_left_open():
     model = encoder(layers=[0, 3], maxIter=2, outputType="array").fit(DIGITS)
     assert model.description["input"] == [64]
@@ -162,7 +172,9 @@ def test_rows_in_any_form_are_checked_for_the_interval():
 @pytest.mark.spark
 def test_the_error_on_spark_names_the_row_of_its_batch(spark):
     df = spark.createDataFrame([([0.0, 1.0],), ([0.5, -3.0],)], "pixels array<double>").coalesce(1)
-    with pytest.raises(DecodeError, match=r"AutoEncoder: column `pixels`, row . of the batch: has -3, but the loss needs"):
+    with pytest.raises(
+        DecodeError, match=r"AutoEncoder: column `pixels`, row . of the batch: has -3, but the loss needs"
+    ):
         encoder(dataIn01Interval=True, numWorkers=1).fit(df)
 
 
