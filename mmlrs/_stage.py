@@ -17,6 +17,7 @@ from mmlrs._names import NamedParams, no_param
 from mmlrs._paths import PathLike
 from mmlrs._pyspark import HAS_PYSPARK, BaseModel, Param
 from mmlrs._typing import Self
+from mmlrs.engine.callers import Owner
 from mmlrs.errors import InvalidParamError, MmlrsError
 from mmlrs.params import types_of, undefined
 from mmlrs.params.stages import stages_in
@@ -49,6 +50,8 @@ class Stage(Shown, _Base):
         super().__init__()
         self._built: tuple[str, str, _native.Stage] | None = None
         self._planned: tuple[_native.Stage, pa.Schema, _native.Plan] | None = None
+        #: The stage that errors of rows name instead, if this one is a part of it.
+        self._owner: Owner | None = None
         for param in stage_spec(self._stage)["params"]:
             if param["default_uid_suffix"] is not None:
                 self._setDefault(**{param["name"]: self.uid + param["default_uid_suffix"]})

@@ -92,25 +92,29 @@ class DeepTextClassifier(
         Share of the target that is spread over all classes. Must be between 0 and 0.99.
     predictedLabelCol : str, default "predictedLabel"
         Name of the column that the model adds with the predicted label. Must not be empty.
-    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+    solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
+        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
     tol : float, default 1e-6
         "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
         a smaller share. 0 never stops. Must be between 0 and 1.
     epochs : int, default 10
-        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+        Number of passes over the rows by "sgd", "symsgd", "adam" and "adamw". Must be between 1 and 1000000.
     batchSize : int, default 128
-        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
-        `localSteps` is set. Must be between 1 and 1000000.
+        Number of rows of a batch of "sgd", "symsgd", "adam" and "adamw": of all workers together, or of each worker for
+        "symsgd" or if `localSteps` is set. Must be between 1 and 1000000.
     blockSize : int, default 1024
         Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
         be between 1 and 1000000.
     stepSize : float, optional
-        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
-        "adamw". Must be greater than 0.
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and "symsgd", 0.001 for
+        "adam" and "adamw". Must be greater than 0.
     momentum : float, default 0.9
         Momentum of "sgd". Must be between 0 and 0.9999.
     nesterov : bool, default True
@@ -218,7 +222,7 @@ class DeepTextClassifier(
         classWeights: Sequence[float] | None = None,
         labelSmoothing: float = 0.0,
         predictedLabelCol: str = "predictedLabel",
-        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        solver: Literal["l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"] = "l-bfgs",
         maxIter: int = 100,
         tol: float = 1e-6,
         epochs: int = 10,
@@ -321,25 +325,29 @@ class DeepVisionClassifier(
         Share of the target that is spread over all classes. Must be between 0 and 0.99.
     predictedLabelCol : str, default "predictedLabel"
         Name of the column that the model adds with the predicted label. Must not be empty.
-    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+    solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
+        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
     tol : float, default 1e-6
         "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
         a smaller share. 0 never stops. Must be between 0 and 1.
     epochs : int, default 10
-        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+        Number of passes over the rows by "sgd", "symsgd", "adam" and "adamw". Must be between 1 and 1000000.
     batchSize : int, default 128
-        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
-        `localSteps` is set. Must be between 1 and 1000000.
+        Number of rows of a batch of "sgd", "symsgd", "adam" and "adamw": of all workers together, or of each worker for
+        "symsgd" or if `localSteps` is set. Must be between 1 and 1000000.
     blockSize : int, default 1024
         Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
         be between 1 and 1000000.
     stepSize : float, optional
-        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
-        "adamw". Must be greater than 0.
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and "symsgd", 0.001 for
+        "adam" and "adamw". Must be greater than 0.
     momentum : float, default 0.9
         Momentum of "sgd". Must be between 0 and 0.9999.
     nesterov : bool, default True
@@ -445,7 +453,7 @@ class DeepVisionClassifier(
         classWeights: Sequence[float] | None = None,
         labelSmoothing: float = 0.0,
         predictedLabelCol: str = "predictedLabel",
-        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        solver: Literal["l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"] = "l-bfgs",
         maxIter: int = 100,
         tol: float = 1e-6,
         epochs: int = 10,
@@ -542,25 +550,29 @@ class FineTuner(
         Share of the target that is spread over all classes. Must be between 0 and 0.99.
     predictedLabelCol : str, default "predictedLabel"
         Name of the column that the model adds with the predicted label. Must not be empty.
-    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+    solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
+        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
     tol : float, default 1e-6
         "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
         a smaller share. 0 never stops. Must be between 0 and 1.
     epochs : int, default 10
-        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+        Number of passes over the rows by "sgd", "symsgd", "adam" and "adamw". Must be between 1 and 1000000.
     batchSize : int, default 128
-        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
-        `localSteps` is set. Must be between 1 and 1000000.
+        Number of rows of a batch of "sgd", "symsgd", "adam" and "adamw": of all workers together, or of each worker for
+        "symsgd" or if `localSteps` is set. Must be between 1 and 1000000.
     blockSize : int, default 1024
         Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
         be between 1 and 1000000.
     stepSize : float, optional
-        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
-        "adamw". Must be greater than 0.
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and "symsgd", 0.001 for
+        "adam" and "adamw". Must be greater than 0.
     momentum : float, default 0.9
         Momentum of "sgd". Must be between 0 and 0.9999.
     nesterov : bool, default True
@@ -671,7 +683,7 @@ class FineTuner(
         classWeights: Sequence[float] | None = None,
         labelSmoothing: float = 0.0,
         predictedLabelCol: str = "predictedLabel",
-        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        solver: Literal["l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"] = "l-bfgs",
         maxIter: int = 100,
         tol: float = 1e-6,
         epochs: int = 10,
@@ -920,25 +932,29 @@ class MultilayerPerceptronClassifier(
         A factor for the loss of the rows of each class, or "balanced" weights as numbers. Must not be empty.
     labelSmoothing : float, default 0.0
         Share of the target that is spread over all classes. Must be between 0 and 0.99.
-    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+    solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
+        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
     tol : float, default 1e-6
         "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
         a smaller share. 0 never stops. Must be between 0 and 1.
     epochs : int, default 10
-        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+        Number of passes over the rows by "sgd", "symsgd", "adam" and "adamw". Must be between 1 and 1000000.
     batchSize : int, default 128
-        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
-        `localSteps` is set. Must be between 1 and 1000000.
+        Number of rows of a batch of "sgd", "symsgd", "adam" and "adamw": of all workers together, or of each worker for
+        "symsgd" or if `localSteps` is set. Must be between 1 and 1000000.
     blockSize : int, default 1024
         Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
         be between 1 and 1000000.
     stepSize : float, optional
-        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
-        "adamw". Must be greater than 0.
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and "symsgd", 0.001 for
+        "adam" and "adamw". Must be greater than 0.
     momentum : float, default 0.9
         Momentum of "sgd". Must be between 0 and 0.9999.
     nesterov : bool, default True
@@ -1044,7 +1060,7 @@ class MultilayerPerceptronClassifier(
         dropout: float = 0.0,
         classWeights: Sequence[float] | None = None,
         labelSmoothing: float = 0.0,
-        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        solver: Literal["l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"] = "l-bfgs",
         maxIter: int = 100,
         tol: float = 1e-6,
         epochs: int = 10,
@@ -1258,25 +1274,29 @@ class MultilayerPerceptronRegressor(
         "sigmoid", the cross-entropy of a sigmoid for labels from 0 to 1, so that predictions are probabilities.
     huberDelta : float, default 1.0
         The error from which the loss "huber" is linear. Must be greater than 0.
-    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+    solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
+        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
     tol : float, default 1e-6
         "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
         a smaller share. 0 never stops. Must be between 0 and 1.
     epochs : int, default 10
-        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+        Number of passes over the rows by "sgd", "symsgd", "adam" and "adamw". Must be between 1 and 1000000.
     batchSize : int, default 128
-        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
-        `localSteps` is set. Must be between 1 and 1000000.
+        Number of rows of a batch of "sgd", "symsgd", "adam" and "adamw": of all workers together, or of each worker for
+        "symsgd" or if `localSteps` is set. Must be between 1 and 1000000.
     blockSize : int, default 1024
         Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
         be between 1 and 1000000.
     stepSize : float, optional
-        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
-        "adamw". Must be greater than 0.
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and "symsgd", 0.001 for
+        "adam" and "adamw". Must be greater than 0.
     momentum : float, default 0.9
         Momentum of "sgd". Must be between 0 and 0.9999.
     nesterov : bool, default True
@@ -1378,7 +1398,7 @@ class MultilayerPerceptronRegressor(
         dropout: float = 0.0,
         loss: Literal["squared", "huber", "sigmoid"] = "squared",
         huberDelta: float = 1.0,
-        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        solver: Literal["l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"] = "l-bfgs",
         maxIter: int = 100,
         tol: float = 1e-6,
         epochs: int = 10,
@@ -1556,25 +1576,29 @@ class NeuralNetworkClassifier(
         A factor for the loss of the rows of each class. Must not be empty.
     labelSmoothing : float, default 0.0
         Share of the target that is spread over all classes. Must be between 0 and 0.99.
-    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+    solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
+        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
     tol : float, default 1e-6
         "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
         a smaller share. 0 never stops. Must be between 0 and 1.
     epochs : int, default 10
-        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+        Number of passes over the rows by "sgd", "symsgd", "adam" and "adamw". Must be between 1 and 1000000.
     batchSize : int, default 128
-        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
-        `localSteps` is set. Must be between 1 and 1000000.
+        Number of rows of a batch of "sgd", "symsgd", "adam" and "adamw": of all workers together, or of each worker for
+        "symsgd" or if `localSteps` is set. Must be between 1 and 1000000.
     blockSize : int, default 1024
         Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
         be between 1 and 1000000.
     stepSize : float, optional
-        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
-        "adamw". Must be greater than 0.
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and "symsgd", 0.001 for
+        "adam" and "adamw". Must be greater than 0.
     momentum : float, default 0.9
         Momentum of "sgd". Must be between 0 and 0.9999.
     nesterov : bool, default True
@@ -1677,7 +1701,7 @@ class NeuralNetworkClassifier(
         augmentation: Sequence[str] | None = None,
         classWeights: Sequence[float] | None = None,
         labelSmoothing: float = 0.0,
-        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        solver: Literal["l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"] = "l-bfgs",
         maxIter: int = 100,
         tol: float = 1e-6,
         epochs: int = 10,
@@ -1864,25 +1888,29 @@ class NeuralNetworkRegressor(
         "sigmoid", the cross-entropy of a sigmoid for labels from 0 to 1, so that predictions are probabilities.
     huberDelta : float, default 1.0
         The error from which the loss "huber" is linear. Must be greater than 0.
-    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+    solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
+        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
     tol : float, default 1e-6
         "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
         a smaller share. 0 never stops. Must be between 0 and 1.
     epochs : int, default 10
-        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+        Number of passes over the rows by "sgd", "symsgd", "adam" and "adamw". Must be between 1 and 1000000.
     batchSize : int, default 128
-        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
-        `localSteps` is set. Must be between 1 and 1000000.
+        Number of rows of a batch of "sgd", "symsgd", "adam" and "adamw": of all workers together, or of each worker for
+        "symsgd" or if `localSteps` is set. Must be between 1 and 1000000.
     blockSize : int, default 1024
         Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
         be between 1 and 1000000.
     stepSize : float, optional
-        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
-        "adamw". Must be greater than 0.
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and "symsgd", 0.001 for
+        "adam" and "adamw". Must be greater than 0.
     momentum : float, default 0.9
         Momentum of "sgd". Must be between 0 and 0.9999.
     nesterov : bool, default True
@@ -1980,7 +2008,7 @@ class NeuralNetworkRegressor(
         augmentation: Sequence[str] | None = None,
         loss: Literal["squared", "huber", "sigmoid"] = "squared",
         huberDelta: float = 1.0,
-        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        solver: Literal["l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"] = "l-bfgs",
         maxIter: int = 100,
         tol: float = 1e-6,
         epochs: int = 10,
@@ -2123,25 +2151,29 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         cross-entropy as the loss. Otherwise it is linear, with the squared error.
     outputType : {"vector", "array"}, default "vector"
         Type of the column that the model adds.
-    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+    solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
+        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
     tol : float, default 1e-6
         "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
         a smaller share. 0 never stops. Must be between 0 and 1.
     epochs : int, default 10
-        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+        Number of passes over the rows by "sgd", "symsgd", "adam" and "adamw". Must be between 1 and 1000000.
     batchSize : int, default 128
-        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
-        `localSteps` is set. Must be between 1 and 1000000.
+        Number of rows of a batch of "sgd", "symsgd", "adam" and "adamw": of all workers together, or of each worker for
+        "symsgd" or if `localSteps` is set. Must be between 1 and 1000000.
     blockSize : int, default 1024
         Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
         be between 1 and 1000000.
     stepSize : float, optional
-        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
-        "adamw". Must be greater than 0.
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and "symsgd", 0.001 for
+        "adam" and "adamw". Must be greater than 0.
     momentum : float, default 0.9
         Momentum of "sgd". Must be between 0 and 0.9999.
     nesterov : bool, default True
@@ -2236,7 +2268,7 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         activation: Literal["sigmoid", "relu", "tanh", "gelu"] = "sigmoid",
         dataIn01Interval: bool = False,
         outputType: Literal["vector", "array"] = "vector",
-        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        solver: Literal["l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"] = "l-bfgs",
         maxIter: int = 100,
         tol: float = 1e-6,
         epochs: int = 10,
@@ -2407,25 +2439,29 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         Type of the column that the model adds.
     fineTune : bool, default True
         Whether all layers are trained together after they were trained one by one.
-    solver : {"l-bfgs", "gd", "sgd", "adam", "adamw"}, default "l-bfgs"
+    solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
+        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
     tol : float, default 1e-6
         "l-bfgs" stops when an iteration improves the loss by a smaller share. "gd" stops when the parameters change by
         a smaller share. 0 never stops. Must be between 0 and 1.
     epochs : int, default 10
-        Number of passes over the rows by "sgd", "adam" and "adamw". Must be between 1 and 1000000.
+        Number of passes over the rows by "sgd", "symsgd", "adam" and "adamw". Must be between 1 and 1000000.
     batchSize : int, default 128
-        Number of rows of a batch of "sgd", "adam" and "adamw": of all workers together, or of each worker if
-        `localSteps` is set. Must be between 1 and 1000000.
+        Number of rows of a batch of "sgd", "symsgd", "adam" and "adamw": of all workers together, or of each worker for
+        "symsgd" or if `localSteps` is set. Must be between 1 and 1000000.
     blockSize : int, default 1024
         Number of rows that a worker computes at once. It changes memory and speed, and results by rounding only. Must
         be between 1 and 1000000.
     stepSize : float, optional
-        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and 0.001 for "adam" and
-        "adamw". Must be greater than 0.
+        Learning rate of all solvers but "l-bfgs". If not set, 0.03 for "gd", 0.01 for "sgd" and "symsgd", 0.001 for
+        "adam" and "adamw". Must be greater than 0.
     momentum : float, default 0.9
         Momentum of "sgd". Must be between 0 and 0.9999.
     nesterov : bool, default True
@@ -2522,7 +2558,7 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         dataIn01Interval: bool = False,
         outputType: Literal["vector", "array"] = "vector",
         fineTune: bool = True,
-        solver: Literal["l-bfgs", "gd", "sgd", "adam", "adamw"] = "l-bfgs",
+        solver: Literal["l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"] = "l-bfgs",
         maxIter: int = 100,
         tol: float = 1e-6,
         epochs: int = 10,

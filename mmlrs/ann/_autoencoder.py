@@ -111,7 +111,11 @@ class StackedAutoEncoder(Encoder, _generated.StackedAutoEncoder):
             lines += outcome.lines
             if number + 2 < len(sizes):
                 layer = AutoEncoderModel(
-                    inputCol=column, outputCol=f"{self.uid}_{number}", network=outcome.network, codeLayer=2
+                    inputCol=column,
+                    outputCol=f"{self.uid}_{number}",
+                    network=outcome.network,
+                    codeLayer=2,
+                    handleInvalid=self._value("handleInvalid"),
                 )
                 current, column = layer.transform(current), f"{self.uid}_{number}"
                 if is_spark(current):

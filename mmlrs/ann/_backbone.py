@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from mmlrs._quantization.stage import fetched
+from mmlrs.engine.callers import Owner
 from mmlrs.engine.fields import is_text, is_vector_struct
 from mmlrs.errors import InvalidParamError, MmlrsError, ModelLoadError
 from mmlrs.models import ModelHandle, model_info
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from mmlrs._stage import Stage
     from mmlrs.base import NativeTransformer
 
-__all__ = ["Backbone", "kind_of", "read", "reader"]
+__all__ = ["Backbone", "kind_of", "owner", "read", "reader", "run_as"]
 
 #: The input of networks that read tokens.
 TOKENS = "input_ids"
@@ -33,7 +34,12 @@ _PLANNED = "mmlrs_features"
 #: Numbers of tokens to try with networks that have fewer positions than strings may have tokens.
 _LENGTHS = (256, 128, 64, 32, 16)
 #: The params of the stages that read networks, as a fine tuner calls them.
-_RENAMED = {"outputTensorName": "featureTensorName", "fetchDict": "featureTensorName"}
+_RENAMED = (("outputTensorName", "featureTensorName"), ("fetchDict", "featureTensorName"))
+
+
+def owner(stage: str, param: str = "model", *words: tuple[str, str]) -> Owner:
+    """Return the stage that errors of inner stages name, whose param has the network. `words` are further replacements."""
+    return Owner(stage, (("param `model`", f"param `{param}`"), *_RENAMED, *words))
 
 
 def kind_of(dataset: Any, column: str) -> str:
@@ -88,17 +94,24 @@ def reader(
     return ONNXModel(**shared, fetchDict={output: tensor or ""}, outputType="vector")
 
 
-def read(stage: NativeTransformer, owner: str, dataset: Any, param: str = "model") -> Any:
-    """Add the vectors of a stage that `reader` returned. Errors name the owner, whose param has the network."""
+def run_as(owner: Owner, stage: NativeTransformer, dataset: Any) -> Any:
+    """Add the columns of a stage. Errors name the owner, those of rows on Spark too."""
+    with _errors_of(owner, stage._stage):
+        stage._owner = owner
+        return stage.transform(dataset)
+
+
+def read(stage: NativeTransformer, owner: Owner, dataset: Any) -> Any:
+    """Add the vectors of a stage that `reader` returned. Errors name the owner."""
     [column] = stage._columns("input")
-    with _errors_of(owner, stage._stage, param):
-        if not isinstance(dataset, pa.Table) or not is_vector_struct(dataset.schema.field(column).type):
-            return stage.transform(dataset)
+    if not isinstance(dataset, pa.Table) or not is_vector_struct(dataset.schema.field(column).type):
+        return run_as(owner, stage, dataset)
+    with _errors_of(owner, stage._stage):
         # On Spark, stages read vectors as lists; in a table these are another type.
         [output] = stage._columns("output")
         lists = f"{output}_read"
         chunks = [
-            as_lists(chunk, f"{owner}: column `{column}`", np.iinfo(np.int32).max, np.float64)
+            as_lists(chunk, f"column `{column}`", np.iinfo(np.int32).max, np.float64)
             for chunk in dataset[column].chunks
         ]
         with_lists = dataset.append_column(lists, pa.chunked_array(chunks, pa.list_(pa.float64())))
@@ -110,15 +123,12 @@ def read(stage: NativeTransformer, owner: str, dataset: Any, param: str = "model
 
 
 @contextmanager
-def _errors_of(owner: str, inner: str, param: str) -> Iterator[None]:
+def _errors_of(owner: Owner, inner: str) -> Iterator[None]:
     """Raise errors of another stage as errors of the owner."""
     try:
         yield
     except MmlrsError as error:
-        text = str(error).removeprefix(f"{inner}: ").replace("param `model`", f"param `{param}`")
-        for theirs, own in _RENAMED.items():
-            text = text.replace(theirs, own)
-        raise type(error)(f"{owner}: {text}") from error.__cause__
+        raise type(error)(owner.message(str(error), inner)) from error.__cause__
 
 
 def _of_fitting_length(embedder: NativeTransformer) -> NativeTransformer:
@@ -228,7 +238,7 @@ class Backbone:
     def features(self, dataset: Any, column: str, output: str, invalid: str) -> Any:
         """Add the features to a dataset."""
         stage = reader(self.kind, self.model, self.tensor, (column, output), invalid, self.tokenizer)
-        return read(stage, self.stage._stage, dataset, self.param)
+        return read(stage, self._owner, dataset)
 
     def _reader(self, tensor: str | None, *, features: bool = True) -> NativeTransformer:
         columns = ("x", _PLANNED)
@@ -275,4 +285,8 @@ class Backbone:
 
     def _as_own(self, inner: str) -> AbstractContextManager[None]:
         """Raise errors of another stage as errors of the estimator."""
-        return _errors_of(self.stage._stage, inner, self.param)
+        return _errors_of(self._owner, inner)
+
+    @property
+    def _owner(self) -> Owner:
+        return owner(self.stage._stage, self.param)

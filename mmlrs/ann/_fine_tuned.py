@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._generated import ann as _generated
-from mmlrs.ann._backbone import read, reader
+from mmlrs.ann._backbone import owner, read, reader, run_as
 from mmlrs.ann._estimators import NeuralNetworkClassificationModel
 from mmlrs.ann._trained import HasHistory
 from mmlrs.models import model_info
@@ -82,7 +82,9 @@ class FineTunedModel(HasHistory, _generated.FineTunedModel):
         kind, tokenizer = self._value("inputKind"), self._value("tokenizer")
         stage = reader(kind, model, tensor, (column, values), invalid, tokenizer, features=False)
         stage = stage.copy({"errorCol": self._value("errorCol")})
-        return self._classifier(values).transform(read(stage, self._stage, dataset)), values
+        scored = read(stage, owner(self._stage), dataset)
+        words = (f"column `{values}`", f"the values of column `{column}`")
+        return run_as(owner(self._stage, "model", words), self._classifier(values), scored), values
 
     def _classifier(self, values: str) -> Any:
         """Return the stage that makes classes of the values of the last layer: a network that hands them on."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from mmlrs.ann._merge import Head, merged
 from mmlrs.ann._onnx import label_texts
 from mmlrs.compiled._onnx_graph import onnx_package
 from mmlrs.engine.columns import Columns
-from mmlrs.errors import InvalidParamError
+from mmlrs.errors import InvalidParamError, MmlrsError
 
 if TYPE_CHECKING:
     from mmlrs.models import ModelHandle
@@ -98,12 +100,23 @@ class TunesHead(ClassifierMixin):
         rows = _selected(dataset, [column, label, *self._kept(columns)])
         rows, labels = classes_of(self, rows, label, numbers)
         rows = backbone.features(rows, column, features, self._value("handleInvalid"))
-        specification = self._started(
-            self._specification(self._description(rows, columns), columns, features)
-        )
-        read = json.loads(specification.columns) | {"label": numbers}
-        outcome = run(replace(specification, columns=json.dumps(read)), rows)
+        with self._own_columns(column, label):
+            specification = self._started(
+                self._specification(self._description(rows, columns), columns, features)
+            )
+            read = json.loads(specification.columns) | {"label": numbers}
+            outcome = run(replace(specification, columns=json.dumps(read)), rows)
         return self._tuned(backbone, labels, outcome)
+
+    @contextmanager
+    def _own_columns(self, column: str, label: str) -> Iterator[None]:
+        """Raise errors about the added columns as errors about the user's."""
+        features, numbers = (f"column `{name}`" for name in self._added)
+        try:
+            yield
+        except MmlrsError as error:
+            text = str(error).replace(features, f"the features of column `{column}`")
+            raise type(error)(text.replace(numbers, f"column `{label}`")) from error.__cause__
 
     def _tuned(self, backbone: Backbone, labels: list[Any], outcome: Outcome) -> FineTunedModel:
         """Return the model of a trained head."""
@@ -127,14 +140,19 @@ class TunesHead(ClassifierMixin):
 
 
 def _selected(dataset: Any, names: list[str]) -> Any:
-    """Return some columns of a dataset."""
+    """Return some columns of a dataset, and on Spark those that they are computed from."""
     names = list(dict.fromkeys(names))
     if isinstance(dataset, pa.Table):
         return dataset.select(names)
     from mmlrs.engine import spark
+    from mmlrs.engine.expr import sources_of
 
     lineage = {name: value for name, value in spark.lineage_of(dataset).items() if name in names}
-    return spark.with_lineage(dataset.select(*map(spark.quoted, names)), lineage)
+    # Stages read the columns that the lineage starts from, not those that it computes.
+    sources = {source for value in lineage.values() for source in sources_of(value)}
+    return spark.with_lineage(
+        dataset.select(*map(spark.quoted, [*names, *sorted(sources - set(names))])), lineage
+    )
 
 
 class FineTuner(TunesHead, _generated.FineTuner):

@@ -15,6 +15,7 @@ __all__ = ["columns_read", "settings_of"]
 #: The learning rate of a solver if the user sets none.
 _STEP_SIZES = {"l-bfgs": 1.0, "gd": 0.03, "sgd": 0.01, "symsgd": 0.01, "adam": 0.001, "adamw": 0.001}
 
+
 def settings_of(stage: Stage) -> dict[str, Any]:
     """Return the settings of a training from the params of an estimator.
 

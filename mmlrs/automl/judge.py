@@ -20,7 +20,13 @@ __all__ = ["best_of", "best_value", "learner_in", "statistics", "value_of"]
 
 
 def statistics(
-    stage: Stage, scored: Any, learner: AnyStage, label: str | None = None, *, all_metrics: bool = True
+    stage: Stage,
+    scored: Any,
+    learner: AnyStage,
+    label: str | None = None,
+    *,
+    estimator: AnyStage | None = None,
+    all_metrics: bool = True,
 ) -> pa.Table:
     """Return the row of metrics of a dataset that a model scored.
 
@@ -34,6 +40,8 @@ def statistics(
         The fitted learner. Its params name the columns that the params of the stage do not name.
     label : str, optional
         Name of the label column that the learner read.
+    estimator : Params, optional
+        The learner before it was fitted. It names the label column if the fitted learner has no such param, like models of networks.
     all_metrics : bool, default True
         Whether to compute all metrics. Otherwise metrics may be missing that need other columns than the metric of the choice.
     """
@@ -43,7 +51,9 @@ def statistics(
     if label is None:
         columns_by_param |= {name: stage._value(name) for name in ("scoredLabelsCol", "scoresCol")}
     if label is not None or not _marked(scored):
-        columns_by_param["labelCol"] = columns_by_param["labelCol"] or _column(learner, "labelCol")
+        columns_by_param["labelCol"] = (
+            columns_by_param["labelCol"] or _column(learner, "labelCol") or _column(estimator, "labelCol")
+        )
         has_scored_column = columns_by_param.get("scoredLabelsCol") or columns_by_param.get("scoresCol")
         if not has_scored_column:
             columns_by_param["scoredLabelsCol"] = _column(learner, "predictionCol")
@@ -67,8 +77,8 @@ def _marked(scored: Any) -> bool:
     return any(fact.get(METADATA, {}).get("role") == "prediction" for fact in facts_of(scored).values())
 
 
-def _column(learner: AnyStage, param: str) -> str | None:
-    if not learner.hasParam(param) or not learner.isDefined(param):
+def _column(learner: AnyStage | None, param: str) -> str | None:
+    if learner is None or not learner.hasParam(param) or not learner.isDefined(param):
         return None
     return learner.getOrDefault(param) or None
 

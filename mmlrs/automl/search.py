@@ -303,20 +303,22 @@ class Search:
             if cached is not None:
                 cached.unpersist()
         label = previous.target if isinstance(step, LearnerStep) else None
-        return self._measured(model.transform(test), model, label)
+        return self._measured(model.transform(test), model, step.stage, label)
 
     def _evaluate_fold(self, trial: Trial, rows: Rows, i: int) -> None:
         """Evaluate a trial that ends with the step that computed these rows."""
 
         def score() -> float | None:
             model = rows.fitted[i] if rows.fitted else trial.model
-            return self._measured(self._part(rows, i)[1], model, None)
+            return self._measured(self._part(rows, i)[1], model, trial.learner(), None)
 
         self._fold(trial, i, score)
 
-    def _measured(self, scored: Any, model: AnyStage, label: str | None) -> float | None:
+    def _measured(self, scored: Any, model: AnyStage, estimator: AnyStage, label: str | None) -> float | None:
         """Return the metric, or None if it is not defined for a fold, as when all rows have one label."""
-        row = statistics(self.stage, scored, learner_in(model), label, all_metrics=False)
+        row = statistics(
+            self.stage, scored, learner_in(model), label, estimator=learner_in(estimator), all_metrics=False
+        )
         return value_of(self.stage, row)
 
     def _fold(self, trial: Trial, i: int, score: Callable[[], float | None]) -> None:

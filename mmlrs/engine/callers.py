@@ -1,10 +1,10 @@
-"""The function that runs a kernel, in the words of errors about rows."""
+"""Who runs a kernel, in the words of errors about rows: a function of columns, or a stage that is made of others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Caller"]
+__all__ = ["Caller", "Owner"]
 
 #: The remedy in errors of kernels. It is that of a stage: a function returns a value for every row.
 _OF_STAGES = 'handleInvalid="skip" drops such rows'
@@ -39,3 +39,26 @@ class Caller:
         if self.stage:
             text = text.removeprefix(f"{self.stage}: ").replace(self.stage, self.name)
         return text if not self.name or text.startswith(f"{self.name}: ") else f"{self.name}: {text}"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A stage that is made of other stages, which errors name instead of one of these.
+
+    Parameters
+    ----------
+    name : str
+        The stage as its users know it.
+    words : tuple of (str, str)
+        Words in errors of the inner stage, such as its columns and params, and the owner's words for them.
+    """
+
+    name: str
+    words: tuple[tuple[str, str], ...] = ()
+
+    def message(self, text: str, inner: str) -> str:
+        """Return the message of an error of the stage `inner` as one of this stage."""
+        text = text.removeprefix(f"{inner}: ")
+        for theirs, own in self.words:
+            text = text.replace(theirs, own)
+        return f"{self.name}: {text}"

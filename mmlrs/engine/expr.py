@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from mmlrs import _native
+from mmlrs.engine.callers import Owner
 
 __all__ = [
     "Compiled",
@@ -48,6 +49,8 @@ class Node:
     inputs: tuple[tuple[str, Expr], ...]
     #: The models and files that the stage needs; the node keeps them in memory.
     blobs: tuple[_native.Blob, ...] = dataclasses.field(default=(), compare=False)
+    #: The stage that errors name instead.
+    owner: Owner | None = dataclasses.field(default=None, compare=False)
 
     def __hash__(self) -> int:
         """Leave out the inputs: there can be thousands, and each output column needs the hash."""
@@ -78,6 +81,8 @@ class Compiled:
     quoted: tuple[str, ...]
     #: As in the nodes: they stay in memory until the program is sent, even if the nodes are gone.
     blobs: tuple[_native.Blob, ...]
+    #: The beginnings of the errors of stages that have an owner, with the stage and the owner.
+    owners: tuple[tuple[str, str, Owner], ...] = ()
 
 
 def compile_program(outputs: Iterable[Expr]) -> Compiled:
@@ -103,7 +108,27 @@ def compile_program(outputs: Iterable[Expr]) -> Compiled:
     text = json.dumps({"sources": len(sources), "nodes": laid_out, "outputs": references})
     blobs = {blob.sha256: blob for node in nodes for blob in node.blobs}
     columns = tuple(source.column for source in sources)
-    return Compiled(text, tuple(sources), columns, tuple(map(quoted, columns)), tuple(blobs.values()))
+    return Compiled(
+        text,
+        tuple(sources),
+        columns,
+        tuple(map(quoted, columns)),
+        tuple(blobs.values()),
+        _owners(list(nodes)),
+    )
+
+
+def _owners(nodes: list[Node]) -> tuple[tuple[str, str, Owner], ...]:
+    """Return the beginnings of the errors of the nodes with an owner: the stage, and a column if there are more of its kind."""
+    kinds = [node.stage for node in nodes]
+    found = []
+    for node in nodes:
+        if node.owner is None:
+            continue
+        alone = kinds.count(node.stage) == 1
+        starts = [""] if alone else [f"column `{name}`" for name, _ in node.inputs]
+        found += [(f"{node.stage}: {start}", node.stage, node.owner) for start in starts]
+    return tuple(found)
 
 
 def first_source(node: Node) -> Source:

@@ -37,7 +37,7 @@ def plan_stage(
     fields, values, mask = _fields_of(stage._stage, plan), {}, None
     if portable:
         params, blobs = plan.portable()
-        node = Node(stage._stage, stage.uid, params, inputs, tuple(blobs))
+        node = Node(stage._stage, stage.uid, params, inputs, tuple(blobs), stage._owner)
         mask = Value(node, None, "mask")
         values = {
             field.name: Value(node, None, "errors", field)

@@ -315,7 +315,7 @@ def kernel_of(
     blobs = tuple((blob.sha256, artifacts.payload(blob.sha256, session, df)) for blob in compiled.blobs)
     vector = "split" if split else "vector"
     forms = tuple(vector if source.vector else "plain" for source in compiled.sources)
-    return Kernel(compiled.text, compiled.columns, forms, blobs)
+    return Kernel(compiled.text, compiled.columns, forms, blobs, owners=compiled.owners)
 
 
 #: The UDFs of each session: a UDF is pickled and sent to the JVM once, not for each `transform`.

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs.engine.callers import Caller
+from mmlrs.engine.callers import Caller, Owner
 from mmlrs.engine.fields import VECTOR, VECTOR_MEMBERS
 from mmlrs.errors import IoError, MmlrsError
 from mmlrs.vectors import as_lists
@@ -128,6 +128,8 @@ class Kernel:
         Model bytes by SHA-256, or None for models that are files on the node.
     caller : Caller, optional
         The function that errors name instead of the stages.
+    owners : tuple of (str, str, Owner)
+        The stages that errors with such a beginning name, instead of the stage that raises them.
     """
 
     text: str
@@ -135,6 +137,7 @@ class Kernel:
     forms: tuple[str, ...]
     blobs: tuple[tuple[str, bytes | None], ...]
     caller: Caller | None = None
+    owners: tuple[tuple[str, str, Owner], ...] = ()
 
     def run(self, arrays: Sequence[pa.Array], *, share: bool = True) -> pa.RecordBatch:
         """Return the outputs as columns of a batch.
@@ -150,6 +153,9 @@ class Kernel:
         except MmlrsError as error:
             if self.caller is not None:
                 raise type(error)(self.caller.message(str(error))) from None
+            for start, stage, owner in self.owners:
+                if str(error).startswith(start):
+                    raise type(error)(owner.message(str(error), stage)) from None
             raise error.with_traceback(None) from None  # the message is complete without the traceback
 
     def first(self, kind: pa.DataType, *arrays: pa.Array) -> pa.Array:

@@ -108,6 +108,16 @@ def test_weights_and_held_out_rows_go_through_all_layers():
     assert first.history["validation_loss"].null_count == 0
 
 
+def test_rows_that_are_skipped_are_in_no_layer():
+    x = np.random.default_rng(0).uniform(size=(20, 3))
+    x[4, 1] = np.nan
+    kept = np.delete(x, 4, axis=0)
+    stage = encoder(StackedAutoEncoder, layers=[3, 2, 1], maxIter=3, handleInvalid="skip")
+    with pytest.warns(UserWarning, match="trains without 1 of 20 rows"):
+        model = stage.fit(rows(x))
+    assert is_same(model, stage.fit(rows(kept)))
+
+
 def test_the_size_of_the_vectors_and_the_type_of_the_code_can_be_left_open():
     model = encoder(layers=[0, 3], maxIter=2, outputType="array").fit(DIGITS)
     assert model.description["input"] == [64]
@@ -122,7 +132,7 @@ def test_numbers_outside_the_interval_are_errors(kind, value):
     x[7, 3] = value
     message = (
         f"{kind.__name__}: column `pixels`, row 7 of the table: has {value:g}, but the loss needs numbers from 0 to 1; scale the "
-        "column, or set `dataIn01Interval` to False; handleInvalid=\"skip\" drops such rows"
+        'column, or set `dataIn01Interval` to False; handleInvalid="skip" drops such rows'
     )
     with pytest.raises(DecodeError, match=f"^{re.escape(message)}$"):
         encoder(kind, dataIn01Interval=True).fit(rows(x))
@@ -162,7 +172,9 @@ def test_rows_in_any_form_are_checked_for_the_interval():
 @pytest.mark.spark
 def test_the_error_on_spark_names_the_row_of_its_batch(spark):
     df = spark.createDataFrame([([0.0, 1.0],), ([0.5, -3.0],)], "pixels array<double>").coalesce(1)
-    with pytest.raises(DecodeError, match=r"AutoEncoder: column `pixels`, row \d of the batch: has -3, but the loss needs"):
+    with pytest.raises(
+        DecodeError, match=r"AutoEncoder: column `pixels`, row \d of the batch: has -3, but the loss needs"
+    ):
         encoder(layers=[2, 1], dataIn01Interval=True, numWorkers=1).fit(df)
 
 

@@ -27,6 +27,7 @@ from mmlrs.ann import (
 )
 from mmlrs.errors import DecodeError, InvalidParamError, MmlrsError, ModelLoadError, SchemaMismatchError
 from mmlrs.image import ImageClassifier, ImageFeaturizer, decode_to_tensor
+from mmlrs.onnx import ONNXModel
 from mmlrs.testing import sample_model, sample_stage
 from mmlrs.text import HuggingFaceTokenizer, TextEmbedder
 
@@ -394,6 +395,65 @@ def test_labels_on_spark_are_numbered_as_in_tables(spark: Any) -> None:
 # -- errors -----------------------------------------------------------------------------------------------------------
 
 
+def test_errors_of_rows_name_the_stage_and_the_column_of_the_user() -> None:
+    table = vectors(["a", "b"])
+    model = tuned(table, maxIter=1)
+    bad = table.slice(0, 3).to_pylist()
+    bad[2]["x"][1] = float("nan")
+    wrong = pa.Table.from_pylist(bad, schema=table.schema)
+    fails(DecodeError, r"^FineTuner: the features of column `x`, row 2 .*: has NaN", wrong)
+    with pytest.raises(DecodeError, match=r"^FineTunedModel: the values of column `x`, row 2 .*: has NaN"):
+        model.transform(wrong)
+
+
+def exponentials(width: int) -> bytes:
+    """Return a network whose output is the exponential function of each number."""
+    ends = [networks.value(name, ["N", width]) for name in "py"]
+    node = networks.node("Exp", ["p"], ["y"])
+    return networks.network([node], [ends[0]], [ends[1]], {}).SerializeToString()
+
+
+def row_error(work: Any) -> str:
+    """Return the error of a stage that Spark reports."""
+    with pytest.raises(Exception, match=r"mmlrs\.errors\.DecodeError|^\w+: ") as raised:
+        work()
+    return str(raised.value).rpartition("mmlrs.errors.DecodeError: ")[2].partition("\n")[0]
+
+
+def test_errors_of_rows_on_spark_name_the_stage_that_the_user_wrote(spark: Any) -> None:
+    null = 'is null; handleInvalid="skip" drops such rows'
+    of_vectors = "x array<double>, label string"
+    good = [[[1.0, 2.0, 3.0, 4.0], "a"], [[4.0, 3.0, 2.0, 1.0], "b"]]
+    bad = spark.createDataFrame([*good, [None, "a"]], of_vectors).coalesce(1)
+    tuner = FineTuner(model=sample_model(), inputCol="x", maxIter=1, numWorkers=1)
+    assert row_error(lambda: tuner.fit(bad)) == f"FineTuner: column `x`, row 2 of the batch: {null}"
+    scored = tuner.fit(spark.createDataFrame(good, of_vectors)).transform(bad)
+    assert row_error(scored.collect) == f"FineTunedModel: column `x`, row 2 of the batch: {null}"
+    # A stage before it, even of the class that the fine tuner uses, keeps its name.
+    before = ONNXModel(model=sample_model(), inputCol="x", fetchDict={"y": "scores"}, outputType="vector")
+    after = tuner.copy({"inputCol": "y", "model": exponentials(3), "featureTensorName": "y"})
+    assert row_error(lambda: after.fit(before.transform(bad))) == (
+        f"ONNXModel: column `x`, row 2 of the batch: {null}"
+    )
+    kept = before.copy({"handleInvalid": "keep"}).transform(bad)
+    assert row_error(lambda: after.fit(kept)) == f"FineTuner: column `y`, row 2 of the batch: {null}"
+
+    colours = list(zip(*photographs(3).to_pydict().values(), strict=True))
+    images = spark.createDataFrame([*colours, (b"no picture", "red")], "image binary, label string")
+    vision = DeepVisionClassifier(backbone=backbone(), maxIter=1, numWorkers=1)
+    found = row_error(lambda: vision.fit(images.coalesce(1)))
+    assert found.startswith(
+        "DeepVisionClassifier: column `image`, row 3 of the batch: not an image: 10 bytes"
+    )
+
+    stage, table = sample_stage(DeepTextClassifier)
+    texts = spark.createDataFrame(
+        [*map(tuple, map(dict.values, table.to_pylist())), (None, "a")], table.column_names
+    )
+    found = row_error(lambda: stage.copy({"numWorkers": 1}).fit(texts.coalesce(1)))
+    assert found == f"DeepTextClassifier: column `text`, row {table.num_rows} of the batch: {null}"
+
+
 def fails(kind: type[MmlrsError], words: str, table: pa.Table | None = None, **params: Any) -> None:
     with pytest.raises(kind, match=words):
         tuned(vectors(["a", "b"]) if table is None else table, **params)
@@ -422,13 +482,7 @@ def test_wrong_networks_and_params_are_one_error_each() -> None:
         {},
     ).SerializeToString()
     fails(InvalidParamError, "FineTuner: param `model`: .* must have one input .*`p`, `q`", model=two)
-    forked = networks.network(
-        [networks.node("Exp", ["p"], ["y"])],
-        [networks.value("p", ["N", 4])],
-        [networks.value("y", ["N", 4])],
-        {},
-    ).SerializeToString()
-    fails(InvalidParamError, "param `featureTensorName` must be set: .* `y`", model=forked)
+    fails(InvalidParamError, "param `featureTensorName` must be set: .* `y`", model=exponentials(4))
     fails(ModelLoadError, "FineTuner: the model with SHA-256 .* is not an ONNX model", model=b"no network")
     fails(InvalidParamError, "param `hiddenLayers` must have numbers of at least 1", hiddenLayers=[4, 0])
     fails(InvalidParamError, "dropout needs batches", dropout=0.5)
