@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from mmlrs import _native
-from mmlrs.engine.training import Specification
 from mmlrs.ann._table import batches_read
+from mmlrs.engine.training import Specification
 
 if TYPE_CHECKING:
     from mmlrs.engine.barrier_task import State

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from mmlrs.ann._spark import columns_sent
-from mmlrs.engine.training import Specification
 from mmlrs.ann._timing import FUNCTION, Process, Run, Times, measured
 from mmlrs.engine.barrier import Chain
 from mmlrs.engine.barrier_task import CHUNK_BYTES
 from mmlrs.engine.sent import Sent
 from mmlrs.engine.slots import slots
+from mmlrs.engine.training import Specification
 from mmlrs.engine.versions import table_of
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from mmlrs import _native
 from mmlrs._messages import counted, shown
 from mmlrs.ann._driver import Outcome
 from mmlrs.ann._estimator import NetworkEstimator
-from mmlrs.engine.training import FULL_BATCH, Specification
 from mmlrs.ann._timing import FUNCTION, Times, times_on_table
 from mmlrs.engine.datasets import is_spark
 from mmlrs.engine.table import to_rows
+from mmlrs.engine.training import FULL_BATCH, Specification
 from mmlrs.errors import ExecutionError, InvalidParamError
 from mmlrs.params import INT, INT_LIST, argument
 

@@ -20,9 +20,9 @@ from mmlrs.ann import (
     WorkerTimes,
     estimate_workers,
 )
-from mmlrs.engine.training import Specification
 from mmlrs.ann._timing import Times, measured
 from mmlrs.ann._workers import _estimate
+from mmlrs.engine.training import Specification
 from mmlrs.errors import ColumnNotFoundError, DecodeError, InvalidParamError, SchemaMismatchError
 from mmlrs.testing import sample_model
 
