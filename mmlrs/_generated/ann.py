@@ -97,7 +97,8 @@ class DeepTextClassifier(
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
         "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
         tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
+        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -159,7 +160,8 @@ class DeepTextClassifier(
     gradientCompression : {"none", "1bit"}, default "none"
         How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
-        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+        slow networks only. Use it with "sgd" and `momentum=0`, where it costs no accuracy: momentum and "adam" amplify
+        the rounding errors. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
@@ -330,7 +332,8 @@ class DeepVisionClassifier(
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
         "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
         tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
+        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -392,7 +395,8 @@ class DeepVisionClassifier(
     gradientCompression : {"none", "1bit"}, default "none"
         How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
-        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+        slow networks only. Use it with "sgd" and `momentum=0`, where it costs no accuracy: momentum and "adam" amplify
+        the rounding errors. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
@@ -555,7 +559,8 @@ class FineTuner(
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
         "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
         tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
+        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -617,7 +622,8 @@ class FineTuner(
     gradientCompression : {"none", "1bit"}, default "none"
         How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
-        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+        slow networks only. Use it with "sgd" and `momentum=0`, where it costs no accuracy: momentum and "adam" amplify
+        the rounding errors. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
@@ -937,7 +943,8 @@ class MultilayerPerceptronClassifier(
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
         "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
         tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
+        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -999,7 +1006,8 @@ class MultilayerPerceptronClassifier(
     gradientCompression : {"none", "1bit"}, default "none"
         How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
-        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+        slow networks only. Use it with "sgd" and `momentum=0`, where it costs no accuracy: momentum and "adam" amplify
+        the rounding errors. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
@@ -1279,7 +1287,8 @@ class MultilayerPerceptronRegressor(
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
         "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
         tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
+        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -1341,7 +1350,8 @@ class MultilayerPerceptronRegressor(
     gradientCompression : {"none", "1bit"}, default "none"
         How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
-        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+        slow networks only. Use it with "sgd" and `momentum=0`, where it costs no accuracy: momentum and "adam" amplify
+        the rounding errors. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
@@ -1581,7 +1591,8 @@ class NeuralNetworkClassifier(
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
         "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
         tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
+        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -1643,7 +1654,8 @@ class NeuralNetworkClassifier(
     gradientCompression : {"none", "1bit"}, default "none"
         How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
-        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+        slow networks only. Use it with "sgd" and `momentum=0`, where it costs no accuracy: momentum and "adam" amplify
+        the rounding errors. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
@@ -1893,7 +1905,8 @@ class NeuralNetworkRegressor(
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
         "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
         tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
+        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -1955,7 +1968,8 @@ class NeuralNetworkRegressor(
     gradientCompression : {"none", "1bit"}, default "none"
         How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
-        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+        slow networks only. Use it with "sgd" and `momentum=0`, where it costs no accuracy: momentum and "adam" amplify
+        the rounding errors. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
@@ -2156,7 +2170,8 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
         "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
         tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
+        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -2218,7 +2233,8 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
     gradientCompression : {"none", "1bit"}, default "none"
         How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
-        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+        slow networks only. Use it with "sgd" and `momentum=0`, where it costs no accuracy: momentum and "adam" amplify
+        the rounding errors. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
@@ -2444,7 +2460,8 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
         "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
         tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. One
+        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
+        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -2506,7 +2523,8 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
     gradientCompression : {"none", "1bit"}, default "none"
         How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the
         rounding errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on
-        slow networks only. Needs "sgd", "adam" or "adamw" without `localSteps`.
+        slow networks only. Use it with "sgd" and `momentum=0`, where it costs no accuracy: momentum and "adam" amplify
+        the rounding errors. Needs "sgd", "adam" or "adamw" without `localSteps`.
     checkpointDir : str, optional
         Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.

@@ -183,10 +183,14 @@ vectorized! {
                 (Loss::CrossEntropy { class_weights, .. }, Targets::Classes(classes)) => {
                     factor *= class_weights.as_ref().map_or(1.0, |weights| weights[classes[row] as usize]);
                     let (_, sum) = exponentials(values, &mut curves);
-                    curves.iter_mut().for_each(|probability| *probability /= sum as f32);
+                    for probability in &mut curves {
+                        *probability /= sum as f32;
+                    }
                     for direction in directions.chunks_exact_mut(size) {
                         let mean: f32 = direction.iter().zip(&curves).map(|(x, probability)| x * probability).sum();
-                        direction.iter_mut().for_each(|x| *x -= mean);
+                        for x in direction {
+                            *x -= mean;
+                        }
                     }
                 }
                 (Loss::SquaredError {}, Targets::Values(_)) => curves.fill(1.0),
@@ -204,7 +208,9 @@ vectorized! {
                 _ => return Err(Error::runtime("the targets are not those of the loss")),
             }
             for direction in directions.chunks_exact_mut(size) {
-                direction.iter_mut().zip(&curves).for_each(|(x, curve)| *x *= factor * curve);
+                for (x, curve) in direction.iter_mut().zip(&curves) {
+                    *x *= factor * curve;
+                }
             }
         }
         Ok(())

@@ -10,7 +10,8 @@ pub struct TrainingParams {
     /// batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay. "symsgd" is for networks of
     /// one linear layer: each worker takes steps of gradient descent alone, and after every tenth step a combiner makes of them
     /// nearly what one worker would reach that takes all steps one after the other (Maleki et al. 2017). It takes about 17 times
-    /// the computation of "sgd" and a tenth of the communication. One worker takes the steps of "sgd" without momentum.
+    /// the computation of "sgd" and a tenth of the communication. The more workers, the smaller `stepSize` must be: with a large one
+    /// the correction is rough, and the loss grows. One worker takes the steps of "sgd" without momentum.
     #[param(default = "l-bfgs", one_of("l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"))]
     pub solver: String,
     /// Maximum number of iterations of "l-bfgs" and "gd".
@@ -88,8 +89,8 @@ pub struct TrainingParams {
     #[param(default = 0, range(0, 1_000_000))]
     pub local_steps: usize,
     /// How workers send the gradients of batches to each other: "none", as they are; "1bit", the signs only, with the rounding
-    /// errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on slow networks only.
-    /// Needs "sgd", "adam" or "adamw" without `localSteps`.
+    /// errors added to the next gradient (Seide et al. 2014). It sends a thirtieth of the bytes and pays on slow networks only. Use
+    /// it with "sgd" and `momentum=0`, where it costs no accuracy: momentum and "adam" amplify the rounding errors. Needs "sgd", "adam" or "adamw" without `localSteps`.
     #[param(default = "none", one_of("none", "1bit"))]
     pub gradient_compression: String,
     /// Local folder of the driver for checkpoints after each job. A fit with the same params and rows whose driver was killed goes on

@@ -98,7 +98,9 @@ impl Combiner {
         };
         network.loss().curve(&batch, -rate * scale, &mut self.changes)?;
         let (weights, bias) = self.moved.split_at_mut(inputs * wide);
-        weights.iter_mut().for_each(|weight| *weight *= 1.0 - rate * l2);
+        for weight in &mut *weights {
+            *weight *= 1.0 - rate * l2;
+        }
         let changes = Matrix::new(&self.changes, rows, wide);
         multiply(x.transposed(), changes, &mut MatrixMut::new(weights, inputs, wide), true);
         add_rows(bias, &self.changes);
@@ -136,17 +138,17 @@ impl Combiner {
     }
 
     /// The projections of what this worker changed, A' d, then those of its factor, A' (M - I) A, row by row.
-    fn projections(&self, changed: &[f32]) -> Vec<f64> {
+    fn projections(&self, moves: &[f32]) -> Vec<f64> {
         let (size, wide) = (self.outputs, DIRECTIONS * self.outputs);
         let mut sums = vec![0.0; DIRECTIONS + DIRECTIONS * DIRECTIONS];
         let (changes, products) = sums.split_at_mut(DIRECTIONS);
         // The bias is one more row of the weights.
         let rows = self.directions.chunks_exact(wide).zip(self.moved.chunks_exact(wide));
-        for ((directions, moved), changed) in rows.zip(changed.chunks_exact(size)) {
+        for ((directions, moved), own) in rows.zip(moves.chunks_exact(size)) {
             let directions =
                 directions.chunks_exact(size).zip(&mut *changes).zip(products.chunks_exact_mut(DIRECTIONS));
             for ((direction, change), products) in directions {
-                *change += product(direction, changed);
+                *change += product(direction, own);
                 for (moved, sum) in moved.chunks_exact(size).zip(products) {
                     *sum += product(direction, moved);
                 }
