@@ -108,6 +108,20 @@ def test_a_regressor_predicts_several_values_and_learns_what_is_not_linear():
     # A last number of 0 stands for the size of the labels.
     sized = regressor(layers=[0, 4, 0], labelCol="both").fit(table)
     assert (sized.description["input"], sized.description["layers"][-1]["size"]) == ([3], 2)
+    exact = rows(y=pa.array(CLASS % 2).cast(pa.decimal128(25, 3)))
+    assert regressor(layers=[3, 0], labelCol="y").fit(exact).description["layers"][-1]["size"] == 1
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("us"), pa.timestamp("ms", "UTC"), pa.date32(), pa.duration("s")]
+)
+def test_times_are_no_labels(kind):
+    table = rows(y=pa.array([0, 1, 2] * 30, pa.int32() if kind == pa.date32() else pa.int64()).cast(kind))
+    for stage in (classifier(labelCol="y"), regressor(labelCol="y"), regressor(layers=[3, 0], labelCol="y")):
+        with pytest.raises(
+            SchemaMismatchError, match=rf"^{type(stage).__name__}: column `y`: has type .*; expected "
+        ):
+            stage.fit(table)
 
 
 @pytest.mark.parametrize("loss", ["huber", "sigmoid"])
