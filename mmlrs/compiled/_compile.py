@@ -146,6 +146,8 @@ class _Work:
             self.add(stage._value(_HELD[kind]), place)
         elif kind in ("TrainedClassifierModel", "TrainedRegressorModel"):
             self._add_trained(stage, place)
+        elif kind == "FineTunedModel":
+            self._add_fine_tuned(stage)
         elif kind in ("CompiledModel", "MultiColumnAdapterModel"):
             for inner in stage._value("stages"):
                 self.add(inner, place)
@@ -196,6 +198,17 @@ class _Work:
             self.of_network = stage._value("predictionCol")
         elif stage._stage == "IndexToValue" and stage._value("inputCol") == self.of_network:
             self.named.add(stage._value("inputCol"))
+
+    def _add_fine_tuned(self, stage: Any) -> None:
+        """Append the stages of a network with a trained head, without the column of the values of its last layer."""
+        from mmlrs.stages import DropColumns
+
+        self.stages += [*stage._parts(stage._value("inputCol")), DropColumns(cols=[stage._values])]
+        column, labels = f"{stage.uid}_label", list(stage._value("labels"))
+        prediction = stage._value("predictionCol")
+        self.labels[column] = labels
+        self.classifier = (column, prediction, stage._value("probabilityCol"))
+        self._add_labels(labels, prediction, stage._value("predictedLabelCol"))
 
     def _add_trained(self, stage: Any, place: str) -> None:
         """Append the stages of a model of `TrainClassifier` or `TrainRegressor`, without the column of features."""
