@@ -131,12 +131,7 @@ class _Work:
         """Append the native stages of a fitted stage. `place` says where it stands."""
         stage: Any = model
         kind = type(stage).__name__
-        if isinstance(model, type) or not isinstance(model, Params):
-            raise InvalidParamError(f"compile: param `model` must be a fitted stage, got {stage!r:.200}")
-        if hasattr(stage, "fit"):
-            raise InvalidParamError(
-                f"compile: {_named(stage, place)} is not fitted; call its fit(data) and pass the model that it returns"
-            )
+        _check_fitted(stage, place)
         if kind == "PipelineModel":
             for number, inner in enumerate(stage.stages, 1):
                 self.add(inner, f"{place}stage {number} of {len(stage.stages)} of the pipeline, ")
@@ -290,6 +285,16 @@ class _Work:
         candidates = [label, renamed.get(prediction or "", prediction), "prediction"]
         allowed = added if outputs is None else set(outputs)
         return next((name for name in candidates if name and name in allowed), None)
+
+
+def _check_fitted(stage: Any, place: str) -> None:
+    """Raise unless this is a fitted stage."""
+    if isinstance(stage, type) or not isinstance(stage, Params):
+        raise InvalidParamError(f"compile: param `model` must be a fitted stage, got {stage!r:.200}")
+    if hasattr(stage, "fit"):
+        raise InvalidParamError(
+            f"compile: {_named(stage, place)} is not fitted; call its fit(data) and pass the model that it returns"
+        )
 
 
 def _named(stage: Any, place: str) -> str:

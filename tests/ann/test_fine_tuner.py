@@ -267,7 +267,7 @@ def test_text_needs_a_network_for_tokens_and_a_tokenizer() -> None:
             ["2025-01-01", "2026-02-01"],
         ),
         (
-            [dt.datetime(2026, 2, 1, 10, 0, 20), dt.datetime(1960, 1, 1, 0, 0, 0, 120000)],
+            [np.datetime64("2026-02-01T10:00:20", "us"), np.datetime64("1960-01-01T00:00:00.12", "us")],
             ["1960-01-01 00:00:00.12", "2026-02-01 10:00:20"],
         ),
     ],
@@ -390,11 +390,14 @@ def test_spark_trains_and_scores_as_a_table_does(spark: Any) -> None:
 
 def test_labels_on_spark_are_numbered_as_in_tables(spark: Any) -> None:
     days = [dt.date(2026, 2, 1), dt.date(2025, 1, 1)]
-    moments = [dt.datetime(2026, 7, 1, 12, 30), dt.datetime(2025, 1, 1, 0, 0, 0, 500)]
+    moments = [np.datetime64("2026-07-01T12:30", "us"), np.datetime64("2025-01-01T00:00:00.0005", "us")]
     zone = pa.timestamp("us", "Europe/Zurich")
     for array, labels in (
         (pa.array(days * 6), ["2025-01-01", "2026-02-01"]),
-        (pa.array(moments * 6, zone), ["2025-01-01 00:00:00.0005", "2026-07-01 12:30:00"]),
+        (
+            pa.array(moments * 6).cast(pa.timestamp("us", "UTC")).cast(zone),
+            ["2025-01-01 00:00:00.0005", "2026-07-01 12:30:00"],
+        ),
     ):
         table = vectors(array)
         df = spark.createDataFrame(table.set_column(0, "x", table["x"].cast(pa.list_(pa.float64()))))
@@ -436,7 +439,7 @@ def test_errors_of_rows_on_spark_name_the_stage_that_the_user_wrote(spark: Any) 
     bad = spark.createDataFrame([*good, [None, "a"]], of_vectors).coalesce(1)
     tuner = FineTuner(model=sample_model(), inputCol="x", maxIter=1, numWorkers=1)
     assert row_error(lambda: tuner.fit(bad)) == f"FineTuner: column `x`, row 2 of the batch: {null}"
-    scored = tuner.fit(spark.createDataFrame(good, of_vectors)).transform(bad)
+    scored = tuner.fit(vectors(["a", "b"])).transform(bad)  # how the model was trained does not matter
     assert row_error(scored.collect) == f"FineTunedModel: column `x`, row 2 of the batch: {null}"
     # A stage before it, even of the class that the fine tuner uses, keeps its name.
     before = ONNXModel(model=sample_model(), inputCol="x", fetchDict={"y": "scores"}, outputType="vector")

@@ -50,7 +50,9 @@ def test_bad_rows_follow_the_policy_of_the_model(policy: str) -> None:
     table = vectors(["a", "b"] * 3)
     model = FineTuner(model=sample_model(), inputCol="x", maxIter=2).fit(table)
     model = model.copy({"handleInvalid": policy, "errorCol": "error" if policy == "keep" else None})
-    bad = table.set_column(0, "x", pa.array([None, *table["x"].to_pylist()[1:]], table.schema.field("x").type))
+    bad = table.set_column(
+        0, "x", pa.array([None, *table["x"].to_pylist()[1:]], table.schema.field("x").type)
+    )
     expected = model.transform(bad)
     scored = mmlrs.compile(model).transform(bad)
     assert set(scored.column_names) == set(expected.column_names)

@@ -56,6 +56,6 @@ def test_a_head_is_trained_on_the_server_and_errors_of_rows_name_the_tuner(spark
     np.testing.assert_allclose(trained.weights, stage.fit(table).weights, rtol=5e-3, atol=5e-4)
     nothing = spark.createDataFrame([(None, "a")], "text string, label string")
     with pytest.raises(
-        Exception, match="DecodeError: DeepTextClassifier: column `text`, row . of the batch: is null"
+        Exception, match=r"DecodeError: DeepTextClassifier: column `text`, row \d of the batch: is null"
     ):
         stage.fit(rows.select("text", "label").union(nothing))
