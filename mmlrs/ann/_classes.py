@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from mmlrs.ann._labels import levels_in
 from mmlrs.engine.datasets import is_spark
+from mmlrs.engine.fields import is_text
 from mmlrs.errors import DecodeError, LimitExceededError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -95,14 +96,24 @@ def _of_table(stage: Stage, table: pa.Table, label: str, output: str) -> tuple[p
 
 
 def _plain(stage: Stage, values: pa.ChunkedArray, label: str) -> pa.ChunkedArray:
-    """Return labels as text, numbers or booleans: decimals as doubles, dates as text, as on Spark."""
+    """Return labels as text, numbers or booleans: decimals as doubles, dates and timestamps as text, as on Spark."""
     kind = values.type
+    if pa.types.is_dictionary(kind):
+        if is_text(kind.value_type):
+            return values  # with the order of its levels
+        kind = kind.value_type
+        values = values.cast(kind)
     if pa.types.is_decimal(kind):
         return values.cast(pa.float64())
     if pa.types.is_date(kind):
         return values.cast(pa.string())
-    if pa.types.is_nested(kind) or pa.types.is_temporal(kind):
+    if pa.types.is_timestamp(kind):
+        # A time with a zone in UTC, with six digits of the second, of which those at the end that are 0 go.
+        text = values.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.timestamp("us")).cast(pa.string())
+        return pc.replace_substring_regex(text, r"\.?0*$", "")
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if not (number or pa.types.is_boolean(kind) or pa.types.is_null(kind) or is_text(kind)):
         raise SchemaMismatchError(
-            f"{stage._stage}: column `{label}`: has type {kind}; a label is text, a number, a boolean or a date"
+            f"{stage._stage}: column `{label}`: has type {kind}; a label is text, a number, a boolean, a date or a timestamp"
         )
     return values

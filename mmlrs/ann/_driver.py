@@ -114,6 +114,7 @@ def train(specification: Specification, runner: Runner) -> Outcome:
                 checked = True
             _show(bar, new)
     outcome = Outcome(runner.network(), training.lines, training.finish)
+    _warn_without_progress(specification, outcome)
     if checkpoints is not None:
         checkpoints.remove()
     return outcome
@@ -173,6 +174,27 @@ class _Training:
         warn(
             f"{spec.stage}: the loss is not a finite number after {spec.unit} {done}; the model has the weights of that {spec.unit}, "
             f"whose loss is {self.lines[-1]['loss']:.6g}. A smaller `stepSize` helps"
+        )
+
+
+#: The share by which the loss must get smaller for a training to have learnt something.
+_PROGRESS = 1e-6
+
+
+def _warn_without_progress(specification: Specification, outcome: Outcome) -> None:
+    """Warn if L-BFGS found no step from its random initial weights, which is rarely a minimum.
+
+    Weights that the user gives may be those of a minimum. The loss of the other solvers does not tell: that of gradient descent is of
+    the weights before the step.
+    """
+    given, solver = specification.parameters is not None, json.loads(specification.settings)["solver"]
+    if outcome.finish != "converged" or given or solver != "l-bfgs":
+        return
+    first, last = (outcome.lines[place]["loss"] for place in (0, -1))
+    if first - last <= _PROGRESS * abs(first) and first != 0:
+        warn(
+            f"{specification.stage}: the training ended with the loss of its initial weights, {first:.6g}: no step makes it smaller by "
+            "more than rounding. Scale labels and features to about 1"
         )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from mmlrs._types import FrameOrTable
+    from mmlrs.base import NativeTransformer
 
 __all__ = ["FineTunedModel"]
 
@@ -75,24 +76,32 @@ class FineTunedModel(HasHistory, _generated.FineTunedModel):
     def _scored(self, dataset: FrameOrTable) -> tuple[Any, str]:
         """Add the predictions, and the values of the last layer in a column of this name."""
         [column] = self._inputs(dataset)
-        values = f"{self.uid}_values"
+        stage, classifier = self._parts(column)
+        scored = read(stage, owner(self._stage), dataset)
+        words = (f"column `{self._values}`", f"the values of column `{column}`")
+        return run_as(owner(self._stage, "model", words), classifier, scored), self._values
+
+    @property
+    def _values(self) -> str:
+        """The column of the values of the last layer, which the stages of the model share."""
+        return f"{self.uid}_values"
+
+    def _parts(self, column: str) -> tuple[NativeTransformer, NativeTransformer]:
+        """Return the stage that adds the values of the last layer, and the one that makes classes of them."""
         model, invalid = self._value("model"), self._value("handleInvalid")
         names = [output["name"] for output in model_info(model)["outputs"]]
         tensor = next((name for name in names if name.startswith(_RAW)), names[0])
         kind, tokenizer = self._value("inputKind"), self._value("tokenizer")
-        stage = reader(kind, model, tensor, (column, values), invalid, tokenizer, features=False)
-        stage = stage.copy({"errorCol": self._value("errorCol")})
-        scored = read(stage, owner(self._stage), dataset)
-        words = (f"column `{values}`", f"the values of column `{column}`")
-        return run_as(owner(self._stage, "model", words), self._classifier(values), scored), values
+        stage = reader(kind, model, tensor, (column, self._values), invalid, tokenizer, features=False)
+        return stage.copy({"errorCol": self._value("errorCol")}), self._classifier()
 
-    def _classifier(self, values: str) -> Any:
+    def _classifier(self) -> Any:
         """Return the stage that makes classes of the values of the last layer: a network that hands them on."""
         labels = self._value("labels")
         described = {"version": 1, "input": [len(labels)], "layers": [{"kind": "flatten"}]}
         network = json.dumps(described | {"loss": {"kind": "cross_entropy", "smoothing": 0.0}})
         return NeuralNetworkClassificationModel(
-            featuresCol=values,
+            featuresCol=self._values,
             predictionCol=self._value("predictionCol"),
             rawPredictionCol=self._value("rawPredictionCol"),
             probabilityCol=self._value("probabilityCol"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sized
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -65,6 +67,15 @@ def check_values(stage: NetworkEstimator, dataset: Any, column: str, outputs: in
         raise wrong_type(stage._stage, column, kind, expected)
 
 
+def _kind(dataset: Any, column: str) -> object:
+    """Return the type of a column, as errors name it."""
+    return (
+        dataset.schema[column].dataType.simpleString()
+        if is_spark(dataset)
+        else dataset.schema.field(column).type
+    )
+
+
 def levels_in(dataset: Any, column: str) -> list[str] | None:
     """Return the levels of a label column from its nominal attributes, or None if it has none."""
     return levels_of(_metadata(dataset, column))
@@ -77,6 +88,8 @@ def size_in(stage: Stage, dataset: Any, column: str, what: str = "features") -> 
     ------
     DecodeError
         There is no vector.
+    SchemaMismatchError
+        The column holds neither vectors nor numbers.
     """
     attributes = _metadata(dataset, column).get("ml_attr", {})
     if "num_attrs" in attributes:
@@ -96,9 +109,12 @@ def size_in(stage: Stage, dataset: Any, column: str, what: str = "features") -> 
         value = None if row is None else row[0]
     if value is None:
         raise DecodeError(f"{stage._stage}: column `{column}`: no row has {what}")
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Decimal):
         return 1
     is_struct = isinstance(value, dict)  # of a vector
+    if "size" not in value if is_struct else not isinstance(value, Sized):
+        kind = _kind(dataset, column)
+        raise wrong_type(stage._stage, column, kind, f"{what} as vectors, lists of numbers or numbers")
     size = (
         value["size"]
         if is_struct and value["size"] is not None

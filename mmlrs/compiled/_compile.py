@@ -131,12 +131,7 @@ class _Work:
         """Append the native stages of a fitted stage. `place` says where it stands."""
         stage: Any = model
         kind = type(stage).__name__
-        if isinstance(model, type) or not isinstance(model, Params):
-            raise InvalidParamError(f"compile: param `model` must be a fitted stage, got {stage!r:.200}")
-        if hasattr(stage, "fit"):
-            raise InvalidParamError(
-                f"compile: {_named(stage, place)} is not fitted; call its fit(data) and pass the model that it returns"
-            )
+        _check_fitted(stage, place)
         if kind == "PipelineModel":
             for number, inner in enumerate(stage.stages, 1):
                 self.add(inner, f"{place}stage {number} of {len(stage.stages)} of the pipeline, ")
@@ -146,6 +141,8 @@ class _Work:
             self.add(stage._value(_HELD[kind]), place)
         elif kind in ("TrainedClassifierModel", "TrainedRegressorModel"):
             self._add_trained(stage, place)
+        elif kind == "FineTunedModel":
+            self._add_fine_tuned(stage)
         elif kind in ("CompiledModel", "MultiColumnAdapterModel"):
             for inner in stage._value("stages"):
                 self.add(inner, place)
@@ -196,6 +193,17 @@ class _Work:
             self.of_network = stage._value("predictionCol")
         elif stage._stage == "IndexToValue" and stage._value("inputCol") == self.of_network:
             self.named.add(stage._value("inputCol"))
+
+    def _add_fine_tuned(self, stage: Any) -> None:
+        """Append the stages of a network with a trained head, without the column of the values of its last layer."""
+        from mmlrs.stages import DropColumns
+
+        self.stages += [*stage._parts(stage._value("inputCol")), DropColumns(cols=[stage._values])]
+        column, labels = f"{stage.uid}_label", list(stage._value("labels"))
+        prediction = stage._value("predictionCol")
+        self.labels[column] = labels
+        self.classifier = (column, prediction, stage._value("probabilityCol"))
+        self._add_labels(labels, prediction, stage._value("predictedLabelCol"))
 
     def _add_trained(self, stage: Any, place: str) -> None:
         """Append the stages of a model of `TrainClassifier` or `TrainRegressor`, without the column of features."""
@@ -277,6 +285,16 @@ class _Work:
         candidates = [label, renamed.get(prediction or "", prediction), "prediction"]
         allowed = added if outputs is None else set(outputs)
         return next((name for name in candidates if name and name in allowed), None)
+
+
+def _check_fitted(stage: Any, place: str) -> None:
+    """Raise unless this is a fitted stage."""
+    if isinstance(stage, type) or not isinstance(stage, Params):
+        raise InvalidParamError(f"compile: param `model` must be a fitted stage, got {stage!r:.200}")
+    if hasattr(stage, "fit"):
+        raise InvalidParamError(
+            f"compile: {_named(stage, place)} is not fitted; call its fit(data) and pass the model that it returns"
+        )
 
 
 def _named(stage: Any, place: str) -> str:

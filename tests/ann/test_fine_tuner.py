@@ -262,9 +262,17 @@ def test_text_needs_a_network_for_tokens_and_a_tokenizer() -> None:
         ([True, False], [False, True]),
         ([Decimal("2.5"), Decimal("1.5")], [1.5, 2.5]),
         ([dt.date(2026, 2, 1), dt.date(2025, 1, 1)], ["2025-01-01", "2026-02-01"]),
+        (
+            pa.array([dt.date(2026, 2, 1), dt.date(2025, 1, 1)] * 6).dictionary_encode(),
+            ["2025-01-01", "2026-02-01"],
+        ),
+        (
+            [np.datetime64("2026-02-01T10:00:20", "us"), np.datetime64("1960-01-01T00:00:00.12", "us")],
+            ["1960-01-01 00:00:00.12", "2026-02-01 10:00:20"],
+        ),
     ],
 )
-def test_labels_of_any_type_are_indexed_in_ascending_order(given: list[Any], labels: list[Any]) -> None:
+def test_labels_of_any_type_are_indexed_in_ascending_order(given: Any, labels: list[Any]) -> None:
     table = vectors(given)
     model = tuned(table)
     assert model.getLabels() == labels
@@ -381,15 +389,19 @@ def test_spark_trains_and_scores_as_a_table_does(spark: Any) -> None:
 
 
 def test_labels_on_spark_are_numbered_as_in_tables(spark: Any) -> None:
-    table = vectors([dt.date(2026, 2, 1), dt.date(2025, 1, 1)])
-    df = spark.createDataFrame(
-        table.to_pandas().assign(x=[list(map(float, row)) for row in table["x"].to_pylist()])
-    )
-    assert (
-        tuned(df, maxIter=2).getLabels()
-        == tuned(table, maxIter=2).getLabels()
-        == ["2025-01-01", "2026-02-01"]
-    )
+    days = [dt.date(2026, 2, 1), dt.date(2025, 1, 1)]
+    moments = [np.datetime64("2026-07-01T12:30", "us"), np.datetime64("2025-01-01T00:00:00.0005", "us")]
+    zone = pa.timestamp("us", "Europe/Zurich")
+    for array, labels in (
+        (pa.array(days * 6), ["2025-01-01", "2026-02-01"]),
+        (
+            pa.array(moments * 6).cast(pa.timestamp("us", "UTC")).cast(zone),
+            ["2025-01-01 00:00:00.0005", "2026-07-01 12:30:00"],
+        ),
+    ):
+        table = vectors(array)
+        df = spark.createDataFrame(table.set_column(0, "x", table["x"].cast(pa.list_(pa.float64()))))
+        assert tuned(df, maxIter=1, numWorkers=1).getLabels() == tuned(table, maxIter=1).getLabels() == labels
 
 
 # -- errors -----------------------------------------------------------------------------------------------------------
@@ -427,7 +439,7 @@ def test_errors_of_rows_on_spark_name_the_stage_that_the_user_wrote(spark: Any) 
     bad = spark.createDataFrame([*good, [None, "a"]], of_vectors).coalesce(1)
     tuner = FineTuner(model=sample_model(), inputCol="x", maxIter=1, numWorkers=1)
     assert row_error(lambda: tuner.fit(bad)) == f"FineTuner: column `x`, row 2 of the batch: {null}"
-    scored = tuner.fit(spark.createDataFrame(good, of_vectors)).transform(bad)
+    scored = tuner.fit(vectors(["a", "b"])).transform(bad)  # how the model was trained does not matter
     assert row_error(scored.collect) == f"FineTunedModel: column `x`, row 2 of the batch: {null}"
     # A stage before it, even of the class that the fine tuner uses, keeps its name.
     before = ONNXModel(model=sample_model(), inputCol="x", fetchDict={"y": "scores"}, outputType="vector")
@@ -464,7 +476,11 @@ def test_wrong_labels_are_one_error_each() -> None:
     fails(DecodeError, where + "has only one class, 'a'", vectors(["a"]))
     fails(DecodeError, where + "has no value", vectors(pa.nulls(12, pa.string())), handleInvalid="skip")
     fails(DecodeError, where + "row 3: is null or NaN", vectors(pa.array(["a", "b", "a", None] * 3)))
-    fails(SchemaMismatchError, where + "has type list", vectors([[1], [2]]))
+    fails(SchemaMismatchError, where + "has type list.*; a label is text", vectors([[1], [2]]))
+    fails(SchemaMismatchError, where + "has type binary; a label is text", vectors([b"a", b"b"]))
+    fails(
+        SchemaMismatchError, where + "has type time64.*; a label is text", vectors([dt.time(1), dt.time(2)])
+    )
     skipped = tuned(vectors(pa.array(["a", "b", "a", None] * 3)), handleInvalid="skip")
     assert skipped.getLabels() == ["a", "b"]
 

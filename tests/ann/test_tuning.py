@@ -41,7 +41,7 @@ def test_a_search_over_layers_steps_and_activations_finds_what_separates_the_cla
         (other, "stepSize", DiscreteHyperParam([0.001])),
     )
     models = [perceptron, other]
-    found = tuner(models, space, evaluationMetric="accuracy", numFolds=2, numRuns=4, seed=1).fit(corners)
+    found = tuner(models, space, evaluationMetric="accuracy", numFolds=2, numRuns=3, seed=1).fit(corners)
     trials = found.getAllModelMetrics().to_pylist()
     assert [trial["error"] for trial in trials] == [None] * len(trials)
     assert {trial["learner"].partition("(")[0] for trial in trials} == {type(m).__name__ for m in models}
