@@ -37,7 +37,10 @@ class Runner(Protocol):
     workers: int
 
     def advance(self, iterations: int, seconds: float | None) -> str:
-        """Run so many iterations, or as many as start within so many seconds. Return JSON: the `lines` of the history, and the reason to `finish` or null."""
+        """Run so many iterations, or as many as start within so many seconds.
+
+        Return JSON: the `lines` of the history, and the reason to `finish` or null.
+        """
 
     def state(self) -> Sequence[Chunk] | None:
         """Return the state after the last job; None if there was none and a job starts without a state."""

@@ -27,12 +27,14 @@ def settings_of(stage: Stage) -> dict[str, Any]:
     value = stage._value
     solver = value("solver")
     full = solver in FULL_BATCH
-    if value("localSteps") and (full or solver == "symsgd"):
+    if value("localSteps") and full:
         raise InvalidParamError(
-            f'{stage._stage}: param `localSteps` needs batches, and solver="symsgd" has rounds of its own; use solver="adam", "adamw" '
+            f'{stage._stage}: param `localSteps` needs batches; use solver="adam", "adamw" or "sgd"'
+        )
+    if value("localSteps") and solver == "symsgd":
+        raise InvalidParamError(
+            f'{stage._stage}: param `localSteps` is not for solver="symsgd", which has rounds of its own; use solver="adam", "adamw" '
             'or "sgd"'
-            if solver == "symsgd"
-            else f'{stage._stage}: param `localSteps` needs batches; use solver="adam", "adamw" or "sgd"'
         )
     if value("gradientCompression") != "none" and (full or solver == "symsgd" or value("localSteps")):
         raise InvalidParamError(
@@ -79,7 +81,8 @@ def settings_of(stage: Stage) -> dict[str, Any]:
 def columns_read(stage: Stage, resolve: Any, labels: str, sized_by: str) -> dict[str, Any]:
     """Return the columns of a training, by their names in the dataset.
 
-    The column of features is for the caller to set. `labels` says what the label column holds: "classes", "values", or "input" if there is none.
+    The column of features is for the caller to set. `labels` says what the label column holds: "classes", "values", or "input" if
+    there is none.
     """
 
     def found(param: str) -> str | None:

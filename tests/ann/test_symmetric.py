@@ -45,7 +45,7 @@ def test_two_workers_nearly_take_the_steps_of_one(spark):
             MmlrsError,
             'the solver "symsgd" is defined for one dense layer without an activation',
         ),
-        ({"localSteps": 5}, InvalidParamError, 'solver="symsgd" has rounds of its own'),
+        ({"localSteps": 5}, InvalidParamError, 'param `localSteps` is not for solver="symsgd"'),
         (
             {"gradientCompression": "1bit"},
             InvalidParamError,

@@ -174,7 +174,13 @@ pub fn connected(
 
 /// The same error with the number and the kind of the layer.
 pub fn at_layer(error: &Error, number: usize, kind: &str) -> Error {
-    Error::new(error.kind(), format!("layer {number} ({kind}): {}", error.message()))
+    Error::new(error.kind(), in_layer(number, kind, error.message()))
+}
+
+/// A message with the number and the kind of the layer. The layers of a residual follow it: "layer 2 (residual), layer 0 (dense): ".
+fn in_layer(number: usize, kind: &str, message: &str) -> String {
+    let separator = if message.starts_with("layer ") { "," } else { ":" };
+    format!("layer {number} ({kind}){separator} {message}")
 }
 
 impl LayerDescription {
@@ -244,7 +250,7 @@ pub fn layers_by_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ve
     let layers = Vec::<Value>::deserialize(deserializer)?;
     let read = |(number, layer): (usize, Value)| {
         let kind = layer.get("kind").and_then(Value::as_str).unwrap_or("of no kind").to_owned();
-        serde_json::from_value(layer).map_err(|e| D::Error::custom(format!("layer {number} ({kind}): {e}")))
+        serde_json::from_value(layer).map_err(|e| D::Error::custom(in_layer(number, &kind, &e.to_string())))
     };
     layers.into_iter().enumerate().map(read).collect()
 }

@@ -193,9 +193,9 @@ mod tests {
     fn layers_of_residuals_are_named() {
         let residual = |layers: &str| described(&format!(r#"{{"kind":"residual","layers":[{layers}]}}"#));
         let error = refused(&residual(r#"{"kind":"relu"},{"kind":"dense","size":3}"#));
-        assert!(error.starts_with("layer 0 (residual): layer 1 (dense): a dense layer reads vectors"), "{error}");
+        assert!(error.starts_with("layer 0 (residual), layer 1 (dense): a dense layer reads vectors"), "{error}");
         let error = refused(&residual(r#"{"kind":"dens"}"#));
-        assert!(error.contains("layer 0 (residual): layer 0 (dens): unknown variant"), "{error}");
+        assert!(error.contains("layer 0 (residual), layer 0 (dens): unknown variant"), "{error}");
         let error = refused(&residual(r#"{"kind":"max_pooling","kernel":[2,2]}"#));
         assert!(error.contains("must return the shape that they read, an image of 8 x 6 pixels"), "{error}");
         assert!(refused(&residual("")).starts_with("layer 0 (residual): a network must have"));

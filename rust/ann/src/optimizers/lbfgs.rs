@@ -10,6 +10,10 @@ use crate::vectors::{add_scaled, dot};
 
 /// Number of past steps that approximate the curvature, as in Spark.
 const HISTORY: usize = 10;
+/// Share of the parameters' length below which rounding loses a step.
+const LOST: f64 = 1e-6;
+/// Share of the loss that the first step should remove, if a shorter one would be lost.
+const REMOVED: f64 = 1e-3;
 
 /// Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.5) with a line search for the strong Wolfe conditions.
 #[derive(Debug, Clone)]
@@ -71,8 +75,7 @@ impl Lbfgs {
             self.history.clear();
             return self.step(parameters, objective);
         }
-        // Without a history the length of the direction means nothing.
-        let first = if self.history.is_empty() { (1.0 / self.gradient_norm()).min(1.0) } else { 1.0 };
+        let first = if self.history.is_empty() { self.first_step(parameters) } else { 1.0 };
         let (mut trial, mut gradient) = (parameters.clone(), vec![0.0; direction.len()]);
         let start = Point { step: 0.0, loss: self.loss, slope };
         let found = search(start, first, |step| {
@@ -93,6 +96,17 @@ impl Lbfgs {
         self.remember((&trial, &gradient), parameters);
         (*parameters, self.gradient, self.loss) = (trial, gradient, point.loss);
         Ok(Step::Smaller(improvement))
+    }
+
+    /// The first step to try without a history, when the length of the direction means nothing: as long as the gradient, and at
+    /// most 1. If that is lost in rounding, it removes a share of the loss if the loss is linear.
+    fn first_step(&self, parameters: &[f32]) -> f64 {
+        let norm = self.gradient_norm();
+        let step = (1.0 / norm).min(1.0);
+        if step * norm >= LOST * dot(parameters, parameters).sqrt() {
+            return step;
+        }
+        step.max(REMOVED * self.loss.abs() / (norm * norm)).min(f64::from(f32::MAX) / 10.0)
     }
 
     /// The two-loop recursion (Nocedal and Wright 2006, algorithm 7.4).
@@ -162,6 +176,24 @@ mod tests {
         assert!(lbfgs.loss < 1e-6, "{lbfgs:?}");
         assert!(parameters.iter().all(|x| (x - 1.0).abs() < 1e-2));
         assert!(evaluations < 400, "{evaluations}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_first_step_is_not_lost_in_rounding() -> Result<()> {
+        for scale in [1e-4_f64, 1e-9, 1e-15] {
+            let mut line = |x: &[f32], gradient: &mut [f32]| {
+                let apart = scale * f64::from(x[0]) - 1.0;
+                gradient[0] = (2.0 * scale * apart) as f32;
+                Ok(apart * apart)
+            };
+            let mut parameters = vec![1.0];
+            let mut lbfgs = Lbfgs::start(&parameters, &mut line)?;
+            for _ in 0..20 {
+                lbfgs.step(&mut parameters, &mut line)?;
+            }
+            assert!(lbfgs.loss < 1e-6, "{scale}: {lbfgs:?}");
+        }
         Ok(())
     }
 

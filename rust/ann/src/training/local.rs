@@ -35,15 +35,8 @@ impl Epoch<'_> {
         for round in 0..rounds {
             outer.start.clear();
             outer.start.extend_from_slice(parameters);
-            for step in share(self.steps, round, rounds) {
-                let batch = &order[share(order.len(), step, self.steps)];
-                if batch.is_empty() {
-                    continue;
-                }
-                self.gradient.fill(0.0);
-                loss += self.add(batch, step, scale, parameters)?;
-                self.apply(step, parameters);
-            }
+            let steps = share(self.steps, round, rounds);
+            loss += self.run_steps((&order, scale), steps, parameters, &mut |_, _, _| Ok(()))?;
             // The mean of the parameters, in the buffer of the gradient.
             self.gradient.fill(0.0);
             add_scaled(self.gradient, (own / all) as f32, parameters);

@@ -1,5 +1,7 @@
 //! Steps that read a batch of rows.
 
+use std::ops::Range;
+
 use mmlrs_core::Result;
 
 use super::full_batch::penalty;
@@ -80,6 +82,29 @@ impl Epoch<'_> {
         Ok(loss)
     }
 
+    /// Does some steps of this worker alone, on rows in this order. `before` reads the batch, the rate of a step, and the
+    /// parameters before it. Returns the sum of the losses of the rows.
+    pub fn run_steps(
+        &mut self,
+        (order, scale): (&[u32], f32),
+        steps: Range<usize>,
+        parameters: &mut [f32],
+        before: &mut dyn FnMut(&[u32], f32, &[f32]) -> Result<()>,
+    ) -> Result<f64> {
+        let mut loss = 0.0;
+        for step in steps {
+            let batch = &order[share(order.len(), step, self.steps)];
+            if batch.is_empty() {
+                continue;
+            }
+            self.gradient.fill(0.0);
+            loss += self.add(batch, step, scale, parameters)?;
+            before(batch, self.rates.at(self.number * self.steps + step) as f32, parameters)?;
+            self.apply(step, parameters);
+        }
+        Ok(loss)
+    }
+
     /// Sums the gradient over the workers. Statistics are sent as they are, since they are not summed up from step to step.
     fn sum(&mut self) -> Result<()> {
         let Some(one_bit) = &mut self.one_bit else { return self.workers.sum(self.gradient) };
@@ -101,14 +126,14 @@ impl Epoch<'_> {
     }
 
     /// Adds the gradient of a batch.
-    pub fn add(&mut self, batch: &[u32], step: usize, scale: f32, parameters: &[f32]) -> Result<f64> {
+    fn add(&mut self, batch: &[u32], step: usize, scale: f32, parameters: &[f32]) -> Result<f64> {
         let seed = mixed(self.seed, self.number * self.steps + step, self.workers.rank() + 1);
         let how = (Mode::Training { seed }, scale);
         self.sums.gradient(self.network, parameters, (self.rows, batch), how, self.gradient)
     }
 
     /// Changes the parameters along the gradient.
-    pub fn apply(&mut self, step: usize, parameters: &mut [f32]) {
+    fn apply(&mut self, step: usize, parameters: &mut [f32]) {
         penalty(self.network, parameters, self.l2, self.gradient);
         let rate = self.rates.at(self.number * self.steps + step);
         let kept = 1.0 - rate as f32 * self.weight_decay;
@@ -123,7 +148,7 @@ impl Epoch<'_> {
 }
 
 /// The rows of a step.
-pub fn share(rows: usize, step: usize, steps: usize) -> std::ops::Range<usize> {
+pub fn share(rows: usize, step: usize, steps: usize) -> Range<usize> {
     let at = |step: usize| (rows as u128 * step as u128 / steps as u128) as usize;
     at(step)..at(step + 1)
 }

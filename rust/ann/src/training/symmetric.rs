@@ -10,19 +10,22 @@
 
 use mmlrs_core::{Error, Result};
 
-use super::mini_batch::{Epoch, mixed, share, shuffled};
+use super::mini_batch::{Epoch, mixed, shuffled};
 use super::rows::Gathered;
 use crate::loss::Batch;
 use crate::network::Network;
 use crate::product::{Matrix, MatrixMut, multiply};
 use crate::random::Random;
 use crate::reduce::Reduce;
-use crate::vectors::{add_rows, add_scaled, fill_rows};
+use crate::vectors::{add_rows, add_scaled, dot, fill_rows};
 
 /// Number of random directions.
 const DIRECTIONS: usize = 16;
-/// Number of steps after which the workers' results are combined. The first order is good while the parameters change little.
+/// Maximum number of steps after which the workers' results are combined. The first order is good while the parameters change
+/// little.
 const ROUND_STEPS: usize = 10;
+/// The noise of the random directions up to which a round may be longer than the one before it.
+const NOISE: f64 = 0.1;
 
 /// What a worker keeps to combine its steps with those of the others.
 #[derive(Debug)]
@@ -108,14 +111,17 @@ impl Combiner {
     }
 
     /// Ends a round: moves each worker's steps to where those of the worker before ended, and adds them up. The workers exchange
-    /// one vector of parameters and a few numbers.
-    fn end(&mut self, workers: &mut dyn Reduce, parameters: &mut [f32]) -> Result<()> {
+    /// one vector of parameters and a few numbers. Returns the largest noise of a worker's factor: the length of what the random
+    /// directions add to a vector that it moves, as a share of the vector's length.
+    fn end(&mut self, workers: &mut dyn Reduce, parameters: &mut [f32]) -> Result<f64> {
         add_scaled(parameters, -1.0, &self.start);
         add_scaled(&mut self.moved, -1.0, &self.directions);
-        let own = self.projections(parameters);
+        let mut own = self.projections(parameters);
+        // With random signs in A, (M - I) (A A' - I) d has this length, where the square of (M - I) A estimates that of M - I.
+        own.push((dot(&self.moved, &self.moved) / DIRECTIONS as f64).sqrt());
         let bytes: Vec<u8> = own.iter().flat_map(|number| number.to_le_bytes()).collect();
         // The projection of what the workers before this one changed.
-        let mut before = [0.0; DIRECTIONS];
+        let (mut before, mut noise) = ([0.0; DIRECTIONS], 0.0_f64);
         for (rank, bytes) in workers.gather(&bytes)?.iter().enumerate() {
             if rank == workers.rank() {
                 self.add_moved(before, parameters);
@@ -125,6 +131,7 @@ impl Combiner {
                 return Err(Error::runtime("a worker combines its steps in another way"));
             }
             let (changes, products) = numbers.split_at(DIRECTIONS);
+            noise = noise.max(numbers[own.len() - 1]);
             let mut after = before;
             for (at, after) in after.iter_mut().enumerate() {
                 let row = &products[at * DIRECTIONS..][..DIRECTIONS];
@@ -134,7 +141,7 @@ impl Combiner {
         }
         workers.sum(parameters)?;
         add_scaled(parameters, 1.0, &self.start);
-        Ok(())
+        Ok(noise)
     }
 
     /// The projections of what this worker changed, A' d, then those of its factor, A' (M - I) A, row by row.
@@ -169,6 +176,12 @@ impl Combiner {
     }
 }
 
+/// The length of the next round. The noise grows with the number of steps.
+fn next_length(length: usize, noise: f64) -> usize {
+    let fitting = length as f64 * NOISE / noise.max(f64::MIN_POSITIVE);
+    (fitting as usize).clamp(1, (2 * length).min(ROUND_STEPS))
+}
+
 /// The product of two short vectors.
 fn product(x: &[f32], y: &[f32]) -> f64 {
     x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
@@ -188,23 +201,18 @@ impl Epoch<'_> {
     pub fn run_symmetric(&mut self, parameters: &mut [f32], own: f64, combiner: &mut Combiner) -> Result<f64> {
         let order = shuffled(self.rows, self.seed, self.number, self.workers.rank());
         let scale = (self.steps as f64 / own.max(f64::MIN_POSITIVE)) as f32;
-        let rounds = self.steps.div_ceil(ROUND_STEPS);
-        let mut loss = 0.0;
-        for round in 0..rounds {
-            combiner.begin(parameters, self.number * rounds + round);
-            for step in share(self.steps, round, rounds) {
-                let batch = &order[share(order.len(), step, self.steps)];
-                if batch.is_empty() {
-                    continue;
-                }
-                self.gradient.fill(0.0);
-                loss += self.add(batch, step, scale, parameters)?;
-                let rate = self.rates.at(self.number * self.steps + step) as f32;
-                self.rows.gather(batch, &mut combiner.batch);
-                combiner.step(self.network, parameters, (rate, scale, self.l2 as f32))?;
-                self.apply(step, parameters);
-            }
-            combiner.end(self.workers, parameters)?;
+        let (network, rows, l2) = (self.network, self.rows, self.l2 as f32);
+        let (mut loss, mut step, mut length) = (0.0, 0, 1);
+        while step < self.steps {
+            let end = (step + length).min(self.steps);
+            combiner.begin(parameters, self.number * self.steps + step);
+            loss += self.run_steps((&order, scale), step..end, parameters, &mut |batch, rate, parameters| {
+                rows.gather(batch, &mut combiner.batch);
+                combiner.step(network, parameters, (rate, scale, l2))
+            })?;
+            let noise = combiner.end(self.workers, parameters)?;
+            length = next_length(end - step, noise);
+            step = end;
         }
         Ok(loss)
     }
