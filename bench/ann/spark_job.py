@@ -56,12 +56,15 @@ def resident_at_start(spark: SparkSession) -> float:
 
     def look(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import os
+        import struct
 
         from mmlrs import _native
 
         _native.versions()
         list(batches)
-        yield pa.RecordBatch.from_pydict({"kib": fields(os.getpid(), "status", "VmRSS")})
+        # From Python values, pyarrow would import pandas.
+        size = pa.py_buffer(struct.pack("=q", *fields(os.getpid(), "status", "VmRSS")))
+        yield pa.RecordBatch.from_arrays([pa.Array.from_buffers(pa.int64(), 1, [None, size])], names=["kib"])
 
     found = spark.range(0, CORES, 1, CORES).mapInArrow(look, "kib long").collect()
     return max(row.kib for row in found) / 1000 * 1.024

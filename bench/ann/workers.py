@@ -120,8 +120,8 @@ def together(setting: Setting, sizes: tuple[int, ...], rows: Rows) -> Iterator[F
         )
 
 
-def memory(sizes: tuple[int, ...], rows: Rows) -> Figure:
-    """Return the peak memory of the largest of two workers that train with Adam, beyond its rows and 4 times the parameters."""
+def memory(sizes: tuple[int, ...], rows: Rows) -> Iterator[Figure]:
+    """Yield the peak memory of the largest of two workers that train with Adam, beyond its rows and 4 times the parameters."""
     count = parameters(direct.perceptron(sizes))
     with tempfile.TemporaryDirectory(prefix="mmlrs-bench-") as where:
         folder = Path(where)
@@ -129,20 +129,22 @@ def memory(sizes: tuple[int, ...], rows: Rows) -> Figure:
         peaks, out = watch(_command("memory", folder), TIMEOUT)
     at_start = json.loads(out.splitlines()[-1])
     peak, own, held = peaks.worker * 1.024e-3, rows.x.nbytes / 2e6, 16e-6 * count
-    return Figure(
-        f"peak memory of a worker, Adam, {count / 1e6:.1f} million parameters, beyond its rows and 4 times the parameters",
-        peak - own - held,
-        "MB",
-        target=MEMORY_MB,
-        at_least=False,
-        detail=f"{peak:.0f} MB, of which {own:.0f} MB are rows, {held:.0f} MB parameters, gradient and moments; a worker that has "
-        f"loaded mmlrs and does nothing has {at_start:.0f} MB",
-    )
+    idle = "what a worker has that has loaded mmlrs and does nothing"
+    for more, beyond, target in (("", 0.0, MEMORY_MB), (f", and {idle}", at_start, None)):
+        yield Figure(
+            f"peak memory of a worker, Adam, {count / 1e6:.1f} million parameters, beyond its rows and 4 times the parameters{more}",
+            peak - own - held - beyond,
+            "MB",
+            target=target,
+            at_least=False,
+            detail=f"{peak:.0f} MB, of which {own:.0f} MB are rows, {held:.0f} MB parameters, gradient and moments, {at_start:.0f} MB "
+            f"{idle}",
+        )
 
 
 def workers(setting: Setting) -> Iterator[Figure]:
     """Two workers on 6,000 rows of Fashion-MNIST, 784-2500-2000-1500-1000-500-10: exchange, rate and memory."""
     sizes = direct.SMALL if setting.quick else direct.LARGE
     rows = fashion(ROWS // (5 if setting.quick else 1)).train
-    yield memory(sizes, rows)
+    yield from memory(sizes, rows)
     yield from together(setting, sizes, rows)

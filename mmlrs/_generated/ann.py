@@ -95,10 +95,10 @@ class DeepTextClassifier(
     solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
-        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
-        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
-        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after at
+        most ten steps a combiner makes of them nearly what one worker would reach that takes all steps one after the
+        other (Maleki et al. 2017). It takes about 17 times the computation of "sgd", and a tenth of the communication
+        if `stepSize` is small; with a large one the correction is rough, and the workers combine after fewer steps. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -330,10 +330,10 @@ class DeepVisionClassifier(
     solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
-        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
-        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
-        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after at
+        most ten steps a combiner makes of them nearly what one worker would reach that takes all steps one after the
+        other (Maleki et al. 2017). It takes about 17 times the computation of "sgd", and a tenth of the communication
+        if `stepSize` is small; with a large one the correction is rough, and the workers combine after fewer steps. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -557,10 +557,10 @@ class FineTuner(
     solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
-        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
-        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
-        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after at
+        most ten steps a combiner makes of them nearly what one worker would reach that takes all steps one after the
+        other (Maleki et al. 2017). It takes about 17 times the computation of "sgd", and a tenth of the communication
+        if `stepSize` is small; with a large one the correction is rough, and the workers combine after fewer steps. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -941,10 +941,10 @@ class MultilayerPerceptronClassifier(
     solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
-        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
-        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
-        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after at
+        most ten steps a combiner makes of them nearly what one worker would reach that takes all steps one after the
+        other (Maleki et al. 2017). It takes about 17 times the computation of "sgd", and a tenth of the communication
+        if `stepSize` is small; with a large one the correction is rough, and the workers combine after fewer steps. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -1285,10 +1285,10 @@ class MultilayerPerceptronRegressor(
     solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
-        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
-        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
-        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after at
+        most ten steps a combiner makes of them nearly what one worker would reach that takes all steps one after the
+        other (Maleki et al. 2017). It takes about 17 times the computation of "sgd", and a tenth of the communication
+        if `stepSize` is small; with a large one the correction is rough, and the workers combine after fewer steps. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -1589,10 +1589,10 @@ class NeuralNetworkClassifier(
     solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
-        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
-        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
-        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after at
+        most ten steps a combiner makes of them nearly what one worker would reach that takes all steps one after the
+        other (Maleki et al. 2017). It takes about 17 times the computation of "sgd", and a tenth of the communication
+        if `stepSize` is small; with a large one the correction is rough, and the workers combine after fewer steps. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -1903,10 +1903,10 @@ class NeuralNetworkRegressor(
     solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
-        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
-        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
-        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after at
+        most ten steps a combiner makes of them nearly what one worker would reach that takes all steps one after the
+        other (Maleki et al. 2017). It takes about 17 times the computation of "sgd", and a tenth of the communication
+        if `stepSize` is small; with a large one the correction is rough, and the workers combine after fewer steps. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -2168,10 +2168,10 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
     solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
-        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
-        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
-        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after at
+        most ten steps a combiner makes of them nearly what one worker would reach that takes all steps one after the
+        other (Maleki et al. 2017). It takes about 17 times the computation of "sgd", and a tenth of the communication
+        if `stepSize` is small; with a large one the correction is rough, and the workers combine after fewer steps. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.
@@ -2458,10 +2458,10 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
     solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
         The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient
         descent. Over batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay.
-        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after every
-        tenth step a combiner makes of them nearly what one worker would reach that takes all steps one after the other
-        (Maleki et al. 2017). It takes about 17 times the computation of "sgd" and a tenth of the communication. The
-        more workers, the smaller `stepSize` must be: with a large one the correction is rough, and the loss grows. One
+        "symsgd" is for networks of one linear layer: each worker takes steps of gradient descent alone, and after at
+        most ten steps a combiner makes of them nearly what one worker would reach that takes all steps one after the
+        other (Maleki et al. 2017). It takes about 17 times the computation of "sgd", and a tenth of the communication
+        if `stepSize` is small; with a large one the correction is rough, and the workers combine after fewer steps. One
         worker takes the steps of "sgd" without momentum.
     maxIter : int, default 100
         Maximum number of iterations of "l-bfgs" and "gd". Must be between 1 and 1000000.

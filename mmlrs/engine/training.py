@@ -105,14 +105,20 @@ class TrainingWork:
         spec = self.specification
         trainer = _native.Trainer(spec.stage, spec.network, spec.settings, spec.columns)
         trainer.connect(self._listener, rank, addresses, token, self.silence)
-        for batch in batches:
-            trainer.add(pa.RecordBatch.from_arrays(batch.columns, names=spec.read))
+        self._read(trainer, batches)
         rows, held_out, skipped = trainer.start(
             threads, state=state, root=root, parameters=spec.parameters if root < 0 else None
         )
         result = json.loads(trainer.run(self.iterations, self.seconds))
         report = {**result, "rows": rows, "held_out": held_out, "skipped": skipped}
         return _state_of(trainer) if rank == 0 else None, json.dumps(report)
+
+    def _read(self, trainer: _native.Trainer, batches: Iterator[pa.RecordBatch]) -> None:
+        """Give a trainer its rows, and release the memory of the batches."""
+        for batch in batches:
+            trainer.add(pa.RecordBatch.from_arrays(batch.columns, names=self.specification.read))
+        batch = None
+        pa.default_memory_pool().release_unused()
 
 
 def _state_of(trainer: _native.Trainer) -> State:

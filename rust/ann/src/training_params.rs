@@ -8,10 +8,10 @@ use mmlrs_macros::ParamGroup;
 pub struct TrainingParams {
     /// The algorithm. Over all rows: "l-bfgs" with a line search for the strong Wolfe conditions, "gd", gradient descent. Over
     /// batches of rows: "sgd", gradient descent with momentum, "adam", and "adamw" with weight decay. "symsgd" is for networks of
-    /// one linear layer: each worker takes steps of gradient descent alone, and after every tenth step a combiner makes of them
+    /// one linear layer: each worker takes steps of gradient descent alone, and after at most ten steps a combiner makes of them
     /// nearly what one worker would reach that takes all steps one after the other (Maleki et al. 2017). It takes about 17 times
-    /// the computation of "sgd" and a tenth of the communication. The more workers, the smaller `stepSize` must be: with a large one
-    /// the correction is rough, and the loss grows. One worker takes the steps of "sgd" without momentum.
+    /// the computation of "sgd", and a tenth of the communication if `stepSize` is small; with a large one the correction is
+    /// rough, and the workers combine after fewer steps. One worker takes the steps of "sgd" without momentum.
     #[param(default = "l-bfgs", one_of("l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"))]
     pub solver: String,
     /// Maximum number of iterations of "l-bfgs" and "gd".

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use mmlrs_core::Result;
 
-use crate::layer::{Backward, Form, Forward, Layer};
-use crate::product::{Matrix, MatrixMut, multiply};
+use crate::layer::{Amount, Backward, Form, Forward, Layer};
+use crate::product::{Matrix, MatrixMut, multiply, multiply_by_transpose};
 use crate::random::Random;
 use crate::shape::{Shape, unfit};
 use crate::vectors::{add_rows, fill_rows};
@@ -33,6 +33,10 @@ impl Layer for Dense {
         input.len().saturating_add(1).saturating_mul(self.size)
     }
 
+    fn scratch(&self, input: Shape) -> Amount {
+        Amount::per_row(input.len())
+    }
+
     fn weights(&self, input: Shape) -> Vec<Range<usize>> {
         std::iter::once(0..input.len() * self.size).collect()
     }
@@ -58,7 +62,7 @@ impl Layer for Dense {
     }
 
     fn backward(&self, pass: Backward<'_>) {
-        let Backward { input, rows, parameters, x, dy, dx, gradient, .. } = pass;
+        let Backward { input, rows, parameters, x, dy, dx, gradient, scratch, .. } = pass;
         let (inputs, size) = (input.len(), self.size);
         let (weights, bias) = gradient.split_at_mut(inputs * size);
         let slopes = Matrix::new(dy, rows, size);
@@ -66,7 +70,7 @@ impl Layer for Dense {
         add_rows(bias, dy);
         if !dx.is_empty() {
             let weights = Matrix::new(&parameters[..inputs * size], inputs, size);
-            multiply(slopes, weights.transposed(), &mut MatrixMut::new(dx, rows, inputs), false);
+            multiply_by_transpose(slopes, weights, dx, scratch);
         }
     }
 }

@@ -25,7 +25,7 @@ const DIRECTIONS: usize = 16;
 /// little.
 const ROUND_STEPS: usize = 10;
 /// The noise of the random directions up to which a round may be longer than the one before it.
-const NOISE: f64 = 0.1;
+const NOISE: f64 = 0.2;
 
 /// What a worker keeps to combine its steps with those of the others.
 #[derive(Debug)]
