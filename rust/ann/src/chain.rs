@@ -51,6 +51,8 @@ pub struct Pass<'a> {
     pub scale: f32,
     pub parameters: &'a [f32],
     pub x: &'a [f32],
+    /// Whether the backward pass replaces the gradient instead of adding to it.
+    pub replaces: bool,
 }
 
 impl Chain {
@@ -221,7 +223,7 @@ impl Chain {
         }
     }
 
-    /// Adds the derivatives by the parameters to `gradient`. `work` begins with the derivative of the loss by the outputs. Returns
+    /// Adds the derivatives by the parameters to `gradient`, or replaces it. `work` begins with the derivative of the loss by the outputs. Returns
     /// the derivative by `x` if `wants_dx`, else an empty slice.
     pub fn backward<'w>(
         &self,
@@ -231,7 +233,7 @@ impl Chain {
         gradient: &mut [f32],
         wants_dx: bool,
     ) -> &'w [f32] {
-        let Pass { rows, mode, scale, parameters, .. } = *pass;
+        let Pass { rows, mode, scale, parameters, replaces, .. } = *pass;
         let (mut after, rest) = work.split_at_mut(self.widest * rows);
         let (mut before, scratch) = rest.split_at_mut(self.widest * rows);
         for (number, place) in self.places.iter().enumerate().rev() {
@@ -251,6 +253,11 @@ impl Chain {
                 let dx = if is_last { 0 } else { place.input.len() * rows };
                 (x, &after[..size], &mut before[..dx])
             };
+            let gradient = &mut gradient[place.parameters.clone()];
+            let writes = replaces && place.layer.replaces_gradient();
+            if replaces && !writes {
+                gradient.fill(0.0);
+            }
             place.layer.backward(Backward {
                 input: place.input,
                 rows,
@@ -261,7 +268,8 @@ impl Chain {
                 y,
                 dy,
                 dx,
-                gradient: &mut gradient[place.parameters.clone()],
+                gradient,
+                replaces: writes,
                 memory: &kept[memory..memory + place.memory.of(rows)],
                 scratch: &mut scratch[..place.layer.scratch(place.input).of(rows)],
             });

@@ -111,6 +111,12 @@ pub trait Layer: Debug + Send + Sync {
         false
     }
 
+    /// Whether the backward pass can write the gradient instead of adding to it, see [`Backward::replaces`]. The memory of a large
+    /// gradient is slow; a layer whose derivatives are written once need not read it.
+    fn replaces_gradient(&self) -> bool {
+        false
+    }
+
     /// Writes initial parameters; they are 0 before.
     fn initialize(&self, _input: Shape, _random: &mut Random, _parameters: &mut [f32]) {}
 
@@ -131,7 +137,7 @@ pub trait Layer: Debug + Send + Sync {
     /// Computes `y` from `x`.
     fn forward(&self, pass: Forward<'_>);
 
-    /// Computes the derivative of the loss by `x` from that by `y`, and adds that by the parameters to `gradient`.
+    /// Computes the derivative of the loss by `x` from that by `y`, and adds that by the parameters to `gradient`, or replaces it.
     fn backward(&self, pass: Backward<'_>);
 }
 
@@ -179,6 +185,8 @@ pub struct Backward<'a> {
     pub dx: &'a mut [f32],
     /// The derivative of the loss by the parameters, to add to.
     pub gradient: &'a mut [f32],
+    /// Whether `gradient` has any values, which the derivative replaces. Never set unless [`Layer::replaces_gradient`].
+    pub replaces: bool,
     /// What the layer kept in the forward pass.
     pub memory: &'a [f32],
     /// Values that the layer may use while it works.

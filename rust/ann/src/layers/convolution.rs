@@ -74,7 +74,7 @@ impl Layer for Convolution {
     fn scratch(&self, input: Shape) -> Amount {
         let grid = self.checked(input);
         Amount::per_batch(match self.method(grid) {
-            Method::Pixels(_) => 0,
+            Method::Pixels(dense) => return dense.scratch(Shape::Vector(grid.image.channels)),
             Method::Sliding(sliding) => sliding.scratch(),
             Method::Spread => reads(&grid).saturating_mul(grid.places()),
         })
@@ -217,6 +217,7 @@ mod tests {
             dy,
             dx: &mut dx,
             gradient: &mut gradient,
+            replaces: false,
             memory: &[],
             scratch: &mut scratch,
         });

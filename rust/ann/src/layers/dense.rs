@@ -5,7 +5,7 @@ use std::ops::Range;
 use mmlrs_core::Result;
 
 use crate::layer::{Amount, Backward, Form, Forward, Layer};
-use crate::product::{Matrix, MatrixMut, multiply, multiply_by_transpose};
+use crate::product::{Matrix, MatrixMut, multiply, multiply_by_transpose, transpose_scratch};
 use crate::random::Random;
 use crate::shape::{Shape, unfit};
 use crate::vectors::{add_rows, fill_rows};
@@ -34,7 +34,7 @@ impl Layer for Dense {
     }
 
     fn scratch(&self, input: Shape) -> Amount {
-        Amount::per_row(input.len())
+        Amount::per_batch(transpose_scratch(input.len()))
     }
 
     fn weights(&self, input: Shape) -> Vec<Range<usize>> {
@@ -53,6 +53,10 @@ impl Layer for Dense {
         Form::Affine
     }
 
+    fn replaces_gradient(&self) -> bool {
+        true
+    }
+
     fn forward(&self, pass: Forward<'_>) {
         let Forward { input, rows, parameters, x, y, .. } = pass;
         let (weights, bias) = parameters.split_at(input.len() * self.size);
@@ -62,11 +66,15 @@ impl Layer for Dense {
     }
 
     fn backward(&self, pass: Backward<'_>) {
-        let Backward { input, rows, parameters, x, dy, dx, gradient, scratch, .. } = pass;
+        let Backward { input, rows, parameters, x, dy, dx, gradient, replaces, scratch, .. } = pass;
         let (inputs, size) = (input.len(), self.size);
         let (weights, bias) = gradient.split_at_mut(inputs * size);
         let slopes = Matrix::new(dy, rows, size);
-        multiply(Matrix::new(x, rows, inputs).transposed(), slopes, &mut MatrixMut::new(weights, inputs, size), true);
+        let turned = Matrix::new(x, rows, inputs).transposed();
+        multiply(turned, slopes, &mut MatrixMut::new(weights, inputs, size), !replaces);
+        if replaces {
+            bias.fill(0.0);
+        }
         add_rows(bias, dy);
         if !dx.is_empty() {
             let weights = Matrix::new(&parameters[..inputs * size], inputs, size);

@@ -71,17 +71,21 @@ impl Layer for Residual {
         self.chain.settle(parameters, gradient);
     }
 
+    fn replaces_gradient(&self) -> bool {
+        true
+    }
+
     fn forward(&self, pass: Forward<'_>) {
         let Forward { rows, mode, parameters, x, y, memory, scratch, .. } = pass;
-        self.chain.forward(&Pass { rows, mode, scale: 1.0, parameters, x }, memory, scratch);
+        self.chain.forward(&Pass { rows, mode, scale: 1.0, parameters, x, replaces: false }, memory, scratch);
         y.copy_from_slice(x);
         add(y, &memory[self.chain.outputs(rows)]);
     }
 
     fn backward(&self, pass: Backward<'_>) {
-        let Backward { rows, mode, scale, parameters, x, dy, dx, gradient, memory, scratch, .. } = pass;
+        let Backward { rows, mode, scale, parameters, x, dy, dx, gradient, replaces, memory, scratch, .. } = pass;
         scratch[..dy.len()].copy_from_slice(dy);
-        let inner = Pass { rows, mode, scale, parameters, x };
+        let inner = Pass { rows, mode, scale, parameters, x, replaces };
         let slopes = self.chain.backward(&inner, memory, scratch, gradient, !dx.is_empty());
         if !dx.is_empty() {
             dx.copy_from_slice(dy);

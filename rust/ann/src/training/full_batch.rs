@@ -24,7 +24,7 @@ pub struct Whole<'a> {
 }
 
 impl Whole<'_> {
-    /// Computes the loss at `parameters` and adds its derivative to `gradient`, which is 0.
+    /// Computes the loss at `parameters` and writes its derivative to `gradient`.
     pub fn evaluate(&mut self, parameters: &[f32], gradient: &mut [f32]) -> Result<f64> {
         self.evaluations += 1;
         let rows = (self.rows, self.rows.order());

@@ -74,8 +74,7 @@ impl Epoch<'_> {
         let mut loss = 0.0;
         for step in 0..self.steps {
             let batch = &order[share(order.len(), step, self.steps)];
-            self.gradient.fill(0.0);
-            loss += self.add(batch, step, scale, parameters)?;
+            loss += self.derive(batch, step, scale, parameters)?;
             self.sum()?;
             self.apply(step, parameters);
         }
@@ -97,8 +96,7 @@ impl Epoch<'_> {
             if batch.is_empty() {
                 continue;
             }
-            self.gradient.fill(0.0);
-            loss += self.add(batch, step, scale, parameters)?;
+            loss += self.derive(batch, step, scale, parameters)?;
             before(batch, self.rates.at(self.number * self.steps + step) as f32, parameters)?;
             self.apply(step, parameters);
         }
@@ -125,8 +123,8 @@ impl Epoch<'_> {
         Ok(())
     }
 
-    /// Adds the gradient of a batch.
-    fn add(&mut self, batch: &[u32], step: usize, scale: f32, parameters: &[f32]) -> Result<f64> {
+    /// Computes the gradient of a batch.
+    fn derive(&mut self, batch: &[u32], step: usize, scale: f32, parameters: &[f32]) -> Result<f64> {
         let seed = mixed(self.seed, self.number * self.steps + step, self.workers.rank() + 1);
         let how = (Mode::Training { seed }, scale);
         self.sums.gradient(self.network, parameters, (self.rows, batch), how, self.gradient)

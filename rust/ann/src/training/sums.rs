@@ -28,7 +28,7 @@ pub struct Sums {
 struct Space {
     workspace: Workspace,
     batch: Gathered,
-    /// The thread's part of the gradient. The first thread adds to the result.
+    /// The thread's part of the gradient. The first thread writes to the result.
     gradient: Vec<f32>,
     /// An image before it is changed.
     image: Vec<f32>,
@@ -63,7 +63,7 @@ impl Sums {
         }
     }
 
-    /// Adds the derivative of the weighted sum of the losses, times `scale`, to `gradient`, and returns that sum. Which thread
+    /// Writes the derivative of the weighted sum of the losses, times `scale`, to `gradient`, and returns that sum. Which thread
     /// computes which rows depends on their number only, so the result repeats exactly.
     ///
     /// # Errors
@@ -99,7 +99,14 @@ impl Sums {
                 }
                 let Gathered { x, weights, .. } = &space.batch;
                 let batch = Rows { x, targets: space.batch.targets(), weights: Some(weights), mode, scale };
-                loss += network.gradient(parameters, &batch, gradient, &mut space.workspace)?;
+                loss += if number == 0 {
+                    network.first_gradient(parameters, &batch, gradient, &mut space.workspace)?
+                } else {
+                    network.gradient(parameters, &batch, gradient, &mut space.workspace)?
+                };
+            }
+            if share.is_empty() {
+                gradient.fill(0.0);
             }
             Ok(loss)
         };
@@ -118,7 +125,6 @@ impl Sums {
                 || {
                     let other = |(at, space): (usize, &mut Space)| {
                         let mut own = std::mem::take(&mut space.gradient);
-                        own.fill(0.0);
                         let loss = work(at + 1, space, &mut own);
                         space.gradient = own;
                         loss

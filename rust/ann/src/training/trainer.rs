@@ -185,7 +185,6 @@ impl Trainer {
         let mut seconds = [Vec::new(), Vec::new()];
         for _ in 0..gradients {
             let started = Instant::now();
-            gradient.fill(0.0);
             self.sums.gradient(&self.network, &self.parameters, rows, how, &mut gradient)?;
             seconds[0].push(started.elapsed().as_secs_f64());
         }
@@ -334,7 +333,6 @@ impl Trainer {
     fn descend(&mut self) -> Result<f64> {
         let (rate, tolerance) = (self.settings.rates(1).at(self.done), self.settings.tolerance);
         let (mut whole, parameters, _, gradient) = self.whole();
-        gradient.fill(0.0);
         let loss = whole.evaluate(parameters, gradient)?;
         let change = rate * dot(gradient, gradient).sqrt();
         // The test of Spark's gradient descent.
