@@ -287,6 +287,15 @@ mod tests {
     }
 
     #[test]
+    fn rounds_are_as_long_as_the_noise_allows() {
+        assert_eq!(next_length(1, 0.0), 2);
+        assert_eq!(next_length(8, NOISE / 4.0), ROUND_STEPS);
+        assert_eq!(next_length(8, 2.0 * NOISE), 4);
+        assert_eq!(next_length(2, 100.0), 1);
+        assert_eq!(next_length(4, f64::INFINITY), 1);
+    }
+
+    #[test]
     fn deeper_networks_are_refused() -> Result<()> {
         for (layers, is_affine) in [
             (r#"{"kind":"flatten"},{"kind":"dense","size":2}"#, true),

@@ -219,8 +219,19 @@ fn held_out_loss(workers: usize, changes: &serde_json::Value) -> f64 {
 /// With many workers plain averaging takes fewer steps than one worker, and symmetric steps are close to those of one worker.
 #[test]
 fn symmetric_steps_are_close_to_sequential_ones() {
-    let common =
-        serde_json::json!({"iterations": 2, "step_size": 0.05, "momentum": 0.0, "nesterov": false, "batch_size": 4});
+    compare_symmetric(0.05, 0.02);
+}
+
+/// Rounds of ten steps diverge with this step size.
+#[test]
+fn symmetric_steps_are_close_to_sequential_ones_with_a_large_step_size() {
+    compare_symmetric(0.5, 0.1);
+}
+
+fn compare_symmetric(step_size: f64, within: f64) {
+    let common = serde_json::json!({
+        "iterations": 2, "step_size": step_size, "momentum": 0.0, "nesterov": false, "batch_size": 4,
+    });
     let with = |changes: serde_json::Value| {
         let mut all = common.clone();
         if let (Some(all), Some(changes)) = (all.as_object_mut(), changes.as_object()) {
@@ -236,6 +247,6 @@ fn symmetric_steps_are_close_to_sequential_ones() {
         "solver": "sgd", "local_steps": 20, "outer_rate": 1.0, "outer_momentum": 0.0,
     }));
     let averaged = held_out_loss(8, &averaged);
-    assert!((symmetric - sequential).abs() < 0.02 * sequential, "{symmetric} {sequential}");
-    assert!(averaged > 1.1 * sequential, "{averaged} {sequential}");
+    assert!((symmetric - sequential).abs() < within * sequential, "{symmetric} {sequential}");
+    assert!(averaged > 1.1 * sequential || step_size > 0.1, "{averaged} {sequential}");
 }
