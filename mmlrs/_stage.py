@@ -205,7 +205,8 @@ class Stage(Shown, _Base):
                 names += value
             elif value is not None:
                 names.append(value)
-        return list(dict.fromkeys(names))
+        # A column may be read by several params. If several write it, the checks of outputs find it twice.
+        return names if role == "output" else list(dict.fromkeys(names))
 
     def write(self) -> Any:
         """Return the writer, for `stage.write().overwrite().save(path)`."""

@@ -167,7 +167,8 @@ class DeepTextClassifier(
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
-        names stage, column, row and cause; "skip" trains without the row.
+        names stage, column, row and cause; "skip" trains without the row. The model has the same setting: with "skip"
+        it drops rows.
 
     Returns
     -------
@@ -402,7 +403,8 @@ class DeepVisionClassifier(
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
-        names stage, column, row and cause; "skip" trains without the row.
+        names stage, column, row and cause; "skip" trains without the row. The model has the same setting: with "skip"
+        it drops rows.
 
     Returns
     -------
@@ -629,7 +631,8 @@ class FineTuner(
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
-        names stage, column, row and cause; "skip" trains without the row.
+        names stage, column, row and cause; "skip" trains without the row. The model has the same setting: with "skip"
+        it drops rows.
 
     Returns
     -------
@@ -906,8 +909,8 @@ class MultilayerPerceptronClassifier(
     weights. Numbers are computed in single precision, sums of many rows in double precision. With the solvers "l-bfgs"
     and "gd" the result does not depend on the partitions, beyond rounding, and a seed repeats it exactly.
 
-    On Spark the rows stay in the memory of `numWorkers` tasks, which exchange gradients over TCP, in jobs of about ten
-    seconds. A job that fails runs again. On a table all cores are used.
+    On Spark the rows stay in the memory of `numWorkers` tasks, which exchange gradients over TCP, in jobs of about
+    fifteen seconds. A job that fails runs again. On a table all cores are used.
 
     Parameters
     ----------
@@ -1013,7 +1016,8 @@ class MultilayerPerceptronClassifier(
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
-        names stage, column, row and cause; "skip" trains without the row.
+        names stage, column, row and cause; "skip" trains without the row. The model has the same setting: with "skip"
+        it drops rows.
 
     Returns
     -------
@@ -1357,7 +1361,8 @@ class MultilayerPerceptronRegressor(
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
-        names stage, column, row and cause; "skip" trains without the row.
+        names stage, column, row and cause; "skip" trains without the row. The model has the same setting: with "skip"
+        it drops rows.
 
     Returns
     -------
@@ -1661,7 +1666,8 @@ class NeuralNetworkClassifier(
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
-        names stage, column, row and cause; "skip" trains without the row.
+        names stage, column, row and cause; "skip" trains without the row. The model has the same setting: with "skip"
+        it drops rows.
 
     Returns
     -------
@@ -1975,7 +1981,8 @@ class NeuralNetworkRegressor(
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
-        names stage, column, row and cause; "skip" trains without the row.
+        names stage, column, row and cause; "skip" trains without the row. The model has the same setting: with "skip"
+        it drops rows.
 
     Returns
     -------
@@ -2240,7 +2247,8 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
-        names stage, column, row and cause; "skip" trains without the row.
+        names stage, column, row and cause; "skip" trains without the row. The model has the same setting: with "skip"
+        it drops rows.
 
     Returns
     -------
@@ -2530,7 +2538,8 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         killed goes on from the last one, with a warning; a finished fit removes its own. Must not be empty.
     handleInvalid : {"error", "skip"}, default "error"
         How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that
-        names stage, column, row and cause; "skip" trains without the row.
+        names stage, column, row and cause; "skip" trains without the row. The model has the same setting: with "skip"
+        it drops rows.
 
     Returns
     -------

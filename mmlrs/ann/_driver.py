@@ -39,7 +39,7 @@ class Runner(Protocol):
     def advance(self, iterations: int, seconds: float | None) -> str:
         """Run so many iterations, or as many as start within so many seconds.
 
-        Return JSON: the `lines` of the history, and the reason to `finish` or null.
+        Return JSON: the `lines` of the history, the reason to `finish` or null, and mean and standard deviation of the `targets`.
         """
 
     def state(self) -> Sequence[Chunk] | None:
@@ -114,6 +114,7 @@ def train(specification: Specification, runner: Runner) -> Outcome:
             seconds = runner.seconds
             if not checked:
                 _check(specification, runner.counts())
+                _warn_of_scale(specification, *training.targets)
                 checked = True
             _show(bar, new)
     outcome = Outcome(runner.network(), training.lines, training.finish)
@@ -130,6 +131,8 @@ class _Training:
         self._specification, self._runner = specification, runner
         self.lines: list[dict[str, Any]] = []
         self.finish: str | None = None
+        #: Mean and standard deviation of the targets that are numbers.
+        self.targets = (0.0, 0.0)
         #: The loss of gradient descent is that of the weights before its step: if it is bad, so was the step before.
         self._late = int(json.loads(specification.settings)["solver"] == "gd")
         #: States before the last jobs, with their numbers of iterations.
@@ -148,6 +151,7 @@ class _Training:
         result = json.loads(self._runner.advance(self._specification.iterations, seconds))
         self.lines += result["lines"]
         self.finish = result["finish"]
+        self.targets = result["targets"]
         if self.finish == "diverged":
             del self.lines[-1]
             self._return(_iterations(self.lines) - self._late)
@@ -199,6 +203,24 @@ def _warn_without_progress(specification: Specification, outcome: Outcome) -> No
             f"{specification.stage}: the training ended with the loss of its initial weights, {first:.6g}: no step makes it smaller by "
             "more than rounding. Scale labels and features to about 1"
         )
+
+
+#: Standard deviations of labels up to 1 over this and from this on, and means in deviations, that are hard to learn.
+_SCALE = 1000.0
+
+
+def _warn_of_scale(specification: Specification, mean: float, deviation: float) -> None:
+    """Warn of labels with which the loss is hardly better than that of their mean, or rounded to it."""
+    columns = json.loads(specification.columns)
+    if columns["labels"] != "values" or deviation == 0:
+        return
+    if 1 / _SCALE < deviation < _SCALE and abs(mean) < _SCALE * deviation:
+        return
+    warn(
+        f"{specification.stage}: the labels in column `{columns['label']}` have the mean {mean:.4g} and the standard deviation "
+        f"{deviation:.4g}, with which training is slow or ends early. Train on labels of mean 0 and deviation 1, and convert the "
+        "predictions back"
+    )
 
 
 def _is_finite(network: bytes) -> bool:

@@ -140,7 +140,7 @@ class NetworkEstimator(Estimator[Any]):
         shared = [
             param["name"]
             for param in stage_spec(spec["model"])["params"]
-            if param["name"] in own and param["name"] not in ("handleInvalid", "network")
+            if param["name"] in own and param["name"] != "network"
         ]
         values = {name: self._value(name) for name in shared}
         model = model_class(**values, **params, network=outcome.network, trainingHistory=outcome.history())

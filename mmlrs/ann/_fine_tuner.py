@@ -30,7 +30,14 @@ __all__ = ["DeepTextClassifier", "DeepVisionClassifier", "FineTuner"]
 
 
 #: Params that the model has from the estimator.
-_SHARED = ("predictionCol", "rawPredictionCol", "probabilityCol", "predictedLabelCol", "thresholds")
+_SHARED = (
+    "predictionCol",
+    "rawPredictionCol",
+    "probabilityCol",
+    "predictedLabelCol",
+    "thresholds",
+    "handleInvalid",
+)
 
 
 class TunesHead(ClassifierMixin):

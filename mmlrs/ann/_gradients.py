@@ -30,8 +30,10 @@ class GradientCheck:
     compared : int
         Number of derivatives that were compared.
     worst : float
-        The largest relative difference. In single precision, right derivatives differ by less than 0.02, and by less than 0.1 where
-        a value is close to the kink of a `Relu` or to the next value of a `MaxPooling`.
+        The largest relative difference beyond rounding: the distance of a derivative from the slopes on both sides, less 0.002,
+        over the larger of derivative and slope, or 1 if both are smaller. Small networks of smooth layers have less than 0.02, and
+        `Relu` or `MaxPooling` less than 0.1, where a value is close to a bend. It is 0 if the derivatives are as right as single
+        precision shows, and does not judge derivatives that are themselves below 0.002: scale `data` to about 1.
     parameter : int
         The number of the parameter with that difference.
     """

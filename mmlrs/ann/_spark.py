@@ -72,15 +72,14 @@ class _Runner:
 
 def _column(df: DataFrame, name: str, alias: str) -> Column:
     """Return a column in the form that crosses to Python fastest, under another name."""
-    from pyspark.ml.functions import vector_to_array
     from pyspark.sql import functions as F
 
-    from mmlrs.engine.spark import quoted
+    from mmlrs.engine.spark import quoted, vectors_as_lists
 
     kind = df.schema[name].dataType
     column = F.col(quoted(name))
     if kind.typeName() == "vectorudt" or type(kind).__name__ == "VectorUDT":
-        column = vector_to_array(column, "float32")
+        column = vectors_as_lists(column, "float32")
     return column.alias(alias)
 
 

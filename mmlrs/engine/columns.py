@@ -127,16 +127,22 @@ class Columns:
         self.resolve_all(self.names)
 
     def check_new(self, names: Iterable[str]) -> None:
-        """Raise if a column to add already exists.
+        """Raise if a column to add already exists, or two have the same name.
 
         Raises
         ------
         SchemaMismatchError
-            A column exists; the message names the first.
+            A column exists, or is named twice; the message names the first.
         """
+        seen: set[str] = set()
         for name in names:
             if self._matches(name):
                 raise self.taken(name)
+            if name in seen:
+                raise SchemaMismatchError(
+                    f"{self.owner}: column `{name}`: would be written twice; give each output column a name of its own"
+                )
+            seen.add(name)
 
     def taken(
         self, name: str, advice: str = "; name another output column, or drop this one first"

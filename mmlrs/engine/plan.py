@@ -56,7 +56,9 @@ def _fields_of(stage: str, plan: _native.Plan) -> list[pa.Field]:
     names: set[str] = set()
     for field in fields:
         if field.name in names:
-            raise SchemaMismatchError(f"{stage}: column `{field.name}`: would be written twice")
+            raise SchemaMismatchError(
+                f"{stage}: column `{field.name}`: would be written twice; give each output column a name of its own"
+            )
         names.add(field.name)
     return fields
 

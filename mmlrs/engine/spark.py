@@ -53,6 +53,7 @@ __all__ = [
     "refuse_old_vectors",
     "sql_function",
     "transform",
+    "vectors_as_lists",
     "with_lineage",
 ]
 
@@ -257,8 +258,7 @@ class Sources:
             if source.vector:
                 columns += _members(F.unwrap_udt(F.col(name)))
             elif self._is_vector(source.column):
-                array = vector_to_array(F.col(name), "float32")  # which fails on a null
-                columns.append(F.when(F.col(name).isNotNull(), array))
+                columns.append(vectors_as_lists(F.col(name), "float32"))
             else:
                 columns.append(name)
         return columns
@@ -280,6 +280,11 @@ class Sources:
             else:
                 kinds.append((name, self._fields[name].dataType))
         return [(name, kind, to_arrow_type(kind, timezone=self._zone(kind))) for name, kind in kinds]
+
+
+def vectors_as_lists(column: Column, dtype: str = "float64") -> Column:
+    """Return a column of vectors as lists, with null for null, on which `vector_to_array` fails."""
+    return F.when(column.isNotNull(), vector_to_array(column, dtype))
 
 
 def _members(vector: Column) -> list[Column]:

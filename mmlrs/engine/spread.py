@@ -35,12 +35,11 @@ def spread_rows(dataset: FrameOrTable, names: Sequence[str], rows: int, owner: s
 
 
 def _of_spark(df: DataFrame, names: Sequence[str], rows: int, owner: str) -> pa.Table:
-    from pyspark.ml.functions import vector_to_array
     from pyspark.ml.linalg import VectorUDT
     from pyspark.sql import functions as F
 
     from mmlrs.engine.sent import Sent
-    from mmlrs.engine.spark import quoted
+    from mmlrs.engine.spark import quoted, vectors_as_lists
     from mmlrs.engine.versions import table_of
 
     if df.isStreaming:
@@ -50,7 +49,9 @@ def _of_spark(df: DataFrame, names: Sequence[str], rows: int, owner: str) -> pa.
     columns = [F.col(quoted(name)) for name in names]
     read = df.select(
         *(
-            vector_to_array(column).alias(name) if isinstance(df.schema[name].dataType, VectorUDT) else column
+            vectors_as_lists(column).alias(name)
+            if isinstance(df.schema[name].dataType, VectorUDT)
+            else column
             for name, column in zip(names, columns, strict=True)
         )
     )

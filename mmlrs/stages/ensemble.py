@@ -101,16 +101,15 @@ class EnsembleByKey(_generated.EnsembleByKey):
 
     def _values(self, field: Any) -> Any:
         """Return a vector or an array as an array of doubles, None for a number."""
-        from pyspark.ml.functions import vector_to_array
         from pyspark.ml.linalg import VectorUDT
         from pyspark.sql import functions as F
         from pyspark.sql.types import ArrayType, BooleanType, NumericType
 
-        from mmlrs.engine.spark import quoted
+        from mmlrs.engine.spark import quoted, vectors_as_lists
 
         kind, column = field.dataType, F.col(quoted(field.name))
         if isinstance(kind, VectorUDT):
-            return F.when(column.isNotNull(), vector_to_array(column))  # raises on a null
+            return vectors_as_lists(column)
         if isinstance(kind, ArrayType) and isinstance(kind.elementType, NumericType):
             return column.cast("array<double>")
         if isinstance(kind, NumericType | BooleanType):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyspark.sql.types import DoubleType, StructField, StructType
 from trainings import classes, frame, is_same, network
 
-from mmlrs.ann import MultilayerPerceptronClassificationModel
+from mmlrs.ann import MultilayerPerceptronClassificationModel, MultilayerPerceptronRegressor
 from mmlrs.errors import (
     DecodeError,
     ExecutionError,
@@ -186,6 +188,12 @@ COLUMNS = {
         InvalidParamError,
         "param `layers` must have at least two numbers, of which only the first and the last may be 0",
     ),
+    "two columns of one name": (
+        classes,
+        {"predictionCol": "p", "probabilityCol": "p"},
+        SchemaMismatchError,
+        "column `p`: would be written twice; give each output column a name of its own",
+    ),
     "early stopping without rows": (
         classes,
         {"earlyStopping": 3},
@@ -223,6 +231,7 @@ COLUMNS = {
         "param `initialWeights`: /missing: No such file",
     ),
 }
+PAIRS = list(zip(classes()["features"].to_pylist(), classes()["label"].to_pylist(), strict=True))
 LISTS = pa.schema([("features", pa.list_(pa.float32())), ("label", pa.int64())])
 
 
@@ -238,6 +247,32 @@ def test_rows_to_validate_on_that_do_not_exist_are_a_warning_without_early_stopp
     with pytest.warns(UserWarning, match="none of 120 rows; the history has no validation loss"):
         model = network(maxIter=2, validationFraction=1e-6).fit(classes())
     assert model.history["validation_loss"].null_count == model.history.num_rows
+
+
+def test_the_model_skips_the_rows_that_its_training_skipped():
+    table = with_row("features", [1.0, NAN, 0.0])
+    with pytest.warns(UserWarning, match="trains without 1 of 120 rows"):
+        model = network(maxIter=2, handleInvalid="skip").fit(table)
+    assert model.transform(table).num_rows == 119
+    assert network(maxIter=2).fit(classes()).getHandleInvalid() == "error"
+
+
+@pytest.mark.parametrize(
+    ("scale", "mean", "warns"), [(1.0, 0.0, False), (1.0, 1e5, True), (1e4, 0.0, True), (1e-5, 0.0, True)]
+)
+def test_labels_that_are_hard_to_learn_are_a_warning(scale, mean, warns):
+    table = classes()
+    labels = pa.array(scale * np.array(table["features"].to_pylist())[:, 0] + mean)
+    learner = MultilayerPerceptronRegressor(layers=[3, 1], maxIter=2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        learner.fit(table.set_column(1, "label", labels))
+    found = [str(warning.message) for warning in caught if "standard deviation" in str(warning.message)]
+    assert len(found) == warns
+    if warns:
+        assert found[0].startswith(
+            "MultilayerPerceptronRegressor: the labels in column `label` have the mean "
+        )
 
 
 def test_a_network_of_a_newer_version_is_an_error_wherever_it_is_used():
@@ -277,6 +312,21 @@ def test_wrong_rows_on_spark_are_one_error(spark):
         network().fit(frame(spark, with_row("label", 7.0)))
     message = r"MultilayerPerceptronClassifier: column `label`, row \d+ of the batch: is 7, but param `layers` says .* drops such rows"
     assert re.fullmatch(message, str(raised.value))
+
+
+@pytest.mark.spark
+def test_a_null_vector_on_spark_is_an_error_or_is_left_out(spark):
+    """Spark's own conversion of vectors fails on a null."""
+    from pyspark.ml.linalg import Vectors, VectorUDT
+
+    rows = [(None if at == 5 else Vectors.dense(row), float(label)) for at, (row, label) in enumerate(PAIRS)]
+    schema = StructType([StructField("features", VectorUDT()), StructField("label", DoubleType())])
+    vectors = spark.createDataFrame(rows, schema)
+    with pytest.raises(DecodeError, match=r"Classifier: column `features`, row \d+ of the batch: is null"):
+        network(maxIter=2).fit(vectors)
+    with pytest.warns(UserWarning, match="trains without 1 of 120 rows"):
+        model = network(maxIter=2, handleInvalid="skip").fit(vectors)
+    assert model.transform(vectors).count() == 119
 
 
 @pytest.mark.spark

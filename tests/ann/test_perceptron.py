@@ -272,6 +272,7 @@ def test_the_training_ends_when_it_converged():
     assert classifier().fit(TABLE).finish == "iterations"
 
 
+@pytest.mark.filterwarnings("ignore:.*standard deviation")
 def test_a_training_that_learns_nothing_says_so():
     plain = {"layers": [3, 1], "labelCol": "y", "tol": 1e-6}
     message = "^MultilayerPerceptronRegressor: the training ended with the loss of its initial weights, .*e\\+5.: no step .* Scale labels"

@@ -98,7 +98,7 @@ pub struct TrainingParams {
     #[param(non_empty)]
     pub checkpoint_dir: Option<String>,
     /// How to handle a row whose label, weight or features are null, NaN or infinite: "error" fails with an error that names
-    /// stage, column, row and cause; "skip" trains without the row.
+    /// stage, column, row and cause; "skip" trains without the row. The model has the same setting: with "skip" it drops rows.
     #[param(default = "error", one_of("error", "skip"))]
     pub handle_invalid: String,
 }

@@ -164,6 +164,20 @@ impl Part {
         self.order.iter().map(|row| f64::from(self.weights[*row as usize])).sum()
     }
 
+    /// Sums of the targets that are numbers and of their squares, each the mean over the outputs, times the weights of the rows.
+    pub fn target_sums(&self) -> [f64; 2] {
+        let Some(values) = &self.values else { return [0.0; 2] };
+        let mut sums = [0.0; 2];
+        for row in &self.order {
+            let weight = f64::from(self.weights[*row as usize]) / self.outputs as f64;
+            for value in values.row(*row as usize).iter().map(|value| f64::from(*value)) {
+                sums[0] += weight * value;
+                sums[1] += weight * value * value;
+            }
+        }
+        sums
+    }
+
     /// The rows in the order of [`Dataset::settle`].
     pub fn order(&self) -> &[u32] {
         &self.order

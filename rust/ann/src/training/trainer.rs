@@ -53,6 +53,8 @@ struct Totals {
     held_out: f64,
     /// Number of steps of an epoch.
     steps: usize,
+    /// Mean and standard deviation of the targets that are numbers.
+    targets: [f64; 2],
 }
 
 impl Trainer {
@@ -79,9 +81,10 @@ impl Trainer {
         };
         data.settle();
         let (own_weight, held_out) = (data.train.weight(), data.held_out.weight());
-        let mut sums = [data.train.rows() as f64, own_weight, held_out];
+        let [values, squares] = data.train.target_sums();
+        let mut sums = [data.train.rows() as f64, own_weight, held_out, values, squares];
         workers.sum_f64(&mut sums)?;
-        let [rows, weight, held_out] = sums;
+        let [rows, weight, held_out, values, squares] = sums;
         if rows == 0.0 || weight <= 0.0 {
             return Err(Error::runtime(if rows == 0.0 && held_out > 0.0 {
                 "there are no rows to train on: all of them are held out"
@@ -94,7 +97,9 @@ impl Trainer {
         let takes_own_steps = settings.local_steps > 0 || settings.solver == Solver::SymSgd;
         let share = if takes_own_steps { workers.size() } else { 1 };
         let steps = (rows / (settings.batch_size.saturating_mul(share)) as f64).ceil().max(1.0) as usize;
-        let totals = Totals { rows, weight, own_weight, held_out, steps };
+        let mean = values / weight;
+        let targets = [mean, (squares / weight - mean * mean).max(0.0).sqrt()];
+        let totals = Totals { rows, weight, own_weight, held_out, steps, targets };
         let block =
             if settings.solver.is_full_batch() { settings.block_size } else { block_of(&data, &settings, steps) };
         let buffers = Sums::new(&network, block, threads, &settings.augmentation);
@@ -197,6 +202,11 @@ impl Trainer {
             seconds[1].push(started.elapsed().as_secs_f64());
         }
         Ok(seconds.map(median))
+    }
+
+    /// Mean and standard deviation of the targets of all workers; 0 for classes.
+    pub fn targets(&self) -> [f64; 2] {
+        self.totals.targets
     }
 
     /// Why the training is over, if it is.

@@ -18,7 +18,7 @@ pub use model::MultilayerPerceptronClassificationModel;
 /// are computed in single precision, sums of many rows in double precision. With the solvers "l-bfgs" and "gd" the result does not
 /// depend on the partitions, beyond rounding, and a seed repeats it exactly.
 ///
-/// On Spark the rows stay in the memory of `numWorkers` tasks, which exchange gradients over TCP, in jobs of about ten seconds. A
+/// On Spark the rows stay in the memory of `numWorkers` tasks, which exchange gradients over TCP, in jobs of about fifteen seconds. A
 /// job that fails runs again. On a table all cores are used.
 #[derive(Debug, Clone, Stage)]
 #[stage(
