@@ -53,8 +53,11 @@ def compared(split: Split, step_size: float, passes: int, seed: int) -> Losses:
         direct.together(description, split, WORKERS, solver="symsgd", **common),
         direct.together(description, split, WORKERS, solver="sgd", **averaging, **common),
     )
-    losses = [[float(line["validation_loss"]) for line in one.lines] for one in trained]
-    return Losses(*losses, *(1e-6 * one.lines[-1]["bytes_sent"] for one in trained[1:]))
+    sequential, symmetric, averaged = (
+        [float(line["validation_loss"]) for line in one.lines] for one in trained
+    )
+    sent = [1e-6 * one.lines[-1]["bytes_sent"] for one in trained[1:]]
+    return Losses(sequential, symmetric, averaged, *sent)
 
 
 def _mean(found: list[list[float]]) -> str:

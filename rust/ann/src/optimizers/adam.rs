@@ -82,13 +82,26 @@ struct Factors {
     epsilon: f32,
 }
 
+/// Numbers below these are 0, since their squares or products would be subnormal, with which processors compute slowly. They are far
+/// below [`Adam::epsilon`], so no step depends on them.
+const TINY_SLOPE: f32 = 1e-18;
+const TINY_MEAN: f32 = 1e-30;
+const TINY_SQUARE: f32 = 1e-34;
+
+/// The number, or 0 if it is smaller than a limit.
+#[inline]
+fn flushed(value: f32, limit: f32) -> f32 {
+    if value.abs() < limit { 0.0 } else { value }
+}
+
 vectorized! {
     fn update(parameters: &mut [f32], gradient: &[f32], means: &mut [f32], squares: &mut [f32], factors: Factors) {
         let Factors { rate, square, beta_1, beta_2, epsilon } = factors;
         let moments = means.iter_mut().zip(squares.iter_mut());
         for ((parameter, slope), (mean, squared)) in parameters.iter_mut().zip(gradient).zip(moments) {
-            *mean = beta_1 * *mean + (1.0 - beta_1) * *slope;
-            *squared = beta_2 * *squared + (1.0 - beta_2) * *slope * *slope;
+            let slope = flushed(*slope, TINY_SLOPE);
+            *mean = flushed(beta_1 * *mean + (1.0 - beta_1) * slope, TINY_MEAN);
+            *squared = flushed(beta_2 * *squared + (1.0 - beta_2) * slope * slope, TINY_SQUARE);
             *parameter -= rate * *mean / ((*squared * square).sqrt() + epsilon);
         }
     }
@@ -113,6 +126,18 @@ mod tests {
             exact -= 0.01 * mean / (square.sqrt() + 1e-8);
             assert!((f64::from(parameter[0]) - exact).abs() < 1e-6, "{step}: {} {exact}", parameter[0]);
         }
+    }
+
+    #[test]
+    fn moments_are_never_subnormal() {
+        let (mut adam, mut parameters) = (Adam::new(3), [1.0_f32; 3]);
+        adam.step(&mut parameters, &[1e-3, 1e-20, -1e-17], 0.01);
+        for _ in 0..2000 {
+            adam.step(&mut parameters, &[0.0; 3], 0.01);
+            assert!(adam.vectors().into_iter().flatten().all(|moment| *moment == 0.0 || moment.is_normal()));
+        }
+        assert!(adam.means.iter().all(|mean| *mean == 0.0));
+        assert!((parameters[1] - 1.0).abs() < 1e-6);
     }
 
     #[test]

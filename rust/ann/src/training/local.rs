@@ -36,7 +36,7 @@ impl Epoch<'_> {
             outer.start.clear();
             outer.start.extend_from_slice(parameters);
             let steps = share(self.steps, round, rounds);
-            loss += self.run_steps((&order, scale), steps, parameters, &mut |_, _, _| Ok(()))?;
+            loss += self.run_steps((&order, scale), steps, parameters, |_, _, _| Ok(()))?;
             // The mean of the parameters, in the buffer of the gradient.
             self.gradient.fill(0.0);
             add_scaled(self.gradient, (own / all) as f32, parameters);

@@ -88,7 +88,7 @@ impl Epoch<'_> {
         (order, scale): (&[u32], f32),
         steps: Range<usize>,
         parameters: &mut [f32],
-        before: &mut dyn FnMut(&[u32], f32, &[f32]) -> Result<()>,
+        mut before: impl FnMut(&[u32], f32, &[f32]) -> Result<()>,
     ) -> Result<f64> {
         let mut loss = 0.0;
         for step in steps {

@@ -206,7 +206,7 @@ impl Epoch<'_> {
         while step < self.steps {
             let end = (step + length).min(self.steps);
             combiner.begin(parameters, self.number * self.steps + step);
-            loss += self.run_steps((&order, scale), step..end, parameters, &mut |batch, rate, parameters| {
+            loss += self.run_steps((&order, scale), step..end, parameters, |batch, rate, parameters| {
                 rows.gather(batch, &mut combiner.batch);
                 combiner.step(network, parameters, (rate, scale, l2))
             })?;
