@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mmlrs._types import FrameOrTable
 
-__all__ = ["FIELDS", "Columns", "wrong_type"]
+__all__ = ["FIELDS", "Columns", "written_twice", "wrong_type"]
 
 #: The attribute in which a DataFrame carries the fields of its schema.
 FIELDS = "_mmlrs_fields"
@@ -30,6 +30,13 @@ _SHOWN = 12
 def wrong_type(owner: str, column: str, kind: object, expected: str) -> SchemaMismatchError:
     """Return the error for a column of another type than a stage or function reads."""
     return SchemaMismatchError(f"{owner}: column `{column}`: has type {kind}; expected {expected}")
+
+
+def written_twice(owner: str, column: str) -> SchemaMismatchError:
+    """Return the error for two output columns of one name."""
+    return SchemaMismatchError(
+        f"{owner}: column `{column}`: would be written twice; give each output column a name of its own"
+    )
 
 
 @dataclass(frozen=True)
@@ -139,9 +146,7 @@ class Columns:
             if self._matches(name):
                 raise self.taken(name)
             if name in seen:
-                raise SchemaMismatchError(
-                    f"{self.owner}: column `{name}`: would be written twice; give each output column a name of its own"
-                )
+                raise written_twice(self.owner, name)
             seen.add(name)
 
     def taken(

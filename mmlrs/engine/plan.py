@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._warnings import warn_once
+from mmlrs.engine.columns import written_twice
 from mmlrs.engine.expr import Expr, Node, Value
-from mmlrs.errors import SchemaMismatchError
 
 if TYPE_CHECKING:
     from mmlrs.base import Stage
@@ -56,9 +56,7 @@ def _fields_of(stage: str, plan: _native.Plan) -> list[pa.Field]:
     names: set[str] = set()
     for field in fields:
         if field.name in names:
-            raise SchemaMismatchError(
-                f"{stage}: column `{field.name}`: would be written twice; give each output column a name of its own"
-            )
+            raise written_twice(stage, field.name)
         names.add(field.name)
     return fields
 

@@ -106,6 +106,7 @@ class TrainingWork:
         trainer = _native.Trainer(spec.stage, spec.network, spec.settings, spec.columns)
         trainer.connect(self._listener, rank, addresses, token, self.silence)
         self._read(trainer, batches)
+        pa.default_memory_pool().release_unused()  # the batches
         rows, held_out, skipped = trainer.start(
             threads, state=state, root=root, parameters=spec.parameters if root < 0 else None
         )
@@ -114,11 +115,9 @@ class TrainingWork:
         return _state_of(trainer) if rank == 0 else None, json.dumps(report)
 
     def _read(self, trainer: _native.Trainer, batches: Iterator[pa.RecordBatch]) -> None:
-        """Give a trainer its rows, and release the memory of the batches."""
+        """Give a trainer its rows. No batch is alive afterwards."""
         for batch in batches:
             trainer.add(pa.RecordBatch.from_arrays(batch.columns, names=self.specification.read))
-        batch = None
-        pa.default_memory_pool().release_unused()
 
 
 def _state_of(trainer: _native.Trainer) -> State:

@@ -51,7 +51,7 @@ fn check_in_mode(
     let mut workspace = network.workspace(x.len() / network.input().len());
     let batch = Rows { x, targets, weights: None, mode, scale: 1.0 };
     let mut gradient = vec![f32::NAN; network.parameter_count()];
-    network.first_gradient(parameters, &batch, &mut gradient, &mut workspace)?;
+    network.derive(parameters, &batch, &mut gradient, &mut workspace, true)?;
     let mut ignored = gradient.clone();
     let mut moved = parameters.to_vec();
     let mut checked = Checked { compared: 0, worst: 0.0, at: 0 };

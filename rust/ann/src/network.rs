@@ -205,21 +205,8 @@ impl Network {
         self.derive(parameters, batch, gradient, workspace, false)
     }
 
-    /// The same, but replaces the values of `gradient`. For many parameters that takes less time than to set them to 0 before.
-    ///
-    /// # Errors
-    /// As for [`Self::gradient`].
-    pub fn first_gradient(
-        &self,
-        parameters: &[f32],
-        batch: &Rows<'_>,
-        gradient: &mut [f32],
-        workspace: &mut Workspace,
-    ) -> Result<f64> {
-        self.derive(parameters, batch, gradient, workspace, true)
-    }
-
-    fn derive(
+    /// The same, or replaces the values of `gradient`. For many parameters that takes less time than to set them to 0 before.
+    pub(crate) fn derive(
         &self,
         parameters: &[f32],
         batch: &Rows<'_>,

@@ -99,11 +99,7 @@ impl Sums {
                 }
                 let Gathered { x, weights, .. } = &space.batch;
                 let batch = Rows { x, targets: space.batch.targets(), weights: Some(weights), mode, scale };
-                loss += if number == 0 {
-                    network.first_gradient(parameters, &batch, gradient, &mut space.workspace)?
-                } else {
-                    network.gradient(parameters, &batch, gradient, &mut space.workspace)?
-                };
+                loss += network.derive(parameters, &batch, gradient, &mut space.workspace, number == 0)?;
             }
             if share.is_empty() {
                 gradient.fill(0.0);

@@ -219,16 +219,20 @@ fn held_out_loss(workers: usize, changes: &serde_json::Value) -> f64 {
 /// With many workers plain averaging takes fewer steps than one worker, and symmetric steps are close to those of one worker.
 #[test]
 fn symmetric_steps_are_close_to_sequential_ones() {
-    compare_symmetric(0.05, 0.02);
+    let [sequential, symmetric, averaged] = compared(0.05);
+    assert!((symmetric - sequential).abs() < 0.02 * sequential, "{symmetric} {sequential}");
+    assert!(averaged > 1.1 * sequential, "{averaged} {sequential}");
 }
 
-/// Rounds of ten steps diverge with this step size.
+/// With rounds of ten steps the loss would be 1.7 times that of sequential ones.
 #[test]
 fn symmetric_steps_are_close_to_sequential_ones_with_a_large_step_size() {
-    compare_symmetric(0.5, 0.1);
+    let [sequential, symmetric, _] = compared(0.5);
+    assert!((symmetric - sequential).abs() < 0.1 * sequential, "{symmetric} {sequential}");
 }
 
-fn compare_symmetric(step_size: f64, within: f64) {
+/// The losses of sequential steps, and of symmetric steps and averages of eight workers.
+fn compared(step_size: f64) -> [f64; 3] {
     let common = serde_json::json!({
         "iterations": 2, "step_size": step_size, "momentum": 0.0, "nesterov": false, "batch_size": 4,
     });
@@ -246,7 +250,5 @@ fn compare_symmetric(step_size: f64, within: f64) {
     let averaged = with(serde_json::json!({
         "solver": "sgd", "local_steps": 20, "outer_rate": 1.0, "outer_momentum": 0.0,
     }));
-    let averaged = held_out_loss(8, &averaged);
-    assert!((symmetric - sequential).abs() < within * sequential, "{symmetric} {sequential}");
-    assert!(averaged > 1.1 * sequential || step_size > 0.1, "{averaged} {sequential}");
+    [sequential, symmetric, held_out_loss(8, &averaged)]
 }
