@@ -70,7 +70,7 @@ def content_folder(path: str, name: Any) -> str:
 
 def reason_of(error: BaseException) -> str:
     """Return the message of an error of any library, without Spark's stack traces."""
-    from mmlrs.automl.causes import cause_of
+    from mmlrs.engine.causes import cause_of
 
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

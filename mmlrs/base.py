@@ -12,6 +12,7 @@ from mmlrs._descriptors import stage_class, stage_spec, stage_specs
 from mmlrs._pyspark import BaseEstimator, BaseModel, BaseTransformer
 from mmlrs._stage import Stage
 from mmlrs.engine import table as tables
+from mmlrs.engine.causes import with_own_errors
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.datasets import is_spark, is_table, refused
 from mmlrs.engine.select import with_views, without_views
@@ -196,7 +197,10 @@ class Estimator(Stage, BaseEstimator[M]):
     def _fit(self, dataset: Dataset) -> Any:
         self._check_params()
         rows = tables.to_rows(dataset, self._stage, "fit on")
-        return self._fit_spark(rows) if is_spark(rows) else self._fit_table(rows)
+        if not is_spark(rows):
+            return self._fit_table(rows)
+        with with_own_errors():
+            return self._fit_spark(rows)
 
     def _fit_spark(self, df: DataFrame) -> Any:
         """Fit on a Spark DataFrame; subclasses implement it."""

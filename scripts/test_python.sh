@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-programs=(tests/packaging tests/engine/test_resilience.py)
+programs=(tests/packaging tests/engine/test_resilience.py tests/ann/test_faults.py)
 training=(tests/automl tests/train/test_learners.py tests/train/test_train.py)
 slowest=--durations=20
 log=$(mktemp)

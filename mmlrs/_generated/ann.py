@@ -87,7 +87,8 @@ class DeepTextClassifier(
         Share of the features and of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam"
         or "adamw". Must be between 0 and 0.99.
     classWeights : Sequence[float], optional
-        A factor for the loss of the rows of each class. Must not be empty.
+        A factor for the loss of the rows of each class. The loss is not divided by the sum of these factors, as it is
+        by that of `weightCol`, so factors with a mean far from 1 change the size of the steps. Must not be empty.
     labelSmoothing : float, default 0.0
         Share of the target that is spread over all classes. Must be between 0 and 0.99.
     predictedLabelCol : str, default "predictedLabel"
@@ -323,7 +324,8 @@ class DeepVisionClassifier(
         Share of the features and of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam"
         or "adamw". Must be between 0 and 0.99.
     classWeights : Sequence[float], optional
-        A factor for the loss of the rows of each class. Must not be empty.
+        A factor for the loss of the rows of each class. The loss is not divided by the sum of these factors, as it is
+        by that of `weightCol`, so factors with a mean far from 1 change the size of the steps. Must not be empty.
     labelSmoothing : float, default 0.0
         Share of the target that is spread over all classes. Must be between 0 and 0.99.
     predictedLabelCol : str, default "predictedLabel"
@@ -551,7 +553,8 @@ class FineTuner(
         Share of the features and of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam"
         or "adamw". Must be between 0 and 0.99.
     classWeights : Sequence[float], optional
-        A factor for the loss of the rows of each class. Must not be empty.
+        A factor for the loss of the rows of each class. The loss is not divided by the sum of these factors, as it is
+        by that of `weightCol`, so factors with a mean far from 1 change the size of the steps. Must not be empty.
     labelSmoothing : float, default 0.0
         Share of the target that is spread over all classes. Must be between 0 and 0.99.
     predictedLabelCol : str, default "predictedLabel"
@@ -938,7 +941,8 @@ class MultilayerPerceptronClassifier(
         Share of the values of hidden layers that training sets to 0. Needs the solver "sgd", "adam" or "adamw". Must be
         between 0 and 0.99.
     classWeights : Sequence[float], optional
-        A factor for the loss of the rows of each class, or "balanced" weights as numbers. Must not be empty.
+        A factor for the loss of the rows of each class. The loss is not divided by the sum of these factors, as it is
+        by that of `weightCol`, so factors with a mean far from 1 change the size of the steps. Must not be empty.
     labelSmoothing : float, default 0.0
         Share of the target that is spread over all classes. Must be between 0 and 0.99.
     solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
@@ -1052,7 +1056,7 @@ class MultilayerPerceptronClassifier(
     layers: Param[list[int]] = Param(undefined(), "layers", "Number of values of each layer: first the features, last the classes, in between the hidden layers. A last number of 0 stands for the number of levels in the metadata of the label column, a first number of 0 for the size of the features. Must not be empty.", INT_LIST.accept)
     activation: Param[str] = Param(undefined(), "activation", "The function after each hidden layer. Must be one of \"sigmoid\", \"relu\", \"tanh\", \"gelu\".", STR.accept)
     dropout: Param[float] = Param(undefined(), "dropout", "Share of the values of hidden layers that training sets to 0. Needs the solver \"sgd\", \"adam\" or \"adamw\". Must be between 0 and 0.99.", FLOAT.accept)
-    classWeights: Param[list[float]] = Param(undefined(), "classWeights", "A factor for the loss of the rows of each class, or \"balanced\" weights as numbers. Must not be empty.", FLOAT_LIST.accept)
+    classWeights: Param[list[float]] = Param(undefined(), "classWeights", "A factor for the loss of the rows of each class. The loss is not divided by the sum of these factors, as it is by that of `weightCol`, so factors with a mean far from 1 change the size of the steps. Must not be empty.", FLOAT_LIST.accept)
     labelSmoothing: Param[float] = Param(undefined(), "labelSmoothing", "Share of the target that is spread over all classes. Must be between 0 and 0.99.", FLOAT.accept)
 
     @overload
@@ -1588,7 +1592,8 @@ class NeuralNetworkClassifier(
         Changes of images while the network is trained, different each time: "mirror" flips half of them, "shift" moves
         them by up to an eighth of their size, with black borders. Must not be empty.
     classWeights : Sequence[float], optional
-        A factor for the loss of the rows of each class. Must not be empty.
+        A factor for the loss of the rows of each class. The loss is not divided by the sum of these factors, as it is
+        by that of `weightCol`, so factors with a mean far from 1 change the size of the steps. Must not be empty.
     labelSmoothing : float, default 0.0
         Share of the target that is spread over all classes. Must be between 0 and 0.99.
     solver : {"l-bfgs", "gd", "sgd", "symsgd", "adam", "adamw"}, default "l-bfgs"
@@ -1700,7 +1705,7 @@ class NeuralNetworkClassifier(
     _stage: ClassVar[str] = "NeuralNetworkClassifier"
 
     labelCol: Param[str] = Param(undefined(), "labelCol", "Name of the column of labels: whole numbers from 0. Must not be empty.", STR.accept)
-    classWeights: Param[list[float]] = Param(undefined(), "classWeights", "A factor for the loss of the rows of each class. Must not be empty.", FLOAT_LIST.accept)
+    classWeights: Param[list[float]] = Param(undefined(), "classWeights", "A factor for the loss of the rows of each class. The loss is not divided by the sum of these factors, as it is by that of `weightCol`, so factors with a mean far from 1 change the size of the steps. Must not be empty.", FLOAT_LIST.accept)
     labelSmoothing: Param[float] = Param(undefined(), "labelSmoothing", "Share of the target that is spread over all classes. Must be between 0 and 0.99.", FLOAT.accept)
 
     @overload

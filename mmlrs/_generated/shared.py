@@ -551,7 +551,7 @@ class HasHeadParams(Stage):
     hiddenLayers: Param[list[int]] = Param(undefined(), "hiddenLayers", "Number of values of each hidden layer of the head. If not set, the head is one layer: multinomial logistic regression. Must not be empty.", INT_LIST.accept)
     activation: Param[str] = Param(undefined(), "activation", "The function after each hidden layer. Must be one of \"sigmoid\", \"relu\", \"tanh\", \"gelu\".", STR.accept)
     dropout: Param[float] = Param(undefined(), "dropout", "Share of the features and of the values of hidden layers that training sets to 0. Needs the solver \"sgd\", \"adam\" or \"adamw\". Must be between 0 and 0.99.", FLOAT.accept)
-    classWeights: Param[list[float]] = Param(undefined(), "classWeights", "A factor for the loss of the rows of each class. Must not be empty.", FLOAT_LIST.accept)
+    classWeights: Param[list[float]] = Param(undefined(), "classWeights", "A factor for the loss of the rows of each class. The loss is not divided by the sum of these factors, as it is by that of `weightCol`, so factors with a mean far from 1 change the size of the steps. Must not be empty.", FLOAT_LIST.accept)
     labelSmoothing: Param[float] = Param(undefined(), "labelSmoothing", "Share of the target that is spread over all classes. Must be between 0 and 0.99.", FLOAT.accept)
     predictedLabelCol: Param[str] = Param(undefined(), "predictedLabelCol", "Name of the column that the model adds with the predicted label. Must not be empty.", STR.accept)
 

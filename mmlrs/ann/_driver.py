@@ -173,9 +173,10 @@ class _Training:
                 break
             done -= 1
         if done <= 0:
+            others = "" if spec.parameters is None else ", or other `initialWeights`"
             raise ExecutionError(
                 f"{spec.stage}: the loss is not a finite number from the first {spec.unit} on; scale the features, or use a smaller "
-                "`stepSize`"
+                f"`stepSize`{others}"
             )
         self.lines = [line for line in self.lines if line["iteration"] <= done]
         warn(
@@ -188,16 +189,28 @@ class _Training:
 _PROGRESS = 1e-6
 
 
-def _warn_without_progress(specification: Specification, outcome: Outcome) -> None:
-    """Warn if L-BFGS found no step from its random initial weights, which is rarely a minimum.
+#: The loss at the end, in initial ones, of a training that made its weights worse.
+_WORSE = 2.0
 
-    Weights that the user gives may be those of a minimum. The loss of the other solvers does not tell: that of gradient descent is of
-    the weights before the step.
+
+def _warn_without_progress(specification: Specification, outcome: Outcome) -> None:
+    """Warn if the loss at the end is far above the initial one, or if L-BFGS found no step, which is rarely a minimum.
+
+    Weights that the user gives may be those of a minimum, from which dropout leads away.
     """
-    given, solver = specification.parameters is not None, json.loads(specification.settings)["solver"]
-    if outcome.finish != "converged" or given or solver != "l-bfgs":
+    if specification.parameters is not None or len(outcome.lines) < 2:
         return
+    settings = json.loads(specification.settings)
     first, last = (outcome.lines[place]["loss"] for place in (0, -1))
+    # With early stopping, the model has the weights of the best iteration.
+    if last > _WORSE * first and settings["patience"] == 0:
+        warn(
+            f"{specification.stage}: the training ended with the loss {last:.6g}, but its first one was {first:.6g}. Use a smaller "
+            "`stepSize`, and scale labels and features to about 1"
+        )
+        return
+    if outcome.finish != "converged" or settings["solver"] != "l-bfgs":
+        return
     if first - last <= _PROGRESS * abs(first) and first != 0:
         warn(
             f"{specification.stage}: the training ended with the loss of its initial weights, {first:.6g}: no step makes it smaller by "

@@ -20,6 +20,7 @@ from mmlrs.ann._labels import levels_in, size_in
 from mmlrs.ann._merge import Head, merged
 from mmlrs.ann._onnx import label_texts
 from mmlrs.compiled._onnx_graph import onnx_package
+from mmlrs.engine.causes import with_own_errors
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import InvalidParamError, MmlrsError
 
@@ -120,7 +121,8 @@ class TunesHead(ClassifierMixin):
         """Raise errors about the added columns as errors about the user's."""
         features, numbers = (f"column `{name}`" for name in self._added)
         try:
-            yield
+            with with_own_errors():
+                yield
         except MmlrsError as error:
             text = str(error).replace(features, f"the features of column `{column}`")
             raise type(error)(text.replace(numbers, f"column `{label}`")) from error.__cause__

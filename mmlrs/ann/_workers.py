@@ -15,6 +15,7 @@ from mmlrs._messages import counted, shown
 from mmlrs.ann._driver import Outcome
 from mmlrs.ann._estimator import NetworkEstimator
 from mmlrs.ann._timing import FUNCTION, Times, times_on_table
+from mmlrs.engine.causes import with_own_errors
 from mmlrs.engine.datasets import is_spark
 from mmlrs.engine.table import to_rows
 from mmlrs.engine.training import FULL_BATCH, Specification
@@ -80,6 +81,11 @@ class WorkerTimes:
     def _text(self, name: str) -> str:
         """Return the line of the repr."""
         place = dict(zip(self.workers, zip(self.seconds, self.speed_up, strict=True), strict=True))
+        if 1 not in place and min(self.seconds) >= self.one:
+            return (
+                f"  {name}: 1 worker ({_time(self.one)}) is faster than all of these numbers; fastest of them: {self.best} "
+                f"({_time(place[self.best][0])})"
+            )
         seconds, speed = place[self.enough]
         wasted = self.inefficient_from
         end = (
@@ -103,16 +109,16 @@ class WorkerEstimate:
         For workers that sum gradients among themselves over TCP, as the estimators of `mmlrs.ann` do.
     collect : WorkerTimes
         For workers whose gradients the driver collects.
-    gradient : float
-        Seconds of one worker's gradient of all rows (t_c).
+    gradient, serial : float
+        Seconds of one worker's gradient of all rows (t_c), and those of them that more workers do not shorten (s).
     latency, transfer : float
-        Seconds of each sum that do not depend on the size of the network (a), and those that do, for two workers (b).
+        Seconds of each sum for each other worker (a), and those that depend on the size of the network, for two workers (b).
     collect_latency, collect_transfer : float
         Seconds of each collection without any gradient (a), and for each gradient (c).
     sums : dict of int to float
         Number of sums in a pass, by the number of workers.
     measured : dict of int to float
-        Seconds of a pass that were measured instead of estimated, by the number of workers.
+        Seconds of a pass that were measured, by the number of workers. The model is fitted to them.
     notes : tuple of str
         What was measured, and what was concluded from it.
     """
@@ -122,6 +128,7 @@ class WorkerEstimate:
     reduce: WorkerTimes
     collect: WorkerTimes
     gradient: float
+    serial: float
     latency: float
     transfer: float
     collect_latency: float
@@ -199,11 +206,14 @@ def estimate_workers(
 
     Notes
     -----
-    The speed-up is s(n) = t(1) / t(n) (Ulanov, Simanovsky, Marwah: Modeling Scalability of Distributed Machine Learning, ICDE 2017,
-    arXiv 1610.06276). The time of a pass over the rows is t(1) = t_c, and for n > 1 workers that sum over TCP
-    t(n) = t_c / n + k (a + b 2 (n - 1) / n): each worker sends and receives that share of the gradient. If the driver collects the
-    gradients, t(n) = t_c / n + k (a + c n). The number k of sums in a pass is 1 for the solvers "l-bfgs" and "gd", and the number of
-    batches or rounds for others. a, b, c and t_c are measured: t_c with one worker, the rest with two.
+    The speed-up is t(1) / t(n) (Ulanov, Simanovsky, Marwah: Modeling Scalability of Distributed Machine Learning, ICDE 2017,
+    arXiv 1610.06276). The gradient of all rows takes g(n) = s + (t_c - s) / n: a part s, such as waiting for the memory that workers
+    share, does not get shorter (Amdahl's law). The time of a pass over the rows is t(1) = t_c, and for n > 1 workers that sum over TCP
+    t(n) = g(n) + k (a (n - 1) + b 2 (n - 1) / n): each worker exchanges messages with n - 1 others, and sends and receives that share
+    of the gradient. If the driver collects the gradients, t(n) = g(n) + k (a + c n). The number k of sums in a pass is 1 for the
+    solvers "l-bfgs" and "gd", and the number of batches or rounds for others. In g(n), n is at most the number of rows that are
+    shared: those of the dataset, or of a batch. a, b, c, t_c and s are measured: t_c with one worker, the rest with two, so that t(1)
+    and t(2) are what was measured.
 
     The updates of the weights are not counted, nor is the way of the weights from the driver back to the workers. Workers on
     one machine share its memory and caches, so that a cluster of several machines can be faster or, if its network is slow,
@@ -237,6 +247,10 @@ def estimate_workers(
         estimator.copy()._set(numWorkers=counts[-1])._check_params()
     except InvalidParamError as error:
         raise InvalidParamError(f"{FUNCTION}: {error}") from None
+    if estimator._value("solver") == "symsgd":
+        raise InvalidParamError(
+            f'{FUNCTION}: solver="symsgd" is not estimated: its workers exchange products of steps and no gradients; estimate "sgd"'
+        )
     rows = to_rows(dataset, FUNCTION, "measure on")
 
     def measure(specification: Specification, read: Any) -> Outcome:
@@ -253,7 +267,8 @@ def estimate_workers(
         raise _Measured(_estimate(specification, times, total, counts))
 
     try:
-        estimator._fitted(rows, measure)
+        with with_own_errors():
+            estimator._fitted(rows, measure)
     except _Measured as measured:
         return measured.estimate
     raise ExecutionError(f"{FUNCTION}: {estimator._stage} trains no network on this dataset")
@@ -291,6 +306,13 @@ def _sums_of(settings: dict[str, Any], rows: int, workers: int) -> float:
     return math.ceil(rows / (batch * workers)) / local if local else float(math.ceil(rows / batch))
 
 
+def _shared(settings: dict[str, Any], rows: int) -> int:
+    """Return how many rows the workers share at a time: with more workers, some have none."""
+    if settings["solver"] in FULL_BATCH or settings["local_steps"]:
+        return max(1, rows)
+    return max(1, min(rows, settings["batch_size"]))
+
+
 def _estimate(
     specification: Specification, times: Times, rows: int, counts: tuple[int, ...]
 ) -> WorkerEstimate:
@@ -301,30 +323,40 @@ def _estimate(
     transfer = max(0.0, times.reduce - latency)
     collect_transfer = max(0.0, times.collect - collect_latency) / 2
     settings = json.loads(specification.settings)
+    shared = _shared(settings, rows)
+    # From g(2) = s + (t_c - s) / 2. Two workers may take less than half the time, by noise or because their rows fit the caches.
+    serial = (
+        0.0 if times.two is None or shared < 2 else min(gradient, max(0.0, 2 * times.two * scale - gradient))
+    )
     sums = {n: _sums_of(settings, rows, n) for n in counts}
     reduce, collect = [], []
     for n, k in sums.items():
-        reduce.append(gradient / n + k * (latency + transfer * 2 * (n - 1) / n))
-        collect.append(gradient / n + k * (collect_latency + collect_transfer * n))
+        own = serial + (gradient - serial) / min(n, shared)
+        reduce.append(own + k * (latency * (n - 1) + transfer * 2 * (n - 1) / n))
+        collect.append(own + k * (collect_latency + collect_transfer * n))
     measured = {1: gradient}
     if times.two is not None:
         measured[2] = times.two * scale + _sums_of(settings, rows, 2) * times.reduce
     sample = "" if scale == 1 else f" (gradients on {counted(times.rows, 'row')} of them, times {scale:.3g})"
-    notes = (
+    notes = [
         f"measured on {counted(rows, 'row')}{sample} with at most two workers, all else is the model; {times.notes[0]}",
         *times.notes[1:],
-    )
+    ]
+    if counts[-1] > shared:
+        what = counted(shared, "row") + ("" if shared == rows else " of a batch (param `batchSize`)")
+        notes.append(f"with more workers than the {what}, some have nothing to do")
     return WorkerEstimate(
         rows=rows,
         parameters=json.loads(_native.network_info(specification.network))["parameters"],
         reduce=WorkerTimes(counts, tuple(reduce), gradient),
         collect=WorkerTimes(counts, tuple(collect), gradient),
         gradient=gradient,
+        serial=serial,
         latency=latency,
         transfer=transfer,
         collect_latency=collect_latency,
         collect_transfer=collect_transfer,
         sums=sums,
         measured=measured,
-        notes=notes,
+        notes=tuple(notes),
     )

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mmlrs._progress import Bar, progress
 from mmlrs._typing import Self
-from mmlrs.automl.causes import cause_of
 from mmlrs.automl.computed import Computed, families, selected
 from mmlrs.automl.judge import best_value, learner_in, statistics, value_of
 from mmlrs.automl.kept import Base, Kept
 from mmlrs.automl.rowwise import has_network, is_rowwise
 from mmlrs.automl.steps import LearnerStep, Node, RowwiseStep, Step, tree_of
 from mmlrs.automl.trials import Trial
+from mmlrs.engine.causes import cause_of
 from mmlrs.errors import DecodeError, InvalidParamError
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from mmlrs._generated import automl as _generated
 from mmlrs.automl.before import check_columns, check_labels, check_model
-from mmlrs.automl.causes import cause_of
 from mmlrs.automl.chosen import Chosen, stream
 from mmlrs.automl.judge import best_of
 from mmlrs.automl.search import Search
 from mmlrs.automl.trials import Trial, parameters_json, trials
 from mmlrs.engine.bridge import through_spark
+from mmlrs.engine.causes import cause_of
 from mmlrs.engine.columns import Columns
 from mmlrs.errors import ExecutionError, InvalidParamError
 from mmlrs.train.kinds import refuse_foreign

@@ -10,10 +10,12 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, NumericType, StructType
 
+from mmlrs.engine.causes import named
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import literal, quoted
 from mmlrs.engine.spark import fields_of, lineage_of, with_lineage
 from mmlrs.engine.versions import without_column
+from mmlrs.errors import DecodeError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -78,7 +80,8 @@ def _message(stage: NativeTransformer, names: list[str], row: str) -> str:
     column = (
         f"element_at(array({', '.join(map(literal, names))}), CAST(array_position({texts}, 'NaN') AS INT))"
     )
-    return f"concat({literal(stage._stage + ': column `')}, {column}, '`: is null or NaN')"
+    start = named(DecodeError, f"{stage._stage}: column `")
+    return f"concat({literal(start)}, {column}, '`: is null or NaN')"
 
 
 # -- schema and attributes: they stay in the JVM on classic Spark, because nominal columns may have millions of levels -----

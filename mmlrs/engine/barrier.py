@@ -24,9 +24,7 @@ import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.errors import AnalysisException, PySparkException
 
-import mmlrs.errors
 from mmlrs._warnings import warn
-from mmlrs.automl.causes import cause_of
 from mmlrs.engine.artifacts import INLINE_BYTES, empty_file, send_chunks
 from mmlrs.engine.barrier_task import (
     ROWS,
@@ -39,6 +37,7 @@ from mmlrs.engine.barrier_task import (
     pieces_of,
     size_of,
 )
+from mmlrs.engine.causes import carried, cause_of
 from mmlrs.engine.sent import Sent
 from mmlrs.engine.slots import check_slots, slots
 from mmlrs.engine.tags import cancelling
@@ -294,13 +293,9 @@ class Chain:
         if _TRACE not in text or _CRASHED in text:
             return None
         cause = cause_of(error)
-        name, _, message = cause.partition(": ")
-        if name == PeerLostError.__name__:
+        if cause.startswith(f"{PeerLostError.__name__}: "):
             return None
-        if name in mmlrs.errors.__all__ and f"mmlrs.errors.{name}: " in text:
-            made: Exception = getattr(mmlrs.errors, name)(message)
-            return made
-        return ExecutionError(f"{self.owner}: failed in a worker: {cause}")
+        return carried(error) or ExecutionError(f"{self.owner}: failed in a worker: {cause}")
 
 
 def _lengths(state: Sequence[Chunk]) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from mmlrs._warnings import warn_once
+from mmlrs.engine.causes import with_own_errors
 from mmlrs.engine.expr import compile_program
 from mmlrs.engine.sent import Sent
 from mmlrs.engine.spark import Sources, kernel_of, lineage_of
@@ -47,9 +48,12 @@ def fit(stage: NativeAggregate, df: DataFrame) -> str:
     merged = native.fit(schema)
     if merged.grows:
         merging = MergedFit(stage._stage, stage.uid, values, work.schema)
-        [(result,)] = states.repartition(1).mapInArrow(Sent(merging), "result string").collect()
-        return str(result)
-    for (state,) in states.collect():
+        states = states.repartition(1).mapInArrow(Sent(merging), "result string")
+    with with_own_errors():
+        rows = states.collect()
+    if merged.grows:
+        return str(rows[0][0])
+    for (state,) in rows:
         merged.merge(bytes(state))
     result = merged.finish()
     warn_once(merged.notes())

@@ -138,6 +138,10 @@ def _history(name: str, value: Any) -> _History:
     where = _where(name)
     table = getattr(value, "history", value)
     if not (is_spark(table) or is_table(table)):
+        if hasattr(value, "fit"):
+            raise SchemaMismatchError(
+                f"{where}: a {type(value).__name__} is an estimator and has no history; plot the model that its `fit` returns"
+            )
         raise refused(where, "read", table)
     optional = ("validation_loss", "validation_metric", "seconds")
     present = column_names(table)

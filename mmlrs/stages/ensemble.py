@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from mmlrs._generated import stages as _generated
 from mmlrs._messages import counted
 from mmlrs.engine.batches import is_list
+from mmlrs.engine.causes import named
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.fields import is_vector_struct
 from mmlrs.engine.select import take_rows
@@ -122,7 +123,9 @@ class EnsembleByKey(_generated.EnsembleByKey):
 
         low, high = F.col(f"{rows}.low"), F.col(f"{rows}.high")
         start = f"{self._stage}: column `{source}`: has arrays of different size under one key, "
-        message = F.concat(F.lit(start), low.cast("string"), F.lit(" and "), high.cast("string"))
+        message = F.concat(
+            F.lit(named(DecodeError, start)), low.cast("string"), F.lit(" and "), high.cast("string")
+        )
         mean = F.expr(
             f"transform(slice(sequence(0, {rows}.high), 1, {rows}.high), i -> aggregate({rows}.rows, "
             "named_struct('s', 0D, 'n', 0L), "

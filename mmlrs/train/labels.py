@@ -69,6 +69,7 @@ def checked_label(stage: Stage, df: DataFrame, name: str, value: Column, output:
     from pyspark.sql.types import DoubleType, FloatType
 
     from mmlrs.engine import spark
+    from mmlrs.engine.causes import named
 
     # The order of the levels, if the type of the column declares one.
     metadata = {
@@ -85,7 +86,9 @@ def checked_label(stage: Stage, df: DataFrame, name: str, value: Column, output:
         )
         result = df.select(
             "*",
-            F.when(missing, F.raise_error(F.lit(cause))).otherwise(value).alias(output, metadata=metadata),
+            F.when(missing, F.raise_error(F.lit(named(DecodeError, cause))))
+            .otherwise(value)
+            .alias(output, metadata=metadata),
         )
     return spark.with_lineage(result, spark.lineage_of(df))
 
@@ -126,6 +129,8 @@ def class_labels(stage: Stage, df: DataFrame, name: str, output: str) -> tuple[A
         try:
             indexer: Any = ValueIndexer(inputCol=raw, outputCol=output).fit(checked(df).select(raw))
         except (DecodeError, LimitExceededError) as error:
+            if f"`{raw}`" not in str(error):  # of the label itself, or of a stage before
+                raise
             if isinstance(error, LimitExceededError):
                 raise LimitExceededError(
                     f"{stage._stage}: column `{name}`: has too many distinct values for classes; use TrainRegressor for numbers"

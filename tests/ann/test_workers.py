@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -57,15 +58,46 @@ KNOWN = Times(rows=1000, one=8.0, two=4.5, latency=0.5, reduce=1.5, idle=0.25, c
 
 def test_the_model_is_that_of_the_formula():
     estimate = modelled(KNOWN, 1000)
-    assert (estimate.gradient, estimate.latency, estimate.transfer) == (8.0, 0.5, 1.0)
+    assert (estimate.gradient, estimate.serial, estimate.latency, estimate.transfer) == (8.0, 1.0, 0.5, 1.0)
     assert (estimate.collect_latency, estimate.collect_transfer) == (0.25, 1.0)
-    expected = [8.0] + [8 / n + 0.5 + 2 * (n - 1) / n for n in (2, 4, 8)]
+    expected = [8.0] + [1 + 7 / n + 0.5 * (n - 1) + 2 * (n - 1) / n for n in (2, 4, 8)]
     assert estimate.reduce.seconds == pytest.approx(expected)
-    assert estimate.collect.seconds == pytest.approx([8.0] + [8 / n + 0.25 + n for n in (2, 4, 8)])
-    assert estimate.measured == {1: 8.0, 2: 6.0}
+    assert estimate.collect.seconds == pytest.approx([8.0] + [1 + 7 / n + 0.25 + n for n in (2, 4, 8)])
     assert estimate.parameters == 21
-    assert estimate.reduce.speed_up[1] == pytest.approx(8 / 5.5)
-    assert estimate.reduce.efficiency[1] == pytest.approx(4 / 5.5)
+    assert estimate.reduce.speed_up[1] == pytest.approx(8 / 6)
+    assert estimate.reduce.efficiency[1] == pytest.approx(4 / 6)
+
+
+@pytest.mark.parametrize("two", [3.5, 4.0, 4.5, 7.0, 9.0])
+def test_the_model_repeats_what_one_and_two_workers_measured(two):
+    estimate = modelled(replace(KNOWN, two=two), 1000)
+    assert estimate.measured == {1: 8.0, 2: two + 1.5}
+    fitted = min(8.0, max(4.0, two))  # two workers neither halve the work twice nor add to it
+    assert estimate.reduce.seconds[:2] == pytest.approx([8.0, fitted + 1.5])
+
+
+@pytest.mark.parametrize(
+    ("settings", "rows", "shared"), [({}, 3, 3), ({"solver": "adam"}, 1000, 100), ({"solver": "adam"}, 3, 3)]
+)
+def test_workers_without_rows_do_not_help(settings, rows, shared):
+    times = replace(KNOWN, rows=rows, two=None)
+    estimate = modelled(times, rows, (1, shared, 2 * shared), **settings)
+    own = [
+        seconds - k * (0.5 * (n - 1) + 2 * (n - 1) / n)
+        for seconds, (n, k) in zip(estimate.reduce.seconds, estimate.sums.items(), strict=True)
+    ]
+    assert own == pytest.approx([8.0, 8 / shared, 8 / shared])
+    assert f"more workers than the {shared} rows" in repr(estimate)
+    assert "nothing to do" not in repr(modelled(times, rows, (1, shared), **settings))
+
+
+def test_numbers_that_are_all_slower_than_one_worker_are_told():
+    text = repr(modelled(replace(KNOWN, latency=4.0, reduce=5.0), 1000, (4, 8)))
+    assert (
+        "sums over TCP: 1 worker (8 s) is faster than all of these numbers; fastest of them: 4 (16.2 s)"
+        in text
+    )
+    assert "1 worker" not in repr(modelled(KNOWN, 1000, (2, 4))).split("measured")[0]
 
 
 def test_the_best_number_is_the_smallest_one_within_a_tenth():
@@ -73,7 +105,7 @@ def test_the_best_number_is_the_smallest_one_within_a_tenth():
     assert (times.best, times.enough, times.inefficient_from) == (8, 4, 8)
     assert WorkerTimes((1, 2), (8.0, 4.0), 8.0).inefficient_from is None
     collected = modelled(KNOWN, 1000, range(1, 20)).collect
-    assert collected.best == round(math.sqrt(8.0 / 1.0))  # sqrt(t_c / c)
+    assert collected.best == round(math.sqrt(7.0 / 1.0))  # sqrt((t_c - s) / c)
 
 
 def test_gradients_of_a_part_of_the_rows_count_in_proportion():
@@ -187,6 +219,7 @@ def test_every_time_is_measured_on_spark(spark):
         ({"dataset": [1]}, SchemaMismatchError, "estimate_workers: cannot measure on a list"),
         ({"dataset": pa.table({"x": [1]})}, ColumnNotFoundError, "MultilayerPerceptronClassifier: "),
         ({"dataset": pa.table({"features": [[math.nan] * 6], "label": [1]})}, DecodeError, "column `features`"),
+        ({"estimator": classifier(solver="symsgd")}, InvalidParamError, 'estimate_workers: solver="symsgd" is not estimated'),
         ({"estimator": classifier(solver="gd", localSteps=2)}, InvalidParamError, "param `localSteps` needs batches"),
     ],
 )  # fmt: skip

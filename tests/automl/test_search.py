@@ -16,7 +16,6 @@ from mmlrs.automl import (
     TuneHyperparameters,
     TuneHyperparametersModel,
 )
-from mmlrs.automl.causes import cause_of
 from mmlrs.automl.trials import trials
 from mmlrs.errors import ColumnNotFoundError, DecodeError, ExecutionError, InvalidParamError, MmlrsError
 from mmlrs.featurize import ValueIndexer
@@ -292,26 +291,3 @@ def test_a_search_that_cannot_be_is_one_clear_error(spark, corners, change, mess
     stage = tuner([ValueIndexer(inputCol="kind", outputCol="prediction")], GridSpace([]), showProgress=False)
     with pytest.raises(MmlrsError, match=message):
         change(stage).fit(corners)
-
-
-# -- causes -----------------------------------------------------------------------------------------------------------
-
-
-def test_the_cause_of_a_failure_in_a_worker_is_what_the_worker_raised():
-    worker = (
-        "\n  An exception was thrown from the Python worker. Please see the stack trace below.\n"
-        'Traceback (most recent call last):\n  File "/x/worker.py", line 5, in run\n    made = program.run(batch)\n'
-        'mmlrs.errors.DecodeError: FeaturizeModel: column `job`, row 3 of the batch: has the value "a: b"\n'
-    )
-    expected = 'DecodeError: FeaturizeModel: column `job`, row 3 of the batch: has the value "a: b"'
-    assert cause_of(RuntimeError(worker)) == expected
-    assert (
-        cause_of(RuntimeError(f"Job aborted:{worker}\n\tat org.x.Y(Z.scala:1)\nDriver stacktrace:\n"))
-        == expected
-    )
-
-
-def test_a_cause_has_all_lines_but_those_of_the_jvm():
-    assert cause_of(ValueError("one\n  two")) == "ValueError: one two"
-    assert cause_of(ValueError("[A] is bad\n\nJVM stacktrace:\norg.x.Y\n\tat z")) == "ValueError: [A] is bad"
-    assert cause_of(ValueError()) == "ValueError: no message"

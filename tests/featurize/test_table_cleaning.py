@@ -175,7 +175,7 @@ def test_a_missing_column_is_named():
 def test_values_of_a_model_that_do_not_fit_the_column_are_refused():
     table = pa.table({"a": pa.array([1], pa.int8())})
     with pytest.raises(
-        InvalidParamError, match="param `fillValues` must be a value of type Int8 for column `a`, got 300"
+        InvalidParamError, match="param `fillValues` must be a value of type int8 for column `a`, got 300"
     ):
         CleanMissingDataModel(inputCols=["a"], fillValues=[300]).transform(table)
     with pytest.raises(InvalidParamError, match="param `fillValues` must have 1 values"):
@@ -222,7 +222,7 @@ def test_on_spark_plain_columns_are_cleaned_without_a_python_pass(frame, capsys)
         (7.25, "d"),
         (0.0, "e"),
     ]
-    with pytest.raises(InvalidParamError, match="param `fillValues` must be a value of type Float64"):
+    with pytest.raises(InvalidParamError, match="param `fillValues` must be a value of type float64"):
         model.setFillValues(["zero", "0"]).transform(frame)
 
 

@@ -114,6 +114,7 @@ def estimate(**changes) -> WorkerEstimate:
         "reduce": WorkerTimes((1, 2, 4), (8.0, 4.4, 4.2), 8.0),
         "collect": WorkerTimes((1, 2, 4), (8.0, 5.0, 6.0), 8.0),
         "gradient": 8.0,
+        "serial": 0.0,
         "latency": 0.1,
         "transfer": 0.3,
         "collect_latency": 0.5,

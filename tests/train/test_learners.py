@@ -417,7 +417,7 @@ def test_a_level_or_a_class_that_a_fold_lacks_does_not_fail_a_search(spark):
     table = search().fit(data).getAllModelMetrics()
     assert table["error"].null_count == 2
     assert all(len(folds) == 2 for folds in table["folds"].to_pylist())
-    with pytest.raises(Exception, match=r'DecodeError: FeaturizeModel: column `job`.*the value "unicorn"'):
+    with pytest.raises(DecodeError, match=r'^FeaturizeModel: column `job`.*the value "unicorn"'):
         search(unseenCategories="error").fit(data)
 
 

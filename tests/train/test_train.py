@@ -263,7 +263,7 @@ def test_bad_tables_get_one_clear_error(people, spark):
         fit(people.where("income = 'high'"))
     with pytest.raises(DecodeError, match="`income`: has no value"):
         fit(people.limit(0))
-    with pytest.raises(Exception, match=r"column `income`.*is null"):
+    with pytest.raises(DecodeError, match=r"^TrainClassifier: column `income`: is null or NaN"):
         fit(people.withColumn("income", F.when(F.col("age") > 30, F.col("income"))))
     with pytest.raises(DecodeError, match="`income`: has no value"):
         fit(people.withColumn("income", F.lit(None).cast("string")), handleInvalid="skip")
@@ -271,7 +271,7 @@ def test_bad_tables_get_one_clear_error(people, spark):
         fit(people, reindexLabel=False)
     with pytest.raises(SchemaMismatchError, match=r"TrainRegressor: column `income`: has type string"):
         TrainRegressor(model=LinearRegression(), labelCol="income").fit(people)
-    with pytest.raises(Exception, match="TrainRegressor: column `y`: is null or NaN"):
+    with pytest.raises(DecodeError, match="^TrainRegressor: column `y`: is null or NaN"):
         rows = spark.createDataFrame([(1.0, 2.0), (2.0, None), (3.0, 1.0)], "x double, y double")
         TrainRegressor(model=LinearRegression(), labelCol="y").fit(rows)
 

@@ -95,7 +95,8 @@ pub struct HeadParams {
     /// "adamw".
     #[param(default = 0.0, range(0.0, 0.99))]
     pub dropout: f64,
-    /// A factor for the loss of the rows of each class.
+    /// A factor for the loss of the rows of each class. The loss is not divided by the sum of these factors, as it is by that of
+    /// `weightCol`, so factors with a mean far from 1 change the size of the steps.
     #[param(non_empty)]
     pub class_weights: Option<Vec<f64>>,
     /// Share of the target that is spread over all classes.

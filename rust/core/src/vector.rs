@@ -84,7 +84,8 @@ impl Vectors {
         } else {
             let (offsets, items) = list_of(column, array)?;
             if !is_number(items.data_type()) {
-                let message = format!("has lists of {}; expected a vector or lists of numbers", items.data_type());
+                let kind = type_name(array.data_type());
+                let message = format!("has type {kind}; expected a vector or lists of numbers");
                 return Err(Error::schema(column, message));
             }
             let values = cast(column, &items, &DataType::Float64)?;
@@ -432,6 +433,6 @@ mod tests {
         texts.append_value([Some("1"), Some("2")]);
         let array: ArrayRef = Arc::new(texts.finish());
         let error = Vectors::from_array("v", &array).err().map(|e| e.to_string()).unwrap_or_default();
-        assert_eq!(error, "column `v`: has lists of Utf8; expected a vector or lists of numbers");
+        assert_eq!(error, "column `v`: has type array<string>; expected a vector or lists of numbers");
     }
 }

@@ -40,7 +40,9 @@ pub struct StackedAutoEncoder {
 
 impl HasSample for StackedAutoEncoder {
     fn sample() -> Sample {
-        let params = json!({"inputCol": "features", "outputCol": "code", "layers": [2, 2, 1], "maxIter": 5});
+        let params = json!({
+            "inputCol": "features", "outputCol": "code", "layers": [2, 2, 1], "maxIter": 5, "fineTune": false
+        });
         Sample::new(params, classes_batch())
     }
 }

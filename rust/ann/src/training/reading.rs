@@ -160,7 +160,7 @@ impl Reader {
                 let value =
                     (!numbers.is_null(row)).then(|| numbers.value(row)).ok_or_else(|| at(name, "is null".into()))?;
                 if !(value as f32).is_finite() {
-                    return Err(at(name, format!("is {value}")));
+                    return Err(at(name, format!("is {}", beyond(value))));
                 }
                 y.push(value as f32);
                 None
@@ -184,12 +184,12 @@ impl Reader {
         }
         let weight = match (weights, &self.columns.weight) {
             (Some(weights), Some(name)) => {
-                let weight = (!weights.is_null(row)).then(|| weights.value(row) as f32);
+                let weight = (!weights.is_null(row)).then(|| weights.value(row));
                 let weight = weight.ok_or_else(|| at(name, "is null".into()))?;
-                if !weight.is_finite() || weight < 0.0 {
-                    return Err(at(name, format!("is {weight}; a weight is a number of at least 0")));
+                if !(weight as f32).is_finite() || weight < 0.0 {
+                    return Err(at(name, format!("is {}; a weight is a number of at least 0", beyond(weight))));
                 }
-                weight
+                weight as f32
             }
             _ => 1.0,
         };
@@ -206,7 +206,7 @@ impl Reader {
                 shown(label)
             )),
             Some(label) if label >= classes as f64 => Err(format!(
-                "is {}, but {} says that there are {classes} classes, from 0 to {}",
+                "is {}, but {} says that there are {classes} classes, from 0 to {}; ValueIndexer makes such numbers of other labels",
                 shown(label),
                 self.columns.sized_by,
                 classes - 1
@@ -233,6 +233,12 @@ fn booleans(name: &str, array: &ArrayRef) -> Result<BooleanArray> {
         DataType::Boolean => Ok(array.as_boolean().clone()),
         kind => Err(Error::schema(name, format!("has type {}; expected booleans", type_name(kind)))),
     }
+}
+
+/// A number that single precision may not hold.
+fn beyond(number: f64) -> String {
+    let is_too_large = number.is_finite() && !(number as f32).is_finite();
+    format!("{}{}", shown(number), if is_too_large { ", which is beyond single precision" } else { "" })
 }
 
 /// A number without hundreds of digits.

@@ -122,7 +122,10 @@ impl Source {
     /// The same cells with origins from another column.
     pub fn with_origins(&self, origins: &ArrayRef) -> Result<Self> {
         let text = Text::new(origins).ok_or_else(|| {
-            Error::param("originCol", format!("must name a string column, got {}", origins.data_type()))
+            Error::param(
+                "originCol",
+                format!("must name a string column, got {}", types::type_name(origins.data_type())),
+            )
         })?;
         if origins.len() != self.len() {
             return Err(Error::param("originCol", format!("has {} rows, expected {}", origins.len(), self.len())));

@@ -113,8 +113,11 @@ impl CleanMissingData {
             .as_ref()
             .ok_or_else(|| Error::param("customValue", "must be set if cleaningMode is \"Custom\""))?;
         fill_of_text(field.data_type(), text).ok_or_else(|| {
-            let message =
-                format!("must be a value of type {} for column `{}`, got {text:?}", field.data_type(), field.name());
+            let message = format!(
+                "must be a value of type {} for column `{}`, got {text:?}",
+                type_name(field.data_type()),
+                field.name()
+            );
             Error::param("customValue", message)
         })
     }

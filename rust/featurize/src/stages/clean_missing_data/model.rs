@@ -2,6 +2,7 @@
 
 use arrow_array::{ArrayRef, new_empty_array};
 use arrow_schema::{Field, Schema};
+use mmlrs_core::types::type_name;
 use mmlrs_core::{Block, Column, Context, Error, HasSample, Output, Result, Sample, Transform, ValueList};
 use mmlrs_macros::Stage;
 use serde_json::{Value, json};
@@ -64,7 +65,8 @@ impl Transform for CleanMissingDataModel {
 
 fn fill_column(array: &ArrayRef, name: &str, fill: &Value) -> Result<ArrayRef> {
     filled(array, fill).unwrap_or_else(|| {
-        let message = format!("must be a value of type {} for column `{name}`, got {fill}", array.data_type());
+        let message =
+            format!("must be a value of type {} for column `{name}`, got {fill}", type_name(array.data_type()));
         Err(Error::param("fillValues", message))
     })
 }
