@@ -140,7 +140,7 @@ def _history(name: str, value: Any) -> _History:
     if not (is_spark(table) or is_table(table)):
         if hasattr(value, "fit"):
             raise SchemaMismatchError(
-                f"{where}: a {type(value).__name__} is an estimator and has no history; plot the model that its `fit` returns"
+                f"{where}: {type(value).__name__} is an estimator and has no history; plot the model that its `fit` returns"
             )
         raise refused(where, "read", table)
     optional = ("validation_loss", "validation_metric", "seconds")

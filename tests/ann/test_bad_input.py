@@ -72,13 +72,22 @@ ROWS = {
         0.5,
         "is 0.5; a class is a whole number from 0, which ValueIndexer makes of other labels",
     ),
-    "large label": ("label", 2.0, "is 2, but param `layers` says that there are 2 classes, from 0 to 1"),
+    "large label": (
+        "label",
+        2.0,
+        "is 2, but param `layers` says that there are 2 classes, from 0 to 1; ValueIndexer makes such numbers of other labels",
+    ),
     "NaN as label": ("label", NAN, "is NaN"),
     "infinite label": ("label", INF, "is inf"),
     "null label": ("label", None, "is null"),
     "null weight": ("weight", None, "is null"),
     "negative weight": ("weight", -1.0, "is -1; a weight is a number of at least 0"),
     "NaN as weight": ("weight", NAN, "is NaN; a weight is a number of at least 0"),
+    "large weight": (
+        "weight",
+        1e300,
+        "is 1e300, which is beyond single precision; a weight is a number of at least 0",
+    ),
 }
 
 
@@ -273,6 +282,32 @@ def test_labels_that_are_hard_to_learn_are_a_warning(scale, mean, warns):
         assert found[0].startswith(
             "MultilayerPerceptronRegressor: the labels in column `label` have the mean "
         )
+
+
+def test_a_label_beyond_single_precision_is_shown_without_hundreds_of_digits():
+    message = (
+        r"column `label`, row 1 of the table: is 1e300, which is beyond single precision; handleInvalid="
+    )
+    with pytest.raises(DecodeError, match=message):
+        MultilayerPerceptronRegressor(layers=[3, 1]).fit(labels([1.0, 1e300, *[0.0] * 118]))
+
+
+@pytest.mark.parametrize(("step", "stopping", "warns"), [(0.01, 0, False), (5.0, 0, True), (5.0, 300, False)])
+def test_a_training_that_makes_its_weights_worse_says_so(step, stopping, warns):
+    held = {"validationFraction": 0.2, "earlyStopping": stopping} if stopping else {}
+    learner = MultilayerPerceptronRegressor(layers=[3, 1], solver="gd", stepSize=step, maxIter=5, **held)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = learner.fit(classes()).history
+    found = [str(warning.message) for warning in caught]
+    first, *_, last = history["loss"].to_pylist()
+    assert (last > 2 * first) == (step > 1)
+    assert len(found) == warns, found
+    if warns:
+        told = (
+            f"the training ended with the loss {last:.6g}, but its first one was {first:.6g}. Use a smaller"
+        )
+        assert found[0].startswith(f"MultilayerPerceptronRegressor: {told}")
 
 
 def test_a_network_of_a_newer_version_is_an_error_wherever_it_is_used():

@@ -7,7 +7,13 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from mmlrs.ann import MultilayerPerceptronClassifier, StackedAutoEncoder, WorkerEstimate, WorkerTimes
+from mmlrs.ann import (
+    AutoEncoder,
+    MultilayerPerceptronClassifier,
+    StackedAutoEncoder,
+    WorkerEstimate,
+    WorkerTimes,
+)
 from mmlrs.errors import ColumnNotFoundError, DecodeError, InvalidParamError, SchemaMismatchError
 from mmlrs.plot import plot_training, plot_workers
 
@@ -89,6 +95,7 @@ def test_models_are_drawn_with_their_history():
         ([1], {}, SchemaMismatchError, "plot_training: cannot read a list"),
         ({"a": 1}, {}, SchemaMismatchError, "plot_training: model `a`: cannot read a int"),
         ({}, {}, InvalidParamError, "plot_training: param `data` names no training"),
+        (AutoEncoder(), {}, SchemaMismatchError, "plot_training: AutoEncoder is an estimator and has no history; plot the model that its"),
         (pa.table({"loss": [1.0]}), {}, ColumnNotFoundError, "plot_training: column `iteration`"),
         (history([]), {}, DecodeError, "plot_training: the history has no rows"),
         ({"a": history([1.0])}, {"y": "metric"}, DecodeError, "model `a`: the history does not have its metric"),

@@ -271,7 +271,7 @@ def test_bad_tables_get_one_clear_error(people, spark):
         fit(people, reindexLabel=False)
     with pytest.raises(SchemaMismatchError, match=r"TrainRegressor: column `income`: has type string"):
         TrainRegressor(model=LinearRegression(), labelCol="income").fit(people)
-    with pytest.raises(DecodeError, match="^TrainRegressor: column `y`: is null or NaN"):
+    with pytest.raises(DecodeError, match=r"^TrainRegressor: column `y`: is null or NaN"):
         rows = spark.createDataFrame([(1.0, 2.0), (2.0, None), (3.0, 1.0)], "x double, y double")
         TrainRegressor(model=LinearRegression(), labelCol="y").fit(rows)
 
