@@ -149,6 +149,7 @@ impl ParamField for i64 {
         }
         match value.as_f64() {
             Some(v) if v.fract() == 0.0 && v.abs() < 9e15 => Ok(v as i64),
+            Some(v) if v.fract() == 0.0 => expected("an integer from -2^63 to 2^63 - 1", value),
             _ => expected("an integer", value),
         }
     }
