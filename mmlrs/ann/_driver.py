@@ -198,7 +198,7 @@ def _warn_without_progress(specification: Specification, outcome: Outcome) -> No
 
     Weights that the user gives may be those of a minimum, from which dropout leads away.
     """
-    if specification.parameters is not None or len(outcome.lines) < 2:
+    if specification.parameters is not None or outcome.finish == "diverged" or len(outcome.lines) < 2:
         return
     settings = json.loads(specification.settings)
     first, last = (outcome.lines[place]["loss"] for place in (0, -1))

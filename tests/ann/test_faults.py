@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -187,7 +188,9 @@ def test_a_training_that_diverges_says_so_and_has_the_last_good_weights(what, se
     assert np.isfinite(model.history["loss"]).all()
     # A training that ends there is the same.
     name = "maxIter" if what == "gd" else "epochs"
-    assert is_same(model, network(activation="relu", **{**params, name: done}).fit(classes()))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*the training ended with the loss")
+        assert is_same(model, network(activation="relu", **{**params, name: done}).fit(classes()))
 
 
 def test_the_loss_of_gradient_descent_is_finite_at_the_last_good_weights(monkeypatch):
